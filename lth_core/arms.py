@@ -1,0 +1,63 @@
+"""An arm is data: where a ticket's mask, its start weights and its schedule come from. No code path per arm."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+MaskSource = Literal["iterative", "one_shot", "ticket", "random", "random_global", "shuffled"]
+WeightSource = Literal["rewind", "init", "fresh", "shuffled", "final"]
+ScheduleSource = Literal["experiment", "start", "rewind", "end"]
+
+DENSE = "dense"
+"""Name of round 0: the unpruned network that all arms of a seed share."""
+
+
+class Arm(BaseModel):
+    """One arm.
+
+    mask
+        `iterative`      the arm's own previous round, trained, loses its smallest magnitudes
+        `one_shot`       the trained dense network pruned once to this round's density
+        `ticket`         the mask of the arm `of`
+        `random`         a random mask with the per-layer counts of the arm `of`
+        `random_global`  a random mask over the pooled parameters with the total count of `of`
+        `shuffled`       the mask of `of`, permuted within each layer
+    weights
+        `rewind`    the dense run's weights at the rewind point
+        `init`      the dense run's initial weights
+        `fresh`     a new initialisation for this arm and round
+        `shuffled`  the rewound weights, survivors permuted within each layer
+        `final`     the trained weights that were pruned (the arm's previous round, or the dense run)
+    schedule
+        `start`       step counter at 0, full length
+        `rewind`      step counter at the rewind point, remaining length
+        `end`         schedule held at its final value, full length
+        `experiment`  whatever `[rewinding] schedule` says
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    mask: MaskSource
+    weights: WeightSource
+    schedule: ScheduleSource = "experiment"
+    of: str = "winning"
+
+    @property
+    def borrows_mask(self) -> bool:
+        """Whether the mask is derived from another arm's mask."""
+        return self.mask in ("ticket", "random", "random_global", "shuffled")
+
+
+BUILT_IN: dict[str, Arm] = {
+    "winning": Arm(mask="iterative", weights="rewind"),
+    "winning_init": Arm(mask="iterative", weights="init", schedule="start"),
+    "one_shot": Arm(mask="one_shot", weights="rewind"),
+    "one_shot_init": Arm(mask="one_shot", weights="init", schedule="start"),
+    "random": Arm(mask="random", weights="fresh"),
+    "random_global": Arm(mask="random_global", weights="fresh"),
+    "reinit": Arm(mask="ticket", weights="fresh"),
+    "shuffled_mask": Arm(mask="shuffled", weights="rewind"),
+    "shuffled_weights": Arm(mask="ticket", weights="shuffled"),
+    "finetune": Arm(mask="iterative", weights="final", schedule="end"),
+    "lr_rewind": Arm(mask="iterative", weights="final", schedule="rewind"),
+}

@@ -1,0 +1,120 @@
+"""Reading an experiment from a TOML file, with `--set` overrides, and saying in one sentence what is wrong."""
+
+import json
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from lth_core.errors import InputError
+from lth_core.experiment import Experiment
+from lth_core.text import did_you_mean, is_name, one_line
+
+_LARGEST_FILE = 1_000_000
+
+
+def load_experiment(path: Path, overrides: Iterable[str] = ()) -> Experiment:
+    """The resolved experiment of a TOML file.
+
+    `seeds` may be a count (`8` means 0 to 7) or a list; `name` defaults to the file's stem;
+    `overrides` are `field=value` with dotted fields and TOML values (`pruning.rounds=3`).
+    Raises InputError with one sentence for anything that cannot be read or is not accepted.
+    """
+    shown = one_line(path)
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise InputError(f"{shown}: larger than {_LARGEST_FILE:,} bytes, no experiment file")
+        fields = tomllib.loads(path.read_bytes().decode())
+    except OSError as error:
+        raise InputError(f"{shown}: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{shown}: not UTF-8 text (byte {error.start})") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError(f"{shown}: not valid TOML: {one_line(error)}") from None
+    for override in overrides:
+        _apply(fields, override)
+    if "name" not in fields:
+        if not is_name(path.stem):
+            raise InputError(f"{shown}: the file's name does not serve as a name; set the field name")
+        fields["name"] = path.stem
+    return resolve(fields, shown)
+
+
+def resolve(fields: dict[str, Any], source: str) -> Experiment:
+    """Validate plain data into an Experiment; `source` opens the sentence of the InputError."""
+    seeds = fields.get("seeds")
+    if isinstance(seeds, int) and not isinstance(seeds, bool):
+        if not 1 <= seeds <= 1000:
+            raise InputError(f"{source}: seeds = {seeds}: accepted is a count from 1 to 1000 or a list")
+        fields = {**fields, "seeds": list(range(seeds))}
+    try:
+        return Experiment.model_validate_json(json.dumps(fields, default=str))
+    except ValidationError as error:
+        raise InputError(f"{source}: {_sentence(error)}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{source}: {one_line(error)}") from None
+
+
+def _apply(fields: dict[str, Any], override: str) -> None:
+    name, equals, text = override.partition("=")
+    if not equals or not name.strip():
+        raise InputError(f'--set {one_line(override)}: accepted is field=value, such as "pruning.rounds=3"')
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    *tables, last = name.strip().split(".")
+    for table in tables:
+        fields = fields.setdefault(table, {})
+        if not isinstance(fields, dict):
+            raise InputError(f"--set {one_line(override)}: {one_line(table)} is no table")
+    fields[last] = value
+
+
+def _sentence(error: ValidationError) -> str:
+    errors = error.errors(include_url=False)
+    first = errors[0]
+    place = [part for part in first["loc"] if part not in ("final", "constrained-int")]
+    field = ".".join(one_line(part) for part in place)
+    more = "" if len(errors) == 1 else f" (and {len(errors) - 1} more)"
+    if first["type"] == "value_error":
+        said = str(first["ctx"]["error"])
+        return (f"{field}: {said}" if field else said) + more
+    if first["type"] == "extra_forbidden":
+        known = _fields_of(Experiment, place[:-1])
+        accepted = f": accepted are {', '.join(known)}" if known else ""
+        return f"{field} is not a field{accepted}{did_you_mean(str(place[-1]), known)}{more}"
+    if first["type"] == "missing":
+        return f"{field} is missing{more}"
+    return f"{field} = {one_line(json.dumps(first['input'], default=str), 80)}: {_accepted(first)}{more}"
+
+
+def _accepted(error: ErrorDetails) -> str:
+    message = error["msg"].removeprefix("Input should be ")
+    suggestion = ""
+    if error["type"] == "literal_error" and isinstance(error["input"], str):
+        known = error["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", ")
+        suggestion = did_you_mean(error["input"], known)
+    return f"accepted is {message}{suggestion}"
+
+
+def _fields_of(model: type[BaseModel], place: list[int | str]) -> list[str]:
+    """Names that stand in the table at `place` of the model; empty where the table is free."""
+    for part in place:
+        if not isinstance(part, str) or part not in model.model_fields:
+            from lth_core.arms import Arm
+
+            return list(Arm.model_fields) if place[0] == "arm" and len(place) == 2 else []
+        annotation = model.model_fields[part].annotation
+        candidates = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+        tables = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
+        if not tables:
+            if part == "arm":
+                continue
+            return []
+        model = tables[0]
+    return list(model.model_fields)

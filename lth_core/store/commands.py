@@ -1,0 +1,46 @@
+"""The one road back: what an interface wants is a row here; the engine reads it, acts, and writes the answer."""
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lth_core.store.database import Database
+
+CommandKind = Literal["submit", "pause", "resume", "cancel", "retry", "move", "stop"]
+
+
+@dataclass(frozen=True)
+class Command:
+    """A wish of an interface.
+
+    submit {experiment, source, again}; pause, resume, cancel, retry {job}; move {job, by}; stop {}.
+    """
+
+    id: int
+    kind: str
+    payload: dict[str, Any]
+
+
+def ask(database: Database, kind: CommandKind, **payload: Any) -> int:
+    """Store a wish; returns its number, by which `answer` finds what became of it."""
+    with database.transaction() as connection:
+        row = connection.execute(
+            "INSERT INTO commands (at, kind, payload) VALUES (?, ?, ?)", (time.time(), kind, json.dumps(payload))
+        )
+    return int(row.lastrowid or 0)
+
+
+def answer(database: Database, command: int) -> dict[str, Any] | None:
+    """The engine's answer to a wish (`{"job": 3}` or `{"error": "..."}`), or None while there is none."""
+    row = database.row("SELECT answer FROM commands WHERE id = ?", command)
+    if row is None or row["answer"] is None:
+        return None
+    reply: dict[str, Any] = json.loads(row["answer"])
+    return reply
+
+
+def unanswered(database: Database) -> list[Command]:
+    """Wishes that the engine has not acted on, oldest first."""
+    rows = database.rows("SELECT id, kind, payload FROM commands WHERE answer IS NULL ORDER BY id")
+    return [Command(row["id"], row["kind"], json.loads(row["payload"])) for row in rows]

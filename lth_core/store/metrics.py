@@ -1,0 +1,84 @@
+"""Curves: (trial, name, step, value), written in order, read whole or from a step on."""
+
+import math
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lth_core.store.database import Database
+
+
+@dataclass(frozen=True)
+class Point:
+    """One recorded value; `step` counts environment steps or updates of the trial."""
+
+    trial: int
+    name: str
+    step: int
+    value: float
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Values of one trial and name against steps; both arrays have the same length, steps ascend."""
+
+    steps: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
+
+
+class MetricNames:
+    """Names as small numbers, kept in step with the table `metric_names`."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, int] = {}
+
+    def id(self, connection: sqlite3.Connection, name: str) -> int:
+        """The number of a name, made on first use inside the caller's transaction."""
+        if name not in self._ids:
+            connection.execute("INSERT OR IGNORE INTO metric_names (name) VALUES (?)", (name,))
+            row = connection.execute("SELECT id FROM metric_names WHERE name = ?", (name,)).fetchone()
+            self._ids[name] = row[0]
+        return self._ids[name]
+
+
+def write(connection: sqlite3.Connection, names: MetricNames, points: Iterable[Point]) -> None:
+    """Store points inside the caller's transaction; a step that is written again keeps its newest value."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO metrics (trial, name, step, value) VALUES (?, ?, ?, ?)",
+        (
+            (p.trial, names.id(connection, p.name), p.step, None if math.isnan(p.value) else p.value)
+            for p in points
+        ),
+    )
+
+
+def curves(database: Database, trials: Sequence[int], name: str, after_step: int = -1) -> dict[int, Curve]:
+    """Curves of several trials, only points later than `after_step`; trials without points are absent."""
+    if not trials:
+        return {}
+    marks = ",".join("?" * len(trials))
+    rows = database.connection.execute(
+        f"SELECT trial, step, value FROM metrics WHERE trial IN ({marks}) "
+        "AND name = (SELECT id FROM metric_names WHERE name = ?) AND step > ? ORDER BY trial, step",
+        (*trials, name, after_step),
+    ).fetchall()
+    grouped: dict[int, list[tuple[int, float]]] = {}
+    for trial, step, value in rows:
+        grouped.setdefault(trial, []).append((step, math.nan if value is None else value))
+    return {
+        trial: Curve(np.array([s for s, _ in points], np.int64), np.array([v for _, v in points], np.float64))
+        for trial, points in grouped.items()
+    }
+
+
+def names_of(database: Database, job: int) -> list[str]:
+    """Names of all curves that a job has, sorted."""
+    rows = database.rows(
+        "SELECT name FROM metric_names n WHERE EXISTS (SELECT 1 FROM metrics m JOIN trials t ON t.id = m.trial "
+        "WHERE t.job = ? AND m.name = n.id) ORDER BY name",
+        job,
+    )
+    return [row["name"] for row in rows]

@@ -1,0 +1,127 @@
+"""The tables of the database, as numbered migrations. A migration that has landed is never edited."""
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE jobs (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        identity TEXT NOT NULL,
+        experiment TEXT NOT NULL,           -- canonical JSON of the resolved experiment
+        provenance TEXT NOT NULL,           -- JSON: versions, host, devices, git revision
+        source TEXT NOT NULL,               -- file it was read from, for display only
+        state TEXT NOT NULL CHECK (state IN ('queued','running','paused','done','failed','cancelled')),
+        position REAL NOT NULL,             -- order in the queue
+        created REAL NOT NULL,
+        started REAL,
+        finished REAL,
+        active REAL NOT NULL DEFAULT 0,     -- seconds in which at least one of its batches ran
+        error TEXT
+    ) STRICT;
+
+    CREATE TABLE trials (
+        id INTEGER PRIMARY KEY,
+        job INTEGER NOT NULL REFERENCES jobs ON DELETE CASCADE,
+        arm TEXT NOT NULL,
+        round INTEGER NOT NULL,
+        seed INTEGER NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('waiting','running','done','failed','blocked','cancelled')),
+        batch INTEGER REFERENCES batches,
+        step INTEGER NOT NULL DEFAULT 0,    -- environment steps or updates trained so far
+        density REAL,                       -- of the prunable scope
+        model_density REAL,                 -- of all parameters
+        score REAL,
+        tensors TEXT,                       -- path within the workspace
+        sha256 TEXT,
+        started REAL,
+        finished REAL,
+        error TEXT,
+        UNIQUE (job, arm, round, seed)
+    ) STRICT;
+    CREATE INDEX trials_by_state ON trials (job, state);
+
+    CREATE TABLE waits (
+        trial INTEGER NOT NULL REFERENCES trials ON DELETE CASCADE,
+        waits_for INTEGER NOT NULL REFERENCES trials,
+        PRIMARY KEY (trial, waits_for)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX waits_reverse ON waits (waits_for);
+
+    CREATE TABLE batches (
+        id INTEGER PRIMARY KEY,
+        job INTEGER NOT NULL REFERENCES jobs ON DELETE CASCADE,
+        state TEXT NOT NULL CHECK (state IN ('pending','running','done','failed','cancelled')),
+        attempt INTEGER NOT NULL DEFAULT 0,
+        failures INTEGER NOT NULL DEFAULT 0,
+        slot TEXT,
+        fraction REAL NOT NULL DEFAULT 0,   -- of its training done
+        rate REAL,                          -- steps per second, all its tickets together
+        records_read INTEGER NOT NULL DEFAULT 0,  -- bytes of the current attempt's records
+        started REAL,
+        finished REAL,
+        error TEXT
+    ) STRICT;
+
+    CREATE TABLE metric_names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+    CREATE TABLE metrics (
+        trial INTEGER NOT NULL,
+        name INTEGER NOT NULL,
+        step INTEGER NOT NULL,
+        value REAL,                         -- NULL is not-a-number
+        PRIMARY KEY (trial, name, step)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE layers (
+        trial INTEGER NOT NULL REFERENCES trials ON DELETE CASCADE,
+        position INTEGER NOT NULL,
+        layer TEXT NOT NULL,
+        shape TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        kept INTEGER NOT NULL,
+        prunable INTEGER NOT NULL,
+        PRIMARY KEY (trial, position)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE audits (
+        trial INTEGER NOT NULL REFERENCES trials ON DELETE CASCADE,
+        moment TEXT NOT NULL CHECK (moment IN ('before','after')),
+        name TEXT NOT NULL,
+        passed INTEGER NOT NULL,
+        detail TEXT NOT NULL,
+        PRIMARY KEY (trial, moment, name)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE events (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        at REAL NOT NULL,
+        job INTEGER,
+        trial INTEGER,
+        kind TEXT NOT NULL,
+        text TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX events_by_job ON events (job, id);
+
+    CREATE TABLE commands (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        at REAL NOT NULL,
+        kind TEXT NOT NULL,
+        payload TEXT NOT NULL,
+        answer TEXT                         -- JSON, written by the engine
+    ) STRICT;
+
+    CREATE TABLE engine (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        pid INTEGER NOT NULL,
+        host TEXT NOT NULL,
+        started REAL NOT NULL,
+        beat REAL NOT NULL,
+        state TEXT NOT NULL                 -- running, stopping, stopped
+    ) STRICT;
+
+    CREATE TABLE slots (
+        name TEXT PRIMARY KEY,
+        device TEXT NOT NULL,
+        pid INTEGER,
+        batch INTEGER
+    ) STRICT, WITHOUT ROWID;
+    """,
+)

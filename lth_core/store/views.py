@@ -1,0 +1,240 @@
+"""What interfaces read: jobs, trials, scores, layers, audits, events, the engine. Values only, no tensors, no writing."""
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from lth_core.experiment import Experiment
+from lth_core.store.database import Database
+
+UNFINISHED_JOBS = ("queued", "running", "paused")
+
+
+@dataclass(frozen=True)
+class JobView:
+    """A job as the queue shows it; times are Unix seconds, `seconds_left` is None while nothing can be said."""
+
+    id: int
+    name: str
+    identity: str
+    state: str
+    source: str
+    created: float
+    started: float | None
+    finished: float | None
+    error: str | None
+    trials: int
+    trials_done: int
+    trials_failed: int
+    trials_running: int
+    round: int
+    rounds: int
+    progress: float
+    rate: float
+    seconds_left: float | None
+    experiment: Experiment
+
+
+@dataclass(frozen=True)
+class TrialView:
+    """One trial: which ticket, how far, with what result."""
+
+    id: int
+    job: int
+    arm: str
+    round: int
+    seed: int
+    state: str
+    step: int
+    density: float | None
+    model_density: float | None
+    score: float | None
+    started: float | None
+    finished: float | None
+    error: str | None
+
+
+@dataclass(frozen=True)
+class LayerView:
+    """How many entries of one parameter tensor live in one trial's ticket."""
+
+    arm: str
+    round: int
+    seed: int
+    position: int
+    layer: str
+    shape: tuple[int, ...]
+    size: int
+    kept: int
+    prunable: bool
+
+
+@dataclass(frozen=True)
+class AuditView:
+    """One check of one trial's audit."""
+
+    trial: int
+    arm: str
+    round: int
+    seed: int
+    moment: str
+    name: str
+    passed: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class EventView:
+    """Something that happened; `id` ascends, ask for events after the last one seen."""
+
+    id: int
+    at: float
+    job: int | None
+    trial: int | None
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class EngineView:
+    """The engine that last owned the workspace."""
+
+    pid: int
+    host: str
+    started: float
+    beat: float
+    state: str
+
+
+@dataclass(frozen=True)
+class SlotView:
+    """A device slot and what runs on it."""
+
+    name: str
+    device: str
+    pid: int | None
+    batch: int | None
+    job: int | None
+    trials: int
+    fraction: float
+    rate: float | None
+
+
+_JOBS = """
+    SELECT j.*,
+        COUNT(t.id) AS trials,
+        SUM(t.state = 'done') AS trials_done,
+        SUM(t.state IN ('failed', 'blocked')) AS trials_failed,
+        SUM(t.state = 'running') AS trials_running,
+        MAX(CASE WHEN t.state IN ('running', 'done') THEN t.round ELSE 0 END) AS round,
+        MAX(t.round) AS rounds,
+        (SELECT TOTAL(b.fraction * (SELECT COUNT(*) FROM trials u WHERE u.batch = b.id AND u.state = 'running'))
+            FROM batches b WHERE b.job = j.id AND b.state IN ('running', 'pending')) AS partial,
+        (SELECT TOTAL(b.rate) FROM batches b WHERE b.job = j.id AND b.state = 'running') AS rate
+    FROM jobs j LEFT JOIN trials t ON t.job = j.id
+"""
+
+
+def jobs(database: Database) -> list[JobView]:
+    """All jobs in the order of the queue."""
+    return [_job(row) for row in database.rows(f"{_JOBS} GROUP BY j.id ORDER BY j.position, j.id")]
+
+
+def job(database: Database, number: int) -> JobView | None:
+    """One job, or None where there is none of that number."""
+    row = database.row(f"{_JOBS} WHERE j.id = ? GROUP BY j.id", number)
+    return None if row is None else _job(row)
+
+
+def _job(row: Any) -> JobView:
+    progress = (row["trials_done"] + row["partial"]) / row["trials"] if row["trials"] else 0.0
+    running = row["state"] == "running" and progress > 0.002
+    return JobView(
+        **{k: row[k] for k in ("id", "name", "identity", "state", "source", "created", "started", "finished")},
+        **{k: row[k] for k in ("error", "trials", "trials_done", "trials_failed", "trials_running")},
+        round=row["round"],
+        rounds=row["rounds"],
+        progress=progress,
+        rate=row["rate"],
+        seconds_left=row["active"] * (1 - progress) / progress if running else None,
+        experiment=_experiment(row["experiment"]),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _experiment(text: str) -> Experiment:
+    return Experiment.from_json(text)
+
+
+def provenance(database: Database, job: int) -> dict[str, Any]:
+    """Versions, devices, host and git revision that were stored before the job's first step."""
+    row = database.row("SELECT provenance FROM jobs WHERE id = ?", job)
+    found: dict[str, Any] = {} if row is None else json.loads(row["provenance"])
+    return found
+
+
+def trials(database: Database, job: int) -> list[TrialView]:
+    """All trials of a job, by round, arm and seed."""
+    columns = ", ".join(TrialView.__dataclass_fields__)
+    rows = database.rows(f"SELECT {columns} FROM trials WHERE job = ? ORDER BY round, arm, seed", job)
+    return [TrialView(**row) for row in rows]
+
+
+def layers(database: Database, job: int) -> list[LayerView]:
+    """Entries kept per layer of every ticket of a job that has started, in the model's order of layers."""
+    rows = database.rows(
+        "SELECT t.arm, t.round, t.seed, l.position, l.layer, l.shape, l.size, l.kept, l.prunable "
+        "FROM layers l JOIN trials t ON t.id = l.trial WHERE t.job = ? ORDER BY l.position, t.round, t.seed",
+        job,
+    )
+    return [
+        LayerView(**{**dict(row), "shape": tuple(json.loads(row["shape"])), "prunable": bool(row["prunable"])})
+        for row in rows
+    ]
+
+
+def audits(database: Database, job: int, *, failed_only: bool = False) -> list[AuditView]:
+    """Checks of a job's audits, newest trials last."""
+    rows = database.rows(
+        "SELECT a.trial, t.arm, t.round, t.seed, a.moment, a.name, a.passed, a.detail "
+        "FROM audits a JOIN trials t ON t.id = a.trial WHERE t.job = ? AND (? = 0 OR a.passed = 0) "
+        "ORDER BY t.round, t.arm, t.seed, a.moment DESC, a.name",
+        job, int(failed_only),
+    )  # fmt: skip
+    return [AuditView(**{**dict(row), "passed": bool(row["passed"])}) for row in rows]
+
+
+def audit_counts(database: Database, job: int) -> tuple[int, int]:
+    """(checks that passed, checks that failed) of a job."""
+    row = database.row(
+        "SELECT TOTAL(a.passed = 1), TOTAL(a.passed = 0) FROM audits a JOIN trials t ON t.id = a.trial WHERE t.job = ?",
+        job,
+    )
+    return (int(row[0]), int(row[1])) if row else (0, 0)
+
+
+def events(database: Database, after: int = 0, job: int | None = None, limit: int = 1000) -> list[EventView]:
+    """The newest `limit` events later than `after`, oldest first; of one job where asked."""
+    rows = database.rows(
+        "SELECT * FROM (SELECT * FROM events WHERE id > ? AND (? IS NULL OR job = ?) ORDER BY id DESC LIMIT ?) "
+        "ORDER BY id",
+        after, job, job, limit,
+    )  # fmt: skip
+    return [EventView(**row) for row in rows]
+
+
+def engine(database: Database) -> EngineView | None:
+    """The engine that owns, or last owned, the workspace."""
+    row = database.row("SELECT pid, host, started, beat, state FROM engine")
+    return None if row is None else EngineView(**row)
+
+
+def slots(database: Database) -> list[SlotView]:
+    """The engine's slots in order of their names."""
+    rows = database.rows(
+        "SELECT s.name, s.device, s.pid, s.batch, b.job, COALESCE(b.fraction, 0) AS fraction, b.rate, "
+        "(SELECT COUNT(*) FROM trials t WHERE t.batch = s.batch AND t.state = 'running') AS trials "
+        "FROM slots s LEFT JOIN batches b ON b.id = s.batch ORDER BY s.name"
+    )
+    return [SlotView(**row) for row in rows]

@@ -1,0 +1,53 @@
+"""The workspace: the folder that holds all that is remembered, and where each thing lies in it. One place for paths."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lth_core.errors import InputError
+from lth_core.text import is_name, one_line
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Paths of one workspace; making the value touches nothing on disk."""
+
+    folder: Path
+
+    @property
+    def database(self) -> Path:
+        """SQLite file with jobs, trials, metrics, audits, events and commands."""
+        return self.folder / "workspace.sqlite"
+
+    @property
+    def lease(self) -> Path:
+        """File whose lock the one engine of this workspace holds."""
+        return self.folder / "engine.lock"
+
+    @property
+    def batches(self) -> Path:
+        """One folder per batch: specification, attempts, records, checkpoints, tensors."""
+        return self.folder / "batches"
+
+    def batch(self, number: int) -> Path:
+        """Folder of one batch."""
+        return self.batches / f"{number:06d}"
+
+    def tensorboard(self, job: int, name: str) -> Path:
+        """Folder of a job's TensorBoard event files."""
+        if not is_name(name):
+            raise ValueError(f"not a name: {name!r}")
+        return self.folder / "tensorboard" / f"{job:04d}-{name}"
+
+    def inside(self, relative: str) -> Path:
+        """A path stored relative to the workspace; raises ValueError if it leads outside of it."""
+        path = (self.folder / relative).resolve()
+        if not path.is_relative_to(self.folder.resolve()):
+            raise ValueError(f"path leaves the workspace: {relative!r}")
+        return path
+
+    def create(self) -> None:
+        """Make the folder; InputError where that is not possible."""
+        try:
+            self.batches.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"workspace {one_line(self.folder)}: {error.strerror}") from None

@@ -1,0 +1,41 @@
+"""Words at the boundary: cleaning foreign text for a terminal, and checking names that become paths."""
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Iterable
+
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+_KEPT_CONTROLS = {"\n", "\t"}
+# Cf holds bidirectional overrides and other invisible characters, Cs lone surrogates.
+_DANGEROUS = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+_ESCAPE_SEQUENCE = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|(?:\x1b[\]PX^_]|\x9d|\x90)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c|$)|\x1b[@-Z\\-_]?"
+)
+
+
+def clean(text: object, limit: int = 4000) -> str:
+    """Return `text` with everything a terminal could obey removed; line feeds and tabs stay.
+
+    Used on all text that the program did not write itself: names, errors, logs, file names.
+    At most `limit` characters are kept.
+    """
+    plain = _ESCAPE_SEQUENCE.sub("", str(text)[: 4 * limit])
+    kept = (c for c in plain if c in _KEPT_CONTROLS or unicodedata.category(c) not in _DANGEROUS)
+    return "".join(kept)[:limit]
+
+
+def one_line(text: object, limit: int = 400) -> str:
+    """`clean`, folded into a single line."""
+    return " ".join(clean(text, limit).split())
+
+
+def is_name(text: str) -> bool:
+    """Whether `text` may become part of a path: letters, digits, `_`, `.`, `-`, at most 80, no leading dot."""
+    return NAME_PATTERN.fullmatch(text) is not None and ".." not in text
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A suffix such as `, did you mean "rounds"?`, or an empty string when nothing known is near."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f', did you mean "{near[0]}"?' if near else ""
