@@ -55,7 +55,12 @@ class MLP(Section):
 
 
 class A2C(Section):
-    """Synchronous advantage actor-critic; defaults are the paper's classic-control setting (section 3.3)."""
+    """Synchronous advantage actor-critic; defaults are the paper's classic-control setting (section 3.3).
+
+    length, and the points of `[rewinding]`, count environment steps or finished games of one ticket, as `unit`
+    says; record_every and checkpoint_every always count environment steps. Each is reached at the end of the
+    first update at or after it. learning_rate_end is the fraction left at the end of a linear schedule.
+    """
 
     algorithm: Literal["a2c"] = "a2c"
     unit: Literal["steps", "games"] = "steps"
@@ -65,6 +70,7 @@ class A2C(Section):
     optimizer: Literal["rmsprop", "adam"] = "rmsprop"
     learning_rate: PositiveFloat = 1e-4
     learning_rate_schedule: Literal["constant", "linear"] = "constant"
+    learning_rate_end: PositiveFloat = 0.1
     rmsprop_alpha: Fraction = 0.99
     adam_betas: tuple[Fraction, Fraction] = (0.9, 0.999)
     epsilon: PositiveFloat = 1e-8
@@ -141,6 +147,18 @@ class Experiment(Section):
         """Where the arm's schedule starts, `experiment` resolved."""
         schedule = self.arm_named(arm).schedule
         return self.rewinding.schedule if schedule == "experiment" else schedule
+
+    @property
+    def reference(self) -> str:
+        """The arm that verdicts and audits compare with: `winning`, or the first arm where there is none."""
+        return "winning" if "winning" in self.arms else self.arms[0]
+
+    def compared_with(self, arm: str) -> str | None:
+        """The arm that `arm` is a control of: the one it borrows its mask from, else the reference."""
+        definition = self.arm_named(arm)
+        if definition.borrows_mask:
+            return definition.of
+        return None if arm == self.reference else self.reference
 
     def span(self, arm: str) -> tuple[int, int]:
         """First and last value of the training counter (in `training.unit`) of a trial of `arm`."""
@@ -219,7 +237,13 @@ class Experiment(Section):
             if weights == "rewind" and self.rewinding.weights == 0:
                 weights = "init"
             of = arm.of if arm.borrows_mask else None
-            same = seen.setdefault((arm.mask, weights, self.span(name), of), name)
+            first, last = self.span(name)
+            constant = self.training.learning_rate_schedule == "constant"
+            span = (0, last - first) if constant else (first, last)
+            same = seen.setdefault((arm.mask, weights, span, of), name)
             # Two arms that draw their own random numbers are replicates, not copies.
             if same != name and weights != "fresh" and not arm.mask.startswith(("random", "shuffled")):
-                raise ValueError(f'arms: "{name}" and "{same}" are the same arm at rewinding.weights = {self.rewinding.weights}')
+                raise ValueError(
+                    f'arms: "{name}" and "{same}" are the same arm with this [rewinding] '
+                    f"(weights = {self.rewinding.weights}) and learning-rate schedule"
+                )

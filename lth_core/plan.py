@@ -39,15 +39,15 @@ def plan(experiment: Experiment) -> tuple[PlannedTrial, ...]:
 
 
 def parents(experiment: Experiment, arm: str, round: int, seed: int) -> tuple[TrialKey, ...]:
-    """What the ticket (arm, round >= 1, seed) is derived from: the dense run and the chain it prunes.
+    """What the ticket (arm, round >= 1, seed) is derived from, and what its audit compares it with.
 
-    An arm that borrows its mask waits for the trial whose training that mask is pruned from, and so
-    starts together with the arm it borrows from.
+    That is the dense run, the arm's own previous round if it prunes iteratively, and the previous round of
+    the arm that it is a control of: a borrowed mask is pruned from there, and so control and reference start
+    together.
     """
-    definition = experiment.arm_named(arm)
-    pruned = definition.of if definition.borrows_mask else arm
-    chain = experiment.arm_named(pruned)
     dense = TrialKey(0, DENSE, seed)
-    if chain.mask == "iterative" and round > 1:
-        return (dense, TrialKey(round - 1, pruned, seed))
-    return (dense,)
+    chains = dict.fromkeys((arm, experiment.compared_with(arm)))
+    if round == 1:
+        return (dense,)
+    iterative = [c for c in chains if c is not None and experiment.arm_named(c).mask == "iterative"]
+    return (dense, *(TrialKey(round - 1, chain, seed) for chain in iterative))

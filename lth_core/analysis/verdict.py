@@ -79,7 +79,7 @@ def summarise(experiment: Experiment, trials: Iterable[Scored]) -> Summary:
     for trial in trials:
         if trial.state == "done" and trial.score is not None and math.isfinite(trial.score):
             scores.setdefault((trial.arm, trial.round), {})[trial.seed] = trial.score
-    reference = reference_arm(experiment)
+    reference = experiment.reference
     cells = [
         _cell(experiment, trials, scores, reference, arm, round)
         for round in range(experiment.pruning.rounds + 1)
@@ -91,11 +91,6 @@ def summarise(experiment: Experiment, trials: Iterable[Scored]) -> Summary:
         verdicts=tuple(_verdict(experiment, scores, reference, control) for control in controls),
         failed=sum(trial.state in ("failed", "blocked") for trial in trials),
     )
-
-
-def reference_arm(experiment: Experiment) -> str:
-    """The arm that the others are compared with: `winning`, or the first arm where there is none."""
-    return "winning" if "winning" in experiment.arms else experiment.arms[0]
 
 
 def _cell(

@@ -1,0 +1,1 @@
+"""Models. Each names its parameters, their groups, and computes from stacked parameters."""

@@ -1,0 +1,146 @@
+"""Deriving a ticket: a pure function of (arm, round, the dense run, the chain it prunes, seed).
+
+Nothing here is stored or trained; the same inputs give the same ticket in any process, which is what lets
+arms that borrow a mask start together with the arm they borrow from.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+
+from lth_core.arms import DENSE, Arm
+from lth_core.experiment import Experiment
+from lth_core.plan import TrialKey
+from lth_core.randomness import stream, stream_seed
+from lth_core.tickets import mask as masks
+from lth_core.tickets.criteria import magnitude
+from lth_core.tickets.mask import Mask, Weights
+from lth_core.tickets.scope import keep_overall, keep_per_layer, permute_survivors, permuted, prunable, prune
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a finished trial leaves behind.
+
+    final are the weights at the end, ranked those at `rewinding.prune_from`; init and rewind exist for the
+    dense run only, as do the optimizer's entries at the rewind point.
+    """
+
+    mask: Mask
+    final: Weights
+    ranked: Weights
+    init: Weights | None = None
+    rewind: Weights | None = None
+    optimizer: dict[str, Weights] | None = None
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """Mask and start weights (already multiplied); `source` are the weights before the mask."""
+
+    mask: Mask
+    start: Weights
+    source: Weights
+    parent: Mask
+
+
+@dataclass(frozen=True)
+class Family:
+    """All that tickets of one seed are derived from.
+
+    groups: parameter name to its groups, in the model's order. trained: by (arm, round).
+    initialise: fresh weights from an integer seed.
+    """
+
+    experiment: Experiment
+    seed: int
+    groups: Mapping[str, frozenset[str]]
+    trained: Mapping[tuple[str, int], Trained]
+    initialise: Callable[[int], Weights]
+
+    @property
+    def dense(self) -> Trained:
+        """The dense run of this seed."""
+        return self.trained[(DENSE, 0)]
+
+    def everything(self) -> Mask:
+        """The mask of round 0: all prunable entries live."""
+        names = prunable(self.groups, self.experiment.pruning)
+        return masks.full({name: self.dense.ranked[name].shape for name in names})
+
+
+def derive(family: Family, key: TrialKey) -> Ticket:
+    """The ticket of a trial of round 1 or later."""
+    arm = family.experiment.arm_named(key.arm)
+    mask = derive_mask(family, key.arm, key.round)
+    source = _source(family, arm, key, mask)
+    return Ticket(mask, masks.apply(mask, source), source, derive_parent(family, key.arm, key.round))
+
+
+def derive_mask(family: Family, name: str, round: int) -> Mask:
+    """The mask of arm `name` at `round`."""
+    if round == 0:
+        return family.everything()
+    arm, pruning = family.experiment.arm_named(name), family.experiment.pruning
+    if arm.borrows_mask:
+        return _borrowed(family, name, derive_mask(family, arm.of, round))
+    if arm.mask == "one_shot":
+        return prune(magnitude(family.dense.ranked), family.everything(), family.groups, pruning, round)
+    parent = _pruned_trial(family, name, round)
+    return prune(magnitude(parent.ranked), parent.mask, family.groups, pruning, round)
+
+
+def derive_parent(family: Family, name: str, round: int) -> Mask:
+    """The mask that this round's must be nested in: the same arm's mask one round earlier.
+
+    An iterative chain's is the stored one. A borrowed mask's parent is derived anew from the stored mask of
+    the arm it borrows from, because the borrowing trial of the round before may still be running.
+    """
+    arm = family.experiment.arm_named(name)
+    if round == 1:
+        return family.everything()
+    if arm.borrows_mask:
+        return _borrowed(family, name, derive_parent(family, arm.of, round))
+    if arm.mask == "one_shot":
+        return derive_mask(family, name, round - 1)
+    return _pruned_trial(family, name, round).mask
+
+
+def _borrowed(family: Family, name: str, mask: Mask) -> Mask:
+    """What arm `name` makes of the mask it borrows."""
+    kind = family.experiment.arm_named(name).mask
+    if kind == "ticket":
+        return mask
+    # One draw per chain, not per round: so the masks of successive rounds nest as the borrowed ones do.
+    rng = stream(family.seed, "mask", name)
+    if kind == "shuffled":
+        return permuted(mask, {n: torch.from_numpy(rng.permutation(m.numel())) for n, m in mask.items()})
+    scores = {n: torch.from_numpy(rng.random(m.numel())).view(m.shape) for n, m in mask.items()}
+    if kind == "random_global":
+        return keep_overall(scores, family.everything(), masks.total(mask))
+    return keep_per_layer(scores, family.everything(), masks.counts(mask))
+
+
+def _pruned_trial(family: Family, name: str, round: int) -> Trained:
+    """The trial whose trained weights are pruned to give the iterative arm `name` its mask of `round`."""
+    return family.dense if round == 1 else family.trained[(name, round - 1)]
+
+
+def _source(family: Family, arm: Arm, key: TrialKey, mask: Mask) -> Weights:
+    """Start weights before the mask is applied."""
+    dense = family.dense
+    if arm.weights == "fresh":
+        return family.initialise(stream_seed(family.seed, "fresh", key.arm, key.round))
+    if arm.weights == "final":
+        return (_pruned_trial(family, key.arm, key.round) if arm.mask == "iterative" else dense).final
+    source = dense.init if arm.weights == "init" else dense.rewind
+    if source is None:
+        raise ValueError(f"the dense run of seed {key.seed} has no stored weights to rewind to")
+    if arm.weights != "shuffled":
+        return source
+    rng = stream(family.seed, "shuffle-weights", key.arm, key.round)
+    orders = {name: torch.from_numpy(rng.permutation(int(m.sum()))) for name, m in mask.items()}
+    return {
+        name: permute_survivors(w, mask[name], orders[name]) if name in mask else w for name, w in source.items()
+    }

@@ -1,0 +1,93 @@
+"""Masks: one boolean per prunable entry. Exact-k selection, nesting, counting, packing to bits.
+
+A mask maps parameter names to boolean tensors of the parameters' shapes, in the model's order. It is the only
+truth about what is pruned: a weight that happens to be zero is alive as long as its mask says so.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+Mask = dict[str, Tensor]
+Weights = dict[str, Tensor]
+
+
+def full(sizes: Mapping[str, torch.Size]) -> Mask:
+    """The mask in which everything lives."""
+    return {name: torch.ones(shape, dtype=torch.bool) for name, shape in sizes.items()}
+
+
+def keep_largest(scores: Tensor, alive: Tensor, k: int) -> Tensor:
+    """Keep exactly the k living entries with the largest scores; equal scores fall to the earlier position.
+
+    scores: float (n,); alive: bool (n,). Returns bool (n,), a subset of `alive` with k entries.
+    Raises ValueError if fewer than k live, or if a living entry's score is not a number.
+    """
+    positions = alive.nonzero().flatten()
+    if not 0 <= k <= positions.numel():
+        raise ValueError(f"cannot keep {k} of {positions.numel()} living entries")
+    living = scores[positions]
+    if torch.isnan(living).any():
+        raise ValueError("scores contain not-a-number")
+    order = torch.sort(living, descending=True, stable=True).indices
+    kept = torch.zeros_like(alive)
+    kept[positions[order[:k]]] = True
+    return kept
+
+
+def counts(mask: Mask) -> dict[str, int]:
+    """Living entries per layer."""
+    return {name: int(m.sum()) for name, m in mask.items()}
+
+
+def total(mask: Mask) -> int:
+    """Living entries of the whole mask."""
+    return sum(counts(mask).values())
+
+
+def is_nested(child: Mask, parent: Mask) -> bool:
+    """Whether every entry that lives in the child lives in the parent, over the same layers."""
+    return child.keys() == parent.keys() and all(bool((child[n] <= parent[n]).all()) for n in child)
+
+
+def distance(a: Mask, b: Mask) -> int:
+    """In how many entries two masks of the same layers differ."""
+    return sum(int((a[name] != b[name]).sum()) for name in a)
+
+
+def apply(mask: Mask, weights: Weights) -> Weights:
+    """mask x weights, as new tensors; parameters outside the mask's layers are copied unchanged.
+
+    A dead entry becomes +0.0 whatever it was, also where it was infinite or not a number.
+    """
+    return {
+        name: torch.where(mask[name], w, torch.zeros_like(w)) if name in mask else w.clone()
+        for name, w in weights.items()
+    }
+
+
+def pooled(tensors: Mapping[str, Tensor], names: Mapping[str, object]) -> Tensor:
+    """The tensors of `names` flattened into one vector, in the order of `names`."""
+    return torch.cat([tensors[name].flatten() for name in names])
+
+
+def split(vector: Tensor, like: Mask) -> Mask:
+    """The inverse of `pooled` for masks: cut a vector into tensors shaped like those of `like`."""
+    parts = vector.split([m.numel() for m in like.values()])
+    return {name: part.view(m.shape).clone() for (name, m), part in zip(like.items(), parts, strict=True)}
+
+
+def pack(mask: Mask) -> npt.NDArray[np.uint8]:
+    """Eight entries a byte: layers in order, each flattened in C order, first entry in the highest bit."""
+    return np.packbits(pooled(mask, mask).numpy())
+
+
+def unpack(packed: npt.NDArray[np.uint8], sizes: Mapping[str, torch.Size]) -> Mask:
+    """The inverse of `pack`; raises ValueError if the number of bytes does not fit the layers' sizes."""
+    n = sum(shape.numel() for shape in sizes.values())
+    if packed.size != (n + 7) // 8:
+        raise ValueError(f"a mask of {n} entries takes {(n + 7) // 8} bytes, found {packed.size}")
+    return split(torch.from_numpy(np.unpackbits(packed, count=n).astype(bool)), full(sizes))

@@ -1,0 +1,38 @@
+"""Adam and RMSprop for stacked flat parameters: one row per ticket, each with its own step count and rate.
+
+The formulas are torch.optim's (tested against it); written out because a stack needs a learning rate per ticket.
+"""
+
+import torch
+from torch import Tensor
+
+from lth_core.experiment import A2C
+
+State = dict[str, Tensor]
+
+
+def new_state(settings: A2C, flat: Tensor) -> State:
+    """Fresh entries for parameters (T, P): moments (T, P) and the step count (T, 1)."""
+    state = {"square": torch.zeros_like(flat), "count": torch.zeros_like(flat[:, :1])}
+    if settings.optimizer == "adam":
+        state["mean"] = torch.zeros_like(flat)
+    return state
+
+
+def step(settings: A2C, flat: Tensor, gradient: Tensor, state: State, rate: Tensor) -> None:
+    """One update in place; flat and gradient (T, P), rate (T, 1)."""
+    state["count"] += 1
+    square = state["square"]
+    if settings.optimizer == "rmsprop":
+        square.mul_(settings.rmsprop_alpha).addcmul_(gradient, gradient, value=1 - settings.rmsprop_alpha)
+        flat.sub_(rate * gradient / square.sqrt().add_(settings.epsilon))
+        return
+    first, second = settings.adam_betas
+    mean, count = state["mean"], state["count"]
+    mean.lerp_(gradient, 1 - first)
+    square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
+    # The corrections in double precision, as torch.optim computes them in Python floats.
+    correction = (1 - torch.tensor(first, dtype=torch.float64) ** count.double()).float()
+    root = (1 - torch.tensor(second, dtype=torch.float64) ** count.double()).sqrt().float()
+    denominator = square.sqrt().div_(root.to(flat.device)).add_(settings.epsilon)
+    flat.sub_((rate / correction.to(flat.device)) * mean / denominator)
