@@ -1,0 +1,107 @@
+"""On the worker's side: from a batch's specification to its audited tickets, ready to be stacked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from lth_core.arms import DENSE
+from lth_core.engine.batch import BatchSpec, ParentSpec, TrialSpec
+from lth_core.experiment import Experiment
+from lth_core.models.mlp import ActorCritic
+from lth_core.plan import TrialKey
+from lth_core.randomness import stream_seed
+from lth_core.store.tensors import Arrays, load_tensors
+from lth_core.store.workspace import Workspace
+from lth_core.tickets import mask as masks
+from lth_core.tickets.derive import Family, Ticket, Trained, derive
+from lth_core.tickets.mask import Mask, Weights
+from lth_core.tickets.scope import prunable
+from lth_core.training.a2c import Start
+from lth_core.training.run import RunningTrial
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A trial, what it starts from, its ticket, and the ticket it is compared with (both None for dense runs)."""
+
+    trial: TrialSpec
+    start: Start
+    ticket: Ticket | None
+    compared: Ticket | None
+
+
+class Assembler:
+    """Derives the tickets of one batch; parents are read once, with their checksums compared."""
+
+    def __init__(self, workspace: Workspace, spec: BatchSpec, model: ActorCritic) -> None:
+        self._spec, self._model = spec, model
+        self._experiment = spec.experiment
+        trained: dict[int, dict[tuple[str, int], Trained]] = {}
+        for parent in spec.parents:
+            trained.setdefault(parent.key.seed, {})[(parent.key.arm, parent.key.round)] = self._read(workspace, parent)
+        self._families = {seed: self._family(seed, found) for seed, found in trained.items()}
+
+    def _family(self, seed: int, trained: Mapping[tuple[str, int], Trained]) -> Family:
+        return Family(self._experiment, seed, self._model.groups(), trained, self._model.initialise)
+
+    def _read(self, workspace: Workspace, parent: ParentSpec) -> Trained:
+        arrays, _ = load_tensors(workspace.inside(parent.path), parent.sha256)
+        return unpack_trained(arrays, self._experiment, self._model)
+
+    def prepare(self, trial: TrialSpec) -> Prepared:
+        """The trial's ticket and start. Raises DamagedFile or ValueError where it cannot be derived."""
+        key, experiment = trial.key, self._experiment
+        first, last = experiment.span(key.arm)
+        if key.arm == DENSE:
+            weights = self.initial(key.seed)
+            return Prepared(trial, Start(key.seed, weights, self.everything(), first, last), None, None)
+        family = self._families[key.seed]
+        ticket = derive(family, key)
+        other = experiment.compared_with(key.arm)
+        compared = derive(family, TrialKey(key.round, other, key.seed)) if other is not None else None
+        rewound = experiment.arm_named(key.arm).weights in ("rewind", "shuffled")
+        optimizer = family.dense.optimizer if rewound else None
+        start = Start(key.seed, ticket.start, ticket.mask, first, last, optimizer)
+        return Prepared(trial, start, ticket, compared)
+
+    def initial(self, seed: int) -> Weights:
+        """The initialisation of a seed's dense run."""
+        return self._model.initialise(stream_seed(seed, "initialisation"))
+
+    def everything(self) -> Mask:
+        """The mask of a dense run."""
+        shapes = self._model.shapes()
+        return masks.full({name: shapes[name] for name in prunable(self._model.groups(), self._experiment.pruning)})
+
+
+def pack_trained(trial: RunningTrial, final: Weights) -> Arrays:
+    """The arrays that a finished trial leaves: mask (packed bits), final, and its snapshots, by parameter."""
+    arrays: Arrays = {"mask": masks.pack(trial.mask)}
+    for part, weights in {"final": final, **trial.snapshots}.items():
+        arrays |= {f"{part}/{name}": w.numpy() for name, w in weights.items()}
+    return arrays
+
+
+def unpack_trained(arrays: Arrays, experiment: Experiment, model: ActorCritic) -> Trained:
+    """The inverse of `pack_trained`."""
+    names = prunable(model.groups(), experiment.pruning)
+    shapes = model.shapes()
+
+    def part(prefix: str) -> Weights | None:
+        found = {
+            key.removeprefix(f"{prefix}/"): torch.from_numpy(np.ascontiguousarray(array))
+            for key, array in arrays.items()
+            if key.startswith(f"{prefix}/")
+        }
+        # The file lists its arrays by name; layers keep the model's order.
+        return {n: found[n] for n in sorted(found, key=[*shapes, "count"].index)} or None
+
+    final = part("final")
+    if final is None:
+        raise ValueError("a finished trial without final weights")
+    entries = {key.split("/")[0].removeprefix("optimizer.") for key in arrays if key.startswith("optimizer.")}
+    optimizer = {entry: part(f"optimizer.{entry}") or {} for entry in entries}
+    mask = masks.unpack(arrays["mask"], {name: shapes[name] for name in names})
+    return Trained(mask, final, part("ranked") or final, part("init"), part("rewind"), optimizer or None)

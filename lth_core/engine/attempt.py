@@ -1,0 +1,172 @@
+"""On the worker's side: one attempt at a batch. Audits tickets, trains them as a stack, publishes into its folder."""
+
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from lth_core.arms import DENSE
+from lth_core.engine.assemble import Assembler, Prepared, pack_trained
+from lth_core.engine.batch import CHECKPOINTED, DONE, BatchFolder, BatchSpec, Superseded, TrialSpec
+from lth_core.experiment import Experiment
+from lth_core.plan import TrialKey
+from lth_core.store.records import RecordWriter
+from lth_core.store.tensorboard import TrialLog
+from lth_core.store.tensors import Arrays, load_newest_checkpoint, save_checkpoint, save_tensors
+from lth_core.store.workspace import Workspace
+from lth_core.tickets import audit, mask as masks
+from lth_core.tickets.audit import Check
+from lth_core.tickets.mask import Mask, Weights
+from lth_core.training.a2c import StackedA2C, make_model
+from lth_core.training.run import RunningTrial, StackRun
+
+log = logging.getLogger("lth.attempt")
+
+
+class Attempt:
+    """One attempt; the Sink of its run."""
+
+    def __init__(self, workspace: Workspace, number: int, attempt: int, device: str, must_stop: Callable[[], bool]) -> None:
+        self._workspace, self._attempt, self._device = workspace, attempt, device
+        self.must_stop = must_stop
+        self._batch = BatchFolder(workspace.batch(number))
+        self.folder = self._batch.attempt(attempt)
+        self._spec: BatchSpec = self._batch.spec()
+        self._experiment: Experiment = self._spec.experiment
+        self._records = RecordWriter(self.folder / "records.jsonl")
+        self._logs: dict[int, TrialLog] = {}
+        self._model = make_model(self._experiment)
+
+    def run(self) -> int:
+        """Train the batch; returns DONE or CHECKPOINTED. Raises Superseded, or whatever went wrong."""
+        assembler = Assembler(self._workspace, self._spec, self._model)
+        prepared = [p for trial in self._spec.trials if (p := self._prepare(assembler, trial)) is not None]
+        if not prepared:
+            return DONE
+        stack = StackedA2C(self._experiment, self._model, [p.start for p in prepared], self._device)
+        trials = [RunningTrial(p.trial.id, p.trial.key, p.start.mask) for p in prepared]
+        run = StackRun(self._experiment, stack, trials, self)
+        run.keep([row for row, p in enumerate(prepared) if self._audit_start(p, stack.weights(row), assembler)])
+        checkpoint = load_newest_checkpoint(self._batch.attempts())
+        if checkpoint is not None:
+            run.restore(*checkpoint)
+            log.info("resumed at step %d with %d tickets", stack.trained, stack.tickets)
+        for trial in run.trials:
+            self._open_log(trial, stack.trained)
+        return DONE if run.run() else CHECKPOINTED
+
+    def close(self) -> None:
+        """Make what was recorded durable."""
+        self._records.close()
+        for trial_log in self._logs.values():
+            trial_log.close()
+
+    def _prepare(self, assembler: Assembler, trial: TrialSpec) -> Prepared | None:
+        try:
+            return assembler.prepare(trial)
+        except Exception as error:
+            log.exception("%s cannot be derived", trial.key)
+            self._fail(trial.id, f"its ticket cannot be derived: {error}")
+            return None
+
+    def _audit_start(self, p: Prepared, start: Weights, assembler: Assembler) -> bool:
+        key, pruning = p.trial.key, self._experiment.pruning
+        if p.ticket is None:
+            checks = audit.before_dense(start, assembler.initial(key.seed))
+        else:
+            arm = self._experiment.arm_named(key.arm)
+            groups = self._model.groups()
+            checks = audit.before_training(p.ticket, start, arm, p.compared, pruning, groups, key.round)
+        self._publish_layers(p.trial.id, p.start.mask)
+        return self._passed(p.trial.id, "before", checks)
+
+    def _passed(self, trial: int, moment: str, checks: list[Check]) -> bool:
+        self._append(kind="audit", trial=trial, moment=moment, checks=[[c.name, c.passed, c.detail] for c in checks])
+        failed = [c for c in checks if not c.passed]
+        if failed:
+            self._fail(trial, "audit: " + "; ".join(f"{c.name}: {c.detail}" for c in failed))
+        return not failed
+
+    def _publish_layers(self, trial: int, mask: Mask) -> None:
+        rows = []
+        for name, shape in self._model.shapes().items():
+            kept = int(mask[name].sum()) if name in mask else shape.numel()
+            rows.append([name, list(shape), shape.numel(), kept, name in mask])
+        size = sum(m.numel() for m in mask.values())
+        model_size = sum(row[2] for row in rows)
+        density = masks.total(mask) / size if size else 1.0
+        self._append(
+            kind="layers", trial=trial, layers=rows, density=density,
+            model_density=sum(row[3] for row in rows) / model_size,
+        )  # fmt: skip
+
+    def _open_log(self, trial: RunningTrial, step: int) -> None:
+        job_folder = self._workspace.inside(self._spec.tensorboard)
+        trial_log = self._logs[trial.id] = TrialLog(job_folder, trial.key, step)
+        trial_log.hparams(_hyperparameters(self._experiment, trial.key))
+        sparsity = {f"sparsity/{name}": 1 - float(m.float().mean()) for name, m in trial.mask.items()}
+        trial_log.scalars(sparsity, step)
+
+    def metrics(self, trial: RunningTrial, step: int, values: dict[str, float]) -> None:
+        """See Sink."""
+        self._append(kind="metrics", trial=trial.id, step=step, values=values)
+        self._logs[trial.id].scalars(values, step)
+
+    def finished(self, trial: RunningTrial, step: int, final: Weights, optimizer: dict[str, Weights], score: float) -> None:
+        """See Sink: the audit after training, then the tensors, then the record that counts."""
+        entries = {entry: weights for entry, weights in optimizer.items() if entry != "count"}
+        if not self._passed(trial.id, "after", audit.after_training(trial.mask, final, entries)):
+            return
+        path = self.folder / f"trial-{trial.id}.safetensors"
+        card = {
+            "arm": trial.key.arm, "round": trial.key.round, "seed": trial.key.seed, "step": step,
+            "experiment": self._experiment.identity,
+            "mask": [[name, list(m.shape)] for name, m in trial.mask.items()],
+        }  # fmt: skip
+        self._check_current()
+        sha256 = save_tensors(path, pack_trained(trial, final), card)
+        relative = str(path.relative_to(self._workspace.folder))
+        self._logs[trial.id].scalars({"score": score}, step)
+        self._append(kind="done", trial=trial.id, step=step, score=score, tensors=relative, sha256=sha256)
+        self._records.sync()
+
+    def failed(self, trial: RunningTrial, error: str) -> None:
+        """See Sink."""
+        self._fail(trial.id, error)
+
+    def checkpoint(self, step: int, arrays: Arrays, values: dict[str, Any]) -> None:
+        """See Sink; records first, so that a checkpoint never stands for records that are lost."""
+        self._check_current()
+        self._records.sync()
+        save_checkpoint(self.folder, step, arrays, values)
+
+    def beat(self, fraction: float, rate: float) -> None:
+        """See Sink. Not synced to disk: a lost beat is no loss."""
+        self._check_current()
+        temporary = self.folder / ".beat.tmp"
+        temporary.write_text(json.dumps({"fraction": fraction, "rate": rate}))
+        temporary.replace(self.folder / "beat.json")
+
+    def _fail(self, trial: int, error: str) -> None:
+        log.error("trial %d failed: %s", trial, error)
+        self._append(kind="failed", trial=trial, error=error)
+
+    def _append(self, **record: Any) -> None:
+        self._records.append(record)
+
+    def _check_current(self) -> None:
+        if not self._batch.is_current(self._attempt):
+            raise Superseded(f"attempt {self._attempt} was superseded")
+
+
+def _hyperparameters(experiment: Experiment, key: TrialKey) -> dict[str, str | int | float | bool]:
+    found: dict[str, str | int | float | bool] = {
+        "arm": key.arm, "round": key.round, "seed": key.seed,
+        "density": 1.0 if key.arm == DENSE else experiment.pruning.density(key.round),
+    }  # fmt: skip
+    for section in ("task", "training", "pruning", "rewinding"):
+        for name, value in getattr(experiment, section):
+            if isinstance(value, (str, int, float, bool)):
+                found[f"{section}.{name}"] = value
+    return found
+

@@ -1,0 +1,137 @@
+"""A batch: trials that one worker trains together, its immutable specification, and its folder on disk.
+
+    batches/000012/spec.json        what to train, with the checksums of what it builds on; never changes
+                   current          number of the attempt that may publish
+                   attempt-1/       records.jsonl, log.txt, beat.json, exit.json, checkpoints, trial tensors
+
+The folder is the truth about a batch. Whoever runs it (this machine, a cluster) only gives hints.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lth_core.experiment import Experiment
+from lth_core.plan import TrialKey
+from lth_core.store.tensors import write_atomically
+
+DONE, CHECKPOINTED, SUPERSEDED, ENGINE_GONE, FAILED = 0, 85, 75, 86, 1
+"""Exit codes of an attempt: finished; run me again; a newer attempt took over; run me again; failed."""
+
+
+class Superseded(Exception):
+    """A newer attempt at the same batch may publish; this one must leave."""
+
+
+@dataclass(frozen=True)
+class TrialSpec:
+    """A trial of the batch and its number in the store."""
+
+    id: int
+    key: TrialKey
+
+
+@dataclass(frozen=True)
+class ParentSpec:
+    """Tensors of a finished trial that this batch builds on; path within the workspace."""
+
+    key: TrialKey
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class BatchSpec:
+    """What to train. `tensorboard` is the job's folder for event files, within the workspace."""
+
+    batch: int
+    job: int
+    experiment: Experiment
+    trials: tuple[TrialSpec, ...]
+    parents: tuple[ParentSpec, ...]
+    tensorboard: str
+
+    def to_json(self) -> str:
+        """As stored in spec.json."""
+        return json.dumps(
+            {
+                "batch": self.batch,
+                "job": self.job,
+                "experiment": json.loads(self.experiment.canonical()),
+                "trials": [{"id": t.id, **_key(t.key)} for t in self.trials],
+                "parents": [{**_key(p.key), "path": p.path, "sha256": p.sha256} for p in self.parents],
+                "tensorboard": self.tensorboard,
+            },
+            indent=1,
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> "BatchSpec":
+        """The inverse of `to_json`."""
+        fields = json.loads(text)
+        return cls(
+            batch=fields["batch"],
+            job=fields["job"],
+            experiment=Experiment.from_json(json.dumps(fields["experiment"])),
+            trials=tuple(TrialSpec(t["id"], _from(t)) for t in fields["trials"]),
+            parents=tuple(ParentSpec(_from(p), p["path"], p["sha256"]) for p in fields["parents"]),
+            tensorboard=fields["tensorboard"],
+        )
+
+
+def _key(key: TrialKey) -> dict[str, Any]:
+    return {"arm": key.arm, "round": key.round, "seed": key.seed}
+
+
+def _from(fields: dict[str, Any]) -> TrialKey:
+    return TrialKey(fields["round"], fields["arm"], fields["seed"])
+
+
+@dataclass(frozen=True)
+class BatchFolder:
+    """Paths and small files of one batch."""
+
+    folder: Path
+
+    def create(self, spec: BatchSpec) -> None:
+        """Write the specification."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.folder / "spec.json", spec.to_json().encode())
+
+    def spec(self) -> BatchSpec:
+        """Read the specification."""
+        return BatchSpec.from_json((self.folder / "spec.json").read_text())
+
+    def attempt(self, number: int) -> Path:
+        """Folder of one attempt."""
+        return self.folder / f"attempt-{number}"
+
+    def begin(self, number: int) -> Path:
+        """Make `number` the attempt that may publish, and its folder."""
+        folder = self.attempt(number)
+        folder.mkdir(exist_ok=True)
+        write_atomically(self.folder / "current", str(number).encode())
+        return folder
+
+    def is_current(self, number: int) -> bool:
+        """Whether attempt `number` may still publish."""
+        return (self.folder / "current").read_text() == str(number)
+
+    def publish_exit(self, number: int, code: int, error: str = "") -> None:
+        """Say how an attempt ended; an attempt without this file is running, or died."""
+        content = json.dumps({"code": code, "error": error}).encode()
+        write_atomically(self.attempt(number) / "exit.json", content)
+
+    def attempts(self) -> list[Path]:
+        """Folders of all attempts."""
+        return [path for path in self.folder.iterdir() if path.name.startswith("attempt-")]
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """A small JSON file that another process replaces atomically; None while there is none."""
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None

@@ -1,0 +1,45 @@
+"""The lease: exactly one engine owns a workspace. A file lock, so that it falls with its process, never by a clock."""
+
+import fcntl
+import json
+import os
+import socket
+import time
+from pathlib import Path
+
+
+class LeaseHeld(Exception):
+    """Another engine owns the workspace."""
+
+    def __init__(self, pid: int, host: str) -> None:
+        super().__init__(f"the workspace is owned by the engine of process {pid} on {host}")
+        self.pid, self.host = pid, host
+
+
+class Lease:
+    """Held from construction to `release`; raises LeaseHeld where another process holds it."""
+
+    def __init__(self, path: Path) -> None:
+        # Close-on-exec is Python's default: a worker must not inherit the lock.
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(self._descriptor, 4096)
+            os.close(self._descriptor)
+            raise _held(holder) from None
+        os.ftruncate(self._descriptor, 0)
+        card = {"pid": os.getpid(), "host": socket.gethostname(), "started": time.time()}
+        os.pwrite(self._descriptor, json.dumps(card).encode(), 0)
+
+    def release(self) -> None:
+        """Let another engine own the workspace."""
+        os.close(self._descriptor)
+
+
+def _held(holder: bytes) -> LeaseHeld:
+    try:
+        card = json.loads(holder)
+        return LeaseHeld(int(card["pid"]), str(card["host"]))
+    except (ValueError, KeyError, TypeError):
+        return LeaseHeld(0, "an unknown host")

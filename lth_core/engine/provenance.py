@@ -1,0 +1,52 @@
+"""What a job ran with: versions, machine, devices, git revision. Stored before its first step."""
+
+import os
+import platform
+import socket
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from lth_core import __version__
+
+_PACKAGES = ("torch", "numpy", "gymnasium", "ale-py", "transformers", "safetensors", "pydantic")
+
+
+def provenance(source: str, devices: list[str]) -> dict[str, Any]:
+    """Facts as JSON values; `source` is the experiment's file, whose git revision is looked up."""
+    return {
+        "lth": __version__,
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "host": socket.gethostname(),
+        "system": platform.platform(),
+        "cores": os.cpu_count(),
+        "devices": devices,
+        "git": _git_revision(Path(source).parent),
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git_revision(folder: Path) -> dict[str, Any] | None:
+    """Commit and whether the tree differs from it; None outside a git checkout."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
+        return None
+    return {"commit": commit, "changed": bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))}
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-c", "core.fsmonitor=false", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

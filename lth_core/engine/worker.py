@@ -1,0 +1,117 @@
+"""The worker: a process on one device slot that trains one batch after the other.
+
+    python -m lth_core.engine.worker WORKSPACE DEVICE
+
+Standard input carries `BATCH ATTEMPT` lines from the engine; its end means that the engine is gone. SIGTERM asks
+it to checkpoint and leave. It writes only into the attempt's folder, and never opens the database.
+"""
+
+import contextlib
+import logging
+import os
+import select
+import signal
+import sys
+import traceback
+from pathlib import Path
+from types import FrameType
+
+from lth_core.engine.batch import CHECKPOINTED, ENGINE_GONE, FAILED, SUPERSEDED, BatchFolder, Superseded
+from lth_core.store.workspace import Workspace
+
+
+class Engine:
+    """The engine as seen from here: its requests to stop, and the lines it sends."""
+
+    def __init__(self) -> None:
+        self.terminated = False
+        self.gone = False
+        self._received = b""
+        # Before torch is imported (seconds), so that no signal finds the default handler.
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGUSR2, self._on_signal)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self.terminated = True
+
+    def must_stop(self) -> bool:
+        """Whether to checkpoint and leave; costs one system call."""
+        self._read(0.0)
+        return self.terminated or self.gone
+
+    def next_batch(self) -> tuple[int, int] | None:
+        """Wait for the next line; None when there will be none."""
+        while not self.terminated:
+            line, newline, rest = self._received.partition(b"\n")
+            if newline:
+                self._received = rest
+                batch, attempt = line.split()
+                return int(batch), int(attempt)
+            if self.gone:
+                return None
+            self._read(0.5)
+        return None
+
+    def _read(self, timeout: float) -> None:
+        if not self.gone and select.select([0], [], [], timeout)[0]:
+            content = os.read(0, 65536)
+            self._received += content
+            self.gone = not content
+
+
+def main() -> int:
+    """Serve batches until the engine says stop or goes away; returns the exit code."""
+    workspace, device = Workspace(Path(sys.argv[1])), sys.argv[2]
+    engine = Engine()
+    with contextlib.suppress(OSError):
+        os.nice(10)
+    while (request := engine.next_batch()) is not None:
+        code = _serve(workspace, device, engine, *request)
+        if code != 0:
+            return code
+    return ENGINE_GONE if engine.gone and not engine.terminated else 0
+
+
+def _serve(workspace: Workspace, device: str, engine: Engine, number: int, attempt: int) -> int:
+    folder = BatchFolder(workspace.batch(number))
+    _log_into(folder.attempt(attempt) / "log.txt")
+    error = ""
+    try:
+        code = _train(workspace, device, engine, number, attempt)
+    except Superseded:
+        code = SUPERSEDED
+    except Exception as fault:
+        traceback.print_exc()
+        code, error = FAILED, f"{type(fault).__name__}: {fault}"
+    if code == CHECKPOINTED and engine.gone and not engine.terminated:
+        code = ENGINE_GONE
+    if code != SUPERSEDED:
+        folder.publish_exit(attempt, code, error)
+    # After a fault the process may be in any state: the next batch gets a new one.
+    return code
+
+
+def _train(workspace: Workspace, device: str, engine: Engine, number: int, attempt: int) -> int:
+    import torch
+
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    from lth_core.engine.attempt import Attempt
+
+    running = Attempt(workspace, number, attempt, device, engine.must_stop)
+    try:
+        return running.run()
+    finally:
+        running.close()
+
+
+def _log_into(path: Path) -> None:
+    """Send standard output and error of this process to the attempt's log."""
+    with path.open("ab", buffering=0) as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO, force=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

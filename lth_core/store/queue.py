@@ -1,0 +1,218 @@
+"""What the engine writes: jobs, trials, batches, events. Every function works inside the caller's transaction."""
+
+import json
+import sqlite3
+import time
+from typing import Any
+
+from lth_core.experiment import Experiment
+from lth_core.plan import TrialKey, plan
+from lth_core.store import metrics
+from lth_core.store.metrics import MetricNames, Point
+from lth_core.text import one_line
+
+FINISHED = ("done", "failed", "cancelled")
+
+
+def add_event(connection: sqlite3.Connection, kind: str, text: str, job: int | None = None, trial: int | None = None) -> None:
+    """Note that something happened."""
+    connection.execute(
+        "INSERT INTO events (at, job, trial, kind, text) VALUES (?, ?, ?, ?, ?)",
+        (time.time(), job, trial, kind, one_line(text)),
+    )
+
+
+def known_job(connection: sqlite3.Connection, identity: str) -> int | None:
+    """The newest job with the same experiment that was not cancelled."""
+    row = connection.execute(
+        "SELECT id FROM jobs WHERE identity = ? AND state != 'cancelled' ORDER BY id DESC LIMIT 1", (identity,)
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def add_job(connection: sqlite3.Connection, experiment: Experiment, source: str, provenance: dict[str, Any]) -> int:
+    """Queue an experiment with all its trials; returns the job's number."""
+    last = connection.execute("SELECT COALESCE(MAX(position), 0) FROM jobs").fetchone()[0]
+    job = connection.execute(
+        "INSERT INTO jobs (name, identity, experiment, provenance, source, state, position, created) "
+        "VALUES (?, ?, ?, ?, ?, 'queued', ?, ?)",
+        (
+            experiment.name, experiment.identity, experiment.canonical(), json.dumps(provenance, sort_keys=True),
+            source, last + 1, time.time(),
+        ),
+    ).lastrowid  # fmt: skip
+    ids: dict[TrialKey, int] = {}
+    for trial in plan(experiment):
+        key = trial.key
+        ids[key] = connection.execute(
+            "INSERT INTO trials (job, arm, round, seed, state) VALUES (?, ?, ?, ?, 'waiting')",
+            (job, key.arm, key.round, key.seed),
+        ).lastrowid  # type: ignore[assignment]
+        connection.executemany(
+            "INSERT INTO waits (trial, waits_for) VALUES (?, ?)", [(ids[key], ids[p]) for p in trial.waits_for]
+        )
+    add_event(connection, "queued", f"{experiment.name} queued with {len(ids)} trials", job)
+    return int(job or 0)
+
+
+def set_job(connection: sqlite3.Connection, job: int, state: str, error: str | None = None) -> None:
+    """Change a job's state, keep its times, and say so."""
+    connection.execute(
+        "UPDATE jobs SET state = ?1, error = ?2, "
+        "started = CASE WHEN ?1 = 'running' THEN COALESCE(started, ?3) ELSE started END, "
+        "finished = CASE WHEN ?1 IN ('done', 'failed', 'cancelled') THEN ?3 ELSE NULL END WHERE id = ?4",
+        (state, error, time.time(), job),
+    )
+    add_event(connection, state, f"job {state}" + (f": {error}" if error else ""), job)
+
+
+def ready_trials(connection: sqlite3.Connection, job: int) -> list[sqlite3.Row]:
+    """Trials of the lowest round that wait for nothing any more, by seed and arm."""
+    return connection.execute(
+        """
+        WITH ready AS (
+            SELECT t.* FROM trials t WHERE t.job = ? AND t.state = 'waiting' AND t.batch IS NULL AND NOT EXISTS (
+                SELECT 1 FROM waits w JOIN trials p ON p.id = w.waits_for WHERE w.trial = t.id AND p.state != 'done'))
+        SELECT * FROM ready WHERE round = (SELECT MIN(round) FROM ready) ORDER BY seed, id
+        """,
+        (job,),
+    ).fetchall()
+
+
+def add_batch(connection: sqlite3.Connection, job: int, trials: list[int]) -> int:
+    """Make a batch of trials; it is pending until it is begun."""
+    batch = connection.execute("INSERT INTO batches (job, state) VALUES (?, 'pending')", (job,)).lastrowid
+    connection.executemany("UPDATE trials SET batch = ? WHERE id = ?", [(batch, trial) for trial in trials])
+    return int(batch or 0)
+
+
+def begin_batch(connection: sqlite3.Connection, batch: int, slot: str) -> int:
+    """A new attempt at a batch starts on a slot; returns the attempt's number."""
+    now = time.time()
+    connection.execute(
+        "UPDATE batches SET state = 'running', attempt = attempt + 1, slot = ?, records_read = 0, rate = NULL, "
+        "started = COALESCE(started, ?) WHERE id = ?",
+        (slot, now, batch),
+    )
+    connection.execute(
+        "UPDATE trials SET state = 'running', started = COALESCE(started, ?) WHERE batch = ? AND state = 'waiting'",
+        (now, batch),
+    )
+    return int(connection.execute("SELECT attempt FROM batches WHERE id = ?", (batch,)).fetchone()[0])
+
+
+def return_batch(connection: sqlite3.Connection, batch: int) -> None:
+    """The batch is to be run again from its newest checkpoint."""
+    connection.execute("UPDATE batches SET state = 'pending', slot = NULL, rate = NULL WHERE id = ?", (batch,))
+    connection.execute("UPDATE trials SET state = 'waiting' WHERE batch = ? AND state = 'running'", (batch,))
+
+
+def end_batch(connection: sqlite3.Connection, batch: int, error: str | None) -> None:
+    """The batch is over; trials of it that have no result are failed, with `error` or the lack of a result."""
+    state = "failed" if error else "done"
+    connection.execute(
+        "UPDATE batches SET state = ?, error = ?, finished = ?, slot = NULL, rate = NULL WHERE id = ?",
+        (state, error, time.time(), batch),
+    )
+    for row in connection.execute("SELECT id FROM trials WHERE batch = ? AND state = 'running'", (batch,)).fetchall():
+        fail_trial(connection, row["id"], error or "the worker ended without a result for this trial")
+
+
+def fail_trial(connection: sqlite3.Connection, trial: int, error: str) -> None:
+    """Mark a trial failed, and all that wait for it, directly or not, blocked."""
+    row = connection.execute("SELECT job, arm, round, seed FROM trials WHERE id = ?", (trial,)).fetchone()
+    name = f"{row['arm']} round {row['round']} seed {row['seed']}"
+    connection.execute(
+        "UPDATE trials SET state = 'failed', error = ?, finished = ? WHERE id = ?", (one_line(error), time.time(), trial)
+    )
+    add_event(connection, "trial failed", f"{name}: {error}", row["job"], trial)
+    connection.execute(
+        """
+        WITH RECURSIVE below (id) AS (
+            SELECT trial FROM waits WHERE waits_for = ?1
+            UNION SELECT w.trial FROM waits w JOIN below b ON w.waits_for = b.id)
+        UPDATE trials SET state = 'blocked', error = ?2 WHERE id IN (SELECT id FROM below) AND state = 'waiting'
+        """,
+        (trial, f"waits for {name}, which failed"),
+    )
+
+
+def requeue_unfinished(connection: sqlite3.Connection, job: int) -> int:
+    """Failed, blocked and cancelled trials wait again, from scratch; returns how many."""
+    ids = [
+        row["id"]
+        for row in connection.execute(
+            "SELECT id FROM trials WHERE job = ? AND state IN ('failed', 'blocked', 'cancelled')", (job,)
+        ).fetchall()
+    ]
+    for trial in ids:
+        connection.execute(
+            "UPDATE trials SET state = 'waiting', batch = NULL, error = NULL, step = 0, started = NULL, finished = NULL "
+            "WHERE id = ?",
+            (trial,),
+        )
+        for table in ("audits", "layers", "metrics"):
+            connection.execute(f"DELETE FROM {table} WHERE trial = ?", (trial,))
+    return len(ids)
+
+
+def cancel_trials(connection: sqlite3.Connection, job: int) -> None:
+    """All trials of a job that have not ended are cancelled, and their batches with them."""
+    connection.execute(
+        "UPDATE trials SET state = 'cancelled' WHERE job = ? AND state IN ('waiting', 'running', 'blocked')", (job,)
+    )
+    connection.execute("UPDATE batches SET state = 'cancelled' WHERE job = ? AND state IN ('pending', 'running')", (job,))
+
+
+def settle_job(connection: sqlite3.Connection, job: int) -> None:
+    """End a running job that has no trial left to run."""
+    counts = dict(connection.execute("SELECT state, COUNT(*) FROM trials WHERE job = ? GROUP BY state", (job,)).fetchall())
+    if counts.keys() & {"waiting", "running"}:
+        return
+    lost = counts.get("failed", 0) + counts.get("blocked", 0)
+    set_job(connection, job, "failed" if lost else "done", f"{lost} trials failed or were blocked" if lost else None)
+
+
+def ingest(connection: sqlite3.Connection, names: MetricNames, job: int, record: dict[str, Any]) -> None:
+    """Take over one record of a worker; see `engine.attempt` for their kinds."""
+    kind, trial = record.get("kind"), int(record["trial"])
+    if kind == "metrics":
+        step = int(record["step"])
+        points = [Point(trial, n, step, float("nan") if v is None else v) for n, v in record["values"].items()]
+        metrics.write(connection, names, points)
+        connection.execute("UPDATE trials SET step = MAX(step, ?) WHERE id = ?", (step, trial))
+    elif kind == "layers":
+        connection.executemany(
+            "INSERT OR REPLACE INTO layers (trial, position, layer, shape, size, kept, prunable) VALUES (?,?,?,?,?,?,?)",
+            [(trial, i, name, json.dumps(shape), size, kept, prunable) for i, (name, shape, size, kept, prunable) in enumerate(record["layers"])],
+        )  # fmt: skip
+        densities = (record["density"], record["model_density"], trial)
+        connection.execute("UPDATE trials SET density = ?, model_density = ? WHERE id = ?", densities)
+    elif kind == "audit":
+        connection.executemany(
+            "INSERT OR REPLACE INTO audits (trial, moment, name, passed, detail) VALUES (?, ?, ?, ?, ?)",
+            [(trial, record["moment"], name, passed, detail) for name, passed, detail in record["checks"]],
+        )
+    elif kind == "done":
+        _finish_trial(connection, job, trial, record)
+    elif kind == "failed":
+        row = connection.execute("SELECT state FROM trials WHERE id = ?", (trial,)).fetchone()
+        if row["state"] == "running":
+            fail_trial(connection, trial, record["error"])
+
+
+def _finish_trial(connection: sqlite3.Connection, job: int, trial: int, record: dict[str, Any]) -> None:
+    changed = connection.execute(
+        "UPDATE trials SET state = 'done', score = ?, tensors = ?, sha256 = ?, step = ?, finished = ? "
+        "WHERE id = ? AND state = 'running'",  # a trial counts once, however often it is published
+        (record["score"], record["tensors"], record["sha256"], record["step"], time.time(), trial),
+    ).rowcount
+    if not changed:
+        return
+    left = connection.execute(
+        "SELECT t.round, SUM(o.state NOT IN ('done', 'failed', 'blocked')) AS left FROM trials t "
+        "JOIN trials o ON o.job = t.job AND o.round = t.round WHERE t.id = ?",
+        (trial,),
+    ).fetchone()
+    if left["left"] == 0:
+        add_event(connection, "round", f"round {left['round']} finished", job)

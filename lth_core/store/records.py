@@ -1,0 +1,65 @@
+"""Records of an attempt: append-only JSON lines, written by one worker, tailed by offset by the engine."""
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+LARGEST_READ = 8_000_000
+
+
+class RecordWriter:
+    """Appends one JSON object per line; a line is on disk when `append` returns, durable after `sync`."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("ab", buffering=0)
+
+    def append(self, record: dict[str, Any]) -> None:
+        """Write one record; numbers that are not finite become null. Raises OSError when the disk is full."""
+        line = json.dumps(_finite(record), separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        view = memoryview(line)
+        while view:
+            view = view[self._file.write(view) :]
+
+    def sync(self) -> None:
+        """Make all records durable."""
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Sync and close."""
+        self.sync()
+        self._file.close()
+
+
+def read_from(path: Path, offset: int) -> tuple[list[dict[str, Any]], int]:
+    """Whole records after byte `offset` and the offset behind them; a line without its end waits.
+
+    A line that is no JSON object is skipped. At most 8 MB are read at once.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            content = file.read(LARGEST_READ)
+    except FileNotFoundError:
+        return [], offset
+    end = content.rfind(b"\n") + 1
+    records = []
+    for line in content[:end].splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict):
+            records.append(record)
+    return records, offset + end
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(v) for key, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(v) for v in value]
+    return value

@@ -1,0 +1,51 @@
+"""TensorBoard event files: the backup record of every trial. Written while it runs, never read back by the program."""
+
+import os
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams import summary_v2 as hparams
+from tensorboard.summary.writer.record_writer import RecordWriter
+
+from lth_core.plan import TrialKey
+
+
+class TrialLog:
+    """The event file of one trial, in `arm/round-NN/seed-N` under the job's folder.
+
+    No thread and no queue: what `scalars` wrote can be read by TensorBoard when it returns.
+    """
+
+    def __init__(self, job_folder: Path, key: TrialKey, first_step: int) -> None:
+        folder = job_folder / key.arm / f"round-{key.round:02d}" / f"seed-{key.seed}"
+        folder.mkdir(parents=True, exist_ok=True)
+        name = f"events.out.tfevents.{time.time_ns() // 10**9}.{socket.gethostname()}.{os.getpid()}.{time.time_ns()}"
+        self._file = (folder / name).open("wb")
+        self._writer = RecordWriter(self._file)
+        self._write(Event(file_version="brain.Event:2"))
+        if first_step:
+            # A resumed trial repeats steps after its checkpoint; this makes the reader drop the first copy.
+            self._write(Event(step=first_step, session_log=SessionLog(status=SessionLog.START)))
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        """Write values at a step."""
+        entries = [Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
+        self._write(Event(step=step, summary=Summary(value=entries)))
+
+    def hparams(self, values: Mapping[str, str | int | float | bool]) -> None:
+        """Write what TensorBoard's hyperparameter page shows for this trial."""
+        summary = Summary.FromString(hparams.hparams_pb(dict(values)).SerializeToString())
+        self._write(Event(step=0, summary=summary))
+
+    def _write(self, event: Event) -> None:
+        event.wall_time = time.time()
+        self._writer.write(event.SerializeToString())
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

@@ -1,0 +1,118 @@
+"""Files that must never be half written or silently wrong: safetensors with a checksum, written atomically.
+
+Neither safetensors nor any filesystem here notices a flipped bit, so every read compares a SHA-256. numpy only.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+Arrays = dict[str, npt.NDArray[Any]]
+_CHECKPOINT = re.compile(r"step-(\d{12})\.([0-9a-f]{64})\.safetensors")
+
+
+class DamagedFile(Exception):
+    """A file is missing, truncated, or not what its checksum says."""
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Put `content` at `path`: there is the old file or the whole new one, also after a crash.
+
+    Raises OSError (ENOSPC on a full disk, also where the system writes short without an error).
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb", buffering=0) as file:
+            view = memoryview(content)
+            while view:
+                written = file.write(view)
+                if not written:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+                view = view[written:]
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def save_tensors(path: Path, arrays: Mapping[str, npt.NDArray[Any]], values: Mapping[str, Any]) -> str:
+    """Write arrays, and JSON values as the metadata entry `values`; returns the file's SHA-256."""
+    content = _serialise(arrays, values)
+    write_atomically(path, content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def load_tensors(path: Path, sha256: str) -> tuple[Arrays, dict[str, Any]]:
+    """Arrays and JSON values of a file; DamagedFile if it is missing or its checksum differs."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DamagedFile(f"{path.name}: {error.strerror}") from None
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise DamagedFile(f"{path.name}: its checksum is {found[:12]}..., {sha256[:12]}... was recorded")
+    return _parse(path, content)
+
+
+def save_checkpoint(folder: Path, step: int, arrays: Mapping[str, npt.NDArray[Any]], values: Mapping[str, Any]) -> Path:
+    """Write a checkpoint whose name carries its checksum, and delete all but the two newest."""
+    content = _serialise(arrays, values)
+    path = folder / f"step-{step:012d}.{hashlib.sha256(content).hexdigest()}.safetensors"
+    write_atomically(path, content)
+    for old in _checkpoints(folder)[2:]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def load_newest_checkpoint(folders: list[Path]) -> tuple[Arrays, dict[str, Any]] | None:
+    """The checkpoint of the highest step that is whole; damaged ones are set aside as `.damaged`."""
+    found = [path for folder in folders for path in _checkpoints(folder)]
+    for path in sorted(found, key=lambda p: p.name, reverse=True):
+        match = _CHECKPOINT.fullmatch(path.name)
+        try:
+            return load_tensors(path, match[2] if match else "")
+        except DamagedFile:
+            path.rename(path.with_name(path.name + ".damaged"))
+    return None
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted((p for p in folder.iterdir() if _CHECKPOINT.fullmatch(p.name)), reverse=True)
+
+
+def _serialise(arrays: Mapping[str, npt.NDArray[Any]], values: Mapping[str, Any]) -> bytes:
+    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    return bytes(save(whole, metadata={"values": json.dumps(values, sort_keys=True)}))
+
+
+def _parse(path: Path, content: bytes) -> tuple[Arrays, dict[str, Any]]:
+    try:
+        arrays = load(content)
+        length = int.from_bytes(content[:8], "little")
+        values = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["values"])
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise DamagedFile(f"{path.name}: not a tensor file of this program ({type(error).__name__})") from None
+    return {name: array.copy() for name, array in arrays.items()}, values

@@ -1,0 +1,168 @@
+"""Running a stack to its end: what is recorded when, snapshots on the way, checkpoints, tickets that finish or break.
+
+Everything happens at steps that the experiment fixes, never at a time, so that a run that was interrupted and
+resumed is the same run. Knows no files: results go to a `Sink`.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from lth_core.arms import DENSE
+from lth_core.experiment import Experiment
+from lth_core.plan import TrialKey
+from lth_core.tickets.mask import Mask, Weights
+from lth_core.training.a2c import Arrays, StackedA2C
+
+
+@dataclass
+class RunningTrial:
+    """A trial of the stack and what must be kept of it on the way: weights by name of the snapshot."""
+
+    id: int
+    key: TrialKey
+    mask: Mask
+    snapshots: dict[str, Weights] = field(default_factory=dict)
+
+
+class Sink(Protocol):
+    """Where a run's results go. Any of these may raise to end the run."""
+
+    def metrics(self, trial: RunningTrial, step: int, values: dict[str, float]) -> None:
+        """Values recorded at a step."""
+
+    def finished(self, trial: RunningTrial, step: int, final: Weights, optimizer: dict[str, Weights], score: float) -> None:
+        """The trial has reached its end."""
+
+    def failed(self, trial: RunningTrial, error: str) -> None:
+        """The trial cannot go on; the rest of the stack does."""
+
+    def checkpoint(self, step: int, arrays: Arrays, values: dict[str, Any]) -> None:
+        """Keep this, so that the run can go on from here."""
+
+    def beat(self, fraction: float, rate: float) -> None:
+        """Still alive: fraction done of what is in the stack, environment steps per second of all its tickets."""
+
+    def must_stop(self) -> bool:
+        """Whether to checkpoint and leave."""
+
+
+class StackRun:
+    """One stack of trials from its start, or from a checkpoint, to the end of each."""
+
+    def __init__(self, experiment: Experiment, stack: StackedA2C, trials: Sequence[RunningTrial], sink: Sink) -> None:
+        self.experiment, self.stack, self.sink = experiment, stack, sink
+        self.trials = list(trials)
+        self._beat_at, self._beat_steps = time.monotonic(), 0
+
+    def run(self) -> bool:
+        """Train until every trial has ended (True) or `must_stop` (False, checkpointed where that is possible)."""
+        self._take_snapshots()
+        while self.trials:
+            if self.sink.must_stop():
+                if self.stack.saves_environments:
+                    self._checkpoint()
+                return False
+            before = self.stack.trained
+            self.stack.update()
+            self._take_snapshots()
+            if self._passed(before, self.experiment.training.record_every):
+                self._record(range(len(self.trials)))
+                self._drop_broken()
+            self._finish_those_at_their_end()
+            if self.trials and self._passed(before, self.experiment.training.checkpoint_every):
+                if not self.stack.saves_environments:
+                    self.stack.restart()
+                self._checkpoint()
+            self._beat()
+        return True
+
+    def restore(self, arrays: Arrays, values: dict[str, Any]) -> None:
+        """Go on from a checkpoint: the trials that were still running then, at the step where they stood."""
+        ids = [trial.id for trial in self.trials]
+        rows = [ids.index(id) for id in values["trials"]]
+        self.keep(rows)
+        for trial in self.trials:
+            for name in values["snapshots"].get(str(trial.id), []):
+                prefix = f"snapshot/{trial.id}/{name}/"
+                found = {key.removeprefix(prefix): a for key, a in arrays.items() if key.startswith(prefix)}
+                trial.snapshots[name] = {key: _tensor(array) for key, array in found.items()}
+        self.stack.restore(arrays, values["stack"])
+
+    def _checkpoint(self) -> None:
+        arrays, values = self.stack.state()
+        for trial in self.trials:
+            for name, weights in trial.snapshots.items():
+                arrays |= {f"snapshot/{trial.id}/{name}/{key}": w.numpy() for key, w in weights.items()}
+        snapshots = {str(trial.id): list(trial.snapshots) for trial in self.trials}
+        state = {"stack": values, "trials": [trial.id for trial in self.trials], "snapshots": snapshots}
+        self.sink.checkpoint(self.stack.trained, arrays, state)
+
+    def _passed(self, before: int, every: int) -> bool:
+        return self.stack.trained // every > before // every
+
+    def _take_snapshots(self) -> None:
+        """Weights at the rewind point (of dense runs, with the optimizer's if wanted) and at `prune_from`."""
+        rewinding, counter = self.experiment.rewinding, self.stack.counter
+        for row, trial in enumerate(self.trials):
+            if trial.key.arm == DENSE:
+                if "init" not in trial.snapshots:
+                    trial.snapshots["init"] = self.stack.weights(row)
+                if "rewind" not in trial.snapshots and counter[row] >= rewinding.weights:
+                    trial.snapshots["rewind"] = self.stack.weights(row)
+                    if rewinding.optimizer == "rewind":
+                        for entry, weights in self.stack.optimizer_state(row).items():
+                            trial.snapshots[f"optimizer.{entry}"] = weights
+            point = rewinding.prune_from
+            if point != "final" and "ranked" not in trial.snapshots and self.stack.first[row] < point <= counter[row]:
+                trial.snapshots["ranked"] = self.stack.weights(row)
+
+    def _record(self, rows: Sequence[int]) -> None:
+        losses = {name: values.cpu().numpy() for name, values in self.stack.losses.items()}
+        for row in rows:
+            values = {name: float(column[row]) for name, column in losses.items()}
+            values["return/train"] = self.stack.episodes.score(row)
+            values["games"] = float(self.stack.episodes.finished[row])
+            self.sink.metrics(self.trials[row], self.stack.trained, values)
+
+    def _drop_broken(self) -> None:
+        broken = self.stack.broken()
+        for row in broken:
+            self.sink.failed(self.trials[row], f"not a number at step {self.stack.trained}: the training diverged")
+        self.keep([row for row in range(len(self.trials)) if row not in broken])
+
+    def _finish_those_at_their_end(self) -> None:
+        if not (self.stack.counter >= self.stack.last).any():
+            return
+        self._drop_broken()
+        if not self.trials:
+            return
+        at_end = [int(row) for row in (self.stack.counter >= self.stack.last).nonzero()[0]]
+        self._record(at_end)
+        for row in at_end:
+            self.sink.finished(
+                self.trials[row], self.stack.trained, self.stack.weights(row),
+                self.stack.optimizer_state(row), self.stack.episodes.score(row),
+            )  # fmt: skip
+        self.keep([row for row in range(len(self.trials)) if row not in at_end])
+
+    def keep(self, rows: list[int]) -> None:
+        """Go on with these trials only; with none, the run is over and the stack is left as it is."""
+        if rows and len(rows) < len(self.trials):
+            self.stack.keep(rows)
+        self.trials = [self.trials[row] for row in rows]
+
+    def _beat(self) -> None:
+        now = time.monotonic()
+        self._beat_steps += len(self.trials) * self.experiment.training.n_steps * self.experiment.training.environments
+        if now - self._beat_at >= 1.0 and self.trials:
+            passed = (self.stack.counter - self.stack.first) / (self.stack.last - self.stack.first)
+            self.sink.beat(float(passed.mean()), self._beat_steps / (now - self._beat_at))
+            self._beat_at, self._beat_steps = now, 0
+
+
+def _tensor(array: Any) -> Any:
+    import torch
+
+    return torch.from_numpy(array.copy())
