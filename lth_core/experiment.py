@@ -177,9 +177,7 @@ class Experiment(Section):
     def _check_names(self) -> None:
         for field, name in [("name", self.name), *(("arm", name) for name in self.arm)]:
             if not is_name(name):
-                raise ValueError(
-                    f"{field} {json.dumps(name)}: accepted are up to 80 letters, digits, '_', '-' and '.'"
-                )
+                raise ValueError(f"{field} {json.dumps(name)}: accepted are up to 80 letters, digits, '_', '-' and '.'")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds {list(self.seeds)}: every seed may stand once")
         if len(set(self.arms)) < len(self.arms):

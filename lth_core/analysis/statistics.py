@@ -35,9 +35,7 @@ def interquartile_mean(values: npt.ArrayLike) -> Floats:
     return trimmed
 
 
-def bootstrap(
-    values: Sequence[float], statistic: Callable[[npt.ArrayLike], Floats] = interquartile_mean
-) -> Interval:
+def bootstrap(values: Sequence[float], statistic: Callable[[npt.ArrayLike], Floats] = interquartile_mean) -> Interval:
     """`statistic` of the values with a 95 % percentile bootstrap interval, seeds resampled.
 
     The resampling is seeded by a constant: the same values always give the same interval.

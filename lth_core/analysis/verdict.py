@@ -124,7 +124,15 @@ def _verdict(
     word: Literal["better", "worse", "inconclusive"] = "inconclusive"
     if decided:
         word = "better" if (interval.value > 0) == experiment.task.higher_is_better else "worse"
-    return Verdict(reference, control, word, interval, p, rounds, _sentence(reference, control, word, interval, p, rounds))
+    return Verdict(
+        reference,
+        control,
+        word,
+        interval,
+        p,
+        rounds,
+        _sentence(reference, control, word, interval, p, rounds),
+    )
 
 
 def _area_differences(

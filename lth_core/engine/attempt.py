@@ -14,7 +14,8 @@ from lth_core.store.records import RecordWriter
 from lth_core.store.tensorboard import TrialLog
 from lth_core.store.tensors import Arrays, load_newest_checkpoint, save_checkpoint, save_tensors
 from lth_core.store.workspace import Workspace
-from lth_core.tickets import audit, mask as masks
+from lth_core.tickets import audit
+from lth_core.tickets import mask as masks
 from lth_core.tickets.audit import Check
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.training.a2c import StackedA2C, make_model
@@ -26,7 +27,9 @@ log = logging.getLogger("lth.attempt")
 class Attempt:
     """One attempt; the Sink of its run."""
 
-    def __init__(self, workspace: Workspace, number: int, attempt: int, device: str, must_stop: Callable[[], bool]) -> None:
+    def __init__(
+        self, workspace: Workspace, number: int, attempt: int, device: str, must_stop: Callable[[], bool]
+    ) -> None:
         self._workspace, self._attempt, self._device = workspace, attempt, device
         self.must_stop = must_stop
         self._batch = BatchFolder(workspace.batch(number))
@@ -88,10 +91,10 @@ class Attempt:
         return not failed
 
     def _publish_layers(self, trial: int, mask: Mask) -> None:
-        rows = []
+        rows: list[tuple[str, list[int], int, int, bool]] = []
         for name, shape in self._model.shapes().items():
             kept = int(mask[name].sum()) if name in mask else shape.numel()
-            rows.append([name, list(shape), shape.numel(), kept, name in mask])
+            rows.append((name, list(shape), shape.numel(), kept, name in mask))
         size = sum(m.numel() for m in mask.values())
         model_size = sum(row[2] for row in rows)
         density = masks.total(mask) / size if size else 1.0
@@ -112,7 +115,9 @@ class Attempt:
         self._append(kind="metrics", trial=trial.id, step=step, values=values)
         self._logs[trial.id].scalars(values, step)
 
-    def finished(self, trial: RunningTrial, step: int, final: Weights, optimizer: dict[str, Weights], score: float) -> None:
+    def finished(
+        self, trial: RunningTrial, step: int, final: Weights, optimizer: dict[str, Weights], score: float
+    ) -> None:
         """See Sink: the audit after training, then the tensors, then the record that counts."""
         entries = {entry: weights for entry, weights in optimizer.items() if entry != "count"}
         if not self._passed(trial.id, "after", audit.after_training(trial.mask, final, entries)):
@@ -169,4 +174,3 @@ def _hyperparameters(experiment: Experiment, key: TrialKey) -> dict[str, str | i
             if isinstance(value, (str, int, float, bool)):
                 found[f"{section}.{name}"] = value
     return found
-

@@ -14,7 +14,15 @@ import traceback
 from typing import Any
 
 from lth_core.engine.batch import (
-    CHECKPOINTED, DONE, ENGINE_GONE, SUPERSEDED, BatchFolder, BatchSpec, ParentSpec, TrialSpec, read_json,
+    CHECKPOINTED,
+    DONE,
+    ENGINE_GONE,
+    SUPERSEDED,
+    BatchFolder,
+    BatchSpec,
+    ParentSpec,
+    TrialSpec,
+    read_json,
 )  # fmt: skip
 from lth_core.engine.launchers.local import Ended, LocalLauncher
 from lth_core.engine.lease import Lease, LeaseHeld
@@ -36,6 +44,15 @@ TICK = 0.1
 LARGEST_STACK = 64
 MOST_DEATHS = 3
 """A batch whose worker died this often is failed."""
+
+_ACCEPTED = {
+    "pause": ("queued", "running"),
+    "resume": ("paused",),
+    "cancel": ("queued", "running", "paused"),
+    "retry": ("running", "failed", "cancelled"),
+    "move": ("queued", "running", "paused", "done", "failed", "cancelled"),
+}
+"""States of a job in which a command makes sense."""
 
 
 class Engine(threading.Thread):
@@ -140,14 +157,13 @@ class Engine(threading.Thread):
         row = connection.execute("SELECT state FROM jobs WHERE id = ?", (job,)).fetchone()
         if row is None:
             return {"error": f"there is no job {job}"}
-        accepted = {
-            "pause": ("queued", "running"), "resume": ("paused",), "cancel": ("queued", "running", "paused"),
-            "retry": ("failed", "cancelled", "running"), "move": queue.FINISHED + ("queued", "running", "paused"),
-        }  # fmt: skip
-        if command.kind not in accepted:
+        accepted = _ACCEPTED.get(command.kind)
+        if accepted is None:
             return {"error": f"unknown command {command.kind}"}
-        if row["state"] not in accepted[command.kind]:
-            return {"error": f"job {job} is {row['state']}: {command.kind} is for jobs that are {' or '.join(accepted[command.kind])}"}
+        if row["state"] not in accepted:
+            return {
+                "error": f"job {job} is {row['state']}: {command.kind} is for jobs that are {' or '.join(accepted)}"
+            }
         getattr(self, f"_{command.kind}")(connection, job, payload)
         return {"job": job}
 
@@ -190,7 +206,9 @@ class Engine(threading.Thread):
 
     def _start_batches(self) -> None:
         free = self._launcher.free()
-        jobs = self._database.rows("SELECT id, state FROM jobs WHERE state IN ('queued', 'running') ORDER BY position, id")
+        jobs = self._database.rows(
+            "SELECT id, state FROM jobs WHERE state IN ('queued', 'running') ORDER BY position, id"
+        )
         while free:
             batch = self._next_batch([row["id"] for row in jobs], len(free))
             if batch is None:
@@ -227,7 +245,8 @@ class Engine(threading.Thread):
 
     def _spec(self, batch: int) -> BatchSpec:
         row = self._database.row(
-            "SELECT j.id, j.experiment, j.name FROM batches b JOIN jobs j ON j.id = b.job WHERE b.id = ?", batch
+            "SELECT j.id, j.experiment, j.name FROM batches b JOIN jobs j ON j.id = b.job WHERE b.id = ?",
+            batch,
         )
         assert row is not None  # noqa: S101 foreign key
         trials = self._database.rows("SELECT id, arm, round, seed FROM trials WHERE batch = ? ORDER BY seed, id", batch)
@@ -266,7 +285,8 @@ class Engine(threading.Thread):
         if beat and (beat["fraction"], beat["rate"]) != (row["fraction"], row["rate"]):
             with self._database.transaction() as connection:
                 connection.execute(
-                    "UPDATE batches SET fraction = ?, rate = ? WHERE id = ?", (beat["fraction"], beat["rate"], batch)
+                    "UPDATE batches SET fraction = ?, rate = ? WHERE id = ?",
+                    (beat["fraction"], beat["rate"], batch),
                 )
 
     def _end(self, ended: Ended) -> None:

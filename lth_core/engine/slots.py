@@ -34,9 +34,7 @@ def find_slots(device: str = "auto", count: int | None = None) -> list[Slot]:
     if not 1 <= count <= 1024:
         raise InputError(f"slots {count}: accepted are 1 to 1024")
     chosen = [devices[i % len(devices)] for i in range(count)]
-    return [
-        Slot(f"{name}/{chosen[:i].count(name)}", name, max(1, cores // count)) for i, name in enumerate(chosen)
-    ]
+    return [Slot(f"{name}/{chosen[:i].count(name)}", name, max(1, cores // count)) for i, name in enumerate(chosen)]
 
 
 def _devices(device: str) -> list[str]:

@@ -90,9 +90,7 @@ class ActorCritic:
             outputs.append((hidden, width))
             width = hidden
         parts = flat.split(sizes, dim=1)
-        return [
-            (parts[2 * i].unflatten(1, shape), parts[2 * i + 1].unsqueeze(1)) for i, shape in enumerate(outputs)
-        ]
+        return [(parts[2 * i].unflatten(1, shape), parts[2 * i + 1].unsqueeze(1)) for i, shape in enumerate(outputs)]
 
 
 def flatten(weights: Mapping[str, Tensor], shapes: Mapping[str, torch.Size]) -> Tensor:

@@ -26,7 +26,8 @@ def ask(database: Database, kind: CommandKind, **payload: Any) -> int:
     """Store a wish; returns its number, by which `answer` finds what became of it."""
     with database.transaction() as connection:
         row = connection.execute(
-            "INSERT INTO commands (at, kind, payload) VALUES (?, ?, ?)", (time.time(), kind, json.dumps(payload))
+            "INSERT INTO commands (at, kind, payload) VALUES (?, ?, ?)",
+            (time.time(), kind, json.dumps(payload)),
         )
     return int(row.lastrowid or 0)
 

@@ -48,10 +48,7 @@ def write(connection: sqlite3.Connection, names: MetricNames, points: Iterable[P
     """Store points inside the caller's transaction; a step that is written again keeps its newest value."""
     connection.executemany(
         "INSERT OR REPLACE INTO metrics (trial, name, step, value) VALUES (?, ?, ?, ?)",
-        (
-            (p.trial, names.id(connection, p.name), p.step, None if math.isnan(p.value) else p.value)
-            for p in points
-        ),
+        ((p.trial, names.id(connection, p.name), p.step, None if math.isnan(p.value) else p.value) for p in points),
     )
 
 

@@ -11,10 +11,10 @@ from lth_core.store import metrics
 from lth_core.store.metrics import MetricNames, Point
 from lth_core.text import one_line
 
-FINISHED = ("done", "failed", "cancelled")
 
-
-def add_event(connection: sqlite3.Connection, kind: str, text: str, job: int | None = None, trial: int | None = None) -> None:
+def add_event(
+    connection: sqlite3.Connection, kind: str, text: str, job: int | None = None, trial: int | None = None
+) -> None:
     """Note that something happened."""
     connection.execute(
         "INSERT INTO events (at, job, trial, kind, text) VALUES (?, ?, ?, ?, ?)",
@@ -25,7 +25,8 @@ def add_event(connection: sqlite3.Connection, kind: str, text: str, job: int | N
 def known_job(connection: sqlite3.Connection, identity: str) -> int | None:
     """The newest job with the same experiment that was not cancelled."""
     row = connection.execute(
-        "SELECT id FROM jobs WHERE identity = ? AND state != 'cancelled' ORDER BY id DESC LIMIT 1", (identity,)
+        "SELECT id FROM jobs WHERE identity = ? AND state != 'cancelled' ORDER BY id DESC LIMIT 1",
+        (identity,),
     ).fetchone()
     return None if row is None else int(row[0])
 
@@ -49,7 +50,8 @@ def add_job(connection: sqlite3.Connection, experiment: Experiment, source: str,
             (job, key.arm, key.round, key.seed),
         ).lastrowid  # type: ignore[assignment]
         connection.executemany(
-            "INSERT INTO waits (trial, waits_for) VALUES (?, ?)", [(ids[key], ids[p]) for p in trial.waits_for]
+            "INSERT INTO waits (trial, waits_for) VALUES (?, ?)",
+            [(ids[key], ids[p]) for p in trial.waits_for],
         )
     add_event(connection, "queued", f"{experiment.name} queued with {len(ids)} trials", job)
     return int(job or 0)
@@ -123,7 +125,8 @@ def fail_trial(connection: sqlite3.Connection, trial: int, error: str) -> None:
     row = connection.execute("SELECT job, arm, round, seed FROM trials WHERE id = ?", (trial,)).fetchone()
     name = f"{row['arm']} round {row['round']} seed {row['seed']}"
     connection.execute(
-        "UPDATE trials SET state = 'failed', error = ?, finished = ? WHERE id = ?", (one_line(error), time.time(), trial)
+        "UPDATE trials SET state = 'failed', error = ?, finished = ? WHERE id = ?",
+        (one_line(error), time.time(), trial),
     )
     add_event(connection, "trial failed", f"{name}: {error}", row["job"], trial)
     connection.execute(
@@ -147,8 +150,8 @@ def requeue_unfinished(connection: sqlite3.Connection, job: int) -> int:
     ]
     for trial in ids:
         connection.execute(
-            "UPDATE trials SET state = 'waiting', batch = NULL, error = NULL, step = 0, started = NULL, finished = NULL "
-            "WHERE id = ?",
+            "UPDATE trials SET state = 'waiting', batch = NULL, error = NULL, step = 0, started = NULL, "
+            "finished = NULL WHERE id = ?",
             (trial,),
         )
         for table in ("audits", "layers", "metrics"):
@@ -159,18 +162,29 @@ def requeue_unfinished(connection: sqlite3.Connection, job: int) -> int:
 def cancel_trials(connection: sqlite3.Connection, job: int) -> None:
     """All trials of a job that have not ended are cancelled, and their batches with them."""
     connection.execute(
-        "UPDATE trials SET state = 'cancelled' WHERE job = ? AND state IN ('waiting', 'running', 'blocked')", (job,)
+        "UPDATE trials SET state = 'cancelled' WHERE job = ? AND state IN ('waiting', 'running', 'blocked')",
+        (job,),
     )
-    connection.execute("UPDATE batches SET state = 'cancelled' WHERE job = ? AND state IN ('pending', 'running')", (job,))
+    connection.execute(
+        "UPDATE batches SET state = 'cancelled' WHERE job = ? AND state IN ('pending', 'running')",
+        (job,),
+    )
 
 
 def settle_job(connection: sqlite3.Connection, job: int) -> None:
     """End a running job that has no trial left to run."""
-    counts = dict(connection.execute("SELECT state, COUNT(*) FROM trials WHERE job = ? GROUP BY state", (job,)).fetchall())
+    counts = dict(
+        connection.execute("SELECT state, COUNT(*) FROM trials WHERE job = ? GROUP BY state", (job,)).fetchall()
+    )
     if counts.keys() & {"waiting", "running"}:
         return
     lost = counts.get("failed", 0) + counts.get("blocked", 0)
-    set_job(connection, job, "failed" if lost else "done", f"{lost} trials failed or were blocked" if lost else None)
+    set_job(
+        connection,
+        job,
+        "failed" if lost else "done",
+        f"{lost} trials failed or were blocked" if lost else None,
+    )
 
 
 def ingest(connection: sqlite3.Connection, names: MetricNames, job: int, record: dict[str, Any]) -> None:
@@ -182,10 +196,15 @@ def ingest(connection: sqlite3.Connection, names: MetricNames, job: int, record:
         metrics.write(connection, names, points)
         connection.execute("UPDATE trials SET step = MAX(step, ?) WHERE id = ?", (step, trial))
     elif kind == "layers":
+        rows = [
+            (trial, position, name, json.dumps(shape), size, kept, prunable)
+            for position, (name, shape, size, kept, prunable) in enumerate(record["layers"])
+        ]
         connection.executemany(
-            "INSERT OR REPLACE INTO layers (trial, position, layer, shape, size, kept, prunable) VALUES (?,?,?,?,?,?,?)",
-            [(trial, i, name, json.dumps(shape), size, kept, prunable) for i, (name, shape, size, kept, prunable) in enumerate(record["layers"])],
-        )  # fmt: skip
+            "INSERT OR REPLACE INTO layers (trial, position, layer, shape, size, kept, prunable) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            rows,
+        )
         densities = (record["density"], record["model_density"], trial)
         connection.execute("UPDATE trials SET density = ?, model_density = ? WHERE id = ?", densities)
     elif kind == "audit":

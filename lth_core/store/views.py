@@ -1,4 +1,4 @@
-"""What interfaces read: jobs, trials, scores, layers, audits, events, the engine. Values only, no tensors, no writing."""
+"""What interfaces read: jobs, trials, layers, audits, events, the engine. Values only, no tensors, no writing."""
 
 import json
 from dataclasses import dataclass

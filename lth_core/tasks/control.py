@@ -198,7 +198,11 @@ class OneByOne:
         shape = actions.shape
         observations = np.empty((*shape, self.inputs), np.float32)
         last = np.empty_like(observations)
-        rewards, terminated, truncated = np.zeros(shape, np.float32), np.zeros(shape, bool), np.zeros(shape, bool)
+        rewards, terminated, truncated = (
+            np.zeros(shape, np.float32),
+            np.zeros(shape, bool),
+            np.zeros(shape, bool),
+        )
         for t, own in enumerate(self._environments):
             for e, env in enumerate(own):
                 seen, reward, ended, cut, _ = env.step(actions[t, e])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lth_core.arms import DENSE, Arm
+from lth_core.arms import Arm
 from lth_core.experiment import Pruning
 from lth_core.tickets import mask as masks
 from lth_core.tickets.derive import Ticket
@@ -74,7 +74,12 @@ def _count(name: str, wrong: Mapping[str, int], what: str) -> Check:
 
 
 def _density(
-    mask: Mask, winning: Ticket | None, arm: Arm, pruning: Pruning, groups: Mapping[str, frozenset[str]], round: int
+    mask: Mask,
+    winning: Ticket | None,
+    arm: Arm,
+    pruning: Pruning,
+    groups: Mapping[str, frozenset[str]],
+    round: int,
 ) -> Check:
     """Exactly as many entries as the experiment asks: per layer under layerwise scope, in all under global."""
     reached = masks.counts(mask)
@@ -82,7 +87,11 @@ def _density(
     if pruning.scope == "layerwise" and arm.mask != "random_global":
         asked = layer_counts(mask, groups, pruning, round)
         wrong = [f"{n}: {reached[n]} of {k} asked" for n, k in asked.items() if reached[n] != k]
-        return Check("density", not wrong, "; ".join(wrong) or f"{sum(reached.values())} of {size} live, per layer as asked")
+        return Check(
+            "density",
+            not wrong,
+            "; ".join(wrong) or f"{sum(reached.values())} of {size} live, per layer as asked",
+        )
     if pruning.scope == "layerwise" and winning is not None:
         k = masks.total(winning.mask)
     else:
@@ -94,7 +103,9 @@ def _density(
 def _nested(ticket: Ticket) -> Check:
     same_layers = ticket.mask.keys() == ticket.parent.keys()
     outside = sum(int((m & ~ticket.parent[n]).sum()) for n, m in ticket.mask.items()) if same_layers else -1
-    detail = f"{outside} entries live that were pruned a round earlier" if same_layers else "other layers than the parent"
+    detail = (
+        f"{outside} entries live that were pruned a round earlier" if same_layers else "other layers than the parent"
+    )
     return Check("nested", same_layers and outside == 0, detail)
 
 
@@ -129,7 +140,11 @@ def _differs(ticket: Ticket, winning: Ticket, arm: Arm, round: int) -> Check:
 
 def _same_counts(mask: Mask, winning: Mask) -> Check:
     wrong = [n for n, k in masks.counts(winning).items() if int(mask[n].sum()) != k]
-    return Check("layer_counts", not wrong, f"{len(wrong)} layers with other counts than the ticket's {wrong[:3] or ''}")
+    return Check(
+        "layer_counts",
+        not wrong,
+        f"{len(wrong)} layers with other counts than the ticket's {wrong[:3] or ''}",
+    )
 
 
 def _unequal(a: Tensor, b: Tensor) -> int:

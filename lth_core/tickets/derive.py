@@ -141,6 +141,4 @@ def _source(family: Family, arm: Arm, key: TrialKey, mask: Mask) -> Weights:
         return source
     rng = stream(family.seed, "shuffle-weights", key.arm, key.round)
     orders = {name: torch.from_numpy(rng.permutation(int(m.sum()))) for name, m in mask.items()}
-    return {
-        name: permute_survivors(w, mask[name], orders[name]) if name in mask else w for name, w in source.items()
-    }
+    return {name: permute_survivors(w, mask[name], orders[name]) if name in mask else w for name, w in source.items()}

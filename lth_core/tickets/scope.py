@@ -31,7 +31,11 @@ def layer_counts(mask: Mask, groups: Mapping[str, frozenset[str]], pruning: Prun
 
 
 def prune(
-    scores: Mapping[str, Tensor], parent: Mask, groups: Mapping[str, frozenset[str]], pruning: Pruning, round: int
+    scores: Mapping[str, Tensor],
+    parent: Mask,
+    groups: Mapping[str, frozenset[str]],
+    pruning: Pruning,
+    round: int,
 ) -> Mask:
     """The mask of `round`, nested in `parent`: by scope, exactly as many as asked, only living entries ranked."""
     if pruning.scope == "global":

@@ -96,7 +96,7 @@ class StackedA2C:
     def counter(self) -> npt.NDArray[np.int64]:
         """(T,) where each ticket stands between `first` and `last`."""
         done = self.episodes.finished if self.settings.unit == "games" else self.trained
-        counter: npt.NDArray[np.int64] = self.first + done
+        counter: npt.NDArray[np.int64] = (self.first + done).astype(np.int64)
         return counter
 
     def weights(self, ticket: int) -> Weights:
@@ -121,7 +121,7 @@ class StackedA2C:
         rollout = self._rollout()
         self.trained += self.settings.n_steps * self.settings.environments
         self._flat.grad = None
-        self._loss(rollout).backward()  # type: ignore[no-untyped-call]
+        self._loss(rollout).backward()
         with torch.no_grad():
             gradient = self._flat.grad
             assert gradient is not None  # noqa: S101 backward has just written it
@@ -153,7 +153,10 @@ class StackedA2C:
         rewards, ends = np.empty(shape, np.float32), np.empty(shape, bool)
         uniform = np.stack([rng.random((s.n_steps, s.environments), np.float32) for rng in self._actions])
         # An episode cannot be cut twice within n_steps (see __init__): one slot per environment is enough.
-        cut_at, cut_observations = np.full((self.tickets, s.environments), -1), np.zeros_like(observations[:, 0])
+        cut_at, cut_observations = (
+            np.full((self.tickets, s.environments), -1),
+            np.zeros_like(observations[:, 0]),
+        )
         layers = self.model.layers(self._flat)
         for i in range(s.n_steps):
             observations[:, i] = self._observations
@@ -175,7 +178,12 @@ class StackedA2C:
             np.float32(s.gamma) * bootstrap[:, s.environments :][tickets, environments]
         )
         advantages = _advantages(rewards, ends, values, bootstrap[:, : s.environments], s.gamma, s.gae_lambda)
-        return Rollout(*map(self._tensor, (observations, actions, advantages + values, advantages)))
+        return Rollout(
+            observations=self._tensor(observations),
+            actions=self._tensor(actions),
+            targets=self._tensor(advantages + values),
+            advantages=self._tensor(advantages),
+        )
 
     def _loss(self, rollout: Rollout) -> Tensor:
         s = self.settings
@@ -192,7 +200,9 @@ class StackedA2C:
         self.losses = {name: part.detach() for name, part in per_ticket.items()}
         self.losses["entropy"] = entropy.detach().mean(1)
         weighted = (
-            per_ticket["loss/policy"] + s.value_weight * per_ticket["loss/value"] - s.entropy_weight * per_ticket["entropy"]
+            per_ticket["loss/policy"]
+            + s.value_weight * per_ticket["loss/value"]
+            - s.entropy_weight * per_ticket["entropy"]
         )
         return weighted.sum()
 
@@ -224,7 +234,10 @@ class StackedA2C:
 
     def state(self) -> tuple[Arrays, dict[str, Any]]:
         """Everything that the future depends on, as arrays and JSON values."""
-        arrays: Arrays = {"flat": self._flat.detach().cpu().numpy().copy(), "observations": self._observations.copy()}
+        arrays: Arrays = {
+            "flat": self._flat.detach().cpu().numpy().copy(),
+            "observations": self._observations.copy(),
+        }
         arrays |= {f"optimizer/{entry}": values.cpu().numpy().copy() for entry, values in self._optimizer.items()}
         values: dict[str, Any] = {
             "trained": self.trained,

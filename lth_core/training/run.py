@@ -32,7 +32,9 @@ class Sink(Protocol):
     def metrics(self, trial: RunningTrial, step: int, values: dict[str, float]) -> None:
         """Values recorded at a step."""
 
-    def finished(self, trial: RunningTrial, step: int, final: Weights, optimizer: dict[str, Weights], score: float) -> None:
+    def finished(
+        self, trial: RunningTrial, step: int, final: Weights, optimizer: dict[str, Weights], score: float
+    ) -> None:
         """The trial has reached its end."""
 
     def failed(self, trial: RunningTrial, error: str) -> None:

@@ -1,4 +1,4 @@
-"""Workers on this machine: one process per slot, kept for the next batch, told what to do through its standard input."""
+"""Workers on this machine: one process per slot, kept for the next batch, told what to do through a pipe."""
 
 import os
 import signal
@@ -109,7 +109,9 @@ class LocalLauncher:
             if slot not in self._running:
                 _signal(process, signal.SIGTERM)
         deadline = time.monotonic() + GRACE + 2
-        while (self._running or any(p.poll() is None for p in self._processes.values())) and time.monotonic() < deadline:
+        while (
+            self._running or any(p.poll() is None for p in self._processes.values())
+        ) and time.monotonic() < deadline:
             ended += self.poll()
             time.sleep(0.02)
         for process in self._processes.values():

@@ -1,0 +1,111 @@
+"""`lth`: the command line. Each command imports what it needs when it runs, so that `lth --help` stays instant."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lth_core.errors import InputError
+
+app = typer.Typer(
+    help="Lottery-ticket experiments: train, prune, rewind, repeat; winning tickets against random ones.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Files = Annotated[list[Path], typer.Argument(help="Experiment files (TOML).", show_default=False)]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Override a field, as in pruning.rounds=3.", metavar="FIELD=VALUE"),
+]
+Folder = Annotated[Path, typer.Option("--workspace", "-w", help="Folder that holds jobs and results.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, or a list such as cuda:0,cuda:1.")]
+Slots = Annotated[int | None, typer.Option(help="Workers; by default one per GPU, or one per CPU core.")]
+Subject = Annotated[
+    str, typer.Argument(help="A job's number in the workspace, or an experiment file.", show_default=False)
+]
+
+WORKSPACE = Path("workspace")
+
+
+@app.command()
+def headless(
+    files: Files, workspace: Folder = WORKSPACE, set_: Set = None, device: Device = "auto", slots: Slots = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON line per event.")] = False,
+    again: Annotated[bool, typer.Option(help="Run anew what the workspace already holds.")] = False,
+) -> None:  # fmt: skip
+    """Run experiments to their verdict, without the workbench.
+
+    Exit codes: 0 done, 1 a trial failed or a job was cancelled, 2 bad input, 130 interrupted (run again to go on).
+    """
+    from lth_core.cli.headless import run
+
+    sys.exit(run(files, workspace, set_ or [], device, slots, as_json=json, again=again))
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="Experiment file (TOML).", show_default=False)],
+    set_: Set = None, device: Device = "auto", slots: Slots = None,
+    measure: Annotated[bool, typer.Option(help="Measure the step rate for the estimate of time.")] = True,
+) -> None:  # fmt: skip
+    """Print an experiment as resolved, its trials, and an estimate of time and disk."""
+    from lth_core.cli.check import check as run
+
+    run(file, set_ or [], device, slots, measure=measure)
+
+
+@app.command()
+def show(subject: Subject, workspace: Folder = WORKSPACE) -> None:
+    """Print a job (experiment, versions, table, verdicts), or a file's resolved experiment."""
+    from lth_core.cli.show import show as run
+
+    run(subject, workspace)
+
+
+@app.command()
+def diff(a: Subject, b: Subject, workspace: Folder = WORKSPACE) -> None:
+    """Print the fields in which two experiments differ. Exit code 0 if there are none, else 1."""
+    from lth_core.cli.show import diff as run
+
+    sys.exit(run(a, b, workspace))
+
+
+@app.command()
+def jobs(workspace: Folder = WORKSPACE) -> None:
+    """List the workspace's jobs."""
+    from lth_core.cli.show import jobs as run
+
+    run(workspace)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from lth_core import __version__
+
+        typer.echo(f"lth {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point: bad input is one sentence on standard error and exit code 2."""
+    try:
+        app()
+    except InputError as error:
+        typer.echo(f"lth: {error}", err=True)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,33 @@
+"""An experiment as lines of `field = value`: what `show` prints, `diff` compares and `--set` accepts."""
+
+import json
+from typing import Any
+
+from lth_core.experiment import Experiment
+
+
+def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """Dotted field names with their values as JSON, which is TOML for everything that an experiment holds."""
+    flat: dict[str, str] = {}
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            flat |= flatten(value, f"{prefix}{name}.")
+        elif value is not None and value != {}:
+            flat[prefix + name] = json.dumps(value, ensure_ascii=False)
+    return flat
+
+
+def experiment_fields(experiment: Experiment) -> dict[str, str]:
+    """All fields of a resolved experiment, in the order of the model."""
+    return flatten(experiment.model_dump(mode="json"))
+
+
+def lines(fields: dict[str, str]) -> str:
+    """One field a line."""
+    return "\n".join(f"{name} = {value}" for name, value in fields.items())
+
+
+def differences(a: dict[str, str], b: dict[str, str]) -> list[tuple[str, str, str]]:
+    """(field, value in a, value in b) where they differ; a missing field is shown as a dash."""
+    names = list(dict.fromkeys([*a, *b]))
+    return [(n, a.get(n, "-"), b.get(n, "-")) for n in names if a.get(n) != b.get(n)]

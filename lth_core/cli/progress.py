@@ -1,0 +1,151 @@
+"""How a headless run tells where it stands: a live display on a terminal, plain lines in a pipe, or JSON lines."""
+
+import json
+import sys
+import time
+from typing import Protocol
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from lth_core.store.views import EventView, JobView
+from lth_core.text import one_line
+
+PLAIN_EVERY = 15.0
+JSON_EVERY = 5.0
+
+
+class Progress(Protocol):
+    """Where a run's progress goes."""
+
+    def update(self, jobs: list[JobView], events: list[EventView]) -> None:
+        """The jobs as they stand, and what has happened since the last call."""
+
+    def say(self, sentence: str) -> None:
+        """One sentence to the user."""
+
+    def close(self) -> None:
+        """The run is over."""
+
+
+def duration(seconds: float | None) -> str:
+    """`1:02:03`, `2:03`, or a dash where nothing can be said."""
+    if seconds is None:
+        return "-"
+    minutes, rest = divmod(round(max(seconds, 0)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def rate(steps: float) -> str:
+    """Steps per second, `1.2M/s`, `34k/s`; a dash for none."""
+    for limit, unit in ((1e6, "M"), (1e3, "k")):
+        if steps >= limit:
+            return f"{steps / limit:.3g}{unit}/s"
+    return f"{steps:.0f}/s" if steps else "-"
+
+
+class LiveProgress:
+    """A table that is redrawn in place."""
+
+    def __init__(self, console: Console) -> None:
+        self._live = Live(console=console, refresh_per_second=5, transient=True)
+        self._live.start()
+
+    def update(self, jobs: list[JobView], events: list[EventView]) -> None:
+        """See Progress."""
+        for event in events:
+            if event.kind in ("trial failed", "retry", "recovered"):
+                self._live.console.print(one_line(event.text), style="yellow", markup=False)
+        grid = Table.grid(padding=(0, 2))
+        for job in jobs:
+            bar = ProgressBar(total=1.0, completed=job.progress, width=30)
+            failed = f"{job.trials_failed} failed" if job.trials_failed else ""
+            grid.add_row(
+                one_line(job.name), job.state, f"round {job.round}/{job.rounds}", bar, f"{job.progress:4.0%}",
+                f"{job.trials_done}/{job.trials} trials", rate(job.rate), f"{duration(job.seconds_left)} left", failed,
+            )  # fmt: skip
+        self._live.update(grid)
+
+    def say(self, sentence: str) -> None:
+        """See Progress."""
+        self._live.console.print(one_line(sentence), markup=False)
+
+    def close(self) -> None:
+        """See Progress."""
+        self._live.stop()
+
+
+class PlainProgress:
+    """A line per event, and one every now and then: for pipes, logs and batch systems."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._said_at = time.monotonic()
+
+    def update(self, jobs: list[JobView], events: list[EventView]) -> None:
+        """See Progress."""
+        names = {job.id: job for job in jobs}
+        for event in events:
+            job = names.get(event.job or 0)
+            left = f", {duration(job.seconds_left)} left" if job and job.seconds_left and event.kind == "round" else ""
+            self.say(f"{job.name if job else ''}: {event.text}{left}")
+        if time.monotonic() - self._said_at >= PLAIN_EVERY:
+            for job in jobs:
+                if job.state == "running":
+                    self.say(
+                        f"{job.name}: {job.progress:.0%}, {job.trials_done}/{job.trials} trials, {rate(job.rate)}, "
+                        f"{duration(job.seconds_left)} left"
+                    )
+            self._said_at = time.monotonic()
+
+    def say(self, sentence: str) -> None:
+        """See Progress."""
+        self._said_at = time.monotonic()
+        self._console.print(one_line(sentence), markup=False, soft_wrap=True, highlight=False)
+
+    def close(self) -> None:
+        """See Progress."""
+
+
+class JsonProgress:
+    """One JSON object per line on standard output."""
+
+    def __init__(self) -> None:
+        self._said_at = 0.0
+
+    def update(self, jobs: list[JobView], events: list[EventView]) -> None:
+        """See Progress."""
+        for event in events:
+            self._write(
+                {
+                    "event": event.kind,
+                    "job": event.job,
+                    "trial": event.trial,
+                    "at": event.at,
+                    "text": event.text,
+                }
+            )
+        if time.monotonic() - self._said_at >= JSON_EVERY:
+            self._said_at = time.monotonic()
+            for job in jobs:
+                self._write(
+                    {
+                        "event": "progress", "job": job.id, "name": job.name, "state": job.state,
+                        "progress": round(job.progress, 4), "trials_done": job.trials_done, "trials": job.trials,
+                        "rate": job.rate, "seconds_left": job.seconds_left,
+                    }
+                )  # fmt: skip
+
+    def say(self, sentence: str) -> None:
+        """See Progress."""
+        self._write({"event": "note", "text": one_line(sentence)})
+
+    def close(self) -> None:
+        """See Progress."""
+
+    def _write(self, record: dict[str, object]) -> None:
+        sys.stdout.write(json.dumps(record) + "\n")
+        sys.stdout.flush()

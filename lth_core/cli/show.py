@@ -1,0 +1,98 @@
+"""`lth show`, `lth diff`, `lth jobs`: reading a workspace or a file and printing it."""
+
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from lth_core.analysis.verdict import summarise
+from lth_core.cli.fields import differences, experiment_fields, flatten, lines
+from lth_core.cli.progress import duration
+from lth_core.errors import InputError
+from lth_core.experiment import Experiment
+from lth_core.experiment_file import load_experiment
+from lth_core.report import table
+from lth_core.store import views
+from lth_core.store.database import Database
+from lth_core.store.views import JobView
+from lth_core.store.workspace import Workspace
+from lth_core.text import one_line
+
+
+def show(subject: str, workspace: Path) -> None:
+    """Print a job or a file."""
+    console = Console()
+    if not subject.isdigit():
+        experiment = load_experiment(Path(subject))
+        console.print(lines(experiment_fields(experiment)), markup=False, highlight=False, soft_wrap=True)
+        console.print(f"identity = {experiment.identity}", markup=False, highlight=False)
+        return
+    database, job = _job(workspace, int(subject))
+    console.print(lines(experiment_fields(job.experiment)), markup=False, highlight=False, soft_wrap=True)
+    console.print(f"identity = {job.identity}", markup=False, highlight=False)
+    console.rule("ran with")
+    console.print(one_line_each(flatten(views.provenance(database, job.id))), markup=False, highlight=False)
+    console.rule(f"job {job.id}: {job.state}")
+    summary = summarise(job.experiment, views.trials(database, job.id))
+    console.print(table.result(job.experiment, summary, views.audit_counts(database, job.id)))
+    for audit in views.audits(database, job.id, failed_only=True):
+        place = f"{audit.arm} round {audit.round} seed {audit.seed}"
+        console.print(f"{place}: {audit.name} ({audit.moment}): {one_line(audit.detail)}", style="red", markup=False)
+
+
+def one_line_each(fields: dict[str, str]) -> str:
+    """Fields that came from another machine, safe to print."""
+    return lines({one_line(name): one_line(value) for name, value in fields.items()})
+
+
+def diff(a: str, b: str, workspace: Path) -> int:
+    """Print differing fields; returns 0 if the experiments are the same, else 1."""
+    console = Console()
+    first, second = _experiment(a, workspace), _experiment(b, workspace)
+    found = differences(experiment_fields(first), experiment_fields(second))
+    if first.identity == second.identity:
+        console.print(f"the same experiment ({first.identity[:12]})", highlight=False)
+        return 0
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("field", one_line(a), one_line(b)):
+        shown.add_column(heading)
+    for row in found:
+        shown.add_row(*(one_line(part) for part in row))
+    console.print(shown, markup=False)
+    return 1
+
+
+def jobs(workspace: Path) -> None:
+    """Print the queue."""
+    console = Console()
+    database = Database(Workspace(workspace).database, writer=False)
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("job", "name", "state", "round", "trials", "left", "identity"):
+        shown.add_column(heading, no_wrap=True)
+    for job in views.jobs(database):
+        trials = f"{job.trials_done}/{job.trials}" + (f", {job.trials_failed} failed" if job.trials_failed else "")
+        left = duration(job.seconds_left)
+        shown.add_row(
+            str(job.id),
+            one_line(job.name),
+            job.state,
+            f"{job.round}/{job.rounds}",
+            trials,
+            left,
+            job.identity[:12],
+        )
+    console.print(shown)
+
+
+def _experiment(subject: str, workspace: Path) -> Experiment:
+    return _job(workspace, int(subject))[1].experiment if subject.isdigit() else load_experiment(Path(subject))
+
+
+def _job(workspace: Path, number: int) -> tuple[Database, JobView]:
+    database = Database(Workspace(workspace).database, writer=False)
+    found = views.job(database, number)
+    if found is None:
+        known = ", ".join(str(job.id) for job in views.jobs(database)) or "none"
+        raise InputError(f"{one_line(workspace)}: there is no job {number}; there are: {known}")
+    return database, found

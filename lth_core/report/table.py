@@ -1,0 +1,76 @@
+"""The table and the verdicts at the end of a run, as rich renderables: the same in `lth headless` and `lth show`."""
+
+import math
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from lth_core.analysis.statistics import Interval
+from lth_core.analysis.verdict import Cell, Summary
+from lth_core.experiment import Experiment
+
+_COLOURS = {"better": "green", "worse": "red", "inconclusive": "yellow"}
+
+
+def number(value: float, digits: int = 4, *, signed: bool = False) -> str:
+    """A value to so many significant digits; a dash for what is not a number."""
+    sign = "+" if signed else ""
+    return f"{value:{sign}.{digits}g}" if math.isfinite(value) else "-"
+
+
+def interval(estimate: Interval | None, *, signed: bool = False) -> str:
+    """An estimate with its interval, `231.4 [198.2, 260.1]`; without one below two seeds."""
+    if estimate is None or estimate.n == 0:
+        return "-"
+    value = number(estimate.value, signed=signed)
+    return value if estimate.n == 1 else f"{value} [{number(estimate.low, 3)}, {number(estimate.high, 3)}]"
+
+
+def summary_table(experiment: Experiment, summary: Summary) -> Table:
+    """Per round and arm: density, interquartile mean over seeds, and the reference minus the arm, paired by seed."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading, justify in (("round", "right"), ("remaining", "right"), ("arm", "left")):
+        table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    table.add_column(experiment.task.score, no_wrap=True)
+    table.add_column(f"{experiment.reference} minus arm", no_wrap=True)
+    table.add_column("n", justify="right")
+    before = -1
+    for cell in summary.cells:
+        first = cell.round != before
+        before = cell.round
+        table.add_row(*_cells(cell, first))
+    return table
+
+
+def _cells(cell: Cell, first: bool) -> Iterator[str]:
+    yield str(cell.round) if first else ""
+    yield f"{100 * cell.density:.1f} %" if first else ""
+    yield cell.arm
+    yield interval(cell.score)
+    yield interval(cell.difference, signed=True) if cell.difference else ""
+    yield str(cell.score.n) + (f" ({cell.failed} failed)" if cell.failed else "")
+
+
+def verdict_lines(summary: Summary) -> Iterator[Text]:
+    """One line per control arm."""
+    for verdict in summary.verdicts:
+        yield Text(verdict.text, style=_COLOURS[verdict.word])
+
+
+def result(experiment: Experiment, summary: Summary, audits: tuple[int, int]) -> RenderableType:
+    """Table, what its numbers are, verdicts and audit."""
+    seeds = len(experiment.seeds)
+    passed, failed = audits
+    facts = Text(
+        f"{experiment.name}: interquartile mean over seeds with 95 % bootstrap interval, {seeds} seeds; "
+        f"remaining is the fraction of prunable parameters.",
+        style="dim",
+    )
+    audit = Text(f"audit: {passed:,} checks passed, {failed:,} failed", style="red" if failed else "dim")
+    parts: list[RenderableType] = [summary_table(experiment, summary), facts, *verdict_lines(summary), audit]
+    if summary.failed:
+        parts.append(Text(f"{summary.failed} trials failed or were blocked", style="red"))
+    return Group(*parts)
