@@ -94,6 +94,7 @@ class CartPole:
         total = len(self._streams) * self._count
         vector = gymnasium.make_vec(self._name, num_envs=total, vectorization_mode="vector_entry_point").unwrapped
         vector.reset(seed=0)
+        vector.action_space = _Unchecked()
         return vector
 
     def reset(self) -> Array:
@@ -122,9 +123,8 @@ class CartPole:
 
     def _start_again(self, ended: Array) -> None:
         vector, count = self._vector, self._count
-        owners, how_many = np.unique(ended // count, return_counts=True)
-        draws = [self._streams[t].uniform(-0.05, 0.05, (n, 4)) for t, n in zip(owners, how_many, strict=True)]
-        vector.state[:, ended] = np.concatenate(draws).T
+        draws = [self._streams[i // count].uniform(-0.05, 0.05, 4) for i in ended.tolist()]
+        vector.state[:, ended] = np.array(draws).T
         vector.steps[ended] = 0
         vector.prev_done[ended] = False
 
@@ -156,6 +156,13 @@ class CartPole:
     def restart(self, step: int) -> Array:
         """See Environments."""
         raise TypeError("the state of CartPole can be saved")
+
+
+class _Unchecked:
+    """In place of the action space: what we pass in is sampled in range, and looking costs a third of a step."""
+
+    def contains(self, _action: Array) -> bool:
+        return True
 
 
 class OneByOne:

@@ -121,7 +121,7 @@ class StackRun:
                 trial.snapshots["ranked"] = self.stack.weights(row)
 
     def _record(self, rows: Sequence[int]) -> None:
-        losses = {name: values.cpu().numpy() for name, values in self.stack.losses.items()}
+        losses = self.stack.losses()
         for row in rows:
             values = {name: float(column[row]) for name, column in losses.items()}
             values["return/train"] = self.stack.episodes.score(row)
