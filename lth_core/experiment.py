@@ -29,17 +29,6 @@ class ControlTask(Section):
     score: ClassVar[str] = "return/train"
     higher_is_better: ClassVar[bool] = True
 
-    @model_validator(mode="after")
-    def _registered(self) -> Self:
-        import gymnasium
-
-        if self.environment not in gymnasium.registry:
-            raise ValueError(
-                f'environment "{self.environment}" is not registered in gymnasium'
-                + did_you_mean(self.environment, gymnasium.registry)
-            )
-        return self
-
 
 class MLP(Section):
     """A multi-layer perceptron with a policy head and a value head on a shared trunk."""

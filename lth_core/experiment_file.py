@@ -52,11 +52,24 @@ def resolve(fields: dict[str, Any], source: str) -> Experiment:
             raise InputError(f"{source}: seeds = {seeds}: accepted is a count from 1 to 1000 or a list")
         fields = {**fields, "seeds": list(range(seeds))}
     try:
-        return Experiment.model_validate_json(json.dumps(fields, default=str))
+        experiment = Experiment.model_validate_json(json.dumps(fields, default=str))
     except ValidationError as error:
         raise InputError(f"{source}: {_sentence(error)}") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{source}: {one_line(error)}") from None
+    _check_environment(experiment.task.environment, source)
+    return experiment
+
+
+def _check_environment(name: str, source: str) -> None:
+    """Here and not in the model: a stored experiment can be read where its environment is not installed."""
+    import gymnasium
+
+    if name not in gymnasium.registry:
+        near = did_you_mean(name, gymnasium.registry)
+        raise InputError(
+            f'{source}: task.environment = "{one_line(name, 80)}": accepted are environments registered in gymnasium{near}'
+        )
 
 
 def _apply(fields: dict[str, Any], override: str) -> None:

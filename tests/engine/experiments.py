@@ -1,0 +1,66 @@
+"""Tiny experiments and helpers that the engine's tests share."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from lth_core.experiment import Experiment
+from lth_core.experiment_file import resolve
+from lth_core.store import views
+from lth_core.store.database import Database
+from lth_core.store.tensors import load_tensors
+from lth_core.store.workspace import Workspace
+
+
+def tiny(name: str = "tiny", **sections: Any) -> Experiment:
+    """A few seconds of CartPole: two seeds, two rounds, two arms; tables are merged over the defaults."""
+    fields: dict[str, Any] = {
+        "name": name,
+        "seeds": sections.pop("seeds", 2),
+        "arms": sections.pop("arms", ["winning", "random"]),
+        "model": {"hidden": [8]},
+        "training": {
+            "length": 2_000, "environments": 4, "n_steps": 8, "optimizer": "adam", "learning_rate": 3e-3,
+            "record_every": 500, "checkpoint_every": 500,
+        },
+        "pruning": {"rounds": 2, "fraction": 0.3},
+    }  # fmt: skip
+    for section, values in sections.items():
+        fields[section] = {**fields.get(section, {}), **values}
+    return resolve(fields, name)
+
+
+def as_toml(experiment: Experiment) -> str:
+    """The experiment as a file that `lth` reads."""
+    from lth_core.cli.fields import experiment_fields, lines
+
+    return lines(experiment_fields(experiment)).replace("null", '"unset"')
+
+
+def digest(folder: Path, job: int = 1) -> dict[str, Any]:
+    """Everything that a job has produced, exactly: tensors, scores, metrics, layers and audits of each trial."""
+    workspace = Workspace(folder)
+    database = Database(workspace.database, writer=False)
+    found: dict[str, Any] = {}
+    for trial in views.trials(database, job):
+        row = database.row("SELECT tensors, sha256 FROM trials WHERE id = ?", trial.id)
+        assert row is not None
+        tensors = None
+        if row["tensors"] is not None:
+            arrays, _ = load_tensors(workspace.inside(row["tensors"]), row["sha256"])
+            tensors = {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in sorted(arrays.items())}
+        key = f"{trial.arm}/{trial.round}/{trial.seed}"
+        found[key] = {
+            "state": trial.state,
+            "score": trial.score,
+            "step": trial.step,
+            "tensors": tensors,
+            "metrics": [tuple(r) for r in database.rows(
+                "SELECT n.name, m.step, m.value FROM metrics m JOIN metric_names n ON n.id = m.name "
+                "WHERE m.trial = ? ORDER BY 1, 2", trial.id)],
+            "layers": [tuple(r) for r in database.rows("SELECT layer, kept FROM layers WHERE trial = ?", trial.id)],
+            "audits": [tuple(r) for r in database.rows(
+                "SELECT moment, name, passed, detail FROM audits WHERE trial = ? ORDER BY 1, 2", trial.id)],
+        }  # fmt: skip
+    database.close()
+    return found

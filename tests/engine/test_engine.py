@@ -1,0 +1,279 @@
+"""The engine as a thread: jobs run to their end, several share the slots, wishes are obeyed, faults stay contained."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from lth_core.analysis.verdict import summarise
+from lth_core.arms import BUILT_IN
+from lth_core.engine.engine import Engine, LeaseHeld
+from lth_core.errors import InputError
+from lth_core.experiment import Experiment
+from lth_core.store import commands, views
+from lth_core.store.database import Database
+from lth_core.store.workspace import Workspace
+from tests.engine.experiments import digest, tiny
+
+
+class Running:
+    """An engine, and what an interface would do with its store."""
+
+    def __init__(self, folder: Path, slots: int) -> None:
+        self.workspace = Workspace(folder)
+        self.engine = Engine(self.workspace, "cpu", slots)
+        self.database = Database(self.workspace.database, writer=True)
+        self.engine.start()
+
+    def ask(self, kind: Any, **payload: Any) -> dict[str, Any]:
+        number = commands.ask(self.database, kind, **payload)
+        self.until(lambda: commands.answer(self.database, number) is not None)
+        return commands.answer(self.database, number) or {}
+
+    def submit(self, experiment: Experiment, **options: Any) -> dict[str, Any]:
+        return self.ask("submit", experiment=experiment.canonical(), source="a/file.toml", **options)
+
+    def until(self, condition: Callable[[], bool], seconds: float = 90) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert self.engine.error is None, self.engine.error
+            assert time.monotonic() < deadline, "timed out"
+            time.sleep(0.02)
+
+    def state(self, job: int) -> str:
+        view = views.job(self.database, job)
+        assert view is not None
+        return view.state
+
+    def until_state(self, job: int, state: str) -> None:
+        self.until(lambda: self.state(job) == state)
+
+
+@contextmanager
+def running(folder: Path, slots: int = 1) -> Iterator[Running]:
+    found = Running(folder, slots)
+    try:
+        yield found
+    finally:
+        found.engine.stop()
+        assert not found.engine.is_alive()
+
+
+def test_a_job_runs_to_its_verdict_with_every_built_in_arm(tmp_path: Path) -> None:
+    experiment = tiny(arms=list(BUILT_IN), rewinding={"weights": 500}, training={"learning_rate_schedule": "linear"})
+    with running(tmp_path) as r:
+        assert r.submit(experiment) == {"job": 1}
+        r.until(lambda: r.state(1) in ("done", "failed"))
+        trials = views.trials(r.database, 1)
+        assert [t.state for t in trials] == ["done"] * (2 + 2 * 2 * len(BUILT_IN)), [t.error for t in trials]
+        passed, failed = views.audit_counts(r.database, 1)
+        assert failed == 0
+        assert passed > 6 * len(trials)
+        summary = summarise(experiment, trials)
+        assert {c.arm for c in summary.cells} == {"dense", *BUILT_IN}
+        assert all(t.density == pytest.approx(0.49, abs=0.01) for t in trials if t.round == 2)
+        names = {event.kind for event in views.events(r.database)}
+        assert {"queued", "running", "round", "done"} <= names
+    one_shot, winning = digest(tmp_path)["one_shot/1/0"], digest(tmp_path)["winning/1/0"]
+    assert one_shot["tensors"] == winning["tensors"], "round 1 is the same ticket in both arms"
+
+
+def test_the_result_does_not_depend_on_slots_or_batches(tmp_path: Path) -> None:
+    for slots in (1, 2):
+        with running(tmp_path / str(slots), slots) as r:
+            r.submit(tiny())
+            r.until_state(1, "done")
+    assert digest(tmp_path / "1") == digest(tmp_path / "2")
+
+
+def test_several_jobs_share_the_slots_and_order_can_be_changed(tmp_path: Path) -> None:
+    with running(tmp_path, 2) as r:
+        for name, hidden in (("a", [8]), ("b", [9]), ("c", [10])):
+            r.submit(tiny(name, model={"hidden": hidden}))
+        assert r.ask("move", job=3, by=-1) == {"job": 3}
+        assert [job.id for job in views.jobs(r.database)] == [1, 3, 2]
+        for job in (1, 2, 3):
+            r.until_state(job, "done")
+
+
+def test_the_same_experiment_is_recognised_and_can_be_run_again(tmp_path: Path) -> None:
+    with running(tmp_path) as r:
+        assert r.submit(tiny()) == {"job": 1}
+        assert r.submit(tiny("another-name")) == {"job": 1, "known": True}
+        assert r.submit(tiny(), again=True) == {"job": 2}
+        assert r.submit(tiny(training={"gamma": 0.98})) == {"job": 3}
+
+
+def test_pause_checkpoints_and_resume_gives_the_uninterrupted_result(tmp_path: Path) -> None:
+    longer = tiny(
+        pruning={"rounds": 1},
+        training={"environments": 32, "length": 250_000, "checkpoint_every": 50_000, "record_every": 50_000},
+    )
+    with running(tmp_path / "whole") as r:
+        r.submit(longer)
+        r.until_state(1, "done")
+    with running(tmp_path / "paused") as r:
+        r.submit(longer)
+        r.until(lambda: any(job.progress > 0.05 for job in views.jobs(r.database)))
+        assert r.ask("pause", job=1) == {"job": 1}
+        r.until(lambda: not r.database.rows("SELECT 1 FROM batches WHERE state = 'running'"), 15)
+        assert r.state(1) == "paused"
+        attempts = r.database.rows("SELECT attempt FROM batches WHERE state = 'pending'")
+        assert attempts, "a batch waits to go on from its checkpoint"
+        r.ask("resume", job=1)
+        r.until_state(1, "done")
+        assert r.database.rows("SELECT 1 FROM batches WHERE attempt > 1")
+    assert digest(tmp_path / "whole") == digest(tmp_path / "paused")
+
+
+def test_cancel_frees_the_slot_for_the_next_job(tmp_path: Path) -> None:
+    with running(tmp_path) as r:
+        r.submit(tiny("long", training={"length": 10_000_000}))
+        r.submit(tiny("next", seeds=1))
+        r.until_state(1, "running")
+        r.ask("cancel", job=1)
+        r.until_state(2, "done")
+        assert r.state(1) == "cancelled"
+        assert {t.state for t in views.trials(r.database, 1)} == {"cancelled"}
+
+
+def test_wishes_that_make_no_sense_are_answered_with_a_sentence(tmp_path: Path) -> None:
+    with running(tmp_path) as r:
+        r.submit(tiny())
+        assert "no job 7" in r.ask("pause", job=7)["error"]
+        assert "job 1 is" in r.ask("resume", job=1)["error"]
+        assert "ValueError" in r.ask("cancel", job="x")["error"]
+        assert "submit" in r.ask("submit", experiment="{}", source="x")["error"]
+        assert "unknown command" in r.ask("dance", job=1)["error"]
+        r.until_state(1, "done")
+
+
+def test_a_diverging_trial_fails_visibly_and_the_queue_goes_on(tmp_path: Path) -> None:
+    with running(tmp_path) as r:
+        # RMSprop with an enormous rate overflows float32 within a few updates.
+        r.submit(tiny("diverges", training={"learning_rate": 1e37, "optimizer": "rmsprop"}))
+        r.submit(tiny("healthy"))
+        r.until_state(2, "done")
+        r.until_state(1, "failed")
+        states = {(t.round, t.state) for t in views.trials(r.database, 1)}
+        assert states == {(0, "failed"), (1, "blocked"), (2, "blocked")}
+        error = next(t.error for t in views.trials(r.database, 1) if t.state == "failed")
+        assert error is not None and "diverged" in error
+
+
+def test_a_killed_worker_is_replaced_and_its_batch_goes_on(tmp_path: Path) -> None:
+    longer = tiny(
+        pruning={"rounds": 1},
+        training={"environments": 32, "length": 250_000, "checkpoint_every": 50_000, "record_every": 20_000},
+    )
+    with running(tmp_path / "whole") as r:
+        r.submit(longer)
+        r.until_state(1, "done")
+    with running(tmp_path / "killed") as r:
+        r.submit(longer)
+        r.until(lambda: any(t.step > 20_000 for t in views.trials(r.database, 1)))
+        for child in psutil.Process().children():
+            if "lth_core.engine.worker" in " ".join(child.cmdline()):
+                child.kill()
+        r.until_state(1, "done")
+        assert any("SIGKILL" in e.text for e in views.events(r.database))
+    assert digest(tmp_path / "whole") == digest(tmp_path / "killed")
+
+
+def test_a_batch_whose_worker_always_dies_fails_with_the_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(_sabotage(tmp_path)))
+    with running(tmp_path / "workspace") as r:
+        r.submit(tiny())
+        r.until_state(1, "failed")
+        errors = [t.error for t in views.trials(r.database, 1) if t.state == "failed"]
+        assert errors and all(e is not None and "ended with code 7" in e for e in errors)
+
+
+def _sabotage(folder: Path) -> Path:
+    """A folder for PYTHONPATH whose gymnasium ends the worker at once."""
+    (folder / "gymnasium.py").write_text("import os\nos._exit(7)\n")
+    return folder
+
+
+def test_an_exception_in_a_batch_fails_its_trials_with_a_traceback_in_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gymnasium.py").write_text("raise RuntimeError('the simulator is broken')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with running(tmp_path / "workspace") as r:
+        r.submit(tiny())
+        r.until_state(1, "failed")
+        error = next(t.error for t in views.trials(r.database, 1) if t.state == "failed")
+        assert error is not None and "the simulator is broken" in error
+        log = (tmp_path / "workspace" / "batches" / "000001" / "attempt-1" / "log.txt").read_text()
+        assert "Traceback" in log
+        assert r.database.rows("SELECT attempt FROM batches")[0]["attempt"] == 1, "not retried: it is no accident"
+
+
+def test_failed_trials_can_be_retried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "gymnasium.py").write_text("raise RuntimeError('for now')\n")
+    with monkeypatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(broken))
+        with running(tmp_path / "workspace") as r:
+            r.submit(tiny())
+            r.until_state(1, "failed")
+    with running(tmp_path / "workspace") as r:
+        assert r.ask("retry", job=1) == {"job": 1}
+        r.until_state(1, "done")
+    with running(tmp_path / "fresh") as r:
+        r.submit(tiny())
+        r.until_state(1, "done")
+    assert digest(tmp_path / "workspace") == digest(tmp_path / "fresh")
+
+
+def test_a_damaged_parent_fails_its_children_with_a_sentence(tmp_path: Path) -> None:
+    with running(tmp_path) as r:
+        r.submit(tiny())
+        r.until_state(1, "done")
+    database = Database(tmp_path / "workspace.sqlite", writer=True)
+    with database.transaction() as connection:
+        connection.execute("UPDATE trials SET state = 'failed' WHERE round > 0")
+        connection.execute("UPDATE jobs SET state = 'failed'")
+    for row in database.rows("SELECT tensors FROM trials WHERE round = 0"):
+        path = tmp_path / row["tensors"]
+        content = bytearray(path.read_bytes())
+        content[-1] ^= 1
+        path.write_bytes(bytes(content))
+    database.close()
+    with running(tmp_path) as r:
+        assert r.ask("retry", job=1) == {"job": 1}
+        r.until_state(1, "failed")
+        errors = [t.error for t in views.trials(r.database, 1) if t.state == "failed"]
+        assert errors and all(e is not None and "checksum" in e for e in errors)
+
+
+def test_only_one_engine_owns_a_workspace(tmp_path: Path) -> None:
+    with running(tmp_path) as r:
+        with pytest.raises(LeaseHeld) as held:
+            Engine(r.workspace, "cpu", 1)
+        assert held.value.pid == psutil.Process().pid
+    Engine(r.workspace, "cpu", 1)._lease.release()
+
+
+def test_a_device_that_is_not_there_is_refused_before_anything_is_touched(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cuda:99"):
+        Engine(Workspace(tmp_path / "w"), "cuda:99")
+    assert not (tmp_path / "w").exists()
+
+
+def test_everything_about_a_run_is_stored_before_its_first_step(tmp_path: Path) -> None:
+    with running(tmp_path) as r:
+        experiment = tiny(training={"length": 10_000_000})
+        r.submit(experiment)
+        facts = views.provenance(r.database, 1)
+        assert facts["packages"]["torch"] and facts["packages"]["gymnasium"]
+        assert facts["devices"] == ["cpu"] and facts["host"] and "git" in facts
+        view = views.job(r.database, 1)
+        assert view is not None and view.experiment == experiment and view.identity == experiment.identity
+        assert all(t.step == 0 for t in views.trials(r.database, 1))

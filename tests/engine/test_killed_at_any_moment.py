@@ -1,0 +1,141 @@
+"""Everything is killed, again and again, at random moments; the resumed run equals the uninterrupted one bit for bit."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from lth_core.store.database import Database
+from tests.engine.experiments import as_toml, digest, tiny
+
+KILLS = 5
+EXPERIMENT = tiny(
+    rewinding={"weights": 40_000, "optimizer": "rewind"},
+    pruning={"rounds": 1},
+    arms=["winning", "random", "finetune"],
+    training={"environments": 16, "length": 150_000, "checkpoint_every": 8_000, "record_every": 4_000},
+)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    (folder / "tiny.toml").write_text(as_toml(EXPERIMENT))
+    assert _start(folder).wait(timeout=200) == 0
+    return folder
+
+
+def _start(folder: Path) -> "subprocess.Popen[str]":
+    with (folder / "out.txt").open("a") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "lth_core.cli", "headless", "tiny.toml", "--device", "cpu", "--slots", "2", "--json"],
+            cwd=folder, stdout=output, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+
+
+def _kill_everything(process: "subprocess.Popen[str]") -> None:
+    family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
+    for one in family:
+        one.kill()
+    psutil.wait_procs(family[:-1])
+    process.wait()
+
+
+def _steps(folder: Path) -> int:
+    """Records written so far, in bytes: moves with every step that is recorded."""
+    return sum(path.stat().st_size for path in folder.glob("workspace/batches/*/*/records.jsonl"))
+
+
+def _wait_for_progress(process: "subprocess.Popen[str]", folder: Path, more: int) -> bool:
+    """Until training has moved on by `more` bytes of records (True), or the run has ended (False)."""
+    before, deadline = _steps(folder), time.monotonic() + 120
+    while _steps(folder) < before + more:
+        if process.poll() is not None:
+            return False
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    return True
+
+
+def test_killed_at_random_moments_equals_uninterrupted(uninterrupted: Path, tmp_path: Path) -> None:
+    (tmp_path / "tiny.toml").write_text(as_toml(EXPERIMENT))
+    moments = random.Random(os.getpid())
+    kills = 0
+    for _ in range(KILLS):
+        process = _start(tmp_path)
+        if _wait_for_progress(process, tmp_path, moments.randint(500, 12_000)):
+            time.sleep(moments.random() * 0.2)
+            _kill_everything(process)
+            kills += 1
+        process.wait()
+    assert kills >= 2, "the run was too short to be killed in the middle"
+    assert _start(tmp_path).wait(timeout=200) == 0
+    assert digest(tmp_path / "workspace") == digest(uninterrupted / "workspace")
+    assert not list((tmp_path / "workspace").rglob("*.tmp.*"))
+
+
+def test_sigterm_stops_at_a_checkpoint_within_ten_seconds_and_goes_on(uninterrupted: Path, tmp_path: Path) -> None:
+    (tmp_path / "tiny.toml").write_text(as_toml(EXPERIMENT))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        process = _start(tmp_path)
+        assert _wait_for_progress(process, tmp_path, 3_000)
+        process.send_signal(number)
+        asked = time.monotonic()
+        assert process.wait(timeout=60) == 130
+        assert time.monotonic() - asked < 10
+        assert list((tmp_path / "workspace").rglob("step-*.safetensors")), "it left a checkpoint"
+        assert not _workers_of(tmp_path), "no worker outlives it"
+    assert _start(tmp_path).wait(timeout=200) == 0
+    assert digest(tmp_path / "workspace") == digest(uninterrupted / "workspace")
+
+
+def test_workers_leave_when_the_engine_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "tiny.toml").write_text(as_toml(tiny(training={"length": 50_000_000})))
+    process = _start(tmp_path)
+    assert _wait_for_progress(process, tmp_path, 100)
+    assert _workers_of(tmp_path)
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 15
+    while _workers_of(tmp_path):
+        assert time.monotonic() < deadline, "a worker outlived its engine"
+        time.sleep(0.05)
+
+
+def test_a_second_run_follows_the_first_and_takes_over_when_it_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "tiny.toml").write_text(as_toml(EXPERIMENT))
+    first = _start(tmp_path)
+    assert _wait_for_progress(first, tmp_path, 500)
+    second = _start(tmp_path)
+    deadline = time.monotonic() + 30
+    while "following it" not in (tmp_path / "out.txt").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    first.kill()
+    first.wait()
+    assert second.wait(timeout=200) == 0
+    database = Database(tmp_path / "workspace" / "workspace.sqlite", writer=False)
+    assert database.rows("SELECT COUNT(*) FROM jobs")[0][0] == 1
+    database.close()
+
+
+def _workers_of(folder: Path) -> list[int]:
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        line = " ".join(process.info["cmdline"] or [])
+        if "lth_core.engine.worker" in line and str(folder) in line:
+            found.append(process.pid)
+    return found
+
+
+def test_the_uninterrupted_run_printed_json_lines(uninterrupted: Path) -> None:
+    events = [json.loads(line) for line in (uninterrupted / "out.txt").read_text().splitlines()]
+    assert events[-1]["event"] == "result" and events[-1]["state"] == "done"
+    assert {"queued", "running", "round", "done", "progress"} <= {event["event"] for event in events}
