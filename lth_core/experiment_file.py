@@ -67,9 +67,8 @@ def _check_environment(name: str, source: str) -> None:
 
     if name not in gymnasium.registry:
         near = did_you_mean(name, gymnasium.registry)
-        raise InputError(
-            f'{source}: task.environment = "{one_line(name, 80)}": accepted are environments registered in gymnasium{near}'
-        )
+        shown = one_line(name, 80)
+        raise InputError(f'{source}: task.environment = "{shown}": accepted is what gymnasium has registered{near}')
 
 
 def _apply(fields: dict[str, Any], override: str) -> None:

@@ -9,8 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-
+from lth_core.cli.console import make_console
 from lth_core.cli.fields import experiment_fields, lines
 from lth_core.cli.progress import duration, rate
 from lth_core.engine.engine import LARGEST_STACK
@@ -36,7 +35,7 @@ class Cost:
 
 def check(file: Path, overrides: list[str], device: str, slots: int | None, *, measure: bool) -> None:
     """Print experiment, trials and estimate."""
-    console = Console()
+    console = make_console()
     experiment = load_experiment(file, overrides)
     found = find_slots(device, slots)
     console.print(lines(experiment_fields(experiment)), markup=False, highlight=False, soft_wrap=True)

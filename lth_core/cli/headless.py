@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from lth_core.analysis.verdict import summarise
+from lth_core.cli.console import make_console
 from lth_core.cli.progress import JsonProgress, LiveProgress, PlainProgress, Progress
 from lth_core.engine.engine import Engine, LeaseHeld
 from lth_core.errors import InputError
@@ -47,7 +48,7 @@ def run(
     workspace = Workspace(folder)
     workspace.create()
     database = Database(workspace.database, writer=True)
-    console = Console()
+    console = make_console()
     progress = _progress(console, as_json=as_json)
     follower = Follower(workspace, database, device, slots, progress)
     try:

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from lth_core.analysis.verdict import summarise
+from lth_core.cli.console import make_console
 from lth_core.cli.fields import differences, experiment_fields, flatten, lines
 from lth_core.cli.progress import duration
 from lth_core.errors import InputError
@@ -22,7 +22,7 @@ from lth_core.text import one_line
 
 def show(subject: str, workspace: Path) -> None:
     """Print a job or a file."""
-    console = Console()
+    console = make_console()
     if not subject.isdigit():
         experiment = load_experiment(Path(subject))
         console.print(lines(experiment_fields(experiment)), markup=False, highlight=False, soft_wrap=True)
@@ -48,7 +48,7 @@ def one_line_each(fields: dict[str, str]) -> str:
 
 def diff(a: str, b: str, workspace: Path) -> int:
     """Print differing fields; returns 0 if the experiments are the same, else 1."""
-    console = Console()
+    console = make_console()
     first, second = _experiment(a, workspace), _experiment(b, workspace)
     found = differences(experiment_fields(first), experiment_fields(second))
     if first.identity == second.identity:
@@ -65,7 +65,7 @@ def diff(a: str, b: str, workspace: Path) -> int:
 
 def jobs(workspace: Path) -> None:
     """Print the queue."""
-    console = Console()
+    console = make_console()
     database = Database(Workspace(workspace).database, writer=False)
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("job", "name", "state", "round", "trials", "left", "identity"):

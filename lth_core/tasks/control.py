@@ -92,7 +92,7 @@ class CartPole:
 
     def _make(self) -> Any:
         total = len(self._streams) * self._count
-        vector = gymnasium.make_vec(self._name, num_envs=total, vectorization_mode="vector_entry_point").unwrapped
+        vector: Any = gymnasium.make_vec(self._name, num_envs=total, vectorization_mode="vector_entry_point").unwrapped
         vector.reset(seed=0)
         vector.action_space = _Unchecked()
         return vector

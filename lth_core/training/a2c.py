@@ -178,11 +178,10 @@ class StackedA2C:
         advantages = _advantages(rewards, ends, values, bootstrap[:, : s.environments], s.gamma, s.gae_lambda)
         return Rollout(
             [torch.stack(steps, dim=1).flatten(1, 2) for steps in zip(*activations, strict=True)],
-            *map(self._flattened, (actions, advantages + values, advantages)),
+            self._tensor(actions).flatten(1, 2),
+            self._tensor(advantages + values).flatten(1, 2),
+            self._tensor(advantages).flatten(1, 2),
         )
-
-    def _flattened(self, array: npt.NDArray[Any]) -> Tensor:
-        return self._tensor(array).flatten(1, 2)
 
     def _gradient(self, layers: Sequence[Layer], rollout: Rollout) -> Tensor:
         """Gradients (T, P) of policy loss + value_weight * value loss - entropy_weight * entropy.

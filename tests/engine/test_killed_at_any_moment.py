@@ -1,4 +1,4 @@
-"""Everything is killed, again and again, at random moments; the resumed run equals the uninterrupted one bit for bit."""
+"""Everything is killed at random moments, again and again; the resumed run equals the uninterrupted one."""
 
 import json
 import os
@@ -35,7 +35,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _start(folder: Path) -> "subprocess.Popen[str]":
     with (folder / "out.txt").open("a") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", "lth_core.cli", "headless", "tiny.toml", "--device", "cpu", "--slots", "2", "--json"],
+            [sys.executable, "-m", "lth_core.cli", "headless", "tiny.toml", "--device=cpu", "--slots=2", "--json"],
             cwd=folder, stdout=output, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
 

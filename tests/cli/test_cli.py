@@ -1,0 +1,160 @@
+"""`lth` as a user meets it: help, bad input, check, show, diff, and a run in a pipe and on a terminal."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.engine.experiments import as_toml, tiny
+
+ROOT = Path(__file__).parent.parent.parent
+QUICK = ROOT / "configs" / "quick" / "cartpole.toml"
+
+
+def lth(*arguments: object, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "lth_core.cli", *map(str, arguments)],
+        capture_output=True, text=True, cwd=cwd, check=False, timeout=120,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder with a finished run of a tiny experiment, and what the run printed."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "tiny.toml").write_text(as_toml(tiny()))
+    done = lth("headless", "tiny.toml", "--device", "cpu", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+def test_help_names_the_commands() -> None:
+    done = lth("--help")
+    assert done.returncode == 0
+    for command in ("headless", "check", "show", "diff", "jobs"):
+        assert command in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("pruning.rouds=3", 'pruning.rouds is not a field: accepted are fraction, rounds'),
+        ("pruning.rouds=3", 'did you mean "rounds"?'),
+        ("pruning.fraction=1.5", "pruning.fraction = 1.5: accepted is less than 1"),
+        ("task.environment='CartPol-v1'", 'did you mean "CartPole-v1"?'),
+        ("arms=['winning', 'randm']", 'did you mean "random"?'),
+        ("rewinding.weights=-1", "rewinding.weights = -1"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_sentence_and_exit_code_2(override: str, expected: str, tmp_path: Path) -> None:
+    done = lth("headless", QUICK, "--set", override, cwd=tmp_path)
+    assert done.returncode == 2
+    assert expected in done.stderr
+    assert str(QUICK) in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "workspace").exists()
+
+
+def test_a_missing_file_and_a_broken_file_are_sentences(tmp_path: Path) -> None:
+    (tmp_path / "broken.toml").write_text("[task\nkind = 3")
+    assert "No such file" in lth("check", tmp_path / "absent.toml").stderr
+    assert "not valid TOML" in lth("check", tmp_path / "broken.toml").stderr
+
+
+def test_a_folder_that_cannot_be_a_workspace_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = lth("headless", QUICK, "--workspace", tmp_path / "file")
+    assert done.returncode == 2 and "workspace" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_database_that_is_none_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "workspace.sqlite").write_bytes(b"this is no database, but long enough to look at" * 30)
+    done = lth("jobs", "--workspace", tmp_path)
+    assert done.returncode == 2 and "cannot be used as a database" in done.stderr
+
+
+def test_check_prints_experiment_trials_and_cost() -> None:
+    done = lth("check", QUICK, "--device", "cpu")
+    assert done.returncode == 0
+    assert "pruning.rounds = 8" in done.stdout
+    assert "264 trials: 8 dense, 64 winning" in done.stdout
+    assert "15,840,000 environment steps" in done.stdout
+    assert "measured" in done.stdout and "MB on disk" in done.stdout
+
+
+def test_a_run_in_a_pipe_prints_plain_lines_table_and_verdict(finished: tuple[Path, str]) -> None:
+    _, out = finished
+    assert "\x1b" not in out
+    assert "round 2 finished" in out
+    assert "winning minus arm" in out
+    assert "49." in out
+    assert "inconclusive at n=2 (fewer than 6 seeds cannot decide" in out
+    assert "0 failed" in out
+
+
+def test_the_same_file_again_prints_its_table_at_once(finished: tuple[Path, str]) -> None:
+    folder, first = finished
+    done = lth("headless", "tiny.toml", cwd=folder)
+    assert done.returncode == 0
+    assert "the same experiment is job 1 here (done)" in done.stdout
+    assert done.stdout.splitlines()[-4:] == first.splitlines()[-4:]
+
+
+def test_show_and_jobs_print_what_is_stored(finished: tuple[Path, str]) -> None:
+    folder, _ = finished
+    shown = lth("show", "1", cwd=folder).stdout
+    for expected in ('task.environment = "CartPole-v1"', "packages.torch", "identity = ", "host", "winning"):
+        assert expected in shown
+    assert "tiny" in lth("jobs", cwd=folder).stdout
+    done = lth("show", "9", cwd=folder)
+    assert done.returncode == 2 and "there is no job 9; there are: 1" in done.stderr
+
+
+def test_diff_names_the_fields_that_differ(finished: tuple[Path, str]) -> None:
+    folder, _ = finished
+    assert lth("diff", "1", "tiny.toml", cwd=folder).returncode == 0
+    done = lth("diff", "1", QUICK, cwd=folder)
+    assert done.returncode == 1
+    assert "pruning.rounds" in done.stdout and "task.environment" not in done.stdout
+
+
+def test_a_failed_trial_gives_exit_code_1(tmp_path: Path) -> None:
+    broken = tiny(training={"learning_rate": 1e37, "optimizer": "rmsprop"}, seeds=1)
+    (tmp_path / "broken.toml").write_text(as_toml(broken))
+    done = lth("headless", "broken.toml", "--json", cwd=tmp_path)
+    assert done.returncode == 1
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert any(e["event"] == "trial failed" and "diverged" in e["text"] for e in events)
+
+
+def test_a_run_on_a_terminal_shows_progress(tmp_path: Path) -> None:
+    (tmp_path / "tiny.toml").write_text(as_toml(tiny(training={"length": 20_000})))
+    parent, child = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lth_core.cli", "headless", "tiny.toml", "--device", "cpu"],
+        cwd=tmp_path, stdin=child, stdout=child, stderr=child, env={**os.environ, "TERM": "xterm-256color"},
+    )  # fmt: skip
+    os.close(child)
+    seen, deadline = b"", time.monotonic() + 90
+    while time.monotonic() < deadline:
+        try:
+            seen += os.read(parent, 65536)
+        except OSError:
+            break
+    assert process.wait(timeout=30) == 0
+    text = seen.decode(errors="replace")
+    assert "trials" in text and "left" in text and "winning minus arm" in text
+
+
+def test_hostile_names_are_refused_or_shown_clean(tmp_path: Path) -> None:
+    for name in ("../x", "-rf", "a\\u0000b", "\\u001b]0;title\\u0007", "a/b", "\\u202Etxt"):
+        (tmp_path / "e.toml").write_text(f'name = "{name}"\nseeds = 1\n')
+        done = lth("headless", "e.toml", cwd=tmp_path)
+        assert done.returncode == 2
+        assert not {"\x1b", "\x00", "\x07", "\u202e"} & set(done.stderr)
+    assert not (tmp_path / "workspace").exists()
