@@ -83,7 +83,7 @@ def test_check_prints_experiment_trials_and_cost() -> None:
     assert done.returncode == 0
     assert "pruning.rounds = 8" in done.stdout
     assert "264 trials: 8 dense, 64 winning" in done.stdout
-    assert "15,840,000 environment steps" in done.stdout
+    assert "31,680,000 environment steps" in done.stdout
     assert "measured" in done.stdout and "MB on disk" in done.stdout
 
 
