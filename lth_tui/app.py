@@ -1,0 +1,206 @@
+"""The app: pages, the tick that shows what the feed has read, quitting in order. No torch, no training."""
+
+import os
+import select
+import signal
+import threading
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from lth_core.store.workspace import Workspace
+from lth_core.text import one_line
+from lth_tui import compositor_fix
+from lth_tui.engine_owner import EngineOwner, Ownership
+from lth_tui.feed import Feed, Reply
+from lth_tui.reader import Snapshot, Watch
+from lth_tui.screens.confirm import Confirm
+from lth_tui.screens.page import Page
+from lth_tui.screens.queue import QueuePage
+from lth_tui.widgets.header import Header
+from lth_tui.widgets.hints import hints_of
+
+TICK = 0.1
+"""Seconds between looks at what the feed has read; the feed itself reads 4-5 times a second."""
+
+
+class Workbench(App[int]):
+    """The terminal workbench of one workspace; with `owner` None it only views."""
+
+    CSS_PATH = "theme.tcss"
+    TITLE = "lth"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q", "quit", "quit"),
+        Binding("ctrl+q", "quit", "quit", show=False),
+        Binding("ctrl+c", "quit", "quit", show=False),
+        Binding("ctrl+p", "command_palette", "commands", show=False),
+        Binding("colon", "command_palette", "commands", show=False, key_display=":"),
+        Binding("R", "redraw", "redraw the screen", show=False, key_display="R"),
+    ]
+
+    def __init__(self, workspace: Workspace, owner: EngineOwner | None = None) -> None:
+        super().__init__()
+        self.workspace = workspace
+        self.owner = owner
+        self.feed = Feed(workspace)
+        self.snapshot = Snapshot()
+        self.wanted_job: int | None = None
+        self._told: tuple[Snapshot, Ownership] | None = None
+        self._last_error: str | None = None
+        self.animation_level = "none"
+        compositor_fix.apply()
+
+    def on_mount(self) -> None:
+        """First the empty page, then everything that takes time."""
+        self._catch_signals()
+        self.call_after_refresh(self._begin)
+
+    def get_default_screen(self) -> QueuePage:
+        """The queue lies below all else."""
+        return QueuePage()
+
+    def _begin(self) -> None:
+        self.feed.start()
+        if self.owner is not None:
+            self.owner.start()
+        self.set_interval(TICK, self._tick)
+
+    def on_unmount(self) -> None:
+        """The feed ends with the screen; the engine is stopped by whoever started the app."""
+        self.feed.stop()
+
+    @property
+    def ownership(self) -> Ownership:
+        """Who runs the engine."""
+        return Ownership("viewing") if self.owner is None else self.owner.state
+
+    def _tick(self) -> None:
+        while self.feed.replies:
+            self._tell_reply(self.feed.replies.popleft())
+        latest = self.feed.latest
+        if latest is not None and (
+            latest is not self.snapshot or self._told is None or self._told[1] != self.ownership
+        ):
+            self.snapshot = latest
+            self.renew()
+
+    def renew(self) -> None:
+        """Show the newest snapshot on the page on top."""
+        self._told = (self.snapshot, self.ownership)
+        if self.snapshot.error and self.snapshot.error != self._last_error:
+            self.say(self.snapshot.error, "error")
+        self._last_error = self.snapshot.error
+        page = self.screen
+        if isinstance(page, Page) and page.is_mounted and page.query(Header):
+            page.query_one(Header).tell(self.workspace.folder, self.ownership, self.snapshot)
+            page.present(self.snapshot)
+
+    def look_at(self, watch: Watch) -> None:
+        """Ask the feed to look closely at a job."""
+        self.feed.watch(watch)
+
+    def say(self, words: str, severity: str = "information") -> None:
+        """A toast of plain text."""
+        self.notify(one_line(words), severity=severity, markup=False)  # type: ignore[arg-type]
+
+    def _tell_reply(self, reply: Reply) -> None:
+        label = reply.wish.label
+        if reply.error is not None:
+            self.say(f"{label}: {reply.error}", "error")
+        elif reply.answer is None:
+            self.say(f"{label}: no engine has answered yet; it is done when one runs", "warning")
+        elif reply.wish.kind == "submit":
+            job = reply.answer.get("job")
+            self.wanted_job = job if isinstance(job, int) else None
+            known = "the same experiment is in the queue already (^n adds a copy):"
+            self.say(f"{known} job {job}" if reply.answer.get("known") else f"job {job} is in the queue")
+            self._told = None
+        else:
+            self.say(label)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The command palette: all that the keys do, and the themes."""
+        yield SystemCommand("theme", "change the colours", self.action_change_theme)
+        for hint in hints_of(screen, hidden=True):
+            if hint.action != "command_palette":
+                yield SystemCommand(hint.words, f"key {hint.keys}", partial(self.call_later, hint.run, self))
+
+    def action_redraw(self) -> None:
+        """Send every cell again."""
+        self.screen.refresh(layout=True)
+
+    async def action_quit(self) -> None:
+        """Leave; with trials running in this process's engine, ask first."""
+        if isinstance(self.screen, Confirm):
+            return
+        running = sum(job.trials_running for job in self.snapshot.jobs)
+        if self.owner is None or not self.owner.owns or not running:
+            self._leave()
+            return
+        rows = (
+            f"{running} trials are running.",
+            "Stopping takes a few seconds: they save a checkpoint and go on from it at the next start.",
+        )
+
+        def decided(choice: str | None) -> None:
+            if choice == "stop":
+                self._leave()
+
+        choices = [("s", "stop at a checkpoint", "stop"), ("esc", "stay", "stay")]
+        self.push_screen(Confirm(rows, choices), decided)
+
+    def _leave(self) -> None:
+        """Stop the engine beside the screen, then exit."""
+        if self.owner is None or not self.owner.owns:
+            self.exit(0)
+            return
+        self.say("stopping at a checkpoint ...")
+        ended = threading.Event()
+        owner = self.owner
+
+        def stop() -> None:
+            try:
+                owner.stop()
+            finally:
+                ended.set()
+
+        threading.Thread(target=stop, name="stopping", daemon=True).start()
+        self.set_interval(0.1, lambda: self.exit(0) if ended.is_set() else None)
+
+    def _catch_signals(self) -> None:
+        import asyncio
+
+        if threading.current_thread() is not threading.main_thread() or self.is_headless:
+            return
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, self._end_by_signal, signal.SIGHUP)
+        loop.add_signal_handler(signal.SIGTERM, self._end_by_signal, signal.SIGTERM)
+
+    def _end_by_signal(self, number: int) -> None:
+        """Exit in order; a terminal that is gone or stalled must not hold the exit up."""
+        if number == signal.SIGHUP or not _writable(2):
+            nothing = os.open(os.devnull, os.O_RDWR)
+            for stream in (0, 1, 2):
+                os.dup2(nothing, stream)
+        self.exit(128 + number)
+
+
+def _writable(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return any(events & select.POLLOUT and not events & select.POLLHUP for _, events in poll.poll(0))
+
+
+def workbench(folder: Path, *, view: bool, device: str = "auto", slots: int | None = None) -> Workbench:
+    """The app of a workspace, which is made where there is none; raises InputError where that fails."""
+    from lth_core.store.database import Database
+
+    workspace = Workspace(folder)
+    workspace.create()
+    Database(workspace.database, writer=True).close()
+    return Workbench(workspace, None if view else EngineOwner(workspace, device, slots))

@@ -1,0 +1,90 @@
+"""Which experiment files there are to choose from, and what one of them holds. Touches no store."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from lth_core.text import one_line
+
+_MOST_FILES = 500
+_NOT_EXPERIMENTS = {"pyproject.toml", "uv.lock"}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A file that may hold an experiment, and how it is written in the list."""
+
+    path: Path
+    label: str
+
+
+@dataclass(frozen=True)
+class Preview:
+    """An experiment as it would be queued; or, without `canonical`, the sentence that says what is wrong."""
+
+    lines: tuple[str, ...]
+    canonical: str | None
+    name: str = ""
+
+
+def candidates(folder: Path | None = None) -> list[Candidate]:
+    """TOML files of `configs/` here, of those that come with the program, and of the folder itself."""
+    here = folder or Path.cwd()
+    found: dict[Path, str] = {}
+    for base in config_folders(here):
+        for path in _toml_below(base):
+            found.setdefault(path.resolve(), one_line(f"{base.name}/{path.relative_to(base)}", 200))
+    for path in islice(sorted(here.glob("*.toml")), _MOST_FILES):
+        if path.name not in _NOT_EXPERIMENTS:
+            found.setdefault(path.resolve(), one_line(path.name, 200))
+    return [Candidate(path, label) for path, label in found.items()]
+
+
+def config_folders(here: Path) -> Iterator[Path]:
+    """`configs/` in the working folder, inside the installed package, beside the package in a checkout."""
+    import lth_core
+
+    package = Path(lth_core.__file__).parent
+    for folder in (here / "configs", package / "configs", package.parent / "configs"):
+        if folder.is_dir():
+            yield folder
+
+
+def _toml_below(folder: Path) -> list[Path]:
+    try:
+        found = sorted(islice(folder.rglob("*.toml"), _MOST_FILES))
+    except OSError:
+        return []
+    quick_first = {"quick": 0, "paper": 1, "suites": 2}
+    return sorted(found, key=lambda path: quick_first.get(path.parent.name, 3))
+
+
+def preview(path: Path) -> Preview:
+    """Load an experiment and say what it would do; takes a third of a second the first time."""
+    from lth_core.errors import InputError
+    from lth_core.experiment_file import load_experiment
+    from lth_core.plan import plan
+
+    try:
+        experiment = load_experiment(path)
+    except InputError as error:
+        return Preview((str(error),), None)
+    trials = plan(experiment)
+    arms = Counter(trial.key.arm for trial in trials)
+    model, training, pruning = experiment.model, experiment.training, experiment.pruning
+    rounds = pruning.rounds
+    lines = (
+        experiment.name,
+        f"{len(trials):,} trials: {rounds} rounds × {len(experiment.arms)} arms "
+        f"× {len(experiment.seeds)} seeds, and {arms['dense']} dense",
+        f"arms: {', '.join(experiment.arms)}",
+        f"task: {experiment.task.environment}, score {experiment.task.score}",
+        f"model: {model.kind} {'-'.join(map(str, model.hidden))} {model.activation}",
+        f"training: {training.algorithm}, {training.length:,} {training.unit} a ticket, {training.optimizer}",
+        f"pruning: {pruning.fraction:.0%} a round, {pruning.scope}, to {pruning.density(rounds):.2%} left",
+        f"rewinding: weights to {experiment.rewinding.weights:,}, schedule {experiment.rewinding.schedule}",
+        f"identity: {experiment.identity[:16]}",
+    )
+    return Preview(tuple(one_line(line) for line in lines), experiment.canonical(), one_line(experiment.name, 80))

@@ -1,0 +1,117 @@
+"""The thread between store and screen: reads snapshots a few times a second, writes wishes, fetches answers.
+
+It never calls the interface, and the interface never waits for it: a slow disk or a locked database delays
+what is shown, not the keys.
+"""
+
+import sqlite3
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lth_core.errors import InputError
+from lth_core.store.workspace import Workspace
+from lth_core.text import one_line
+
+if TYPE_CHECKING:
+    from lth_core.store.commands import CommandKind
+    from lth_core.store.database import Database
+    from lth_tui.reader import Snapshot, Watch
+
+_ANSWER_PATIENCE = 15.0
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A command as the user made it; `label` names it in the toast."""
+
+    kind: "CommandKind"
+    payload: dict[str, Any]
+    label: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What became of a wish; `answer` is None if no engine answered in time."""
+
+    wish: Wish
+    answer: dict[str, Any] | None
+    error: str | None = None
+
+
+class Feed(threading.Thread):
+    """Set `watch`; take `latest` and `replies` whenever convenient; `ask` for things."""
+
+    def __init__(self, workspace: Workspace, period: float = 0.22) -> None:
+        super().__init__(name="feed", daemon=True)
+        self._workspace = workspace
+        self.period = period
+        self._wishes: deque[Wish] = deque()
+        self._asked: dict[int, tuple[Wish, float]] = {}
+        self._wake = threading.Event()
+        self._ended = False
+        self._watch: Watch | None = None
+        self.latest: Snapshot | None = None
+        self.replies: deque[Reply] = deque()
+        self.cost = 0.0
+
+    def watch(self, watch: "Watch") -> None:
+        """Look closely at a job."""
+        if watch != self._watch:
+            self._watch = watch
+            self._wake.set()
+
+    def ask(self, wish: Wish) -> None:
+        """Write a wish into the command table; its Reply appears in `replies`."""
+        self._wishes.append(wish)
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End the thread soon."""
+        self._ended = True
+        self._wake.set()
+
+    def run(self) -> None:
+        """Read, write, sleep; the sleep grows with the cost of a reading."""
+        from lth_tui.reader import Reader, Snapshot, Watch
+
+        reader: Reader | None = None
+        while not self._ended:
+            started = time.perf_counter()
+            self._wake.clear()
+            try:
+                reader = reader or Reader(self._workspace)
+                self._send(reader.database)
+                self.latest = reader.read(self._watch or Watch())
+                self._collect(reader.database)
+            except (sqlite3.Error, InputError, ValueError, OSError) as error:
+                self.latest = Snapshot(error=one_line(error), loaded=True)
+                reader = None
+            self.cost = time.perf_counter() - started
+            self._wake.wait(max(self.period, 3 * self.cost))
+
+    def _send(self, database: "Database") -> None:
+        from lth_core.store.commands import ask
+
+        while self._wishes:
+            wish = self._wishes.popleft()
+            try:
+                number = ask(database, wish.kind, **wish.payload)
+            except sqlite3.Error as error:
+                self.replies.append(Reply(wish, None, one_line(error)))
+            else:
+                self._asked[number] = (wish, time.monotonic())
+
+    def _collect(self, database: "Database") -> None:
+        from lth_core.store.commands import answer
+
+        for number, (wish, since) in list(self._asked.items()):
+            reply = answer(database, number)
+            if reply is not None:
+                self.replies.append(Reply(wish, reply, reply.get("error")))
+                del self._asked[number]
+            elif time.monotonic() - since > _ANSWER_PATIENCE:
+                self.replies.append(Reply(wish, None))
+                del self._asked[number]

@@ -1,0 +1,72 @@
+"""The text views of a job: audit, events with the worker's log, the resolved experiment. Pure functions."""
+
+import json
+
+from lth_core.text import one_line
+from lth_tui.palette import BOLD, DIM, GREEN, PLAIN, VERMILLION, YELLOW, ink
+from lth_tui.reader import JobDetail
+from lth_tui.widgets.strips import Row
+from lth_tui.words import clock, plural
+
+_KINDS = {"error": VERMILLION, "failed": VERMILLION, "warning": YELLOW, "done": GREEN}
+_BAD = ink(VERMILLION)
+
+
+def audit_rows(detail: JobDetail) -> list[Row]:
+    """Failing checks first, each with its sentence; then every check with its counts."""
+    if not detail.audit.checks:
+        return [[("no audit yet: each ticket is checked before and after its training", DIM)]]
+    rows: list[Row] = []
+    for failure in detail.audit.failures[:500]:
+        place = one_line(f"{failure.arm} round {failure.round} seed {failure.seed}, {failure.moment}")
+        sentence = f"{one_line(failure.name, 80)}: {one_line(failure.detail)}"
+        rows.append([("✗ ", _BAD + BOLD), (f"{place}: ", BOLD), (sentence, _BAD)])
+    if rows:
+        rows.append("")
+    for check in detail.audit.checks:
+        good = not check.failed
+        rows.append([
+            ("✓ " if good else "✗ ", ink(GREEN if good else VERMILLION)),
+            (f"{check.passed:>7,} passed {check.failed:>5,} failed  ", PLAIN if good else ink(VERMILLION)),
+            (f"{one_line(check.name, 40):<14}", PLAIN), (f" {one_line(check.moment, 20):<6} ", PLAIN),
+            (one_line(check.example) if good else "", DIM),
+        ])  # fmt: skip
+    return rows
+
+
+def events_rows(detail: JobDetail) -> list[Row]:
+    """What happened, oldest first; below it the end of the worker's log while it runs or after it failed."""
+    rows: list[Row] = []
+    for event in detail.events:
+        colour = next((c for word, c in _KINDS.items() if word in event.kind), None)
+        style = DIM if colour is None else ink(colour)
+        kind = f"{one_line(event.kind, 20):<10} "
+        rows.append([(f"{clock(event.at)} ", DIM), (kind, style), (one_line(event.text), PLAIN)])
+    if detail.log:
+        rows.append([("log of the newest worker", BOLD)])
+        rows += [[(one_line(line), DIM)] for line in detail.log]
+    return rows or [[("nothing has happened yet", DIM)]]
+
+
+def experiment_rows(detail: JobDetail) -> list[Row]:
+    """The resolved experiment, every field with its value."""
+    experiment = detail.job.experiment
+    rows: list[Row] = [
+        [("source    ", DIM), (one_line(detail.job.source), PLAIN)],
+        [("identity  ", DIM), (experiment.identity, PLAIN)],
+        [("trials    ", DIM), (plural(detail.job.trials, "trial"), PLAIN)],
+    ]
+    for arm in experiment.arms:
+        definition = experiment.arm_named(arm)
+        of = f" of {definition.of}" if definition.borrows_mask else ""
+        schedule = experiment.schedule_of(arm)
+        words = f"mask {definition.mask}{of}, weights {definition.weights}, schedule {schedule}"
+        rows.append([("arm       ", DIM), (f"{one_line(arm, 40)}: ", BOLD), (one_line(words), PLAIN)])
+    fields = experiment.model_dump(mode="json", exclude={"arm"})
+    for table, value in fields.items():
+        if isinstance(value, dict):
+            rows += ["", [(f"[{table}]", BOLD)]]
+            rows += [[(f"  {key:<24}", DIM), (one_line(json.dumps(v)), PLAIN)] for key, v in value.items()]
+        else:
+            rows.append([(f"{table:<10}", DIM), (one_line(json.dumps(value)), PLAIN)])
+    return rows

@@ -1,0 +1,110 @@
+"""Colours and marks: Okabe-Ito for arms, with a dash and a marker each, and viridis for densities."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from rich.color import Color
+from rich.style import Style
+
+from lth_core.arms import DENSE
+
+NO_COLOUR = -1
+"""Stands for "the terminal's or the widget's own colour" wherever a colour is a packed 0xRRGGBB."""
+
+SKY, ORANGE, GREEN, PURPLE = 0x56B4E9, 0xE69F00, 0x009E73, 0xCC79A7
+YELLOW, VERMILLION, BLUE, GREY = 0xF0E442, 0xD55E00, 0x0072B2, 0x8A8A8A
+
+_VIRIDIS = (
+    0x440154,
+    0x482878,
+    0x3E4989,
+    0x31688E,
+    0x26828E,
+    0x1F9E89,
+    0x35B779,
+    0x6DCD59,
+    0xB4DE2C,
+    0xFDE725,
+)
+_STATES = {
+    "running": GREEN, "done": SKY, "failed": VERMILLION, "blocked": VERMILLION, "paused": YELLOW,
+    "queued": NO_COLOUR, "waiting": NO_COLOUR, "cancelled": GREY,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Look:
+    """How an arm is drawn: colour, dash (sub-columns on, off), marker of points, sample for the legend."""
+
+    colour: int
+    dash: tuple[int, int]
+    marker: str
+    sample: str
+
+
+_LOOKS = (
+    Look(ORANGE, (4, 3), "○", "╍╍"),
+    Look(GREEN, (2, 2), "▲", "┅┅"),
+    Look(PURPLE, (1, 3), "△", "┈┈"),
+    Look(YELLOW, (6, 2), "■", "╌╌"),
+    Look(VERMILLION, (3, 1), "□", "╍╍"),
+    Look(BLUE, (1, 1), "◆", "┉┉"),
+)
+_REFERENCE = Look(SKY, (1, 0), "●", "━━")
+_DENSE = Look(GREY, (2, 3), "+", "┈┈")
+
+
+def looks(arms: Sequence[str], reference: str) -> dict[str, Look]:
+    """A look per arm: the reference arm is always the solid line, dense the faint one."""
+    others = [arm for arm in arms if arm not in (reference, DENSE)]
+    found = {arm: _LOOKS[i % len(_LOOKS)] for i, arm in enumerate(others)}
+    return {reference: _REFERENCE, **found, DENSE: _DENSE}
+
+
+@lru_cache(maxsize=4096)
+def ink(colour: int = NO_COLOUR, background: int = NO_COLOUR, *, bold: bool = False, dim: bool = False,
+        reverse: bool = False) -> Style:  # fmt: skip
+    """The rich style of a packed foreground and background."""
+    return Style(
+        color=None if colour == NO_COLOUR else Color.from_rgb(*unpack(colour)),
+        bgcolor=None if background == NO_COLOUR else Color.from_rgb(*unpack(background)),
+        bold=bold or None,
+        dim=dim or None,
+        reverse=reverse or None,
+    )
+
+
+PLAIN = ink()
+BOLD = ink(bold=True)
+DIM = ink(dim=True)
+
+
+def state_ink(state: str) -> Style:
+    """The style of a state's glyph and word."""
+    return ink(_STATES.get(state, NO_COLOUR), dim=state == "cancelled")
+
+
+def unpack(colour: int) -> tuple[int, int, int]:
+    """0xRRGGBB as three numbers."""
+    return colour >> 16 & 255, colour >> 8 & 255, colour & 255
+
+
+def pack(red: float, green: float, blue: float) -> int:
+    """Three numbers as 0xRRGGBB."""
+    return round(red) << 16 | round(green) << 8 | round(blue)
+
+
+def blend(over: int, under: int, share: float) -> int:
+    """`over` laid on `under` with opacity `share`."""
+    return pack(*(a * share + b * (1 - share) for a, b in zip(unpack(over), unpack(under), strict=True)))
+
+
+@lru_cache(maxsize=256)
+def viridis(position: int) -> tuple[int, int]:
+    """(background, readable text colour) at `position` of 0 to 100."""
+    place = min(100, max(0, position)) / 100 * (len(_VIRIDIS) - 1)
+    left = min(int(place), len(_VIRIDIS) - 2)
+    colour = blend(_VIRIDIS[left + 1], _VIRIDIS[left], place - left)
+    red, green, blue = unpack(colour)
+    return colour, 0x000000 if 0.299 * red + 0.587 * green + 0.114 * blue > 120 else 0xFFFFFF

@@ -1,0 +1,68 @@
+"""Small questions to the store that only the interface asks. Reading only."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from lth_core.store.database import Database
+from lth_core.store.workspace import Workspace
+
+_TAIL = 16_384
+
+
+@dataclass(frozen=True)
+class CheckCount:
+    """How often one check of the audit passed and failed in a job, and one of its sentences."""
+
+    name: str
+    moment: str
+    passed: int
+    failed: int
+    example: str
+
+
+def check_counts(database: Database, job: int) -> tuple[CheckCount, ...]:
+    """Counts per check of a job, failing checks first."""
+    rows = database.rows(
+        "SELECT a.name, a.moment, CAST(TOTAL(a.passed = 1) AS INTEGER) AS passed, "
+        "CAST(TOTAL(a.passed = 0) AS INTEGER) AS failed, MIN(a.detail) AS example "
+        "FROM audits a JOIN trials t ON t.id = a.trial WHERE t.job = ? "
+        "GROUP BY a.name, a.moment ORDER BY failed DESC, a.moment DESC, a.name",
+        job,
+    )
+    return tuple(CheckCount(**row) for row in rows)
+
+
+def layer_count(database: Database, job: int) -> int:
+    """How many rows of layers a job has: changes exactly when a ticket was added."""
+    row = database.row("SELECT COUNT(*) FROM layers WHERE trial IN (SELECT id FROM trials WHERE job = ?)", job)
+    return int(row[0]) if row else 0
+
+
+def changes(database: Database) -> int:
+    """A number that changes whenever another process has committed anything."""
+    row = database.row("PRAGMA data_version")
+    return int(row[0]) if row else 0
+
+
+def newest_log(database: Database, workspace: Workspace, job: int) -> Path | None:
+    """The log of the newest attempt of a job's newest batch that has one."""
+    rows = database.rows("SELECT id, attempt FROM batches WHERE job = ? ORDER BY id DESC LIMIT 4", job)
+    for row in rows:
+        for attempt in (row["attempt"], row["attempt"] - 1):
+            path = workspace.batch(row["id"]) / f"attempt-{attempt}" / "log.txt"
+            if path.is_file():
+                return path
+    return None
+
+
+def tail(path: Path, lines: int) -> list[str]:
+    """The last lines of a text file, whatever its size."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _TAIL))
+            text = file.read(_TAIL).decode("utf-8", "replace")
+    except OSError:
+        return []
+    return text.splitlines()[-lines:]

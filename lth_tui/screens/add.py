@@ -1,0 +1,133 @@
+"""Adding an experiment: choose a file by typing a part of its name, read what it would do, queue it."""
+
+import asyncio
+from pathlib import Path
+from typing import ClassVar
+
+from textual import events, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input
+
+from lth_core.text import one_line
+from lth_tui.experiment_files import Candidate, Preview, candidates, preview
+from lth_tui.feed import Wish
+from lth_tui.palette import BOLD, DIM, PLAIN, VERMILLION, ink
+from lth_tui.widgets.lines import Lines
+from lth_tui.widgets.list_pane import ListPane
+from lth_tui.widgets.strips import Row, wrap
+
+_KEYS = "↑↓ choose   ⏎ queue it   ^n queue another copy   esc close"
+
+
+class Add(ModalScreen[Wish | None]):
+    """Returns the wish to submit the chosen experiment, or None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "close", "close"),
+        Binding("down", "move(1)", show=False, priority=True),
+        Binding("up", "move(-1)", show=False, priority=True),
+        Binding("enter", "submit(False)", "queue it", priority=True),
+        Binding("ctrl+n", "submit(True)", "queue another copy", priority=True),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._all: list[Candidate] = []
+        self._shown: list[Candidate] = []
+        self._previews: dict[Path, Preview] = {}
+
+    def compose(self) -> ComposeResult:
+        """Filter, list, preview."""
+        with Vertical(classes="box tall"):
+            yield Input(placeholder="type to filter, or the path of a TOML file", id="filter")
+            with Container(id="choice"):
+                yield ListPane("experiments", cursor=True, id="files")
+                yield Lines(id="sketch")
+            yield Lines([(_KEYS, DIM)], id="add-keys")
+
+    async def on_mount(self) -> None:
+        """Look for files."""
+        self.query_one("#files", ListPane).can_focus = False
+        self.query_one(Input).focus()
+        self._find()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """List and preview side by side where there is room."""
+        self.set_class(event.size.width >= 90, "-wide")
+        self.call_after_refresh(self._sketch)
+
+    @work(exclusive=True, group="find")
+    async def _find(self) -> None:
+        self._all = await asyncio.to_thread(candidates)
+        self._filter(self.query_one(Input).value)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Filter."""
+        self._filter(event.value)
+
+    def _filter(self, wanted: str) -> None:
+        words = wanted.lower().split()
+        self._shown = [c for c in self._all if all(word in c.label.lower() for word in words)]
+        typed = Path(wanted.strip()).expanduser() if wanted.strip().endswith(".toml") else None
+        if typed is not None and typed.is_file() and typed.resolve() not in {c.path for c in self._shown}:
+            self._shown.insert(0, Candidate(typed.resolve(), one_line(wanted, 200)))
+        files = self.query_one("#files", ListPane)
+        files.index = 0
+        rows: list[Row] = [c.label for c in self._shown]
+        files.put(rows, f"experiments ({len(rows)})" if rows else "no experiment file matches")
+        self._load()
+
+    def on_list_pane_chosen(self) -> None:
+        """Another file."""
+        self._load()
+
+    def action_move(self, by: int) -> None:
+        """Cursor in the list."""
+        self.query_one("#files", ListPane).action_move(by)
+
+    def action_close(self) -> None:
+        """Nothing is added."""
+        self.dismiss(None)
+
+    def _chosen(self) -> Candidate | None:
+        place = self.query_one("#files", ListPane).index
+        return self._shown[place] if place < len(self._shown) else None
+
+    @work(exclusive=True, group="load")
+    async def _load(self) -> None:
+        chosen = self._chosen()
+        if chosen is not None:
+            self._sketch()
+            self._previews[chosen.path] = await asyncio.to_thread(preview, chosen.path)
+        self._sketch()
+
+    def _sketch(self) -> None:
+        chosen, lines = self._chosen(), self.query_one("#sketch", Lines)
+        found = self._previews.get(chosen.path) if chosen else None
+        width = max(8, lines.size.width - 2)
+        if chosen is None:
+            lines.put([[("put TOML files into configs/ or the working folder", DIM)]])
+        elif found is None:
+            lines.put([[("reading ...", DIM)]])
+        elif found.canonical is None:
+            lines.put([[(line, ink(VERMILLION))] for text in found.lines for line in wrap(text, width)])
+        else:
+            rows: list[Row] = [[(found.lines[0], BOLD)]]
+            rows += [[(line, PLAIN)] for text in found.lines[1:] for line in wrap(text, width, "  ")]
+            lines.put(rows)
+
+    async def action_submit(self, again: bool) -> None:
+        """Queue the chosen experiment."""
+        chosen = self._chosen()
+        if chosen is None:
+            return
+        known = self._previews.get(chosen.path)
+        found = known if known is not None else await asyncio.to_thread(preview, chosen.path)
+        if found.canonical is None:
+            self.notify(found.lines[0], severity="error", markup=False)
+            return
+        payload = {"experiment": found.canonical, "source": str(chosen.path), "again": again}
+        self.dismiss(Wish("submit", payload, f"add {found.name}"))

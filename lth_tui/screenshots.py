@@ -1,0 +1,68 @@
+"""`python -m lth_tui.screenshots WORKSPACE OUT_DIR`: SVGs of the pages at two sizes, without an engine."""
+
+import argparse
+import asyncio
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from lth_tui.app import Workbench, workbench
+from lth_tui.screens.job import VIEWS
+
+SIZES = ((80, 24), (120, 40))
+
+
+async def settle(pilot: Pilot[int], job: int | None = None) -> None:
+    """Wait until the workspace is read and, if asked, a job is looked at closely and summed up."""
+    app = pilot.app
+    assert isinstance(app, Workbench)  # noqa: S101
+    for _ in range(200):
+        await pilot.pause(0.05)
+        detail = app.snapshot.detail
+        if not app.snapshot.loaded or (app.snapshot.jobs and detail is None):
+            continue
+        if detail is None or (detail.summary is not None and job in (None, detail.job.id)):
+            break
+    app.renew()
+    await pilot.pause(0.1)
+
+
+async def take(folder: Path, out: Path) -> list[Path]:
+    """Save the pages; returns the files."""
+    out.mkdir(parents=True, exist_ok=True)
+    saved: list[Path] = []
+    for size in SIZES:
+        app = workbench(folder, view=True)
+        async with app.run_test(size=size) as pilot:
+            await settle(pilot)
+            names = {"queue": None, **{view: str(n) for n, view in enumerate(VIEWS, start=1)}}
+            running = next((job.id for job in app.snapshot.jobs if job.state == "running"), None)
+            if running is not None:
+                app.wanted_job = running
+                app.renew()
+                await settle(pilot, running)
+            for name, key in names.items():
+                if key == "1" and app.snapshot.jobs:
+                    await pilot.press("enter")
+                    await settle(pilot, running)
+                if key is not None:
+                    await pilot.press(key)
+                    await pilot.pause(0.1)
+                path = out / f"{name}-{size[0]}x{size[1]}.svg"
+                path.write_text(app.export_screenshot(title=f"lth-tui, {name}"))
+                saved.append(path)
+    return saved
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m lth_tui.screenshots")
+    parser.add_argument("workspace", type=Path)
+    parser.add_argument("out", type=Path)
+    options = parser.parse_args()
+    for path in asyncio.run(take(options.workspace, options.out)):
+        print(path)
+
+
+if __name__ == "__main__":
+    main()

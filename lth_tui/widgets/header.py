@@ -1,0 +1,76 @@
+"""The top row: workspace, who runs the engine, what the slots do, how many jobs are in which state."""
+
+import time
+from pathlib import Path
+
+from lth_core.text import one_line
+from lth_tui.engine_owner import Ownership
+from lth_tui.palette import BOLD, DIM, GREEN, PLAIN, SKY, VERMILLION, YELLOW, ink
+from lth_tui.reader import Snapshot
+from lth_tui.widgets.lines import Lines
+from lth_tui.widgets.strips import Span
+from lth_tui.words import compact
+
+SILENCE = 20.0
+"""Seconds without a beat after which an engine counts as silent."""
+_MOST_SLOTS = 4
+_COUNTED = (("running", "●", GREEN), ("queued", "○", SKY), ("done", "✓", SKY), ("failed", "✗", VERMILLION))
+
+
+class Header(Lines):
+    """One row, docked at the top."""
+
+    DEFAULT_CSS = "Header { height: 1; dock: top; }"
+
+    def __init__(self) -> None:
+        super().__init__("", id="header")
+
+    def tell(self, folder: Path, ownership: Ownership, snapshot: Snapshot) -> None:
+        """Show the state of the workspace."""
+        spans: list[Span] = [
+            (" lth ", BOLD),
+            (f"{one_line(folder.name, 30)}  ", DIM),
+            engine_words(ownership, snapshot),
+        ]
+        spans += _slots(snapshot)
+        counts: dict[str, int] = {}
+        for job in snapshot.jobs:
+            counts[job.state] = counts.get(job.state, 0) + 1
+        for state, glyph, colour in _COUNTED:
+            if counts.get(state):
+                spans.append((f"  {glyph}{counts[state]} {state}", ink(colour)))
+        if snapshot.error:
+            spans = [(" lth ", BOLD), (snapshot.error, ink(VERMILLION, bold=True))]
+        self.put([spans])
+
+
+def engine_words(ownership: Ownership, snapshot: Snapshot) -> Span:
+    """Who runs the engine, in a few words."""
+    engine = snapshot.engine
+    if ownership.word == "here":
+        return ("engine ● here", ink(GREEN))
+    if ownership.word == "failed":
+        return (f"engine ✗ {ownership.error}", ink(VERMILLION, bold=True))
+    if ownership.word == "elsewhere":
+        return (f"engine pid {ownership.pid} on {ownership.host}", ink(SKY))
+    if ownership.word == "starting":
+        return ("engine starting", ink(YELLOW))
+    if engine is None or engine.state == "stopped" or ownership.word == "stopped":
+        return ("no engine" + (", viewing" if ownership.word == "viewing" else ""), ink(YELLOW))
+    silent = time.time() - engine.beat > SILENCE
+    words = f"engine pid {engine.pid} on {one_line(engine.host, 40)}" + (" (silent)" if silent else "")
+    return (f"{words}, viewing", ink(YELLOW if silent else SKY))
+
+
+def _slots(snapshot: Snapshot) -> list[Span]:
+    spans: list[Span] = []
+    for slot in snapshot.slots[:_MOST_SLOTS]:
+        name = one_line(slot.name, 12)
+        if slot.batch is None:
+            spans.append((f"  {name} idle", DIM))
+        else:
+            rate = f" {compact(slot.rate)}/s" if slot.rate else ""
+            spans.append((f"  {name} {slot.trials}×{rate}", PLAIN))
+    if len(snapshot.slots) > _MOST_SLOTS:
+        spans.append((f"  +{len(snapshot.slots) - _MOST_SLOTS} slots", DIM))
+    return spans

@@ -1,0 +1,97 @@
+"""The bottom row: keys that do something here, from the bindings; a click does what the key does."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from textual import events
+from textual.app import App
+from textual.dom import DOMNode
+from textual.keys import format_key
+from textual.screen import Screen
+
+from lth_tui.palette import DIM, SKY, ink
+from lth_tui.widgets.lines import Lines
+from lth_tui.widgets.strips import Span
+
+_LAST = ("help", "quit")
+_FOREIGN = ("screen.copy_text", "screen.minimize", "app.focus_next", "app.focus_previous", "copy_text")
+
+
+def key_name(key: str) -> str:
+    """A key as it is written on keyboards and in the help."""
+    names = {"question_mark": "?", "comma": ",", "full_stop": ".", "escape": "esc", "enter": "⏎",
+             "ctrl+p": "^p", "up": "↑", "down": "↓", "left": "←", "right": "→"}  # fmt: skip
+    return names.get(key, format_key(key).replace("ctrl+", "^"))
+
+
+@dataclass(frozen=True)
+class Hint:
+    """What some keys do, and on which node their action runs."""
+
+    keys: str
+    words: str
+    action: str
+    node: DOMNode
+
+    async def run(self, app: App[object]) -> None:
+        """Do it."""
+        await app.run_action(self.action, self.node)
+
+
+def hints_of(screen: Screen[Any], *, hidden: bool = False) -> list[Hint]:
+    """Everything that works on the screen now, one entry per action; `hidden`: the rare keys as well."""
+    found: dict[str, Hint] = {}
+    for active in screen.active_bindings.values():
+        binding = active.binding
+        if binding.action in _FOREIGN or not binding.description or not (binding.show or hidden) or not active.enabled:
+            continue
+        name = binding.key_display or key_name(binding.key)
+        known = found.get(binding.action)
+        keys = f"{known.keys} {name}" if known else name
+        found[binding.action] = Hint(keys, binding.description, binding.action, active.node)
+    return list(found.values())
+
+
+class Hints(Lines):
+    """One row of keys; help and quit stand at the end and are never cut."""
+
+    DEFAULT_CSS = "Hints { height: 1; dock: bottom; }"
+
+    def __init__(self) -> None:
+        super().__init__("", id="hints")
+        self._places: list[tuple[int, int, Hint]] = []
+
+    def on_mount(self) -> None:
+        """Follow the bindings."""
+        self.screen.bindings_updated_signal.subscribe(self, lambda _: self.renew())
+        self.call_after_refresh(self.renew)
+
+    def on_resize(self) -> None:
+        """Fit the keys into the new width."""
+        self.renew()
+
+    def renew(self) -> None:
+        """Write the row again."""
+        entries = hints_of(self.screen)
+        last = [entry for entry in entries if entry.action in _LAST]
+        room = self.size.width - sum(_length(entry) for entry in last)
+        spans: list[Span] = []
+        self._places, used = [], 0
+        for entry in [entry for entry in entries if entry not in last] + last:
+            length = _length(entry)
+            if entry not in last and used + length > room:
+                continue
+            self._places.append((used, used + length, entry))
+            spans += [(f" {entry.keys} ", ink(SKY, bold=True)), (f"{entry.words} ", DIM)]
+            used += length
+        self.put([spans])
+
+    async def on_click(self, event: events.Click) -> None:
+        """Do what the key under the pointer does."""
+        for start, end, entry in self._places:
+            if start <= event.x < end:
+                await entry.run(self.app)
+
+
+def _length(entry: Hint) -> int:
+    return len(entry.keys) + len(entry.words) + 3

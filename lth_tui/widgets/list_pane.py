@@ -1,0 +1,160 @@
+"""A list of rows with a window on it: scrolls by keys and wheel, keeps the end in view if it follows."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from lth_tui.palette import BOLD, DIM, ink
+from lth_tui.widgets.strips import Row, spans_of, strip_of, text_of
+
+_CURSOR = ink(reverse=True)
+
+
+class ListPane(Widget, can_focus=True):
+    """Rows of plain text under a title. With `cursor` a row can be chosen; without, keys scroll."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "move(1)", "down", show=False),
+        Binding("up,k", "move(-1)", "up", show=False),
+        Binding("pagedown,ctrl+d", "page(1)", "page down", show=False),
+        Binding("pageup,ctrl+u", "page(-1)", "page up", show=False),
+        Binding("home,g", "edge(0)", "first", show=False),
+        Binding("end,G", "edge(1)", "last", show=False),
+    ]
+
+    class Chosen(Message):
+        """The cursor stands on another row, or the row was clicked or entered."""
+
+        def __init__(self, index: int) -> None:
+            self.index = index
+            super().__init__()
+
+    def __init__(self, title: str, *, cursor: bool = False, follow: bool = False, id: str | None = None,
+                 classes: str | None = None) -> None:  # fmt: skip
+        super().__init__(id=id, classes=classes)
+        self._heading = title
+        self._rows: list[Row] = []
+        self._has_cursor = cursor
+        self._follow = follow
+        self._top = 0
+        self.index = 0
+
+    def put(self, rows: Sequence[Row], title: str | None = None) -> None:
+        """Show these rows; the window stays where it is, or at the end while following."""
+        old_window, old_heading = self._window(), self._heading_text()
+        self._rows = list(rows)
+        self._heading = self._heading if title is None else title
+        self.index = max(0, min(self.index, len(rows) - 1))
+        if self._follow:
+            self._top = len(rows)
+        self._clamp()
+        new_window = self._window()
+        height, width = max(len(old_window), len(new_window)), self.size.width
+        changed = [y + 1 for y in range(height) if old_window[y : y + 1] != new_window[y : y + 1]]
+        if old_heading != self._heading_text():
+            changed.append(0)
+        if changed:
+            self.refresh(*(Region(0, y, width, 1) for y in changed))
+
+    @property
+    def text(self) -> str:
+        """All rows as plain text, the title first."""
+        return "\n".join([self._heading, *(text_of(row) for row in self._rows)])
+
+    def action_move(self, by: int) -> None:
+        """Cursor or window down or up."""
+        self._go(by)
+
+    def action_page(self, by: int) -> None:
+        """A window further."""
+        self._go(by * max(1, self._height() - 1))
+
+    def action_edge(self, end: int) -> None:
+        """To the first or the last row."""
+        self._go(len(self._rows) if end else -len(self._rows))
+
+    def _go(self, by: int) -> None:
+        if self._has_cursor:
+            self.index = max(0, min(len(self._rows) - 1, self.index + by))
+            self.post_message(self.Chosen(self.index))
+        else:
+            self._top += by
+        self._clamp()
+        if not self._has_cursor:
+            self._follow = self._follow_wanted and self._top >= len(self._rows) - self._height()
+        self.refresh()
+
+    def on_mount(self) -> None:
+        """Remember whether the pane follows, so that scrolling back to the end follows again."""
+        self._follow_wanted = self._follow
+
+    def on_resize(self) -> None:
+        """Keep the window inside the rows."""
+        if self._follow:
+            self._top = len(self._rows)
+        self._clamp()
+        self.refresh()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Wheel: three rows."""
+        event.stop()
+        self._go(1 if self._has_cursor else 3)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Wheel: three rows."""
+        event.stop()
+        self._go(-1 if self._has_cursor else -3)
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the row under the pointer."""
+        row = self._top + event.y - 1
+        if self._has_cursor and 0 <= row < len(self._rows) and event.y > 0:
+            self._go(row - self.index)
+
+    def on_focus(self) -> None:
+        """The title shows the focus."""
+        self.refresh()
+
+    def on_blur(self) -> None:
+        """The title shows the focus."""
+        self.refresh()
+
+    def _height(self) -> int:
+        return max(0, self.size.height - 1)
+
+    def _clamp(self) -> None:
+        height = max(1, self._height())
+        if self._has_cursor:
+            self._top = min(self._top, self.index)
+            self._top = max(self._top, self.index - height + 1)
+        self._top = max(0, min(self._top, len(self._rows) - height))
+
+    def _window(self) -> list[Row]:
+        return self._rows[self._top : self._top + self._height()]
+
+    def _heading_text(self) -> str:
+        height, total = self._height(), len(self._rows)
+        if total <= height or height <= 0:
+            return self._heading
+        return f"{self._heading}  ({self._top + 1}-{min(total, self._top + height)} of {total})"
+
+    def render_line(self, y: int) -> Strip:
+        """The title, then the rows of the window."""
+        width, style = self.size.width, self.rich_style
+        if y == 0:
+            return strip_of([(self._heading_text(), BOLD if self.has_focus else DIM)], width, style)
+        place = self._top + y - 1
+        if place >= len(self._rows):
+            return strip_of("", width, style)
+        row = self._rows[place]
+        if self._has_cursor and place == self.index:
+            row = [(text, own + _CURSOR) for text, own in [("▶ ", BOLD), *spans_of(row)]]
+        elif self._has_cursor:
+            row = [("  ", DIM), *spans_of(row)]
+        return strip_of(row, width, style)

@@ -1,0 +1,82 @@
+"""Styled rows as strips of exact width: the one place where text becomes cells, and its last guard."""
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from lth_core.text import one_line
+from lth_tui.palette import PLAIN
+
+Span = tuple[str, Style]
+Row = str | Sequence[Span]
+
+
+def spans_of(row: Row) -> Sequence[Span]:
+    """A row as spans; a plain string is one span without style."""
+    return ((row, PLAIN),) if isinstance(row, str) else row
+
+
+def strip_of(row: Row, width: int, style: Style) -> Strip:
+    """`row` on `style`, cut with an ellipsis or padded to `width` cells; never a segment without a style."""
+    segments = [Segment(text if text.isprintable() else one_line(text), style + own) for text, own in spans_of(row)]
+    strip = Strip(segments)
+    if strip.cell_length > width > 0:
+        cut = strip.crop(0, width - 1)
+        last = segments[-1].style if segments else style
+        return Strip([*cut, Segment("…", last)]).adjust_cell_length(width, style)
+    return strip.adjust_cell_length(max(0, width), style)
+
+
+def changed_cells(old: Row, new: Row, width: int) -> tuple[int, int] | None:
+    """First and one past the last cell that differ when `old` gives way to `new`; None if nothing does."""
+    if old == new:
+        return None
+    before, after = _cells(old), _cells(new)
+    if not (text_of(old) + text_of(new)).isascii() and any(cell_len(c) != 1 for c, _ in (*before, *after)):
+        return 0, width  # places and cells are not the same
+    if (len(before) > width) != (len(after) > width):
+        return 0, width
+    if len(before) > width:  # both are cut with an ellipsis
+        before, after = before[: width - 1], after[: width - 1]
+    length = max(len(before), len(after))
+    blank = [(" ", PLAIN)]
+    before, after = (cells + blank * (length - len(cells)) for cells in (before, after))
+    places = [place for place, (a, b) in enumerate(zip(before, after, strict=True)) if a != b]
+    return (places[0], places[-1] + 1) if places else None
+
+
+def _cells(row: Row) -> list[tuple[str, Style]]:
+    return [(character, style) for text, style in spans_of(row) for character in text]
+
+
+def text_of(row: Row) -> str:
+    """The characters of a row."""
+    return "".join(text for text, _ in spans_of(row))
+
+
+def wrapped(rows: Sequence[Sequence[Span]], width: int) -> list[list[Span]]:
+    """Rows whose last span is wrapped to `width`, each in its own style."""
+    result: list[list[Span]] = []
+    for row in rows:
+        *head, (text, style) = row
+        room = width - sum(len(words) for words, _ in head)
+        first, *rest = wrap(text, room)
+        result += [[*head, (first, style)], *([(" " * (width - room) + line, style)] for line in rest)]
+    return result
+
+
+def wrap(text: str, width: int, indent: str = "") -> list[str]:
+    """Words of `text` in lines of at most `width` characters, all but the first indented."""
+    if width < 8:
+        return [text]
+    lines, line = [], ""
+    for word in text.split():
+        if line and len(line) + 1 + len(word) > width:
+            lines.append(line)
+            line = indent + word
+        else:
+            line = f"{line} {word}" if line else word
+    return [*lines, line]

@@ -1,0 +1,46 @@
+"""A row of numbered views, the current one marked by brackets; a click goes there."""
+
+from collections.abc import Sequence
+
+from textual import events
+from textual.message import Message
+
+from lth_tui.palette import DIM, SKY, ink
+from lth_tui.widgets.lines import Lines
+from lth_tui.widgets.strips import Span
+
+
+class TabRow(Lines):
+    """`[1 curves] 2 lottery ...`; shortens its words when narrow."""
+
+    class Chosen(Message):
+        """A tab was clicked."""
+
+        def __init__(self, view: str) -> None:
+            self.view = view
+            super().__init__()
+
+    def __init__(self, names: Sequence[str], id: str | None = None) -> None:
+        super().__init__("", id=id)
+        self._names = names
+        self._chosen = names[0]
+        self._places: list[tuple[int, int, str]] = []
+
+    def choose(self, name: str) -> None:
+        """Mark another view as the current one."""
+        self._chosen = name
+        spans: list[Span] = []
+        self._places, used = [], 0
+        for number, view in enumerate(self._names, start=1):
+            here = view == self._chosen
+            text = f"[{number} {view}]" if here else f" {number} {view} "
+            spans.append((text, ink(SKY, bold=True) if here else DIM))
+            self._places.append((used, used + len(text), view))
+            used += len(text)
+        self.put([spans])
+
+    def on_click(self, event: events.Click) -> None:
+        """Say which view was clicked."""
+        for start, end, view in self._places:
+            if start <= event.x < end:
+                self.post_message(self.Chosen(view))

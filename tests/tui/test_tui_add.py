@@ -1,0 +1,71 @@
+"""Adding an experiment by keyboard."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tui_helpers import Open, until
+from workspace_fixture import Writer
+
+from lth_tui.screens.add import Add
+from lth_tui.widgets.job_table import JobTable
+from lth_tui.widgets.lines import Lines
+from lth_tui.widgets.list_pane import ListPane
+
+GOOD = 'arms = ["winning", "random"]\nseeds = 3\n[training]\nlength = 4000\n[pruning]\nrounds = 2\n'
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_choose_filter_preview_submit(
+    opened: Open, writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    (tmp_path / "mine.toml").write_text(GOOD)
+    (tmp_path / "broken.toml").write_text("seeds = 3\nround = 2\n")
+    (tmp_path / "pyproject.toml").write_text("")
+    monkeypatch.chdir(tmp_path)
+    async with opened(size) as (app, pilot):
+        await pilot.press("n")
+        assert isinstance(app.screen, Add)
+        files, sketch = app.screen.query_one("#files", ListPane), app.screen.query_one("#sketch", Lines)
+        await until(pilot, lambda: "quick/cartpole.toml" in files.text)
+        await until(
+            pilot, lambda: "264 trials: 8 rounds × 4 arms × 8 seeds, and 8 dense" in sketch.text.replace("\n ", "")
+        )
+        assert "pyproject" not in files.text
+        await pilot.press(*"broken")
+        await until(pilot, lambda: "round is not a field" in " ".join(sketch.text.split()))
+        await pilot.press("enter")
+        await pilot.pause(0.1)
+        assert isinstance(app.screen, Add)  # not queued: the sentence stands there
+        for _ in "broken":
+            await pilot.press("backspace")
+        await pilot.press(*"mine")
+        await until(pilot, lambda: "15 trials: 2 rounds × 2 arms × 3 seeds" in sketch.text)
+        await pilot.press("enter")
+        await until(pilot, lambda: bool(writer.asked()))
+        kind, payload = writer.asked()[0]
+        assert kind == "submit" and payload["again"] is False and payload["source"] == str(tmp_path / "mine.toml")
+        assert json.loads(str(payload["experiment"]))["name"] == "mine"
+        writer.answer_all({"job": 4, "known": True})
+        await until(pilot, lambda: any("already" in n.message for n in app._notifications))
+        await until(pilot, lambda: app.screen.query_one(JobTable).cursor == 4)
+
+
+async def test_a_typed_path_counts(opened: Open, writer: Writer, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "far.toml").write_text(GOOD)
+    async with opened((80, 24)) as (app, pilot):
+        await pilot.press("n")
+        await pilot.pause(0.2)
+        app.screen.query_one("#filter").value = str(tmp_path / "elsewhere" / "far.toml")  # type: ignore[attr-defined]
+        await until(pilot, lambda: "15 trials" in app.screen.query_one("#sketch", Lines).text)
+        await pilot.press("ctrl+n")
+        await until(pilot, lambda: bool(writer.asked()))
+        assert writer.asked()[0][1]["again"] is True
+
+
+async def test_escape_adds_nothing(opened: Open, writer: Writer) -> None:
+    async with opened((80, 24)) as (app, pilot):
+        await pilot.press("n", "escape")
+        await pilot.pause(0.2)
+        assert not isinstance(app.screen, Add) and writer.asked() == []

@@ -1,0 +1,91 @@
+"""Quitting, and who owns the engine."""
+
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+from tui_helpers import Open, until
+from workspace_fixture import Writer
+
+from lth_core.engine.lease import Lease
+from lth_core.store.workspace import Workspace
+from lth_tui import engine_owner
+from lth_tui.engine_owner import EngineOwner, Ownership
+from lth_tui.screens.confirm import Confirm
+from lth_tui.widgets.lines import Lines
+
+
+class PretendOwner(threading.Thread):
+    """Owns an engine that takes a moment to stop."""
+
+    owns = True
+    state = Ownership("here")
+    stopped = False
+
+    def stop(self) -> None:
+        time.sleep(0.2)
+        self.stopped = True
+
+
+async def test_quitting_with_trials_running_asks(opened: Open) -> None:
+    async with opened() as (app, pilot):
+        owner = PretendOwner()
+        app.owner = owner  # type: ignore[assignment]
+        app.renew()
+        assert "engine ● here" in app.screen.query_one("#header", Lines).text
+        await pilot.press("q")
+        assert (
+            isinstance(app.screen, Confirm) and "16 trials are running" in app.screen.query_one("#question", Lines).text
+        )
+        await pilot.press("escape")
+        await pilot.pause(0.05)
+        assert not isinstance(app.screen, Confirm) and app.is_running and not owner.stopped
+        await pilot.press("q", "s")
+        await until(pilot, lambda: owner.stopped)
+        await pilot.pause(0.3)
+        assert app.return_code == 0
+
+
+async def test_a_viewer_quits_at_once(opened: Open) -> None:
+    async with opened() as (app, pilot):
+        await pilot.press("q")
+        await pilot.pause(0.1)
+        assert app.return_code == 0
+
+
+def test_a_held_lease_makes_a_viewer_that_takes_over(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer.sql("UPDATE jobs SET state = 'cancelled'")
+    writer.sql("UPDATE trials SET state = 'cancelled'")
+    writer.sql("UPDATE batches SET state = 'done'")
+    monkeypatch.setattr(engine_owner, "_RETRY", 0.1)
+    lease = Lease(writer.workspace.lease)
+    owner = EngineOwner(Workspace(writer.workspace.folder), "cpu", 1)
+    owner.start()
+    _until(lambda: owner.state.word == "elsewhere")
+    assert owner.state.pid and owner.state.host and not owner.owns
+    lease.release()
+    _until(lambda: owner.owns)
+    owner.stop()
+    Lease(writer.workspace.lease).release()  # free again
+
+
+def test_a_broken_engine_is_a_sentence(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    import lth_core.engine.engine
+
+    def broken(*_: object) -> SimpleNamespace:
+        raise RuntimeError("no such device\x1b[31m")
+
+    monkeypatch.setattr(lth_core.engine.engine, "Engine", broken)
+    owner = EngineOwner(writer.workspace, "cuda:9", None)
+    owner.start()
+    _until(lambda: owner.state.word == "failed")
+    assert owner.state.error == "no such device"
+    owner.stop()
+
+
+def _until(true) -> None:  # type: ignore[no-untyped-def]
+    end = time.monotonic() + 15
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)

@@ -1,0 +1,34 @@
+"""Queue and job page as pictures, at two sizes."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from tui_helpers import until
+from workspace_fixture import fill
+
+from lth_tui.app import Workbench, workbench
+from lth_tui.screenshots import settle
+
+SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=lambda size: f"{size[0]}x{size[1]}")
+
+
+@SIZES
+@pytest.mark.parametrize("page", ["queue", "job"])
+def test_page(page: str, size: tuple[int, int], tmp_path: Path, snap_compare: Callable[..., bool]) -> None:
+    fill(tmp_path / "ws", seeds=4).database.close()
+    app = workbench(tmp_path / "ws", view=True)
+
+    async def prepare(pilot: Pilot[int]) -> None:
+        await settle(pilot)
+        app.wanted_job = 2
+        app.renew()
+        await settle(pilot, 2)
+        await until(pilot, lambda: len(app.snapshot.summaries) == 4)
+        if page == "job":
+            await pilot.press("enter", *(["3"] if size == (80, 24) else []))
+            await settle(pilot, 2)
+
+    assert isinstance(app, Workbench)
+    assert snap_compare(app, terminal_size=size, run_before=prepare)

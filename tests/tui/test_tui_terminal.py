@@ -1,0 +1,128 @@
+"""The real thing under a pseudo-terminal: first paint, quit, hang-up, termination, colours, bytes."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable
+
+import pyte
+import pytest
+from test_tui_hostile import poison
+from workspace_fixture import Writer
+
+
+class Terminal:
+    """`lth-tui --view` on a pseudo-terminal, its screen kept by pyte."""
+
+    def __init__(self, folder: str, columns: int = 80, lines: int = 24, **environment: str) -> None:
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        self.screen = pyte.Screen(columns, lines)
+        self._stream = pyte.ByteStream(self.screen)
+        self.bytes = b""
+        self.started = time.monotonic()
+        kept = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLORTERM")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "lth_tui", folder, "--view"],
+            stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+            env={**kept, "TERM": "xterm-256color", **environment},
+        )  # fmt: skip
+        os.close(slave)
+
+    def pump(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if select.select([self.master], [], [], left)[0]:
+                try:
+                    new = os.read(self.master, 65536)
+                except OSError:
+                    return
+                self.bytes += new
+                self._stream.feed(re.sub(rb"\x1b\[[<>=?][0-9;]*[a-zA-Z$]*", b"", new))
+
+    def until(self, true: Callable[[str], bool], seconds: float = 10.0) -> float:
+        end = time.monotonic() + seconds
+        while not true("\n".join(self.screen.display)):
+            assert time.monotonic() < end, "\n".join(self.screen.display)
+            self.pump(0.02)
+        return time.monotonic() - self.started
+
+    def end(self, seconds: float = 5.0) -> int:
+        end = time.monotonic() + seconds
+        while self.process.poll() is None and time.monotonic() < end:
+            self.pump(0.02)
+        if self.process.poll() is None:
+            self.process.kill()
+            pytest.fail("did not exit")
+        return self.process.returncode
+
+
+def test_first_paint_and_quit(writer: Writer) -> None:
+    terminal = Terminal(str(writer.workspace.folder))
+    seconds = terminal.until(lambda text: "quit" in text)
+    assert seconds < 3.0  # a budget of 1 s, with slack for a busy machine
+    terminal.until(lambda text: "cartpole-done" in text and "running" in text)
+    os.write(terminal.master, b"q")
+    assert terminal.end() == 0
+    assert b"\x1b[?1049l" in terminal.bytes  # the terminal is given back
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_signals_end_it_in_order(writer: Writer, number: signal.Signals) -> None:
+    terminal = Terminal(str(writer.workspace.folder))
+    terminal.until(lambda text: "cartpole-done" in text)
+    if number == signal.SIGHUP:
+        os.close(terminal.master)
+        terminal.process.send_signal(number)
+        assert terminal.process.wait(5) == 128 + number
+    else:
+        terminal.process.send_signal(number)
+        assert terminal.end() == 128 + number
+        assert b"\x1b[?1049l" in terminal.bytes
+
+
+@pytest.mark.parametrize(
+    "environment", [{"NO_COLOR": "1"}, {"TERM": "linux"}, {"TERM": "xterm", "COLORTERM": "truecolor"}]
+)
+def test_colours_of_all_kinds(writer: Writer, environment: dict[str, str]) -> None:
+    terminal = Terminal(str(writer.workspace.folder), 120, 40, **environment)
+    terminal.until(lambda text: "cartpole-done" in text)
+    os.write(terminal.master, b"j\r")
+    terminal.until(lambda text: "[1 curves]" in text and "return/train" in text and "policy_head" in text)
+    os.write(terminal.master, b"q")
+    assert terminal.end() == 0
+
+
+def test_hostile_words_send_no_sequences(writer: Writer) -> None:
+    poison(writer)
+    terminal = Terminal(str(writer.workspace.folder), 120, 40)
+    terminal.until(lambda text: "cartpole-done" in text)
+    os.write(terminal.master, b"j\r")
+    terminal.until(lambda text: "[1 curves]" in text)
+    for key in b"3456":
+        os.write(terminal.master, bytes([key]))
+        terminal.pump(0.4)
+    os.write(terminal.master, b"q")
+    assert terminal.end() == 0
+    for forbidden in (b"\x1b]52;", b"\x1b]0;title", b"aGk=", "\u202e".encode(), b"\x9b31m"):
+        assert forbidden not in terminal.bytes
+    assert b"[red]x[/red]" in terminal.bytes
+
+
+def test_no_terminal_is_said(writer: Writer) -> None:
+    command = [sys.executable, "-m", "lth_tui", str(writer.workspace.folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2 and "no terminal" in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_version() -> None:
+    done = subprocess.run([sys.executable, "-m", "lth_tui", "--version"], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0 and done.stdout.startswith("lth-tui ")
