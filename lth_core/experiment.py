@@ -10,6 +10,8 @@ from lth_core.arms import BUILT_IN, DENSE, Arm
 from lth_core.text import did_you_mean, is_name
 
 Positive = Annotated[int, Field(gt=0, le=10**12)]
+# A layer of one unit would be a product with a single column, which rounds differently alone than in a stack.
+Width = Annotated[int, Field(ge=2, le=65_536)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -34,7 +36,7 @@ class MLP(Section):
     """A multi-layer perceptron with a policy head and a value head on a shared trunk."""
 
     kind: Literal["mlp"] = "mlp"
-    hidden: Annotated[tuple[Positive, ...], Field(min_length=1, max_length=16)] = (128, 128, 128)
+    hidden: Annotated[tuple[Width, ...], Field(min_length=1, max_length=16)] = (128, 128, 128)
     activation: Literal["relu", "tanh"] = "relu"
     initialisation: Literal["uniform", "orthogonal"] = "uniform"
 
@@ -181,6 +183,10 @@ class Experiment(Section):
                         f'pruning.{field} "{name}" is no parameter group of {self.model.kind}: '
                         f"accepted are {', '.join(known)}{did_you_mean(name, known)}"
                     )
+        kept = set(self.pruning.keep)
+        for everything in ({"weights", "biases"}, {"trunk", "policy_head", "value_head"}):
+            if everything <= kept:
+                raise ValueError(f"pruning.keep {sorted(kept)} leaves nothing to prune")
         if self.pruning.fractions and self.pruning.scope != "layerwise":
             raise ValueError('pruning.fractions needs pruning.scope = "layerwise"')
 
@@ -193,17 +199,22 @@ class Experiment(Section):
         point = self.rewinding.prune_from
         if point != "final" and point > length:
             raise ValueError(f'rewinding.prune_from {point}: accepted are "final" and points up to {length}')
+        for name in self.arms:
+            if point != "final" and name in (*self.arm, *BUILT_IN) and self.span(name)[0] >= point:
+                raise ValueError(
+                    f'rewinding.prune_from {point}: arm "{name}" starts at {self.span(name)[0]} and never passes it'
+                )
 
     def _check_arms(self) -> None:
         known = [*self.arm, *BUILT_IN]
+        if DENSE in self.arm or DENSE in self.arms:
+            raise ValueError(f'arm "{DENSE}" is the shared round 0 and always trained: it is not named')
         for name in self.arms:
             if name not in known:
                 raise ValueError(
                     f'arms "{name}" is not defined: accepted are {", ".join(known)}, '
                     f"or a table [arm.NAME]{did_you_mean(name, known)}"
                 )
-        if DENSE in self.arm or DENSE in self.arms:
-            raise ValueError(f'arm "{DENSE}" is the shared round 0 and always trained: it is not named')
         for name in self.arms:
             arm = self.arm_named(name)
             if arm.borrows_mask and arm.of not in self.arms:
@@ -229,7 +240,11 @@ class Experiment(Section):
             span = (0, last - first) if constant else (first, last)
             same = seen.setdefault((arm.mask, weights, span, of), name)
             # Two arms that draw their own random numbers are replicates, not copies.
-            if same != name and weights != "fresh" and not arm.mask.startswith(("random", "shuffled")):
+            if (
+                same != name
+                and weights not in ("fresh", "shuffled")
+                and not arm.mask.startswith(("random", "shuffled"))
+            ):
                 raise ValueError(
                     f'arms: "{name}" and "{same}" are the same arm with this [rewinding] '
                     f"(weights = {self.rewinding.weights}) and learning-rate schedule"

@@ -33,7 +33,7 @@ def load_experiment(path: Path, overrides: Iterable[str] = ()) -> Experiment:
         raise InputError(f"{shown}: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{shown}: not UTF-8 text (byte {error.start})") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, or a number beyond Python's limits
         raise InputError(f"{shown}: not valid TOML: {one_line(error)}") from None
     for override in overrides:
         _apply(fields, override)
@@ -49,7 +49,7 @@ def resolve(fields: dict[str, Any], source: str) -> Experiment:
     seeds = fields.get("seeds")
     if isinstance(seeds, int) and not isinstance(seeds, bool):
         if not 1 <= seeds <= 1000:
-            raise InputError(f"{source}: seeds = {seeds}: accepted is a count from 1 to 1000 or a list")
+            raise InputError(f"{source}: seeds = {_shown(seeds)}: accepted is a count from 1 to 1000 or a list")
         fields = {**fields, "seeds": list(range(seeds))}
     try:
         experiment = Experiment.model_validate_json(json.dumps(fields, default=str))
@@ -77,7 +77,7 @@ def _apply(fields: dict[str, Any], override: str) -> None:
         raise InputError(f'--set {one_line(override)}: accepted is field=value, such as "pruning.rounds=3"')
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         value = text.strip()
     *tables, last = name.strip().split(".")
     for table in tables:
@@ -90,11 +90,13 @@ def _apply(fields: dict[str, Any], override: str) -> None:
 def _sentence(error: ValidationError) -> str:
     errors = error.errors(include_url=False)
     first = errors[0]
-    place = [part for part in first["loc"] if part not in ("final", "constrained-int")]
+    # A union names its branches in the place and gives an error for each: one field, all that it accepts.
+    place = [part for part in first["loc"] if not _is_branch(part)]
+    same = [e for e in errors if [part for part in e["loc"] if not _is_branch(part)] == place]
     field = ".".join(one_line(part) for part in place)
-    more = "" if len(errors) == 1 else f" (and {len(errors) - 1} more)"
+    more = "" if len(errors) == len(same) else f" (and {len(errors) - len(same)} more)"
     if first["type"] == "value_error":
-        said = str(first["ctx"]["error"])
+        said = one_line(first["ctx"]["error"], 2000)
         return (f"{field}: {said}" if field else said) + more
     if first["type"] == "extra_forbidden":
         known = _fields_of(Experiment, place[:-1])
@@ -102,7 +104,18 @@ def _sentence(error: ValidationError) -> str:
         return f"{field} is not a field{accepted}{did_you_mean(str(place[-1]), known)}{more}"
     if first["type"] == "missing":
         return f"{field} is missing{more}"
-    return f"{field} = {one_line(json.dumps(first['input'], default=str), 80)}: {_accepted(first)}{more}"
+    accepted = " or ".join(_accepted(e) for e in same)
+    return f"{field} = {_shown(first['input'])}: accepted is {accepted}{more}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, int) and abs(value) > 10**30:
+        return "a huge number"  # Python refuses to spell out the largest
+    return one_line(json.dumps(value, default=str), 80)
+
+
+def _is_branch(part: int | str) -> bool:
+    return isinstance(part, str) and (part.startswith(("literal[", "constrained-")) or part in ("int", "float"))
 
 
 def _accepted(error: ErrorDetails) -> str:
@@ -111,7 +124,7 @@ def _accepted(error: ErrorDetails) -> str:
     if error["type"] == "literal_error" and isinstance(error["input"], str):
         known = error["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", ")
         suggestion = did_you_mean(error["input"], known)
-    return f"accepted is {message}{suggestion}"
+    return f"{message}{suggestion}"
 
 
 def _fields_of(model: type[BaseModel], place: list[int | str]) -> list[str]:

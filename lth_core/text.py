@@ -10,7 +10,7 @@ _KEPT_CONTROLS = {"\n", "\t"}
 # Cf holds bidirectional overrides and other invisible characters, Cs lone surrogates.
 _DANGEROUS = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 _ESCAPE_SEQUENCE = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|(?:\x1b[\]PX^_]|\x9d|\x90)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c|$)|\x1b[@-Z\\-_]?"
+    r"\x1b\[[0-?]*[ -/]*[@-~]|(?:\x1b[\]PX^_]|\x9d|\x90)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?|\x1b[@-Z\\-_]?"
 )
 
 

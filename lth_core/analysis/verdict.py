@@ -89,8 +89,14 @@ def summarise(experiment: Experiment, trials: Iterable[Scored]) -> Summary:
     return Summary(
         cells=tuple(cell for cell in cells if cell is not None),
         verdicts=tuple(_verdict(experiment, scores, reference, control) for control in controls),
-        failed=sum(trial.state in ("failed", "blocked") for trial in trials),
+        failed=sum(_is_lost(trial) for trial in trials),
     )
+
+
+def _is_lost(trial: Scored) -> bool:
+    """Whether a trial will give no score: failed, blocked, or ended without a finished episode."""
+    scored = trial.score is not None and math.isfinite(trial.score)
+    return trial.state in ("failed", "blocked") or (trial.state == "done" and not scored)
 
 
 def _cell(
@@ -98,7 +104,7 @@ def _cell(
     reference: str, arm: str, round: int,
 ) -> Cell | None:  # fmt: skip
     here = [t for t in trials if t.arm == arm and t.round == round]
-    failed = sum(t.state in ("failed", "blocked") for t in here)
+    failed = sum(_is_lost(t) for t in here)
     own = scores.get((arm, round), {})
     if not own and not failed:
         return None
@@ -120,7 +126,8 @@ def _verdict(
 ) -> Verdict:
     effect, rounds = _area_differences(experiment, scores, reference, control)
     interval, p = bootstrap(effect), sign_flip_p(effect)
-    decided = len(effect) > 1 and p <= LEVEL and (interval.low > 0 or interval.high < 0)
+    agree = sum(effect) * interval.value > 0  # p speaks of the mean, the interval of the interquartile mean
+    decided = agree and p <= LEVEL and (interval.low > 0 or interval.high < 0)
     word: Literal["better", "worse", "inconclusive"] = "inconclusive"
     if decided:
         word = "better" if (interval.value > 0) == experiment.task.higher_is_better else "worse"

@@ -1,6 +1,5 @@
 """On the worker's side: from a batch's specification to its audited tickets, ready to be stacked."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,10 +40,14 @@ class Assembler:
         trained: dict[int, dict[tuple[str, int], Trained]] = {}
         for parent in spec.parents:
             trained.setdefault(parent.key.seed, {})[(parent.key.arm, parent.key.round)] = self._read(workspace, parent)
-        self._families = {seed: self._family(seed, found) for seed, found in trained.items()}
+        groups = model.groups()
+        self._families = {
+            seed: Family(self._experiment, seed, groups, found, model.initialise) for seed, found in trained.items()
+        }
 
-    def _family(self, seed: int, trained: Mapping[tuple[str, int], Trained]) -> Family:
-        return Family(self._experiment, seed, self._model.groups(), trained, self._model.initialise)
+    def family(self, seed: int) -> Family:
+        """The stored runs of a seed that tickets of this batch are derived from."""
+        return self._families[seed]
 
     def _read(self, workspace: Workspace, parent: ParentSpec) -> Trained:
         arrays, _ = load_tensors(workspace.inside(parent.path), parent.sha256)
@@ -57,7 +60,7 @@ class Assembler:
         if key.arm == DENSE:
             weights = self.initial(key.seed)
             return Prepared(trial, Start(key.seed, weights, self.everything(), first, last), None, None)
-        family = self._families[key.seed]
+        family = self.family(key.seed)
         ticket = derive(family, key)
         other = experiment.compared_with(key.arm)
         compared = derive(family, TrialKey(key.round, other, key.seed)) if other is not None else None

@@ -73,13 +73,11 @@ class Attempt:
             return None
 
     def _audit_start(self, p: Prepared, start: Weights, assembler: Assembler) -> bool:
-        key, pruning = p.trial.key, self._experiment.pruning
+        key = p.trial.key
         if p.ticket is None:
             checks = audit.before_dense(start, assembler.initial(key.seed))
         else:
-            arm = self._experiment.arm_named(key.arm)
-            groups = self._model.groups()
-            checks = audit.before_training(p.ticket, start, arm, p.compared, pruning, groups, key.round)
+            checks = audit.before_training(assembler.family(key.seed), key, p.ticket, start, p.compared)
         self._publish_layers(p.trial.id, p.start.mask)
         return self._passed(p.trial.id, "before", checks)
 

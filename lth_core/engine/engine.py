@@ -34,7 +34,6 @@ from lth_core.plan import TrialKey
 from lth_core.store import commands, queue
 from lth_core.store.commands import Command
 from lth_core.store.database import Database
-from lth_core.store.metrics import MetricNames
 from lth_core.store.records import read_from
 from lth_core.store.workspace import Workspace
 
@@ -80,7 +79,6 @@ class Engine(threading.Thread):
         """The thread."""
         try:
             self._database = Database(self._workspace.database, writer=True)
-            self._names = MetricNames()
             self._launcher = LocalLauncher(self._workspace, self._slots)
             self._beat_at = 0.0
             self._recover()
@@ -278,7 +276,7 @@ class Engine(threading.Thread):
                 break
             with self._database.transaction() as connection:
                 for record in records:
-                    queue.ingest(connection, self._names, row["job"], record)
+                    self._take_over(connection, row["job"], record)
                 connection.execute("UPDATE batches SET records_read = ? WHERE id = ?", (end, batch))
             offset = end
         beat = read_json(folder / "beat.json") or {}
@@ -288,6 +286,13 @@ class Engine(threading.Thread):
                     "UPDATE batches SET fraction = ?, rate = ? WHERE id = ?",
                     (beat["fraction"], beat["rate"], batch),
                 )
+
+    def _take_over(self, connection: sqlite3.Connection, job: int, record: dict[str, Any]) -> None:
+        """One record; one that makes no sense is noted and left, so that it cannot stop the queue."""
+        try:
+            queue.ingest(connection, job, record)
+        except (KeyError, TypeError, ValueError, sqlite3.IntegrityError) as error:
+            queue.add_event(connection, "bad record", f"a record was left out: {type(error).__name__} {error}", job)
 
     def _end(self, ended: Ended) -> None:
         """Act on the end of an attempt, after its last records are taken over."""

@@ -41,6 +41,8 @@ class Database:
                 f"{one_line(self.path)}: written by a newer version (schema {version}, "
                 f"this program knows {len(MIGRATIONS)}); please update"
             )
+        if version == 0 and self.connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
+            raise InputError(f"{one_line(self.path)}: is a database of another program")
         if writer or version == 0:
             journal = "DELETE" if on_network_filesystem(self.path) else "WAL"
             self.connection.execute(f"PRAGMA journal_mode = {journal}")

@@ -2,7 +2,7 @@
 
 import math
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,26 +29,14 @@ class Curve:
     values: npt.NDArray[np.float64]
 
 
-class MetricNames:
-    """Names as small numbers, kept in step with the table `metric_names`."""
-
-    def __init__(self) -> None:
-        self._ids: dict[str, int] = {}
-
-    def id(self, connection: sqlite3.Connection, name: str) -> int:
-        """The number of a name, made on first use inside the caller's transaction."""
-        if name not in self._ids:
-            connection.execute("INSERT OR IGNORE INTO metric_names (name) VALUES (?)", (name,))
-            row = connection.execute("SELECT id FROM metric_names WHERE name = ?", (name,)).fetchone()
-            self._ids[name] = row[0]
-        return self._ids[name]
-
-
-def write(connection: sqlite3.Connection, names: MetricNames, points: Iterable[Point]) -> None:
+def write(connection: sqlite3.Connection, points: Sequence[Point]) -> None:
     """Store points inside the caller's transaction; a step that is written again keeps its newest value."""
+    names = {(point.name,) for point in points}
+    connection.executemany("INSERT OR IGNORE INTO metric_names (name) VALUES (?)", names)
+    ids = dict(connection.execute("SELECT name, id FROM metric_names").fetchall())
     connection.executemany(
         "INSERT OR REPLACE INTO metrics (trial, name, step, value) VALUES (?, ?, ?, ?)",
-        ((p.trial, names.id(connection, p.name), p.step, None if math.isnan(p.value) else p.value) for p in points),
+        [(p.trial, ids[p.name], p.step, None if math.isnan(p.value) else p.value) for p in points],
     )
 
 

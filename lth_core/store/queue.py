@@ -8,7 +8,7 @@ from typing import Any
 from lth_core.experiment import Experiment
 from lth_core.plan import TrialKey, plan
 from lth_core.store import metrics
-from lth_core.store.metrics import MetricNames, Point
+from lth_core.store.metrics import Point
 from lth_core.text import one_line
 
 
@@ -187,13 +187,13 @@ def settle_job(connection: sqlite3.Connection, job: int) -> None:
     )
 
 
-def ingest(connection: sqlite3.Connection, names: MetricNames, job: int, record: dict[str, Any]) -> None:
+def ingest(connection: sqlite3.Connection, job: int, record: dict[str, Any]) -> None:
     """Take over one record of a worker; see `engine.attempt` for their kinds."""
     kind, trial = record.get("kind"), int(record["trial"])
     if kind == "metrics":
         step = int(record["step"])
         points = [Point(trial, n, step, float("nan") if v is None else v) for n, v in record["values"].items()]
-        metrics.write(connection, names, points)
+        metrics.write(connection, points)
         connection.execute("UPDATE trials SET step = MAX(step, ?) WHERE id = ?", (step, trial))
     elif kind == "layers":
         rows = [

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from lth_core.errors import InputError
 from lth_core.randomness import stream, stream_seed
+from lth_core.text import one_line
 
 Array = npt.NDArray[Any]
 
@@ -71,8 +72,11 @@ def make(environment: str, seeds: Sequence[int], count: int) -> Environments:
         if spec.entry_point == "gymnasium.envs.classic_control.cartpole:CartPoleEnv" and not spec.kwargs:
             return CartPole(environment, seeds, count)
         return OneByOne(environment, seeds, count)
-    except gymnasium.error.Error as error:
-        raise InputError(f'task.environment "{environment}": {error}') from error
+    except InputError:
+        raise
+    # Environments come from other packages and fail in their own ways when these are missing.
+    except Exception as error:
+        raise InputError(f'task.environment "{environment}" cannot be made: {one_line(error)}') from error
 
 
 class CartPole:

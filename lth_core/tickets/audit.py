@@ -1,7 +1,8 @@
 """The audit: what must hold of a ticket before and after its training, checked and said in a sentence each.
 
-The checks compare what is really trained (weights read back from the model) with the sources, independently of
-how the ticket was derived. A failed check fails the trial.
+The checks compare what is really trained (weights read back from the model) with the stored runs, and choose what to
+compare with a second time, from the arm's definition: a derivation that takes the wrong weights is seen. A failed
+check fails the trial.
 """
 
 from collections.abc import Mapping
@@ -10,12 +11,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lth_core.arms import Arm
-from lth_core.experiment import Pruning
+from lth_core.arms import DENSE
+from lth_core.plan import TrialKey
+from lth_core.randomness import stream_seed
 from lth_core.tickets import mask as masks
-from lth_core.tickets.derive import Ticket
+from lth_core.tickets.derive import Family, Ticket
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.tickets.scope import layer_counts, remaining
+
+CHANCE = 1e-4
+"""Part of freshly drawn weights that may equal a stored weight by chance."""
 
 
 @dataclass(frozen=True)
@@ -28,24 +33,26 @@ class Check:
 
 
 def before_training(
-    ticket: Ticket, start: Weights, arm: Arm, winning: Ticket | None, pruning: Pruning,
-    groups: Mapping[str, frozenset[str]], round: int,
-) -> list[Check]:  # fmt: skip
+    family: Family, key: TrialKey, ticket: Ticket, start: Weights, compared: Ticket | None
+) -> list[Check]:
     """Checks of a ticket of round >= 1 as it stands in the model.
 
-    start: the weights about to be trained, read back from there. winning: the ticket that this arm is a
-    control of (the arm `of`, or `winning`), None for that arm itself.
+    start: the weights about to be trained, read back from there. compared: the ticket that this arm is a control
+    of (see `Experiment.compared_with`), None for the reference itself.
     """
-    checks = [
-        _density(ticket.mask, winning, arm, pruning, groups, round),
-        _nested(ticket),
-        _start_weights(ticket, start),
-        _start_alive(ticket, start),
-    ]
-    if winning is not None:
-        checks.append(_differs(ticket, winning, arm, round))
+    arm = family.experiment.arm_named(key.arm)
+    checks = [_density(family, key, ticket.mask, compared), _nested(ticket)]
+    if arm.weights == "shuffled":
+        checks += [_is_shuffled(family, ticket.mask, start), _shuffled_alive(family, ticket.mask, start)]
+    else:
+        source = _source(family, key)
+        checks += [_start_weights(ticket.mask, start, source), _start_alive(ticket.mask, start, source)]
+    if arm.weights == "fresh":
+        checks.append(_is_fresh(family, start))
+    if compared is not None:
+        checks.append(_differs(family, key, ticket, compared))
         if arm.mask in ("random", "ticket", "shuffled"):
-            checks.append(_same_counts(ticket.mask, winning.mask))
+            checks.append(_same_counts(ticket.mask, compared.mask))
     return checks
 
 
@@ -73,30 +80,19 @@ def _count(name: str, wrong: Mapping[str, int], what: str) -> Check:
     return Check(name, total == 0, f"{total} {what}" + (f": {where}" if where else ""))
 
 
-def _density(
-    mask: Mask,
-    winning: Ticket | None,
-    arm: Arm,
-    pruning: Pruning,
-    groups: Mapping[str, frozenset[str]],
-    round: int,
-) -> Check:
+def _density(family: Family, key: TrialKey, mask: Mask, compared: Ticket | None) -> Check:
     """Exactly as many entries as the experiment asks: per layer under layerwise scope, in all under global."""
-    reached = masks.counts(mask)
-    size = sum(m.numel() for m in mask.values())
-    if pruning.scope == "layerwise" and arm.mask != "random_global":
-        asked = layer_counts(mask, groups, pruning, round)
-        wrong = [f"{n}: {reached[n]} of {k} asked" for n, k in asked.items() if reached[n] != k]
-        return Check(
-            "density",
-            not wrong,
-            "; ".join(wrong) or f"{sum(reached.values())} of {size} live, per layer as asked",
-        )
-    if pruning.scope == "layerwise" and winning is not None:
-        k = masks.total(winning.mask)
-    else:
-        k = remaining(size, pruning.density(round))
+    pruning, arm = family.experiment.pruning, family.experiment.arm_named(key.arm)
+    reached, size = masks.counts(mask), sum(m.numel() for m in mask.values())
     found = sum(reached.values())
+    if pruning.scope == "layerwise" and arm.mask != "random_global":
+        asked = layer_counts(mask, family.groups, pruning, key.round)
+        wrong = [f"{n}: {reached[n]} of {k} asked" for n, k in asked.items() if reached[n] != k]
+        return Check("density", not wrong, "; ".join(wrong) or f"{found} of {size} live, per layer as asked")
+    if pruning.scope == "layerwise" and compared is not None:
+        k = masks.total(compared.mask)
+    else:
+        k = remaining(size, pruning.density(key.round))
     return Check("density", found == k, f"{found} of {size} live, {k} asked")
 
 
@@ -109,33 +105,100 @@ def _nested(ticket: Ticket) -> Check:
     return Check("nested", same_layers and outside == 0, detail)
 
 
-def _start_weights(ticket: Ticket, start: Weights) -> Check:
-    """Start weights equal mask x source weights bit for bit, written out here a second time on purpose."""
+def _source(family: Family, key: TrialKey) -> Weights:
+    """The weights that the arm's definition says the ticket starts from, chosen or drawn a second time."""
+    arm, dense = family.experiment.arm_named(key.arm), family.dense
+    if arm.weights == "fresh":
+        return family.initialise(stream_seed(key.seed, "fresh", key.arm, key.round))
+    if arm.weights == "final":
+        chain = arm.mask == "iterative" and key.round > 1
+        return family.trained[(key.arm, key.round - 1) if chain else (DENSE, 0)].final
+    return _stored(dense.init if arm.weights == "init" else dense.rewind)
+
+
+def _stored(weights: Weights | None) -> Weights:
+    if weights is None:
+        raise ValueError("the dense run has no stored weights to compare with")
+    return weights
+
+
+def _start_weights(mask: Mask, start: Weights, source: Weights) -> Check:
+    """Start weights equal mask x source weights bit for bit."""
     wrong = {}
-    for name, source in ticket.source.items():
-        expected = source.clone()
-        if name in ticket.mask:
-            expected[~ticket.mask[name]] = 0.0
+    for name, stored in source.items():
+        expected = stored.clone()
+        if name in mask:
+            expected[~mask[name]] = 0.0
         wrong[name] = _unequal(start[name], expected)
     return _count("start_weights", wrong, "start weights differ from mask x source")
 
 
-def _start_alive(ticket: Ticket, start: Weights) -> Check:
+def _start_alive(mask: Mask, start: Weights, source: Weights) -> Check:
     """As many non-zero start weights as the mask has entries, up to exact zeros of the source."""
-    missing = {n: int(((start[n] == 0) & m & (ticket.source[n] != 0)).sum()) for n, m in ticket.mask.items()}
+    missing = {n: int(((start[n] == 0) & m & (source[n] != 0)).sum()) for n, m in mask.items()}
     return _count("start_alive", missing, "living entries start at zero though their source does not")
 
 
-def _differs(ticket: Ticket, winning: Ticket, arm: Arm, round: int) -> Check:
-    """A control differs from what it controls for, in its mask or in its start weights."""
-    entries = masks.distance(ticket.mask, winning.mask)
-    weights = sum(_unequal(ticket.start[name], winning.start[name]) for name in ticket.start)
-    detail = f"mask differs in {entries} entries, start weights in {weights}"
-    same_by_definition = arm.mask == "one_shot" and round == 1
-    if same_by_definition and entries == weights == 0:
-        return Check("differs", True, "round 1 is pruned once in either arm: the same ticket by definition")
-    nothing_left = masks.total(ticket.mask) in (0, sum(m.numel() for m in ticket.mask.values()))
-    return Check("differs", entries + weights > 0 or nothing_left, detail)
+def _shuffled_alive(family: Family, mask: Mask, start: Weights) -> Check:
+    """No more zeros among the living than among the survivors that were shuffled."""
+    rewind = _stored(family.dense.rewind)
+    missing = {n: int((start[n][m] == 0).sum()) - int((rewind[n][m] == 0).sum()) for n, m in mask.items()}
+    return _count("start_alive", missing, "living entries start at zero though their source does not")
+
+
+def _is_fresh(family: Family, start: Weights) -> Check:
+    """Nothing of any stored run of this seed is left in freshly initialised weights."""
+    stored = [w for t in family.trained.values() for w in (t.init, t.rewind, t.final) if w is not None]
+    same = max(sum(int(((start[n] == w[n]) & (start[n] != 0)).sum()) for n in start) for w in stored)
+    alive = sum(int((w != 0).sum()) for w in start.values())
+    return Check("fresh", same <= CHANCE * alive, f"{same} of {alive} weights equal those of a stored run")
+
+
+def _is_shuffled(family: Family, mask: Mask, start: Weights) -> Check:
+    """Per layer the same living values as the rewound weights in any order; parameters without a mask equal.
+
+    That they have moved is for `differs` to say.
+    """
+    rewind = _stored(family.dense.rewind)
+    wrong = 0
+    for name, stored in rewind.items():
+        if name not in mask:
+            wrong += _unequal(start[name], stored)
+            continue
+        here, there, alive = start[name][mask[name]], stored[mask[name]], mask[name]
+        wrong += _unequal(here.sort().values, there.sort().values) + int((start[name][~alive] != 0).sum())
+    return Check("start_weights", wrong == 0, f"{wrong} start weights are not rewound survivors of their layer")
+
+
+def _distinct(values: Tensor) -> int:
+    return int(values.unique().numel())
+
+
+def _differs(family: Family, key: TrialKey, ticket: Ticket, compared: Ticket) -> Check:
+    """A control differs from what it controls for: in its mask, its start weights, or its schedule."""
+    experiment = family.experiment
+    entries = masks.distance(ticket.mask, compared.mask)
+    weights = sum(_unequal(ticket.start[name], compared.start[name]) for name in ticket.start)
+    other = experiment.compared_with(key.arm) or key.arm
+    schedules = experiment.span(key.arm) != experiment.span(other)
+    detail = f"mask differs in {entries} entries, start weights in {weights}" + ", and the schedule" * schedules
+    arm = experiment.arm_named(key.arm)
+    if entries + weights == 0 and not schedules:
+        if arm.mask == "one_shot" and key.round == 1:
+            return Check("differs", True, "round 1 is pruned once in either arm: the same ticket by definition")
+        if not _can_differ(arm.mask, arm.weights, ticket):
+            return Check("differs", True, "too little is left for the two to differ")
+        return Check("differs", False, detail)
+    return Check("differs", True, detail)
+
+
+def _can_differ(mask_source: str, weight_source: str, ticket: Ticket) -> bool:
+    """Whether a random or permuted mask, or other weights, could differ at all at this size."""
+    if mask_source in ("random", "random_global", "shuffled"):
+        return any(0 < int(m.sum()) < m.numel() for m in ticket.mask.values())
+    if weight_source == "shuffled":
+        return any(_distinct(ticket.source[name][m]) > 1 for name, m in ticket.mask.items())
+    return masks.total(ticket.mask) > 0
 
 
 def _same_counts(mask: Mask, winning: Mask) -> Check:

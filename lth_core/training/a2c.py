@@ -75,6 +75,8 @@ class StackedA2C:
         self.last = np.array([start.last for start in starts])
         self.trained = 0
         """Environment steps of each ticket since its start."""
+        self._outputs: tuple[Tensor, Tensor, Tensor] | None = None
+        self._losses: dict[str, npt.NDArray[Any]] | None = None
         self._load(starts)
         self._observations = self.environments.reset()
 
@@ -202,11 +204,14 @@ class StackedA2C:
         gradient[..., -1:] = 2 * s.value_weight * (values - rollout.targets.unsqueeze(-1))
         if s.loss_reduction == "mean":
             gradient /= gradient.shape[1]
-        self._outputs = (log_p, entropy, values)
+        self._outputs, self._losses = (log_p, entropy, values), None
         return self.model.backward(layers, rollout.activations, gradient)
 
     def losses(self) -> dict[str, npt.NDArray[Any]]:
         """Mean losses and entropy (T,) of the last update."""
+        if self._losses is not None:
+            return self._losses
+        assert self._outputs is not None  # noqa: S101 there was an update
         log_p, entropy, values = self._outputs
         chosen = log_p.gather(-1, self._rollout.actions.unsqueeze(-1)).squeeze(-1)
         parts = {
@@ -214,7 +219,8 @@ class StackedA2C:
             "loss/value": (values.squeeze(-1) - self._rollout.targets).square().mean(1),
             "entropy": entropy.mean((1, 2)),
         }
-        return {name: part.cpu().numpy() for name, part in parts.items()}
+        self._losses = {name: part.cpu().numpy() for name, part in parts.items()}
+        return self._losses
 
     def _tensor(self, array: npt.NDArray[Any]) -> Tensor:
         return torch.from_numpy(array).to(self.device)
@@ -222,6 +228,8 @@ class StackedA2C:
     def keep(self, tickets: Sequence[int]) -> None:
         """Drop all tickets but these; the others go on as if nothing had happened."""
         rows = list(tickets)
+        if self._outputs is not None:
+            self._losses = {name: values[rows] for name, values in self.losses().items()}
         self._flat = self._flat[rows]
         self._mask = self._mask[rows]
         self._optimizer = {entry: values[rows] for entry, values in self._optimizer.items()}
@@ -270,6 +278,8 @@ class StackedA2C:
         self._observations = arrays["observations"].copy()
         if "environments" in values:
             self.environments.restore(_under(arrays, "environments/"), values["environments"])
+        else:  # checkpointed right after `restart`
+            self.environments.restart(self.trained)
 
 
 def _sample(logits: npt.NDArray[Any], uniform: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -69,10 +69,12 @@ class StackRun:
             before = self.stack.trained
             self.stack.update()
             self._take_snapshots()
-            if self._passed(before, self.experiment.training.record_every):
-                self._record(range(len(self.trials)))
+            at_end = self.stack.counter >= self.stack.last
+            everyone = self._passed(before, self.experiment.training.record_every)
+            if everyone or at_end.any():
+                self._record([row for row in range(len(self.trials)) if everyone or at_end[row]])
                 self._drop_broken()
-            self._finish_those_at_their_end()
+                self._finish_those_at_their_end()
             if self.trials and self._passed(before, self.experiment.training.checkpoint_every):
                 if not self.stack.saves_environments:
                     self.stack.restart()
@@ -135,13 +137,7 @@ class StackRun:
         self.keep([row for row in range(len(self.trials)) if row not in broken])
 
     def _finish_those_at_their_end(self) -> None:
-        if not (self.stack.counter >= self.stack.last).any():
-            return
-        self._drop_broken()
-        if not self.trials:
-            return
-        at_end = [int(row) for row in (self.stack.counter >= self.stack.last).nonzero()[0]]
-        self._record(at_end)
+        at_end = [row for row in range(len(self.trials)) if self.stack.counter[row] >= self.stack.last[row]]
         for row in at_end:
             self.sink.finished(
                 self.trials[row], self.stack.trained, self.stack.weights(row),

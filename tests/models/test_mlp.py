@@ -1,0 +1,123 @@
+"""The stacked network against torch.nn and autograd; its groups and initialisations."""
+
+import math
+
+import pytest
+import torch
+
+from lth_core.experiment import MLP
+from lth_core.models.mlp import ActorCritic, flatten, unflatten
+from tests.small import experiment, random_weights, stack, starts
+
+
+def _ordinary(model: ActorCritic, weights: dict[str, torch.Tensor]) -> tuple[torch.nn.Module, ...]:
+    """The same network from torch.nn."""
+
+    def linear(name: str) -> torch.nn.Linear:
+        w, b = weights[f"{name}.weight"], weights[f"{name}.bias"]
+        made = torch.nn.Linear(w.shape[1], w.shape[0])
+        made.weight.data, made.bias.data = w.clone(), b.clone()
+        return made
+
+    activation = torch.nn.Tanh() if model.settings.activation == "tanh" else torch.nn.ReLU()
+    trunk = torch.nn.Sequential()
+    for i in range(len(model.settings.hidden)):
+        trunk.extend([linear(f"trunk.{i}"), activation])
+    return trunk, linear("policy_head"), linear("value_head")
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize("hidden", [(2,), (5,), (7, 3), (16, 12, 8)])
+def test_forward_of_a_stack_equals_each_network_alone(hidden: tuple[int, ...], activation: str) -> None:
+    model = ActorCritic(MLP(hidden=hidden, activation=activation), 4, 3)
+    weights = [random_weights(model, seed) for seed in range(3)]
+    flat = torch.stack([flatten(w, model.shapes()) for w in weights])
+    observations = torch.randn(3, 6, 4, generator=torch.Generator().manual_seed(9))
+    heads = model.forward(model.layers(flat), observations)[-1]
+    for row, w in enumerate(weights):
+        trunk, policy, value = _ordinary(model, w)
+        x = trunk(observations[row])
+        torch.testing.assert_close(heads[row, :, :-1], policy(x), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(heads[row, :, -1:], value(x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_the_gradient_written_by_hand_equals_autograds(activation: str, reduction: str) -> None:
+    settings = experiment(
+        model={"hidden": [9, 7], "activation": activation},
+        training={"loss_reduction": reduction, "entropy_weight": 0.3, "value_weight": 0.7},
+    )
+    model, own = starts(settings, 3)
+    one = stack(settings, own, model)
+    layers = model.layers(one._flat)
+    rollout = one._collect(layers)
+    by_hand = one._gradient(layers, rollout)
+    for row in range(3):
+        weights = {n: w.clone().requires_grad_() for n, w in unflatten(one._flat[row], model.shapes()).items()}
+        x = rollout.activations[0][row]
+        activate = torch.tanh if activation == "tanh" else torch.relu
+        for i in range(2):
+            x = activate(torch.nn.functional.linear(x, weights[f"trunk.{i}.weight"], weights[f"trunk.{i}.bias"]))
+        logits = torch.nn.functional.linear(x, weights["policy_head.weight"], weights["policy_head.bias"])
+        values = torch.nn.functional.linear(x, weights["value_head.weight"], weights["value_head.bias"]).squeeze(-1)
+        policy = torch.distributions.Categorical(logits=logits)
+        loss = (
+            -policy.log_prob(rollout.actions[row]) * rollout.advantages[row]
+            + 0.7 * (values - rollout.targets[row]) ** 2
+            - 0.3 * policy.entropy()
+        )
+        (loss.mean() if reduction == "mean" else loss.sum()).backward()
+        autograd = flatten({n: w.grad for n, w in weights.items()}, model.shapes())
+        scale = float(autograd.abs().max())
+        torch.testing.assert_close(by_hand[row], autograd, rtol=1e-4, atol=1e-6 * scale)
+
+
+def test_flattening_and_back_is_exact() -> None:
+    model = ActorCritic(MLP(hidden=(5, 3)), 4, 2)
+    weights = random_weights(model, 1)
+    back = unflatten(flatten(weights, model.shapes()), model.shapes())
+    assert list(back) == list(model.shapes())
+    assert all(torch.equal(back[n], weights[n]) for n in weights)
+
+
+def test_every_parameter_is_in_its_groups_and_every_group_has_parameters() -> None:
+    model = ActorCritic(MLP(hidden=(5, 3)), 4, 2)
+    groups = model.groups()
+    assert list(groups) == list(model.shapes())
+    assert {tag for tags in groups.values() for tag in tags} == set(MLP.groups)
+    assert groups["trunk.0.weight"] == {"trunk", "first_layer", "weights"}
+    assert groups["trunk.1.bias"] == {"trunk", "biases"}
+    assert groups["value_head.bias"] == {"value_head", "biases"}
+
+
+def test_uniform_initialisation_has_torchs_bounds_for_weights_and_biases() -> None:
+    model = ActorCritic(MLP(hidden=(400, 300)), 4, 2)
+    weights = model.initialise(1)
+    for name, inputs in (("trunk.0", 4), ("trunk.1", 400), ("policy_head", 300), ("value_head", 300)):
+        bound = 1 / math.sqrt(inputs)
+        for kind in ("weight", "bias"):
+            w = weights[f"{name}.{kind}"]
+            assert float(w.abs().max()) <= bound
+            assert w.numel() < 100 or float(w.abs().max()) > 0.95 * bound
+            assert w.dtype == torch.float32
+
+
+def test_orthogonal_initialisation_has_its_gains_and_zero_biases() -> None:
+    model = ActorCritic(MLP(hidden=(16, 16), initialisation="orthogonal"), 4, 2)
+    weights = model.initialise(1)
+    for name, gain in (("trunk.1", math.sqrt(2)), ("policy_head", 0.01), ("value_head", 1.0)):
+        w = weights[f"{name}.weight"]
+        torch.testing.assert_close(w @ w.T, gain**2 * torch.eye(w.shape[0]), rtol=1e-4, atol=1e-5)
+    assert all(not w.any() for n, w in weights.items() if n.endswith("bias"))
+
+
+@pytest.mark.parametrize("initialisation", ["uniform", "orthogonal"])
+def test_initialisation_depends_on_its_seed_alone(initialisation: str) -> None:
+    model = ActorCritic(MLP(hidden=(8,), initialisation=initialisation), 4, 2)
+    first = model.initialise(2**62)
+    torch.manual_seed(123)
+    torch.rand(5)
+    again, other = model.initialise(2**62), model.initialise(2**62 + 1)
+    assert all(torch.equal(first[n], again[n]) for n in first)
+    assert not torch.equal(first["trunk.0.weight"], other["trunk.0.weight"])

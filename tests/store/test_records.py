@@ -1,0 +1,88 @@
+"""Append-only records: torn tails wait, offsets go on, nothing that is not finite breaks a line."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lth_core.store import records
+from lth_core.store.records import RecordWriter, read_from
+
+
+def test_a_record_can_be_read_as_soon_as_it_is_written(tmp_path: Path) -> None:
+    writer = RecordWriter(tmp_path / "r")
+    assert read_from(tmp_path / "r", 0) == ([], 0)
+    writer.append({"a": 1})
+    found, offset = read_from(tmp_path / "r", 0)
+    assert found == [{"a": 1}]
+    writer.append({"b": [1.5, None]})
+    writer.append({"c": "line\nfeed \u2028 ü"})
+    found, end = read_from(tmp_path / "r", offset)
+    assert found == [{"b": [1.5, None]}, {"c": "line\nfeed \u2028 ü"}]
+    assert end == (tmp_path / "r").stat().st_size
+    assert read_from(tmp_path / "r", end) == ([], end)
+    writer.close()
+
+
+def test_a_missing_file_has_no_records(tmp_path: Path) -> None:
+    assert read_from(tmp_path / "none", 12) == ([], 12)
+
+
+@given(st.integers(1, 200))
+def test_a_torn_tail_waits_and_then_arrives_whole(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
+    path = tmp_path_factory.mktemp("torn") / "r"
+    lines = [json.dumps({"step": i, "text": "x" * i}).encode() + b"\n" for i in range(6)]
+    content = b"".join(lines)
+    cut = min(cut, len(content))
+    path.write_bytes(content[:cut])
+    first, offset = read_from(path, 0)
+    assert len(first) == content[:cut].count(b"\n")
+    path.write_bytes(content)
+    rest, end = read_from(path, offset)
+    assert [r["step"] for r in first + rest] == list(range(6))
+    assert end == len(content)
+
+
+def test_numbers_that_are_not_finite_become_null_wherever_they_stand(tmp_path: Path) -> None:
+    writer = RecordWriter(tmp_path / "r")
+    writer.append({"a": float("nan"), "b": {"c": [float("inf"), (1.0, float("-inf"))]}, "d": True})
+    writer.close()
+    assert read_from(tmp_path / "r", 0)[0] == [{"a": None, "b": {"c": [None, [1.0, None]]}, "d": True}]
+
+
+def test_lines_that_are_no_records_are_skipped_and_the_rest_is_read(tmp_path: Path) -> None:
+    (tmp_path / "r").write_bytes(b'{"a":1}\n\x00\xff garbage\n[1]\n3\n\n{"b":2}\n')
+    found, end = read_from(tmp_path / "r", 0)
+    assert found == [{"a": 1}, {"b": 2}]
+    assert end == (tmp_path / "r").stat().st_size
+
+
+def test_long_files_are_read_in_pieces_that_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "LARGEST_READ", 50)
+    writer = RecordWriter(tmp_path / "r")
+    for i in range(40):
+        writer.append({"step": i})
+    writer.close()
+    seen, offset = [], 0
+    for _ in range(100):
+        found, end = read_from(tmp_path / "r", offset)
+        if end == offset:
+            break
+        seen, offset = seen + found, end
+    assert [r["step"] for r in seen] == list(range(40))
+
+
+def test_a_short_write_is_continued_until_the_line_is_whole(tmp_path: Path) -> None:
+    writer = RecordWriter(tmp_path / "r")
+    real = writer._file
+
+    class Short:
+        def write(self, view: memoryview) -> int:
+            return real.write(view[:3])
+
+    writer._file = Short()
+    writer.append({"a": "0123456789"})
+    real.close()
+    assert read_from(tmp_path / "r", 0)[0] == [{"a": "0123456789"}]

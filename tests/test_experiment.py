@@ -1,0 +1,173 @@
+"""The experiment: rules, canonical form, identity."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from lth_core.arms import BUILT_IN
+from lth_core.experiment import Experiment, Pruning
+from lth_core.tickets.scope import prunable
+from tests.small import experiment
+
+
+def refused(**fields: Any) -> str:
+    with pytest.raises(ValidationError) as caught:
+        experiment(**fields)
+    return str(caught.value)
+
+
+def test_defaults_are_the_papers_setting() -> None:
+    one = Experiment(name="a", seeds=(0,))
+    assert (one.model.hidden, one.model.activation) == ((128, 128, 128), "relu")
+    assert (one.training.environments, one.training.n_steps, one.training.optimizer) == (32, 4, "rmsprop")
+    assert (one.pruning.fraction, one.pruning.rounds, one.pruning.scope) == (0.2, 20, "global")
+    assert (one.rewinding.weights, one.rewinding.schedule, one.arms) == (0, "start", ("winning", "random"))
+
+
+def test_the_canonical_form_gives_the_same_experiment_back() -> None:
+    one = experiment(
+        arms=["winning", "own"],
+        arm={"own": {"mask": "ticket", "weights": "fresh"}},
+        pruning={"scope": "layerwise", "fractions": {"policy_head": 0.1}},
+        rewinding={"prune_from": 100},
+    )
+    again = Experiment.from_json(one.canonical())
+    assert again == one
+    assert again.canonical() == one.canonical()
+    assert again.identity == one.identity
+
+
+def test_identity_ignores_the_name_and_the_order_of_keys() -> None:
+    fields = json.loads(experiment().canonical())
+    turned = {k: dict(reversed(v.items())) if isinstance(v, dict) else v for k, v in reversed(fields.items())}
+    assert Experiment.from_json(json.dumps(turned)).identity == experiment().identity
+    assert experiment(name="other").identity == experiment().identity
+    assert experiment(name="other").canonical() != experiment().canonical()
+
+
+CHANGES: dict[str, Any] = {
+    "task.environment": "Acrobot-v1", "model.hidden": [9], "model.activation": "relu",
+    "model.initialisation": "orthogonal", "training.unit": "games", "training.length": 513,
+    "training.environments": 5, "training.n_steps": 9, "training.optimizer": "rmsprop",
+    "training.learning_rate": 0.004, "training.learning_rate_schedule": "linear", "training.learning_rate_end": 0.2,
+    "training.rmsprop_alpha": 0.9, "training.adam_betas": [0.8, 0.999], "training.epsilon": 1e-7,
+    "training.gamma": 0.9, "training.gae_lambda": 0.9, "training.entropy_weight": 0.02,
+    "training.value_weight": 0.6, "training.reward_scale": 0.5, "training.max_gradient_norm": 1.0,
+    "training.loss_reduction": "sum", "training.score_episodes": 11, "training.record_every": 64,
+    "training.checkpoint_every": 64, "pruning.fraction": 0.3, "pruning.rounds": 4, "pruning.scope": "layerwise",
+    "pruning.keep": ["biases"], "rewinding.prune_from": 100, "rewinding.weights": 10,
+    "rewinding.schedule": "rewind", "rewinding.optimizer": "rewind", "arms": ["winning"], "seeds": [0, 2],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("field", CHANGES)
+def test_identity_changes_with_every_field(field: str) -> None:
+    fields = json.loads(experiment().canonical())
+    table, _, name = field.rpartition(".")
+    (fields[table] if table else fields)[name] = CHANGES[field]
+    assert Experiment.from_json(json.dumps(fields)).identity != experiment().identity
+
+
+def test_the_table_of_changes_has_every_field() -> None:
+    fields = json.loads(experiment().canonical())
+    every = {f"{k}.{n}" for k, v in fields.items() if isinstance(v, dict) for n in v} | {
+        k for k, v in fields.items() if not isinstance(v, dict)
+    }
+    alone = {"name", "task.kind", "model.kind", "training.algorithm", "pruning.criterion", "pruning.fractions"}
+    assert every - alone == set(CHANGES)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"name": "../x"}, "name"),
+        ({"seeds": [1, 1]}, "every seed may stand once"),
+        ({"seeds": []}, "at least 1"),
+        ({"seeds": [-1]}, "greater than or equal to 0"),
+        ({"seeds": [True]}, "valid integer"),
+        ({"arms": ["winning", "winning"]}, "every arm may stand once"),
+        ({"arms": ["wining"]}, 'did you mean "winning"'),
+        ({"arms": ["dense", "winning"]}, "always trained"),
+        ({"arms": ["random"]}, 'derives its mask from "winning"'),
+        ({"arms": ["winning", "winning_init"]}, "same arm"),
+        ({"arms": ["one_shot", "one_shot_init"]}, "same arm"),
+        ({"arms": ["finetune", "lr_rewind"]}, "same arm"),
+        ({"pruning": {"keep": ["bias"]}}, 'did you mean "biases"'),
+        ({"pruning": {"fractions": {"biases": 0.1}}}, "needs pruning.scope"),
+        ({"pruning": {"fraction": 1.0}}, "less than 1"),
+        ({"pruning": {"fraction": 0.0}}, "greater than 0"),
+        ({"pruning": {"fraction": float("nan")}}, "less than 1"),
+        ({"rewinding": {"weights": 512}}, "before training.length 512"),
+        ({"rewinding": {"weights": -1}}, "greater than or equal to 0"),
+        ({"rewinding": {"prune_from": 513}}, "up to 512"),
+        ({"rewinding": {"prune_from": 100, "weights": 200, "schedule": "rewind"}}, "never passes it"),
+        ({"rewinding": {"prune_from": 100}, "arms": ["finetune"]}, "never passes it"),
+        ({"model": {"hidden": [1]}}, "greater than or equal to 2"),
+        ({"training": {"learning_rate": float("inf")}}, "finite"),
+        ({"training": {"length": 512.0}}, "valid integer"),
+        ({"training": {"length": "512"}}, "valid integer"),
+        (
+            {"arms": ["winning", "a", "b"], "arm": {"a": {"mask": "ticket", "weights": "fresh"},
+             "b": {"mask": "random", "weights": "fresh", "of": "a"}}},
+            "has a borrowed mask itself",
+        ),
+        ({"arms": ["winning", "a"], "arm": {"a": {"mask": "ticket", "weights": "final"}}}, "own pruning"),
+        ({"arms": ["winning", "a"], "arm": {"a": {"mask": "ticket", "weights": "fresh", "schedule": "end"}}}, "end"),
+        ({"arm": {"dense": {"mask": "ticket", "weights": "fresh"}}}, "always trained"),
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_refused(fields: dict[str, Any], sentence: str) -> None:
+    assert sentence in refused(**fields)
+
+
+def test_arms_that_only_the_rewind_point_tells_apart_are_accepted_with_one() -> None:
+    one = experiment(arms=["winning", "winning_init", "one_shot", "one_shot_init"], rewinding={"weights": 10})
+    assert len(one.arms) == 4
+
+
+def test_two_random_arms_are_replicates() -> None:
+    experiment(arms=["winning", "random", "again"], arm={"again": {"mask": "random", "weights": "fresh"}})
+
+
+def test_two_arms_with_shuffled_weights_are_replicates() -> None:
+    experiment(arms=["winning", "shuffled_weights", "b"], arm={"b": {"mask": "ticket", "weights": "shuffled"}})
+
+
+def test_an_experiment_is_immutable() -> None:
+    one = experiment()
+    with pytest.raises(ValidationError):
+        one.name = "b"
+    with pytest.raises(ValidationError):
+        one.training.length = 1
+
+
+def test_a_files_own_arm_comes_before_a_built_in_one_of_its_name() -> None:
+    one = experiment(arm={"random": {"mask": "random_global", "weights": "fresh"}})
+    assert one.arm_named("random").mask == "random_global"
+    assert one.arm_named("winning") == BUILT_IN["winning"]
+
+
+def test_rewinding_to_zero_is_not_the_same_as_not_saying_it() -> None:
+    assert experiment(rewinding={"weights": 0}).rewinding.weights == 0
+    assert experiment(seeds=[0]).seeds == (0,)
+    assert experiment(training={"gamma": 0.0, "entropy_weight": 0.0}).training.gamma == 0.0
+
+
+@given(st.floats(0.01, 0.99), st.integers(0, 50))
+def test_density_is_one_minus_p_to_the_k(fraction: float, round: int) -> None:
+    pruning = Pruning(fraction=fraction, fractions={"biases": 0.5}, scope="layerwise")
+    assert pruning.density(round) == pytest.approx((1 - fraction) ** round)
+    assert pruning.density(round, "biases") == 0.5**round
+    assert pruning.density(0) == 1.0
+
+
+def test_an_experiment_that_keeps_every_parameter_is_refused() -> None:
+    from lth_core.models.mlp import ActorCritic
+
+    keep = ["weights", "biases"]
+    assert prunable(ActorCritic(experiment().model, 4, 2).groups(), Pruning(keep=tuple(keep))) == ()
+    refused(pruning={"keep": keep})

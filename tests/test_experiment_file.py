@@ -1,0 +1,208 @@
+"""Experiment files: what is accepted, and the sentence for what is not."""
+
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lth_core.errors import InputError
+from lth_core.experiment import Experiment
+from lth_core.experiment_file import load_experiment, resolve
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("[pq]*/*.toml"))
+
+
+def write(folder: Path, text: str, name: str = "tiny.toml") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def sentence(folder: Path, text: str, *overrides: str, name: str = "tiny.toml") -> str:
+    with pytest.raises(InputError) as caught:
+        load_experiment(write(folder, text, name), overrides)
+    said = str(caught.value)
+    assert "\n" not in said
+    assert not any(unicodedata.category(c) in {"Cc", "Cf"} for c in said)
+    return said
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_the_shipped_experiments_are_accepted(path: Path) -> None:
+    assert load_experiment(path).name == path.stem
+
+
+def test_a_count_of_seeds_a_default_name_and_overrides(tmp_path: Path) -> None:
+    path = write(tmp_path, 'seeds = 3\n[pruning]\nrounds = 5\n[training]\noptimizer = "adam"')
+    one = load_experiment(
+        path, ["pruning.rounds=2", "seeds=[4, 7]", "training.optimizer=rmsprop", "task.environment=Acrobot-v1"]
+    )
+    assert (one.name, one.seeds, one.pruning.rounds) == ("tiny", (4, 7), 2)
+    assert (one.training.optimizer, one.task.environment) == ("rmsprop", "Acrobot-v1")
+    assert load_experiment(path).seeds == (0, 1, 2)
+    assert load_experiment(path, ["name=other", "seeds = 1"]).name == "other"
+    assert load_experiment(path, ["pruning.rounds=3"]).identity != one.identity
+
+
+BAD = [
+    ("seeds = 0", ["tiny.toml", "seeds = 0", "1 to 1000"]),
+    ("seeds = true", ["seeds = true"]),
+    ("", ["seeds is missing"]),
+    ("seeds = 2\nrunds = 3", ["runds is not a field", "accepted are name, task"]),
+    ("seeds = 2\n[pruning]\nround = 3", ["pruning.round is not a field", "fraction, rounds", 'did you mean "rounds"?']),
+    ("seeds = 2\n[training]\nlength = -5", ["training.length = -5", "greater than 0"]),
+    ("seeds = 2\n[training]\nlength = 1.5", ["training.length = 1.5", "integer"]),
+    ('seeds = 2\n[training]\noptimizer = "adm"', ['training.optimizer = "adm"', "'adam'", 'did you mean "adam"?']),
+    ("seeds = 2\n[training]\ngamma = nan", ["training.gamma = NaN"]),
+    ("seeds = 2\n[training]\nlearning_rate = inf", ["training.learning_rate", "finite"]),
+    ('seeds = 2\n[task]\nenvironment = "CartPole-v9"', ['task.environment = "CartPole-v9"', "did you mean"]),
+    ('seeds = 2\n[pruning]\nkeep = ["bises"]', ['pruning.keep "bises"', 'did you mean "biases"?', "policy_head"]),
+    ('seeds = 2\narms = ["wining"]', ['arms "wining" is not defined', 'did you mean "winning"?']),
+    ('seeds = 2\narms = "winning"', ['arms = "winning"']),
+    ('seeds = 2\nname = "a/b"', ['name "a/b"', "accepted are up to 80 letters"]),
+    ("seeds = 2\n[arm.own]\nmask = \"tickets\"\nweights = \"fresh\"", ["mask", "tickets", 'did you mean "ticket"?']),
+    ("seeds = 2\n[arm.own]\nmsk = 1", ["arm.own"]),
+    ("seeds = 2\nmodel = 3", ["model = 3"]),
+    ("seeds = 2\n[model]\nhidden = [8, 0]", ["model.hidden.1 = 0"]),
+    ("seeds = 2\nseeds = 3", ["not valid TOML"]),
+    ("seeds = ", ["not valid TOML"]),
+    ("x = " + "[" * 5000, ["not valid TOML"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "parts"), BAD, ids=[b[0].replace("\n", " ")[:40] for b in BAD])
+def test_a_bad_file_is_answered_by_a_sentence_that_names_what_is_wrong(
+    tmp_path: Path, text: str, parts: list[str]
+) -> None:
+    said = sentence(tmp_path, text)
+    assert "tiny.toml" in said
+    for part in parts:
+        assert part in said
+
+
+@pytest.mark.parametrize("value", ['"finall"', "0", "2.5"])
+def test_a_bad_prune_from_is_named_as_in_the_file_with_both_kinds_of_values(tmp_path: Path, value: str) -> None:
+    said = sentence(tmp_path, f"seeds = 2\n[rewinding]\nprune_from = {value}")
+    assert f"rewinding.prune_from = {value}" in said
+    assert "final" in said
+    assert "integer" in said or "greater than" in said
+
+
+def test_files_that_cannot_be_read_are_answered_by_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No such file"):
+        load_experiment(tmp_path / "none.toml")
+    with pytest.raises(InputError, match="directory"):
+        load_experiment(tmp_path)
+    (tmp_path / "latin.toml").write_bytes(b'name = "\xe4"')
+    with pytest.raises(InputError, match="not UTF-8 text"):
+        load_experiment(tmp_path / "latin.toml")
+    (tmp_path / "large.toml").write_bytes(b"#" * 1_000_001)
+    with pytest.raises(InputError, match="larger than"):
+        load_experiment(tmp_path / "large.toml")
+    assert "does not serve as a name" in sentence(tmp_path, "seeds = 1", name="-rf x.toml")
+
+
+@pytest.mark.parametrize(
+    ("override", "part"),
+    [
+        ("pruning.rounds", "accepted is field=value"),
+        ("=3", "accepted is field=value"),
+        ("seeds.x=3", "seeds is no table"),
+        ("pruning.rouns=3", 'did you mean "rounds"?'),
+        ("pruning.rounds=x", 'pruning.rounds = "x"'),
+        ("pruning.rounds=", "pruning.rounds"),
+        (".=3", "is not a field"),
+    ],
+)
+def test_a_bad_override_is_answered_by_a_sentence(tmp_path: Path, override: str, part: str) -> None:
+    assert part in sentence(tmp_path, "seeds = 2", override)
+
+
+@pytest.mark.parametrize("place", ["file", "override", "nested override", "huge seeds"])
+def test_numbers_and_nesting_beyond_pythons_limits_are_answered_by_a_sentence(tmp_path: Path, place: str) -> None:
+    digits = "9" * 5000
+    if place == "file":
+        sentence(tmp_path, f"seeds = 2\nx = {digits}")
+    elif place == "override":
+        sentence(tmp_path, "seeds = 2", f"pruning.rounds={digits}")
+    elif place == "nested override":
+        sentence(tmp_path, "seeds = 2", "pruning.rounds=" + "[" * 5000)
+    else:
+        sentence(tmp_path, "seeds = 0x" + "f" * 5000)
+
+
+HOSTILE = "\\u001b]0;owned\\u0007\\u202e\\u009b31m\\u200b\\r\\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'seeds = 2\n"{HOSTILE}" = 1',
+        f'seeds = 2\nname = "{HOSTILE}"',
+        f'seeds = 2\n[training]\noptimizer = "{HOSTILE}"',
+        f'seeds = 2\n[training]\n"{HOSTILE}" = 1',
+        f'seeds = 2\n[arm."{HOSTILE}"]\nmask = "ticket"\nweights = "fresh"',
+        f'seeds = "{HOSTILE}"',
+        f'seeds = 2\n[task]\nenvironment = "{HOSTILE}"',
+        f'seeds = 2\narms = ["{HOSTILE}"]',
+        f'seeds = 2\n[pruning]\nkeep = ["{HOSTILE}"]',
+    ],
+)
+def test_control_characters_of_a_file_never_reach_the_sentence(tmp_path: Path, text: str) -> None:
+    assert "tiny.toml" in sentence(tmp_path, text)
+
+
+def test_control_characters_of_a_files_name_never_reach_the_sentence(tmp_path: Path) -> None:
+    sentence(tmp_path, "seeds = 0", name="a\x1b]0;x\x07\u202e.toml")
+    sentence(tmp_path, "seeds = 2", "a\x1b[31m")
+
+
+plain = st.recursive(
+    st.one_of(
+        st.none().map(lambda _: ""), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.dates(),
+        st.sampled_from(["winning", "final", "global", "adam", "CartPole-v1", "ticket", "fresh", "biases"]),
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=6), inner, max_size=3)),
+    max_leaves=8,
+)  # fmt: skip
+tables = {
+    "task": ["kind", "environment"],
+    "model": ["kind", "hidden", "activation", "initialisation"],
+    "training": list(Experiment.model_fields["training"].default.model_dump()),
+    "pruning": list(Experiment.model_fields["pruning"].default.model_dump()),
+    "rewinding": list(Experiment.model_fields["rewinding"].default.model_dump()),
+}
+
+
+@st.composite
+def files(draw: st.DrawFn) -> dict[str, Any]:
+    fields: dict[str, Any] = {"name": "a", "seeds": 2}
+    for _ in range(draw(st.integers(1, 3))):
+        table = draw(st.sampled_from([*tables, "", "", "arm"]))
+        if table in tables:
+            held = fields.setdefault(table, {})
+            if isinstance(held, dict):
+                held[draw(st.one_of(st.sampled_from(tables[table]), st.text(max_size=5)))] = draw(plain)
+        elif table == "arm":
+            fields["arm"] = {draw(st.sampled_from(["a", "b", "winning", "", "\x1b"])): draw(plain)}
+        else:
+            name = draw(st.one_of(st.sampled_from(["name", "seeds", "arms", *tables]), st.text(max_size=5)))
+            fields[name] = draw(plain)
+    return fields
+
+
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@given(files())
+def test_whatever_a_file_holds_it_gives_an_experiment_or_a_sentence(fields: dict[str, Any]) -> None:
+    try:
+        found = resolve(fields, "f.toml")
+    except InputError as error:
+        said = str(error)
+        assert said.startswith("f.toml: ")
+        assert len(said) < 3000
+        assert not any(unicodedata.category(c) in {"Cc", "Cf", "Cs"} for c in said)
+    else:
+        assert Experiment.from_json(found.canonical()) == found

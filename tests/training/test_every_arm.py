@@ -1,0 +1,139 @@
+"""Smoke matrix: every arm under every scope trains one round through an attempt, and every audit passes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lth_core.arms import BUILT_IN
+from lth_core.engine.attempt import Attempt
+from lth_core.engine.batch import DONE, BatchFolder, BatchSpec, ParentSpec, TrialSpec
+from lth_core.experiment import Experiment
+from lth_core.plan import TrialKey, parents
+from lth_core.store.records import read_from
+from lth_core.store.workspace import Workspace
+from lth_core.tickets import derive
+from tests.small import experiment
+
+
+class Batches:
+    """Runs rounds as the engine does: a batch a round, parents by path and checksum."""
+
+    def __init__(self, folder: Path, settings: Experiment) -> None:
+        self.workspace, self.settings = Workspace(folder), settings
+        self.workspace.create()
+        self.results: dict[TrialKey, dict[str, Any]] = {}
+        self.audits: dict[TrialKey, dict[str, bool]] = {}
+        self.failures: dict[TrialKey, str] = {}
+        self._numbers: dict[int, TrialKey] = {}
+        self._batch = 0
+
+    def run(self, keys: list[TrialKey]) -> None:
+        self._batch += 1
+        specs = []
+        for key in keys:
+            self._numbers[len(self._numbers) + 1] = key
+            specs.append(TrialSpec(len(self._numbers), key))
+        needed = {p for k in keys if k.round for p in parents(self.settings, k.arm, k.round, k.seed)}
+        spec = BatchSpec(
+            self._batch, 1, self.settings, tuple(specs),
+            tuple(ParentSpec(p, self.results[p]["tensors"], self.results[p]["sha256"]) for p in sorted(needed)),
+            str(self.workspace.tensorboard(1, self.settings.name).relative_to(self.workspace.folder)),
+        )  # fmt: skip
+        folder = BatchFolder(self.workspace.batch(self._batch))
+        folder.create(spec)
+        attempt = folder.begin(1)
+        running = Attempt(self.workspace, self._batch, 1, "cpu", lambda: False)
+        try:
+            assert running.run() == DONE
+        finally:
+            running.close()
+        for record in read_from(attempt / "records.jsonl", 0)[0]:
+            key = self._numbers[record["trial"]]
+            if record["kind"] == "done":
+                self.results[key] = record
+            elif record["kind"] == "audit":
+                found = self.audits.setdefault(key, {})
+                found |= {f"{record['moment']} {name}": passed for name, passed, _ in record["checks"]}
+            elif record["kind"] == "failed":
+                self.failures[key] = record["error"]
+
+
+def dense(settings: Experiment) -> list[TrialKey]:
+    return [TrialKey(0, "dense", seed) for seed in settings.seeds]
+
+
+@pytest.mark.parametrize("scope", ["global", "layerwise"])
+def test_every_built_in_arm_trains_a_round_and_passes_all_audits(scope: str, tmp_path: Path) -> None:
+    settings = experiment(
+        arms=list(BUILT_IN),
+        pruning={"scope": scope, "rounds": 1},
+        rewinding={"weights": 128},
+        training={"learning_rate_schedule": "linear"},
+    )
+    batches = Batches(tmp_path, settings)
+    batches.run(dense(settings))
+    keys = [TrialKey(1, arm, seed) for arm in BUILT_IN for seed in settings.seeds]
+    batches.run(keys)
+    assert not batches.failures
+    assert set(batches.results) == {*dense(settings), *keys}
+    for key in keys:
+        passed = batches.audits[key]
+        assert all(passed.values()), (key, passed)
+        assert {"before density", "before nested", "before start_weights", "after dead_weights", "after finite"} <= (
+            passed.keys()
+        )
+        assert "after dead_mean" in passed
+        assert "after dead_square" in passed
+        assert (tmp_path / batches.results[key]["tensors"]).is_file()
+    assert len({batches.results[key]["sha256"] for key in keys}) >= len(keys) - 2 * 2  # one_shot is winning in round 1
+
+
+@pytest.mark.parametrize("scope", ["global", "layerwise"])
+def test_two_rounds_with_rewound_optimizer_relu_rmsprop_and_games(scope: str, tmp_path: Path) -> None:
+    settings = experiment(
+        arms=["winning", "one_shot", "random", "shuffled_weights"],
+        seeds=[7],
+        model={"hidden": [8, 8], "activation": "relu", "initialisation": "orthogonal"},
+        pruning={"scope": scope, "rounds": 2, "keep": ["biases", "value_head"]},
+        rewinding={"weights": 4, "schedule": "rewind", "optimizer": "rewind", "prune_from": 12},
+        training={"optimizer": "rmsprop", "unit": "games", "length": 16, "max_gradient_norm": 0.5},
+    )
+    batches = Batches(tmp_path, settings)
+    batches.run(dense(settings))
+    for round in (1, 2):
+        batches.run([TrialKey(round, arm, 7) for arm in settings.arms])
+    assert not batches.failures
+    assert all(all(passed.values()) for passed in batches.audits.values())
+    assert len(batches.results) == 9
+
+
+def test_a_failed_audit_fails_its_trial_alone_and_trains_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = experiment(arms=["winning", "shuffled_mask"], pruning={"rounds": 1}, seeds=[0])
+    batches = Batches(tmp_path, settings)
+    batches.run(dense(settings))
+    monkeypatch.setattr(derive, "permuted", lambda mask, order: mask)
+    keys = [TrialKey(1, "winning", 0), TrialKey(1, "shuffled_mask", 0)]
+    batches.run(keys)
+    assert set(batches.failures) == {keys[1]}
+    assert "mask differs in 0 entries" in batches.failures[keys[1]]
+    assert keys[0] in batches.results
+    assert keys[1] not in batches.results
+    records = (tmp_path / "batches/000002/attempt-1/records.jsonl").read_text().splitlines()
+    kinds = [json.loads(r)["kind"] for r in records if json.loads(r)["trial"] == 3]
+    assert set(kinds) == {"layers", "audit", "failed"}
+
+
+def test_a_parent_whose_file_has_changed_fails_the_batch(tmp_path: Path) -> None:
+    settings = experiment(arms=["winning"], pruning={"rounds": 1}, seeds=[0])
+    batches = Batches(tmp_path, settings)
+    batches.run(dense(settings))
+    path = tmp_path / batches.results[TrialKey(0, "dense", 0)]["tensors"]
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(Exception, match="checksum"):
+        batches.run([TrialKey(1, "winning", 0)])

@@ -1,0 +1,221 @@
+"""Advantages, time limits, learning-rate schedules and clipping, against references written the slow way."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lth_core.tasks import control
+from lth_core.tasks.control import Step
+from lth_core.training.a2c import Start, _advantages
+from lth_core.training.episodes import Episodes
+from tests.small import experiment, stack, starts
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*out of date:DeprecationWarning")
+
+
+def _slowly(
+    rewards: np.ndarray, ends: np.ndarray, values: np.ndarray, bootstrap: np.ndarray, gamma: float, lam: float
+) -> np.ndarray:
+    """Advantages by the definition: a sum of discounted temporal differences up to the end of the episode."""
+    tickets, steps, environments = rewards.shape
+    found = np.zeros(rewards.shape)
+    for t in range(tickets):
+        for e in range(environments):
+            for start in range(steps):
+                factor = 1.0
+                for i in range(start, steps):
+                    following = 0.0 if ends[t, i, e] else (values[t, i + 1, e] if i + 1 < steps else bootstrap[t, e])
+                    found[t, start, e] += factor * (rewards[t, i, e] + gamma * following - values[t, i, e])
+                    if ends[t, i, e]:
+                        break
+                    factor *= gamma * lam
+    return found
+
+
+def _drawn(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    shape = (2, 7, 3)
+    return (
+        rng.normal(size=shape).astype(np.float32),
+        rng.random(shape) < 0.25,
+        rng.normal(size=shape).astype(np.float32),
+        rng.normal(size=(2, 3)).astype(np.float32),
+    )
+
+
+@given(st.integers(0, 10_000), st.sampled_from([0.0, 0.5, 0.99, 1.0]), st.sampled_from([0.0, 0.3, 0.95, 1.0]))
+def test_advantages_equal_the_definition(seed: int, gamma: float, lam: float) -> None:
+    rewards, ends, values, bootstrap = _drawn(seed)
+    found = _advantages(rewards, ends, values, bootstrap, gamma, lam)
+    np.testing.assert_allclose(found, _slowly(rewards, ends, values, bootstrap, gamma, lam), rtol=1e-4, atol=1e-5)
+
+
+def test_with_lambda_one_targets_are_n_step_returns() -> None:
+    rewards, _, values, bootstrap = _drawn(1)
+    ends = np.zeros(rewards.shape, bool)
+    ends[0, 3, 0] = True
+    targets = _advantages(rewards, ends, values, bootstrap, 0.9, 1.0) + values
+    rest = [rewards[0, i, 0] for i in range(4)]
+    assert targets[0, 0, 0] == pytest.approx(sum(0.9**i * r for i, r in enumerate(rest)), rel=1e-5)
+    rest = [rewards[1, i, 2] for i in range(7)]
+    assert targets[1, 0, 2] == pytest.approx(
+        sum(0.9**i * r for i, r in enumerate(rest)) + 0.9**7 * bootstrap[1, 2], rel=1e-4
+    )
+
+
+def test_with_lambda_zero_advantages_are_temporal_differences() -> None:
+    rewards, ends, values, bootstrap = _drawn(2)
+    following = np.concatenate([values[:, 1:], bootstrap[:, None]], axis=1)
+    expected = rewards + 0.9 * following * ~ends - values
+    np.testing.assert_allclose(_advantages(rewards, ends, values, bootstrap, 0.9, 0.0), expected, rtol=1e-5, atol=1e-6)
+
+
+@given(st.integers(0, 10_000), st.sampled_from([0.0, 0.7, 1.0]))
+def test_nothing_leaks_across_the_end_of_an_episode(seed: int, lam: float) -> None:
+    rewards, ends, values, bootstrap = _drawn(seed)
+    ends[:, 3] = True
+    before = _advantages(rewards, ends, values, bootstrap, 0.99, lam)[:, :4]
+    rewards[:, 4:], values[:, 4:], bootstrap[:] = 1e6, -1e6, 1e6
+    np.testing.assert_array_equal(_advantages(rewards, ends, values, bootstrap, 0.99, lam)[:, :4], before)
+
+
+class Scripted:
+    """Two environments of one ticket: at step 2 the first is terminated, the second cut by a time limit."""
+
+    inputs, actions, limit = 4, 2, 100
+
+    def __init__(self, cut: bool) -> None:
+        self._cut, self._steps = cut, 0
+
+    def reset(self) -> np.ndarray:
+        return np.full((1, 2, 4), 0.1, np.float32)
+
+    def step(self, actions: np.ndarray) -> Step:
+        self._steps += 1
+        now = self._steps == 2
+        terminated, truncated = np.array([[now, False]]), np.array([[False, now and self._cut]])
+        fresh = np.full((1, 2, 4), 0.5 if now else 0.2, np.float32)
+        last = np.array([[[3.0, 1, 2, 1], [-1.0, 2, 1, 0]]], np.float32) if now else None
+        return Step(fresh, last, np.ones((1, 2), np.float32), terminated, truncated)
+
+    def state(self) -> None:
+        return None
+
+
+def _targets(cut: bool, monkeypatch: pytest.MonkeyPatch, **training: float) -> tuple[np.ndarray, np.ndarray]:
+    """Targets (n, E) of one rollout, and the value of the observation that was cut off."""
+    settings = experiment(training={"environments": 2, "n_steps": 4, **training})
+    model, own = starts(settings, 1, density=1.1)
+    monkeypatch.setattr(control, "make", lambda *_: Scripted(cut))
+    one = stack(settings, own, model)
+    layers = model.layers(one._flat)
+
+    def value(observation: list[float]) -> float:
+        return float(model.forward(layers, torch.tensor([[observation]]))[-1][0, 0, -1])
+
+    rollout = one._collect(layers)
+    fresh, cut_off = value([0.2] * 4), value([-1.0, 2, 1, 0])
+    return rollout.targets.view(4, 2).numpy(), np.array([fresh, cut_off])
+
+
+def test_a_time_limit_bootstraps_from_the_cut_state_and_a_termination_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    targets, (fresh, cut_off) = _targets(True, monkeypatch, gamma=0.9, reward_scale=0.5)
+    # After the end both play two more steps of a new episode, then its last state's value.
+    after = 0.5 + 0.9 * 0.5 + 0.81 * fresh
+    assert targets[2] == pytest.approx([after, after], rel=1e-5)
+    assert targets[0, 0] == pytest.approx(0.5 + 0.9 * 0.5, rel=1e-5)
+    assert targets[0, 1] == pytest.approx(0.5 + 0.9 * 0.5 + 0.81 * cut_off, rel=1e-5)
+    assert targets[1] == pytest.approx([0.5, 0.5 + 0.9 * cut_off], rel=1e-5)
+
+
+def test_without_a_cut_the_same_environment_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    targets, (fresh, _) = _targets(False, monkeypatch, gamma=0.9)
+    assert targets[0, 1] == pytest.approx(sum(0.9**i for i in range(4)) + 0.9**4 * fresh, rel=1e-5)
+
+
+def test_an_episode_may_not_be_cut_twice_in_one_rollout() -> None:
+    settings = experiment(task={"environment": "CartPole-v0"}, training={"n_steps": 201})
+    model, own = starts(settings, 1)
+    with pytest.raises(ValueError, match="exceeds the episode limit 200"):
+        stack(settings, own, model)
+
+
+def test_the_linear_schedule_falls_to_its_end_and_each_ticket_stands_where_it_stands() -> None:
+    settings = experiment(
+        training={
+            "length": 320, "learning_rate": 0.1, "learning_rate_schedule": "linear", "learning_rate_end": 0.2,
+        }
+    )  # fmt: skip
+    model, own = starts(settings, 1)
+    one = stack(
+        settings,
+        [
+            Start(0, own[0].weights, own[0].mask, first, last)
+            for first, last in ((0, 320), (160, 320), (320, 640), (0, 10**6))
+        ],
+        model,
+    )
+    one.trained = 160
+    assert one._rate().flatten().tolist() == pytest.approx([0.06, 0.02, 0.02, 0.06])
+    one.trained = 0
+    assert one._rate().flatten().tolist() == pytest.approx([0.1, 0.06, 0.02, 0.1])
+
+
+def test_the_constant_schedule_is_constant() -> None:
+    settings = experiment(training={"learning_rate": 0.25})
+    model, own = starts(settings, 2)
+    one = stack(settings, own, model)
+    one.trained = 400
+    assert one._rate().flatten().tolist() == [0.25, 0.25]
+
+
+def test_clipping_limits_each_tickets_norm_by_itself() -> None:
+    settings = experiment(training={"max_gradient_norm": 0.5})
+    model, own = starts(settings, 2)
+    one = stack(settings, own, model)
+    gradient = torch.zeros_like(one._flat)
+    gradient[0, :4], gradient[1, :4] = 3.0, 0.1
+    one._clip(gradient)
+    assert float(gradient[0].norm()) == pytest.approx(0.5, rel=1e-5)
+    assert gradient[1, :4].tolist() == [pytest.approx(0.1)] * 4
+
+
+def test_gradients_are_masked_before_they_are_clipped() -> None:
+    settings = experiment(training={"max_gradient_norm": 1e-3})
+    model, own = starts(settings, 2, density=0.3)
+    one = stack(settings, own, model)
+    seen: list[torch.Tensor] = []
+    clip = one._clip
+
+    def watched(gradient: torch.Tensor) -> None:
+        seen.append(gradient.clone())
+        clip(gradient)
+        seen.append(gradient.clone())
+
+    one._clip = watched  # type: ignore[method-assign]
+    one.update()
+    before, after = seen
+    dead = one._mask == 0
+    assert dead.any()
+    assert not before[dead].any()
+    assert before[~dead].any()
+    assert after.norm(dim=1).tolist() == pytest.approx([1e-3, 1e-3], rel=1e-3)
+
+
+def test_the_score_is_the_mean_of_the_last_finished_episodes() -> None:
+    episodes = Episodes(2, 2, 3)
+    assert repr(episodes.score(0)) == "nan"
+    ended = np.array([[True, False], [False, False]])
+    for reward in (1.0, 2.0, 3.0, 4.0):
+        episodes.add(np.array([[reward, 1.0], [1.0, 1.0]]), ended)
+    assert episodes.score(0) == 3.0
+    episodes.add(np.array([[0.0, 1.0], [1.0, 1.0]]), np.array([[False, True], [False, True]]))
+    assert episodes.score(0) == pytest.approx((3 + 4 + 5) / 3)
+    assert episodes.score(1) == 5.0
+    assert episodes.finished.tolist() == [5, 1]
+    episodes.keep([1])
+    assert episodes.score(0) == 5.0

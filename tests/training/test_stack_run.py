@@ -1,0 +1,242 @@
+"""Runs to their end: records, snapshots, checkpoints, games as unit, diverging tickets, stopping and resuming."""
+
+import dataclasses
+import json
+
+import pytest
+import torch
+
+from lth_core.experiment import Experiment
+from lth_core.training.a2c import Start
+from lth_core.training.run import StackRun
+from tests.small import Memory, experiment, stack_run, starts
+
+
+def ran(settings: Experiment, own: list[Start], arm: str = "dense") -> Memory:
+    sink = Memory()
+    assert stack_run(settings, own, sink, arm).run()
+    return sink
+
+
+def resumed(settings: Experiment, own: list[Start], checkpoint: tuple, stop_at: int | None = None) -> tuple:
+    sink = Memory(stop_at)
+    run = stack_run(settings, own, sink)
+    _, arrays, values = checkpoint
+    run.restore({n: a.copy() for n, a in arrays.items()}, json.loads(json.dumps(values)))
+    return run.run(), sink
+
+
+def test_records_come_at_the_steps_that_the_experiment_fixes_and_at_the_end() -> None:
+    settings = experiment(training={"record_every": 128, "length": 500, "checkpoint_every": 256})
+    sink = ran(settings, starts(settings, 2)[1])
+    # An update is 32 steps: 512 is the end of the first update at or after 500.
+    assert sorted({step for _, step, _ in sink.records}) == [128, 256, 384, 512]
+    assert [step for step, _, _ in sink.checkpoints] == [256]
+    assert sink.results[0][0] == 512
+    names = set(sink.records[0][2])
+    assert names == {"loss/policy", "loss/value", "entropy", "return/train", "games"}
+    last = [values for trial, step, values in sink.records if trial == 1 and step == 512][-1]
+    assert last["return/train"] == sink.results[1][3]
+
+
+def test_steps_that_are_no_multiple_of_an_update_are_recorded_at_the_first_update_after_them() -> None:
+    settings = experiment(training={"record_every": 100, "length": 320})
+    sink = ran(settings, starts(settings, 1)[1])
+    assert list(dict.fromkeys(step for _, step, _ in sink.records)) == [128, 224, 320]
+
+
+def test_no_step_is_recorded_twice() -> None:
+    settings = experiment(training={"record_every": 128, "length": 512})
+    sink = ran(settings, starts(settings, 1)[1])
+    assert len({(trial, step) for trial, step, _ in sink.records}) == len(sink.records)
+
+
+@pytest.mark.parametrize("point", [0, 96, 100])
+def test_dense_runs_keep_their_initialisation_and_their_weights_at_the_rewind_point(point: int) -> None:
+    settings = experiment(rewinding={"weights": point, "optimizer": "rewind"})
+    _, own = starts(settings, 2)
+    sink = ran(settings, own)
+    shorter = experiment(training={"length": max(point, 1)}, rewinding={"weights": 0})
+    for trial in (0, 1):
+        kept = sink.snapshots[trial]
+        assert set(kept) == {"init", "rewind", "optimizer.mean", "optimizer.square", "optimizer.count"}
+        assert all(torch.equal(kept["init"][n], own[trial].weights[n] * m) for n, m in own[trial].mask.items())
+        expected = kept["init"] if point == 0 else ran(shorter, starts(shorter, 2)[1]).results[trial][1]
+        assert all(torch.equal(kept["rewind"][n], expected[n]) for n in expected)
+        moved = kept["optimizer.count"]["count"].item()
+        assert moved == -(-point // 32)
+
+
+def test_trials_that_are_not_dense_keep_no_rewind_point_and_prune_from_is_kept_of_all() -> None:
+    settings = experiment(rewinding={"prune_from": 100})
+    _, own = starts(settings, 1)
+    sink = ran(settings, own, "winning")
+    assert set(sink.snapshots[0]) == {"ranked"}
+    shorter = experiment(training={"length": 100})
+    expected = ran(shorter, starts(shorter, 1)[1]).results[0][1]
+    assert all(torch.equal(sink.snapshots[0]["ranked"][n], expected[n]) for n in expected)
+
+
+def test_with_games_as_unit_each_ticket_ends_on_its_own_and_equals_itself_alone() -> None:
+    settings = experiment(
+        training={"unit": "games", "length": 40, "learning_rate_schedule": "linear", "record_every": 64}
+    )
+    _, own = starts(settings, 5)
+    sink = ran(settings, own)
+    ends = [sink.results[i][0] for i in range(5)]
+    assert len(set(ends)) > 1
+    for trial in range(5):
+        alone = Memory()
+        run = stack_run(settings, [own[trial]], alone)
+        run.run()
+        mine, theirs = sink.results[trial], alone.results[0]
+        assert mine[0] == theirs[0]
+        assert all(torch.equal(mine[1][n], theirs[1][n]) for n in mine[1])
+        assert mine[3] == theirs[3]
+        records = [(step, repr(values)) for t, step, values in sink.records if t == trial]
+        assert records == [(step, repr(values)) for _, step, values in alone.records]
+        games = [values["games"] for t, _, values in sink.records if t == trial]
+        assert games[-1] >= 40
+
+
+def test_tickets_that_start_elsewhere_in_the_schedule_end_elsewhere() -> None:
+    settings = experiment()
+    _, own = starts(settings, 2)
+    late = dataclasses.replace(own[1], first=256)
+    sink = ran(settings, [own[0], late])
+    assert [sink.results[i][0] for i in (0, 1)] == [512, 256]
+
+
+def _diverging(settings: Experiment, at: int, in_last: bool = False) -> tuple[Memory, Memory]:
+    """A run in which ticket 0 breaks at update `at`, and one in which nothing does."""
+    _, own = starts(settings, 3)
+    healthy = ran(settings, own)
+    sink = Memory()
+    run = stack_run(settings, own, sink)
+    update = run.stack.update
+    turns = iter(range(1, 10_000))
+
+    def planted() -> None:
+        update()
+        if next(turns) == at:
+            run.stack._flat[0, 0] = float("nan")
+
+    run.stack.update = planted  # type: ignore[method-assign]
+    assert run.run()
+    return sink, healthy
+
+
+@pytest.mark.parametrize("at", [1, 9])
+def test_a_ticket_that_diverges_fails_alone_and_the_others_get_the_same_bits(at: int) -> None:
+    sink, healthy = _diverging(experiment(), at)
+    assert set(sink.failures) == {0}
+    assert "not a number" in sink.failures[0]
+    assert set(sink.results) == {1, 2}
+    assert sink.same_results(healthy, 1)
+    assert sink.same_results(healthy, 2)
+    for trial in (1, 2):
+        mine = [(step, repr(v)) for t, step, v in sink.records if t == trial]
+        assert mine == [(step, repr(v)) for t, step, v in healthy.records if t == trial]
+
+
+@pytest.mark.parametrize("record_every", [128, 10_000])
+def test_a_ticket_that_diverges_at_the_very_end_leaves_the_others_records_their_own(record_every: int) -> None:
+    sink, healthy = _diverging(experiment(training={"record_every": record_every}), 16)
+    assert set(sink.failures) == {0}
+    for trial in (1, 2):
+        mine = [(step, repr(v)) for t, step, v in sink.records if t == trial]
+        assert mine == [(step, repr(v)) for t, step, v in healthy.records if t == trial]
+
+
+def test_when_all_tickets_diverge_the_run_ends() -> None:
+    settings = experiment()
+    _, own = starts(settings, 1)
+    own[0].mask["value_head.bias"][0] = True
+    own[0].weights["value_head.bias"][0] = float("nan")
+    sink = ran(settings, own)
+    assert set(sink.failures) == {0}
+    assert not sink.results
+
+
+# Stopping and resuming
+
+LONG = experiment(training={"length": 1024, "checkpoint_every": 256, "record_every": 64}, rewinding={"weights": 300})
+
+
+def test_a_run_that_was_stopped_twice_equals_one_that_was_not() -> None:
+    _, own = starts(LONG, 3)
+    whole = ran(LONG, own)
+    first = Memory(stop_at=7)
+    assert not stack_run(LONG, own, first).run()
+    done, second = resumed(LONG, own, first.checkpoints[-1], stop_at=8)
+    assert not done
+    done, third = resumed(LONG, own, second.checkpoints[-1])
+    assert done
+    assert first.checkpoints[-1][0] == 7 * 32
+    assert second.checkpoints[-1][0] == 15 * 32
+    assert all(third.same_results(whole, trial) for trial in range(3))
+    records = [(t, step, repr(v)) for part in (first, second, third) for t, step, v in part.records]
+    assert records == [(t, step, repr(v)) for t, step, v in whole.records]
+    # The stops fell into the middle of episodes: an unfinished return was carried over.
+    assert first.checkpoints[-1][1]["episodes/running"].any()
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_a_run_goes_on_from_each_of_its_checkpoints_to_the_same_end(which: int) -> None:
+    _, own = starts(LONG, 2)
+    whole = ran(LONG, own)
+    done, rest = resumed(LONG, own, whole.checkpoints[which])
+    assert done
+    assert all(rest.same_results(whole, trial) for trial in range(2))
+    assert [c[0] for c in rest.checkpoints] == [c[0] for c in whole.checkpoints[which + 1 :]]
+
+
+def test_a_checkpoint_after_some_tickets_have_ended_goes_on_with_the_others() -> None:
+    settings = experiment(training={"length": 1024, "checkpoint_every": 128})
+    _, own = starts(settings, 3)
+    own[1] = dataclasses.replace(own[1], first=512 + 256)
+    whole = ran(settings, own)
+    after = next(c for c in whole.checkpoints if c[0] > 256)
+    assert after[2]["trials"] == [0, 2]
+    done, rest = resumed(settings, own, after)
+    assert done
+    assert set(rest.results) == {0, 2}
+    assert rest.same_results(whole, 0)
+    assert rest.same_results(whole, 2)
+
+
+ACROBOT = experiment(
+    task={"environment": "Acrobot-v1"},
+    training={"length": 640, "checkpoint_every": 160, "record_every": 160, "environments": 2},
+)
+
+
+def test_environments_that_cannot_be_saved_train_the_same_each_time() -> None:
+    _, own = starts(ACROBOT, 2)
+    assert all(ran(ACROBOT, own).same_results(ran(ACROBOT, own), t) for t in (0, 1))
+
+
+def test_environments_that_cannot_be_saved_go_on_from_a_checkpoint_to_the_same_end() -> None:
+    _, own = starts(ACROBOT, 2)
+    whole = ran(ACROBOT, own)
+    done, rest = resumed(ACROBOT, own, whole.checkpoints[1])
+    assert done
+    assert all(rest.same_results(whole, trial) for trial in (0, 1))
+
+
+def test_a_stop_between_checkpoints_saves_nothing_where_environments_cannot_be_saved() -> None:
+    _, own = starts(ACROBOT, 1)
+    sink = Memory(stop_at=3)
+    assert not stack_run(ACROBOT, own, sink).run()
+    assert sink.checkpoints == []
+
+
+def test_keeping_no_trial_ends_the_run() -> None:
+    settings = experiment()
+    _, own = starts(settings, 2)
+    sink = Memory()
+    run: StackRun = stack_run(settings, own, sink)
+    run.keep([])
+    assert run.run()
+    assert not sink.results
+    assert torch.isfinite(run.stack.weights(0)["trunk.0.bias"]).all()
