@@ -13,7 +13,7 @@ from lth_core.plan import TrialKey, plan
 from lth_core.store import metrics
 from lth_core.store.commands import unanswered
 from lth_core.store.database import Database
-from lth_core.store.metrics import MetricNames, Point
+from lth_core.store.metrics import Point
 from lth_core.store.workspace import Workspace
 
 START = 1_790_000_000.0
@@ -47,7 +47,6 @@ class Writer:
         self.workspace = Workspace(folder)
         self.workspace.create()
         self.database = Database(self.workspace.database, writer=True)
-        self.names = MetricNames()
         self.clock = START
 
     def job(self, made: Experiment, state: str, error: str | None = None) -> int:
@@ -87,7 +86,7 @@ class Writer:
                      float(values[-5:].mean()) if share >= 1 else None, row["id"]),
                 )  # fmt: skip
                 metrics.write(
-                    connection, self.names,
+                    connection,
                     [Point(row["id"], "return/train", int(s), float(v)) for s, v in zip(steps, values, strict=True)],
                 )  # fmt: skip
                 self._layers(connection, row["id"], key, made, collapse_from)
