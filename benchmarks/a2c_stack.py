@@ -5,6 +5,7 @@ n-steps and optimizer, in one process with one thread, taking turns. Run: python
 """
 
 import argparse
+import itertools
 import os
 import statistics
 import time
@@ -31,7 +32,7 @@ class Trunk(BaseFeaturesExtractor):
         super().__init__(observation_space, hidden[-1])
         sizes = [observation_space.shape[0], *hidden]
         layers = []
-        for a, b in zip(sizes, sizes[1:], strict=False):
+        for a, b in itertools.pairwise(sizes):
             layers += [torch.nn.Linear(a, b), torch.nn.Tanh()]
         self.layers = torch.nn.Sequential(*layers)
 
@@ -121,8 +122,8 @@ def main():
             pairs = [a / b for a, b in zip(rates[tickets], peers, strict=True)]
             name = "x".join(map(str, hidden))
             print(
-                f"{name:12} {tickets:8} {statistics.median(peers):15,.0f}/s {statistics.median(rates[tickets]):12,.0f}/s"
-                f" {statistics.median(pairs):8.1f}x   ({min(pairs):.1f} to {max(pairs):.1f})",
+                f"{name:12} {tickets:8} {statistics.median(peers):15,.0f}/s "
+                f"{statistics.median(rates[tickets]):12,.0f}/s {statistics.median(pairs):8.1f}x   ({min(pairs):.1f} to {max(pairs):.1f})",
                 flush=True,
             )
 

@@ -26,6 +26,9 @@ def load_experiment(path: Path, overrides: Iterable[str] = ()) -> Experiment:
     """
     shown = one_line(path)
     try:
+        if not path.is_file():
+            path.stat()  # raises where there is nothing
+            raise InputError(f"{shown}: not a regular file")
         if path.stat().st_size > _LARGEST_FILE:
             raise InputError(f"{shown}: larger than {_LARGEST_FILE:,} bytes, no experiment file")
         fields = tomllib.loads(path.read_bytes().decode())
@@ -52,23 +55,37 @@ def resolve(fields: dict[str, Any], source: str) -> Experiment:
             raise InputError(f"{source}: seeds = {_shown(seeds)}: accepted is a count from 1 to 1000 or a list")
         fields = {**fields, "seeds": list(range(seeds))}
     try:
-        experiment = Experiment.model_validate_json(json.dumps(fields, default=str))
+        experiment = Experiment.model_validate_json(json.dumps(fields, default=_refuse))
     except ValidationError as error:
         raise InputError(f"{source}: {_sentence(error)}") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{source}: {one_line(error)}") from None
-    _check_environment(experiment.task.environment, source)
+    _check_environment(experiment, source)
     return experiment
 
 
-def _check_environment(name: str, source: str) -> None:
+def _check_environment(experiment: Experiment, source: str) -> None:
     """Here and not in the model: a stored experiment can be read where its environment is not installed."""
     import gymnasium
 
+    from lth_core.tasks import control
+
+    name = experiment.task.environment
     if name not in gymnasium.registry:
         near = did_you_mean(name, gymnasium.registry)
         shown = one_line(name, 80)
         raise InputError(f'{source}: task.environment = "{shown}": accepted is what gymnasium has registered{near}')
+    try:
+        limit = control.make(name, [0], 1).limit
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
+    if experiment.training.n_steps > limit:
+        steps = experiment.training.n_steps
+        raise InputError(f"{source}: training.n_steps = {steps}: accepted are at most the {limit} steps of an episode")
+
+
+def _refuse(value: Any) -> Any:
+    raise ValueError(f"{one_line(value, 80)}: dates and times are not accepted")
 
 
 def _apply(fields: dict[str, Any], override: str) -> None:

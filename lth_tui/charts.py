@@ -47,7 +47,8 @@ def learning_chart(detail: JobDetail, arm: str, band: str) -> Chart:
     seeds = max((curve.seeds for curve in detail.curves.values()), default=0)
     density = percent(experiment.pruning.density(detail.round))
     shown = "" if band == "none" or seeds < 2 else f", {band} band"
-    title = f"{experiment.task.score} · round {detail.round}, {density} % left · IQM of {plural(seeds, 'seed')}{shown}"
+    of_seeds = f" · IQM of {plural(seeds, 'seed')}" if seeds else ""
+    title = f"{experiment.task.score} · round {detail.round}, {density} % left{of_seeds}{shown}"
     return Chart(title, series, _step_range(detail), empty="no points yet")
 
 
@@ -108,6 +109,9 @@ def _lottery_series(summary: Summary, arm: str, look: Look, *, banded: bool) -> 
     return Series(arm, look, x, y, low if banded else None, high if banded else None, note, markers=True)
 
 
+_SMALLEST_NEWS = 8
+
+
 def heat_table(detail: JobDetail, arm: str) -> HeatTable:
     """Layers against rounds of one arm, over all seeds."""
     cells = {
@@ -115,7 +119,9 @@ def heat_table(detail: JobDetail, arm: str) -> HeatTable:
         for (owner, row, round), cell in detail.grid.cells.items()
         if owner == (DENSE if round == 0 else arm)
     }
-    dead = sum(1 for row in range(len(detail.grid.rows)) if any(c.dead for (r, _), c in cells.items() if r == row))
+    # A bias or two gone is in the cells to see; a layer gone is the news.
+    large = [row for row, layer in enumerate(detail.grid.rows) if layer.size >= _SMALLEST_NEWS]
+    dead = sum(1 for row in large if any(c.dead for (r, _), c in cells.items() if r == row))
     warning = f"! {plural(dead, 'layer')} collapsed · " if dead else ""
     title = f"{one_line(arm, 30)} · {warning}% kept of each layer after each round"
     return HeatTable(title, detail.grid.rows, cells, detail.job.rounds)

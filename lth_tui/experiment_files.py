@@ -32,14 +32,15 @@ class Preview:
 def candidates(folder: Path | None = None) -> list[Candidate]:
     """TOML files of `configs/` here, of those that come with the program, and of the folder itself."""
     here = folder or Path.cwd()
-    found: dict[Path, str] = {}
+    found: dict[str, Path] = {}
     for base in config_folders(here):
         for path in _toml_below(base):
-            found.setdefault(path.resolve(), one_line(f"{base.name}/{path.relative_to(base)}", 200))
+            # The same name again is the program's own copy of what the working folder has.
+            found.setdefault(one_line(f"{base.name}/{path.relative_to(base)}", 200), path.resolve())
     for path in islice(sorted(here.glob("*.toml")), _MOST_FILES):
         if path.name not in _NOT_EXPERIMENTS:
-            found.setdefault(path.resolve(), one_line(path.name, 200))
-    return [Candidate(path, label) for path, label in found.items()]
+            found.setdefault(one_line(path.name, 200), path.resolve())
+    return [Candidate(path, label) for label, path in found.items()]
 
 
 def config_folders(here: Path) -> Iterator[Path]:

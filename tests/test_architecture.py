@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "randomness": set(),
     "arms": set(),
     "experiment": BASE | {"arms"},
-    "experiment_file": BASE | {"arms", "experiment"},
+    "experiment_file": BASE | {"arms", "experiment", "tasks"},  # to see whether the environment can be had
     "plan": BASE | {"arms", "experiment"},
     "tickets": EXPERIMENT,
     "models": {"tickets", "experiment"},

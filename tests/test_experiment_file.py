@@ -94,7 +94,7 @@ def test_a_bad_prune_from_is_named_as_in_the_file_with_both_kinds_of_values(tmp_
 def test_files_that_cannot_be_read_are_answered_by_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
         load_experiment(tmp_path / "none.toml")
-    with pytest.raises(InputError, match="directory"):
+    with pytest.raises(InputError, match="not a regular file"):
         load_experiment(tmp_path)
     (tmp_path / "latin.toml").write_bytes(b'name = "\xe4"')
     with pytest.raises(InputError, match="not UTF-8 text"):

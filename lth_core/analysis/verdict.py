@@ -11,6 +11,9 @@ from lth_core.experiment import Experiment
 
 LEVEL = 0.05
 
+Scores = dict[tuple[str, int], dict[int, float]]
+"""By (arm, round), then seed."""
+
 
 class Scored(Protocol):
     """What is needed of a trial (see `store.views.TrialView`)."""
@@ -46,8 +49,9 @@ class Verdict:
     """Reference arm against a control arm, judged on one pre-declared number per seed.
 
     That number is the mean over rounds of the paired score difference: the area between the two lottery
-    curves on a logarithmic density axis. `better` and `worse` need a 95 % interval that leaves zero out
-    and a sign-flip p of at most 5 %; everything else is `inconclusive`.
+    curves on a logarithmic density axis. `better` and `worse` need the job to have ended, a 95 % interval that
+    leaves zero out and a sign-flip p of at most 5 %; everything else is `inconclusive`. Seeds that lost a trial
+    are not in the interval, and count against the decision in p.
     """
 
     reference: str
@@ -56,6 +60,7 @@ class Verdict:
     effect: Interval
     p: float
     rounds: int
+    lost: int
     text: str
 
 
@@ -75,7 +80,7 @@ class Summary:
 def summarise(experiment: Experiment, trials: Iterable[Scored]) -> Summary:
     """Lottery curves and verdicts from whatever trials are finished; works while the job runs."""
     trials = list(trials)
-    scores: dict[tuple[str, int], dict[int, float]] = {}
+    scores: Scores = {}
     for trial in trials:
         if trial.state == "done" and trial.score is not None and math.isfinite(trial.score):
             scores.setdefault((trial.arm, trial.round), {})[trial.seed] = trial.score
@@ -88,7 +93,7 @@ def summarise(experiment: Experiment, trials: Iterable[Scored]) -> Summary:
     controls = [arm for arm in experiment.arms if arm != reference]
     return Summary(
         cells=tuple(cell for cell in cells if cell is not None),
-        verdicts=tuple(_verdict(experiment, scores, reference, control) for control in controls),
+        verdicts=tuple(_verdict(experiment, trials, scores, reference, control) for control in controls),
         failed=sum(_is_lost(trial) for trial in trials),
     )
 
@@ -100,7 +105,7 @@ def _is_lost(trial: Scored) -> bool:
 
 
 def _cell(
-    experiment: Experiment, trials: list[Scored], scores: dict[tuple[str, int], dict[int, float]],
+    experiment: Experiment, trials: list[Scored], scores: Scores,
     reference: str, arm: str, round: int,
 ) -> Cell | None:  # fmt: skip
     here = [t for t in trials if t.arm == arm and t.round == round]
@@ -121,47 +126,51 @@ def _cell(
     )
 
 
-def _verdict(
-    experiment: Experiment, scores: dict[tuple[str, int], dict[int, float]], reference: str, control: str
-) -> Verdict:
-    effect, rounds = _area_differences(experiment, scores, reference, control)
-    interval, p = bootstrap(effect), sign_flip_p(effect)
-    agree = sum(effect) * interval.value > 0  # p speaks of the mean, the interval of the interquartile mean
-    decided = agree and p <= LEVEL and (interval.low > 0 or interval.high < 0)
+def _verdict(experiment: Experiment, trials: list[Scored], scores: Scores, reference: str, control: str) -> Verdict:
+    lost = {t.seed for t in trials if t.arm in (reference, control, DENSE) and _is_lost(t)}
+    effects, rounds = _area_differences(experiment, scores, reference, control, lost)
+    interval = bootstrap(effects)
+    # A lost seed counts against what the others say, as strongly as the strongest of them.
+    against = -max(map(abs, effects), default=0.0) * (1 if sum(effects) > 0 else -1)
+    p = sign_flip_p(effects + [against] * len(lost & set(experiment.seeds)))
+    ended = not any(t.state in ("waiting", "running") for t in trials)
+    agree = sum(effects) * interval.value > 0  # p speaks of the mean, the interval of the interquartile mean
     word: Literal["better", "worse", "inconclusive"] = "inconclusive"
-    if decided:
+    if ended and agree and p <= LEVEL and (interval.low > 0 or interval.high < 0):
         word = "better" if (interval.value > 0) == experiment.task.higher_is_better else "worse"
-    return Verdict(
-        reference,
-        control,
-        word,
-        interval,
-        p,
-        rounds,
-        _sentence(reference, control, word, interval, p, rounds),
-    )
+    text = _sentence(reference, control, word, interval, p, rounds, len(lost), ended)
+    return Verdict(reference, control, word, interval, p, rounds, len(lost), text)
 
 
 def _area_differences(
-    experiment: Experiment, scores: dict[tuple[str, int], dict[int, float]], reference: str, control: str
+    experiment: Experiment, scores: Scores, reference: str, control: str, lost: set[int]
 ) -> tuple[list[float], int]:
-    """Per seed the mean difference over the rounds that every seed has finished; and how many rounds those are."""
+    """Per seed the mean difference over the rounds that every seed has finished; and how many rounds those are.
+
+    Seeds that lost a trial are left out whole, so that they do not take the later rounds from the others.
+    """
     paired: dict[int, dict[int, float]] = {}
     for round in range(1, experiment.pruning.rounds + 1):
         a, b = scores.get((reference, round), {}), scores.get((control, round), {})
-        paired[round] = {seed: a[seed] - b[seed] for seed in a.keys() & b.keys()}
+        paired[round] = {seed: a[seed] - b[seed] for seed in (a.keys() & b.keys()) - lost}
     started = {seed for differences in paired.values() for seed in differences}
     complete = [r for r, differences in paired.items() if differences and differences.keys() == started]
     effects = [sum(paired[r][seed] for r in complete) / len(complete) for seed in sorted(started) if complete]
     return effects, len(complete)
 
 
-def _sentence(reference: str, control: str, word: str, effect: Interval, p: float, rounds: int) -> str:
+def _sentence(
+    reference: str, control: str, word: str, effect: Interval, p: float, rounds: int, lost: int, ended: bool
+) -> str:
     if effect.n == 0 or rounds == 0:
-        return f"{reference} against {control}: no round is finished yet"
+        return f"{reference} against {control}: no round is finished by all seeds" + ("" if ended else " yet")
     size = f"{effect.value:+.4g} [{effect.low:+.4g}, {effect.high:+.4g}]"
-    facts = f"{size} over {rounds} round{'s' * (rounds != 1)}, n={effect.n}, p={p:.2g}"
+    facts = f"{size} over {rounds} round{'s' * (rounds != 1)}, n={effect.n}"
+    if lost:
+        facts += f" ({lost} more lost a trial and count against)"
+    if not ended:
+        return f"so far {reference} minus {control}: {facts}; no verdict before the end"
     if word == "inconclusive":
-        few = " (fewer than 6 seeds cannot decide at the 5 % level)" if effect.n < 6 else ""
-        return f"{reference} against {control}: inconclusive at n={effect.n}{few}: {facts}"
-    return f"{reference} is {word} than {control}: {facts}"
+        few = " (fewer than 6 seeds cannot decide at the 5 % level)" if effect.n + lost < 6 else ""
+        return f"{reference} against {control}: inconclusive at n={effect.n}{few}: {facts}, p={p:.2g}"
+    return f"{reference} is {word} than {control}: {facts}, p={p:.2g}"

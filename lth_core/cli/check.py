@@ -12,12 +12,13 @@ from pathlib import Path
 from lth_core.cli.console import make_console
 from lth_core.cli.fields import experiment_fields, lines
 from lth_core.cli.progress import duration, rate
-from lth_core.engine.engine import LARGEST_STACK
-from lth_core.engine.slots import find_slots
+from lth_core.engine.dispatch import LARGEST_STACK
+from lth_core.engine.slots import Slot, find_slots
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
 from lth_core.experiment_file import load_experiment
 from lth_core.plan import PlannedTrial, plan
+from lth_core.text import one_line
 
 MEASURE_SECONDS = 2.0
 _METRICS, _BYTES_PER_POINT = 5, 28 + 60 + 45  # in the database, in TensorBoard's log, in the records
@@ -47,15 +48,13 @@ def check(file: Path, overrides: list[str], device: str, slots: int | None, *, m
     if not measure:
         return
     stack = min(LARGEST_STACK, math.ceil(len(experiment.arms) * len(experiment.seeds) / len(found)))
-    measured = _measure(experiment, found[0].device, stack)
-    cost = estimate(
-        experiment, trials, measured["rate"] * len(found), int(measured["parameters"]), int(measured["limit"])
-    )
+    measured = _measure(experiment, found, stack)
+    cost = estimate(experiment, trials, measured["rate"], int(measured["parameters"]), int(measured["limit"]))
     bound = "at most " if cost.at_most else "about "
     where = ", ".join(f"{count} on {name}" for name, count in Counter(s.device for s in found).items())
     console.print(
-        f"{int(measured['parameters']):,} parameters; {rate(measured['rate'])} measured for a stack of {stack} on one "
-        f"slot, {len(found)} slots ({where})\n"
+        f"{int(measured['parameters']):,} parameters; {rate(measured['rate'])} measured, a stack of {stack} on each of "
+        f"{len(found)} slots ({where})\n"
         f"{bound}{cost.steps:,} environment steps, {duration(cost.seconds)} and {cost.bytes / 1e6:,.0f} MB on disk",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
@@ -75,16 +74,28 @@ def estimate(
     return Cost(steps, steps / rate, int(size), games)
 
 
-def _measure(experiment: Experiment, device: str, tickets: int) -> dict[str, float]:
-    done = subprocess.run(
-        [sys.executable, "-m", "lth_core.engine.measure", device, str(tickets), str(MEASURE_SECONDS)],
-        input=experiment.canonical(), capture_output=True, text=True, check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"},
-    )  # fmt: skip
-    try:
-        found: dict[str, float] = json.loads(done.stdout)
-    except ValueError:
-        raise InputError(f"the step rate could not be measured: {done.stderr.strip()[-300:]}") from None
-    if "error" in found:
-        raise InputError(str(found["error"]))
-    return found
+def _measure(experiment: Experiment, slots: list[Slot], tickets: int) -> dict[str, float]:
+    """Measured in as many processes at once as there are slots: neighbours take from each other."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "lth_core.engine.measure", slot.device, str(tickets), str(MEASURE_SECONDS)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "OMP_NUM_THREADS": str(slot.threads), "OMP_WAIT_POLICY": "PASSIVE"},
+        )
+        for slot in slots
+    ]  # fmt: skip
+    for process in processes:  # all at once, before waiting for any
+        assert process.stdin is not None  # noqa: S101 opened as a pipe
+        process.stdin.write(experiment.canonical())
+        process.stdin.close()
+        process.stdin = None
+    found: list[dict[str, float]] = []
+    for process in processes:
+        out, errors = process.communicate()
+        try:
+            found.append(json.loads(out))
+        except ValueError:
+            raise InputError(f"the step rate could not be measured: {one_line(errors[-300:])}") from None
+        if "error" in found[-1]:
+            raise InputError(str(found[-1]["error"]))
+    return {**found[0], "rate": sum(one["rate"] for one in found)}

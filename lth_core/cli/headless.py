@@ -1,9 +1,9 @@
 """`lth headless`: queue experiments, own the engine or follow another's, show progress, end with table and verdict."""
 
 import json
+import os
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -14,19 +14,16 @@ from rich.console import Console
 
 from lth_core.analysis.verdict import summarise
 from lth_core.cli.console import make_console
+from lth_core.cli.follower import Follower
 from lth_core.cli.progress import JsonProgress, LiveProgress, PlainProgress, Progress
-from lth_core.engine.engine import Engine, LeaseHeld
-from lth_core.errors import InputError
-from lth_core.experiment import Experiment
 from lth_core.experiment_file import load_experiment
 from lth_core.report import table
-from lth_core.store import commands, views
+from lth_core.store import views
 from lth_core.store.database import Database
+from lth_core.store.records import finite
 from lth_core.store.workspace import Workspace
 
 DONE, TRIAL_FAILED, INTERRUPTED = 0, 1, 130
-POLL = 0.2
-TAKE_OVER_EVERY = 2.0
 
 
 class Interrupted(Exception):
@@ -57,8 +54,15 @@ def run(
             follower.wait(jobs)
     except (Interrupted, KeyboardInterrupt):
         progress.close()
+        if follower.close():
+            progress.say("interrupted: the same command goes on from the last checkpoint")
+        else:
+            progress.say("interrupted: no longer following; the jobs go on in the other process")
+        return INTERRUPTED
+    except BrokenPipeError:
         follower.close()
-        progress.say("interrupted: stopped at a checkpoint; the same command goes on from there")
+        # Nobody reads standard output any more: what is still buffered must not fail at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return INTERRUPTED
     progress.close()
     follower.close()
@@ -72,82 +76,6 @@ def _progress(console: Console, *, as_json: bool) -> Progress:
     if as_json:
         return JsonProgress()
     return LiveProgress(console) if console.is_terminal else PlainProgress(console)
-
-
-class Follower:
-    """Follows jobs to their end, with an engine of its own where no other process has one."""
-
-    def __init__(
-        self, workspace: Workspace, database: Database, device: str, slots: int | None, progress: Progress
-    ) -> None:
-        self._workspace, self._database, self._progress = workspace, database, progress
-        self._device, self._slots = device, slots
-        self._engine: Engine | None = None
-        self._tried_at = 0.0
-        self._announced = False
-        newest = views.events(database, limit=1)
-        self._event = newest[-1].id if newest else 0
-
-    def submit(self, experiment: Experiment, file: Path, again: bool) -> int:
-        """Queue an experiment and return its job; one that is already there is gone on with, not doubled."""
-        payload = {"experiment": experiment.canonical(), "source": str(file), "again": again}
-        answer = self._ask("submit", payload)
-        if "error" in answer:
-            raise InputError(f"{file}: {answer['error']}")
-        job = int(answer["job"])
-        if answer.get("known"):
-            self._go_on_with(job, file)
-        return job
-
-    def _go_on_with(self, job: int, file: Path) -> None:
-        view = views.job(self._database, job)
-        state = view.state if view else "gone"
-        self._progress.say(f"{file}: the same experiment is job {job} here ({state}); --again runs it anew")
-        wish = {"paused": "resume", "failed": "retry"}.get(state)
-        if wish is not None:
-            self._ask(wish, {"job": job})
-
-    def _ask(self, kind: Any, payload: dict[str, Any]) -> dict[str, Any]:
-        number = commands.ask(self._database, kind, **payload)
-        while (answer := commands.answer(self._database, number)) is None:
-            self._own_engine()
-            time.sleep(0.05)
-        return answer
-
-    def wait(self, jobs: list[int]) -> None:
-        """Return when every job has ended."""
-        while True:
-            self._own_engine()
-            seen = [view for job in jobs if (view := views.job(self._database, job)) is not None]
-            events = [e for e in views.events(self._database, self._event) if e.job in jobs]
-            self._event = max([self._event, *(e.id for e in events)])
-            self._progress.update(seen, events)
-            if all(view.state in ("done", "failed", "cancelled") for view in seen):
-                return
-            time.sleep(POLL)
-
-    def _own_engine(self) -> None:
-        """Have an engine if no other process has one; raises what ended our own."""
-        if self._engine is not None:
-            if self._engine.error is not None:
-                raise self._engine.error
-            return
-        if time.monotonic() - self._tried_at < TAKE_OVER_EVERY:
-            return
-        self._tried_at = time.monotonic()
-        try:
-            self._engine = Engine(self._workspace, self._device, self._slots)
-        except LeaseHeld as held:
-            if not self._announced:
-                self._progress.say(f"{held}; following it")
-                self._announced = True
-            return
-        self._engine.start()
-
-    def close(self) -> None:
-        """Stop our own engine at a checkpoint."""
-        if self._engine is not None:
-            self._engine.stop()
 
 
 @contextmanager
@@ -177,18 +105,8 @@ def _print_result(console: Console, database: Database, job: int, *, as_json: bo
             "verdicts": [asdict(verdict) for verdict in summary.verdicts],
             "audits": {"passed": audits[0], "failed": audits[1]},
         }  # fmt: skip
-        sys.stdout.write(json.dumps(_without_nan(result)) + "\n")
+        sys.stdout.write(json.dumps(finite(result)) + "\n")
         return
     console.print(table.result(view.experiment, summary, audits))
     if view.error:
         console.print(f"job {job} {view.state}: {view.error}", style="red", markup=False)
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if value == value and abs(value) != float("inf") else None
-    if isinstance(value, dict):
-        return {key: _without_nan(v) for key, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_nan(v) for v in value]
-    return value

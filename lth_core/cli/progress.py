@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from lth_core.store.views import EventView, JobView
 from lth_core.text import one_line
@@ -64,7 +65,7 @@ class LiveProgress:
             bar = ProgressBar(total=1.0, completed=job.progress, width=30)
             failed = f"{job.trials_failed} failed" if job.trials_failed else ""
             grid.add_row(
-                one_line(job.name), job.state, f"round {job.round}/{job.rounds}", bar, f"{job.progress:4.0%}",
+                Text(one_line(job.name)), job.state, f"round {job.round}/{job.rounds}", bar, f"{job.progress:4.0%}",
                 f"{job.trials_done}/{job.trials} trials", rate(job.rate), f"{duration(job.seconds_left)} left", failed,
             )  # fmt: skip
         self._live.update(grid)

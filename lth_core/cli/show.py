@@ -4,6 +4,7 @@ from pathlib import Path
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from lth_core.analysis.verdict import summarise
 from lth_core.cli.console import make_console
@@ -23,7 +24,7 @@ from lth_core.text import one_line
 def show(subject: str, workspace: Path) -> None:
     """Print a job or a file."""
     console = make_console()
-    if not subject.isdigit():
+    if not _is_number(subject):
         experiment = load_experiment(Path(subject))
         console.print(lines(experiment_fields(experiment)), markup=False, highlight=False, soft_wrap=True)
         console.print(f"identity = {experiment.identity}", markup=False, highlight=False)
@@ -56,10 +57,10 @@ def diff(a: str, b: str, workspace: Path) -> int:
         return 0
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("field", one_line(a), one_line(b)):
-        shown.add_column(heading)
+        shown.add_column(Text(heading))
     for row in found:
-        shown.add_row(*(one_line(part) for part in row))
-    console.print(shown, markup=False)
+        shown.add_row(*(Text(one_line(part)) for part in row))
+    console.print(shown)
     return 1
 
 
@@ -85,8 +86,12 @@ def jobs(workspace: Path) -> None:
     console.print(shown)
 
 
+def _is_number(subject: str) -> bool:
+    return subject.isascii() and subject.isdigit() and len(subject) < 16
+
+
 def _experiment(subject: str, workspace: Path) -> Experiment:
-    return _job(workspace, int(subject))[1].experiment if subject.isdigit() else load_experiment(Path(subject))
+    return _job(workspace, int(subject))[1].experiment if _is_number(subject) else load_experiment(Path(subject))
 
 
 def _job(workspace: Path, number: int) -> tuple[Database, JobView]:

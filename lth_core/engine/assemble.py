@@ -11,7 +11,7 @@ from lth_core.experiment import Experiment
 from lth_core.models.mlp import ActorCritic
 from lth_core.plan import TrialKey
 from lth_core.randomness import stream_seed
-from lth_core.store.tensors import Arrays, load_tensors
+from lth_core.store.tensors import Arrays, DamagedFile, load_tensors
 from lth_core.store.workspace import Workspace
 from lth_core.tickets import mask as masks
 from lth_core.tickets.derive import Family, Ticket, Trained, derive
@@ -31,30 +31,40 @@ class Prepared:
     compared: Ticket | None
 
 
+class DamagedParent(Exception):
+    """A finished trial's file is not what its checksum says."""
+
+    def __init__(self, parent: ParentSpec, error: DamagedFile) -> None:
+        super().__init__(f"{parent.key}: {error}")
+        self.parent = parent
+
+
 class Assembler:
     """Derives the tickets of one batch; parents are read once, with their checksums compared."""
 
     def __init__(self, workspace: Workspace, spec: BatchSpec, model: ActorCritic) -> None:
         self._spec, self._model = spec, model
         self._experiment = spec.experiment
-        trained: dict[int, dict[tuple[str, int], Trained]] = {}
-        for parent in spec.parents:
-            trained.setdefault(parent.key.seed, {})[(parent.key.arm, parent.key.round)] = self._read(workspace, parent)
-        groups = model.groups()
-        self._families = {
-            seed: Family(self._experiment, seed, groups, found, model.initialise) for seed, found in trained.items()
-        }
+        self._workspace = workspace
+        self._families: dict[int, Family] = {}
 
     def family(self, seed: int) -> Family:
-        """The stored runs of a seed that tickets of this batch are derived from."""
+        """The stored runs of a seed, which its tickets are derived from; DamagedParent where one is not whole."""
+        if seed not in self._families:
+            own = [parent for parent in self._spec.parents if parent.key.seed == seed]
+            trained = {(parent.key.arm, parent.key.round): self._read(parent) for parent in own}
+            self._families[seed] = Family(self._experiment, seed, self._model.groups(), trained, self._model.initialise)
         return self._families[seed]
 
-    def _read(self, workspace: Workspace, parent: ParentSpec) -> Trained:
-        arrays, _ = load_tensors(workspace.inside(parent.path), parent.sha256)
+    def _read(self, parent: ParentSpec) -> Trained:
+        try:
+            arrays, _ = load_tensors(self._workspace.inside(parent.path), parent.sha256)
+        except DamagedFile as error:
+            raise DamagedParent(parent, error) from error
         return unpack_trained(arrays, self._experiment, self._model)
 
     def prepare(self, trial: TrialSpec) -> Prepared:
-        """The trial's ticket and start. Raises DamagedFile or ValueError where it cannot be derived."""
+        """The trial's ticket and start. Raises DamagedParent or ValueError where it cannot be derived."""
         key, experiment = trial.key, self._experiment
         first, last = experiment.span(key.arm)
         if key.arm == DENSE:
@@ -64,8 +74,8 @@ class Assembler:
         ticket = derive(family, key)
         other = experiment.compared_with(key.arm)
         compared = derive(family, TrialKey(key.round, other, key.seed)) if other is not None else None
-        rewound = experiment.arm_named(key.arm).weights in ("rewind", "shuffled")
-        optimizer = family.dense.optimizer if rewound else None
+        # Moments belong to their weights: shuffled weights start without.
+        optimizer = family.dense.optimizer if experiment.arm_named(key.arm).weights == "rewind" else None
         start = Start(key.seed, ticket.start, ticket.mask, first, last, optimizer)
         return Prepared(trial, start, ticket, compared)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lth_core.arms import DENSE
-from lth_core.engine.assemble import Assembler, Prepared, pack_trained
+from lth_core.engine.assemble import Assembler, DamagedParent, Prepared, pack_trained
 from lth_core.engine.batch import CHECKPOINTED, DONE, BatchFolder, BatchSpec, Superseded, TrialSpec
 from lth_core.experiment import Experiment
 from lth_core.plan import TrialKey
@@ -67,6 +67,9 @@ class Attempt:
     def _prepare(self, assembler: Assembler, trial: TrialSpec) -> Prepared | None:
         try:
             return assembler.prepare(trial)
+        except DamagedParent as error:
+            self._fail(trial.id, f"what it builds on is damaged: {error}", damaged=[error.parent.id])
+            return None
         except Exception as error:
             log.exception("%s cannot be derived", trial.key)
             self._fail(trial.id, f"its ticket cannot be derived: {error}")
@@ -150,9 +153,9 @@ class Attempt:
         temporary.write_text(json.dumps({"fraction": fraction, "rate": rate}))
         temporary.replace(self.folder / "beat.json")
 
-    def _fail(self, trial: int, error: str) -> None:
+    def _fail(self, trial: int, error: str, **more: Any) -> None:
         log.error("trial %d failed: %s", trial, error)
-        self._append(kind="failed", trial=trial, error=error)
+        self._append(kind="failed", trial=trial, error=error, **more)
 
     def _append(self, **record: Any) -> None:
         self._records.append(record)

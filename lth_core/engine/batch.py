@@ -8,6 +8,7 @@ The folder is the truth about a batch. Whoever runs it (this machine, a cluster)
 """
 
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ class TrialSpec:
 class ParentSpec:
     """Tensors of a finished trial that this batch builds on; path within the workspace."""
 
+    id: int
     key: TrialKey
     path: str
     sha256: str
@@ -60,7 +62,7 @@ class BatchSpec:
                 "job": self.job,
                 "experiment": json.loads(self.experiment.canonical()),
                 "trials": [{"id": t.id, **_key(t.key)} for t in self.trials],
-                "parents": [{**_key(p.key), "path": p.path, "sha256": p.sha256} for p in self.parents],
+                "parents": [{"id": p.id, **_key(p.key), "path": p.path, "sha256": p.sha256} for p in self.parents],
                 "tensorboard": self.tensorboard,
             },
             indent=1,
@@ -75,7 +77,7 @@ class BatchSpec:
             job=fields["job"],
             experiment=Experiment.from_json(json.dumps(fields["experiment"])),
             trials=tuple(TrialSpec(t["id"], _from(t)) for t in fields["trials"]),
-            parents=tuple(ParentSpec(_from(p), p["path"], p["sha256"]) for p in fields["parents"]),
+            parents=tuple(ParentSpec(p["id"], _from(p), p["path"], p["sha256"]) for p in fields["parents"]),
             tensorboard=fields["tensorboard"],
         )
 
@@ -95,8 +97,13 @@ class BatchFolder:
     folder: Path
 
     def create(self, spec: BatchSpec) -> None:
-        """Write the specification."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Make the folder and write the specification.
+
+        A folder that is there already belongs to a database that is gone: it is set aside, never gone on with.
+        """
+        if self.folder.exists():
+            self.folder.rename(self.folder.with_name(f"{self.folder.name}.aside-{time.time_ns()}"))
+        self.folder.mkdir(parents=True)
         write_atomically(self.folder / "spec.json", spec.to_json().encode())
 
     def spec(self) -> BatchSpec:
@@ -110,9 +117,21 @@ class BatchFolder:
     def begin(self, number: int) -> Path:
         """Make `number` the attempt that may publish, and its folder."""
         folder = self.attempt(number)
-        folder.mkdir(exist_ok=True)
+        folder.mkdir()
         write_atomically(self.folder / "current", str(number).encode())
         return folder
+
+    def fence(self) -> None:
+        """Let no attempt publish any more until the next one begins."""
+        if self.folder.exists():
+            write_atomically(self.folder / "current", b"none")
+            for leftover in self.folder.rglob(".*.tmp"):
+                leftover.unlink(missing_ok=True)
+
+    def delete_checkpoints(self) -> None:
+        """Nobody will go on from them: the batch is over."""
+        for checkpoint in self.folder.glob("attempt-*/step-*.safetensors*"):
+            checkpoint.unlink(missing_ok=True)
 
     def is_current(self, number: int) -> bool:
         """Whether attempt `number` may still publish."""

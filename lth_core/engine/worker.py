@@ -6,11 +6,15 @@ Standard input carries `BATCH ATTEMPT` lines from the engine; its end means that
 it to checkpoint and leave. It writes only into the attempt's folder, and never opens the database.
 """
 
+import signal
+
+# Held back until the handlers are set: the imports below take a while, and being asked to stop is not dying.
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR2})
+
 import contextlib
 import logging
 import os
 import select
-import signal
 import sys
 import traceback
 from pathlib import Path
@@ -27,10 +31,10 @@ class Engine:
         self.terminated = False
         self.gone = False
         self._received = b""
-        # Before torch is imported (seconds), so that no signal finds the default handler.
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGUSR2, self._on_signal)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGUSR2})
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self.terminated = True

@@ -7,19 +7,19 @@ from typing import Any, Literal
 
 from lth_core.store.database import Database
 
-CommandKind = Literal["submit", "pause", "resume", "cancel", "retry", "move", "stop"]
+CommandKind = Literal["submit", "pause", "resume", "cancel", "retry", "move"]
 
 
 @dataclass(frozen=True)
 class Command:
     """A wish of an interface.
 
-    submit {experiment, source, again}; pause, resume, cancel, retry {job}; move {job, by}; stop {}.
+    submit {experiment, source, again}; pause, resume, cancel, retry {job}; move {job, by}. `payload` is JSON text.
     """
 
     id: int
     kind: str
-    payload: dict[str, Any]
+    payload: str
 
 
 def ask(database: Database, kind: CommandKind, **payload: Any) -> int:
@@ -44,4 +44,4 @@ def answer(database: Database, command: int) -> dict[str, Any] | None:
 def unanswered(database: Database) -> list[Command]:
     """Wishes that the engine has not acted on, oldest first."""
     rows = database.rows("SELECT id, kind, payload FROM commands WHERE answer IS NULL ORDER BY id")
-    return [Command(row["id"], row["kind"], json.loads(row["payload"])) for row in rows]
+    return [Command(row["id"], row["kind"], row["payload"]) for row in rows]

@@ -57,13 +57,3 @@ def curves(database: Database, trials: Sequence[int], name: str, after_step: int
         trial: Curve(np.array([s for s, _ in points], np.int64), np.array([v for _, v in points], np.float64))
         for trial, points in grouped.items()
     }
-
-
-def names_of(database: Database, job: int) -> list[str]:
-    """Names of all curves that a job has, sorted."""
-    rows = database.rows(
-        "SELECT name FROM metric_names n WHERE EXISTS (SELECT 1 FROM metrics m JOIN trials t ON t.id = m.trial "
-        "WHERE t.job = ? AND m.name = n.id) ORDER BY name",
-        job,
-    )
-    return [row["name"] for row in rows]

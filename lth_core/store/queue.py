@@ -172,7 +172,10 @@ def cancel_trials(connection: sqlite3.Connection, job: int) -> None:
 
 
 def settle_job(connection: sqlite3.Connection, job: int) -> None:
-    """End a running job that has no trial left to run."""
+    """End a job that has no trial left to run, unless it has ended already."""
+    state = connection.execute("SELECT state FROM jobs WHERE id = ?", (job,)).fetchone()["state"]
+    if state not in ("queued", "running", "paused"):
+        return
     counts = dict(
         connection.execute("SELECT state, COUNT(*) FROM trials WHERE job = ? GROUP BY state", (job,)).fetchall()
     )
@@ -217,6 +220,8 @@ def ingest(connection: sqlite3.Connection, job: int, record: dict[str, Any]) -> 
     elif kind == "failed":
         row = connection.execute("SELECT state FROM trials WHERE id = ?", (trial,)).fetchone()
         if row["state"] == "running":
+            for parent in record.get("damaged", []):
+                fail_trial(connection, int(parent), "its file is damaged; retry trains it again")
             fail_trial(connection, trial, record["error"])
 
 

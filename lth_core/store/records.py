@@ -17,7 +17,7 @@ class RecordWriter:
 
     def append(self, record: dict[str, Any]) -> None:
         """Write one record; numbers that are not finite become null. Raises OSError when the disk is full."""
-        line = json.dumps(_finite(record), separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        line = json.dumps(finite(record), separators=(",", ":"), allow_nan=False).encode() + b"\n"
         view = memoryview(line)
         while view:
             view = view[self._file.write(view) :]
@@ -55,11 +55,12 @@ def read_from(path: Path, offset: int) -> tuple[list[dict[str, Any]], int]:
     return records, offset + end
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """JSON has no word for what is not finite: such numbers become None, at any depth."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {key: _finite(v) for key, v in value.items()}
+        return {key: finite(v) for key, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(v) for v in value]
+        return [finite(v) for v in value]
     return value

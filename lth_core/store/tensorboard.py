@@ -23,11 +23,12 @@ class TrialLog:
     def __init__(self, job_folder: Path, key: TrialKey, first_step: int) -> None:
         folder = job_folder / key.arm / f"round-{key.round:02d}" / f"seed-{key.seed}"
         folder.mkdir(parents=True, exist_ok=True)
+        repeats = any(folder.iterdir())
         name = f"events.out.tfevents.{time.time_ns() // 10**9}.{socket.gethostname()}.{os.getpid()}.{time.time_ns()}"
         self._file = (folder / name).open("wb")
         self._writer = RecordWriter(self._file)
         self._write(Event(file_version="brain.Event:2"))
-        if first_step:
+        if repeats:
             # A resumed trial repeats steps after its checkpoint; this makes the reader drop the first copy.
             self._write(Event(step=first_step, session_log=SessionLog(status=SessionLog.START)))
 

@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from pydantic import ValidationError
+
+from lth_core.errors import InputError
 from lth_core.experiment import Experiment
 from lth_core.store.database import Database
+from lth_core.text import one_line
 
 UNFINISHED_JOBS = ("queued", "running", "paused")
 
@@ -164,7 +168,10 @@ def _job(row: Any) -> JobView:
 
 @lru_cache(maxsize=1024)
 def _experiment(text: str) -> Experiment:
-    return Experiment.from_json(text)
+    try:
+        return Experiment.from_json(text)
+    except ValidationError:
+        raise InputError(f"a stored experiment cannot be read: {one_line(text, 80)}") from None
 
 
 def provenance(database: Database, job: int) -> dict[str, Any]:

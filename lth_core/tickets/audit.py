@@ -15,7 +15,7 @@ from lth_core.arms import DENSE
 from lth_core.plan import TrialKey
 from lth_core.randomness import stream_seed
 from lth_core.tickets import mask as masks
-from lth_core.tickets.derive import Family, Ticket
+from lth_core.tickets.derive import Family, Ticket, Trained
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.tickets.scope import layer_counts, remaining
 
@@ -41,7 +41,9 @@ def before_training(
     of (see `Experiment.compared_with`), None for the reference itself.
     """
     arm = family.experiment.arm_named(key.arm)
-    checks = [_density(family, key, ticket.mask, compared), _nested(ticket)]
+    checks = [_density(family, key, ticket.mask, compared), _nested(family, key, ticket)]
+    if arm.mask in ("iterative", "one_shot"):
+        checks.append(_criterion(family, key, ticket.mask))
     if arm.weights == "shuffled":
         checks += [_is_shuffled(family, ticket.mask, start), _shuffled_alive(family, ticket.mask, start)]
     else:
@@ -96,13 +98,40 @@ def _density(family: Family, key: TrialKey, mask: Mask, compared: Ticket | None)
     return Check("density", found == k, f"{found} of {size} live, {k} asked")
 
 
-def _nested(ticket: Ticket) -> Check:
-    same_layers = ticket.mask.keys() == ticket.parent.keys()
-    outside = sum(int((m & ~ticket.parent[n]).sum()) for n, m in ticket.mask.items()) if same_layers else -1
+def _nested(family: Family, key: TrialKey, ticket: Ticket) -> Check:
+    """Nothing lives that the arm's mask of the round before had pruned; the stored mask where there is one."""
+    parent = _pruned(family, key).mask if _is_chain(family, key) else ticket.parent
+    same_layers = ticket.mask.keys() == parent.keys()
+    outside = sum(int((m & ~parent[n]).sum()) for n, m in ticket.mask.items()) if same_layers else -1
     detail = (
         f"{outside} entries live that were pruned a round earlier" if same_layers else "other layers than the parent"
     )
     return Check("nested", same_layers and outside == 0, detail)
+
+
+def _criterion(family: Family, key: TrialKey, mask: Mask) -> Check:
+    """No magnitude that was pruned now exceeds one that was kept, in all (global scope) or per layer.
+
+    The magnitudes are those of the run that the arm prunes: its own round before, or the dense run.
+    """
+    pruned = _pruned(family, key)
+    gone = {n: pruned.ranked[n].abs()[pruned.mask[n] & ~m] for n, m in mask.items()}
+    kept = {n: pruned.ranked[n].abs()[m] for n, m in mask.items()}
+    if family.experiment.pruning.scope == "global":
+        pairs = [(torch.cat(list(gone.values())), torch.cat(list(kept.values())))]
+    else:
+        pairs = [(gone[n], kept[n]) for n in mask]
+    wrong = sum(int((g > k.min()).sum()) for g, k in pairs if g.numel() and k.numel())
+    return Check("criterion", wrong == 0, f"{wrong} pruned magnitudes exceed the smallest that was kept")
+
+
+def _is_chain(family: Family, key: TrialKey) -> bool:
+    return family.experiment.arm_named(key.arm).mask == "iterative" and key.round > 1
+
+
+def _pruned(family: Family, key: TrialKey) -> Trained:
+    """The stored run whose weights the arm prunes."""
+    return family.trained[(key.arm, key.round - 1) if _is_chain(family, key) else (DENSE, 0)]
 
 
 def _source(family: Family, key: TrialKey) -> Weights:
@@ -111,8 +140,7 @@ def _source(family: Family, key: TrialKey) -> Weights:
     if arm.weights == "fresh":
         return family.initialise(stream_seed(key.seed, "fresh", key.arm, key.round))
     if arm.weights == "final":
-        chain = arm.mask == "iterative" and key.round > 1
-        return family.trained[(key.arm, key.round - 1) if chain else (DENSE, 0)].final
+        return _pruned(family, key).final
     return _stored(dense.init if arm.weights == "init" else dense.rewind)
 
 

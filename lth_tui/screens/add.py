@@ -129,5 +129,5 @@ class Add(ModalScreen[Wish | None]):
         if found.canonical is None:
             self.notify(found.lines[0], severity="error", markup=False)
             return
-        payload = {"experiment": found.canonical, "source": str(chosen.path), "again": again}
+        payload = {"experiment": found.canonical, "source": one_line(chosen.path.resolve()), "again": again}
         self.dismiss(Wish("submit", payload, f"add {found.name}"))

@@ -71,7 +71,7 @@ def _trials(row: JobRow, width: int) -> Span:
     return (f"{row.trials_done}/{row.trials}" + ("!" if row.trials_failed else ""), style)
 
 
-STATE_COLUMN = Column("state", 11, _state, right=False)
+STATE_COLUMN = Column("state", 12, _state, right=False)
 COLUMNS = (
     Column("id", 4, lambda row, width: (str(row.id), DIM)),
     Column("round", 6, lambda row, width: (f"{row.round}/{row.rounds}", PLAIN)),

@@ -127,8 +127,9 @@ def test_failed_and_blocked_trials_are_counted_and_never_scored() -> None:
     assert cell.difference is not None
     assert cell.difference.n == 7
     (verdict,) = found.verdicts
-    # Rounds 2 and 3 lack a seed: only round 1 compares like with like.
-    assert (verdict.rounds, verdict.effect.n) == (1, 8)
+    # The seed that lost trials is left out whole: it must not take the later rounds from the others.
+    assert (verdict.rounds, verdict.effect.n, verdict.lost) == (3, 7, 1)
+    assert "1 more lost a trial" in verdict.text
 
 
 def test_scores_that_are_missing_or_no_numbers_take_no_part() -> None:
@@ -149,7 +150,7 @@ def test_an_unfinished_job_has_a_summary_at_every_moment() -> None:
         (verdict,) = found.verdicts
         assert verdict.rounds <= 3
         assert all(cell.score.n > 0 for cell in found.cells)
-    assert "no round is finished yet" in summarise(settings, []).verdicts[0].text
+    assert "no round is finished" in summarise(settings, []).verdicts[0].text
     assert summarise(settings, []).cells == ()
 
 

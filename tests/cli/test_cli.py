@@ -151,6 +151,37 @@ def test_a_run_on_a_terminal_shows_progress(tmp_path: Path) -> None:
     assert "trials" in text and "left" in text and "winning minus arm" in text
 
 
+def test_what_cannot_run_is_refused_before_it_is_queued(tmp_path: Path) -> None:
+    for override, expected in (
+        ("training.n_steps=501", "at most the 500 steps of an episode"),
+        ("task.environment='Blackjack-v1'", "observation"),
+        ("name=1979-05-27", "dates and times are not accepted"),
+    ):
+        done = lth("headless", QUICK, "--set", override, cwd=tmp_path)
+        assert done.returncode == 2 and expected in done.stderr, done.stderr
+    assert not (tmp_path / "workspace").exists()
+
+
+def test_odd_subjects_are_sentences(finished: tuple[Path, str]) -> None:
+    folder, _ = finished
+    for subject in ("\u00b2", "99999999999999999999", "/dev/zero"):
+        done = lth("show", subject, cwd=folder)
+        assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+
+
+def test_a_reader_that_leaves_does_not_fail_the_run(tmp_path: Path) -> None:
+    (tmp_path / "tiny.toml").write_text(as_toml(tiny(training={"length": 100_000})))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lth_core.cli", "headless", "tiny.toml", "--json", "--device=cpu"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=60) == 130
+    assert "Traceback" not in process.stderr.read()
+
+
 def test_hostile_names_are_refused_or_shown_clean(tmp_path: Path) -> None:
     for name in ("../x", "-rf", "a\\u0000b", "\\u001b]0;title\\u0007", "a/b", "\\u202Etxt"):
         (tmp_path / "e.toml").write_text(f'name = "{name}"\nseeds = 1\n')

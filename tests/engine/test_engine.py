@@ -11,7 +11,9 @@ import pytest
 
 from lth_core.analysis.verdict import summarise
 from lth_core.arms import BUILT_IN
+from lth_core.engine.batch import BatchFolder
 from lth_core.engine.engine import Engine, LeaseHeld
+from lth_core.engine.launchers import local
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
 from lth_core.store import commands, views
@@ -232,25 +234,105 @@ def test_failed_trials_can_be_retried(tmp_path: Path, monkeypatch: pytest.Monkey
     assert digest(tmp_path / "workspace") == digest(tmp_path / "fresh")
 
 
-def test_a_damaged_parent_fails_its_children_with_a_sentence(tmp_path: Path) -> None:
+def test_a_damaged_file_costs_its_seed_only_and_retry_trains_it_again(tmp_path: Path) -> None:
+    with running(tmp_path) as r:
+        r.submit(tiny())
+        r.until_state(1, "done")
+    whole = digest(tmp_path)
+    database = Database(tmp_path / "workspace.sqlite", writer=True)
+    with database.transaction() as connection:
+        connection.execute("UPDATE trials SET state = 'failed' WHERE round > 0")
+        connection.execute("UPDATE jobs SET state = 'failed'")
+    path = tmp_path / database.rows("SELECT tensors FROM trials WHERE round = 0 AND seed = 1")[0]["tensors"]
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(bytes(content))
+    database.close()
+    with running(tmp_path) as r:
+        assert r.ask("retry", job=1) == {"job": 1}
+        r.until_state(1, "failed")
+        states = {(t.arm, t.round, t.seed): t.state for t in views.trials(r.database, 1)}
+        assert states["dense", 0, 1] == "failed" and states["winning", 2, 0] == "done"
+        assert any("checksum" in (t.error or "") for t in views.trials(r.database, 1))
+        assert r.ask("retry", job=1) == {"job": 1}
+        r.until_state(1, "done")
+    assert digest(tmp_path) == whole
+
+
+def test_a_database_that_is_gone_leaves_no_results_to_the_next_one(tmp_path: Path) -> None:
+    with running(tmp_path) as r:
+        r.submit(tiny())
+        r.until_state(1, "done")
+    before = digest(tmp_path)
+    for file in tmp_path.glob("workspace.sqlite*"):
+        file.unlink()
+    with running(tmp_path) as r:
+        r.submit(tiny(training={"learning_rate": 0.05}))
+        r.until_state(1, "done")
+    after = digest(tmp_path)
+    assert all(after[key]["tensors"] != before[key]["tensors"] for key in before)
+    assert list((tmp_path / "batches").glob("*.aside-*"))
+
+
+def test_resuming_a_job_that_has_nothing_left_ends_it(tmp_path: Path) -> None:
     with running(tmp_path) as r:
         r.submit(tiny())
         r.until_state(1, "done")
     database = Database(tmp_path / "workspace.sqlite", writer=True)
     with database.transaction() as connection:
-        connection.execute("UPDATE trials SET state = 'failed' WHERE round > 0")
-        connection.execute("UPDATE jobs SET state = 'failed'")
-    for row in database.rows("SELECT tensors FROM trials WHERE round = 0"):
-        path = tmp_path / row["tensors"]
-        content = bytearray(path.read_bytes())
-        content[-1] ^= 1
-        path.write_bytes(bytes(content))
+        connection.execute("UPDATE jobs SET state = 'paused'")
     database.close()
     with running(tmp_path) as r:
-        assert r.ask("retry", job=1) == {"job": 1}
-        r.until_state(1, "failed")
-        errors = [t.error for t in views.trials(r.database, 1) if t.state == "failed"]
-        assert errors and all(e is not None and "checksum" in e for e in errors)
+        assert r.ask("resume", job=1) == {"job": 1}
+        r.until_state(1, "done")
+
+
+def test_pausing_again_and_again_harms_nothing(tmp_path: Path) -> None:
+    with running(tmp_path) as r:
+        r.submit(tiny())
+        for _ in range(5):
+            if r.state(1) in ("queued", "running"):
+                r.ask("pause", job=1)
+            r.until(lambda: not r.database.rows("SELECT 1 FROM batches WHERE state = 'running'"), 15)
+            if r.state(1) == "paused":
+                r.ask("resume", job=1)
+        r.until_state(1, "done")
+        assert not r.database.rows("SELECT 1 FROM batches WHERE failures > 0")
+
+
+def test_an_orphan_cannot_publish_between_the_last_reading_and_the_next_attempt(tmp_path: Path) -> None:
+    with running(tmp_path) as r:
+        r.submit(tiny())
+        r.until_state(1, "done")
+        batch = BatchFolder(r.workspace.batch(1))
+    assert batch.is_current(1)
+    batch.fence()
+    assert not batch.is_current(1)
+
+
+def test_a_worker_that_shows_no_life_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "SILENCE", 3.0)
+    with running(tmp_path) as r:
+        r.submit(tiny(training={"length": 400_000, "environments": 32}))
+        r.until(lambda: any(t.step > 0 for t in views.trials(r.database, 1)))
+        next(p for p in psutil.Process().children() if "engine.worker" in " ".join(p.cmdline())).suspend()
+        r.until(lambda: any("SIGKILL" in e.text for e in views.events(r.database)), 30)
+        r.ask("cancel", job=1)
+
+
+def test_finished_batches_keep_no_checkpoints(tmp_path: Path) -> None:
+    with running(tmp_path) as r:
+        r.submit(tiny())
+        r.until_state(1, "done")
+    assert not list(tmp_path.rglob("step-*"))
+
+
+def test_a_broken_wish_does_not_stop_the_queue(tmp_path: Path) -> None:
+    with running(tmp_path) as r:
+        with r.database.transaction() as connection:
+            connection.execute("INSERT INTO commands (at, kind, payload) VALUES (0, 'pause', 'no json')")
+        assert r.submit(tiny()) == {"job": 1}
+        r.until_state(1, "done")
 
 
 def test_only_one_engine_owns_a_workspace(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ class Batches:
         needed = {p for k in keys if k.round for p in parents(self.settings, k.arm, k.round, k.seed)}
         spec = BatchSpec(
             self._batch, 1, self.settings, tuple(specs),
-            tuple(ParentSpec(p, self.results[p]["tensors"], self.results[p]["sha256"]) for p in sorted(needed)),
+            tuple(ParentSpec(7, p, self.results[p]["tensors"], self.results[p]["sha256"]) for p in sorted(needed)),
             str(self.workspace.tensorboard(1, self.settings.name).relative_to(self.workspace.folder)),
         )  # fmt: skip
         folder = BatchFolder(self.workspace.batch(self._batch))
@@ -127,7 +127,7 @@ def test_a_failed_audit_fails_its_trial_alone_and_trains_nothing(
     assert set(kinds) == {"layers", "audit", "failed"}
 
 
-def test_a_parent_whose_file_has_changed_fails_the_batch(tmp_path: Path) -> None:
+def test_a_parent_whose_file_has_changed_fails_its_children_and_is_named(tmp_path: Path) -> None:
     settings = experiment(arms=["winning"], pruning={"rounds": 1}, seeds=[0])
     batches = Batches(tmp_path, settings)
     batches.run(dense(settings))
@@ -135,5 +135,9 @@ def test_a_parent_whose_file_has_changed_fails_the_batch(tmp_path: Path) -> None
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(Exception, match="checksum"):
-        batches.run([TrialKey(1, "winning", 0)])
+    child = TrialKey(1, "winning", 0)
+    batches.run([child])
+    assert "dense round 0 seed 0" in batches.failures[child]
+    assert "checksum" in batches.failures[child]
+    records = (tmp_path / "batches/000002/attempt-1/records.jsonl").read_text().splitlines()
+    assert [json.loads(r)["damaged"] for r in records if "damaged" in r] == [[7]]

@@ -136,7 +136,7 @@ class Writer:
 
     def asked(self) -> list[tuple[str, dict[str, object]]]:
         """The wishes in the command table that nobody has answered."""
-        return [(command.kind, command.payload) for command in unanswered(self.database)]
+        return [(command.kind, json.loads(command.payload)) for command in unanswered(self.database)]
 
     def answer_all(self, reply: dict[str, object]) -> None:
         """Answer every wish."""

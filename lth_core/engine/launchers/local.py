@@ -6,25 +6,29 @@ import subprocess
 import sys
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from lth_core.engine.batch import BatchFolder, read_json
+from lth_core.engine.batch import CHECKPOINTED, BatchFolder, read_json
 from lth_core.engine.slots import Slot
 from lth_core.store.workspace import Workspace
 from lth_core.text import clean
 
-GRACE = 10.0
+GRACE = 7.0
 """Seconds between asking a worker to leave and killing it."""
+SILENCE = 600.0
+"""Seconds without a sign of life after which a worker is killed; its batch is tried again."""
 
 
 @dataclass
 class Running:
-    """An attempt on a slot; `stop_at` is the monotonic time after which it is killed."""
+    """An attempt on a slot; times are monotonic. After `stop_at` it is killed; `life` is what it last showed."""
 
     batch: int
     attempt: int
     stop_at: float | None = None
+    life: tuple[float, ...] = ()
+    life_at: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True)
@@ -75,21 +79,34 @@ class LocalLauncher:
         """Attempts that have ended since the last call; kills what has outlived its grace."""
         ended = []
         for slot, running in list(self._running.items()):
-            process = self._processes[slot]
-            died = process.poll()
-            folder = BatchFolder(self._workspace.batch(running.batch)).attempt(running.attempt)
-            exit = read_json(folder / "exit.json")
-            if exit is not None:
-                if exit["code"] != 0:
-                    _reap(process)
+            one = self._look(self._processes[slot], running)
+            if one is not None:
                 del self._running[slot]
-                ended.append(Ended(running.batch, int(exit["code"]), str(exit.get("error", ""))))
-            elif died is not None:
-                del self._running[slot]
-                ended.append(Ended(running.batch, None, _cause(died, folder / "log.txt")))
-            elif running.stop_at is not None and time.monotonic() > running.stop_at:
-                _signal(process, signal.SIGKILL)
+                ended.append(one)
         return ended
+
+    def _look(self, process: subprocess.Popen[bytes], running: Running) -> Ended | None:
+        """How the attempt ended, if it has."""
+        died = process.poll()
+        folder = BatchFolder(self._workspace.batch(running.batch)).attempt(running.attempt)
+        exit = read_json(folder / "exit.json")
+        stopping = running.stop_at is not None
+        if exit is not None:
+            if exit["code"] != 0 or stopping:
+                _reap(process)  # it is leaving: the next batch gets a new one
+            return Ended(running.batch, int(exit["code"]), str(exit.get("error", "")))
+        if died is not None:
+            # One that we asked to leave may have died of the asking, before it was ready to hear it.
+            return Ended(running.batch, CHECKPOINTED if stopping else None, _cause(died, folder / "log.txt"))
+        now = time.monotonic()
+        shown = tuple(
+            path.stat().st_mtime for path in (folder / "beat.json", folder / "records.jsonl") if path.exists()
+        )
+        if shown != running.life:
+            running.life, running.life_at = shown, now
+        if (running.stop_at is not None and now > running.stop_at) or now > running.life_at + SILENCE:
+            _signal(process, signal.SIGKILL)
+        return None
 
     def stop(self, batch: int) -> None:
         """Ask a batch to checkpoint and leave; it is killed after the grace."""
@@ -108,7 +125,7 @@ class LocalLauncher:
                 process.stdin.close()
             if slot not in self._running:
                 _signal(process, signal.SIGTERM)
-        deadline = time.monotonic() + GRACE + 2
+        deadline = time.monotonic() + GRACE + 1
         while (
             self._running or any(p.poll() is None for p in self._processes.values())
         ) and time.monotonic() < deadline:

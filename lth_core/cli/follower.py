@@ -1,0 +1,94 @@
+"""Following jobs to their end, with an engine of one's own where no other process has one."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from lth_core.cli.progress import Progress
+from lth_core.engine.engine import Engine, LeaseHeld
+from lth_core.errors import InputError
+from lth_core.experiment import Experiment
+from lth_core.store import commands, views
+from lth_core.store.database import Database
+from lth_core.store.workspace import Workspace
+from lth_core.text import one_line
+
+POLL = 0.2
+TAKE_OVER_EVERY = 2.0
+
+
+class Follower:
+    """Follows jobs to their end, with an engine of its own where no other process has one."""
+
+    def __init__(
+        self, workspace: Workspace, database: Database, device: str, slots: int | None, progress: Progress
+    ) -> None:
+        self._workspace, self._database, self._progress = workspace, database, progress
+        self._device, self._slots = device, slots
+        self._engine: Engine | None = None
+        self._tried_at = 0.0
+        self._announced = False
+        newest = views.events(database, limit=1)
+        self._event = newest[-1].id if newest else 0
+
+    def submit(self, experiment: Experiment, file: Path, again: bool) -> int:
+        """Queue an experiment and return its job; one that is already there is gone on with, not doubled."""
+        payload = {"experiment": experiment.canonical(), "source": one_line(file.resolve()), "again": again}
+        answer = self._ask("submit", payload)
+        if "error" in answer:
+            raise InputError(f"{file}: {answer['error']}")
+        job = int(answer["job"])
+        if answer.get("known"):
+            self._go_on_with(job, file)
+        return job
+
+    def _go_on_with(self, job: int, file: Path) -> None:
+        view = views.job(self._database, job)
+        state = view.state if view else "gone"
+        self._progress.say(f"{file}: the same experiment is job {job} here ({state}); --again runs it anew")
+        wish = {"paused": "resume", "failed": "retry"}.get(state)
+        if wish is not None:
+            self._ask(wish, {"job": job})
+
+    def _ask(self, kind: Any, payload: dict[str, Any]) -> dict[str, Any]:
+        number = commands.ask(self._database, kind, **payload)
+        while (answer := commands.answer(self._database, number)) is None:
+            self._own_engine()
+            time.sleep(0.05)
+        return answer
+
+    def wait(self, jobs: list[int]) -> None:
+        """Return when every job has ended."""
+        while True:
+            self._own_engine()
+            seen = [view for job in jobs if (view := views.job(self._database, job)) is not None]
+            events = [e for e in views.events(self._database, self._event) if e.job in jobs]
+            self._event = max([self._event, *(e.id for e in events)])
+            self._progress.update(seen, events)
+            if all(view.state in ("done", "failed", "cancelled") for view in seen):
+                return
+            time.sleep(POLL)
+
+    def _own_engine(self) -> None:
+        """Have an engine if no other process has one; raises what ended our own."""
+        if self._engine is not None:
+            if self._engine.error is not None:
+                raise self._engine.error
+            return
+        if time.monotonic() - self._tried_at < TAKE_OVER_EVERY:
+            return
+        self._tried_at = time.monotonic()
+        try:
+            self._engine = Engine(self._workspace, self._device, self._slots)
+        except LeaseHeld as held:
+            if not self._announced:
+                self._progress.say(f"{held}; following it")
+                self._announced = True
+            return
+        self._engine.start()
+
+    def close(self) -> bool:
+        """Stop our own engine at a checkpoint; whether there was one."""
+        if self._engine is not None:
+            self._engine.stop()
+        return self._engine is not None

@@ -1,0 +1,99 @@
+"""Acting on what interfaces want: rows of the command table become changes of the queue, each with an answer."""
+
+import json
+import sqlite3
+from typing import Any
+
+from pydantic import ValidationError
+
+from lth_core.engine.launchers.local import LocalLauncher
+from lth_core.engine.provenance import provenance
+from lth_core.errors import InputError
+from lth_core.experiment import Experiment
+from lth_core.store import commands, queue
+from lth_core.store.commands import Command
+from lth_core.store.database import Database
+
+_ACCEPTED = {
+    "pause": ("queued", "running"),
+    "resume": ("paused",),
+    "cancel": ("queued", "running", "paused"),
+    "retry": ("running", "failed", "cancelled"),
+    "move": ("queued", "running", "paused", "done", "failed", "cancelled"),
+}
+"""States of a job in which a wish makes sense."""
+
+
+class Wishes:
+    """Obeys commands; `devices` go into the provenance of new jobs."""
+
+    def __init__(self, database: Database, launcher: LocalLauncher, devices: list[str]) -> None:
+        self._database, self._launcher, self._devices = database, launcher, devices
+
+    def obey(self) -> None:
+        """Act on everything that is wanted and not answered yet."""
+        for command in commands.unanswered(self._database):
+            try:
+                with self._database.transaction() as connection:
+                    self._answer(connection, command, self._act(connection, command))
+            except (KeyError, ValueError, TypeError, OverflowError, ValidationError, InputError) as error:
+                with self._database.transaction() as connection:
+                    self._answer(connection, command, {"error": f"{command.kind}: {type(error).__name__}: {error}"})
+
+    def _answer(self, connection: sqlite3.Connection, command: Command, reply: dict[str, Any]) -> None:
+        connection.execute("UPDATE commands SET answer = ? WHERE id = ?", (json.dumps(reply), command.id))
+
+    def _act(self, connection: sqlite3.Connection, command: Command) -> dict[str, Any]:
+        payload = json.loads(command.payload)
+        if command.kind == "submit":
+            return self._submit(connection, payload)
+        accepted = _ACCEPTED.get(command.kind)
+        if accepted is None:
+            return {"error": f"unknown command {command.kind}"}
+        job = int(payload["job"])
+        row = connection.execute("SELECT state FROM jobs WHERE id = ?", (job,)).fetchone()
+        if row is None:
+            return {"error": f"there is no job {job}"}
+        if row["state"] not in accepted:
+            return {
+                "error": f"job {job} is {row['state']}: {command.kind} is for jobs that are {' or '.join(accepted)}"
+            }
+        getattr(self, f"_{command.kind}")(connection, job, payload)
+        return {"job": job}
+
+    def _submit(self, connection: sqlite3.Connection, payload: dict[str, Any]) -> dict[str, Any]:
+        experiment = Experiment.from_json(payload["experiment"])
+        known = None if payload.get("again") else queue.known_job(connection, experiment.identity)
+        if known is not None:
+            return {"job": known, "known": True}
+        source = str(payload["source"])
+        return {"job": queue.add_job(connection, experiment, source, provenance(source, self._devices))}
+
+    def _pause(self, connection: sqlite3.Connection, job: int, _payload: dict[str, Any]) -> None:
+        queue.set_job(connection, job, "paused")
+        self._stop_batches(connection, job)
+
+    def _resume(self, connection: sqlite3.Connection, job: int, _payload: dict[str, Any]) -> None:
+        queue.set_job(connection, job, "queued")
+        queue.settle_job(connection, job)
+
+    def _cancel(self, connection: sqlite3.Connection, job: int, _payload: dict[str, Any]) -> None:
+        self._stop_batches(connection, job)
+        queue.cancel_trials(connection, job)
+        queue.set_job(connection, job, "cancelled")
+
+    def _retry(self, connection: sqlite3.Connection, job: int, _payload: dict[str, Any]) -> None:
+        count = queue.requeue_unfinished(connection, job)
+        queue.add_event(connection, "retry", f"{count} trials wait again", job)
+        queue.set_job(connection, job, "queued")
+        queue.settle_job(connection, job)
+
+    def _move(self, connection: sqlite3.Connection, job: int, payload: dict[str, Any]) -> None:
+        order = [r[0] for r in connection.execute("SELECT id FROM jobs ORDER BY position, id").fetchall()]
+        here = order.index(job)
+        order.insert(min(max(here + int(payload["by"]), 0), len(order) - 1), order.pop(here))
+        connection.executemany("UPDATE jobs SET position = ? WHERE id = ?", list(enumerate(order)))
+
+    def _stop_batches(self, connection: sqlite3.Connection, job: int) -> None:
+        for row in connection.execute("SELECT id FROM batches WHERE job = ? AND state = 'running'", (job,)).fetchall():
+            self._launcher.stop(row["id"])
