@@ -121,9 +121,10 @@ def main():
         for tickets in sizes:
             pairs = [a / b for a, b in zip(rates[tickets], peers, strict=True)]
             name = "x".join(map(str, hidden))
+            medians = statistics.median(peers), statistics.median(rates[tickets])
             print(
-                f"{name:12} {tickets:8} {statistics.median(peers):15,.0f}/s "
-                f"{statistics.median(rates[tickets]):12,.0f}/s {statistics.median(pairs):8.1f}x   ({min(pairs):.1f} to {max(pairs):.1f})",
+                f"{name:12} {tickets:8} {medians[0]:15,.0f}/s {medians[1]:12,.0f}/s "
+                f"{statistics.median(pairs):8.1f}x   ({min(pairs):.1f} to {max(pairs):.1f})",
                 flush=True,
             )
 
