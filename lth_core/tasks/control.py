@@ -163,7 +163,7 @@ class CartPole:
 
 
 class _Unchecked:
-    """In place of the action space: what we pass in is sampled in range, and looking costs a third of a step."""
+    """In place of the action space: what we pass in is sampled in range, and looking costs a sixth of a step."""
 
     def contains(self, _action: Array) -> bool:
         return True

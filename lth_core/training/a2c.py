@@ -284,7 +284,7 @@ class StackedA2C:
 
 def _sample(logits: npt.NDArray[Any], uniform: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Actions (T, E) by inverting the cumulative distribution of logits (T, E, A) at uniform numbers (T, E)."""
-    # By slices of the last axis: numpy's reductions over a short axis take five times as long.
+    # By slices of the last axis: numpy is slow at reducing short axes.
     columns = [logits[..., action] for action in range(logits.shape[-1])]
     peak = functools.reduce(np.maximum, columns)
     cumulated = list(itertools.accumulate(np.exp(column - peak) for column in columns))

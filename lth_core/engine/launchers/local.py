@@ -142,7 +142,6 @@ class LocalLauncher:
             "OMP_NUM_THREADS": str(slot.threads),
             "MKL_NUM_THREADS": str(slot.threads),
             "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads starve their neighbours
-            "THP_MEM_ALLOC_ENABLE": "1",
             "PYTHONUNBUFFERED": "1",
         }
         log = self._workspace.folder / "workers.log"
