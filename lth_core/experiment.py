@@ -77,6 +77,9 @@ class A2C(Section):
     checkpoint_every: Positive = 20_000
 
 
+Training = A2C
+
+
 class Pruning(Section):
     """What is pruned, how much a round and for how many rounds (paper, section 3.1 and equation 1)."""
 

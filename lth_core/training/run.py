@@ -13,7 +13,8 @@ from lth_core.arms import DENSE
 from lth_core.experiment import Experiment
 from lth_core.plan import TrialKey
 from lth_core.tickets.mask import Mask, Weights
-from lth_core.training.a2c import Arrays, StackedA2C
+from lth_core.training.rollout import Arrays
+from lth_core.training.stack import Stack
 
 
 @dataclass
@@ -53,7 +54,7 @@ class Sink(Protocol):
 class StackRun:
     """One stack of trials from its start, or from a checkpoint, to the end of each."""
 
-    def __init__(self, experiment: Experiment, stack: StackedA2C, trials: Sequence[RunningTrial], sink: Sink) -> None:
+    def __init__(self, experiment: Experiment, stack: Stack, trials: Sequence[RunningTrial], sink: Sink) -> None:
         self.experiment, self.stack, self.sink = experiment, stack, sink
         self.trials = list(trials)
         self._beat_at, self._beat_steps = time.monotonic(), 0

@@ -159,18 +159,6 @@ def test_restarts_depend_on_seed_step_and_place() -> None:
         one.restore({}, {})
 
 
-@pytest.mark.parametrize(
-    ("environment", "sentence"),
-    [
-        ("FrozenLake-v1", r'task.environment "FrozenLake-v1": observation .*accepted is a Box'),
-        ("Pendulum-v1", r'task.environment "Pendulum-v1": action .*accepted is Discrete'),
-    ],
-)
-def test_spaces_that_are_not_supported_are_refused_in_a_sentence(environment: str, sentence: str) -> None:
-    with pytest.raises(InputError, match=sentence):
-        control.make(environment, [0], 1)
-
-
 def test_an_environment_that_gymnasium_cannot_make_is_refused_in_a_sentence() -> None:
     with pytest.raises(InputError, match=r'task.environment "NoSuchThing-v1"'):
         control.make("NoSuchThing-v1", [0], 1)
@@ -181,3 +169,18 @@ def test_an_environment_whose_package_is_missing_is_refused_in_a_sentence(monkey
     monkeypatch.setitem(gymnasium.registry, "Missing-v0", spec)
     with pytest.raises(InputError, match="Missing-v0"):
         control.make("Missing-v0", [0], 1)
+
+
+@pytest.mark.parametrize(("package", "extra"), [("box2d", "box2d"), ("mujoco", "mujoco")])
+def test_a_missing_extra_is_named(package: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "Missing-v1"
+    spec = EnvSpec(name, entry_point=f"gymnasium.envs.{package}:NoSuchEnvironment")
+    monkeypatch.setitem(gymnasium.registry, name, spec)
+
+    def missing(*_: object, **__: object) -> None:
+        raise gymnasium.error.DependencyNotInstalled("some package is not installed, run `pip install some`")
+
+    monkeypatch.setattr(gymnasium, "make", missing)
+    with pytest.raises(InputError) as caught:
+        control.make(name, [0], 1)
+    assert str(caught.value).endswith(f"its package is not installed: pip install 'lth-workbench[{extra}]'")

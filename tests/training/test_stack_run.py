@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from lth_core.experiment import Experiment
-from lth_core.training.a2c import Start
 from lth_core.training.run import StackRun
+from lth_core.training.stack import Start
 from tests.small import Memory, experiment, stack_run, starts
 
 
