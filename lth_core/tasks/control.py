@@ -6,7 +6,6 @@ end, and the last observation of the old episode is handed out beside the first 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import gymnasium
@@ -16,24 +15,11 @@ import numpy.typing as npt
 from lth_core.errors import InputError
 from lth_core.randomness import stream, stream_seed
 from lth_core.tasks import spaces
+from lth_core.tasks.classic import STACKED
+from lth_core.tasks.step import Step
 from lth_core.text import one_line
 
 Array = npt.NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of all environments; T tickets, E environments each, D observation entries.
-
-    observations (T, E, D) float32: after a reset where the episode ended. last_observations (T, E, D): before
-    the reset; None if no episode ended. rewards (T, E) float32, terminated and truncated (T, E) bool.
-    """
-
-    observations: Array
-    last_observations: Array | None
-    rewards: Array
-    terminated: Array
-    truncated: Array
 
 
 class Environments(Protocol):
@@ -75,6 +61,9 @@ def make(environment: str, seeds: Sequence[int], count: int) -> Environments:
         spec = gymnasium.spec(environment)
         if spec.entry_point == "gymnasium.envs.classic_control.cartpole:CartPoleEnv" and not spec.kwargs:
             return CartPole(environment, seeds, count)
+        for stacked in STACKED:
+            if stacked.serves(spec):
+                return stacked(environment, seeds, count)
         return OneByOne(environment, seeds, count)
     except InputError:
         raise

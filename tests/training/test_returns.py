@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lth_core.tasks import control
-from lth_core.tasks.control import Step
+from lth_core.tasks.step import Step
 from lth_core.training.episodes import Episodes
 from lth_core.training.rollout import advantages
 from lth_core.training.stack import Start

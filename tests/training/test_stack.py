@@ -33,8 +33,6 @@ SETTINGS = {
     ),
 }
 
-SAVED = {name: one for name, one in SETTINGS.items() if name != "continuous"}
-
 all_settings = pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
 
 
@@ -139,7 +137,7 @@ def saved(one: Stack) -> tuple[dict[str, Any], dict[str, Any]]:
     return {n: a.copy() for n, a in arrays.items()}, json.loads(json.dumps(values))
 
 
-@pytest.mark.parametrize("settings", SAVED.values(), ids=SAVED.keys())
+@all_settings
 def test_a_restored_stack_goes_on_as_if_it_had_never_stopped(settings: Experiment) -> None:
     _, own = starts(settings, 3)
     whole = trained(settings, own, 7)

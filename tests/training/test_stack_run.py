@@ -205,29 +205,29 @@ def test_a_checkpoint_after_some_tickets_have_ended_goes_on_with_the_others() ->
     assert rest.same_results(whole, 2)
 
 
-ACROBOT = experiment(
-    task={"environment": "Acrobot-v1"},
+UNSAVED = experiment(
+    task={"environment": "FrozenLake-v1"},
     training={"length": 640, "checkpoint_every": 160, "record_every": 160, "environments": 2},
 )
 
 
 def test_environments_that_cannot_be_saved_train_the_same_each_time() -> None:
-    _, own = starts(ACROBOT, 2)
-    assert all(ran(ACROBOT, own).same_results(ran(ACROBOT, own), t) for t in (0, 1))
+    _, own = starts(UNSAVED, 2)
+    assert all(ran(UNSAVED, own).same_results(ran(UNSAVED, own), t) for t in (0, 1))
 
 
 def test_environments_that_cannot_be_saved_go_on_from_a_checkpoint_to_the_same_end() -> None:
-    _, own = starts(ACROBOT, 2)
-    whole = ran(ACROBOT, own)
-    done, rest = resumed(ACROBOT, own, whole.checkpoints[1])
+    _, own = starts(UNSAVED, 2)
+    whole = ran(UNSAVED, own)
+    done, rest = resumed(UNSAVED, own, whole.checkpoints[1])
     assert done
     assert all(rest.same_results(whole, trial) for trial in (0, 1))
 
 
 def test_a_stop_between_checkpoints_saves_nothing_where_environments_cannot_be_saved() -> None:
-    _, own = starts(ACROBOT, 1)
+    _, own = starts(UNSAVED, 1)
     sink = Memory(stop_at=3)
-    assert not stack_run(ACROBOT, own, sink).run()
+    assert not stack_run(UNSAVED, own, sink).run()
     assert sink.checkpoints == []
 
 
