@@ -24,7 +24,7 @@ class Classic(ABC):
 
     entry_point: ClassVar[str]
     """What gymnasium registers this environment with."""
-    inputs: ClassVar[int]
+    inputs: int
 
     def __init__(self, environment: str, seeds: Sequence[int], count: int) -> None:
         spec = gymnasium.spec(environment)
@@ -46,7 +46,7 @@ class Classic(ABC):
 
     @abstractmethod
     def _advance(self, state: Array, actions: Array) -> tuple[Array, Array, Array]:
-        """Next states (S, N), rewards (N,) and whether it was terminated (N,); actions (N,), or (A, N) if continuous."""
+        """Next states (S, N), rewards (N,) and termination (N,); actions (N,), or (A, N) if continuous."""
 
     @abstractmethod
     def _observe(self, state: Array) -> Array:

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from lth_core.experiment import Experiment
+from lth_core.experiment import PPO, Experiment
 from lth_core.models.mlp import ActorCritic
 from lth_core.tasks import control
 from lth_core.training.a2c import StackedA2C
+from lth_core.training.ppo import StackedPPO
 from lth_core.training.stack import Stack, Start
 
 
@@ -17,4 +18,6 @@ def make_model(experiment: Experiment) -> ActorCritic:
 
 def make_stack(experiment: Experiment, model: ActorCritic, starts: Sequence[Start], device: str) -> Stack:
     """A stack of these tickets, at its start, with the experiment's algorithm."""
+    if isinstance(experiment.training, PPO):
+        return StackedPPO(experiment, model, starts, device)
     return StackedA2C(experiment, model, starts, device)

@@ -13,10 +13,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lth_core.experiment import Training
+from lth_core.experiment import PPO, Training
 from lth_core.randomness import stream
 from lth_core.tasks import control
 from lth_core.training.episodes import Episodes
+from lth_core.training.normalise import Observations, Returns
 from lth_core.training.policy import Policy
 
 Array = npt.NDArray[Any]
@@ -48,6 +49,19 @@ class Collector:
         self.episodes = Episodes(len(seeds), settings.environments, settings.score_episodes)
         self._actions = [stream(seed, "actions") for seed in seeds]
         self._observations = self.environments.reset()
+        self._seen, self._earned = self._statistics(settings, len(seeds))
+
+    def _statistics(self, settings: Training, tickets: int) -> tuple[Observations | None, Returns | None]:
+        if not isinstance(settings, PPO):
+            return None, None
+        return (
+            Observations(tickets, self.environments.inputs) if settings.normalise_observations else None,
+            Returns(tickets, settings.environments, settings.gamma) if settings.normalise_returns else None,
+        )
+
+    def normalised(self, observations: Array) -> Array:
+        """Observations (T, E, D) as the network gets to see them."""
+        return observations if self._seen is None else self._seen.normalised(observations)
 
     def collect(self, policy: Policy, forward: Forward, keep_activations: bool = True) -> Rollout:
         """Act for n steps, then targets and advantages; `forward` as the model's, observations to activations."""
@@ -60,7 +74,9 @@ class Collector:
         noise = np.stack([policy.noise(rng, s.n_steps, s.environments) for rng in self._actions])
         cuts = _Cuts(shape, self._observations, lambda seen: self._values(forward, seen))
         for i in range(s.n_steps):
-            found = forward(self._tensor(self._observations))
+            if self._seen is not None:
+                self._seen.add(self._observations)
+            found = forward(self._tensor(self.normalised(self._observations)))
             activations.append(found if keep_activations else [found[0], found[-1]])
             heads = found[-1].cpu().numpy()
             actions[:, i], values[:, i] = policy.sample(heads[..., :-1], noise[:, i]), heads[..., -1]
@@ -68,9 +84,11 @@ class Collector:
             self._observations, rewards[:, i] = step.observations, step.rewards
             ends[:, i] = step.terminated | step.truncated
             self.episodes.add(step.rewards, ends[:, i])
+            if self._earned is not None:
+                rewards[:, i] = self._earned.normalised(step.rewards, ends[:, i])
             if step.last_observations is not None and step.truncated.any():
-                cuts.add(i, step.truncated, step.last_observations)
-        bootstrap = self._values(forward, self._observations)
+                cuts.add(i, step.truncated, self.normalised(step.last_observations))
+        bootstrap = self._values(forward, self.normalised(self._observations))
         rewards *= np.float32(s.reward_scale)
         # A time limit is no end of the world: the value of the state it cut off belongs to the return.
         rewards += np.float32(s.gamma) * cuts.values()
@@ -94,6 +112,8 @@ class Collector:
         """New episodes everywhere, seeded by the step: what stands in for saving environments."""
         self._observations = self.environments.restart(step)
         self.episodes.restart()
+        if self._earned is not None:
+            self._earned.restart()
 
     def keep(self, rows: Sequence[int]) -> None:
         """Drop all tickets but these."""
@@ -102,6 +122,9 @@ class Collector:
         self._observations = self._observations[rows]
         self.environments.keep(rows)
         self.episodes.keep(rows)
+        for statistics in (self._seen, self._earned):
+            if statistics is not None:
+                statistics.keep(rows)
 
     def state(self) -> tuple[Arrays, dict[str, Any]]:
         """Everything that the future depends on, as arrays and JSON values."""
@@ -111,6 +134,9 @@ class Collector:
             if part is not None:
                 arrays |= {f"{name}/{key}": array for key, array in part[0].items()}
                 values[name] = part[1]
+        for name, statistics in (("seen", self._seen), ("earned", self._earned)):
+            if statistics is not None:
+                arrays |= {f"{name}/{key}": array for key, array in statistics.state().items()}
         return arrays, values
 
     def restore(self, arrays: Arrays, values: dict[str, Any], step: int) -> None:
@@ -119,6 +145,9 @@ class Collector:
             rng.bit_generator.state = state
         self.episodes.restore(under(arrays, "episodes/"), values["episodes"])
         self._observations = arrays["observations"].copy()
+        for name, statistics in (("seen", self._seen), ("earned", self._earned)):
+            if statistics is not None:
+                statistics.restore(under(arrays, f"{name}/"))
         if "environments" in values:
             self.environments.restore(under(arrays, "environments/"), values["environments"])
         else:  # checkpointed right after `restart`

@@ -17,6 +17,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*out of date:DeprecationWarning
 
 UPDATES = 12
 
+PPO = {"algorithm": "ppo", "epochs": 3, "minibatches": 4, "optimizer": "adam"}
+
 SETTINGS = {
     "tanh, adam": experiment(training={"length": 10_000}),
     "relu, rmsprop, clipped": experiment(
@@ -27,6 +29,21 @@ SETTINGS = {
     "continuous": experiment(
         task={"environment": "Pendulum-v1"},
         training={"length": 10_000, "entropy_weight": 0.1, "max_gradient_norm": 0.5, "gae_lambda": 0.9},
+    ),
+    "ppo": experiment(training={**PPO, "length": 10_000}),
+    "ppo, continuous, one environment": experiment(
+        task={"environment": "Pendulum-v1"},
+        model={"hidden": [24, 16]},
+        training={
+            **PPO,
+            "length": 10_000,
+            "environments": 1,
+            "n_steps": 30,
+            "minibatches": 3,
+            "value_clip": 0.1,
+            "learning_rate_schedule": "constant",
+            "entropy_weight": 0.1,
+        },
     ),
     "wide, linear schedule": experiment(
         model={"hidden": [64, 64]}, training={"learning_rate_schedule": "linear", "length": 10_000}
@@ -208,6 +225,32 @@ def test_leaving_one_part_of_the_state_behind_can_be_seen(part: str) -> None:
     for _ in range(30):
         whole.update()
         resumed.update()
+    assert digest(resumed) != digest(whole)
+
+
+PPO_PARTS = {
+    "shuffles": lambda a, v, first: v.update(minibatches=first[1]["minibatches"]),
+    **{
+        name: lambda a, v, first, name=name: a.update({name: first[0][name]})
+        for name in ("seen/mean", "seen/variance", "seen/count", "earned/variance", "earned/count", "earned/running")
+    },
+}
+
+
+@pytest.mark.parametrize("part", PPO_PARTS)
+def test_leaving_one_part_of_ppos_state_behind_can_be_seen(part: str) -> None:
+    settings = experiment(training={**PPO, "length": 10_000}, task={"environment": "Pendulum-v1"})
+    _, own = starts(settings, 1)
+    whole = stack(settings, own)
+    first = saved(whole)
+    for _ in range(10):
+        whole.update()
+    arrays, values = saved(whole)
+    PPO_PARTS[part](arrays, values, first)
+    resumed = stack(settings, own)
+    resumed.restore(arrays, values)
+    whole.update()
+    resumed.update()
     assert digest(resumed) != digest(whole)
 
 

@@ -163,14 +163,24 @@ def test_when_all_tickets_diverge_the_run_ends() -> None:
 LONG = experiment(training={"length": 1024, "checkpoint_every": 256, "record_every": 64}, rewinding={"weights": 300})
 
 
-def test_a_run_that_was_stopped_twice_equals_one_that_was_not() -> None:
-    _, own = starts(LONG, 3)
-    whole = ran(LONG, own)
+PPO_LONG = experiment(
+    task={"environment": "Pendulum-v1"},
+    training={
+        "algorithm": "ppo", "length": 1024, "checkpoint_every": 256, "record_every": 64, "minibatches": 4, "epochs": 2,
+    },
+    rewinding={"weights": 300},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("settings", [LONG, PPO_LONG], ids=["a2c", "ppo"])
+def test_a_run_that_was_stopped_twice_equals_one_that_was_not(settings: Experiment) -> None:
+    _, own = starts(settings, 3)
+    whole = ran(settings, own)
     first = Memory(stop_at=7)
-    assert not stack_run(LONG, own, first).run()
-    done, second = resumed(LONG, own, first.checkpoints[-1], stop_at=8)
+    assert not stack_run(settings, own, first).run()
+    done, second = resumed(settings, own, first.checkpoints[-1], stop_at=8)
     assert not done
-    done, third = resumed(LONG, own, second.checkpoints[-1])
+    done, third = resumed(settings, own, second.checkpoints[-1])
     assert done
     assert first.checkpoints[-1][0] == 7 * 32
     assert second.checkpoints[-1][0] == 15 * 32
