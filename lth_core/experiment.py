@@ -51,6 +51,7 @@ class _ActorCritic(Section):
     length, and the points of `[rewinding]`, count environment steps or finished games of one ticket, as `unit`
     says; record_every and checkpoint_every always count environment steps. Each is reached at the end of the
     first update at or after it. learning_rate_end is the fraction left at the end of a linear schedule.
+    evaluation_episodes are played at the end, sampled and as many greedily; 0 plays none.
     """
 
     unit: Literal["steps", "games"] = "steps"
@@ -72,6 +73,7 @@ class _ActorCritic(Section):
     max_gradient_norm: PositiveFloat | None = None
     loss_reduction: Literal["mean", "sum"] = "mean"
     score_episodes: Positive = 100
+    evaluation_episodes: Annotated[int, Field(ge=0, le=10_000)] = 10
     record_every: Positive = 2_000
     checkpoint_every: Positive = 20_000
 

@@ -27,6 +27,7 @@ def experiment(**sections: Any) -> Experiment:
         "training": {
             "length": 512, "environments": 4, "n_steps": 8, "optimizer": "adam", "learning_rate": 3e-3,
             "record_every": 128, "checkpoint_every": 256, "score_episodes": 10,
+            "evaluation_episodes": 2,
         },
         "pruning": {"rounds": 3},
     }  # fmt: skip

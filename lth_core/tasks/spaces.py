@@ -55,7 +55,8 @@ class Actions:
         finite = (np.abs(self.low) < _INFINITE) & (np.abs(self.high) < _INFINITE)
         low, high = np.where(finite, self.low, -1), np.where(finite, self.high, 1)
         scaled = actions * ((high - low) / 2).astype(np.float32) + ((high + low) / 2).astype(np.float32)
-        clipped: Array = np.clip(scaled, self.low, self.high)
+        # A network that diverged says nan, which physics engines abort on; its ticket is found out by its weights.
+        clipped: Array = np.clip(np.nan_to_num(scaled, nan=0.0), self.low, self.high)
         return clipped
 
 

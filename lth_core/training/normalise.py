@@ -57,9 +57,10 @@ class Moments:
 class Observations(Moments):
     """Observations of T tickets with D entries."""
 
-    def normalised(self, observations: Array) -> Array:
-        """(T, E, D) float32, without counting them."""
-        found = (observations - self.mean[:, None]) / self.deviation[:, None]
+    def normalised(self, observations: Array, rows: Sequence[int] | None = None) -> Array:
+        """(T, E, D) float32, without counting them; of the tickets in `rows`, or of all."""
+        chosen = slice(None) if rows is None else list(rows)
+        found = (observations - self.mean[chosen, None]) / self.deviation[chosen, None]
         limited: Array = np.clip(found, -LIMIT, LIMIT).astype(np.float32)
         return limited
 

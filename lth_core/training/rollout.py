@@ -45,6 +45,7 @@ class Collector:
 
     def __init__(self, environment: str, settings: Training, seeds: Sequence[int], device: torch.device) -> None:
         self._settings, self._device = settings, device
+        self.seeds = list(seeds)
         self.environments = control.make(environment, seeds, settings.environments)
         self.episodes = Episodes(len(seeds), settings.environments, settings.score_episodes)
         self._actions = [stream(seed, "actions") for seed in seeds]
@@ -59,9 +60,9 @@ class Collector:
             Returns(tickets, settings.environments, settings.gamma) if settings.normalise_returns else None,
         )
 
-    def normalised(self, observations: Array) -> Array:
-        """Observations (T, E, D) as the network gets to see them."""
-        return observations if self._seen is None else self._seen.normalised(observations)
+    def normalised(self, observations: Array, rows: Sequence[int] | None = None) -> Array:
+        """Observations (T, E, D) as the network gets to see them; of the tickets in `rows`, or of all."""
+        return observations if self._seen is None else self._seen.normalised(observations, rows)
 
     def collect(self, policy: Policy, forward: Forward, keep_activations: bool = True) -> Rollout:
         """Act for n steps, then targets and advantages; `forward` as the model's, observations to activations."""
@@ -118,6 +119,7 @@ class Collector:
     def keep(self, rows: Sequence[int]) -> None:
         """Drop all tickets but these."""
         rows = list(rows)
+        self.seeds = [self.seeds[t] for t in rows]
         self._actions = [self._actions[t] for t in rows]
         self._observations = self._observations[rows]
         self.environments.keep(rows)

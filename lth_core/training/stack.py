@@ -91,6 +91,11 @@ class Stack(ABC):
         """Copies of one ticket's parameters, as they stand in the stack."""
         return unflatten(self._flat[ticket].cpu(), self.model.shapes())
 
+    def parameters(self, rows: Sequence[int]) -> tuple[list[Layer], Tensor | None]:
+        """The layers of these tickets, and their log standard deviations where they have any."""
+        flat = self._flat[list(rows)]
+        return self.model.layers(flat), self.model.log_std(flat)
+
     def optimizer_state(self, ticket: int) -> dict[str, Weights]:
         """Copies of one ticket's optimizer entries; `count` under the name "count"."""
         shapes = self.model.shapes()

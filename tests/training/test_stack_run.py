@@ -36,6 +36,7 @@ def test_records_come_at_the_steps_that_the_experiment_fixes_and_at_the_end() ->
     names = set(sink.records[0][2])
     assert names == {"loss/policy", "loss/value", "entropy", "return/train", "games"}
     last = [values for trial, step, values in sink.records if trial == 1 and step == 512][-1]
+    assert set(last) == names | {"return/eval-sampled", "return/eval-greedy"}
     assert last["return/train"] == sink.results[1][3]
 
 
