@@ -20,7 +20,8 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
 from lth_core.experiment_file import resolve
-from lth_core.training.a2c import StackedA2C, Start, make_model
+from lth_core.training.build import make_model, make_stack
+from lth_core.training.stack import Start
 
 ENVIRONMENTS, N_STEPS = 8, 16
 
@@ -80,7 +81,7 @@ def stack(hidden, tickets):
     for seed in range(tickets):
         mask = {n: torch.rand(shape, generator=generator) < 0.5 for n, shape in model.shapes().items()}
         starts.append(Start(seed, model.initialise(seed), mask, 0, 10**9))
-    return StackedA2C(experiment, model, starts, "cpu")
+    return make_stack(experiment, model, starts, "cpu")
 
 
 def peer_rate(model, seconds):

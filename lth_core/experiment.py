@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from lth_core.arms import BUILT_IN, DENSE, Arm
 from lth_core.text import did_you_mean, is_name
@@ -45,15 +45,15 @@ class MLP(Section):
     )  # fmt: skip
 
 
-class A2C(Section):
-    """Synchronous advantage actor-critic; defaults are the paper's classic-control setting (section 3.3).
+class _ActorCritic(Section):
+    """What A2C and PPO have in common; defaults are the paper's classic-control setting (section 3.3).
 
     length, and the points of `[rewinding]`, count environment steps or finished games of one ticket, as `unit`
     says; record_every and checkpoint_every always count environment steps. Each is reached at the end of the
     first update at or after it. learning_rate_end is the fraction left at the end of a linear schedule.
+    evaluation_episodes are played at the end, sampled and as many greedily; 0 plays none.
     """
 
-    algorithm: Literal["a2c"] = "a2c"
     unit: Literal["steps", "games"] = "steps"
     length: Positive = 60_000
     environments: Annotated[int, Field(gt=0, le=4096)] = 32
@@ -73,8 +73,67 @@ class A2C(Section):
     max_gradient_norm: PositiveFloat | None = None
     loss_reduction: Literal["mean", "sum"] = "mean"
     score_episodes: Positive = 100
+    evaluation_episodes: Annotated[int, Field(ge=0, le=10_000)] = 10
     record_every: Positive = 2_000
     checkpoint_every: Positive = 20_000
+
+
+class A2C(_ActorCritic):
+    """Synchronous advantage actor-critic: one gradient step from each rollout."""
+
+    algorithm: Literal["a2c"] = "a2c"
+
+
+class PPO(_ActorCritic):
+    """Proximal policy optimisation; defaults are the continuous-control settings of its paper and of CleanRL.
+
+    Each rollout is passed through `epochs` times in `minibatches` equal parts. The value loss is the squared
+    error times value_weight: 0.25 here is the usual 0.5 times one half. value_clip limits how far a value moves
+    from the rollout's, as clip does for probabilities; left out, it does not. normalise_observations and
+    normalise_returns keep running statistics of each ticket, and limit what they normalise to +-10.
+    """
+
+    algorithm: Literal["ppo"] = "ppo"
+    length: Positive = 1_000_000
+    environments: Annotated[int, Field(gt=0, le=4096)] = 1
+    n_steps: Annotated[int, Field(gt=0, le=4096)] = 2048
+    optimizer: Literal["rmsprop", "adam"] = "adam"
+    learning_rate: PositiveFloat = 3e-4
+    learning_rate_schedule: Literal["constant", "linear"] = "linear"
+    learning_rate_end: PositiveFloat = 0.01
+    epsilon: PositiveFloat = 1e-5
+    gae_lambda: Annotated[float, Field(ge=0, le=1)] = 0.95
+    entropy_weight: NonNegative = 0.0
+    value_weight: NonNegative = 0.25
+    max_gradient_norm: PositiveFloat | None = 0.5
+    clip: Fraction = 0.2
+    value_clip: PositiveFloat | None = None
+    epochs: Annotated[int, Field(gt=0, le=1000)] = 10
+    minibatches: Annotated[int, Field(gt=0, le=4096)] = 32
+    normalise_advantages: bool = True
+    normalise_observations: bool = True
+    normalise_returns: bool = True
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        batch = self.environments * self.n_steps
+        if batch % self.minibatches or batch // self.minibatches < 2:
+            raise ValueError(
+                f"minibatches {self.minibatches}: accepted are divisors of environments * n_steps = {batch} "
+                "that leave at least 2 transitions each"
+            )
+        return self
+
+
+def _algorithm(training: Any) -> Any:
+    """What tells the kinds of `[training]` apart; a table that does not say is A2C."""
+    return training.get("algorithm", "a2c") if isinstance(training, dict) else getattr(training, "algorithm", "a2c")
+
+
+Training = Annotated[
+    Annotated[A2C, Tag("a2c")] | Annotated[PPO, Tag("ppo")],
+    Discriminator(_algorithm),
+]
 
 
 class Pruning(Section):
@@ -108,7 +167,7 @@ class Experiment(Section):
     name: str
     task: ControlTask = ControlTask()
     model: MLP = MLP()
-    training: A2C = A2C()
+    training: Training = A2C()
     pruning: Pruning = Pruning()
     rewinding: Rewinding = Rewinding()
     arms: Annotated[tuple[str, ...], Field(min_length=1)] = ("winning", "random")

@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -76,12 +76,9 @@ def _check_environment(experiment: Experiment, source: str) -> None:
         shown = one_line(name, 80)
         raise InputError(f'{source}: task.environment = "{shown}": accepted is what gymnasium has registered{near}')
     try:
-        limit = control.make(name, [0], 1).limit
+        control.make(name, [0], 1)
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
-    if experiment.training.n_steps > limit:
-        steps = experiment.training.n_steps
-        raise InputError(f"{source}: training.n_steps = {steps}: accepted are at most the {limit} steps of an episode")
 
 
 def _refuse(value: Any) -> Any:
@@ -108,17 +105,22 @@ def _sentence(error: ValidationError) -> str:
     errors = error.errors(include_url=False)
     first = errors[0]
     # A union names its branches in the place and gives an error for each: one field, all that it accepts.
-    place = [part for part in first["loc"] if not _is_branch(part)]
-    same = [e for e in errors if [part for part in e["loc"] if not _is_branch(part)] == place]
+    place, branches = _place(first)
+    same = [e for e in errors if _place(e)[0] == place]
     field = ".".join(one_line(part) for part in place)
     more = "" if len(errors) == len(same) else f" (and {len(errors) - len(same)} more)"
     if first["type"] == "value_error":
         said = one_line(first["ctx"]["error"], 2000)
         return (f"{field}: {said}" if field else said) + more
     if first["type"] == "extra_forbidden":
-        known = _fields_of(Experiment, place[:-1])
+        known = _fields_of(Experiment, place[:-1], branches)
         accepted = f": accepted are {', '.join(known)}" if known else ""
         return f"{field} is not a field{accepted}{did_you_mean(str(place[-1]), known)}{more}"
+    if first["type"] == "union_tag_invalid":
+        known = first["ctx"]["expected_tags"].replace("'", "").split(", ")
+        tag = str(first["ctx"]["tag"])
+        accepted = f"{' or '.join(map(repr, known))}{did_you_mean(tag, known)}"
+        return f"{field}.algorithm = {_shown(tag)}: accepted is {accepted}{more}"
     if first["type"] == "missing":
         return f"{field} is missing{more}"
     accepted = " or ".join(_accepted(e) for e in same)
@@ -131,8 +133,17 @@ def _shown(value: Any) -> str:
     return one_line(json.dumps(value, default=str), 80)
 
 
-def _is_branch(part: int | str) -> bool:
-    return isinstance(part, str) and (part.startswith(("literal[", "constrained-")) or part in ("int", "float"))
+def _place(error: ErrorDetails) -> tuple[list[int | str], list[str]]:
+    """Where an error is as the user wrote it, and the branches of unions that stand in between."""
+    place: list[int | str] = []
+    branches: list[str] = []
+    for number, part in enumerate(error["loc"]):
+        tag = number == 1 and place == ["training"] and part in ("a2c", "ppo")
+        if isinstance(part, str) and (tag or part.startswith(("literal[", "constrained-")) or part in ("int", "float")):
+            branches.append(part)
+        else:
+            place.append(part)
+    return place, branches
 
 
 def _accepted(error: ErrorDetails) -> str:
@@ -144,19 +155,25 @@ def _accepted(error: ErrorDetails) -> str:
     return f"{message}{suggestion}"
 
 
-def _fields_of(model: type[BaseModel], place: list[int | str]) -> list[str]:
-    """Names that stand in the table at `place` of the model; empty where the table is free."""
+def _fields_of(model: type[BaseModel], place: list[int | str], branches: list[str]) -> list[str]:
+    """Names that stand in the table at `place` of the model, in these branches; empty where the table is free."""
     for part in place:
         if not isinstance(part, str) or part not in model.model_fields:
             from lth_core.arms import Arm
 
             return list(Arm.model_fields) if place[0] == "arm" and len(place) == 2 else []
         annotation = model.model_fields[part].annotation
-        candidates = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+        candidates = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+        candidates = tuple(get_args(c)[0] if get_origin(c) is Annotated else c for c in candidates)
         tables = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
         if not tables:
             if part == "arm":
                 continue
             return []
-        model = tables[0]
+        model = next((t for t in tables if _algorithm_of(t) in branches), tables[0])
     return list(model.model_fields)
+
+
+def _algorithm_of(table: type[BaseModel]) -> Any:
+    field = table.model_fields.get("algorithm")
+    return field.default if field else None

@@ -13,8 +13,9 @@ from lth_core.randomness import stream_seed
 from lth_core.tickets import mask as masks
 from lth_core.tickets.derive import Family, Trained, derive_mask
 from lth_core.tickets.mask import Mask, Weights
-from lth_core.training.a2c import StackedA2C, Start, make_model
+from lth_core.training.build import make_model, make_stack
 from lth_core.training.run import RunningTrial, StackRun
+from lth_core.training.stack import Stack, Start
 
 
 def experiment(**sections: Any) -> Experiment:
@@ -26,6 +27,7 @@ def experiment(**sections: Any) -> Experiment:
         "training": {
             "length": 512, "environments": 4, "n_steps": 8, "optimizer": "adam", "learning_rate": 3e-3,
             "record_every": 128, "checkpoint_every": 256, "score_episodes": 10,
+            "evaluation_episodes": 2,
         },
         "pruning": {"rounds": 3},
     }  # fmt: skip
@@ -77,12 +79,12 @@ def starts(settings: Experiment, count: int, density: float = 0.5) -> tuple[Acto
     ]
 
 
-def stack(settings: Experiment, own: list[Start], model: ActorCritic | None = None) -> StackedA2C:
+def stack(settings: Experiment, own: list[Start], model: ActorCritic | None = None) -> Stack:
     """A stack on the CPU."""
-    return StackedA2C(settings, model or make_model(settings), own, "cpu")
+    return make_stack(settings, model or make_model(settings), own, "cpu")
 
 
-def digest(one: StackedA2C, ticket: int = 0) -> list[Any]:
+def digest(one: Stack, ticket: int = 0) -> list[Any]:
     """All that distinguishes one ticket's training from another's, as bits."""
     parts: list[Any] = [w.numpy().tobytes() for w in one.weights(ticket).values()]
     for entry in sorted(one.optimizer_state(ticket)):

@@ -206,3 +206,34 @@ def test_whatever_a_file_holds_it_gives_an_experiment_or_a_sentence(fields: dict
         assert not any(unicodedata.category(c) in {"Cc", "Cf", "Cs"} for c in said)
     else:
         assert Experiment.from_json(found.canonical()) == found
+
+
+@pytest.mark.parametrize(
+    ("training", "sentence"),
+    [
+        ({"algorithm": "pop"}, "f: training.algorithm = \"pop\": accepted is 'a2c' or 'ppo', did you mean \"ppo\"?"),
+        ({"algorithm": "ppo", "clip": 2}, "f: training.clip = 2: accepted is less than 1"),
+        (
+            {"algorithm": "ppo", "minibatches": 7},
+            "f: training: minibatches 7: accepted are divisors of environments * n_steps = 2048 "
+            "that leave at least 2 transitions each",
+        ),
+    ],
+)
+def test_each_algorithm_has_its_own_fields(training: dict, sentence: str) -> None:
+    with pytest.raises(InputError) as caught:
+        resolve({"name": "x", "seeds": 1, "training": training}, "f")
+    assert str(caught.value) == sentence
+
+
+def test_a_field_of_the_other_algorithm_is_refused_and_the_own_ones_are_named() -> None:
+    with pytest.raises(InputError, match=r"training.epochs is not a field: accepted are unit, .*algorithm$"):
+        resolve({"name": "x", "seeds": 1, "training": {"epochs": 3}}, "f")
+    with pytest.raises(InputError, match=r'training.epocs is not a field: .*value_clip.*did you mean "epochs"'):
+        resolve({"name": "x", "seeds": 1, "training": {"epocs": 3, "algorithm": "ppo"}}, "f")
+
+
+def test_ppo_comes_back_from_its_canonical_form() -> None:
+    found = resolve({"name": "x", "seeds": 1, "training": {"algorithm": "ppo", "epochs": 3}}, "f")
+    assert type(found).from_json(found.canonical()) == found
+    assert found.training.algorithm == "ppo"

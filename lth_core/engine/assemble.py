@@ -17,8 +17,8 @@ from lth_core.tickets import mask as masks
 from lth_core.tickets.derive import Family, Ticket, Trained, derive
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.tickets.scope import prunable
-from lth_core.training.a2c import Start
 from lth_core.training.run import RunningTrial
+from lth_core.training.stack import Start
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from lth_core.tickets import audit
 from lth_core.tickets import mask as masks
 from lth_core.tickets.audit import Check
 from lth_core.tickets.mask import Mask, Weights
-from lth_core.training.a2c import StackedA2C, make_model
+from lth_core.training.build import make_model, make_stack
 from lth_core.training.run import RunningTrial, StackRun
 
 log = logging.getLogger("lth.attempt")
@@ -46,7 +46,7 @@ class Attempt:
         prepared = [p for trial in self._spec.trials if (p := self._prepare(assembler, trial)) is not None]
         if not prepared:
             return DONE
-        stack = StackedA2C(self._experiment, self._model, [p.start for p in prepared], self._device)
+        stack = make_stack(self._experiment, self._model, [p.start for p in prepared], self._device)
         trials = [RunningTrial(p.trial.id, p.trial.key, p.start.mask) for p in prepared]
         run = StackRun(self._experiment, stack, trials, self)
         run.keep([row for row, p in enumerate(prepared) if self._audit_start(p, stack.weights(row), assembler)])

@@ -17,13 +17,14 @@ def main() -> int:
     import torch
 
     from lth_core.errors import InputError
-    from lth_core.training.a2c import StackedA2C, Start, make_model
+    from lth_core.training.build import make_model, make_stack
+    from lth_core.training.stack import Start
 
     torch.set_num_threads(1)
     try:
         model = make_model(experiment)
         starts = [Start(i, model.initialise(i), {}, *experiment.span("dense")) for i in range(tickets)]
-        stack = StackedA2C(experiment, model, starts, device)
+        stack = make_stack(experiment, model, starts, device)
     except InputError as error:
         print(json.dumps({"error": str(error)}))
         return 2
@@ -33,7 +34,7 @@ def main() -> int:
         stack.update()
     rate = (stack.trained - before) * tickets / (time.perf_counter() - start)
     parameters = sum(shape.numel() for shape in model.shapes().values())
-    print(json.dumps({"rate": rate, "parameters": parameters, "limit": stack.environments.limit}))
+    print(json.dumps({"rate": rate, "parameters": parameters, "limit": stack.limit}))
     return 0
 
 

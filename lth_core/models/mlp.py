@@ -3,6 +3,9 @@
 Parameters are in torch.nn.Linear's convention, (out, in) and (out,), with a leading axis for the ticket when
 stacked. Both heads lie side by side in memory, so that one product computes them: besides being faster, no
 product has a single output column, the one case in which a batched product rounds differently alone.
+
+For continuous actions the policy head gives means; the logarithms of the standard deviations are parameters of
+their own, the same in every state, last in the vector and in no product.
 """
 
 import math
@@ -14,6 +17,7 @@ from torch import Tensor
 
 from lth_core import experiment
 from lth_core.tickets.mask import Weights
+from lth_core.tickets.scope import LOG_STD
 
 
 @dataclass(frozen=True)
@@ -26,11 +30,12 @@ class Layer:
 
 @dataclass(frozen=True)
 class ActorCritic:
-    """The network of an `experiment.MLP` between `inputs` observations and `actions` logits."""
+    """The network of an `experiment.MLP` between `inputs` observations and `actions` logits, or means."""
 
     settings: experiment.MLP
     inputs: int
     actions: int
+    continuous: bool = False
 
     def shapes(self) -> dict[str, torch.Size]:
         """Parameter names and shapes of one network, in the order in which they are stored."""
@@ -44,12 +49,17 @@ class ActorCritic:
         shapes["value_head.weight"] = torch.Size((1, width))
         shapes["policy_head.bias"] = torch.Size((self.actions,))
         shapes["value_head.bias"] = torch.Size((1,))
+        if self.continuous:
+            shapes[LOG_STD] = torch.Size((self.actions,))
         return shapes
 
     def groups(self) -> dict[str, frozenset[str]]:
         """The groups of each parameter, by which experiments keep or prune it."""
         groups = {}
         for name in self.shapes():
+            if name == LOG_STD:
+                groups[name] = frozenset({LOG_STD})
+                continue
             part, kind = name.split(".")[0], name.rsplit(".", 1)[1]
             tags = {part, "weights" if kind == "weight" else "biases"}
             if name.startswith("trunk.0."):
@@ -61,12 +71,15 @@ class ActorCritic:
         """Fresh float32 parameters of one network.
 
         `uniform` is torch.nn.Linear's own, U(-1/sqrt(in), 1/sqrt(in)) for weights and biases; `orthogonal`
-        has gain sqrt(2) in the trunk, 0.01 for the policy, 1 for the value, and zero biases.
+        has gain sqrt(2) in the trunk, 0.01 for the policy, 1 for the value, and zero biases. Standard
+        deviations start at 1.
         """
         generator = torch.Generator().manual_seed(seed)
         weights = {name: torch.empty(shape) for name, shape in self.shapes().items()}
         for name, w in weights.items():
-            if self.settings.initialisation == "uniform":
+            if name == LOG_STD:
+                w.zero_()
+            elif self.settings.initialisation == "uniform":
                 bound = 1 / math.sqrt(self.shapes()[name.removesuffix("bias") + "weight" if w.dim() == 1 else name][1])
                 w.uniform_(-bound, bound, generator=generator)
             elif w.dim() == 1:
@@ -78,11 +91,15 @@ class ActorCritic:
 
     def layers(self, flat: Tensor) -> list[Layer]:
         """The layers of flat stacked parameters (T, P), joint heads last, as copies that multiply fast."""
-        parts = flat.split(self._sizes(), dim=1)
+        parts = flat[:, : sum(self._sizes())].split(self._sizes(), dim=1)
         return [
             Layer(parts[2 * i].unflatten(1, shape).transpose(1, 2).contiguous(), parts[2 * i + 1].unsqueeze(1))
             for i, shape in enumerate(self._matrices())
         ]
+
+    def log_std(self, flat: Tensor) -> Tensor | None:
+        """Logarithms of the standard deviations (T, actions), a view of flat parameters; None for logits."""
+        return flat[:, -self.actions :] if self.continuous else None
 
     def _matrices(self) -> list[tuple[int, int]]:
         outputs = (*self.settings.hidden, self.actions + 1)
@@ -92,7 +109,7 @@ class ActorCritic:
         return [size for out, inputs in self._matrices() for size in (out * inputs, out)]
 
     def forward(self, layers: Sequence[Layer], observations: Tensor) -> list[Tensor]:
-        """Activations, the input first, the heads (T, B, actions + 1) last: logits, then the value.
+        """Activations, the input first, the heads (T, B, actions + 1) last: logits or means, then the value.
 
         observations: (T, B, inputs).
         """
@@ -104,14 +121,14 @@ class ActorCritic:
         return activations
 
     def backward(self, layers: Sequence[Layer], activations: Sequence[Tensor], gradient: Tensor) -> Tensor:
-        """Gradients (T, P) of the parameters from that of the heads (T, B, actions + 1).
+        """Gradients of the parameters from that of the heads (T, B, actions + 1); log_std's are not among them.
 
         By hand, because autograd's overhead shows on stacks of small networks (and the result is the same; tested).
         """
         parts: list[Tensor] = []
         for i in reversed(range(len(layers))):
             x = activations[i]
-            parts = [torch.bmm(gradient.transpose(1, 2), x).flatten(1), gradient.sum(1), *parts]
+            parts = [_weight_gradient(gradient, x).flatten(1), gradient.sum(1), *parts]
             if i > 0:
                 gradient = torch.bmm(gradient, layers[i].weight.transpose(1, 2))
                 # One pass each, where `1 - x * x` would take three.
@@ -120,6 +137,13 @@ class ActorCritic:
                 else:
                     gradient = torch.ops.aten.threshold_backward(gradient, x, 0)
         return torch.cat(parts, dim=1)
+
+
+def _weight_gradient(gradient: Tensor, x: Tensor) -> Tensor:
+    """(T, out, in) from (T, B, out) and (T, B, in); a single input would make a product with a single column."""
+    if x.shape[-1] == 1:
+        return (gradient * x).sum(1)
+    return torch.bmm(gradient.transpose(1, 2), x)
 
 
 def flatten(weights: Mapping[str, Tensor], shapes: Mapping[str, torch.Size]) -> Tensor:

@@ -6,7 +6,6 @@ end, and the last observation of the old episode is handed out beside the first 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import gymnasium
@@ -15,24 +14,12 @@ import numpy.typing as npt
 
 from lth_core.errors import InputError
 from lth_core.randomness import stream, stream_seed
+from lth_core.tasks import spaces
+from lth_core.tasks.classic import STACKED
+from lth_core.tasks.step import Step
 from lth_core.text import one_line
 
 Array = npt.NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of all environments; T tickets, E environments each, D observation entries.
-
-    observations (T, E, D) float32: after a reset where the episode ended. last_observations (T, E, D): before
-    the reset; None if no episode ended. rewards (T, E) float32, terminated and truncated (T, E) bool.
-    """
-
-    observations: Array
-    last_observations: Array | None
-    rewards: Array
-    terminated: Array
-    truncated: Array
 
 
 class Environments(Protocol):
@@ -40,6 +27,8 @@ class Environments(Protocol):
 
     inputs: int
     actions: int
+    continuous: bool
+    """Whether actions are numbers, as many as `actions`, or one of so many choices."""
     limit: int
     """Steps after which an episode is truncated."""
 
@@ -47,7 +36,7 @@ class Environments(Protocol):
         """Start a first episode everywhere; observations (T, E, D)."""
 
     def step(self, actions: Array) -> Step:
-        """Act; actions (T, E) int64."""
+        """Act; actions (T, E) int64, or (T, E, actions) float32 where [-1, 1] is the whole box (see spaces.Actions)."""
 
     def keep(self, tickets: Sequence[int]) -> None:
         """Drop all tickets but these."""
@@ -65,18 +54,33 @@ class Environments(Protocol):
 def make(environment: str, seeds: Sequence[int], count: int) -> Environments:
     """The environments of tickets with these chain seeds, `count` for each.
 
-    Raises InputError for an environment that cannot be made, or whose spaces are not supported.
+    Raises InputError for an environment that cannot be made (naming the extra to install where its package is
+    missing), or whose spaces are not supported.
     """
     try:
         spec = gymnasium.spec(environment)
         if spec.entry_point == "gymnasium.envs.classic_control.cartpole:CartPoleEnv" and not spec.kwargs:
             return CartPole(environment, seeds, count)
+        for stacked in STACKED:
+            if stacked.serves(spec):
+                return stacked(environment, seeds, count)
         return OneByOne(environment, seeds, count)
     except InputError:
         raise
     # Environments come from other packages and fail in their own ways when these are missing.
     except Exception as error:
-        raise InputError(f'task.environment "{environment}" cannot be made: {one_line(error)}') from error
+        raise InputError(f'task.environment "{environment}" cannot be made: {_reason(environment, error)}') from error
+
+
+def _reason(environment: str, error: Exception) -> str:
+    """What is wrong, or what to install: gymnasium names its own extras, some of which need a compiler."""
+    known = gymnasium.registry.get(environment)
+    entry = known.entry_point if known else None
+    if isinstance(error, (ImportError, gymnasium.error.DependencyNotInstalled)) and isinstance(entry, str):
+        for extra in ("box2d", "mujoco"):
+            if entry.startswith(f"gymnasium.envs.{extra}"):
+                return f"its package is not installed: pip install 'lth-workbench[{extra}]'"
+    return one_line(error)
 
 
 class CartPole:
@@ -86,7 +90,7 @@ class CartPole:
     each ticket draws from its own, at once. The dynamics are untouched.
     """
 
-    inputs, actions = 4, 2
+    inputs, actions, continuous = 4, 2, False
 
     def __init__(self, environment: str, seeds: Sequence[int], count: int) -> None:
         self._name, self._count = environment, count
@@ -170,18 +174,16 @@ class _Unchecked:
 
 
 class OneByOne:
-    """Any other environment with a Box observation and a Discrete action, each instance stepped by itself."""
+    """Any other environment, each instance stepped by itself."""
 
     def __init__(self, environment: str, seeds: Sequence[int], count: int) -> None:
         self._seeds, self._count = list(seeds), count
+        first = gymnasium.make(environment)
+        self._observed = spaces.observations(environment, first.observation_space)
+        self._acted = spaces.actions(environment, first.action_space)
         self._environments = [[gymnasium.make(environment) for _ in range(count)] for _ in seeds]
-        first = self._environments[0][0]
-        observation, action = first.observation_space, first.action_space
-        if not isinstance(observation, gymnasium.spaces.Box):
-            raise InputError(f'task.environment "{environment}": observation {observation}: accepted is a Box')
-        if not isinstance(action, gymnasium.spaces.Discrete) or action.start != 0:
-            raise InputError(f'task.environment "{environment}": action {action}: accepted is Discrete(n)')
-        self.inputs, self.actions = int(np.prod(observation.shape)), int(action.n)
+        self.inputs = self._observed.size
+        self.actions, self.continuous = self._acted.count, self._acted.continuous
         limit = first.spec.max_episode_steps if first.spec else None
         self.limit = int(limit) if limit is not None else 2**31
 
@@ -192,7 +194,7 @@ class OneByOne:
     def restart(self, step: int) -> Array:
         """See Environments."""
         observations = [
-            [self._flat(env.reset(seed=self._seed(seed, step, i))[0]) for i, env in enumerate(own)]
+            [self._observed.flat(env.reset(seed=self._seed(seed, step, i))[0]) for i, env in enumerate(own)]
             for seed, own in zip(self._seeds, self._environments, strict=True)
         ]
         return np.array(observations, np.float32)
@@ -200,13 +202,10 @@ class OneByOne:
     def _seed(self, seed: int, step: int, index: int) -> int:
         return stream_seed(seed, "environments", step, index) % 2**31
 
-    @staticmethod
-    def _flat(observation: Any) -> Array:
-        return np.asarray(observation, np.float32).reshape(-1)
-
     def step(self, actions: Array) -> Step:
         """See Environments."""
-        shape = actions.shape
+        shape = actions.shape[:2]
+        actions = self._acted.translated(actions).reshape(*shape, *self._acted.shape)
         observations = np.empty((*shape, self.inputs), np.float32)
         last = np.empty_like(observations)
         rewards, terminated, truncated = (
@@ -217,10 +216,10 @@ class OneByOne:
         for t, own in enumerate(self._environments):
             for e, env in enumerate(own):
                 seen, reward, ended, cut, _ = env.step(actions[t, e])
-                last[t, e] = observations[t, e] = self._flat(seen)
+                last[t, e] = observations[t, e] = self._observed.flat(seen)
                 rewards[t, e], terminated[t, e], truncated[t, e] = reward, ended, cut and not ended
                 if ended or cut:
-                    observations[t, e] = self._flat(env.reset()[0])
+                    observations[t, e] = self._observed.flat(env.reset()[0])
         any_ended = bool((terminated | truncated).any())
         return Step(observations, last if any_ended else None, rewards, terminated, truncated)
 

@@ -8,10 +8,15 @@ from torch import Tensor
 from lth_core.experiment import Pruning
 from lth_core.tickets.mask import Mask, keep_largest, pooled, split
 
+LOG_STD = "log_std"
+"""The group of a Gaussian policy's log standard deviations. They are no connections: a zero means a standard
+deviation of 1, where they all start, so that pruning by magnitude would freeze the exploration. Never pruned."""
+
 
 def prunable(groups: Mapping[str, frozenset[str]], pruning: Pruning) -> tuple[str, ...]:
     """Names of the parameters that may be pruned: those in none of the groups that `pruning.keep` names."""
-    return tuple(name for name, tags in groups.items() if not tags & set(pruning.keep))
+    kept = {LOG_STD, *pruning.keep}
+    return tuple(name for name, tags in groups.items() if not tags & kept)
 
 
 def remaining(total: int, density: float) -> int:

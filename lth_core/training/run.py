@@ -9,11 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
+
 from lth_core.arms import DENSE
 from lth_core.experiment import Experiment
 from lth_core.plan import TrialKey
 from lth_core.tickets.mask import Mask, Weights
-from lth_core.training.a2c import Arrays, StackedA2C
+from lth_core.training.evaluation import Interrupted, evaluate
+from lth_core.training.rollout import Arrays
+from lth_core.training.stack import Stack
 
 
 @dataclass
@@ -53,7 +57,7 @@ class Sink(Protocol):
 class StackRun:
     """One stack of trials from its start, or from a checkpoint, to the end of each."""
 
-    def __init__(self, experiment: Experiment, stack: StackedA2C, trials: Sequence[RunningTrial], sink: Sink) -> None:
+    def __init__(self, experiment: Experiment, stack: Stack, trials: Sequence[RunningTrial], sink: Sink) -> None:
         self.experiment, self.stack, self.sink = experiment, stack, sink
         self.trials = list(trials)
         self._beat_at, self._beat_steps = time.monotonic(), 0
@@ -72,14 +76,18 @@ class StackRun:
             at_end = self.stack.counter >= self.stack.last
             everyone = self._passed(before, self.experiment.training.record_every)
             if everyone or at_end.any():
-                self._record([row for row in range(len(self.trials)) if everyone or at_end[row]])
+                try:
+                    evaluated = self._evaluate(np.flatnonzero(at_end).tolist())
+                except Interrupted:  # the last checkpoint stands: what follows it is trained again
+                    return False
+                self._record([row for row in range(len(self.trials)) if everyone or at_end[row]], evaluated)
                 self._drop_broken()
                 self._finish_those_at_their_end()
             if self.trials and self._passed(before, self.experiment.training.checkpoint_every):
                 if not self.stack.saves_environments:
                     self.stack.restart()
                 self._checkpoint()
-            self._beat()
+            self._beat(len(self.trials) * self.experiment.training.n_steps * self.experiment.training.environments)
         return True
 
     def restore(self, arrays: Arrays, values: dict[str, Any]) -> None:
@@ -122,12 +130,24 @@ class StackRun:
             if point != "final" and "ranked" not in trial.snapshots and self.stack.first[row] < point <= counter[row]:
                 trial.snapshots["ranked"] = self.stack.weights(row)
 
-    def _record(self, rows: Sequence[int]) -> None:
+    def _evaluate(self, rows: Sequence[int]) -> dict[int, dict[str, float]]:
+        """What the tickets in these rows, which have ended, score in evaluation; none of those that broke."""
+        broken = self.stack.broken()
+        rows = [row for row in rows if row not in broken]
+        found = evaluate(self.stack, rows, self.experiment.task.environment, self._go_on)
+        return {row: {name: float(means[i]) for name, means in found.items()} for i, row in enumerate(rows)}
+
+    def _go_on(self) -> bool:
+        self._beat(0)
+        return not self.sink.must_stop()
+
+    def _record(self, rows: Sequence[int], evaluated: dict[int, dict[str, float]]) -> None:
         losses = self.stack.losses()
         for row in rows:
             values = {name: float(column[row]) for name, column in losses.items()}
             values["return/train"] = self.stack.episodes.score(row)
             values["games"] = float(self.stack.episodes.finished[row])
+            values |= evaluated.get(row, {})
             self.sink.metrics(self.trials[row], self.stack.trained, values)
 
     def _drop_broken(self) -> None:
@@ -151,9 +171,9 @@ class StackRun:
             self.stack.keep(rows)
         self.trials = [self.trials[row] for row in rows]
 
-    def _beat(self) -> None:
+    def _beat(self, steps: int) -> None:
         now = time.monotonic()
-        self._beat_steps += len(self.trials) * self.experiment.training.n_steps * self.experiment.training.environments
+        self._beat_steps += steps
         if now - self._beat_at >= 1.0 and self.trials:
             passed = (self.stack.counter - self.stack.first) / (self.stack.last - self.stack.first)
             self.sink.beat(float(passed.mean()), self._beat_steps / (now - self._beat_at))

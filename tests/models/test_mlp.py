@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
-from lth_core.experiment import MLP
+from lth_core.experiment import MLP, Pruning
 from lth_core.models.mlp import ActorCritic, flatten, unflatten
+from lth_core.tickets.scope import prunable
 from tests.small import experiment, random_weights, stack, starts
 
 
@@ -71,6 +72,65 @@ def test_the_gradient_written_by_hand_equals_autograds(activation: str, reductio
         autograd = flatten({n: w.grad for n, w in weights.items()}, model.shapes())
         scale = float(autograd.abs().max())
         torch.testing.assert_close(by_hand[row], autograd, rtol=1e-4, atol=1e-6 * scale)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("environment", ["Pendulum-v1", "MountainCarContinuous-v0"])
+def test_the_gaussian_gradient_written_by_hand_equals_autograds(environment: str, reduction: str) -> None:
+    settings = experiment(
+        task={"environment": environment},
+        model={"hidden": [9, 7]},
+        training={"loss_reduction": reduction, "entropy_weight": 0.3, "value_weight": 0.7, "n_steps": 4},
+    )
+    model, own = starts(settings, 2, density=1.1)
+    for start in own:
+        start.weights["log_std"] += 0.4 * start.seed - 0.3
+    one = stack(settings, own, model)
+    layers = model.layers(one._flat)
+    rollout = one._collect(layers)
+    by_hand = one._gradient(layers, rollout)
+    for row in range(2):
+        weights = {n: w.clone().requires_grad_() for n, w in unflatten(one._flat[row], model.shapes()).items()}
+        x = rollout.activations[0][row]
+        for i in range(2):
+            x = torch.tanh(torch.nn.functional.linear(x, weights[f"trunk.{i}.weight"], weights[f"trunk.{i}.bias"]))
+        means = torch.nn.functional.linear(x, weights["policy_head.weight"], weights["policy_head.bias"])
+        values = torch.nn.functional.linear(x, weights["value_head.weight"], weights["value_head.bias"]).squeeze(-1)
+        policy = torch.distributions.Normal(means, weights["log_std"].exp())
+        loss = (
+            -policy.log_prob(rollout.actions[row]).sum(-1) * rollout.advantages[row]
+            + 0.7 * (values - rollout.targets[row]) ** 2
+            - 0.3 * policy.entropy().sum(-1)
+        )
+        (loss.mean() if reduction == "mean" else loss.sum()).backward()
+        autograd = flatten({n: w.grad for n, w in weights.items()}, model.shapes())
+        assert autograd[-1] != 0
+        scale = float(autograd.abs().max())
+        torch.testing.assert_close(by_hand[row], autograd, rtol=1e-4, atol=1e-6 * scale)
+
+
+def test_one_observation_entry_makes_no_product_with_a_single_column() -> None:
+    model = ActorCritic(MLP(hidden=(5,)), 1, 2)
+    flat = torch.randn(7, sum(s.numel() for s in model.shapes().values()))
+    seen, of_heads = torch.randn(7, 33, 1), torch.randn(7, 33, 3)
+    layers = model.layers(flat)
+    together = model.backward(layers, model.forward(layers, seen), of_heads)
+    for row in range(7):
+        layers = model.layers(flat[row : row + 1])
+        alone = model.backward(layers, model.forward(layers, seen[row : row + 1]), of_heads[row : row + 1])
+        assert torch.equal(alone[0], together[row])
+
+
+def test_log_standard_deviations_are_parameters_of_their_own_and_never_pruned() -> None:
+    model = ActorCritic(MLP(hidden=(5, 3)), 4, 2, True)
+    assert list(model.shapes())[-1] == "log_std"
+    assert model.groups()["log_std"] == {"log_std"}
+    assert "log_std" not in prunable(model.groups(), Pruning())
+    for initialisation in ("uniform", "orthogonal"):
+        fresh = ActorCritic(MLP(hidden=(5,), initialisation=initialisation), 4, 2, True).initialise(0)
+        assert fresh["log_std"].tolist() == [0, 0]
+    other = ActorCritic(MLP(hidden=(5, 3)), 4, 2)
+    assert all(torch.equal(model.initialise(3)[n], w) for n, w in other.initialise(3).items())
 
 
 def test_flattening_and_back_is_exact() -> None:

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lth_core.tasks import control
-from lth_core.tasks.control import Step
-from lth_core.training.a2c import Start, _advantages
+from lth_core.tasks.step import Step
 from lth_core.training.episodes import Episodes
+from lth_core.training.rollout import advantages
+from lth_core.training.stack import Start
 from tests.small import experiment, stack, starts
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*out of date:DeprecationWarning")
@@ -48,7 +49,7 @@ def _drawn(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 @given(st.integers(0, 10_000), st.sampled_from([0.0, 0.5, 0.99, 1.0]), st.sampled_from([0.0, 0.3, 0.95, 1.0]))
 def test_advantages_equal_the_definition(seed: int, gamma: float, lam: float) -> None:
     rewards, ends, values, bootstrap = _drawn(seed)
-    found = _advantages(rewards, ends, values, bootstrap, gamma, lam)
+    found = advantages(rewards, ends, values, bootstrap, gamma, lam)
     np.testing.assert_allclose(found, _slowly(rewards, ends, values, bootstrap, gamma, lam), rtol=1e-4, atol=1e-5)
 
 
@@ -56,7 +57,7 @@ def test_with_lambda_one_targets_are_n_step_returns() -> None:
     rewards, _, values, bootstrap = _drawn(1)
     ends = np.zeros(rewards.shape, bool)
     ends[0, 3, 0] = True
-    targets = _advantages(rewards, ends, values, bootstrap, 0.9, 1.0) + values
+    targets = advantages(rewards, ends, values, bootstrap, 0.9, 1.0) + values
     rest = [rewards[0, i, 0] for i in range(4)]
     assert targets[0, 0, 0] == pytest.approx(sum(0.9**i * r for i, r in enumerate(rest)), rel=1e-5)
     rest = [rewards[1, i, 2] for i in range(7)]
@@ -69,16 +70,16 @@ def test_with_lambda_zero_advantages_are_temporal_differences() -> None:
     rewards, ends, values, bootstrap = _drawn(2)
     following = np.concatenate([values[:, 1:], bootstrap[:, None]], axis=1)
     expected = rewards + 0.9 * following * ~ends - values
-    np.testing.assert_allclose(_advantages(rewards, ends, values, bootstrap, 0.9, 0.0), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(advantages(rewards, ends, values, bootstrap, 0.9, 0.0), expected, rtol=1e-5, atol=1e-6)
 
 
 @given(st.integers(0, 10_000), st.sampled_from([0.0, 0.7, 1.0]))
 def test_nothing_leaks_across_the_end_of_an_episode(seed: int, lam: float) -> None:
     rewards, ends, values, bootstrap = _drawn(seed)
     ends[:, 3] = True
-    before = _advantages(rewards, ends, values, bootstrap, 0.99, lam)[:, :4]
+    before = advantages(rewards, ends, values, bootstrap, 0.99, lam)[:, :4]
     rewards[:, 4:], values[:, 4:], bootstrap[:] = 1e6, -1e6, 1e6
-    np.testing.assert_array_equal(_advantages(rewards, ends, values, bootstrap, 0.99, lam)[:, :4], before)
+    np.testing.assert_array_equal(advantages(rewards, ends, values, bootstrap, 0.99, lam)[:, :4], before)
 
 
 class Scripted:
@@ -137,11 +138,32 @@ def test_without_a_cut_the_same_environment_goes_on(monkeypatch: pytest.MonkeyPa
     assert targets[0, 1] == pytest.approx(sum(0.9**i for i in range(4)) + 0.9**4 * fresh, rel=1e-5)
 
 
-def test_an_episode_may_not_be_cut_twice_in_one_rollout() -> None:
-    settings = experiment(task={"environment": "CartPole-v0"}, training={"n_steps": 201})
-    model, own = starts(settings, 1)
-    with pytest.raises(ValueError, match="exceeds the episode limit 200"):
-        stack(settings, own, model)
+class CutEveryThree(Scripted):
+    """One ticket, two environments: the first is cut at steps 3, 6 ..., the second at 2, 5 ...; states count up."""
+
+    def __init__(self) -> None:
+        super().__init__(False)
+
+    def step(self, actions: np.ndarray) -> Step:
+        self._steps += 1
+        truncated = np.array([[self._steps % 3 == 0, self._steps % 3 == 2]])
+        seen = np.full((1, 2, 4), 0.01 * self._steps, np.float32)
+        last = -10 * seen if truncated.any() else None
+        return Step(seen, last, np.ones((1, 2), np.float32), np.zeros((1, 2), bool), truncated)
+
+
+def test_every_one_of_several_cuts_in_a_rollout_bootstraps_from_its_own_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = experiment(training={"environments": 2, "n_steps": 8, "gamma": 0.9, "gae_lambda": 0.0})
+    model, own = starts(settings, 1, density=1.1)
+    monkeypatch.setattr(control, "make", lambda *_: CutEveryThree())
+    one = stack(settings, own, model)
+    layers = model.layers(one._flat)
+    targets = one._collect(layers).targets.view(8, 2)
+    for i in range(8):
+        for e, cut in enumerate(((i + 1) % 3 == 0, (i + 1) % 3 == 2)):
+            following = torch.full((1, 2, 4), (-0.1 if cut else 0.01) * (i + 1))
+            value = float(model.forward(layers, following)[-1][0, 0, -1])
+            assert float(targets[i, e]) == pytest.approx(1 + 0.9 * value, rel=1e-5)
 
 
 def test_the_linear_schedule_falls_to_its_end_and_each_ticket_stands_where_it_stands() -> None:

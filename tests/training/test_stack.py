@@ -9,12 +9,15 @@ import pytest
 import torch
 
 from lth_core.experiment import Experiment
-from lth_core.training.a2c import StackedA2C, Start, _sample
+from lth_core.training.policy import Categorical
+from lth_core.training.stack import Stack, Start
 from tests.small import digest, experiment, random_weights, stack, starts
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*out of date:DeprecationWarning")
 
 UPDATES = 12
+
+PPO = {"algorithm": "ppo", "epochs": 3, "minibatches": 4, "optimizer": "adam"}
 
 SETTINGS = {
     "tanh, adam": experiment(training={"length": 10_000}),
@@ -23,6 +26,25 @@ SETTINGS = {
         training={"optimizer": "rmsprop", "max_gradient_norm": 0.5, "gae_lambda": 0.9, "length": 10_000},
     ),
     "one environment": experiment(training={"environments": 1, "n_steps": 5, "length": 10_000}),
+    "continuous": experiment(
+        task={"environment": "Pendulum-v1"},
+        training={"length": 10_000, "entropy_weight": 0.1, "max_gradient_norm": 0.5, "gae_lambda": 0.9},
+    ),
+    "ppo": experiment(training={**PPO, "length": 10_000}),
+    "ppo, continuous, one environment": experiment(
+        task={"environment": "Pendulum-v1"},
+        model={"hidden": [24, 16]},
+        training={
+            **PPO,
+            "length": 10_000,
+            "environments": 1,
+            "n_steps": 30,
+            "minibatches": 3,
+            "value_clip": 0.1,
+            "learning_rate_schedule": "constant",
+            "entropy_weight": 0.1,
+        },
+    ),
     "wide, linear schedule": experiment(
         model={"hidden": [64, 64]}, training={"learning_rate_schedule": "linear", "length": 10_000}
     ),
@@ -31,7 +53,7 @@ SETTINGS = {
 all_settings = pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
 
 
-def trained(settings: Experiment, own: list[Start], updates: int = UPDATES) -> StackedA2C:
+def trained(settings: Experiment, own: list[Start], updates: int = UPDATES) -> Stack:
     one = stack(settings, own)
     for _ in range(updates):
         one.update()
@@ -84,10 +106,10 @@ def test_tickets_of_one_seed_share_environments_and_the_draws_of_actions() -> No
     model, own = starts(settings, 2)
     other = dataclasses.replace(own[0], weights=random_weights(model, 5))
     one = stack(settings, [own[0], own[0], other, own[1]])
-    np.testing.assert_array_equal(one._observations[0], one._observations[2])
-    assert (one._observations[0] != one._observations[3]).all()
-    assert one._actions[0].bit_generator.state == one._actions[2].bit_generator.state
-    assert one._actions[0].bit_generator.state != one._actions[3].bit_generator.state
+    np.testing.assert_array_equal(one.collector._observations[0], one.collector._observations[2])
+    assert (one.collector._observations[0] != one.collector._observations[3]).all()
+    assert one.collector._actions[0].bit_generator.state == one.collector._actions[2].bit_generator.state
+    assert one.collector._actions[0].bit_generator.state != one.collector._actions[3].bit_generator.state
     for _ in range(UPDATES):
         one.update()
     assert digest(one, 0) == digest(one, 1) != digest(one, 2)
@@ -126,7 +148,7 @@ def test_optimizer_state_that_is_rewound_is_masked_and_then_used() -> None:
 # Saved state
 
 
-def saved(one: StackedA2C) -> tuple[dict[str, Any], dict[str, Any]]:
+def saved(one: Stack) -> tuple[dict[str, Any], dict[str, Any]]:
     """The state as it comes back from a file."""
     arrays, values = one.state()
     return {n: a.copy() for n, a in arrays.items()}, json.loads(json.dumps(values))
@@ -206,6 +228,32 @@ def test_leaving_one_part_of_the_state_behind_can_be_seen(part: str) -> None:
     assert digest(resumed) != digest(whole)
 
 
+PPO_PARTS = {
+    "shuffles": lambda a, v, first: v.update(minibatches=first[1]["minibatches"]),
+    **{
+        name: lambda a, v, first, name=name: a.update({name: first[0][name]})
+        for name in ("seen/mean", "seen/variance", "seen/count", "earned/variance", "earned/count", "earned/running")
+    },
+}
+
+
+@pytest.mark.parametrize("part", PPO_PARTS)
+def test_leaving_one_part_of_ppos_state_behind_can_be_seen(part: str) -> None:
+    settings = experiment(training={**PPO, "length": 10_000}, task={"environment": "Pendulum-v1"})
+    _, own = starts(settings, 1)
+    whole = stack(settings, own)
+    first = saved(whole)
+    for _ in range(10):
+        whole.update()
+    arrays, values = saved(whole)
+    PPO_PARTS[part](arrays, values, first)
+    resumed = stack(settings, own)
+    resumed.restore(arrays, values)
+    whole.update()
+    resumed.update()
+    assert digest(resumed) != digest(whole)
+
+
 def _balancing(settings: Experiment, start: Start) -> Start:
     """Weights of a policy that pushes towards where the pole falls."""
     weights = {n: torch.zeros_like(w) for n, w in start.weights.items()}
@@ -217,15 +265,15 @@ def _balancing(settings: Experiment, start: Start) -> Start:
 def test_sampling_inverts_the_cumulative_distribution() -> None:
     logits = np.log(np.array([[[0.2, 0.5, 0.3]] * 6], np.float32))
     uniform = np.array([[0.0, 0.19, 0.21, 0.69, 0.71, 0.999999]], np.float32)
-    assert _sample(logits, uniform).tolist() == [[0, 0, 1, 1, 2, 2]]
+    assert Categorical.sample(logits, uniform).tolist() == [[0, 0, 1, 1, 2, 2]]
     huge = np.array([[[1e4, -1e4], [-1e4, 1e4]]], np.float32)
-    assert _sample(huge, np.array([[0.5, 0.5]], np.float32)).tolist() == [[0, 1]]
+    assert Categorical.sample(huge, np.array([[0.5, 0.5]], np.float32)).tolist() == [[0, 1]]
 
 
 def test_sampled_frequencies_are_the_probabilities() -> None:
     logits = np.tile(np.log(np.array([0.1, 0.6, 0.3], np.float32)), (1, 20_000, 1))
     uniform = np.random.default_rng(0).random((1, 20_000), np.float32)
-    found = np.bincount(_sample(logits, uniform).ravel(), minlength=3) / 20_000
+    found = np.bincount(Categorical.sample(logits, uniform).ravel(), minlength=3) / 20_000
     np.testing.assert_allclose(found, [0.1, 0.6, 0.3], atol=0.015)
 
 

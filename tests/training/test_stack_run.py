@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from lth_core.experiment import Experiment
-from lth_core.training.a2c import Start
 from lth_core.training.run import StackRun
+from lth_core.training.stack import Start
 from tests.small import Memory, experiment, stack_run, starts
 
 
@@ -36,6 +36,7 @@ def test_records_come_at_the_steps_that_the_experiment_fixes_and_at_the_end() ->
     names = set(sink.records[0][2])
     assert names == {"loss/policy", "loss/value", "entropy", "return/train", "games"}
     last = [values for trial, step, values in sink.records if trial == 1 and step == 512][-1]
+    assert set(last) == names | {"return/eval-sampled", "return/eval-greedy"}
     assert last["return/train"] == sink.results[1][3]
 
 
@@ -163,14 +164,24 @@ def test_when_all_tickets_diverge_the_run_ends() -> None:
 LONG = experiment(training={"length": 1024, "checkpoint_every": 256, "record_every": 64}, rewinding={"weights": 300})
 
 
-def test_a_run_that_was_stopped_twice_equals_one_that_was_not() -> None:
-    _, own = starts(LONG, 3)
-    whole = ran(LONG, own)
+PPO_LONG = experiment(
+    task={"environment": "Pendulum-v1"},
+    training={
+        "algorithm": "ppo", "length": 1024, "checkpoint_every": 256, "record_every": 64, "minibatches": 4, "epochs": 2,
+    },
+    rewinding={"weights": 300},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("settings", [LONG, PPO_LONG], ids=["a2c", "ppo"])
+def test_a_run_that_was_stopped_twice_equals_one_that_was_not(settings: Experiment) -> None:
+    _, own = starts(settings, 3)
+    whole = ran(settings, own)
     first = Memory(stop_at=7)
-    assert not stack_run(LONG, own, first).run()
-    done, second = resumed(LONG, own, first.checkpoints[-1], stop_at=8)
+    assert not stack_run(settings, own, first).run()
+    done, second = resumed(settings, own, first.checkpoints[-1], stop_at=8)
     assert not done
-    done, third = resumed(LONG, own, second.checkpoints[-1])
+    done, third = resumed(settings, own, second.checkpoints[-1])
     assert done
     assert first.checkpoints[-1][0] == 7 * 32
     assert second.checkpoints[-1][0] == 15 * 32
@@ -205,29 +216,29 @@ def test_a_checkpoint_after_some_tickets_have_ended_goes_on_with_the_others() ->
     assert rest.same_results(whole, 2)
 
 
-ACROBOT = experiment(
-    task={"environment": "Acrobot-v1"},
+UNSAVED = experiment(
+    task={"environment": "FrozenLake-v1"},
     training={"length": 640, "checkpoint_every": 160, "record_every": 160, "environments": 2},
 )
 
 
 def test_environments_that_cannot_be_saved_train_the_same_each_time() -> None:
-    _, own = starts(ACROBOT, 2)
-    assert all(ran(ACROBOT, own).same_results(ran(ACROBOT, own), t) for t in (0, 1))
+    _, own = starts(UNSAVED, 2)
+    assert all(ran(UNSAVED, own).same_results(ran(UNSAVED, own), t) for t in (0, 1))
 
 
 def test_environments_that_cannot_be_saved_go_on_from_a_checkpoint_to_the_same_end() -> None:
-    _, own = starts(ACROBOT, 2)
-    whole = ran(ACROBOT, own)
-    done, rest = resumed(ACROBOT, own, whole.checkpoints[1])
+    _, own = starts(UNSAVED, 2)
+    whole = ran(UNSAVED, own)
+    done, rest = resumed(UNSAVED, own, whole.checkpoints[1])
     assert done
     assert all(rest.same_results(whole, trial) for trial in (0, 1))
 
 
 def test_a_stop_between_checkpoints_saves_nothing_where_environments_cannot_be_saved() -> None:
-    _, own = starts(ACROBOT, 1)
+    _, own = starts(UNSAVED, 1)
     sink = Memory(stop_at=3)
-    assert not stack_run(ACROBOT, own, sink).run()
+    assert not stack_run(UNSAVED, own, sink).run()
     assert sink.checkpoints == []
 
 

@@ -28,9 +28,12 @@ async def test_choose_filter_preview_submit(
         assert isinstance(app.screen, Add)
         files, sketch = app.screen.query_one("#files", ListPane), app.screen.query_one("#sketch", Lines)
         await until(pilot, lambda: "quick/cartpole.toml" in files.text)
+        await pilot.press(*"cartpole")
         await until(
             pilot, lambda: "264 trials: 8 rounds × 4 arms × 8 seeds, and 8 dense" in sketch.text.replace("\n ", "")
         )
+        for _ in "cartpole":
+            await pilot.press("backspace")
         assert "pyproject" not in files.text
         await pilot.press(*"broken")
         await until(pilot, lambda: "round is not a field" in " ".join(sketch.text.split()))

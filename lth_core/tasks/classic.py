@@ -1,0 +1,222 @@
+"""Classic control for a whole stack, stepped together in numpy: what gymnasium has no vector form of.
+
+The dynamics are gymnasium's, operation by operation. A start state is drawn from the stream of its ticket, and
+episodes that end start again in the same step.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import gymnasium
+import numpy as np
+import numpy.typing as npt
+
+from lth_core.randomness import stream
+from lth_core.tasks import spaces
+from lth_core.tasks.step import Step
+
+Array = npt.NDArray[Any]
+
+
+class Classic(ABC):
+    """Resets, time limits and saved state of environments whose state is a few numbers: (S, N), N = T * E."""
+
+    entry_point: ClassVar[str]
+    """What gymnasium registers this environment with."""
+    inputs: int
+
+    def __init__(self, environment: str, seeds: Sequence[int], count: int) -> None:
+        spec = gymnasium.spec(environment)
+        self._acted = spaces.actions(environment, gymnasium.make(environment).action_space)
+        self.actions, self.continuous = self._acted.count, self._acted.continuous
+        self.limit = int(spec.max_episode_steps or 2**31)
+        self._count = count
+        self._streams = [stream(seed, "environments") for seed in seeds]
+        self._state, self._steps = self._starts(range(len(seeds) * count)), np.zeros(len(seeds) * count, np.int64)
+
+    @classmethod
+    def serves(cls, spec: Any) -> bool:
+        """Whether this class is the environment of a gymnasium spec, with nothing changed."""
+        return spec.entry_point == cls.entry_point and not spec.kwargs and not spec.additional_wrappers
+
+    @abstractmethod
+    def _start(self, rng: np.random.Generator) -> Array:
+        """One start state (S,), in the precision in which gymnasium keeps it."""
+
+    @abstractmethod
+    def _advance(self, state: Array, actions: Array) -> tuple[Array, Array, Array]:
+        """Next states (S, N), rewards (N,) and termination (N,); actions (N,), or (A, N) if continuous."""
+
+    @abstractmethod
+    def _observe(self, state: Array) -> Array:
+        """Observations (N, D) float32 of states (S, N)."""
+
+    def _starts(self, places: Sequence[int]) -> Array:
+        return np.stack([self._start(self._streams[i // self._count]) for i in places], axis=1)
+
+    def reset(self) -> Array:
+        """See Environments."""
+        starts = self._starts(range(self._steps.size))
+        self._state, self._steps[:] = starts.astype(self._state.dtype), 0
+        return self._shaped(self._observe(starts))
+
+    def step(self, actions: Array) -> Step:
+        """See Environments."""
+        moved = self._acted.translated(actions)
+        moved = moved.reshape(-1, self.actions).T if self.continuous else moved.reshape(-1)
+        self._state, rewards, terminated = self._advance(self._state, moved)
+        self._steps += 1
+        truncated = (self._steps >= self.limit) & ~terminated
+        seen, before = self._observe(self._state), None
+        ended = np.flatnonzero(terminated | truncated)
+        if ended.size:
+            before = self._shaped(seen.copy())
+            starts = self._starts(ended.tolist())
+            self._state[:, ended], self._steps[ended] = starts, 0
+            seen[ended] = self._observe(starts)
+        return Step(
+            self._shaped(seen), before, self._shaped(rewards.astype(np.float32)),
+            self._shaped(terminated), self._shaped(truncated),
+        )  # fmt: skip
+
+    def _shaped(self, rows: Array) -> Array:
+        return rows.reshape(len(self._streams), self._count, *rows.shape[1:])
+
+    def keep(self, tickets: Sequence[int]) -> None:
+        """See Environments."""
+        columns = np.concatenate([np.arange(t * self._count, (t + 1) * self._count) for t in tickets])
+        self._state, self._steps = np.ascontiguousarray(self._state[:, columns]), self._steps[columns]
+        self._streams = [self._streams[t] for t in tickets]
+
+    def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        """See Environments."""
+        arrays = {"state": self._state.copy(), "steps": self._steps.copy()}
+        return arrays, {"streams": [rng.bit_generator.state for rng in self._streams]}
+
+    def restore(self, arrays: dict[str, Array], values: dict[str, Any]) -> Array:
+        """See Environments."""
+        self._state, self._steps = arrays["state"].copy(), arrays["steps"].copy()
+        for rng, state in zip(self._streams, values["streams"], strict=True):
+            rng.bit_generator.state = state
+        return self._shaped(self._observe(self._state))
+
+    def restart(self, step: int) -> Array:
+        """See Environments."""
+        raise TypeError("the state of classic control can be saved")
+
+
+class Acrobot(Classic):
+    """Two links, of which the lower joint is driven; the state is two angles and their speeds."""
+
+    entry_point = "gymnasium.envs.classic_control.acrobot:AcrobotEnv"
+    inputs = 6
+
+    def _start(self, rng: np.random.Generator) -> Array:
+        return rng.uniform(-0.1, 0.1, 4).astype(np.float32)
+
+    def _observe(self, state: Array) -> Array:
+        a, b, speed_a, speed_b = state
+        return np.stack([np.cos(a), np.sin(a), np.cos(b), np.sin(b), speed_a, speed_b], axis=1).astype(np.float32)
+
+    def _advance(self, state: Array, actions: Array) -> tuple[Array, Array, Array]:
+        torque, dt = actions - 1.0, 0.2
+        start = state.astype(np.float64)
+        k1 = self._derivative(start, torque)
+        k2 = self._derivative(start + dt / 2.0 * k1, torque)
+        k3 = self._derivative(start + dt / 2.0 * k2, torque)
+        k4 = self._derivative(start + dt * k3, torque)
+        found: Array = start + dt / 6.0 * (k1 + 2 * k2 + 2 * k3 + k4)
+        angles = found[:2]
+        while (outside := angles > np.pi).any():
+            angles[outside] -= 2 * np.pi
+        while (outside := angles < -np.pi).any():
+            angles[outside] += 2 * np.pi
+        found[2].clip(-4 * np.pi, 4 * np.pi, out=found[2])
+        found[3].clip(-9 * np.pi, 9 * np.pi, out=found[3])
+        terminated = -np.cos(found[0]) - np.cos(found[1] + found[0]) > 1.0
+        return found, np.where(terminated, 0.0, -1.0), terminated
+
+    @staticmethod
+    def _derivative(state: Array, torque: Array) -> Array:
+        # Masses, lengths and moments of inertia are 1, centres of mass at 0.5; the book's equations.
+        a, b, speed_a, speed_b = state
+        cos_b, sin_b, g = np.cos(b), np.sin(b), 9.8
+        d1 = 0.25 + (1.0 + 0.25 + cos_b) + 1.0 + 1.0
+        d2 = (0.25 + 0.5 * cos_b) + 1.0
+        phi2 = 0.5 * g * np.cos(a + b - np.pi / 2.0)
+        phi1 = (
+            -0.5 * speed_b**2 * sin_b
+            - speed_b * speed_a * sin_b
+            + 1.5 * g * np.cos(a - np.pi / 2)
+            + phi2
+        )  # fmt: skip
+        faster_b = (torque + d2 / d1 * phi1 - 0.5 * speed_a**2 * sin_b - phi2) / (0.25 + 1.0 - d2**2 / d1)
+        faster_a = -(d2 * faster_b + phi1) / d1
+        return np.stack([speed_a, speed_b, faster_a, faster_b])
+
+
+class MountainCar(Classic):
+    """A car too weak for the hill, pushed left, not at all, or right; the state is position and speed."""
+
+    entry_point = "gymnasium.envs.classic_control.mountain_car:MountainCarEnv"
+    inputs = 2
+
+    def _start(self, rng: np.random.Generator) -> Array:
+        return np.array([rng.uniform(-0.6, -0.4), 0.0])
+
+    def _observe(self, state: Array) -> Array:
+        return np.ascontiguousarray(state.T, np.float32)
+
+    def _advance(self, state: Array, actions: Array) -> tuple[Array, Array, Array]:
+        position, speed = state
+        speed = np.clip(speed + ((actions - 1) * 0.001 + np.cos(3 * position) * -0.0025), -0.07, 0.07)
+        position = np.clip(position + speed, -1.2, 0.6)
+        speed = np.where((position == -1.2) & (speed < 0), 0.0, speed)
+        terminated = (position >= 0.5) & (speed >= 0)
+        return np.stack([position, speed]), np.full(position.shape, -1.0), terminated
+
+
+class MountainCarContinuous(Classic):
+    """The same car with a force of its own; gymnasium keeps this state in single precision."""
+
+    entry_point = "gymnasium.envs.classic_control.continuous_mountain_car:Continuous_MountainCarEnv"
+    inputs = 2
+
+    def _start(self, rng: np.random.Generator) -> Array:
+        return np.array([rng.uniform(-0.6, -0.4), 0.0], np.float32)
+
+    def _observe(self, state: Array) -> Array:
+        return np.ascontiguousarray(state.T)
+
+    def _advance(self, state: Array, actions: Array) -> tuple[Array, Array, Array]:
+        position, speed = state
+        slope = (0.0025 * np.cos((3 * position).astype(np.float64))).astype(np.float32)
+        speed = np.clip(speed + (actions[0] * np.float32(0.0015) - slope), np.float32(-0.07), np.float32(0.07))
+        position = np.clip(position + speed, np.float32(-1.2), np.float32(0.6))
+        speed = np.where((position == np.float32(-1.2)) & (speed < 0), np.float32(0), speed)
+        terminated = (position >= np.float32(0.45)) & (speed >= 0)
+        return np.stack([position, speed]), 100.0 * terminated - actions[0].astype(np.float64) ** 2 * 0.1, terminated
+
+
+class Pendulum(Classic):
+    """A pendulum to be swung up and held; the state is angle and speed, and it never terminates."""
+
+    entry_point = "gymnasium.envs.classic_control.pendulum:PendulumEnv"
+    inputs = 3
+
+    def _start(self, rng: np.random.Generator) -> Array:
+        return rng.uniform([-np.pi, -1.0], [np.pi, 1.0])
+
+    def _observe(self, state: Array) -> Array:
+        return np.stack([np.cos(state[0]), np.sin(state[0]), state[1]], axis=1).astype(np.float32)
+
+    def _advance(self, state: Array, actions: Array) -> tuple[Array, Array, Array]:
+        (angle, speed), torque = state, actions[0]
+        off = ((angle + np.pi) % (2 * np.pi)) - np.pi
+        costs = off**2 + 0.1 * speed**2 + 0.001 * torque**2
+        speed = np.clip(speed + (15.0 * np.sin(angle) + 3.0 * torque) * 0.05, -8, 8)
+        return np.stack([angle + speed * 0.05, speed]), -costs, np.zeros(angle.shape, bool)
+
+
+STACKED: tuple[type[Classic], ...] = (Acrobot, MountainCar, MountainCarContinuous, Pendulum)

@@ -1,0 +1,99 @@
+"""Running statistics of each ticket of a stack, by which observations and rewards are normalised.
+
+Everything that was seen counts once and equally. In double precision, with Chan's formula for joining two samples.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+LIMIT = 10.0
+"""Normalised numbers are limited to this many standard deviations."""
+_EPSILON = 1e-8
+
+
+class Moments:
+    """Mean and variance (T, *shape) of all samples of each of T tickets; none yet: mean 0, variance 1."""
+
+    def __init__(self, *shape: int) -> None:
+        self.mean, self.variance, self.count = np.zeros(shape), np.ones(shape), 0
+
+    def add(self, samples: Array) -> None:
+        """More samples (T, E, *shape)."""
+        samples = samples.astype(np.float64)
+        number = samples.shape[1]
+        mean, variance = samples.mean(axis=1), samples.var(axis=1)
+        total = self.count + number
+        apart = mean - self.mean
+        before = self.variance * self.count + apart**2 * (self.count * number / total)
+        self.variance = (before + variance * number) / total
+        self.mean += apart * (number / total)
+        self.count = total
+
+    @property
+    def deviation(self) -> Array:
+        """Standard deviation (T, *shape)."""
+        found: Array = np.sqrt(self.variance + _EPSILON)
+        return found
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Drop all tickets but these."""
+        self.mean, self.variance = self.mean[list(rows)], self.variance[list(rows)]
+
+    def state(self) -> dict[str, Array]:
+        """Everything, as arrays."""
+        return {"mean": self.mean.copy(), "variance": self.variance.copy(), "count": np.array([self.count])}
+
+    def restore(self, arrays: dict[str, Array]) -> None:
+        """The inverse of `state`."""
+        self.mean, self.variance = arrays["mean"].copy(), arrays["variance"].copy()
+        self.count = int(arrays["count"][0])
+
+
+class Observations(Moments):
+    """Observations of T tickets with D entries."""
+
+    def normalised(self, observations: Array, rows: Sequence[int] | None = None) -> Array:
+        """(T, E, D) float32, without counting them; of the tickets in `rows`, or of all."""
+        chosen = slice(None) if rows is None else list(rows)
+        found = (observations - self.mean[chosen, None]) / self.deviation[chosen, None]
+        limited: Array = np.clip(found, -LIMIT, LIMIT).astype(np.float32)
+        return limited
+
+
+class Returns(Moments):
+    """Discounted returns of T tickets in E environments as they build up; rewards are divided by their deviation."""
+
+    def __init__(self, tickets: int, environments: int, gamma: float) -> None:
+        super().__init__(tickets)
+        self._gamma, self._running = gamma, np.zeros((tickets, environments))
+
+    def normalised(self, rewards: Array, ends: Array) -> Array:
+        """Rewards (T, E) of one step, counted first; ends (T, E): where an episode ended with it."""
+        self._running = self._running * self._gamma + rewards
+        self.add(self._running)
+        self._running[ends] = 0.0
+        found: Array = np.clip(rewards / self.deviation[:, None], -LIMIT, LIMIT).astype(np.float32)
+        return found
+
+    def restart(self) -> None:
+        """Forget the unfinished episodes."""
+        self._running[:] = 0.0
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """See Moments."""
+        super().keep(rows)
+        self._running = self._running[list(rows)]
+
+    def state(self) -> dict[str, Array]:
+        """See Moments."""
+        return {**super().state(), "running": self._running.copy()}
+
+    def restore(self, arrays: dict[str, Array]) -> None:
+        """See Moments."""
+        super().restore(arrays)
+        self._running = arrays["running"].copy()

@@ -1,0 +1,130 @@
+"""Observations as vectors and actions as environments take them; environments of every kind, stepped."""
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces as gym_spaces
+from gymnasium.envs.registration import EnvSpec
+
+from lth_core.errors import InputError
+from lth_core.tasks import control, spaces
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+
+OBSERVATIONS = {
+    "box of any shape": (gym_spaces.Box(-1, 1, (2, 3)), 6),
+    "discrete": (gym_spaces.Discrete(5, start=2), 5),
+    "dict": (gym_spaces.Dict({"a": gym_spaces.Box(0, 1, (2,)), "b": gym_spaces.Discrete(3)}), 5),
+    "tuple": (gym_spaces.Tuple([gym_spaces.MultiBinary(4), gym_spaces.Box(0, 1, (1, 2), np.float64)]), 6),
+    "nested": (gym_spaces.Dict({"a": gym_spaces.Tuple([gym_spaces.MultiDiscrete([2, 3])])}), 5),
+}
+
+
+@pytest.mark.parametrize(("space", "size"), OBSERVATIONS.values(), ids=OBSERVATIONS.keys())
+def test_observations_are_flattened_as_gymnasium_does(space: gymnasium.Space, size: int) -> None:
+    found = spaces.observations("E", space)
+    assert found.size == size
+    space.seed(0)
+    for _ in range(5):
+        sample = space.sample()
+        flat = found.flat(sample)
+        assert flat.dtype == np.float32
+        assert flat.shape == (size,)
+        np.testing.assert_array_equal(flat, np.asarray(gym_spaces.flatten(space, sample), np.float32))
+
+
+def test_choices_that_start_elsewhere_are_shifted() -> None:
+    found = spaces.actions("E", gym_spaces.Discrete(3, start=-1))
+    assert (found.count, found.continuous) == (3, False)
+    assert found.translated(np.array([[0, 1, 2]])).tolist() == [[-1, 0, 1]]
+
+
+def test_finite_boxes_are_filled_by_minus_one_to_one_and_actions_clipped() -> None:
+    space = gym_spaces.Box(np.array([-2, 0, -np.inf, 1]), np.array([2, 10, np.inf, np.inf]), dtype=np.float32)
+    found = spaces.actions("E", space)
+    assert (found.count, found.continuous) == (4, True)
+    actions = np.array([[[-1, -1, -5, 3], [0, 0, 0, 0], [1, 1, 7, 2], [9, -9, 9, 9]]], np.float32)
+    expected = [[-2, 0, -5, 3], [0, 5, 0, 1], [2, 10, 7, 2], [2, 0, 9, 9]]
+    translated = found.translated(actions)
+    assert translated.dtype == np.float32
+    assert translated[0].tolist() == expected
+
+
+def test_the_largest_float_is_no_bound() -> None:
+    found = spaces.actions("E", gym_spaces.Box(-np.finfo(np.float32).max, np.finfo(np.float32).max, (1,)))
+    assert found.translated(np.array([0.5], np.float32)).tolist() == [0.5]
+
+
+@pytest.mark.parametrize(
+    "space",
+    [gym_spaces.MultiDiscrete([2, 2]), gym_spaces.MultiBinary(3), gym_spaces.Box(0, 9, (2,), np.int64)],
+)
+def test_other_actions_are_refused_in_a_sentence(space: gymnasium.Space) -> None:
+    with pytest.raises(InputError, match=r'task.environment "E": action .*: accepted are Discrete, and a Box of'):
+        spaces.actions("E", space)
+
+
+@pytest.mark.parametrize("space", [gym_spaces.Sequence(gym_spaces.Discrete(2)), gym_spaces.Dict({})])
+def test_other_observations_are_refused_in_a_sentence(space: gymnasium.Space) -> None:
+    with pytest.raises(InputError, match=r'task.environment "E": observation .*: accepted are spaces of a fixed size'):
+        spaces.observations("E", space)
+
+
+class Odd(gymnasium.Env):
+    """Dict observations and choices that start at 5; remembers what it was asked to do."""
+
+    observation_space = gym_spaces.Dict({"x": gym_spaces.Box(-1, 1, (2, 2)), "n": gym_spaces.Discrete(3)})
+    action_space = gym_spaces.Discrete(2, start=5)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return {"x": np.zeros((2, 2), np.float32), "n": 1}, {}
+
+    def step(self, action):
+        assert self.action_space.contains(action)
+        return {"x": np.full((2, 2), float(action), np.float32), "n": 2}, 1.0, False, False, {}
+
+
+def test_an_environment_of_ones_own_with_a_dict_and_shifted_choices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(gymnasium.registry, "Odd-v0", EnvSpec("Odd-v0", entry_point=Odd, disable_env_checker=True))
+    one = control.make("Odd-v0", [0], 2)
+    assert (one.inputs, one.actions, one.continuous) == (7, 2, False)
+    assert one.reset()[0, 0].tolist() == [0, 1, 0, 0, 0, 0, 0]
+    assert one.step(np.array([[0, 1]])).observations[0, :, 3:].tolist() == [[5] * 4, [6] * 4]
+
+
+ENVIRONMENTS = [
+    ("CartPole-v1", 4, 2, False, 500),
+    ("CartPole-v0", 4, 2, False, 200),
+    ("Acrobot-v1", 6, 3, False, 500),
+    ("MountainCar-v0", 2, 3, False, 200),
+    ("Pendulum-v1", 3, 1, True, 200),
+    ("MountainCarContinuous-v0", 2, 1, True, 999),
+    ("FrozenLake-v1", 16, 4, False, 100),
+    ("LunarLander-v3", 8, 4, False, 1000),
+    ("LunarLanderContinuous-v3", 8, 2, True, 1000),
+    ("HalfCheetah-v5", 17, 6, True, 1000),
+    ("Hopper-v5", 11, 3, True, 1000),
+]
+
+
+@pytest.mark.parametrize(("environment", "inputs", "actions", "continuous", "limit"), ENVIRONMENTS)
+def test_environments_of_every_kind_are_stepped(
+    environment: str, inputs: int, actions: int, continuous: bool, limit: int
+) -> None:
+    try:
+        one = control.make(environment, [0, 1], 2)
+    except InputError as error:
+        if "lth-workbench[" not in str(error):
+            raise
+        pytest.skip(str(error))
+    assert (one.inputs, one.actions, one.continuous, one.limit) == (inputs, actions, continuous, limit)
+    assert one.reset().shape == (2, 2, inputs)
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        drawn = rng.normal(size=(2, 2, actions)).astype(np.float32) if continuous else rng.integers(0, actions, (2, 2))
+        step = one.step(drawn)
+        assert step.observations.shape == (2, 2, inputs)
+        assert step.observations.dtype == np.float32
+        assert np.isfinite(step.observations).all()
+        assert step.rewards.shape == step.truncated.shape == (2, 2)
