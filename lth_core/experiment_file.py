@@ -143,3 +143,12 @@ def _fields_of(model: type[BaseModel], place: list[int | str]) -> list[str]:
             return []
         model = tables[0]
     return list(model.model_fields)
+
+
+LARGEST_FILE = _LARGEST_FILE
+"""Bytes; nothing larger is read."""
+
+
+def apply_override(fields: dict[str, Any], override: str) -> None:
+    """Set one dotted field of plain data from `field=value`; raises InputError where it is none."""
+    _apply(fields, override)

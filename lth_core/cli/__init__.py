@@ -16,7 +16,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Files = Annotated[list[Path], typer.Argument(help="Experiment files (TOML).", show_default=False)]
+Files = Annotated[list[Path], typer.Argument(help="Files of experiments or suites (TOML).", show_default=False)]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="Override a field, as in pruning.rounds=3.", metavar="FIELD=VALUE"),
@@ -48,7 +48,7 @@ def headless(
 
 @app.command()
 def check(
-    file: Annotated[Path, typer.Argument(help="Experiment file (TOML).", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="File of an experiment or a suite (TOML).", show_default=False)],
     set_: Set = None, device: Device = "auto", slots: Slots = None,
     measure: Annotated[bool, typer.Option(help="Measure the step rate for the estimate of time.")] = True,
 ) -> None:  # fmt: skip

@@ -18,11 +18,12 @@ from lth_core.cli.progress import JsonProgress, LiveProgress, PlainProgress, Pro
 from lth_core.engine.engine import Engine, LeaseHeld
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
-from lth_core.experiment_file import load_experiment
 from lth_core.report import table
 from lth_core.store import commands, views
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
+from lth_core.suite import Suite
+from lth_core.suite_file import load
 
 DONE, TRIAL_FAILED, INTERRUPTED = 0, 1, 130
 POLL = 0.2
@@ -44,7 +45,7 @@ def run(
     again: bool,
 ) -> int:
     """Returns the exit code; raises InputError before anything is queued if any file is not accepted."""
-    experiments = [(load_experiment(file, overrides), file) for file in files]
+    wanted = [one for file in files for one in _experiments(file, overrides)]
     workspace = Workspace(folder)
     workspace.create()
     database = Database(workspace.database, writer=True)
@@ -53,7 +54,7 @@ def run(
     follower = Follower(workspace, database, device, slots, progress)
     try:
         with _signals():
-            jobs = [follower.submit(experiment, file, again) for experiment, file in experiments]
+            jobs = [follower.submit(experiment, file, again, suite) for experiment, file, suite in wanted]
             follower.wait(jobs)
     except (Interrupted, KeyboardInterrupt):
         progress.close()
@@ -66,6 +67,14 @@ def run(
         _print_result(console, database, job, as_json=as_json)
     states = [view.state for job in jobs if (view := views.job(database, job)) is not None]
     return DONE if all(state == "done" for state in states) else TRIAL_FAILED
+
+
+def _experiments(file: Path, overrides: list[str]) -> list[tuple[Experiment, Path, str | None]]:
+    """(experiment, file, name of its suite or None) for all that a file holds."""
+    held = load(file, overrides)
+    if isinstance(held, Suite):
+        return [(experiment, file, held.name) for experiment in held.experiments]
+    return [(held, file, None)]
 
 
 def _progress(console: Console, *, as_json: bool) -> Progress:
@@ -88,18 +97,18 @@ class Follower:
         newest = views.events(database, limit=1)
         self._event = newest[-1].id if newest else 0
 
-    def submit(self, experiment: Experiment, file: Path, again: bool) -> int:
+    def submit(self, experiment: Experiment, file: Path, again: bool, suite: str | None = None) -> int:
         """Queue an experiment and return its job; one that is already there is gone on with, not doubled."""
-        payload = {"experiment": experiment.canonical(), "source": str(file), "again": again}
+        payload = {"experiment": experiment.canonical(), "source": str(file), "again": again, "suite": suite}
         answer = self._ask("submit", payload)
         if "error" in answer:
             raise InputError(f"{file}: {answer['error']}")
         job = int(answer["job"])
         if answer.get("known"):
-            self._go_on_with(job, file)
+            self._go_on_with(job, file if suite is None else f"{file}: {experiment.name}")
         return job
 
-    def _go_on_with(self, job: int, file: Path) -> None:
+    def _go_on_with(self, job: int, file: Path | str) -> None:
         view = views.job(self._database, job)
         state = view.state if view else "gone"
         self._progress.say(f"{file}: the same experiment is job {job} here ({state}); --again runs it anew")

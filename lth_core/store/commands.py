@@ -14,7 +14,7 @@ CommandKind = Literal["submit", "pause", "resume", "cancel", "retry", "move", "s
 class Command:
     """A wish of an interface.
 
-    submit {experiment, source, again}; pause, resume, cancel, retry {job}; move {job, by}; stop {}.
+    submit {experiment, source, again, suite (optional)}; pause, resume, cancel, retry {job}; move {job, by}; stop {}.
     """
 
     id: int
