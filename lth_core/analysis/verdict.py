@@ -89,11 +89,11 @@ def summarise(experiment: Experiment, trials: Iterable[Scored]) -> Summary:
     return Summary(
         cells=tuple(cell for cell in cells if cell is not None),
         verdicts=tuple(_verdict(experiment, scores, reference, control) for control in controls),
-        failed=sum(_is_lost(trial) for trial in trials),
+        failed=sum(is_lost(trial) for trial in trials),
     )
 
 
-def _is_lost(trial: Scored) -> bool:
+def is_lost(trial: Scored) -> bool:
     """Whether a trial will give no score: failed, blocked, or ended without a finished episode."""
     scored = trial.score is not None and math.isfinite(trial.score)
     return trial.state in ("failed", "blocked") or (trial.state == "done" and not scored)
@@ -104,7 +104,7 @@ def _cell(
     reference: str, arm: str, round: int,
 ) -> Cell | None:  # fmt: skip
     here = [t for t in trials if t.arm == arm and t.round == round]
-    failed = sum(_is_lost(t) for t in here)
+    failed = sum(is_lost(t) for t in here)
     own = scores.get((arm, round), {})
     if not own and not failed:
         return None

@@ -27,6 +27,9 @@ Slots = Annotated[int | None, typer.Option(help="Workers; by default one per GPU
 Subject = Annotated[
     str, typer.Argument(help="A job's number in the workspace, or an experiment file.", show_default=False)
 ]
+MaybeSubject = Annotated[
+    str | None, typer.Argument(help="A job's number in the workspace, or a file.", show_default=False)
+]
 
 WORKSPACE = Path("workspace")
 
@@ -59,11 +62,21 @@ def check(
 
 
 @app.command()
-def show(subject: Subject, workspace: Folder = WORKSPACE) -> None:
-    """Print a job (experiment, versions, table, verdicts), or a file's resolved experiment."""
-    from lth_core.cli.show import show as run
+def show(
+    subject: MaybeSubject = None, workspace: Folder = WORKSPACE,
+    suite: Annotated[str | None, typer.Option(help="Print the summary across the jobs of a suite.")] = None,
+) -> None:  # fmt: skip
+    """Print a job (experiment, versions, table, verdicts), a file's resolved experiment, or a suite's summary."""
+    if (subject is None) == (suite is None):
+        raise InputError("show: accepted is a job's number, a file, or --suite NAME")
+    if suite is not None:
+        from lth_core.cli.suite_result import show_suite
 
-    run(subject, workspace)
+        show_suite(suite, workspace)
+    elif subject is not None:
+        from lth_core.cli.show import show as run
+
+        run(subject, workspace)
 
 
 @app.command()

@@ -14,7 +14,9 @@ from rich.console import Console
 
 from lth_core.analysis.verdict import summarise
 from lth_core.cli.console import make_console
+from lth_core.cli.json_values import without_nan
 from lth_core.cli.progress import JsonProgress, LiveProgress, PlainProgress, Progress
+from lth_core.cli.suite_result import print_suite
 from lth_core.engine.engine import Engine, LeaseHeld
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
@@ -65,7 +67,12 @@ def run(
     follower.close()
     for job in jobs:
         _print_result(console, database, job, as_json=as_json)
-    states = [view.state for job in jobs if (view := views.job(database, job)) is not None]
+    ended = {job: view for job in jobs if (view := views.job(database, job)) is not None}
+    for name in dict.fromkeys(suite for *_, suite in wanted if suite is not None):
+        # The jobs that this command asked for, which need not be the newest of their names.
+        own = [ended[job] for job, (*_, suite) in zip(jobs, wanted, strict=True) if suite == name and job in ended]
+        print_suite(console, database, name, own, as_json=as_json)
+    states = [view.state for view in ended.values()]
     return DONE if all(state == "done" for state in states) else TRIAL_FAILED
 
 
@@ -186,18 +193,8 @@ def _print_result(console: Console, database: Database, job: int, *, as_json: bo
             "verdicts": [asdict(verdict) for verdict in summary.verdicts],
             "audits": {"passed": audits[0], "failed": audits[1]},
         }  # fmt: skip
-        sys.stdout.write(json.dumps(_without_nan(result)) + "\n")
+        sys.stdout.write(json.dumps(without_nan(result)) + "\n")
         return
     console.print(table.result(view.experiment, summary, audits))
     if view.error:
         console.print(f"job {job} {view.state}: {view.error}", style="red", markup=False)
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if value == value and abs(value) != float("inf") else None
-    if isinstance(value, dict):
-        return {key: _without_nan(v) for key, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_nan(v) for v in value]
-    return value

@@ -1,5 +1,6 @@
 """`lth` with a suite file: checked, queued together, remembered, shown."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,32 @@ def test_show_prints_all_members_of_a_file_and_diff_refuses_one(tmp_path: Path) 
     assert 'name = "classic-quick-cartpole-32"' in shown and 'name = "classic-quick-cartpole-64"' in shown
     done = lth("diff", QUICK, QUICK)
     assert done.returncode == 2 and "is a suite" in done.stderr
+
+
+def test_a_suite_ends_with_its_summary_and_show_prints_it_again(finished: tuple[Path, str]) -> None:
+    folder, out = finished
+    summary = out[out.index("suite two: 2 jobs") :]
+    for expected in ("winning over dense", "over all jobs", "inconclusive", "fewer than 6 seeds", "of 2 jobs pruning"):
+        assert expected in summary
+    shown = lth("show", "--suite", "two", cwd=folder)
+    assert shown.returncode == 0
+    assert shown.stdout.strip().splitlines() == summary.strip().splitlines()
+
+
+def test_the_summary_is_one_json_event(finished: tuple[Path, str]) -> None:
+    folder, _ = finished
+    done = lth("headless", "two.toml", "--json", cwd=folder)
+    events = [json.loads(line, parse_constant=pytest.fail) for line in done.stdout.splitlines()]
+    (event,) = [e for e in events if e["event"] == "suite result"]
+    assert event["suite"] == "two" and [job["name"] for job in event["jobs"]] == ["two-v1", "two-v0"]
+    assert {answer["word"] for job in event["jobs"] for answer in job["answers"]} == {"inconclusive"}
+    assert event["across"] and event["said"]
+
+
+def test_an_unknown_suite_and_a_show_of_nothing_are_sentences(finished: tuple[Path, str]) -> None:
+    folder, _ = finished
+    done = lth("show", "--suite", "tow", cwd=folder)
+    assert done.returncode == 2 and 'there is no suite tow; there are: two, did you mean "two"?' in done.stderr
+    for arguments in ((), ("1", "--suite", "two")):
+        done = lth("show", *arguments, cwd=folder)
+        assert done.returncode == 2 and "accepted is a job's number, a file, or --suite NAME" in done.stderr
