@@ -237,7 +237,10 @@ def _sentence(
     if scores.scale is None:
         size += ", no scale to state a margin on"
     else:
-        size += f", margin {EQUIVALENT * scores.scale:.3g}, crash below {-CRASHED * scores.scale:.3g}"
+        size += (
+            f", reference {scores.zero:.4g}, margin {EQUIVALENT * scores.scale:.3g}, "
+            f"crash below {-CRASHED * scores.scale:.3g}"
+        )
     few = f", fewer than {FEWEST_SEEDS} seeds cannot decide" if gain.n < FEWEST_SEEDS else ""
     missing = (f", {lost} seeds lost" if lost else "") + (f", {unfinished} seeds unfinished" if unfinished else "")
     return f"{where}: {size}{few}{missing}"

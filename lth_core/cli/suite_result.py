@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from lth_core.analysis.suite_summary import SuiteJob, SuiteSummary, summarise_suite
 from lth_core.cli.console import make_console
@@ -42,7 +43,8 @@ def print_suite(console: Console, database: Database, name: str, jobs: Sequence[
         sys.stdout.write(json.dumps(without_nan(_event(name, summary))) + "\n")
         return
     console.print()
-    console.print(suite_table.suite_result(one_line(name), summary))
+    for part in suite_table.suite_result(one_line(name), summary):
+        console.print(part, soft_wrap=isinstance(part, Text))  # a sentence stays one line in a pipe
 
 
 def _event(name: str, summary: SuiteSummary) -> dict[str, Any]:

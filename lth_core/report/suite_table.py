@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from lth_core.analysis.statistics import Interval
 from lth_core.analysis.suite_summary import CRASHED, EFFECTS, EQUIVALENT, LEVELS, Effect, Level, SuiteSummary
 from lth_core.arms import DENSE
-from lth_core.report.table import interval, number
+from lth_core.report.table import interval
 from lth_core.text import one_line
 
 _COLOURS: dict[Effect, str] = {
@@ -20,7 +20,7 @@ _VERDICTS = {"better": "green", "worse": "red", "inconclusive": "yellow"}
 _LEVELS: dict[Level, str] = {"third": "about a third remaining", "last": "the last round"}
 
 
-def suite_result(name: str, summary: SuiteSummary) -> RenderableType:
+def suite_result(name: str, summary: SuiteSummary) -> list[RenderableType]:
     """The tables of the jobs and of all jobs together, what their numbers are, and the answers in sentences."""
     parts: list[RenderableType] = [
         Text(f"suite {name}: {len(summary.jobs)} jobs", style="bold"),
@@ -36,7 +36,7 @@ def suite_result(name: str, summary: SuiteSummary) -> RenderableType:
     if summary.across:
         parts += [_across(summary), *_explained(summary)]
     parts += [Text(line) for line in sentences(summary)]
-    return Group(*parts)
+    return parts
 
 
 def sentences(summary: SuiteSummary) -> Iterator[str]:
@@ -48,7 +48,11 @@ def sentences(summary: SuiteSummary) -> Iterator[str]:
 
 
 def _jobs(summary: SuiteSummary) -> Table:
-    table = _table(("job", "name", "state", "reference", "dense", "remaining", f"{summary.arm} over dense", "pruning"))
+    table = _table(("job", "name", "dense", "remaining", f"{summary.arm} over dense", "pruning"))
+    table.columns[1].no_wrap, table.columns[1].overflow = (
+        False,
+        "fold",
+    )  # on a narrow terminal names fold, numbers do not
     for job in summary.jobs:
         rounds: set[int] = set()
         for answer in job.answers:
@@ -58,9 +62,7 @@ def _jobs(summary: SuiteSummary) -> Table:
             rounds.add(answer.round)
             table.add_row(
                 str(job.job) if first else "",
-                one_line(job.name) if first else "",
-                job.state if first else "",
-                ("-" if job.reference is None else number(job.reference)) if first else "",
+                (one_line(job.name) + ("" if job.state == "done" else f" ({job.state})")) if first else "",
                 interval(job.dense) if first else "",
                 f"{answer.density:.1%}",
                 interval(answer.gain, signed=True),

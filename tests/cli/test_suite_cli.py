@@ -103,3 +103,13 @@ def test_an_unknown_suite_and_a_show_of_nothing_are_sentences(finished: tuple[Pa
     for arguments in ((), ("1", "--suite", "two")):
         done = lth("show", *arguments, cwd=folder)
         assert done.returncode == 2 and "accepted is a job's number, a file, or --suite NAME" in done.stderr
+
+
+def test_a_job_of_the_same_experiment_is_taken_into_the_suite_and_not_run_again(tmp_path: Path) -> None:
+    (tmp_path / "alone.toml").write_text(as_toml(tiny(seeds=1)))
+    (tmp_path / "two.toml").write_text(suite_of_two(seeds=1))
+    assert lth("headless", "alone.toml", "--device", "cpu", cwd=tmp_path).returncode == 0
+    done = lth("headless", "two.toml", "--device", "cpu", cwd=tmp_path)
+    assert done.returncode == 0 and "two.toml: two-v1: the same experiment is job 1 here (done)" in done.stdout
+    rows = [line.split() for line in lth("jobs", cwd=tmp_path).stdout.splitlines()]
+    assert [row[:3] for row in rows if row and row[0].isdigit()] == [["1", "tiny", "two"], ["2", "two-v0", "two"]]
