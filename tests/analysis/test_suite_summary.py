@@ -8,7 +8,7 @@ import pytest
 from lth_core.analysis import statistics
 from lth_core.analysis.references import RANDOM_POLICY
 from lth_core.analysis.suite_summary import SuiteJob, SuiteSummary, judge, level_round, summarise_suite
-from lth_core.experiment import Experiment
+from lth_core.experiment import ControlTask, Experiment
 from lth_core.report import suite_table
 from tests.analysis.test_verdict import Trial
 from tests.small import experiment
@@ -193,3 +193,21 @@ def test_the_reference_of_cartpole_is_what_a_random_policy_gets() -> None:
         returns.append(steps)
     error = np.std(returns) / len(returns) ** 0.5
     assert abs(np.mean(returns) - RANDOM_POLICY["CartPole-v1"]) < 4 * error
+
+
+def test_returns_of_both_signs_have_no_zero_to_count_from() -> None:
+    made = job(settings("MountainCar-v0"), lambda arm, round: {"dense": 50.0, "winning": 60.0, "random": -20.0}[arm])
+    assert summarise_suite([made]).without_scale == ("job-1",)
+
+
+def test_where_less_is_better_a_lower_score_is_a_gain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ControlTask, "higher_is_better", False)
+    made = job(settings("MountainCar-v0"), lambda arm, round: {"dense": 100.0, "winning": 80.0, "random": 300.0}[arm])
+    without = summarise_suite([made])
+    assert words(without) == ["helps", "helps"] and without.without_scale == ("job-1",)
+    drawn = next(cell for cell in without.across if cell.arm == "random")
+    assert drawn.share is not None and drawn.share.value == 1.0
+    given = summarise_suite([made], {"MountainCar-v0": 500.0})
+    assert given.jobs[0].answers[0].scale == pytest.approx(400, abs=2)
+    winning = next(cell for cell in given.across if cell.arm == "winning")
+    assert winning.score is not None and winning.score.value == pytest.approx(1.05, abs=0.01)
