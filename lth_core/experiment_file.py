@@ -14,7 +14,8 @@ from lth_core.errors import InputError
 from lth_core.experiment import Experiment
 from lth_core.text import did_you_mean, is_name, one_line
 
-_LARGEST_FILE = 1_000_000
+LARGEST_FILE = 1_000_000
+"""Bytes; nothing larger is read."""
 
 
 def load_experiment(path: Path, overrides: Iterable[str] = ()) -> Experiment:
@@ -29,8 +30,8 @@ def load_experiment(path: Path, overrides: Iterable[str] = ()) -> Experiment:
         if not path.is_file():
             path.stat()  # raises where there is nothing
             raise InputError(f"{shown}: not a regular file")
-        if path.stat().st_size > _LARGEST_FILE:
-            raise InputError(f"{shown}: larger than {_LARGEST_FILE:,} bytes, no experiment file")
+        if path.stat().st_size > LARGEST_FILE:
+            raise InputError(f"{shown}: larger than {LARGEST_FILE:,} bytes, no experiment file")
         fields = tomllib.loads(path.read_bytes().decode())
     except OSError as error:
         raise InputError(f"{shown}: {error.strerror or error}") from None
@@ -39,7 +40,7 @@ def load_experiment(path: Path, overrides: Iterable[str] = ()) -> Experiment:
     except (ValueError, RecursionError) as error:  # TOMLDecodeError, or a number beyond Python's limits
         raise InputError(f"{shown}: not valid TOML: {one_line(error)}") from None
     for override in overrides:
-        _apply(fields, override)
+        apply_override(fields, override)
     if "name" not in fields:
         if not is_name(path.stem):
             raise InputError(f"{shown}: the file's name does not serve as a name; set the field name")
@@ -85,7 +86,8 @@ def _refuse(value: Any) -> Any:
     raise ValueError(f"{one_line(value, 80)}: dates and times are not accepted")
 
 
-def _apply(fields: dict[str, Any], override: str) -> None:
+def apply_override(fields: dict[str, Any], override: str) -> None:
+    """Set one dotted field of plain data from `field=value`; raises InputError where it is none."""
     name, equals, text = override.partition("=")
     if not equals or not name.strip():
         raise InputError(f'--set {one_line(override)}: accepted is field=value, such as "pruning.rounds=3"')

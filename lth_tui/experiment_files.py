@@ -5,8 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lth_core.text import one_line
+
+if TYPE_CHECKING:
+    from lth_core.suite import Suite
 
 _MOST_FILES = 500
 _NOT_EXPERIMENTS = {"pyproject.toml", "uv.lock"}
@@ -65,13 +69,16 @@ def _toml_below(folder: Path) -> list[Path]:
 def preview(path: Path) -> Preview:
     """Load an experiment and say what it would do; takes a third of a second the first time."""
     from lth_core.errors import InputError
-    from lth_core.experiment_file import load_experiment
     from lth_core.plan import plan
+    from lth_core.suite import Suite
+    from lth_core.suite_file import load
 
     try:
-        experiment = load_experiment(path)
+        experiment = load(path)
     except InputError as error:
         return Preview((str(error),), None)
+    if isinstance(experiment, Suite):
+        return _preview_of_suite(experiment)
     trials = plan(experiment)
     arms = Counter(trial.key.arm for trial in trials)
     model, training, pruning = experiment.model, experiment.training, experiment.pruning
@@ -89,3 +96,12 @@ def preview(path: Path) -> Preview:
         f"identity: {experiment.identity[:16]}",
     )
     return Preview(tuple(one_line(line) for line in lines), experiment.canonical(), one_line(experiment.name, 80))
+
+
+def _preview_of_suite(suite: "Suite") -> Preview:
+    """What a suite holds; it is queued as a whole by `lth headless`, not from here."""
+    lines = (
+        f"suite {suite.name}: {len(suite.experiments)} experiments; queue it with: lth headless FILE",
+        *(experiment.name for experiment in suite.experiments),
+    )
+    return Preview(tuple(one_line(line) for line in lines), None)

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 BASE = {"text", "errors", "randomness"}
-EXPERIMENT = BASE | {"arms", "experiment", "experiment_file", "plan"}
+EXPERIMENT = BASE | {"arms", "experiment", "experiment_file", "plan", "suite", "suite_file"}
 MAY_IMPORT = {
     "text": set(),
     "errors": set(),
@@ -19,6 +19,8 @@ MAY_IMPORT = {
     "experiment": BASE | {"arms"},
     "experiment_file": BASE | {"arms", "experiment", "tasks"},  # to see whether the environment can be had
     "plan": BASE | {"arms", "experiment"},
+    "suite": BASE | {"experiment", "experiment_file"},
+    "suite_file": BASE | {"experiment", "experiment_file", "suite"},
     "tickets": EXPERIMENT,
     "models": {"tickets", "experiment"},
     "tasks": BASE,

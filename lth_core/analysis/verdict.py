@@ -94,11 +94,11 @@ def summarise(experiment: Experiment, trials: Iterable[Scored]) -> Summary:
     return Summary(
         cells=tuple(cell for cell in cells if cell is not None),
         verdicts=tuple(_verdict(experiment, trials, scores, reference, control) for control in controls),
-        failed=sum(_is_lost(trial) for trial in trials),
+        failed=sum(is_lost(trial) for trial in trials),
     )
 
 
-def _is_lost(trial: Scored) -> bool:
+def is_lost(trial: Scored) -> bool:
     """Whether a trial will give no score: failed, blocked, or ended without a finished episode."""
     scored = trial.score is not None and math.isfinite(trial.score)
     return trial.state in ("failed", "blocked") or (trial.state == "done" and not scored)
@@ -109,7 +109,7 @@ def _cell(
     reference: str, arm: str, round: int,
 ) -> Cell | None:  # fmt: skip
     here = [t for t in trials if t.arm == arm and t.round == round]
-    failed = sum(_is_lost(t) for t in here)
+    failed = sum(is_lost(t) for t in here)
     own = scores.get((arm, round), {})
     if not own and not failed:
         return None
@@ -127,7 +127,7 @@ def _cell(
 
 
 def _verdict(experiment: Experiment, trials: list[Scored], scores: Scores, reference: str, control: str) -> Verdict:
-    lost = {t.seed for t in trials if t.arm in (reference, control, DENSE) and _is_lost(t)}
+    lost = {t.seed for t in trials if t.arm in (reference, control, DENSE) and is_lost(t)}
     effects, rounds = _area_differences(experiment, scores, reference, control, lost)
     interval = bootstrap(effects)
     # A lost seed counts against what the others say, as strongly as the strongest of them.

@@ -16,7 +16,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Files = Annotated[list[Path], typer.Argument(help="Experiment files (TOML).", show_default=False)]
+Files = Annotated[list[Path], typer.Argument(help="Files of experiments or suites (TOML).", show_default=False)]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="Override a field, as in pruning.rounds=3.", metavar="FIELD=VALUE"),
@@ -26,6 +26,9 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, or a list such as cu
 Slots = Annotated[int | None, typer.Option(help="Workers; by default one per GPU, or one per CPU core.")]
 Subject = Annotated[
     str, typer.Argument(help="A job's number in the workspace, or an experiment file.", show_default=False)
+]
+MaybeSubject = Annotated[
+    str | None, typer.Argument(help="A job's number in the workspace, or a file.", show_default=False)
 ]
 
 WORKSPACE = Path("workspace")
@@ -48,7 +51,7 @@ def headless(
 
 @app.command()
 def check(
-    file: Annotated[Path, typer.Argument(help="Experiment file (TOML).", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="File of an experiment or a suite (TOML).", show_default=False)],
     set_: Set = None, device: Device = "auto", slots: Slots = None,
     measure: Annotated[bool, typer.Option(help="Measure the step rate for the estimate of time.")] = True,
 ) -> None:  # fmt: skip
@@ -59,11 +62,21 @@ def check(
 
 
 @app.command()
-def show(subject: Subject, workspace: Folder = WORKSPACE) -> None:
-    """Print a job (experiment, versions, table, verdicts), or a file's resolved experiment."""
-    from lth_core.cli.show import show as run
+def show(
+    subject: MaybeSubject = None, workspace: Folder = WORKSPACE,
+    suite: Annotated[str | None, typer.Option(help="Print the summary across the jobs of a suite.")] = None,
+) -> None:  # fmt: skip
+    """Print a job (experiment, versions, table, verdicts), a file's resolved experiment, or a suite's summary."""
+    if (subject is None) == (suite is None):
+        raise InputError("show: accepted is a job's number, a file, or --suite NAME")
+    if suite is not None:
+        from lth_core.cli.suite_result import show_suite
 
-    run(subject, workspace)
+        show_suite(suite, workspace)
+    elif subject is not None:
+        from lth_core.cli.show import show as run
+
+        run(subject, workspace)
 
 
 @app.command()

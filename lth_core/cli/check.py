@@ -9,6 +9,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
+
 from lth_core.cli.console import make_console
 from lth_core.cli.fields import experiment_fields, lines
 from lth_core.cli.progress import duration, rate
@@ -16,8 +18,9 @@ from lth_core.engine.dispatch import LARGEST_STACK
 from lth_core.engine.slots import Slot, find_slots
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
-from lth_core.experiment_file import load_experiment
 from lth_core.plan import PlannedTrial, plan
+from lth_core.suite import Suite
+from lth_core.suite_file import load
 from lth_core.text import one_line
 
 MEASURE_SECONDS = 2.0
@@ -35,18 +38,46 @@ class Cost:
 
 
 def check(file: Path, overrides: list[str], device: str, slots: int | None, *, measure: bool) -> None:
-    """Print experiment, trials and estimate."""
+    """Print experiment, trials and estimate; each member of a suite in short."""
     console = make_console()
-    experiment = load_experiment(file, overrides)
+    held = load(file, overrides)
     found = find_slots(device, slots)
-    console.print(lines(experiment_fields(experiment)), markup=False, highlight=False, soft_wrap=True)
-    console.print(f"identity = {experiment.identity}", markup=False, highlight=False)
+    if isinstance(held, Suite):
+        _check_suite(console, held, found, measure=measure)
+        return
+    console.print(lines(experiment_fields(held)), markup=False, highlight=False, soft_wrap=True)
+    console.print(f"identity = {held.identity}", markup=False, highlight=False)
+    console.print(f"\n{_trials(held)}", highlight=False, soft_wrap=True)
+    if measure:
+        _print_cost(console, held, found)
+
+
+def _check_suite(console: Console, suite: Suite, found: list[Slot], *, measure: bool) -> None:
+    """Each member's trials and estimate, and what they cost together."""
+    console.print(f"suite {suite.name}: {len(suite.experiments)} experiments", highlight=False)
+    costs = []
+    for experiment in suite.experiments:
+        console.print(f"\n{experiment.name} (identity {experiment.identity[:12]})", highlight=False)
+        console.print(_trials(experiment), highlight=False, soft_wrap=True)
+        if measure:
+            costs.append(_print_cost(console, experiment, found))
+    trials = sum(len(plan(experiment)) for experiment in suite.experiments)
+    cost = ""
+    if costs:
+        bound = "at most" if any(one.at_most for one in costs) else "about"
+        cost = f", {bound} {duration(sum(c.seconds for c in costs))} and {sum(c.bytes for c in costs) / 1e6:,.0f} MB"
+    console.print(f"\nin all {trials} trials{cost}", highlight=False, soft_wrap=True)
+
+
+def _trials(experiment: Experiment) -> str:
     trials = plan(experiment)
     per_arm = Counter(trial.key.arm for trial in trials)
-    arms = ", ".join(f"{count} {arm}" for arm, count in per_arm.items())
-    console.print(f"\n{len(trials)} trials: {arms}", highlight=False, soft_wrap=True)
-    if not measure:
-        return
+    return f"{len(trials)} trials: {', '.join(f'{count} {arm}' for arm, count in per_arm.items())}"
+
+
+def _print_cost(console: Console, experiment: Experiment, found: list[Slot]) -> Cost:
+    """Measure, print and return what an experiment costs on these slots."""
+    trials = plan(experiment)
     stack = min(LARGEST_STACK, math.ceil(len(experiment.arms) * len(experiment.seeds) / len(found)))
     measured = _measure(experiment, found, stack)
     cost = estimate(experiment, trials, measured["rate"], int(measured["parameters"]), int(measured["limit"]))
@@ -58,6 +89,7 @@ def check(file: Path, overrides: list[str], device: str, slots: int | None, *, m
         f"{bound}{cost.steps:,} environment steps, {duration(cost.seconds)} and {cost.bytes / 1e6:,.0f} MB on disk",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
+    return cost
 
 
 def estimate(

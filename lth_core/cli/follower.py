@@ -31,18 +31,23 @@ class Follower:
         newest = views.events(database, limit=1)
         self._event = newest[-1].id if newest else 0
 
-    def submit(self, experiment: Experiment, file: Path, again: bool) -> int:
+    def submit(self, experiment: Experiment, file: Path, again: bool, suite: str | None = None) -> int:
         """Queue an experiment and return its job; one that is already there is gone on with, not doubled."""
-        payload = {"experiment": experiment.canonical(), "source": one_line(file.resolve()), "again": again}
+        payload = {
+            "experiment": experiment.canonical(),
+            "source": one_line(file.resolve()),
+            "again": again,
+            "suite": suite,
+        }
         answer = self._ask("submit", payload)
         if "error" in answer:
             raise InputError(f"{file}: {answer['error']}")
         job = int(answer["job"])
         if answer.get("known"):
-            self._go_on_with(job, file)
+            self._go_on_with(job, file if suite is None else f"{file}: {experiment.name}")
         return job
 
-    def _go_on_with(self, job: int, file: Path) -> None:
+    def _go_on_with(self, job: int, file: Path | str) -> None:
         view = views.job(self._database, job)
         state = view.state if view else "gone"
         self._progress.say(f"{file}: the same experiment is job {job} here ({state}); --again runs it anew")

@@ -16,12 +16,15 @@ from lth_core.analysis.verdict import summarise
 from lth_core.cli.console import make_console
 from lth_core.cli.follower import Follower
 from lth_core.cli.progress import JsonProgress, LiveProgress, PlainProgress, Progress
-from lth_core.experiment_file import load_experiment
+from lth_core.cli.suite_result import print_suite
+from lth_core.experiment import Experiment
 from lth_core.report import table
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.records import finite
 from lth_core.store.workspace import Workspace
+from lth_core.suite import Suite
+from lth_core.suite_file import load
 
 DONE, TRIAL_FAILED, INTERRUPTED = 0, 1, 130
 
@@ -41,7 +44,7 @@ def run(
     again: bool,
 ) -> int:
     """Returns the exit code; raises InputError before anything is queued if any file is not accepted."""
-    experiments = [(load_experiment(file, overrides), file) for file in files]
+    wanted = [one for file in files for one in _experiments(file, overrides)]
     workspace = Workspace(folder)
     workspace.create()
     database = Database(workspace.database, writer=True)
@@ -50,7 +53,7 @@ def run(
     follower = Follower(workspace, database, device, slots, progress)
     try:
         with _signals():
-            jobs = [follower.submit(experiment, file, again) for experiment, file in experiments]
+            jobs = [follower.submit(experiment, file, again, suite) for experiment, file, suite in wanted]
             follower.wait(jobs)
     except (Interrupted, KeyboardInterrupt):
         progress.close()
@@ -68,8 +71,21 @@ def run(
     follower.close()
     for job in jobs:
         _print_result(console, database, job, as_json=as_json)
-    states = [view.state for job in jobs if (view := views.job(database, job)) is not None]
+    ended = {job: view for job in jobs if (view := views.job(database, job)) is not None}
+    for name in dict.fromkeys(suite for *_, suite in wanted if suite is not None):
+        # The jobs that this command asked for, which need not be the newest of their names.
+        own = [ended[job] for job, (*_, suite) in zip(jobs, wanted, strict=True) if suite == name and job in ended]
+        print_suite(console, database, name, own, as_json=as_json)
+    states = [view.state for view in ended.values()]
     return DONE if all(state == "done" for state in states) else TRIAL_FAILED
+
+
+def _experiments(file: Path, overrides: list[str]) -> list[tuple[Experiment, Path, str | None]]:
+    """(experiment, file, name of its suite or None) for all that a file holds."""
+    held = load(file, overrides)
+    if isinstance(held, Suite):
+        return [(experiment, file, held.name) for experiment in held.experiments]
+    return [(held, file, None)]
 
 
 def _progress(console: Console, *, as_json: bool) -> Progress:

@@ -12,22 +12,24 @@ from lth_core.cli.fields import differences, experiment_fields, flatten, lines
 from lth_core.cli.progress import duration
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
-from lth_core.experiment_file import load_experiment
 from lth_core.report import table
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.views import JobView
 from lth_core.store.workspace import Workspace
+from lth_core.suite import Suite
+from lth_core.suite_file import load
 from lth_core.text import one_line
 
 
 def show(subject: str, workspace: Path) -> None:
-    """Print a job or a file."""
+    """Print a job or a file; of a suite file all members."""
     console = make_console()
     if not _is_number(subject):
-        experiment = load_experiment(Path(subject))
-        console.print(lines(experiment_fields(experiment)), markup=False, highlight=False, soft_wrap=True)
-        console.print(f"identity = {experiment.identity}", markup=False, highlight=False)
+        held = load(Path(subject))
+        for experiment in held.experiments if isinstance(held, Suite) else (held,):
+            console.print(lines(experiment_fields(experiment)), markup=False, highlight=False, soft_wrap=True)
+            console.print(f"identity = {experiment.identity}", markup=False, highlight=False)
         return
     database, job = _job(workspace, int(subject))
     console.print(lines(experiment_fields(job.experiment)), markup=False, highlight=False, soft_wrap=True)
@@ -69,7 +71,7 @@ def jobs(workspace: Path) -> None:
     console = make_console()
     database = Database(Workspace(workspace).database, writer=False)
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("job", "name", "state", "round", "trials", "left", "identity"):
+    for heading in ("job", "name", "suite", "state", "round", "trials", "left", "identity"):
         shown.add_column(heading, no_wrap=True)
     for job in views.jobs(database):
         trials = f"{job.trials_done}/{job.trials}" + (f", {job.trials_failed} failed" if job.trials_failed else "")
@@ -77,6 +79,7 @@ def jobs(workspace: Path) -> None:
         shown.add_row(
             str(job.id),
             one_line(job.name),
+            one_line(job.suite or "-"),
             job.state,
             f"{job.round}/{job.rounds}",
             trials,
@@ -91,7 +94,12 @@ def _is_number(subject: str) -> bool:
 
 
 def _experiment(subject: str, workspace: Path) -> Experiment:
-    return _job(workspace, int(subject))[1].experiment if _is_number(subject) else load_experiment(Path(subject))
+    if _is_number(subject):
+        return _job(workspace, int(subject))[1].experiment
+    held = load(Path(subject))
+    if isinstance(held, Suite):
+        raise InputError(f"{one_line(subject)}: is a suite; accepted are an experiment's file and a job's number")
+    return held
 
 
 def _job(workspace: Path, number: int) -> tuple[Database, JobView]:

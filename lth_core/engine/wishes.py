@@ -63,11 +63,14 @@ class Wishes:
 
     def _submit(self, connection: sqlite3.Connection, payload: dict[str, Any]) -> dict[str, Any]:
         experiment = Experiment.from_json(payload["experiment"])
-        known = None if payload.get("again") else queue.known_job(connection, experiment.identity)
+        suite = payload.get("suite")
+        known = None if payload.get("again") else queue.known_job(connection, experiment.identity, suite)
         if known is not None:
+            if suite is not None:
+                queue.adopt_job(connection, known, suite)
             return {"job": known, "known": True}
         source = str(payload["source"])
-        return {"job": queue.add_job(connection, experiment, source, provenance(source, self._devices))}
+        return {"job": queue.add_job(connection, experiment, source, provenance(source, self._devices), suite)}
 
     def _pause(self, connection: sqlite3.Connection, job: int, _payload: dict[str, Any]) -> None:
         queue.set_job(connection, job, "paused")

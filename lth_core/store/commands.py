@@ -14,7 +14,8 @@ CommandKind = Literal["submit", "pause", "resume", "cancel", "retry", "move"]
 class Command:
     """A wish of an interface.
 
-    submit {experiment, source, again}; pause, resume, cancel, retry {job}; move {job, by}. `payload` is JSON text.
+    submit {experiment, source, again, suite (optional)}; pause, resume, cancel, retry {job}; move {job, by}.
+    `payload` is JSON text.
     """
 
     id: int

@@ -22,24 +22,37 @@ def add_event(
     )
 
 
-def known_job(connection: sqlite3.Connection, identity: str) -> int | None:
-    """The newest job with the same experiment that was not cancelled."""
+def known_job(connection: sqlite3.Connection, identity: str, suite: str | None = None) -> int | None:
+    """The newest job with the same experiment that was not cancelled.
+
+    For a suite that is one of its own jobs, or else one that belongs to no suite: a job cannot be in two, and a
+    suite must find all of its members.
+    """
     row = connection.execute(
-        "SELECT id FROM jobs WHERE identity = ? AND state != 'cancelled' ORDER BY id DESC LIMIT 1",
-        (identity,),
+        "SELECT id FROM jobs WHERE identity = ?1 AND state != 'cancelled' "
+        "AND (?2 IS NULL OR suite IS NULL OR suite = ?2) ORDER BY ?2 IS NOT NULL AND suite IS ?2 DESC, id DESC LIMIT 1",
+        (identity, suite),
     ).fetchone()
     return None if row is None else int(row[0])
 
 
-def add_job(connection: sqlite3.Connection, experiment: Experiment, source: str, provenance: dict[str, Any]) -> int:
+def adopt_job(connection: sqlite3.Connection, job: int, suite: str) -> None:
+    """A job that belongs to no suite becomes one of this suite; others stay where they are."""
+    connection.execute("UPDATE jobs SET suite = ? WHERE id = ? AND suite IS NULL", (suite, job))
+
+
+def add_job(
+    connection: sqlite3.Connection, experiment: Experiment, source: str, provenance: dict[str, Any],
+    suite: str | None = None,
+) -> int:  # fmt: skip
     """Queue an experiment with all its trials; returns the job's number."""
     last = connection.execute("SELECT COALESCE(MAX(position), 0) FROM jobs").fetchone()[0]
     job = connection.execute(
-        "INSERT INTO jobs (name, identity, experiment, provenance, source, state, position, created) "
-        "VALUES (?, ?, ?, ?, ?, 'queued', ?, ?)",
+        "INSERT INTO jobs (name, identity, experiment, provenance, source, state, position, created, suite) "
+        "VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?)",
         (
             experiment.name, experiment.identity, experiment.canonical(), json.dumps(provenance, sort_keys=True),
-            source, last + 1, time.time(),
+            source, last + 1, time.time(), suite,
         ),
     ).lastrowid  # fmt: skip
     ids: dict[TrialKey, int] = {}

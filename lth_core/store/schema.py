@@ -124,4 +124,8 @@ MIGRATIONS: tuple[str, ...] = (
         batch INTEGER
     ) STRICT, WITHOUT ROWID;
     """,
+    # The suite that a job belongs to; NULL for a job of its own.
+    """
+    ALTER TABLE jobs ADD COLUMN suite TEXT
+    """,
 )

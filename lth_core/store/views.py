@@ -38,6 +38,7 @@ class JobView:
     rate: float
     seconds_left: float | None
     experiment: Experiment
+    suite: str | None
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,21 @@ def job(database: Database, number: int) -> JobView | None:
     return None if row is None else _job(row)
 
 
+def suites(database: Database) -> list[str]:
+    """Names of the suites that have a job here, the newest last."""
+    rows = database.rows("SELECT suite FROM jobs WHERE suite IS NOT NULL GROUP BY suite ORDER BY MAX(id)")
+    return [row["suite"] for row in rows]
+
+
+def suite_jobs(database: Database, suite: str) -> list[JobView]:
+    """The jobs of a suite in the order they were queued; of jobs with one name the newest, cancelled ones last."""
+    newest: dict[str, JobView] = {}
+    rows = database.rows(f"{_JOBS} WHERE j.suite = ? GROUP BY j.id ORDER BY j.state != 'cancelled', j.id", suite)
+    for found in map(_job, rows):
+        newest[found.name] = found
+    return sorted(newest.values(), key=lambda found: found.id)
+
+
 def _job(row: Any) -> JobView:
     progress = (row["trials_done"] + row["partial"]) / row["trials"] if row["trials"] else 0.0
     running = row["state"] == "running" and progress > 0.002
@@ -163,6 +179,7 @@ def _job(row: Any) -> JobView:
         rate=row["rate"],
         seconds_left=row["active"] * (1 - progress) / progress if running else None,
         experiment=_experiment(row["experiment"]),
+        suite=row["suite"],
     )
 
 

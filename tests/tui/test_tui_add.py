@@ -7,6 +7,7 @@ import pytest
 from tui_helpers import Open, until
 from workspace_fixture import Writer
 
+from lth_tui.experiment_files import preview
 from lth_tui.screens.add import Add
 from lth_tui.widgets.job_table import JobTable
 from lth_tui.widgets.lines import Lines
@@ -72,3 +73,14 @@ async def test_escape_adds_nothing(opened: Open, writer: Writer) -> None:
         await pilot.press("n", "escape")
         await pilot.pause(0.2)
         assert not isinstance(app.screen, Add) and writer.asked() == []
+
+
+def test_a_suite_is_previewed_by_its_members_and_not_queued_from_here() -> None:
+    suite = Path(__file__).parents[2] / "configs" / "suites" / "classic-quick.toml"
+    found = preview(suite)
+    assert found.canonical is None
+    assert found.lines == (
+        "suite classic-quick: 2 experiments; queue it with: lth headless FILE",
+        "classic-quick-cartpole-32",
+        "classic-quick-cartpole-64",
+    )

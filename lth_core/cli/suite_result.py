@@ -1,0 +1,51 @@
+"""The summary of a suite from a workspace, printed as tables and sentences or as one JSON event."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from lth_core.analysis.suite_summary import SuiteJob, SuiteSummary, summarise_suite
+from lth_core.cli.console import make_console
+from lth_core.errors import InputError
+from lth_core.report import suite_table
+from lth_core.store import views
+from lth_core.store.database import Database
+from lth_core.store.records import finite
+from lth_core.store.views import JobView
+from lth_core.store.workspace import Workspace
+from lth_core.text import did_you_mean, one_line
+
+
+def show_suite(name: str, workspace: Path) -> None:
+    """Print the summary of a suite of the workspace; raises InputError where there is none of that name."""
+    database = Database(Workspace(workspace).database, writer=False)
+    jobs = views.suite_jobs(database, name)
+    if not jobs:
+        known = views.suites(database)
+        there_are = ", ".join(one_line(one) for one in known) or "none"
+        near = did_you_mean(name, known)
+        raise InputError(f"{one_line(workspace)}: there is no suite {one_line(name, 80)}; there are: {there_are}{near}")
+    print_suite(make_console(), database, name, jobs, as_json=False)
+
+
+def print_suite(console: Console, database: Database, name: str, jobs: Sequence[JobView], *, as_json: bool) -> None:
+    """Print what these jobs say together: tables and sentences, or one `suite result` event."""
+    summary = summarise_suite(
+        [SuiteJob(job.id, job.name, job.state, job.experiment, views.trials(database, job.id)) for job in jobs]
+    )
+    if as_json:
+        sys.stdout.write(json.dumps(finite(_event(name, summary))) + "\n")
+        return
+    console.print()
+    for part in suite_table.suite_result(one_line(name), summary):
+        console.print(part, soft_wrap=isinstance(part, Text))  # a sentence stays one line in a pipe
+
+
+def _event(name: str, summary: SuiteSummary) -> dict[str, Any]:
+    return {"event": "suite result", "suite": name, **asdict(summary), "said": list(suite_table.sentences(summary))}

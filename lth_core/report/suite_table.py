@@ -1,0 +1,123 @@
+"""The summary of a suite as rich renderables: the same in `lth headless` and `lth show --suite`."""
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from lth_core.analysis.statistics import Interval
+from lth_core.analysis.suite_summary import CRASHED, EFFECTS, EQUIVALENT, LEVELS, Effect, Level, SuiteSummary
+from lth_core.arms import DENSE
+from lth_core.report.table import interval
+from lth_core.text import one_line
+
+_COLOURS: dict[Effect, str] = {
+    "helps": "green", "leaves alone": "cyan", "hurts": "red", "crashes": "red", "inconclusive": "yellow",
+}  # fmt: skip
+_VERDICTS = {"better": "green", "worse": "red", "inconclusive": "yellow"}
+_LEVELS: dict[Level, str] = {"third": "about a third remaining", "last": "the last round"}
+
+
+def suite_result(name: str, summary: SuiteSummary) -> list[RenderableType]:
+    """The tables of the jobs and of all jobs together, what their numbers are, and the answers in sentences."""
+    parts: list[RenderableType] = [
+        Text(f"suite {name}: {len(summary.jobs)} jobs", style="bold"),
+        _jobs(summary),
+        Text(
+            f"95 % intervals over seeds. leaves alone: the interval lies within {EQUIVALENT:.0%} of what the dense "
+            f"network gains over the reference (a random policy's score); crashes: it lies below {-CRASHED:.0%} of it.",
+            style="dim",
+        ),
+        *_answers(summary),
+        *_verdicts(summary),
+    ]
+    if summary.across:
+        parts += [_across(summary), *_explained(summary)]
+    parts += [Text(line) for line in sentences(summary)]
+    return parts
+
+
+def sentences(summary: SuiteSummary) -> Iterator[str]:
+    """What the suite says as a whole, per level."""
+    for level in LEVELS:
+        counts = [(word, summary.count(level, word)) for word in EFFECTS]
+        said = ", ".join(f"{word} {'in ' if word == 'inconclusive' else ''}{n}" for word, n in counts if n)
+        yield f"at {_LEVELS[level]}, of {len(summary.jobs)} jobs pruning: {said or 'nothing is known'}"
+
+
+def _jobs(summary: SuiteSummary) -> Table:
+    table = _table(("job", "name", "dense", "remaining", f"{summary.arm} over dense", "pruning"))
+    table.columns[1].no_wrap, table.columns[1].overflow = (
+        False,
+        "fold",
+    )  # on a narrow terminal names fold, numbers do not
+    for job in summary.jobs:
+        rounds: set[int] = set()
+        for answer in job.answers:
+            if answer.round in rounds:  # few rounds: both levels are one
+                continue
+            first = not rounds
+            rounds.add(answer.round)
+            table.add_row(
+                str(job.job) if first else "",
+                (one_line(job.name) + ("" if job.state == "done" else f" ({job.state})")) if first else "",
+                interval(job.dense) if first else "",
+                f"{answer.density:.1%}",
+                interval(answer.gain, signed=True),
+                Text(answer.word, style=_COLOURS[answer.word]),
+            )
+    return table
+
+
+def _answers(summary: SuiteSummary) -> Iterator[Text]:
+    for job in summary.jobs:
+        said = {answer.round: answer for answer in job.answers}
+        for answer in said.values():
+            yield Text(one_line(answer.text), style=_COLOURS[answer.word])
+
+
+def _verdicts(summary: SuiteSummary) -> Iterator[Text]:
+    for job in summary.jobs:
+        for verdict in job.verdicts:
+            yield Text(f"{one_line(job.name)}: {verdict.text}", style=_VERDICTS[verdict.word])
+
+
+def _across(summary: SuiteSummary) -> Table:
+    table = _table(("over all jobs", "arm", "normalised score", f"{summary.arm} minus arm", f"{summary.arm} above arm"))
+    before = ""
+    for cell in summary.across:
+        level = _LEVELS[cell.level]
+        table.add_row(
+            level if level != before else "",
+            cell.arm,
+            "1" if cell.arm == DENSE else interval(cell.score),
+            interval(cell.difference, signed=True) if cell.difference else "",
+            _percent(cell.share) if cell.share else "",
+        )
+        before = level
+    return table
+
+
+def _explained(summary: SuiteSummary) -> Iterator[Text]:
+    yield Text(
+        "normalised: (score - reference) / (dense network's interquartile mean - reference); interquartile mean over "
+        "all jobs' seeds, seeds resampled within each job; above: share of seeds, mean over jobs.",
+        style="dim",
+    )
+    if summary.without_scale:
+        names = ", ".join(one_line(name) for name in summary.without_scale)
+        yield Text(f"without a scale, and not in the normalised scores: {names}", style="yellow")
+
+
+def _percent(share: Interval) -> str:
+    value = f"{share.value:.0%}"
+    return value if share.low != share.low else f"{value} [{share.low:.0%}, {share.high:.0%}]"
+
+
+def _table(headings: tuple[str, ...]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in headings:
+        table.add_column(heading, no_wrap=True)
+    return table

@@ -1,0 +1,115 @@
+"""`lth` with a suite file: checked, queued together, remembered, shown."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_cli import lth
+from tests.engine.experiments import as_toml, tiny
+
+ROOT = Path(__file__).parents[2]
+QUICK = ROOT / "configs" / "suites" / "classic-quick.toml"
+MEMBERS = """
+[[suite.member]]
+name = "v1"
+[[suite.member]]
+name = "v0"
+task.environment = "CartPole-v0"
+"""
+
+
+def suite_of_two(seeds: int = 2) -> str:
+    base = "\n".join(line for line in as_toml(tiny(seeds=seeds)).splitlines() if not line.startswith("name ="))
+    return base + MEMBERS
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder with a finished run of a suite of two tiny experiments, and what the run printed."""
+    folder = tmp_path_factory.mktemp("suite")
+    (folder / "two.toml").write_text(suite_of_two())
+    done = lth("headless", "two.toml", "--device", "cpu", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+def test_check_prints_each_member_in_short_with_or_without_an_estimate() -> None:
+    done = lth("check", QUICK, "--device", "cpu", "--no-measure")
+    assert done.returncode == 0
+    assert "suite classic-quick: 2 experiments" in done.stdout
+    assert done.stdout.count("200 trials: 8 dense, 64 winning, 64 random, 64 reinit") == 2
+    assert "in all 400 trials" in done.stdout
+    assert "measured" not in done.stdout
+    done = lth("check", QUICK, "--device", "cpu", "--set", "seeds=1")
+    assert done.stdout.count("MB on disk") == 2 and "in all 50 trials, about" in done.stdout
+
+
+def test_each_member_is_a_job_that_knows_its_suite(finished: tuple[Path, str]) -> None:
+    folder, out = finished
+    assert "two-v1" in out and "two-v0" in out
+    rows = [line.split() for line in lth("jobs", cwd=folder).stdout.splitlines()]
+    assert [row[:4] for row in rows if row and row[0].isdigit()] == [
+        ["1", "two-v1", "two", "done"], ["2", "two-v0", "two", "done"],
+    ]  # fmt: skip
+
+
+def test_the_same_suite_again_runs_nothing_anew(finished: tuple[Path, str]) -> None:
+    folder, _ = finished
+    done = lth("headless", "two.toml", cwd=folder)
+    assert done.returncode == 0
+    assert "two.toml: two-v0: the same experiment is job 2 here (done)" in done.stdout
+
+
+def test_a_bad_member_is_one_sentence_and_nothing_is_queued(tmp_path: Path) -> None:
+    (tmp_path / "two.toml").write_text(suite_of_two().replace("CartPole-v0", "CartPole-v7"))
+    done = lth("headless", "two.toml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith('lth: two.toml: member v0: task.environment = "CartPole-v7"')
+    assert not (tmp_path / "workspace").exists()
+
+
+def test_show_prints_all_members_of_a_file_and_diff_refuses_one(tmp_path: Path) -> None:
+    shown = lth("show", QUICK).stdout
+    assert 'name = "classic-quick-cartpole-32"' in shown and 'name = "classic-quick-cartpole-64"' in shown
+    done = lth("diff", QUICK, QUICK)
+    assert done.returncode == 2 and "is a suite" in done.stderr
+
+
+def test_a_suite_ends_with_its_summary_and_show_prints_it_again(finished: tuple[Path, str]) -> None:
+    folder, out = finished
+    summary = out[out.index("suite two: 2 jobs") :]
+    for expected in ("winning over dense", "over all jobs", "inconclusive", "fewer than 6 seeds", "of 2 jobs pruning"):
+        assert expected in summary
+    shown = lth("show", "--suite", "two", cwd=folder)
+    assert shown.returncode == 0
+    assert shown.stdout.strip().splitlines() == summary.strip().splitlines()
+
+
+def test_the_summary_is_one_json_event(finished: tuple[Path, str]) -> None:
+    folder, _ = finished
+    done = lth("headless", "two.toml", "--json", cwd=folder)
+    events = [json.loads(line, parse_constant=pytest.fail) for line in done.stdout.splitlines()]
+    (event,) = [e for e in events if e["event"] == "suite result"]
+    assert event["suite"] == "two" and [job["name"] for job in event["jobs"]] == ["two-v1", "two-v0"]
+    assert {answer["word"] for job in event["jobs"] for answer in job["answers"]} == {"inconclusive"}
+    assert event["across"] and event["said"]
+
+
+def test_an_unknown_suite_and_a_show_of_nothing_are_sentences(finished: tuple[Path, str]) -> None:
+    folder, _ = finished
+    done = lth("show", "--suite", "tow", cwd=folder)
+    assert done.returncode == 2 and 'there is no suite tow; there are: two, did you mean "two"?' in done.stderr
+    for arguments in ((), ("1", "--suite", "two")):
+        done = lth("show", *arguments, cwd=folder)
+        assert done.returncode == 2 and "accepted is a job's number, a file, or --suite NAME" in done.stderr
+
+
+def test_a_job_of_the_same_experiment_is_taken_into_the_suite_and_not_run_again(tmp_path: Path) -> None:
+    (tmp_path / "alone.toml").write_text(as_toml(tiny(seeds=1)))
+    (tmp_path / "two.toml").write_text(suite_of_two(seeds=1))
+    assert lth("headless", "alone.toml", "--device", "cpu", cwd=tmp_path).returncode == 0
+    done = lth("headless", "two.toml", "--device", "cpu", cwd=tmp_path)
+    assert done.returncode == 0 and "two.toml: two-v1: the same experiment is job 1 here (done)" in done.stdout
+    rows = [line.split() for line in lth("jobs", cwd=tmp_path).stdout.splitlines()]
+    assert [row[:3] for row in rows if row and row[0].isdigit()] == [["1", "tiny", "two"], ["2", "two-v0", "two"]]
