@@ -12,6 +12,24 @@ _KINDS = {"error": VERMILLION, "failed": VERMILLION, "warning": YELLOW, "done": 
 _BAD = ink(VERMILLION)
 
 
+def audit_row(detail: JobDetail) -> Row:
+    """`audit: 3,168 checks passed, 0 failed`, and in red the first failing check."""
+    audit = detail.audit
+    words = f" audit: {audit.passed:,} checks passed, {audit.failed:,} failed"
+    if not audit.failed:
+        return [(words, DIM if audit.passed else ink(YELLOW, dim=True))]
+    if not audit.failures:
+        return [(words, ink(VERMILLION, bold=True))]
+    first = audit.failures[0]
+    place = one_line(f"{first.arm} round {first.round} seed {first.seed}, {first.moment} training")
+    return [
+        (
+            f"{words}: {place}: {one_line(first.name, 80)}: {one_line(first.detail)}",
+            ink(VERMILLION, bold=True),
+        )
+    ]
+
+
 def audit_rows(detail: JobDetail) -> list[Row]:
     """Failing checks first, each with its sentence; then every check with its counts."""
     if not detail.audit.checks:

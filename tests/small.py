@@ -18,6 +18,11 @@ from lth_core.training.run import RunningTrial, StackRun
 from lth_core.training.stack import Stack, Start
 
 
+def is_nested(child: Mask, parent: Mask) -> bool:
+    """Whether every entry that lives in the child lives in the parent, over the same layers."""
+    return child.keys() == parent.keys() and all(bool((child[n] <= parent[n]).all()) for n in child)
+
+
 def experiment(**sections: Any) -> Experiment:
     """A tiny CartPole experiment; each keyword is a field, tables merge into the tiny ones."""
     fields: dict[str, Any] = {

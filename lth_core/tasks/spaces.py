@@ -64,7 +64,7 @@ def observations(environment: str, space: gymnasium.Space[Any]) -> Observations:
     """How to flatten this space; raises InputError where it has no fixed size, or nothing in it."""
     try:
         size = spaces.flatdim(space)
-    except (ValueError, NotImplementedError):
+    except (ValueError, NotImplementedError):  # how gymnasium says that a space has no fixed size
         size = 0
     if size == 0:
         raise InputError(

@@ -48,11 +48,6 @@ def total(mask: Mask) -> int:
     return sum(counts(mask).values())
 
 
-def is_nested(child: Mask, parent: Mask) -> bool:
-    """Whether every entry that lives in the child lives in the parent, over the same layers."""
-    return child.keys() == parent.keys() and all(bool((child[n] <= parent[n]).all()) for n in child)
-
-
 def distance(a: Mask, b: Mask) -> int:
     """In how many entries two masks of the same layers differ."""
     return sum(int((a[name] != b[name]).sum()) for name in a)

@@ -13,7 +13,6 @@ from lth_tui.charts import BANDS, arms_of, heat_table, learning_chart, lottery_c
 from lth_tui.palette import BOLD, DIM, PLAIN, state_ink
 from lth_tui.reader import JobDetail, Snapshot, Watch
 from lth_tui.screens.page import JOB_KEYS, Page
-from lth_tui.screens.queue import audit_row
 from lth_tui.widgets.heatmap import Heatmap
 from lth_tui.widgets.line_plot import LinePlot
 from lth_tui.widgets.lines import Lines
@@ -88,7 +87,7 @@ class JobPage(Page):
         self.query_one("#facts", Lines).put([facts_row(detail)])
         error = [[(f" {one_line(detail.job.error)}", state_ink("failed"))]] if detail.job.error else []
         self.query_one("#verdicts", Lines).put([*error, *self._verdicts(detail)])
-        self.query_one("#audit-line", Lines).put([audit_row(detail)])
+        self.query_one("#audit-line", Lines).put([job_texts.audit_row(detail)])
         drawn = (detail.job.id, detail.round)
         for view in VIEWS:
             if self._visible(view):

@@ -1,5 +1,6 @@
 """What queue page and job page share: header, hints, the sizes they adapt to, and the commands on a job."""
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, cast
 
 from textual import events
@@ -42,17 +43,17 @@ class Page(Screen[None]):
         yield Hints()
         yield Lines([(f"enlarge to {LEAST_WIDTH}x{LEAST_HEIGHT}", BOLD)], "everything goes on meanwhile", id="enlarge")
 
+    @abstractmethod
     def compose_page(self) -> ComposeResult:
         """The page's own widgets."""
-        raise NotImplementedError
 
+    @abstractmethod
     def current_job(self) -> "JobView | None":
         """The job that commands are about."""
-        raise NotImplementedError
 
+    @abstractmethod
     def present(self, snapshot: "Snapshot") -> None:
         """Show what was read."""
-        raise NotImplementedError
 
     @property
     def bench(self) -> "Workbench":

@@ -9,7 +9,8 @@ from textual.containers import Horizontal, Vertical
 from lth_core.text import one_line
 from lth_tui.charts import BANDS, heat_table, learning_chart, short_verdict, verdict_line, verdict_rows
 from lth_tui.feed import Wish
-from lth_tui.palette import BOLD, DIM, PLAIN, VERMILLION, YELLOW, ink, state_ink
+from lth_tui.job_texts import audit_row
+from lth_tui.palette import BOLD, DIM, PLAIN, VERMILLION, ink, state_ink
 from lth_tui.reader import JobDetail, Snapshot, Watch
 from lth_tui.screens.page import JOB_KEYS, Page
 from lth_tui.widgets.heatmap import Heatmap
@@ -181,21 +182,3 @@ def summary_rows(detail: JobDetail, *, short: bool) -> list[Row]:
     else:
         rows += verdict_rows(detail.summary)
     return [*rows, audit_row(detail)]
-
-
-def audit_row(detail: JobDetail) -> Row:
-    """`audit: 3,168 checks passed, 0 failed`, and in red the first failing check."""
-    audit = detail.audit
-    words = f" audit: {audit.passed:,} checks passed, {audit.failed:,} failed"
-    if not audit.failed:
-        return [(words, DIM if audit.passed else ink(YELLOW, dim=True))]
-    if not audit.failures:
-        return [(words, ink(VERMILLION, bold=True))]
-    first = audit.failures[0]
-    place = one_line(f"{first.arm} round {first.round} seed {first.seed}, {first.moment} training")
-    return [
-        (
-            f"{words}: {place}: {one_line(first.name, 80)}: {one_line(first.detail)}",
-            ink(VERMILLION, bold=True),
-        )
-    ]

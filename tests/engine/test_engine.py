@@ -300,7 +300,7 @@ def test_pausing_again_and_again_harms_nothing(tmp_path: Path) -> None:
         assert not r.database.rows("SELECT 1 FROM batches WHERE failures > 0")
 
 
-def test_an_orphan_cannot_publish_between_the_last_reading_and_the_next_attempt(tmp_path: Path) -> None:
+def test_a_fenced_batch_lets_no_attempt_publish(tmp_path: Path) -> None:
     with running(tmp_path) as r:
         r.submit(tiny())
         r.until_state(1, "done")

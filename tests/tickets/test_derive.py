@@ -11,7 +11,7 @@ from lth_core.randomness import stream_seed
 from lth_core.tickets import mask as masks
 from lth_core.tickets.derive import Family, Ticket, derive, derive_mask, derive_parent
 from lth_core.tickets.mask import Mask, Weights
-from tests.small import experiment, family
+from tests.small import experiment, family, is_nested
 
 ROUNDS = 3
 ARMS = [arm for arm in BUILT_IN if arm not in ("winning_init", "one_shot_init", "lr_rewind")]
@@ -76,7 +76,7 @@ def test_the_winning_ticket_keeps_the_largest_of_its_own_previous_round_and_is_r
         parent = of.dense if round == 1 else of.trained[("winning", round - 1)]
         one = ticket(of, "winning", round)
         assert equal(one.mask, by_hand(parent.ranked, parent.mask, scope, round))
-        assert masks.is_nested(one.mask, parent.mask)
+        assert is_nested(one.mask, parent.mask)
         assert equal(one.parent, parent.mask)
         assert starts_from(one, of.dense.rewind)
 
@@ -99,7 +99,7 @@ def test_one_shot_prunes_the_dense_run_once_and_differs_from_the_ticket_after_ro
         assert equal(one.mask, by_hand(of.dense.ranked, everything, scope, round))
         assert starts_from(one, of.dense.rewind or {})
         assert equal(one.mask, winning.mask) == (round == 1)
-        assert masks.is_nested(one.mask, one.parent)
+        assert is_nested(one.mask, one.parent)
 
 
 @cases
@@ -130,7 +130,7 @@ def test_masks_of_one_arm_nest_over_rounds(scope: str, late: int, arm: str) -> N
         one = ticket(of, arm, round)
         expected = of.everything() if round == 1 else ticket(of, arm, round - 1).mask
         assert equal(one.parent, expected)
-        assert masks.is_nested(one.mask, expected)
+        assert is_nested(one.mask, expected)
         assert masks.total(one.mask) < masks.total(expected)
 
 

@@ -19,7 +19,7 @@ from lth_core.tickets.scope import (
     prune,
     remaining,
 )
-from tests.small import random_weights
+from tests.small import is_nested, random_weights
 
 MODEL = ActorCritic(MLP(hidden=(16, 12)), 4, 2)
 
@@ -95,7 +95,7 @@ def test_twenty_rounds_nest_and_follow_the_formula_without_drift(scope: str) -> 
     size = masks.total(full)
     for round in range(1, 21):
         child = prune(magnitude(random_weights(MODEL, round)), mask, groups, pruning, round)
-        assert masks.is_nested(child, mask)
+        assert is_nested(child, mask)
         if scope == "global":
             assert masks.total(child) == round_half_even(size * 0.8**round)
         else:
@@ -201,9 +201,9 @@ def test_applying_a_mask_turns_anything_dead_into_plus_zero_and_keeps_the_living
 
 def test_nesting_is_seen_entry_by_entry_and_layer_by_layer() -> None:
     parent = {"a": torch.tensor([True, False, True])}
-    assert masks.is_nested({"a": torch.tensor([True, False, False])}, parent)
-    assert not masks.is_nested({"a": torch.tensor([True, True, False])}, parent)
-    assert not masks.is_nested({"b": torch.tensor([True, False, False])}, parent)
+    assert is_nested({"a": torch.tensor([True, False, False])}, parent)
+    assert not is_nested({"a": torch.tensor([True, True, False])}, parent)
+    assert not is_nested({"b": torch.tensor([True, False, False])}, parent)
     assert masks.distance({"a": torch.tensor([False, False, True])}, parent) == 1
 
 
