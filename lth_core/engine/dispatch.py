@@ -10,8 +10,6 @@ from lth_core.store import queue
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
 
-LARGEST_STACK = 64
-
 
 class Dispatcher:
     """Keeps the slots busy, jobs in the order of the queue."""
@@ -40,10 +38,15 @@ class Dispatcher:
             ready = queue.ready_trials(self._database.connection, job)
             if ready:
                 # Spread over the free slots: several small stacks side by side end sooner than a large one.
-                count = min(LARGEST_STACK, math.ceil(len(ready) / free))
+                count = min(self._largest_stack(job), math.ceil(len(ready) / free))
                 with self._database.transaction() as connection:
                     return queue.add_batch(connection, job, [row["id"] for row in ready[:count]])
         return None
+
+    def _largest_stack(self, job: int) -> int:
+        row = self._database.row("SELECT experiment FROM jobs WHERE id = ?", job)
+        assert row is not None  # noqa: S101 it has ready trials
+        return Experiment.from_json(row["experiment"]).model.largest_stack
 
     def _begin(self, batch: int, slot: str) -> None:
         folder = BatchFolder(self._workspace.batch(batch))
