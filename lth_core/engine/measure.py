@@ -32,6 +32,9 @@ def main() -> int:
     before, start = stack.trained, time.perf_counter()
     while time.perf_counter() - start < seconds:
         stack.update()
+    if faults := stack.faults():
+        print(json.dumps({"error": next(iter(faults.values()))}))
+        return 2
     rate = (stack.trained - before) * tickets / (time.perf_counter() - start)
     parameters = sum(shape.numel() for shape in model.shapes().values())
     print(json.dumps({"rate": rate, "parameters": parameters, "steps_per_unit": stack.steps_per_unit}))

@@ -53,7 +53,7 @@ class Classic(ABC):
         """Observations (N, D) float32 of states (S, N)."""
 
     def _starts(self, places: Sequence[int]) -> Array:
-        return np.stack([self._start(self._streams[i // self._count]) for i in places], axis=1)
+        return np.array([self._start(self._streams[i // self._count]) for i in places]).T
 
     def reset(self) -> Array:
         """See Environments."""
@@ -76,7 +76,7 @@ class Classic(ABC):
             self._state[:, ended], self._steps[ended] = starts, 0
             seen[ended] = self._observe(starts)
         return Step(
-            self._shaped(seen), before, self._shaped(rewards.astype(np.float32)),
+            self._shaped(seen), before, self._shaped(rewards.astype(np.float32, copy=False)),
             self._shaped(terminated), self._shaped(truncated),
         )  # fmt: skip
 
@@ -104,6 +104,38 @@ class Classic(ABC):
     def restart(self, step: int) -> Array:
         """See Environments."""
         raise TypeError("the state of classic control can be saved")
+
+    def faults(self) -> dict[int, str]:
+        """See Environments: these do no wrong."""
+        return {}
+
+
+class CartPole(Classic):
+    """A pole balanced on a cart that is pushed left or right; the state is place, angle and their speeds."""
+
+    entry_point = "gymnasium.envs.classic_control.cartpole:CartPoleEnv"
+    inputs = 4
+
+    def _start(self, rng: np.random.Generator) -> Array:
+        return rng.uniform(-0.05, 0.05, 4)
+
+    def _observe(self, state: Array) -> Array:
+        return np.ascontiguousarray(state.T, np.float32)
+
+    def _advance(self, state: Array, actions: Array) -> tuple[Array, Array, Array]:
+        place, speed, angle, turning = state
+        cos, sin = np.cos(angle), np.sin(angle)
+        # Masses 1 and 0.1, half the pole's length 0.5, a force of 10 either way, 0.02 s a step.
+        push = (20.0 * actions - 10.0 + 0.05 * np.square(turning) * sin) / 1.1
+        turn = (9.8 * sin - cos * push) / (0.5 * (4.0 / 3.0 - 0.1 * np.square(cos) / 1.1))
+        gain = push - 0.05 * turn * cos / 1.1
+        moved = np.empty_like(state)
+        np.add(place, 0.02 * speed, out=moved[0])
+        np.add(speed, 0.02 * gain, out=moved[1])
+        np.add(angle, 0.02 * turning, out=moved[2])
+        np.add(turning, 0.02 * turn, out=moved[3])
+        terminated = (np.abs(moved[0]) > 2.4) | (np.abs(moved[2]) > 12 * 2 * np.pi / 360)
+        return moved, np.ones(place.shape, np.float32), terminated
 
 
 class Acrobot(Classic):
@@ -219,4 +251,4 @@ class Pendulum(Classic):
         return np.stack([angle + speed * 0.05, speed]), -costs, np.zeros(angle.shape, bool)
 
 
-STACKED: tuple[type[Classic], ...] = (Acrobot, MountainCar, MountainCarContinuous, Pendulum)
+STACKED: tuple[type[Classic], ...] = (CartPole, Acrobot, MountainCar, MountainCarContinuous, Pendulum)

@@ -28,6 +28,9 @@ class Environments(Protocol):
     def step(self, actions: Array) -> Step:
         """Act; actions (T, E) int64, or (T, E, actions) float32 where [-1, 1] is the whole box (see spaces.Actions)."""
 
+    def faults(self) -> dict[int, str]:
+        """Tickets (their places) whose environments cannot go on, and why in a sentence; none of it is undone."""
+
     def keep(self, tickets: Sequence[int]) -> None:
         """Drop all tickets but these."""
 

@@ -25,10 +25,16 @@ class Observations:
     size: int
 
     def flat(self, observation: Any) -> Array:
-        """The vector (size,) float32 of one observation."""
+        """The vector (size,) float32 of one observation; ValueError where it is not of the space's shape."""
         if isinstance(self.space, spaces.Box):
-            return np.asarray(observation, np.float32).reshape(-1)
-        return np.asarray(spaces.flatten(self.space, observation), np.float32)
+            found = np.asarray(observation, np.float32)
+            if found.shape != self.space.shape:
+                raise ValueError(f"an observation of shape {found.shape}, not {self.space.shape}")
+            return found.reshape(-1)
+        flat = np.asarray(spaces.flatten(self.space, observation), np.float32)
+        if flat.shape != (self.size,):
+            raise ValueError(f"an observation of {flat.size} numbers, not {self.size}")
+        return flat
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ class ActorCriticStack(Stack):
         self._task = experiment.task
         self.collector = Collector(self._task, self.training, [start.seed for start in starts], self.device)
         self._losses: dict[str, npt.NDArray[Any]] = {}
+        self._evaluation_faults: dict[int, str] = {}
         self._load(starts)
 
     def _load(self, starts: Sequence[Start]) -> None:
@@ -91,6 +92,10 @@ class ActorCriticStack(Stack):
         finite = torch.isfinite(self._flat).all(dim=1).cpu().numpy()
         return [int(t) for t in np.flatnonzero(~finite)]
 
+    def faults(self) -> dict[int, str]:
+        """See Stack: what environments did wrong, in training or in evaluation."""
+        return self._evaluation_faults | self.collector.environments.faults()
+
     @torch.no_grad()
     def update(self) -> None:
         """One rollout of n steps in every environment, and what the algorithm learns from it."""
@@ -130,7 +135,9 @@ class ActorCriticStack(Stack):
             return found[..., :-1]
 
         seeds = [self.collector.seeds[row] for row in rows]
-        return evaluate(self._task, seeds, self.training.evaluation_episodes, policy(log_std), heads, go_on)
+        found = evaluate(self._task, seeds, self.training.evaluation_episodes, policy(log_std), heads, go_on)
+        self._evaluation_faults |= {rows[place]: cause for place, cause in found.faults.items()}
+        return found.returns
 
     @abstractmethod
     def losses(self) -> dict[str, npt.NDArray[Any]]:
@@ -183,6 +190,8 @@ class ActorCriticStack(Stack):
         self._mask = self._mask[rows]
         self._optimizer = {entry: values[rows] for entry, values in self._optimizer.items()}
         self.first, self.last = self.first[rows], self.last[rows]
+        wrong = self._evaluation_faults
+        self._evaluation_faults = {place: wrong[row] for place, row in enumerate(rows) if row in wrong}
         self.collector.keep(rows)
 
     @property

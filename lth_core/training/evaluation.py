@@ -5,6 +5,7 @@ tickets that end together are evaluated together; each gets the bits that it get
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,14 @@ WAYS = ("sampled", "greedy")
 Array = npt.NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class Evaluated:
+    """returns: of each ticket, mean returns by the name under which they are recorded. faults: see Environments."""
+
+    returns: list[dict[str, float]]
+    faults: dict[int, str]
+
+
 def evaluate(
     task: Task,
     seeds: Sequence[int],
@@ -30,16 +39,17 @@ def evaluate(
     policy: Policy,
     heads: Callable[[Array], Array],
     go_on: Callable[[], bool],
-) -> list[dict[str, float]]:
-    """Mean returns of tickets with these chain seeds, unscaled, by the name under which they are recorded.
+) -> Evaluated:
+    """Mean returns of tickets with these chain seeds, unscaled.
 
     Actions are `sampled` from the policy, or `greedy`: its likeliest. heads: from observations (T, episodes, D) as
     they are to logits or means (T, episodes, A). Raises Interrupted once `go_on`, asked at every step, says no.
     """
     if not seeds or episodes == 0:
-        return [{} for _ in seeds]
-    found = {f"return/eval-{way}": _returns(task, seeds, episodes, policy, heads, way, go_on) for way in WAYS}
-    return [{name: means[row] for name, means in found.items()} for row in range(len(seeds))]
+        return Evaluated([{} for _ in seeds], {})
+    faults: dict[int, str] = {}
+    found = {f"return/eval-{way}": _returns(task, seeds, episodes, policy, heads, way, go_on, faults) for way in WAYS}
+    return Evaluated([{name: means[row] for name, means in found.items()} for row in range(len(seeds))], faults)
 
 
 def _returns(
@@ -50,6 +60,7 @@ def _returns(
     heads: Callable[[Array], Array],
     way: str,
     go_on: Callable[[], bool],
+    faults: dict[int, str],
 ) -> list[float]:
     envs = environments.make(task, [stream_seed(seed, "evaluation", way) for seed in seeds], episodes)
     streams = [stream(seed, "evaluation", way, "actions") for seed in seeds]
@@ -70,5 +81,6 @@ def _returns(
         running &= ~ended
         if not running.any():
             break
+    faults |= {row: f"in evaluation: {cause}" for row, cause in envs.faults().items()}
     # Episode by episode: numpy adds up rows of a matrix in another order than a single one.
     return [float(sum(row) / episodes) for row in returns.tolist()]

@@ -62,6 +62,7 @@ class StackRun:
 
     def run(self) -> bool:
         """Train until every trial has ended (True) or `must_stop` (False, checkpointed where that is possible)."""
+        self._drop(self.stack.faults())
         self._take_snapshots()
         while self.trials:
             if self.sink.must_stop():
@@ -70,6 +71,9 @@ class StackRun:
                 return False
             before, training = self.stack.trained, self.stack.tickets
             self.stack.update()
+            self._drop(self.stack.faults())
+            if not self.trials:
+                break
             self._take_snapshots()
             at_end = self.stack.counter >= self.stack.last
             everyone = self._passed(before, self.experiment.training.record_every)
@@ -79,7 +83,7 @@ class StackRun:
                 except Interrupted:  # the last checkpoint stands: what follows it is trained again
                     return False
                 self._record([row for row in range(len(self.trials)) if everyone or at_end[row]], evaluated)
-                self._drop_broken()
+                self._drop(self._broken() | self.stack.faults())
                 self._finish_those_at_their_end()
             if self.trials and self._passed(before, self.experiment.training.checkpoint_every):
                 if not self.stack.can_save:
@@ -145,11 +149,15 @@ class StackRun:
             self.trials[row].score = values.get(self.experiment.task.score, math.nan)
             self.sink.metrics(self.trials[row], self.stack.trained, values)
 
-    def _drop_broken(self) -> None:
-        broken = self.stack.broken()
-        for row in broken:
-            self.sink.failed(self.trials[row], f"not a number at step {self.stack.trained}: the training diverged")
-        self.keep([row for row in range(len(self.trials)) if row not in broken])
+    def _broken(self) -> dict[int, str]:
+        return dict.fromkeys(self.stack.broken(), "not a number: the training diverged")
+
+    def _drop(self, causes: dict[int, str]) -> None:
+        """Trials that cannot go on, by row, and why."""
+        if causes:
+            for row, cause in causes.items():
+                self.sink.failed(self.trials[row], f"{cause} (training step {self.stack.trained})")
+            self.keep([row for row in range(len(self.trials)) if row not in causes])
 
     def _finish_those_at_their_end(self) -> None:
         at_end = [row for row in range(len(self.trials)) if self.stack.counter[row] >= self.stack.last[row]]

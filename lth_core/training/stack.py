@@ -77,6 +77,10 @@ class Stack(ABC):
     def broken(self) -> list[int]:
         """Tickets with a parameter that is not finite."""
 
+    def faults(self) -> dict[int, str]:
+        """Tickets that cannot go on for a cause outside their parameters, and the cause in a sentence."""
+        return {}
+
     @abstractmethod
     def metrics(self) -> list[dict[str, float]]:
         """What is recorded of each ticket now, by metric name."""

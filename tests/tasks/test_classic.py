@@ -12,7 +12,7 @@ from lth_core.tasks.classic import STACKED, Classic, MountainCarContinuous
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 
-NAMES = ["Acrobot-v1", "MountainCar-v0", "MountainCarContinuous-v0", "Pendulum-v1"]
+NAMES = ["CartPole-v1", "Acrobot-v1", "MountainCar-v0", "MountainCarContinuous-v0", "Pendulum-v1"]
 every = pytest.mark.parametrize("environment", NAMES)
 
 
@@ -37,7 +37,7 @@ def test_every_class_serves_one_environment_and_no_variant_of_it() -> None:
     assert not any(one.serves(spec) for one in STACKED)
 
 
-@every
+@pytest.mark.parametrize("environment", [*NAMES, "CartPole-v0"])
 def test_a_thousand_random_steps_equal_gymnasiums(environment: str) -> None:
     one = control.make(environment, [3], 3)
     assert isinstance(one, Classic)
@@ -122,15 +122,53 @@ def test_saved_environments_go_on_the_same(environment: str) -> None:
     one.reset()
     rng = np.random.default_rng(3)
     for _ in range(150):
-        one.step(_drawn(one, rng, 2, 3))
+        step = one.step(_drawn(one, rng, 2, 3))
     saved = one.state()
     assert saved is not None
     other.reset()
-    other.restore(*saved)
+    np.testing.assert_array_equal(other.restore(*saved), step.observations)
     for _ in range(400):
         now = _drawn(one, rng, 2, 3)
         a, b = one.step(now), other.step(now)
         np.testing.assert_array_equal(a.observations, b.observations)
         np.testing.assert_array_equal(a.truncated, b.truncated)
-    with pytest.raises(TypeError, match="can be saved"):
-        one.restart(0)
+
+
+@pytest.mark.parametrize(("environment", "limit"), [("CartPole-v1", 500), ("CartPole-v0", 200)])
+def test_episodes_are_cut_at_the_limit_and_start_again_at_once(environment: str, limit: int) -> None:
+    one = control.make(environment, [0], 2)
+    assert isinstance(one, Classic)
+    assert one.limit == limit
+    one.reset()
+    for number in range(1, 2 * limit + 1):
+        one._state[:, 0] = 0.001  # held upright by hand; the second environment falls
+        step = one.step(np.array([[number % 2, 1]]))
+        assert bool(step.truncated[0, 0]) == (number % limit == 0), number
+        assert not step.terminated[0, 0]
+        assert not step.truncated[0, 1]
+        if number % limit == 0:
+            assert step.last_observations is not None
+            assert np.abs(step.observations[0, 0]).max() <= 0.05
+            assert not np.array_equal(step.last_observations[0, 0], step.observations[0, 0])
+
+
+def test_no_transition_of_cartpole_crosses_the_end_of_an_episode() -> None:
+    one = control.make("CartPole-v1", [0, 1], 3)
+    before = one.reset()
+    rng, ends = np.random.default_rng(1), 0
+    for _ in range(300):
+        step = one.step(rng.integers(0, 2, (2, 3)))
+        last = step.observations if step.last_observations is None else step.last_observations
+        # Within one step the cart's position moves by its speed times 0.02 s, whatever the action.
+        np.testing.assert_allclose(last[..., 0], before[..., 0] + 0.02 * before[..., 1], atol=1e-6)
+        np.testing.assert_allclose(last[..., 2], before[..., 2] + 0.02 * before[..., 3], atol=1e-6)
+        ended = step.terminated | step.truncated
+        assert not (step.terminated & step.truncated).any()
+        assert (np.abs(step.observations[ended]) <= 0.05).all()
+        assert (step.rewards == 1.0).all()
+        if step.last_observations is not None:
+            np.testing.assert_array_equal(step.observations[~ended], last[~ended])
+            assert ended.any()
+        ends += int(ended.sum())
+        before = step.observations
+    assert ends > 20

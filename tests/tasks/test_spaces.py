@@ -33,6 +33,14 @@ def test_observations_are_flattened_as_gymnasium_does(space: gymnasium.Space, si
         np.testing.assert_array_equal(flat, np.asarray(gym_spaces.flatten(space, sample), np.float32))
 
 
+@pytest.mark.parametrize("name", ["box of any shape", "dict"])
+def test_an_observation_of_another_size_is_refused(name: str) -> None:
+    found = spaces.observations("E", OBSERVATIONS[name][0])
+    wrong = np.zeros((3, 2)) if name != "dict" else {"a": np.zeros(3), "b": 0}
+    with pytest.raises(ValueError, match=r"an observation of (shape \(3, 2\), not \(2, 3\)|6 numbers, not 5)"):
+        found.flat(wrong)
+
+
 def test_choices_that_start_elsewhere_are_shifted() -> None:
     found = spaces.actions("E", gym_spaces.Discrete(3, start=-1))
     assert (found.count, found.continuous) == (3, False)

@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import re
 
+import gymnasium
 import pytest
 import torch
 
@@ -10,6 +12,15 @@ from lth_core.experiment import Experiment
 from lth_core.training.run import StackRun
 from lth_core.training.stack import Start
 from tests.small import Memory, experiment, stack_run, starts
+from tests.tasks import odd_environments
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+
+
+@pytest.fixture(autouse=True)
+def _odd_environments(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, spec in odd_environments.ODD.items():
+        monkeypatch.setitem(gymnasium.registry, name, spec)
 
 
 def ran(settings: Experiment, own: list[Start], arm: str = "dense") -> Memory:
@@ -216,30 +227,102 @@ def test_a_checkpoint_after_some_tickets_have_ended_goes_on_with_the_others() ->
     assert rest.same_results(whole, 2)
 
 
-UNSAVED = experiment(
-    task={"environment": "FrozenLake-v1"},
-    training={"length": 640, "checkpoint_every": 160, "record_every": 160, "environments": 2},
-)
+ONE_BY_ONE = {
+    environment: experiment(
+        task={"environment": environment},
+        training={"length": 1024, "checkpoint_every": 256, "record_every": 64, "environments": 2},
+        rewinding={"weights": 300},
+    )
+    for environment in ("LunarLander-v3", "LunarLanderContinuous-v3", "Walk-v0", "Pair-v0", "FrozenLake-v1")
+}
 
 
-def test_environments_that_cannot_be_saved_train_the_same_each_time() -> None:
-    _, own = starts(UNSAVED, 2)
-    assert all(ran(UNSAVED, own).same_results(ran(UNSAVED, own), t) for t in (0, 1))
-
-
-def test_environments_that_cannot_be_saved_go_on_from_a_checkpoint_to_the_same_end() -> None:
-    _, own = starts(UNSAVED, 2)
-    whole = ran(UNSAVED, own)
-    done, rest = resumed(UNSAVED, own, whole.checkpoints[1])
+@pytest.mark.parametrize("algorithm", ["a2c", "ppo"])
+@pytest.mark.parametrize("environment", ONE_BY_ONE)
+def test_environments_one_by_one_are_resumed_in_the_middle_of_their_episodes(environment: str, algorithm: str) -> None:
+    if environment.startswith("LunarLander"):
+        pytest.importorskip("Box2D", reason="needs the extra box2d")
+    settings = ONE_BY_ONE[environment]
+    if algorithm == "ppo":
+        fields = settings.model_dump(mode="json")
+        fields["training"] = {**fields["training"], "algorithm": "ppo", "minibatches": 4, "epochs": 2}
+        settings = Experiment.from_fields(fields)
+    _, own = starts(settings, 2)
+    whole = ran(settings, own)
+    first = Memory(stop_at=23)
+    assert not stack_run(settings, own, first).run()
+    assert first.checkpoints[-1][0] == 23 * 16
+    done, second = resumed(settings, own, first.checkpoints[-1], stop_at=2)
+    assert not done
+    done, third = resumed(settings, own, second.checkpoints[-1])
     assert done
-    assert all(rest.same_results(whole, trial) for trial in (0, 1))
+    assert all(third.same_results(whole, trial) for trial in (0, 1))
+    records = [(t, step, repr(v)) for part in (first, second, third) for t, step, v in part.records]
+    assert records == [(t, step, repr(v)) for t, step, v in whole.records]
+    assert first.checkpoints[-1][1]["environments/actions"].shape[0] > 0
 
 
-def test_a_stop_between_checkpoints_saves_nothing_where_environments_cannot_be_saved() -> None:
-    _, own = starts(UNSAVED, 1)
-    sink = Memory(stop_at=3)
-    assert not stack_run(UNSAVED, own, sink).run()
-    assert sink.checkpoints == []
+@pytest.mark.parametrize("checkpoint_every", [16, 10_000])
+def test_checkpoints_end_no_episode(checkpoint_every: int) -> None:
+    settings = experiment(
+        task={"environment": "Plain-v0"},
+        training={"length": 2048, "environments": 2, "checkpoint_every": checkpoint_every, "learning_rate": 1e-9},
+    )
+    sink = ran(settings, starts(settings, 1)[1])
+    games = sink.records[-1][2]["games"]
+    # An episode of this walk takes about a hundred steps: none would ever end between two checkpoints.
+    assert games > 5
+    assert sink.results[0][3] > 0
+
+
+# What environments do wrong
+
+
+@pytest.mark.parametrize("algorithm", ["a2c", "ppo"])
+@pytest.mark.parametrize("environment", ["RaisesInStep-v0", "RewardNaN-v0", "ObservesInfinity-v0"])
+def test_what_an_environment_does_wrong_fails_its_trial_and_the_others_get_the_same_bits(
+    environment: str, algorithm: str
+) -> None:
+    training = {"length": 640, "environments": 2, "algorithm": algorithm}
+    if algorithm == "ppo":
+        training["minibatches"] = 4
+    wrong, right = (experiment(task={"environment": name}, training=training) for name in (environment, "Plain-v0"))
+    _, own = starts(wrong, 3)
+    for one in own[1:]:  # these stay where they are, and so out of what is wrong with this environment
+        one.mask["policy_head.bias"][:] = True
+        one.weights["policy_head.bias"][:] = torch.tensor([0.0, 60.0, 0.0])
+    own[0].mask["policy_head.bias"][:] = True
+    own[0].weights["policy_head.bias"][:] = torch.tensor([0.0, 0.0, 60.0])
+    sink, healthy = ran(wrong, own), ran(right, own)
+    assert set(sink.failures) == {0}
+    assert sink.failures[0].startswith(f"{environment}, environment ")
+    assert re.fullmatch(r".*: .* \(training step (16|32)\)", sink.failures[0])
+    assert set(sink.results) == {1, 2}
+    assert all(sink.same_results(healthy, trial) for trial in (1, 2))
+    assert {t for t, _, _ in sink.records} == {1, 2}
+
+
+def test_an_environment_that_cannot_be_reset_fails_all_before_the_first_step() -> None:
+    settings = experiment(task={"environment": "RaisesInReset-v0"})
+    sink = ran(settings, starts(settings, 2)[1])
+    assert set(sink.failures) == {0, 1}
+    assert not sink.results
+    assert not sink.records
+
+
+def test_what_goes_wrong_in_evaluation_fails_the_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = experiment(
+        task={"environment": "Plain-v0"}, training={"length": 64, "environments": 2, "learning_rate": 1e-9}
+    )
+    _, own = starts(settings, 2)
+    for one, action in zip(own, (1, 2), strict=True):
+        one.mask["policy_head.bias"][:] = True
+        one.weights["policy_head.bias"][:] = 60.0 * torch.nn.functional.one_hot(torch.tensor(action), 3)
+    run = stack_run(settings, own, sink := Memory())
+    monkeypatch.setitem(gymnasium.registry, "Plain-v0", odd_environments.ODD["RaisesInStep-v0"])
+    assert run.run()
+    assert set(sink.results) == {0}
+    assert sink.failures[1].startswith("in evaluation: Plain-v0, environment ")
 
 
 def test_keeping_no_trial_ends_the_run() -> None:

@@ -1,0 +1,191 @@
+"""Environments stepped one by one: whatever gymnasium has registered and nobody has stacked.
+
+Such an environment cannot be copied, but it can be lived again: reset with the same seed and given the same actions
+it does the same. So every episode is reset with a seed derived from its ticket's, and the actions of unfinished
+episodes are kept. What an environment does wrong ends its own ticket, not the others.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+import numpy.typing as npt
+
+from lth_core.randomness import stream_seed
+from lth_core.tasks import spaces
+from lth_core.tasks.action_log import ActionLog
+from lth_core.tasks.step import Step
+from lth_core.text import one_line
+
+Array = npt.NDArray[Any]
+
+SAME_EPISODES = 1_000
+"""First episodes of a ticket that may all end at their first step with one reward: then there is nothing to learn."""
+
+
+class OneByOne:
+    """Environments of T tickets, E each, every one by itself; see Environments."""
+
+    def __init__(self, environment: str, seeds: Sequence[int], count: int) -> None:
+        self._name, self._seeds, self._count = environment, list(seeds), count
+        first = gymnasium.make(environment)
+        self._observed = spaces.observations(environment, first.observation_space)
+        self._acted = spaces.actions(environment, first.action_space)
+        # Without gymnasium's checker: it warns of what is refused here, and only at the first step.
+        self._environments = [
+            [gymnasium.make(environment, disable_env_checker=True) for _ in range(count)] for _ in seeds
+        ]
+        self.inputs = self._observed.size
+        self.actions, self.continuous = self._acted.count, self._acted.continuous
+        limit = first.spec.max_episode_steps if first.spec else None
+        self.limit = int(limit) if limit is not None else 2**31
+        self._begin()
+
+    def _begin(self) -> None:
+        tickets = len(self._seeds)
+        shape = (self.actions,) if self.continuous else ()
+        kind = np.dtype(np.float32) if self.continuous else np.min_scalar_type(self.actions - 1)
+        self._log = ActionLog(tickets, self._count, shape, kind)
+        self._episodes = np.zeros((tickets, self._count), np.int64)
+        self._seen = np.zeros((tickets, self._count, self.inputs), np.float32)
+        # Whether all episodes of a ticket have ended at their first step, with this reward.
+        self._empty, self._reward = np.ones(tickets, bool), np.full(tickets, np.nan, np.float32)
+        self._faults: dict[int, str] = {}
+
+    def reset(self) -> Array:
+        """See Environments."""
+        self._begin()
+        for t, e, env in self._all():
+            self._try(t, e, "reset", self._start, t, e, env)
+        self._check_finite(self._seen, "an observation")
+        self._silence(self._seen)
+        return self._seen.copy()
+
+    def _all(self) -> Iterator[tuple[int, int, Any]]:
+        """Places and environments of the tickets that go on, as long as they do."""
+        for t, own in enumerate(self._environments):
+            for e, env in enumerate(own):
+                if t not in self._faults:
+                    yield t, e, env
+
+    def _start(self, t: int, e: int, env: Any) -> None:
+        """Reset one environment, to the start of the episode whose number stands in `_episodes`."""
+        seed = stream_seed(self._seeds[t], "environments", e, int(self._episodes[t, e])) % 2**31
+        self._seen[t, e] = self._observed.flat(env.reset(seed=seed)[0])
+
+    def step(self, actions: Array) -> Step:
+        """See Environments."""
+        self._log.add(actions)
+        shape = actions.shape[:2]
+        actions = self._acted.translated(actions).reshape(*shape, *self._acted.shape)
+        last, rewards = self._seen.copy(), np.zeros(shape, np.float32)
+        terminated, truncated = np.zeros(shape, bool), np.zeros(shape, bool)
+
+        def act(t: int, e: int, env: Any) -> None:
+            seen, rewards[t, e], ended, cut, _ = env.step(actions[t, e])
+            last[t, e] = self._observed.flat(seen)
+            terminated[t, e], truncated[t, e] = ended, cut and not ended
+
+        for t, e, env in self._all():
+            self._try(t, e, "step", act, t, e, env)
+        self._check_finite(last, "an observation")
+        self._check_finite(rewards, "a reward")
+        for part in (last, rewards, terminated, truncated):
+            self._silence(part)
+        self._seen, ended = last.copy(), terminated | truncated
+        self._check_empty(ended, rewards)
+        if not ended.any():
+            return Step(self._seen.copy(), None, rewards, terminated, truncated)
+        self._log.begin(ended)
+        self._episodes[ended] += 1
+        for t, e in np.argwhere(ended).tolist():
+            if t not in self._faults:
+                self._try(t, e, "reset", self._start, t, e, self._environments[t][e])
+        self._check_finite(self._seen, "an observation")
+        self._silence(self._seen)
+        return Step(self._seen.copy(), last, rewards, terminated, truncated)
+
+    def _try(self, t: int, e: int, what: str, call: Callable[..., None], *arguments: Any) -> None:
+        """Call; an environment may raise anything, and only its ticket is to suffer."""
+        try:
+            call(*arguments)
+        except Exception as error:
+            self._fault(t, e, f"{what} raised {type(error).__name__}: {one_line(error, 200)}")
+
+    def _fault(self, t: int, e: int, what: str) -> None:
+        episode, age = int(self._episodes[t, e]), int(self._log.ages[t, e])
+        where = f"{self._name}, environment {e}, episode {episode}, step {age}"
+        self._faults.setdefault(t, f"{where}: {what}")
+
+    def _check_finite(self, found: Array, what: str) -> None:
+        if not np.isfinite(found).all():
+            for t, e, *_ in np.argwhere(~np.isfinite(found)).tolist():
+                self._fault(t, e, f"{what} was not a finite number")
+
+    def _check_empty(self, ended: Array, rewards: Array) -> None:
+        if not self._empty.any():
+            return
+        self._reward = np.where(np.isnan(self._reward), rewards[:, 0], self._reward)
+        self._empty &= ended.all(1) & (rewards == self._reward[:, None]).all(1)
+        for t in np.flatnonzero(self._empty & ((self._episodes + 1).sum(1) >= SAME_EPISODES)).tolist():
+            reward = float(self._reward[t])
+            self._fault(t, 0, f"every episode so far ended at its first step with a reward of {reward:g}")
+
+    def _silence(self, part: Array) -> None:
+        """Zeros for tickets that cannot go on: they are still in the stack until it is told."""
+        for t in self._faults:
+            part[t] = 0
+
+    def faults(self) -> dict[int, str]:
+        """See Environments."""
+        return dict(self._faults)
+
+    def keep(self, tickets: Sequence[int]) -> None:
+        """See Environments."""
+        rows = list(tickets)
+        self._seeds = [self._seeds[t] for t in rows]
+        self._environments = [self._environments[t] for t in rows]
+        self._log.keep(rows)
+        self._episodes, self._seen = self._episodes[rows], self._seen[rows]
+        self._empty, self._reward = self._empty[rows], self._reward[rows]
+        self._faults = {row: self._faults[t] for row, t in enumerate(rows) if t in self._faults}
+
+    def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        """See Environments: the numbers of the episodes, which give their seeds, and their actions so far."""
+        arrays: dict[str, Array] = {
+            "episodes": self._episodes.copy(), "seen": self._seen.copy(),
+            "empty": self._empty.copy(), "reward": self._reward.copy(),
+        }  # fmt: skip
+        return {**arrays, **self._log.state()}, {}
+
+    def restore(self, arrays: dict[str, Array], values: dict[str, Any]) -> Array:
+        """See Environments. A ticket whose environments do not do the same again is among the faults."""
+        self._begin()
+        self._episodes, self._empty, self._reward = (arrays[name].copy() for name in ("episodes", "empty", "reward"))
+        self._log.restore(arrays)
+        for t, e, env in self._all():
+            self._try(t, e, "lived again, it", self._live_again, t, e, env, arrays["seen"][t, e])
+        self._silence(self._seen)
+        return self._seen.copy()
+
+    def _live_again(self, t: int, e: int, env: Any, expected: Array) -> None:
+        self._start(t, e, env)
+        taken = self._log.of(t, e)
+        if not self.continuous:
+            taken = taken.astype(np.int64)  # as it was acted with: a byte minus one may be 255
+        ended = False
+        for action in self._acted.translated(taken).reshape(len(taken), *self._acted.shape):
+            if ended:
+                break
+            seen, _, terminated, truncated, _ = env.step(action)
+            self._seen[t, e] = self._observed.flat(seen)
+            ended = bool(terminated or truncated)
+        if ended or not np.array_equal(self._seen[t, e], expected):
+            self._fault(
+                t, e, "it cannot be resumed, because the same seed and actions gave another observation than before"
+            )  # fmt: skip
+
+    def restart(self, step: int) -> Array:
+        """See Environments."""
+        raise TypeError("these environments can be saved")
