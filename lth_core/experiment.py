@@ -13,7 +13,7 @@ from lth_core.settings.networks import MLP, Model
 from lth_core.settings.pruning import Pruning, Rewinding
 from lth_core.settings.reinforcement import A2C, PPO
 from lth_core.settings.supervised import Supervised
-from lth_core.settings.tasks import ControlTask, Task
+from lth_core.settings.tasks import AtariTask, ControlTask, Task
 from lth_core.text import did_you_mean, is_name, one_line
 
 Training = Annotated[A2C | PPO | Supervised, Field(discriminator="algorithm")]
@@ -34,10 +34,15 @@ def _with_kinds(fields: Mapping[str, Any]) -> dict[str, Any]:
         kind = filled["task"]["kind"]
         task = KINDS["task"].get(kind) if isinstance(kind, str) else None
         if task is not None and issubclass(task, TaskSection):
+            filled["task"] = task.completed(filled["task"])
             firsts = (("model", "kind", task.networks[0]), ("training", "algorithm", task.algorithms[0]))
             for table, name, first in firsts:
                 if isinstance(filled[table], dict):
                     filled[table] = {name: first, **filled[table]}
+            if isinstance(filled["training"], dict):
+                algorithm = filled["training"]["algorithm"]
+                defaults = task.defaults.get(algorithm, {}) if isinstance(algorithm, str) else {}
+                filled["training"] = {**defaults, **filled["training"]}
     return filled
 
 
@@ -127,6 +132,10 @@ class Experiment(Section):
             raise ValueError(
                 f'training.algorithm "{self.training.algorithm}" does not fit task.kind "{task.kind}": '
                 f"accepted is {' or '.join(task.algorithms)}"
+            )
+        if isinstance(task, AtariTask) and isinstance(self.training, PPO) and self.training.normalise_observations:
+            raise ValueError(
+                "training.normalise_observations true: accepted is false with pixels, which the network scales itself"
             )
 
     def _check_names(self) -> None:

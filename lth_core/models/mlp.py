@@ -120,6 +120,10 @@ class ActorCritic:
         activations.append(torch.baddbmm(layers[-1].bias, activations[-1], layers[-1].weight))
         return activations
 
+    def traced(self, layers: Sequence[Layer], observations: Tensor) -> list[Tensor]:
+        """The same, ready for `backward`: all that it needs are the activations."""
+        return self.forward(layers, observations)
+
     def backward(self, layers: Sequence[Layer], activations: Sequence[Tensor], gradient: Tensor) -> Tensor:
         """Gradients of the parameters from that of the heads (T, B, actions + 1); log_std's are not among them.
 

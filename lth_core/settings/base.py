@@ -1,6 +1,7 @@
 """Base of every table of an experiment file, and the kinds of numbers that its fields take. Knows no task."""
 
-from typing import Annotated, ClassVar
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,7 +23,8 @@ class TaskSection(Section):
     """Base of every kind of `[task]`.
 
     score: the metric that a finished trial is judged by; curve: the one drawn while it trains. networks and
-    algorithms: the kinds of `[model]` and `[training]` that fit, the default first.
+    algorithms: the kinds of `[model]` and `[training]` that fit, the default first. defaults: fields of `[training]`,
+    by algorithm, that this task starts from where the file leaves them out.
     """
 
     score: ClassVar[str]
@@ -30,6 +32,12 @@ class TaskSection(Section):
     higher_is_better: ClassVar[bool]
     networks: ClassVar[tuple[str, ...]]
     algorithms: ClassVar[tuple[str, ...]]
+    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    @classmethod
+    def completed(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        """The table's fields as the file has them, with those that follow from others."""
+        return fields
 
     @property
     def subject(self) -> str:
@@ -41,12 +49,14 @@ class NetworkSection(Section):
     """Base of every kind of `[model]`.
 
     groups: names by which parameters are pruned or kept. everything: sets of groups that leave nothing to prune
-    when all of them are kept. largest_stack: tickets that are trained together at most.
+    when all of them are kept. largest_stack: tickets that are trained together at most; stack_is_measured: only
+    where a measurement says that it pays, one by one elsewhere.
     """
 
     groups: ClassVar[tuple[str, ...]]
     everything: ClassVar[tuple[frozenset[str], ...]]
     largest_stack: ClassVar[int]
+    stack_is_measured: ClassVar[bool] = False
 
     @property
     def summary(self) -> str:

@@ -30,9 +30,16 @@ class MLP(NetworkSection):
 
 
 class Convolutional(NetworkSection):
-    """Convolutions over pixels, with a policy head and a value head."""
+    """Convolutions over pixels, then dense layers, with a policy head and a value head; relu throughout.
+
+    `nature` is the network of Mnih et al. 2015: 32 filters of 8x8 with stride 4, 64 of 4x4 with 2, 64 of 3x3; 512.
+    `small` is that of Mnih et al. 2013: 16 of 8x8 with stride 4, 32 of 4x4 with 2; 256. `paper` is that of Yu et al.
+    2020: 64 of 5x5 twice, 64 of 3x3 twice, each with a 2x2 maximum behind it; 512, 512.
+    """
 
     kind: Literal["conv"] = "conv"
+    architecture: Literal["nature", "small", "paper"] = "nature"
+    initialisation: Literal["uniform", "orthogonal"] = "orthogonal"
 
     groups: ClassVar[tuple[str, ...]] = (
         "trunk", "convolution", "first_layer", "policy_head", "value_head", "weights", "biases",
@@ -40,12 +47,13 @@ class Convolutional(NetworkSection):
     everything: ClassVar[tuple[frozenset[str], ...]] = (
         frozenset({"weights", "biases"}), frozenset({"trunk", "policy_head", "value_head"}),
     )  # fmt: skip
-    largest_stack: ClassVar[int] = 1
+    largest_stack: ClassVar[int] = 8
+    stack_is_measured: ClassVar[bool] = True
 
     @property
     def summary(self) -> str:
         """See NetworkSection."""
-        return self.kind
+        return f"{self.architecture} convolutions"
 
 
 class LSTM(NetworkSection):

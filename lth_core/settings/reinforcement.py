@@ -40,9 +40,28 @@ class ActorCriticTraining(TrainingSection):
 
 
 class A2C(ActorCriticTraining):
-    """Synchronous advantage actor-critic: one gradient step from each rollout."""
+    """Synchronous advantage actor-critic: one gradient step from each rollout, or from each of `minibatches` parts.
+
+    With several, each part is learnt from by a policy that has moved on since it acted, as an asynchronous trainer
+    learns from actors that lag behind it; importance_clip weighs an action by its probability now over that when
+    it was taken, at most this much (paper, section 3.3: 1.5). Left out, actions are not weighed. advantage_clip
+    limits advantages to +- so much.
+    """
 
     algorithm: Literal["a2c"] = "a2c"
+    minibatches: Annotated[int, Field(gt=0, le=4096)] = 1
+    importance_clip: PositiveFloat | None = None
+    advantage_clip: PositiveFloat | None = None
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        _check_minibatches(self.minibatches, self.environments * self.n_steps, 1)
+        if self.importance_clip is not None and self.minibatches == 1:
+            raise ValueError(
+                f"importance_clip {self.importance_clip:g}: accepted with minibatches of 2 and more: "
+                "with a single one every action has the probability with which it was taken"
+            )
+        return self
 
 
 class PPO(ActorCriticTraining):
@@ -77,10 +96,13 @@ class PPO(ActorCriticTraining):
 
     @model_validator(mode="after")
     def _divides(self) -> Self:
-        batch = self.environments * self.n_steps
-        if batch % self.minibatches or batch // self.minibatches < 2:
-            raise ValueError(
-                f"minibatches {self.minibatches}: accepted are divisors of environments * n_steps = {batch} "
-                "that leave at least 2 transitions each"
-            )
+        _check_minibatches(self.minibatches, self.environments * self.n_steps, 2)
         return self
+
+
+def _check_minibatches(minibatches: int, batch: int, least: int) -> None:
+    if batch % minibatches or batch // minibatches < least:
+        raise ValueError(
+            f"minibatches {minibatches}: accepted are divisors of environments * n_steps = {batch} "
+            f"that leave at least {least} transition{'s' * (least > 1)} each"
+        )

@@ -1,10 +1,14 @@
 """What is learnt: the kinds of `[task]`. Each names its score, and the networks and algorithms that fit it."""
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from lth_core.settings.base import TaskSection
+from lth_core.settings.games import rom_name
+
+Pixels = Annotated[int, Field(ge=16, le=512)]
 
 
 class ControlTask(TaskSection):
@@ -25,22 +29,90 @@ class ControlTask(TaskSection):
         return self.environment
 
 
+PROTOCOLS: Mapping[str, Mapping[str, Any]] = {
+    "mnih": {},
+    "machado": {
+        "sticky_actions": 0.25, "full_action_set": True, "episodic_life": False, "noop_max": 0, "fire_reset": False,
+        "frame_skip": 5, "max_frames": 18_000,
+    },
+    "paper": {
+        "frame_skip": 3, "episodic_life": False, "noop_max": 0, "fire_reset": False, "grayscale": False,
+        "size": (105, 80),
+    },
+}  # fmt: skip
+"""What a protocol of playing Atari games sets; everything else is as in `mnih`, the defaults of AtariTask."""
+
+
 class AtariTask(TaskSection):
-    """An Atari game from pixels."""
+    """An Atari game from pixels, by its ROM name in any spelling.
+
+    protocol fills in what the file leaves out: `mnih` is Mnih et al. 2015 as most of today's programs have it;
+    `machado` the recommendations of Machado et al. 2018; `paper` what can be had of Yu et al. 2020.
+    An action is held for frame_skip frames, and with probability sticky_actions the one before it is repeated in
+    a frame. episodic_life ends a training's episode at the loss of a life and reward_clip limits what it learns
+    from to [-1, 1]; scores are of whole games, unclipped, all the same. A game starts with up to noop_max frames
+    of doing nothing, and with the fire button if fire_reset. size: height and width. max_frames: of a game.
+    """
 
     kind: Literal["atari"] = "atari"
     game: str = "breakout"
+    protocol: Literal["mnih", "machado", "paper"] = "mnih"
+    frame_skip: Annotated[int, Field(ge=1, le=60)] = 4
+    sticky_actions: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    episodic_life: bool = True
+    reward_clip: bool = True
+    noop_max: Annotated[int, Field(ge=0, le=1000)] = 30
+    fire_reset: bool = True
+    full_action_set: bool = False
+    frame_stack: Annotated[int, Field(ge=1, le=16)] = 4
+    grayscale: bool = True
+    size: tuple[Pixels, Pixels] = (84, 84)
+    max_frames: Annotated[int, Field(ge=1, le=10**8)] = 108_000
 
     score: ClassVar[str] = "return/train"
     curve: ClassVar[str] = "return/train"
     higher_is_better: ClassVar[bool] = True
     networks: ClassVar[tuple[str, ...]] = ("conv",)
     algorithms: ClassVar[tuple[str, ...]] = ("a2c", "ppo")
+    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        # As Stable-Baselines3 tunes them, and the Atari settings of CleanRL.
+        "a2c": {
+            "length": 10_000_000, "environments": 16, "n_steps": 5, "learning_rate": 7e-4, "epsilon": 1e-5,
+            "value_weight": 0.25, "max_gradient_norm": 0.5, "record_every": 50_000, "checkpoint_every": 1_000_000,
+        },
+        "ppo": {
+            "length": 10_000_000, "environments": 8, "n_steps": 128, "learning_rate": 2.5e-4, "epochs": 4,
+            "minibatches": 4, "clip": 0.1, "value_clip": 0.1, "entropy_weight": 0.01, "record_every": 50_000,
+            "checkpoint_every": 1_000_000, "normalise_observations": False, "normalise_returns": False,
+        },
+    }  # fmt: skip
+
+    @classmethod
+    def completed(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        """See TaskSection: with what its protocol sets."""
+        protocol = fields.get("protocol")
+        return {**PROTOCOLS.get(protocol, {}), **fields} if isinstance(protocol, str) else fields
+
+    @field_validator("game")
+    @classmethod
+    def _as_rom(cls, game: str) -> str:
+        return rom_name(game)
+
+    @model_validator(mode="after")
+    def _lasts(self) -> Self:
+        if self.max_frames < self.frame_skip:
+            raise ValueError(f"max_frames {self.max_frames}: accepted are at least frame_skip = {self.frame_skip}")
+        return self
 
     @property
     def subject(self) -> str:
         """See TaskSection."""
         return self.game
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of an observation: channels, height, width."""
+        return self.frame_stack * (1 if self.grayscale else 3), *self.size
 
 
 class LanguageModelTask(TaskSection):

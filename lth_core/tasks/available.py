@@ -1,6 +1,6 @@
 """Whether a task can be had on this machine: its environment, its data. Imports no torch."""
 
-from lth_core.settings.tasks import ControlTask, Task
+from lth_core.settings.tasks import AtariTask, ControlTask, Task
 
 
 def check(task: Task) -> None:
@@ -9,3 +9,7 @@ def check(task: Task) -> None:
         from lth_core.tasks import control
 
         control.check(task.environment)
+    elif isinstance(task, AtariTask):
+        from lth_core.tasks import atari
+
+        atari.check(task)

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from lth_core.settings.tasks import ControlTask, Task
+from lth_core.settings.tasks import AtariTask, ControlTask, Task
 from lth_core.tasks import control
 from lth_core.tasks.step import Step
 
@@ -51,4 +51,8 @@ def make(task: Task, seeds: Sequence[int], count: int) -> Environments:
     """
     if isinstance(task, ControlTask):
         return control.make(task.environment, seeds, count)
+    if isinstance(task, AtariTask):
+        from lth_core.tasks.atari import Atari
+
+        return Atari(task, seeds, count)
     raise TypeError(f"{task.kind} has no environments")

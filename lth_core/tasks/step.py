@@ -14,6 +14,8 @@ class Step:
 
     observations (T, E, D) float32: after a reset where the episode ended. last_observations (T, E, D): before
     the reset; None if no episode ended. rewards (T, E) float32, terminated and truncated (T, E) bool.
+    Where scores count other rewards, and longer episodes, than a training does: earned (T, E) and finished (T, E).
+    Of images, D is channels, height, width, and observations are uint8.
     """
 
     observations: Array
@@ -21,3 +23,11 @@ class Step:
     rewards: Array
     terminated: Array
     truncated: Array
+    earned: Array | None = None
+    finished: Array | None = None
+
+    @property
+    def scored(self) -> tuple[Array, Array]:
+        """Rewards (T, E) and ends (T, E) of the episodes that are scored."""
+        rewards = self.rewards if self.earned is None else self.earned
+        return rewards, self.terminated | self.truncated if self.finished is None else self.finished

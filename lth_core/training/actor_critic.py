@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from lth_core.experiment import Experiment
-from lth_core.models.mlp import ActorCritic, Layer, flatten, unflatten
+from lth_core.models.actor_critic import ActorCriticNetwork
+from lth_core.models.mlp import flatten, unflatten
 from lth_core.settings.reinforcement import ActorCriticTraining
 from lth_core.tickets.mask import Weights
 from lth_core.training import optimizer
@@ -28,7 +29,7 @@ from lth_core.training.stack import Arrays, Stack, Start
 class ActorCriticStack(Stack):
     """Rollouts in the environments of all tickets, and what an algorithm makes of them."""
 
-    def __init__(self, experiment: Experiment, model: ActorCritic, starts: Sequence[Start], device: str) -> None:
+    def __init__(self, experiment: Experiment, model: ActorCriticNetwork, starts: Sequence[Start], device: str) -> None:
         super().__init__(starts)
         assert isinstance(experiment.training, ActorCriticTraining)  # noqa: S101 see build
         self.training, self.model = experiment.training, model
@@ -73,7 +74,7 @@ class ActorCriticStack(Stack):
         """Copies of one ticket's parameters, as they stand in the stack."""
         return unflatten(self._flat[ticket].cpu(), self.model.shapes())
 
-    def parameters(self, rows: Sequence[int]) -> tuple[list[Layer], Tensor | None]:
+    def parameters(self, rows: Sequence[int]) -> tuple[Any, Tensor | None]:
         """The layers of these tickets, and their log standard deviations where they have any."""
         flat = self._flat[list(rows)]
         return self.model.layers(flat), self.model.log_std(flat)
@@ -104,11 +105,11 @@ class ActorCriticStack(Stack):
         self._learn(layers, rollout, self._rate())
 
     @abstractmethod
-    def _collect(self, layers: Sequence[Layer]) -> Rollout:
+    def _collect(self, layers: Any) -> Rollout:
         """Act with the current parameters."""
 
     @abstractmethod
-    def _learn(self, layers: Sequence[Layer], rollout: Rollout, rate: Tensor) -> None:
+    def _learn(self, layers: Any, rollout: Rollout, rate: Tensor) -> None:
         """Improve the parameters, whose layers these are, at a learning rate (T, 1)."""
 
     def metrics(self) -> list[dict[str, float]]:
@@ -146,7 +147,7 @@ class ActorCriticStack(Stack):
         return policy(self.model.log_std(self._flat))
 
     def _backward(
-        self, layers: Sequence[Layer], activations: Sequence[Tensor], terms: Terms, weight: Tensor, of_values: Tensor
+        self, layers: Any, activations: Sequence[Tensor], terms: Terms, weight: Tensor, of_values: Tensor
     ) -> Tensor:
         """Gradients (T, P) from the weight (T, B) of each log-probability and the gradient (T, B) of each value."""
         of_heads = torch.empty_like(activations[-1])

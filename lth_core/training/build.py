@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 from lth_core.experiment import Experiment
+from lth_core.models.convolutional import ConvolutionalActorCritic
 from lth_core.models.mlp import ActorCritic
-from lth_core.settings.networks import MLP
+from lth_core.settings.networks import MLP, Convolutional
 from lth_core.settings.reinforcement import A2C, PPO
+from lth_core.settings.tasks import AtariTask
 from lth_core.tasks import environments
 from lth_core.tickets.network import Network
 from lth_core.training.a2c import StackedA2C
@@ -18,12 +20,15 @@ def make_model(experiment: Experiment) -> Network:
     if isinstance(experiment.model, MLP):
         probe = environments.make(experiment.task, [0], 1)
         return ActorCritic(experiment.model, probe.inputs, probe.actions, probe.continuous)
+    if isinstance(experiment.model, Convolutional) and isinstance(experiment.task, AtariTask):
+        probe = environments.make(experiment.task, [0], 1)
+        return ConvolutionalActorCritic(experiment.model, experiment.task.shape, probe.actions)
     raise TypeError(f"no network of kind {experiment.model.kind}")
 
 
 def make_stack(experiment: Experiment, model: Network, starts: Sequence[Start], device: str) -> Stack:
     """A stack of these tickets, at its start, with the experiment's algorithm."""
-    if isinstance(model, ActorCritic):
+    if isinstance(model, ActorCritic | ConvolutionalActorCritic):
         if isinstance(experiment.training, PPO):
             return StackedPPO(experiment, model, starts, device)
         if isinstance(experiment.training, A2C):

@@ -66,7 +66,7 @@ def _returns(
     streams = [stream(seed, "evaluation", way, "actions") for seed in seeds]
     returns, running = np.zeros((len(seeds), episodes)), np.ones((len(seeds), episodes), bool)
     seen = envs.reset()
-    for _ in range(min(envs.limit, LONGEST)):
+    for _ in range(envs.limit if envs.limit < 2**31 else LONGEST):
         if not go_on():
             raise Interrupted
         found = heads(seen)
@@ -76,8 +76,9 @@ def _returns(
             actions = policy.sample(found, np.stack([policy.noise(rng, episodes) for rng in streams]))
         step = envs.step(actions)
         seen = step.observations
-        returns += step.rewards * running
-        running &= ~(step.terminated | step.truncated)
+        rewards, ended = step.scored
+        returns += rewards * running
+        running &= ~ended
         if not running.any():
             break
     faults |= {row: f"in evaluation: {cause}" for row, cause in envs.faults().items()}

@@ -8,16 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from lth_core.experiment import Experiment
-from lth_core.models.mlp import ActorCritic, Layer
-from lth_core.randomness import stream
+from lth_core.models.actor_critic import ActorCriticNetwork
 from lth_core.settings.reinforcement import PPO
 from lth_core.training.actor_critic import ActorCriticStack
+from lth_core.training.minibatches import Shuffles
 from lth_core.training.rollout import Rollout
 from lth_core.training.stack import Arrays, Start
 
@@ -40,38 +39,33 @@ class Minibatch:
 class StackedPPO(ActorCriticStack):
     """The clipped surrogate + value_weight * value loss - entropy_weight * entropy, minibatch by minibatch."""
 
-    def __init__(self, experiment: Experiment, model: ActorCritic, starts: Sequence[Start], device: str) -> None:
+    def __init__(self, experiment: Experiment, model: ActorCriticNetwork, starts: Sequence[Start], device: str) -> None:
         super().__init__(experiment, model, starts, device)
         assert isinstance(experiment.training, PPO)  # noqa: S101 see build
         self._ppo = experiment.training
-        self._shuffles = [stream(start.seed, "minibatches") for start in starts]
+        self._shuffles = Shuffles([start.seed for start in starts])
         self._parts: list[tuple[Tensor, ...]] = []
 
-    def _collect(self, layers: Sequence[Layer]) -> Rollout:
+    def _collect(self, layers: Any) -> Rollout:
         """See ActorCriticStack."""
         return self.collector.collect(self._policy(), lambda seen: self.model.forward(layers, seen), False)
 
-    def _learn(self, layers: Sequence[Layer], rollout: Rollout, rate: Tensor) -> None:
+    def _learn(self, layers: Any, rollout: Rollout, rate: Tensor) -> None:
         """See ActorCriticStack."""
         heads, self._parts, self._losses = rollout.activations[-1], [], {}
         log_p = self._policy().terms(heads[..., :-1], rollout.actions).log_p
         whole = (rollout.activations[0], rollout.actions, log_p, rollout.values, rollout.targets, rollout.advantages)
-        size = rollout.values.shape[1]
-        first = torch.arange(self.tickets, device=self.device).unsqueeze(1) * size
         for _ in range(self._ppo.epochs):
-            order = np.stack([rng.permutation(size) for rng in self._shuffles])
-            for places in torch.from_numpy(order).to(self.device).chunk(self._ppo.minibatches, dim=1):
-                rows = (first + places).flatten()
-                part = Minibatch(*(one.flatten(0, 1)[rows].unflatten(0, places.shape) for one in whole))
-                self._step(self._gradient(self.model.layers(self._flat), part), rate)
+            for part in self._shuffles.parts(whole, self._ppo.minibatches):
+                self._step(self._gradient(self.model.layers(self._flat), Minibatch(*part)), rate)
 
-    def _gradient(self, layers: Sequence[Layer], part: Minibatch) -> Tensor:
+    def _gradient(self, layers: Any, part: Minibatch) -> Tensor:
         """Gradients (T, P).
 
         Where the clipped surrogate is the smaller it is constant, and so is its value; else -advantage * ratio
         has the gradient -advantage * ratio with respect to the log-probability.
         """
-        activations = self.model.forward(layers, part.observations)
+        activations = self.model.traced(layers, part.observations)
         heads = activations[-1]
         terms = self._policy().terms(heads[..., :-1], part.actions)
         log_ratio = terms.log_p - part.log_p
@@ -110,18 +104,17 @@ class StackedPPO(ActorCriticStack):
         self.losses()
         self._parts = []
         super().keep(tickets)
-        self._shuffles = [self._shuffles[t] for t in tickets]
+        self._shuffles.keep(tickets)
 
     def state(self) -> tuple[Arrays, dict[str, Any]]:
         """See ActorCriticStack."""
         arrays, values = super().state()
-        return arrays, {**values, "minibatches": [rng.bit_generator.state for rng in self._shuffles]}
+        return arrays, {**values, "minibatches": self._shuffles.state()}
 
     def restore(self, arrays: Arrays, values: dict[str, Any]) -> None:
         """See ActorCriticStack."""
         super().restore(arrays, values)
-        for rng, state in zip(self._shuffles, values["minibatches"], strict=True):
-            rng.bit_generator.state = state
+        self._shuffles.restore(values["minibatches"])
 
 
 def _standardised(advantages: Tensor) -> Tensor:

@@ -85,7 +85,7 @@ class Collector:
             step = env.step(actions[:, i])
             self._observations, rewards[:, i] = step.observations, step.rewards
             ends[:, i] = step.terminated | step.truncated
-            self.episodes.add(step.rewards, ends[:, i])
+            self.episodes.add(*step.scored)
             if self._earned is not None:
                 rewards[:, i] = self._earned.normalised(step.rewards, ends[:, i])
             if step.last_observations is not None and step.truncated.any():

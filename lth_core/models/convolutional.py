@@ -1,0 +1,180 @@
+"""Convolutions over pixels with policy and value heads, for a stack of tickets.
+
+Observations are bytes, (T, B, channels, height, width), and are scaled to [0, 1] here. Both heads are one product,
+as in the multi-layer perceptron. Gradients come from autograd, by acting again on what is learnt from.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from lth_core.settings.networks import Convolutional
+from lth_core.tickets.mask import Weights
+
+
+@dataclass(frozen=True)
+class Filters:
+    """One convolution: `count` filters of size x size, and whether a 2x2 maximum follows."""
+
+    count: int
+    size: int
+    stride: int = 1
+    padding: int = 0
+    pooled: bool = False
+
+    def after(self, length: int) -> int:
+        """Height or width behind it of an image of this height or width."""
+        length = (length + 2 * self.padding - self.size) // self.stride + 1
+        return length // 2 if self.pooled else length
+
+
+ARCHITECTURES: dict[str, tuple[tuple[Filters, ...], tuple[int, ...]]] = {
+    "nature": ((Filters(32, 8, 4), Filters(64, 4, 2), Filters(64, 3)), (512,)),
+    "small": ((Filters(16, 8, 4), Filters(32, 4, 2)), (256,)),
+    "paper": (
+        (*[Filters(64, 5, padding=2, pooled=True)] * 2, *[Filters(64, 3, padding=1, pooled=True)] * 2),
+        (512, 512),
+    ),
+}
+"""Convolutions and dense layers of each architecture (see settings.networks.Convolutional)."""
+
+
+@dataclass(frozen=True)
+class Layers:
+    """The parameters of a stack, flat (T, P); a stack on one device is computed ticket by ticket on a CPU."""
+
+    flat: Tensor
+
+
+@dataclass(frozen=True)
+class ConvolutionalActorCritic:
+    """The network of a `settings.networks.Convolutional` between images (channels, height, width) and actions."""
+
+    settings: Convolutional
+    image: tuple[int, int, int]
+    actions: int
+
+    def shapes(self) -> dict[str, torch.Size]:
+        """See ActorCritic."""
+        shapes: dict[str, torch.Size] = {}
+        channels, height, width = self.image
+        filters, hidden = ARCHITECTURES[self.settings.architecture]
+        for i, one in enumerate(filters):
+            shapes[f"convolution.{i}.weight"] = torch.Size((one.count, channels, one.size, one.size))
+            shapes[f"convolution.{i}.bias"] = torch.Size((one.count,))
+            channels, height, width = one.count, one.after(height), one.after(width)
+        inputs = channels * height * width
+        for i, units in enumerate(hidden):
+            shapes[f"trunk.{i}.weight"] = torch.Size((units, inputs))
+            shapes[f"trunk.{i}.bias"] = torch.Size((units,))
+            inputs = units
+        shapes["policy_head.weight"] = torch.Size((self.actions, inputs))
+        shapes["value_head.weight"] = torch.Size((1, inputs))
+        shapes["policy_head.bias"] = torch.Size((self.actions,))
+        shapes["value_head.bias"] = torch.Size((1,))
+        return shapes
+
+    def groups(self) -> dict[str, frozenset[str]]:
+        """See ActorCritic; convolutions are part of the trunk."""
+        groups = {}
+        for name in self.shapes():
+            part, kind = name.split(".")[0], name.rsplit(".", 1)[1]
+            tags = {part, "weights" if kind == "weight" else "biases"}
+            if part == "convolution":
+                tags.add("trunk")
+            if name.startswith("convolution.0."):
+                tags.add("first_layer")
+            groups[name] = frozenset(tags)
+        return groups
+
+    def initialise(self, seed: int) -> Weights:
+        """Fresh float32 parameters; `uniform` and `orthogonal` as in ActorCritic, over the inputs of one filter."""
+        generator = torch.Generator().manual_seed(seed)
+        shapes = self.shapes()
+        weights = {name: torch.empty(shape) for name, shape in shapes.items()}
+        for name, w in weights.items():
+            if self.settings.initialisation == "uniform":
+                fan_in = shapes[name.removesuffix("bias") + "weight" if w.dim() == 1 else name][1:].numel()
+                w.uniform_(-1 / math.sqrt(fan_in), 1 / math.sqrt(fan_in), generator=generator)
+            elif w.dim() == 1:
+                w.zero_()
+            else:
+                gain = {"policy_head": 0.01, "value_head": 1.0}.get(name.split(".")[0], math.sqrt(2))
+                torch.nn.init.orthogonal_(w, gain, generator=generator)
+        return weights
+
+    def layers(self, flat: Tensor) -> Layers:
+        """The parameters (T, P), as they are whenever they are used."""
+        return Layers(flat)
+
+    def log_std(self, flat: Tensor) -> None:
+        """See ActorCritic: games have choices."""
+
+    def forward(self, layers: Layers, observations: Tensor) -> list[Tensor]:
+        """The observations (T, B, C, H, W) uint8, and the heads (T, B, actions + 1): logits, then the value."""
+        return [observations, self._heads(layers.flat, observations)]
+
+    def traced(self, layers: Layers, observations: Tensor) -> list[Tensor]:
+        """The same, ready for `backward`; the heads are detached, the graph stands behind them."""
+        with torch.enable_grad():
+            leaf = layers.flat.detach().requires_grad_()
+            heads = self._heads(leaf, observations)
+        return [observations, leaf, heads]
+
+    def backward(self, layers: Layers, activations: Sequence[Tensor], gradient: Tensor) -> Tensor:
+        """Gradients (T, P) from that of the heads; what is not traced is computed again first."""
+        if len(activations) == 2:
+            activations = self.traced(layers, activations[0])
+        (found,) = torch.autograd.grad(activations[-1], activations[1], gradient)
+        return found
+
+    def _heads(self, flat: Tensor, observations: Tensor) -> Tensor:
+        # On a CPU a ticket must have the same bits in every stack; grouped convolutions have not, nor are they faster.
+        if flat.device.type == "cpu" or len(flat) == 1:
+            return torch.stack([self._alone(*one) for one in zip(flat.unbind(0), observations.unbind(0), strict=True)])
+        return self._grouped(flat, observations)
+
+    def _alone(self, flat: Tensor, observations: Tensor) -> Tensor:
+        """(B, actions + 1) of one ticket's parameters (P,) and observations (B, C, H, W)."""
+        filters, hidden = ARCHITECTURES[self.settings.architecture]
+        parts = flat.split([shape.numel() for shape in self._joint()])
+        shaped = [part.view(shape) for part, shape in zip(parts, self._joint(), strict=True)]
+        x = observations.float().mul_(1 / 255)
+        for i, one in enumerate(filters):
+            x = functional.conv2d(x, shaped[2 * i], shaped[2 * i + 1], one.stride, one.padding).relu_()
+            if one.pooled:
+                x = functional.max_pool2d(x, 2)
+        x = x.flatten(1)
+        dense = shaped[2 * len(filters) :]
+        for i in range(len(hidden)):
+            x = functional.linear(x, dense[2 * i], dense[2 * i + 1]).relu_()
+        return functional.linear(x, dense[-2], dense[-1])
+
+    def _grouped(self, flat: Tensor, observations: Tensor) -> Tensor:
+        """(T, B, actions + 1), all tickets in the same operations: convolutions in groups, batched products."""
+        tickets, batch = observations.shape[:2]
+        filters, hidden = ARCHITECTURES[self.settings.architecture]
+        parts = flat.split([shape.numel() for shape in self._joint()], dim=1)
+        x = observations.transpose(0, 1).flatten(1, 2).float().mul_(1 / 255)
+        for i, one in enumerate(filters):
+            weight = parts[2 * i].reshape(tickets * one.count, *self._joint()[2 * i][1:])
+            bias = parts[2 * i + 1].reshape(-1)
+            x = functional.conv2d(x, weight, bias, one.stride, one.padding, groups=tickets).relu_()
+            if one.pooled:
+                x = functional.max_pool2d(x, 2)
+        x = x.view(batch, tickets, -1).transpose(0, 1)
+        for i in range(len(filters), len(filters) + len(hidden) + 1):
+            weight = parts[2 * i].unflatten(1, self._joint()[2 * i])
+            x = torch.baddbmm(parts[2 * i + 1].unsqueeze(1), x, weight.transpose(1, 2))
+            if i < len(filters) + len(hidden):
+                x = x.relu_()
+        return x
+
+    def _joint(self) -> list[torch.Size]:
+        """The shapes of weights and biases in turn, those of both heads as one."""
+        shapes = list(self.shapes().values())
+        return [*shapes[:-4], torch.Size((self.actions + 1, shapes[-4][1])), torch.Size((self.actions + 1,))]

@@ -1,0 +1,177 @@
+"""Atari games for a whole stack: the Arcade Learning Environment's own vector environment, one of each ticket.
+
+The vector environment resets a game in the same step in which it ends, and hands out the frames before the reset
+beside those after it. Its own ending of episodes at the loss of a life starts a whole new game; here a life ends
+an episode of the training and the game goes on, so that scores are of whole games. Games cannot be saved: they are
+restarted at checkpoints, in every run.
+"""
+
+import difflib
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lth_core.errors import InputError
+from lth_core.randomness import stream_seed
+from lth_core.settings.tasks import AtariTask
+from lth_core.tasks.step import Step
+from lth_core.text import one_line
+
+Array = npt.NDArray[Any]
+
+ROMS = "ALE_ROMS_DIR"
+"""The variable of the environment that names a folder of ROMs in place of ale-py's own."""
+
+
+def check(task: AtariTask) -> None:
+    """Raise InputError where the game cannot be had, with the nearest names, or what is wrong with its ROM."""
+    import ale_py
+    from ale_py import roms
+
+    shown = one_line(task.game, 80)
+    known = sorted(roms.get_all_rom_ids())
+    if task.game not in known:
+        near = difflib.get_close_matches(task.game, known, n=3, cutoff=0.5)
+        hint = f" (did you mean {', '.join(near)}?)" if near else ""
+        raise InputError(f'task.game "{shown}": accepted are the {len(known)} games that ale-py has ROMs for{hint}')
+    own = os.environ.get(ROMS)
+    path = (Path(own) if own else Path(ale_py.__file__).parent / "roms") / f"{task.game}.bin"
+    if not path.is_file():
+        raise InputError(
+            f'task.game "{shown}": its ROM {one_line(path)} is missing: '
+            + (f"accepted is a folder in {ROMS} that has it" if own else "reinstall ale-py, which brings it")
+        )
+    if hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != _checksum(task.game):
+        raise InputError(f'task.game "{shown}": its ROM {one_line(path)} is not the one that ale-py knows')
+
+
+def _checksum(game: str) -> str:
+    from ale_py import roms
+
+    return str(roms._get_expected_bin_hashes()[f"{game}.bin"])
+
+
+class Atari:
+    """`count` games of each ticket; observations (T, E, channels, height, width) uint8, frames oldest first.
+
+    Time limits and the ends of games are the vector environment's. Where a fault is found in a ticket's games, they
+    are no longer played, and `faults` says why.
+    """
+
+    continuous = False
+
+    def __init__(self, task: AtariTask, seeds: Sequence[int], count: int) -> None:
+        check(task)
+        self._task, self._seeds, self._count = task, list(seeds), count
+        self._games = [self._game() for _ in seeds]
+        self.actions = int(self._games[0].single_action_space.n)
+        self.inputs = int(np.prod(task.shape))
+        self.limit = -(-task.max_frames // task.frame_skip)
+        self._lives = np.zeros((len(seeds), count), np.int32)
+        self._causes: dict[int, str] = {}
+
+    def _game(self) -> Any:
+        """A vector environment of `count` games. One thread unless the process was given more: see the worker."""
+        from ale_py.vector_env import AtariVectorEnv
+
+        task = self._task
+        return AtariVectorEnv(
+            task.game,
+            self._count,
+            num_threads=min(self._count, int(os.environ.get("OMP_NUM_THREADS", "1"))),
+            max_num_frames_per_episode=task.max_frames,
+            repeat_action_probability=task.sticky_actions,
+            full_action_space=task.full_action_set,
+            autoreset_mode="SameStep",
+            img_height=task.size[0],
+            img_width=task.size[1],
+            grayscale=task.grayscale,
+            stack_num=task.frame_stack,
+            frameskip=task.frame_skip,
+            noop_max=task.noop_max,
+            episodic_life=False,
+            reward_clipping=False,
+            use_fire_reset=task.fire_reset,
+        )
+
+    def reset(self) -> Array:
+        """See Environments."""
+        return self.restart(0)
+
+    def restart(self, step: int) -> Array:
+        """See Environments."""
+        seen = np.zeros((len(self._games), self._count, *self._task.shape), np.uint8)
+        for t, (seed, game) in enumerate(zip(self._seeds, self._games, strict=True)):
+            if t in self._causes:
+                continue
+            own = [stream_seed(seed, "environments", step, i) % 2**31 for i in range(self._count)]
+            try:
+                found, info = game.reset(seed=np.array(own))
+            except Exception as error:
+                self._causes[t] = f"{self._task.game} could not be started: {one_line(error)}"
+                continue
+            seen[t], self._lives[t] = self._channels(found), info["lives"]
+        return seen
+
+    def step(self, actions: Array) -> Step:
+        """See Environments; an episode of the training ends at the loss of a life too, if the task says so."""
+        shape = (len(self._games), self._count)
+        seen = np.zeros((*shape, *self._task.shape), np.uint8)
+        earned, lost = np.zeros(shape, np.float32), np.zeros(shape, bool)
+        over, cut = np.zeros(shape, bool), np.zeros(shape, bool)
+        before: dict[int, Array] = {}
+        for t, game in enumerate(self._games):
+            if t in self._causes:
+                continue
+            try:
+                found, earned[t], over[t], cut[t], info = game.step(actions[t])
+            except Exception as error:
+                self._causes[t] = f"{self._task.game} could not be stepped: {one_line(error)}"
+                continue
+            seen[t] = self._channels(found)
+            ended = over[t] | cut[t]
+            lost[t] = (info["lives"] < self._lives[t]) & ~ended
+            self._lives[t] = info["lives"]
+            if ended.any():
+                before[t] = self._channels(info["final_obs"])
+            if not np.isfinite(earned[t]).all():
+                self._causes[t] = f"{self._task.game} gave a reward that is not a number"
+        cut &= ~over
+        ended = over | cut
+        terminated = over | lost if self._task.episodic_life else over
+        last = None
+        if (terminated | cut).any():
+            last = seen.copy()
+            for t, frames in before.items():
+                last[t, ended[t]] = frames[ended[t]]
+        rewards = np.clip(earned, -1, 1) if self._task.reward_clip else earned
+        return Step(seen, last, rewards, terminated, cut, earned, ended)
+
+    def _channels(self, frames: Array) -> Array:
+        """(E, channels, height, width) of frames (E, stack, height, width), or with colours last."""
+        if self._task.grayscale:
+            return frames
+        return np.moveaxis(frames, -1, 2).reshape(self._count, *self._task.shape)
+
+    def faults(self) -> dict[int, str]:
+        """See Environments."""
+        return dict(self._causes)
+
+    def keep(self, tickets: Sequence[int]) -> None:
+        """See Environments."""
+        self._seeds = [self._seeds[t] for t in tickets]
+        self._games = [self._games[t] for t in tickets]
+        self._lives = self._lives[list(tickets)]
+        self._causes = {place: self._causes[t] for place, t in enumerate(tickets) if t in self._causes}
+
+    def state(self) -> None:
+        """See Environments: games cannot be saved."""
+
+    def restore(self, arrays: dict[str, Array], values: dict[str, Any]) -> Array:
+        """See Environments."""
+        raise TypeError("games are restarted, not restored")

@@ -1,0 +1,39 @@
+"""A rollout in parts: every ticket's transitions shuffled by its own stream, the parts of all tickets together."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lth_core.randomness import stream
+
+
+class Shuffles:
+    """The streams of T tickets that put their transitions in order."""
+
+    def __init__(self, seeds: Sequence[int]) -> None:
+        self._streams = [stream(seed, "minibatches") for seed in seeds]
+
+    def parts(self, whole: Sequence[Tensor], minibatches: int) -> Iterator[tuple[Tensor, ...]]:
+        """Each of (T, B, ...) in so many parts (T, B / minibatches, ...), every transition in one of them."""
+        size, device = whole[0].shape[1], whole[0].device
+        first = torch.arange(len(self._streams), device=device).unsqueeze(1) * size
+        order = np.stack([rng.permutation(size) for rng in self._streams])
+        for places in torch.from_numpy(order).to(device).chunk(minibatches, dim=1):
+            rows = (first + places).flatten()
+            yield tuple(one.flatten(0, 1)[rows].unflatten(0, places.shape) for one in whole)
+
+    def keep(self, tickets: Sequence[int]) -> None:
+        """Drop all tickets but these."""
+        self._streams = [self._streams[t] for t in tickets]
+
+    def state(self) -> list[dict[str, Any]]:
+        """Where the streams stand, as JSON values."""
+        return [dict(rng.bit_generator.state) for rng in self._streams]
+
+    def restore(self, states: Sequence[dict[str, Any]]) -> None:
+        """The inverse of `state`."""
+        for rng, state in zip(self._streams, states, strict=True):
+            rng.bit_generator.state = state
