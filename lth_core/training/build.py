@@ -3,14 +3,19 @@
 from collections.abc import Sequence
 
 from lth_core.experiment import Experiment
+from lth_core.models import language
+from lth_core.models.causal import causal
 from lth_core.models.mlp import ActorCritic
 from lth_core.models.module import ModuleNetwork
-from lth_core.settings.networks import MLP
+from lth_core.settings.networks import LSTM, MLP, Causal, Model, Transformer
 from lth_core.settings.reinforcement import A2C, PPO
 from lth_core.settings.supervised import Supervised
+from lth_core.settings.tasks import LanguageModelTask
 from lth_core.tasks import environments
+from lth_core.tasks.text import corpus
 from lth_core.tickets.network import Network
 from lth_core.training.a2c import StackedA2C
+from lth_core.training.language import LanguageLesson
 from lth_core.training.lesson import Lesson
 from lth_core.training.ppo import StackedPPO
 from lth_core.training.stack import Stack, Start
@@ -22,7 +27,20 @@ def make_model(experiment: Experiment) -> Network:
     if isinstance(experiment.model, MLP):
         probe = environments.make(experiment.task, [0], 1)
         return ActorCritic(experiment.model, probe.inputs, probe.actions, probe.continuous)
+    if isinstance(experiment.task, LanguageModelTask):
+        return _language_model(experiment.model, experiment.task)
     raise TypeError(f"no network of kind {experiment.model.kind}")
+
+
+def _language_model(settings: Model, task: LanguageModelTask) -> ModuleNetwork:
+    vocabulary = corpus.load(task).vocabulary
+    if isinstance(settings, LSTM):
+        return language.recurrent(settings, vocabulary)
+    if isinstance(settings, Transformer):
+        return language.decoder(settings, vocabulary)
+    if isinstance(settings, Causal):
+        return causal(settings, vocabulary, task.window)
+    raise TypeError(f"no language model of kind {settings.kind}")
 
 
 def make_stack(experiment: Experiment, model: Network, starts: Sequence[Start], device: str) -> Stack:
@@ -40,4 +58,6 @@ def make_stack(experiment: Experiment, model: Network, starts: Sequence[Start], 
 
 def make_lesson(experiment: Experiment, seed: int) -> Lesson:
     """The examples of one ticket of a chain."""
+    if isinstance(experiment.task, LanguageModelTask) and isinstance(experiment.training, Supervised):
+        return LanguageLesson(corpus.load(experiment.task), experiment.task.window, experiment.training)
     raise TypeError(f"no examples of {experiment.task.kind}")
