@@ -25,6 +25,7 @@ class TaskSection(Section):
     score: the metric that a finished trial is judged by; curve: the one drawn while it trains. networks and
     algorithms: the kinds of `[model]` and `[training]` that fit, the default first. defaults: fields of `[training]`,
     by algorithm, that this task starts from where the file leaves them out.
+    large_tensors: whether training is faster on a CPU with huge pages (measured).
     """
 
     score: ClassVar[str]
@@ -38,6 +39,7 @@ class TaskSection(Section):
     def completed(cls, fields: dict[str, Any]) -> dict[str, Any]:
         """The table's fields as the file has them, with those that follow from others."""
         return fields
+    large_tensors: ClassVar[bool] = False
 
     @property
     def subject(self) -> str:
@@ -79,3 +81,8 @@ class TrainingSection(Section):
     record_every: Positive
     checkpoint_every: Positive
     steps: ClassVar[str]
+
+    @property
+    def rate_is_constant(self) -> bool:
+        """Whether the learning rate is the same at every point of the training."""
+        return self.learning_rate_schedule == "constant"

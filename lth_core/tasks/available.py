@@ -1,6 +1,6 @@
 """Whether a task can be had on this machine: its environment, its data. Imports no torch."""
 
-from lth_core.settings.tasks import AtariTask, ControlTask, Task
+from lth_core.settings.tasks import AtariTask, ControlTask, LanguageModelTask, Task
 
 
 def check(task: Task) -> None:
@@ -13,3 +13,7 @@ def check(task: Task) -> None:
         from lth_core.tasks import atari
 
         atari.check(task)
+    elif isinstance(task, LanguageModelTask):
+        from lth_core.tasks.text import corpus
+
+        corpus.check(task)

@@ -3,16 +3,24 @@
 from collections.abc import Sequence
 
 from lth_core.experiment import Experiment
+from lth_core.models import language
+from lth_core.models.causal import causal
 from lth_core.models.convolutional import ConvolutionalActorCritic
 from lth_core.models.mlp import ActorCritic
-from lth_core.settings.networks import MLP, Convolutional
+from lth_core.models.module import ModuleNetwork
+from lth_core.settings.networks import LSTM, MLP, Causal, Convolutional, Model, Transformer
 from lth_core.settings.reinforcement import A2C, PPO
-from lth_core.settings.tasks import AtariTask
+from lth_core.settings.supervised import Supervised
+from lth_core.settings.tasks import AtariTask, LanguageModelTask
 from lth_core.tasks import environments
+from lth_core.tasks.text import corpus
 from lth_core.tickets.network import Network
 from lth_core.training.a2c import StackedA2C
+from lth_core.training.language import LanguageLesson
+from lth_core.training.lesson import Lesson
 from lth_core.training.ppo import StackedPPO
 from lth_core.training.stack import Stack, Start
+from lth_core.training.supervised import SupervisedStack
 
 
 def make_model(experiment: Experiment) -> Network:
@@ -23,7 +31,20 @@ def make_model(experiment: Experiment) -> Network:
     if isinstance(experiment.model, Convolutional) and isinstance(experiment.task, AtariTask):
         probe = environments.make(experiment.task, [0], 1)
         return ConvolutionalActorCritic(experiment.model, experiment.task.shape, probe.actions)
+    if isinstance(experiment.task, LanguageModelTask):
+        return _language_model(experiment.model, experiment.task)
     raise TypeError(f"no network of kind {experiment.model.kind}")
+
+
+def _language_model(settings: Model, task: LanguageModelTask) -> ModuleNetwork:
+    vocabulary = corpus.load(task).vocabulary
+    if isinstance(settings, LSTM):
+        return language.recurrent(settings, vocabulary)
+    if isinstance(settings, Transformer):
+        return language.decoder(settings, vocabulary)
+    if isinstance(settings, Causal):
+        return causal(settings, vocabulary, task.window)
+    raise TypeError(f"no language model of kind {settings.kind}")
 
 
 def make_stack(experiment: Experiment, model: Network, starts: Sequence[Start], device: str) -> Stack:
@@ -33,4 +54,14 @@ def make_stack(experiment: Experiment, model: Network, starts: Sequence[Start], 
             return StackedPPO(experiment, model, starts, device)
         if isinstance(experiment.training, A2C):
             return StackedA2C(experiment, model, starts, device)
+    if isinstance(model, ModuleNetwork) and isinstance(experiment.training, Supervised):
+        (start,) = starts
+        return SupervisedStack(experiment.training, model, make_lesson(experiment, start.seed), starts, device)
     raise TypeError(f"no training of {experiment.model.kind} by {experiment.training.algorithm}")
+
+
+def make_lesson(experiment: Experiment, seed: int) -> Lesson:
+    """The examples of one ticket of a chain."""
+    if isinstance(experiment.task, LanguageModelTask) and isinstance(experiment.training, Supervised):
+        return LanguageLesson(corpus.load(experiment.task), experiment.task.window, experiment.training)
+    raise TypeError(f"no examples of {experiment.task.kind}")
