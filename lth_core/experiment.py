@@ -200,8 +200,7 @@ class Experiment(Section):
                 weights = "init"
             of = arm.of if arm.borrows_mask else None
             first, last = self.span(name)
-            constant = self.training.learning_rate_schedule == "constant"
-            span = (0, last - first) if constant else (first, last)
+            span = (0, last - first) if self.training.rate_is_constant else (first, last)
             same = seen.setdefault((arm.mask, weights, span, of), name)
             # Two arms that draw their own random numbers are replicates, not copies.
             if (

@@ -69,3 +69,8 @@ class TrainingSection(Section):
     record_every: Positive
     checkpoint_every: Positive
     steps: ClassVar[str]
+
+    @property
+    def rate_is_constant(self) -> bool:
+        """Whether the learning rate is the same at every point of the training."""
+        return self.learning_rate_schedule == "constant"

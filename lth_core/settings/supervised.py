@@ -1,18 +1,47 @@
 """Learning from examples: `[training]` with algorithm supervised."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from lth_core.settings.base import Positive, PositiveFloat, TrainingSection
+from pydantic import Field
+
+from lth_core.settings.base import NonNegative, Positive, PositiveFloat, TrainingSection
+
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Supervised(TrainingSection):
-    """Minimising cross-entropy over batches. Steps are updates."""
+    """Minimising cross-entropy over batches. Steps are updates: one step of the optimizer each.
+
+    An update takes `accumulate` batches, or what is left of them at the end of an epoch. batch is how much one holds,
+    in what the task counts: texts read side by side for a language model. The learning rate rises linearly for
+    `warmup` updates; after them it is constant, falls linearly to learning_rate_end of itself at the end, or falls
+    with the inverse square root of updates. The schedule follows the dense run's: a ticket that continues at the
+    rewind point stands behind the warm-up. momentum is SGD's. precision bfloat16 computes products in that format;
+    weights and optimizer stay in float32.
+    """
 
     algorithm: Literal["supervised"] = "supervised"
     unit: Literal["updates", "epochs"] = "updates"
     length: Positive = 1_000
+    batch: Annotated[int, Field(gt=0, le=10**6)] = 20
+    accumulate: Annotated[int, Field(gt=0, le=4096)] = 1
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     learning_rate: PositiveFloat = 1e-3
-    learning_rate_schedule: Literal["constant", "linear"] = "constant"
+    learning_rate_schedule: Literal["constant", "linear", "inverse_sqrt"] = "constant"
+    learning_rate_end: Annotated[float, Field(ge=0, le=1)] = 0.0
+    warmup: Annotated[int, Field(ge=0, le=10**9)] = 0
+    betas: tuple[Share, Share] = (0.9, 0.999)
+    epsilon: PositiveFloat = 1e-8
+    momentum: Share = 0.0
+    weight_decay: NonNegative = 0.0
+    max_gradient_norm: PositiveFloat | None = None
+    label_smoothing: Share = 0.0
+    precision: Literal["float32", "bfloat16"] = "float32"
     record_every: Positive = 100
     checkpoint_every: Positive = 200
     steps: ClassVar[str] = "updates"
+
+    @property
+    def rate_is_constant(self) -> bool:
+        """See TrainingSection."""
+        return self.learning_rate_schedule == "constant" and not self.warmup

@@ -4,13 +4,17 @@ from collections.abc import Sequence
 
 from lth_core.experiment import Experiment
 from lth_core.models.mlp import ActorCritic
+from lth_core.models.module import ModuleNetwork
 from lth_core.settings.networks import MLP
 from lth_core.settings.reinforcement import A2C, PPO
+from lth_core.settings.supervised import Supervised
 from lth_core.tasks import environments
 from lth_core.tickets.network import Network
 from lth_core.training.a2c import StackedA2C
+from lth_core.training.lesson import Lesson
 from lth_core.training.ppo import StackedPPO
 from lth_core.training.stack import Stack, Start
+from lth_core.training.supervised import SupervisedStack
 
 
 def make_model(experiment: Experiment) -> Network:
@@ -28,4 +32,12 @@ def make_stack(experiment: Experiment, model: Network, starts: Sequence[Start], 
             return StackedPPO(experiment, model, starts, device)
         if isinstance(experiment.training, A2C):
             return StackedA2C(experiment, model, starts, device)
+    if isinstance(model, ModuleNetwork) and isinstance(experiment.training, Supervised):
+        (start,) = starts
+        return SupervisedStack(experiment.training, model, make_lesson(experiment, start.seed), starts, device)
     raise TypeError(f"no training of {experiment.model.kind} by {experiment.training.algorithm}")
+
+
+def make_lesson(experiment: Experiment, seed: int) -> Lesson:
+    """The examples of one ticket of a chain."""
+    raise TypeError(f"no examples of {experiment.task.kind}")

@@ -74,11 +74,13 @@ class StackRun:
             at_end = self.stack.counter >= self.stack.last
             everyone = self._passed(before, self.experiment.training.record_every)
             if everyone or at_end.any():
+                rows = [row for row in range(len(self.trials)) if everyone or at_end[row]]
                 try:
+                    validated = self.stack.validate(self._go_on)
                     evaluated = self._evaluate(np.flatnonzero(at_end).tolist())
                 except Interrupted:  # the last checkpoint stands: what follows it is trained again
                     return False
-                self._record([row for row in range(len(self.trials)) if everyone or at_end[row]], evaluated)
+                self._record(rows, {row: validated[row] | evaluated.get(row, {}) for row in rows})
                 self._drop_broken()
                 self._finish_those_at_their_end()
             if self.trials and self._passed(before, self.experiment.training.checkpoint_every):
@@ -141,7 +143,7 @@ class StackRun:
     def _record(self, rows: Sequence[int], evaluated: dict[int, dict[str, float]]) -> None:
         metrics = self.stack.metrics()
         for row in rows:
-            values = metrics[row] | evaluated.get(row, {})
+            values = metrics[row] | evaluated[row]
             self.trials[row].score = values.get(self.experiment.task.score, math.nan)
             self.sink.metrics(self.trials[row], self.stack.trained, values)
 

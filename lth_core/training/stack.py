@@ -81,6 +81,10 @@ class Stack(ABC):
     def metrics(self) -> list[dict[str, float]]:
         """What is recorded of each ticket now, by metric name."""
 
+    def validate(self, go_on: Callable[[], bool]) -> list[dict[str, float]]:
+        """What is recorded beside `metrics` and takes long to find. Raises Interrupted once `go_on` says no."""
+        return [{} for _ in range(self.tickets)]
+
     @abstractmethod
     def evaluate(self, rows: Sequence[int], go_on: Callable[[], bool]) -> list[dict[str, float]]:
         """What these tickets, which have ended, score, by metric name. Raises Interrupted once `go_on` says no."""

@@ -1,0 +1,56 @@
+"""A network that is an ordinary torch module: its names, shapes and groups are those of its parameters.
+
+Nothing in the module knows of masks. Knows no task.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from lth_core.tickets.mask import Weights
+
+Grouping = Callable[[str], set[str]]
+
+
+class ModuleNetwork:
+    """The module that `factory` makes. A tied parameter stands once, under its first name.
+
+    grouping: the groups of a parameter's name; "weights" or "biases" is added to them: biases are the vectors.
+    start: fresh parameters from an integer seed, where they are not what `factory` draws.
+    """
+
+    def __init__(
+        self, factory: Callable[[], nn.Module], grouping: Grouping, start: Callable[[int], Weights] | None = None
+    ) -> None:
+        self._factory, self._grouping, self._start = factory, grouping, start
+        with torch.device("meta"):
+            made = factory()
+        self._shapes = {name: parameter.shape for name, parameter in made.named_parameters()}
+
+    def module(self) -> nn.Module:
+        """A new module; what its parameters hold is not said."""
+        return _seeded(self._factory, 0)
+
+    def shapes(self) -> dict[str, torch.Size]:
+        """See Network."""
+        return dict(self._shapes)
+
+    def groups(self) -> dict[str, frozenset[str]]:
+        """See Network."""
+        kinds = {name: "biases" if len(shape) == 1 else "weights" for name, shape in self._shapes.items()}
+        return {name: frozenset({kind, *self._grouping(name)}) for name, kind in kinds.items()}
+
+    def initialise(self, seed: int) -> Weights:
+        """See Network."""
+        if self._start is not None:
+            return self._start(seed)
+        made = _seeded(self._factory, seed)
+        return {name: parameter.detach().float() for name, parameter in made.named_parameters()}
+
+
+def _seeded(factory: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """What `factory` makes with torch's generator at a seed; the generator itself stays where it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        return factory()

@@ -1,0 +1,50 @@
+"""What a task of examples gives to the training of one ticket: batches, a loss, and what is scored.
+
+Batches are a pure function of (seed, epoch, place), so that a training goes on from anywhere with nothing to restore.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+GoOn = Callable[[], bool]
+Carry = tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Tensors by name, and over how many predictions its loss is a sum."""
+
+    tensors: dict[str, Tensor]
+    predictions: int
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch there."""
+        moved = {name: tensor.to(device, non_blocking=True) for name, tensor in self.tensors.items()}
+        return Batch(moved, self.predictions)
+
+
+class Lesson(Protocol):
+    """One ticket's examples. What is seeded, `seed` of its chain seeds: arms share their batches."""
+
+    @property
+    def per_epoch(self) -> int:
+        """Batches of every epoch."""
+
+    def batch(self, epoch: int, place: int) -> Batch:
+        """The batch at 0 <= place < per_epoch of an epoch, in memory of the CPU."""
+
+    def loss(self, module: nn.Module, batch: Batch, carry: Carry) -> tuple[Tensor, Carry]:
+        """The sum of the losses of the batch's predictions, and what the next batch of the epoch is given.
+
+        The first batch of an epoch is given (). What is carried is detached.
+        """
+
+    def validate(self, module: nn.Module, go_on: GoOn) -> dict[str, float]:
+        """Metrics on the validation part, at every record. Raises Interrupted once `go_on` says no."""
+
+    def test(self, module: nn.Module, go_on: GoOn) -> dict[str, float]:
+        """Metrics on the test part, once, at the end. Raises Interrupted once `go_on` says no."""

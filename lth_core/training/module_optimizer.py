@@ -1,0 +1,55 @@
+"""torch's own optimizers over the named parameters of a module: made from the settings, read out and filled by name."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from lth_core.settings.supervised import Supervised
+from lth_core.tickets.mask import Weights
+
+Parameters = Mapping[str, nn.Parameter]
+
+
+def make(settings: Supervised, parameters: Parameters) -> torch.optim.Optimizer:
+    """The optimizer that the settings name, in its fused form, without any state."""
+    own = list(parameters.values())
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(
+            own, settings.learning_rate, settings.momentum, weight_decay=settings.weight_decay, fused=True
+        )
+    kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
+    return kind(
+        own, settings.learning_rate, settings.betas, settings.epsilon, weight_decay=settings.weight_decay, fused=True
+    )
+
+
+def read(optimizer: torch.optim.Optimizer, parameters: Parameters) -> dict[str, Weights]:
+    """Copies of its entries, by entry and parameter; the number of updates as "count" where it keeps one.
+
+    A parameter that has had no gradient yet has zeros.
+    """
+    entries: dict[str, Weights] = {}
+    for state in optimizer.state.values():
+        for entry, value in state.items():
+            if entry == "step":
+                entries["count"] = {"count": value.detach().cpu().reshape(1).clone()}
+            elif isinstance(value, Tensor):
+                entries[entry] = {}
+    for name, parameter in parameters.items():
+        for entry in entries.keys() - {"count"}:
+            value = optimizer.state[parameter].get(entry)
+            copy = torch.zeros_like(parameter) if value is None else value
+            entries[entry][name] = copy.detach().cpu().clone()
+    return entries
+
+
+def fill(optimizer: torch.optim.Optimizer, parameters: Parameters, entries: Mapping[str, Weights]) -> None:
+    """The inverse of `read`."""
+    for name, parameter in parameters.items():
+        for entry, weights in entries.items():
+            if entry == "count":
+                # Fused optimizers count on the parameter's device.
+                optimizer.state[parameter]["step"] = weights["count"].reshape(()).clone().to(parameter.device)
+            else:
+                optimizer.state[parameter][entry] = weights[name].clone().to(parameter.device)

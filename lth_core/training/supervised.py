@@ -1,0 +1,188 @@
+"""Supervised training of one ticket: an ordinary torch module, torch's own optimizers, masks on the real parameters.
+
+Stacking gains nothing for networks of this kind, so a stack holds one ticket. What is learnt is a lesson's.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from lth_core.models.module import ModuleNetwork
+from lth_core.randomness import stream_seed
+from lth_core.settings.supervised import Supervised
+from lth_core.tickets.mask import Weights
+from lth_core.training import module_optimizer
+from lth_core.training.generators import Draws
+from lth_core.training.lesson import Batch, Carry, Lesson
+from lth_core.training.schedule import learning_rate
+from lth_core.training.stack import Arrays, Stack, Start
+
+
+class SupervisedStack(Stack):
+    """A stack of one ticket. Entries that no mask touches cost nothing: a dense run is a plain training loop."""
+
+    def __init__(
+        self, settings: Supervised, network: ModuleNetwork, lesson: Lesson, starts: Sequence[Start], device: str
+    ) -> None:
+        super().__init__(starts)
+        (start,) = starts
+        self.settings, self.lesson = settings, lesson
+        self.device = torch.device(device)
+        self.module = network.module().to(self.device)
+        self._parameters = dict(self.module.named_parameters())
+        pruned = [name for name, mask in start.mask.items() if not bool(mask.all())]
+        self._pruned: list[Tensor] = [self._parameters[name] for name in pruned]
+        self._alive = [start.mask[name].float().to(self.device) for name in pruned]
+        self._draws = Draws(stream_seed(start.seed, "dropout"), self.device)
+        self._carry: Carry = ()
+        self._loss = torch.zeros((), device=self.device)
+        self._updates = 0
+        self._load(start.weights)
+        self.optimizer = module_optimizer.make(settings, self._parameters)
+        if start.optimizer:
+            alive = start.mask
+            masked = {
+                entry: {n: w * alive[n] if n in alive else w for n, w in weights.items()}
+                for entry, weights in start.optimizer.items()
+            }
+            module_optimizer.fill(self.optimizer, self._parameters, masked)
+
+    @torch.no_grad()
+    def _load(self, weights: Mapping[str, Tensor]) -> None:
+        for name, parameter in self._parameters.items():
+            parameter.copy_(weights[name])
+        self._mask(self._pruned)
+
+    def _mask(self, tensors: list[Tensor]) -> None:
+        if tensors:
+            torch._foreach_mul_(tensors, self._alive)
+
+    @property
+    def _per_epoch(self) -> int:
+        """Updates of an epoch; the last one may take fewer batches."""
+        return -(-self.lesson.per_epoch // self.settings.accumulate)
+
+    @property
+    def steps_per_unit(self) -> int:
+        """See Stack."""
+        return self._per_epoch if self.settings.unit == "epochs" else 1
+
+    @property
+    def counter(self) -> npt.NDArray[np.int64]:
+        """See Stack."""
+        counter: npt.NDArray[np.int64] = (self.first + self.trained // self.steps_per_unit).astype(np.int64)
+        return counter
+
+    @property
+    def _position(self) -> int:
+        """Updates of the dense run up to here: where schedule and data stand."""
+        return int(self.first[0]) * self.steps_per_unit + self.trained
+
+    def update(self) -> None:
+        """One step of the optimizer, on `accumulate` batches."""
+        batches = self._batches()
+        predictions = sum(batch.predictions for batch in batches)
+        self.module.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        with self._draws.lent(), self._products():
+            for batch in batches:
+                loss, self._carry = self.lesson.loss(self.module, batch, self._carry)
+                (loss / predictions).backward()
+                self._loss += loss.detach() / predictions
+        self._step()
+        self.trained += 1
+        self._updates += 1
+
+    def _batches(self) -> list[Batch]:
+        """The batches of the update that comes; an epoch's first one carries nothing over."""
+        epoch, update = divmod(self._position, self._per_epoch)
+        if update == 0:
+            self._carry = ()
+        first = update * self.settings.accumulate
+        places = range(first, min(first + self.settings.accumulate, self.lesson.per_epoch))
+        return [self.lesson.batch(epoch, place).to(self.device) for place in places]
+
+    def _products(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16")
+
+    @torch.no_grad()
+    def _step(self) -> None:
+        """Gradients are masked, then clipped; weights are masked after the step."""
+        gradients = [parameter.grad for parameter in self._pruned]
+        self._mask([torch.zeros_like(a) if g is None else g for g, a in zip(gradients, self._alive, strict=True)])
+        if self.settings.max_gradient_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self._parameters.values(), self.settings.max_gradient_norm, foreach=True)
+        dense = self.settings.length * self.steps_per_unit
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.settings, self._position, dense)
+        self.optimizer.step()
+        self._mask(self._pruned)
+
+    def weights(self, ticket: int) -> Weights:
+        """See Stack."""
+        return {name: parameter.detach().cpu().clone() for name, parameter in self._parameters.items()}
+
+    def optimizer_state(self, ticket: int) -> dict[str, Weights]:
+        """See Stack."""
+        return module_optimizer.read(self.optimizer, self._parameters)
+
+    def broken(self) -> list[int]:
+        """See Stack."""
+        finite = torch.stack([torch.isfinite(parameter).all() for parameter in self._parameters.values()])
+        return [] if bool(finite.all()) else [0]
+
+    def metrics(self) -> list[dict[str, float]]:
+        """See Stack: the mean loss of the updates since the last record."""
+        loss = float(self._loss) / max(1, self._updates)
+        self._loss.zero_()
+        self._updates = 0
+        return [{"loss/train": loss}]
+
+    @torch.no_grad()
+    def validate(self, go_on: Callable[[], bool]) -> list[dict[str, float]]:
+        """See Stack."""
+        self.module.eval()
+        with self._products():
+            return [self.lesson.validate(self.module, go_on)]
+
+    @torch.no_grad()
+    def evaluate(self, rows: Sequence[int], go_on: Callable[[], bool]) -> list[dict[str, float]]:
+        """See Stack: the test part is looked at here, and nowhere else."""
+        self.module.eval()
+        with self._products():
+            return [self.lesson.test(self.module, go_on) for _ in rows]
+
+    def keep(self, tickets: Sequence[int]) -> None:
+        """See Stack: there is one."""
+
+    def state(self) -> tuple[Arrays, dict[str, Any]]:
+        """See Stack."""
+        arrays = {f"weight/{name}": weight.numpy() for name, weight in self.weights(0).items()}
+        for entry, weights in self.optimizer_state(0).items():
+            arrays |= {f"optimizer/{entry}/{name}": weight.numpy() for name, weight in weights.items()}
+        arrays |= {f"carry/{i}": part.float().cpu().numpy() for i, part in enumerate(self._carry)}
+        arrays["loss"] = self._loss.reshape(1).cpu().numpy().copy()
+        return {**arrays, **self._draws.state()}, {"trained": self.trained, "updates": self._updates}
+
+    def restore(self, arrays: Arrays, values: dict[str, Any]) -> None:
+        """See Stack."""
+        self.trained, self._updates = values["trained"], values["updates"]
+        found = {key: torch.from_numpy(np.array(array)) for key, array in arrays.items()}
+        self._load(_under(found, "weight/"))
+        entries: dict[str, Weights] = {}
+        for key, weight in _under(found, "optimizer/").items():
+            entry, _, name = key.partition("/")
+            entries.setdefault(entry, {})[name] = weight
+        module_optimizer.fill(self.optimizer, self._parameters, entries)
+        carry = _under(found, "carry/")
+        self._carry = tuple(carry[str(i)].to(self.device) for i in range(len(carry)))
+        self._loss = found["loss"].reshape(()).to(self.device)
+        self._draws.restore(arrays)
+
+
+def _under(found: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): tensor for key, tensor in found.items() if key.startswith(prefix)}

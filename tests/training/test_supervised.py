@@ -1,0 +1,193 @@
+"""Supervised training of a ticket: masks hold, a plain loop is met, an interrupted run is the same run."""
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from lth_core.settings.supervised import Supervised
+from lth_core.training.schedule import learning_rate
+from lth_core.training.stack import Start
+from tests.lessons import Lines, Remembering, bits, half, network, stack, start
+
+ADAM = Supervised(learning_rate=1e-2, max_gradient_norm=0.5, weight_decay=0.01)
+SGD = Supervised(optimizer="sgd", momentum=0.9, learning_rate=0.1, weight_decay=0.01)
+
+
+@pytest.mark.parametrize("settings", [ADAM, SGD, ADAM.model_copy(update={"optimizer": "adamw"})])
+def test_nothing_outside_the_mask_lives_in_weights_or_optimizer(settings: Supervised) -> None:
+    mask = half()
+    one = stack(settings, start(mask=mask))
+    for _ in range(12):
+        one.update()
+    for entry in [one.weights(0), *(e for name, e in one.optimizer_state(0).items() if name != "count")]:
+        assert all(bool((entry[name][~alive] == 0).all()) for name, alive in mask.items())
+        assert any(bool((entry[name][alive] != 0).any()) for name, alive in mask.items())
+
+
+def test_a_ticket_trains_as_a_plain_loop_in_which_dead_weights_do_not_exist() -> None:
+    # A whole output unit is dead: the plain loop simply lacks it in the norm that clips.
+    mask = {name: torch.ones(shape, dtype=torch.bool) for name, shape in network().shapes().items()}
+    mask["output.weight"][2], mask["output.bias"][2] = False, False
+    one = stack(ADAM, start(mask=mask))
+    module = Remembering()
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            parameter.copy_(network().initialise(0)[name] * mask[name])
+    optimizer = torch.optim.Adam(module.parameters(), 1e-2, weight_decay=0.01)
+    lesson, carry = Lines(0), ()
+    for place in range(4):
+        batch = lesson.batch(0, place)
+        module.train()
+        with one._draws.lent():
+            pass  # dropout below draws from the same stream: both loops are given the same state in turn
+        state = one._draws.state()
+        optimizer.zero_grad()
+        with one._draws.lent():
+            loss, carry = lesson.loss(module, batch, carry)
+        (loss / batch.predictions).backward()
+        one._draws.restore(state)
+        living = torch.cat([(p.grad * mask[n]).flatten() for n, p in module.named_parameters()])
+        for name, parameter in module.named_parameters():
+            parameter.grad *= mask[name] * torch.clamp(0.5 / (living.norm() + 1e-6), max=1.0)
+        optimizer.step()
+        one.update()
+    for name, parameter in module.named_parameters():
+        torch.testing.assert_close(one.weights(0)[name], parameter.detach() * mask[name], rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("settings", [ADAM, SGD, ADAM.model_copy(update={"accumulate": 2, "unit": "epochs"})])
+@pytest.mark.parametrize("at", [1, 4, 7])
+def test_a_training_restored_anywhere_goes_on_with_the_same_bits(settings: Supervised, at: int) -> None:
+    whole = stack(settings, start(mask=half()))
+    for _ in range(11):
+        whole.update()
+    first = stack(settings, start(mask=half()))
+    for _ in range(at):
+        first.update()
+    torch.manual_seed(12345)  # what else runs in the process
+    torch.rand(7)
+    second = stack(settings, start(mask=half()))
+    second.restore(*first.state())
+    for _ in range(11 - at):
+        torch.rand(3)
+        second.update()
+    assert bits(second) == bits(whole)
+    assert second.metrics() == whole.metrics()
+
+
+@pytest.mark.parametrize("part", ["weight/", "optimizer/exp_avg/", "optimizer/count", "carry/", "generator/", "loss"])
+def test_each_part_of_the_state_matters(part: str) -> None:
+    whole = stack(ADAM, start())
+    for _ in range(4):
+        whole.update()
+    first = stack(ADAM, start())
+    for _ in range(3):
+        first.update()
+    arrays, values = first.state()
+    other, _ = stack(ADAM, start(seed=1)).state()
+    found = [name for name in arrays if name.startswith(part)]
+    assert found
+    for name in found:
+        arrays[name] = other[name] if name in other else 0 * arrays[name]
+    second = stack(ADAM, start())
+    second.restore(arrays, values)
+    second.update()
+    assert (bits(second), second.metrics()) != (bits(whole), whole.metrics())
+
+
+def test_training_leaves_the_global_generator_where_it_was() -> None:
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    one = stack(ADAM, start())
+    one.update()
+    assert torch.equal(torch.rand(4), expected)
+
+
+def test_accumulated_batches_are_one_update_on_all_their_predictions() -> None:
+    accumulating = stack(Supervised(optimizer="sgd", accumulate=5, unit="epochs"), start())
+    before = accumulating.weights(0)
+    accumulating.module.eval()  # without dropout, so that the sum can be computed beside it
+    accumulating.module.train = lambda mode=True: accumulating.module  # type: ignore[method-assign]
+    accumulating.update()
+    assert int(accumulating.counter[0]) == 1
+    module, lesson, carry, total = Remembering().eval(), Lines(0), (), torch.zeros(())
+    module.load_state_dict(before)
+    for place in range(5):
+        loss, carry = lesson.loss(module, lesson.batch(0, place), carry)
+        total = total + loss
+    (total / 54).backward()
+    for name, parameter in module.named_parameters():
+        torch.testing.assert_close(accumulating.weights(0)[name], before[name] - 1e-3 * parameter.grad)
+
+
+@pytest.mark.parametrize(("unit", "first"), [("epochs", 1), ("updates", 5), ("updates", 7)])
+def test_a_ticket_that_continues_sees_what_the_dense_run_saw_from_there(unit: Any, first: int) -> None:
+    settings = Supervised(unit=unit, length=20, learning_rate_schedule="linear", warmup=3)
+    seen: list[tuple[int, int]] = []
+
+    class Watched(Lines):
+        def batch(self, epoch: int, place: int) -> Any:
+            seen.append((epoch, place))
+            return super().batch(epoch, place)
+
+    one = stack(settings, start(span=(first, 20)))
+    one.lesson = Watched(0)
+    one.update()
+    at = first * (5 if unit == "epochs" else 1)
+    assert seen == [divmod(at, 5)]
+    assert one.optimizer.param_groups[0]["lr"] == learning_rate(settings, at, 100 if unit == "epochs" else 20)
+
+
+def test_optimizer_entries_of_the_rewind_point_are_taken_over_masked() -> None:
+    dense = stack(ADAM, start())
+    for _ in range(5):
+        dense.update()
+    mask = half()
+    own = start(mask=mask, optimizer=dense.optimizer_state(0))
+    taken = stack(ADAM, own).optimizer_state(0)
+    for name, alive in mask.items():
+        assert torch.equal(taken["exp_avg"][name], dense.optimizer_state(0)["exp_avg"][name] * alive)
+    assert float(taken["count"]["count"]) == 5
+
+
+@given(
+    schedule=st.sampled_from(["constant", "linear", "inverse_sqrt"]),
+    warmup=st.integers(0, 50),
+    updates=st.integers(60, 500),
+)
+def test_rates_rise_to_the_peak_and_never_rise_after_it(schedule: Any, warmup: int, updates: int) -> None:
+    settings = Supervised(learning_rate_schedule=schedule, warmup=warmup, learning_rate=2.0)
+    rates = [learning_rate(settings, update, updates) for update in range(updates)]
+    assert all(a < b for a, b in pairwise(rates[:warmup]))
+    assert all(a >= b for a, b in pairwise(rates[warmup:]))
+    assert max(rates) == pytest.approx(2.0)
+
+
+def test_a_module_with_a_parameter_that_is_not_finite_is_broken() -> None:
+    own = start()
+    broken = Start(
+        0, {n: w * float("nan") if n == "output.bias" else w for n, w in own.weights.items()}, own.mask, 0, 9
+    )
+    assert stack(ADAM, own).broken() == []
+    assert stack(ADAM, broken).broken() == [0]
+
+
+def test_fresh_parameters_follow_from_their_seed_alone() -> None:
+    torch.manual_seed(1)
+    first = network().initialise(5)
+    torch.manual_seed(2)
+    assert all(torch.equal(first[n], w) for n, w in network().initialise(5).items())
+    assert any(not torch.equal(first[n], w) for n, w in network().initialise(6).items())
+
+
+def test_every_parameter_is_in_a_group_by_kind() -> None:
+    groups = network().groups()
+    assert groups["output.bias"] == {"output", "biases"}
+    assert groups["cell.weight_ih_l0"] == {"recurrent", "weights"}
+    assert isinstance(network().module(), nn.Module)
