@@ -208,10 +208,10 @@ VERBS = tuple(
     for ich, du, er in [singular.split()]
 )
 
-_ONES = "one two three four five six seven eight nine ten eleven twelve".split()
-_EINS = "eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf".split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-_ZEHNER = "zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig".split()
+_ONES = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+_EINS = ["eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun", "zehn", "elf", "zwölf"]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+_ZEHNER = ["zwanzig", "dreißig", "vierzig", "fünfzig", "sechzig", "siebzig", "achtzig", "neunzig"]
 
 
 def number_words(value: int) -> tuple[str, str]:

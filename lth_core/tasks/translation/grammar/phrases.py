@@ -115,15 +115,15 @@ class NounPhrase:
             return definite_article(case, slot)
         if word in _DETERMINERS:
             return _DETERMINERS[word] + _DER[case][slot]
-        bare = slot in "mn" and case == "nom" or slot == "n" and case == "acc"
+        bare = (slot in "mn" and case == "nom") or (slot == "n" and case == "acc")
         return _EIN_WORDS[word] + ("" if bare else _DER[case][slot])
 
     def _adjective_ending(self, case: str, slot: str) -> str:
         """Strong where the determiner shows no case, else weak: -e in a few places, -en in the rest."""
-        bare = self.determiner in _EIN_WORDS and (slot in "mn" and case == "nom" or slot == "n" and case == "acc")
+        bare = self.determiner in _EIN_WORDS and ((slot in "mn" and case == "nom") or (slot == "n" and case == "acc"))
         if self.determiner == "number" or bare:
             return _DER[case][slot]
-        short = slot != "p" and (case == "nom" or case == "acc" and slot in "fn")
+        short = slot != "p" and (case == "nom" or (case == "acc" and slot in "fn"))
         return "e" if short else "en"
 
 

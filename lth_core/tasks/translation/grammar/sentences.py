@@ -6,11 +6,22 @@ from dataclasses import replace
 from typing import TypeVar
 
 from lth_core.tasks.translation.grammar.clauses import (
-    MODALS, Clause, Phrase, english, english_question, german, german_final,
+    MODALS,
+    Clause,
+    Phrase,
+    english,
+    english_question,
+    german,
+    german_final,
 )  # fmt: skip
 from lth_core.tasks.translation.grammar.lexicon import ADJECTIVES, NOUNS, VERBS, Adjective, Noun, Verb
 from lth_core.tasks.translation.grammar.phrases import (
-    PRONOUNS, NounPhrase, Pronoun, Words, definite_article, prepositional,
+    PRONOUNS,
+    NounPhrase,
+    Pronoun,
+    Words,
+    definite_article,
+    prepositional,
 )  # fmt: skip
 
 T = TypeVar("T")
