@@ -216,6 +216,6 @@ def grouping(name: str) -> set[str]:
 def _sinusoids(longest: int, width: int) -> Tensor:
     """(longest, width): sines in the first half of the columns, cosines in the second, wavelengths to 10,000 x 2 pi."""
     half = width // 2
-    rates = torch.exp(torch.arange(half) * (-math.log(10_000.0) / max(1, half - 1)))
+    rates = torch.exp(torch.arange(half) * (-math.log(10_000.0) / half))
     angles = torch.arange(longest)[:, None] * rates
     return torch.cat([angles.sin(), angles.cos()], 1)
