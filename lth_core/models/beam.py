@@ -65,7 +65,7 @@ def _continuations(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The best 2K next tokens of each sentence, the hypotheses they continue, their log-probabilities: (N, 2K) each."""
     n, beam, size = logs.shape
-    logs[:, :, list((*search.never, search.start))] = -float("inf")
+    logs[:, :, [*search.never, search.start]] = -float("inf")
     last = (longest <= length)[:, None, None]
     others = torch.arange(size, device=logs.device) != search.end
     logs = logs.masked_fill(last & others, -float("inf"))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lth_core.errors import InputError
 from lth_core.models.module import ModuleNetwork
-from lth_core.models.transformer import PAD
+from lth_core.models.translator import Special
 from lth_core.settings.networks import PretrainedSeq2Seq, Seq2Seq
 from lth_core.text import one_line
 from lth_core.tickets.mask import Weights
@@ -25,6 +25,7 @@ class TransformersTranslator(nn.Module):
 
     def __init__(self, model: Any) -> None:
         super().__init__()
+        self.pad = model.config.pad_token_id
         for module in model.modules():
             for name, parameter in list(module.named_parameters(recurse=False)):
                 if not parameter.requires_grad:
@@ -35,24 +36,24 @@ class TransformersTranslator(nn.Module):
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
         """See Translator."""
         out = self.model(
-            input_ids=source, attention_mask=(source != PAD).long(), decoder_input_ids=target, use_cache=False
+            input_ids=source, attention_mask=(source != self.pad).long(), decoder_input_ids=target, use_cache=False
         )
         return cast(Tensor, out.logits)
 
     def decoding(self, source: Tensor, beam: int) -> "TransformersDecoding":
         """See Translator."""
-        return TransformersDecoding(self.model, source, beam)
+        return TransformersDecoding(self.model, source, (source != self.pad).long(), beam)
 
 
 class TransformersDecoding:
     """See Decoding: every hypothesis is a sentence of its own to transformers."""
 
-    def __init__(self, model: Any, source: Tensor, beam: int) -> None:
+    def __init__(self, model: Any, source: Tensor, seen: Tensor, beam: int) -> None:
         from transformers import DynamicCache, EncoderDecoderCache
 
         self._model, self._beam = model, beam
-        self._seen = (source != PAD).long().repeat_interleave(beam, 0)
-        memory = model.get_encoder()(input_ids=source, attention_mask=(source != PAD).long())[0]
+        self._seen = seen.repeat_interleave(beam, 0)
+        memory = model.get_encoder()(input_ids=source, attention_mask=seen)[0]
         self._memory = memory.repeat_interleave(beam, 0)
         self._past = EncoderDecoderCache(DynamicCache(), DynamicCache())
 
@@ -87,8 +88,8 @@ def grouping(name: str) -> set[str]:
     return {*side, "attention" if "attn" in name.lower() or "attention" in name.lower() else "feed_forward"}
 
 
-def marian(sizes: Seq2Seq, vocabulary: int, longest: int, start: int, end: int) -> Callable[[], nn.Module]:
-    """Makes Marian networks of these sizes; `start` and `end` are the tokens that open and close a target."""
+def marian(sizes: Seq2Seq, vocabulary: int, longest: int, special: Special) -> Callable[[], nn.Module]:
+    """Makes Marian networks of these sizes."""
     from transformers import MarianConfig, MarianMTModel
 
     config = MarianConfig(
@@ -96,16 +97,16 @@ def marian(sizes: Seq2Seq, vocabulary: int, longest: int, start: int, end: int) 
         decoder_layers=sizes.decoder_layers, encoder_attention_heads=sizes.heads, decoder_attention_heads=sizes.heads,
         encoder_ffn_dim=sizes.feed_forward, decoder_ffn_dim=sizes.feed_forward, dropout=sizes.dropout,
         attention_dropout=0.0, activation_dropout=0.0, activation_function="relu", scale_embedding=True,
-        max_position_embeddings=longest, pad_token_id=PAD, decoder_start_token_id=start, eos_token_id=end,
-        forced_eos_token_id=end, init_std=sizes.width**-0.5,
+        max_position_embeddings=longest, pad_token_id=special.pad,
+        decoder_start_token_id=special.start, eos_token_id=special.end, forced_eos_token_id=special.end, init_std=sizes.width**-0.5,
     )  # fmt: skip
     return lambda: TransformersTranslator(MarianMTModel(config))
 
 
-def pretrained(settings: PretrainedSeq2Seq, vocabulary: int, start: int, end: int) -> ModuleNetwork:
-    """The network whose dense start is the checkpoint, whatever the seed.
+def pretrained(settings: PretrainedSeq2Seq, vocabulary: int) -> ModuleNetwork:
+    """The network whose dense start is the checkpoint, whatever the seed; vocabulary: tokens that the task uses.
 
-    Raises InputError where it cannot be had or does not fit the task's tokens.
+    Raises InputError where it cannot be had or knows fewer tokens.
     """
     from transformers import AutoConfig, AutoModelForSeq2SeqLM
 
@@ -114,19 +115,12 @@ def pretrained(settings: PretrainedSeq2Seq, vocabulary: int, start: int, end: in
         config = AutoConfig.from_pretrained(settings.checkpoint)
         loaded = AutoModelForSeq2SeqLM.from_pretrained(settings.checkpoint, dtype=torch.float32)
     except (OSError, ValueError, KeyError, ImportError) as error:
-        reason = one_line(str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__, 200)
         raise InputError(
-            f"{shown}: accepted is a folder or the id of a sequence-to-sequence model of transformers: {reason}"
+            f"{shown}: accepted is a folder or the id of a sequence-to-sequence model of transformers "
+            f"({one_line(error, 200)})"
         ) from None
-    for name, own, asked in (
-        ("vocab_size", config.vocab_size, vocabulary),
-        ("pad_token_id", config.pad_token_id, PAD),
-        ("decoder_start_token_id", config.decoder_start_token_id, start),
-        ("eos_token_id", config.eos_token_id, end),
-    ):
-        # A vocabulary may be padded beyond its tokens; the tokens themselves must be the same.
-        if (own < asked) if name == "vocab_size" else (own != asked):
-            raise InputError(f"{shown}: its {name} is {own}, the task's tokenizer has {asked}: they must be the same")
+    if config.vocab_size < vocabulary:
+        raise InputError(f"{shown}: has {config.vocab_size} tokens, the task's tokenizer {vocabulary}")
     trained: Weights = {
         name: parameter.detach().clone() for name, parameter in TransformersTranslator(loaded).named_parameters()
     }

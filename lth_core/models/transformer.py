@@ -13,10 +13,6 @@ from torch.nn.functional import dropout, embedding, linear, log_softmax, scaled_
 
 from lth_core.settings.networks import Seq2Seq
 
-PAD = 0
-"""The token that fills up; every network of translation agrees on it."""
-
-
 class Projection(nn.Linear):
     """A linear layer of `parts` blocks side by side, each started as a layer of its own; biases start at zero.
 
@@ -127,13 +123,13 @@ class DecoderLayer(nn.Module):
 
 
 class Transformer(nn.Module):
-    """The whole network for a joint vocabulary of so many tokens and sentences of at most so many."""
+    """The whole network for a joint vocabulary of so many tokens and sentences of at most so many; pad fills up."""
 
     positions: Tensor
 
-    def __init__(self, sizes: Seq2Seq, vocabulary: int, longest: int) -> None:
+    def __init__(self, sizes: Seq2Seq, vocabulary: int, longest: int, pad: int = 0) -> None:
         super().__init__()
-        self.sizes = sizes
+        self.sizes, self.pad = sizes, pad
         self.embedding = nn.Parameter(torch.randn(vocabulary, sizes.width) * sizes.width**-0.5)
         self.encoder = nn.ModuleList(EncoderLayer(sizes) for _ in range(sizes.encoder_layers))
         self.decoder = nn.ModuleList(DecoderLayer(sizes) for _ in range(sizes.decoder_layers))
@@ -149,7 +145,7 @@ class Transformer(nn.Module):
 
     def encode(self, source: Tensor) -> tuple[Tensor, Tensor | None]:
         """(N, S, width), and where there is a token (N, 1, 1, S), None if everywhere (asked on the CPU only)."""
-        seen: Tensor | None = (source != PAD)[:, None, None, :]
+        seen: Tensor | None = (source != self.pad)[:, None, None, :]
         if source.device.type == "cpu" and seen is not None and bool(seen.all()):
             seen = None
         x = self._embedded(source, 0)

@@ -1,8 +1,18 @@
 """What translation asks of a network, whoever wrote it: teacher-forced logits, and decoding with cached states."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Special:
+    """Tokens that are no words: what fills up, what opens a target, what ends source and target."""
+
+    pad: int
+    start: int
+    end: int
 
 
 class Decoding(Protocol):

@@ -5,16 +5,19 @@ from collections.abc import Sequence
 from lth_core.experiment import Experiment
 from lth_core.models.mlp import ActorCritic
 from lth_core.models.module import ModuleNetwork
-from lth_core.settings.networks import MLP
+from lth_core.settings.networks import MLP, PretrainedSeq2Seq, Seq2Seq
 from lth_core.settings.reinforcement import A2C, PPO
 from lth_core.settings.supervised import Supervised
+from lth_core.settings.tasks import TranslationTask
 from lth_core.tasks import environments
+from lth_core.tasks.translation import corpus
 from lth_core.tickets.network import Network
 from lth_core.training.a2c import StackedA2C
 from lth_core.training.lesson import Lesson
 from lth_core.training.ppo import StackedPPO
 from lth_core.training.stack import Stack, Start
 from lth_core.training.supervised import SupervisedStack
+from lth_core.training.translation import TranslationLesson, translator_network
 
 
 def make_model(experiment: Experiment) -> Network:
@@ -22,6 +25,8 @@ def make_model(experiment: Experiment) -> Network:
     if isinstance(experiment.model, MLP):
         probe = environments.make(experiment.task, [0], 1)
         return ActorCritic(experiment.model, probe.inputs, probe.actions, probe.continuous)
+    if isinstance(experiment.model, Seq2Seq | PretrainedSeq2Seq) and isinstance(experiment.task, TranslationTask):
+        return translator_network(experiment.model, experiment.task)
     raise TypeError(f"no network of kind {experiment.model.kind}")
 
 
@@ -40,4 +45,7 @@ def make_stack(experiment: Experiment, model: Network, starts: Sequence[Start], 
 
 def make_lesson(experiment: Experiment, seed: int) -> Lesson:
     """The examples of one ticket of a chain."""
+    task, training = experiment.task, experiment.training
+    if isinstance(task, TranslationTask) and isinstance(training, Supervised):
+        return TranslationLesson(task, training, corpus.load(task), seed)
     raise TypeError(f"no examples of {experiment.task.kind}")

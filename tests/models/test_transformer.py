@@ -10,11 +10,12 @@ from torch import Tensor
 from lth_core.models.beam import Search, translate
 from lth_core.models.exchange import to_marian
 from lth_core.models.module import ModuleNetwork
-from lth_core.models.transformer import PAD, Transformer, grouping
+from lth_core.models.transformer import Transformer, grouping
+from lth_core.models.translator import Special
 from lth_core.settings.networks import Seq2Seq
 
 TINY = Seq2Seq(width=16, feed_forward=24, heads=2, encoder_layers=2, decoder_layers=2, dropout=0.0)
-START, END = 1, 2
+PAD, START, END = 0, 1, 2
 
 
 def own(sizes: Seq2Seq = TINY, vocabulary: int = 20, seed: int = 0) -> Transformer:
@@ -42,7 +43,7 @@ def test_base_and_big_have_the_published_numbers_of_parameters(
     else:
         from lth_core.models import marian
 
-        network = ModuleNetwork(marian.marian(sizes, 32_768, 256, START, END), marian.grouping)
+        network = ModuleNetwork(marian.marian(sizes, 32_768, 256, Special(PAD, START, END)), marian.grouping)
     assert sum(shape.numel() for shape in network.shapes().values()) / 1e6 == pytest.approx(millions, abs=0.05)
 
 
@@ -61,7 +62,7 @@ def test_it_computes_what_marian_computes_with_the_same_weights() -> None:
     from lth_core.models import marian
 
     model = own()
-    theirs = marian.marian(TINY, 20, 32, START, END)().eval()
+    theirs = marian.marian(TINY, 20, 32, Special(PAD, START, END))().eval()
     missing, unexpected = theirs.model.load_state_dict(to_marian(dict(model.named_parameters())), strict=False)
     assert not unexpected
     assert all("positions" in name or "final_logits_bias" in name for name in missing)
