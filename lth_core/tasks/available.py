@@ -1,6 +1,6 @@
 """Whether a task can be had on this machine: its environment, its data. Imports no torch."""
 
-from lth_core.settings.tasks import AtariTask, ControlTask, LanguageModelTask, Task
+from lth_core.settings.tasks import AtariTask, ControlTask, LanguageModelTask, Task, TranslationTask
 
 
 def check(task: Task) -> None:
@@ -17,3 +17,7 @@ def check(task: Task) -> None:
         from lth_core.tasks.text import corpus
 
         corpus.check(task)
+    elif isinstance(task, TranslationTask):
+        from lth_core.tasks.translation import corpus as pairs
+
+        pairs.check(task)

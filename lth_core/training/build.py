@@ -8,12 +8,22 @@ from lth_core.models.causal import causal
 from lth_core.models.convolutional import ConvolutionalActorCritic
 from lth_core.models.mlp import ActorCritic
 from lth_core.models.module import ModuleNetwork
-from lth_core.settings.networks import LSTM, MLP, Causal, Convolutional, Model, Transformer
+from lth_core.settings.networks import (
+    LSTM,
+    MLP,
+    Causal,
+    Convolutional,
+    Model,
+    PretrainedSeq2Seq,
+    Seq2Seq,
+    Transformer,
+)  # fmt: skip
 from lth_core.settings.reinforcement import A2C, PPO
 from lth_core.settings.supervised import Supervised
-from lth_core.settings.tasks import AtariTask, LanguageModelTask
+from lth_core.settings.tasks import AtariTask, LanguageModelTask, TranslationTask
 from lth_core.tasks import environments
 from lth_core.tasks.text import corpus
+from lth_core.tasks.translation import corpus as pairs
 from lth_core.tickets.network import Network
 from lth_core.training.a2c import StackedA2C
 from lth_core.training.language import LanguageLesson
@@ -21,6 +31,7 @@ from lth_core.training.lesson import Lesson
 from lth_core.training.ppo import StackedPPO
 from lth_core.training.stack import Stack, Start
 from lth_core.training.supervised import SupervisedStack
+from lth_core.training.translation import TranslationLesson, translator_network
 
 
 def make_model(experiment: Experiment) -> Network:
@@ -33,6 +44,8 @@ def make_model(experiment: Experiment) -> Network:
         return ConvolutionalActorCritic(experiment.model, experiment.task.shape, probe.actions)
     if isinstance(experiment.task, LanguageModelTask):
         return _language_model(experiment.model, experiment.task)
+    if isinstance(experiment.model, Seq2Seq | PretrainedSeq2Seq) and isinstance(experiment.task, TranslationTask):
+        return translator_network(experiment.model, experiment.task)
     raise TypeError(f"no network of kind {experiment.model.kind}")
 
 
@@ -62,6 +75,9 @@ def make_stack(experiment: Experiment, model: Network, starts: Sequence[Start], 
 
 def make_lesson(experiment: Experiment, seed: int) -> Lesson:
     """The examples of one ticket of a chain."""
-    if isinstance(experiment.task, LanguageModelTask) and isinstance(experiment.training, Supervised):
-        return LanguageLesson(corpus.load(experiment.task), experiment.task.window, experiment.training)
+    task, training = experiment.task, experiment.training
+    if isinstance(task, LanguageModelTask) and isinstance(training, Supervised):
+        return LanguageLesson(corpus.load(task), task.window, training)
+    if isinstance(task, TranslationTask) and isinstance(training, Supervised):
+        return TranslationLesson(task, training, pairs.load(task), seed)
     raise TypeError(f"no examples of {experiment.task.kind}")

@@ -16,6 +16,7 @@ from lth_core.randomness import stream_seed
 from lth_core.settings.supervised import Supervised
 from lth_core.tickets.mask import Weights
 from lth_core.training import module_optimizer
+from lth_core.training.averaging import Average
 from lth_core.training.generators import Draws
 from lth_core.training.lesson import Batch, Carry, Lesson
 from lth_core.training.schedule import learning_rate
@@ -42,6 +43,7 @@ class SupervisedStack(Stack):
         self._loss = torch.zeros((), device=self.device)
         self._updates = 0
         self._load(start.weights)
+        self._average = Average(self._parameters, settings.average, settings.average_every)
         self.optimizer = module_optimizer.make(settings, self._parameters)
         if start.optimizer:
             alive = start.mask
@@ -96,6 +98,7 @@ class SupervisedStack(Stack):
         self._step()
         self.trained += 1
         self._updates += 1
+        self._average.take(int(self.last[0]) * self.steps_per_unit - self._position)
 
     def _batches(self) -> list[Batch]:
         """The batches of the update that comes; an epoch's first one carries nothing over."""
@@ -153,7 +156,7 @@ class SupervisedStack(Stack):
     def evaluate(self, rows: Sequence[int], go_on: Callable[[], bool]) -> list[dict[str, float]]:
         """See Stack: the test part is looked at here, and nowhere else."""
         self.module.eval()
-        with self._products():
+        with self._products(), self._average.shown():
             return [self.lesson.test(self.module, go_on) for _ in rows]
 
     def keep(self, tickets: Sequence[int]) -> None:
@@ -166,7 +169,7 @@ class SupervisedStack(Stack):
             arrays |= {f"optimizer/{entry}/{name}": weight.numpy() for name, weight in weights.items()}
         arrays |= {f"carry/{i}": part.float().cpu().numpy() for i, part in enumerate(self._carry)}
         arrays["loss"] = self._loss.reshape(1).cpu().numpy().copy()
-        return {**arrays, **self._draws.state()}, {"trained": self.trained, "updates": self._updates}
+        return {**arrays, **self._average.state(), **self._draws.state()}, {"trained": self.trained, "updates": self._updates}
 
     def restore(self, arrays: Arrays, values: dict[str, Any]) -> None:
         """See Stack."""
@@ -181,6 +184,7 @@ class SupervisedStack(Stack):
         carry = _under(found, "carry/")
         self._carry = tuple(carry[str(i)].to(self.device) for i in range(len(carry)))
         self._loss = found["loss"].reshape(()).to(self.device)
+        self._average.restore(arrays)
         self._draws.restore(arrays)
 
 

@@ -1,0 +1,34 @@
+"""Weights of our Transformer under the names that transformers gives them, so that others can load a ticket."""
+
+from lth_core.tickets.mask import Weights
+
+_PARTS = {
+    "attention_norm": "self_attn_layer_norm", "source_attention_norm": "encoder_attn_layer_norm",
+    "feed_forward_norm": "final_layer_norm", "feed_forward.up": "fc1", "feed_forward.down": "fc2",
+    "attention.output": "self_attn.out_proj", "source_attention.output": "encoder_attn.out_proj",
+    "source_attention.query": "encoder_attn.q_proj",
+}  # fmt: skip
+_BLOCKS = {
+    "attention.query_key_value": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+    "source_attention.key_value": ("encoder_attn.k_proj", "encoder_attn.v_proj"),
+}
+
+
+def to_marian(weights: Weights) -> Weights:
+    """The parameters of `models.transformer.Transformer` as those of a MarianMTModel of the same sizes."""
+    found: Weights = {}
+    for name, weight in weights.items():
+        if name == "embedding":
+            for other in ("model.shared", "model.encoder.embed_tokens", "model.decoder.embed_tokens", "lm_head"):
+                found[f"{other}.weight"] = weight
+            continue
+        side, layer, rest = name.split(".", 2)
+        part, kind = rest.rsplit(".", 1)
+        prefix = f"model.{side}.layers.{layer}"
+        blocks = _BLOCKS.get(part)
+        if blocks is None:
+            found[f"{prefix}.{_PARTS[part]}.{kind}"] = weight
+        else:
+            for block, own in zip(blocks, weight.chunk(len(blocks)), strict=True):
+                found[f"{prefix}.{block}.{kind}"] = own.contiguous()
+    return found

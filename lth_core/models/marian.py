@@ -1,0 +1,133 @@
+"""Translation networks of `transformers`: Marian at any size (Vaswani et al.'s network), and checkpoints as a start.
+
+Importing a model of transformers takes seconds: here, and only in the worker. Knows no masks, no data.
+"""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from lth_core.errors import InputError
+from lth_core.models.module import ModuleNetwork
+from lth_core.models.translator import Special
+from lth_core.settings.networks import PretrainedSeq2Seq, Seq2Seq
+from lth_core.text import one_line
+from lth_core.tickets.mask import Weights
+
+
+class TransformersTranslator(nn.Module):
+    """A Translator around a sequence-to-sequence model of transformers.
+
+    What the model does not train, its sinusoids, becomes a buffer: a ticket's parameters are those that learn.
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.pad = model.config.pad_token_id
+        for module in model.modules():
+            for name, parameter in list(module.named_parameters(recurse=False)):
+                if not parameter.requires_grad:
+                    delattr(module, name)
+                    module.register_buffer(name, parameter.detach(), persistent=False)
+        self.model = model
+
+    def forward(self, source: Tensor, target: Tensor) -> Tensor:
+        """See Translator."""
+        out = self.model(
+            input_ids=source, attention_mask=(source != self.pad).long(), decoder_input_ids=target, use_cache=False
+        )
+        return cast(Tensor, out.logits)
+
+    def decoding(self, source: Tensor, beam: int) -> "TransformersDecoding":
+        """See Translator."""
+        return TransformersDecoding(self.model, source, (source != self.pad).long(), beam)
+
+
+class TransformersDecoding:
+    """See Decoding: every hypothesis is a sentence of its own to transformers."""
+
+    def __init__(self, model: Any, source: Tensor, seen: Tensor, beam: int) -> None:
+        from transformers import DynamicCache, EncoderDecoderCache
+
+        self._model, self._beam = model, beam
+        self._seen = seen.repeat_interleave(beam, 0)
+        memory = model.get_encoder()(input_ids=source, attention_mask=seen)[0]
+        self._memory = memory.repeat_interleave(beam, 0)
+        self._past = EncoderDecoderCache(DynamicCache(), DynamicCache())
+
+    def step(self, tokens: Tensor) -> Tensor:
+        """See Decoding."""
+        out = self._model(
+            encoder_outputs=(self._memory,), attention_mask=self._seen, decoder_input_ids=tokens.reshape(-1, 1),
+            past_key_values=self._past, use_cache=True,
+        )  # fmt: skip
+        logs = torch.log_softmax(out.logits[:, -1].float(), -1)
+        return logs.view(*tokens.shape, -1)
+
+    def select(self, rows: Tensor, beams: Tensor) -> None:
+        """See Decoding."""
+        flat = (rows[:, None] * self._beam + beams).flatten()
+        self._past.reorder_cache(flat)
+        self._seen, self._memory = self._seen[flat], self._memory[flat]
+
+
+def grouping(name: str) -> set[str]:
+    """The groups of a parameter of a model of transformers, by the names that they use."""
+    parts = name.split(".")
+    side = {side for side in ("encoder", "decoder") if side in parts}
+    if "lm_head" in parts:
+        return {"output"}
+    if "shared" in parts or "embed_tokens" in parts:
+        return {"embedding", "output"} if "shared" in parts else {"embedding"}
+    if "norm" in name.lower():
+        return {*side, "norm"}
+    if "embed" in name or "relative_attention_bias" in name:
+        return {*side, "embedding"}
+    return {*side, "attention" if "attn" in name.lower() or "attention" in name.lower() else "feed_forward"}
+
+
+def marian(sizes: Seq2Seq, vocabulary: int, longest: int, special: Special) -> Callable[[], nn.Module]:
+    """Makes Marian networks of these sizes."""
+    from transformers import MarianConfig, MarianMTModel
+
+    config = MarianConfig(
+        vocab_size=vocabulary, d_model=sizes.width, encoder_layers=sizes.encoder_layers,
+        decoder_layers=sizes.decoder_layers, encoder_attention_heads=sizes.heads, decoder_attention_heads=sizes.heads,
+        encoder_ffn_dim=sizes.feed_forward, decoder_ffn_dim=sizes.feed_forward, dropout=sizes.dropout,
+        attention_dropout=0.0, activation_dropout=0.0, activation_function="relu", scale_embedding=True,
+        max_position_embeddings=longest, pad_token_id=special.pad,
+        decoder_start_token_id=special.start, eos_token_id=special.end, forced_eos_token_id=special.end, init_std=sizes.width**-0.5,
+    )  # fmt: skip
+    return lambda: TransformersTranslator(MarianMTModel(config))
+
+
+def pretrained(settings: PretrainedSeq2Seq, vocabulary: int) -> ModuleNetwork:
+    """The network whose dense start is the checkpoint, whatever the seed; vocabulary: tokens that the task uses.
+
+    Raises InputError where it cannot be had or knows fewer tokens.
+    """
+    from transformers import AutoConfig, AutoModelForSeq2SeqLM
+
+    shown = f"model.checkpoint = {one_line(settings.checkpoint)}"
+    try:
+        config = AutoConfig.from_pretrained(settings.checkpoint)
+        loaded = AutoModelForSeq2SeqLM.from_pretrained(settings.checkpoint, dtype=torch.float32)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise InputError(
+            f"{shown}: accepted is a folder or the id of a sequence-to-sequence model of transformers "
+            f"({one_line(error, 200)})"
+        ) from None
+    if config.vocab_size < vocabulary:
+        raise InputError(f"{shown}: has {config.vocab_size} tokens, the task's tokenizer {vocabulary}")
+    trained: Weights = {
+        name: parameter.detach().clone() for name, parameter in TransformersTranslator(loaded).named_parameters()
+    }
+
+    def start_weights(seed: int) -> Weights:
+        return {name: weight.clone() for name, weight in trained.items()}
+
+    return ModuleNetwork(
+        lambda: TransformersTranslator(AutoModelForSeq2SeqLM.from_config(config)), grouping, start_weights
+    )

@@ -1,0 +1,159 @@
+"""The corpus of a translation task: token files mapped into memory, made once from the source, shared by all workers.
+
+Pairs longer than the limit or with an empty side are left out of training and counted; where BLEU is measured nothing
+is left out, and what is too long is cut and counted.
+"""
+
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lth_core.errors import InputError
+from lth_core.settings.tasks import TranslationTask
+from lth_core.tasks.text import cache
+from lth_core.tasks.translation import pairs, vocabulary
+from lth_core.tasks.translation.vocabulary import Vocabulary
+from lth_core.text import one_line
+
+FORMAT = 1
+"""Raised whenever the same source would give other token files."""
+Array = npt.NDArray[Any]
+_AT_ONCE = 2_000
+
+
+@dataclass(frozen=True)
+class Part:
+    """Pairs as tokens: all of them in a row, source before target; ends (2n,) is where each sentence ends."""
+
+    tokens: Array
+    ends: Array
+
+    def __len__(self) -> int:
+        return len(self.ends) // 2
+
+    def lengths(self) -> Array:
+        """(n, 2): tokens of source and target."""
+        return np.diff(self.ends, prepend=0).reshape(-1, 2)
+
+    def sentence(self, pair: int, side: int) -> Array:
+        """The tokens of source (0) or target (1)."""
+        number = 2 * pair + side
+        return self.tokens[self.ends[number - 1] if number else 0 : self.ends[number]]
+
+
+@dataclass(frozen=True)
+class ParallelCorpus:
+    """A task's parts, its vocabulary, and what was left out or cut on the way to them."""
+
+    parts: dict[str, Part]
+    vocabulary: Vocabulary
+    folder: Path
+    left_out: dict[str, int]
+    cut: dict[str, int]
+    digest: str
+
+    def texts(self, part: str) -> list[str]:
+        """The targets of a part as they were written; valid and test only."""
+        return (self.folder / f"{part}.txt").read_text().split("\n")
+
+    @property
+    def summary(self) -> str:
+        """Sizes and hashes, as an experiment's records keep them."""
+        sizes = ", ".join(f"{part} {len(found):,} pairs" for part, found in self.parts.items())
+        return (
+            f"{sizes}; left out of train {self.left_out['long']:,} too long, {self.left_out['empty']:,} empty; cut "
+            f"{self.cut['valid']:,} in valid, {self.cut['test']:,} in test; vocabulary {self.vocabulary.size:,}; "
+            f"tokens {self.digest[:16]}, tokenizer {self.vocabulary.digest[:16]}"
+        )
+
+
+def check(task: TranslationTask) -> None:
+    """InputError where the source is seen not to be had."""
+    if task.source in ("builtin", "files") or not (cache.folder() / "pairs" / cache.key(_facts(task))).is_dir():
+        pairs.check(task)
+
+
+def load(task: TranslationTask) -> ParallelCorpus:
+    """The task's corpus, converted now if it never was. Raises InputError for what cannot be had or read."""
+    folder, card = cache.prepared("pairs", cache.key(_facts(task)), lambda into: _convert(task, into))
+    kind = np.dtype(card["dtype"])
+    parts = {
+        part: Part(
+            np.memmap(folder / f"{part}.tokens", dtype=kind, mode="r"),
+            np.memmap(folder / f"{part}.ends", dtype=np.int64, mode="r"),
+        )
+        for part in pairs.PARTS
+    }
+    own = Vocabulary.from_json((folder / "vocabulary.json").read_text())
+    return ParallelCorpus(parts, own, folder, card["left_out"], card["cut"], cache.key(card["files"]))
+
+
+def _facts(task: TranslationTask) -> dict[str, Any]:
+    """What the token files follow from. A text file that has changed has another size or time."""
+    facts: dict[str, Any] = {
+        "format": FORMAT, "source": pairs.PRESETS.get(task.source, task.source), "languages": task.languages,
+        "vocabulary": task.vocabulary, "checkpoint": task.checkpoint, "pairs": task.pairs, "longest": task.longest,
+    }  # fmt: skip
+    if task.source == "files":
+        for part in pairs.PARTS:
+            for side, path in enumerate(pairs.files(task, part)):
+                found = path.stat()
+                facts[f"{part}.{side}"] = [str(path.resolve()), found.st_size, found.st_mtime_ns]
+    return facts
+
+
+def _read(task: TranslationTask, part: str) -> pairs.Pairs:
+    return itertools.islice(pairs.read(task, part), task.pairs if part == "train" else None)
+
+
+def _convert(task: TranslationTask, into: Path) -> dict[str, Any]:
+    if task.checkpoint is not None:
+        own = vocabulary.of_checkpoint(task.checkpoint)
+    else:
+        own = vocabulary.learn((text for pair in _read(task, "train") for text in pair), task.vocabulary)
+    (into / "vocabulary.json").write_text(own.to_json())
+    kind = np.dtype(np.uint16 if own.size <= 2**16 else np.int32)
+    left_out, cut = {"long": 0, "empty": 0}, {"valid": 0, "test": 0}
+    for part in pairs.PARTS:
+        ends = [0]
+        with (into / f"{part}.tokens").open("wb") as file:
+            for first, second in _encoded(own, _read(task, part)):
+                if part == "train" and not (first and second):
+                    left_out["empty"] += 1
+                    continue
+                # The last place is the end token's.
+                if max(len(first), len(second)) >= task.longest:
+                    if part == "train":
+                        left_out["long"] += 1
+                        continue
+                    cut[part] += 1
+                for sentence in (first, second):
+                    kept = sentence[: task.longest - 1]
+                    ends.append(ends[-1] + len(kept))
+                    file.write(np.array(kept, dtype=kind).tobytes())
+        _check_size(task, part, len(ends) // 2, left_out)
+        (into / f"{part}.ends").write_bytes(np.array(ends[1:], dtype=np.int64).tobytes())
+        if part != "train":
+            (into / f"{part}.txt").write_text("\n".join(" ".join(target.split()) for _, target in _read(task, part)))
+    return {"dtype": kind.str, "left_out": left_out, "cut": cut}
+
+
+def _check_size(task: TranslationTask, part: str, found: int, left_out: dict[str, int]) -> None:
+    if found == 0:
+        why = ""
+        if part == "train" and sum(left_out.values()):
+            why = f" ({left_out['long']:,} pairs were longer than task.longest = {task.longest} tokens)"
+        raise InputError(f"task.source = {json.dumps(one_line(task.source))}: its part {part} holds no pair{why}")
+
+
+def _encoded(own: Vocabulary, found: pairs.Pairs) -> Iterator[tuple[list[int], list[int]]]:
+    iterator = iter(found)
+    while some := list(itertools.islice(iterator, _AT_ONCE)):
+        sources, targets = zip(*some, strict=True)
+        yield from zip(own.encode(sources), own.encode(targets), strict=True)

@@ -1,0 +1,149 @@
+"""Sentence pairs of a task's parts, one at a time, from wherever its source is. Knows no tokens."""
+
+import functools
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lth_core.errors import InputError
+from lth_core.settings.tasks import TranslationTask
+from lth_core.tasks.text import hub
+from lth_core.tasks.text.lines import check_file, read_lines
+from lth_core.tasks.translation.grammar import sentences
+from lth_core.text import one_line
+
+PARTS = ("train", "valid", "test")
+PRESETS = {"multi30k": "bentrevett/multi30k", "wmt14": "wmt/wmt14:de-en"}
+BUILTIN = {"train": (0, 18_000), "valid": (18_000, 19_000), "test": (19_000, 20_000)}
+_SPLITS = {"train": "train", "valid": "validation", "test": "test"}
+Pairs = Iterator[tuple[str, str]]
+
+
+def read(task: TranslationTask, part: str) -> Pairs:
+    """Source and target of every pair of a part. InputError for what cannot be had or read."""
+    if task.source == "builtin":
+        first, last = BUILTIN[part]
+        found = iter(_builtin()[first:last])
+        return found if task.languages == ("en", "de") else ((german, english) for english, german in found)
+    if task.source == "files":
+        return _from_files(task, part)
+    return _from_hub(task, part)
+
+
+@functools.cache
+def _builtin() -> list[tuple[str, str]]:
+    return list(sentences.pairs(max(last for _, last in BUILTIN.values())))
+
+
+def check(task: TranslationTask) -> None:
+    """InputError where the source is seen not to be had: what is missing, empty or not text from the start."""
+    if task.source == "files":
+        for part in PARTS:
+            for path in files(task, part):
+                for _ in itertools.islice(read_lines(path), 1000):
+                    pass
+    elif task.source != "builtin":
+        hub.check(task.source)
+
+
+def files(task: TranslationTask, part: str) -> list[Path]:
+    """The files of a part: one of pairs, or one for each language. InputError names the field."""
+    field, name = f"task.{part}", str(getattr(task, part))
+    if _kind(name):
+        return [check_file(field, name)]
+    found = []
+    for language in task.languages:
+        options = [f"{name}.{language}", f"{name}.{language}.gz"]
+        there = [option for option in options if Path(option).exists()]
+        if not there:
+            raise InputError(
+                f"{field} = {one_line(name)}: neither {one_line(options[0])} nor {one_line(options[1])} is there; "
+                "accepted is the stem of a file for each language, or a .tsv or .jsonl file (plain or .gz)"
+            )
+        found.append(check_file(field, there[0]))
+    return found
+
+
+def _kind(name: str) -> str:
+    suffix = Path(name.removesuffix(".gz")).suffix
+    return suffix if suffix in (".tsv", ".jsonl") else ""
+
+
+def _from_files(task: TranslationTask, part: str) -> Pairs:
+    paths = files(task, part)
+    if len(paths) == 2:
+        yield from _side_by_side(paths[0], paths[1])
+        return
+    (path,) = paths
+    kind = _kind(path.name)
+    for number, line in enumerate(read_lines(path), 1):
+        if not line.strip():
+            continue
+        try:
+            yield _columns(line) if kind == ".tsv" else _object(json.loads(line), task.languages)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            first, second = task.languages
+            accepted = (
+                "two columns with a tab between them"
+                if kind == ".tsv"
+                else f'an object with texts "{first}" and "{second}", or with these in "translation"'
+            )
+            raise InputError(f"{one_line(path)}: line {number}: accepted is {accepted}") from None
+
+
+def _side_by_side(first: Path, second: Path) -> Pairs:
+    lines, others = read_lines(first), read_lines(second)
+    pairs = 0
+    missing = object()
+    for a, b in itertools.zip_longest(lines, others, fillvalue=missing):
+        if a is missing or b is missing:
+            left = 1 + sum(1 for _ in (others if a is missing else lines))
+            numbers = (pairs, pairs + left) if a is missing else (pairs + left, pairs)
+            raise InputError(
+                f"{one_line(first)} has {numbers[0]:,} lines and {one_line(second)} has {numbers[1]:,}: "
+                "line i of one must translate line i of the other"
+            )
+        pairs += 1
+        yield str(a), str(b)
+
+
+def _columns(line: str) -> tuple[str, str]:
+    first, second = line.split("\t")
+    return first, second
+
+
+def _object(row: Any, languages: tuple[str, str]) -> tuple[str, str]:
+    row = row.get("translation", row) if isinstance(row, dict) else None
+    first, second = row[languages[0]], row[languages[1]]
+    if not (isinstance(first, str) and isinstance(second, str)):
+        raise TypeError("no text")
+    return first, second
+
+
+def _from_hub(task: TranslationTask, part: str) -> Pairs:
+    """A data set with a column for each language, or with both in `translation`.
+
+    What `datasets` has cached is read without a network.
+    """
+    hub.check(task.source)
+    from datasets import load_dataset
+
+    shown = f'task.source = "{one_line(task.source)}"'
+    name, _, configuration = PRESETS.get(task.source, task.source).partition(":")
+    try:
+        rows: Any = load_dataset(name, configuration or None, split=_SPLITS[part])
+    except Exception as error:  # the library raises what it meets: connections, files, values
+        raise InputError(
+            f"{shown}: the split {_SPLITS[part]} of the data set cannot be had, neither from the hub nor from its "
+            f"cache ({type(error).__name__}: {one_line(error, 200)})"
+        ) from None
+    for row in rows:
+        try:
+            first, second = _object(row, task.languages)
+        except (KeyError, TypeError):
+            raise InputError(
+                f'{shown}: no texts "{task.languages[0]}" and "{task.languages[1]}" among {sorted(row)}'
+            ) from None
+        yield " ".join(first.split()), " ".join(second.split())

@@ -1,0 +1,93 @@
+"""Joint tokens of both languages: byte pairs learnt from the training pairs, or a checkpoint's own tokenizer."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lth_core.errors import InputError
+from lth_core.text import one_line
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+PAD, START, END, UNKNOWN = "<pad>", "<s>", "</s>", "<unk>"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """A tokenizer of the `tokenizers` library, and the numbers of the tokens that are no words."""
+
+    tokenizer: "Tokenizer"
+    pad: int
+    start: int
+    end: int
+
+    @property
+    def size(self) -> int:
+        """Tokens in all."""
+        return int(self.tokenizer.get_vocab_size())
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the tokenizer and of what its special tokens are."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Numbers of each text's tokens, without special ones."""
+        return [e.ids for e in self.tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+
+    def decode(self, numbers: Sequence[Sequence[int]]) -> list[str]:
+        """The texts that these tokens spell."""
+        return [text.strip() for text in self.tokenizer.decode_batch([list(n) for n in numbers])]
+
+    def to_json(self) -> str:
+        """All of it, as text; the same vocabulary gives the same text."""
+        return json.dumps({"tokenizer": self.tokenizer.to_str(), "special": [self.pad, self.start, self.end]})
+
+    @classmethod
+    def from_json(cls, text: str) -> "Vocabulary":
+        """The inverse of `to_json`."""
+        from tokenizers import Tokenizer
+
+        fields = json.loads(text)
+        return cls(Tokenizer.from_str(fields["tokenizer"]), *fields["special"])
+
+
+def learn(texts: Iterable[str], size: int) -> Vocabulary:
+    """Byte-pair encoding with `size` tokens, or as many as the texts give; words and marks are never joined.
+
+    The same texts give the same bytes. Spaces belong to the word behind them, so that texts are spelt back exactly.
+    """
+    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN))
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    special = [AddedToken(token, special=True) for token in (PAD, START, END, UNKNOWN)]
+    # Only bytes that occur are tokens: in a vocabulary of some hundred, all 256 would take much of the room.
+    tokenizer.train_from_iterator(
+        texts, trainers.BpeTrainer(vocab_size=size, special_tokens=special, show_progress=False)
+    )
+    return Vocabulary(tokenizer, 0, 1, 2)
+
+
+def of_checkpoint(name: str) -> Vocabulary:
+    """The tokenizer of a sequence-to-sequence checkpoint: a folder, or an id of the Hugging Face hub."""
+    from transformers import AutoConfig, AutoTokenizer
+
+    try:
+        found: Any = AutoTokenizer.from_pretrained(name)
+        config: Any = AutoConfig.from_pretrained(name)
+        special = (config.pad_token_id, config.decoder_start_token_id, config.eos_token_id)
+        vocabulary = Vocabulary(found.backend_tokenizer, *special)
+    except (OSError, ValueError, AttributeError, ImportError) as error:
+        raise InputError(
+            f"task.checkpoint = {one_line(name)}: no tokenizer in the form of tokenizers can be had of it "
+            f"({one_line(error, 200)})"
+        ) from None
+    if None in special:
+        raise InputError(f"task.checkpoint = {one_line(name)}: names no tokens for padding, start and end of a target")
+    return vocabulary

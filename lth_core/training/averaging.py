@@ -1,0 +1,68 @@
+"""Checkpoint averaging: the mean of weights at the last few points of a training is what is evaluated."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lth_core.training.stack import Arrays
+
+
+class Average:
+    """The mean of `count` snapshots, `every` updates apart, the last of them at the end of the training.
+
+    The end is known, so that a running sum is all there is to keep. A weight that is zero throughout is zero in it.
+    """
+
+    def __init__(self, parameters: Mapping[str, nn.Parameter], count: int, every: int) -> None:
+        self._parameters, self._count, self._every = parameters, count, every
+        self._taken = 0
+        self._sums: dict[str, Tensor] = {}
+
+    @torch.no_grad()
+    def take(self, left: int) -> None:
+        """Add the weights as they are, where this is the point for it: `left` updates before the end."""
+        if self._count == 1 or left % self._every or left // self._every >= self._count:
+            return
+        if not self._sums:
+            self._sums = {name: torch.zeros_like(parameter) for name, parameter in self._parameters.items()}
+        for name, total in self._sums.items():
+            total += self._parameters[name]
+        self._taken += 1
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """For this long the parameters hold the mean; without any snapshot they stay what they are."""
+        if not self._taken:
+            yield
+            return
+        own = {name: parameter.detach().clone() for name, parameter in self._parameters.items()}
+        try:
+            self._put({name: total / self._taken for name, total in self._sums.items()})
+            yield
+        finally:
+            self._put(own)
+
+    @torch.no_grad()
+    def _put(self, weights: Mapping[str, Tensor]) -> None:
+        for name, parameter in self._parameters.items():
+            parameter.copy_(weights[name])
+
+    def state(self) -> Arrays:
+        """The sum and how much is in it; nothing before the first snapshot."""
+        if not self._taken:
+            return {}
+        sums = {f"average/{name}": total.detach().cpu().numpy().copy() for name, total in self._sums.items()}
+        return {"averaged": np.array([self._taken]), **sums}
+
+    def restore(self, arrays: Arrays) -> None:
+        """The inverse of `state`."""
+        self._taken = int(arrays["averaged"][0]) if "averaged" in arrays else 0
+        self._sums = {}
+        if self._taken:
+            self._sums = {
+                name: torch.from_numpy(np.array(arrays[f"average/{name}"])).to(parameter.device)
+                for name, parameter in self._parameters.items()
+            }

@@ -1,0 +1,259 @@
+"""Sentence pairs from files, their tokens and batches: what is read, what is refused and how, what stays the same."""
+
+import gzip
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lth_core.errors import InputError
+from lth_core.settings.tasks import TranslationTask
+from lth_core.tasks.translation import bleu, corpus, pairs, vocabulary
+from lth_core.tasks.translation.batches import TokenBatches
+from lth_core.tasks.translation.grammar import sentences
+
+SOME = list(sentences.pairs(60))
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LTH_CACHE", str(tmp_path / "cache"))
+
+
+def write_moses(folder: Path, stem: str, found: list[tuple[str, str]], suffix: str = "") -> str:
+    for side, language in enumerate(("en", "de")):
+        text = "".join(pair[side] + "\n" for pair in found).encode()
+        path = folder / f"{stem}.{language}{suffix}"
+        path.write_bytes(gzip.compress(text) if suffix else text)
+    return str(folder / stem)
+
+
+def task(folder: Path, **fields: Any) -> TranslationTask:
+    """Sixty pairs in files of their own."""
+    for part in pairs.PARTS:
+        if part not in fields:
+            fields[part] = write_moses(folder, part, SOME)
+    return TranslationTask(**{"source": "files", "vocabulary": 300, **fields})
+
+
+@pytest.mark.parametrize("form", ["moses", "moses.gz", "tsv", "tsv.gz", "jsonl", "jsonl of translations"])
+def test_every_form_of_file_gives_the_same_pairs(tmp_path: Path, form: str) -> None:
+    if form.startswith("moses"):
+        name = write_moses(tmp_path, "mine", SOME, ".gz" if form.endswith("gz") else "")
+    else:
+        name = str(tmp_path / f"mine.{form.split()[0]}")
+        if form.startswith("tsv"):
+            lines = ["\t".join(pair) for pair in SOME]
+        else:
+            rows = [{"en": first, "de": second} for first, second in SOME]
+            lines = [json.dumps({"translation": row} if "translations" in form else row) for row in rows]
+        text = "\n".join(lines).encode()
+        Path(name).write_bytes(gzip.compress(text) if name.endswith("gz") else text)
+    assert list(pairs.read(task(tmp_path, train=name), "train")) == SOME
+
+
+def test_languages_say_the_direction(tmp_path: Path) -> None:
+    swapped = task(tmp_path).model_copy(update={"languages": ("de", "en")})
+    assert list(pairs.read(swapped, "train")) == [(second, first) for first, second in SOME]
+
+
+def _say(found: TranslationTask) -> str:
+    with pytest.raises(InputError) as caught:
+        corpus.load(found)
+    return str(caught.value)
+
+
+def test_unequal_line_counts_are_named_with_their_numbers(tmp_path: Path) -> None:
+    stem = write_moses(tmp_path, "odd", SOME)
+    with Path(f"{stem}.en").open("a") as file:
+        file.write("One.\nTwo.\n")
+    said = _say(task(tmp_path, train=stem))
+    assert "odd.en has 62 lines" in said and "odd.de has 60" in said
+    Path(f"{stem}.en").write_text("One.\n")
+    assert "odd.en has 1 lines" in _say(task(tmp_path, train=stem)) and "60" in _say(task(tmp_path, train=stem))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "task.train = {stem}.de: the file is empty"),
+        ("Gr\u00fc\u00dfe.\n".encode("latin-1"), "line 1 is not UTF-8 text"),
+        (b"\n" * 60, "its part train holds no pair"),
+    ],
+)
+def test_files_that_hold_no_text_are_refused_in_a_sentence(tmp_path: Path, content: bytes, words: str) -> None:
+    stem = write_moses(tmp_path, "bad", SOME[:1] if b"\xfc" in content else SOME)
+    Path(f"{stem}.de").write_bytes(content)
+    said = _say(task(tmp_path, train=stem))
+    assert words.format(stem=stem) in said and "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.tsv", "one\ttwo\nthree\n", "line 2: accepted is two columns"),
+        ("a.jsonl", '{"en": "one", "de": "two"}\n{"en": 1, "de": "x"}\n', "line 2: accepted is an object"),
+        ("a.jsonl", '[1]\n', "line 1: accepted is an object"),
+        ("a.jsonl", "[" * 5000, "line 1: accepted is an object"),
+        ("a", None, "neither"),
+    ],
+)  # fmt: skip
+def test_a_line_of_another_form_is_named_with_its_number(tmp_path: Path, name: str, content: Any, words: str) -> None:
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    assert words in _say(task(tmp_path, train=str(tmp_path / name)))
+
+
+def test_long_and_empty_pairs_are_left_out_of_training_and_counted_and_cut_elsewhere(tmp_path: Path) -> None:
+    long = ("one " * 50, "eins " * 50)
+    odd = write_moses(tmp_path, "odd", [*SOME, long, ("", "leer"), long])
+    found = corpus.load(task(tmp_path, train=odd, test=odd, longest=48))
+    assert found.left_out == {"long": 2, "empty": 1}
+    assert found.cut == {"valid": 0, "test": 2}
+    assert len(found.parts["train"]) == 60 and len(found.parts["test"]) == 63
+    assert found.parts["test"].lengths().max() == 47
+    assert len(found.texts("test")) == 63
+    assert "left out of train 2 too long, 1 empty; cut 0 in valid, 2 in test" in found.summary
+    assert "longer than task.longest = 4" in _say(task(tmp_path, longest=4))
+
+
+def test_tokens_in_memory_are_the_sentences_and_are_spelt_back(tmp_path: Path) -> None:
+    found = corpus.load(task(tmp_path))
+    own = found.vocabulary
+    assert own.size == 300 and (own.pad, own.start, own.end) == (0, 1, 2)
+    for part in pairs.PARTS:
+        tokens = found.parts[part]
+        assert isinstance(tokens.tokens, np.memmap) and not tokens.tokens.flags.writeable
+        for number, pair in enumerate(SOME):
+            assert own.decode([tokens.sentence(number, side).tolist() for side in (0, 1)]) == list(pair)
+    assert found.texts("test") == [german for _, german in SOME]
+    assert min(int(p.tokens.min()) for p in found.parts.values()) > own.end
+
+
+def test_a_corpus_is_made_once_and_again_when_its_files_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = corpus.load(task(tmp_path))
+    stem = write_moses(tmp_path, "train", SOME[:30])
+    assert corpus.load(task(tmp_path, train=stem)).digest != first.digest
+    monkeypatch.setattr(vocabulary, "learn", lambda *_: pytest.fail("learnt again"))
+    assert len(corpus.load(task(tmp_path, train=stem)).parts["train"]) == 30
+
+
+def test_the_vocabulary_is_the_same_in_every_process() -> None:
+    code = (
+        "from lth_core.tasks.translation import vocabulary\n"
+        "from lth_core.tasks.translation.grammar import sentences\n"
+        "print(vocabulary.learn((t for p in sentences.pairs(2000) for t in p), 700).digest)"
+    )
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**_environment(), **more}
+        ).stdout.strip()
+        for more in ({"RAYON_NUM_THREADS": "1"}, {"RAYON_NUM_THREADS": "4"}, {"PYTHONHASHSEED": "7"})
+    }
+    assert len(digests) == 1 and len(digests.pop()) == 64
+
+
+def _environment() -> dict[str, str]:
+    import os
+
+    return dict(os.environ)
+
+
+def test_the_built_in_parts_share_no_sentence() -> None:
+    parts = {part: list(pairs.read(TranslationTask(), part)) for part in pairs.PARTS}
+    assert [len(found) for found in parts.values()] == [18_000, 1_000, 1_000]
+    for side in (0, 1):
+        texts = [{pair[side] for pair in found} for found in parts.values()]
+        assert len(set.union(*texts)) == 20_000
+
+
+def test_a_folder_that_datasets_can_read_is_a_source_like_any_on_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("datasets")
+    (tmp_path / "mine" / "set").mkdir(parents=True)
+    for split in ("train", "validation", "test"):
+        rows = [json.dumps({"translation": {"en": first, "de": second}}) for first, second in SOME]
+        (tmp_path / "mine" / "set" / f"{split}.jsonl").write_text("\n".join(rows))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    wanted = TranslationTask(source="mine/set", vocabulary=300)
+    assert list(pairs.read(wanted, "valid")) == SOME
+    assert len(corpus.load(wanted).parts["train"]) == 60
+    # Once it is in token files, nothing asks for the data set any more.
+    for path in (tmp_path / "mine" / "set").iterdir():
+        path.unlink()
+    assert len(corpus.load(wanted).parts["train"]) == 60
+    corpus.check(wanted)
+
+
+def test_a_data_set_that_cannot_be_had_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    def load_dataset(*_: Any, **__: Any) -> None:
+        raise ConnectionError("no network")
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    with pytest.raises(InputError, match=r'"multi30k": the split train .* cannot be had.*no network'):
+        next(iter(pairs.read(TranslationTask(source="multi30k"), "train")))
+
+
+lengths_of_pairs = st.lists(st.tuples(st.integers(1, 40), st.integers(1, 40)), min_size=1, max_size=200)
+
+
+@given(lengths_of_pairs, st.integers(1, 400), st.integers(0, 3))
+def test_every_epoch_has_each_pair_once_and_keeps_the_budget(
+    lengths: list[tuple[int, int]], budget: int, epoch: int
+) -> None:
+    batches = TokenBatches(np.array(lengths), budget, 5)
+    found = [batches.pairs(epoch, place) for place in range(len(batches))]
+    assert sorted(np.concatenate(found).tolist()) == list(range(len(lengths)))
+    for batch in found:
+        longest = max(max(lengths[pair]) for pair in batch)
+        assert len(batch) * longest <= budget or len(batch) == 1
+
+
+def test_batches_follow_from_seed_and_epoch_and_not_from_what_was_asked_before() -> None:
+    lengths = np.random.default_rng(0).integers(1, 30, (500, 2))
+    one, other, another = (TokenBatches(lengths, 200, seed) for seed in (1, 1, 2))
+    straight = [one.pairs(epoch, place).tolist() for epoch in range(3) for place in range(len(one))]
+    backwards = [other.pairs(epoch, place).tolist() for epoch in (2, 1, 0) for place in reversed(range(len(other)))]
+    assert straight == backwards[::-1]
+    assert straight[: len(one)] != straight[len(one) : 2 * len(one)]
+    assert straight[: len(one)] != [another.pairs(0, place).tolist() for place in range(len(another))]
+
+
+def test_hardly_any_token_of_a_batch_is_padding() -> None:
+    found = corpus.load(TranslationTask(vocabulary=900, pairs=8_000))
+    lengths = found.parts["train"].lengths() + 1
+    batches = TokenBatches(lengths, 2_000, 0)
+    own = [lengths[batches.pairs(0, place)] for place in range(len(batches))]
+    filled = sum(float(batch.sum()) for batch in own) / sum(float((batch.max(0) * len(batch)).sum()) for batch in own)
+    random = np.random.default_rng(0).permutation(len(lengths)).reshape(-1, 80)
+    plain = sum(float(lengths[b].sum()) for b in random) / sum(float((lengths[b].max(0) * 80).sum()) for b in random)
+    assert filled > 0.93 and filled > 1.5 * plain
+
+
+def test_bleu_is_sacrebleus_and_the_tokenised_one_splits_compounds() -> None:
+    import sacrebleu
+
+    said, meant = ["Das ist ein sehr gutes Haus.", "Er geht-weg heute nicht mehr."], [
+        "Das ist ein gutes Haus.", "Er geht-weg heute nicht mehr."
+    ]  # fmt: skip
+    found = bleu.scores(said, meant, "test")
+    assert found["bleu/test"] == pytest.approx(sacrebleu.corpus_bleu(said, [meant]).score)
+    apart = [text.replace(".", " .").replace("-", " - ") for text in said]
+    wanted = [text.replace(".", " .").replace("-", " - ") for text in meant]
+    reference = sacrebleu.corpus_bleu(apart, [wanted], tokenize="none", force=True, smooth_method="none").score
+    assert found["bleu-tokenised/test"] == pytest.approx(reference)
+    assert found["bleu-tokenised/test"] != pytest.approx(found["bleu/test"])
+    assert bleu.scores(meant, meant, "valid") == pytest.approx({"bleu/valid": 100.0, "bleu-tokenised/valid": 100.0})
+    assert "tok:13a" in bleu.signature() and "case:mixed" in bleu.signature() and "version:" in bleu.signature()
