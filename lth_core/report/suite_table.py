@@ -7,8 +7,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from lth_core.analysis.effect import CRASHED, EFFECTS, EQUIVALENT, LEVELS, Effect, Level
 from lth_core.analysis.statistics import Interval
-from lth_core.analysis.suite_summary import CRASHED, EFFECTS, EQUIVALENT, LEVELS, Effect, Level, SuiteSummary
+from lth_core.analysis.suite_summary import SuiteSummary
 from lth_core.arms import DENSE
 from lth_core.report.table import interval
 from lth_core.text import one_line
@@ -75,7 +76,7 @@ def _answers(summary: SuiteSummary) -> Iterator[Text]:
     for job in summary.jobs:
         said = {answer.round: answer for answer in job.answers}
         for answer in said.values():
-            yield Text(one_line(answer.text), style=_COLOURS[answer.word])
+            yield Text(f"{one_line(job.name)}: {one_line(answer.text)}", style=_COLOURS[answer.word])
 
 
 def _verdicts(summary: SuiteSummary) -> Iterator[Text]:
@@ -85,7 +86,16 @@ def _verdicts(summary: SuiteSummary) -> Iterator[Text]:
 
 
 def _across(summary: SuiteSummary) -> Table:
-    table = _table(("over all jobs", "arm", "normalised score", f"{summary.arm} minus arm", f"{summary.arm} above arm"))
+    table = _table(
+        (
+            "over all jobs",
+            "arm",
+            "normalised score",
+            f"{summary.arm} minus arm",
+            f"{summary.arm} above arm",
+            "P(improvement)",
+        )
+    )
     before = ""
     for cell in summary.across:
         level = _LEVELS[cell.level]
@@ -95,6 +105,7 @@ def _across(summary: SuiteSummary) -> Table:
             "1" if cell.arm == DENSE else interval(cell.score),
             interval(cell.difference, signed=True) if cell.difference else "",
             _percent(cell.share) if cell.share else "",
+            _percent(cell.improvement) if cell.improvement else "",
         )
         before = level
     return table
@@ -103,7 +114,8 @@ def _across(summary: SuiteSummary) -> Table:
 def _explained(summary: SuiteSummary) -> Iterator[Text]:
     yield Text(
         "normalised: (score - reference) / (dense network's interquartile mean - reference); interquartile mean over "
-        "all jobs' seeds, seeds resampled within each job; above: share of seeds, mean over jobs.",
+        "all jobs' seeds, seeds resampled within each job; above: share of seeds, mean over jobs; P(improvement): "
+        f"chance that a run of {summary.arm} beats any run of the arm (Mann-Whitney, mean over jobs), failed runs worst.",
         style="dim",
     )
     if summary.without_scale:

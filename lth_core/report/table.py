@@ -30,12 +30,13 @@ def interval(estimate: Interval | None, *, signed: bool = False) -> str:
 
 
 def summary_table(experiment: Experiment, summary: Summary) -> Table:
-    """Per round and arm: density, interquartile mean over seeds, and the reference minus the arm, paired by seed."""
+    """Per round and arm: density, interquartile mean over seeds, the reference minus the arm, paired by seed, and its p."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
     for heading, justify in (("round", "right"), ("remaining", "right"), ("arm", "left")):
         table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     table.add_column(experiment.task.score, no_wrap=True)
     table.add_column(f"{experiment.reference} minus arm", no_wrap=True)
+    table.add_column("p", justify="right", no_wrap=True)
     table.add_column("n", justify="right")
     before = -1
     for cell in summary.cells:
@@ -51,6 +52,7 @@ def _cells(cell: Cell, first: bool) -> Iterator[str]:
     yield cell.arm
     yield interval(cell.score)
     yield interval(cell.difference, signed=True) if cell.difference else ""
+    yield f"{cell.p:.2g}" if cell.p is not None else ""
     yield str(cell.score.n) + (f" ({cell.failed} failed)" if cell.failed else "")
 
 
@@ -66,7 +68,7 @@ def result(experiment: Experiment, summary: Summary, audits: tuple[int, int]) ->
     passed, failed = audits
     facts = Text(
         f"{experiment.name}: interquartile mean over seeds with 95 % bootstrap interval, {seeds} seeds; "
-        f"remaining is the fraction of prunable parameters.",
+        f"remaining is the fraction of prunable parameters; p: paired sign-flip, Holm over the rounds of an arm.",
         style="dim",
     )
     audit = Text(f"audit: {passed:,} checks passed, {failed:,} failed", style="red" if failed else "dim")
