@@ -8,9 +8,9 @@ import pytest
 from lth_core.analysis import statistics
 from lth_core.analysis.effect import judge, level_round
 from lth_core.analysis.references import RANDOM_POLICY
+from lth_core.analysis.suite_questions import sentences
 from lth_core.analysis.suite_summary import SuiteJob, SuiteSummary, summarise_suite
 from lth_core.experiment import ControlTask, Experiment
-from lth_core.report import suite_table
 from tests.analysis.test_verdict import Trial
 from tests.small import experiment
 
@@ -102,7 +102,7 @@ def test_each_job_has_its_answers_verdicts_and_sentences() -> None:
     assert words(summary, 1) == ["helps", "helps"]
     assert summary.count("third", "helps") == 1
     assert [v.word for v in summary.jobs[1].verdicts] == ["better"]
-    assert list(suite_table.sentences(summary)) == [
+    assert list(sentences(summary)) == [
         "at about a third remaining, of 2 jobs pruning: helps 1, leaves alone 1",
         "at the last round, of 2 jobs pruning: helps 1, crashes 1",
     ]
