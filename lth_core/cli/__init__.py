@@ -95,6 +95,26 @@ def jobs(workspace: Folder = WORKSPACE) -> None:
     run(workspace)
 
 
+Reported = Annotated[str, typer.Argument(help="A job's number, or a suite's name.", show_default=False)]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder to write to.", show_default=False)]
+
+
+@app.command()
+def report(subject: Reported, workspace: Folder = WORKSPACE, out: Out = None) -> None:
+    """Write a job or suite as one HTML page with its figures (PDF, PNG, SVG) and tables."""
+    from lth_core.cli.report import report as run
+
+    run(subject, workspace, out)
+
+
+@app.command()
+def export(subject: Reported, workspace: Folder = WORKSPACE, out: Out = None) -> None:
+    """Write a job's or suite's numbers as tables: CSV and JSON lines, Parquet with pyarrow."""
+    from lth_core.cli.report import export as run
+
+    run(subject, workspace, out)
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         from lth_core import __version__
