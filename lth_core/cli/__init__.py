@@ -115,6 +115,25 @@ def export(subject: Reported, workspace: Folder = WORKSPACE, out: Out = None) ->
     run(subject, workspace, out)
 
 
+ticket = typer.Typer(help="Tickets as files.", no_args_is_help=True)
+app.add_typer(ticket, name="ticket")
+
+
+@ticket.command("export")
+def export_ticket(
+    job: Annotated[int, typer.Argument(help="A job's number.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write to, new or empty.")],
+    arm: Annotated[str, typer.Option(help="Arm, or `dense` for round 0.")] = "winning",
+    round: Annotated[int, typer.Option(help="Round.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed.")] = 0,
+    workspace: Folder = WORKSPACE,
+) -> None:
+    """Write a ticket's mask and weights as safetensors, with a card that says how plain PyTorch loads them."""
+    from lth_core.cli.ticket import export as run
+
+    run(job, arm, round, seed, out, workspace)
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         from lth_core import __version__

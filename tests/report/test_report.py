@@ -4,8 +4,6 @@ import csv
 import json
 import re
 import shutil
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -24,7 +22,7 @@ from lth_core.report.tables import as_csv, as_json_lines, job_tables, suite_tabl
 from lth_core.report.write import write_job, write_suite
 from lth_core.store import views
 from lth_core.store.database import Database
-from tests.report.conftest import job
+from tests.report.conftest import job, lth
 
 
 class Links(HTMLParser):
@@ -171,13 +169,6 @@ def test_the_card_says_what_was_pruned_reset_evaluated_and_seeded_and_what_it_co
     steps = sum(trial.step for trial in record.trials)
     assert steps > 0 and f"136 trainings, {steps:,} steps" in found["Cost"]
     assert record.experiment.identity in found["Identity"]
-
-
-def lth(*arguments: object, cwd: Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "lth_core.cli", *map(str, arguments)], capture_output=True, text=True, cwd=cwd,
-        check=False, timeout=120,
-    )  # fmt: skip
 
 
 def test_report_and_export_as_commands(folder: Path, tmp_path: Path) -> None:
