@@ -38,6 +38,7 @@ WORKER_SIDE = {
     "lth_core.engine.attempt",
     "lth_core.engine.assemble",
     "lth_core.engine.measure",
+    "lth_core.engine.ticket_export",
 }
 
 

@@ -7,4 +7,6 @@ RANDOM_POLICY: Mapping[str, float] = {
     "CartPole-v0": 22.3,  # 20,000 episodes, standard error 0.08
     "CartPole-v1": 22.3,  # 20,000 episodes, standard error 0.08
     "Acrobot-v1": -499.1,  # 1,000 episodes, standard error 0.4
+    "Pendulum-v1": -1233.6,  # 5,000 episodes, standard error 4.1
+    "LunarLander-v3": -183.2,  # 5,000 episodes, standard error 1.5
 }

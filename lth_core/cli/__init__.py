@@ -95,6 +95,45 @@ def jobs(workspace: Folder = WORKSPACE) -> None:
     run(workspace)
 
 
+Reported = Annotated[str, typer.Argument(help="A job's number, or a suite's name.", show_default=False)]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder to write to.", show_default=False)]
+
+
+@app.command()
+def report(subject: Reported, workspace: Folder = WORKSPACE, out: Out = None) -> None:
+    """Write a job or suite as one HTML page with its figures (PDF, PNG, SVG) and tables."""
+    from lth_core.cli.report import report as run
+
+    run(subject, workspace, out)
+
+
+@app.command()
+def export(subject: Reported, workspace: Folder = WORKSPACE, out: Out = None) -> None:
+    """Write a job's or suite's numbers as tables: CSV and JSON lines, Parquet with pyarrow."""
+    from lth_core.cli.report import export as run
+
+    run(subject, workspace, out)
+
+
+ticket = typer.Typer(help="Tickets as files.", no_args_is_help=True)
+app.add_typer(ticket, name="ticket")
+
+
+@ticket.command("export")
+def export_ticket(
+    job: Annotated[int, typer.Argument(help="A job's number.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write to, new or empty.")],
+    arm: Annotated[str, typer.Option(help="Arm, or `dense` for round 0.")] = "winning",
+    round: Annotated[int, typer.Option(help="Round.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed.")] = 0,
+    workspace: Folder = WORKSPACE,
+) -> None:
+    """Write a ticket's mask and weights as safetensors, with a card that says how plain PyTorch loads them."""
+    from lth_core.cli.ticket import export as run
+
+    run(job, arm, round, seed, out, workspace)
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         from lth_core import __version__

@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
+from lth_core.analysis.questions import findings
 from lth_core.analysis.verdict import summarise
 from lth_core.cli.console import make_console
 from lth_core.cli.follower import Follower
@@ -112,17 +113,20 @@ def _print_result(console: Console, database: Database, job: int, *, as_json: bo
     view = views.job(database, job)
     if view is None:
         return
-    summary = summarise(view.experiment, views.trials(database, job))
+    trials = views.trials(database, job)
+    summary = summarise(view.experiment, trials)
+    answers = findings(view.experiment, trials, summary)
     audits = views.audit_counts(database, job)
     if as_json:
         result = {
             "event": "result", "job": job, "name": view.name, "state": view.state,
             "cells": [asdict(cell) for cell in summary.cells],
-            "verdicts": [asdict(verdict) for verdict in summary.verdicts],
+            "verdicts": [asdict(verdict) for verdict in (*summary.verdicts, *summary.further)],
+            "answers": [asdict(answer) for answer in answers],
             "audits": {"passed": audits[0], "failed": audits[1]},
         }  # fmt: skip
         sys.stdout.write(json.dumps(finite(result)) + "\n")
         return
-    console.print(table.result(view.experiment, summary, audits))
+    console.print(table.result(view.experiment, summary, answers, audits))
     if view.error:
         console.print(f"job {job} {view.state}: {view.error}", style="red", markup=False)

@@ -6,6 +6,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from lth_core.analysis.questions import findings
 from lth_core.analysis.verdict import summarise
 from lth_core.cli.console import make_console
 from lth_core.cli.fields import differences, experiment_fields, flatten, lines
@@ -37,8 +38,10 @@ def show(subject: str, workspace: Path) -> None:
     console.rule("ran with")
     console.print(one_line_each(flatten(views.provenance(database, job.id))), markup=False, highlight=False)
     console.rule(f"job {job.id}: {job.state}")
-    summary = summarise(job.experiment, views.trials(database, job.id))
-    console.print(table.result(job.experiment, summary, views.audit_counts(database, job.id)))
+    trials = views.trials(database, job.id)
+    summary = summarise(job.experiment, trials)
+    answers = findings(job.experiment, trials, summary)
+    console.print(table.result(job.experiment, summary, answers, views.audit_counts(database, job.id)))
     for audit in views.audits(database, job.id, failed_only=True):
         place = f"{audit.arm} round {audit.round} seed {audit.seed}"
         console.print(f"{place}: {audit.name} ({audit.moment}): {one_line(audit.detail)}", style="red", markup=False)

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from lth_core.analysis.suite_questions import kept_or_pruned, sentences, suite_findings
 from lth_core.analysis.suite_summary import SuiteJob, SuiteSummary, summarise_suite
 from lth_core.cli.console import make_console
 from lth_core.errors import InputError
@@ -36,16 +37,16 @@ def show_suite(name: str, workspace: Path) -> None:
 
 def print_suite(console: Console, database: Database, name: str, jobs: Sequence[JobView], *, as_json: bool) -> None:
     """Print what these jobs say together: tables and sentences, or one `suite result` event."""
-    summary = summarise_suite(
-        [SuiteJob(job.id, job.name, job.state, job.experiment, views.trials(database, job.id)) for job in jobs]
-    )
+    held = [SuiteJob(job.id, job.name, job.state, job.experiment, views.trials(database, job.id)) for job in jobs]
+    summary, kept = summarise_suite(held), list(kept_or_pruned(held))
     if as_json:
-        sys.stdout.write(json.dumps(finite(_event(name, summary))) + "\n")
+        answers = [asdict(finding) for finding in suite_findings(held, summary)]
+        sys.stdout.write(json.dumps(finite({**_event(name, summary), "answers": answers})) + "\n")
         return
     console.print()
-    for part in suite_table.suite_result(one_line(name), summary):
+    for part in suite_table.suite_result(one_line(name), summary, kept):
         console.print(part, soft_wrap=isinstance(part, Text))  # a sentence stays one line in a pipe
 
 
 def _event(name: str, summary: SuiteSummary) -> dict[str, Any]:
-    return {"event": "suite result", "suite": name, **asdict(summary), "said": list(suite_table.sentences(summary))}
+    return {"event": "suite result", "suite": name, **asdict(summary), "said": list(sentences(summary))}

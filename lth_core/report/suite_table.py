@@ -1,14 +1,17 @@
 """The summary of a suite as rich renderables: the same in `lth headless` and `lth show --suite`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from lth_core.analysis.effect import CRASHED, EQUIVALENT, Effect
+from lth_core.analysis.questions import Finding
 from lth_core.analysis.statistics import Interval
-from lth_core.analysis.suite_summary import CRASHED, EFFECTS, EQUIVALENT, LEVELS, Effect, Level, SuiteSummary
+from lth_core.analysis.suite_questions import LEVEL_NAMES, sentences
+from lth_core.analysis.suite_summary import SuiteSummary
 from lth_core.arms import DENSE
 from lth_core.report.table import interval
 from lth_core.text import one_line
@@ -17,11 +20,13 @@ _COLOURS: dict[Effect, str] = {
     "helps": "green", "leaves alone": "cyan", "hurts": "red", "crashes": "red", "inconclusive": "yellow",
 }  # fmt: skip
 _VERDICTS = {"better": "green", "worse": "red", "inconclusive": "yellow"}
-_LEVELS: dict[Level, str] = {"third": "about a third remaining", "last": "the last round"}
 
 
-def suite_result(name: str, summary: SuiteSummary) -> list[RenderableType]:
-    """The tables of the jobs and of all jobs together, what their numbers are, and the answers in sentences."""
+def suite_result(name: str, summary: SuiteSummary, kept: Sequence[Finding] = ()) -> list[RenderableType]:
+    """The tables of the jobs and of all jobs together, what their numbers are, and the answers in sentences.
+
+    kept: the answers that compare jobs which differ in `pruning.keep` alone.
+    """
     parts: list[RenderableType] = [
         Text(f"suite {name}: {len(summary.jobs)} jobs", style="bold"),
         _jobs(summary),
@@ -35,16 +40,9 @@ def suite_result(name: str, summary: SuiteSummary) -> list[RenderableType]:
     ]
     if summary.across:
         parts += [_across(summary), *_explained(summary)]
+    parts += [Text(f"{one_line(finding.question)} {one_line(finding.text, 2000)}") for finding in kept]
     parts += [Text(line) for line in sentences(summary)]
     return parts
-
-
-def sentences(summary: SuiteSummary) -> Iterator[str]:
-    """What the suite says as a whole, per level."""
-    for level in LEVELS:
-        counts = [(word, summary.count(level, word)) for word in EFFECTS]
-        said = ", ".join(f"{word} {'in ' if word == 'inconclusive' else ''}{n}" for word, n in counts if n)
-        yield f"at {_LEVELS[level]}, of {len(summary.jobs)} jobs pruning: {said or 'nothing is known'}"
 
 
 def _jobs(summary: SuiteSummary) -> Table:
@@ -75,7 +73,7 @@ def _answers(summary: SuiteSummary) -> Iterator[Text]:
     for job in summary.jobs:
         said = {answer.round: answer for answer in job.answers}
         for answer in said.values():
-            yield Text(one_line(answer.text), style=_COLOURS[answer.word])
+            yield Text(f"{one_line(job.name)}: {one_line(answer.text)}", style=_COLOURS[answer.word])
 
 
 def _verdicts(summary: SuiteSummary) -> Iterator[Text]:
@@ -85,16 +83,26 @@ def _verdicts(summary: SuiteSummary) -> Iterator[Text]:
 
 
 def _across(summary: SuiteSummary) -> Table:
-    table = _table(("over all jobs", "arm", "normalised score", f"{summary.arm} minus arm", f"{summary.arm} above arm"))
+    table = _table(
+        (
+            "over all jobs",
+            "arm",
+            "normalised score",
+            f"{summary.arm} minus arm",
+            f"{summary.arm} above arm",
+            "P(improvement)",
+        )
+    )
     before = ""
     for cell in summary.across:
-        level = _LEVELS[cell.level]
+        level = LEVEL_NAMES[cell.level]
         table.add_row(
             level if level != before else "",
             cell.arm,
             "1" if cell.arm == DENSE else interval(cell.score),
             interval(cell.difference, signed=True) if cell.difference else "",
             _percent(cell.share) if cell.share else "",
+            _percent(cell.improvement) if cell.improvement else "",
         )
         before = level
     return table
@@ -103,7 +111,8 @@ def _across(summary: SuiteSummary) -> Table:
 def _explained(summary: SuiteSummary) -> Iterator[Text]:
     yield Text(
         "normalised: (score - reference) / (dense network's interquartile mean - reference); interquartile mean over "
-        "all jobs' seeds, seeds resampled within each job; above: share of seeds, mean over jobs.",
+        "all jobs' seeds, seeds resampled within each job; above: share of seeds, mean over jobs; P(improvement): "
+        f"chance that a run of {summary.arm} beats any run of the arm (Mann-Whitney, mean over jobs), failed worst.",
         style="dim",
     )
     if summary.without_scale:

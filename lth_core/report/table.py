@@ -1,16 +1,18 @@
 """The table and the verdicts at the end of a run, as rich renderables: the same in `lth headless` and `lth show`."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from lth_core.analysis.questions import NOT_ASKED, Finding
 from lth_core.analysis.statistics import Interval
 from lth_core.analysis.verdict import Cell, Summary
 from lth_core.experiment import Experiment
+from lth_core.text import one_line
 
 _COLOURS = {"better": "green", "worse": "red", "inconclusive": "yellow"}
 
@@ -36,6 +38,7 @@ def summary_table(experiment: Experiment, summary: Summary) -> Table:
         table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     table.add_column(experiment.task.score, no_wrap=True)
     table.add_column(f"{experiment.reference} minus arm", no_wrap=True)
+    table.add_column("p", justify="right", no_wrap=True)
     table.add_column("n", justify="right")
     before = -1
     for cell in summary.cells:
@@ -51,26 +54,33 @@ def _cells(cell: Cell, first: bool) -> Iterator[str]:
     yield cell.arm
     yield interval(cell.score)
     yield interval(cell.difference, signed=True) if cell.difference else ""
+    yield f"{cell.p:.2g}" if cell.p is not None else ""
     yield str(cell.score.n) + (f" ({cell.failed} failed)" if cell.failed else "")
 
 
-def verdict_lines(summary: Summary) -> Iterator[Text]:
-    """One line per control arm."""
-    for verdict in summary.verdicts:
-        yield Text(verdict.text, style=_COLOURS[verdict.word])
+def answer_lines(findings: Sequence[Finding]) -> Iterator[Text]:
+    """One line per question: the question, then its answer."""
+    for finding in findings:
+        asked = finding.word != NOT_ASKED
+        line = Text(f"{one_line(finding.question)} ", style="bold" if asked else "dim")
+        yield line.append(
+            one_line(finding.text, 4000), style=_COLOURS.get(finding.word, "not bold" if asked else "dim")
+        )
 
 
-def result(experiment: Experiment, summary: Summary, audits: tuple[int, int]) -> RenderableType:
-    """Table, what its numbers are, verdicts and audit."""
+def result(
+    experiment: Experiment, summary: Summary, findings: Sequence[Finding], audits: tuple[int, int]
+) -> RenderableType:
+    """Table, what its numbers are, the answers to the paper's questions, and audit."""
     seeds = len(experiment.seeds)
     passed, failed = audits
     facts = Text(
         f"{experiment.name}: interquartile mean over seeds with 95 % bootstrap interval, {seeds} seeds; "
-        f"remaining is the fraction of prunable parameters.",
+        f"remaining is the fraction of prunable parameters; p: paired sign-flip, Holm over the rounds of an arm.",
         style="dim",
     )
     audit = Text(f"audit: {passed:,} checks passed, {failed:,} failed", style="red" if failed else "dim")
-    parts: list[RenderableType] = [summary_table(experiment, summary), facts, *verdict_lines(summary), audit]
+    parts: list[RenderableType] = [summary_table(experiment, summary), facts, *answer_lines(findings), audit]
     if summary.failed:
         parts.append(Text(f"{summary.failed} trials failed or were blocked", style="red"))
     return Group(*parts)

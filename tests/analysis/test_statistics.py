@@ -6,7 +6,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lth_core.analysis.statistics import bootstrap, interquartile_mean, sign_flip_p
+from lth_core.analysis.statistics import bootstrap, holm, interquartile_mean, sign_flip_p
 
 floats = st.floats(-1e6, 1e6, allow_nan=False)
 
@@ -86,3 +86,32 @@ def test_p_of_nothing_and_of_no_difference_is_one() -> None:
 @given(st.lists(floats, min_size=1, max_size=10), st.floats(0.001, 1000))
 def test_p_depends_neither_on_scale_nor_on_direction(values: list[float], scale: float) -> None:
     assert sign_flip_p([-v for v in values]) == pytest.approx(sign_flip_p(values))
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_rejects_what_its_steps_reject(p_values: list[float]) -> None:
+    """Holm's procedure as it was published: compare the i-th smallest with level / (m - i), stop at the first above."""
+    adjusted, m = holm(p_values), len(p_values)
+    for level in (0.01, 0.05, 0.2):
+        ordered, rejected = sorted(range(m), key=lambda k: p_values[k]), set()
+        for i, place in enumerate(ordered):
+            if p_values[place] > level / (m - i):
+                break
+            rejected.add(place)
+        near = any(abs(p * (m - i) - level) < 1e-12 for p in p_values for i in range(m))
+        assert near or {k for k in range(m) if adjusted[k] <= level} == rejected
+    assert all(a >= p for a, p in zip(adjusted, p_values, strict=True))
+
+
+def test_holm_on_a_case_worked_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([]) == []
+
+
+@given(st.lists(st.floats(-100, 100).filter(lambda x: abs(x) > 1e-3), min_size=2, max_size=9))
+def test_the_one_sided_p_is_scipys(values: list[float]) -> None:
+    expected = scipy.stats.permutation_test(
+        (values,), lambda x, axis: np.mean(x, axis=axis), permutation_type="samples", n_resamples=np.inf,
+        alternative="greater", vectorized=True,
+    ).pvalue  # fmt: skip
+    assert sign_flip_p(values, greater=True) == pytest.approx(float(expected), abs=1e-9)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from lth_core.analysis import statistics
+from lth_core.analysis.effect import judge, level_round
 from lth_core.analysis.references import RANDOM_POLICY
-from lth_core.analysis.suite_summary import SuiteJob, SuiteSummary, judge, level_round, summarise_suite
+from lth_core.analysis.suite_questions import sentences
+from lth_core.analysis.suite_summary import SuiteJob, SuiteSummary, summarise_suite
 from lth_core.experiment import Experiment
-from lth_core.report import suite_table
 from lth_core.settings.tasks import ControlTask
 from tests.analysis.test_verdict import Trial
 from tests.small import experiment
@@ -102,7 +103,7 @@ def test_each_job_has_its_answers_verdicts_and_sentences() -> None:
     assert words(summary, 1) == ["helps", "helps"]
     assert summary.count("third", "helps") == 1
     assert [v.word for v in summary.jobs[1].verdicts] == ["better"]
-    assert list(suite_table.sentences(summary)) == [
+    assert list(sentences(summary)) == [
         "at about a third remaining, of 2 jobs pruning: helps 1, leaves alone 1",
         "at the last round, of 2 jobs pruning: helps 1, crashes 1",
     ]
@@ -120,6 +121,7 @@ def test_normalised_scores_are_counted_from_the_reference_in_units_of_the_dense_
     assert drawn.score is not None and drawn.score.value == pytest.approx(0.0, abs=1e-3)
     assert drawn.difference is not None and drawn.difference.value == pytest.approx(0.5, abs=1e-3)
     assert drawn.share is not None and drawn.share.value == 1.0
+    assert drawn.improvement is not None and drawn.improvement.value == 1.0 and drawn.improvement.n == 16
     assert dense.share is not None and dense.share.value == 0.0
     assert winning.difference is None and winning.share is None and dense.score is None
 
@@ -212,3 +214,15 @@ def test_where_less_is_better_a_lower_score_is_a_gain(monkeypatch: pytest.Monkey
     assert given.jobs[0].answers[0].scale == pytest.approx(400, abs=2)
     winning = next(cell for cell in given.across if cell.arm == "winning")
     assert winning.score is not None and winning.score.value == pytest.approx(1.05, abs=0.01)
+
+
+def test_in_the_chance_of_improvement_a_failed_run_counts_as_the_worst() -> None:
+    made = settings()
+    whole = job(made, lambda arm, round: {"dense": 200.0, "winning": 190.0, "random": 60.0}[arm])
+    trials = [
+        Trial(t.arm, t.round, t.seed, "failed", None) if (t.arm, t.seed) == ("winning", 3) else t for t in whole.trials
+    ]
+    (drawn,) = [c for c in summarise_suite([SuiteJob(1, "job", "failed", made, trials)]).across
+                if (c.arm, c.level) == ("random", "third")]  # fmt: skip
+    assert drawn.share is not None and (drawn.share.value, drawn.share.n) == (1.0, 7)
+    assert drawn.improvement is not None and drawn.improvement.value == pytest.approx(7 / 8)

@@ -188,6 +188,48 @@ def test_without_a_winning_arm_the_first_arm_is_the_reference() -> None:
 
 
 def test_every_control_gets_its_own_verdict() -> None:
-    settings = job(6, arms=("winning", "random", "reinit"))
+    settings = job(7, arms=("winning", "random", "reinit"))  # 6 seeds cannot decide two at once
     found = summarise(settings, simulated(settings, {"winning": 50.0, "reinit": 100.0}))
     assert {v.control: v.word for v in found.verdicts} == {"random": "better", "reinit": "worse"}
+
+
+def test_p_is_corrected_over_the_controls_and_over_the_rounds_of_each(quick: None) -> None:
+    settings = job(8, arms=("winning", "random", "reinit", "one_shot"))
+    found = summarise(settings, simulated(settings, {"winning": 3.0}, spread=2.0, salt=2))
+    family = [*found.verdicts, *found.further]
+    assert [(v.reference, v.control) for v in family] == [
+        ("winning", "random"), ("winning", "reinit"), ("winning", "one_shot"), ("one_shot", "random"),
+    ]  # fmt: skip
+    assert {v.comparisons for v in family} == {4}
+    alone = summarise(job(8), simulated(job(8), {"winning": 3.0}, spread=2.0, salt=2))
+    assert min(v.p for v in found.verdicts) >= 4 * 2 / 2**8 > min(v.p for v in alone.verdicts)
+    assert all((c.p is not None and c.p >= 3 * 2 / 2**8 - 1e-12) or c.p == 1.0 for c in found.cells if c.difference)
+    assert found.cell("winning", 1).p is None  # type: ignore[union-attr]
+
+
+def test_of_many_controls_that_differ_in_nothing_one_job_in_twenty_says_one_does(quick: None) -> None:
+    arms = ("winning", "random", "reinit", "shuffled_mask", "shuffled_weights")
+    settings = job(8, arms=arms, rounds=1)
+    wrong = 0
+    for salt in range(300):
+        found = summarise(settings, simulated(settings, {}, salt=salt))
+        wrong += any(v.word != "inconclusive" for v in found.verdicts)
+    assert wrong <= scipy.stats.binom.ppf(0.999, 300, 0.05)
+
+
+def test_a_lost_chain_is_the_worst_of_all_in_the_chance_of_improvement() -> None:
+    settings = job(8)
+    trials = simulated(settings, {"winning": 100.0})
+    (whole,) = summarise(settings, trials).verdicts
+    assert whole.improvement.value == 1.0 and whole.improvement.n == 8
+    broken = [
+        Trial(t.arm, t.round, t.seed, "failed", None) if t.arm == "winning" and t.seed == 0 else t for t in trials
+    ]
+    (verdict,) = summarise(settings, broken).verdicts
+    assert verdict.improvement.value == pytest.approx(7 / 8) and verdict.improvement.n == 8
+
+
+def test_an_undecided_verdict_says_how_many_seeds_would_decide() -> None:
+    settings = job(6)
+    (verdict,) = summarise(settings, simulated(settings, {"winning": 0.5}, spread=4.0)).verdicts
+    assert verdict.word == "inconclusive" and "more seed" in verdict.text

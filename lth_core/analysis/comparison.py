@@ -1,0 +1,172 @@
+"""One arm against another: paired by seed, one pre-declared number each, corrected over a job's comparisons."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+import numpy as np
+
+from lth_core.analysis.power import LEVEL, fewest_seeds, more_seeds
+from lth_core.analysis.profiles import probability_of_improvement
+from lth_core.analysis.statistics import Interval, bootstrap, holm, sign_flip_p
+from lth_core.arms import DENSE
+from lth_core.experiment import Experiment
+
+Scores = dict[tuple[str, int], dict[int, float]]
+"""By (arm, round), then seed."""
+
+
+class Scored(Protocol):
+    """What is needed of a trial (see `store.views.TrialView`)."""
+
+    @property
+    def arm(self) -> str: ...
+    @property
+    def round(self) -> int: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def score(self) -> float | None: ...
+    @property
+    def density(self) -> float | None: ...
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One arm against another, judged on one pre-declared number per seed.
+
+    That number is the mean over rounds of the paired score difference: the area between the two lottery
+    curves on a logarithmic density axis. `better` and `worse` need the job to have ended, a 95 % interval that
+    leaves zero out and a sign-flip p of at most 5 %, corrected by Holm over the `comparisons` of the job;
+    everything else is `inconclusive`. Seeds that lost a trial are not in the interval, and count against the
+    decision in p. improvement: chance that a chain of the one has the larger area than a chain of the other, where a
+    lost chain is the worst of all.
+    """
+
+    reference: str
+    control: str
+    word: Literal["better", "worse", "inconclusive"]
+    effect: Interval
+    p: float
+    rounds: int
+    lost: int
+    text: str
+    improvement: Interval
+    comparisons: int = 1
+
+
+def comparisons(experiment: Experiment) -> list[tuple[str, str]]:
+    """The pairs of arms that a job compares, fixed by its arms: the reference with each control, one-shot with random.
+
+    The last is the paper's question whether one-shot pruning falls below random tickets.
+    """
+    reference = experiment.reference
+    pairs = [(reference, arm) for arm in experiment.arms if arm != reference]
+    one_shot = [arm for arm in experiment.arms if experiment.arm_named(arm).mask == "one_shot"]
+    drawn = [arm for arm in experiment.arms if experiment.arm_named(arm).mask in ("random", "random_global")]
+    if one_shot and drawn and reference not in (one_shot[0], drawn[0]):
+        pairs.append((one_shot[0], drawn[0]))
+    return pairs
+
+
+def is_lost(trial: Scored) -> bool:
+    """Whether a trial will give no score: failed, blocked, or ended without a finished episode."""
+    scored = trial.score is not None and math.isfinite(trial.score)
+    return trial.state in ("failed", "blocked") or (trial.state == "done" and not scored)
+
+
+def with_lost(effects: Sequence[float], lost: int) -> list[float]:
+    """The effects and, for each lost seed, one against what they say, as strong as the strongest of them."""
+    against = -max(map(abs, effects), default=0.0) * (1 if sum(effects) > 0 else -1)
+    return [*effects, *[against] * lost]
+
+
+@dataclass(frozen=True)
+class _Areas:
+    """Two arms' areas: mean score over the rounds that all seeds have finished, of both arms, seed by seed.
+
+    effects: differences of the seeds that lost no trial; lost: how many did. one, other: areas of all seeds, more
+    being better, -inf where a trial is missing.
+    """
+
+    effects: list[float]
+    one: list[float]
+    other: list[float]
+    rounds: int
+    lost: int
+
+
+def verdicts(
+    experiment: Experiment, trials: Sequence[Scored], scores: Scores, pairs: Sequence[tuple[str, str]]
+) -> list[Verdict]:
+    """A verdict per pair of arms, all corrected together."""
+    areas = [_areas(experiment, trials, scores, *pair) for pair in pairs]
+    corrected = holm([sign_flip_p(with_lost(area.effects, area.lost)) for area in areas])
+    ended = not any(t.state in ("waiting", "running") for t in trials)
+    return [
+        _verdict(experiment, pair, area, p, len(pairs), ended)
+        for pair, area, p in zip(pairs, areas, corrected, strict=True)
+    ]
+
+
+def _verdict(
+    experiment: Experiment, pair: tuple[str, str], areas: _Areas, p: float, family: int, ended: bool
+) -> Verdict:
+    interval = bootstrap(areas.effects)
+    agree = sum(areas.effects) * interval.value > 0  # p speaks of the mean, the interval of the interquartile mean
+    word: Literal["better", "worse", "inconclusive"] = "inconclusive"
+    if ended and agree and p <= LEVEL and (interval.low > 0 or interval.high < 0):
+        word = "better" if (interval.value > 0) == experiment.task.higher_is_better else "worse"
+    runs = [(np.array(areas.one), np.array(areas.other))] if areas.rounds else []
+    improvement = probability_of_improvement(runs)
+    verdict = Verdict(*pair, word, interval, p, areas.rounds, areas.lost, "", improvement, family)
+    return replace(verdict, text=_sentence(verdict, areas.effects, ended))
+
+
+def _areas(experiment: Experiment, trials: Sequence[Scored], scores: Scores, one: str, other: str) -> _Areas:
+    """Seeds that lost a trial are left out of `effects` whole: they must not take later rounds from the others."""
+    lost = {t.seed for t in trials if t.arm in (one, other, DENSE) and is_lost(t)} & set(experiment.seeds)
+    both: dict[int, set[int]] = {}
+    for round in range(1, experiment.pruning.rounds + 1):
+        both[round] = (scores.get((one, round), {}).keys() & scores.get((other, round), {}).keys()) - lost
+    started = set().union(*both.values())
+    complete = [round for round, seeds in both.items() if seeds and seeds == started]
+
+    def area(arm: str, seed: int) -> float:
+        own = [scores.get((arm, round), {}).get(seed, math.nan) for round in complete]
+        return float(np.mean(own)) if own else math.nan
+
+    sign = 1.0 if experiment.task.higher_is_better else -1.0
+    mine, theirs = (
+        [-math.inf if math.isnan(a) else sign * a for a in (area(arm, seed) for seed in sorted(started | lost))]
+        for arm in (one, other)
+    )
+    effects = [area(one, seed) - area(other, seed) for seed in sorted(started) if complete]
+    return _Areas(effects, mine, theirs, len(complete), len(lost))
+
+
+def _sentence(verdict: Verdict, effects: Sequence[float], ended: bool) -> str:
+    reference, control, effect = verdict.reference, verdict.control, verdict.effect
+    if effect.n == 0 or verdict.rounds == 0:
+        return f"{reference} against {control}: no round is finished by all seeds" + ("" if ended else " yet")
+    size = f"{effect.value:+.4g} [{effect.low:+.4g}, {effect.high:+.4g}]"
+    facts = f"{size} over {verdict.rounds} round{'s' * (verdict.rounds != 1)}, n={effect.n}"
+    if verdict.lost:
+        facts += f" ({verdict.lost} more lost a trial and count against)"
+    if not ended:
+        return f"so far {reference} minus {control}: {facts}; no verdict before the end"
+    family = verdict.comparisons
+    facts += f", p={verdict.p:.2g}" + (f" (Holm, {family} comparisons)" if family > 1 else "")
+    if verdict.word == "inconclusive":
+        fewest = fewest_seeds(family)
+        among = f" among {family} comparisons" if family > 1 else ""
+        short = effect.n + verdict.lost < fewest
+        few = f" (fewer than {fewest} seeds cannot decide at the 5 % level{among})" if short else ""
+        more = more_seeds(with_lost(effects, verdict.lost), family)
+        more = f"; {more}" if more else ""
+        return f"{reference} against {control}: inconclusive at n={effect.n}{few}: {facts}{more}"
+    above = f"; a chain of it is above one of {control} in {verdict.improvement.value:.0%} of pairs"
+    return f"{reference} is {verdict.word} than {control}: {facts}{above}"

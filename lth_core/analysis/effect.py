@@ -1,0 +1,123 @@
+"""What pruning does to one job's performance at a stated sparsity: helps, leaves alone, hurts, crashes, undecided.
+
+The rules are fixed in advance and stand in docs/science.md; nothing is chosen after looking at scores.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from lth_core.analysis.power import LEVEL, fewest_seeds, more_seeds
+from lth_core.analysis.scores import JobScores
+from lth_core.analysis.statistics import Interval, bootstrap, sign_flip_p
+from lth_core.arms import DENSE
+from lth_core.experiment import Experiment
+
+THIRD = 1 / 3
+"""Remaining fraction that the first answer is given at: the paper's headline, 67 % pruned, is its round 5."""
+EQUIVALENT = 0.05
+"""Margin of `leaves alone` and of matching, as a fraction of the dense network's gain over the reference."""
+CRASHED = 0.5
+"""Loss that `crashes` means at least, as a fraction of the same."""
+FEWEST_SEEDS = fewest_seeds()
+"""Below it no exact sign-flip test can decide at 5 %, and bootstrap intervals are far too narrow."""
+
+Level = Literal["third", "last"]
+LEVELS: tuple[Level, ...] = get_args(Level)
+Effect = Literal["helps", "leaves alone", "hurts", "crashes", "inconclusive"]
+EFFECTS: tuple[Effect, ...] = get_args(Effect)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What pruning does to one job's performance at one level of sparsity.
+
+    gain: interquartile mean of reference arm minus dense network, paired by seed, positive where the arm is better.
+    scale: the dense network's gain over the reference score, None where there is none. lost, unfinished: seeds
+    without a pair because a trial failed, or has not ended.
+    """
+
+    level: Level
+    round: int
+    density: float
+    word: Effect
+    gain: Interval
+    scale: float | None
+    p: float
+    lost: int
+    unfinished: int
+    text: str
+
+
+def level_round(experiment: Experiment, level: Level) -> int:
+    """The round that a level means: the last, or the one whose nominal density is nearest a third (on a log axis)."""
+    rounds = experiment.pruning.rounds
+    if level == "last":
+        return rounds
+    return min(range(1, rounds + 1), key=lambda k: (abs(math.log(experiment.pruning.density(k)) - math.log(THIRD)), k))
+
+
+def judge(gains: Sequence[float], scale: float | None, *, lost: int = 0, unfinished: int = 0) -> Effect:
+    """The rule: `gains` are arm minus dense, one per seed, positive where the arm is better.
+
+    leaves alone: the whole interval lies within EQUIVALENT x scale of zero. helps, hurts: the interval leaves zero
+    out, and the sign-flip p is at most 5 %. crashes: hurts, and the whole interval lies below -CRASHED x scale.
+    With an unfinished seed nothing is said; with a lost one nothing good: failures must not flatter.
+    """
+    interval, p = bootstrap(gains), sign_flip_p(gains)
+    if interval.n < FEWEST_SEEDS or unfinished:
+        return "inconclusive"
+    within = scale is not None and max(abs(interval.low), abs(interval.high)) <= EQUIVALENT * scale
+    if within:
+        return "inconclusive" if lost else "leaves alone"
+    agree = sum(gains) * interval.value > 0  # p speaks of the mean, the interval of the interquartile mean
+    if not agree or p > LEVEL or interval.low <= 0 <= interval.high:
+        return "inconclusive"
+    if interval.low > 0:
+        return "inconclusive" if lost else "helps"
+    return "crashes" if scale is not None and interval.high < -CRASHED * scale else "hurts"
+
+
+def effect_of_pruning(scores: JobScores, level: Level) -> Answer:
+    """The reference arm against the dense network at one level."""
+    experiment = scores.experiment
+    arm, round = experiment.reference, level_round(experiment, level)
+    mine, dense = scores.paired(round, arm, DENSE)
+    gains = (mine - dense).tolist()
+    lost, unfinished = scores.missing(round, arm, DENSE)
+    word = judge(gains, scores.scale, lost=lost, unfinished=unfinished)
+    density = scores.density(arm, round)
+    answer = Answer(
+        level, round, density, word, bootstrap(gains), scores.scale, sign_flip_p(gains), lost, unfinished, ""
+    )
+    return Answer(**{**vars(answer), "text": _sentence(scores, answer, gains)})
+
+
+def _sentence(scores: JobScores, answer: Answer, gains: Sequence[float]) -> str:
+    said = {
+        "helps": "pruning helps",
+        "leaves alone": "pruning leaves the performance alone",
+        "hurts": "pruning hurts",
+        "crashes": "pruning crashes the performance",
+        "inconclusive": "whether pruning helps or hurts is inconclusive",
+    }[answer.word]
+    where, gain = f"{said} at {answer.density:.1%} remaining (round {answer.round})", answer.gain
+    if gain.n == 0:
+        return f"{where}: no pair of {scores.experiment.reference} and dense network is finished yet"
+    size = (
+        f"gain of {scores.experiment.reference} over dense {gain.value:+.4g} [{gain.low:+.4g}, {gain.high:+.4g}], "
+        f"n={gain.n}, p={answer.p:.2g}"
+    )
+    if answer.scale is None:
+        size += ", no scale to state a margin on"
+    else:
+        size += (
+            f", reference {scores.zero:.4g}, margin {EQUIVALENT * answer.scale:.3g}, "
+            f"crash below {-CRASHED * answer.scale:.3g}"
+        )
+    few = f", fewer than {FEWEST_SEEDS} seeds cannot decide" if gain.n < FEWEST_SEEDS else ""
+    missing = f", {answer.lost} seeds lost" if answer.lost else ""
+    missing += f", {answer.unfinished} seeds unfinished" if answer.unfinished else ""
+    more = more_seeds(gains) if answer.word == "inconclusive" and not answer.unfinished else ""
+    return f"{where}: {size}{few}{missing}" + (f"; {more}" if more else "")

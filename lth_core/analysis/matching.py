@@ -1,0 +1,135 @@
+"""Matching: is a ticket as good as the dense network, within a stated margin, and how far can one prune so?
+
+An equivalence claim, not a failure to see a difference: two one-sided tests (Schuirmann 1987) by interval and by
+sign-flip. The margin is fixed in advance, and printed with every answer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from lth_core.analysis.effect import EQUIVALENT
+from lth_core.analysis.power import LEVEL, more_seeds
+from lth_core.analysis.scores import JobScores
+from lth_core.analysis.statistics import Interval, bootstrap, sign_flip_p
+from lth_core.arms import DENSE
+
+Word = Literal["equal", "at least", "below", "inconclusive"]
+MATCHING: tuple[Word, ...] = ("equal", "at least")
+
+
+@dataclass(frozen=True)
+class Match:
+    """One arm at one round against the dense network, paired by seed.
+
+    gain: interquartile mean of arm minus dense, turned so that more is better. word:
+
+    equal         the gain lies within the margin of zero, on both sides (equivalence)
+    at least      it lies above minus the margin; that it is below the margin is not shown (non-inferiority)
+    below         it lies below minus the margin
+    inconclusive  none of these is shown; a seed has not ended; or, instead of the first two, one lost its trial
+
+    p_below, p_above: one-sided sign-flip p against "worse by the margin or more", "better by the margin or more".
+    """
+
+    arm: str
+    round: int
+    density: float
+    gain: Interval
+    margin: float
+    word: Word
+    p_below: float
+    p_above: float
+    lost: int
+    more: str
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far an arm can be pruned: the last round of the unbroken series of matching rounds from round 1 on.
+
+    The rounds are tested in this fixed order, each only if all before it matched: so the level holds for the whole
+    series without a correction. last: None where the first round does not match. stopped: the round that ended
+    the series, None where all rounds match.
+    """
+
+    arm: str
+    margin: float
+    last: Match | None
+    stopped: Match | None
+
+
+def margin_of(scores: JobScores) -> float | None:
+    """EQUIVALENT x what the dense network gains over the reference score; None where there is no such scale."""
+    return None if scores.scale is None else EQUIVALENT * scores.scale
+
+
+def match(scores: JobScores, arm: str, round: int, margin: float) -> Match:
+    """The answer for one arm at one round."""
+    mine, dense = scores.paired(round, arm, DENSE)
+    gains = (mine - dense).tolist()
+    lost, unfinished = scores.missing(round, arm, DENSE)
+    word, p_below, p_above = judge_match(gains, margin, lost=lost, unfinished=unfinished)
+    more = ""
+    if word == "inconclusive" and not unfinished and not lost:
+        more = more_seeds([gain + margin for gain in gains], greater=True)
+    return Match(
+        arm, round, scores.density(arm, round), bootstrap(gains), margin, word, p_below, p_above, lost, more
+    )  # fmt: skip
+
+
+def judge_match(
+    gains: Sequence[float], margin: float, *, lost: int = 0, unfinished: int = 0
+) -> tuple[Word, float, float]:
+    """The rule, and its two p. Each side needs a one-sided p of at most 5 % and the 95 % interval on its side."""
+    interval = bootstrap(gains)
+    p_below = sign_flip_p([gain + margin for gain in gains], greater=True)
+    p_above = sign_flip_p([margin - gain for gain in gains], greater=True)
+    p_worse = sign_flip_p([-margin - gain for gain in gains], greater=True)
+    word: Word = "inconclusive"
+    if unfinished:
+        return word, p_below, p_above
+    if p_worse <= LEVEL and interval.high < -margin:
+        word = "below"
+    elif p_below <= LEVEL and interval.low > -margin and not lost:
+        word = "equal" if p_above <= LEVEL and interval.high < margin else "at least"
+    return word, p_below, p_above
+
+
+def reach(scores: JobScores, arm: str) -> Reach | None:
+    """How far `arm` can be pruned until it no longer matches; None where no margin can be stated."""
+    margin = margin_of(scores)
+    if margin is None:
+        return None
+    last: Match | None = None
+    for round in range(1, scores.experiment.pruning.rounds + 1):
+        found = match(scores, arm, round, margin)
+        if found.word not in MATCHING:
+            return Reach(arm, margin, last, found)
+        last = found
+    return Reach(arm, margin, last, None)
+
+
+def reach_sentence(found: Reach | None, arm: str) -> str:
+    """`winning matches the dense network down to 37.2 % remaining ...`, with the margin and why it ended there."""
+    if found is None:
+        return f"{arm}: no margin can be stated without a reference score, so matching cannot be tested"
+    said = f"margin {found.margin:.3g}, {EQUIVALENT:.0%} of what the dense network gains"
+    if found.last is None:
+        begin = f"{arm} is not shown to match the dense network at any sparsity ({said})"
+    else:
+        begin = (
+            f"{arm} matches the dense network down to {found.last.density:.1%} remaining (round {found.last.round}; "
+            f"{said}; gain there {found.last.gain.value:+.3g} "
+            f"[{found.last.gain.low:+.3g}, {found.last.gain.high:+.3g}])"
+        )
+    if found.stopped is None:
+        return f"{begin}: at every round"
+    stop = found.stopped
+    where = f"at {stop.density:.1%} (round {stop.round})"
+    if stop.gain.n == 0:
+        return f"{begin}; {where} no pair is finished"
+    why = "it is certainly worse" if stop.word == "below" else "it is inconclusive"
+    facts = f"{stop.gain.value:+.3g} [{stop.gain.low:+.3g}, {stop.gain.high:+.3g}], n={stop.gain.n}"
+    lost = f", {stop.lost} seeds lost a trial" if stop.lost else ""
+    return f"{begin}; {where} {why}: {facts}{lost}" + (f"; {stop.more}" if stop.more else "")

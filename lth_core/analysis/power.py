@@ -1,0 +1,52 @@
+"""How many seeds a question needs: the fewest that can decide at all, and about how many more would decide it."""
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+
+import numpy as np
+
+LEVEL = 0.05
+"""The level of every test: two-sided, and for claims in one direction one-sided."""
+POWER = 0.8
+"""Chance of deciding that `seeds_needed` asks for."""
+MOST_SEEDS = 1000
+"""Beyond it no number is said."""
+
+
+def fewest_seeds(tests: int = 1, *, greater: bool = False) -> int:
+    """The fewest pairs with which a sign-flip test (one-sided with `greater`) can pass Holm among so many tests."""
+    sides = 1 if greater else 2
+    n = 1
+    while sides / 2**n > LEVEL / max(tests, 1):
+        n += 1
+    return n
+
+
+def seeds_needed(effects: Sequence[float], tests: int = 1, *, greater: bool = False) -> int | None:
+    """Seeds with which a paired test decides in 4 of 5 cases, if mean and spread are what these effects show.
+
+    n = (z_a + z_b)^2 / d^2 + z_a^2 / 2, d = mean / standard deviation, a the level over `tests` (the strictest step
+    of Holm), b = 1 - power (Guenther 1981, the usual approximation for the paired t test). None where the effects
+    show no direction, or where more than MOST_SEEDS are needed. An estimate from few seeds is a rough one.
+    """
+    data = np.asarray(effects, np.float64)
+    if data.size < 2:
+        return None
+    mean, spread = float(data.mean()), float(data.std(ddof=1))
+    if mean == 0 or (greater and mean < 0):
+        return None
+    d = abs(mean) / spread if spread > 0 else math.inf
+    normal = NormalDist()
+    z_a = normal.inv_cdf(1 - LEVEL / max(tests, 1) / (1 if greater else 2))
+    n = (z_a + normal.inv_cdf(POWER)) ** 2 / d**2 + z_a**2 / 2
+    return max(math.ceil(n), fewest_seeds(tests, greater=greater)) if n <= MOST_SEEDS else None
+
+
+def more_seeds(effects: Sequence[float], tests: int = 1, *, greater: bool = False) -> str:
+    """`about 5 more seeds would decide, if the effect is what it looks like`; says so too where no number helps."""
+    needed = seeds_needed(effects, tests, greater=greater)
+    if needed is None:
+        return f"no number of seeds up to {MOST_SEEDS} would decide on what these show" if len(effects) > 1 else ""
+    more = max(needed - len(effects), 1)
+    return f"about {more} more seed{'s' * (more != 1)} would decide, if the effect is what it looks like"

@@ -1,0 +1,74 @@
+"""A job's finished scores, turned so that more is better and counted from what counts as nothing learned."""
+
+import math
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from lth_core.analysis.comparison import Scored, is_lost
+from lth_core.analysis.normalised import has_scale
+from lth_core.analysis.references import RANDOM_POLICY
+from lth_core.analysis.statistics import Floats, interquartile_mean
+from lth_core.arms import DENSE
+from lth_core.experiment import Experiment
+
+
+class JobScores:
+    """Scores of one job by arm, round and seed.
+
+    zero: the reference score that others are counted from, None where there is none. scale: what the dense network
+    gains over it (interquartile mean), None where there is no reference, or where the gain is not certain.
+    """
+
+    def __init__(
+        self, experiment: Experiment, trials: Iterable[Scored], references: Mapping[str, float] = RANDOM_POLICY
+    ) -> None:
+        self.experiment, self.trials = experiment, tuple(trials)
+        self.sign = 1.0 if experiment.task.higher_is_better else -1.0
+        reference = references.get(str(getattr(experiment.task, "environment", "")))
+        self._found: dict[tuple[str, int], dict[int, float]] = {}
+        for trial in self.trials:
+            if trial.state == "done" and trial.score is not None and math.isfinite(trial.score):
+                self._found.setdefault((trial.arm, trial.round), {})[trial.seed] = trial.score
+        # Without a reference, zero may serve, but only where more is better and no return is negative.
+        counts = self.sign > 0 and all(s >= 0 for scores in self._found.values() for s in scores.values())
+        zero = reference if reference is not None else 0.0 if counts else None
+        dense = [] if zero is None else [self.sign * (s - zero) for s in self.raw(DENSE, 0).values()]
+        self.zero = zero if dense and has_scale(dense) else None
+        self.scale = float(interquartile_mean(dense)) if self.zero is not None else None
+
+    def raw(self, arm: str, round: int) -> dict[int, float]:
+        """Scores as recorded, by seed."""
+        return self._found.get((arm, 0 if arm == DENSE else round), {})
+
+    def paired(self, round: int, *arms: str) -> list[Floats]:
+        """Scores of these arms, turned and from zero, for the seeds that all of them have finished."""
+        own = [self.raw(arm, round) for arm in arms]
+        seeds = sorted(set.intersection(*(set(scores) for scores in own)))
+        return [self.sign * (np.array([scores[seed] for seed in seeds]) - (self.zero or 0.0)) for scores in own]
+
+    def with_failed(self, round: int, one: str, other: str) -> tuple[Floats, Floats]:
+        """Scores of two arms, turned and from zero, by seed; -inf where a trial was lost, nothing unfinished."""
+        arms = ((one, self.raw(one, round)), (other, self.raw(other, round)))
+        lost = {arm: {t.seed for t in self.at(arm, round) if is_lost(t)} for arm, _ in arms}
+        seeds = [s for s in self.experiment.seeds if all(s in found or s in lost[arm] for arm, found in arms)]
+        mine, theirs = (
+            np.array([self.sign * (found[s] - (self.zero or 0.0)) if s in found else -np.inf for s in seeds])
+            for _, found in arms
+        )
+        return mine, theirs
+
+    def at(self, arm: str, round: int) -> list[Scored]:
+        """The trials of an arm at a round; of the dense network whatever the round."""
+        return [t for t in self.trials if (t.arm, t.round) == (arm, 0 if arm == DENSE else round)]
+
+    def missing(self, round: int, *arms: str) -> tuple[int, int]:
+        """Seeds without a score of all these arms: (because a trial was lost, because one has not ended)."""
+        lost = {t.seed for arm in arms for t in self.at(arm, round) if is_lost(t)}
+        have = set.intersection(*(set(self.raw(arm, round)) for arm in arms))
+        return len(lost), len(self.experiment.seeds) - len(lost) - len(have)
+
+    def density(self, arm: str, round: int) -> float:
+        """Fraction of the prunable parameters that remain: as measured, else as asked."""
+        known = [t.density for t in self.at(arm, round) if t.density is not None]
+        return known[0] if known else self.experiment.pruning.density(round)

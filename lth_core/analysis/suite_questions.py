@@ -1,0 +1,99 @@
+"""The paper's questions answered over the jobs of a suite; and the one that only a suite can answer: what to keep."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lth_core.analysis.comparison import Scores, verdicts
+from lth_core.analysis.effect import EFFECTS, LEVELS, Level
+from lth_core.analysis.questions import NOT_ASKED, Finding, findings
+from lth_core.analysis.scores import JobScores
+from lth_core.analysis.suite_summary import SuiteJob, SuiteSummary
+
+LEVEL_NAMES: dict[Level, str] = {"third": "about a third remaining", "last": "the last round"}
+
+
+def suite_findings(jobs: Sequence[SuiteJob], summary: SuiteSummary) -> tuple[Finding, ...]:
+    """Each question with how many jobs answer it how, and then the jobs' answers; last what keeping a group does."""
+    own = {job.name: findings(job.experiment, job.trials) for job in jobs}
+    found = []
+    for question in dict.fromkeys(finding.question for answers in own.values() for finding in answers):
+        answered = [(name, f) for name, fs in own.items() for f in fs if f.question == question and f.word != NOT_ASKED]
+        if not answered or question.startswith("Does pruning help"):
+            continue
+        counts = Counter(finding.word for _, finding in answered)
+        words = ", ".join(f"{word} {count}" for word, count in counts.most_common())
+        said = "; ".join(f"{name}: {finding.text}" for name, finding in answered)
+        found.append(Finding(question, words, f"of {len(answered)} jobs: {words}. {said}"))
+    for sentence in sentences(summary):
+        found.append(Finding("Does pruning help, leave alone or crash?", "", sentence))
+    return (*found, *kept_or_pruned(jobs))
+
+
+def sentences(summary: SuiteSummary) -> Iterator[str]:
+    """What the suite says as a whole, per level."""
+    for level in LEVELS:
+        counts = [(word, summary.count(level, word)) for word in EFFECTS]
+        said = ", ".join(f"{word} {'in ' if word == 'inconclusive' else ''}{n}" for word, n in counts if n)
+        yield f"at {LEVEL_NAMES[level]}, of {len(summary.jobs)} jobs pruning: {said or 'nothing is known'}"
+
+
+@dataclass(frozen=True)
+class _Renamed:
+    """A trial under another arm's name."""
+
+    arm: str
+    round: int
+    seed: int
+    state: str
+    score: float | None
+    density: float | None
+
+
+def kept_or_pruned(jobs: Sequence[SuiteJob]) -> Iterator[Finding]:
+    """For each two jobs that differ in `pruning.keep` alone: both arms of the one against those of the other.
+
+    Paired by seed, on the area over rounds, corrected over the arms. Rounds are compared, not densities: of what
+    each job may prune the same fraction is gone, of the whole model less where more is kept.
+    """
+    for i, one in enumerate(jobs):
+        for other in jobs[i + 1 :]:
+            if _without_keep(one) == _without_keep(other):
+                more, fewer = sorted((one, other), key=lambda job: -len(job.experiment.pruning.keep))
+                yield _kept(more, fewer)
+
+
+def _without_keep(job: SuiteJob) -> dict[str, Any]:
+    fields = job.experiment.model_dump(mode="json", exclude={"name"})
+    fields["pruning"].pop("keep")
+    return fields
+
+
+def _kept(more: SuiteJob, fewer: SuiteJob) -> Finding:
+    labels = {job.name: f"keeping {', '.join(job.experiment.pruning.keep) or 'nothing'}" for job in (more, fewer)}
+    trials: list[_Renamed] = []
+    scores: Scores = {}
+    for job in (more, fewer):
+        own = JobScores(job.experiment, job.trials)
+        for trial in job.trials:
+            name = f"{trial.arm} {labels[job.name]}"
+            trials.append(_Renamed(name, trial.round, trial.seed, trial.state, trial.score, trial.density))
+            scores[name, trial.round] = own.raw(trial.arm, trial.round)
+    pairs = [(f"{arm} {labels[more.name]}", f"{arm} {labels[fewer.name]}") for arm in more.experiment.arms]
+    found = verdicts(more.experiment, trials, scores, pairs)
+    sizes = " against ".join(f"{_left(job):.1%}" for job in (more, fewer))
+    whole = f"; of the whole model {sizes} remain at the last round" if _left(more) == _left(more) else ""
+    kept = ", ".join(sorted(set(more.experiment.pruning.keep) ^ set(fewer.experiment.pruning.keep)))
+    return Finding(
+        f"{kept[:1].upper() + kept[1:]} pruned or kept?",
+        found[more.experiment.arms.index(more.experiment.reference)].word,
+        f"{more.name} and {fewer.name}: " + "; ".join(verdict.text for verdict in found) + whole,
+    )
+
+
+def _left(job: SuiteJob) -> float:
+    """Fraction of the whole model that remains at the last round of the reference arm; NaN where it is not known."""
+    last, arm = job.experiment.pruning.rounds, job.experiment.reference
+    known = [getattr(t, "model_density", None) for t in job.trials if (t.arm, t.round) == (arm, last)]
+    return next((float(density) for density in known if density is not None), float("nan"))

@@ -1,0 +1,63 @@
+"""`lth report` and `lth export`: a job or a suite of the workspace as a page with figures, or as tables."""
+
+from pathlib import Path
+
+from lth_core.cli.console import make_console
+from lth_core.errors import InputError
+from lth_core.report.record import JobRecord, SuiteRecord, job_record, suite_record
+from lth_core.store import views
+from lth_core.store.database import Database
+from lth_core.store.workspace import Workspace
+from lth_core.text import did_you_mean, is_name, one_line
+
+
+def report(subject: str, workspace: Path, out: Path | None) -> None:
+    """Write page, figures and tables, and say where."""
+    from lth_core.report.write import write_job, write_suite  # matplotlib: not for `export`
+
+    record = find(subject, workspace)
+    folder = _folder(record, out, "report")
+    files = write_job(record, folder) if isinstance(record, JobRecord) else write_suite(record, folder)
+    _say(files[0], f"and {len(files) - 1} files of figures and tables beside it")
+
+
+def export(subject: str, workspace: Path, out: Path | None) -> None:
+    """Write the tables alone, and say where."""
+    from lth_core.report.tables import job_tables, suite_tables, write_tables
+
+    record = find(subject, workspace)
+    folder = _folder(record, out, "tables")
+    files = write_tables(folder, job_tables(record) if isinstance(record, JobRecord) else suite_tables(record))
+    for path in files:
+        _say(path, "")
+
+
+def find(subject: str, workspace: Path) -> JobRecord | SuiteRecord:
+    """The job of that number, or the suite of that name; InputError where there is neither."""
+    database = Database(Workspace(workspace).database, writer=False)
+    if subject.isascii() and subject.isdigit() and len(subject) < 16:
+        job = views.job(database, int(subject))
+        if job is not None:
+            return job_record(database, job)
+    jobs = views.suite_jobs(database, subject)
+    if jobs:
+        return suite_record(database, subject, jobs)
+    numbers = ", ".join(str(job.id) for job in views.jobs(database)) or "none"
+    suites = views.suites(database)
+    named = ", ".join(one_line(name) for name in suites) or "none"
+    raise InputError(
+        f"{one_line(workspace)}: there is no job or suite {one_line(subject, 80)}; jobs: {numbers}; "
+        f"suites: {named}{did_you_mean(subject, suites)}"
+    )
+
+
+def _folder(record: JobRecord | SuiteRecord, out: Path | None, kind: str) -> Path:
+    if out is not None:
+        return out
+    name = record.job.name if isinstance(record, JobRecord) else record.name
+    number = f"-{record.job.id}" if isinstance(record, JobRecord) else ""
+    return Path(f"{kind}{number}-{name if is_name(name) else 'unnamed'}")
+
+
+def _say(path: Path, more: str) -> None:
+    make_console().print(one_line(f"{path} {more}"), markup=False, highlight=False, soft_wrap=True)

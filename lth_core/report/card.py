@@ -1,0 +1,144 @@
+"""The protocol card: what was pruned, reset, trained, evaluated and seeded, with which versions, at what cost."""
+
+from lth_core.analysis.effect import CRASHED, EQUIVALENT
+from lth_core.analysis.power import LEVEL
+from lth_core.experiment import Experiment
+from lth_core.report.record import JobRecord
+from lth_core.text import one_line
+
+Card = list[tuple[str, str]]
+
+
+def card(record: JobRecord) -> Card:
+    """(heading, sentence) in reading order; everything from the store."""
+    experiment = record.experiment
+    return [
+        ("Task", _fields(experiment.task)),
+        ("Model", _fields(experiment.model)),
+        ("Training", _fields(experiment.training)),
+        ("Pruned", _pruned(record)),
+        ("Reset", _reset(experiment)),
+        ("Arms", _arms(experiment)),
+        ("Score", _score(experiment)),
+        ("Seeds", _seeds(experiment)),
+        ("Statistics", _statistics()),
+        ("Audit", _audit(record)),
+        ("Lost", _lost(record)),
+        ("Ran with", _versions(record)),
+        ("Cost", _cost(record)),
+        ("Identity", f"SHA-256 of the resolved experiment: {experiment.identity}"),
+    ]
+
+
+def _fields(section: object) -> str:
+    fields = section.model_dump(mode="json")  # type: ignore[attr-defined]
+    return ", ".join(f"{name} {_value(value)}" for name, value in fields.items() if value is not None)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list):
+        return "(" + ", ".join(map(str, value)) + ")" if value else "none"
+    return one_line(value)
+
+
+def _pruned(record: JobRecord) -> str:
+    pruning = record.experiment.pruning
+    first = [entry for entry in record.layers if entry.round == 0]
+    seed = first[0].seed if first else None
+    own = [entry for entry in first if entry.seed == seed]
+    sizes = ""
+    if own:
+        prunable, whole = sum(e.size for e in own if e.prunable), sum(e.size for e in own)
+        kept = [e.layer for e in own if not e.prunable]
+        sizes = f" {prunable:,} of {whole:,} parameters are prunable" + (
+            f", never pruned: {', '.join(map(one_line, kept))}." if kept else ", biases included."
+        )
+    scope = "pooled over all layers" if pruning.scope == "global" else f"scope {pruning.scope}"
+    own_rates = "".join(f", {group} {fraction:.0%}" for group, fraction in pruning.fractions.items())
+    return (
+        f"Each round the smallest {pruning.fraction:.0%} of what remains, by {pruning.criterion}, {scope}{own_rates}; "
+        f"{pruning.rounds} rounds, down to {pruning.density(pruning.rounds):.2%} remaining.{sizes} "
+        "Masks act on weights, gradients (before clipping) and optimizer state at every step."
+    )
+
+
+def _reset(experiment: Experiment) -> str:
+    rewinding, unit = experiment.rewinding, getattr(experiment.training, "unit", "steps")
+    point = "initialisation" if rewinding.weights == 0 else f"the dense run's weights at {rewinding.weights:,} {unit}"
+    ranked = "at the end of training" if rewinding.prune_from == "final" else f"at {rewinding.prune_from:,} {unit}"
+    return (
+        f"Weights are ranked {ranked} and set back to {point}; schedule from {rewinding.schedule}; "
+        f"optimizer state {rewinding.optimizer}."
+    )
+
+
+def _arms(experiment: Experiment) -> str:
+    parts = []
+    for name in experiment.arms:
+        arm = experiment.arm_named(name)
+        of = f" of {arm.of}" if arm.borrows_mask else ""
+        parts.append(f"{name}: mask {arm.mask}{of}, weights {arm.weights}, schedule {experiment.schedule_of(name)}")
+    return "; ".join(parts) + ". Round 0, the dense network, is trained once per seed and shared by all arms."
+
+
+def _score(experiment: Experiment) -> str:
+    better = "more" if experiment.task.higher_is_better else "less"
+    episodes = getattr(experiment.training, "score_episodes", None)
+    mean = f", the mean of the last {episodes} training episodes, actions sampled" if episodes else ""
+    return f"{experiment.task.score}{mean}; {better} is better. No choice among checkpoints: the last weights count."
+
+
+def _seeds(experiment: Experiment) -> str:
+    return (
+        f"{len(experiment.seeds)} chains, seeds {', '.join(map(str, experiment.seeds))}. Initialisation, data, "
+        "environments, actions, masks and evaluation each draw from a stream derived from the seed by name; arms of "
+        "one seed share environments and data order."
+    )
+
+
+def _statistics() -> str:
+    return (
+        "Unit of replication: a whole chain (seed). Interquartile mean with 95 % percentile bootstrap over seeds. "
+        "Verdicts: the mean paired difference over rounds, fixed in advance; better or worse needs the interval and "
+        f"a sign-flip p at most {LEVEL:.0%}, Holm over the job's comparisons. Matching and `leaves alone`: within "
+        f"{EQUIVALENT:.0%} of what the dense network gains over the reference; crash: {CRASHED:.0%} of it lost."
+    )
+
+
+def _audit(record: JobRecord) -> str:
+    passed, failed = record.audits
+    named = "; ".join(
+        one_line(f"{a.arm} round {a.round} seed {a.seed}: {a.name}: {a.detail}") for a in record.failed_audits[:5]
+    )
+    return f"{passed:,} checks passed, {failed:,} failed." + (f" {named}" if named else "")
+
+
+def _lost(record: JobRecord) -> str:
+    lost = [t for t in record.trials if t.state in ("failed", "blocked")]
+    if not lost:
+        return f"No trial of {len(record.trials)} failed."
+    named = "; ".join(one_line(f"{t.arm} round {t.round} seed {t.seed}: {t.error}", 160) for t in lost[:5])
+    return f"{len(lost)} of {len(record.trials)} trials failed or were blocked, and count: {named}"
+
+
+def _versions(record: JobRecord) -> str:
+    found = record.provenance
+    packages = ", ".join(f"{name} {version}" for name, version in dict(found.get("packages") or {}).items())
+    git = found.get("git") or {}
+    revision = f", git {git.get('commit', '')[:12]}{' with changes' if git.get('changed') else ''}" if git else ""
+    devices = ", ".join(map(str, found.get("devices", []))) or "unknown devices"
+    return one_line(
+        f"lth {found.get('lth', '?')}{revision}, Python {found.get('python', '?')}, {packages}; "
+        f"{found.get('system', '?')}, {devices}, {found.get('cores', '?')} cores",
+        1000,
+    )
+
+
+def _cost(record: JobRecord) -> str:
+    steps = sum(trial.step for trial in record.trials)
+    clock = (record.job.finished or 0) - (record.job.started or 0)
+    between = f", {clock / 3600:.2g} hours from start to end" if clock > 0 else ""
+    return (
+        f"{len(record.trials):,} trainings, {steps:,} steps in all, {record.active / 3600:.2g} hours of training"
+        f"{between}. One ticket of the last round cost {record.experiment.pruning.rounds + 1} trainings in a row."
+    )

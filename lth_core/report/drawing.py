@@ -1,0 +1,123 @@
+"""How figures look: sizes, an Okabe-Ito look per arm, the density axis, deterministic files. matplotlib, used here."""
+
+import io
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import matplotlib
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from lth_core.arms import DENSE
+from lth_core.experiment import Experiment
+from lth_core.text import one_line
+
+FORMATS = ("pdf", "png", "svg")
+Format = Literal["pdf", "png", "svg"]
+Line = str | tuple[float, tuple[float, ...]]
+GREY = "#3f3f3f"
+_REFERENCE = "#0072B2"  # winning tickets are blue in the paper's figures, random ones red
+_RANDOM = "#D55E00"
+_OTHERS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_MARKERS = ("s", "^", "D", "v", "P", "X", "<", ">", "h")
+_DASHES: tuple[tuple[float, ...], ...] = ((4, 1.5), (1.5, 1), (5, 1.5, 1, 1.5), (3, 1), (6, 2), (1, 1))
+
+_STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans", "font.size": 9, "axes.titlesize": 9.5, "axes.labelsize": 9,
+    "xtick.labelsize": 8, "ytick.labelsize": 8, "legend.fontsize": 8, "legend.frameon": False,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.6, "axes.axisbelow": True, "lines.linewidth": 1.5, "lines.markersize": 4,
+    "pdf.fonttype": 42, "svg.fonttype": "path", "svg.hashsalt": "lth", "figure.dpi": 100,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Look:
+    """How an arm is drawn: also told apart without its colour."""
+
+    colour: str
+    marker: str
+    line: Line
+
+
+def looks(experiment: Experiment) -> dict[str, Look]:
+    """A look per arm: the reference solid and blue, the first random arm red."""
+    found = {experiment.reference: Look(_REFERENCE, "o", "-")}
+    colours = list(_OTHERS)
+    drawn = [a for a in experiment.arms if experiment.arm_named(a).mask in ("random", "random_global")]
+    others = [arm for arm in experiment.arms if arm != experiment.reference]
+    for i, arm in enumerate(others):
+        first = bool(drawn) and arm == drawn[0]
+        colour = _RANDOM if first else colours[(i - sum(a == drawn[0] for a in others[:i] if drawn)) % len(colours)]
+        found[arm] = Look(colour, _MARKERS[i % len(_MARKERS)], (0, _DASHES[i % len(_DASHES)]))
+    found[DENSE] = Look(GREY, "", (0, (1, 1)))
+    return found
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Within it figures have our style, whatever the user's matplotlibrc says."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_STYLE)
+        yield
+
+
+def rendered(figure: Figure, format: Format) -> bytes:
+    """The figure as a file's content; the same figure gives the same bytes."""
+    out = io.BytesIO()
+    metadata: dict[str, str | None] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}[format]  # type: ignore[assignment]
+    with styled():
+        figure.savefig(out, format=format, dpi=160, metadata=metadata)
+    return out.getvalue()
+
+
+def panels(count: int, *, columns: int = 3, width: float = 3.1, height: float = 2.4) -> tuple[Figure, list[Axes]]:
+    """A figure with so many panels in rows of at most `columns`; inches each."""
+    across = max(1, min(columns, count))
+    down = max(1, math.ceil(count / across))
+    figure = Figure(figsize=(max(width * across, 4.2), height * down + 0.35), layout="constrained")
+    axes = [figure.add_subplot(down, across, i + 1) for i in range(count)]
+    return figure, axes
+
+
+def density_axis(axes: Axes, densities: Sequence[float], *, inches: float = 2.5) -> None:
+    """Fraction remaining on a logarithmic axis that runs from dense to sparse; ticks at rounds, as many as fit.
+
+    densities: of all rounds, from 1 for the dense network down.
+    """
+    axes.set_xscale("log")
+    axes.set_xlim(1.06, densities[-1] / 1.06)
+    room = math.log(densities[0] / densities[-1]) * 0.3 / inches
+    ticks = [densities[0]]
+    for density in densities[1:]:
+        if math.log(ticks[-1] / density) >= room:
+            ticks.append(density)
+    axes.xaxis.set_major_locator(matplotlib.ticker.FixedLocator(ticks))
+    axes.xaxis.set_major_formatter(matplotlib.ticker.FixedFormatter([percent(d) for d in ticks]))
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def percent(density: float) -> str:
+    """`100`, `67`, `8.6`, `1.2` without the sign."""
+    value = 100 * density
+    return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}" if value >= 0.995 else f"{value:.2g}"
+
+
+def legend(figure: Figure, axes: Sequence[Axes], *, most_columns: int = 6) -> None:
+    """One legend for all panels, outside of them, above."""
+    entries: dict[str, Artist] = {}
+    for one in axes:
+        for handle, label in zip(*one.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    if entries:
+        columns = max(1, min(len(entries), most_columns, int(figure.get_figwidth() / 1.15)))
+        figure.legend(
+            list(entries.values()), [one_line(label, 30) for label in entries],
+            loc="outside upper center", ncols=columns, handlelength=2.6,
+        )  # fmt: skip

@@ -1,0 +1,87 @@
+"""One self-contained HTML page: answers, figures, tables and protocol card. No script, no link out."""
+
+import base64
+import html
+from collections.abc import Iterable, Mapping, Sequence
+
+from lth_core.analysis.questions import NOT_ASKED, Finding
+from lth_core.report.card import Card
+from lth_core.report.tables import Row, Value
+from lth_core.text import clean
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 62rem;
+       margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem; margin-bottom: .2rem } h2 { font-size: 1.2rem; margin-top: 2.2rem;
+     border-bottom: 1px solid #ccc } h3 { font-size: 1rem; margin: 1.2rem 0 .2rem }
+p.facts, figcaption { color: #555; font-size: .88rem } figure { margin: 1.2rem 0 }
+figure img { max-width: 100%; height: auto } dt { font-weight: 600 } dd { margin: 0 0 .5rem 0;
+     overflow-wrap: anywhere }
+dl.card { display: grid; grid-template-columns: 7rem 1fr; gap: .1rem 1rem } dl.card dd { margin-bottom: .4rem }
+.not-asked { color: #777 } div.wide { overflow-x: auto }
+table { border-collapse: collapse; font-size: .82rem; font-variant-numeric: tabular-nums }
+th, td { padding: .15rem .6rem; text-align: left; border-bottom: 1px solid #e4e4e4; white-space: nowrap }
+td.number { text-align: right }
+@media print { body { max-width: none } h2 { break-after: avoid } figure, tr { break-inside: avoid } }
+"""
+
+
+def page(title: str, facts: str, parts: Iterable[str]) -> str:
+    """The whole document."""
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{_text(title)}</title>\n<style>{_STYLE}</style></head>\n"
+        f'<body>\n<h1>{_text(title)}</h1>\n<p class="facts">{_text(facts)}</p>\n{"".join(parts)}</body></html>\n'
+    )
+
+
+def heading(text: str, level: int = 2) -> str:
+    """A heading."""
+    return f"<h{level}>{_text(text)}</h{level}>\n"
+
+
+def answers(findings: Sequence[Finding]) -> str:
+    """Questions and answers, one by one."""
+    rows = []
+    for finding in findings:
+        kind = ' class="not-asked"' if finding.word == NOT_ASKED else ""
+        rows.append(f"<dt{kind}>{_text(finding.question)}</dt><dd{kind}>{_text(finding.text)}</dd>\n")
+    return f"<dl>{''.join(rows)}</dl>\n"
+
+
+def figure(svg: bytes, caption: str) -> str:
+    """A drawing inside the page."""
+    data = base64.b64encode(svg).decode()
+    alt = _text(caption)
+    return f'<figure><img alt="{alt}" src="data:image/svg+xml;base64,{data}"><figcaption>{alt}</figcaption></figure>\n'
+
+
+def table(rows: Sequence[Row], columns: Mapping[str, str]) -> str:
+    """Rows as a table of these columns (field: heading)."""
+    head = "".join(f"<th>{_text(name)}</th>" for name in columns.values())
+    body = "".join("<tr>" + "".join(_cell(row.get(field)) for field in columns) + "</tr>\n" for row in rows)
+    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table></div>\n'
+
+
+def card_list(card: Card) -> str:
+    """The protocol card."""
+    rows = "".join(f"<dt>{_text(name)}</dt><dd>{_text(text)}</dd>\n" for name, text in card)
+    return f'<dl class="card">{rows}</dl>\n'
+
+
+def paragraph(text: str) -> str:
+    """A paragraph."""
+    return f"<p>{_text(text)}</p>\n"
+
+
+def _cell(value: Value) -> str:
+    if value is None or value != value:
+        return "<td></td>"
+    if isinstance(value, (bool, str)):
+        return f"<td>{_text(value)}</td>"
+    return f'<td class="number">{value:,}</td>' if isinstance(value, int) else f'<td class="number">{value:.4g}</td>'
+
+
+def _text(text: object) -> str:
+    return html.escape(clean(text, 100_000))

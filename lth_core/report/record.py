@@ -1,0 +1,95 @@
+"""All that a report says of a job, read from the store alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lth_core.analysis.matching import Match, margin_of, match
+from lth_core.analysis.questions import Finding, findings
+from lth_core.analysis.scores import JobScores
+from lth_core.analysis.suite_questions import suite_findings
+from lth_core.analysis.suite_summary import SuiteJob, SuiteSummary, summarise_suite
+from lth_core.analysis.verdict import Summary, summarise
+from lth_core.experiment import Experiment
+from lth_core.store import metrics, views
+from lth_core.store.database import Database
+from lth_core.store.metrics import Curve
+from lth_core.store.views import AuditView, JobView, LayerView, TrialView
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """One job. active: seconds in which it trained; curves: by metric's name, then trial; matches: each arm and round
+    against the dense network, empty where no margin can be stated."""
+
+    job: JobView
+    trials: tuple[TrialView, ...]
+    summary: Summary
+    findings: tuple[Finding, ...]
+    matches: tuple[Match, ...]
+    layers: tuple[LayerView, ...]
+    audits: tuple[int, int]
+    failed_audits: tuple[AuditView, ...]
+    provenance: dict[str, Any]
+    active: float
+    curves: dict[str, dict[int, Curve]]
+
+    @property
+    def experiment(self) -> Experiment:
+        """What was asked."""
+        return self.job.experiment
+
+    @property
+    def scores(self) -> JobScores:
+        """The job's finished scores."""
+        return JobScores(self.experiment, self.trials)
+
+
+@dataclass(frozen=True)
+class SuiteRecord:
+    """A suite: its jobs and what they say together."""
+
+    name: str
+    jobs: tuple[JobRecord, ...]
+    summary: SuiteSummary
+    findings: tuple[Finding, ...]
+
+
+def job_record(database: Database, job: JobView) -> JobRecord:
+    """Everything of a job, finished or not."""
+    trials = tuple(views.trials(database, job.id))
+    summary = summarise(job.experiment, trials)
+    ids = [trial.id for trial in trials]
+    names = [row["name"] for row in database.rows("SELECT name FROM metric_names ORDER BY name")]
+    curves = {name: found for name in names if (found := metrics.curves(database, ids, name))}
+    active = database.row("SELECT active FROM jobs WHERE id = ?", job.id)
+    return JobRecord(
+        job=job,
+        trials=trials,
+        summary=summary,
+        findings=findings(job.experiment, trials, summary),
+        matches=tuple(_matches(JobScores(job.experiment, trials))),
+        layers=tuple(views.layers(database, job.id)),
+        audits=views.audit_counts(database, job.id),
+        failed_audits=tuple(views.audits(database, job.id, failed_only=True)),
+        provenance=views.provenance(database, job.id),
+        active=float(active["active"]) if active else 0.0,
+        curves=curves,
+    )
+
+
+def suite_record(database: Database, name: str, jobs: Sequence[JobView]) -> SuiteRecord:
+    """A suite's jobs and their summary."""
+    records = tuple(job_record(database, job) for job in jobs)
+    held = [SuiteJob(r.job.id, r.job.name, r.job.state, r.experiment, r.trials) for r in records]
+    summary = summarise_suite(held)
+    return SuiteRecord(name, records, summary, suite_findings(held, summary))
+
+
+def _matches(scores: JobScores) -> list[Match]:
+    margin = margin_of(scores)
+    if margin is None:
+        return []
+    rounds = range(1, scores.experiment.pruning.rounds + 1)
+    found = [match(scores, arm, round, margin) for round in rounds for arm in scores.experiment.arms]
+    return [one for one in found if one.gain.n]

@@ -1,0 +1,106 @@
+"""`lth report` and `lth export`: from records to a folder with page, figures and tables."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from lth_core.report import page
+from lth_core.report.card import card
+from lth_core.report.drawing import FORMATS, rendered
+from lth_core.report.figures import job_figures
+from lth_core.report.record import JobRecord, SuiteRecord
+from lth_core.report.suite_figures import suite_figures
+from lth_core.report.tables import Row, job_tables, make_folder, suite_tables, write_tables
+from lth_core.store.tensors import write_atomically
+
+_LOTTERY = {
+    "round": "round", "density": "remaining", "arm": "arm", "score": "score", "score_low": "low", "score_high": "high",
+    "reference_minus_arm": "reference minus arm", "reference_minus_arm_low": "low", "reference_minus_arm_high": "high",
+    "p_holm": "p (Holm)", "seeds": "seeds", "failed": "failed",
+}  # fmt: skip
+_MATCHING = {
+    "arm": "arm", "round": "round", "density": "remaining", "word": "against dense", "gain": "gain", "gain_low": "low",
+    "gain_high": "high", "margin": "margin", "seeds": "seeds", "lost": "lost",
+}  # fmt: skip
+_ACROSS = {
+    "level": "level", "arm": "arm", "score": "normalised score", "score_low": "low", "score_high": "high",
+    "difference": "reference minus arm", "difference_low": "low", "difference_high": "high",
+    "improvement": "P(improvement)", "improvement_low": "low", "improvement_high": "high", "jobs": "jobs",
+}  # fmt: skip
+Drawings = Mapping[str, tuple[Figure, str]]
+
+
+def write_job(record: JobRecord, folder: Path) -> list[Path]:
+    """Page, figures and tables of a job; returns the files. InputError where the folder cannot be made."""
+    drawings = job_figures(record)
+    tables = job_tables(record)
+    written = [*_write_figures(folder, drawings), *write_tables(folder / "tables", tables)]
+    facts = f"job {record.job.id}, {record.job.state}; identity {record.experiment.identity[:12]}"
+    parts = [*_job_parts(record, drawings, tables), *_files()]
+    return [_write_page(folder, page.page(record.job.name, facts, parts)), *written]
+
+
+def write_suite(record: SuiteRecord, folder: Path) -> list[Path]:
+    """As `write_job`: the suite first, then each of its jobs."""
+    own = {f"{job.job.id}-{name}": found for job in record.jobs for name, found in job_figures(job).items()}
+    drawings = {**suite_figures(record), **own}
+    tables = suite_tables(record)
+    written = [*_write_figures(folder, drawings), *write_tables(folder / "tables", tables)]
+    parts = [page.heading("Answers"), page.answers(record.findings), page.heading("Figures")]
+    parts += [_drawn(drawings, name) for name in ("grid", "effects", "profiles")]
+    if tables["across"]:
+        parts += [page.heading("Arms over all jobs"), page.table(tables["across"], _ACROSS)]
+    if record.summary.without_scale:
+        left_out = ", ".join(record.summary.without_scale)
+        parts.append(page.paragraph(f"Without a scale, and not in the normalised scores: {left_out}"))
+    for job in record.jobs:
+        mine = {name.removeprefix(f"{job.job.id}-"): d for name, d in own.items() if name.startswith(f"{job.job.id}-")}
+        parts += [page.heading(f"Job {job.job.id}: {job.job.name} ({job.job.state})")]
+        parts += _job_parts(job, mine, job_tables(job), level=3)
+    facts = f"suite of {len(record.jobs)} jobs"
+    return [_write_page(folder, page.page(f"Suite {record.name}", facts, [*parts, *_files()])), *written]
+
+
+def _job_parts(record: JobRecord, drawings: Drawings, tables: Mapping[str, list[Row]], level: int = 2) -> Iterator[str]:
+    yield page.heading("Answers", level)
+    yield page.answers(record.findings)
+    yield page.heading("Figures", level)
+    yield from (_drawn(drawings, name) for name in drawings)
+    yield page.heading("Lottery curves", level)
+    yield page.table(tables["lottery"], _LOTTERY)
+    if tables["matching"]:
+        yield page.heading("Matching the dense network", level)
+        yield page.table(tables["matching"], _MATCHING)
+    yield page.heading("Protocol", level)
+    yield page.card_list(card(record))
+
+
+def _drawn(drawings: Drawings, name: str) -> str:
+    if name not in drawings:
+        return ""
+    figure, caption = drawings[name]
+    return page.figure(rendered(figure, "svg"), caption)
+
+
+def _files() -> Iterator[str]:
+    yield page.heading("Files")
+    yield page.paragraph(
+        "Beside this page: every figure as PDF, PNG and SVG in figures/, and every number in tables/ as CSV and JSON "
+        "lines (Parquet where pyarrow is installed), one row per trial, arm and round, layer, or recorded value."
+    )
+
+
+def _write_figures(folder: Path, drawings: Drawings) -> Iterator[Path]:
+    make_folder(folder / "figures")
+    for name, (figure, _) in drawings.items():
+        for suffix in FORMATS:
+            path = folder / "figures" / f"{name}.{suffix}"
+            write_atomically(path, rendered(figure, suffix))  # type: ignore[arg-type]
+            yield path
+
+
+def _write_page(folder: Path, content: str) -> Path:
+    path = folder / "index.html"
+    write_atomically(path, content.encode())
+    return path
