@@ -46,12 +46,22 @@ class Database:
         if writer or version == 0:
             journal = "DELETE" if on_network_filesystem(self.path) else "WAL"
             self.connection.execute(f"PRAGMA journal_mode = {journal}")
+        self._refuse_what_acts()
         self.connection.execute("PRAGMA synchronous = FULL")
         self.connection.execute("PRAGMA foreign_keys = ON")
         if version < len(MIGRATIONS):
             if not writer:
                 raise InputError(f"{one_line(self.path)}: written by an older version; open it with an engine once")
             self._migrate(version)
+
+    def _refuse_what_acts(self) -> None:
+        """Triggers and views act when something else is asked for; ours has none, so they are somebody's doing."""
+        self.connection.execute("PRAGMA trusted_schema = OFF")
+        found = self.connection.execute("SELECT name FROM sqlite_master WHERE type IN ('trigger', 'view')").fetchone()
+        if found is not None:
+            raise InputError(
+                f"{one_line(self.path)}: holds a trigger or view, {one_line(found[0], 80)}, not made by this program"
+            )
 
     def _migrate(self, version: int) -> None:
         if version > 0:
@@ -73,10 +83,11 @@ class Database:
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield self.connection
+            self.connection.execute("COMMIT")
         except BaseException:
-            self.connection.execute("ROLLBACK")
+            if self.connection.in_transaction:  # on a full disk SQLite may have rolled back by itself
+                self.connection.execute("ROLLBACK")
             raise
-        self.connection.execute("COMMIT")
 
     def rows(self, sql: str, *parameters: object) -> list[sqlite3.Row]:
         """All rows of a query."""
