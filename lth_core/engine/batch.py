@@ -128,8 +128,12 @@ class BatchFolder:
         """Let no attempt publish any more until the next one begins."""
         if self.folder.exists():
             write_atomically(self.folder / "current", b"none")
-            for leftover in self.folder.rglob(".*.tmp"):
-                leftover.unlink(missing_ok=True)
+            self.delete_half_written()
+
+    def delete_half_written(self) -> None:
+        """Temporary files of a worker that is gone."""
+        for leftover in self.folder.rglob(".*.tmp"):
+            leftover.unlink(missing_ok=True)
 
     def delete_checkpoints(self) -> None:
         """Nobody will go on from them: the batch is over."""

@@ -79,6 +79,7 @@ class Intake:
         with self._database.transaction() as connection:
             decision = self._settle(connection, ended)
         folder = self._folder(ended.batch)
+        folder.delete_half_written()
         if decision.step == "disk full":
             self._space.fill(decision.why, ended.needed)
         if decision.why:

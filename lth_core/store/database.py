@@ -1,5 +1,6 @@
 """The SQLite file: opening it safely, migrating it, transactions. Knows the schema's number, not its meaning."""
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -30,10 +31,12 @@ class Database:
         try:
             self._open(writer)
         except sqlite3.DatabaseError as error:
+            if writer and not os.access(path.parent, os.W_OK):
+                raise InputError(f"{one_line(path.parent)}: is read-only, and a run writes there") from None
             raise InputError(f"{one_line(path)}: cannot be used as a database: {one_line(error)}") from None
 
     def _open(self, writer: bool) -> None:
-        self.connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
+        self.connection = self._connect(writer)
         self.connection.row_factory = sqlite3.Row
         version = self.connection.execute("PRAGMA user_version").fetchone()[0]
         if version > len(MIGRATIONS):
@@ -53,6 +56,15 @@ class Database:
             if not writer:
                 raise InputError(f"{one_line(self.path)}: written by an older version; open it with an engine once")
             self._migrate(version)
+
+    def _connect(self, writer: bool) -> sqlite3.Connection:
+        log = self.path.with_name(f"{self.path.name}-wal")
+        settled = not log.exists() or log.stat().st_size == 0
+        if not writer and settled and not os.access(self.path.parent, os.W_OK):
+            # Where nothing can be written, nobody can be writing: SQLite would want a file beside it for its locks.
+            uri = f"{self.path.resolve().as_uri()}?immutable=1"
+            return sqlite3.connect(uri, uri=True, isolation_level=None)
+        return sqlite3.connect(self.path, timeout=30, isolation_level=None)
 
     def _refuse_what_acts(self) -> None:
         """Triggers and views act when something else is asked for; ours has none, so they are somebody's doing."""
