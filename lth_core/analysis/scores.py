@@ -25,7 +25,7 @@ class JobScores:
     ) -> None:
         self.experiment, self.trials = experiment, tuple(trials)
         self.sign = 1.0 if experiment.task.higher_is_better else -1.0
-        reference = references.get(str(getattr(experiment.task, "environment", "")))
+        reference = references.get(experiment.task.subject)
         self._found: dict[tuple[str, int], dict[int, float]] = {}
         for trial in self.trials:
             if trial.state == "done" and trial.score is not None and math.isfinite(trial.score):

@@ -1,5 +1,6 @@
 """`lth`: the command line. Each command imports what it needs when it runs, so that `lth --help` stays instant."""
 
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -157,6 +158,9 @@ def main() -> None:
         app()
     except InputError as error:
         typer.echo(f"lth: {error}", err=True)
+        sys.exit(2)
+    except sqlite3.DatabaseError as error:
+        typer.echo(f"lth: the workspace's database: {error}; `lth doctor` says what can be done", err=True)
         sys.exit(2)
     except BrokenPipeError:
         sys.stderr.close()

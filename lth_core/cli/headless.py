@@ -100,7 +100,9 @@ def _signals() -> Iterator[None]:
     def interrupt(_number: int, _frame: Any) -> None:
         raise Interrupted
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    # One that is ignored stays so: that is how `nohup` has us survive the terminal.
+    heard = [n for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in heard}
     try:
         yield
     finally:

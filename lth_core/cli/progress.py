@@ -58,7 +58,7 @@ class LiveProgress:
     def update(self, jobs: list[JobView], events: list[EventView]) -> None:
         """See Progress."""
         for event in events:
-            if event.kind in ("trial failed", "retry", "recovered"):
+            if event.kind in ("trial failed", "retry", "recovered", "warning", "paused"):
                 self._live.console.print(one_line(event.text), style="yellow", markup=False)
         grid = Table.grid(padding=(0, 2))
         for job in jobs:

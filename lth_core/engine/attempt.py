@@ -2,15 +2,17 @@
 
 import json
 import logging
+import shutil
 from collections.abc import Callable
 from typing import Any
 
 from lth_core.arms import DENSE
 from lth_core.engine.assemble import Assembler, DamagedParent, Prepared, pack_trained
 from lth_core.engine.batch import CHECKPOINTED, DONE, BatchFolder, BatchSpec, Superseded, TrialSpec
+from lth_core.engine.causes import NotEnoughSpace
 from lth_core.experiment import Experiment
-from lth_core.plan import TrialKey
-from lth_core.store.records import RecordWriter
+from lth_core.plan import TrialKey, plan
+from lth_core.store.records import RecordWriter, read_from
 from lth_core.store.tensorboard import TrialLog
 from lth_core.store.tensors import Arrays, load_newest_checkpoint, save_checkpoint, save_tensors
 from lth_core.store.workspace import Workspace
@@ -20,6 +22,7 @@ from lth_core.tickets.audit import Check
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.training.build import make_model, make_stack
 from lth_core.training.run import RunningTrial, StackRun
+from lth_core.training.stack import Stack
 
 log = logging.getLogger("lth.attempt")
 
@@ -54,9 +57,36 @@ class Attempt:
         if checkpoint is not None:
             run.restore(*checkpoint)
             log.info("resumed at step %d with %d tickets", stack.trained, stack.tickets)
+        ended = self._ended_before()
+        run.keep([row for row, trial in enumerate(run.trials) if trial.id not in ended])
+        self._check_space(stack, len(run.trials))
         for trial in run.trials:
             self._open_log(trial, stack.trained)
         return DONE if run.run() else CHECKPOINTED
+
+    def _ended_before(self) -> set[int]:
+        """Trials whose result an earlier attempt has published: they count, and are not trained again."""
+        found: set[int] = set()
+        for folder in self._batch.attempts():
+            offset = -1
+            records, end = read_from(folder / "records.jsonl", 0)
+            while end != offset:
+                found |= {record.get("trial", 0) for record in records if record.get("kind") in ("done", "failed")}
+                offset = end
+                records, end = read_from(folder / "records.jsonl", offset)
+        return found
+
+    def _check_space(self, stack: Stack, tickets: int) -> None:
+        """Raises NotEnoughSpace where the disk cannot hold what will be written: the whole job's, at its start."""
+        arrays, _ = stack.state()
+        checkpoints = 3 * sum(array.nbytes for array in arrays.values())  # two kept while one is written
+        parameters = 4 * sum(shape.numel() for shape in self._model.shapes().values())
+        first = any(trial.key.arm == DENSE for trial in self._spec.trials)
+        trials = len(plan(self._experiment)) + 3 * len(self._experiment.seeds) if first else tickets
+        needed = checkpoints + trials * (parameters + parameters // 32 + 10_000)
+        free = shutil.disk_usage(self.folder).free
+        if free < needed:
+            raise NotEnoughSpace(needed, free)
 
     def close(self) -> None:
         """Make what was recorded durable."""

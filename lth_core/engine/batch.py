@@ -7,6 +7,7 @@
 The folder is the truth about a batch. Whoever runs it (this machine, a cluster) only gives hints.
 """
 
+import contextlib
 import json
 import time
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from lth_core.store.tensors import write_atomically
 
 DONE, CHECKPOINTED, SUPERSEDED, ENGINE_GONE, FAILED = 0, 85, 75, 86, 1
 """Exit codes of an attempt: finished; run me again; a newer attempt took over; run me again; failed."""
+DISK_FULL, OUT_OF_MEMORY, TRANSIENT = 28, 12, 5
+"""Exit codes of faults that are not the experiment's: ENOSPC, ENOMEM, and EIO for what may pass by itself."""
 
 
 class Superseded(Exception):
@@ -125,8 +128,12 @@ class BatchFolder:
         """Let no attempt publish any more until the next one begins."""
         if self.folder.exists():
             write_atomically(self.folder / "current", b"none")
-            for leftover in self.folder.rglob(".*.tmp"):
-                leftover.unlink(missing_ok=True)
+            self.delete_half_written()
+
+    def delete_half_written(self) -> None:
+        """Temporary files of a worker that is gone."""
+        for leftover in self.folder.rglob(".*.tmp"):
+            leftover.unlink(missing_ok=True)
 
     def delete_checkpoints(self) -> None:
         """Nobody will go on from them: the batch is over."""
@@ -137,10 +144,15 @@ class BatchFolder:
         """Whether attempt `number` may still publish."""
         return (self.folder / "current").read_text() == str(number)
 
-    def publish_exit(self, number: int, code: int, error: str = "") -> None:
-        """Say how an attempt ended; an attempt without this file is running, or died."""
-        content = json.dumps({"code": code, "error": error}).encode()
+    def publish_exit(self, number: int, code: int, error: str = "", needed: int = 0) -> None:
+        """Say how an attempt ended; an attempt without this file is running, or died. `needed` are bytes of disk."""
+        content = json.dumps({"code": code, "error": error, "needed": needed}).encode()
         write_atomically(self.attempt(number) / "exit.json", content)
+
+    def note(self, number: int, sentence: str) -> None:
+        """Add the engine's word to the attempt's log, where a reader looks for the cause; a full disk is no reason."""
+        with contextlib.suppress(OSError), (self.attempt(number) / "log.txt").open("a") as file:
+            file.write(f"engine: {sentence}\n")
 
     def attempts(self) -> list[Path]:
         """Folders of all attempts."""
@@ -154,3 +166,21 @@ def read_json(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How an attempt said it ended; `needed` are bytes of disk that it asks for."""
+
+    code: int
+    error: str
+    needed: int
+
+
+def read_exit(attempt: Path) -> Exit | None:
+    """The last word of an attempt in this folder; None where there is none, or none that makes sense."""
+    said = read_json(attempt / "exit.json")
+    if said is None or not isinstance(said.get("code"), int):
+        return None
+    needed = said.get("needed")
+    return Exit(said["code"], str(said.get("error", "")), needed if isinstance(needed, int) else 0)

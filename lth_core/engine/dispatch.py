@@ -1,21 +1,25 @@
 """Which trials run next, together, and where: ready trials become batches, batches go to free slots."""
 
 import math
+from pathlib import Path
 
 from lth_core.engine.batch import BatchFolder, BatchSpec, ParentSpec, TrialSpec
+from lth_core.engine.intake import Patience
 from lth_core.engine.launchers.local import LocalLauncher
 from lth_core.experiment import Experiment
 from lth_core.plan import TrialKey
 from lth_core.store import queue
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
+from lth_core.text import one_line
 
 
 class Dispatcher:
-    """Keeps the slots busy, jobs in the order of the queue."""
+    """Keeps the slots busy, jobs in the order of the queue; `patience` knows batches that are to wait."""
 
-    def __init__(self, workspace: Workspace, database: Database, launcher: LocalLauncher) -> None:
+    def __init__(self, workspace: Workspace, database: Database, launcher: LocalLauncher, patience: Patience) -> None:
         self._workspace, self._database, self._launcher = workspace, database, launcher
+        self._patience = patience
 
     def start_batches(self) -> None:
         """Give every free slot a batch, as long as there are any."""
@@ -23,18 +27,37 @@ class Dispatcher:
         if not free:
             return
         jobs = self._database.rows("SELECT id FROM jobs WHERE state IN ('queued', 'running') ORDER BY position, id")
+        numbers = [row["id"] for row in jobs]
+        if self._alone(numbers, free[0]):
+            return
         while free:
-            batch = self._next_batch([row["id"] for row in jobs], len(free))
+            batch = self._next_batch(numbers, len(free))
             if batch is None:
                 return
-            self._begin(batch, free.pop(0))
+            if self._begin(batch):
+                self._submit(batch, free.pop(0))
+            else:
+                return  # the job cannot be run; the next turn sees the queue without it
+
+    def _alone(self, jobs: list[int], slot: str) -> bool:
+        """Whether nothing else may start, for the sake of a batch that is to have no other beside it."""
+        rows = self._database.rows(
+            "SELECT id, job, state FROM batches WHERE error = ? AND state IN ('running', 'pending') "
+            "ORDER BY state DESC, id",
+            queue.ALONE,
+        )
+        own = [row for row in rows if row["state"] == "running" or row["job"] in jobs]
+        if own and not self._launcher.running() and self._begin(own[0]["id"]):
+            self._submit(own[0]["id"], slot)
+        return bool(own)
 
     def _next_batch(self, jobs: list[int], free: int) -> int | None:
         """A batch to run now: one that waits to go on, or ready trials of the first job that has any."""
         for job in jobs:
-            pending = self._database.row("SELECT id FROM batches WHERE job = ? AND state = 'pending' ORDER BY id", job)
-            if pending is not None:
-                return int(pending["id"])
+            pending = self._database.rows("SELECT id FROM batches WHERE job = ? AND state = 'pending' ORDER BY id", job)
+            for row in pending:
+                if not self._patience.waits(row["id"]):
+                    return int(row["id"])
             ready = queue.ready_trials(self._database.connection, job)
             if ready:
                 # Spread over the free slots: several small stacks side by side end sooner than a large one.
@@ -44,20 +67,41 @@ class Dispatcher:
         return None
 
     def _largest_stack(self, job: int) -> int:
+        """Tickets that fit into a stack of this job: what memory has shown, below what its network can do."""
         row = self._database.row("SELECT experiment FROM jobs WHERE id = ?", job)
         assert row is not None  # noqa: S101 it has ready trials
-        return Experiment.from_json(row["experiment"]).model.largest_stack
+        try:
+            ceiling = Experiment.from_json(row["experiment"]).model.largest_stack
+        except ValueError:
+            return 1  # it cannot be run as it is stored, which is found when the batch begins
+        return min(ceiling, queue.largest_stack(self._database.connection, job) or ceiling)
 
-    def _begin(self, batch: int, slot: str) -> None:
-        folder = BatchFolder(self._workspace.batch(batch))
-        spec = self._spec(batch)
+    def _begin(self, batch: int) -> bool:
+        """Have the batch's folder ready; False where the store holds what cannot be run: its job is failed."""
+        try:
+            spec = self._spec(batch)
+            folder = BatchFolder(self._workspace.inside(str(Path("batches") / self._workspace.batch(batch).name)))
+            row = self._database.row("SELECT attempt FROM batches WHERE id = ?", batch)
+            # Before anything is written down: a folder without its specification must not count as begun.
+            if row is not None and row["attempt"] == 0:
+                folder.create(spec)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            with self._database.transaction() as connection:
+                job = connection.execute("SELECT job FROM batches WHERE id = ?", (batch,)).fetchone()["job"]
+                queue.cancel_trials(connection, job)
+                queue.set_job(connection, job, "failed", f"cannot be run as it is stored: {one_line(error)}")
+            return False
+        return True
+
+    def _submit(self, batch: int, slot: str) -> None:
         with self._database.transaction() as connection:
             attempt = queue.begin_batch(connection, batch, slot)
-            if connection.execute("SELECT state FROM jobs WHERE id = ?", (spec.job,)).fetchone()["state"] == "queued":
-                queue.set_job(connection, spec.job, "running")
-        if attempt == 1:
-            folder.create(spec)
-        folder.begin(attempt)
+            row = connection.execute(
+                "SELECT j.id, j.state FROM jobs j JOIN batches b ON b.job = j.id WHERE b.id = ?", (batch,)
+            ).fetchone()
+            if row["state"] == "queued":
+                queue.set_job(connection, row["id"], "running")
+        BatchFolder(self._workspace.batch(batch)).begin(attempt)
         self._launcher.submit(slot, batch, attempt)
 
     def _spec(self, batch: int) -> BatchSpec:

@@ -3,22 +3,28 @@
 It mostly sleeps, imports no torch, and never calls the interface: both sides see only the store.
 """
 
+import contextlib
 import os
 import socket
 import sqlite3
 import threading
 import time
 import traceback
+from collections.abc import Callable
 
+from lth_core.engine.batch import BatchFolder
 from lth_core.engine.dispatch import Dispatcher
 from lth_core.engine.intake import Intake
-from lth_core.engine.launchers.local import LocalLauncher
+from lth_core.engine.launchers.local import Ended, LocalLauncher
 from lth_core.engine.lease import Lease, LeaseHeld
 from lth_core.engine.slots import find_slots
+from lth_core.engine.space import RESERVE, Space
 from lth_core.engine.wishes import Wishes
+from lth_core.errors import InputError
 from lth_core.store import queue
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
+from lth_core.text import one_line
 
 __all__ = ["Engine", "LeaseHeld"]
 
@@ -38,6 +44,10 @@ class Engine(threading.Thread):
         self._workspace = workspace
         self._lease = Lease(workspace.lease)
         self._stopping = threading.Event()
+        self._space = Space(workspace.folder)
+        self._ended: list[Ended] = []
+        self._signed_in = False
+        self._beat_at = time.monotonic()
         self.error: BaseException | None = None
 
     def stop(self, timeout: float = 10.0) -> None:
@@ -49,43 +59,101 @@ class Engine(threading.Thread):
     def run(self) -> None:
         """The thread."""
         try:
+            if self._space.free() < RESERVE:
+                self._space.fill("too little is free")  # opening the database needs room
             database = Database(self._workspace.database, writer=True)
             launcher = LocalLauncher(self._workspace, self._slots)
+            if not self._space.full:
+                self._space.keep_reserve()
             try:
                 self._work(database, launcher)
             finally:
                 self._leave(database, launcher)
         except BaseException as error:
-            self.error = error
-            with (self._workspace.folder / "engine.log").open("a") as file:
+            self.error = _as_sentence(error, self._workspace)
+            with contextlib.suppress(OSError), (self._workspace.folder / "engine.log").open("a") as file:
                 traceback.print_exc(file=file)
         finally:
             self._lease.release()
 
     def _work(self, database: Database, launcher: LocalLauncher) -> None:
-        intake = Intake(self._workspace, database)
-        self._sign_in(database, intake.recover())
-        dispatcher = Dispatcher(self._workspace, database, launcher)
+        intake = Intake(self._workspace, database, self._space)
+        if queue.waiting_for_space(database.connection):
+            self._space.fill("an earlier engine found it so")
+        dispatcher = Dispatcher(self._workspace, database, launcher, intake.patience)
         wishes = Wishes(database, launcher, sorted({slot.device for slot in self._slots}))
         while not self._stopping.is_set():
-            wishes.obey()
-            ended = launcher.poll()
-            for row in database.rows("SELECT id FROM batches WHERE state = 'running'"):
-                intake.ingest(row["id"])
-            for one in ended:
-                intake.end(one)
-            dispatcher.start_batches()
-            self._beat(database, launcher)
+            self._unless_full(lambda: self._turn(database, launcher, intake, dispatcher, wishes))
+            if self._space.full:
+                self._unless_full(lambda: self._mind_the_disk(database, launcher, intake))
             self._stopping.wait(TICK)
 
+    def _turn(
+        self, database: Database, launcher: LocalLauncher, intake: Intake, dispatcher: Dispatcher, wishes: Wishes
+    ) -> None:
+        """What is done ten times a second. It may be cut off anywhere by a full disk, and is then done again."""
+        if not self._signed_in:
+            self._sign_in(database, intake.recover(set()))
+        wishes.obey()
+        self._ended += launcher.poll()
+        for row in database.rows("SELECT id FROM batches WHERE state = 'running'"):
+            intake.ingest(row["id"])
+        while self._ended:
+            intake.end(self._ended[0])
+            self._ended.pop(0)
+        for batch, sentence in launcher.silent():
+            self._warn(database, batch, sentence)
+        if not self._space.full:
+            dispatcher.start_batches()
+        self._beat(database, launcher)
+
+    def _unless_full(self, act: Callable[[], None]) -> None:
+        """Do something; where the disk turns out to be full, remember that instead."""
+        try:
+            act()
+        except (OSError, sqlite3.OperationalError) as fault:
+            if not self._space.is_full(fault):
+                raise
+            self._space.fill(one_line(fault))
+
+    def _mind_the_disk(self, database: Database, launcher: LocalLauncher, intake: Intake) -> None:
+        """Write down that the disk is full, have its workers leave, and go on when there is room."""
+        if not self._space.told:
+            intake.recover({*launcher.running(), *(ended.batch for ended in self._ended)})  # it was about to start
+            with database.transaction() as connection:
+                told = f"disk full: {self._space.why}; nothing is started until there is room"
+                queue.add_event(connection, "warning", told)
+                queue.pause_for_space(connection, self._space.why)
+            self._space.told = True
+            for batch in launcher.running():
+                launcher.stop(batch)
+        if not launcher.running() and self._space.due() and self._space.room():
+            with database.transaction() as connection:
+                for job in queue.waiting_for_space(connection):
+                    queue.set_job(connection, job, "queued")
+                    queue.settle_job(connection, job)
+                queue.add_event(connection, "space", "there is room on the disk again")
+            self._space.clear()
+
+    def _warn(self, database: Database, batch: int, sentence: str) -> None:
+        with database.transaction() as connection:
+            row = connection.execute("SELECT job, attempt FROM batches WHERE id = ?", (batch,)).fetchone()
+            queue.add_event(connection, "warning", sentence, row["job"])
+        BatchFolder(self._workspace.batch(batch)).note(row["attempt"], sentence)
+
     def _leave(self, database: Database, launcher: LocalLauncher) -> None:
-        intake = Intake(self._workspace, database)
-        for ended in launcher.close():
+        self._ended += launcher.close()
+        # What a full disk keeps from being written here, the next engine finds in the batches' folders.
+        self._unless_full(lambda: self._sign_out(database))
+        database.close()
+
+    def _sign_out(self, database: Database) -> None:
+        intake = Intake(self._workspace, database, self._space)
+        for ended in self._ended:
             intake.end(ended)
         with database.transaction() as connection:
             connection.execute("UPDATE engine SET state = 'stopped', beat = ?", (time.time(),))
             connection.execute("DELETE FROM slots")
-        database.close()
 
     def _sign_in(self, database: Database, recovered: int) -> None:
         now = time.time()
@@ -99,7 +167,7 @@ class Engine(threading.Thread):
             connection.executemany("INSERT INTO slots (name, device) VALUES (?, ?)", rows)
             if recovered:
                 queue.add_event(connection, "recovered", f"{recovered} batches of an earlier engine taken over")
-        self._beat_at = time.monotonic()
+        self._signed_in = True
 
     def _beat(self, database: Database, launcher: LocalLauncher) -> None:
         """Once a second: that the engine lives, how long jobs have been active, and what runs on each slot."""
@@ -121,3 +189,10 @@ class Engine(threading.Thread):
         connection.execute(
             "UPDATE slots SET pid = ?, batch = ? WHERE name = ?", (pid, row["id"] if row else None, slot)
         )
+
+
+def _as_sentence(error: BaseException, workspace: Workspace) -> BaseException:
+    """A damaged or read-only database is the user's business, in a sentence; anything else is ours."""
+    if isinstance(error, sqlite3.DatabaseError):
+        return InputError(f"{one_line(workspace.database)}: {one_line(error)}; `lth doctor` says what can be done")
+    return error

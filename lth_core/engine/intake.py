@@ -1,24 +1,45 @@
 """Taking over what workers publish: their records, exactly once, and the end of their attempts."""
 
 import sqlite3
+import time
 from typing import Any
 
-from lth_core.engine.batch import CHECKPOINTED, DONE, ENGINE_GONE, SUPERSEDED, BatchFolder, read_json
+from lth_core.engine.batch import ENGINE_GONE, BatchFolder, Exit, read_exit, read_json
 from lth_core.engine.launchers.local import Ended
+from lth_core.engine.retry import Decision, decide
+from lth_core.engine.space import Space
 from lth_core.store import queue
 from lth_core.store.database import Database
 from lth_core.store.records import read_from
 from lth_core.store.workspace import Workspace
 
-MOST_DEATHS = 3
-"""A batch whose worker died this often is failed."""
+
+class Patience:
+    """Batches that wait a while before they are tried again, in this engine's memory: a new one tries at once."""
+
+    def __init__(self) -> None:
+        self._until: dict[int, float] = {}
+
+    def wait(self, batch: int, seconds: float) -> None:
+        """Let a batch wait from now on."""
+        self._until[batch] = time.monotonic() + seconds
+
+    def waits(self, batch: int) -> bool:
+        """Whether a batch is to wait still."""
+        return time.monotonic() < self._until.get(batch, 0.0)
 
 
 class Intake:
     """Brings the store in step with the batches' folders."""
 
-    def __init__(self, workspace: Workspace, database: Database) -> None:
-        self._workspace, self._database = workspace, database
+    def __init__(self, workspace: Workspace, database: Database, space: Space) -> None:
+        self._workspace, self._database, self._space = workspace, database, space
+        self._patience = Patience()
+
+    @property
+    def patience(self) -> Patience:
+        """Which batches are not to be tried yet."""
+        return self._patience
 
     def ingest(self, batch: int) -> None:
         """Take over new records of a batch's current attempt, exactly once: the offset is stored with them."""
@@ -46,51 +67,58 @@ class Intake:
         """One record; one that makes no sense is noted and left, so that it cannot stop the queue."""
         try:
             queue.ingest(connection, job, record)
-        except (KeyError, TypeError, ValueError, sqlite3.IntegrityError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, sqlite3.IntegrityError) as error:
             queue.add_event(connection, "bad record", f"a record was left out: {type(error).__name__} {error}", job)
 
     def end(self, ended: Ended) -> None:
         """Act on the end of an attempt, after its last records are taken over."""
-        state = self._database.row("SELECT state FROM batches WHERE id = ?", ended.batch)
-        if state is None or state["state"] != "running":
+        row = self._database.row("SELECT state, attempt FROM batches WHERE id = ?", ended.batch)
+        if row is None or row["state"] != "running":
             return  # cancelled: its trials may already be trained anew by another batch
         self.ingest(ended.batch)
         with self._database.transaction() as connection:
-            over = self._settle(connection, ended)
-        if over:
-            self._folder(ended.batch).delete_checkpoints()
+            decision = self._settle(connection, ended)
+        folder = self._folder(ended.batch)
+        folder.delete_half_written()
+        if decision.step == "disk full":
+            self._space.fill(decision.why, ended.needed)
+        if decision.why:
+            folder.note(row["attempt"], decision.why)
+        if decision.step == "again":
+            self._patience.wait(ended.batch, decision.delay)
+        elif decision.step in ("over", "failed", "split"):
+            folder.delete_checkpoints()
 
-    def _settle(self, connection: sqlite3.Connection, ended: Ended) -> bool:
-        """Whether the batch is over."""
+    def _settle(self, connection: sqlite3.Connection, ended: Ended) -> Decision:
+        """Write down what follows."""
         row = connection.execute("SELECT job, failures FROM batches WHERE id = ?", (ended.batch,)).fetchone()
-        unfinished = connection.execute(
-            "SELECT COUNT(*) FROM trials WHERE batch = ? AND state = 'running'", (ended.batch,)
-        ).fetchone()[0]
-        over = True
-        if ended.code == DONE or not unfinished:
+        unfinished = queue.unfinished(connection, ended.batch)
+        decision = decide(ended.code, ended.error, failures=row["failures"], tickets=len(unfinished))
+        if decision.step == "over":
             queue.end_batch(connection, ended.batch, None)
-        elif ended.code in (CHECKPOINTED, ENGINE_GONE, SUPERSEDED):
-            queue.return_batch(connection, ended.batch)
-            over = False
-        elif ended.code is None and row["failures"] + 1 < MOST_DEATHS:
-            connection.execute("UPDATE batches SET failures = failures + 1 WHERE id = ?", (ended.batch,))
-            queue.return_batch(connection, ended.batch)
-            queue.add_event(connection, "retry", f"{ended.error}; trying again from its checkpoint", row["job"])
-            over = False
+        elif decision.step == "failed":
+            queue.end_batch(connection, ended.batch, decision.why)
+        elif decision.step == "split":
+            queue.split_batch(connection, ended.batch, unfinished, ended.error)
         else:
-            queue.end_batch(connection, ended.batch, ended.error or "failed without saying why")
+            queue.return_batch(connection, ended.batch, alone=decision.step == "alone")
+        if decision.step in ("again", "alone"):
+            connection.execute("UPDATE batches SET failures = failures + 1 WHERE id = ?", (ended.batch,))
+        if decision.why and decision.step in ("again", "alone", "split"):
+            queue.add_event(connection, "retry", decision.why, row["job"])
         queue.settle_job(connection, row["job"])
-        return over
+        return decision
 
-    def recover(self) -> int:
-        """Take over the batches that an engine which died has left running; returns how many."""
-        running = self._database.rows("SELECT id, attempt FROM batches WHERE state = 'running'")
+    def recover(self, present: set[int]) -> int:
+        """Take over the running batches that have no worker of ours, as `present` do; returns how many."""
+        rows = self._database.rows("SELECT id, attempt FROM batches WHERE state = 'running'")
+        running = [row for row in rows if row["id"] not in present]
         for row in running:
             folder = self._folder(row["id"])
             # Before its records are read for the last time, an orphaned worker must not publish any more.
             folder.fence()
-            exit = read_json(folder.attempt(row["attempt"]) / "exit.json") or {"code": ENGINE_GONE}
-            self.end(Ended(row["id"], int(exit["code"]), str(exit.get("error", ""))))
+            said = read_exit(folder.attempt(row["attempt"])) or Exit(ENGINE_GONE, "", 0)
+            self.end(Ended(row["id"], said.code, said.error, said.needed))
         return len(running)
 
     def _folder(self, batch: int) -> BatchFolder:

@@ -1,11 +1,15 @@
 """The lease: exactly one engine owns a workspace. A file lock, so that it falls with its process, never by a clock."""
 
+import contextlib
 import fcntl
 import json
 import os
 import socket
 import time
 from pathlib import Path
+
+from lth_core.errors import InputError
+from lth_core.text import one_line
 
 
 class LeaseHeld(Exception):
@@ -21,16 +25,20 @@ class Lease:
 
     def __init__(self, path: Path) -> None:
         # Close-on-exec is Python's default: a worker must not inherit the lock.
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        except OSError as error:
+            raise InputError(f"workspace {one_line(path.parent)}: cannot be owned: {error.strerror}") from None
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.read(self._descriptor, 4096)
             os.close(self._descriptor)
             raise _held(holder) from None
-        os.ftruncate(self._descriptor, 0)
         card = {"pid": os.getpid(), "host": socket.gethostname(), "started": time.time()}
-        os.pwrite(self._descriptor, json.dumps(card).encode(), 0)
+        with contextlib.suppress(OSError):  # on a full disk the card is lost; the lock is what counts
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, json.dumps(card).encode(), 0)
 
     def release(self) -> None:
         """Let another engine own the workspace."""

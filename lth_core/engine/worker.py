@@ -20,7 +20,8 @@ import traceback
 from pathlib import Path
 from types import FrameType
 
-from lth_core.engine.batch import CHECKPOINTED, ENGINE_GONE, FAILED, SUPERSEDED, BatchFolder, Superseded
+from lth_core.engine.batch import CHECKPOINTED, ENGINE_GONE, SUPERSEDED, BatchFolder, Superseded
+from lth_core.engine.causes import code_of, sentence
 from lth_core.store.workspace import Workspace
 
 
@@ -79,19 +80,23 @@ def main() -> int:
 
 def _serve(workspace: Workspace, device: str, engine: Engine, number: int, attempt: int) -> int:
     folder = BatchFolder(workspace.batch(number))
-    _log_into(folder.attempt(attempt) / "log.txt")
-    error = ""
+    error, needed = "", 0
     try:
+        _log_into(folder.attempt(attempt) / "log.txt")
         code = _train(workspace, device, engine, number, attempt)
     except Superseded:
         code = SUPERSEDED
     except Exception as fault:
-        traceback.print_exc()
-        code, error = FAILED, f"{type(fault).__name__}: {fault}"
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
+        code, error, needed = code_of(fault), sentence(fault), getattr(fault, "needed", 0)
     if code == CHECKPOINTED and engine.gone and not engine.terminated:
         code = ENGINE_GONE
     if code != SUPERSEDED:
-        folder.publish_exit(attempt, code, error)
+        try:
+            folder.publish_exit(attempt, code, error, needed)
+        except OSError as fault:
+            code = code or code_of(fault)  # the process's own exit code says it
     # After a fault the process may be in any state: the next batch gets a new one.
     return code
 

@@ -1,5 +1,6 @@
 """The SQLite file: opening it safely, migrating it, transactions. Knows the schema's number, not its meaning."""
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -30,10 +31,12 @@ class Database:
         try:
             self._open(writer)
         except sqlite3.DatabaseError as error:
+            if writer and not os.access(path.parent, os.W_OK):
+                raise InputError(f"{one_line(path.parent)}: is read-only, and a run writes there") from None
             raise InputError(f"{one_line(path)}: cannot be used as a database: {one_line(error)}") from None
 
     def _open(self, writer: bool) -> None:
-        self.connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
+        self.connection = self._connect(writer)
         self.connection.row_factory = sqlite3.Row
         version = self.connection.execute("PRAGMA user_version").fetchone()[0]
         if version > len(MIGRATIONS):
@@ -46,12 +49,31 @@ class Database:
         if writer or version == 0:
             journal = "DELETE" if on_network_filesystem(self.path) else "WAL"
             self.connection.execute(f"PRAGMA journal_mode = {journal}")
+        self._refuse_what_acts()
         self.connection.execute("PRAGMA synchronous = FULL")
         self.connection.execute("PRAGMA foreign_keys = ON")
         if version < len(MIGRATIONS):
             if not writer:
                 raise InputError(f"{one_line(self.path)}: written by an older version; open it with an engine once")
             self._migrate(version)
+
+    def _connect(self, writer: bool) -> sqlite3.Connection:
+        log = self.path.with_name(f"{self.path.name}-wal")
+        settled = not log.exists() or log.stat().st_size == 0
+        if not writer and settled and not os.access(self.path.parent, os.W_OK):
+            # Where nothing can be written, nobody can be writing: SQLite would want a file beside it for its locks.
+            uri = f"{self.path.resolve().as_uri()}?immutable=1"
+            return sqlite3.connect(uri, uri=True, isolation_level=None)
+        return sqlite3.connect(self.path, timeout=30, isolation_level=None)
+
+    def _refuse_what_acts(self) -> None:
+        """Triggers and views act when something else is asked for; ours has none, so they are somebody's doing."""
+        self.connection.execute("PRAGMA trusted_schema = OFF")
+        found = self.connection.execute("SELECT name FROM sqlite_master WHERE type IN ('trigger', 'view')").fetchone()
+        if found is not None:
+            raise InputError(
+                f"{one_line(self.path)}: holds a trigger or view, {one_line(found[0], 80)}, not made by this program"
+            )
 
     def _migrate(self, version: int) -> None:
         if version > 0:
@@ -73,10 +95,11 @@ class Database:
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield self.connection
+            self.connection.execute("COMMIT")
         except BaseException:
-            self.connection.execute("ROLLBACK")
+            if self.connection.in_transaction:  # on a full disk SQLite may have rolled back by itself
+                self.connection.execute("ROLLBACK")
             raise
-        self.connection.execute("COMMIT")
 
     def rows(self, sql: str, *parameters: object) -> list[sqlite3.Row]:
         """All rows of a query."""

@@ -75,7 +75,9 @@ def set_job(connection: sqlite3.Connection, job: int, state: str, error: str | N
     connection.execute(
         "UPDATE jobs SET state = ?1, error = ?2, "
         "started = CASE WHEN ?1 = 'running' THEN COALESCE(started, ?3) ELSE started END, "
-        "finished = CASE WHEN ?1 IN ('done', 'failed', 'cancelled') THEN ?3 ELSE NULL END WHERE id = ?4",
+        # Not before its start, where the clock was set back.
+        "finished = CASE WHEN ?1 IN ('done', 'failed', 'cancelled') THEN MAX(?3, COALESCE(started, ?3)) END "
+        "WHERE id = ?4",
         (state, error, time.time(), job),
     )
     add_event(connection, state, f"job {state}" + (f": {error}" if error else ""), job)
@@ -116,10 +118,74 @@ def begin_batch(connection: sqlite3.Connection, batch: int, slot: str) -> int:
     return int(connection.execute("SELECT attempt FROM batches WHERE id = ?", (batch,)).fetchone()[0])
 
 
-def return_batch(connection: sqlite3.Connection, batch: int) -> None:
-    """The batch is to be run again from its newest checkpoint."""
-    connection.execute("UPDATE batches SET state = 'pending', slot = NULL, rate = NULL WHERE id = ?", (batch,))
+ALONE = "out of memory: to be run alone"
+"""The error of a pending or running batch that is to have no other worker beside it."""
+
+
+def return_batch(connection: sqlite3.Connection, batch: int, *, alone: bool = False) -> None:
+    """The batch is to be run again from its newest checkpoint; from now on alone, if that is wanted."""
+    connection.execute(
+        "UPDATE batches SET state = 'pending', slot = NULL, rate = NULL, error = CASE WHEN ? THEN ? ELSE error END "
+        "WHERE id = ?",
+        (alone, ALONE, batch),
+    )
     connection.execute("UPDATE trials SET state = 'waiting' WHERE batch = ? AND state = 'running'", (batch,))
+
+
+def unfinished(connection: sqlite3.Connection, batch: int) -> list[int]:
+    """Trials of a running batch that have no result yet."""
+    rows = connection.execute(
+        "SELECT id FROM trials WHERE batch = ? AND state = 'running' ORDER BY seed, id", (batch,)
+    ).fetchall()
+    return [row["id"] for row in rows]
+
+
+def split_batch(connection: sqlite3.Connection, batch: int, trials: list[int], error: str) -> None:
+    """The batch was too large: its unfinished trials become two batches, which start from the beginning."""
+    job = connection.execute("SELECT job FROM batches WHERE id = ?", (batch,)).fetchone()["job"]
+    connection.execute(
+        "UPDATE batches SET state = 'failed', error = ?, finished = ?, slot = NULL, rate = NULL WHERE id = ?",
+        (f"{TOO_LARGE}: {one_line(error)}", time.time(), batch),
+    )
+    connection.executemany("UPDATE trials SET state = 'waiting', step = 0 WHERE id = ?", [(t,) for t in trials])
+    middle = (len(trials) + 1) // 2
+    for half in (trials[:middle], trials[middle:]):
+        add_batch(connection, job, half)
+
+
+TOO_LARGE = "stack too large"
+"""How the error of a batch begins that was split."""
+
+
+def largest_stack(connection: sqlite3.Connection, job: int) -> int | None:
+    """The most tickets of a stack since one of the job was too large for the memory; None where none was."""
+    row = connection.execute(
+        "SELECT MAX(id) AS last FROM batches WHERE job = ? AND state = 'failed' AND error LIKE ?",
+        (job, f"{TOO_LARGE}%"),
+    ).fetchone()
+    if row["last"] is None:
+        return None
+    found = connection.execute(
+        "SELECT MAX(tickets) FROM (SELECT COUNT(*) AS tickets FROM trials WHERE job = ? AND batch > ? GROUP BY batch)",
+        (job, row["last"]),
+    ).fetchone()[0]
+    return max(1, int(found or 1))
+
+
+def pause_for_space(connection: sqlite3.Connection, why: str) -> None:
+    """Pause the running jobs because the disk is full; they go on by themselves with `resume_after_space`."""
+    for row in connection.execute("SELECT id FROM jobs WHERE state = 'running'").fetchall():
+        set_job(connection, row["id"], "paused", f"{DISK_FULL}: {why}; it goes on by itself when there is room")
+
+
+def waiting_for_space(connection: sqlite3.Connection) -> list[int]:
+    """Jobs that were paused because the disk was full."""
+    rows = connection.execute("SELECT id FROM jobs WHERE state = 'paused' AND error LIKE ?", (f"{DISK_FULL}%",))
+    return [row["id"] for row in rows.fetchall()]
+
+
+DISK_FULL = "disk full"
+"""How the error of a paused job begins that waits for room; one that a user paused has no error."""
 
 
 def end_batch(connection: sqlite3.Connection, batch: int, error: str | None) -> None:
@@ -240,7 +306,8 @@ def ingest(connection: sqlite3.Connection, job: int, record: dict[str, Any]) -> 
 
 def _finish_trial(connection: sqlite3.Connection, job: int, trial: int, record: dict[str, Any]) -> None:
     changed = connection.execute(
-        "UPDATE trials SET state = 'done', score = ?, tensors = ?, sha256 = ?, step = ?, finished = ? "
+        "UPDATE trials SET state = 'done', score = ?, tensors = ?, sha256 = ?, step = ?, "
+        "finished = MAX(?, COALESCE(started, 0)) "
         "WHERE id = ? AND state = 'running'",  # a trial counts once, however often it is published
         (record["score"], record["tensors"], record["sha256"], record["step"], time.time(), trial),
     ).rowcount

@@ -1,6 +1,7 @@
 """TensorBoard event files: the backup record of every trial. Written while it runs, never read back by the program."""
 
 import os
+import re
 import socket
 import time
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 from lth_core.plan import TrialKey
 
+_NAME = re.compile(r"events\.out\.tfevents\.(\d{10})\.")
+
 
 class TrialLog:
     """The event file of one trial, in `arm/round-NN/seed-N` under the job's folder.
@@ -22,9 +25,14 @@ class TrialLog:
 
     def __init__(self, job_folder: Path, key: TrialKey, first_step: int) -> None:
         folder = job_folder / key.arm / f"round-{key.round:02d}" / f"seed-{key.seed}"
+        if not folder.resolve().is_relative_to(job_folder.resolve()):
+            raise ValueError(f"{folder} leads out of the job's folder")
         folder.mkdir(parents=True, exist_ok=True)
-        repeats = any(folder.iterdir())
-        name = f"events.out.tfevents.{time.time_ns() // 10**9}.{socket.gethostname()}.{os.getpid()}.{time.time_ns()}"
+        earlier = [int(match[1]) for path in folder.iterdir() if (match := _NAME.match(path.name))]
+        repeats = bool(earlier)
+        # Readers take files in the order of their names, and clocks are set back.
+        second = max([time.time_ns() // 10**9, *(one + 1 for one in earlier)])
+        name = f"events.out.tfevents.{second:010d}.{socket.gethostname()}.{os.getpid()}.{time.time_ns()}"
         self._file = (folder / name).open("wb")
         self._writer = RecordWriter(self._file)
         self._write(Event(file_version="brain.Event:2"))

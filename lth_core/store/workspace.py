@@ -6,6 +6,8 @@ from pathlib import Path
 from lth_core.errors import InputError
 from lth_core.text import is_name, one_line
 
+_WRITTEN = ("batches", "tensorboard", "engine.lock", "engine.log", "workers.log", "reserve")
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -46,7 +48,13 @@ class Workspace:
         return path
 
     def create(self) -> None:
-        """Make the folder; InputError where that is not possible."""
+        """Make the folder; InputError where that is not possible, or where it leads elsewhere.
+
+        A workspace may come from somebody else: nothing that is written may follow a link out of it.
+        """
+        for name in (*_WRITTEN, self.database.name, f"{self.database.name}-wal", f"{self.database.name}-shm"):
+            if (self.folder / name).is_symlink():
+                raise InputError(f"workspace {one_line(self.folder)}: {name} is a symbolic link, which is not accepted")
         try:
             self.batches.mkdir(parents=True, exist_ok=True)
         except OSError as error:

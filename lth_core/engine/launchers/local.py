@@ -9,35 +9,54 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lth_core.engine.batch import CHECKPOINTED, BatchFolder, read_json
+from lth_core.engine.batch import (
+    CHECKPOINTED,
+    DISK_FULL,
+    ENGINE_GONE,
+    OUT_OF_MEMORY,
+    TRANSIENT,
+    BatchFolder,
+    read_exit,
+)
 from lth_core.engine.slots import Slot
 from lth_core.store.workspace import Workspace
 from lth_core.text import clean
 
 GRACE = 7.0
 """Seconds between asking a worker to leave and killing it."""
-SILENCE = 600.0
-"""Seconds without a sign of life after which a worker is killed; its batch is tried again."""
+SILENCE = 300.0
+"""Seconds without a sign of life after which a worker is killed, unless LTH_SILENCE says otherwise."""
+WARNING_AT = 0.2
+"""The share of that time after which the silence is spoken of."""
+_SPOKEN = (CHECKPOINTED, ENGINE_GONE, DISK_FULL, OUT_OF_MEMORY, TRANSIENT)
+"""Exit codes of a process that say how its attempt ended where it could not publish that."""
 
 
 @dataclass
 class Running:
-    """An attempt on a slot; times are monotonic. After `stop_at` it is killed; `life` is what it last showed."""
+    """An attempt on a slot; times are monotonic. After `stop_at` it is killed; `life` is what it last showed.
+
+    `memory_kills` is what `_memory_kills` said at its start; `killed_for` is why we killed it.
+    """
 
     batch: int
     attempt: int
     stop_at: float | None = None
     life: tuple[float, ...] = ()
     life_at: float = field(default_factory=time.monotonic)
+    warned: bool = False
+    killed_for: str = ""
+    memory_kills: int = 0
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How an attempt ended: its published code, or None and the reason where it died."""
+    """How an attempt ended: its published code, or None where it died, and the cause; bytes of disk it asks for."""
 
     batch: int
     code: int | None
     error: str
+    needed: int = 0
 
 
 class LocalLauncher:
@@ -58,7 +77,7 @@ class LocalLauncher:
         process = self._processes.get(slot)
         if process is None or process.poll() is not None:
             process = self._processes[slot] = self._spawn(self.slots[slot])
-        self._running[slot] = Running(batch, attempt)
+        self._running[slot] = Running(batch, attempt, memory_kills=_memory_kills())
         assert process.stdin is not None  # noqa: S101 it was opened as a pipe
         try:
             process.stdin.write(f"{batch} {attempt}\n".encode())
@@ -70,6 +89,21 @@ class LocalLauncher:
         """Process on a slot, if there is one."""
         process = self._processes.get(slot)
         return process.pid if process is not None and process.poll() is None else None
+
+    def running(self) -> list[int]:
+        """Batches that have a worker now."""
+        return [running.batch for running in self._running.values()]
+
+    def silent(self) -> list[tuple[int, str]]:
+        """Batches that have begun to be silent, each said once, with a sentence."""
+        limit, found = silence(), []
+        for slot, running in self._running.items():
+            quiet = time.monotonic() - running.life_at
+            if quiet > limit * WARNING_AT and not running.warned and running.stop_at is None:
+                running.warned = True
+                found.append((running.batch, f"{slot} has shown no sign of life for {quiet:.0f} s; after {limit:.0f} s "
+                              "it is killed and its batch tried again"))  # fmt: skip
+        return found
 
     def slot_of(self, batch: int) -> str | None:
         """The slot on which a batch runs."""
@@ -89,24 +123,40 @@ class LocalLauncher:
         """How the attempt ended, if it has."""
         died = process.poll()
         folder = BatchFolder(self._workspace.batch(running.batch)).attempt(running.attempt)
-        exit = read_json(folder / "exit.json")
-        stopping = running.stop_at is not None
-        if exit is not None:
-            if exit["code"] != 0 or stopping:
+        said = read_exit(folder)
+        if said is not None:
+            if said.code != 0 or running.stop_at is not None:
                 _reap(process)  # it is leaving: the next batch gets a new one
-            return Ended(running.batch, int(exit["code"]), str(exit.get("error", "")))
+            return Ended(running.batch, said.code, said.error, said.needed)
         if died is not None:
-            # One that we asked to leave may have died of the asking, before it was ready to hear it.
-            return Ended(running.batch, CHECKPOINTED if stopping else None, _cause(died, folder / "log.txt"))
+            return self._death(died, running, folder)
+        self._watch(process, running, folder)
+        return None
+
+    def _death(self, died: int, running: Running, folder: Path) -> Ended:
+        """What a process that is gone without its last word stands for."""
+        if died in _SPOKEN:
+            return Ended(running.batch, died, "disk full: there was no room to say more" if died == DISK_FULL else "")
+        # One that we asked to leave may have died of the asking, before it was ready to hear it.
+        if running.stop_at is not None:
+            return Ended(running.batch, CHECKPOINTED, "")
+        if died == -signal.SIGKILL and not running.killed_for and _memory_kills() > running.memory_kills:
+            return Ended(running.batch, OUT_OF_MEMORY, "the worker was killed by the memory limit")
+        return Ended(running.batch, None, _cause(died, running.killed_for, folder / "log.txt"))
+
+    def _watch(self, process: subprocess.Popen[bytes], running: Running, folder: Path) -> None:
+        """Kill what has outlived its grace, or has been silent for too long."""
         now = time.monotonic()
         shown = tuple(
             path.stat().st_mtime for path in (folder / "beat.json", folder / "records.jsonl") if path.exists()
         )
         if shown != running.life:
-            running.life, running.life_at = shown, now
-        if (running.stop_at is not None and now > running.stop_at) or now > running.life_at + SILENCE:
+            running.life, running.life_at, running.warned = shown, now, False
+        if running.stop_at is None and now > running.life_at + silence():
+            running.killed_for = f"showed no sign of life for {silence():.0f} s"
             _signal(process, signal.SIGKILL)
-        return None
+        elif running.stop_at is not None and now > running.stop_at:
+            _signal(process, signal.SIGKILL)
 
     def stop(self, batch: int) -> None:
         """Ask a batch to checkpoint and leave; it is killed after the grace."""
@@ -166,10 +216,35 @@ def _reap(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _cause(code: int, log: Path) -> str:
-    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+def silence() -> float:
+    """Seconds that a worker may be silent: LTH_SILENCE, or SILENCE where that is no number above 0."""
+    try:
+        found = float(os.environ["LTH_SILENCE"])
+    except (KeyError, ValueError):
+        return SILENCE
+    return found if found > 0 else SILENCE
+
+
+def _memory_kills() -> int:
+    """Processes that this machine's kernel has killed for lack of memory, also of a cgroup's; 0 where it tells none."""
+    try:
+        lines = Path("/proc/vmstat").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+
+
+def _cause(code: int, killed_for: str, log: Path) -> str:
+    how = killed_for or (f"was killed by {_signal_name(-code)}" if code < 0 else f"ended with code {code}")
     tail = _tail(log)
     return f"the worker {how}" + (f"; its log ends with: {tail}" if tail else "")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # the real-time signals have no names
+        return f"signal {number}"
 
 
 def _tail(path: Path) -> str:

@@ -1,0 +1,79 @@
+"""The workspace's disk: a reserve to free when it is full, so that this can be written down, and when to go on."""
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import time
+from pathlib import Path
+
+from lth_core.engine.batch import DISK_FULL
+from lth_core.engine.causes import code_of
+
+RESERVE = 1_000_000
+"""Bytes that are kept back in a file, and freed when the disk is full."""
+ROOM = 2 * RESERVE
+"""Bytes that must be free before work goes on, unless more are known to be needed."""
+LOOK_EVERY = 1.0
+
+
+class Space:
+    """Whether the disk is full, why, and what was done about it; `folder` is the workspace."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._file = folder, folder / "reserve"
+        self._needed = ROOM
+        self._looked_at = 0.0
+        self.full = False
+        self.told = False
+        """Whether the store knows."""
+        self.why = ""
+
+    def keep_reserve(self) -> None:
+        """Hold back the reserve, where there is room for it."""
+        with contextlib.suppress(OSError):
+            if self._file.exists() and self._file.stat().st_size == RESERVE:
+                return
+            if self.free() < ROOM:
+                return
+            # Random bytes: a filesystem that compresses would keep nothing of zeros.
+            self._file.write_bytes(os.urandom(RESERVE))
+
+    def fill(self, why: str, needed: int = 0) -> None:
+        """The disk is full: free the reserve, and let nothing start until there is room."""
+        with contextlib.suppress(OSError):
+            self._file.unlink(missing_ok=True)
+        if not self.full:
+            self.told = False
+        self.full = True
+        self.why = why.removeprefix("disk full: ")
+        self._needed = max(self._needed, needed)
+        self._looked_at = time.monotonic()
+
+    def due(self) -> bool:
+        """Whether it is time to look again."""
+        if time.monotonic() - self._looked_at < LOOK_EVERY:
+            return False
+        self._looked_at = time.monotonic()
+        return True
+
+    def room(self) -> bool:
+        """Whether there is room to go on, the reserve included."""
+        return self.free() >= self._needed + RESERVE
+
+    def clear(self) -> None:
+        """Work goes on."""
+        self.full, self._needed = False, ROOM
+        self.keep_reserve()
+
+    def free(self) -> int:
+        """Bytes that can be written."""
+        return shutil.disk_usage(self._folder).free
+
+    def is_full(self, fault: Exception) -> bool:
+        """Whether an exception means that the disk is full."""
+        if isinstance(fault, sqlite3.OperationalError):
+            name = fault.sqlite_errorname or ""
+            # A memory-mapped index or journal that cannot grow is an I/O error to SQLite.
+            return name == "SQLITE_FULL" or (name.startswith("SQLITE_IOERR") and self.free() < RESERVE)
+        return code_of(fault) == DISK_FULL

@@ -1,0 +1,140 @@
+"""Loaded by every Python process of a run whose PYTHONPATH begins here: hurts it as LTH_TEST_FAULT (JSON) says.
+
+kill:        a worker dies at a named point of a save, at its n-th pass; `marker` is written so that it happens once
+clock:       a file with seconds that are added to what the clock says
+environment: registers Faulty-v0, which does what this says
+memory:      megabytes that a worker may map beyond what it has when its attempt begins
+"""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+FAULT = json.loads(os.environ.get("LTH_TEST_FAULT", "{}"))
+WORKER = "lth_core.engine.worker" in sys.orig_argv
+
+
+class Killer:
+    """Counts passes of one point, and dies at the wanted one."""
+
+    def __init__(self, point: str, file: str, passes: int, marker: str) -> None:
+        self.point, self.file, self.passes, self.marker = point, file, passes, Path(marker)
+
+    def wants(self, point: str, name: str) -> bool:
+        if point != self.point or self.file not in name or self.marker.exists():
+            return False
+        self.passes -= 1
+        return self.passes == 0
+
+    def die(self) -> None:
+        self.marker.write_text("died")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def hit(self, point: str, name: str) -> None:
+        if self.wants(point, name):
+            self.die()
+
+
+class Slow:
+    """A file opened for an atomic write, which can be left half written."""
+
+    def __init__(self, file, name: str, killer: Killer) -> None:
+        self.file, self.name, self.killer = file, name, killer
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+
+    def fileno(self) -> int:
+        return self.file.fileno()
+
+    def write(self, view) -> int:
+        self.killer.hit("before write", self.name)
+        if self.killer.wants("half a write", self.name):
+            self.file.write(view[: len(view) // 2])
+            self.killer.die()
+        written = self.file.write(view)
+        self.killer.hit("after write", self.name)
+        return written
+
+
+def kill_at(killer: Killer) -> None:
+    """Put the named points into `write_atomically` and into the writing of records."""
+    from lth_core.store import records, tensors
+
+    real_open, real_replace, real_fsync = Path.open, Path.replace, os.fsync
+    real_sync, real_append = tensors.sync_folder, records.RecordWriter.append
+    renamed = [""]
+
+    def open_(self, *arguments, **named):
+        file = real_open(self, *arguments, **named)
+        return Slow(file, self.name, killer) if self.name.endswith(".tmp") and named.get("buffering") == 0 else file
+
+    def replace(self, target):
+        killer.hit("before rename", str(target))
+        renamed[0] = str(target)
+        return real_replace(self, target)
+
+    def fsync(descriptor):
+        killer.hit("before fsync", os.readlink(f"/proc/self/fd/{descriptor}"))
+        return real_fsync(descriptor)
+
+    def sync_folder(folder):
+        killer.hit("before folder sync", renamed[0])
+        return real_sync(folder)
+
+    def append(self, record):
+        killer.hit("before a record", str(record["kind"]))
+        if killer.wants("half a record", str(record["kind"])):
+            self._file.write(json.dumps(record, default=str).encode()[:20])
+            killer.die()
+        return real_append(self, record)
+
+    Path.open, Path.replace, os.fsync = open_, replace, fsync
+    tensors.sync_folder, records.RecordWriter.append = sync_folder, append
+
+
+def shift_clock(file: Path) -> None:
+    """Let the clock be as far off as the file says, from now on."""
+    import time
+
+    real, real_ns = time.time, time.time_ns
+
+    def offset() -> float:
+        return float(file.read_text() or 0)
+
+    time.time = lambda: real() + offset()
+    time.time_ns = lambda: real_ns() + int(offset() * 1e9)
+
+
+def limit_memory(megabytes: int) -> None:
+    """What an attempt may map beyond what the process has when it begins."""
+    import resource
+
+    from lth_core.engine.attempt import Attempt
+
+    real = Attempt.run
+
+    def run(self) -> int:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        limit = pages * resource.getpagesize() + megabytes * 2**20
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        return real(self)
+
+    Attempt.run = run
+
+
+if "clock" in FAULT:
+    shift_clock(Path(FAULT["clock"]))
+if "environment" in FAULT:
+    import gymnasium
+
+    gymnasium.register("Faulty-v0", "tests.faults.environment:Faulty", max_episode_steps=500)
+if WORKER and "kill" in FAULT:
+    kill_at(Killer(**FAULT["kill"]))
+if WORKER and "memory" in FAULT:
+    limit_memory(FAULT["memory"])

@@ -1,0 +1,172 @@
+"""Runs of any experiment as processes that can be hurt, and the comparison with a run that was left alone."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from lth_core.experiment import Experiment
+from lth_core.store import views
+from lth_core.store.database import Database
+from lth_core.store.workspace import Workspace
+from tests.engine.experiments import as_toml, digest, tiny
+
+ROOT = Path(__file__).parent.parent.parent
+INJECTED = Path(__file__).parent / "injected"
+
+
+def short(name: str = "short", **sections: Any) -> Experiment:
+    """About a second of training in several checkpoints, in the middle of episodes."""
+    training = {
+        "environments": 16, "length": 60_000, "checkpoint_every": 8_000, "record_every": 4_000,
+        "evaluation_episodes": 2, **sections.pop("training", {}),
+    }  # fmt: skip
+    settings: dict[str, Any] = {
+        "rewinding": {"weights": 18_000, "optimizer": "rewind"}, "pruning": {"rounds": 1},
+        "arms": ["winning", "random"], "seeds": 2, **sections,
+    }  # fmt: skip
+    return tiny(name, training=training, **settings)
+
+
+class Run:
+    """A workspace in `folder` and the headless processes that work on it.
+
+    `experiment` is an Experiment or the path of any experiment file; `fault` goes to tests/faults/injected.
+    """
+
+    def __init__(
+        self, folder: Path, experiment: Experiment | Path, *, slots: int = 2, fault: dict[str, Any] | None = None,
+        workspace: Path | None = None, environment: dict[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.slots = folder, slots
+        self.workspace = workspace or folder / "workspace"
+        self.output = folder / "out.txt"
+        self.file = folder / "experiment.toml"
+        if isinstance(experiment, Path):
+            shutil.copy(experiment, self.file)
+        else:
+            self.file.write_text(as_toml(experiment))
+        self._environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(INJECTED), str(ROOT)])}
+        self._environment |= {"LTH_TEST_FAULT": json.dumps(fault or {}), **(environment or {})}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *prefix: str) -> "subprocess.Popen[bytes]":
+        """Begin, or go on; `prefix` is put before the command (`nohup`, `prlimit` ...)."""
+        command = [*prefix, sys.executable, "-m", "lth_core.cli", "headless", str(self.file), "--device=cpu",
+                   f"--slots={self.slots}", "--json", f"--workspace={self.workspace}"]  # fmt: skip
+        with self.output.open("ab") as output:
+            self.process = subprocess.Popen(
+                command, cwd=self.folder, stdout=output, stderr=subprocess.STDOUT, env=self._environment,
+                stdin=subprocess.DEVNULL,
+            )  # fmt: skip
+        return self.process
+
+    def finish(self, code: int = 0, seconds: float = 200) -> None:
+        """Go on, if nothing runs, and wait for this exit code."""
+        process = self.process if self.process is not None and self.process.poll() is None else self.start()
+        assert process.wait(timeout=seconds) == code, self.output.read_text()[-3000:]
+
+    def workers(self) -> list[psutil.Process]:
+        """Worker processes of this workspace, whoever started them."""
+        found = []
+        for process in psutil.process_iter(["cmdline", "status"]):
+            line = " ".join(process.info["cmdline"] or [])
+            ours = "lth_core.engine.worker" in line and str(self.workspace) in line
+            if ours and process.info["status"] != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        return found
+
+    def kill(self) -> None:
+        """SIGKILL to everything at once."""
+        assert self.process is not None
+        for one in [psutil.Process(self.process.pid), *self.workers()]:
+            one.kill()
+        self.process.wait()
+        self.until(lambda: not self.workers(), 20)
+
+    def recorded(self) -> int:
+        """Bytes of records: moves with every step that is recorded."""
+        return sum(path.stat().st_size for path in self.workspace.glob("batches/*/*/records.jsonl"))
+
+    def moved_on(self, by: int = 300) -> bool:
+        """Wait until `by` bytes more are recorded (True), or the run has ended (False)."""
+        before = self.recorded()
+        self.until(lambda: self.recorded() >= before + by or self.ended(), 120)
+        return not self.ended()
+
+    def ended(self) -> bool:
+        """Whether the process is gone."""
+        return self.process is not None and self.process.poll() is not None
+
+    def until(self, condition: Callable[[], bool], seconds: float = 60) -> None:
+        """Wait for a condition."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"timed out; {self.output.read_text()[-2000:]}"
+            time.sleep(0.01)
+
+    def said(self, words: str) -> bool:
+        """Whether the run has printed this."""
+        return self.output.exists() and words in self.output.read_text()
+
+    def events(self) -> list[str]:
+        """Sentences of the job's events and of those that belong to no job."""
+        with self.database() as database:
+            return [event.text for event in views.events(database)]
+
+    def errors(self) -> list[str]:
+        """Errors of failed trials."""
+        with self.database() as database:
+            return [t.error or "" for t in views.trials(database, 1) if t.state == "failed"]
+
+    def logs(self) -> str:
+        """All that stands in the logs of the attempts."""
+        return "\n".join(p.read_text(errors="replace") for p in self.workspace.glob("batches/*/attempt-*/log.txt"))
+
+    def database(self) -> "_Reading":
+        """The workspace's database, for a `with` block."""
+        return _Reading(self.workspace)
+
+    def digest(self) -> dict[str, Any]:
+        """All that the job has produced, exactly."""
+        return digest(self.workspace)
+
+    def stop(self) -> None:
+        """Leave nothing running."""
+        for one in self.workers():
+            one.kill()
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.kill()
+            self.process.wait()
+
+
+class _Reading:
+    def __init__(self, workspace: Path) -> None:
+        self._path = Workspace(workspace).database
+
+    def __enter__(self) -> Database:
+        self._database = Database(self._path, writer=False)
+        return self._database
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
+
+
+def assert_whole(run: Run, whole: dict[str, Any]) -> None:
+    """The run has the results of the uninterrupted one, each trial once, and has left nothing half done."""
+    assert run.digest() == whole
+    leftovers = [p for p in run.workspace.rglob("*") if p.name.endswith(".tmp") or p.name.startswith("step-")]
+    assert not leftovers, leftovers
+    assert len(list(run.workspace.glob("batches/*/attempt-*/trial-*.safetensors"))) >= len(whole)
+    with run.database() as database:
+        assert database.row("SELECT COUNT(*) FROM trials WHERE state = 'done'")[0] == len(whole)

@@ -1,0 +1,141 @@
+"""A disk that fills up, on a small filesystem of its own: the job waits, old files stay whole, then it goes on."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.runs import Run, assert_whole, short
+
+SIZE = 12 * 2**20
+MODEL = {"hidden": [64, 64]}
+EXPERIMENT = short(model=MODEL, training={"length": 100_000, "checkpoint_every": 4_000, "record_every": 1_000})
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A filesystem of 12 MiB in memory; skips where mounting is not permitted."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "none", str(folder)], capture_output=True)
+    if done.returncode != 0:
+        pytest.skip("mounting a small filesystem is not permitted here")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def _fill(disk: Path, leave: int) -> Path:
+    """Take all room but `leave` bytes."""
+    filler = disk / "filler"
+    status = os.statvfs(disk)
+    room = status.f_bavail * status.f_frsize - leave
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while room > 0:
+                room -= file.write(b"x" * min(room, 65536))
+        except OSError:
+            assert leave == 0
+    return filler
+
+
+def _half_done(run: Run) -> None:
+    """Wait until there are a checkpoint and records."""
+    run.until(lambda: bool(list(run.workspace.rglob("step-*.safetensors"))) or run.ended(), 60)
+    assert not run.ended()
+
+
+@pytest.mark.fault("disk full while the worker writes")
+@pytest.mark.parametrize(("what", "leave"), [
+    pytest.param("records and TensorBoard", 0, id="records or TensorBoard"),
+    pytest.param("a checkpoint", 40_000, id="a checkpoint", marks=pytest.mark.slow),
+])  # fmt: skip
+def test_a_full_disk_pauses_the_job_until_there_is_room(
+    make_run: Callable[..., Run], left_alone: Any, seen: Any, small_disk: Path, what: str, leave: int
+) -> None:
+    whole = left_alone(EXPERIMENT)
+    run = make_run(EXPERIMENT, workspace=small_disk / "w")
+    engine = run.start()
+    _half_done(run)
+    kept = {path: path.read_bytes() for path in run.workspace.rglob("trial-*.safetensors")}
+    engine.send_signal(signal.SIGSTOP)  # so that the workers are the ones to meet the full disk
+    filler = _fill(small_disk, leave)
+    run.until(lambda: not run.workers(), 30)
+    engine.send_signal(signal.SIGCONT)
+    run.until(lambda: run.said("job paused: disk full"), 60)
+    assert not run.ended(), "it waits"
+    run.until(lambda: not run.workers(), 15)
+    assert not (run.workspace / "reserve").exists(), "the reserve was freed to write this down"
+    assert not list(run.workspace.rglob("*.tmp")), "nothing half written is left"
+    assert all(path.read_bytes() == content for path, content in kept.items())
+    with run.database() as database:
+        row = database.row("SELECT state, error FROM jobs")
+        assert row["state"] == "paused" and row["error"].startswith("disk full: ")
+    filler.unlink()
+    run.finish()
+    assert_whole(run, whole)
+    assert any("there is room on the disk again" in text for text in run.events())
+    assert (run.workspace / "reserve").exists()
+    seen("paused: disk full; old files whole; went on by itself when there was room; same bits")
+
+
+@pytest.mark.slow
+@pytest.mark.fault("disk full while the engine writes its database")
+def test_a_database_that_cannot_grow_pauses_the_job(
+    make_run: Callable[..., Run], left_alone: Any, seen: Any, small_disk: Path
+) -> None:
+    from lth_core.store.database import Database
+
+    whole = left_alone(EXPERIMENT)
+    run = make_run(EXPERIMENT, workspace=small_disk / "w")
+    run.start()
+    _half_done(run)
+    for worker in run.workers():
+        worker.suspend()  # so that the engine is the one to meet the full disk
+    database = Database(run.workspace / "workspace.sqlite", writer=False)
+    database.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+    filler = _fill(small_disk, 0)
+    run.until(lambda: run.said("job paused: disk full"), 60)
+    database.close()
+    filler.unlink()
+    run.finish()
+    assert_whole(run, whole)
+    seen("paused: disk full; nothing lost of the database; went on when there was room; same bits")
+
+
+@pytest.mark.fault("too little disk for a job, before it starts")
+def test_a_job_that_does_not_fit_on_the_disk_does_not_start(
+    make_run: Callable[..., Run], seen: Any, small_disk: Path
+) -> None:
+    run = make_run(short(model={"hidden": [512, 512]}), workspace=small_disk / "w")
+    run.start()
+    run.until(lambda: run.said("job paused: disk full"), 60)
+    assert not run.recorded() or not list(run.workspace.rglob("step-*"))
+    with run.database() as database:
+        error = database.row("SELECT error FROM jobs")[0]
+    assert "MB are needed and" in error
+    run.until(lambda: not run.workers())
+    assert not run.ended()
+    seen(f"not started; paused: {error}")
+
+
+@pytest.mark.fault("a workspace that cannot be written")
+def test_a_read_only_workspace_is_refused_with_a_sentence(
+    make_run: Callable[..., Run], seen: Any, small_disk: Path
+) -> None:
+    run = make_run(short(seeds=1, training={"length": 19_000}), workspace=small_disk / "w")
+    run.finish()
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    run.output.write_text("")
+    run.start()
+    run.finish(2)
+    said = run.output.read_text()
+    assert (
+        "Traceback" not in said and said.endswith("is read-only, and a run writes there\n") and said.count("\n") == 1
+    ), said
+    with run.database() as database:  # reading goes on
+        assert database.row("SELECT state FROM jobs")[0] == "done"
+    seen("exit code 2: FOLDER is read-only, and a run writes there; results can still be read")
