@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from lth_core.analysis.normalised import Stratum, has_scale, stratified_iqm, stratified_share
-from lth_core.analysis.references import RANDOM_POLICY
+from lth_core.analysis.references import ATARI, RANDOM_POLICY
 from lth_core.analysis.statistics import Floats, Interval, bootstrap, interquartile_mean, sign_flip_p
 from lth_core.analysis.verdict import LEVEL, Scored, Verdict, is_lost, summarise
 from lth_core.arms import DENSE
@@ -84,6 +84,7 @@ class Across:
     score: normalised, 1 is the dense network (which has none itself) and 0 the reference. difference: reference arm
     minus this arm, normalised. share: of pairs in which the reference arm did better than this one. None where
     nothing is to be said. jobs: how many have a scale and are in `score` and `difference`; `share` is over all jobs.
+    human: over the jobs on games with published scores, 1 is a human's and 0 a random policy's.
     """
 
     level: Level
@@ -92,6 +93,7 @@ class Across:
     difference: Interval | None
     share: Interval | None
     jobs: int
+    human: Interval | None
 
 
 @dataclass(frozen=True)
@@ -250,11 +252,16 @@ def _across(all_scores: Sequence[_Scores], level: Level, arm: str, other: str) -
     strata: list[Stratum] = []
     differences: list[Stratum] = []
     gains: list[Floats] = []
+    human: list[Stratum] = []
     for scores in all_scores:
         round = level_round(scores.job.experiment, level)
         mine, theirs, dense = scores.paired(round, arm, other, DENSE)
         if mine.size:
             gains.append(mine - theirs)
+        published = ATARI.get(scores.job.experiment.task.subject)
+        found = np.array(list(scores.raw(other, round).values()))
+        if published is not None and found.size:
+            human.append(Stratum(found - published[0], np.full(found.size, published[1] - published[0])))
         if scores.scale is not None:
             own, base = scores.paired(round, other, DENSE)
             # The seeds at hand may be fewer than those that showed that there is a scale.
@@ -270,4 +277,5 @@ def _across(all_scores: Sequence[_Scores], level: Level, arm: str, other: str) -
         difference=stratified_iqm(differences) if differences and compared else None,
         share=stratified_share(gains) if gains and compared else None,
         jobs=len(strata),
+        human=stratified_iqm(human) if human else None,
     )

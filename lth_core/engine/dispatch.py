@@ -4,6 +4,7 @@ import math
 
 from lth_core.engine.batch import BatchFolder, BatchSpec, ParentSpec, TrialSpec
 from lth_core.engine.launchers.local import LocalLauncher
+from lth_core.engine.stacking import Stacking
 from lth_core.experiment import Experiment
 from lth_core.plan import TrialKey
 from lth_core.store import queue
@@ -16,6 +17,7 @@ class Dispatcher:
 
     def __init__(self, workspace: Workspace, database: Database, launcher: LocalLauncher) -> None:
         self._workspace, self._database, self._launcher = workspace, database, launcher
+        self._stacking = Stacking(database, next(iter(launcher.slots.values())))
 
     def start_batches(self) -> None:
         """Give every free slot a batch, as long as there are any."""
@@ -38,15 +40,24 @@ class Dispatcher:
             ready = queue.ready_trials(self._database.connection, job)
             if ready:
                 # Spread over the free slots: several small stacks side by side end sooner than a large one.
-                count = min(self._largest_stack(job), math.ceil(len(ready) / free))
+                count = math.ceil(len(ready) / free)
+                if count > 1:
+                    largest = self._stacking.largest(job, self._experiment(job))
+                    if largest is None:  # being measured
+                        continue
+                    count = min(largest, count)
                 with self._database.transaction() as connection:
                     return queue.add_batch(connection, job, [row["id"] for row in ready[:count]])
         return None
 
-    def _largest_stack(self, job: int) -> int:
+    def close(self) -> None:
+        """End a measurement that still runs."""
+        self._stacking.close()
+
+    def _experiment(self, job: int) -> Experiment:
         row = self._database.row("SELECT experiment FROM jobs WHERE id = ?", job)
         assert row is not None  # noqa: S101 it has ready trials
-        return Experiment.from_json(row["experiment"]).model.largest_stack
+        return Experiment.from_json(row["experiment"])
 
     def _begin(self, batch: int, slot: str) -> None:
         folder = BatchFolder(self._workspace.batch(batch))

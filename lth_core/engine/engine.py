@@ -67,16 +67,19 @@ class Engine(threading.Thread):
         self._sign_in(database, intake.recover())
         dispatcher = Dispatcher(self._workspace, database, launcher)
         wishes = Wishes(database, launcher, sorted({slot.device for slot in self._slots}))
-        while not self._stopping.is_set():
-            wishes.obey()
-            ended = launcher.poll()
-            for row in database.rows("SELECT id FROM batches WHERE state = 'running'"):
-                intake.ingest(row["id"])
-            for one in ended:
-                intake.end(one)
-            dispatcher.start_batches()
-            self._beat(database, launcher)
-            self._stopping.wait(TICK)
+        try:
+            while not self._stopping.is_set():
+                wishes.obey()
+                ended = launcher.poll()
+                for row in database.rows("SELECT id FROM batches WHERE state = 'running'"):
+                    intake.ingest(row["id"])
+                for one in ended:
+                    intake.end(one)
+                dispatcher.start_batches()
+                self._beat(database, launcher)
+                self._stopping.wait(TICK)
+        finally:
+            dispatcher.close()
 
     def _leave(self, database: Database, launcher: LocalLauncher) -> None:
         intake = Intake(self._workspace, database)

@@ -85,7 +85,9 @@ def _verdicts(summary: SuiteSummary) -> Iterator[Text]:
 
 
 def _across(summary: SuiteSummary) -> Table:
-    table = _table(("over all jobs", "arm", "normalised score", f"{summary.arm} minus arm", f"{summary.arm} above arm"))
+    human = any(cell.human for cell in summary.across)
+    headings = ("over all jobs", "arm", "normalised score", f"{summary.arm} minus arm", f"{summary.arm} above arm")
+    table = _table((*headings, "of a human's") if human else headings)
     before = ""
     for cell in summary.across:
         level = _LEVELS[cell.level]
@@ -95,6 +97,7 @@ def _across(summary: SuiteSummary) -> Table:
             "1" if cell.arm == DENSE else interval(cell.score),
             interval(cell.difference, signed=True) if cell.difference else "",
             _percent(cell.share) if cell.share else "",
+            *([interval(cell.human) if cell.human else ""] if human else []),
         )
         before = level
     return table
@@ -106,6 +109,12 @@ def _explained(summary: SuiteSummary) -> Iterator[Text]:
         "all jobs' seeds, seeds resampled within each job; above: share of seeds, mean over jobs.",
         style="dim",
     )
+    if any(cell.human for cell in summary.across):
+        yield Text(
+            "of a human's: (score - random) / (human - random) with the published scores of each Atari game that has "
+            "any; interquartile mean over all such jobs' seeds.",
+            style="dim",
+        )
     if summary.without_scale:
         names = ", ".join(one_line(name) for name in summary.without_scale)
         yield Text(f"without a scale, and not in the normalised scores: {names}", style="yellow")
