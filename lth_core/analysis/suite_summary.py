@@ -10,7 +10,7 @@ from lth_core.analysis.comparison import Scored, Verdict
 from lth_core.analysis.effect import LEVELS, Answer, Effect, Level, effect_of_pruning, level_round
 from lth_core.analysis.normalised import Stratum, has_scale, stratified_iqm, stratified_share
 from lth_core.analysis.profiles import probability_of_improvement
-from lth_core.analysis.references import RANDOM_POLICY
+from lth_core.analysis.references import ATARI, RANDOM_POLICY
 from lth_core.analysis.scores import JobScores
 from lth_core.analysis.statistics import Floats, Interval, bootstrap
 from lth_core.analysis.verdict import summarise
@@ -49,7 +49,8 @@ class Across:
     score: normalised, 1 is the dense network (which has none itself) and 0 the reference. difference: reference arm
     minus this arm, normalised. share: of seeds in which the reference arm did better than this one. improvement:
     chance that a run of the reference arm beats any run of this one, failed runs being the worst. None where nothing
-    is to be said. jobs: how many have a scale and are in `score` and `difference`; the last two are over all jobs.
+    is to be said. jobs: how many have a scale and are in `score` and `difference`; share and improvement are over all
+    jobs. human: over the jobs on games with published scores, 1 is a human's and 0 a random policy's.
     """
 
     level: Level
@@ -59,6 +60,7 @@ class Across:
     share: Interval | None
     improvement: Interval | None
     jobs: int
+    human: Interval | None
 
 
 @dataclass(frozen=True)
@@ -116,12 +118,17 @@ def _across(all_scores: Sequence[JobScores], level: Level, arm: str, other: str)
     differences: list[Stratum] = []
     gains: list[Floats] = []
     runs: list[tuple[Floats, Floats]] = []
+    human: list[Stratum] = []
     for scores in all_scores:
         round = level_round(scores.experiment, level)
         mine, theirs, dense = scores.paired(round, arm, other, DENSE)
         if mine.size:
             gains.append(mine - theirs)
             runs.append(scores.with_failed(round, arm, other))
+        published = ATARI.get(scores.experiment.task.subject)
+        found = np.array(list(scores.raw(other, round).values()))
+        if published is not None and found.size:
+            human.append(Stratum(found - published[0], np.full(found.size, published[1] - published[0])))
         if scores.scale is not None:
             own, base = scores.paired(round, other, DENSE)
             # The seeds at hand may be fewer than those that showed that there is a scale.
@@ -138,4 +145,5 @@ def _across(all_scores: Sequence[JobScores], level: Level, arm: str, other: str)
         share=stratified_share(gains) if gains and compared else None,
         improvement=probability_of_improvement(runs) if runs and compared else None,
         jobs=len(strata),
+        human=stratified_iqm(human) if human else None,
     )

@@ -2,12 +2,11 @@
 
 import json
 import math
-import os
 import subprocess
-import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -15,6 +14,7 @@ from lth_core.cli.console import make_console
 from lth_core.cli.fields import experiment_fields, lines
 from lth_core.cli.progress import duration, rate
 from lth_core.engine.slots import Slot, find_slots
+from lth_core.engine.stacking import SIZE, decide, start_measuring
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
 from lth_core.plan import PlannedTrial, plan
@@ -78,12 +78,19 @@ def _print_cost(console: Console, experiment: Experiment, found: list[Slot]) -> 
     """Measure, print and return what an experiment costs on these slots."""
     trials = plan(experiment)
     stack = min(experiment.model.largest_stack, math.ceil(len(experiment.arms) * len(experiment.seeds) / len(found)))
-    measured = _measure(experiment, found, stack)
-    cost = estimate(experiment, trials, measured["rate"], int(measured["parameters"]), int(measured["steps_per_unit"]))
+    compared = experiment.model.stack_is_measured and stack > 1
+    measured = _measure(experiment, found, [1, SIZE] if compared else [stack])
+    rates = measured["rates"]
+    stacking = ""
+    if compared:
+        decision = decide(experiment, rates)
+        stack, stacking = min(decision.largest, stack), f"{decision.text}\n"
+    total = rates[str(stack)] if str(stack) in rates else rates[str(SIZE)]
+    cost = estimate(experiment, trials, total, int(measured["parameters"]), int(measured["steps_per_unit"]))
     bound = "at most " if cost.at_most else "about "
     where = ", ".join(f"{count} on {name}" for name, count in Counter(s.device for s in found).items())
     console.print(
-        f"{int(measured['parameters']):,} parameters; {rate(measured['rate'])} measured, a stack of {stack} on each of "
+        f"{stacking}{int(measured['parameters']):,} parameters; {rate(total)} measured, a stack of {stack} on each of "
         f"{len(found)} slots ({where})\n"
         f"{bound}{cost.steps:,} {experiment.training.steps}, {duration(cost.seconds)} "
         f"and {cost.bytes / 1e6:,.0f} MB on disk",
@@ -104,28 +111,18 @@ def estimate(
     return Cost(steps, steps / rate, int(size), experiment.training.unit == "games")
 
 
-def _measure(experiment: Experiment, slots: list[Slot], tickets: int) -> dict[str, float]:
+def _measure(experiment: Experiment, slots: list[Slot], tickets: list[int]) -> dict[str, Any]:
     """Measured in as many processes at once as there are slots: neighbours take from each other."""
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", "lth_core.engine.measure", slot.device, str(tickets), str(MEASURE_SECONDS)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env={**os.environ, "OMP_NUM_THREADS": str(slot.threads), "OMP_WAIT_POLICY": "PASSIVE"},
-        )
-        for slot in slots
-    ]  # fmt: skip
-    for process in processes:  # all at once, before waiting for any
-        assert process.stdin is not None  # noqa: S101 opened as a pipe
-        process.stdin.write(experiment.canonical())
-        process.stdin.close()
-        process.stdin = None
-    found: list[dict[str, float]] = []
+    # All at once, before waiting for any.
+    processes = [start_measuring(experiment, slot, tickets, MEASURE_SECONDS, subprocess.PIPE) for slot in slots]
+    found: list[dict[str, Any]] = []
     for process in processes:
         out, errors = process.communicate()
         try:
             found.append(json.loads(out))
         except ValueError:
-            raise InputError(f"the step rate could not be measured: {one_line(errors[-300:])}") from None
+            said = one_line(errors[-300:].decode(errors="replace"))
+            raise InputError(f"the step rate could not be measured: {said}") from None
         if "error" in found[-1]:
             raise InputError(str(found[-1]["error"]))
-    return {**found[0], "rate": sum(one["rate"] for one in found)}
+    return {**found[0], "rates": {size: sum(one["rates"][size] for one in found) for size in found[0]["rates"]}}

@@ -6,6 +6,7 @@ from pathlib import Path
 from lth_core.engine.batch import BatchFolder, BatchSpec, ParentSpec, TrialSpec
 from lth_core.engine.intake import Patience
 from lth_core.engine.launchers.local import LocalLauncher
+from lth_core.engine.stacking import Stacking
 from lth_core.experiment import Experiment
 from lth_core.plan import TrialKey
 from lth_core.store import queue
@@ -20,6 +21,7 @@ class Dispatcher:
     def __init__(self, workspace: Workspace, database: Database, launcher: LocalLauncher, patience: Patience) -> None:
         self._workspace, self._database, self._launcher = workspace, database, launcher
         self._patience = patience
+        self._stacking = Stacking(database, next(iter(launcher.slots.values())))
 
     def start_batches(self) -> None:
         """Give every free slot a batch, as long as there are any."""
@@ -61,20 +63,32 @@ class Dispatcher:
             ready = queue.ready_trials(self._database.connection, job)
             if ready:
                 # Spread over the free slots: several small stacks side by side end sooner than a large one.
-                count = min(self._largest_stack(job), math.ceil(len(ready) / free))
+                count = math.ceil(len(ready) / free)
+                if count > 1:
+                    largest = self._largest_stack(job)
+                    if largest is None:  # being measured
+                        continue
+                    count = min(largest, count)
                 with self._database.transaction() as connection:
                     return queue.add_batch(connection, job, [row["id"] for row in ready[:count]])
         return None
 
-    def _largest_stack(self, job: int) -> int:
-        """Tickets that fit into a stack of this job: what memory has shown, below what its network can do."""
+    def _largest_stack(self, job: int) -> int | None:
+        """Tickets of this job that train together at most: what its network can do, memory has shown, a measurement
+        says; None while that is made."""
         row = self._database.row("SELECT experiment FROM jobs WHERE id = ?", job)
         assert row is not None  # noqa: S101 it has ready trials
         try:
-            ceiling = Experiment.from_json(row["experiment"]).model.largest_stack
+            ceiling = self._stacking.largest(job, Experiment.from_json(row["experiment"]))
         except ValueError:
             return 1  # it cannot be run as it is stored, which is found when the batch begins
+        if ceiling is None:
+            return None
         return min(ceiling, queue.largest_stack(self._database.connection, job) or ceiling)
+
+    def close(self) -> None:
+        """End a measurement that still runs."""
+        self._stacking.close()
 
     def _begin(self, batch: int) -> bool:
         """Have the batch's folder ready; False where the store holds what cannot be run: its job is failed."""

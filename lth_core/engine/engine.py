@@ -82,11 +82,14 @@ class Engine(threading.Thread):
             self._space.fill("an earlier engine found it so")
         dispatcher = Dispatcher(self._workspace, database, launcher, intake.patience)
         wishes = Wishes(database, launcher, sorted({slot.device for slot in self._slots}))
-        while not self._stopping.is_set():
-            self._unless_full(lambda: self._turn(database, launcher, intake, dispatcher, wishes))
-            if self._space.full:
-                self._unless_full(lambda: self._mind_the_disk(database, launcher, intake))
-            self._stopping.wait(TICK)
+        try:
+            while not self._stopping.is_set():
+                self._unless_full(lambda: self._turn(database, launcher, intake, dispatcher, wishes))
+                if self._space.full:
+                    self._unless_full(lambda: self._mind_the_disk(database, launcher, intake))
+                self._stopping.wait(TICK)
+        finally:
+            dispatcher.close()
 
     def _turn(
         self, database: Database, launcher: LocalLauncher, intake: Intake, dispatcher: Dispatcher, wishes: Wishes

@@ -83,16 +83,12 @@ def _verdicts(summary: SuiteSummary) -> Iterator[Text]:
 
 
 def _across(summary: SuiteSummary) -> Table:
-    table = _table(
-        (
-            "over all jobs",
-            "arm",
-            "normalised score",
-            f"{summary.arm} minus arm",
-            f"{summary.arm} above arm",
-            "P(improvement)",
-        )
-    )
+    human = any(cell.human for cell in summary.across)
+    headings = (
+        "over all jobs", "arm", "normalised score", f"{summary.arm} minus arm", f"{summary.arm} above arm",
+        "P(improvement)",
+    )  # fmt: skip
+    table = _table((*headings, "of a human's") if human else headings)
     before = ""
     for cell in summary.across:
         level = LEVEL_NAMES[cell.level]
@@ -103,6 +99,7 @@ def _across(summary: SuiteSummary) -> Table:
             interval(cell.difference, signed=True) if cell.difference else "",
             _percent(cell.share) if cell.share else "",
             _percent(cell.improvement) if cell.improvement else "",
+            *([interval(cell.human) if cell.human else ""] if human else []),
         )
         before = level
     return table
@@ -115,6 +112,12 @@ def _explained(summary: SuiteSummary) -> Iterator[Text]:
         f"chance that a run of {summary.arm} beats any run of the arm (Mann-Whitney, mean over jobs), failed worst.",
         style="dim",
     )
+    if any(cell.human for cell in summary.across):
+        yield Text(
+            "of a human's: (score - random) / (human - random) with the published scores of each Atari game that has "
+            "any; interquartile mean over all such jobs' seeds.",
+            style="dim",
+        )
     if summary.without_scale:
         names = ", ".join(one_line(name) for name in summary.without_scale)
         yield Text(f"without a scale, and not in the normalised scores: {names}", style="yellow")

@@ -39,6 +39,7 @@ class TaskSection(Section):
     def completed(cls, fields: dict[str, Any]) -> dict[str, Any]:
         """The table's fields as the file has them, with those that follow from others."""
         return fields
+
     large_tensors: ClassVar[bool] = False
 
     @property

@@ -24,6 +24,9 @@ from lth_core.text import one_line
 
 Array = npt.NDArray[Any]
 
+SAME_GAMES = 1_000
+"""First games of a ticket that may all end at their first step: then there is nothing to learn."""
+
 ROMS = "ALE_ROMS_DIR"
 """The variable of the environment that names a folder of ROMs in place of ale-py's own."""
 
@@ -73,6 +76,8 @@ class Atari:
         self.inputs = int(np.prod(task.shape))
         self.limit = -(-task.max_frames // task.frame_skip)
         self._lives = np.zeros((len(seeds), count), np.int32)
+        # Whether every step so far has ended every game.
+        self._empty, self._finished = np.ones(len(seeds), bool), np.zeros(len(seeds), np.int64)
         self._causes: dict[int, str] = {}
 
     def _game(self) -> Any:
@@ -139,8 +144,7 @@ class Atari:
             self._lives[t] = info["lives"]
             if ended.any():
                 before[t] = self._channels(info["final_obs"])
-            if not np.isfinite(earned[t]).all():
-                self._causes[t] = f"{self._task.game} gave a reward that is not a number"
+            self._look_at(t, earned[t], ended)
         cut &= ~over
         ended = over | cut
         terminated = over | lost if self._task.episodic_life else over
@@ -151,6 +155,15 @@ class Atari:
                 last[t, ended[t]] = frames[ended[t]]
         rewards = np.clip(earned, -1, 1) if self._task.reward_clip else earned
         return Step(seen, last, rewards, terminated, cut, earned, ended)
+
+    def _look_at(self, t: int, earned: Array, ended: Array) -> None:
+        """Find what nothing can be learnt from; what a game raises has been found already."""
+        self._empty[t] &= ended.all()
+        self._finished[t] += ended.sum()
+        if not np.isfinite(earned).all():
+            self._causes[t] = f"{self._task.game} gave a reward that is not a number"
+        elif self._empty[t] and self._finished[t] >= SAME_GAMES:
+            self._causes[t] = f"{self._task.game}: every game so far ended at its first step"
 
     def _channels(self, frames: Array) -> Array:
         """(E, channels, height, width) of frames (E, stack, height, width), or with colours last."""
@@ -166,7 +179,8 @@ class Atari:
         """See Environments."""
         self._seeds = [self._seeds[t] for t in tickets]
         self._games = [self._games[t] for t in tickets]
-        self._lives = self._lives[list(tickets)]
+        rows = list(tickets)
+        self._lives, self._empty, self._finished = self._lives[rows], self._empty[rows], self._finished[rows]
         self._causes = {place: self._causes[t] for place, t in enumerate(tickets) if t in self._causes}
 
     def state(self) -> None:

@@ -1,5 +1,6 @@
 """Atari games: names, ROMs, how episodes of training and of scores end, resets, seeds, restarts, faults."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ def test_a_life_ends_an_episode_of_the_training_but_not_of_the_score() -> None:
     finished = sum(int(step.scored[1].sum()) for step in steps)
     assert finished >= 2
     assert terminated >= 5 * finished  # Breakout has five lives
-    for before, step in zip(steps, steps[1:], strict=False):
+    for before, step in itertools.pairwise(steps):
         lost = step.terminated & ~step.scored[1]
         # The game goes on: the newest three frames of before are the older ones now.
         assert np.array_equal(step.observations[lost][:, :3], before.observations[lost][:, 1:])
@@ -224,15 +225,21 @@ class _Wrong:
         if self._what == "raises":
             raise RuntimeError("the emulator gave up")
         seen, rewards, over, cut, info = self._real.step(actions)
+        if self._what == "empty":
+            return seen, np.zeros_like(rewards), np.ones_like(over), cut, {**info, "final_obs": seen}
         return seen, np.full(rewards.shape, np.nan), over, cut, info
 
 
-@pytest.mark.parametrize(("what", "said"), [("raises", "the emulator gave up"), ("nan", "not a number")])
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [("raises", "the emulator gave up"), ("nan", "not a number"), ("empty", "ended at its first step")],
+)
 def test_a_fault_is_its_tickets_alone(what: str, said: str) -> None:
     games = Atari(_task(), [0, 1], 2)
     games.reset()
     games._games[0] = _Wrong(games._games[0], what)
-    games.step(np.zeros((2, 2), np.int64))
+    for _ in range(atari.SAME_GAMES // 2):
+        games.step(np.zeros((2, 2), np.int64))
     step = games.step(np.zeros((2, 2), np.int64))
     assert list(games.faults()) == [0]
     assert said in games.faults()[0]

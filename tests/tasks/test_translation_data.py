@@ -136,9 +136,7 @@ def test_tokens_in_memory_are_the_sentences_and_are_spelt_back(tmp_path: Path) -
     assert min(int(p.tokens.min()) for p in found.parts.values()) > own.end
 
 
-def test_a_corpus_is_made_once_and_again_when_its_files_change(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_corpus_is_made_once_and_again_when_its_files_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = corpus.load(task(tmp_path))
     stem = write_moses(tmp_path, "train", SOME[:30])
     assert corpus.load(task(tmp_path, train=stem)).digest != first.digest

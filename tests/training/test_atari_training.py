@@ -1,45 +1,192 @@
-"""Training from pixels: masks, interruption, clipped advantages and ratios, faults, what is refused."""
+"""Training from pixels: masks, interruption, stacks, clipped advantages and ratios, faults, what is refused."""
 
 from typing import Any
 
+import numpy as np
+import pytest
+import torch
+
 from lth_core.experiment import Experiment
 from lth_core.models.convolutional import ConvolutionalActorCritic
+from lth_core.plan import TrialKey
 from lth_core.tickets.mask import Mask
+from lth_core.training.a2c import StackedA2C
 from lth_core.training.build import make_model, make_stack
+from lth_core.training.rollout import Rollout
 from lth_core.training.run import RunningTrial, StackRun
 from lth_core.training.stack import Start
-from tests.small import Memory, experiment, random_mask, stack_run
+from tests import small
+from tests.small import Memory, digest
 
 
-def _experiment(algorithm: str = "a2c", **sections: Any) -> Experiment:
-    training: dict[str, Any] = {
+def _experiment(algorithm: str = "a2c", training: dict[str, Any] | None = None, **task: Any) -> Experiment:
+    fields: dict[str, Any] = {
         "algorithm": algorithm, "length": 96, "environments": 2, "n_steps": 8, "record_every": 32,
-        "checkpoint_every": 32, "evaluation_episodes": 0, **sections.pop("training", {}),
+        "checkpoint_every": 32, "evaluation_episodes": 0,
     }  # fmt: skip
     if algorithm == "ppo":
-        training = {"epochs": 2, "minibatches": 2, **training}
-    fields = {
-        "name": "atari", "seeds": [0, 1], "pruning": {"rounds": 2}, "training": training,
-        "task": {"kind": "atari", "game": "breakout", "size": [36, 36], **sections.pop("task", {})},
-        "model": {"architecture": "small"}, **sections,
-    }  # fmt: skip
-    return Experiment.from_fields(fields)
+        fields |= {"epochs": 2, "minibatches": 2}
+    return Experiment.from_fields(
+        {
+            "name": "atari", "seeds": [0, 1], "pruning": {"rounds": 2}, "training": {**fields, **(training or {})},
+            "task": {"kind": "atari", "game": "breakout", "size": [36, 36], **task},
+            "model": {"architecture": "small"},
+        }
+    )  # fmt: skip
 
 
 def _starts(settings: Experiment, count: int) -> tuple[ConvolutionalActorCritic, list[Start]]:
     model = make_model(settings)
     assert isinstance(model, ConvolutionalActorCritic)
-    masks: list[Mask] = [random_mask(model, seed) for seed in range(count)]  # type: ignore[arg-type]
+    generator = torch.Generator().manual_seed(0)
+    masks: list[Mask] = [
+        {name: torch.rand(shape, generator=generator) < 0.5 for name, shape in model.shapes().items()}
+        for _ in range(count)
+    ]
     length = settings.training.length
     return model, [Start(seed, model.initialise(seed), masks[seed], 0, length) for seed in range(count)]
 
 
 def _run(settings: Experiment, own: list[Start], sink: Memory) -> StackRun:
-    trials = stack_run(experiment(), [], sink).trials
-    del trials
-    made = make_stack(settings, make_model(settings), own, "cpu")
-    from lth_core.plan import TrialKey
+    trials = [RunningTrial(i, TrialKey(0, "dense", s.seed), s.mask) for i, s in enumerate(own)]
+    return StackRun(settings, make_stack(settings, make_model(settings), own, "cpu"), trials, sink)
 
-    return StackRun(
-        settings, made, [RunningTrial(i, TrialKey(0, "dense", s.seed), s.mask) for i, s in enumerate(own)], sink
-    )
+
+@pytest.mark.parametrize(
+    ("algorithm", "training"),
+    [("a2c", {"minibatches": 2, "importance_clip": 1.5, "advantage_clip": 1.0}), ("ppo", {})],
+)
+def test_an_interrupted_run_ends_with_the_same_bits(algorithm: str, training: dict[str, Any]) -> None:
+    settings = _experiment(algorithm, training)
+    _, own = _starts(settings, 2)
+    whole, first, second = Memory(), Memory(stop_at=5), Memory()
+    assert _run(settings, own, whole).run()
+    assert not _run(settings, own, first).run()
+    step, arrays, values = first.checkpoints[-1]
+    assert step == 64
+    resumed = _run(settings, own, second)
+    resumed.restore(arrays, values)
+    assert resumed.run()
+    for trial in range(2):
+        assert second.same_results(whole, trial)
+    later = [record for record in whole.records if record[1] > step]
+    assert repr(second.records) == repr(later)
+
+
+@pytest.mark.parametrize("algorithm", ["a2c", "ppo"])
+def test_dead_weights_stay_dead_and_living_ones_learn(algorithm: str) -> None:
+    settings = _experiment(algorithm)
+    model, own = _starts(settings, 1)
+    stack = make_stack(settings, model, own, "cpu")
+    before = stack.weights(0)
+    for _ in range(3):
+        stack.update()
+    for name, w in stack.weights(0).items():
+        assert not w[~own[0].mask[name]].any(), name
+        assert not torch.equal(w, before[name]), name
+
+
+@pytest.mark.parametrize("algorithm", ["a2c", "ppo"])
+def test_a_ticket_has_the_same_bits_alone_and_in_a_stack(algorithm: str) -> None:
+    settings = _experiment(algorithm)
+    model, own = _starts(settings, 3)
+    together = make_stack(settings, model, own, "cpu")
+    alone = make_stack(settings, model, own[1:2], "cpu")
+    for i in range(4):
+        if i == 2:
+            together.keep([1, 2])
+        together.update()
+        alone.update()
+    assert digest(together, 0) == digest(alone, 0)  # type: ignore[arg-type]
+
+
+def _a2c(training: dict[str, Any]) -> tuple[StackedA2C, Rollout]:
+    settings = small.experiment(training={"algorithm": "a2c", **training})
+    model, own = small.starts(settings, 2)
+    stack = small.stack(settings, own, model)
+    assert isinstance(stack, StackedA2C)
+    return stack, stack._collect(model.layers(stack._flat))
+
+
+def test_a_ratio_is_clamped_and_held_constant() -> None:
+    stack, rollout = _a2c({"minibatches": 2, "importance_clip": 1.5, "entropy_weight": 0.0})
+    layers = stack.model.layers(stack._flat)
+    heads = stack.model.forward(layers, rollout.activations[0])
+    log_p = stack._policy().terms(heads[-1][..., :-1], rollout.actions).log_p
+    part = Rollout(heads, rollout.actions, rollout.values, rollout.targets, rollout.advantages)
+    torch.testing.assert_close(stack._gradient(layers, part, log_p), stack._gradient(layers, part))
+    # Actions that were half as likely then count 1.5 times, not twice; those twice as likely half.
+    policy = slice(stack._flat.shape[1] - 3, stack._flat.shape[1] - 1)  # the biases of the policy's head
+    base = stack._gradient(layers, part, log_p)[:, policy]
+    torch.testing.assert_close(stack._gradient(layers, part, log_p - np.log(2))[:, policy], 1.5 * base)
+    torch.testing.assert_close(stack._gradient(layers, part, log_p + np.log(2))[:, policy], 0.5 * base)
+
+
+def test_without_a_clamp_ratios_do_not_count() -> None:
+    stack, rollout = _a2c({"minibatches": 2})
+    layers = stack.model.layers(stack._flat)
+    part = Rollout(
+        stack.model.forward(layers, rollout.activations[0]), rollout.actions, rollout.values, rollout.targets,
+        rollout.advantages,
+    )  # fmt: skip
+    far = torch.full(rollout.actions.shape, -9.0)
+    assert torch.equal(stack._gradient(layers, part, far), stack._gradient(layers, part))
+
+
+def test_advantages_are_clipped_for_the_policy_and_not_for_the_value() -> None:
+    free, rollout = _a2c({"reward_scale": 10.0})
+    clipped, same = _a2c({"reward_scale": 10.0, "advantage_clip": 1.0})
+    assert torch.equal(rollout.advantages, same.advantages)
+    assert float(rollout.advantages.abs().max()) > 1
+    rate = free._rate()
+    for stack, one in ((free, rollout), (clipped, same)):
+        stack._learn(stack.model.layers(stack._flat), one, rate)
+    assert float(clipped._parts[0][1].abs().max()) == 1.0
+    assert torch.equal(clipped._parts[0][2], free._parts[0][2])
+    assert clipped.losses()["loss/value"].tolist() == free.losses()["loss/value"].tolist()
+
+
+def test_several_minibatches_are_several_steps() -> None:
+    stack, _ = _a2c({"minibatches": 4})
+    stack.update()
+    assert stack.optimizer_state(0)["count"]["count"].item() == 4
+
+
+def test_minibatches_of_one_transition_each_and_ratios_without_them_are_refused() -> None:
+    with pytest.raises(ValueError, match="accepted are divisors of environments"):
+        small.experiment(training={"algorithm": "a2c", "minibatches": 5})
+    with pytest.raises(ValueError, match="accepted with minibatches of 2 and more"):
+        small.experiment(training={"algorithm": "a2c", "importance_clip": 1.5})
+
+
+def test_normalising_pixels_is_refused_with_a_sentence() -> None:
+    with pytest.raises(ValueError, match=r"training\.normalise_observations true: accepted is false with pixels"):
+        _experiment("ppo", {"normalise_observations": True})
+    assert _experiment("ppo").training.normalise_observations is False  # type: ignore[union-attr]
+
+
+def test_a_game_that_raises_ends_its_own_trial_alone() -> None:
+    settings = _experiment()
+    _, own = _starts(settings, 2)
+    sink = Memory()
+    run = _run(settings, own, sink)
+    games = run.stack.collector.environments  # type: ignore[attr-defined]
+
+    class Broken:
+        def step(self, actions: object) -> None:
+            raise RuntimeError("the emulator gave up")
+
+    games._games[0] = Broken()
+    assert run.run()
+    assert list(sink.failures) == [0]
+    assert "the emulator gave up" in sink.failures[0]
+    assert list(sink.results) == [1]
+
+
+def test_evaluation_scores_whole_unclipped_games() -> None:
+    settings = _experiment(training={"evaluation_episodes": 1}, game="space_invaders", max_frames=2_000)
+    model, own = _starts(settings, 1)
+    stack = make_stack(settings, model, own, "cpu")
+    (found,) = stack.evaluate([0], lambda: True)
+    assert found["return/eval-sampled"] % 5 == 0  # invaders are worth 5 to 30 points
+    assert found["return/eval-sampled"] > 10

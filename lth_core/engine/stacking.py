@@ -1,0 +1,123 @@
+"""Whether the tickets of a job train together or one per slot, where only a measurement can tell: rate against rate.
+
+Imports no torch: the rates come from `engine.measure`, in a process of its own.
+"""
+
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO
+
+from lth_core.engine.slots import Slot
+from lth_core.experiment import Experiment
+from lth_core.store import queue
+from lth_core.store.database import Database
+
+SIZE = 4
+"""Tickets in the stack that is measured against a single one."""
+PAYS = 1.1
+"""A stack has to train its tickets this many times as fast as one does, in all: smaller gains are noise."""
+SECONDS = 3.0
+PATIENCE = 300.0
+"""Seconds after which a measurement that has not ended is given up."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How many tickets train together at most, and why in a sentence."""
+
+    largest: int
+    text: str
+
+
+def decide(experiment: Experiment, rates: Mapping[str, float]) -> Decision:
+    """From the rates of a stack of 1 and of SIZE, under "1" and str(SIZE), in steps per second of all tickets."""
+    ratio = rates[str(SIZE)] / rates["1"]
+    pays = ratio >= PAYS
+    largest = experiment.model.largest_stack if pays else 1
+    what = f"stacks of up to {largest}" if pays else "one per slot"
+    return Decision(
+        largest, f"a stack of {SIZE} trains at {ratio:.2f} times the rate of one per slot (measured): {what}"
+    )
+
+
+def start_measuring(
+    experiment: Experiment, slot: Slot, tickets: Sequence[int], seconds: float, out: IO[bytes] | int
+) -> "subprocess.Popen[bytes]":
+    """A process that measures stacks of so many tickets and writes JSON to `out`; see engine.measure."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lth_core.engine.measure", slot.device, ",".join(map(str, tickets)), str(seconds)],
+        stdin=subprocess.PIPE, stdout=out, stderr=subprocess.PIPE if out == subprocess.PIPE else subprocess.DEVNULL,
+        env={**os.environ, "OMP_NUM_THREADS": str(slot.threads), "OMP_WAIT_POLICY": "PASSIVE"},
+    )  # fmt: skip
+    assert process.stdin is not None  # noqa: S101 opened as a pipe
+    process.stdin.write(experiment.canonical().encode())
+    process.stdin.close()
+    process.stdin = None
+    return process
+
+
+class Stacking:
+    """The decisions of one engine's life, each an event of its job; at most one measurement runs at a time."""
+
+    def __init__(self, database: Database, slot: Slot) -> None:
+        self._database, self._slot = database, slot
+        self._decided: dict[int, int] = {}
+        self._job, self._experiment = 0, Experiment(name="none", seeds=(0,))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._out: IO[bytes] | None = None
+        self._started = 0.0
+
+    def largest(self, job: int, experiment: Experiment) -> int | None:
+        """How many tickets of a job train together at most; None while that is being measured."""
+        if not experiment.model.stack_is_measured:
+            return experiment.model.largest_stack
+        if job in self._decided:
+            return self._decided[job]
+        if self._process is None:
+            self._out = tempfile.TemporaryFile()  # noqa: SIM115 closed when it is read
+            self._process = start_measuring(experiment, self._slot, (1, SIZE), SECONDS, self._out)
+            self._job, self._experiment, self._started = job, experiment, time.monotonic()
+        self._look()  # also for another job, which may be gone
+        return self._decided.get(job)
+
+    def _look(self) -> None:
+        assert self._process is not None and self._out is not None  # noqa: S101 see largest
+        if self._process.poll() is None:
+            if time.monotonic() - self._started < PATIENCE:
+                return
+            self.close()
+            decision = Decision(1, f"measuring a stack of {SIZE} took over {PATIENCE:.0f} s: one per slot")
+        else:
+            self._out.seek(0)
+            decision = _read(self._experiment, self._out.read())
+            self.close()
+        self._decided[self._job] = decision.largest
+        with self._database.transaction() as connection:
+            queue.add_event(connection, "stacking", decision.text, self._job)
+
+    def close(self) -> None:
+        """End a measurement that still runs."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+        if self._out is not None:
+            self._out.close()
+            self._out = None
+
+
+def _read(experiment: Experiment, out: bytes) -> Decision:
+    try:
+        rates = json.loads(out)["rates"]
+        if all(math.isfinite(rate) and rate > 0 for rate in rates.values()):
+            return decide(experiment, rates)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        pass
+    return Decision(1, f"a stack of {SIZE} could not be measured: one per slot")
