@@ -61,3 +61,10 @@ def make_lesson(experiment: Experiment, seed: int) -> Lesson:
     if isinstance(experiment.task, LanguageModelTask) and isinstance(experiment.training, Supervised):
         return LanguageLesson(corpus.load(experiment.task), experiment.task.window, experiment.training)
     raise TypeError(f"no examples of {experiment.task.kind}")
+
+
+def data_summary(experiment: Experiment) -> str | None:
+    """What an experiment is trained on, with its hashes; None for tasks without data."""
+    if isinstance(experiment.task, LanguageModelTask):
+        return corpus.load(experiment.task).summary
+    return None
