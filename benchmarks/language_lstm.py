@@ -1,6 +1,6 @@
 """Training an LSTM language model: this program's stack, with and without masks, against a plain loop.
 
-    python benchmarks/language_lstm.py [small|paper] [ROUNDS]
+    python -m benchmarks.language_lstm [small|paper] [ROUNDS]
 
 The plain loop is the usual one: embedding, a two-layer nn.LSTM with dropout, a linear decoder, CrossEntropyLoss over
 all scores, torch.optim.Adam as it comes. Each side has a process of its own and one thread; they take turns, so that
@@ -25,31 +25,31 @@ def main() -> None:
     size = sys.argv[1] if len(sys.argv) > 1 else "small"
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 10
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
-    children = {
-        side: subprocess.Popen(
-            [sys.executable, __file__, "--side", side, size], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            # The setting that a worker makes for tasks of this kind.
-            env=environment if side == "plain" else {**environment, "THP_MEM_ALLOC_ENABLE": "1"},
+    command = [sys.executable, "-m", "benchmarks.language_lstm", "--side"]
+    children = {}
+    for name in SIDES:
+        # Huge pages are what a worker asks for with tasks of this kind.
+        own = environment if name == "plain" else {**environment, "THP_MEM_ALLOC_ENABLE": "1"}
+        children[name] = subprocess.Popen(
+            [*command, name, size], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=own
         )
-        for side in SIDES
-    }  # fmt: skip
-    seconds: dict[str, list[float]] = {side: [] for side in SIDES}
+    seconds: dict[str, list[float]] = {name: [] for name in SIDES}
     for number in range(rounds + 1):
-        for side, child in children.items():
+        for name, child in children.items():
             assert child.stdin and child.stdout
             child.stdin.write("go\n")
             child.stdin.flush()
             taken = float(child.stdout.readline())
             if number:  # the first turn warms up
-                seconds[side].append(taken)
+                seconds[name].append(taken)
     for child in children.values():
         assert child.stdin
         child.stdin.close()
         child.wait()
     _, _, _, batch, window, updates = SIZES[size]
-    medians = {side: statistics.median(taken) for side, taken in seconds.items()}
-    for side, taken in medians.items():
-        print(f"{side:18} {batch * window * updates / taken:10,.0f} tokens per second of CPU time")
+    medians = {name: statistics.median(taken) for name, taken in seconds.items()}
+    for name, taken in medians.items():
+        print(f"{name:18} {batch * window * updates / taken:10,.0f} tokens per second of CPU time")
     print(f"stack / plain = {medians['plain'] / medians['stack']:.2f} (target 1.5)")
     pairs = [a / b - 1 for a, b in zip(seconds["stack with masks"], seconds["stack"], strict=True)]
     print(f"cost of masks = {100 * statistics.median(pairs):+.1f} % of a step (target 3 at most)")
@@ -69,7 +69,7 @@ def side(name: str, size: str) -> None:
         print(time.process_time() - start, flush=True)
 
 
-def plain(width, layers, vocabulary, batch, window):  # type: ignore[no-untyped-def]
+def plain(width, layers, vocabulary, batch, window):
     """The usual loop."""
     import torch
     from torch import nn
@@ -81,7 +81,7 @@ def plain(width, layers, vocabulary, batch, window):  # type: ignore[no-untyped-
             self.rnn = nn.LSTM(width, width, layers, dropout=0.5)
             self.decoder = nn.Linear(width, vocabulary)
 
-        def forward(self, tokens, hidden):  # type: ignore[no-untyped-def]
+        def forward(self, tokens, hidden):
             output, hidden = self.rnn(self.encoder(tokens), hidden)
             return self.decoder(output).view(-1, vocabulary), hidden
 
@@ -104,7 +104,7 @@ def plain(width, layers, vocabulary, batch, window):  # type: ignore[no-untyped-
     return update
 
 
-def stack(width, layers, vocabulary, batch, window, masks):  # type: ignore[no-untyped-def]
+def stack(width, layers, vocabulary, batch, window, masks):
     """This program's stack of one ticket; half of its weights pruned where masks are asked for."""
     import numpy as np
     import torch

@@ -44,7 +44,8 @@ def test_a_short_run_reaches_the_plain_loops_perplexity(tmp_path: Path, monkeypa
     times.append(time.process_time())
     theirs = reference.perplexity(model, text.valid, WINDOW)
     print(
-        f"perplexity {mine:.2f} in {times[1] - times[0]:.0f} CPU s, plain loop {theirs:.2f} in {times[3] - times[2]:.0f}"
+        f"perplexity {mine:.2f} in {times[1] - times[0]:.0f} CPU s, "
+        f"plain loop {theirs:.2f} in {times[3] - times[2]:.0f} CPU s"
     )
     assert mine < 0.2 * text.vocabulary
     assert mine <= 1.02 * theirs
