@@ -8,6 +8,7 @@ import torch
 from lth_core.arms import DENSE
 from lth_core.engine.batch import BatchSpec, ParentSpec, TrialSpec
 from lth_core.experiment import Experiment
+from lth_core.models.module import ModuleNetwork
 from lth_core.plan import TrialKey
 from lth_core.randomness import stream_seed
 from lth_core.store.tensors import Arrays, DamagedFile, load_tensors
@@ -80,7 +81,9 @@ class Assembler:
         return Prepared(trial, start, ticket, compared)
 
     def initial(self, seed: int) -> Weights:
-        """The initialisation of a seed's dense run."""
+        """What a seed's dense run starts from: its initialisation, or a checkpoint."""
+        if isinstance(self._model, ModuleNetwork) and self._model.trained is not None:
+            return self._model.trained()
         return self._model.initialise(stream_seed(seed, "initialisation"))
 
     def everything(self) -> Mask:

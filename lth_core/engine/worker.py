@@ -97,6 +97,9 @@ def _serve(workspace: Workspace, device: str, engine: Engine, number: int, attem
 
 
 def _train(workspace: Workspace, device: str, engine: Engine, number: int, attempt: int) -> int:
+    if BatchFolder(workspace.batch(number)).spec().experiment.task.large_tensors:
+        # Read once, at torch's first allocation: the first batch of a worker decides.
+        os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     import torch
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))

@@ -16,14 +16,14 @@ Grouping = Callable[[str], set[str]]
 class ModuleNetwork:
     """The module that `factory` makes. A tied parameter stands once, under its first name.
 
-    grouping: the groups of a parameter's name; "weights" or "biases" is added to them: biases are the vectors.
-    start: fresh parameters from an integer seed, where they are not what `factory` draws.
+    grouping: the groups of a parameter's name; "weights" or "biases" is added to them.
+    trained: what every dense run starts from, where that is not fresh parameters.
     """
 
     def __init__(
-        self, factory: Callable[[], nn.Module], grouping: Grouping, start: Callable[[int], Weights] | None = None
+        self, factory: Callable[[], nn.Module], grouping: Grouping, trained: Callable[[], Weights] | None = None
     ) -> None:
-        self._factory, self._grouping, self._start = factory, grouping, start
+        self._factory, self._grouping, self.trained = factory, grouping, trained
         with torch.device("meta"):
             made = factory()
         self._shapes = {name: parameter.shape for name, parameter in made.named_parameters()}
@@ -38,13 +38,13 @@ class ModuleNetwork:
 
     def groups(self) -> dict[str, frozenset[str]]:
         """See Network."""
-        kinds = {name: "biases" if len(shape) == 1 else "weights" for name, shape in self._shapes.items()}
-        return {name: frozenset({kind, *self._grouping(name)}) for name, kind in kinds.items()}
+        return {
+            name: frozenset({"biases" if "bias" in name.rpartition(".")[2] else "weights", *self._grouping(name)})
+            for name in self._shapes
+        }
 
     def initialise(self, seed: int) -> Weights:
         """See Network."""
-        if self._start is not None:
-            return self._start(seed)
         made = _seeded(self._factory, seed)
         return {name: parameter.detach().float() for name, parameter in made.named_parameters()}
 

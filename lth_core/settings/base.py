@@ -23,6 +23,7 @@ class TaskSection(Section):
 
     score: the metric that a finished trial is judged by; curve: the one drawn while it trains. networks and
     algorithms: the kinds of `[model]` and `[training]` that fit, the default first.
+    large_tensors: whether training is faster on a CPU with huge pages (measured).
     """
 
     score: ClassVar[str]
@@ -30,6 +31,7 @@ class TaskSection(Section):
     higher_is_better: ClassVar[bool]
     networks: ClassVar[tuple[str, ...]]
     algorithms: ClassVar[tuple[str, ...]]
+    large_tensors: ClassVar[bool] = False
 
     @property
     def subject(self) -> str:

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from lth_core.settings.base import Positive, TaskSection
 from lth_core.text import did_you_mean
 
+SOURCES = ("builtin", "files", "wikitext-2", "wikitext-103")
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}(:[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
 PAIR_SOURCES = ("builtin", "files", "multi30k", "wmt14")
 Language = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
@@ -52,21 +53,55 @@ class AtariTask(TaskSection):
 
 
 class LanguageModelTask(TaskSection):
-    """Predicting the next token of a text."""
+    """Predicting the next token of a text; perplexities are per token.
+
+    source: "builtin", "files" (train, valid and test name text files, plain or .gz, as seen from where the program
+    was started), "wikitext-2", "wikitext-103", or OWNER/NAME or OWNER/NAME:CONFIGURATION of the Hugging Face hub.
+    Tokens are words (those that occur minimum_count times, the `vocabulary` most frequent ones), byte pairs
+    (exactly `vocabulary` of them), or those of `checkpoint`, a folder or an id of the hub. window: tokens through
+    which gradients flow back.
+    """
 
     kind: Literal["language_model"] = "language_model"
     source: str = "builtin"
+    train: str | None = None
+    valid: str | None = None
+    test: str | None = None
+    tokenizer: Literal["words", "bpe", "checkpoint"] = "words"
+    vocabulary: Annotated[int, Field(ge=8, le=2**24)] | None = None
+    minimum_count: Positive = 1
+    checkpoint: str | None = None
+    window: Annotated[int, Field(ge=2, le=65_536)] = 35
 
     score: ClassVar[str] = "perplexity/test"
     curve: ClassVar[str] = "perplexity/valid"
     higher_is_better: ClassVar[bool] = False
-    networks: ClassVar[tuple[str, ...]] = ("lstm",)
+    networks: ClassVar[tuple[str, ...]] = ("lstm", "transformer", "causal")
     algorithms: ClassVar[tuple[str, ...]] = ("supervised",)
+    large_tensors: ClassVar[bool] = True
 
     @property
     def subject(self) -> str:
         """See TaskSection."""
-        return self.source
+        return PurePath(self.train).name if self.train else self.source
+
+    @model_validator(mode="after")
+    def _rules(self) -> Self:
+        named = [part for part in ("train", "valid", "test") if getattr(self, part) is not None]
+        if self.source == "files" and len(named) < 3:
+            raise ValueError('source = "files" needs the fields train, valid and test')
+        if self.source != "files" and named:
+            raise ValueError(f'{named[0]}: accepted beside source = "files" only')
+        if self.source not in SOURCES and not HUB_NAME.fullmatch(self.source):
+            raise ValueError(
+                f"source {json.dumps(self.source)}: accepted are {', '.join(SOURCES)} and OWNER/NAME or "
+                f"OWNER/NAME:CONFIGURATION of the Hugging Face hub{did_you_mean(self.source, SOURCES)}"
+            )
+        if self.tokenizer == "bpe" and (self.vocabulary is None or self.vocabulary < 257):
+            raise ValueError('tokenizer = "bpe" needs vocabulary, 257 (all bytes and the end of a line) or more')
+        if (self.tokenizer == "checkpoint") != (self.checkpoint is not None):
+            raise ValueError('tokenizer = "checkpoint" and the field checkpoint go together')
+        return self
 
 
 class TranslationTask(TaskSection):

@@ -1,6 +1,6 @@
 """Whether a task can be had on this machine: its environment, its data. Imports no torch."""
 
-from lth_core.settings.tasks import ControlTask, Task, TranslationTask
+from lth_core.settings.tasks import ControlTask, LanguageModelTask, Task, TranslationTask
 
 
 def check(task: Task) -> None:
@@ -9,7 +9,11 @@ def check(task: Task) -> None:
         from lth_core.tasks import control
 
         control.check(task.environment)
-    if isinstance(task, TranslationTask):
-        from lth_core.tasks.translation import corpus
+    if isinstance(task, LanguageModelTask):
+        from lth_core.tasks.text import corpus
 
         corpus.check(task)
+    if isinstance(task, TranslationTask):
+        from lth_core.tasks.translation import corpus as parallel
+
+        parallel.check(task)

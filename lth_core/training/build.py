@@ -3,16 +3,20 @@
 from collections.abc import Sequence
 
 from lth_core.experiment import Experiment
+from lth_core.models import language
+from lth_core.models.causal import causal
 from lth_core.models.mlp import ActorCritic
 from lth_core.models.module import ModuleNetwork
-from lth_core.settings.networks import MLP, PretrainedSeq2Seq, Seq2Seq
+from lth_core.settings.networks import LSTM, MLP, Causal, Model, PretrainedSeq2Seq, Seq2Seq, Transformer
 from lth_core.settings.reinforcement import A2C, PPO
 from lth_core.settings.supervised import Supervised
-from lth_core.settings.tasks import TranslationTask
+from lth_core.settings.tasks import LanguageModelTask, TranslationTask
 from lth_core.tasks import environments
-from lth_core.tasks.translation import corpus
+from lth_core.tasks.text import corpus
+from lth_core.tasks.translation import corpus as parallel
 from lth_core.tickets.network import Network
 from lth_core.training.a2c import StackedA2C
+from lth_core.training.language import LanguageLesson
 from lth_core.training.lesson import Lesson
 from lth_core.training.ppo import StackedPPO
 from lth_core.training.stack import Stack, Start
@@ -25,9 +29,22 @@ def make_model(experiment: Experiment) -> Network:
     if isinstance(experiment.model, MLP):
         probe = environments.make(experiment.task, [0], 1)
         return ActorCritic(experiment.model, probe.inputs, probe.actions, probe.continuous)
+    if isinstance(experiment.task, LanguageModelTask):
+        return _language_model(experiment.model, experiment.task)
     if isinstance(experiment.model, Seq2Seq | PretrainedSeq2Seq) and isinstance(experiment.task, TranslationTask):
         return translator_network(experiment.model, experiment.task)
     raise TypeError(f"no network of kind {experiment.model.kind}")
+
+
+def _language_model(settings: Model, task: LanguageModelTask) -> ModuleNetwork:
+    vocabulary = corpus.load(task).vocabulary
+    if isinstance(settings, LSTM):
+        return language.recurrent(settings, vocabulary)
+    if isinstance(settings, Transformer):
+        return language.decoder(settings, vocabulary)
+    if isinstance(settings, Causal):
+        return causal(settings, vocabulary, task.window)
+    raise TypeError(f"no language model of kind {settings.kind}")
 
 
 def make_stack(experiment: Experiment, model: Network, starts: Sequence[Start], device: str) -> Stack:
@@ -46,6 +63,8 @@ def make_stack(experiment: Experiment, model: Network, starts: Sequence[Start], 
 def make_lesson(experiment: Experiment, seed: int) -> Lesson:
     """The examples of one ticket of a chain."""
     task, training = experiment.task, experiment.training
+    if isinstance(task, LanguageModelTask) and isinstance(training, Supervised):
+        return LanguageLesson(corpus.load(task), task.window, training)
     if isinstance(task, TranslationTask) and isinstance(training, Supervised):
-        return TranslationLesson(task, training, corpus.load(task), seed)
+        return TranslationLesson(task, training, parallel.load(task), seed)
     raise TypeError(f"no examples of {experiment.task.kind}")

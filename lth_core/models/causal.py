@@ -1,0 +1,74 @@
+"""Causal language models of the library transformers, from a checkpoint. Imports it late: that takes seconds."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from lth_core.errors import InputError
+from lth_core.models.module import ModuleNetwork
+from lth_core.settings.networks import Causal
+from lth_core.text import one_line
+from lth_core.tickets.mask import Weights
+
+_KINDS = (
+    ("norm", ("norm", "ln_")),
+    ("attention", ("attn", "attention")),
+    ("feed_forward", ("mlp", "ffn", "feed_forward", "fc1", "fc2", "dense_h_to_4h", "dense_4h_to_h")),
+    ("embedding", ("wpe", "embed_positions", "position_embed")),
+)
+
+
+class Scores(nn.Module):
+    """A transformers model whose features are its scores: what it does behind its last layer stays its own."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self.output = nn.Identity()
+
+    def forward(self, tokens: Tensor, carry: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Scores (B * L, vocabulary); carries nothing."""
+        return self.model(input_ids=tokens, use_cache=False).logits.flatten(0, 1), ()
+
+
+def causal(settings: Causal, vocabulary: int, window: int) -> ModuleNetwork:
+    """The network of a checkpoint. InputError where it cannot be had, or does not fit vocabulary or window."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    name = settings.checkpoint
+    try:
+        config: Any = AutoConfig.from_pretrained(name)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(name, dtype="float32")
+    except (OSError, ValueError, ImportError) as error:
+        raise InputError(f'model.checkpoint = "{one_line(name)}": cannot be had: {one_line(error, 200)}') from None
+    known, longest = loaded.get_input_embeddings().weight.shape[0], getattr(config, "max_position_embeddings", window)
+    if known < vocabulary:
+        raise InputError(
+            f'model.checkpoint = "{one_line(name)}": knows {known:,} tokens, the tokenizer gives {vocabulary:,}: '
+            'accepted is task.tokenizer = "checkpoint" with the same checkpoint'
+        )
+    if longest < window:
+        raise InputError(f"task.window = {window}: the checkpoint takes {longest} tokens at most")
+    trained = {name: weight.detach().clone() for name, weight in Scores(loaded).named_parameters()}
+    groups = _groups(Scores(loaded))
+
+    def start() -> Weights:
+        return {name: weight.clone() for name, weight in trained.items()}
+
+    return ModuleNetwork(lambda: Scores(AutoModelForCausalLM.from_config(config)), lambda n: set(groups[n]), start)
+
+
+def _groups(module: Scores) -> dict[str, set[str]]:
+    """Groups by parameter: those of the input and output embeddings by identity, the others by their names."""
+    model: Any = module.model
+    embedding, output = model.get_input_embeddings(), model.get_output_embeddings()
+    found: dict[str, set[str]] = {}
+    for name, parameter in module.named_parameters():
+        own = {
+            group
+            for group, part in (("embedding", embedding), ("output", output))
+            if part is not None and any(parameter is one for one in part.parameters())
+        }
+        kind = next((group for group, words in _KINDS if any(word in name.lower() for word in words)), None)
+        found[name] = own or ({kind} if kind else set())
+    return found

@@ -1,0 +1,141 @@
+"""Language models: a recurrent one and a decoder-only Transformer, as ordinary torch modules.
+
+Each gives, from tokens (B, L) and what it carried here, features (B * L, width) in the order of `tokens.flatten()`
+and what it carries on; its `output` turns features into scores over the vocabulary, so that a loss can do so in parts.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lth_core.models.module import ModuleNetwork
+from lth_core.settings.networks import LSTM, Transformer
+
+Carry = tuple[Tensor, ...]
+
+
+class Recurrent(nn.Module):
+    """Embedding, LSTM layers, output. One nn.LSTM a layer: each runs in its fused form, and dropout between them
+    draws from torch's generator, where cuDNN's own would keep a state that cannot be saved."""
+
+    def __init__(self, settings: LSTM, vocabulary: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, settings.embedding)
+        widths = [settings.embedding, *[settings.hidden] * settings.layers]
+        self.recurrent = nn.ModuleList(nn.LSTM(width, settings.hidden) for width in widths[:-1])
+        self.output = nn.Linear(settings.hidden, vocabulary)
+        self._between, self._ends = settings.dropout, settings.dropout_ends
+        nn.init.uniform_(self.embedding.weight, -settings.initialisation, settings.initialisation)
+        nn.init.uniform_(self.output.weight, -settings.initialisation, settings.initialisation)
+        nn.init.zeros_(self.output.bias)
+        if settings.tied:
+            self.output.weight = self.embedding.weight
+
+    def forward(self, tokens: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
+        """Carried are hidden and cell state (1, B, hidden) of each layer."""
+        x = self._dropped(self.embedding(tokens.t()), self._ends)
+        carried: list[Tensor] = []
+        for number, layer in enumerate(self.recurrent):
+            if number:
+                x = self._dropped(x, self._between)
+            x, states = layer(x, carry[2 * number : 2 * number + 2] or None)
+            carried += [state.detach() for state in states]
+        return self._dropped(x, self._ends).transpose(0, 1).flatten(0, 1), tuple(carried)
+
+    def _dropped(self, x: Tensor, share: float) -> Tensor:
+        return functional.dropout(x, share, self.training) if share else x
+
+
+class Decoder(nn.Module):
+    """Embedding, blocks, a last norm, output. Carries nothing: a window sees itself alone."""
+
+    def __init__(self, settings: Transformer, vocabulary: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, settings.width)
+        self.blocks = nn.ModuleList(Block(settings) for _ in range(settings.layers))
+        self.norm = nn.LayerNorm(settings.width)
+        self.output = nn.Linear(settings.width, vocabulary, bias=False)
+        self._dropout, self._head = settings.dropout, settings.width // settings.heads
+        nn.init.normal_(self.embedding.weight, std=0.02)
+        nn.init.normal_(self.output.weight, std=0.02)
+        if settings.tied:
+            self.output.weight = self.embedding.weight
+
+    def forward(self, tokens: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
+        """See the module."""
+        x = functional.dropout(self.embedding(tokens), self._dropout, self.training)
+        angles = _angles(tokens.shape[1], self._head, tokens.device)
+        for block in self.blocks:
+            x = block(x, angles)
+        return self.norm(x).flatten(0, 1), ()
+
+
+class Block(nn.Module):
+    """Causal attention, then a feed-forward layer, each added to what it was given the norm of."""
+
+    def __init__(self, settings: Transformer) -> None:
+        super().__init__()
+        width = settings.width
+        self.head = width // settings.heads
+        self._dropout = settings.dropout
+        self.attention_norm, self.feed_forward_norm = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attention_in, self.attention_out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.feed_forward_in = nn.Linear(width, settings.feed_forward)
+        self.feed_forward_out = nn.Linear(settings.feed_forward, width)
+        for layer in (self.attention_in, self.attention_out, self.feed_forward_in, self.feed_forward_out):
+            nn.init.normal_(layer.weight, std=0.02)
+            nn.init.zeros_(layer.bias)
+        for layer in (self.attention_out, self.feed_forward_out):
+            # The sum over all blocks keeps its size, as in GPT-2.
+            nn.init.normal_(layer.weight, std=0.02 / (2 * settings.layers) ** 0.5)
+
+    def forward(self, x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
+        """(B, L, width) to the same; angles as from `_angles`."""
+        drop = self._dropout if self.training else 0.0
+        queries, keys, values = (
+            part.unflatten(-1, (-1, self.head)).transpose(1, 2)
+            for part in self.attention_in(self.attention_norm(x)).chunk(3, dim=-1)
+        )
+        seen = functional.scaled_dot_product_attention(
+            _rotated(queries, angles), _rotated(keys, angles), values, dropout_p=drop, is_causal=True
+        )
+        x = x + functional.dropout(self.attention_out(seen.transpose(1, 2).flatten(2)), drop)
+        inner = functional.gelu(self.feed_forward_in(self.feed_forward_norm(x)))
+        return x + functional.dropout(self.feed_forward_out(inner), drop)
+
+
+def _angles(length: int, head: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Cosines and sines (length, head / 2) of position x 10000^(-2i / head) (rotary embedding)."""
+    steps = 10_000 ** (-torch.arange(0, head, 2, device=device) / head)
+    turned = torch.arange(length, device=device).unsqueeze(1) * steps
+    return turned.cos(), turned.sin()
+
+
+def _rotated(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
+    """Pairs (first half, second half) of (..., L, head) turned by their angles."""
+    cosines, sines = (part.to(x.dtype) for part in angles)
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat([first * cosines - second * sines, first * sines + second * cosines], dim=-1)
+
+
+def recurrent(settings: LSTM, vocabulary: int) -> ModuleNetwork:
+    """The network of an LSTM language model."""
+
+    def groups(name: str) -> set[str]:
+        part = name.partition(".")[0]
+        return {"embedding", "output"} if settings.tied and name == "embedding.weight" else {part}
+
+    return ModuleNetwork(lambda: Recurrent(settings, vocabulary), groups)
+
+
+def decoder(settings: Transformer, vocabulary: int) -> ModuleNetwork:
+    """The network of a decoder-only Transformer."""
+
+    def groups(name: str) -> set[str]:
+        if name == "embedding.weight":
+            return {"embedding", "output"} if settings.tied else {"embedding"}
+        if "norm" in name:
+            return {"norm"}
+        return {group for group in ("output", "attention", "feed_forward") if group in name.split(".")[-2]}
+
+    return ModuleNetwork(lambda: Decoder(settings, vocabulary), groups)

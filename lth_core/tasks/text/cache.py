@@ -1,0 +1,85 @@
+"""The user's cache folder: what is made once from a source and read by every run. Made whole or not at all."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lth_core.errors import InputError
+from lth_core.text import is_name, one_line
+
+_CARD = "card.json"
+
+
+def folder() -> Path:
+    """LTH_CACHE, or `lth` in the user's cache folder."""
+    own = os.environ.get("LTH_CACHE")
+    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lth"
+
+
+def key(facts: dict[str, Any]) -> str:
+    """A name for what these facts give."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def prepared(kind: str, name: str, make: Callable[[Path], dict[str, Any]]) -> tuple[Path, dict[str, Any]]:
+    """The folder that `make` has filled, now or long ago, and the card that it returned.
+
+    make is given an empty folder. Of several processes one makes and the others wait. A folder in which a file is
+    not what its checksum says is set aside and made anew. InputError where the cache cannot be written.
+    """
+    if not (is_name(kind) and is_name(name)):
+        raise ValueError(f"not a name: {kind!r} or {name!r}")
+    parent = folder() / kind
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        with (parent / f".{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            done = parent / name
+            card = _card(done)
+            if card is None:
+                card = _make(done, make)
+            return done, card
+    except OSError as error:
+        raise InputError(
+            f"cache folder {one_line(parent)}: {error.strerror or one_line(error)}; another can be set as LTH_CACHE"
+        ) from None
+
+
+def _make(done: Path, make: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+    temporary = done.with_name(f".{done.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        card = make(temporary)
+        card = {**card, "files": {path.name: _sha256(path) for path in sorted(temporary.iterdir())}}
+        (temporary / _CARD).write_text(json.dumps(card, indent=1, sort_keys=True))
+        for path in temporary.iterdir():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        if done.exists():
+            shutil.rmtree(done.with_name(f".{done.name}.damaged"), ignore_errors=True)
+            done.rename(done.with_name(f".{done.name}.damaged"))
+        temporary.rename(done)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return card
+
+
+def _card(done: Path) -> dict[str, Any] | None:
+    """The card of a folder whose files are whole; None for any other."""
+    try:
+        card: dict[str, Any] = json.loads((done / _CARD).read_text())
+        whole = all(_sha256(done / name) == sha256 for name, sha256 in card["files"].items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return card if whole else None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

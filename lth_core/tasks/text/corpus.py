@@ -1,0 +1,135 @@
+"""The corpus of a language-model task: three parts as files of token numbers, mapped into memory, never copied.
+
+A source is converted once, line by line, into the cache; what is trained later reads the token files alone.
+"""
+
+import json
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache as once
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lth_core.errors import InputError
+from lth_core.settings.tasks import LanguageModelTask
+from lth_core.tasks.text import cache, hub, prose, tokenizers
+from lth_core.tasks.text.lines import check_file, read_lines
+from lth_core.tasks.text.tokenizers import Subwords, Tokenizer, Words
+from lth_core.text import one_line
+
+FORMAT = 1
+"""Raised whenever the same source would give other token files."""
+Tokens = npt.NDArray[Any]
+_FIRST_BYTES = 2**20
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Token numbers of each part (n,), and what they are. unknown: how many of them are <unk>, by part."""
+
+    train: Tokens
+    valid: Tokens
+    test: Tokens
+    vocabulary: int
+    unknown: dict[str, int]
+    digest: str
+    tokenizer_digest: str
+
+    @property
+    def summary(self) -> str:
+        """Sizes and hashes, as an experiment's records keep them."""
+        parts = ", ".join(
+            f"{part} {len(tokens):,} tokens ({self.unknown[part]:,} unknown)"
+            for part, tokens in (("train", self.train), ("valid", self.valid), ("test", self.test))
+        )
+        hashes = f"tokens {self.digest[:16]}, tokenizer {self.tokenizer_digest[:16]}"
+        return f"{parts}; vocabulary {self.vocabulary:,}; {hashes}"
+
+
+def check(task: LanguageModelTask) -> None:
+    """InputError where the source is seen not to be had; reads no more than the beginnings of files."""
+    if task.source == "files":
+        for part in prose.PARTS:
+            path = check_file(f"task.{part}", str(getattr(task, part)))
+            size = 0
+            for line in read_lines(path):
+                size += len(line)
+                if size > _FIRST_BYTES:
+                    break
+    elif task.source != "builtin":
+        facts = _facts(task)
+        if not (cache.folder() / "text" / cache.key(facts)).is_dir():
+            hub.check(task.source)
+
+
+def load(task: LanguageModelTask) -> Corpus:
+    """The task's corpus, converted now if it never was. Raises InputError for what cannot be had or read."""
+    folder, card = cache.prepared("text", cache.key(_facts(task)), lambda into: _convert(task, into))
+    kind = np.dtype(card["dtype"])
+    parts = {part: np.memmap(folder / f"{part}.bin", dtype=kind, mode="r") for part in prose.PARTS}
+    return Corpus(
+        **parts, vocabulary=card["vocabulary"], unknown=card["unknown"], digest=cache.key(card["files"]),
+        tokenizer_digest=card["tokenizer"],
+    )  # fmt: skip
+
+
+def _facts(task: LanguageModelTask) -> dict[str, Any]:
+    """What the token files follow from. A text file that has changed has another size or time."""
+    facts: dict[str, Any] = {
+        "format": FORMAT, "source": hub.PRESETS.get(task.source, task.source), "tokenizer": task.tokenizer,
+        "vocabulary": task.vocabulary, "minimum_count": task.minimum_count, "checkpoint": task.checkpoint,
+    }  # fmt: skip
+    if task.source == "builtin":
+        facts["python"] = platform.python_version()
+    if task.source == "files":
+        for part in prose.PARTS:
+            path = check_file(f"task.{part}", str(getattr(task, part)))
+            found = path.stat()
+            facts[part] = [str(path.resolve()), found.st_size, found.st_mtime_ns]
+    return facts
+
+
+def _lines(task: LanguageModelTask) -> Callable[[str], Iterator[str]]:
+    """Lines by part."""
+    if task.source == "builtin":
+        text = once(prose.lines)
+        return lambda part: iter(text()[part])
+    if task.source == "files":
+        return lambda part: read_lines(Path(getattr(task, part)))
+    return lambda part: hub.lines(task.source, part)
+
+
+def _convert(task: LanguageModelTask, into: Path) -> dict[str, Any]:
+    lines = _lines(task)
+    tokenizer = _tokenizer(task, lines)
+    kind = np.dtype(np.uint16 if tokenizer.size <= 2**16 else np.int32)
+    unknown = {}
+    for part in prose.PARTS:
+        written = unknown[part] = 0
+        with (into / f"{part}.bin").open("wb") as file:
+            for numbers in tokenizer.encode(lines(part)):
+                written += len(numbers)
+                if tokenizer.unknown is not None:
+                    unknown[part] += int((numbers == tokenizer.unknown).sum())
+                file.write(numbers.astype(kind).tobytes())
+        if written < 2:
+            raise InputError(f"task.source = {json.dumps(one_line(task.source))}: its part {part} holds no text")
+    (into / "tokenizer.json").write_text(tokenizer.to_json())
+    return {
+        "dtype": kind.str, "vocabulary": tokenizer.size, "unknown": unknown,
+        "tokenizer": tokenizers.digest(tokenizer),
+    }  # fmt: skip
+
+
+def _tokenizer(task: LanguageModelTask, lines: Callable[[str], Iterator[str]]) -> Tokenizer:
+    """Words are counted in all three parts, as published perplexities have it; byte pairs in train alone."""
+    if task.tokenizer == "checkpoint":
+        return Subwords.of_checkpoint(task.checkpoint or "")
+    if task.tokenizer == "bpe":
+        return Subwords.fit(lines("train"), task.vocabulary or 0)
+    everything = (line for part in prose.PARTS for line in lines(part))
+    return Words.fit(everything, task.vocabulary, task.minimum_count)

@@ -1,0 +1,50 @@
+"""Lines of text files, plain or .gz, one at a time: no file is ever held in memory whole."""
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from lth_core.errors import InputError
+from lth_core.text import one_line
+
+LONGEST_LINE = 10**8
+"""Bytes. A file without line ends would otherwise be read at once."""
+
+
+def check_file(field: str, name: str) -> Path:
+    """The path of a file that is there and not empty; InputError names the field otherwise."""
+    path = Path(name)
+    try:
+        if not path.is_file():
+            path.stat()
+            raise InputError(f"{field} = {one_line(name)}: not a regular file")
+        if path.stat().st_size == 0:
+            raise InputError(f"{field} = {one_line(name)}: the file is empty")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no file can have this name"
+        raise InputError(f"{field} = {one_line(name)}: {reason}; accepted is a text file, plain or .gz") from None
+    return path
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """Every line without its end, empty ones too. InputError where the file is not UTF-8, or not whole."""
+    number = 0
+    try:
+        with _open(path) as file:
+            while line := file.readline(LONGEST_LINE):
+                number += 1
+                if len(line) == LONGEST_LINE:
+                    raise InputError(f"{one_line(path)}: line {number} is longer than {LONGEST_LINE:,} bytes")
+                yield line.decode().rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{one_line(path)}: line {number} is not UTF-8 text (byte {error.start} of the line)"
+        ) from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{one_line(path)}: after line {number}: {one_line(error)}") from None
+
+
+def _open(path: Path) -> IO[bytes]:
+    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]

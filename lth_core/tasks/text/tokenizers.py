@@ -1,0 +1,146 @@
+"""From lines to token numbers: words as they stand, byte-pair encoding, or a checkpoint's own tokenizer.
+
+Every line ends with the token <eos>. What a vocabulary lacks becomes <unk>. The same lines give the same tokenizer.
+"""
+
+import hashlib
+import itertools
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from lth_core.errors import InputError
+from lth_core.text import one_line
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer as FastTokenizer
+
+EOS, UNK = "<eos>", "<unk>"
+_LINES_AT_ONCE = 2_000
+Numbers = npt.NDArray[np.int64]
+
+
+class Tokenizer(Protocol):
+    """A fitted tokenizer. unknown: the number of <unk>, None where nothing is ever unknown."""
+
+    size: int
+    unknown: int | None
+
+    def encode(self, lines: Iterable[str]) -> Iterator[Numbers]:
+        """Token numbers of many lines at a time."""
+
+    def to_json(self) -> str:
+        """All of it, as text; the same tokenizer gives the same text."""
+
+
+def digest(tokenizer: Tokenizer) -> str:
+    """SHA-256 of the tokenizer."""
+    return hashlib.sha256(tokenizer.to_json().encode()).hexdigest()
+
+
+class Words:
+    """A number for each word, words being what blanks separate."""
+
+    def __init__(self, words: list[str]) -> None:
+        self._numbers = {word: number for number, word in enumerate(words)}
+        self.size = len(words)
+        self.unknown = self._numbers.get(UNK)
+
+    @classmethod
+    def fit(cls, lines: Iterable[str], most: int | None, minimum_count: int) -> "Words":
+        """The words that occur minimum_count times, the `most` most frequent of them, <eos> and <unk> included.
+
+        <unk> is a word where the text has it, or where words are left out.
+        """
+        counts: Counter[str] = Counter()
+        for line in lines:
+            counts.update(line.split())
+        special = {EOS} | ({UNK} & counts.keys())
+        kept = sorted((w for w, n in counts.items() if n >= minimum_count and w not in special), key=_order(counts))
+        if len(kept) < len(counts.keys() - special) or (most is not None and len(kept) + len(special) > most):
+            special |= {UNK}
+        if most is not None:
+            kept = kept[: max(0, most - len(special))]
+        return cls([*sorted(special), *kept])
+
+    def encode(self, lines: Iterable[str]) -> Iterator[Numbers]:
+        """See Tokenizer."""
+        numbers, unknown, eos = self._numbers, self.unknown, self._numbers[EOS]
+        for some in _batched(lines):
+            found: list[int | None] = []
+            for line in some:
+                found += [numbers.get(word, unknown) for word in line.split()]
+                found.append(eos)
+            yield np.array(found, dtype=np.int64)
+
+    def to_json(self) -> str:
+        """See Tokenizer."""
+        return json.dumps({"kind": "words", "words": list(self._numbers)})
+
+
+class Subwords:
+    """A tokenizer of the `tokenizers` library."""
+
+    def __init__(self, fast: "FastTokenizer", eos: int) -> None:
+        self._fast, self._eos = fast, eos
+        self.size = int(fast.get_vocab_size())
+        self.unknown: int | None = None
+
+    @classmethod
+    def fit(cls, lines: Iterable[str], size: int) -> "Subwords":
+        """Byte-pair encoding with exactly `size` tokens; bytes are all known, so that nothing is unknown."""
+        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+        fast = Tokenizer(models.BPE())
+        fast.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+        fast.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=size, special_tokens=[EOS], show_progress=False,
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        )  # fmt: skip
+        fast.train_from_iterator(lines, trainer)
+        found = fast.get_vocab_size()
+        if found != size:
+            raise InputError(f"task.vocabulary = {size}: byte-pair encoding of this text gives {found} tokens")
+        return cls(fast, int(fast.token_to_id(EOS) or 0))
+
+    @classmethod
+    def of_checkpoint(cls, name: str) -> "Subwords":
+        """The tokenizer of a checkpoint: a folder, or an id of the Hugging Face hub."""
+        from transformers import AutoTokenizer
+
+        try:
+            found: Any = AutoTokenizer.from_pretrained(name)
+            fast, eos = found.backend_tokenizer, found.eos_token_id
+        except (OSError, ValueError, AttributeError) as error:
+            raise InputError(f"tokenizer of {one_line(name)}: cannot be had: {one_line(error, 200)}") from None
+        if eos is None:
+            raise InputError(f"tokenizer of {one_line(name)}: has no end-of-sequence token")
+        return cls(fast, int(eos))
+
+    def encode(self, lines: Iterable[str]) -> Iterator[Numbers]:
+        """See Tokenizer."""
+        for some in _batched(lines):
+            found: list[int] = []
+            for encoding in self._fast.encode_batch(list(some), add_special_tokens=False):
+                found += [*encoding.ids, self._eos]
+            yield np.array(found, dtype=np.int64)
+
+    def to_json(self) -> str:
+        """See Tokenizer."""
+        return str(self._fast.to_str())
+
+
+def _batched(lines: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    iterator = iter(lines)
+    while some := tuple(itertools.islice(iterator, _LINES_AT_ONCE)):
+        yield some
+
+
+def _order(counts: Mapping[str, int]) -> Callable[[str], tuple[int, str]]:
+    """Frequent words first, equally frequent ones by spelling."""
+    return lambda word: (-counts[word], word)

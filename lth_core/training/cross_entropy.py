@@ -1,0 +1,65 @@
+"""The cross-entropy of a linear output over a large vocabulary.
+
+On a CPU it is computed in parts that stay in the cache, gradients with it: all the scores at once are hundreds of
+megabytes, written and read several times (measured: 1.3 to 1.6 times as long).
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+_SCORES = 2**22
+"""Scores in memory at once."""
+
+
+def cross_entropy(output: nn.Module, features: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+    """The sum over rows of -log softmax(output(features))[target], smoothed towards the uniform distribution.
+
+    features (N, width), targets (N,). With smoothing s: (1 - s) times that plus s times the mean over all classes.
+    """
+    if isinstance(output, nn.Linear) and features.device.type == "cpu" and features.dtype == torch.float32:
+        total: Tensor = _InParts.apply(features, output.weight, output.bias, targets, smoothing)
+        return total
+    scores = output(features).float()
+    return functional.cross_entropy(scores, targets, reduction="sum", label_smoothing=smoothing)
+
+
+class _InParts(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, features: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, smoothing: float
+    ) -> Tensor:
+        needed = any(ctx.needs_input_grad)
+        rows = max(16, _SCORES // weight.shape[0])
+        of_features = torch.empty_like(features) if needed else None
+        of_weight = torch.zeros_like(weight) if needed else None
+        of_bias = torch.zeros_like(bias) if needed and bias is not None else None
+        total = features.new_zeros(())
+        for first in range(0, len(features), rows):
+            x, y = features[first : first + rows], targets[first : first + rows].unsqueeze(1)
+            scores = functional.linear(x, weight, bias)
+            normaliser = scores.logsumexp(1, keepdim=True)
+            total += (normaliser - scores.gather(1, y)).sum() * (1 - smoothing)
+            if smoothing:
+                total += (normaliser - scores.mean(1, keepdim=True)).sum() * smoothing
+            if of_features is None or of_weight is None:
+                continue
+            # The gradient by the scores: softmax minus the target distribution.
+            scores.sub_(normaliser).exp_()
+            if smoothing:
+                scores.sub_(smoothing / weight.shape[0])
+            scores.scatter_add_(1, y, torch.full_like(y, -(1 - smoothing), dtype=scores.dtype))
+            torch.mm(scores, weight, out=of_features[first : first + rows])
+            of_weight.addmm_(scores.t(), x)
+            if of_bias is not None:
+                of_bias += scores.sum(0)
+        ctx.gradients = of_features, of_weight, of_bias
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        own = [None if part is None else part.mul_(gradient) for part in ctx.gradients]
+        ctx.gradients = ()  # they are scaled in place: there is no second backward
+        return *own, None, None
