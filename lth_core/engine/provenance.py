@@ -10,7 +10,17 @@ from typing import Any
 
 from lth_core import __version__
 
-_PACKAGES = ("torch", "numpy", "gymnasium", "ale-py", "transformers", "tokenizers", "datasets", "safetensors", "pydantic")
+_PACKAGES = (
+    "torch",
+    "numpy",
+    "gymnasium",
+    "ale-py",
+    "transformers",
+    "tokenizers",
+    "datasets",
+    "safetensors",
+    "pydantic",
+)
 
 
 def provenance(source: str, devices: list[str]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from torch.nn.functional import dropout, embedding, linear, log_softmax, scaled_
 
 from lth_core.settings.networks import Seq2Seq
 
+
 class Projection(nn.Linear):
     """A linear layer of `parts` blocks side by side, each started as a layer of its own; biases start at zero.
 

@@ -169,7 +169,10 @@ class SupervisedStack(Stack):
             arrays |= {f"optimizer/{entry}/{name}": weight.numpy() for name, weight in weights.items()}
         arrays |= {f"carry/{i}": part.float().cpu().numpy() for i, part in enumerate(self._carry)}
         arrays["loss"] = self._loss.reshape(1).cpu().numpy().copy()
-        return {**arrays, **self._average.state(), **self._draws.state()}, {"trained": self.trained, "updates": self._updates}
+        return {**arrays, **self._average.state(), **self._draws.state()}, {
+            "trained": self.trained,
+            "updates": self._updates,
+        }
 
     def restore(self, arrays: Arrays, values: dict[str, Any]) -> None:
         """See Stack."""
