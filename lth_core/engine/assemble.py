@@ -48,6 +48,8 @@ class Assembler:
         self._experiment = spec.experiment
         self._workspace = workspace
         self._families: dict[int, Family] = {}
+        self.data: set[str] = set()
+        """What the parents read so far were trained on, where they say it."""
 
     def family(self, seed: int) -> Family:
         """The stored runs of a seed, which its tickets are derived from; DamagedParent where one is not whole."""
@@ -59,9 +61,11 @@ class Assembler:
 
     def _read(self, parent: ParentSpec) -> Trained:
         try:
-            arrays, _ = load_tensors(self._workspace.inside(parent.path), parent.sha256)
+            arrays, card = load_tensors(self._workspace.inside(parent.path), parent.sha256)
         except DamagedFile as error:
             raise DamagedParent(parent, error) from error
+        if card.get("data"):
+            self.data.add(str(card["data"]))
         return unpack_trained(arrays, self._experiment, self._model)
 
     def prepare(self, trial: TrialSpec) -> Prepared:

@@ -18,7 +18,7 @@ from lth_core.tickets import audit
 from lth_core.tickets import mask as masks
 from lth_core.tickets.audit import Check
 from lth_core.tickets.mask import Mask, Weights
-from lth_core.training.build import make_model, make_stack
+from lth_core.training.build import data_summary, make_model, make_stack
 from lth_core.training.run import RunningTrial, StackRun
 
 log = logging.getLogger("lth.attempt")
@@ -39,6 +39,7 @@ class Attempt:
         self._records = RecordWriter(self.folder / "records.jsonl")
         self._logs: dict[int, TrialLog] = {}
         self._model = make_model(self._experiment)
+        self._data = data_summary(self._experiment)
 
     def run(self) -> int:
         """Train the batch; returns DONE or CHECKPOINTED. Raises Superseded, or whatever went wrong."""
@@ -81,6 +82,8 @@ class Attempt:
             checks = audit.before_dense(start, assembler.initial(key.seed))
         else:
             checks = audit.before_training(assembler.family(key.seed), key, p.ticket, start, p.compared)
+        if self._data is not None:
+            checks.append(audit.same_data(self._data, assembler.data))
         self._publish_layers(p.trial.id, p.start.mask)
         return self._passed(p.trial.id, "before", checks)
 
@@ -124,7 +127,7 @@ class Attempt:
         path = self.folder / f"trial-{trial.id}.safetensors"
         card = {
             "arm": trial.key.arm, "round": trial.key.round, "seed": trial.key.seed, "step": step,
-            "experiment": self._experiment.identity,
+            "experiment": self._experiment.identity, "data": self._data,
             "mask": [[name, list(m.shape)] for name, m in trial.mask.items()],
         }  # fmt: skip
         self._check_current()

@@ -76,6 +76,12 @@ def after_training(mask: Mask, final: Weights, optimizer: Mapping[str, Weights])
     return checks
 
 
+def same_data(data: str, parents: set[str]) -> Check:
+    """What a ticket is trained on, said as `data`, is what the runs that it builds on were trained on."""
+    others = sorted(parents - {data})
+    return Check("data", not others, data if not others else f"{data}; it builds on runs with {others[0]}")
+
+
 def _count(name: str, wrong: Mapping[str, int], what: str) -> Check:
     total = sum(wrong.values())
     where = ", ".join(f"{layer} {n}" for layer, n in wrong.items() if n)
@@ -175,7 +181,11 @@ def _shuffled_alive(family: Family, mask: Mask, start: Weights) -> Check:
 
 
 def _is_fresh(family: Family, start: Weights) -> Check:
-    """Nothing of any stored run of this seed is left in freshly initialised weights."""
+    """Nothing of any stored run of this seed is left in freshly initialised weights.
+
+    Parameters that start constant, as those of norms do, are drawn from nothing and start alike.
+    """
+    start = {name: w for name, w in start.items() if w.numel() == 1 or _distinct(w[w != 0]) > 1}
     stored = [w for t in family.trained.values() for w in (t.init, t.rewind, t.final) if w is not None]
     same = max(sum(int(((start[n] == w[n]) & (start[n] != 0)).sum()) for n in start) for w in stored)
     alive = sum(int((w != 0).sum()) for w in start.values())

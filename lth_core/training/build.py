@@ -68,3 +68,10 @@ def make_lesson(experiment: Experiment, seed: int) -> Lesson:
     if isinstance(task, TranslationTask) and isinstance(training, Supervised):
         return TranslationLesson(task, training, parallel.load(task), seed)
     raise TypeError(f"no examples of {experiment.task.kind}")
+
+
+def data_summary(experiment: Experiment) -> str | None:
+    """What an experiment is trained on, with its hashes; None for tasks without data."""
+    if isinstance(experiment.task, LanguageModelTask):
+        return corpus.load(experiment.task).summary
+    return None

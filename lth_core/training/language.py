@@ -61,7 +61,7 @@ class LanguageLesson:
             output: nn.Module = module.output  # type: ignore[assignment]
             total += cross_entropy(output, features, batch.tensors["targets"].flatten(), 0.0)
             predictions += batch.predictions
-        return float(total) / predictions
+        return total.item() / predictions
 
 
 def _batch(windows: Windows, place: int) -> Batch:

@@ -1,0 +1,132 @@
+"""Training language models through whole attempts: every arm, ties, checkpoints, data that changed."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lth_core.arms import BUILT_IN
+from lth_core.experiment import Experiment
+from lth_core.models import language
+from lth_core.plan import TrialKey
+from lth_core.settings.networks import LSTM
+from lth_core.settings.supervised import Supervised
+from lth_core.tasks.text.corpus import Corpus
+from lth_core.tasks.text.windows import Windows
+from lth_core.training.build import make_lesson, make_model, make_stack
+from lth_core.training.language import LanguageLesson
+from lth_core.training.run import RunningTrial, StackRun
+from lth_core.training.stack import Start
+from tests.small import Memory
+from tests.training.test_every_arm import Batches, dense
+
+NETWORKS = [
+    {"kind": "lstm", "embedding": 8, "hidden": 8, "dropout": 0.3},
+    {"kind": "lstm", "embedding": 8, "hidden": 8, "tied": True, "dropout": 0.3},
+    {"kind": "transformer", "width": 8, "layers": 1, "heads": 2, "feed_forward": 12},
+]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LTH_CACHE", str(tmp_path / "cache"))
+
+
+def text(folder: Path, words: int = 400) -> dict[str, str]:
+    rng = np.random.default_rng(0)
+    fields = {}
+    for part in ("train", "valid", "test"):
+        path = folder / f"{part}.txt"
+        path.write_text("\n".join(" ".join(f"w{n}" for n in rng.integers(0, 9, 8)) for _ in range(words // 8)))
+        fields[part] = str(path)
+    return fields
+
+
+def settings(folder: Path, **sections: Any) -> Experiment:
+    fields: dict[str, Any] = {
+        "name": "words",
+        "seeds": [0],
+        "task": {"kind": "language_model", "source": "files", "window": 6, **text(folder)},
+        "model": NETWORKS[0],
+        "training": {"length": 6, "batch": 4, "learning_rate": 1e-2, "record_every": 3, "checkpoint_every": 4},
+        "pruning": {"rounds": 2},
+        "rewinding": {"weights": 2},
+    }
+    return Experiment.from_fields({**fields, **sections})
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_built_in_arm_trains_and_passes_all_audits(network: dict[str, Any], tmp_path: Path) -> None:
+    own = settings(
+        tmp_path, model=network, arms=list(BUILT_IN),
+        training={"length": 6, "batch": 4, "learning_rate_schedule": "linear", "max_gradient_norm": 1.0},
+        pruning={"rounds": 1}, rewinding={"weights": 2, "optimizer": "rewind"},
+    )  # fmt: skip
+    batches = Batches(tmp_path, own)
+    keys = [*dense(own), *(TrialKey(1, arm, 0) for arm in BUILT_IN)]
+    for key in keys:
+        batches.run([key])
+    assert not batches.failures
+    assert set(batches.results) == set(keys)
+    assert all(batches.audits[key]["before data"] for key in keys)
+    assert all(batches.results[key]["score"] > 1 for key in keys)
+
+
+def test_an_interrupted_run_is_the_same_run(tmp_path: Path) -> None:
+    own = settings(tmp_path, training={"length": 30, "batch": 4, "record_every": 7, "checkpoint_every": 4})
+    network = make_model(own)
+    mask = {n: torch.rand(s, generator=torch.Generator().manual_seed(3)) < 0.5 for n, s in network.shapes().items()}
+    start = Start(0, network.initialise(0), mask, 0, 30)
+
+    def run(sink: Memory) -> StackRun:
+        trial = RunningTrial(0, TrialKey(0, "dense", 0), mask)
+        return StackRun(own, make_stack(own, network, [start], "cpu"), [trial], sink)
+
+    whole = Memory()
+    assert run(whole).run()
+    for stop_at in (1, 9, 14, 22):
+        first, second = Memory(stop_at), Memory()
+        assert not run(first).run()
+        again = run(second)
+        _, arrays, values = first.checkpoints[-1]
+        again.restore(arrays, values)
+        assert again.run()
+        assert second.same_results(whole, 0)
+        assert whole.records[-len(second.records) :] == second.records
+
+
+def test_tickets_that_build_on_other_data_fail_the_audit(tmp_path: Path) -> None:
+    own = settings(tmp_path)
+    batches = Batches(tmp_path, own)
+    batches.run(dense(own))
+    text(tmp_path, words=800)
+    batches.run([TrialKey(1, "winning", 0)])
+    assert "audit: data" in batches.failures[TrialKey(1, "winning", 0)]
+
+
+def test_windows_cover_each_rows_tokens_once_and_in_order() -> None:
+    windows = Windows(np.arange(47, dtype=np.uint16), 4, 3)
+    cuts = [windows.at(place) for place in range(windows.windows)]
+    assert all((targets == tokens + 1).all() for tokens, targets in cuts)
+    read = np.concatenate([targets for _, targets in cuts], axis=1)
+    assert (read == np.arange(44).reshape(4, 11)[:, 1:]).all()
+
+
+def test_perplexity_of_an_untrained_network_is_about_its_vocabulary(tmp_path: Path) -> None:
+    tokens = np.random.default_rng(0).integers(0, 50, 2_000).astype(np.uint16)
+    corpus = Corpus(tokens, tokens, tokens, 50, {}, "", "")
+    lesson = LanguageLesson(corpus, 20, Supervised(batch=5))
+    module = language.recurrent(LSTM(embedding=8, hidden=8), 50).module().eval()
+    found = lesson.validate(module, lambda: True)
+    assert found["perplexity/valid"] == pytest.approx(50, rel=0.05)
+    assert found["log_perplexity/valid"] == pytest.approx(np.log(found["perplexity/valid"]))
+
+
+def test_a_batch_larger_than_the_corpus_is_refused(tmp_path: Path) -> None:
+    from lth_core.errors import InputError
+
+    own = settings(tmp_path, training={"length": 6, "batch": 400})
+    with pytest.raises(InputError, match=r"training.batch = 400: the corpus has \d+ tokens"):
+        make_lesson(own, 0)
