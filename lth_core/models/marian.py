@@ -104,7 +104,7 @@ def marian(sizes: Seq2Seq, vocabulary: int, longest: int, special: Special) -> C
 
 
 def pretrained(settings: PretrainedSeq2Seq, vocabulary: int) -> ModuleNetwork:
-    """The network whose dense start is the checkpoint, whatever the seed; vocabulary: tokens that the task uses.
+    """The network whose dense run starts from the checkpoint; vocabulary: tokens that the task uses.
 
     Raises InputError where it cannot be had or knows fewer tokens.
     """
@@ -125,9 +125,7 @@ def pretrained(settings: PretrainedSeq2Seq, vocabulary: int) -> ModuleNetwork:
         name: parameter.detach().clone() for name, parameter in TransformersTranslator(loaded).named_parameters()
     }
 
-    def start_weights(seed: int) -> Weights:
+    def start() -> Weights:
         return {name: weight.clone() for name, weight in trained.items()}
 
-    return ModuleNetwork(
-        lambda: TransformersTranslator(AutoModelForSeq2SeqLM.from_config(config)), grouping, start_weights
-    )
+    return ModuleNetwork(lambda: TransformersTranslator(AutoModelForSeq2SeqLM.from_config(config)), grouping, start)

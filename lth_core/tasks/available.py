@@ -18,6 +18,6 @@ def check(task: Task) -> None:
 
         corpus.check(task)
     elif isinstance(task, TranslationTask):
-        from lth_core.tasks.translation import corpus as pairs
+        from lth_core.tasks.translation import corpus as parallel
 
-        pairs.check(task)
+        parallel.check(task)

@@ -23,7 +23,7 @@ from lth_core.settings.supervised import Supervised
 from lth_core.settings.tasks import AtariTask, LanguageModelTask, TranslationTask
 from lth_core.tasks import environments
 from lth_core.tasks.text import corpus
-from lth_core.tasks.translation import corpus as pairs
+from lth_core.tasks.translation import corpus as parallel
 from lth_core.tickets.network import Network
 from lth_core.training.a2c import StackedA2C
 from lth_core.training.language import LanguageLesson
@@ -79,7 +79,7 @@ def make_lesson(experiment: Experiment, seed: int) -> Lesson:
     if isinstance(task, LanguageModelTask) and isinstance(training, Supervised):
         return LanguageLesson(corpus.load(task), task.window, training)
     if isinstance(task, TranslationTask) and isinstance(training, Supervised):
-        return TranslationLesson(task, training, pairs.load(task), seed)
+        return TranslationLesson(task, training, parallel.load(task), seed)
     raise TypeError(f"no examples of {experiment.task.kind}")
 
 

@@ -1,5 +1,6 @@
 """The lesson of a translation task: token-budget batches, smoothed cross-entropy, perplexity, BLEU by beam search."""
 
+import math
 from typing import cast
 
 import numpy as np
@@ -102,7 +103,8 @@ class TranslationLesson:
             total += self._cross_entropy(module, batch, 0.0)
             predictions += batch.predictions
         loss = float(total) / predictions
-        return {f"loss/{part}": loss, f"perplexity/{part}": float(np.exp(min(loss, 700.0)))}
+        perplexity = math.exp(loss) if loss < 700 else math.inf
+        return {f"log_perplexity/{part}": loss, f"perplexity/{part}": perplexity}
 
     def translations(self, module: nn.Module, part: str, go_on: GoOn) -> list[str]:
         """What the module, in evaluation mode, makes of the sources of a part."""

@@ -52,7 +52,7 @@ def test_every_parameter_is_of_a_group_that_can_be_kept() -> None:
     groups = network.groups()
     assert groups["embedding"] == {"embedding", "output", "weights"}
     assert groups["decoder.1.source_attention.key_value.bias"] == {"decoder", "attention", "biases"}
-    assert groups["encoder.0.feed_forward_norm.weight"] == {"encoder", "norm", "biases"}
+    assert groups["encoder.0.feed_forward_norm.weight"] == {"encoder", "norm", "weights"}
     assert all(tags <= set(Seq2Seq.groups) for tags in groups.values())
     for everything in Seq2Seq.everything:
         assert all(tags & everything for tags in groups.values())

@@ -111,13 +111,13 @@ def test_a_line_of_another_form_is_named_with_its_number(tmp_path: Path, name: s
 
 
 def test_long_and_empty_pairs_are_left_out_of_training_and_counted_and_cut_elsewhere(tmp_path: Path) -> None:
-    long = ("one " * 50, "eins " * 50)
+    long = ("one " * 200, "eins " * 200)
     odd = write_moses(tmp_path, "odd", [*SOME, long, ("", "leer"), long])
-    found = corpus.load(task(tmp_path, train=odd, test=odd, longest=48))
+    found = corpus.load(task(tmp_path, train=odd, test=odd, longest=120))
     assert found.left_out == {"long": 2, "empty": 1}
     assert found.cut == {"valid": 0, "test": 2}
     assert len(found.parts["train"]) == 60 and len(found.parts["test"]) == 63
-    assert found.parts["test"].lengths().max() == 47
+    assert found.parts["test"].lengths().max() == 119
     assert len(found.texts("test")) == 63
     assert "left out of train 2 too long, 1 empty; cut 0 in valid, 2 in test" in found.summary
     assert "longer than task.longest = 4" in _say(task(tmp_path, longest=4))
@@ -137,11 +137,12 @@ def test_tokens_in_memory_are_the_sentences_and_are_spelt_back(tmp_path: Path) -
 
 
 def test_a_corpus_is_made_once_and_again_when_its_files_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = corpus.load(task(tmp_path))
-    stem = write_moses(tmp_path, "train", SOME[:30])
-    assert corpus.load(task(tmp_path, train=stem)).digest != first.digest
+    own = task(tmp_path)
+    first = corpus.load(own)
+    write_moses(tmp_path, "train", SOME[:30])
+    assert corpus.load(own).digest != first.digest
     monkeypatch.setattr(vocabulary, "learn", lambda *_: pytest.fail("learnt again"))
-    assert len(corpus.load(task(tmp_path, train=stem)).parts["train"]) == 30
+    assert len(corpus.load(own).parts["train"]) == 30
 
 
 def test_the_vocabulary_is_the_same_in_every_process() -> None:
