@@ -136,13 +136,18 @@ Training = Annotated[
 ]
 
 
+Criterion = Literal["magnitude", "magnitude_init", "magnitude_increase", "movement", "random", "inverse"]
+
+
 class Pruning(Section):
     """What is pruned, how much a round and for how many rounds (paper, section 3.1 and equation 1)."""
 
     fraction: Fraction = 0.2
     rounds: Annotated[int, Field(gt=0, le=200)] = 20
-    criterion: Literal["magnitude"] = "magnitude"
-    scope: Literal["global", "layerwise"] = "global"
+    criterion: Literal["magnitude", "magnitude_init", "magnitude_increase", "movement", "random", "inverse"] = (
+        "magnitude"
+    )
+    scope: Literal["global", "layerwise", "erk"] = "global"
     keep: tuple[str, ...] = ()
     fractions: dict[str, Fraction] = Field(default_factory=dict)
 
@@ -282,8 +287,8 @@ class Experiment(Section):
                 raise ValueError(f'arm "{name}": of = "{arm.of}" has a borrowed mask itself')
             if arm.borrows_mask and arm.weights == "final":
                 raise ValueError(f'arm "{name}": weights "final" need a mask from the arm\'s own pruning')
-            if arm.weights == "fresh" and self.schedule_of(name) == "end":
-                raise ValueError(f'arm "{name}": fresh weights cannot start at the schedule\'s end')
+            if arm.weights in ("fresh", "signed", "constant") and self.schedule_of(name) == "end":
+                raise ValueError(f'arm "{name}": {arm.weights} weights cannot start at the schedule\'s end')
         self._check_distinct()
 
     def _check_distinct(self) -> None:
@@ -294,10 +299,13 @@ class Experiment(Section):
             if weights == "rewind" and self.rewinding.weights == 0:
                 weights = "init"
             of = arm.of if arm.borrows_mask else None
+            # Magnitudes at initialisation do not change from round to round: pruned at once or bit by bit is the same.
+            untrained = self.pruning.criterion == "magnitude_init" and arm.mask == "one_shot"
+            mask = "iterative" if untrained else arm.mask
             first, last = self.span(name)
             constant = self.training.learning_rate_schedule == "constant"
             span = (0, last - first) if constant else (first, last)
-            same = seen.setdefault((arm.mask, weights, span, of), name)
+            same = seen.setdefault((mask, weights, span, of), name)
             # Two arms that draw their own random numbers are replicates, not copies.
             if (
                 same != name
@@ -306,5 +314,5 @@ class Experiment(Section):
             ):
                 raise ValueError(
                     f'arms: "{name}" and "{same}" are the same arm with this [rewinding] '
-                    f"(weights = {self.rewinding.weights}) and learning-rate schedule"
+                    f"(weights = {self.rewinding.weights}), learning-rate schedule and pruning.criterion"
                 )
