@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 MaskSource = Literal["iterative", "one_shot", "ticket", "random", "random_global", "shuffled"]
-WeightSource = Literal["rewind", "init", "fresh", "shuffled", "final"]
+WeightSource = Literal["rewind", "init", "fresh", "shuffled", "final", "signed", "constant"]
 ScheduleSource = Literal["experiment", "start", "rewind", "end"]
 
 DENSE = "dense"
@@ -27,6 +27,8 @@ class Arm(BaseModel):
         `init`      the dense run's initial weights
         `fresh`     a new initialisation for this arm and round
         `shuffled`  the rewound weights, survivors permuted within each layer
+        `signed`    fresh magnitudes with the signs of the rewound weights
+        `constant`  one magnitude per layer, its initialisation's standard deviation, with those signs
         `final`     the trained weights that were pruned (the arm's previous round, or the dense run)
     schedule
         `start`       step counter at 0, full length
@@ -58,6 +60,8 @@ BUILT_IN: dict[str, Arm] = {
     "reinit": Arm(mask="ticket", weights="fresh"),
     "shuffled_mask": Arm(mask="shuffled", weights="rewind"),
     "shuffled_weights": Arm(mask="ticket", weights="shuffled"),
+    "signed_reinit": Arm(mask="ticket", weights="signed"),
+    "signed_constant": Arm(mask="ticket", weights="constant"),
     "finetune": Arm(mask="iterative", weights="final", schedule="end"),
     "lr_rewind": Arm(mask="iterative", weights="final", schedule="rewind"),
 }

@@ -196,8 +196,8 @@ class Experiment(Section):
                 raise ValueError(f'arm "{name}": of = "{arm.of}" has a borrowed mask itself')
             if arm.borrows_mask and arm.weights == "final":
                 raise ValueError(f'arm "{name}": weights "final" need a mask from the arm\'s own pruning')
-            if arm.weights == "fresh" and self.schedule_of(name) == "end":
-                raise ValueError(f'arm "{name}": fresh weights cannot start at the schedule\'s end')
+            if arm.weights in ("fresh", "signed", "constant") and self.schedule_of(name) == "end":
+                raise ValueError(f'arm "{name}": {arm.weights} weights cannot start at the schedule\'s end')
         self._check_distinct()
 
     def _check_distinct(self) -> None:
@@ -208,9 +208,12 @@ class Experiment(Section):
             if weights == "rewind" and self.rewinding.weights == 0:
                 weights = "init"
             of = arm.of if arm.borrows_mask else None
+            # Magnitudes at initialisation do not change from round to round: pruned at once or bit by bit is the same.
+            untrained = self.pruning.criterion == "magnitude_init" and arm.mask == "one_shot"
+            mask = "iterative" if untrained else arm.mask
             first, last = self.span(name)
             span = (0, last - first) if self.training.rate_is_constant else (first, last)
-            same = seen.setdefault((arm.mask, weights, span, of), name)
+            same = seen.setdefault((mask, weights, span, of), name)
             # Two arms that draw their own random numbers are replicates, not copies.
             if (
                 same != name
@@ -219,5 +222,5 @@ class Experiment(Section):
             ):
                 raise ValueError(
                     f'arms: "{name}" and "{same}" are the same arm with this [rewinding] '
-                    f"(weights = {self.rewinding.weights}) and learning-rate schedule"
+                    f"(weights = {self.rewinding.weights}), learning-rate schedule and pruning.criterion"
                 )

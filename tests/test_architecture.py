@@ -39,6 +39,7 @@ WORKER_SIDE = {
     "lth_core.engine.assemble",
     "lth_core.engine.measure",
     "lth_core.engine.ticket_export",
+    "lth_core.engine.connectivity",
 }
 
 

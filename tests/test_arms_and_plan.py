@@ -33,6 +33,8 @@ def test_the_built_in_arms_are_what_the_documentation_says() -> None:
         "reinit": ("ticket", "fresh", "experiment", "winning"),
         "shuffled_mask": ("shuffled", "rewind", "experiment", "winning"),
         "shuffled_weights": ("ticket", "shuffled", "experiment", "winning"),
+        "signed_reinit": ("ticket", "signed", "experiment", "winning"),
+        "signed_constant": ("ticket", "constant", "experiment", "winning"),
         "finetune": ("iterative", "final", "end", "winning"),
         "lr_rewind": ("iterative", "final", "rewind", "winning"),
     }
@@ -40,7 +42,7 @@ def test_the_built_in_arms_are_what_the_documentation_says() -> None:
 
 def test_every_arm_round_and_seed_is_planned_once_and_one_dense_run_is_shared() -> None:
     keys = [trial.key for trial in plan(ALL)]
-    assert len(keys) == len(set(keys)) == 2 + 11 * 4 * 2
+    assert len(keys) == len(set(keys)) == 2 + 13 * 4 * 2
     assert [k for k in keys if k.arm == DENSE] == [TrialKey(0, DENSE, 0), TrialKey(0, DENSE, 1)]
     assert {(k.arm, k.round, k.seed) for k in keys if k.round} == set(itertools.product(BUILT_IN, range(1, 5), (0, 1)))
 

@@ -101,11 +101,16 @@ Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder to write t
 
 
 @app.command()
-def report(subject: Reported, workspace: Folder = WORKSPACE, out: Out = None) -> None:
+def report(
+    subject: Reported, workspace: Folder = WORKSPACE, out: Out = None,
+    barriers: Annotated[
+        bool, typer.Option("--barriers", help="Evaluate networks between successive rounds too (takes a while).")
+    ] = False,
+) -> None:  # fmt: skip
     """Write a job or suite as one HTML page with its figures (PDF, PNG, SVG) and tables."""
     from lth_core.cli.report import report as run
 
-    run(subject, workspace, out)
+    run(subject, workspace, out, with_barriers=barriers)
 
 
 @app.command()
@@ -114,6 +119,20 @@ def export(subject: Reported, workspace: Folder = WORKSPACE, out: Out = None) ->
     from lth_core.cli.report import export as run
 
     run(subject, workspace, out)
+
+
+@app.command()
+def inspect(
+    job: Annotated[int, typer.Argument(help="A job's number.")], workspace: Folder = WORKSPACE,
+    barriers: Annotated[
+        bool, typer.Option("--barriers", help="Evaluate networks between successive rounds (takes a while).")
+    ] = False,
+    device: Annotated[str, typer.Option(help="Where to evaluate them: cpu, cuda, ...")] = "cpu",
+) -> None:  # fmt: skip
+    """Print what a job's tickets are made of: overlap of masks, effective sparsity, signs, distances, barriers."""
+    from lth_core.cli.inspect import run
+
+    run(job, workspace, with_barriers=barriers, device=device)
 
 
 ticket = typer.Typer(help="Tickets as files.", no_args_is_help=True)

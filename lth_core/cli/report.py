@@ -1,8 +1,11 @@
 """`lth report` and `lth export`: a job or a suite of the workspace as a page with figures, or as tables."""
 
+from dataclasses import replace
 from pathlib import Path
 
+from lth_core.analysis.inspection import inspect
 from lth_core.cli.console import make_console
+from lth_core.cli.inspect import find_barriers
 from lth_core.errors import InputError
 from lth_core.report.record import JobRecord, SuiteRecord, job_record, suite_record
 from lth_core.store import views
@@ -11,11 +14,11 @@ from lth_core.store.workspace import Workspace
 from lth_core.text import did_you_mean, is_name, one_line
 
 
-def report(subject: str, workspace: Path, out: Path | None) -> None:
+def report(subject: str, workspace: Path, out: Path | None, *, with_barriers: bool = False) -> None:
     """Write page, figures and tables, and say where."""
     from lth_core.report.write import write_job, write_suite  # matplotlib: not for `export`
 
-    record = find(subject, workspace)
+    record = _looked_into(find(subject, workspace), Workspace(workspace), with_barriers)
     folder = _folder(record, out, "report")
     files = write_job(record, folder) if isinstance(record, JobRecord) else write_suite(record, folder)
     _say(files[0], f"and {len(files) - 1} files of figures and tables beside it")
@@ -25,7 +28,7 @@ def export(subject: str, workspace: Path, out: Path | None) -> None:
     """Write the tables alone, and say where."""
     from lth_core.report.tables import job_tables, suite_tables, write_tables
 
-    record = find(subject, workspace)
+    record = _looked_into(find(subject, workspace), Workspace(workspace), False)
     folder = _folder(record, out, "tables")
     files = write_tables(folder, job_tables(record) if isinstance(record, JobRecord) else suite_tables(record))
     for path in files:
@@ -49,6 +52,21 @@ def find(subject: str, workspace: Path) -> JobRecord | SuiteRecord:
         f"{one_line(workspace)}: there is no job or suite {one_line(subject, 80)}; jobs: {numbers}; "
         f"suites: {named}{did_you_mean(subject, suites)}"
     )
+
+
+def _looked_into(record: JobRecord | SuiteRecord, workspace: Workspace, with_barriers: bool) -> JobRecord | SuiteRecord:
+    """With what the stored tickets are made of; where their files cannot be read that is said, and left out."""
+    if isinstance(record, SuiteRecord):
+        jobs = [_looked_into(job, workspace, with_barriers) for job in record.jobs]
+        return replace(record, jobs=tuple(job for job in jobs if isinstance(job, JobRecord)))
+    database = Database(workspace.database, writer=False)
+    try:
+        found = tuple(inspect(workspace, database, record.job.id, record.experiment))
+        between = tuple(find_barriers(workspace, database, record.job)) if with_barriers else ()
+    except InputError as error:
+        make_console().print(f"without a look into the tickets: {error}", style="yellow", markup=False)
+        return record
+    return replace(record, inspected=found, barriers=between)
 
 
 def _folder(record: JobRecord | SuiteRecord, out: Path | None, kind: str) -> Path:

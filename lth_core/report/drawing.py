@@ -59,6 +59,11 @@ def looks(experiment: Experiment) -> dict[str, Look]:
     return found
 
 
+def order(experiment: Experiment) -> list[str]:
+    """Controls first, so that the reference arm lies on top of them."""
+    return [*(a for a in experiment.arms if a != experiment.reference), experiment.reference]
+
+
 @contextmanager
 def styled() -> Iterator[None]:
     """Within it figures have our style, whatever the user's matplotlibrc says."""

@@ -10,8 +10,8 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 from lth_core.analysis.effect import LEVELS, level_round
 from lth_core.analysis.statistics import Interval, interquartile_mean
 from lth_core.arms import DENSE
-from lth_core.experiment import Experiment
-from lth_core.report.drawing import GREY, Look, density_axis, legend, looks, panels, percent, styled
+from lth_core.report.anatomy_figures import anatomy, barriers, inputs
+from lth_core.report.drawing import GREY, Look, density_axis, legend, looks, order, panels, percent, styled
 from lth_core.report.record import JobRecord
 from lth_core.text import one_line
 
@@ -37,7 +37,7 @@ def lottery(axes: Axes, record: JobRecord, *, inches: float = 2.5) -> None:
         axes.axhline(dense.score.value, color=GREY, dashes=(3, 2), linewidth=1.1, label="dense")
         if dense.score.n > 1:
             axes.axhspan(dense.score.low, dense.score.high, color=GREY, alpha=0.13, linewidth=0)
-    for arm in _order(experiment):
+    for arm in order(experiment):
         cells = sorted(
             (c for c in record.summary.cells if c.arm == arm and c.score.n), key=lambda cell: -cell.density
         )  # fmt: skip
@@ -58,11 +58,6 @@ def _limits(axes: Axes, record: JobRecord) -> None:
     if known:
         room = 0.05 * (max(known) - min(known)) or 1.0
         axes.set_ylim(min(known) - room, max(known) + room)
-
-
-def _order(experiment: Experiment) -> list[str]:
-    """Controls first, so that the reference arm lies on top of them."""
-    return [*(a for a in experiment.arms if a != experiment.reference), experiment.reference]
 
 
 def _band(axes: Axes, x: list[float], scores: list[Interval], look: Look, label: str) -> None:
@@ -130,7 +125,7 @@ def _learning(record: JobRecord) -> tuple[Figure, str] | None:
     rounds = list(dict.fromkeys((1, *(level_round(experiment, level) for level in LEVELS))))
     figure, axes = panels(len(rounds))
     for one, round in zip(axes, rounds, strict=True):
-        for arm in (DENSE, *_order(experiment)):
+        for arm in (DENSE, *order(experiment)):
             place = 0 if arm == DENSE else round
             curves = [found[t.id] for t in record.trials if (t.arm, t.round) == (arm, place) and t.id in found]
             if not curves:
@@ -192,4 +187,7 @@ _FIGURES: dict[str, Callable[[JobRecord], tuple[Figure, str] | None]] = {
     "differences": _differences,
     "learning": _learning,
     "layers": _heatmap,
+    "anatomy": anatomy,
+    "inputs": inputs,
+    "barriers": barriers,
 }

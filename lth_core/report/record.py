@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lth_core.analysis.connectivity import Barrier
+from lth_core.analysis.inspection import Inspected
 from lth_core.analysis.matching import Match, margin_of, match
 from lth_core.analysis.questions import Finding, findings
 from lth_core.analysis.scores import JobScores
@@ -20,7 +22,8 @@ from lth_core.store.views import AuditView, JobView, LayerView, TrialView
 @dataclass(frozen=True)
 class JobRecord:
     """One job. active: seconds in which it trained; curves: by metric's name, then trial; matches: each arm and round
-    against the dense network, empty where no margin can be stated."""
+    against the dense network, empty where no margin can be stated; inspected, barriers: what tickets are made of, where
+    it was looked into."""
 
     job: JobView
     trials: tuple[TrialView, ...]
@@ -33,6 +36,8 @@ class JobRecord:
     provenance: dict[str, Any]
     active: float
     curves: dict[str, dict[int, Curve]]
+    inspected: tuple[Inspected, ...] = ()
+    barriers: tuple[Barrier, ...] = ()
 
     @property
     def experiment(self) -> Experiment:

@@ -8,14 +8,13 @@ from pathlib import Path
 
 from lth_core.analysis.statistics import Interval
 from lth_core.errors import InputError
+from lth_core.report.inspection_rows import Row, barrier_rows, inspection_rows
 from lth_core.report.record import JobRecord, SuiteRecord
 from lth_core.store.records import finite
 from lth_core.store.tensors import write_atomically
 from lth_core.text import one_line
 
 Value = str | int | float | bool | None
-Row = dict[str, Value]
-FORMATS = ("csv", "jsonl", "parquet")
 
 
 def job_tables(record: JobRecord) -> dict[str, list[Row]]:
@@ -29,6 +28,8 @@ def job_tables(record: JobRecord) -> dict[str, list[Row]]:
         "answers": [{"question": f.question, "word": f.word, "text": f.text} for f in record.findings],
         "layers": _layers(record),
         "curves": list(_curves(record)),
+        "anatomy": inspection_rows(record.inspected),
+        "barriers": barrier_rows(record.barriers),
     }
     return {name: [{**place, **row} for row in rows] for name, rows in tables.items()}
 

@@ -9,9 +9,11 @@ from lth_core.report import page
 from lth_core.report.card import card
 from lth_core.report.drawing import FORMATS, rendered
 from lth_core.report.figures import job_figures
+from lth_core.report.inspection_rows import Row
+from lth_core.report.inspection_table import explained
 from lth_core.report.record import JobRecord, SuiteRecord
 from lth_core.report.suite_figures import suite_figures
-from lth_core.report.tables import Row, job_tables, make_folder, suite_tables, write_tables
+from lth_core.report.tables import job_tables, make_folder, suite_tables, write_tables
 from lth_core.store.tensors import write_atomically
 
 _LOTTERY = {
@@ -27,6 +29,16 @@ _ACROSS = {
     "level": "level", "arm": "arm", "score": "normalised score", "score_low": "low", "score_high": "high",
     "difference": "reference minus arm", "difference_low": "low", "difference_high": "high",
     "improvement": "P(improvement)", "improvement_low": "low", "improvement_high": "high", "jobs": "jobs",
+}  # fmt: skip
+_ANATOMY = {
+    "round": "round", "arm": "arm", "density": "kept", "effective_density": "effective", "dead_units": "dead units",
+    "overlap_seeds": "overlap, seeds", "overlap_seeds_chance": "chance", "overlap_reference": "overlap, arm",
+    "overlap_reference_chance": "chance", "signs_of_init": "signs kept", "distance_to_dense": "from dense",
+    "distance_moved": "moved",
+}  # fmt: skip
+_BARRIERS = {
+    "round": "round", "following": "and", "score": "score", "score_following": "and", "score_worst": "worst between",
+    "barrier": "barrier", "barrier_low": "low", "barrier_high": "high", "seeds": "seeds",
 }  # fmt: skip
 Drawings = Mapping[str, tuple[Figure, str]]
 
@@ -72,6 +84,13 @@ def _job_parts(record: JobRecord, drawings: Drawings, tables: Mapping[str, list[
     if tables["matching"]:
         yield page.heading("Matching the dense network", level)
         yield page.table(tables["matching"], _MATCHING)
+    if tables["anatomy"]:
+        yield page.heading("What the tickets are made of", level)
+        yield page.table(tables["anatomy"], _ANATOMY)
+        yield from (page.paragraph(line) for line in explained())
+    if tables["barriers"]:
+        yield page.heading("Barriers between successive rounds", level)
+        yield page.table(tables["barriers"], _BARRIERS)
     yield page.heading("Protocol", level)
     yield page.card_list(card(record))
 

@@ -34,13 +34,12 @@ class TaskSection(Section):
     networks: ClassVar[tuple[str, ...]]
     algorithms: ClassVar[tuple[str, ...]]
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    large_tensors: ClassVar[bool] = False
 
     @classmethod
     def completed(cls, fields: dict[str, Any]) -> dict[str, Any]:
         """The table's fields as the file has them, with those that follow from others."""
         return fields
-
-    large_tensors: ClassVar[bool] = False
 
     @property
     def subject(self) -> str:

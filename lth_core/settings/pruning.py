@@ -7,13 +7,16 @@ from pydantic import Field
 from lth_core.settings.base import Fraction, Positive, Section
 
 
+Criterion = Literal["magnitude", "magnitude_init", "magnitude_increase", "movement", "random", "inverse"]
+
+
 class Pruning(Section):
     """What is pruned, how much a round and for how many rounds (paper, section 3.1 and equation 1)."""
 
     fraction: Fraction = 0.2
     rounds: Annotated[int, Field(gt=0, le=200)] = 20
-    criterion: Literal["magnitude"] = "magnitude"
-    scope: Literal["global", "layerwise"] = "global"
+    criterion: Criterion = "magnitude"
+    scope: Literal["global", "layerwise", "erk"] = "global"
     keep: tuple[str, ...] = ()
     fractions: dict[str, Fraction] = Field(default_factory=dict)
 

@@ -15,7 +15,7 @@ from lth_core.arms import DENSE
 from lth_core.plan import TrialKey
 from lth_core.randomness import stream_seed
 from lth_core.tickets import mask as masks
-from lth_core.tickets.derive import Family, Ticket, Trained
+from lth_core.tickets.derive import Family, Ticket, Trained, ranking
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.tickets.scope import layer_counts, remaining
 
@@ -93,11 +93,11 @@ def _density(family: Family, key: TrialKey, mask: Mask, compared: Ticket | None)
     pruning, arm = family.experiment.pruning, family.experiment.arm_named(key.arm)
     reached, size = masks.counts(mask), sum(m.numel() for m in mask.values())
     found = sum(reached.values())
-    if pruning.scope == "layerwise" and arm.mask != "random_global":
+    if pruning.scope != "global" and arm.mask != "random_global":
         asked = layer_counts(mask, family.groups, pruning, key.round)
         wrong = [f"{n}: {reached[n]} of {k} asked" for n, k in asked.items() if reached[n] != k]
         return Check("density", not wrong, "; ".join(wrong) or f"{found} of {size} live, per layer as asked")
-    if pruning.scope == "layerwise" and compared is not None:
+    if pruning.scope != "global" and compared is not None:
         k = masks.total(compared.mask)
     else:
         k = remaining(size, pruning.density(key.round))
@@ -116,19 +116,22 @@ def _nested(family: Family, key: TrialKey, ticket: Ticket) -> Check:
 
 
 def _criterion(family: Family, key: TrialKey, mask: Mask) -> Check:
-    """No magnitude that was pruned now exceeds one that was kept, in all (global scope) or per layer.
+    """No score that was pruned now exceeds one that was kept, in all (global scope) or per layer.
 
-    The magnitudes are those of the run that the arm prunes: its own round before, or the dense run.
+    The scores (magnitudes, unless the experiment says otherwise) are those of the run that the arm prunes: its own
+    round before, or the dense run.
     """
     pruned = _pruned(family, key)
-    gone = {n: pruned.ranked[n].abs()[pruned.mask[n] & ~m] for n, m in mask.items()}
-    kept = {n: pruned.ranked[n].abs()[m] for n, m in mask.items()}
+    plain = family.experiment.pruning.criterion == "magnitude"
+    scores = {n: w.abs() for n, w in pruned.ranked.items()} if plain else ranking(family, key.arm, pruned)
+    gone = {n: scores[n][pruned.mask[n] & ~m] for n, m in mask.items()}
+    kept = {n: scores[n][m] for n, m in mask.items()}
     if family.experiment.pruning.scope == "global":
         pairs = [(torch.cat(list(gone.values())), torch.cat(list(kept.values())))]
     else:
         pairs = [(gone[n], kept[n]) for n in mask]
     wrong = sum(int((g > k.min()).sum()) for g, k in pairs if g.numel() and k.numel())
-    return Check("criterion", wrong == 0, f"{wrong} pruned magnitudes exceed the smallest that was kept")
+    return Check("criterion", wrong == 0, f"{wrong} pruned scores exceed the smallest that was kept")
 
 
 def _is_chain(family: Family, key: TrialKey) -> bool:
@@ -147,7 +150,23 @@ def _source(family: Family, key: TrialKey) -> Weights:
         return family.initialise(stream_seed(key.seed, "fresh", key.arm, key.round))
     if arm.weights == "final":
         return _pruned(family, key).final
+    if arm.weights in ("signed", "constant"):
+        return _signed(family, key, arm.weights)
     return _stored(dense.init if arm.weights == "init" else dense.rewind)
+
+
+def _signed(family: Family, key: TrialKey, weights: str) -> Weights:
+    """The rewound weights' signs with other magnitudes, put together a second time."""
+    rewind = _stored(family.dense.rewind)
+    if weights == "signed":
+        drawn = family.initialise(stream_seed(key.seed, "signed", key.arm, key.round))
+        return {n: torch.where(w > 0, 1.0, -1.0) * (w != 0) * drawn[n].abs() + 0.0 for n, w in rewind.items()}
+    found = {}
+    for n, first in family.initialise(stream_seed(key.seed, "initialisation")).items():
+        values = first.double()
+        level = float((values - values.mean()).square().mean().sqrt()) or float(rewind[n].double().abs().mean())
+        found[n] = torch.where(rewind[n] == 0, 0.0, torch.where(rewind[n] > 0, level, -level)).to(first.dtype)
+    return found
 
 
 def _stored(weights: Weights | None) -> Weights:

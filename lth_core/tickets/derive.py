@@ -13,8 +13,8 @@ from lth_core.arms import DENSE, Arm
 from lth_core.experiment import Experiment
 from lth_core.plan import TrialKey
 from lth_core.randomness import stream, stream_seed
+from lth_core.tickets import criteria
 from lth_core.tickets import mask as masks
-from lth_core.tickets.criteria import magnitude
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.tickets.scope import keep_overall, keep_per_layer, permute_survivors, permuted, prunable, prune
 
@@ -86,9 +86,15 @@ def derive_mask(family: Family, name: str, round: int) -> Mask:
     if arm.borrows_mask:
         return _borrowed(family, name, derive_mask(family, arm.of, round))
     if arm.mask == "one_shot":
-        return prune(magnitude(family.dense.ranked), family.everything(), family.groups, pruning, round)
+        return prune(ranking(family, name, family.dense), family.everything(), family.groups, pruning, round)
     parent = _pruned_trial(family, name, round)
-    return prune(magnitude(parent.ranked), parent.mask, family.groups, pruning, round)
+    return prune(ranking(family, name, parent), parent.mask, family.groups, pruning, round)
+
+
+def ranking(family: Family, name: str, pruned: Trained) -> Weights:
+    """Scores of all parameters by which arm `name` prunes a trained network; random ones are one draw per chain."""
+    rng = stream(family.seed, "criterion", name)
+    return criteria.scores(family.experiment.pruning.criterion, pruned.ranked, family.dense.init, rng)
 
 
 def derive_parent(family: Family, name: str, round: int) -> Mask:
@@ -137,8 +143,27 @@ def _source(family: Family, arm: Arm, key: TrialKey, mask: Mask) -> Weights:
     source = dense.init if arm.weights == "init" else dense.rewind
     if source is None:
         raise ValueError(f"the dense run of seed {key.seed} has no stored weights to rewind to")
+    if arm.weights == "signed":
+        return signed(family.initialise(stream_seed(family.seed, "signed", key.arm, key.round)), source)
+    if arm.weights == "constant":
+        return constant(family.initialise(stream_seed(family.seed, "initialisation")), source)
     if arm.weights != "shuffled":
         return source
     rng = stream(family.seed, "shuffle-weights", key.arm, key.round)
     orders = {name: torch.from_numpy(rng.permutation(int(m.sum()))) for name, m in mask.items()}
     return {name: permute_survivors(w, mask[name], orders[name]) if name in mask else w for name, w in source.items()}
+
+
+def signed(fresh: Weights, source: Weights) -> Weights:
+    """Fresh magnitudes with the signs of the source (Zhou et al. 2019, signed_reinit); +0.0 where that is zero."""
+    return {name: fresh[name].abs() * torch.sign(w) + 0.0 for name, w in source.items()}
+
+
+def constant(initial: Weights, source: Weights) -> Weights:
+    """The source's signs times one number per layer, the standard deviation of its initialisation (signed_constant).
+
+    A layer that is initialised with one number has none: there it is the mean magnitude of the source.
+    """
+    spread = {name: float(w.double().std(correction=0)) for name, w in initial.items()}
+    sizes = {name: size if size > 0 else float(source[name].double().abs().mean()) for name, size in spread.items()}
+    return {name: torch.sign(w) * sizes[name] + 0.0 for name, w in source.items()}

@@ -1,5 +1,6 @@
 """Scope: over which entries scores are ranked together, and how many of them stay at each round."""
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -31,8 +32,31 @@ def layer_density(tags: frozenset[str], pruning: Pruning, round: int) -> float:
 
 
 def layer_counts(mask: Mask, groups: Mapping[str, frozenset[str]], pruning: Pruning, round: int) -> dict[str, int]:
-    """How many entries of each layer stay at `round` under layerwise scope."""
+    """How many entries of each layer stay at `round` where layers are ranked apart (scope `layerwise` or `erk`)."""
+    if pruning.scope == "erk":
+        sizes = {name: tuple(m.shape) for name, m in mask.items()}
+        return {n: remaining(mask[n].numel(), d) for n, d in erk_densities(sizes, pruning.density(round)).items()}
     return {name: remaining(m.numel(), layer_density(groups[name], pruning, round)) for name, m in mask.items()}
+
+
+def erk_densities(sizes: Mapping[str, tuple[int, ...]], density: float) -> dict[str, float]:
+    """Erdos-Renyi-kernel densities of layers (Evci et al. 2020, after Mocanu et al. 2018), `density` in all.
+
+    A layer's density is min(1, e x sum of its dimensions / product of them), the same e for all layers, chosen so that
+    the densities weighted by size give the one asked. Small layers stay denser than large ones; biases, whose quotient
+    is 1, longest. As rounds go on no density rises, so that masks nest.
+    """
+    count = {name: math.prod(shape) for name, shape in sizes.items()}
+    raw = {name: sum(shape) / count[name] for name, shape in sizes.items()}
+    full: set[str] = set()
+    while True:
+        rest = density * sum(count.values()) - sum(count[name] for name in full)
+        weight = sum(raw[name] * count[name] for name in sizes if name not in full)
+        scale = rest / weight if weight else 0.0
+        over = {name for name in sizes if name not in full and scale * raw[name] > 1}
+        if not over:
+            return {name: 1.0 if name in full else scale * raw[name] for name in sizes}
+        full |= over
 
 
 def prune(

@@ -8,7 +8,7 @@ import torch
 
 from lth_core.arms import BUILT_IN, Arm
 from lth_core.plan import TrialKey
-from lth_core.tickets import audit, derive
+from lth_core.tickets import audit, criteria, derive
 from lth_core.tickets import mask as masks
 from lth_core.tickets.audit import Check
 from lth_core.tickets.derive import Family, Ticket
@@ -387,7 +387,7 @@ def test_weights_left_unmasked_after_the_step_come_back_by_kept_momentum_and_are
 
 def test_a_criterion_that_prunes_the_largest_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     of = made()
-    monkeypatch.setattr(derive, "magnitude", lambda weights: {n: -w.abs() for n, w in weights.items()})
+    monkeypatch.setattr(criteria, "magnitude", lambda weights: {n: -w.abs() for n, w in weights.items()})
     for arm in ("winning", "one_shot"):
         assert "criterion" in failed(before(of, arm, 1))
 

@@ -90,6 +90,23 @@ def test_every_built_in_arm_trains_a_round_and_passes_all_audits(scope: str, tmp
     assert len({batches.results[key]["sha256"] for key in keys}) >= len(keys) - 2 * 2  # one_shot is winning in round 1
 
 
+@pytest.mark.parametrize("criterion", ["magnitude_init", "magnitude_increase", "movement", "random", "inverse"])
+def test_every_criterion_trains_two_rounds_and_passes_all_audits(criterion: str, tmp_path: Path) -> None:
+    settings = experiment(
+        arms=["winning", "winning_init" if criterion == "magnitude_init" else "one_shot", "random"],
+        seeds=[0],
+        rewinding={"weights": 128},
+        pruning={"scope": "erk", "rounds": 2, "criterion": criterion},
+    )
+    batches = Batches(tmp_path, settings)
+    batches.run(dense(settings))
+    for round in (1, 2):
+        batches.run([TrialKey(round, arm, 0) for arm in settings.arms])
+    assert not batches.failures
+    assert all(all(passed.values()) for passed in batches.audits.values())
+    assert len(batches.results) == 7
+
+
 @pytest.mark.parametrize("scope", ["global", "layerwise"])
 def test_two_rounds_with_rewound_optimizer_relu_rmsprop_and_games(scope: str, tmp_path: Path) -> None:
     settings = experiment(

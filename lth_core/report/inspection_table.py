@@ -1,0 +1,76 @@
+"""What tickets are made of, as rich tables."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from rich import box
+from rich.table import Table
+
+from lth_core.analysis.anatomy import Overlap
+from lth_core.analysis.connectivity import Barrier
+from lth_core.analysis.inspection import Inspected
+from lth_core.experiment import Experiment
+from lth_core.report.table import interval, number
+
+
+def inspection_table(found: Sequence[Inspected]) -> Table:
+    """A line per round and arm."""
+    groups = list(found[0].groups) if found else []
+    groups = [group for group in groups if group not in ("weights", "biases")]
+    table = _table(
+        ("round", "arm", "kept", "effective", "dead units", "overlap, seeds", "chance", "overlap, arm", "chance",
+         "signs kept", "from dense", "moved", *groups, "biases")
+    )  # fmt: skip
+    before = -1
+    for one in found:
+        table.add_row(
+            str(one.round) if one.round != before else "", one.arm, f"{one.density:.1%}",
+            _percent(one.effective_density), "-" if one.dead_units is None else f"{one.dead_units:.1f}/{one.units}",
+            *_overlap(one.across), *_overlap(one.with_reference), _percent(one.signs), number(one.to_dense, 3),
+            number(one.moved, 3), *(f"{one.groups.get(group, math.nan):.1%}" for group in groups),
+            _percent(one.groups.get("biases")),
+        )  # fmt: skip
+        before = one.round
+    return table
+
+
+def explained() -> Iterator[str]:
+    """What the columns are."""
+    yield (
+        "Means over seeds. kept: of the prunable parameters; effective: of these on a path from an input to an output. "
+        "overlap: intersection over union of two masks, between seeds and with the reference arm of the same seed; "
+        "chance: the same for masks drawn at random with each layer's count."
+    )
+    yield (
+        "signs kept: living weights that end with the sign of the dense run's initialisation; from dense: distance of "
+        "the trained ticket from the trained dense network over its mask, relative to that; moved: from the rewind "
+        "point, likewise."
+    )
+
+
+def barrier_table(experiment: Experiment, found: Sequence[Barrier]) -> Table:
+    """A line per two successive rounds."""
+    table = _table(("between rounds", "arm", "score at the ends", "worst on the line", "barrier", "n"))
+    for one in found:
+        ends = " and ".join(number(end) for end in one.ends)
+        table.add_row(
+            f"{one.round} and {one.following}", one.arm, ends, number(one.lowest), interval(one.height),
+            str(one.height.n),
+        )  # fmt: skip
+    table.caption = f"greedy return of networks on the line between trained tickets; {experiment.reference}"
+    return table
+
+
+def _overlap(found: Overlap | None) -> tuple[str, str]:
+    return ("", "") if found is None else (f"{found.jaccard:.3f}", f"{found.chance:.3f}")
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None or math.isnan(share) else f"{share:.1%}"
+
+
+def _table(headings: Sequence[str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in ("arm", "between rounds") else "right")
+    return table
