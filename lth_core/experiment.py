@@ -2,171 +2,55 @@
 
 import hashlib
 import json
-from typing import Annotated, Any, ClassVar, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import Field, model_validator
 
 from lth_core.arms import BUILT_IN, DENSE, Arm
-from lth_core.text import did_you_mean, is_name
+from lth_core.settings.base import Section, TaskSection
+from lth_core.settings.networks import MLP, Model
+from lth_core.settings.pruning import Pruning, Rewinding
+from lth_core.settings.reinforcement import A2C, PPO
+from lth_core.settings.supervised import Supervised
+from lth_core.settings.tasks import ControlTask, Task
+from lth_core.text import did_you_mean, is_name, one_line
 
-Positive = Annotated[int, Field(gt=0, le=10**12)]
-# A layer of one unit would be a product with a single column, which rounds differently alone than in a stack.
-Width = Annotated[int, Field(ge=2, le=65_536)]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-class Section(BaseModel):
-    """Base of every table of the file: immutable, strict about types, unknown fields refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+Training = Annotated[A2C | PPO | Supervised, Field(discriminator="algorithm")]
 
 
-class ControlTask(Section):
-    """Control from vector observations: a registered gymnasium environment."""
-
-    kind: Literal["control"] = "control"
-    environment: str = "CartPole-v1"
-    score: ClassVar[str] = "return/train"
-    higher_is_better: ClassVar[bool] = True
+def _kinds(union: Any, field: str) -> dict[str, type[Section]]:
+    return {kind.model_fields[field].default: kind for kind in get_args(get_args(union)[0])}
 
 
-class MLP(Section):
-    """A multi-layer perceptron with a policy head and a value head on a shared trunk."""
-
-    kind: Literal["mlp"] = "mlp"
-    hidden: Annotated[tuple[Width, ...], Field(min_length=1, max_length=16)] = (128, 128, 128)
-    activation: Literal["relu", "tanh"] = "relu"
-    initialisation: Literal["uniform", "orthogonal"] = "uniform"
-
-    groups: ClassVar[tuple[str, ...]] = (
-        "trunk", "first_layer", "policy_head", "value_head", "weights", "biases",
-    )  # fmt: skip
+KINDS = {"task": _kinds(Task, "kind"), "model": _kinds(Model, "kind"), "training": _kinds(Training, "algorithm")}
+"""The tables that come in several kinds: by table, then kind."""
 
 
-class _ActorCritic(Section):
-    """What A2C and PPO have in common; defaults are the paper's classic-control setting (section 3.3).
-
-    length, and the points of `[rewinding]`, count environment steps or finished games of one ticket, as `unit`
-    says; record_every and checkpoint_every always count environment steps. Each is reached at the end of the
-    first update at or after it. learning_rate_end is the fraction left at the end of a linear schedule.
-    evaluation_episodes are played at the end, sampled and as many greedily; 0 plays none.
-    """
-
-    unit: Literal["steps", "games"] = "steps"
-    length: Positive = 60_000
-    environments: Annotated[int, Field(gt=0, le=4096)] = 32
-    n_steps: Annotated[int, Field(gt=0, le=4096)] = 4
-    optimizer: Literal["rmsprop", "adam"] = "rmsprop"
-    learning_rate: PositiveFloat = 1e-4
-    learning_rate_schedule: Literal["constant", "linear"] = "constant"
-    learning_rate_end: PositiveFloat = 0.1
-    rmsprop_alpha: Fraction = 0.99
-    adam_betas: tuple[Fraction, Fraction] = (0.9, 0.999)
-    epsilon: PositiveFloat = 1e-8
-    gamma: Annotated[float, Field(ge=0, le=1)] = 0.99
-    gae_lambda: Annotated[float, Field(ge=0, le=1)] = 1.0
-    entropy_weight: NonNegative = 0.01
-    value_weight: NonNegative = 0.5
-    reward_scale: PositiveFloat = 1.0
-    max_gradient_norm: PositiveFloat | None = None
-    loss_reduction: Literal["mean", "sum"] = "mean"
-    score_episodes: Positive = 100
-    evaluation_episodes: Annotated[int, Field(ge=0, le=10_000)] = 10
-    record_every: Positive = 2_000
-    checkpoint_every: Positive = 20_000
+def _with_kinds(fields: Mapping[str, Any]) -> dict[str, Any]:
+    filled = {"task": {}, "model": {}, "training": {}, **fields}
+    if isinstance(filled["task"], dict):
+        filled["task"] = {"kind": "control", **filled["task"]}
+        kind = filled["task"]["kind"]
+        task = KINDS["task"].get(kind) if isinstance(kind, str) else None
+        if task is not None and issubclass(task, TaskSection):
+            firsts = (("model", "kind", task.networks[0]), ("training", "algorithm", task.algorithms[0]))
+            for table, name, first in firsts:
+                if isinstance(filled[table], dict):
+                    filled[table] = {name: first, **filled[table]}
+    return filled
 
 
-class A2C(_ActorCritic):
-    """Synchronous advantage actor-critic: one gradient step from each rollout."""
-
-    algorithm: Literal["a2c"] = "a2c"
-
-
-class PPO(_ActorCritic):
-    """Proximal policy optimisation; defaults are the continuous-control settings of its paper and of CleanRL.
-
-    Each rollout is passed through `epochs` times in `minibatches` equal parts. The value loss is the squared
-    error times value_weight: 0.25 here is the usual 0.5 times one half. value_clip limits how far a value moves
-    from the rollout's, as clip does for probabilities; left out, it does not. normalise_observations and
-    normalise_returns keep running statistics of each ticket, and limit what they normalise to +-10.
-    """
-
-    algorithm: Literal["ppo"] = "ppo"
-    length: Positive = 1_000_000
-    environments: Annotated[int, Field(gt=0, le=4096)] = 1
-    n_steps: Annotated[int, Field(gt=0, le=4096)] = 2048
-    optimizer: Literal["rmsprop", "adam"] = "adam"
-    learning_rate: PositiveFloat = 3e-4
-    learning_rate_schedule: Literal["constant", "linear"] = "linear"
-    learning_rate_end: PositiveFloat = 0.01
-    epsilon: PositiveFloat = 1e-5
-    gae_lambda: Annotated[float, Field(ge=0, le=1)] = 0.95
-    entropy_weight: NonNegative = 0.0
-    value_weight: NonNegative = 0.25
-    max_gradient_norm: PositiveFloat | None = 0.5
-    clip: Fraction = 0.2
-    value_clip: PositiveFloat | None = None
-    epochs: Annotated[int, Field(gt=0, le=1000)] = 10
-    minibatches: Annotated[int, Field(gt=0, le=4096)] = 32
-    normalise_advantages: bool = True
-    normalise_observations: bool = True
-    normalise_returns: bool = True
-
-    @model_validator(mode="after")
-    def _divides(self) -> Self:
-        batch = self.environments * self.n_steps
-        if batch % self.minibatches or batch // self.minibatches < 2:
-            raise ValueError(
-                f"minibatches {self.minibatches}: accepted are divisors of environments * n_steps = {batch} "
-                "that leave at least 2 transitions each"
-            )
-        return self
-
-
-def _algorithm(training: Any) -> Any:
-    """What tells the kinds of `[training]` apart; a table that does not say is A2C."""
-    return training.get("algorithm", "a2c") if isinstance(training, dict) else getattr(training, "algorithm", "a2c")
-
-
-Training = Annotated[
-    Annotated[A2C, Tag("a2c")] | Annotated[PPO, Tag("ppo")],
-    Discriminator(_algorithm),
-]
-
-
-class Pruning(Section):
-    """What is pruned, how much a round and for how many rounds (paper, section 3.1 and equation 1)."""
-
-    fraction: Fraction = 0.2
-    rounds: Annotated[int, Field(gt=0, le=200)] = 20
-    criterion: Literal["magnitude"] = "magnitude"
-    scope: Literal["global", "layerwise"] = "global"
-    keep: tuple[str, ...] = ()
-    fractions: dict[str, Fraction] = Field(default_factory=dict)
-
-    def density(self, round: int, group: str | None = None) -> float:
-        """Fraction that remains after `round` rounds, (1-p)^k; `group` selects a per-group fraction."""
-        fraction = self.fraction if group is None else self.fractions[group]
-        return float((1.0 - fraction) ** round)
-
-
-class Rewinding(Section):
-    """The triple of rewinding: weights ranked at, weights reset to, schedule reset to."""
-
-    prune_from: Literal["final"] | Positive = "final"
-    weights: Annotated[int, Field(ge=0)] = 0
-    schedule: Literal["start", "rewind", "end"] = "start"
-    optimizer: Literal["fresh", "rewind"] = "fresh"
+def _refuse(value: Any) -> Any:
+    raise ValueError(f"{one_line(value, 80)}: dates and times are not accepted")
 
 
 class Experiment(Section):
     """One resolved experiment; equal files give equal values, and an equal `identity`."""
 
     name: str
-    task: ControlTask = ControlTask()
-    model: MLP = MLP()
+    task: Task = ControlTask()
+    model: Model = MLP()
     training: Training = A2C()
     pruning: Pruning = Pruning()
     rewinding: Rewinding = Rewinding()
@@ -187,6 +71,14 @@ class Experiment(Section):
         """SHA-256 of the canonical JSON without the name: the same experiment under two names is one."""
         fields = self.model_dump(mode="json", exclude={"name"})
         return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> Self:
+        """From plain data, as a TOML file has it; a table without its kind gets the one that goes with the task.
+
+        Raises pydantic.ValidationError, or ValueError for what JSON has no form of.
+        """
+        return cls.model_validate_json(json.dumps(_with_kinds(fields), default=_refuse))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -220,9 +112,22 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _rules(self) -> Self:
-        for check in (self._check_names, self._check_groups, self._check_points, self._check_arms):
+        for check in (self._check_kinds, self._check_names, self._check_groups, self._check_points, self._check_arms):
             check()
         return self
+
+    def _check_kinds(self) -> None:
+        task = self.task
+        if self.model.kind not in task.networks:
+            raise ValueError(
+                f'model.kind "{self.model.kind}" does not fit task.kind "{task.kind}": '
+                f"accepted is {' or '.join(task.networks)}"
+            )
+        if self.training.algorithm not in task.algorithms:
+            raise ValueError(
+                f'training.algorithm "{self.training.algorithm}" does not fit task.kind "{task.kind}": '
+                f"accepted is {' or '.join(task.algorithms)}"
+            )
 
     def _check_names(self) -> None:
         for field, name in [("name", self.name), *(("arm", name) for name in self.arm)]:
@@ -243,7 +148,7 @@ class Experiment(Section):
                         f"accepted are {', '.join(known)}{did_you_mean(name, known)}"
                     )
         kept = set(self.pruning.keep)
-        for everything in ({"weights", "biases"}, {"trunk", "policy_head", "value_head"}):
+        for everything in self.model.everything:
             if everything <= kept:
                 raise ValueError(f"pruning.keep {sorted(kept)} leaves nothing to prune")
         if self.pruning.fractions and self.pruning.scope != "layerwise":

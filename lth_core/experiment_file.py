@@ -4,14 +4,14 @@ import json
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from lth_core.arms import Arm
 from lth_core.errors import InputError
-from lth_core.experiment import Experiment
+from lth_core.experiment import KINDS, Experiment
 from lth_core.text import did_you_mean, is_name, one_line
 
 LARGEST_FILE = 1_000_000
@@ -56,34 +56,19 @@ def resolve(fields: dict[str, Any], source: str) -> Experiment:
             raise InputError(f"{source}: seeds = {_shown(seeds)}: accepted is a count from 1 to 1000 or a list")
         fields = {**fields, "seeds": list(range(seeds))}
     try:
-        experiment = Experiment.model_validate_json(json.dumps(fields, default=_refuse))
+        experiment = Experiment.from_fields(fields)
     except ValidationError as error:
         raise InputError(f"{source}: {_sentence(error)}") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{source}: {one_line(error)}") from None
-    _check_environment(experiment, source)
-    return experiment
+    # Here and not in the model: a stored experiment can be read where its environment is not installed.
+    from lth_core.tasks.available import check
 
-
-def _check_environment(experiment: Experiment, source: str) -> None:
-    """Here and not in the model: a stored experiment can be read where its environment is not installed."""
-    import gymnasium
-
-    from lth_core.tasks import control
-
-    name = experiment.task.environment
-    if name not in gymnasium.registry:
-        near = did_you_mean(name, gymnasium.registry)
-        shown = one_line(name, 80)
-        raise InputError(f'{source}: task.environment = "{shown}": accepted is what gymnasium has registered{near}')
     try:
-        control.make(name, [0], 1)
+        check(experiment.task)
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
-
-
-def _refuse(value: Any) -> Any:
-    raise ValueError(f"{one_line(value, 80)}: dates and times are not accepted")
+    return experiment
 
 
 def apply_override(fields: dict[str, Any], override: str) -> None:
@@ -115,14 +100,14 @@ def _sentence(error: ValidationError) -> str:
         said = one_line(first["ctx"]["error"], 2000)
         return (f"{field}: {said}" if field else said) + more
     if first["type"] == "extra_forbidden":
-        known = _fields_of(Experiment, place[:-1], branches)
+        known = _fields_of(place[:-1], branches)
         accepted = f": accepted are {', '.join(known)}" if known else ""
         return f"{field} is not a field{accepted}{did_you_mean(str(place[-1]), known)}{more}"
     if first["type"] == "union_tag_invalid":
         known = first["ctx"]["expected_tags"].replace("'", "").split(", ")
-        tag = str(first["ctx"]["tag"])
+        tag, discriminator = str(first["ctx"]["tag"]), first["ctx"]["discriminator"].strip("'")
         accepted = f"{' or '.join(map(repr, known))}{did_you_mean(tag, known)}"
-        return f"{field}.algorithm = {_shown(tag)}: accepted is {accepted}{more}"
+        return f"{field}.{discriminator} = {_shown(tag)}: accepted is {accepted}{more}"
     if first["type"] == "missing":
         return f"{field} is missing{more}"
     accepted = " or ".join(_accepted(e) for e in same)
@@ -140,7 +125,7 @@ def _place(error: ErrorDetails) -> tuple[list[int | str], list[str]]:
     place: list[int | str] = []
     branches: list[str] = []
     for number, part in enumerate(error["loc"]):
-        tag = number == 1 and place == ["training"] and part in ("a2c", "ppo")
+        tag = number == 1 and part in KINDS.get(str(place[0]), {})
         if isinstance(part, str) and (tag or part.startswith(("literal[", "constrained-")) or part in ("int", "float")):
             branches.append(part)
         else:
@@ -157,25 +142,16 @@ def _accepted(error: ErrorDetails) -> str:
     return f"{message}{suggestion}"
 
 
-def _fields_of(model: type[BaseModel], place: list[int | str], branches: list[str]) -> list[str]:
-    """Names that stand in the table at `place` of the model, in these branches; empty where the table is free."""
-    for part in place:
-        if not isinstance(part, str) or part not in model.model_fields:
-            from lth_core.arms import Arm
-
-            return list(Arm.model_fields) if place[0] == "arm" and len(place) == 2 else []
-        annotation = model.model_fields[part].annotation
-        candidates = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
-        candidates = tuple(get_args(c)[0] if get_origin(c) is Annotated else c for c in candidates)
-        tables = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
-        if not tables:
-            if part == "arm":
-                continue
-            return []
-        model = next((t for t in tables if _algorithm_of(t) in branches), tables[0])
-    return list(model.model_fields)
-
-
-def _algorithm_of(table: type[BaseModel]) -> Any:
-    field = table.model_fields.get("algorithm")
-    return field.default if field else None
+def _fields_of(place: list[int | str], branches: list[str]) -> list[str]:
+    """Names that stand in the table at `place`, in these branches; empty where the table is free."""
+    if not place:
+        return list(Experiment.model_fields)
+    table = str(place[0])
+    if table == "arm":
+        return list(Arm.model_fields) if len(place) == 2 else []
+    kinds = KINDS.get(table, {})
+    chosen = [kinds[branch] for branch in branches if branch in kinds]
+    annotation = chosen[0] if chosen else Experiment.model_fields[table].annotation
+    if len(place) > 1 or not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        return []
+    return list(annotation.model_fields)

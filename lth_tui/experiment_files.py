@@ -88,9 +88,9 @@ def preview(path: Path) -> Preview:
         f"{len(trials):,} trials: {rounds} rounds × {len(experiment.arms)} arms "
         f"× {len(experiment.seeds)} seeds, and {arms['dense']} dense",
         f"arms: {', '.join(experiment.arms)}",
-        f"task: {experiment.task.environment}, score {experiment.task.score}",
-        f"model: {model.kind} {'-'.join(map(str, model.hidden))} {model.activation}",
-        f"training: {training.algorithm}, {training.length:,} {training.unit} a ticket, {training.optimizer}",
+        f"task: {experiment.task.subject}, score {experiment.task.score}",
+        f"model: {model.kind} {model.summary}",
+        f"training: {training.algorithm}, {training.length:,} {training.unit} a ticket",
         f"pruning: {pruning.fraction:.0%} a round, {pruning.scope}, to {pruning.density(rounds):.2%} left",
         f"rewinding: weights to {experiment.rewinding.weights:,}, schedule {experiment.rewinding.schedule}",
         f"identity: {experiment.identity[:16]}",

@@ -1,6 +1,5 @@
 """Small experiments, families, stacks and a sink in memory, for the tests of several folders."""
 
-import json
 from typing import Any
 
 import torch
@@ -13,9 +12,10 @@ from lth_core.randomness import stream_seed
 from lth_core.tickets import mask as masks
 from lth_core.tickets.derive import Family, Trained, derive_mask
 from lth_core.tickets.mask import Mask, Weights
+from lth_core.training.actor_critic import ActorCriticStack
 from lth_core.training.build import make_model, make_stack
 from lth_core.training.run import RunningTrial, StackRun
-from lth_core.training.stack import Stack, Start
+from lth_core.training.stack import Start
 
 
 def is_nested(child: Mask, parent: Mask) -> bool:
@@ -38,7 +38,7 @@ def experiment(**sections: Any) -> Experiment:
     }  # fmt: skip
     for name, value in sections.items():
         fields[name] = {**fields.get(name, {}), **value} if isinstance(value, dict) else value
-    return Experiment.model_validate_json(json.dumps(fields))
+    return Experiment.from_fields(fields)
 
 
 def random_weights(model: ActorCritic, seed: int) -> Weights:
@@ -78,18 +78,21 @@ def family(settings: Experiment, seed: int = 0, salt: int = 0) -> Family:
 def starts(settings: Experiment, count: int, density: float = 0.5) -> tuple[ActorCritic, list[Start]]:
     """Dense-length starts of `count` tickets with their own seeds and random masks."""
     model = make_model(settings)
+    assert isinstance(model, ActorCritic)
     return model, [
         Start(seed, model.initialise(seed), random_mask(model, seed, density), 0, settings.training.length)
         for seed in range(count)
     ]
 
 
-def stack(settings: Experiment, own: list[Start], model: ActorCritic | None = None) -> Stack:
+def stack(settings: Experiment, own: list[Start], model: ActorCritic | None = None) -> ActorCriticStack:
     """A stack on the CPU."""
-    return make_stack(settings, model or make_model(settings), own, "cpu")
+    made = make_stack(settings, model or make_model(settings), own, "cpu")
+    assert isinstance(made, ActorCriticStack)
+    return made
 
 
-def digest(one: Stack, ticket: int = 0) -> list[Any]:
+def digest(one: ActorCriticStack, ticket: int = 0) -> list[Any]:
     """All that distinguishes one ticket's training from another's, as bits."""
     parts: list[Any] = [w.numpy().tobytes() for w in one.weights(ticket).values()]
     for entry in sorted(one.optimizer_state(ticket)):
@@ -111,10 +114,8 @@ class Memory:
     def metrics(self, trial: RunningTrial, step: int, values: dict[str, float]) -> None:
         self.records.append((trial.id, step, values))
 
-    def finished(
-        self, trial: RunningTrial, step: int, final: Weights, optimizer: dict[str, Weights], score: float
-    ) -> None:
-        self.results[trial.id] = (step, final, optimizer, score)
+    def finished(self, trial: RunningTrial, step: int, final: Weights, optimizer: dict[str, Weights]) -> None:
+        self.results[trial.id] = (step, final, optimizer, trial.score)
         self.snapshots[trial.id] = dict(trial.snapshots)
 
     def failed(self, trial: RunningTrial, error: str) -> None:

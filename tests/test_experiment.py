@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from lth_core.arms import BUILT_IN
-from lth_core.experiment import Experiment, Pruning
+from lth_core.experiment import Experiment
+from lth_core.settings.pruning import Pruning
 from lth_core.tickets.scope import prunable
 from tests.small import experiment
 

@@ -115,7 +115,7 @@ class _Scores:
         self.job = job
         experiment = job.experiment
         self.sign = 1.0 if experiment.task.higher_is_better else -1.0
-        self.reference = references.get(str(getattr(experiment.task, "environment", "")))
+        self.reference = references.get(experiment.task.subject)
         self._found: dict[tuple[str, int], dict[int, float]] = {}
         for trial in job.trials:
             if trial.state == "done" and trial.score is not None and math.isfinite(trial.score):

@@ -14,7 +14,6 @@ from rich.console import Console
 from lth_core.cli.console import make_console
 from lth_core.cli.fields import experiment_fields, lines
 from lth_core.cli.progress import duration, rate
-from lth_core.engine.dispatch import LARGEST_STACK
 from lth_core.engine.slots import Slot, find_slots
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
@@ -78,32 +77,31 @@ def _trials(experiment: Experiment) -> str:
 def _print_cost(console: Console, experiment: Experiment, found: list[Slot]) -> Cost:
     """Measure, print and return what an experiment costs on these slots."""
     trials = plan(experiment)
-    stack = min(LARGEST_STACK, math.ceil(len(experiment.arms) * len(experiment.seeds) / len(found)))
+    stack = min(experiment.model.largest_stack, math.ceil(len(experiment.arms) * len(experiment.seeds) / len(found)))
     measured = _measure(experiment, found, stack)
-    cost = estimate(experiment, trials, measured["rate"], int(measured["parameters"]), int(measured["limit"]))
+    cost = estimate(experiment, trials, measured["rate"], int(measured["parameters"]), int(measured["steps_per_unit"]))
     bound = "at most " if cost.at_most else "about "
     where = ", ".join(f"{count} on {name}" for name, count in Counter(s.device for s in found).items())
     console.print(
         f"{int(measured['parameters']):,} parameters; {rate(measured['rate'])} measured, a stack of {stack} on each of "
         f"{len(found)} slots ({where})\n"
-        f"{bound}{cost.steps:,} environment steps, {duration(cost.seconds)} and {cost.bytes / 1e6:,.0f} MB on disk",
+        f"{bound}{cost.steps:,} {experiment.training.steps}, {duration(cost.seconds)} "
+        f"and {cost.bytes / 1e6:,.0f} MB on disk",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
     return cost
 
 
 def estimate(
-    experiment: Experiment, trials: tuple[PlannedTrial, ...], rate: float, parameters: int, limit: int
+    experiment: Experiment, trials: tuple[PlannedTrial, ...], rate: float, parameters: int, steps_per_unit: int
 ) -> Cost:
-    """What the trials cost at `rate` steps per second in all; games are counted with the episode limit."""
-    games = experiment.training.unit == "games"
-    per_unit = limit if games else 1
+    """What the trials cost at `rate` steps per second in all."""
     lengths = [last - first for first, last in (experiment.span(trial.key.arm) for trial in trials)]
-    steps = sum(lengths) * per_unit
+    steps = sum(lengths) * steps_per_unit
     points = steps / experiment.training.record_every * _METRICS
     copies = len(trials) + 2 * len(experiment.seeds)  # a dense run also keeps two starts
     size = copies * parameters * 4 + len(trials) * parameters / 8 + points * _BYTES_PER_POINT + len(trials) * 8_000
-    return Cost(steps, steps / rate, int(size), games)
+    return Cost(steps, steps / rate, int(size), experiment.training.unit == "games")
 
 
 def _measure(experiment: Experiment, slots: list[Slot], tickets: int) -> dict[str, float]:

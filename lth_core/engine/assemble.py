@@ -8,7 +8,6 @@ import torch
 from lth_core.arms import DENSE
 from lth_core.engine.batch import BatchSpec, ParentSpec, TrialSpec
 from lth_core.experiment import Experiment
-from lth_core.models.mlp import ActorCritic
 from lth_core.plan import TrialKey
 from lth_core.randomness import stream_seed
 from lth_core.store.tensors import Arrays, DamagedFile, load_tensors
@@ -16,6 +15,7 @@ from lth_core.store.workspace import Workspace
 from lth_core.tickets import mask as masks
 from lth_core.tickets.derive import Family, Ticket, Trained, derive
 from lth_core.tickets.mask import Mask, Weights
+from lth_core.tickets.network import Network
 from lth_core.tickets.scope import prunable
 from lth_core.training.run import RunningTrial
 from lth_core.training.stack import Start
@@ -42,7 +42,7 @@ class DamagedParent(Exception):
 class Assembler:
     """Derives the tickets of one batch; parents are read once, with their checksums compared."""
 
-    def __init__(self, workspace: Workspace, spec: BatchSpec, model: ActorCritic) -> None:
+    def __init__(self, workspace: Workspace, spec: BatchSpec, model: Network) -> None:
         self._spec, self._model = spec, model
         self._experiment = spec.experiment
         self._workspace = workspace
@@ -97,7 +97,7 @@ def pack_trained(trial: RunningTrial, final: Weights) -> Arrays:
     return arrays
 
 
-def unpack_trained(arrays: Arrays, experiment: Experiment, model: ActorCritic) -> Trained:
+def unpack_trained(arrays: Arrays, experiment: Experiment, model: Network) -> Trained:
     """The inverse of `pack_trained`."""
     names = prunable(model.groups(), experiment.pruning)
     shapes = model.shapes()

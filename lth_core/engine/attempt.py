@@ -146,9 +146,7 @@ class Attempt:
         self._append(kind="metrics", trial=trial.id, step=step, values=values)
         self._logs[trial.id].scalars(values, step)
 
-    def finished(
-        self, trial: RunningTrial, step: int, final: Weights, optimizer: dict[str, Weights], score: float
-    ) -> None:
+    def finished(self, trial: RunningTrial, step: int, final: Weights, optimizer: dict[str, Weights]) -> None:
         """See Sink: the audit after training, then the tensors, then the record that counts."""
         entries = {entry: weights for entry, weights in optimizer.items() if entry != "count"}
         if not self._passed(trial.id, "after", audit.after_training(trial.mask, final, entries)):
@@ -162,8 +160,8 @@ class Attempt:
         self._check_current()
         sha256 = save_tensors(path, pack_trained(trial, final), card)
         relative = str(path.relative_to(self._workspace.folder))
-        self._logs[trial.id].scalars({"score": score}, step)
-        self._append(kind="done", trial=trial.id, step=step, score=score, tensors=relative, sha256=sha256)
+        self._logs[trial.id].scalars({"score": trial.score}, step)
+        self._append(kind="done", trial=trial.id, step=step, score=trial.score, tensors=relative, sha256=sha256)
         self._records.sync()
 
     def failed(self, trial: RunningTrial, error: str) -> None:

@@ -13,8 +13,6 @@ from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
 
-LARGEST_STACK = 64
-
 
 class Dispatcher:
     """Keeps the slots busy, jobs in the order of the queue; `patience` knows batches that are to wait."""
@@ -63,11 +61,20 @@ class Dispatcher:
             ready = queue.ready_trials(self._database.connection, job)
             if ready:
                 # Spread over the free slots: several small stacks side by side end sooner than a large one.
-                fits = queue.largest_stack(self._database.connection, job) or LARGEST_STACK
-                count = min(fits, LARGEST_STACK, math.ceil(len(ready) / free))
+                count = min(self._largest_stack(job), math.ceil(len(ready) / free))
                 with self._database.transaction() as connection:
                     return queue.add_batch(connection, job, [row["id"] for row in ready[:count]])
         return None
+
+    def _largest_stack(self, job: int) -> int:
+        """Tickets that fit into a stack of this job: what memory has shown, below what its network can do."""
+        row = self._database.row("SELECT experiment FROM jobs WHERE id = ?", job)
+        assert row is not None  # noqa: S101 it has ready trials
+        try:
+            ceiling = Experiment.from_json(row["experiment"]).model.largest_stack
+        except ValueError:
+            return 1  # it cannot be run as it is stored, which is found when the batch begins
+        return min(ceiling, queue.largest_stack(self._database.connection, job) or ceiling)
 
     def _begin(self, batch: int) -> bool:
         """Have the batch's folder ready; False where the store holds what cannot be run: its job is failed."""

@@ -11,7 +11,7 @@ from lth_core.experiment import Experiment
 
 
 def main() -> int:
-    """Print JSON: environment steps per second of a stack of tickets, parameters of one, episode limit."""
+    """Print JSON: steps per second of a stack of tickets, parameters of one, steps of a unit of training at most."""
     device, tickets, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
     experiment = Experiment.from_json(sys.stdin.read())
     import torch
@@ -34,7 +34,7 @@ def main() -> int:
         stack.update()
     rate = (stack.trained - before) * tickets / (time.perf_counter() - start)
     parameters = sum(shape.numel() for shape in model.shapes().values())
-    print(json.dumps({"rate": rate, "parameters": parameters, "limit": stack.limit}))
+    print(json.dumps({"rate": rate, "parameters": parameters, "steps_per_unit": stack.steps_per_unit}))
     return 0
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lth_core import experiment
+from lth_core.settings.networks import MLP
 from lth_core.tickets.mask import Weights
 from lth_core.tickets.scope import LOG_STD
 
@@ -30,9 +30,9 @@ class Layer:
 
 @dataclass(frozen=True)
 class ActorCritic:
-    """The network of an `experiment.MLP` between `inputs` observations and `actions` logits, or means."""
+    """The network of an `settings.networks.MLP` between `inputs` observations and `actions` logits, or means."""
 
-    settings: experiment.MLP
+    settings: MLP
     inputs: int
     actions: int
     continuous: bool = False

@@ -6,7 +6,7 @@ end, and the last observation of the old episode is handed out beside the first 
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -15,43 +15,22 @@ import numpy.typing as npt
 from lth_core.errors import InputError
 from lth_core.randomness import stream, stream_seed
 from lth_core.tasks import spaces
-from lth_core.tasks.classic import STACKED
+from lth_core.tasks.classic import STACKED, Classic
 from lth_core.tasks.step import Step
-from lth_core.text import one_line
+from lth_core.text import did_you_mean, one_line
 
 Array = npt.NDArray[Any]
 
 
-class Environments(Protocol):
-    """The environments of a stack."""
-
-    inputs: int
-    actions: int
-    continuous: bool
-    """Whether actions are numbers, as many as `actions`, or one of so many choices."""
-    limit: int
-    """Steps after which an episode is truncated."""
-
-    def reset(self) -> Array:
-        """Start a first episode everywhere; observations (T, E, D)."""
-
-    def step(self, actions: Array) -> Step:
-        """Act; actions (T, E) int64, or (T, E, actions) float32 where [-1, 1] is the whole box (see spaces.Actions)."""
-
-    def keep(self, tickets: Sequence[int]) -> None:
-        """Drop all tickets but these."""
-
-    def state(self) -> tuple[dict[str, Array], dict[str, Any]] | None:
-        """Everything that the future depends on, as arrays and JSON values; None where that cannot be had."""
-
-    def restore(self, arrays: dict[str, Array], values: dict[str, Any]) -> Array:
-        """The inverse of `state`; returns the current observations."""
-
-    def restart(self, step: int) -> Array:
-        """New episodes from a seed derived from `step`, for environments whose state cannot be saved."""
+def check(environment: str) -> None:
+    """Raise InputError where there is no such environment, or `make` fails."""
+    if environment not in gymnasium.registry:
+        near, shown = did_you_mean(environment, gymnasium.registry), one_line(environment, 80)
+        raise InputError(f'task.environment = "{shown}": accepted is what gymnasium has registered{near}')
+    make(environment, [0], 1)
 
 
-def make(environment: str, seeds: Sequence[int], count: int) -> Environments:
+def make(environment: str, seeds: Sequence[int], count: int) -> "CartPole | Classic | OneByOne":
     """The environments of tickets with these chain seeds, `count` for each.
 
     Raises InputError for an environment that cannot be made (naming the extra to install where its package is

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from lth_core.experiment import Pruning
+from lth_core.settings.pruning import Pruning
 from lth_core.tickets.mask import Mask, keep_largest, pooled, split
 
 LOG_STD = "log_std"

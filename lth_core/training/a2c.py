@@ -7,22 +7,22 @@ import numpy.typing as npt
 from torch import Tensor
 
 from lth_core.models.mlp import Layer
+from lth_core.training.actor_critic import ActorCriticStack
 from lth_core.training.policy import Terms
 from lth_core.training.rollout import Rollout
-from lth_core.training.stack import Stack
 
 
-class StackedA2C(Stack):
+class StackedA2C(ActorCriticStack):
     """Policy loss + value_weight * value loss - entropy_weight * entropy, over all transitions of a rollout."""
 
     _last: tuple[Terms, Rollout] | None = None
 
     def _collect(self, layers: Sequence[Layer]) -> Rollout:
-        """See Stack."""
+        """See ActorCriticStack."""
         return self.collector.collect(self._policy(), lambda seen: self.model.forward(layers, seen))
 
     def _learn(self, layers: Sequence[Layer], rollout: Rollout, rate: Tensor) -> None:
-        """See Stack."""
+        """See ActorCriticStack."""
         self._step(self._gradient(layers, rollout), rate)
 
     def _gradient(self, layers: Sequence[Layer], rollout: Rollout) -> Tensor:
@@ -34,13 +34,13 @@ class StackedA2C(Stack):
         return self._backward(layers, rollout.activations, terms, rollout.advantages, of_values)
 
     def keep(self, tickets: Sequence[int]) -> None:
-        """See Stack."""
+        """See ActorCriticStack."""
         if self._last is not None:
             self.losses()
         super().keep(tickets)
 
     def losses(self) -> dict[str, npt.NDArray[Any]]:
-        """See Stack; computed only when asked for."""
+        """See ActorCriticStack; computed only when asked for."""
         if self._last is not None and not self._losses:
             terms, rollout = self._last
             parts = {

@@ -8,56 +8,61 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from lth_core.randomness import stream, stream_seed
-from lth_core.tasks import control
-from lth_core.training.policy import policy
-from lth_core.training.stack import Stack
+from lth_core.settings.tasks import Task
+from lth_core.tasks import environments
+from lth_core.training.policy import Policy
+from lth_core.training.stack import Interrupted
 
 LONGEST = 10_000
 """Steps after which an episode is taken as it is, in an environment that never ends one."""
 
 WAYS = ("sampled", "greedy")
 
-
-class Interrupted(Exception):
-    """The evaluation was asked to stop; nothing came of it."""
+Array = npt.NDArray[np.float32]
 
 
-@torch.no_grad()
 def evaluate(
-    stack: Stack, rows: Sequence[int], environment: str, go_on: Callable[[], bool]
-) -> dict[str, npt.NDArray[np.float64]]:
-    """Mean returns of the tickets in these rows, (len(rows),), unscaled, by the name under which they are recorded.
+    task: Task,
+    seeds: Sequence[int],
+    episodes: int,
+    policy: Policy,
+    heads: Callable[[Array], Array],
+    go_on: Callable[[], bool],
+) -> list[dict[str, float]]:
+    """Mean returns of tickets with these chain seeds, unscaled, by the name under which they are recorded.
 
-    Actions are `sampled` from the policy, or `greedy`: its likeliest. Observations are normalised as they were at
-    the end of training. Raises Interrupted once `go_on`, asked at every step, says no.
+    Actions are `sampled` from the policy, or `greedy`: its likeliest. heads: from observations (T, episodes, D) as
+    they are to logits or means (T, episodes, A). Raises Interrupted once `go_on`, asked at every step, says no.
     """
-    if not rows or stack.training.evaluation_episodes == 0:
-        return {}
-    return {f"return/eval-{way}": _returns(stack, list(rows), environment, way, go_on) for way in WAYS}
+    if not seeds or episodes == 0:
+        return [{} for _ in seeds]
+    found = {f"return/eval-{way}": _returns(task, seeds, episodes, policy, heads, way, go_on) for way in WAYS}
+    return [{name: means[row] for name, means in found.items()} for row in range(len(seeds))]
 
 
 def _returns(
-    stack: Stack, rows: list[int], environment: str, way: str, go_on: Callable[[], bool]
-) -> npt.NDArray[np.float64]:
-    episodes, seeds = stack.training.evaluation_episodes, [stack.collector.seeds[row] for row in rows]
-    envs = control.make(environment, [stream_seed(seed, "evaluation", way) for seed in seeds], episodes)
+    task: Task,
+    seeds: Sequence[int],
+    episodes: int,
+    policy: Policy,
+    heads: Callable[[Array], Array],
+    way: str,
+    go_on: Callable[[], bool],
+) -> list[float]:
+    envs = environments.make(task, [stream_seed(seed, "evaluation", way) for seed in seeds], episodes)
     streams = [stream(seed, "evaluation", way, "actions") for seed in seeds]
-    layers, acting = stack.parameters(rows)
-    choose = policy(acting)
-    returns, running = np.zeros((len(rows), episodes)), np.ones((len(rows), episodes), bool)
+    returns, running = np.zeros((len(seeds), episodes)), np.ones((len(seeds), episodes), bool)
     seen = envs.reset()
     for _ in range(min(envs.limit, LONGEST)):
         if not go_on():
             raise Interrupted
-        observations = torch.from_numpy(stack.collector.normalised(seen, rows)).to(stack.device)
-        heads = stack.model.forward(layers, observations)[-1].cpu().numpy()[..., :-1]
+        found = heads(seen)
         if way == "greedy":
-            actions = choose.greedy(heads)
+            actions = policy.greedy(found)
         else:
-            actions = choose.sample(heads, np.stack([choose.noise(rng, episodes) for rng in streams]))
+            actions = policy.sample(found, np.stack([policy.noise(rng, episodes) for rng in streams]))
         step = envs.step(actions)
         seen = step.observations
         returns += step.rewards * running
@@ -65,4 +70,4 @@ def _returns(
         if not running.any():
             break
     # Episode by episode: numpy adds up rows of a matrix in another order than a single one.
-    return np.array([sum(row) / episodes for row in returns.tolist()])
+    return [float(sum(row) / episodes) for row in returns.tolist()]

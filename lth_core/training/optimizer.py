@@ -6,12 +6,12 @@ The formulas are torch.optim's (tested against it); written out because a stack 
 import torch
 from torch import Tensor
 
-from lth_core.experiment import Training
+from lth_core.settings.reinforcement import ActorCriticTraining
 
 State = dict[str, Tensor]
 
 
-def new_state(settings: Training, flat: Tensor) -> State:
+def new_state(settings: ActorCriticTraining, flat: Tensor) -> State:
     """Fresh entries for parameters (T, P): moments (T, P) and the step count (T, 1)."""
     state = {"square": torch.zeros_like(flat), "count": torch.zeros_like(flat[:, :1])}
     if settings.optimizer == "adam":
@@ -19,7 +19,7 @@ def new_state(settings: Training, flat: Tensor) -> State:
     return state
 
 
-def step(settings: Training, flat: Tensor, gradient: Tensor, state: State, rate: Tensor) -> None:
+def step(settings: ActorCriticTraining, flat: Tensor, gradient: Tensor, state: State, rate: Tensor) -> None:
     """One update in place; flat and gradient (T, P), rate (T, 1)."""
     state["count"] += 1
     square = state["square"]

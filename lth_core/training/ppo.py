@@ -13,11 +13,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lth_core.experiment import PPO, Experiment
+from lth_core.experiment import Experiment
 from lth_core.models.mlp import ActorCritic, Layer
 from lth_core.randomness import stream
-from lth_core.training.rollout import Arrays, Rollout
-from lth_core.training.stack import Stack, Start
+from lth_core.settings.reinforcement import PPO
+from lth_core.training.actor_critic import ActorCriticStack
+from lth_core.training.rollout import Rollout
+from lth_core.training.stack import Arrays, Start
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Minibatch:
     advantages: Tensor
 
 
-class StackedPPO(Stack):
+class StackedPPO(ActorCriticStack):
     """The clipped surrogate + value_weight * value loss - entropy_weight * entropy, minibatch by minibatch."""
 
     def __init__(self, experiment: Experiment, model: ActorCritic, starts: Sequence[Start], device: str) -> None:
@@ -46,11 +48,11 @@ class StackedPPO(Stack):
         self._parts: list[tuple[Tensor, ...]] = []
 
     def _collect(self, layers: Sequence[Layer]) -> Rollout:
-        """See Stack."""
+        """See ActorCriticStack."""
         return self.collector.collect(self._policy(), lambda seen: self.model.forward(layers, seen), False)
 
     def _learn(self, layers: Sequence[Layer], rollout: Rollout, rate: Tensor) -> None:
-        """See Stack."""
+        """See ActorCriticStack."""
         heads, self._parts, self._losses = rollout.activations[-1], [], {}
         log_p = self._policy().terms(heads[..., :-1], rollout.actions).log_p
         whole = (rollout.activations[0], rollout.actions, log_p, rollout.values, rollout.targets, rollout.advantages)
@@ -88,7 +90,7 @@ class StackedPPO(Stack):
         return self._backward(layers, activations, terms, weight, of_values)
 
     def losses(self) -> dict[str, npt.NDArray[Any]]:
-        """See Stack; means over all minibatches, and the share of ratios that were clipped and the divergence."""
+        """As in A2C; means over all minibatches, and the share of ratios that were clipped and the divergence."""
         if self._parts and not self._losses:
             advantages, ratio, clipped, log_ratio, off, entropy = (
                 torch.cat(parts, dim=1) for parts in zip(*self._parts, strict=True)
@@ -104,19 +106,19 @@ class StackedPPO(Stack):
         return self._losses
 
     def keep(self, tickets: Sequence[int]) -> None:
-        """See Stack."""
+        """See ActorCriticStack."""
         self.losses()
         self._parts = []
         super().keep(tickets)
         self._shuffles = [self._shuffles[t] for t in tickets]
 
     def state(self) -> tuple[Arrays, dict[str, Any]]:
-        """See Stack."""
+        """See ActorCriticStack."""
         arrays, values = super().state()
         return arrays, {**values, "minibatches": [rng.bit_generator.state for rng in self._shuffles]}
 
     def restore(self, arrays: Arrays, values: dict[str, Any]) -> None:
-        """See Stack."""
+        """See ActorCriticStack."""
         super().restore(arrays, values)
         for rng, state in zip(self._shuffles, values["minibatches"], strict=True):
             rng.bit_generator.state = state

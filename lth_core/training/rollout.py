@@ -13,9 +13,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lth_core.experiment import PPO, Training
 from lth_core.randomness import stream
-from lth_core.tasks import control
+from lth_core.settings.reinforcement import PPO, ActorCriticTraining
+from lth_core.settings.tasks import Task
+from lth_core.tasks import environments
 from lth_core.training.episodes import Episodes
 from lth_core.training.normalise import Observations, Returns
 from lth_core.training.policy import Policy
@@ -43,16 +44,16 @@ class Rollout:
 class Collector:
     """The acting side of a stack: environments, action streams and the returns of episodes."""
 
-    def __init__(self, environment: str, settings: Training, seeds: Sequence[int], device: torch.device) -> None:
+    def __init__(self, task: Task, settings: ActorCriticTraining, seeds: Sequence[int], device: torch.device) -> None:
         self._settings, self._device = settings, device
         self.seeds = list(seeds)
-        self.environments = control.make(environment, seeds, settings.environments)
+        self.environments = environments.make(task, seeds, settings.environments)
         self.episodes = Episodes(len(seeds), settings.environments, settings.score_episodes)
         self._actions = [stream(seed, "actions") for seed in seeds]
         self._observations = self.environments.reset()
         self._seen, self._earned = self._statistics(settings, len(seeds))
 
-    def _statistics(self, settings: Training, tickets: int) -> tuple[Observations | None, Returns | None]:
+    def _statistics(self, settings: ActorCriticTraining, tickets: int) -> tuple[Observations | None, Returns | None]:
         if not isinstance(settings, PPO):
             return None, None
         return (

@@ -4,6 +4,7 @@ Everything happens at steps that the experiment fixes, never at a time, so that 
 resumed is the same run. Knows no files: results go to a `Sink`.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,18 +16,17 @@ from lth_core.arms import DENSE
 from lth_core.experiment import Experiment
 from lth_core.plan import TrialKey
 from lth_core.tickets.mask import Mask, Weights
-from lth_core.training.evaluation import Interrupted, evaluate
-from lth_core.training.rollout import Arrays
-from lth_core.training.stack import Stack
+from lth_core.training.stack import Arrays, Interrupted, Stack
 
 
 @dataclass
 class RunningTrial:
-    """A trial of the stack and what must be kept of it on the way: weights by name of the snapshot."""
+    """A trial of the stack and what must be kept of it on the way: weights by name of the snapshot, the last score."""
 
     id: int
     key: TrialKey
     mask: Mask
+    score: float = math.nan
     snapshots: dict[str, Weights] = field(default_factory=dict)
 
 
@@ -36,10 +36,8 @@ class Sink(Protocol):
     def metrics(self, trial: RunningTrial, step: int, values: dict[str, float]) -> None:
         """Values recorded at a step."""
 
-    def finished(
-        self, trial: RunningTrial, step: int, final: Weights, optimizer: dict[str, Weights], score: float
-    ) -> None:
-        """The trial has reached its end."""
+    def finished(self, trial: RunningTrial, step: int, final: Weights, optimizer: dict[str, Weights]) -> None:
+        """The trial has reached its end, and its score stands."""
 
     def failed(self, trial: RunningTrial, error: str) -> None:
         """The trial cannot go on; the rest of the stack does."""
@@ -48,7 +46,7 @@ class Sink(Protocol):
         """Keep this, so that the run can go on from here."""
 
     def beat(self, fraction: float, rate: float) -> None:
-        """Still alive: fraction done of what is in the stack, environment steps per second of all its tickets."""
+        """Still alive: fraction done of what is in the stack, steps per second of all its tickets."""
 
     def must_stop(self) -> bool:
         """Whether to checkpoint and leave."""
@@ -67,10 +65,10 @@ class StackRun:
         self._take_snapshots()
         while self.trials:
             if self.sink.must_stop():
-                if self.stack.saves_environments:
+                if self.stack.can_save:
                     self._checkpoint()
                 return False
-            before = self.stack.trained
+            before, training = self.stack.trained, self.stack.tickets
             self.stack.update()
             self._take_snapshots()
             at_end = self.stack.counter >= self.stack.last
@@ -84,10 +82,10 @@ class StackRun:
                 self._drop_broken()
                 self._finish_those_at_their_end()
             if self.trials and self._passed(before, self.experiment.training.checkpoint_every):
-                if not self.stack.saves_environments:
+                if not self.stack.can_save:
                     self.stack.restart()
                 self._checkpoint()
-            self._beat(len(self.trials) * self.experiment.training.n_steps * self.experiment.training.environments)
+            self._beat(training * (self.stack.trained - before))
         return True
 
     def restore(self, arrays: Arrays, values: dict[str, Any]) -> None:
@@ -134,20 +132,17 @@ class StackRun:
         """What the tickets in these rows, which have ended, score in evaluation; none of those that broke."""
         broken = self.stack.broken()
         rows = [row for row in rows if row not in broken]
-        found = evaluate(self.stack, rows, self.experiment.task.environment, self._go_on)
-        return {row: {name: float(means[i]) for name, means in found.items()} for i, row in enumerate(rows)}
+        return dict(zip(rows, self.stack.evaluate(rows, self._go_on), strict=True)) if rows else {}
 
     def _go_on(self) -> bool:
         self._beat(0)
         return not self.sink.must_stop()
 
     def _record(self, rows: Sequence[int], evaluated: dict[int, dict[str, float]]) -> None:
-        losses = self.stack.losses()
+        metrics = self.stack.metrics()
         for row in rows:
-            values = {name: float(column[row]) for name, column in losses.items()}
-            values["return/train"] = self.stack.episodes.score(row)
-            values["games"] = float(self.stack.episodes.finished[row])
-            values |= evaluated.get(row, {})
+            values = metrics[row] | evaluated.get(row, {})
+            self.trials[row].score = values.get(self.experiment.task.score, math.nan)
             self.sink.metrics(self.trials[row], self.stack.trained, values)
 
     def _drop_broken(self) -> None:
@@ -160,8 +155,7 @@ class StackRun:
         at_end = [row for row in range(len(self.trials)) if self.stack.counter[row] >= self.stack.last[row]]
         for row in at_end:
             self.sink.finished(
-                self.trials[row], self.stack.trained, self.stack.weights(row),
-                self.stack.optimizer_state(row), self.stack.episodes.score(row),
+                self.trials[row], self.stack.trained, self.stack.weights(row), self.stack.optimizer_state(row)
             )  # fmt: skip
         self.keep([row for row in range(len(self.trials)) if row not in at_end])
 

@@ -1,27 +1,24 @@
-"""A stack: many tickets of one shape trained together, each exactly as if it were alone.
+"""A stack: tickets of one shape trained together, each exactly as if it were alone, whatever they learn.
 
-All parameters of the stack are one tensor (T, P), a row per ticket; so are masks, gradients and optimizer state.
-Gradients are masked before they are clipped and before the optimizer sees them, weights at the start and after
-every step. Nothing in the network itself knows of masks. What is learnt from a rollout is an algorithm's.
+What a run needs to know of a training, and nothing of how it trains: that is for the kinds of stack.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
-from lth_core.experiment import Experiment
-from lth_core.models.mlp import ActorCritic, Layer, flatten, unflatten
 from lth_core.tickets.mask import Mask, Weights
-from lth_core.training import optimizer
-from lth_core.training.episodes import Episodes
-from lth_core.training.policy import Policy, Terms, policy
-from lth_core.training.rollout import Arrays, Collector, Rollout, under
+
+Array = npt.NDArray[Any]
+Arrays = dict[str, Array]
+
+
+class Interrupted(Exception):
+    """An evaluation was asked to stop; nothing came of it."""
 
 
 @dataclass(frozen=True)
@@ -37,43 +34,17 @@ class Start:
 
 
 class Stack(ABC):
-    """The training of a stack. `update` is one turn; `keep` drops tickets; `state` and `restore` are exact."""
+    """The training of a stack. `update` is one turn; `keep` drops tickets; `state` and `restore` are exact.
 
-    def __init__(self, experiment: Experiment, model: ActorCritic, starts: Sequence[Start], device: str) -> None:
-        self.training, self.model = experiment.training, model
-        self.device = torch.device(device)
-        self.collector = Collector(
-            experiment.task.environment, self.training, [start.seed for start in starts], self.device
-        )
+    Gradients are masked before they are clipped and before the optimizer sees them, weights at the start and after
+    every step; optimizer state starts masked.
+    """
+
+    def __init__(self, starts: Sequence[Start]) -> None:
         self.first = np.array([start.first for start in starts])
         self.last = np.array([start.last for start in starts])
         self.trained = 0
-        """Environment steps of each ticket since its start."""
-        self._losses: dict[str, npt.NDArray[Any]] = {}
-        self._load(starts)
-
-    def _load(self, starts: Sequence[Start]) -> None:
-        shapes = self.model.shapes()
-        alive = [{n: s.mask.get(n, torch.ones(shape)).float() for n, shape in shapes.items()} for s in starts]
-        self._mask = torch.stack([flatten(a, shapes) for a in alive]).to(self.device)
-        flat = torch.stack([flatten(s.weights, shapes) for s in starts]).to(self.device)
-        self._flat = flat * self._mask
-        self._optimizer = optimizer.new_state(self.training, self._flat)
-        for row, start in enumerate(starts):
-            for entry, weights in (start.optimizer or {}).items():
-                self._optimizer[entry][row] = _row(weights, shapes).to(self.device)
-        for entry in self._optimizer.keys() - {"count"}:
-            self._optimizer[entry] *= self._mask
-
-    @property
-    def episodes(self) -> Episodes:
-        """The returns of training episodes."""
-        return self.collector.episodes
-
-    @property
-    def limit(self) -> int:
-        """Steps after which an episode is truncated."""
-        return self.collector.environments.limit
+        """Steps of each ticket since its start."""
 
     @property
     def tickets(self) -> int:
@@ -81,127 +52,55 @@ class Stack(ABC):
         return len(self.first)
 
     @property
-    def counter(self) -> npt.NDArray[np.int64]:
-        """(T,) where each ticket stands between `first` and `last`."""
-        done = self.episodes.finished if self.training.unit == "games" else self.trained
-        counter: npt.NDArray[np.int64] = (self.first + done).astype(np.int64)
-        return counter
-
-    def weights(self, ticket: int) -> Weights:
-        """Copies of one ticket's parameters, as they stand in the stack."""
-        return unflatten(self._flat[ticket].cpu(), self.model.shapes())
-
-    def parameters(self, rows: Sequence[int]) -> tuple[list[Layer], Tensor | None]:
-        """The layers of these tickets, and their log standard deviations where they have any."""
-        flat = self._flat[list(rows)]
-        return self.model.layers(flat), self.model.log_std(flat)
-
-    def optimizer_state(self, ticket: int) -> dict[str, Weights]:
-        """Copies of one ticket's optimizer entries; `count` under the name "count"."""
-        shapes = self.model.shapes()
-        return {
-            entry: {"count": rows[ticket].cpu().clone()} if entry == "count" else unflatten(rows[ticket].cpu(), shapes)
-            for entry, rows in self._optimizer.items()
-        }
-
-    def broken(self) -> list[int]:
-        """Tickets with a parameter that is not finite."""
-        finite = torch.isfinite(self._flat).all(dim=1).cpu().numpy()
-        return [int(t) for t in np.flatnonzero(~finite)]
-
-    @torch.no_grad()
-    def update(self) -> None:
-        """One rollout of n steps in every environment, and what the algorithm learns from it."""
-        layers = self.model.layers(self._flat)
-        rollout = self._collect(layers)
-        self.trained += self.training.n_steps * self.training.environments
-        self._learn(layers, rollout, self._rate())
-
-    @abstractmethod
-    def _collect(self, layers: Sequence[Layer]) -> Rollout:
-        """Act with the current parameters."""
-
-    @abstractmethod
-    def _learn(self, layers: Sequence[Layer], rollout: Rollout, rate: Tensor) -> None:
-        """Improve the parameters, whose layers these are, at a learning rate (T, 1)."""
-
-    @abstractmethod
-    def losses(self) -> dict[str, npt.NDArray[Any]]:
-        """Mean losses and entropy (T,) of the last update."""
-
-    def _policy(self) -> Policy:
-        return policy(self.model.log_std(self._flat))
-
-    def _backward(
-        self, layers: Sequence[Layer], activations: Sequence[Tensor], terms: Terms, weight: Tensor, of_values: Tensor
-    ) -> Tensor:
-        """Gradients (T, P) from the weight (T, B) of each log-probability and the gradient (T, B) of each value."""
-        of_heads = torch.empty_like(activations[-1])
-        of_heads[..., :-1], of_log_std = terms.gradient(weight, self.training.entropy_weight)
-        of_heads[..., -1] = of_values
-        mean = self.training.loss_reduction == "mean"
-        if mean:
-            of_heads /= of_heads.shape[1]
-        gradient = self.model.backward(layers, activations, of_heads)
-        if of_log_std is None:
-            return gradient
-        return torch.cat([gradient, of_log_std / of_heads.shape[1] if mean else of_log_std], dim=1)
-
-    def _step(self, gradient: Tensor, rate: Tensor) -> None:
-        """One optimizer step with gradients (T, P) at learning rates (T, 1), masked on all sides."""
-        gradient *= self._mask
-        self._clip(gradient)
-        optimizer.step(self.training, self._flat, gradient, self._optimizer, rate)
-        self._flat *= self._mask
-
-    def _rate(self) -> Tensor:
-        """Learning rate (T, 1) of each ticket, from where its schedule stands."""
-        rate = np.full(self.tickets, self.training.learning_rate)
-        if self.training.learning_rate_schedule == "linear":
-            passed = np.clip(self.counter / self.training.length, 0.0, 1.0)
-            rate *= 1.0 - passed * (1.0 - self.training.learning_rate_end)
-        return torch.from_numpy(rate).float().unsqueeze(1).to(self.device)
-
-    def _clip(self, gradient: Tensor) -> None:
-        limit = self.training.max_gradient_norm
-        if limit is not None:
-            norm = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
-            gradient *= torch.clamp(limit / (norm + 1e-6), max=1.0)
-
-    def keep(self, tickets: Sequence[int]) -> None:
-        """Drop all tickets but these; the others go on as if nothing had happened."""
-        rows = list(tickets)
-        self._losses = {name: values[rows] for name, values in self._losses.items()}
-        self._flat = self._flat[rows]
-        self._mask = self._mask[rows]
-        self._optimizer = {entry: values[rows] for entry, values in self._optimizer.items()}
-        self.first, self.last = self.first[rows], self.last[rows]
-        self.collector.keep(rows)
+    def steps_per_unit(self) -> int:
+        """Steps that one of `training.unit` takes, at most."""
+        return 1
 
     @property
-    def saves_environments(self) -> bool:
-        """Whether the state can be saved at any update; else only where `restart` was called."""
-        return self.collector.environments.state() is not None
+    @abstractmethod
+    def counter(self) -> npt.NDArray[np.int64]:
+        """(T,) where each ticket stands between `first` and `last`, in `training.unit`."""
 
-    def restart(self) -> None:
-        """Start new episodes everywhere, seeded by the step: what stands in for saving environments."""
-        self.collector.restart(self.trained)
+    @abstractmethod
+    def update(self) -> None:
+        """One turn of training of every ticket; adds its steps to `trained`."""
 
+    @abstractmethod
+    def weights(self, ticket: int) -> Weights:
+        """Copies of one ticket's parameters, as they stand in the stack."""
+
+    @abstractmethod
+    def optimizer_state(self, ticket: int) -> dict[str, Weights]:
+        """Copies of one ticket's optimizer entries; `count` under the name "count"."""
+
+    @abstractmethod
+    def broken(self) -> list[int]:
+        """Tickets with a parameter that is not finite."""
+
+    @abstractmethod
+    def metrics(self) -> list[dict[str, float]]:
+        """What is recorded of each ticket now, by metric name."""
+
+    @abstractmethod
+    def evaluate(self, rows: Sequence[int], go_on: Callable[[], bool]) -> list[dict[str, float]]:
+        """What these tickets, which have ended, score, by metric name. Raises Interrupted once `go_on` says no."""
+
+    @abstractmethod
+    def keep(self, tickets: Sequence[int]) -> None:
+        """Drop all tickets but these; the others go on as if nothing had happened."""
+
+    @property
+    def can_save(self) -> bool:
+        """Whether the state can be saved after any update; else only where `restart` was called."""
+        return True
+
+    def restart(self) -> None:  # noqa: B027 most have nothing that cannot be saved
+        """Bring what cannot be saved into a state that follows from `trained` alone."""
+
+    @abstractmethod
     def state(self) -> tuple[Arrays, dict[str, Any]]:
         """Everything that the future depends on, as arrays and JSON values."""
-        arrays, values = self.collector.state()
-        arrays["flat"] = self._flat.cpu().numpy().copy()
-        arrays |= {f"optimizer/{entry}": rows.cpu().numpy().copy() for entry, rows in self._optimizer.items()}
-        return arrays, {**values, "trained": self.trained}
 
+    @abstractmethod
     def restore(self, arrays: Arrays, values: dict[str, Any]) -> None:
         """The inverse of `state`, on a stack of the same tickets."""
-        self.trained = values["trained"]
-        self.collector.restore(arrays, values, self.trained)
-        self._flat = torch.from_numpy(arrays["flat"].copy()).to(self.device)
-        for entry, rows in under(arrays, "optimizer/").items():
-            self._optimizer[entry] = torch.from_numpy(rows.copy()).to(self.device)
-
-
-def _row(weights: Weights, shapes: dict[str, torch.Size]) -> Tensor:
-    return weights["count"] if "count" in weights else flatten(weights, shapes)

@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
-from lth_core.experiment import MLP, Pruning
 from lth_core.models.mlp import ActorCritic, flatten, unflatten
+from lth_core.settings.networks import MLP
+from lth_core.settings.pruning import Pruning
 from lth_core.tickets.scope import prunable
 from tests.small import experiment, random_weights, stack, starts
 

@@ -6,8 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lth_core.experiment import MLP, Pruning
 from lth_core.models.mlp import ActorCritic
+from lth_core.settings.networks import MLP
+from lth_core.settings.pruning import Pruning
 from lth_core.tickets import mask as masks
 from lth_core.tickets.criteria import magnitude
 from lth_core.tickets.mask import keep_largest

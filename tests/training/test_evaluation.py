@@ -7,8 +7,8 @@ import torch
 from lth_core.experiment import Experiment
 from lth_core.randomness import stream_seed
 from lth_core.tasks import control
-from lth_core.training.evaluation import Interrupted, evaluate
-from lth_core.training.stack import Stack
+from lth_core.training.actor_critic import ActorCriticStack
+from lth_core.training.stack import Interrupted
 from tests.small import Memory, digest, experiment, stack, stack_run, starts
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*out of date:DeprecationWarning")
@@ -23,7 +23,7 @@ SETTINGS = {
 all_settings = pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
 
 
-def trained(settings: Experiment, tickets: list[int], updates: int = 8) -> Stack:
+def trained(settings: Experiment, tickets: list[int], updates: int = 8) -> ActorCriticStack:
     _, own = starts(settings, max(tickets) + 1)
     one = stack(settings, [own[t] for t in tickets])
     for _ in range(updates):
@@ -31,19 +31,19 @@ def trained(settings: Experiment, tickets: list[int], updates: int = 8) -> Stack
     return one
 
 
-def evaluated(settings: Experiment, one: Stack, rows: list[int]) -> dict[str, list[float]]:
-    found = evaluate(one, rows, settings.task.environment, lambda: True)
-    return {name: means.tolist() for name, means in found.items()}
+def evaluated(one: ActorCriticStack, rows: list[int]) -> dict[str, list[float]]:
+    found = one.evaluate(rows, lambda: True)
+    return {name: [means[name] for means in found] for name in found[0]}
 
 
 @all_settings
 def test_a_ticket_scores_the_same_alone_in_a_stack_and_again(settings: Experiment) -> None:
     together = trained(settings, list(range(7)))
-    found = evaluated(settings, together, [1, 5, 6])
+    found = evaluated(together, [1, 5, 6])
     assert set(found) == {"return/eval-sampled", "return/eval-greedy"}
-    assert found == evaluated(settings, together, [1, 5, 6])
+    assert found == evaluated(together, [1, 5, 6])
     for place, ticket in enumerate((1, 5, 6)):
-        alone = evaluated(settings, trained(settings, [ticket]), [0])
+        alone = evaluated(trained(settings, [ticket]), [0])
         assert {name: [means[place]] for name, means in found.items()} == alone
     assert found["return/eval-sampled"] != found["return/eval-greedy"] or settings is SETTINGS["one by one"]
 
@@ -51,7 +51,7 @@ def test_a_ticket_scores_the_same_alone_in_a_stack_and_again(settings: Experimen
 @all_settings
 def test_it_leaves_no_trace_in_the_training(settings: Experiment) -> None:
     one, other = trained(settings, [0, 1]), trained(settings, [0, 1])
-    evaluated(settings, one, [0, 1])
+    evaluated(one, [0, 1])
     one.update()
     other.update()
     assert [digest(one, t) for t in (0, 1)] == [digest(other, t) for t in (0, 1)]
@@ -70,19 +70,19 @@ def test_a_greedy_score_is_the_mean_of_first_episodes_played_one_after_the_other
         returns[~over] += step.rewards[0, ~over]
         over |= (step.terminated | step.truncated)[0]
         seen = step.observations
-    assert evaluated(settings, one, [0])["return/eval-greedy"] == [returns.mean()]
+    assert evaluated(one, [0])["return/eval-greedy"] == [returns.mean()]
 
 
 def test_observations_are_normalised_as_at_the_end_of_training() -> None:
     settings = SETTINGS["Pendulum, ppo"]
     one = trained(settings, [0, 1])
-    before = evaluated(settings, one, [1])
+    before = evaluated(one, [1])
     assert one.collector._seen is not None
     one.collector._seen.mean[1] += 0.5
-    assert evaluated(settings, one, [1]) != before
+    assert evaluated(one, [1]) != before
     one.collector._seen.mean[1] -= 0.5
     one.collector._seen.mean[0] += 0.5
-    assert evaluated(settings, one, [1]) == before
+    assert evaluated(one, [1]) == before
 
 
 def test_no_episodes_no_evaluation() -> None:
@@ -101,4 +101,4 @@ def test_a_stop_during_it_ends_the_run_without_a_result() -> None:
     assert not sink.results
     assert not sink.records
     with pytest.raises(Interrupted):
-        evaluate(stack(settings, own), [0], "CartPole-v1", lambda: False)
+        stack(settings, own).evaluate([0], lambda: False)

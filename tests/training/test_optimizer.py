@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lth_core.experiment import A2C
+from lth_core.settings.reinforcement import A2C
 from lth_core.training import optimizer
 
 

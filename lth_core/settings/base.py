@@ -1,0 +1,71 @@
+"""Base of every table of an experiment file, and the kinds of numbers that its fields take. Knows no task."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[int, Field(gt=0, le=10**12)]
+# A layer of one unit would be a product with a single column, which rounds differently alone than in a stack.
+Width = Annotated[int, Field(ge=2, le=65_536)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    """Base of every table of the file: immutable, strict about types, unknown fields refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class TaskSection(Section):
+    """Base of every kind of `[task]`.
+
+    score: the metric that a finished trial is judged by; curve: the one drawn while it trains. networks and
+    algorithms: the kinds of `[model]` and `[training]` that fit, the default first.
+    """
+
+    score: ClassVar[str]
+    curve: ClassVar[str]
+    higher_is_better: ClassVar[bool]
+    networks: ClassVar[tuple[str, ...]]
+    algorithms: ClassVar[tuple[str, ...]]
+
+    @property
+    def subject(self) -> str:
+        """What the task is about in a word or two, as tables show it: an environment, a game, a corpus."""
+        raise NotImplementedError
+
+
+class NetworkSection(Section):
+    """Base of every kind of `[model]`.
+
+    groups: names by which parameters are pruned or kept. everything: sets of groups that leave nothing to prune
+    when all of them are kept. largest_stack: tickets that are trained together at most.
+    """
+
+    groups: ClassVar[tuple[str, ...]]
+    everything: ClassVar[tuple[frozenset[str], ...]]
+    largest_stack: ClassVar[int]
+
+    @property
+    def summary(self) -> str:
+        """The network in a few words."""
+        raise NotImplementedError
+
+
+class TrainingSection(Section):
+    """Base of every kind of `[training]`: how long, in which unit, how fast, and what is kept on the way.
+
+    length, and the points of `[rewinding]`, count what `unit` says of one ticket; record_every and
+    checkpoint_every count its steps, which `steps` names. Each is reached at the end of the first update at or
+    after it. learning_rate_end is the fraction left at the end of a linear schedule.
+    """
+
+    unit: str
+    length: Positive
+    learning_rate: PositiveFloat
+    learning_rate_schedule: str
+    record_every: Positive
+    checkpoint_every: Positive
+    steps: ClassVar[str]

@@ -1,0 +1,32 @@
+"""What is pruned, and where tickets are rewound to: `[pruning]` and `[rewinding]`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from lth_core.settings.base import Fraction, Positive, Section
+
+
+class Pruning(Section):
+    """What is pruned, how much a round and for how many rounds (paper, section 3.1 and equation 1)."""
+
+    fraction: Fraction = 0.2
+    rounds: Annotated[int, Field(gt=0, le=200)] = 20
+    criterion: Literal["magnitude"] = "magnitude"
+    scope: Literal["global", "layerwise"] = "global"
+    keep: tuple[str, ...] = ()
+    fractions: dict[str, Fraction] = Field(default_factory=dict)
+
+    def density(self, round: int, group: str | None = None) -> float:
+        """Fraction that remains after `round` rounds, (1-p)^k; `group` selects a per-group fraction."""
+        fraction = self.fraction if group is None else self.fractions[group]
+        return float((1.0 - fraction) ** round)
+
+
+class Rewinding(Section):
+    """The triple of rewinding: weights ranked at, weights reset to, schedule reset to."""
+
+    prune_from: Literal["final"] | Positive = "final"
+    weights: Annotated[int, Field(ge=0)] = 0
+    schedule: Literal["start", "rewind", "end"] = "start"
+    optimizer: Literal["fresh", "rewind"] = "fresh"

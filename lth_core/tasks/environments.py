@@ -1,0 +1,51 @@
+"""The environments of a stack, whatever the task: what a training may ask of them, and where they are made."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy.typing as npt
+
+from lth_core.settings.tasks import ControlTask, Task
+from lth_core.tasks import control
+from lth_core.tasks.step import Step
+
+Array = npt.NDArray[Any]
+
+
+class Environments(Protocol):
+    """The environments of a stack."""
+
+    inputs: int
+    actions: int
+    continuous: bool
+    """Whether actions are numbers, as many as `actions`, or one of so many choices."""
+    limit: int
+    """Steps after which an episode is truncated."""
+
+    def reset(self) -> Array:
+        """Start a first episode everywhere; observations (T, E, D)."""
+
+    def step(self, actions: Array) -> Step:
+        """Act; actions (T, E) int64, or (T, E, actions) float32 where [-1, 1] is the whole box (see spaces.Actions)."""
+
+    def keep(self, tickets: Sequence[int]) -> None:
+        """Drop all tickets but these."""
+
+    def state(self) -> tuple[dict[str, Array], dict[str, Any]] | None:
+        """Everything that the future depends on, as arrays and JSON values; None where that cannot be had."""
+
+    def restore(self, arrays: dict[str, Array], values: dict[str, Any]) -> Array:
+        """The inverse of `state`; returns the current observations."""
+
+    def restart(self, step: int) -> Array:
+        """New episodes from a seed derived from `step`, for environments whose state cannot be saved."""
+
+
+def make(task: Task, seeds: Sequence[int], count: int) -> Environments:
+    """The environments of tickets with these chain seeds, `count` for each.
+
+    Raises InputError where they cannot be made, naming what to install if that is the reason.
+    """
+    if isinstance(task, ControlTask):
+        return control.make(task.environment, seeds, count)
+    raise TypeError(f"{task.kind} has no environments")

@@ -1,0 +1,20 @@
+"""What tickets need to know of a network: its parameters' names, shapes and groups, and how it starts."""
+
+from typing import Protocol
+
+import torch
+
+from lth_core.tickets.mask import Weights
+
+
+class Network(Protocol):
+    """Any network. A parameter that is used in several places (tied) stands once."""
+
+    def shapes(self) -> dict[str, torch.Size]:
+        """Parameter names and shapes, in the order in which they are stored."""
+
+    def groups(self) -> dict[str, frozenset[str]]:
+        """The groups of each parameter, in the same order, by which experiments keep or prune it."""
+
+    def initialise(self, seed: int) -> Weights:
+        """Fresh float32 parameters."""
