@@ -164,7 +164,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
     """A small JSON file that another process replaces atomically; None while there is none."""
     try:
         found = json.loads(path.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

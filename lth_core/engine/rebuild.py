@@ -19,6 +19,7 @@ from lth_core.store import metrics, queue
 from lth_core.store.database import Database
 from lth_core.store.events_file import read_scalars
 from lth_core.store.metrics import Point
+from lth_core.store.queue import NONSENSE
 from lth_core.store.records import read_from
 from lth_core.store.tensors import file_sha256, read_card
 from lth_core.store.workspace import Workspace
@@ -73,8 +74,9 @@ def _specs(workspace: Workspace, found: Rebuilt) -> Iterable[BatchSpec]:
             planned = {trial.key for trial in plan(spec.experiment)}
             if not planned.issuperset(trial.key for trial in spec.trials):
                 raise ValueError("names trials that its experiment has not")
+            workspace.inside(spec.tensorboard)
             yield spec
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, *NONSENSE) as error:
             found.unreadable += (f"{folder.name}/spec.json: {one_line(error, 120)}",)
 
 
@@ -147,7 +149,7 @@ def _records(path: Path) -> Iterable[dict[str, Any]]:
 def _take_over(connection: sqlite3.Connection, job: int, record: dict[str, Any]) -> None:
     try:
         queue.ingest(connection, job, record)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, sqlite3.IntegrityError):
+    except NONSENSE:
         queue.add_event(connection, "bad record", f"a record was left out: {one_line(json.dumps(record), 80)}", job)
 
 
