@@ -154,6 +154,31 @@ def export_ticket(
     run(job, arm, round, seed, out, workspace)
 
 
+@app.command()
+def doctor(
+    workspace: Folder = WORKSPACE,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Make a lost database again; have damaged trials count as failed.")
+    ] = False,
+) -> None:
+    """Look over a workspace and this machine. Exit codes: 0 nothing is wrong, 1 something is."""
+    from lth_core.cli.doctor import doctor as run
+
+    sys.exit(run(workspace, repair=repair))
+
+
+@app.command()
+def gc(
+    workspace: Folder = WORKSPACE,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove; without it only show what would be freed.")] = False,
+    cancelled: Annotated[bool, typer.Option(help="Also the tensors of cancelled jobs.")] = False,
+) -> None:
+    """Show, or remove, what nothing needs any more: checkpoints and tensors that no trial goes on from or names."""
+    from lth_core.cli.gc import gc as run
+
+    run(workspace, yes=yes, cancelled=cancelled)
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         from lth_core import __version__

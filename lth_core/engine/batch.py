@@ -137,8 +137,9 @@ class BatchFolder:
 
     def delete_checkpoints(self) -> None:
         """Nobody will go on from them: the batch is over."""
-        for checkpoint in self.folder.glob("attempt-*/step-*.safetensors*"):
-            checkpoint.unlink(missing_ok=True)
+        for attempt in self.attempts():
+            for checkpoint in attempt.glob("step-*.safetensors*"):
+                checkpoint.unlink(missing_ok=True)
 
     def is_current(self, number: int) -> bool:
         """Whether attempt `number` may still publish."""
@@ -155,15 +156,15 @@ class BatchFolder:
             file.write(f"engine: {sentence}\n")
 
     def attempts(self) -> list[Path]:
-        """Folders of all attempts."""
-        return [path for path in self.folder.iterdir() if path.name.startswith("attempt-")]
+        """Folders of all attempts; a link is none."""
+        return [p for p in self.folder.iterdir() if p.name.startswith("attempt-") and not p.is_symlink()]
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
     """A small JSON file that another process replaces atomically; None while there is none."""
     try:
         found = json.loads(path.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

@@ -11,6 +11,7 @@ from lth_core.experiment import Experiment
 from lth_core.plan import TrialKey
 from lth_core.store import queue
 from lth_core.store.database import Database
+from lth_core.store.queue import NONSENSE
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
 
@@ -99,7 +100,7 @@ class Dispatcher:
             # Before anything is written down: a folder without its specification must not count as begun.
             if row is not None and row["attempt"] == 0:
                 folder.create(spec)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except NONSENSE as error:
             with self._database.transaction() as connection:
                 job = connection.execute("SELECT job FROM batches WHERE id = ?", (batch,)).fetchone()["job"]
                 queue.cancel_trials(connection, job)

@@ -10,6 +10,7 @@ from lth_core.engine.retry import Decision, decide
 from lth_core.engine.space import Space
 from lth_core.store import queue
 from lth_core.store.database import Database
+from lth_core.store.queue import NONSENSE
 from lth_core.store.records import read_from
 from lth_core.store.workspace import Workspace
 
@@ -67,7 +68,7 @@ class Intake:
         """One record; one that makes no sense is noted and left, so that it cannot stop the queue."""
         try:
             queue.ingest(connection, job, record)
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, sqlite3.IntegrityError) as error:
+        except NONSENSE as error:
             queue.add_event(connection, "bad record", f"a record was left out: {type(error).__name__} {error}", job)
 
     def end(self, ended: Ended) -> None:

@@ -4,15 +4,13 @@ import json
 import sqlite3
 from typing import Any
 
-from pydantic import ValidationError
-
 from lth_core.engine.launchers.local import LocalLauncher
 from lth_core.engine.provenance import provenance
-from lth_core.errors import InputError
 from lth_core.experiment import Experiment
 from lth_core.store import commands, queue
 from lth_core.store.commands import Command
 from lth_core.store.database import Database
+from lth_core.store.queue import NONSENSE
 
 _ACCEPTED = {
     "pause": ("queued", "running"),
@@ -36,7 +34,7 @@ class Wishes:
             try:
                 with self._database.transaction() as connection:
                     self._answer(connection, command, self._act(connection, command))
-            except (KeyError, ValueError, TypeError, OverflowError, ValidationError, InputError) as error:
+            except NONSENSE as error:
                 with self._database.transaction() as connection:
                     self._answer(connection, command, {"error": f"{command.kind}: {type(error).__name__}: {error}"})
 

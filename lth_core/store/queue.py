@@ -5,11 +5,18 @@ import sqlite3
 import time
 from typing import Any
 
+from lth_core.errors import InputError
 from lth_core.experiment import Experiment
 from lth_core.plan import TrialKey, plan
 from lth_core.store import metrics
 from lth_core.store.metrics import Point
 from lth_core.text import one_line
+
+NONSENSE = (
+    KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, InputError,
+    sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.DataError,
+)  # fmt: skip
+"""What reading or storing a record, a wish or a specification raises that makes no sense; never a fault of the disk."""
 
 
 def add_event(

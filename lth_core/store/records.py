@@ -48,7 +48,7 @@ def read_from(path: Path, offset: int) -> tuple[list[dict[str, Any]], int]:
     for line in content[:end].splitlines():
         try:
             record = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(record, dict):
             records.append(record)

@@ -19,6 +19,7 @@ from safetensors.numpy import load, save
 
 Arrays = dict[str, npt.NDArray[Any]]
 _CHECKPOINT = re.compile(r"step-(\d{12})\.([0-9a-f]{64})\.safetensors")
+_LARGEST_HEADER = 100_000_000
 
 
 class DamagedFile(Exception):
@@ -75,6 +76,23 @@ def load_tensors(path: Path, sha256: str) -> tuple[Arrays, dict[str, Any]]:
     return _parse(path, content)
 
 
+def file_sha256(path: Path) -> str:
+    """The checksum of a file as it lies there."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_card(path: Path) -> dict[str, Any] | None:
+    """The JSON values of a tensor file, without its arrays; None where it is no such file."""
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            found = json.loads(json.loads(file.read(min(length, _LARGEST_HEADER)))["__metadata__"]["values"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def save_checkpoint(folder: Path, step: int, arrays: Mapping[str, npt.NDArray[Any]], values: Mapping[str, Any]) -> Path:
     """Write a checkpoint whose name carries its checksum, and delete all but the two newest."""
     content = _serialise(arrays, values)
@@ -113,6 +131,6 @@ def _parse(path: Path, content: bytes) -> tuple[Arrays, dict[str, Any]]:
         arrays = load(content)
         length = int.from_bytes(content[:8], "little")
         values = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["values"])
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DamagedFile(f"{path.name}: not a tensor file of this program ({type(error).__name__})") from None
     return {name: array.copy() for name, array in arrays.items()}, values

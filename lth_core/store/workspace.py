@@ -42,7 +42,10 @@ class Workspace:
 
     def inside(self, relative: str) -> Path:
         """A path stored relative to the workspace; raises ValueError if it leads outside of it."""
-        path = (self.folder / relative).resolve()
+        try:
+            path = (self.folder / relative).resolve()
+        except (OSError, RuntimeError) as error:  # too long, or links in a circle
+            raise ValueError(f"path cannot be followed: {one_line(relative, 80)!r} ({type(error).__name__})") from None
         if not path.is_relative_to(self.folder.resolve()):
             raise ValueError(f"path leaves the workspace: {relative!r}")
         return path

@@ -70,7 +70,7 @@ class Run:
             )  # fmt: skip
         return self.process
 
-    def finish(self, code: int = 0, seconds: float = 200) -> None:
+    def finish(self, code: int = 0, seconds: float = 300) -> None:
         """Go on, if nothing runs, and wait for this exit code."""
         process = self.process if self.process is not None and self.process.poll() is None else self.start()
         assert process.wait(timeout=seconds) == code, self.output.read_text()[-3000:]

@@ -85,10 +85,8 @@ def test_a_single_ticket_that_does_not_fit_is_tried_alone_and_fails(make_run: Ca
 def cgroup() -> Iterator[Path]:
     """A memory cgroup of our own; skips where none can be made."""
     name = f"lth-test-{os.getpid()}"
-    for folder, limit in (
-        (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"),
-        (Path("/sys/fs/cgroup"), "memory.max"),
-    ):
+    version_1 = Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"
+    for folder, limit in (version_1, (Path("/sys/fs/cgroup"), "memory.max")):
         made = folder / name
         try:
             made.mkdir()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.faults.runs import Run, assert_whole, short
@@ -75,7 +76,7 @@ def test_a_frozen_engine_keeps_its_lease_and_nothing_runs_twice(
     first = run.start()
     assert run.moved_on()
     first.send_signal(signal.SIGSTOP)
-    run.until(lambda: "T (stopped)" in open(f"/proc/{first.pid}/status").read(), 5)  # noqa: SIM115
+    run.until(lambda: psutil.Process(first.pid).status() == psutil.STATUS_STOPPED, 5)
     workers = {worker.pid for worker in run.workers()}
     second = run.start()
     run.until(lambda: run.said("following it"), 30)

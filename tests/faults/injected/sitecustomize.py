@@ -80,7 +80,7 @@ def kill_at(killer: Killer) -> None:
         return real_replace(self, target)
 
     def fsync(descriptor):
-        killer.hit("before fsync", os.readlink(f"/proc/self/fd/{descriptor}"))
+        killer.hit("before fsync", str(Path(f"/proc/self/fd/{descriptor}").readlink()))
         return real_fsync(descriptor)
 
     def sync_folder(folder):

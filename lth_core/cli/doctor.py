@@ -1,0 +1,69 @@
+"""`lth doctor`: look over a workspace and the machine; with --repair make again what can be made again."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from lth_core.cli.console import make_console
+from lth_core.engine import health
+from lth_core.engine.health import Finding
+from lth_core.engine.lease import Lease, LeaseHeld
+from lth_core.errors import InputError
+from lth_core.store.database import Database
+from lth_core.store.workspace import Workspace
+from lth_core.text import one_line
+
+_MARKS = {"good": ("✓", "green"), "note": ("-", "yellow"), "bad": ("✗", "red")}
+
+
+def doctor(folder: Path, *, repair: bool) -> int:
+    """Print findings; returns 0 if nothing is wrong (any more), else 1."""
+    console = make_console()
+    workspace = Workspace(folder)
+    for finding in health.machine():
+        _print(console, finding)
+    if not folder.is_dir():
+        console.print(f"{one_line(folder)}: there is no workspace here yet", markup=False, highlight=False)
+        return 0
+    if repair:
+        _repair(console, workspace)
+    findings = [health.disk(workspace), *health.database(workspace)]
+    for finding in findings:
+        _print(console, finding)
+    bad = any(finding.state == "bad" for finding in findings)
+    if bad and not repair:
+        console.print("`lth doctor --repair` makes again what can be made again", markup=False, highlight=False)
+    return int(bad)
+
+
+def _repair(console: Console, workspace: Workspace) -> None:
+    workspace.create()
+    try:
+        lease = Lease(workspace.lease)
+    except LeaseHeld as held:
+        raise InputError(f"{held}; repair when it has ended") from None
+    try:
+        if any(f.what == "database" and f.state == "bad" for f in health.database(workspace)):
+            found = health.remake_database(workspace)
+            for sentence in found.unreadable:
+                _print(console, Finding("rebuilt", "note", f"left out: {sentence}"))
+            _print(console, Finding("rebuilt", "good", (
+                f"{found.jobs} jobs, {found.trials} trials ({found.done} done), {found.points:,} points of curves, "
+                f"{found.from_tensorboard:,} of them from TensorBoard's files; jobs that are not over are paused"
+            )))  # fmt: skip
+        database = Database(workspace.database, writer=True)
+        try:
+            count = health.fail_damaged(workspace, database)
+        finally:
+            database.close()
+        if count:
+            sentence = f"{count} trials with damaged files now count as failed: retry their jobs to train them again"
+            _print(console, Finding("repaired", "good", sentence))
+    finally:
+        lease.release()
+
+
+def _print(console: Console, finding: Finding) -> None:
+    mark, style = _MARKS[finding.state]
+    console.print(mark, end=" ", style=style)
+    console.print(f"{finding.what:<9} {one_line(finding.sentence)}", markup=False, highlight=False, soft_wrap=True)

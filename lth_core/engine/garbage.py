@@ -1,0 +1,92 @@
+"""What a workspace holds that nothing needs any more. Finds it and removes it; what a trial or a report names stays.
+
+A ticket is a mask and start weights: both are derived from its trial's file and its seed's dense run, so the file of
+every finished trial stays, of all rounds and arms. What goes: checkpoints that no batch goes on from, tensor files that
+no trial names, what was set aside as damaged or foreign, and, where asked for, the tensors of cancelled jobs.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lth_core.store.database import Database
+from lth_core.store.workspace import Workspace
+
+_ASIDE = re.compile(r"\d{6,12}\.aside-\d+")
+_BATCH = re.compile(r"\d{6,12}")
+_CHECKPOINT = re.compile(r"step-\d{12}\.[0-9a-f]{64}\.safetensors(\.damaged)?")
+_TENSORS = re.compile(r"trial-\d+\.safetensors")
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """A file that can go, its bytes, and why; `trial` where a trial of a cancelled job loses its result by it."""
+
+    path: Path
+    bytes: int
+    why: str
+    trial: int | None = None
+
+
+def find(workspace: Workspace, database: Database, *, cancelled: bool) -> list[Garbage]:
+    """All that can go, in the order of the paths. Nothing outside of the workspace, and no link, is ever among it."""
+    rows = database.rows(
+        "SELECT t.id, t.tensors, j.state FROM trials t JOIN jobs j ON j.id = t.job WHERE t.tensors IS NOT NULL"
+    )
+    named = {row["tensors"]: (int(row["id"]), str(row["state"])) for row in rows}
+    states = {row["id"]: row["state"] for row in database.rows("SELECT id, state FROM batches")}
+    found = []
+    for path, why, trial in _candidates(workspace, named, states, cancelled):
+        plain = path.resolve() == workspace.folder.resolve() / path.relative_to(workspace.folder)  # no link on the way
+        if plain and path.is_file():
+            found.append(Garbage(path, path.stat().st_size, why, trial))
+    return sorted(found, key=lambda one: one.path)
+
+
+def _candidates(
+    workspace: Workspace, named: dict[str, tuple[int, str]], states: dict[int, str], cancelled: bool
+) -> Iterator[tuple[Path, str, int | None]]:
+    for folder in workspace.batches.iterdir():
+        if folder.is_symlink() or not folder.is_dir():
+            continue
+        if _ASIDE.fullmatch(folder.name):
+            for path in folder.rglob("*"):
+                yield path, "belonged to a database that is gone", None
+        elif _BATCH.fullmatch(folder.name) and int(folder.name) in states:
+            goes_on = states[int(folder.name)] in ("pending", "running")
+            for path in folder.glob("attempt-*/*"):
+                yield from _of_an_attempt(workspace, path, named, goes_on, cancelled)
+    for path in workspace.folder.glob("workspace.sqlite*.damaged-*"):
+        yield path, "a damaged database that was made again", None
+
+
+def _of_an_attempt(
+    workspace: Workspace, path: Path, named: dict[str, tuple[int, str]], goes_on: bool, cancelled: bool
+) -> Iterator[tuple[Path, str, int | None]]:
+    if _CHECKPOINT.fullmatch(path.name):
+        if path.name.endswith(".damaged"):
+            yield path, "a damaged checkpoint", None
+        elif not goes_on:
+            yield path, "a checkpoint of a batch that is over", None
+    elif _TENSORS.fullmatch(path.name):
+        row = named.get(str(path.relative_to(workspace.folder)))
+        if row is None and not goes_on:
+            yield path, "tensors that no trial names", None
+        elif row is not None and cancelled and row[1] == "cancelled":
+            yield path, "tensors of a cancelled job", row[0]
+
+
+def remove(workspace: Workspace, database: Database, garbage: list[Garbage]) -> int:
+    """Remove these; returns the bytes freed. Trials of cancelled jobs lose their result first, then their file."""
+    with database.transaction() as connection:
+        connection.executemany(
+            "UPDATE trials SET state = 'cancelled', tensors = NULL, sha256 = NULL, score = NULL WHERE id = ?",
+            [(one.trial,) for one in garbage if one.trial is not None],
+        )
+    for one in garbage:
+        one.path.unlink(missing_ok=True)
+    for folder in sorted(workspace.batches.glob("*.aside-*/**"), reverse=True):
+        if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
+            folder.rmdir()
+    return sum(one.bytes for one in garbage)

@@ -1,0 +1,145 @@
+"""Looking over a workspace and the machine, and repairing what can be made again. Prints nothing."""
+
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import util
+from pathlib import Path
+from typing import Literal
+
+from lth_core.engine.provenance import provenance
+from lth_core.engine.rebuild import Rebuilt, rebuild
+from lth_core.engine.slots import find_slots
+from lth_core.errors import InputError
+from lth_core.store import queue
+from lth_core.store.database import Database, on_network_filesystem
+from lth_core.store.tensors import file_sha256
+from lth_core.store.workspace import Workspace
+from lth_core.text import one_line
+
+LITTLE = 1_000_000_000
+"""Bytes of free disk below which this is worth a word."""
+_KEPT = ("sqlite", "sqlite-wal", "sqlite-shm")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at: how it is, in a sentence."""
+
+    what: str
+    state: Literal["good", "note", "bad"]
+    sentence: str
+
+
+def machine() -> Iterator[Finding]:
+    """Versions, devices, environments and data that experiments can use here."""
+    facts = provenance("", [])
+    versions = ", ".join(f"{name} {version or 'missing'}" for name, version in facts["packages"].items())
+    missing = [name for name, version in facts["packages"].items() if version is None]
+    yield Finding("versions", "bad" if missing else "good", f"lth {facts['lth']}, Python {facts['python']}, {versions}")
+    try:
+        slots = find_slots()
+        devices = ", ".join(dict.fromkeys(slot.device for slot in slots))
+        yield Finding("devices", "good", f"{devices}: {len(slots)} slots by default")
+    except InputError as error:
+        yield Finding("devices", "bad", str(error))
+    yield _roms()
+    extras = {"box2d": "Box2D", "mujoco": "MuJoCo", "datasets": "data sets from a hub"}
+    for module, what in extras.items():
+        there = util.find_spec(module) is not None
+        yield Finding("extras", "good" if there else "note", f"{what}: {'installed' if there else 'not installed'}")
+    text = util.find_spec("pydoc_data.topics") is not None
+    yield Finding("datasets", "good" if text else "note", f"built-in text: {'there' if text else 'not there'}")
+
+
+def _roms() -> Finding:
+    found = util.find_spec("ale_py")
+    folder = None if found is None or found.origin is None else Path(found.origin).with_name("roms")
+    count = len(list(folder.glob("*.bin"))) if folder is not None and folder.is_dir() else 0
+    return Finding("ROMs", "good" if count else "note", f"{count} Atari games" if count else "none: pip install ale-py")
+
+
+def disk(workspace: Workspace) -> Finding:
+    """How much room there is."""
+    free = shutil.disk_usage(workspace.folder).free
+    kind = ", a network filesystem: slower, and safe" if on_network_filesystem(workspace.folder) else ""
+    return Finding("disk", "good" if free > LITTLE else "note", f"{free / 1e9:,.1f} GB free{kind}")
+
+
+def database(workspace: Workspace) -> Iterator[Finding]:
+    """Whether the database can be read, and is whole in itself."""
+    try:
+        opened = Database(workspace.database, writer=False)
+    except InputError as error:
+        yield Finding("database", "bad", str(error))
+        return
+    try:
+        said = [row[0] for row in opened.rows("PRAGMA integrity_check(5)")]
+        orphans = opened.rows("PRAGMA foreign_key_check")
+        if said != ["ok"] or orphans:
+            rows = f"{len(orphans)} rows that belong to nothing"
+            yield Finding("database", "bad", rows if said == ["ok"] else one_line("; ".join(said)))
+            return
+        count = opened.rows("SELECT (SELECT COUNT(*) FROM jobs), (SELECT COUNT(*) FROM metrics)")[0]
+        yield Finding("database", "good", f"whole; {count[0]:,} jobs, {count[1]:,} points of curves")
+        yield from _tensors(workspace, opened)
+    except sqlite3.DatabaseError as error:
+        yield Finding("database", "bad", one_line(error))
+    finally:
+        opened.close()
+
+
+def _tensors(workspace: Workspace, opened: Database) -> Iterator[Finding]:
+    """Whether the files of finished trials are what their checksums say."""
+    damaged = damaged_trials(workspace, opened)
+    count = opened.rows("SELECT COUNT(*) FROM trials WHERE tensors IS NOT NULL")[0][0]
+    for _, sentence in damaged[:20]:
+        yield Finding("tensors", "bad", sentence)
+    if len(damaged) > 20:
+        yield Finding("tensors", "bad", f"and {len(damaged) - 20} more")
+    if not damaged:
+        yield Finding("tensors", "good", f"{count:,} files are what their checksums say")
+
+
+def damaged_trials(workspace: Workspace, opened: Database) -> list[tuple[int, str]]:
+    """Finished trials whose file is missing or changed, with a sentence each."""
+    found = []
+    rows = opened.rows("SELECT id, job, arm, round, seed, tensors, sha256 FROM trials WHERE state = 'done' ORDER BY id")
+    for row in rows:
+        name = f"job {row['job']}: {one_line(row['arm'], 80)} round {row['round']} seed {row['seed']}"
+        try:
+            path = workspace.inside(row["tensors"] or "")
+            if file_sha256(path) != row["sha256"]:
+                found.append((row["id"], f"{name}: its file has changed since it was written"))
+        except (OSError, ValueError) as error:
+            found.append((row["id"], f"{name}: {one_line(error, 120)}"))
+    return found
+
+
+def fail_damaged(workspace: Workspace, opened: Database) -> int:
+    """Have finished trials whose files are damaged count as failed, so that a retry trains them again; how many."""
+    damaged = damaged_trials(workspace, opened)
+    with opened.transaction() as connection:
+        for trial, sentence in damaged:
+            job = connection.execute("SELECT job FROM trials WHERE id = ?", (trial,)).fetchone()["job"]
+            queue.fail_trial(connection, trial, "its file is damaged; retry trains it again")
+            queue.add_event(connection, "damaged", sentence, job, trial)
+            connection.execute("UPDATE jobs SET state = 'failed', error = ? WHERE id = ? AND state = 'done'",
+                               ("files of finished trials are damaged; retry trains them again", job))  # fmt: skip
+    return len(damaged)
+
+
+def remake_database(workspace: Workspace) -> Rebuilt:
+    """Set a damaged database aside, if there is one, and make it again from what lies beside it."""
+    aside = f".damaged-{time.time_ns()}"
+    for kind in _KEPT:
+        path = workspace.folder / f"workspace.{kind}"
+        if path.exists():
+            path.rename(path.with_name(path.name + aside))
+    opened = Database(workspace.database, writer=True)
+    try:
+        return rebuild(workspace, opened)
+    finally:
+        opened.close()

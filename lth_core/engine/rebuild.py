@@ -1,0 +1,185 @@
+"""Making a lost database again from what lies beside it: batches' folders, and TensorBoard's files for curves.
+
+Jobs and trials come from the batches' specifications, results, audits and layers from their records. Where records
+are gone too, curves and scores come from the event files, in single precision. What no file tells is lost: the order
+of the queue, events, jobs that never started, and what a job ran with.
+"""
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lth_core.engine.batch import BatchFolder, BatchSpec, TrialSpec
+from lth_core.plan import TrialKey, plan
+from lth_core.store import metrics, queue
+from lth_core.store.database import Database
+from lth_core.store.events_file import read_scalars
+from lth_core.store.metrics import Point
+from lth_core.store.queue import NONSENSE
+from lth_core.store.records import read_from
+from lth_core.store.tensors import file_sha256, read_card
+from lth_core.store.workspace import Workspace
+from lth_core.text import one_line
+
+_BATCH, _ATTEMPT = re.compile(r"\d{6,12}"), re.compile(r"attempt-(\d{1,9})")
+_LAST_WORDS = "rebuilt by `lth doctor`: it goes on when it is resumed"
+
+
+@dataclass
+class Rebuilt:
+    """How much was found, and what could not be read."""
+
+    jobs: int = 0
+    trials: int = 0
+    done: int = 0
+    points: int = 0
+    from_tensorboard: int = 0
+    unreadable: tuple[str, ...] = ()
+
+
+def rebuild(workspace: Workspace, database: Database) -> Rebuilt:
+    """Fill an empty database of the workspace; all or nothing."""
+    found = Rebuilt()
+    specs = list(_specs(workspace, found))
+    with database.transaction() as connection:
+        for job in sorted({spec.job for spec in specs}):
+            _add_job(connection, [spec for spec in specs if spec.job == job])
+        _name_the_rest(connection, specs)
+        for spec in specs:
+            _add_batch(connection, workspace, spec, found)
+        for job in sorted({spec.job for spec in specs}):
+            connection.execute("UPDATE trials SET state = 'waiting' WHERE job = ? AND state = 'running'", (job,))
+            connection.execute("UPDATE jobs SET state = 'paused', error = ? WHERE id = ?", (_LAST_WORDS, job))
+            queue.settle_job(connection, job)
+        counts = "SELECT (SELECT COUNT(*) FROM jobs), COUNT(*), TOTAL(state = 'done') FROM trials"
+        found.jobs, found.trials, found.done = map(int, connection.execute(counts).fetchone())
+        found.points = connection.execute("SELECT COUNT(*) FROM metrics").fetchone()[0]
+        queue.add_event(connection, "rebuilt", f"{found.jobs} jobs with {found.trials} trials read from their folders")
+    return found
+
+
+def _specs(workspace: Workspace, found: Rebuilt) -> Iterable[BatchSpec]:
+    """Specifications in the order of the batches; those that make no sense are named in `found`."""
+    for folder in sorted(workspace.batches.iterdir(), key=lambda path: path.name):
+        if not _BATCH.fullmatch(folder.name) or folder.is_symlink():
+            continue
+        try:
+            spec = BatchFolder(folder).spec()
+            if spec.batch != int(folder.name):
+                raise ValueError(f"names batch {spec.batch}")
+            planned = {trial.key for trial in plan(spec.experiment)}
+            if not planned.issuperset(trial.key for trial in spec.trials):
+                raise ValueError("names trials that its experiment has not")
+            workspace.inside(spec.tensorboard)
+            yield spec
+        except (OSError, *NONSENSE) as error:
+            found.unreadable += (f"{folder.name}/spec.json: {one_line(error, 120)}",)
+
+
+def _add_job(connection: sqlite3.Connection, specs: list[BatchSpec]) -> None:
+    """The job under its old number; trials that no batch names get numbers later."""
+    spec = specs[-1]
+    number = queue.add_job(connection, spec.experiment, "", {"rebuilt": True})
+    # Its own number, and its trials': `add_job` has counted from what the empty tables hold.
+    connection.execute("DELETE FROM waits WHERE trial IN (SELECT id FROM trials WHERE job = ?)", (number,))
+    connection.execute("DELETE FROM trials WHERE job = ?", (number,))
+    connection.execute("DELETE FROM events WHERE job = ?", (number,))
+    connection.execute("UPDATE jobs SET id = ?, state = 'queued' WHERE id = ?", (spec.job, number))
+    for one in specs:
+        connection.executemany(
+            "INSERT OR IGNORE INTO trials (id, job, arm, round, seed, state) VALUES (?, ?, ?, ?, ?, 'waiting')",
+            [(t.id, spec.job, t.key.arm, t.key.round, t.key.seed) for t in one.trials],
+        )
+
+
+def _name_the_rest(connection: sqlite3.Connection, specs: list[BatchSpec]) -> None:
+    """Trials that were never begun, and what each trial waits for."""
+    for job, experiment in {spec.job: spec.experiment for spec in specs}.items():
+        planned = plan(experiment)
+        connection.executemany(
+            "INSERT OR IGNORE INTO trials (job, arm, round, seed, state) VALUES (?, ?, ?, ?, 'waiting')",
+            [(job, t.key.arm, t.key.round, t.key.seed) for t in planned],
+        )
+        rows = connection.execute("SELECT id, arm, round, seed FROM trials WHERE job = ?", (job,)).fetchall()
+        ids = {TrialKey(row["round"], row["arm"], row["seed"]): row["id"] for row in rows}
+        connection.executemany(
+            "INSERT INTO waits (trial, waits_for) VALUES (?, ?)",
+            [(ids[t.key], ids[parent]) for t in planned for parent in t.waits_for],
+        )
+
+
+def _add_batch(connection: sqlite3.Connection, workspace: Workspace, spec: BatchSpec, found: Rebuilt) -> None:
+    """A batch, and what its attempts have published; one that is not over goes on from its checkpoint."""
+    folder = BatchFolder(workspace.batch(spec.batch))
+    attempts = sorted(int(m[1]) for path in folder.folder.iterdir() if (m := _ATTEMPT.fullmatch(path.name)))
+    connection.execute(
+        "INSERT INTO batches (id, job, state, attempt) VALUES (?, ?, 'pending', ?)",
+        (spec.batch, spec.job, max(attempts, default=0)),
+    )
+    ids = [trial.id for trial in spec.trials]
+    marks = ",".join("?" * len(ids))
+    # A later batch of the same trial is a retry: what the earlier one had is forgotten.
+    connection.execute(f"UPDATE trials SET state = 'running', batch = ?, error = NULL WHERE id IN ({marks})",
+                       (spec.batch, *ids))  # fmt: skip
+    for attempt in attempts:
+        for record in _records(folder.attempt(attempt) / "records.jsonl"):
+            if record.get("trial") in ids:
+                _take_over(connection, spec.job, record)
+    for trial in spec.trials:
+        _fill_in(connection, workspace, spec, trial, attempts, found)
+    left = connection.execute(f"SELECT COUNT(*) FROM trials WHERE id IN ({marks}) AND state = 'running'", ids)
+    if left.fetchone()[0] == 0:
+        connection.execute("UPDATE batches SET state = 'done' WHERE id = ?", (spec.batch,))
+
+
+def _records(path: Path) -> Iterable[dict[str, Any]]:
+    offset = 0
+    while True:
+        records, end = read_from(path, offset)
+        if end == offset:
+            return
+        yield from records
+        offset = end
+
+
+def _take_over(connection: sqlite3.Connection, job: int, record: dict[str, Any]) -> None:
+    try:
+        queue.ingest(connection, job, record)
+    except NONSENSE:
+        queue.add_event(connection, "bad record", f"a record was left out: {one_line(json.dumps(record), 80)}", job)
+
+
+def _fill_in(
+    connection: sqlite3.Connection, workspace: Workspace, spec: BatchSpec, trial: TrialSpec, attempts: list[int],
+    found: Rebuilt,
+) -> None:  # fmt: skip
+    """A trial without any record: its curves and score from TensorBoard, its tensors as they lie there."""
+    if connection.execute("SELECT 1 FROM metrics WHERE trial = ? LIMIT 1", (trial.id,)).fetchone() is not None:
+        return
+    key = trial.key
+    place = workspace.inside(spec.tensorboard) / key.arm / f"round-{key.round:02d}" / f"seed-{key.seed}"
+    scalars = read_scalars(place) if place.is_dir() else {}
+    score = [(step, value) for (name, step), value in scalars.items() if name == "score"]
+    points = [
+        Point(trial.id, name, step, value)
+        for (name, step), value in scalars.items()
+        if name != "score" and not name.startswith("sparsity/")
+    ]
+    metrics.write(connection, points)
+    found.from_tensorboard += len(points)
+    for attempt in reversed(attempts):
+        path = BatchFolder(workspace.batch(spec.batch)).attempt(attempt) / f"trial-{trial.id}.safetensors"
+        card = read_card(path)
+        own = {"arm": key.arm, "round": key.round, "seed": key.seed, "experiment": spec.experiment.identity}
+        if score and card is not None and all(card.get(name) == value for name, value in own.items()):
+            step, value = max(score)
+            relative = str(path.relative_to(workspace.folder))
+            _take_over(connection, spec.job, {
+                "kind": "done", "trial": trial.id, "step": step, "score": value, "tensors": relative,
+                "sha256": file_sha256(path),
+            })  # fmt: skip
+            return

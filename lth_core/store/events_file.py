@@ -1,0 +1,49 @@
+"""Reading TensorBoard event files back, as a plain loop over TFRecords: only for rebuilding what a database held."""
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from google.protobuf.message import DecodeError
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
+
+LARGEST_EVENT = 16_000_000
+"""Bytes; a length beyond it is damage."""
+
+Scalars = dict[tuple[str, int], float]
+
+
+def read_scalars(folder: Path) -> Scalars:
+    """(name, step) to value of all event files in a trial's folder, in the order of their names.
+
+    A file is read up to its first damaged or torn event; a run that was resumed replaces what followed its checkpoint.
+    Values are single precision: that is what the files hold.
+    """
+    found: Scalars = {}
+    for path in sorted(folder.glob("events.out.tfevents.*"), key=lambda path: path.name):
+        for event in _events(path.read_bytes()):
+            if event.session_log.status == SessionLog.START:
+                found = {key: value for key, value in found.items() if key[1] <= event.step}
+            for value in event.summary.value:
+                if value.WhichOneof("value") == "simple_value":
+                    found[value.tag, event.step] = value.simple_value
+    return found
+
+
+def _events(content: bytes) -> Iterator[Event]:
+    """Whole events; each is a length with its checksum, then so many bytes with theirs."""
+    place = 0
+    while place + 16 <= len(content):
+        length, checksum = struct.unpack_from("<QI", content, place)
+        end = place + 12 + length
+        if length > LARGEST_EVENT or end + 4 > len(content) or masked_crc32c(content[place : place + 8]) != checksum:
+            return
+        data = content[place + 12 : end]
+        if masked_crc32c(data) != struct.unpack_from("<I", content, end)[0]:
+            return
+        try:
+            yield Event.FromString(data)
+        except DecodeError:
+            return
+        place = end + 4

@@ -1,0 +1,231 @@
+"""`lth doctor` and `lth gc`: what is found wrong, what is made again, and what is never removed."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from lth_core.cli import app
+from lth_core.engine import garbage, health
+from lth_core.engine.engine import Engine
+from lth_core.engine.lease import Lease
+from lth_core.errors import InputError
+from lth_core.store import views
+from lth_core.store.database import Database
+from lth_core.store.workspace import Workspace
+from tests.engine.experiments import digest, tiny
+from tests.engine.test_engine import running
+
+EXPERIMENT = tiny(arms=["winning", "random"])
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("done")
+    with running(folder) as r:
+        r.submit(EXPERIMENT)
+        r.until_state(1, "done")
+    return folder
+
+
+@pytest.fixture
+def workspace(done: Path, tmp_path: Path) -> Workspace:
+    shutil.copytree(done, tmp_path / "w")
+    return Workspace(tmp_path / "w")
+
+
+def _forget(workspace: Workspace) -> None:
+    for path in workspace.folder.glob("workspace.sqlite*"):
+        path.unlink()
+
+
+def test_a_deleted_database_is_rebuilt_from_the_batches_folders(done: Path, workspace: Workspace) -> None:
+    _forget(workspace)
+    found = health.remake_database(workspace)
+    assert (found.jobs, found.trials, found.done, found.from_tensorboard) == (1, 10, 10, 0)
+    assert found.unreadable == ()
+    assert digest(workspace.folder) == digest(done)
+    database = Database(workspace.database, writer=False)
+    view = views.job(database, 1)
+    assert view is not None and view.state == "done" and view.experiment == EXPERIMENT
+    database.close()
+
+
+def test_without_records_the_curves_and_scores_come_from_tensorboard(done: Path, workspace: Workspace) -> None:
+    whole = digest(done)
+    _forget(workspace)
+    for path in workspace.batches.rglob("records.jsonl"):
+        path.unlink()
+    found = health.remake_database(workspace)
+    assert found.done == 10 and found.from_tensorboard == found.points > 0
+    rebuilt = digest(workspace.folder)
+    assert rebuilt.keys() == whole.keys()
+    for key, trial in rebuilt.items():
+        assert trial["tensors"] == whole[key]["tensors"]
+        assert trial["score"] == pytest.approx(whole[key]["score"], rel=1e-6)
+        assert [m[:2] for m in trial["metrics"]] == [m[:2] for m in whole[key]["metrics"]]
+        for mine, theirs in zip(trial["metrics"], whole[key]["metrics"], strict=True):
+            assert mine[2] == pytest.approx(theirs[2], rel=1e-6, nan_ok=True) or mine[2] is theirs[2]
+
+
+def test_a_damaged_event_file_is_read_up_to_its_damage(done: Path, workspace: Workspace) -> None:
+    from lth_core.store.events_file import read_scalars
+
+    folder = next((workspace.folder / "tensorboard").glob("*/winning/round-01/seed-0"))
+    whole = read_scalars(folder)
+    path = next(folder.iterdir())
+    content = bytearray(path.read_bytes())
+    content[-30] ^= 1
+    path.write_bytes(content)
+    less = read_scalars(folder)
+    assert 0 < len(less) < len(whole)
+    assert all(whole[key] == value or value != value for key, value in less.items())
+
+
+def test_a_rebuilt_job_that_was_not_over_goes_on_to_the_same_result(done: Path, workspace: Workspace) -> None:
+    database = Database(workspace.database, writer=True)
+    last = database.rows("SELECT MAX(id) FROM batches")[0][0]
+    database.close()
+    shutil.rmtree(workspace.batch(last))
+    _forget(workspace)
+    found = health.remake_database(workspace)
+    assert found.done < 10
+    with running(workspace.folder) as r:
+        assert r.state(1) == "paused"
+        r.ask("resume", job=1)
+        r.until_state(1, "done")
+    assert digest(workspace.folder) == digest(done)
+
+
+def test_folders_that_make_no_sense_are_named_and_left_out(workspace: Workspace) -> None:
+    _forget(workspace)
+    (workspace.batch(1) / "spec.json").write_text('{"batch": 1, "job": "../x"}')
+    (workspace.batches / "000009.aside-1").mkdir()
+    (workspace.batches / "000077").mkdir()
+    found = health.remake_database(workspace)
+    assert [sentence.split("/")[0] for sentence in found.unreadable] == ["000001", "000077"]
+
+
+def test_doctor_finds_a_changed_file_and_repair_has_it_trained_again(done: Path, workspace: Workspace) -> None:
+    tool = CliRunner()
+    assert tool.invoke(app, ["doctor", "-w", str(workspace.folder)]).exit_code == 0
+    database = Database(workspace.database, writer=False)
+    path = workspace.folder / database.rows("SELECT tensors FROM trials WHERE arm = 'random' AND round = 2")[0][0]
+    database.close()
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    said = tool.invoke(app, ["doctor", "-w", str(workspace.folder)])
+    assert said.exit_code == 1 and "its file has changed since it was written" in said.output
+    said = tool.invoke(app, ["doctor", "--repair", "-w", str(workspace.folder)])
+    assert said.exit_code == 0 and "1 trials with damaged files" in said.output, said.output
+    with running(workspace.folder) as r:
+        assert r.state(1) == "failed"
+        r.ask("retry", job=1)
+        r.until_state(1, "done")
+    assert digest(workspace.folder) == digest(done)
+
+
+def test_doctor_rebuilds_a_damaged_database_and_keeps_the_old_one_aside(done: Path, workspace: Workspace) -> None:
+    tool = CliRunner()
+    connection = sqlite3.connect(workspace.database)
+    root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'trials'").fetchone()[0]
+    connection.close()
+    content = bytearray(workspace.database.read_bytes())
+    content[(root - 1) * 4096 : root * 4096] = b"\xff" * 4096
+    workspace.database.write_bytes(content)
+    said = tool.invoke(app, ["doctor", "-w", str(workspace.folder)])
+    assert said.exit_code == 1 and "--repair" in said.output
+    said = tool.invoke(app, ["doctor", "--repair", "-w", str(workspace.folder)])
+    assert said.exit_code == 0 and "1 jobs, 10 trials (10 done)" in said.output, said.output
+    assert digest(workspace.folder) == digest(done)
+    assert next(iter(workspace.folder.glob("workspace.sqlite.damaged-*"))).read_bytes() == content
+
+
+def test_nobody_repairs_or_removes_under_a_working_engine(workspace: Workspace) -> None:
+    lease = Lease(workspace.lease)
+    tool = CliRunner()
+    for command in (["doctor", "--repair"], ["gc", "--yes"]):
+        said = tool.invoke(app, [*command, "-w", str(workspace.folder)])
+        assert isinstance(said.exception, InputError) and "is owned by the engine of process" in str(said.exception)
+    lease.release()
+
+
+def _litter(workspace: Workspace) -> list[Path]:
+    """Things that nothing needs, in all places where they come up."""
+    attempt = workspace.batch(1) / "attempt-1"
+    aside = workspace.batches / "000044.aside-123" / "attempt-1"
+    aside.mkdir(parents=True)
+    made = [
+        attempt / f"step-{5:012d}.{'a' * 64}.safetensors",
+        attempt / f"step-{6:012d}.{'a' * 64}.safetensors.damaged",
+        attempt / "trial-999.safetensors",
+        aside / "trial-1.safetensors",
+        workspace.folder / "workspace.sqlite.damaged-1",
+    ]
+    for path in made:
+        path.write_bytes(b"x" * 1000)
+    return made
+
+
+def _files(workspace: Workspace) -> set[Path]:
+    """All files but those that SQLite makes for its locks."""
+    beside = ("-wal", "-shm")
+    return {path for path in workspace.folder.rglob("*") if path.is_file() and not path.name.endswith(beside)}
+
+
+def test_gc_shows_first_and_removes_only_what_nothing_names(done: Path, workspace: Workspace, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "trial-5.safetensors").write_text("somebody's")
+    (workspace.batch(1) / "attempt-9").symlink_to(outside)
+    (workspace.batches / "000055.aside-1").symlink_to(outside)
+    litter = _litter(workspace)
+    before = _files(workspace)
+    tool = CliRunner()
+    said = tool.invoke(app, ["gc", "-w", str(workspace.folder)])
+    assert said.exit_code == 0 and "--yes removes them" in said.output
+    assert _files(workspace) == before, "only shown"
+    assert tool.invoke(app, ["gc", "--yes", "-w", str(workspace.folder)]).exit_code == 0
+    assert not any(path.exists() for path in litter)
+    assert (outside / "trial-5.safetensors").read_text() == "somebody's"
+    assert digest(workspace.folder) == digest(done), "everything that a ticket or report needs is there"
+    assert tool.invoke(app, ["doctor", "-w", str(workspace.folder)]).exit_code == 0
+
+
+def test_gc_leaves_the_checkpoints_that_a_batch_goes_on_from(workspace: Workspace) -> None:
+    litter = _litter(workspace)
+    database = Database(workspace.database, writer=True)
+    with database.transaction() as connection:
+        connection.execute("UPDATE batches SET state = 'pending' WHERE id = 1")
+    found = [one.path for one in garbage.find(workspace, database, cancelled=False)]
+    assert litter[0] not in found and litter[2] not in found and litter[1] in found
+    database.close()
+
+
+def test_gc_takes_the_tensors_of_cancelled_jobs_only_where_asked_and_a_retry_trains_them_again(
+    done: Path, workspace: Workspace
+) -> None:
+    database = Database(workspace.database, writer=True)
+    with database.transaction() as connection:
+        connection.execute("UPDATE jobs SET state = 'cancelled'")
+    assert garbage.find(workspace, database, cancelled=False) == []
+    found = garbage.find(workspace, database, cancelled=True)
+    assert len(found) == 10
+    garbage.remove(workspace, database, found)
+    database.close()
+    with running(workspace.folder) as r:
+        r.ask("retry", job=1)
+        r.until_state(1, "done")
+    assert digest(workspace.folder) == digest(done)
+
+
+def test_an_engine_can_own_what_was_rebuilt(workspace: Workspace) -> None:
+    _forget(workspace)
+    health.remake_database(workspace)
+    engine = Engine(workspace, "cpu", 1)
+    engine.start()
+    engine.stop()
+    assert engine.error is None
