@@ -24,7 +24,10 @@ class Dispatcher:
         free = self._launcher.free()
         if not free:
             return
-        jobs = self._database.rows("SELECT id FROM jobs WHERE state IN ('queued', 'running') ORDER BY position, id")
+        jobs = self._database.rows(
+            "SELECT id FROM jobs WHERE state IN ('queued', 'running') AND deleted IS NULL "
+            "ORDER BY priority DESC, position, id"
+        )
         while free:
             batch = self._next_batch([row["id"] for row in jobs], len(free))
             if batch is None:

@@ -9,11 +9,13 @@ import sqlite3
 import threading
 import time
 import traceback
+from collections.abc import Callable
 
 from lth_core.engine.dispatch import Dispatcher
 from lth_core.engine.intake import Intake
 from lth_core.engine.launchers.local import LocalLauncher
 from lth_core.engine.lease import Lease, LeaseHeld
+from lth_core.engine.purge import purge
 from lth_core.engine.slots import find_slots
 from lth_core.engine.wishes import Wishes
 from lth_core.store import queue
@@ -33,7 +35,7 @@ class Engine(threading.Thread):
 
     def __init__(self, workspace: Workspace, device: str = "auto", slots: int | None = None) -> None:
         super().__init__(name="lth-engine", daemon=True)
-        self._slots = find_slots(device, slots)
+        self._device, self._slots = device, find_slots(device, slots)
         workspace.create()
         self._workspace = workspace
         self._lease = Lease(workspace.lease)
@@ -66,7 +68,8 @@ class Engine(threading.Thread):
         intake = Intake(self._workspace, database)
         self._sign_in(database, intake.recover())
         dispatcher = Dispatcher(self._workspace, database, launcher)
-        wishes = Wishes(database, launcher, sorted({slot.device for slot in self._slots}))
+        wishes = Wishes(database, sorted({slot.device for slot in self._slots}), launcher.stop, self._resizer(launcher))
+        purge(self._workspace, database)
         while not self._stopping.is_set():
             wishes.obey()
             ended = launcher.poll()
@@ -94,12 +97,25 @@ class Engine(threading.Thread):
                 "INSERT OR REPLACE INTO engine VALUES (1, ?, ?, ?, ?, 'running')",
                 (os.getpid(), socket.gethostname(), now, now),
             )
-            connection.execute("DELETE FROM slots")
-            rows = [(slot.name, slot.device) for slot in self._slots]
-            connection.executemany("INSERT INTO slots (name, device) VALUES (?, ?)", rows)
+            self._list_slots(connection)
             if recovered:
                 queue.add_event(connection, "recovered", f"{recovered} batches of an earlier engine taken over")
         self._beat_at = time.monotonic()
+
+    def _list_slots(self, connection: sqlite3.Connection) -> None:
+        connection.execute("DELETE FROM slots")
+        rows = [(slot.name, slot.device) for slot in self._slots]
+        connection.executemany("INSERT INTO slots (name, device) VALUES (?, ?)", rows)
+
+    def _resizer(self, launcher: LocalLauncher) -> Callable[[sqlite3.Connection, int], None]:
+        def resize(connection: sqlite3.Connection, count: int) -> None:
+            """Run this many workers from now on; raises InputError for a number that is not accepted."""
+            self._slots = find_slots(self._device, count)
+            launcher.resize(self._slots)
+            self._list_slots(connection)
+            queue.add_event(connection, "slots", f"{count} slots from now on")
+
+        return resize
 
     def _beat(self, database: Database, launcher: LocalLauncher) -> None:
         """Once a second: that the engine lives, how long jobs have been active, and what runs on each slot."""

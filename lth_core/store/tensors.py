@@ -6,6 +6,7 @@ Neither safetensors nor any filesystem here notices a flipped bit, so every read
 import errno
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -73,6 +74,12 @@ def load_tensors(path: Path, sha256: str) -> tuple[Arrays, dict[str, Any]]:
     if found != sha256:
         raise DamagedFile(f"{path.name}: its checksum is {found[:12]}..., {sha256[:12]}... was recorded")
     return _parse(path, content)
+
+
+def mask_layers(metadata: Mapping[str, str]) -> list[tuple[str, int]]:
+    """Names and sizes of the layers in a finished trial's packed mask, from its file's metadata."""
+    layers = json.loads(metadata["values"])["mask"]
+    return [(str(name), math.prod(int(length) for length in shape)) for name, shape in layers]
 
 
 def save_checkpoint(folder: Path, step: int, arrays: Mapping[str, npt.NDArray[Any]], values: Mapping[str, Any]) -> Path:
