@@ -9,8 +9,8 @@ from tui_helpers import Open, until
 from lth_tui.screens.job import JobPage
 from lth_tui.widgets.lines import Lines
 
-KEYS = ["1", "2", "3", "4", "5", "6", "7", "8", "space", "o", "v", "plus", "minus", "m", "t", "Y", "i", "c", "comma", "full_stop", "a", "b", "z", "j", "k", "h", "l", "g", "G", "tab",
-        "up", "down", "enter", "escape", "question_mark", "n", "x", "p"]  # fmt: skip
+KEYS = [*"12345678abzjkhlgGnxpcoviYmt", "space", "plus", "minus", "comma", "full_stop", "tab", "up", "down", "enter",
+        "escape", "question_mark", "left_square_bracket", "right_square_bracket", "exclamation_mark"]  # fmt: skip
 SIZES = [
     (1, 1),
     (4, 2),
