@@ -37,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--view", action="store_true", help="never run the engine: show the queue, pass on wishes")
     parser.add_argument("--read-only", action="store_true", help="as --view, and change nothing at all")
     parser.add_argument("--serve", nargs="?", const=8000, type=_port, metavar="PORT",
-                        help="show the workbench in a browser of this machine, read-only (default port: 8000)")  # fmt: skip
+                        help="show the workbench in a browser of this machine, read-only (default: 8000)")  # fmt: skip
     parser.add_argument("--keys", action="store_true", help="list the names of all keys for the settings file")
     parser.add_argument("--version", action="version", version=f"lth-tui {__version__}")
     return parser

@@ -191,11 +191,11 @@ async def test_read_only_changes_nothing(writer: Writer) -> None:
     app = workbench(writer.workspace.folder, view=True, read_only=True)
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: bool(app.snapshot.jobs))
-        await pilot.press("p", "n", "c", "plus", "S")
+        await pilot.press("n", "c", "plus", "S", "J")
         await pilot.pause(0.3)
         assert writer.asked() == [] and len(app.screen_stack) == 1
         assert not (writer.workspace.folder / "exports").exists()
-        assert all("--read-only" in n.message for n in app._notifications)
+        assert all("--read-only" in n.message for n in app._notifications), [n.message for n in app._notifications]
 
 
 async def test_keys_and_theme_come_from_the_settings_file(
