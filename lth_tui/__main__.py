@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +11,15 @@ from lth_core import __version__
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Parse the command line, run the app, stop the engine, exit."""
+    """Parse the command line, run the app, let the engine go on by itself, exit."""
     options = _parser().parse_args(arguments)
-    if sys.__stderr__ is None or not sys.__stderr__.isatty():
+    if options.keys:
+        sys.exit(_list_keys())
+    if options.serve is not None:
+        sys.exit(_serve(options.workspace, options.serve))
+    in_browser = os.environ.get("TEXTUAL_DRIVER", "").endswith("WebDriver")
+    drawable = sys.__stderr__ is not None and sys.__stderr__.isatty()
+    if not drawable and not in_browser:
         print(
             "lth-tui: draws on standard error, which is no terminal (under Slurm: srun --pty)",
             file=sys.stderr,
@@ -27,7 +34,11 @@ def _parser() -> argparse.ArgumentParser:
                         help="folder of the workspace, made if missing (default: ./workspace)")  # fmt: skip
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:0 ... (default: auto)")
     parser.add_argument("--slots", type=_positive, metavar="N", help="how many workers run at once")
-    parser.add_argument("--view", action="store_true", help="only view: never own the engine")
+    parser.add_argument("--view", action="store_true", help="never run the engine: show the queue, pass on wishes")
+    parser.add_argument("--read-only", action="store_true", help="as --view, and change nothing at all")
+    parser.add_argument("--serve", nargs="?", const=8000, type=_port, metavar="PORT",
+                        help="show the workbench in a browser of this machine, read-only (default: 8000)")  # fmt: skip
+    parser.add_argument("--keys", action="store_true", help="list the names of all keys for the settings file")
     parser.add_argument("--version", action="version", version=f"lth-tui {__version__}")
     return parser
 
@@ -36,6 +47,36 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 4096:
         raise argparse.ArgumentTypeError(f"{text!r}: accepted is a number from 1 to 4096")
     return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r}: accepted is a port from 1 to 65535")
+    return int(text)
+
+
+def _list_keys() -> int:
+    from lth_tui.keys import binding_ids
+    from lth_tui.settings import settings_file
+
+    print(f'# {settings_file()}, table [keys]: a name and its keys, such as "queue.new" = "n,insert"')
+    for name, words in sorted(binding_ids().items()):
+        print(f"{name:<40} {words}")
+    return 0
+
+
+def _serve(folder: Path, port: int) -> int:
+    """The workbench in a browser on this machine only; every visit is a process that only views."""
+    from importlib.util import find_spec
+
+    if find_spec("textual_serve") is None:
+        print("lth-tui: --serve needs textual-serve: pip install 'lth-workbench[web]'", file=sys.stderr)
+        return 2
+    from textual_serve.server import Server
+
+    command = shlex.join([sys.executable, "-m", "lth_tui", str(folder.resolve()), "--read-only"])
+    Server(command, host="127.0.0.1", port=port, title="lth-tui").serve()
+    return 0
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -48,7 +89,10 @@ def _run(options: argparse.Namespace) -> int:
     from lth_tui.app import workbench
 
     try:
-        app = workbench(options.workspace, view=options.view, device=options.device, slots=options.slots)
+        app = workbench(
+            options.workspace, view=options.view, device=options.device, slots=options.slots,
+            read_only=options.read_only,
+        )  # fmt: skip
     except InputError as error:
         print(f"lth-tui: {error}", file=sys.stderr)
         return 2
@@ -56,7 +100,7 @@ def _run(options: argparse.Namespace) -> int:
         code = app.run()
     finally:
         if app.owner is not None:
-            app.owner.stop()
+            app.owner.leave()
     return code or app.return_code or 0
 
 

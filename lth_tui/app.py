@@ -3,8 +3,11 @@
 import os
 import select
 import signal
+import subprocess
 import threading
-from collections.abc import Iterable
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -13,43 +16,58 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from lth_core.errors import InputError
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
-from lth_tui import compositor_fix
+from lth_tui import compositor_fix, palette, settings
 from lth_tui.engine_owner import EngineOwner, Ownership
-from lth_tui.feed import Feed, Reply
+from lth_tui.feed import Feed, Reply, Wish
+from lth_tui.keys import binding_ids, key
 from lth_tui.reader import Snapshot, Watch
 from lth_tui.screens.confirm import Confirm
+from lth_tui.screens.messages import Message, Messages
 from lth_tui.screens.page import Page
 from lth_tui.screens.queue import QueuePage
 from lth_tui.widgets.header import Header
 from lth_tui.widgets.hints import hints_of
+from lth_tui.words import plural
 
 TICK = 0.1
 """Seconds between looks at what the feed has read; the feed itself reads 4-5 times a second."""
 
 
+LONGEST_TOAST = 160
+"""Characters of a message that a toast shows."""
+
+
 class Workbench(App[int]):
-    """The terminal workbench of one workspace; with `owner` None it only views."""
+    """The terminal workbench of one workspace; with `owner` None it runs no engine, `read_only` it changes nothing."""
 
     CSS_PATH = "theme.tcss"
     TITLE = "lth"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q", "quit", "quit"),
+        key("app", "q", "quit", "quit", show=True),
         Binding("ctrl+q", "quit", "quit", show=False),
         Binding("ctrl+c", "quit", "quit", show=False),
         Binding("ctrl+p", "command_palette", "commands", show=False),
-        Binding("colon", "command_palette", "commands", show=False, key_display=":"),
-        Binding("R", "redraw", "redraw the screen", show=False, key_display="R"),
+        key("app", "colon", "command_palette", "commands", display=":"),
+        key("app", "exclamation_mark", "messages", "messages in full", display="!"),
+        key("app", "T", "change_theme", "theme", display="T"),
+        key("app", "R", "redraw", "redraw the screen", display="R"),
     ]
 
-    def __init__(self, workspace: Workspace, owner: EngineOwner | None = None) -> None:
+    def __init__(self, workspace: Workspace, owner: EngineOwner | None = None, *, read_only: bool = False) -> None:
         super().__init__()
         self.workspace = workspace
         self.owner = owner
+        self._read_only = read_only
         self.feed = Feed(workspace)
         self.snapshot = Snapshot()
         self.wanted_job: int | None = None
+        self.deleted: list[list[int]] = []
+        self.exports = workspace.folder / "exports"
+        self.said: deque[Message] = deque(maxlen=200)
+        self._done_aside: deque[tuple[str, Path | None, str]] = deque()
         self._told: tuple[Snapshot, Ownership] | None = None
         self._last_error: str | None = None
         self.animation_level = "none"
@@ -58,7 +76,29 @@ class Workbench(App[int]):
     def on_mount(self) -> None:
         """First the empty page, then everything that takes time."""
         self._catch_signals()
+        self.theme_changed_signal.subscribe(self, lambda _: self._recolour())
+        self._read_settings()
+        self._recolour()
         self.call_after_refresh(self._begin)
+
+    def _read_settings(self) -> None:
+        path = settings.settings_file()
+        try:
+            found = settings.load_settings(path)
+            settings.check(found, path, binding_ids() if found.keys else (), self.available_themes)
+        except InputError as error:
+            self.say(str(error), "error")
+            return
+        if found.theme is not None:
+            self.theme = found.theme
+        self.set_keymap(dict(found.keys))
+
+    def _recolour(self) -> None:
+        palette.use(light=not self.current_theme.dark)
+        for screen in self.screen_stack:
+            screen.refresh(layout=True)
+        if self._told is not None:
+            self.renew()
 
     def get_default_screen(self) -> QueuePage:
         """The queue lies below all else."""
@@ -82,6 +122,8 @@ class Workbench(App[int]):
     def _tick(self) -> None:
         while self.feed.replies:
             self._tell_reply(self.feed.replies.popleft())
+        while self._done_aside:
+            self._tell_aside(*self._done_aside.popleft())
         latest = self.feed.latest
         if latest is not None and (
             latest is not self.snapshot or self._told is None or self._told[1] != self.ownership
@@ -100,13 +142,52 @@ class Workbench(App[int]):
             page.query_one(Header).tell(self.workspace.folder, self.ownership, self.snapshot)
             page.present(self.snapshot)
 
+    def ask(self, wish: Wish) -> None:
+        """Pass a wish on to whatever engine there is."""
+        if self.may_change():
+            self.feed.ask(wish)
+
+    def may_change(self) -> bool:
+        """Whether anything may be changed or written from here; says so if not."""
+        if self._read_only:
+            self.say("this workbench only shows: it was started with --read-only", "warning")
+        return not self._read_only
+
     def look_at(self, watch: Watch) -> None:
         """Ask the feed to look closely at a job."""
         self.feed.watch(watch)
 
     def say(self, words: str, severity: str = "information") -> None:
-        """A toast of plain text."""
-        self.notify(one_line(words), severity=severity, markup=False)  # type: ignore[arg-type]
+        """A toast of plain text; what it had to leave out stands in the list of messages."""
+        text = one_line(words, 4000)
+        self.said.append((time.time(), severity, text))
+        shown = text if len(text) <= LONGEST_TOAST else text[:LONGEST_TOAST] + "… (! shows all)"
+        self.notify(shown, severity=severity, markup=False)  # type: ignore[arg-type]
+
+    def action_messages(self) -> None:
+        """Everything that was said, in full."""
+        self.push_screen(Messages(list(self.said)))
+
+    def do_aside(self, what: str, work: Callable[[], Path]) -> None:
+        """Write a file in a thread of its own, then say where it is."""
+        if not self.may_change():
+            return
+
+        def run() -> None:
+            try:
+                self._done_aside.append((what, work(), ""))
+            except (OSError, InputError, subprocess.SubprocessError) as error:
+                self._done_aside.append((what, None, one_line(error)))
+
+        threading.Thread(target=run, name=f"saving {what}", daemon=True).start()
+
+    def _tell_aside(self, what: str, path: Path | None, error: str) -> None:
+        if path is None:
+            self.say(f"{what}: {error}", "error")
+        elif what == "clipboard":
+            self.say(f"copied; where the terminal does not take it (tmux: set-clipboard on), it is in {path}")
+        else:
+            self.say(f"{what} saved: {path}")
 
     def _tell_reply(self, reply: Reply) -> None:
         label = reply.wish.label
@@ -125,9 +206,8 @@ class Workbench(App[int]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The command palette: all that the keys do, and the themes."""
-        yield SystemCommand("theme", "change the colours", self.action_change_theme)
         for hint in hints_of(screen, hidden=True):
-            if hint.action != "command_palette":
+            if hint.action not in ("command_palette", "app.command_palette"):
                 yield SystemCommand(hint.words, f"key {hint.keys}", partial(self.call_later, hint.run, self))
 
     def action_redraw(self) -> None:
@@ -135,33 +215,42 @@ class Workbench(App[int]):
         self.screen.refresh(layout=True)
 
     async def action_quit(self) -> None:
-        """Leave; with trials running in this process's engine, ask first."""
+        """Leave; with jobs running in an engine that a workbench started, ask what becomes of them."""
         if isinstance(self.screen, Confirm):
             return
-        running = sum(job.trials_running for job in self.snapshot.jobs)
-        if self.owner is None or not self.owner.owns or not running:
+        jobs = [job for job in self.snapshot.jobs if job.state in ("queued", "running")]
+        if self.owner is None or not self.owner.owns or not jobs:
             self._leave()
             return
+        running = sum(job.trials_running for job in jobs)
         rows = (
-            f"{running} trials are running.",
+            f"{running} trials are running, {plural(len(jobs), 'job')} not finished.",
+            "They can go on without the terminal: lth-tui on this workspace shows them again.",
             "Stopping takes a few seconds: they save a checkpoint and go on from it at the next start.",
         )
 
         def decided(choice: str | None) -> None:
             if choice == "stop":
+                self._stop_and_leave()
+            elif choice == "keep":
                 self._leave()
 
-        choices = [("s", "stop at a checkpoint", "stop"), ("esc", "stay", "stay")]
+        choices = [("k", "keep running", "keep"), ("s", "stop at a checkpoint", "stop"), ("esc", "stay", "stay")]
         self.push_screen(Confirm(rows, choices), decided)
 
     def _leave(self) -> None:
-        """Stop the engine beside the screen, then exit."""
-        if self.owner is None or not self.owner.owns:
-            self.exit(0)
+        """Exit; the engine goes on as long as there is something to run."""
+        if self.owner is not None:
+            self.owner.leave()
+        self.exit(0)
+
+    def _stop_and_leave(self) -> None:
+        """Stop the engine, then exit."""
+        owner = self.owner
+        if owner is None:
             return
         self.say("stopping at a checkpoint ...")
         ended = threading.Event()
-        owner = self.owner
 
         def stop() -> None:
             try:
@@ -196,11 +285,14 @@ def _writable(descriptor: int) -> bool:
     return any(events & select.POLLOUT and not events & select.POLLHUP for _, events in poll.poll(0))
 
 
-def workbench(folder: Path, *, view: bool, device: str = "auto", slots: int | None = None) -> Workbench:
+def workbench(
+    folder: Path, *, view: bool, device: str = "auto", slots: int | None = None, read_only: bool = False
+) -> Workbench:  # fmt: skip
     """The app of a workspace, which is made where there is none; raises InputError where that fails."""
     from lth_core.store.database import Database
 
     workspace = Workspace(folder)
     workspace.create()
     Database(workspace.database, writer=True).close()
-    return Workbench(workspace, None if view else EngineOwner(workspace, device, slots))
+    owner = None if view or read_only else EngineOwner(workspace, device, slots)
+    return Workbench(workspace, owner, read_only=read_only)

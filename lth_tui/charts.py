@@ -1,20 +1,36 @@
 """From what was read to what is drawn: curves, heatmap, verdicts in short. Pure functions."""
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 
-from lth_core.analysis.verdict import Summary, Verdict
+from lth_core.analysis.verdict import Cell, Summary, Verdict
 from lth_core.arms import DENSE
 from lth_core.text import one_line
-from lth_tui.curves import ArmCurve
-from lth_tui.palette import DIM, GREEN, PLAIN, VERMILLION, Look, ink, looks
-from lth_tui.raster import nice_step
+from lth_tui import raster
+from lth_tui.palette import DIM, GREEN, GREY, PLAIN, VERMILLION, Look, ink, looks
+from lth_tui.raster import Floats, nice_step
 from lth_tui.reader import JobDetail
 from lth_tui.widgets.chart import Chart, Series
 from lth_tui.widgets.heatmap import HeatTable
 from lth_tui.widgets.strips import Span
 from lth_tui.words import compact, percent, plural
 
-BANDS = ("95% bootstrap", "min-max", "none")
+BANDS = ("95% bootstrap", "sd", "min-max", "none")
+SMOOTHINGS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.99)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How the curves of a job are to be drawn; `arm` is the one beside the reference, empty for the first control."""
+
+    arm: str = ""
+    band: str = BANDS[0]
+    smoothing: float = 0.0
+    hidden: frozenset[str] = frozenset()
+    axis: str = "step"
+
+
 _MARKS = {"better": ("▲", GREEN), "worse": ("▼", VERMILLION), "inconclusive": ("~", None)}
 
 
@@ -35,29 +51,86 @@ def partner(detail: JobDetail, arm: str) -> str:
     return arm if arm in others else (others[0] if others else detail.reference)
 
 
-def learning_chart(detail: JobDetail, arm: str, band: str) -> Chart:
-    """The score against steps of the shown round, all arms; bands for the reference and `arm`."""
+def axes_of(detail: JobDetail) -> tuple[str, ...]:
+    """What the curves can be drawn against: the steps that are recorded, and what can be told from them."""
+    training = detail.job.experiment.training
+    per_update = getattr(training, "environments", 0) * getattr(training, "n_steps", 0)
+    games = ("games",) if "games" in detail.metrics else ()
+    return ("step", *(("update",) if per_update else ()), *games)
+
+
+def learning_chart(detail: JobDetail, drawing: Drawing) -> Chart:
+    """A metric while training, of the shown round, all arms; bands for the reference and the chosen arm."""
     experiment = detail.job.experiment
-    pair = (detail.reference, partner(detail, arm))
+    pair = (detail.reference, partner(detail, drawing.arm))
     look = looks_of(detail)
     order = [a for a in (DENSE, *reversed(arms_of(detail))) if a in detail.curves and a not in pair]
     order += [a for a in reversed(pair) if a in detail.curves and a not in order]
-    bands = {a: band if a in pair or detail.round == 0 else "none" for a in order}
-    series = [_learning_series(a, detail.curves[a], look[a], bands[a]) for a in order]
+    series: list[Series] = []
+    for a in order:
+        banded = a in pair or detail.round == 0
+        one = _learning_series(a, detail, look[a], drawing, banded=banded)
+        series += [*(_raw(one) if drawing.smoothing and banded and not one.hidden else ()), _smoothed(one, drawing)]
     seeds = max((curve.seeds for curve in detail.curves.values()), default=0)
     density = percent(experiment.pruning.density(detail.round))
-    shown = "" if band == "none" or seeds < 2 else f", {band} band"
+    shown = "" if drawing.band == "none" or seeds < 2 else f", {_band_words(drawing.band)}"
     of_seeds = f" · IQM of {plural(seeds, 'seed')}" if seeds else ""
-    title = f"{experiment.task.score} · round {detail.round}, {density} % left{of_seeds}{shown}"
-    return Chart(title, series, _step_range(detail), empty="no points yet")
+    smooth = f" · smoothed {drawing.smoothing:g}" if drawing.smoothing else ""
+    title = f"{one_line(detail.metric, 60)} · round {detail.round}, {density} % left{of_seeds}{shown}{smooth}"
+    axis = drawing.axis if drawing.axis in axes_of(detail) else "step"
+    return Chart(title, series, _axis_range(detail, series, axis), empty="no points yet",
+                 log_y="perplexity" in detail.metric, x_name=axis, y_name=detail.metric, gap=pair)  # fmt: skip
 
 
-def _learning_series(arm: str, curve: ArmCurve, look: Look, band: str) -> Series:
-    bounds = {"95% bootstrap": (curve.low, curve.high), "min-max": (curve.least, curve.most)}
-    low, high = bounds.get(band, (None, None))
+def _band_words(band: str) -> str:
+    return "±1 sd of seeds as band" if band == "sd" else f"{band} band"
+
+
+def _learning_series(arm: str, detail: JobDetail, look: Look, drawing: Drawing, *, banded: bool) -> Series:
+    curve = detail.curves[arm]
+    bounds = {
+        "95% bootstrap": (curve.low, curve.high), "min-max": (curve.least, curve.most),
+        "sd": (curve.value - curve.spread, curve.value + curve.spread),
+    }  # fmt: skip
+    low, high = bounds.get(drawing.band, (None, None)) if banded else (None, None)
     finite = curve.value[np.isfinite(curve.value)]
     note = compact(float(finite[-1])) if len(finite) else ""
-    return Series(arm, look, curve.steps, curve.value, low, high, note)
+    return Series(arm, look, _places(arm, detail, drawing.axis), curve.value, low, high, note,
+                  hidden=arm in drawing.hidden, chosen=arm == drawing.arm)  # fmt: skip
+
+
+def _places(arm: str, detail: JobDetail, axis: str) -> Floats:
+    """The recorded steps of an arm, as steps, updates or finished games."""
+    steps, training = detail.curves[arm].steps, detail.job.experiment.training
+    if axis == "update" and axis in axes_of(detail):
+        return steps / (getattr(training, "environments", 1) * getattr(training, "n_steps", 1))
+    games = detail.games.get(arm)
+    if axis == "games" and games is not None and len(games.steps):
+        good = np.isfinite(games.value)
+        return np.interp(steps, games.steps[good], games.value[good]) if good.any() else steps
+    return steps
+
+
+def _smoothed(series: Series, drawing: Drawing) -> Series:
+    if not drawing.smoothing:
+        return series
+    return replace(series, y=raster.smooth(series.y, drawing.smoothing))
+
+
+def _raw(series: Series) -> list[Series]:
+    look = replace(series.look, colour=GREY, dash=(1, 0))
+    return [replace(series, look=look, low=None, high=None, faint=True)]
+
+
+def _axis_range(detail: JobDetail, series: list[Series], axis: str) -> tuple[float, float]:
+    first, end = _step_range(detail)
+    if axis == "games":
+        last = max((float(one.x[-1]) for one in series if len(one.x)), default=1.0)
+        step = raster.nice_step(max(last, 1.0), 4)
+        return 0.0, float(step * np.ceil(max(last, 1.0) / step))
+    training = detail.job.experiment.training
+    per = getattr(training, "environments", 1) * getattr(training, "n_steps", 1) if axis == "update" else 1
+    return first / per, end / per
 
 
 def _step_range(detail: JobDetail) -> tuple[float, float]:
@@ -73,43 +146,68 @@ def _step_range(detail: JobDetail) -> tuple[float, float]:
     return (0.0 if first < 0.5 * end else float(training.length), end)
 
 
-def lottery_chart(detail: JobDetail, arm: str, band: str) -> Chart:
+def lottery_chart(detail: JobDetail, drawing: Drawing) -> Chart:
     """Final score against density on a logarithmic axis, one curve per arm, the dense network as a line."""
     summary = detail.summary
     experiment = detail.job.experiment
     rounds = experiment.pruning.rounds
     densities = [experiment.pruning.density(r) for r in range(rounds + 1)]
     marks = [(density, percent(density)) for density in densities]
-    shown = "" if band == "none" else ", 95% bootstrap band"
-    title = f"score by % left (log) · IQM{shown}"
+    shown = "" if drawing.band == "none" else f", {_band_words(drawing.band)}"
+    better = "" if experiment.task.higher_is_better else ", less is better"
+    title = f"{one_line(experiment.task.score, 40)} by % left (log){better} · IQM{shown}"
     x_range = (1.15, experiment.pruning.density(rounds) / 1.15)
     if summary is None:
         return Chart(title, (), x_range, log_x=True, x_ticks=marks, empty="summing up ...")
-    pair = (detail.reference, partner(detail, arm))
+    pair = (detail.reference, partner(detail, drawing.arm))
     order = [a for a in reversed(arms_of(detail)) if a not in pair] + list(dict.fromkeys(reversed(pair)))
-    look, banded = looks_of(detail), pair if band != "none" else ()
-    series = [_lottery_series(summary, a, look[a], banded=a in banded) for a in order]
+    look = looks_of(detail)
+    series = [_lottery_series(detail, summary, a, look[a], drawing, banded=a in pair) for a in order]
     dense = summary.cell(DENSE, 0)
     reference = None if dense is None else (dense.score.value, f"dense {compact(dense.score.value)}")
     return Chart(title, [s for s in series if len(s.x)], x_range, True, marks, reference,
-                 "the lottery curve starts when round 1 is finished")  # fmt: skip
+                 "the lottery curve starts when round 1 is finished", log_y="perplexity" in experiment.task.score,
+                 x_name="left", y_name=f"lottery {detail.job.id}", gap=pair)  # fmt: skip
 
 
-def _lottery_series(summary: Summary, arm: str, look: Look, *, banded: bool) -> Series:
+def _lottery_series(
+    detail: JobDetail, summary: Summary, arm: str, look: Look, drawing: Drawing, *, banded: bool
+) -> Series:
     own = [c for c in summary.cells if c.arm in (arm, DENSE) and c.score.n]  # every curve starts at dense
     cells = sorted(own, key=lambda cell: -cell.density) if len(own) > 1 else []
+    bounds = [_bounds(detail, cell, drawing.band) for cell in cells] if banded else []
     x, y, low, high = (
         np.array(values, np.float64)
         for values in (
             [c.density for c in cells], [c.score.value for c in cells],
-            [c.score.low for c in cells], [c.score.high for c in cells],
+            [bound[0] for bound in bounds], [bound[1] for bound in bounds],
         )
     )  # fmt: skip
     note = compact(float(y[-1])) if len(y) else ""
-    return Series(arm, look, x, y, low if banded else None, high if banded else None, note, markers=True)
+    known = banded and drawing.band != "none"
+    return Series(arm, look, x, y, low if known else None, high if known else None, note, markers=True,
+                  hidden=arm in drawing.hidden, chosen=arm == drawing.arm)  # fmt: skip
+
+
+def _bounds(detail: JobDetail, cell: Cell, band: str) -> tuple[float, float]:
+    if band == "95% bootstrap":
+        return cell.score.low, cell.score.high
+    here = [t.score for t in detail.trials if (t.arm, t.round) == (cell.arm, cell.round) and t.score is not None]
+    if band == "min-max":
+        return min(here, default=np.nan), max(here, default=np.nan)
+    spread = float(np.std(here, ddof=1)) if len(here) > 1 else np.nan
+    return cell.score.value - spread, cell.score.value + spread
 
 
 _SMALLEST_NEWS = 8
+
+
+def overlap_table(detail: JobDetail, arm: str) -> HeatTable:
+    """Layers against rounds of one arm: how much the masks of two seeds overlap, the mean over pairs."""
+    cells = {(row, round): cell for (owner, row, round), cell in detail.overlaps.items() if owner == arm}
+    title = f"{one_line(arm, 30)} · mask overlap between seeds (intersection over union, %)"
+    empty = "no two seeds have finished a round" if len(detail.job.experiment.seeds) > 1 else "one seed only"
+    return HeatTable(title, detail.grid.rows if cells else (), cells, detail.job.rounds, empty)
 
 
 def heat_table(detail: JobDetail, arm: str) -> HeatTable:

@@ -18,7 +18,8 @@ _FINISHED = ("done", "failed", "blocked", "cancelled")
 
 @dataclass(frozen=True, eq=False)
 class ArmCurve:
-    """One arm over its seeds: interquartile mean, its 95 % bootstrap interval, and the extremes, per step."""
+    """One arm over its seeds, per step: interquartile mean, its 95 % bootstrap interval, extremes, standard
+    deviation."""
 
     steps: Floats
     value: Floats
@@ -26,6 +27,7 @@ class ArmCurve:
     high: Floats
     least: Floats
     most: Floats
+    spread: Floats
     seeds: int
 
 
@@ -103,7 +105,11 @@ class _Joined:
         least, most = np.full(len(steps), np.nan), np.full(len(steps), np.nan)
         if some.any():
             least[some], most[some] = np.nanmin(table[:, some], axis=0), np.nanmax(table[:, some], axis=0)
-        return ArmCurve(steps.astype(np.float64), value, low, high, least, most, len(pieces))
+        several = np.isfinite(table).sum(axis=0) > 1
+        spread = np.full(len(steps), np.nan)
+        if several.any():
+            spread[several] = np.nanstd(table[:, several], axis=0, ddof=1)
+        return ArmCurve(steps.astype(np.float64), value, low, high, least, most, spread, len(pieces))
 
 
 def _aligned(pieces: list[Curve], frontier: int | None) -> tuple[Floats, Floats]:

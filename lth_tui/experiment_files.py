@@ -1,15 +1,22 @@
-"""Which experiment files there are to choose from, and what one of them holds. Touches no store."""
+"""Which experiment files there are to choose from, what one of them holds and costs. Touches no store."""
 
+import os
+import subprocess
+import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lth_core.text import one_line
+from lth_tui.feed import Wish
+from lth_tui.words import duration
 
 if TYPE_CHECKING:
+    from lth_core.experiment import Experiment, Section
+    from lth_core.store.views import JobView
     from lth_core.suite import Suite
 
 _MOST_FILES = 500
@@ -26,11 +33,11 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Preview:
-    """An experiment as it would be queued; or, without `canonical`, the sentence that says what is wrong."""
+    """What a file would queue: one experiment, or those of a suite; none, and the sentence that says what is wrong."""
 
     lines: tuple[str, ...]
-    canonical: str | None
-    name: str = ""
+    experiments: tuple["Experiment", ...] = ()
+    suite: str | None = None
 
 
 def candidates(folder: Path | None = None) -> list[Candidate]:
@@ -76,7 +83,7 @@ def preview(path: Path) -> Preview:
     try:
         experiment = load(path)
     except InputError as error:
-        return Preview((str(error),), None)
+        return Preview((str(error),))
     if isinstance(experiment, Suite):
         return _preview_of_suite(experiment)
     trials = plan(experiment)
@@ -90,18 +97,76 @@ def preview(path: Path) -> Preview:
         f"arms: {', '.join(experiment.arms)}",
         f"task: {experiment.task.subject}, score {experiment.task.score}",
         f"model: {model.kind} {model.summary}",
-        f"training: {training.algorithm}, {training.length:,} {training.unit} a ticket",
+        f"training: {_values(training, 4)}",
         f"pruning: {pruning.fraction:.0%} a round, {pruning.scope}, to {pruning.density(rounds):.2%} left",
         f"rewinding: weights to {experiment.rewinding.weights:,}, schedule {experiment.rewinding.schedule}",
         f"identity: {experiment.identity[:16]}",
     )
-    return Preview(tuple(one_line(line) for line in lines), experiment.canonical(), one_line(experiment.name, 80))
+    return Preview(tuple(one_line(line) for line in lines), (experiment,))
+
+
+def _values(section: "Section", most: int = 3) -> str:
+    """The first fields of a table, which are the telling ones, whatever kind of task or model it is."""
+    fields = section.model_dump(mode="json").items()
+    told = [one for name, value in fields if (one := _word(name, value))]
+    return ", ".join(told[:most])
+
+
+def _word(name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return ""
+    if isinstance(value, int):
+        return f"{value:,} {name}"
+    if isinstance(value, list):
+        return "-".join(map(str, value))
+    return value if isinstance(value, str) else ""
 
 
 def _preview_of_suite(suite: "Suite") -> Preview:
-    """What a suite holds; it is queued as a whole by `lth headless`, not from here."""
+    """What a suite holds; it becomes one job a member."""
+    from lth_core.plan import plan
+
+    trials = [len(plan(experiment)) for experiment in suite.experiments]
     lines = (
-        f"suite {suite.name}: {len(suite.experiments)} experiments; queue it with: lth headless FILE",
-        *(experiment.name for experiment in suite.experiments),
+        f"suite {suite.name}: {len(suite.experiments)} experiments, {sum(trials):,} trials",
+        *(f"{one.name}: {count:,} trials" for one, count in zip(suite.experiments, trials, strict=True)),
     )
-    return Preview(tuple(one_line(line) for line in lines), None)
+    return Preview(tuple(one_line(line) for line in lines), suite.experiments, suite.name)
+
+
+def wishes(found: Preview, path: Path, *, again: bool) -> list[Wish]:
+    """What to ask of the engine to queue a file's experiments."""
+    source = one_line(path.resolve())
+    made = []
+    for experiment in found.experiments:
+        payload = {"experiment": experiment.canonical(), "source": source, "again": again, "suite": found.suite}
+        made.append(Wish("submit", payload, f"add {one_line(experiment.name, 80)}"))
+    return made
+
+
+def known_time(found: Preview, jobs: Sequence["JobView"]) -> str:
+    """How long it takes by jobs of the same task, model and training that have run here; empty where there is none."""
+    seconds = 0.0
+    for experiment in found.experiments:
+        alike = [job for job in jobs if job.state == "done" and job.trials and job.started and job.finished
+                 and (job.experiment.task, job.experiment.model, job.experiment.training)
+                 == (experiment.task, experiment.model, experiment.training)]  # fmt: skip
+        if not alike:
+            return ""
+        like = alike[-1]
+        assert like.finished is not None and like.started is not None  # noqa: S101 chosen above
+        from lth_core.plan import plan
+
+        seconds += (like.finished - like.started) / like.trials * len(plan(experiment))
+    return f"about {duration(seconds)}, as job {like.id} took" if found.experiments else ""
+
+
+def measured_cost(path: Path, device: str, slots: int | None) -> list[str]:
+    """Time and disk estimate from a short measurement by `lth check`, in a process of its own; takes seconds."""
+    command = [sys.executable, "-m", "lth_core.cli", "check", str(path), "--device", device]
+    if slots is not None:
+        command += ["--slots", str(slots)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False,
+                          env={**os.environ, "NO_COLOR": "1"})  # fmt: skip
+    lines = [one_line(line) for line in (done.stdout if done.returncode == 0 else done.stderr).splitlines()]
+    return [line for line in lines if "measured" in line or "on disk" in line] if done.returncode == 0 else lines[-1:]

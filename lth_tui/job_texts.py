@@ -4,9 +4,9 @@ import json
 
 from lth_core.text import one_line
 from lth_tui.palette import BOLD, DIM, GREEN, PLAIN, VERMILLION, YELLOW, ink
-from lth_tui.reader import JobDetail
+from lth_tui.reader import JobDetail, Snapshot
 from lth_tui.widgets.strips import Row
-from lth_tui.words import clock, plural
+from lth_tui.words import bar, clock, compact, plural
 
 _KINDS = {"error": VERMILLION, "failed": VERMILLION, "warning": YELLOW, "done": GREEN}
 _BAD = ink(VERMILLION)
@@ -53,17 +53,52 @@ def audit_rows(detail: JobDetail) -> list[Row]:
 
 
 def events_rows(detail: JobDetail) -> list[Row]:
-    """What happened, oldest first; below it the end of the worker's log while it runs or after it failed."""
+    """What happened, oldest first."""
     rows: list[Row] = []
     for event in detail.events:
         colour = next((c for word, c in _KINDS.items() if word in event.kind), None)
         style = DIM if colour is None else ink(colour)
         kind = f"{one_line(event.kind, 20):<10} "
         rows.append([(f"{clock(event.at)} ", DIM), (kind, style), (one_line(event.text), PLAIN)])
-    if detail.log:
-        rows.append([("log of the newest worker", BOLD)])
-        rows += [[(one_line(line), DIM)] for line in detail.log]
     return rows or [[("nothing has happened yet", DIM)]]
+
+
+def log_rows(detail: JobDetail) -> list[Row]:
+    """The end of the newest worker's log."""
+    rows: list[Row] = [[(one_line(line), PLAIN)] for line in detail.log]
+    return rows or [[("no worker of this job has written anything yet", DIM)]]
+
+
+def devices_rows(snapshot: Snapshot) -> list[Row]:
+    """Slots with what runs on each, then GPUs, processors and memory of this machine."""
+    machine, names = snapshot.machine, {job.id: job.name for job in snapshot.jobs}
+    rows: list[Row] = [[(f"{'slot':<10} {'trials':>6} {'done':>5} {'steps/s':>8} {'memory':>8}  job", DIM)]]
+    for slot in snapshot.slots:
+        rate = compact(slot.rate, 2) if slot.rate else "-"
+        resident = None if machine is None or slot.pid is None else machine.resident.get(slot.pid)
+        held = "-" if resident is None else f"{resident / 1e9:.2f} GB"
+        if slot.batch is None:
+            rows.append([(f"{one_line(slot.name, 10):<10} ", PLAIN), (f"{'idle':>6} {'':>14} {held:>8}", DIM)])
+            continue
+        job = "" if slot.job is None else f"{slot.job} {one_line(names.get(slot.job, ''), 40)}"
+        words = f"{one_line(slot.name, 10):<10} {slot.trials:>6} {slot.fraction:>5.0%} {rate:>8} {held:>8}  {job}"
+        rows.append([(words, PLAIN)])
+    if not snapshot.slots:
+        rows.append([("no engine runs: nothing is on any device", DIM)])
+    if machine is None:
+        return rows
+    rows.append("")
+    for number, gpu in enumerate(machine.gpus):
+        memory = f"{gpu.used / 2**30:5.1f} of {gpu.total / 2**30:.1f} GiB"
+        rows.append(
+            [(f"GPU {number}  {bar(gpu.busy, 10)} {gpu.busy:>4.0%}  {memory}  {gpu.temperature} °C  {gpu.name}", PLAIN)]
+        )
+    memory = f"{machine.used / 2**30:.1f} of {machine.total / 2**30:.1f} GiB"
+    rows.append([(f"CPU    {bar(machine.busy, 10)} {machine.busy:>4.0%}  of {plural(machine.cores, 'core')}", PLAIN)])
+    rows.append(
+        [(f"memory {bar(machine.used / machine.total, 10)} {machine.used / machine.total:>4.0%}  {memory}", PLAIN)]
+    )
+    return rows
 
 
 def experiment_rows(detail: JobDetail) -> list[Row]:

@@ -62,10 +62,33 @@ def looks(arms: Sequence[str], reference: str) -> dict[str, Look]:
     return {reference: _REFERENCE, **found, DENSE: _DENSE}
 
 
+_DARKER = {
+    SKY: 0x0A6AA8, ORANGE: 0xA86400, GREEN: 0x00704F, PURPLE: 0xA0437A, YELLOW: 0x8A7A00, VERMILLION: 0xB84A00,
+    BLUE: 0x00588C, GREY: 0x6A6A6A,
+}  # fmt: skip
+"""The same colours as text on a light ground."""
+_light = False
+
+
+def use(*, light: bool) -> None:
+    """Draw for a light or a dark ground from now on."""
+    global _light
+    if light != _light:
+        _light = light
+        ink.cache_clear()
+
+
+def cursor_ink() -> Style:
+    """The ground of the row under the cursor."""
+    return ink(background=0xBFD9F2 if _light else 0x264F78)
+
+
 @lru_cache(maxsize=4096)
 def ink(colour: int = NO_COLOUR, background: int = NO_COLOUR, *, bold: bool = False, dim: bool = False,
         reverse: bool = False) -> Style:  # fmt: skip
-    """The rich style of a packed foreground and background."""
+    """The rich style of a packed foreground and background; darker as text on a light ground."""
+    if _light and background == NO_COLOUR:
+        colour = _DARKER.get(colour, colour)
     return Style(
         color=None if colour == NO_COLOUR else Color.from_rgb(*unpack(colour)),
         bgcolor=None if background == NO_COLOUR else Color.from_rgb(*unpack(background)),

@@ -132,6 +132,39 @@ def ticks(low: float, high: float, count: int) -> list[float]:
     return [round(i * step, 12) if abs(i * step) < 1e6 else i * step for i in range(first, last + 1)]
 
 
+def log_ticks(low: float, high: float, count: int) -> list[float]:
+    """Numbers 1, 2, 5 times powers of ten within [low, high], powers alone where that would be too many."""
+    if not (math.isfinite(low) and math.isfinite(high)) or not 0 < low < high:
+        return []
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    fine = [m * 10.0**p for p in powers for m in (1, 2, 5) if low * 0.999 <= m * 10.0**p <= high * 1.001]
+    if len(fine) <= count + 1:
+        return fine or [low, high]
+    coarse = [10.0**p for p in powers if low * 0.999 <= 10.0**p <= high * 1.001]
+    return coarse[:: math.ceil(len(coarse) / (count + 1))] if len(coarse) > 1 else fine[:: math.ceil(len(fine) / count)]
+
+
+def snap_log(low: float, high: float) -> tuple[float, float]:
+    """[low, high] widened to 1, 2 or 5 times powers of ten; both must be above zero."""
+    if not (math.isfinite(low) and math.isfinite(high) and 0 < low <= high):
+        return 1.0, 10.0
+    marks = [m * 10.0**p for p in range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
+             for m in (1.0, 2.0, 5.0)]  # fmt: skip
+    lower = max(mark for mark in marks if mark <= low * (1 + 1e-9))
+    return lower, min(mark for mark in marks if mark >= high * (1 - 1e-9) and mark > lower)
+
+
+def smooth(values: Floats, weight: float) -> Floats:
+    """Exponential moving average of `weight`, debiased as TensorBoard's; NaN stays a gap and counts for nothing."""
+    smoothed = np.full(len(values), np.nan)
+    total = mass = 0.0
+    for i, value in enumerate(values):
+        if math.isfinite(value):
+            total, mass = weight * total + (1 - weight) * value, weight * mass + (1 - weight)
+            smoothed[i] = total / mass
+    return smoothed
+
+
 def snap(low: float, high: float, count: int = 6) -> tuple[float, float]:
     """[low, high] widened to round numbers, so that the axis stays put while a curve grows; never empty."""
     if not (math.isfinite(low) and math.isfinite(high)):

@@ -13,18 +13,27 @@ from lth_core.store.views import AuditView, EngineView, EventView, JobView, Slot
 from lth_core.store.workspace import Workspace
 from lth_tui import readings
 from lth_tui.curves import ArmCurve, RoundCurves
+from lth_tui.machine import Machine, Meter
+from lth_tui.overlap import Overlap, overlaps, read_mask
 from lth_tui.widgets.heatmap import HeatCell, HeatRow
 
 _SUMMARY_PAUSE = 2.0
+_MEASURE_PAUSE = 2.0
 _MOST_EVENTS = 1000
 
 
 @dataclass(frozen=True)
 class Watch:
-    """Which job is looked at closely; `round` None means the newest that runs."""
+    """Which job is looked at closely; `round` None means the newest that runs, `metric` None the score.
+
+    `overlap` asks for the overlap of masks of an arm, `devices` for what the machine is doing.
+    """
 
     job: int | None = None
     round: int | None = None
+    metric: str | None = None
+    overlap: str | None = None
+    devices: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +75,10 @@ class JobDetail:
     log: tuple[str, ...]
     round: int
     curves: Mapping[str, ArmCurve]
+    metric: str
+    metrics: tuple[str, ...] = ()
+    games: Mapping[str, ArmCurve] = field(default_factory=dict)
+    overlaps: Mapping[tuple[str, int, int], HeatCell] = field(default_factory=dict)
 
     @property
     def reference(self) -> str:
@@ -82,6 +95,8 @@ class Snapshot:
     slots: tuple[SlotView, ...] = ()
     summaries: Mapping[int, Summary] = field(default_factory=dict)
     detail: JobDetail | None = None
+    machine: Machine | None = None
+    newest_deleted: int | None = None
     error: str | None = None
     loaded: bool = False
 
@@ -97,11 +112,15 @@ class Reader:
         self._last: tuple[int, Watch] | None = None
         self._pending = False
         self._snapshot = Snapshot()
+        self._meter = Meter()
+        self._machine: Machine | None = None
+        self._measured_at = float("-inf")
 
     def read(self, watch: Watch) -> Snapshot:
         """The store now; the very same value as before where nothing has changed."""
         now = (readings.changes(self.database), watch)
-        if now == self._last and not self._pending:
+        measured = watch.devices and time.monotonic() > self._measured_at + _MEASURE_PAUSE
+        if now == self._last and not self._pending and not measured:
             return self._snapshot
         self._last, self._pending = now, False
         connection = self.database.connection
@@ -114,14 +133,23 @@ class Reader:
 
     def _read(self, watch: Watch) -> Snapshot:
         jobs = tuple(views.jobs(self.database))
+        slots = tuple(views.slots(self.database))
         return Snapshot(
             jobs=jobs,
             engine=views.engine(self.database),
-            slots=tuple(views.slots(self.database)),
+            slots=slots,
+            machine=self._measure(slots) if watch.devices else self._machine,
+            newest_deleted=readings.newest_deleted(self.database),
             detail=self._detail(jobs, watch),
             summaries=self._all_summaries(jobs, watch),
             loaded=True,
         )
+
+    def _measure(self, slots: tuple[SlotView, ...]) -> Machine:
+        if self._machine is None or time.monotonic() > self._measured_at + _MEASURE_PAUSE:
+            self._machine = self._meter.read([slot.pid for slot in slots if slot.pid is not None])
+            self._measured_at = time.monotonic()
+        return self._machine
 
     def _detail(self, jobs: tuple[JobView, ...], watch: Watch) -> JobDetail | None:
         job = next((job for job in jobs if job.id == watch.job), None)
@@ -131,7 +159,7 @@ class Reader:
             self._close = _Close(job, self._workspace)
         trials = tuple(views.trials(self.database, job.id))
         self._summarise(job, trials)
-        return self._close.read(self.database, job, trials, self._summary_of(job.id), watch.round)
+        return self._close.read(self.database, job, trials, self._summary_of(job.id), watch)
 
     def _all_summaries(self, jobs: tuple[JobView, ...], watch: Watch) -> Mapping[int, Summary]:
         """Summaries of all jobs; of those not looked at, one is brought up to date at a time."""
@@ -139,7 +167,8 @@ class Reader:
             if job.id != watch.job and self._stale(job):
                 self._summarise(job, tuple(views.trials(self.database, job.id)))
                 break
-        self._pending = any(self._stale(job) for job in jobs)
+        close = self._close is not None and watch.overlap is not None and self._close.pending
+        self._pending = close or any(self._stale(job) for job in jobs)
         return {number: entry[2] for number, entry in self._summaries.items()}
 
     def _summary_of(self, job: int) -> Summary | None:
@@ -163,7 +192,10 @@ class _Close:
     def __init__(self, job: JobView, workspace: Workspace) -> None:
         self.number = job.id
         self._workspace = workspace
-        self._rounds: dict[int, RoundCurves] = {}
+        self._rounds: dict[tuple[int, str], RoundCurves] = {}
+        self._metrics: tuple[str, ...] = ()
+        self._metrics_key = -1
+        self._overlaps = Overlaps(workspace)
         self._events: deque[EventView] = deque(maxlen=_MOST_EVENTS)
         self._grid, self._layers_seen = LayerGrid(), -1
         self._audit, self._audit_key = Audit(), (-1, -1, -1)
@@ -174,19 +206,20 @@ class _Close:
         job: JobView,
         trials: tuple[TrialView, ...],
         summary: Summary | None,
-        wanted: int | None,
+        watch: Watch,
     ) -> JobDetail:
-        round = newest_round(trials) if wanted is None else wanted
-        curves = self._rounds.setdefault(round, RoundCurves(job.experiment.task.score))
-        curves.update(database, [t for t in trials if t.round == round])
-        if round > 0:  # the dense network beside its tickets
-            dense = self._rounds.setdefault(0, RoundCurves(job.experiment.task.score))
-            dense.update(database, [t for t in trials if t.round == 0])
+        round = newest_round(trials) if watch.round is None else watch.round
+        metric = watch.metric or job.experiment.task.score
+        curves = self._curves(database, trials, round, metric)
+        if job.trials_done + job.trials_running != self._metrics_key or not self._metrics:
+            self._metrics_key = job.trials_done + job.trials_running
+            self._metrics = readings.metric_names(database, job.id)
+        games = self._curves(database, trials, round, "games") if "games" in self._metrics else {}
         self._read_layers(database)
         self._read_audit(database, job)
         last = self._events[-1].id if self._events else 0
         self._events.extend(views.events(database, after=last, job=job.id))
-        log = readings.newest_log(database, self._workspace, job.id) if job.trials_running or job.error else None
+        log = readings.newest_log(database, self._workspace, job.id)
         return JobDetail(
             job=job,
             trials=trials,
@@ -194,10 +227,30 @@ class _Close:
             grid=self._grid,
             audit=self._audit,
             events=tuple(self._events),
-            log=tuple(readings.tail(log, 60)) if log else (),
+            log=tuple(readings.tail(log, 200)) if log else (),
             round=round,
-            curves={**self._rounds[0].arms, **curves.arms} if round else curves.arms,
+            curves=curves,
+            metric=metric,
+            metrics=self._metrics,
+            games=games,
+            overlaps=self._overlaps.of(database, job.id, watch.overlap, self._grid) if watch.overlap else {},
         )
+
+    def _curves(
+        self, database: Database, trials: tuple[TrialView, ...], round: int, metric: str
+    ) -> Mapping[str, ArmCurve]:
+        """All arms of a round, and the dense network beside them."""
+        found: dict[str, ArmCurve] = {}
+        for one in dict.fromkeys((0, round)):
+            curves = self._rounds.setdefault((one, metric), RoundCurves(metric))
+            curves.update(database, [t for t in trials if t.round == one])
+            found |= curves.arms
+        return found
+
+    @property
+    def pending(self) -> bool:
+        """Whether not everything that was asked for has been read."""
+        return self._overlaps.pending
 
     def _read_layers(self, database: Database) -> None:
         count = readings.layer_count(database, self.number)
@@ -213,6 +266,44 @@ class _Close:
             failed = any(check.failed for check in checks)
             failures = views.audits(database, self.number, failed_only=True) if failed else []
             self._audit = Audit(checks, tuple(failures))
+
+
+class Overlaps:
+    """Mask overlaps of a job, one round of one arm at a time, each read once."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._known: dict[tuple[str, int], tuple[tuple[str, ...], dict[str, Overlap]]] = {}
+        self.pending = False
+
+    def of(
+        self, database: Database, job: int, arm: str, grid: LayerGrid
+    ) -> Mapping[tuple[str, int, int], HeatCell]:  # fmt: skip
+        """Cells by (arm, row, round) of every round that two seeds have finished."""
+        files = readings.mask_files(database, job, arm)
+        stale = [round for round, paths in files.items() if self._known.get((arm, round), ((), {}))[0] != paths]
+        for round in stale[:1]:  # the next one with the next reading, so that nobody waits for all of them
+            self._known[arm, round] = (files[round], self._read(files[round]))
+        self.pending = len(stale) > 1
+        cells: dict[tuple[str, int, int], HeatCell] = {}
+        for round in files:
+            _, found = self._known.get((arm, round), ((), {}))
+            for row, layer in enumerate(grid.rows):
+                if layer.layer in found:
+                    cells[arm, row, round] = _overlap_cell(found[layer.layer])
+        return cells
+
+    def _read(self, paths: tuple[str, ...]) -> dict[str, Overlap]:
+        try:
+            return overlaps([read_mask(self._workspace.inside(path)) for path in paths])
+        except (OSError, ValueError):  # deleted or damaged meanwhile: nothing to show
+            return {}
+
+
+def _overlap_cell(one: Overlap) -> HeatCell:
+    words = f"overlap {100 * one.mean:.1f} % (mean of {one.pairs} pairs of seeds, {100 * one.least:.1f} to "
+    words += f"{100 * one.most:.1f}) · by chance {100 * one.chance:.1f} %"
+    return HeatCell(0, 0, 0, one.pairs, 0, one.mean, words)
 
 
 def newest_round(trials: tuple[TrialView, ...]) -> int:

@@ -39,6 +39,35 @@ def layer_count(database: Database, job: int) -> int:
     return int(row[0]) if row else 0
 
 
+def metric_names(database: Database, job: int) -> tuple[str, ...]:
+    """What has been recorded of a job's trials, by the first that has begun of each arm."""
+    rows = database.rows(
+        "SELECT n.name FROM metric_names n WHERE EXISTS (SELECT 1 FROM metrics m WHERE m.name = n.id AND m.trial IN "
+        "(SELECT MIN(id) FROM trials WHERE job = ? AND step > 0 GROUP BY arm)) ORDER BY n.name",
+        job,
+    )
+    return tuple(row["name"] for row in rows)
+
+
+def mask_files(database: Database, job: int, arm: str) -> dict[int, tuple[str, ...]]:
+    """By round the files of an arm's finished trials, for rounds that two seeds or more have finished."""
+    rows = database.rows(
+        "SELECT round, tensors FROM trials WHERE job = ? AND arm = ? AND state = 'done' AND tensors NOT NULL "
+        "ORDER BY round, seed",
+        job, arm,
+    )  # fmt: skip
+    found: dict[int, list[str]] = {}
+    for row in rows:
+        found.setdefault(row["round"], []).append(row["tensors"])
+    return {round: tuple(paths) for round, paths in found.items() if len(paths) > 1}
+
+
+def newest_deleted(database: Database) -> int | None:
+    """The job that was deleted last and can be brought back."""
+    row = database.row("SELECT id FROM jobs WHERE deleted NOT NULL ORDER BY deleted DESC LIMIT 1")
+    return None if row is None else int(row["id"])
+
+
 def changes(database: Database) -> int:
     """A number that changes whenever another process has committed anything."""
     row = database.row("PRAGMA data_version")

@@ -29,7 +29,10 @@ class Dispatcher:
         free = self._launcher.free()
         if not free:
             return
-        jobs = self._database.rows("SELECT id FROM jobs WHERE state IN ('queued', 'running') ORDER BY position, id")
+        jobs = self._database.rows(
+            "SELECT id FROM jobs WHERE state IN ('queued', 'running') AND deleted IS NULL "
+            "ORDER BY priority DESC, position, id"
+        )
         numbers = [row["id"] for row in jobs]
         if self._alone(numbers, free[0]):
             return

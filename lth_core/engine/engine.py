@@ -17,6 +17,7 @@ from lth_core.engine.dispatch import Dispatcher
 from lth_core.engine.intake import Intake
 from lth_core.engine.launchers.local import Ended, LocalLauncher
 from lth_core.engine.lease import Lease, LeaseHeld
+from lth_core.engine.purge import purge
 from lth_core.engine.slots import find_slots
 from lth_core.engine.space import RESERVE, Space
 from lth_core.engine.wishes import Wishes
@@ -39,7 +40,7 @@ class Engine(threading.Thread):
 
     def __init__(self, workspace: Workspace, device: str = "auto", slots: int | None = None) -> None:
         super().__init__(name="lth-engine", daemon=True)
-        self._slots = find_slots(device, slots)
+        self._device, self._slots = device, find_slots(device, slots)
         workspace.create()
         self._workspace = workspace
         self._lease = Lease(workspace.lease)
@@ -81,7 +82,8 @@ class Engine(threading.Thread):
         if queue.waiting_for_space(database.connection):
             self._space.fill("an earlier engine found it so")
         dispatcher = Dispatcher(self._workspace, database, launcher, intake.patience)
-        wishes = Wishes(database, launcher, sorted({slot.device for slot in self._slots}))
+        wishes = Wishes(database, sorted({slot.device for slot in self._slots}), launcher.stop, self._resizer(launcher))
+        purge(self._workspace, database)
         try:
             while not self._stopping.is_set():
                 self._unless_full(lambda: self._turn(database, launcher, intake, dispatcher, wishes))
@@ -165,12 +167,25 @@ class Engine(threading.Thread):
                 "INSERT OR REPLACE INTO engine VALUES (1, ?, ?, ?, ?, 'running')",
                 (os.getpid(), socket.gethostname(), now, now),
             )
-            connection.execute("DELETE FROM slots")
-            rows = [(slot.name, slot.device) for slot in self._slots]
-            connection.executemany("INSERT INTO slots (name, device) VALUES (?, ?)", rows)
+            self._list_slots(connection)
             if recovered:
                 queue.add_event(connection, "recovered", f"{recovered} batches of an earlier engine taken over")
         self._signed_in = True
+
+    def _list_slots(self, connection: sqlite3.Connection) -> None:
+        connection.execute("DELETE FROM slots")
+        rows = [(slot.name, slot.device) for slot in self._slots]
+        connection.executemany("INSERT INTO slots (name, device) VALUES (?, ?)", rows)
+
+    def _resizer(self, launcher: LocalLauncher) -> Callable[[sqlite3.Connection, int], None]:
+        def resize(connection: sqlite3.Connection, count: int) -> None:
+            """Run this many workers from now on; raises InputError for a number that is not accepted."""
+            self._slots = find_slots(self._device, count)
+            launcher.resize(self._slots)
+            self._list_slots(connection)
+            queue.add_event(connection, "slots", f"{count} slots from now on")
+
+        return resize
 
     def _beat(self, database: Database, launcher: LocalLauncher) -> None:
         """Once a second: that the engine lives, how long jobs have been active, and what runs on each slot."""

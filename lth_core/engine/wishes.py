@@ -2,10 +2,12 @@
 
 import json
 import sqlite3
+import time
+from collections.abc import Callable
 from typing import Any
 
-from lth_core.engine.launchers.local import LocalLauncher
 from lth_core.engine.provenance import provenance
+from lth_core.errors import InputError
 from lth_core.experiment import Experiment
 from lth_core.store import commands, queue
 from lth_core.store.commands import Command
@@ -18,15 +20,21 @@ _ACCEPTED = {
     "cancel": ("queued", "running", "paused"),
     "retry": ("running", "failed", "cancelled"),
     "move": ("queued", "running", "paused", "done", "failed", "cancelled"),
+    "priority": ("queued", "running", "paused", "done", "failed", "cancelled"),
+    "delete": ("queued", "paused", "done", "failed", "cancelled"),
+    "restore": ("queued", "paused", "done", "failed", "cancelled"),
 }
 """States of a job in which a wish makes sense."""
 
 
 class Wishes:
-    """Obeys commands; `devices` go into the provenance of new jobs."""
+    """Obeys commands; `devices` go into the provenance of new jobs; `stop` ends a batch at a checkpoint."""
 
-    def __init__(self, database: Database, launcher: LocalLauncher, devices: list[str]) -> None:
-        self._database, self._launcher, self._devices = database, launcher, devices
+    def __init__(
+        self, database: Database, devices: list[str], stop: Callable[[int], None],
+        resize: Callable[[sqlite3.Connection, int], None],
+    ) -> None:  # fmt: skip
+        self._database, self._devices, self._stop, self._resize = database, devices, stop, resize
 
     def obey(self) -> None:
         """Act on everything that is wanted and not answered yet."""
@@ -34,6 +42,9 @@ class Wishes:
             try:
                 with self._database.transaction() as connection:
                     self._answer(connection, command, self._act(connection, command))
+            except InputError as error:
+                with self._database.transaction() as connection:
+                    self._answer(connection, command, {"error": str(error)})
             except NONSENSE as error:
                 with self._database.transaction() as connection:
                     self._answer(connection, command, {"error": f"{command.kind}: {type(error).__name__}: {error}"})
@@ -45,13 +56,16 @@ class Wishes:
         payload = json.loads(command.payload)
         if command.kind == "submit":
             return self._submit(connection, payload)
+        if command.kind == "slots":
+            self._resize(connection, int(payload["count"]))
+            return {"slots": int(payload["count"])}
         accepted = _ACCEPTED.get(command.kind)
         if accepted is None:
             return {"error": f"unknown command {command.kind}"}
         job = int(payload["job"])
-        row = connection.execute("SELECT state FROM jobs WHERE id = ?", (job,)).fetchone()
-        if row is None:
-            return {"error": f"there is no job {job}"}
+        row = connection.execute("SELECT state, deleted FROM jobs WHERE id = ?", (job,)).fetchone()
+        if row is None or (row["deleted"] is None) == (command.kind == "restore"):
+            return {"error": f"there is no {'deleted ' * (command.kind == 'restore')}job {job}"}
         if row["state"] not in accepted:
             return {
                 "error": f"job {job} is {row['state']}: {command.kind} is for jobs that are {' or '.join(accepted)}"
@@ -68,7 +82,23 @@ class Wishes:
                 queue.adopt_job(connection, known, suite)
             return {"job": known, "known": True}
         source = str(payload["source"])
-        return {"job": queue.add_job(connection, experiment, source, provenance(source, self._devices), suite)}
+        new = queue.add_job(connection, experiment, source, provenance(source, self._devices), suite)
+        if payload.get("replaces") is not None:
+            self._replace(connection, int(payload["replaces"]), new)
+        return {"job": new}
+
+    def _replace(self, connection: sqlite3.Connection, old: int, new: int) -> None:
+        """The new job takes the place of one that has not begun."""
+        row = connection.execute(
+            "SELECT position, priority, suite, started FROM jobs WHERE id = ? AND state IN ('queued', 'paused')", (old,)
+        ).fetchone()
+        if row is None or row["started"] is not None:
+            raise InputError(f"job {old} has begun or ended: it can be cloned, not replaced")
+        connection.execute(
+            "UPDATE jobs SET position = ?, priority = ?, suite = ? WHERE id = ?",
+            (row["position"], row["priority"], row["suite"], new),
+        )
+        self._delete(connection, old, {})
 
     def _pause(self, connection: sqlite3.Connection, job: int, _payload: dict[str, Any]) -> None:
         queue.set_job(connection, job, "paused")
@@ -78,7 +108,13 @@ class Wishes:
         queue.set_job(connection, job, "queued")
         queue.settle_job(connection, job)
 
-    def _cancel(self, connection: sqlite3.Connection, job: int, _payload: dict[str, Any]) -> None:
+    def _cancel(self, connection: sqlite3.Connection, job: int, payload: dict[str, Any]) -> None:
+        if payload.get("after_round"):
+            last = queue.cancel_later_rounds(connection, job)
+            if last is not None:
+                queue.add_event(connection, "cancel", f"ends after round {last}", job)
+                queue.settle_job(connection, job)
+                return
         self._stop_batches(connection, job)
         queue.cancel_trials(connection, job)
         queue.set_job(connection, job, "cancelled")
@@ -90,11 +126,28 @@ class Wishes:
         queue.settle_job(connection, job)
 
     def _move(self, connection: sqlite3.Connection, job: int, payload: dict[str, Any]) -> None:
-        order = [r[0] for r in connection.execute("SELECT id FROM jobs ORDER BY position, id").fetchall()]
+        """Among the jobs of its priority that are there to see."""
+        rows = connection.execute(
+            "SELECT id FROM jobs WHERE deleted IS NULL AND priority = (SELECT priority FROM jobs WHERE id = ?) "
+            "ORDER BY position, id", (job,)
+        ).fetchall()  # fmt: skip
+        order = [row[0] for row in rows]
         here = order.index(job)
         order.insert(min(max(here + int(payload["by"]), 0), len(order) - 1), order.pop(here))
         connection.executemany("UPDATE jobs SET position = ? WHERE id = ?", list(enumerate(order)))
 
+    def _priority(self, connection: sqlite3.Connection, job: int, payload: dict[str, Any]) -> None:
+        by = int(payload["by"])
+        connection.execute("UPDATE jobs SET priority = MAX(-9, MIN(9, priority + ?)) WHERE id = ?", (by, job))
+
+    def _delete(self, connection: sqlite3.Connection, job: int, _payload: dict[str, Any]) -> None:
+        connection.execute("UPDATE jobs SET deleted = ? WHERE id = ?", (time.time(), job))
+        queue.add_event(connection, "deleted", "job deleted; it can be brought back for a day", job)
+
+    def _restore(self, connection: sqlite3.Connection, job: int, _payload: dict[str, Any]) -> None:
+        connection.execute("UPDATE jobs SET deleted = NULL WHERE id = ?", (job,))
+        queue.add_event(connection, "restored", "job brought back", job)
+
     def _stop_batches(self, connection: sqlite3.Connection, job: int) -> None:
         for row in connection.execute("SELECT id FROM batches WHERE job = ? AND state = 'running'", (job,)).fetchall():
-            self._launcher.stop(row["id"])
+            self._stop(row["id"])

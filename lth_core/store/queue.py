@@ -36,7 +36,7 @@ def known_job(connection: sqlite3.Connection, identity: str, suite: str | None =
     suite must find all of its members.
     """
     row = connection.execute(
-        "SELECT id FROM jobs WHERE identity = ?1 AND state != 'cancelled' "
+        "SELECT id FROM jobs WHERE identity = ?1 AND state != 'cancelled' AND deleted IS NULL "
         "AND (?2 IS NULL OR suite IS NULL OR suite = ?2) ORDER BY ?2 IS NOT NULL AND suite IS ?2 DESC, id DESC LIMIT 1",
         (identity, suite),
     ).fetchone()
@@ -257,6 +257,35 @@ def cancel_trials(connection: sqlite3.Connection, job: int) -> None:
     )
 
 
+def cancel_later_rounds(connection: sqlite3.Connection, job: int) -> int | None:
+    """Cancel trials of rounds that have not begun; returns the last round that goes on, None if none has begun."""
+    begun = connection.execute(
+        "SELECT MAX(round) FROM trials WHERE job = ? AND (state = 'running' OR (state = 'waiting' AND batch NOT NULL))",
+        (job,),
+    ).fetchone()[0]
+    if begun is not None:
+        connection.execute(
+            "UPDATE trials SET state = 'cancelled' WHERE job = ? AND round > ? AND state IN ('waiting', 'blocked')",
+            (job, begun),
+        )
+    return None if begun is None else int(begun)
+
+
+def purge_deleted(connection: sqlite3.Connection, before: float) -> tuple[list[int], list[int]]:
+    """Forget jobs that were deleted before a moment; returns their numbers and those of their batches."""
+    doomed = [r[0] for r in connection.execute("SELECT id FROM jobs WHERE deleted < ?", (before,)).fetchall()]
+    batches: list[int] = []
+    for job in doomed:
+        batches += [r[0] for r in connection.execute("SELECT id FROM batches WHERE job = ?", (job,)).fetchall()]
+        own = "IN (SELECT id FROM trials WHERE job = ?)"
+        connection.execute(f"DELETE FROM metrics WHERE trial {own}", (job,))
+        connection.execute(f"DELETE FROM waits WHERE waits_for {own}", (job,))
+        for table in ("trials", "events"):  # a number may be given again
+            connection.execute(f"DELETE FROM {table} WHERE job = ?", (job,))
+        connection.execute("DELETE FROM jobs WHERE id = ?", (job,))
+    return doomed, batches
+
+
 def settle_job(connection: sqlite3.Connection, job: int) -> None:
     """End a job that has no trial left to run, unless it has ended already."""
     state = connection.execute("SELECT state FROM jobs WHERE id = ?", (job,)).fetchone()["state"]
@@ -271,7 +300,7 @@ def settle_job(connection: sqlite3.Connection, job: int) -> None:
     set_job(
         connection,
         job,
-        "failed" if lost else "done",
+        "failed" if lost else ("cancelled" if counts.get("cancelled") else "done"),
         f"{lost} trials failed or were blocked" if lost else None,
     )
 

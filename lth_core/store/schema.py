@@ -128,4 +128,9 @@ MIGRATIONS: tuple[str, ...] = (
     """
     ALTER TABLE jobs ADD COLUMN suite TEXT
     """,
+    # Jobs of a higher priority run first. A deleted job is hidden from then on, and can be brought back for a day.
+    """
+    ALTER TABLE jobs ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE jobs ADD COLUMN deleted REAL
+    """,
 )

@@ -6,6 +6,7 @@ Neither safetensors nor any filesystem here notices a flipped bit, so every read
 import errno
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -91,6 +92,12 @@ def read_card(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def mask_layers(metadata: Mapping[str, str]) -> list[tuple[str, int]]:
+    """Names and sizes of the layers in a finished trial's packed mask, from its file's metadata."""
+    layers = json.loads(metadata["values"])["mask"]
+    return [(str(name), math.prod(int(length) for length in shape)) for name, shape in layers]
 
 
 def save_checkpoint(folder: Path, step: int, arrays: Mapping[str, npt.NDArray[Any]], values: Mapping[str, Any]) -> Path:

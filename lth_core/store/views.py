@@ -39,6 +39,7 @@ class JobView:
     seconds_left: float | None
     experiment: Experiment
     suite: str | None
+    priority: int = 0
 
 
 @dataclass(frozen=True)
@@ -142,8 +143,9 @@ _JOBS = """
 
 
 def jobs(database: Database) -> list[JobView]:
-    """All jobs in the order of the queue."""
-    return [_job(row) for row in database.rows(f"{_JOBS} GROUP BY j.id ORDER BY j.position, j.id")]
+    """All jobs in the order of the queue, without those that were deleted."""
+    order = "GROUP BY j.id ORDER BY j.priority DESC, j.position, j.id"
+    return [_job(row) for row in database.rows(f"{_JOBS} WHERE j.deleted IS NULL {order}")]
 
 
 def job(database: Database, number: int) -> JobView | None:
@@ -154,14 +156,18 @@ def job(database: Database, number: int) -> JobView | None:
 
 def suites(database: Database) -> list[str]:
     """Names of the suites that have a job here, the newest last."""
-    rows = database.rows("SELECT suite FROM jobs WHERE suite IS NOT NULL GROUP BY suite ORDER BY MAX(id)")
+    rows = database.rows(
+        "SELECT suite FROM jobs WHERE suite IS NOT NULL AND deleted IS NULL GROUP BY suite ORDER BY MAX(id)"
+    )
     return [row["suite"] for row in rows]
 
 
 def suite_jobs(database: Database, suite: str) -> list[JobView]:
     """The jobs of a suite in the order they were queued; of jobs with one name the newest, cancelled ones last."""
     newest: dict[str, JobView] = {}
-    rows = database.rows(f"{_JOBS} WHERE j.suite = ? GROUP BY j.id ORDER BY j.state != 'cancelled', j.id", suite)
+    rows = database.rows(
+        f"{_JOBS} WHERE j.suite = ? AND j.deleted IS NULL GROUP BY j.id ORDER BY j.state != 'cancelled', j.id", suite
+    )
     for found in map(_job, rows):
         newest[found.name] = found
     return sorted(newest.values(), key=lambda found: found.id)
@@ -180,6 +186,7 @@ def _job(row: Any) -> JobView:
         seconds_left=row["active"] * (1 - progress) / progress if running else None,
         experiment=_experiment(row["experiment"]),
         suite=row["suite"],
+        priority=row["priority"],
     )
 
 

@@ -1,40 +1,50 @@
 """Adding an experiment: choose a file by typing a part of its name, read what it would do, queue it."""
 
 import asyncio
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from lth_core.text import one_line
-from lth_tui.experiment_files import Candidate, Preview, candidates, preview
+from lth_tui.experiment_files import Candidate, Preview, candidates, known_time, measured_cost, preview, wishes
 from lth_tui.feed import Wish
-from lth_tui.palette import BOLD, DIM, PLAIN, VERMILLION, ink
+from lth_tui.keys import key
+from lth_tui.palette import BOLD, DIM, PLAIN, SKY, VERMILLION, ink
 from lth_tui.widgets.lines import Lines
 from lth_tui.widgets.list_pane import ListPane
 from lth_tui.widgets.strips import Row, wrap
 
-_KEYS = "↑↓ choose   ⏎ queue it   ^n queue another copy   esc close"
+if TYPE_CHECKING:
+    from lth_core.store.views import JobView, SlotView
+
+_KEYS = "⏎ queue it  ^s change fields first  ^t measure time, disk  ^n another copy  esc close"
 
 
-class Add(ModalScreen[Wish | None]):
-    """Returns the wish to submit the chosen experiment, or None."""
+class Add(ModalScreen[list[Wish] | None]):
+    """Returns the wishes to submit the chosen experiment, or all of the chosen suite."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "close", "close"),
-        Binding("down", "move(1)", show=False, priority=True),
-        Binding("up", "move(-1)", show=False, priority=True),
-        Binding("enter", "submit(False)", "queue it", priority=True),
-        Binding("ctrl+n", "submit(True)", "queue another copy", priority=True),
+        key("add", "escape", "close", "close"),
+        key("add", "down", "move(1)", "next file", priority=True),
+        key("add", "up", "move(-1)", "file before", priority=True),
+        key("add", "enter", "submit(False)", "queue it", priority=True),
+        key("add", "ctrl+n", "submit(True)", "queue another copy", priority=True),
+        key("add", "ctrl+t", "measure", "measure time and disk", priority=True),
+        key("add", "ctrl+s", "edit", "change fields first", priority=True),
     ]
 
-    def __init__(self) -> None:
+    def __init__(self, jobs: Sequence["JobView"] = (), slots: Sequence["SlotView"] = ()) -> None:
         super().__init__()
+        self._jobs, self._slots = jobs, slots
+        self._costs: dict[Path, list[str]] = {}
         self._all: list[Candidate] = []
         self._shown: list[Candidate] = []
         self._previews: dict[Path, Preview] = {}
@@ -112,10 +122,12 @@ class Add(ModalScreen[Wish | None]):
             lines.put([[("put TOML files into configs/ or the working folder", DIM)]])
         elif found is None:
             lines.put([[("reading ...", DIM)]])
-        elif found.canonical is None:
+        elif not found.experiments:
             lines.put([[(line, ink(VERMILLION))] for text in found.lines for line in wrap(text, width)])
         else:
             rows: list[Row] = [[(found.lines[0], BOLD)]]
+            cost = self._costs.get(chosen.path) or [known_time(found, self._jobs) or "time, disk: ^t measures them"]
+            rows += [[(line, ink(SKY))] for text in cost for line in wrap(text, width, "  ")]
             rows += [[(line, PLAIN)] for text in found.lines[1:] for line in wrap(text, width, "  ")]
             lines.put(rows)
 
@@ -124,10 +136,47 @@ class Add(ModalScreen[Wish | None]):
         chosen = self._chosen()
         if chosen is None:
             return
-        known = self._previews.get(chosen.path)
-        found = known if known is not None else await asyncio.to_thread(preview, chosen.path)
-        if found.canonical is None:
+        found = await self._preview(chosen)
+        if not found.experiments:
             self.notify(found.lines[0], severity="error", markup=False)
             return
-        payload = {"experiment": found.canonical, "source": one_line(chosen.path.resolve()), "again": again}
-        self.dismiss(Wish("submit", payload, f"add {found.name}"))
+        self.dismiss(wishes(found, chosen.path, again=again))
+
+    async def _preview(self, chosen: Candidate) -> Preview:
+        known = self._previews.get(chosen.path)
+        return known if known is not None else await asyncio.to_thread(preview, chosen.path)
+
+    @work(exclusive=True, group="measure")
+    async def action_measure(self) -> None:
+        """Let `lth check` measure what the chosen file costs on the slots that there are."""
+        chosen = self._chosen()
+        if chosen is None or not (await self._preview(chosen)).experiments:
+            return
+        self._costs[chosen.path] = ["measuring, some seconds ..."]
+        self._sketch()
+        device = ",".join(sorted({slot.device for slot in self._slots})) or "auto"
+        try:
+            cost = await asyncio.to_thread(measured_cost, chosen.path, device, len(self._slots) or None)
+        except (OSError, subprocess.SubprocessError) as error:
+            cost = [f"could not be measured: {one_line(error)}"]
+        self._costs[chosen.path] = cost or ["could not be measured"]
+        self._sketch()
+
+    async def action_edit(self) -> None:
+        """Change fields of the chosen experiment before it is queued."""
+        from lth_tui.screens.edit import Edit
+
+        chosen = self._chosen()
+        found = None if chosen is None else await self._preview(chosen)
+        if chosen is None or found is None or not found.experiments:
+            return
+        if found.suite is not None:
+            self.notify("a suite is changed in its file; its jobs can be cloned one by one", severity="warning",
+                        markup=False)  # fmt: skip
+            return
+
+        def edited(wish: Wish | None) -> None:
+            if wish is not None:
+                self.dismiss([wish])
+
+        self.app.push_screen(Edit(found.experiments[0], one_line(chosen.path)), edited)

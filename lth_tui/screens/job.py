@@ -1,30 +1,48 @@
-"""The job page: curves, lottery curve, layers, audit, events, experiment; all at once where there is room."""
+"""The job page: curves, lottery curve, layers, texts about the job; several at once where there is room."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container
 
 from lth_core.text import one_line
 from lth_tui import job_texts
-from lth_tui.charts import BANDS, arms_of, heat_table, learning_chart, lottery_chart, verdict_line, verdict_rows
+from lth_tui.charts import (
+    BANDS,
+    SMOOTHINGS,
+    Drawing,
+    arms_of,
+    axes_of,
+    heat_table,
+    learning_chart,
+    lottery_chart,
+    overlap_table,
+    verdict_line,
+    verdict_rows,
+)
+from lth_tui.keys import key
+from lth_tui.listing import calm
 from lth_tui.palette import BOLD, DIM, PLAIN, state_ink
 from lth_tui.reader import JobDetail, Snapshot, Watch
 from lth_tui.screens.page import JOB_KEYS, Page
+from lth_tui.widgets.chart import Chart
 from lth_tui.widgets.heatmap import Heatmap
 from lth_tui.widgets.line_plot import LinePlot
 from lth_tui.widgets.lines import Lines
 from lth_tui.widgets.list_pane import ListPane
-from lth_tui.widgets.strips import Span, wrapped
+from lth_tui.widgets.strips import Span, text_of, wrapped
 from lth_tui.widgets.tabs import TabRow
 from lth_tui.words import STATE_GLYPHS, bar, compact, duration
 
 if TYPE_CHECKING:
+    from lth_core.analysis.verdict import Summary
     from lth_core.store.views import JobView
 
-VIEWS = ("curves", "lottery", "layers", "audit", "events", "experiment")
+VIEWS = ("curves", "lottery", "layers", "audit", "log", "events", "experiment", "devices")
 _TEXT_VIEWS = VIEWS[3:]
 
 
@@ -32,16 +50,22 @@ class JobPage(Page):
     """One job closely."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "back", "queue", key_display="esc"),
-        *(Binding(str(n), f"view('{name}')", name, show=False) for n, name in enumerate(VIEWS, start=1)),
-        Binding("comma", "turn(-1)", "round", key_display=", ."),
-        Binding("full_stop", "turn(1)", "next round", key_display=".", show=False),
-        Binding("f", "follow", "newest round", show=False),
-        Binding("a", "arm", "arm"),
-        Binding("b", "band", "band"),
-        Binding("z", "zoom", "zoom"),
-        Binding("tab", "next_view(1)", "next view", show=False),
-        Binding("shift+tab", "next_view(-1)", "previous view", show=False),
+        key("job", "escape", "back", "queue", show=True, display="esc"),
+        *(key("job", str(n), f"view('{name}')", name) for n, name in enumerate(VIEWS, start=1)),
+        key("job", "comma", "turn(-1)", "round", show=True, display=", ."),
+        key("job", "full_stop", "turn(1)", "next round", display="."),
+        key("job", "f", "follow", "newest round"),
+        key("job", "a", "arm", "arm", show=True),
+        key("job", "space", "hide", "hide or show the arm", display="space"),
+        key("job", "i", "isolate", "this arm and the reference alone"),
+        key("job", "b", "band", "band", show=True),
+        key("job", "left_square_bracket", "smooth(-1)", "smooth less", display="["),
+        key("job", "right_square_bracket", "smooth(1)", "smooth more", display="]"),
+        key("job", "m", "metric", "metric, or what the layers show", show=True),
+        key("job", "t", "axis", "x axis"),
+        key("job", "z", "zoom", "zoom", show=True),
+        key("job", "tab", "next_view(1)", "next view"),
+        key("job", "shift+tab", "next_view(-1)", "previous view"),
         *JOB_KEYS,
     ]
 
@@ -49,14 +73,16 @@ class JobPage(Page):
         super().__init__()
         self.job_id = job
         self._round: int | None = None
-        self._arm: str | None = None
-        self._band = BANDS[0]
+        self._metric: str | None = None
+        self.drawing = Drawing()
+        self._overlap = False
         self._view = "curves"
+        self._text_view = "events"
         self._zoomed = False
-        self._drawn: tuple[int, int] | None = None
+        self._drawn: tuple[int, int, str, str] | None = None
 
     def compose_page(self) -> ComposeResult:
-        """A line of facts, verdicts, tabs, and the six views."""
+        """A line of facts, verdicts, tabs, and the views."""
         yield Lines("", id="facts")
         yield Lines(id="verdicts")
         yield Lines("", id="audit-line")
@@ -66,42 +92,75 @@ class JobPage(Page):
             yield LinePlot(id="lottery")
             yield Heatmap(id="layers")
             yield ListPane("audit", id="audit")
+            yield ListPane("log of the newest worker", follow=True, id="log")
             yield ListPane("events", follow=True, id="events")
             yield ListPane("experiment", id="experiment")
+            yield ListPane("devices", id="devices")
 
     def on_mount(self) -> None:
         """Start with the curves."""
         self._arrange()
 
-    def current_job(self) -> "JobView | None":
+    def chosen_jobs(self) -> "Sequence[JobView]":
         """The job of this page."""
-        return next((job for job in self.bench.snapshot.jobs if job.id == self.job_id), None)
+        return [job for job in self.bench.snapshot.jobs if job.id == self.job_id]
+
+    def chart(self) -> Chart:
+        """The lottery curve if the user is there, else the learning curves."""
+        return self.query_one("#lottery" if self._view == "lottery" else "#curves", LinePlot).chart
+
+    def copied(self) -> str:
+        """What the cursor tells, or the text of the view."""
+        if self._view in ("curves", "lottery"):
+            plot = self.query_one(f"#{self._view}", LinePlot)
+            return plot.cursor_text or "\n".join(text_of(row) for row in verdict_rows(self._summary()))
+        if self._view == "layers":
+            return text_of(self.query_one(Heatmap).detail())
+        return self.query_one(f"#{self._view}", ListPane).text
+
+    def _detail(self) -> JobDetail | None:
+        detail = self.bench.snapshot.detail
+        return detail if detail is not None and detail.job.id == self.job_id else None
+
+    def _summary(self) -> "Summary | None":
+        detail = self._detail()
+        return None if detail is None else detail.summary
+
+    def _watch(self) -> Watch:
+        overlap = self._arm() if self._overlap and self._visible("layers") else None
+        return Watch(self.job_id, self._round, self._metric, overlap, self._visible("devices"))
+
+    def _arm(self) -> str | None:
+        detail = self._detail()
+        return self.drawing.arm or (None if detail is None else detail.reference)
 
     def present(self, snapshot: Snapshot) -> None:
         """Show what was read."""
-        self.bench.look_at(Watch(self.job_id, self._round))
-        detail = snapshot.detail
-        if detail is None or detail.job.id != self.job_id:
+        self.bench.look_at(self._watch())
+        detail = self._detail()
+        if detail is None:
             return
-        self._arm = self._arm or detail.reference
         self.query_one("#facts", Lines).put([facts_row(detail)])
         error = [[(f" {one_line(detail.job.error)}", state_ink("failed"))]] if detail.job.error else []
         self.query_one("#verdicts", Lines).put([*error, *self._verdicts(detail)])
         self.query_one("#audit-line", Lines).put([job_texts.audit_row(detail)])
-        drawn = (detail.job.id, detail.round)
+        drawn = (detail.job.id, detail.round, detail.metric, self.drawing.axis)
         for view in VIEWS:
             if self._visible(view):
-                self._fill(view, detail, fresh=drawn != self._drawn)
+                self._fill(view, detail, snapshot, fresh=drawn != self._drawn)
         self._drawn = drawn
 
-    def _fill(self, view: str, detail: JobDetail, *, fresh: bool) -> None:
-        arm = self._arm or detail.reference
+    def _fill(self, view: str, detail: JobDetail, snapshot: Snapshot, *, fresh: bool) -> None:
+        arm = self.drawing.arm or detail.reference
         if view == "curves":
-            self.query_one("#curves", LinePlot).draw(learning_chart(detail, arm, self._band), fresh=fresh)
+            self.query_one("#curves", LinePlot).draw(learning_chart(detail, self.drawing), fresh=fresh)
         elif view == "lottery":
-            self.query_one("#lottery", LinePlot).draw(lottery_chart(detail, arm, self._band))
+            self.query_one("#lottery", LinePlot).draw(lottery_chart(detail, self.drawing))
         elif view == "layers":
-            self.query_one("#layers", Heatmap).fill(heat_table(detail, arm))
+            table = overlap_table(detail, arm) if self._overlap else heat_table(detail, arm)
+            self.query_one("#layers", Heatmap).fill(table)
+        elif view == "devices":
+            self.query_one("#devices", ListPane).put(job_texts.devices_rows(snapshot))
         else:
             rows = getattr(job_texts, f"{view}_rows")(detail)
             self.query_one(f"#{view}", ListPane).put(rows)
@@ -138,12 +197,9 @@ class JobPage(Page):
             self._text_view = self._view
         for view in VIEWS:
             widget = self.query_one(f"#{view}")
-            widget.display = view == self._view if single else view not in _TEXT_VIEWS or view == self._last_text()
+            widget.display = view == self._view if single else view not in _TEXT_VIEWS or view == self._text_view
         self.query_one(f"#{self._view}").focus(scroll_visible=False)
         self.query_one(TabRow).choose(self._view)
-
-    def _last_text(self) -> str:
-        return getattr(self, "_text_view", "events")
 
     def action_view(self, view: str) -> None:
         """Go to a view."""
@@ -185,25 +241,66 @@ class JobPage(Page):
             return
         wanted = (detail.round if self._round is None else self._round) + by
         self._round = max(0, min(detail.job.rounds, wanted))
-        self.bench.look_at(Watch(self.job_id, self._round))
+        self.bench.look_at(self._watch())
 
     def action_follow(self) -> None:
         """Show the newest round, also when the next one starts."""
         self._round = None
-        self.bench.look_at(Watch(self.job_id))
+        self.bench.look_at(self._watch())
 
     def action_arm(self) -> None:
-        """The next arm: in the layers, and beside the reference in the curves."""
-        detail = self.bench.snapshot.detail
+        """The next arm: in the layers, beside the reference in the curves, and the one that is hidden or isolated."""
+        detail = self._detail()
         if detail is not None:
             arms = arms_of(detail)
-            place = arms.index(self._arm) if self._arm in arms else 0
-            self._arm = arms[(place + 1) % len(arms)]
-            self.present(self.bench.snapshot)
+            here = self.drawing.arm or detail.reference
+            place = arms.index(here) if here in arms else 0
+            self._draw(replace(self.drawing, arm=arms[(place + 1) % len(arms)]))
+
+    def action_hide(self) -> None:
+        """Hide the chosen arm, or show it again."""
+        arm = self._arm()
+        if arm is not None:
+            self._draw(replace(self.drawing, hidden=self.drawing.hidden ^ {arm}))
+
+    def action_isolate(self) -> None:
+        """Only the chosen arm and the reference; again: all."""
+        detail, arm = self._detail(), self._arm()
+        if detail is not None:
+            others = frozenset({*arms_of(detail), *detail.curves}) - {detail.reference, arm or ""}
+            self._draw(replace(self.drawing, hidden=frozenset() if self.drawing.hidden else others))
 
     def action_band(self) -> None:
         """The next kind of band."""
-        self._band = BANDS[(BANDS.index(self._band) + 1) % len(BANDS)]
+        self._draw(replace(self.drawing, band=BANDS[(BANDS.index(self.drawing.band) + 1) % len(BANDS)]))
+
+    def action_smooth(self, by: int) -> None:
+        """Smooth the curves more or less; the raw values stay as faint lines."""
+        place = min(len(SMOOTHINGS) - 1, max(0, SMOOTHINGS.index(self.drawing.smoothing) + by))
+        self._draw(replace(self.drawing, smoothing=SMOOTHINGS[place]))
+
+    def action_axis(self) -> None:
+        """Curves against the next of steps, updates, games."""
+        detail = self._detail()
+        if detail is not None:
+            axes = axes_of(detail)
+            place = axes.index(self.drawing.axis) if self.drawing.axis in axes else 0
+            self._draw(replace(self.drawing, axis=axes[(place + 1) % len(axes)]))
+
+    def action_metric(self) -> None:
+        """The next metric in the curves; in the layers what is kept, or how masks of seeds overlap."""
+        detail = self._detail()
+        if detail is None:
+            return
+        if self._view == "layers":
+            self._overlap = not self._overlap
+        elif detail.metrics:
+            place = detail.metrics.index(detail.metric) if detail.metric in detail.metrics else -1
+            self._metric = detail.metrics[(place + 1) % len(detail.metrics)]
+        self.present(self.bench.snapshot)
+
+    def _draw(self, drawing: Drawing) -> None:
+        self.drawing = drawing
         self.present(self.bench.snapshot)
 
 
@@ -217,8 +314,8 @@ def facts_row(detail: JobDetail) -> list[Span]:
         (f"  {job.trials_done}/{job.trials} trials", PLAIN),
     ]  # fmt: skip
     if job.state == "running":
-        rate = f"  {compact(job.rate)}/s" if job.rate else ""
-        spans.append((f"{rate}  left {duration(job.seconds_left)}", PLAIN))
+        rate = f"  {compact(job.rate, 2)}/s" if job.rate else ""
+        spans.append((f"{rate}  left {duration(calm(job.seconds_left))}", PLAIN))
     if job.trials_failed:
         spans.append((f"  ✗ {job.trials_failed} failed", state_ink("failed")))
     return spans

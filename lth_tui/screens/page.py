@@ -1,20 +1,23 @@
-"""What queue page and job page share: header, hints, the sizes they adapt to, and the commands on a job."""
+"""What the pages share: header, hints, the sizes they adapt to, commands on jobs, saving what is on screen."""
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.screen import Screen
 
 from lth_core.text import one_line
 from lth_tui.feed import Wish
+from lth_tui.keys import key
 from lth_tui.palette import BOLD
 from lth_tui.screens.confirm import Confirm
+from lth_tui.widgets.chart import Chart
 from lth_tui.widgets.header import Header
 from lth_tui.widgets.hints import Hints
 from lth_tui.widgets.lines import Lines
+from lth_tui.words import plural
 
 if TYPE_CHECKING:
     from lth_core.store.views import JobView
@@ -24,13 +27,28 @@ if TYPE_CHECKING:
 LEAST_WIDTH, LEAST_HEIGHT = 60, 16
 
 
-JOB_KEYS = (
-    Binding("p", "pause", "pause/resume"),
-    Binding("x", "cancel", "cancel"),
-    Binding("r", "retry", "retry"),
-    Binding("question_mark", "help", "help", key_display="?"),
+COMMON_KEYS = (
+    key("page", "S", "save_picture", "save the screen as SVG"),
+    key("page", "E", "save_table", "save the curves as CSV"),
+    key("page", "G", "save_figure", "save the figure as PNG"),
+    key("page", "y", "copy", "copy what the cursor is on"),
+    key("page", "question_mark", "help", "help", show=True, display="?"),
 )
-"""Keys of both pages, put after each page's own."""
+"""Keys of all pages, put after each page's own."""
+
+JOB_KEYS = (
+    key("job", "p", "pause", "pause/resume", show=True),
+    key("job", "x", "cancel", "cancel", show=True),
+    key("job", "r", "retry", "retry", show=True),
+    key("job", "c", "clone", "clone and edit"),
+    key("job", "e", "edit", "edit before it runs"),
+    key("job", "D", "delete", "delete"),
+    key("job", "u", "undelete", "undo the deletion"),
+    *COMMON_KEYS,
+)
+"""Keys of the pages on which jobs can be commanded."""
+
+_ENDED = ("done", "failed", "cancelled")
 
 
 class Page(Screen[None]):
@@ -48,12 +66,20 @@ class Page(Screen[None]):
         """The page's own widgets."""
 
     @abstractmethod
-    def current_job(self) -> "JobView | None":
-        """The job that commands are about."""
+    def chosen_jobs(self) -> "Sequence[JobView]":
+        """The jobs that commands are about."""
 
     @abstractmethod
     def present(self, snapshot: "Snapshot") -> None:
         """Show what was read."""
+
+    def chart(self) -> Chart | None:
+        """The curves that the user is looking at, for saving them."""
+        return None
+
+    def copied(self) -> str:
+        """The words that copying copies."""
+        return ""
 
     @property
     def bench(self) -> "Workbench":
@@ -80,55 +106,170 @@ class Page(Screen[None]):
 
         self.app.push_screen(Help(self))
 
-    def action_pause(self) -> None:
-        """Pause the job, or resume it."""
-        job = self._job_or_say()
-        if job is None:
+    def action_save_picture(self) -> None:
+        """The screen as it is, as SVG."""
+        from lth_tui import exports
+
+        picture = self.app.export_screenshot(title="lth-tui")
+        self.bench.do_aside("picture", lambda: exports.save_picture(self.bench.exports, picture))
+
+    def action_save_table(self) -> None:
+        """The curves on screen as CSV."""
+        from lth_tui import exports
+
+        chart = self._chart_or_say()
+        if chart is not None:
+            self.bench.do_aside("table", lambda: exports.save_table(self.bench.exports, chart))
+
+    def action_save_figure(self) -> None:
+        """The curves on screen as PNG, drawn by another process."""
+        from lth_tui import exports
+
+        chart = self._chart_or_say()
+        if chart is not None:
+            self.bench.do_aside("figure", lambda: exports.save_figure(self.bench.exports, chart))
+
+    def action_copy(self) -> None:
+        """What the cursor is on: to the terminal's clipboard (OSC 52), and into a file where that is not heard."""
+        from lth_tui import exports
+
+        words = self.copied()
+        if not words:
+            self.bench.say("there is nothing to copy here", "warning")
             return
-        if job.state == "paused":
-            self._wish("resume", job)
-        elif job.state in ("queued", "running"):
-            self._wish("pause", job)
-        else:
-            self.bench.say(f"job {job.id} is {job.state}: there is nothing to pause", "warning")
+        self.app.copy_to_clipboard(words)
+        self.bench.do_aside("clipboard", lambda: exports.save_copy(words))
+
+    def _chart_or_say(self) -> Chart | None:
+        chart = self.chart()
+        if chart is None or not any(len(series.x) for series in chart.series):
+            self.bench.say("there are no curves on screen to save", "warning")
+            return None
+        return chart
+
+    def action_pause(self) -> None:
+        """Pause the jobs, or resume them."""
+        jobs = self._jobs_or_say()
+        live = [job for job in jobs if job.state in ("queued", "running")]
+        paused = [job for job in jobs if job.state == "paused"]
+        for job in live or paused:
+            self.wish("pause" if live else "resume", job)
+        if jobs and not live and not paused:
+            self._say_all(jobs, "there is nothing to pause")
 
     def action_retry(self) -> None:
         """Run failed or cancelled trials again."""
-        job = self._job_or_say()
-        if job is None:
-            return
-        if job.state in ("failed", "cancelled") or job.trials_failed:
-            self._wish("retry", job)
-        else:
-            self.bench.say(f"job {job.id} is {job.state}: nothing of it failed", "warning")
+        jobs = self._jobs_or_say()
+        lost = [job for job in jobs if job.state in ("failed", "cancelled") or job.trials_failed]
+        for job in lost:
+            self.wish("retry", job)
+        if jobs and not lost:
+            self._say_all(jobs, "nothing failed")
 
     def action_cancel(self) -> None:
-        """Ask, then cancel the job."""
-        job = self._job_or_say()
-        if job is None:
+        """Ask, then cancel the jobs, now or when their round has ended."""
+        jobs = self._jobs_or_say()
+        live = [job for job in jobs if job.state not in _ENDED]
+        if not live:
+            if jobs:
+                self._say_all(jobs, "nothing is left to cancel")
             return
-        if job.state in ("done", "failed", "cancelled"):
-            self.bench.say(f"job {job.id} is {job.state} already", "warning")
-            return
-        found = job
+        done, trials = sum(job.trials_done for job in live), sum(job.trials for job in live)
         rows = (
-            f"Cancel job {job.id} {one_line(job.name, 60)}?",
-            f"{job.trials_done} of {job.trials} trials are done and stay; the rest is not trained.",
+            f"Cancel {named(live)}?",
+            f"{done:,} of {trials:,} trials are done and stay; the rest is not trained.",
         )
-        question = Confirm(rows, [("y", "cancel it", "yes"), ("n", "keep it", "no")])
+        choices = [("y", "now", "now"), ("e", "at the end of the round", "round"), ("n", "keep", "no")]
+
+        def decided(choice: str | None) -> None:
+            for job in live if choice in ("now", "round") else ():
+                self.wish("cancel", job, **({"after_round": True} if choice == "round" else {}))
+
+        self.app.push_screen(Confirm(rows, choices), decided)
+
+    def action_delete(self) -> None:
+        """Ask, then delete the jobs; for a day they can be brought back."""
+        jobs = self._jobs_or_say()
+        ended = [job for job in jobs if job.state != "running"]
+        if jobs and not ended:
+            self._say_all(jobs, "cancel it before deleting it")
+        if not ended:
+            return
+        rows = (
+            f"Delete {named(ended)} with all results?",
+            "They leave the list; u brings them back. Their files go when an engine starts a day later.",
+        )
 
         def decided(choice: str | None) -> None:
             if choice == "yes":
-                self._wish("cancel", found)
+                self.bench.deleted.append([job.id for job in ended])
+                for job in ended:
+                    self.wish("delete", job)
 
-        self.app.push_screen(question, decided)
+        self.app.push_screen(Confirm(rows, [("y", "delete", "yes"), ("n", "keep", "no")]), decided)
 
-    def _job_or_say(self) -> "JobView | None":
-        job = self.current_job()
-        if job is None:
+    def action_undelete(self) -> None:
+        """Bring back what was deleted last."""
+        if self.bench.deleted:
+            gone = self.bench.deleted.pop()
+        elif self.bench.snapshot.newest_deleted is not None:
+            gone = [self.bench.snapshot.newest_deleted]
+        else:
+            self.bench.say("nothing was deleted", "warning")
+            return
+        for number in gone:
+            self.bench.ask(Wish("restore", {"job": number}, f"bring back job {number}"))
+
+    def action_priority(self, by: int) -> None:
+        """Jobs of a higher priority run first."""
+        for job in self._jobs_or_say():
+            self.wish("priority", job, by=by)
+
+    def action_clone(self) -> None:
+        """A copy of the job, to change and queue."""
+        self._edit(replaces=False)
+
+    def action_edit(self) -> None:
+        """Change a job that has not begun."""
+        self._edit(replaces=True)
+
+    def _edit(self, *, replaces: bool) -> None:
+        from lth_tui.screens.edit import Edit
+
+        jobs = self._jobs_or_say()
+        if not jobs or not self.bench.may_change():
+            return
+        if len(jobs) > 1:
+            self.bench.say("one job at a time can be edited", "warning")
+            return
+        job = jobs[0]
+        if replaces and (job.state not in ("queued", "paused") or job.started is not None):
+            self.bench.say(f"job {job.id} has begun: c clones it, with other fields", "warning")
+            return
+        self.app.push_screen(Edit(job.experiment, job.source, job.id if replaces else None), self.asked)
+
+    def asked(self, wish: Wish | None) -> None:
+        """What a form returned goes to the engine."""
+        if wish is not None:
+            self.bench.ask(wish)
+
+    def _jobs_or_say(self) -> "Sequence[JobView]":
+        jobs = self.chosen_jobs()
+        if not jobs:
             self.bench.say("no job is selected", "warning")
-        return job
+        return jobs
 
-    def _wish(self, kind: str, job: "JobView", **payload: int) -> None:
+    def _say_all(self, jobs: "Sequence[JobView]", words: str) -> None:
+        self.bench.say(f"{named(jobs)}: {jobs[0].state if len(jobs) == 1 else 'all'}, {words}", "warning")
+
+    def wish(self, kind: str, job: "JobView", **payload: Any) -> None:
+        """Ask the engine for something about a job."""
         label = f"{kind} job {job.id}"
-        self.bench.feed.ask(Wish(kind, {"job": job.id, **payload}, label))  # type: ignore[arg-type]
+        self.bench.ask(Wish(kind, {"job": job.id, **payload}, label))  # type: ignore[arg-type]
+
+
+def named(jobs: "Sequence[JobView]") -> str:
+    """`job 3 cartpole`, or `4 jobs`."""
+    if len(jobs) == 1:
+        return f"job {jobs[0].id} {one_line(jobs[0].name, 60)}"
+    return plural(len(jobs), "job")

@@ -1,52 +1,67 @@
 """The queue page: all jobs, and below them a preview of the one under the cursor."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
+from textual.widgets import Input
 
 from lth_core.text import one_line
-from lth_tui.charts import BANDS, heat_table, learning_chart, short_verdict, verdict_line, verdict_rows
+from lth_tui.charts import Drawing, heat_table, learning_chart, verdict_line, verdict_rows
 from lth_tui.feed import Wish
 from lth_tui.job_texts import audit_row
+from lth_tui.keys import key
+from lth_tui.listing import SORTS, Listing, calm, listed
 from lth_tui.palette import BOLD, DIM, PLAIN, VERMILLION, ink, state_ink
 from lth_tui.reader import JobDetail, Snapshot, Watch
 from lth_tui.screens.page import JOB_KEYS, Page
+from lth_tui.widgets.chart import Chart
 from lth_tui.widgets.heatmap import Heatmap
-from lth_tui.widgets.job_table import JobRow, JobTable
+from lth_tui.widgets.job_table import JobTable
 from lth_tui.widgets.line_plot import LinePlot
 from lth_tui.widgets.lines import Lines
-from lth_tui.widgets.strips import Row, Span
+from lth_tui.widgets.strips import Row
 from lth_tui.words import STATE_GLYPHS, compact, duration, plural
 
 if TYPE_CHECKING:
     from lth_core.store.views import JobView
 
-_NOTHING = [
-    [
-        ("no jobs yet: press ", PLAIN),
-        ("n", BOLD),
-        (" to add an experiment, ", PLAIN),
-        ("?", BOLD),
-        (" for help", PLAIN),
-    ]
+_NOTHING: list[Row] = [
+    [("no jobs yet: press ", PLAIN), ("n", BOLD), (" to add an experiment, ", PLAIN), ("?", BOLD), (" for help", PLAIN)]
 ]
+_NO_MATCH: list[Row] = [[("no job matches the filter: ", PLAIN), ("/", BOLD), (" changes it, ", PLAIN), ("esc", BOLD),
+                         (" ends it", PLAIN)]]  # fmt: skip
 
 
 class QueuePage(Page):
-    """All jobs in the order in which they run."""
+    """All jobs in the order in which they run, or sorted and filtered otherwise."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "add", "new"),
-        Binding("enter", "open", "open"),
+        key("queue", "n", "add", "new", show=True),
+        key("queue", "enter", "open", "open", show=True),
+        key("queue", "slash", "filter", "filter", show=True, display="/"),
+        key("queue", "space", "mark", "mark", show=True, display="space"),
         *JOB_KEYS,
-        Binding("J", "shift(1)", "move", key_display="J/K"),
-        Binding("K", "shift(-1)", "move up", key_display="K", show=False),
+        key("queue", "J", "shift(1)", "move", show=True, display="J/K"),
+        key("queue", "K", "shift(-1)", "move up", display="K"),
+        key("queue", "plus", "priority(1)", "higher priority", display="+"),
+        key("queue", "minus", "priority(-1)", "lower priority", display="-"),
+        key("queue", "asterisk", "mark_all", "mark all, or none", display="*"),
+        key("queue", "o", "sort", "sort otherwise"),
+        key("queue", "O", "reverse", "reverse the order", display="O"),
+        key("queue", "z", "fold", "fold the suite"),
+        key("queue", "v", "compare", "compare marked jobs"),
+        key("queue", "w", "slots", "number of slots"),
+        key("queue", "escape", "leave", "end filter and marks", display="esc"),
     ]
 
     def compose_page(self) -> ComposeResult:
         """Table, and the preview: words and layers beside a curve."""
+        yield Input(placeholder="words, state:failed, suite:name, a|b, !not", id="job-filter", classes="-gone")
+        yield Lines(id="listing")
         yield Lines(id="empty")
         yield JobTable(id="jobs")
         with Vertical(id="preview"):
@@ -57,105 +72,200 @@ class QueuePage(Page):
 
     def on_mount(self) -> None:
         """The table has the keys; the preview only shows."""
+        self.listing = Listing()
         self.query_one("#preview-curves").can_focus = False
         self.query_one(JobTable).focus()
         self._drawn: tuple[int, int] | None = None
 
-    def current_job(self) -> "JobView | None":
-        """The job under the cursor."""
-        cursor = self.query_one(JobTable).cursor
-        return next((job for job in self.bench.snapshot.jobs if job.id == cursor), None)
+    def chosen_jobs(self) -> "Sequence[JobView]":
+        """The marked jobs, or else the one under the cursor, or all of the suite under it."""
+        jobs = self.bench.snapshot.jobs
+        if self.listing.marked:
+            return [job for job in jobs if job.id in self.listing.marked]
+        row = self.query_one(JobTable).row
+        return [job for job in jobs if row is not None and self._within(row.id, row.suite, job)]
+
+    def _within(self, number: int, suite: str | None, job: "JobView") -> bool:
+        return job.id == number if suite is None else job.suite == suite
+
+    def chart(self) -> Chart:
+        """The curves of the preview."""
+        return self.query_one("#preview-curves", LinePlot).chart
+
+    def copied(self) -> str:
+        """Name, source and identity of the jobs."""
+        return "\n".join(f"{job.id}\t{job.name}\t{job.state}\t{job.identity}" for job in self.chosen_jobs())
 
     def present(self, snapshot: Snapshot) -> None:
         """Show what was read."""
         table, empty = self.query_one(JobTable), self.query_one("#empty", Lines)
-        empty.set_class(bool(snapshot.jobs), "-gone")
-        table.set_class(not snapshot.jobs, "-gone")
-        empty.put(_NOTHING if snapshot.loaded else ["reading the workspace ..."])
-        table.fill([job_row(job, snapshot) for job in snapshot.jobs])
-        if self.bench.wanted_job is not None and any(j.id == self.bench.wanted_job for j in snapshot.jobs):
+        gone = self.listing.marked - {job.id for job in snapshot.jobs}
+        if gone:
+            self.listing = replace(self.listing, marked=self.listing.marked - gone)
+        rows = listed(snapshot, self.listing)
+        empty.set_class(bool(rows), "-gone")
+        table.set_class(not rows, "-gone")
+        nothing = _NO_MATCH if snapshot.jobs else _NOTHING
+        empty.put(nothing if snapshot.loaded else ["reading the workspace ..."])
+        table.fill(rows)
+        words = self.listing.text
+        self.query_one("#listing", Lines).put([[(f" {words}", DIM)]] if words else [])
+        if self.bench.wanted_job is not None and any(row.id == self.bench.wanted_job for row in rows):
             table.select(self.bench.wanted_job)
             self.bench.wanted_job = None
-        self.bench.look_at(Watch(table.cursor))
+        self._look()
         self._preview(snapshot.detail)
 
+    def _look(self) -> None:
+        cursor = self.query_one(JobTable).cursor
+        self.bench.look_at(Watch(abs(cursor) if cursor else None))
+
     def _preview(self, detail: JobDetail | None) -> None:
-        here = detail is not None and detail.job.id == self.query_one(JobTable).cursor
+        cursor = self.query_one(JobTable).cursor
+        here = detail is not None and cursor is not None and detail.job.id == abs(cursor)
         self.query_one("#preview").set_class(not here, "-gone")
         if detail is None or not here:
             return
         self.query_one("#summary", Lines).put(summary_rows(detail, short=not self.has_class("-wide")))
         self.query_one("#preview-layers", Heatmap).fill(heat_table(detail, detail.reference))
         drawn = (detail.job.id, detail.round)
-        self.query_one("#preview-curves", LinePlot).draw(
-            learning_chart(detail, "", BANDS[0]), fresh=drawn != self._drawn
-        )
+        self.query_one("#preview-curves", LinePlot).draw(learning_chart(detail, Drawing()), fresh=drawn != self._drawn)
         self._drawn = drawn
 
     def on_job_table_highlighted(self) -> None:
         """Look closely at the job under the cursor."""
-        self.bench.look_at(Watch(self.query_one(JobTable).cursor))
+        self._look()
 
     def on_job_table_opened(self) -> None:
         """A second click opens."""
         self.action_open()
 
+    def on_job_table_folded(self) -> None:
+        """A second click on a suite folds it."""
+        self.action_fold()
+
     def action_open(self) -> None:
-        """Open the job under the cursor."""
+        """Open the job under the cursor; fold or unfold a suite."""
         from lth_tui.screens.job import JobPage
 
-        job = self._job_or_say()
-        if job is not None:
-            self.app.push_screen(JobPage(job.id))
+        row = self.query_one(JobTable).row
+        if row is None:
+            self._jobs_or_say()
+        elif row.suite is not None:
+            self.action_fold()
+        else:
+            self.app.push_screen(JobPage(row.id))
 
     def action_add(self) -> None:
         """Choose an experiment and queue it."""
         from lth_tui.screens.add import Add
 
-        self.app.push_screen(Add(), self._added)
+        if self.bench.may_change():
+            self.app.push_screen(Add(self.bench.snapshot.jobs, self.bench.snapshot.slots), self._added)
 
-    def _added(self, wish: Wish | None) -> None:
-        if wish is not None:
-            self.bench.feed.ask(wish)
+    def _added(self, wishes: list[Wish] | None) -> None:
+        for wish in wishes or ():
+            self.bench.ask(wish)
 
     def action_shift(self, by: int) -> None:
         """Move the job in the queue."""
-        job = self._job_or_say()
-        if job is not None:
-            self._wish("move", job, by=by)
+        if self.listing.sort != SORTS[0] or self.listing.reverse:
+            self.bench.say("jobs are moved in the order of the queue: o sorts by it again", "warning")
+            return
+        jobs = list(self._jobs_or_say())
+        for job in reversed(jobs) if by > 0 else jobs:  # the foremost in the direction of the move goes first
+            self.wish("move", job, by=by)
 
+    def _relist(self, listing: Listing) -> None:
+        self.listing = listing
+        self.present(self.bench.snapshot)
 
-def job_row(job: "JobView", snapshot: Snapshot) -> JobRow:
-    """A job as a row of the table."""
-    return JobRow(
-        id=job.id,
-        name=job.name,
-        state=job.state,
-        round=job.round,
-        rounds=job.rounds,
-        progress=round(job.progress, 3),
-        trials_done=job.trials_done,
-        trials=job.trials,
-        trials_failed=job.trials_failed,
-        rate=float(f"{job.rate:.3g}"),
-        seconds_left=None if job.seconds_left is None else round(job.seconds_left),
-        verdict=_verdict(job, snapshot),
-    )
+    def action_mark(self) -> None:
+        """Mark the job, or all of the suite, and go on to the next row."""
+        table = self.query_one(JobTable)
+        row = table.row
+        if row is None:
+            return
+        here = {job.id for job in self.bench.snapshot.jobs if self._within(row.id, row.suite, job)}
+        marked = self.listing.marked - here if row.marked else self.listing.marked | here
+        self._relist(replace(self.listing, marked=frozenset(marked)))
+        table.action_move(1)
 
+    def action_mark_all(self) -> None:
+        """Mark all jobs in the list; if all are marked, none."""
+        here = frozenset(row.id for row in self.query_one(JobTable).rows if row.suite is None)
+        self._relist(replace(self.listing, marked=frozenset() if here <= self.listing.marked else here))
 
-def _verdict(job: "JobView", snapshot: Snapshot) -> tuple[Span, ...]:
-    if job.error:
-        return ((one_line(job.error, 200), ink(VERMILLION)),)
-    if job.state == "queued":
-        ahead = sum(1 for other in _until(job, snapshot) if other.state in ("queued", "running"))
-        return ((f"waits for {plural(ahead, 'job')} before it" if ahead else "next to start", DIM),)
-    summary = snapshot.summaries.get(job.id)
-    return short_verdict(summary.verdicts) if summary else ()
+    def action_sort(self) -> None:
+        """The next way of sorting."""
+        place = (SORTS.index(self.listing.sort) + 1) % len(SORTS)
+        self._relist(replace(self.listing, sort=SORTS[place]))
 
+    def action_reverse(self) -> None:
+        """The other way round."""
+        self._relist(replace(self.listing, reverse=not self.listing.reverse))
 
-def _until(job: "JobView", snapshot: Snapshot) -> list["JobView"]:
-    places = [other.id for other in snapshot.jobs]
-    return list(snapshot.jobs[: places.index(job.id)])
+    def action_fold(self) -> None:
+        """Fold the suite under the cursor, or unfold it."""
+        table = self.query_one(JobTable)
+        here = next((job.suite for job in self.bench.snapshot.jobs if job.id == abs(table.cursor or 0)), None)
+        if here is None:
+            self.bench.say("this job belongs to no suite", "warning")
+            return
+        number = min(job.id for job in self.bench.snapshot.jobs if job.suite == here)
+        self._relist(replace(self.listing, folded=self.listing.folded ^ {here}))
+        if any(row.id == -number for row in table.rows):
+            table.select(-number)
+
+    def action_filter(self) -> None:
+        """Type what the jobs shown must have."""
+        line = self.query_one("#job-filter", Input)
+        line.remove_class("-gone")
+        line.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Filter while typing."""
+        self._relist(replace(self.listing, filter=event.value.strip()))
+
+    def on_input_submitted(self) -> None:
+        """Keep the filter, go back to the table."""
+        self.query_one("#job-filter").add_class("-gone")
+        self.query_one(JobTable).focus()
+
+    def action_leave(self) -> None:
+        """End the filter, then the marks."""
+        line = self.query_one("#job-filter", Input)
+        if line.value or not line.has_class("-gone"):
+            line.value = ""
+            self.on_input_submitted()
+        elif self.listing.marked:
+            self._relist(replace(self.listing, marked=frozenset()))
+
+    def action_compare(self) -> None:
+        """The lottery curves of the marked jobs side by side."""
+        from lth_tui.screens.compare import ComparePage
+
+        jobs = self.chosen_jobs()
+        if len(jobs) < 2:
+            self.bench.say("mark two jobs or more with space, then compare them", "warning")
+            return
+        self.app.push_screen(ComparePage([job.id for job in jobs]))
+
+    def action_slots(self) -> None:
+        """How many workers run at once, from now on."""
+        from lth_tui.screens.ask import Ask
+
+        def refuse(text: str) -> str | None:
+            good = text.strip().isdecimal() and 1 <= int(text) <= 1024
+            return None if good else "accepted is a number from 1 to 1024"
+
+        def answered(text: str | None) -> None:
+            if text is not None:
+                self.bench.ask(Wish("slots", {"count": int(text)}, f"{int(text)} slots"))
+
+        now = len(self.bench.snapshot.slots)
+        question = "How many trials, or stacks of them, run side by side? Fewer: the others stop at a checkpoint."
+        self.app.push_screen(Ask(question, str(now or 1), refuse), answered)
 
 
 def summary_rows(detail: JobDetail, *, short: bool) -> list[Row]:
@@ -163,8 +273,8 @@ def summary_rows(detail: JobDetail, *, short: bool) -> list[Row]:
     job = detail.job
     numbers = f"  round {job.round} of {job.rounds}   {job.trials_done} of {plural(job.trials, 'trial')}"
     if job.state == "running":
-        numbers += f"   {compact(job.rate)} steps/s" if job.rate else ""
-        numbers += f"   left {duration(job.seconds_left)}"
+        numbers += f"   {compact(job.rate, 2)} steps/s" if job.rate else ""
+        numbers += f"   left {duration(calm(job.seconds_left))}"
     rows: list[Row] = [
         [
             (

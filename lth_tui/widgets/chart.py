@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from lth_tui import raster
 from lth_tui.palette import Look, ink
 from lth_tui.raster import Floats
@@ -15,7 +17,10 @@ GUTTER = 7
 
 @dataclass(frozen=True)
 class Series:
-    """One curve: NaN in `y` is a gap; `low` and `high` bound its band; `note` stands in the legend."""
+    """One curve: NaN in `y` is a gap; `low` and `high` bound its band; `note` stands in the legend.
+
+    A `hidden` one is in the legend only; a `faint` one, the raw values below a smoothed curve, is not in it.
+    """
 
     label: str
     look: Look
@@ -25,11 +30,17 @@ class Series:
     high: Floats | None = None
     note: str = ""
     markers: bool = False
+    hidden: bool = False
+    faint: bool = False
+    chosen: bool = False
 
 
 @dataclass(frozen=True)
 class Chart:
-    """All that a plot shows. `x_range` may descend; `x_ticks` are (value, label), made if there are none."""
+    """All that a plot shows. `x_range` may descend; `x_ticks` are (value, label), made if there are none.
+
+    `gap` names two curves whose difference is told at the cursor.
+    """
 
     title: str = ""
     series: Sequence[Series] = ()
@@ -38,13 +49,24 @@ class Chart:
     x_ticks: Sequence[tuple[float, str]] = ()
     reference: tuple[float, str] | None = None
     empty: str = "nothing to draw yet"
+    log_y: bool = False
+    x_name: str = "step"
+    y_name: str = "score"
+    gap: tuple[str, str] | None = None
+
+    @property
+    def shown(self) -> list[Series]:
+        """The curves that are drawn."""
+        return [series for series in self.series if not series.hidden]
 
 
-def y_labels(low: float, high: float, rows: int) -> list[Row]:
+def y_labels(low: float, high: float, rows: int, *, log: bool = False) -> list[Row]:
     """What stands left of each canvas row: round numbers at their height, else only the axis."""
     labels: list[Row] = [" " * (GUTTER - 1) + "│"] * rows
-    for value in raster.ticks(low, high, max(1, min(6, rows // 2))):
-        row = round((1 - (value - low) / (high - low)) * (rows - 1))
+    count = max(1, min(6, rows // 2))
+    marks = raster.log_ticks(low, high, count) if log else raster.ticks(low, high, count)
+    for value, unit in zip(marks, raster.to_unit(marks, low, high, log=log), strict=True):
+        row = round((1 - float(unit)) * (rows - 1)) if np.isfinite(unit) else -1
         if 0 <= row < rows:
             labels[row] = compact(value).rjust(GUTTER - 2)[: GUTTER - 2] + " ┤"
     return labels
@@ -55,10 +77,13 @@ def legend_of(chart: Chart, width: int) -> list[Row]:
     lines: list[list[Span]] = [[]]
     used = 0
     for series in reversed(chart.series):
+        if series.faint:
+            continue
         mark = series.look.marker if series.markers else ""
+        words = f"{series.label} {'hidden' if series.hidden else series.note}".rstrip()
         entry: list[Span] = [
-            (f" {series.look.sample}{mark} ", ink(series.look.colour)),
-            (f"{series.label} {series.note}".rstrip() + " ", ink()),
+            (f" {series.look.sample}{mark} ", ink(series.look.colour, dim=series.hidden)),
+            (f"{words} ", ink(dim=series.hidden, bold=series.chosen)),
         ]
         length = sum(len(text) for text, _ in entry)
         if used and used + length > width:
@@ -67,3 +92,36 @@ def legend_of(chart: Chart, width: int) -> list[Row]:
         lines[-1] += entry
         used += length
     return list(lines) if lines[0] else []
+
+
+def readout(chart: Chart, x: float, unit: float, places: dict[str, Floats]) -> Row:
+    """Exact values at the cursor: the point of each curve that is nearest to `x`, and the gap of two of them.
+
+    `places` are the points' places on the axis, on which the cursor stands at `unit`.
+    """
+    found: dict[str, tuple[float, float]] = {}
+    for series in chart.shown:
+        if series.faint:
+            continue
+        good = np.flatnonzero(np.isfinite(series.y) & np.isfinite(places[series.label]))
+        if len(good):
+            nearest = good[np.argmin(np.abs(places[series.label][good] - unit))]
+            found[series.label] = (float(series.x[nearest]), float(series.y[nearest]))
+    if not found:
+        return [(f"╷ {chart.x_name} {exact(x)}: no points", ink(dim=True))]
+    pair = [found[label] for label in chart.gap or () if label in found]
+    here = (pair or list(found.values()))[0][0]
+    spans: list[Span] = [(f"╷ {chart.x_name} {exact(here)}", ink(bold=True))]
+    if len(pair) == 2 and pair[0][0] == pair[1][0]:
+        spans.append((f"  gap {pair[0][1] - pair[1][1]:+.6g}", ink(bold=True)))
+    looks = {series.label: series.look for series in chart.shown}
+    for label in reversed(found):
+        at, value = found[label]
+        apart = f" at {exact(at)}" if at != here else ""
+        spans += [(f"  {label}", ink(looks[label].colour)), (f" {value:.6g}{apart}", ink())]
+    return spans
+
+
+def exact(value: float) -> str:
+    """A place on the x axis as it is."""
+    return f"{value:,.0f}" if value == round(value) else f"{value:.5g}"

@@ -49,6 +49,8 @@ def engine_words(ownership: Ownership, snapshot: Snapshot) -> Span:
     engine = snapshot.engine
     if ownership.word == "here":
         return ("engine ● here", ink(GREEN))
+    if ownership.word == "detached":
+        return (f"engine ● detached, pid {ownership.pid}", ink(GREEN))
     if ownership.word == "failed":
         return (f"engine ✗ {ownership.error}", ink(VERMILLION, bold=True))
     if ownership.word == "elsewhere":
@@ -69,7 +71,7 @@ def _slots(snapshot: Snapshot) -> list[Span]:
         if slot.batch is None:
             spans.append((f"  {name} idle", DIM))
         else:
-            rate = f" {compact(slot.rate)}/s" if slot.rate else ""
+            rate = f" {compact(slot.rate, 2)}/s" if slot.rate else ""
             spans.append((f"  {name} {slot.trials}×{rate}", PLAIN))
     if len(snapshot.slots) > _MOST_SLOTS:
         spans.append((f"  +{len(snapshot.slots) - _MOST_SLOTS} slots", DIM))

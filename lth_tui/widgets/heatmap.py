@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from lth_tui.keys import key
 from lth_tui.palette import BOLD, DIM, PLAIN, VERMILLION, ink, viridis
 from lth_tui.widgets.strips import Row, Span, strip_of
 from lth_tui.words import compact, percent
@@ -33,13 +34,18 @@ class HeatRow:
 
 @dataclass(frozen=True)
 class HeatCell:
-    """What lives of a layer at one round, over `seeds` seeds; `dead` of them have nothing left."""
+    """What lives of a layer at one round, over `seeds` seeds; `dead` of them have nothing left.
+
+    `share` is what is shown instead of the part that is kept, and `words` then says what it is.
+    """
 
     kept: float
     least: int
     most: int
     seeds: int
     dead: int
+    share: float | None = None
+    words: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,12 +63,12 @@ class Heatmap(Widget, can_focus=True):
     """Draws a HeatTable with a cursor; the window follows the cursor where not all fits."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1,0)", "layer down", show=False),
-        Binding("up,k", "move(-1,0)", "layer up", show=False),
-        Binding("right,l", "move(0,1)", "round right", show=False),
-        Binding("left,h", "move(0,-1)", "round left", show=False),
-        Binding("home,g", "move(-9999,0)", "first layer", show=False),
-        Binding("end,G", "move(9999,0)", "last layer", show=False),
+        key("layers", "down,j", "move(1,0)", "layer down"),
+        key("layers", "up,k", "move(-1,0)", "layer up"),
+        key("layers", "right,l", "move(0,1)", "round right"),
+        key("layers", "left,h", "move(0,-1)", "round left"),
+        key("layers", "home,g", "move(-9999,0)", "first layer"),
+        key("layers", "end,G", "move(9999,0)", "last layer"),
     ]
 
     class Moved(Message):
@@ -173,6 +179,8 @@ class Heatmap(Widget, can_focus=True):
         if cell is None:
             return [(head, BOLD), ("no ticket yet", DIM)]
         words: list[Span] = [(head, BOLD)]
+        if cell.share is not None:
+            return [*words, (cell.words, PLAIN)]
         if cell.dead:
             words.append((f"! dead in {cell.dead}/{cell.seeds} seeds, ", _WARNING))
         if cell.least == cell.most:
@@ -235,7 +243,7 @@ class Heatmap(Widget, can_focus=True):
         if cell is None:
             return (_marked("·", wide) if here else f"{'·':>{wide}} ", DIM)
         row = self._table.rows[place]
-        density = cell.kept / row.size
+        density = cell.kept / row.size if cell.share is None else cell.share
         if cell.dead:
             word, look = ("!" if cell.dead == cell.seeds else f"!{percent(density)}"), _DEAD
         else:

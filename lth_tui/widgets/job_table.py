@@ -6,23 +6,25 @@ from typing import ClassVar
 
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
 from lth_core.text import one_line
-from lth_tui.palette import BOLD, DIM, GREEN, GREY, PLAIN, SKY, VERMILLION, ink, state_ink
+from lth_tui.keys import key
+from lth_tui.palette import BOLD, DIM, GREEN, GREY, PLAIN, SKY, VERMILLION, YELLOW, cursor_ink, ink, state_ink
 from lth_tui.widgets.strips import Row, Span, changed_cells, strip_of
 from lth_tui.words import STATE_GLYPHS, bar, compact, duration
-
-_CURSOR = ink(background=0x264F78)
 
 
 @dataclass(frozen=True)
 class JobRow:
-    """What the table shows of a job; `verdict` is styled words, or why it waits or failed."""
+    """What the table shows of a job; `verdict` is styled words, or why it waits or failed.
+
+    A suite's own row has a negative `id` and its name in `suite`.
+    """
 
     id: int
     name: str
@@ -36,6 +38,12 @@ class JobRow:
     rate: float
     seconds_left: float | None
     verdict: tuple[Span, ...]
+    device: str = ""
+    priority: int = 0
+    marked: bool = False
+    indent: int = 0
+    suite: str | None = None
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,8 +57,9 @@ class Column:
 
 
 def _name(row: JobRow, width: int) -> Span:
-    name = one_line(row.name, 200)
-    return (name if len(name) <= width else name[: width - 1] + "…", PLAIN)
+    fold = "" if row.suite is None else ("▸ " if row.folded else "▾ ")
+    name = " " * row.indent + fold + one_line(row.name, 200)
+    return (name if len(name) <= width else name[: width - 1] + "…", PLAIN if row.suite is None else BOLD)
 
 
 def _state(row: JobRow, width: int) -> Span:
@@ -73,16 +82,18 @@ def _trials(row: JobRow, width: int) -> Span:
 
 STATE_COLUMN = Column("state", 12, _state, right=False)
 COLUMNS = (
-    Column("id", 4, lambda row, width: (str(row.id), DIM)),
+    Column("id", 4, lambda row, width: (str(row.id) if row.id > 0 else "", DIM)),
+    Column("prio", 4, lambda row, width: (f"{row.priority:+}" if row.priority else "", PLAIN)),
     Column("round", 6, lambda row, width: (f"{row.round}/{row.rounds}", PLAIN)),
-    Column("progress", 15, _bar, right=False),
+    Column("progress", 10, _bar, right=False),
     Column("trials", 9, _trials),
-    Column("steps/s", 8, _rate),
+    Column("steps/s", 7, _rate),
     Column("left", 8, lambda row, width: (duration(row.seconds_left), PLAIN)),
+    Column("device", 7, lambda row, width: (row.device[:width], DIM), right=False),
 )
 """Between state and name on the left and the verdict on the right."""
 
-DROP_ORDER = ("verdict", "trials", "steps/s", "id", "progress", "left", "round")
+DROP_ORDER = ("prio", "id", "trials", "device", "steps/s", "verdict", "progress", "left", "round")
 """What a narrow terminal loses, first to last; state and name stay."""
 _NAME_WIDTH, _VERDICT_WIDTH = 14, 20
 
@@ -91,16 +102,19 @@ class JobTable(Widget, can_focus=True):
     """Rows of jobs with a cursor that stays on its job when the order changes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1)", "down", show=False),
-        Binding("up,k", "move(-1)", "up", show=False),
-        Binding("pagedown,ctrl+d", "move(10)", "page down", show=False),
-        Binding("pageup,ctrl+u", "move(-10)", "page up", show=False),
-        Binding("home,g", "move(-99999)", "first", show=False),
-        Binding("end,G", "move(99999)", "last", show=False),
+        key("jobs", "down,j", "move(1)", "down"),
+        key("jobs", "up,k", "move(-1)", "up"),
+        key("jobs", "pagedown,ctrl+d", "move(10)", "page down"),
+        key("jobs", "pageup,ctrl+u", "move(-10)", "page up"),
+        key("jobs", "home,g", "move(-99999)", "first"),
+        key("jobs", "end,G", "move(99999)", "last"),
     ]
 
     class Highlighted(Message):
         """The cursor moved to another job."""
+
+    class Folded(Message):
+        """A suite's row was clicked twice."""
 
     class Opened(Message):
         """A job was clicked twice."""
@@ -159,7 +173,7 @@ class JobTable(Widget, can_focus=True):
             again = self._jobs[place].id == self.cursor
             self.select(self._jobs[place].id)
             if again:
-                self.post_message(self.Opened())
+                self.post_message(self.Opened() if self._jobs[place].suite is None else self.Folded())
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Wheel: one job down."""
@@ -175,6 +189,16 @@ class JobTable(Widget, can_focus=True):
         """Keep the cursor in view."""
         self._clamp()
         self.refresh()
+
+    @property
+    def row(self) -> JobRow | None:
+        """The row under the cursor."""
+        return next((job for job in self._jobs if job.id == self.cursor), None)
+
+    @property
+    def rows(self) -> Sequence[JobRow]:
+        """All rows, from the first to the last."""
+        return self._jobs
 
     def _place(self) -> int:
         return next((place for place, job in enumerate(self._jobs) if job.id == self.cursor), 0)
@@ -204,7 +228,7 @@ class JobTable(Widget, can_focus=True):
         if place >= len(self._jobs):
             return strip_of("", width, style)
         job = self._jobs[place]
-        ground: Style = style + _CURSOR if job.id == self.cursor else style
+        ground: Style = style + cursor_ink() if job.id == self.cursor else style
         return strip_of(self._row(job), width, ground)
 
 
@@ -232,7 +256,7 @@ def _titles(columns: Sequence[Column], name: int, verdict: int) -> str:
 
 
 def _cells(job: JobRow, columns: Sequence[Column], name: int, verdict: int, chosen: bool) -> Row:
-    words: list[Span] = [("▶ " if chosen else "  ", BOLD)]
+    words: list[Span] = [("▶" if chosen else " ", BOLD), ("*" if job.marked else " ", ink(YELLOW, bold=True))]
     for column, width in (
         (STATE_COLUMN, STATE_COLUMN.width),
         (Column("name", name, _name, right=False), name),

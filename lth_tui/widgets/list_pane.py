@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from lth_tui.keys import key
 from lth_tui.palette import BOLD, DIM, ink
 from lth_tui.widgets.strips import Row, spans_of, strip_of, text_of
 
@@ -20,12 +21,12 @@ class ListPane(Widget, can_focus=True):
     """Rows of plain text under a title. With `cursor` a row can be chosen; without, keys scroll."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1)", "down", show=False),
-        Binding("up,k", "move(-1)", "up", show=False),
-        Binding("pagedown,ctrl+d", "page(1)", "page down", show=False),
-        Binding("pageup,ctrl+u", "page(-1)", "page up", show=False),
-        Binding("home,g", "edge(0)", "first", show=False),
-        Binding("end,G", "edge(1)", "last", show=False),
+        key("list", "down,j", "move(1)", "down"),
+        key("list", "up,k", "move(-1)", "up"),
+        key("list", "pagedown,ctrl+d", "page(1)", "page down"),
+        key("list", "pageup,ctrl+u", "page(-1)", "page up"),
+        key("list", "home,g", "edge(0)", "first"),
+        key("list", "end,G", "edge(1)", "last"),
     ]
 
     class Chosen(Message):

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from tui_helpers import Open, until
-from workspace_fixture import Writer
+from workspace_fixture import Writer, experiment
 
-from lth_tui.experiment_files import preview
+from lth_tui.experiment_text import fields_of, lines_of
 from lth_tui.screens.add import Add
 from lth_tui.widgets.job_table import JobTable
 from lth_tui.widgets.lines import Lines
@@ -75,12 +75,30 @@ async def test_escape_adds_nothing(opened: Open, writer: Writer) -> None:
         assert not isinstance(app.screen, Add) and writer.asked() == []
 
 
-def test_a_suite_is_previewed_by_its_members_and_not_queued_from_here() -> None:
+async def test_a_suite_is_queued_as_a_whole(opened: Open, writer: Writer) -> None:
     suite = Path(__file__).parents[2] / "configs" / "suites" / "classic-quick.toml"
-    found = preview(suite)
-    assert found.canonical is None
-    assert found.lines == (
-        "suite classic-quick: 2 experiments; queue it with: lth headless FILE",
-        "classic-quick-cartpole-32",
-        "classic-quick-cartpole-64",
-    )
+    async with opened((80, 24)) as (app, pilot):
+        await pilot.press("n")
+        await pilot.pause(0.2)
+        app.screen.query_one("#filter").value = str(suite)  # type: ignore[attr-defined]
+        await until(pilot, lambda: "suite classic-quick: 2 experiments" in app.screen.query_one("#sketch", Lines).text)
+        await pilot.press("enter")
+        await until(pilot, lambda: len(writer.asked()) == 2)
+        assert {kind for kind, _ in writer.asked()} == {"submit"}
+        assert {payload["suite"] for _, payload in writer.asked()} == {"classic-quick"}
+        names = [json.loads(str(payload["experiment"]))["name"] for _, payload in writer.asked()]
+        assert names == ["classic-quick-cartpole-32", "classic-quick-cartpole-64"]
+
+
+async def test_time_is_told_by_a_job_like_it_or_measured(opened: Open, writer: Writer, tmp_path: Path) -> None:
+    file = tmp_path / "like.toml"
+    file.write_text("\n".join(lines_of(fields_of(experiment("like", 2, 2)))))
+    writer.sql("UPDATE jobs SET finished = started + 40 WHERE id = 1")  # 36 trials took 40 s
+    async with opened((120, 40)) as (app, pilot):
+        await pilot.press("n")
+        await pilot.pause(0.2)
+        app.screen.query_one("#filter").value = str(file)  # type: ignore[attr-defined]
+        sketch = app.screen.query_one("#sketch", Lines)
+        await until(pilot, lambda: "about 0:20, as job 1 took" in sketch.text)  # 18 trials of 40 / 36 s
+        await pilot.press("ctrl+t")
+        await until(pilot, lambda: "MB on disk" in sketch.text, seconds=90)

@@ -51,7 +51,7 @@ async def test_what_the_views_say(opened: Open, writer: Writer) -> None:
         await pilot.press("4")
         await pilot.pause(0.1)
         assert "check 7" in page.query_one("#audit", ListPane).text
-        await pilot.press("6")
+        await pilot.press("7")
         await pilot.pause(0.1)
         text = page.query_one("#experiment", ListPane).text
         assert app.snapshot.detail is not None
@@ -84,6 +84,8 @@ async def test_rounds_arms_and_bands(opened: Open) -> None:
         plot = page.query_one("#curves", LinePlot)
         await pilot.press("comma", "comma")
         await until(pilot, lambda: "round 3, 22 % left" in plot.text)
+        await pilot.press("b")
+        await until(pilot, lambda: "±1 sd of seeds as band" in plot.text)
         await pilot.press("b")
         await until(pilot, lambda: "min-max band" in plot.text)
         await pilot.press("b")

@@ -9,8 +9,8 @@ from tui_helpers import Open, until
 from lth_tui.screens.job import JobPage
 from lth_tui.widgets.lines import Lines
 
-KEYS = ["1", "2", "3", "4", "5", "6", "comma", "full_stop", "a", "b", "z", "j", "k", "h", "l", "g", "G", "tab",
-        "up", "down", "enter", "escape", "question_mark", "n", "x", "p"]  # fmt: skip
+KEYS = [*"12345678abzjkhlgGnxpcoviYmt", "space", "plus", "minus", "comma", "full_stop", "tab", "up", "down", "enter",
+        "escape", "question_mark", "left_square_bracket", "right_square_bracket", "exclamation_mark"]  # fmt: skip
 SIZES = [
     (1, 1),
     (4, 2),
@@ -56,7 +56,7 @@ async def test_every_view_is_drawn_at_the_size(opened: Open, size: tuple[int, in
     async with opened(size) as (app, pilot):
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, JobPage))
-        for key in "123456":
+        for key in "12345678":
             await pilot.press(key)
             await pilot.pause(0.05)
         for widget in app.screen.query("LinePlot, Heatmap, ListPane").results():
@@ -72,7 +72,7 @@ async def test_no_colour_and_other_themes(opened: Open, monkeypatch: pytest.Monk
         if theme in app.available_themes:
             app.theme = theme
         await pilot.press("enter")
-        for key in "123456":
+        for key in "12345678":
             await pilot.press(key)
             await pilot.pause(0.05)
         await pilot.press("escape", "n")

@@ -68,6 +68,19 @@ class LocalLauncher:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._running: dict[str, Running] = {}
 
+    def resize(self, slots: list[Slot]) -> None:
+        """Other slots from now on: workers of those that are gone checkpoint and leave."""
+        self.slots = {slot.name: slot for slot in slots}
+        for name in self._processes.keys() - self.slots.keys():
+            running = self._running.get(name)
+            if running is not None:
+                self.stop(running.batch)
+            else:
+                idle = self._processes.pop(name)
+                _signal(idle, signal.SIGTERM)
+                if idle.stdin is not None:
+                    idle.stdin.close()
+
     def free(self) -> list[str]:
         """Names of slots with nothing to do."""
         return [name for name in self.slots if name not in self._running]

@@ -1,0 +1,90 @@
+"""Several jobs in one plot and one list: pure functions."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lth_core.analysis.verdict import Summary
+from lth_core.arms import DENSE
+from lth_core.text import one_line
+from lth_tui.charts import short_verdict
+from lth_tui.experiment_text import fields_of, lines_of
+from lth_tui.palette import BLUE, BOLD, DIM, GREEN, ORANGE, PLAIN, PURPLE, SKY, VERMILLION, YELLOW, Look, ink
+from lth_tui.widgets.chart import Chart, Series
+from lth_tui.widgets.strips import Row
+from lth_tui.words import STATE_GLYPHS, compact, percent
+
+if TYPE_CHECKING:
+    from lth_core.store.views import JobView
+
+MOST_JOBS = 8
+_COLOURS = (SKY, ORANGE, GREEN, PURPLE, YELLOW, VERMILLION, BLUE, 0xE0E0E0)
+_FILLED, _HOLLOW = "●▲■◆●▲■◆", "○△□◇○△□◇"
+
+
+def chart(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary], arm: int, *, relative: bool) -> Chart:
+    """Lottery curves: of each job a colour; its reference arm solid, one of its controls dashed."""
+    series: list[Series] = []
+    densities: set[float] = set()
+    names: list[str] = []
+    for place, job in enumerate(jobs[:MOST_JOBS]):
+        summary, experiment = summaries.get(job.id), job.experiment
+        densities |= {experiment.pruning.density(r) for r in range(experiment.pruning.rounds + 1)}
+        controls = [a for a in experiment.arms if a != experiment.reference]
+        chosen = [experiment.reference, *([controls[arm % len(controls)]] if controls else [])]
+        names += [a for a in chosen if a not in names]
+        for which, one in enumerate(chosen):
+            look = Look(_COLOURS[place], (1, 0) if which == 0 else (2, 2), (_FILLED, _HOLLOW)[which][place],
+                        "━━" if which == 0 else "┅┅")  # fmt: skip
+            series.append(_series(f"{job.id} {one}", look, summary, one, relative=relative))
+    ticks = [(density, percent(density)) for density in sorted(densities, reverse=True)]
+    scores = sorted({job.experiment.task.score for job in jobs})
+    what = "share of the dense network's score" if relative else one_line(", ".join(scores), 60)
+    title = f"{what} by % left (log) · IQM · {', '.join(one_line(name, 30) for name in names)}"
+    log = not relative and bool(scores) and all("perplexity" in score for score in scores)
+    left = min(densities, default=0.1)
+    shown = [one for one in series if len(one.x)]
+    return Chart(title, list(reversed(shown)), (1.15, left / 1.15), True, ticks, (1.0, "dense") if relative else None,
+                 "no round is finished yet", log, "left", f"compare {what}")  # fmt: skip
+
+
+def _series(label: str, look: Look, summary: Summary | None, arm: str, *, relative: bool) -> Series:
+    cells = [] if summary is None else [c for c in summary.cells if c.arm in (arm, DENSE) and c.score.n]
+    cells = sorted(cells, key=lambda cell: -cell.density) if len(cells) > 1 else []
+    y = np.array([cell.score.value for cell in cells], np.float64)
+    dense = None if summary is None else summary.cell(DENSE, 0)
+    if relative:
+        y = y / dense.score.value if dense is not None and dense.score.value else np.full(len(y), np.nan)
+    x = np.array([cell.density for cell in cells], np.float64)
+    return Series(label, look, x, y, note=compact(float(y[-1])) if len(y) else "", markers=True)
+
+
+def verdict_rows(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary]) -> list[Row]:
+    """Each job with its verdicts in full."""
+    rows: list[Row] = []
+    for place, job in enumerate(jobs):
+        summary = summaries.get(job.id)
+        head = f"{STATE_GLYPHS.get(job.state, '?')} {job.id} {one_line(job.name, 60)}  "
+        short = short_verdict(summary.verdicts) if summary is not None else ()
+        rows.append([("━━ ", ink(_COLOURS[place % len(_COLOURS)])), (head, BOLD), *short])
+        if summary is not None:
+            rows += [[("   ", PLAIN), (one_line(verdict.text), PLAIN)] for verdict in summary.verdicts]
+    if len(jobs) > MOST_JOBS:
+        rows.append([(f"the plot shows the first {MOST_JOBS} jobs", DIM)])
+    return rows or [[("these jobs were deleted", DIM)]]
+
+
+def field_rows(jobs: "Sequence[JobView]") -> list[Row]:
+    """Fields that are not the same in all jobs, with the value of each."""
+    fields = [dict(line.split(" = ", 1) for line in lines_of(fields_of(job.experiment))) for job in jobs]
+    rows: list[Row] = []
+    for name in dict.fromkeys(name for one in fields for name in one):
+        values = [one.get(name, "-") for one in fields]
+        if len(set(values)) > 1:
+            rows.append([(one_line(name, 60), BOLD)])
+            rows += [
+                [(f"  {job.id:>4} ", DIM), (one_line(value), ink(_COLOURS[place % len(_COLOURS)]))]
+                for place, (job, value) in enumerate(zip(jobs, values, strict=True))
+            ]
+    return rows or [[("no field differs", DIM)]]

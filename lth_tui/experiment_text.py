@@ -1,0 +1,49 @@
+"""An experiment as editable text: one `field = value` a line, which is TOML, and back again with its checks."""
+
+import json
+import tomllib
+from typing import Any
+
+from lth_core.errors import InputError
+from lth_core.experiment import Experiment
+from lth_core.text import one_line
+
+Fields = dict[str, Any]
+
+
+def fields_of(experiment: Experiment) -> Fields:
+    """All fields of an experiment as plain data, without those that are not set."""
+    found: Fields = _without_none(json.loads(experiment.canonical()))
+    return found
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_none(v) for k, v in value.items() if v is not None and v != {}}
+    return value
+
+
+def lines_of(fields: Fields, prefix: str = "") -> list[str]:
+    """`training.length = 60000`, one line a field, in their order."""
+    lines: list[str] = []
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            lines += lines_of(value, f"{prefix}{name}.")
+        else:
+            lines.append(f"{prefix}{name} = {json.dumps(value, ensure_ascii=False)}")
+    return lines
+
+
+def parse(text: str) -> Fields:
+    """The fields of TOML text; raises InputError."""
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"not valid TOML: {one_line(error)}") from None
+
+
+def check(fields: Fields, source: str) -> Experiment:
+    """The experiment of these fields; raises InputError with one sentence."""
+    from lth_core.experiment_file import resolve
+
+    return resolve(fields, source)

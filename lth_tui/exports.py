@@ -1,0 +1,96 @@
+"""Saving what is on screen: picture, table, figure, copied words. The figure is drawn by another process."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+from lth_core.errors import InputError
+from lth_core.store.records import finite
+from lth_core.text import one_line
+from lth_tui.widgets.chart import Chart
+
+
+def save_picture(folder: Path, svg: str) -> Path:
+    """Write an SVG of the screen; returns the file. Raises OSError."""
+    return _write(folder, "screen", "svg", svg)
+
+
+def save_table(folder: Path, chart: Chart) -> Path:
+    """Write the curves as CSV, a row a point; returns the file. Raises OSError."""
+    return _write(folder, "curves", "csv", table(chart))
+
+
+def save_figure(folder: Path, chart: Chart) -> Path:
+    """Have the curves drawn as PNG; returns the file. Raises OSError, and InputError without matplotlib."""
+    if find_spec("matplotlib") is None:
+        raise InputError("a PNG needs matplotlib, which is not installed here: pip install matplotlib")
+    path = _new(folder, "figure", "png")
+    done = subprocess.run(
+        [sys.executable, "-m", "lth_tui.figure", str(path)], input=json.dumps(finite(as_data(chart))),
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise InputError(f"the figure could not be drawn: {one_line(done.stderr[-300:])}")
+    return path
+
+
+def save_copy(words: str) -> Path:
+    """Write copied words where terminals that do not hear of the clipboard (tmux) can be helped out."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lth"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "clipboard.txt"
+    path.write_text(words)
+    return path
+
+
+def table(chart: Chart) -> str:
+    """CSV with the columns arm, x, y, low, high; the heads name axis and metric. Hidden curves are left out."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["curve", chart.x_name, chart.y_name, "low", "high"])
+    for series in chart.shown:
+        label = f"{series.label} (raw)" if series.faint else series.label
+        for i, (x, y) in enumerate(zip(series.x, series.y, strict=True)):
+            bounds = ["" if b is None else repr(float(b[i])) for b in (series.low, series.high)]
+            writer.writerow([label, repr(float(x)), repr(float(y)), *bounds])
+    return out.getvalue()
+
+
+def as_data(chart: Chart) -> dict[str, object]:
+    """A chart as plain data."""
+    return {
+        "title": chart.title, "x_range": list(chart.x_range), "log_x": chart.log_x, "log_y": chart.log_y,
+        "x_name": chart.x_name, "y_name": chart.y_name, "reference": chart.reference,
+        "x_ticks": [list(tick) for tick in chart.x_ticks],
+        "series": [
+            {
+                "label": s.label, "colour": f"#{s.look.colour:06x}", "dash": list(s.look.dash), "faint": s.faint,
+                "markers": s.markers, "x": s.x.tolist(), "y": s.y.tolist(),
+                "low": None if s.low is None else s.low.tolist(), "high": None if s.high is None else s.high.tolist(),
+            }
+            for s in chart.shown
+        ],
+    }  # fmt: skip
+
+
+def _write(folder: Path, what: str, suffix: str, content: str) -> Path:
+    path = _new(folder, what, suffix)
+    path.write_text(content)
+    return path
+
+
+def _new(folder: Path, what: str, suffix: str) -> Path:
+    """A file that is not there yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stem, number = f"{what}-{time.strftime('%Y%m%d-%H%M%S')}", 1
+    path = folder / f"{stem}.{suffix}"
+    while path.exists():
+        number += 1
+        path = folder / f"{stem}-{number}.{suffix}"
+    return path

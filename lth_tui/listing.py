@@ -1,0 +1,182 @@
+"""Which rows the table of jobs shows, in which order: filter, sort, suites as rows that fold. Pure functions."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from lth_core.text import one_line
+from lth_tui.charts import short_verdict
+from lth_tui.palette import DIM, VERMILLION, ink
+from lth_tui.reader import Snapshot
+from lth_tui.widgets.job_table import JobRow
+from lth_tui.widgets.strips import Span
+from lth_tui.words import plural
+
+if TYPE_CHECKING:
+    from lth_core.store.views import JobView
+
+SORTS = ("queue", "name", "state", "progress", "time left", "newest")
+_STATES = ("running", "queued", "paused", "failed", "done", "cancelled")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """How the user wants the jobs listed; `folded` are names of suites, `marked` are numbers of jobs."""
+
+    filter: str = ""
+    sort: str = SORTS[0]
+    reverse: bool = False
+    folded: frozenset[str] = frozenset()
+    marked: frozenset[int] = frozenset()
+
+    @property
+    def text(self) -> str:
+        """What is not as usual, in words; empty if all is."""
+        parts = [f"filter: {self.filter}"] if self.filter else []
+        if self.sort != SORTS[0] or self.reverse:
+            parts.append(f"sorted by {self.sort}{', reversed' * self.reverse}")
+        if self.marked:
+            parts.append(f"{plural(len(self.marked), 'job')} marked")
+        return " · ".join(parts)
+
+
+def matches(job: "JobView", wanted: str) -> bool:
+    """Whether a job has all words of a filter.
+
+    A word is found in name, state, suite and environment; `state:failed` looks in one of them, `a|b` is either,
+    `!word` is none.
+    """
+    environment = getattr(job.experiment.task, "environment", job.experiment.task.kind)
+    places = {"name": job.name, "state": job.state, "suite": job.suite or "", "task": environment, "id": str(job.id)}
+    for word in wanted.lower().split():
+        negated = word.startswith("!")
+        place, colon, rest = word.lstrip("!").partition(":")
+        text = places[place] if colon and place in places else " ".join(list(places.values())[:4])
+        sought = rest if colon and place in places else word.lstrip("!")
+        if any(part in text.lower() for part in sought.split("|") if part) == negated:
+            return False
+    return True
+
+
+def listed(snapshot: Snapshot, listing: Listing) -> list[JobRow]:
+    """The rows of the table: jobs and, above those of a suite, the suite's own row."""
+    jobs = [job for job in snapshot.jobs if matches(job, listing.filter)]
+    ahead = _ahead(snapshot)
+    rows = {job.id: job_row(job, snapshot, ahead.get(job.id, 0), job.id in listing.marked) for job in jobs}
+    groups: dict[str, list[JobView]] = {}
+    for job in jobs:
+        groups.setdefault(job.suite or f"\0{job.id}", []).append(job)
+    entries = sorted(groups.values(), key=lambda group: _key(listing.sort)(group[0])) if listing.sort != SORTS[0] else (
+        list(groups.values()))  # fmt: skip
+    if listing.reverse:
+        entries.reverse()
+    found: list[JobRow] = []
+    for group in entries:
+        suite = group[0].suite
+        if suite is None or len(group) == 1:
+            found += [rows[job.id] for job in group]
+            continue
+        members = [rows[job.id] for job in group]
+        folded = suite in listing.folded
+        found.append(_suite_row(suite, members, folded=folded))
+        if not folded:
+            members.sort(key=lambda row: _order(group, listing)[row.id])
+            found += [replace(row, indent=2) for row in members]
+    return found
+
+
+def _order(group: Sequence["JobView"], listing: Listing) -> dict[int, int]:
+    ordered = sorted(group, key=_key(listing.sort)) if listing.sort != SORTS[0] else list(group)
+    if listing.reverse:
+        ordered.reverse()
+    return {job.id: place for place, job in enumerate(ordered)}
+
+
+def _key(sort: str) -> Callable[["JobView"], tuple[float | str, ...]]:
+    keys: Mapping[str, Callable[[JobView], tuple[float | str, ...]]] = {
+        "name": lambda job: (job.name.lower(),),
+        "state": lambda job: (_STATES.index(job.state), -job.id),
+        "progress": lambda job: (-job.progress,),
+        "time left": lambda job: (float("inf") if job.seconds_left is None else job.seconds_left,),
+        "newest": lambda job: (-job.created,),
+    }
+    return keys[sort]
+
+
+def _ahead(snapshot: Snapshot) -> dict[int, int]:
+    """How many jobs go before each, of those that are to run."""
+    count, found = 0, {}
+    for job in snapshot.jobs:
+        found[job.id] = count
+        count += job.state in ("queued", "running")
+    return found
+
+
+def job_row(job: "JobView", snapshot: Snapshot, ahead: int = 0, marked: bool = False) -> JobRow:
+    """A job as a row of the table."""
+    return JobRow(
+        id=job.id,
+        name=job.name,
+        state=job.state,
+        round=job.round,
+        rounds=job.rounds,
+        progress=round(job.progress, 2),
+        trials_done=job.trials_done,
+        trials=job.trials,
+        trials_failed=job.trials_failed,
+        rate=float(f"{job.rate:.2g}"),
+        seconds_left=calm(job.seconds_left),
+        verdict=_verdict(job, snapshot, ahead),
+        device=devices({slot.device for slot in snapshot.slots if slot.job == job.id}),
+        priority=job.priority,
+        marked=marked,
+    )
+
+
+def calm(seconds: float | None) -> float | None:
+    """Seconds left, rounded as coarsely as the estimate deserves: what changes every second is sent every second."""
+    if seconds is None:
+        return None
+    step = next((step for least, step in ((7200, 600), (600, 60), (60, 10)) if seconds >= least), 5)
+    return float(round(seconds / step) * step)
+
+
+def devices(names: Collection[str]) -> str:
+    """Where a job runs, in one short word."""
+    if len(names) <= 1:
+        return next(iter(names), "")
+    kinds = {name.split(":")[0] for name in names}
+    return f"{'/'.join(sorted(kinds))}×{len(names)}"
+
+
+def _suite_row(suite: str, members: Sequence[JobRow], *, folded: bool) -> JobRow:
+    states = [row.state for row in members]
+    trials = sum(row.trials for row in members)
+    left = [row.seconds_left for row in members if row.seconds_left is not None]
+    return JobRow(
+        id=-min(row.id for row in members),
+        name=f"{one_line(suite, 60)} ({len(members)})",
+        state=next((state for state in _STATES if state in states), states[0]),
+        round=min(row.round for row in members),
+        rounds=max(row.rounds for row in members),
+        progress=round(sum(row.progress * row.trials for row in members) / max(1, trials), 2),
+        trials_done=sum(row.trials_done for row in members),
+        trials=trials,
+        trials_failed=sum(row.trials_failed for row in members),
+        rate=sum(row.rate for row in members),
+        seconds_left=max(left) if left else None,
+        verdict=((f"{sum(s == 'done' for s in states)} of {plural(len(members), 'job')} done", DIM),),
+        device=devices({row.device for row in members if row.device}),
+        marked=all(row.marked for row in members),
+        suite=suite,
+        folded=folded,
+    )
+
+
+def _verdict(job: "JobView", snapshot: Snapshot, ahead: int) -> tuple[Span, ...]:
+    if job.error:
+        return ((one_line(job.error, 200), ink(VERMILLION)),)
+    if job.state == "queued":
+        return ((f"waits for {plural(ahead, 'job')} before it" if ahead else "next to start", DIM),)
+    summary = snapshot.summaries.get(job.id)
+    return short_verdict(summary.verdicts) if summary else ()

@@ -1,0 +1,60 @@
+"""How far the masks of different seeds agree, layer by layer, from the packed masks that trials leave. No torch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+
+from lth_core.store.tensors import mask_layers
+
+Bits = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Intersection over union of a layer's masks: mean, least and most over pairs of seeds; `chance` is what
+    independent random masks of the same counts would have."""
+
+    mean: float
+    least: float
+    most: float
+    chance: float
+    pairs: int
+
+
+def read_mask(path: Path) -> dict[str, Bits]:
+    """The mask of a finished trial, each layer flat; only its bytes are read. Raises OSError or ValueError."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            packed = file.get_tensor("mask")
+            layers = mask_layers(file.metadata())
+    except (SafetensorError, KeyError, TypeError) as error:
+        raise ValueError(f"{path.name}: no mask of a trial ({type(error).__name__})") from None
+    sizes = [size for _, size in layers]
+    if packed.dtype != np.uint8 or not 0 <= sum(sizes) <= 8 * packed.size or min(sizes, default=0) < 0:
+        raise ValueError(f"{path.name}: its mask is not of the size that it says")
+    bits = np.unpackbits(packed, count=sum(sizes)).astype(np.bool_)
+    parts = np.split(bits, np.cumsum(sizes)[:-1])
+    return {name: part for (name, _), part in zip(layers, parts, strict=True)}
+
+
+def overlaps(masks: Sequence[Mapping[str, Bits]]) -> dict[str, Overlap]:
+    """Of every layer that all masks have; empty for fewer than two masks."""
+    if len(masks) < 2:
+        return {}
+    names = [name for name in masks[0] if all(name in mask for mask in masks)]
+    return {name: _of_layer([mask[name] for mask in masks]) for name in names}
+
+
+def _of_layer(masks: Sequence[Bits]) -> Overlap:
+    shares, chances = [], []
+    for a, b in combinations(masks, 2):
+        union = int(np.count_nonzero(a | b))
+        shares.append(np.count_nonzero(a & b) / union if union else 1.0)
+        p, q = float(a.mean()), float(b.mean())
+        chances.append(p * q / (p + q - p * q) if p + q else 1.0)
+    return Overlap(float(np.mean(shares)), min(shares), max(shares), float(np.mean(chances)), len(shares))

@@ -1,0 +1,204 @@
+"""Editing an experiment field by field, checked after each change, or as text in the user's editor."""
+
+import asyncio
+import copy
+import os
+import shlex
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import ClassVar
+
+from textual import work
+from textual.app import ComposeResult, SuspendNotSupported
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input
+
+from lth_core.errors import InputError
+from lth_core.experiment import Experiment
+from lth_core.text import one_line
+from lth_tui import experiment_text
+from lth_tui.experiment_text import Fields
+from lth_tui.feed import Wish
+from lth_tui.keys import key
+from lth_tui.palette import DIM, GREEN, PLAIN, VERMILLION, YELLOW, ink
+from lth_tui.widgets.lines import Lines
+from lth_tui.widgets.list_pane import ListPane
+from lth_tui.widgets.strips import Row, wrap
+from lth_tui.words import plural
+
+_KEYS = "⏎ change, or set   ^s queue it   ^g in $EDITOR   ^z undo   esc close"
+
+
+class Edit(ModalScreen[Wish | None]):
+    """Returns the wish to queue the changed experiment; `replaces` is the job whose place it takes, if any."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        key("edit", "escape", "close", "close"),
+        key("edit", "down", "move(1)", "field down", priority=True),
+        key("edit", "up", "move(-1)", "field up", priority=True),
+        key("edit", "enter", "take", "change the field, or set it", priority=True),
+        key("edit", "ctrl+s", "queue", "queue it", priority=True),
+        key("edit", "ctrl+g", "editor", "edit as text", priority=True),
+        key("edit", "ctrl+z", "undo", "undo the last change", priority=True),
+    ]
+
+    def __init__(self, experiment: Experiment, source: str, replaces: int | None = None) -> None:
+        super().__init__()
+        self._source, self._replaces = source, replaces
+        self._before = experiment_text.fields_of(experiment)
+        self._fields: Fields = copy.deepcopy(self._before)
+        self._history: list[Fields] = []
+        self._shown: list[str] = []
+        self._good: Experiment | None = experiment
+        self._wrong = ""
+
+    def compose(self) -> ComposeResult:
+        """Line, fields, what is wrong, keys."""
+        with Vertical(classes="box tall"):
+            yield Input(placeholder="type to filter the fields; FIELD = VALUE sets one", id="filter")
+            yield ListPane("fields", cursor=True, id="files")
+            yield Lines("", "", id="wrong")
+            yield Lines([(_KEYS, DIM)])
+
+    def on_mount(self) -> None:
+        """All fields."""
+        self.query_one(ListPane).can_focus = False
+        self.query_one(Input).focus()
+        self._list()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Filter, unless a value is being typed."""
+        if "=" not in event.value:
+            self._list()
+
+    def action_move(self, by: int) -> None:
+        """Cursor in the fields."""
+        self.query_one(ListPane).action_move(by)
+
+    def action_close(self) -> None:
+        """Out of the line first, then nothing is queued."""
+        if self.query_one(Input).value:
+            self.query_one(Input).value = ""
+        else:
+            self.dismiss(None)
+
+    def action_take(self) -> None:
+        """Put the field into the line; with a value in the line, set it."""
+        line = self.query_one(Input)
+        if "=" in line.value:
+            self._set(line.value)
+            return
+        place = self.query_one(ListPane).index
+        if place < len(self._shown):
+            line.value = self._shown[place]
+            line.cursor_position = len(line.value)
+
+    def _set(self, assignment: str) -> None:
+        from lth_core.experiment_file import apply_override
+
+        changed = copy.deepcopy(self._fields)
+        try:
+            apply_override(changed, assignment)
+        except InputError as error:
+            self._tell(str(error).removeprefix("--set "))
+            return
+        self.query_one(Input).value = ""
+        self._change(changed)
+
+    def _change(self, fields: Fields) -> None:
+        self._history.append(self._fields)
+        self._fields = fields
+        self._list()
+        self._check()
+
+    def action_undo(self) -> None:
+        """The fields as they were before the last change."""
+        if self._history:
+            self._fields = self._history.pop()
+            self._list()
+            self._check()
+
+    @work(exclusive=True)
+    async def _check(self) -> None:
+        self._good, wrong = None, ""
+        try:
+            self._good = await asyncio.to_thread(experiment_text.check, self._fields, "experiment")
+        except InputError as error:
+            wrong = str(error).removeprefix("experiment: ")
+        self._tell(wrong)
+
+    def _tell(self, wrong: str) -> None:
+        self._wrong = wrong
+        width = max(20, self.query_one("#wrong", Lines).size.width)
+        changed = len(set(experiment_text.lines_of(self._fields)) ^ set(experiment_text.lines_of(self._before)))
+        rows: list[Row] = [[(line, ink(VERMILLION))] for line in wrap(wrong, width)] if wrong else []
+        if not rows:
+            trials = "" if self._good is None else f"{_trials(self._good):,} trials"
+            rows = [[("✓ accepted ", ink(GREEN)), (f"{trials}  {plural((changed + 1) // 2, 'field')} changed", DIM)]]
+        self.query_one("#wrong", Lines).put([*rows, ""][: max(2, len(rows))])
+
+    def _list(self) -> None:
+        words = self.query_one(Input).value.lower().split()
+        words = [] if "=" in self.query_one(Input).value else words
+        lines = experiment_text.lines_of(self._fields)
+        self._shown = [line for line in lines if all(word in line.lower() for word in words)]
+        old = set(experiment_text.lines_of(self._before))
+        rows: list[Row] = [[(one_line(line), PLAIN if line in old else ink(YELLOW, bold=True))] for line in self._shown]
+        what = "clone" if self._replaces is None else f"edit job {self._replaces}"
+        self.query_one(ListPane).put(rows, f"{what}: {len(rows)} fields" if rows else "no field matches")
+
+    async def action_editor(self) -> None:
+        """Suspend the workbench, let the user's editor change the fields, check them."""
+        from lth_core.text import clean
+
+        text = "\n".join(experiment_text.lines_of(self._fields)) + "\n"
+        try:
+            with self.app.suspend():
+                edited = edit_text(text)
+        except SuspendNotSupported:
+            self.notify("this terminal cannot be handed to an editor", severity="error", markup=False)
+            return
+        except OSError as error:
+            self.notify(f"{editor()[0]}: {error.strerror}", severity="error", markup=False)
+            return
+        try:
+            fields = experiment_text.parse(clean(edited, 1_000_000))
+        except InputError as error:
+            self._tell(str(error))
+            return
+        if fields != self._fields:
+            self._change(fields)
+
+    async def action_queue(self) -> None:
+        """Queue it if it is accepted."""
+        await self.workers.wait_for_complete()
+        if self._good is None:
+            self.notify(self._wrong or "not accepted yet", severity="error", markup=False)
+            return
+        payload = {"experiment": self._good.canonical(), "source": self._source, "again": True}
+        if self._replaces is not None:
+            payload["replaces"] = self._replaces
+        self.dismiss(Wish("submit", payload, f"add {one_line(self._good.name, 80)}"))
+
+
+def _trials(experiment: Experiment) -> int:
+    from lth_core.plan import plan
+
+    return len(plan(experiment))
+
+
+def editor() -> list[str]:
+    """The user's editor as a command: VISUAL, EDITOR, or vi."""
+    return shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi") or ["vi"]
+
+
+def edit_text(text: str) -> str:
+    """What the user's editor makes of a text; raises OSError where the editor cannot be started."""
+    with tempfile.TemporaryDirectory(prefix="lth-") as folder:
+        path = Path(folder) / "experiment.toml"
+        path.write_text(text)
+        subprocess.run([*editor(), str(path)], check=False)
+        return path.read_text(errors="replace")

@@ -1,0 +1,60 @@
+"""The settings file of the workbench: other keys, the theme. Where it lies, and what is wrong with it."""
+
+import os
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lth_core.errors import InputError
+from lth_core.text import did_you_mean, one_line
+
+_FIELDS = ("theme", "keys")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user wants otherwise. `keys` maps ids of bindings (`queue.new`) to keys (`n,insert`)."""
+
+    theme: str | None = None
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+
+def settings_file() -> Path:
+    """`lth/workbench.toml` in the user's folder of settings."""
+    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(base) / "lth" / "workbench.toml"
+
+
+def load_settings(path: Path) -> Settings:
+    """The settings of a file, none where there is no file; raises InputError with one sentence."""
+    shown = one_line(path)
+    try:
+        fields = tomllib.loads(path.read_bytes().decode())
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{shown}: cannot be read as TOML: {one_line(error)}") from None
+    for name in fields:
+        if name not in _FIELDS:
+            near = did_you_mean(name, _FIELDS)
+            raise InputError(f"{shown}: {one_line(name, 40)} is no setting: accepted are theme and [keys]{near}")
+    theme, keys = fields.get("theme"), fields.get("keys", {})
+    if theme is not None and not isinstance(theme, str):
+        raise InputError(f"{shown}: theme: accepted is the name of a theme")
+    if not isinstance(keys, dict) or not all(isinstance(value, str) for value in keys.values()):
+        raise InputError(f'{shown}: keys: accepted is a table of names and keys such as "queue.new" = "n,insert"')
+    return Settings(theme, keys)
+
+
+def check(settings: Settings, path: Path, ids: Collection[str], themes: Collection[str]) -> None:
+    """Raises InputError for a theme or a binding that is not there."""
+    if settings.theme is not None and settings.theme not in themes:
+        wrong, near = one_line(settings.theme, 40), did_you_mean(settings.theme, themes)
+        raise InputError(f"{one_line(path)}: theme {wrong}: accepted are {', '.join(sorted(themes))}{near}")
+    for name in settings.keys:
+        if name not in ids:
+            near = did_you_mean(name, ids)
+            raise InputError(
+                f"{one_line(path)}: keys: there is no {one_line(name, 60)}; lth-tui --keys lists them all{near}"
+            )

@@ -1,0 +1,167 @@
+"""What interfaces ask about the queue, acted on by the engine's `Wishes`; no worker is started."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lth_core.engine import purge as purging
+from lth_core.engine.launchers.local import LocalLauncher
+from lth_core.engine.slots import Slot, find_slots
+from lth_core.engine.wishes import Wishes
+from lth_core.store import commands, queue, views
+from lth_core.store.database import Database
+from lth_core.store.workspace import Workspace
+from tests.engine.experiments import tiny
+
+
+class Desk:
+    """A database, what obeys, and what was stopped and resized."""
+
+    def __init__(self, folder: Path) -> None:
+        self.workspace = Workspace(folder)
+        self.workspace.create()
+        self.database = Database(self.workspace.database, writer=True)
+        self.stopped: list[int] = []
+        self.slots: list[Slot] = []
+        self.wishes = Wishes(self.database, ["cpu"], self.stopped.append, self.resize)
+
+    def resize(self, _connection: sqlite3.Connection, count: int) -> None:
+        self.slots = find_slots("cpu", count)
+
+    def ask(self, kind: Any, **payload: Any) -> dict[str, Any]:
+        number = commands.ask(self.database, kind, **payload)
+        self.wishes.obey()
+        answer = commands.answer(self.database, number)
+        assert answer is not None
+        return answer
+
+    def submit(self, name: str, **more: Any) -> int:
+        made = tiny(name)
+        return int(self.ask("submit", experiment=made.canonical(), source="x", again=True, **more)["job"])
+
+    def order(self) -> list[int]:
+        return [job.id for job in views.jobs(self.database)]
+
+    def sql(self, text: str, *values: object) -> None:
+        self.database.connection.execute(text, values)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path / "ws")
+    yield made
+    made.database.close()
+
+
+def test_priority_goes_before_place_and_moves_stay_within_it(desk: Desk) -> None:
+    for name in "abcd":
+        desk.submit(name)
+    desk.ask("priority", job=3, by=1)
+    assert desk.order() == [3, 1, 2, 4]
+    desk.ask("move", job=4, by=-1)
+    assert desk.order() == [3, 1, 4, 2]
+    desk.ask("move", job=1, by=-5)
+    assert desk.order() == [3, 1, 4, 2]
+    desk.ask("priority", job=3, by=-1)
+    desk.ask("priority", job=2, by=-30)
+    assert desk.order()[-1] == 2 and views.jobs(desk.database)[-1].priority == -9
+
+
+def test_a_deleted_job_is_gone_from_all_lists_and_comes_back_as_it_was(desk: Desk) -> None:
+    one, two = desk.submit("a", suite="s"), desk.submit("b", suite="s")
+    assert desk.ask("delete", job=one) == {"job": one}
+    assert desk.order() == [two] and [job.id for job in views.suite_jobs(desk.database, "s")] == [two]
+    assert "there is no job 1" in desk.ask("pause", job=one)["error"]
+    assert "there is no deleted job 2" in desk.ask("restore", job=two)["error"]
+    same = tiny("a")
+    with desk.database.transaction() as connection:
+        assert queue.known_job(connection, same.identity) == two  # the same fields, another name
+    desk.ask("restore", job=one)
+    assert desk.order() == [one, two] and views.jobs(desk.database)[0].state == "queued"
+
+
+def test_a_running_job_is_not_deleted(desk: Desk) -> None:
+    job = desk.submit("a")
+    desk.sql("UPDATE jobs SET state = 'running'")
+    assert "delete is for jobs that are" in desk.ask("delete", job=job)["error"]
+
+
+def test_a_day_later_rows_and_files_are_forgotten_and_nobody_elses(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone, kept = desk.submit("a"), desk.submit("b")
+    with desk.database.transaction() as connection:
+        batches = [
+            queue.add_batch(connection, job, [row["id"] for row in queue.ready_trials(connection, job)])
+            for job in (gone, kept)
+        ]
+    folders = [desk.workspace.batch(batch) for batch in batches]
+    logs = [desk.workspace.tensorboard(gone, "a"), desk.workspace.tensorboard(kept, "b")]
+    for folder in (*folders, *logs):
+        folder.mkdir(parents=True)
+        (folder / "file").write_text("x")
+    desk.ask("delete", job=gone)
+    purging.purge(desk.workspace, desk.database)
+    assert folders[0].exists()  # not yet: it can still be brought back
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + purging.KEPT + 1)
+    purging.purge(desk.workspace, desk.database)
+    assert not folders[0].exists() and not logs[0].exists() and folders[1].exists() and logs[1].exists()
+    jobs = {row[0] for row in desk.database.rows("SELECT DISTINCT job FROM trials")}
+    assert jobs == {kept} and views.job(desk.database, gone) is None
+    assert not desk.database.rows("PRAGMA foreign_key_check")
+
+
+def test_cancelling_at_the_end_of_the_round_lets_what_has_begun_go_on(desk: Desk) -> None:
+    job = desk.submit("a")
+    desk.sql("UPDATE jobs SET state = 'running'")
+    desk.sql("UPDATE trials SET state = 'done' WHERE round = 0")
+    desk.sql("UPDATE trials SET state = 'running' WHERE round = 1 AND arm = 'winning'")
+    desk.ask("cancel", job=job, after_round=True)
+    states = {(t.round, t.arm): t.state for t in views.trials(desk.database, job)}
+    assert states[1, "winning"] == "running" and states[1, "random"] == "waiting"
+    assert {state for (round, _), state in states.items() if round == 2} == {"cancelled"}
+    assert desk.stopped == [] and views.jobs(desk.database)[0].state == "running"
+    desk.sql("UPDATE trials SET state = 'done' WHERE round = 1")
+    with desk.database.transaction() as connection:
+        queue.settle_job(connection, job)
+    assert views.jobs(desk.database)[0].state == "cancelled"
+    desk.ask("retry", job=job)
+    assert {t.state for t in views.trials(desk.database, job) if t.round == 2} == {"waiting"}
+
+
+def test_cancelling_at_the_end_of_the_round_before_any_has_begun_cancels_all(desk: Desk) -> None:
+    job = desk.submit("a")
+    desk.ask("cancel", job=job, after_round=True)
+    assert views.jobs(desk.database)[0].state == "cancelled"
+
+
+def test_an_edited_job_takes_the_place_of_the_one_that_has_not_begun(desk: Desk) -> None:
+    for name in "abc":
+        desk.submit(name)
+    desk.ask("priority", job=2, by=2)
+    new = desk.submit("better", replaces=2)
+    assert desk.order() == [new, 1, 3] and views.jobs(desk.database)[0].priority == 2
+    desk.sql("UPDATE jobs SET started = 1 WHERE id = 3")
+    made = tiny("late")
+    answer = desk.ask("submit", experiment=made.canonical(), source="x", again=True, replaces=3)
+    assert answer["error"] == "job 3 has begun or ended: it can be cloned, not replaced"
+    assert desk.order() == [new, 1, 3]  # all or nothing
+
+
+def test_the_number_of_slots_can_be_changed(desk: Desk) -> None:
+    assert desk.ask("slots", count=3) == {"slots": 3}
+    assert [slot.name for slot in desk.slots] == ["cpu/0", "cpu/1", "cpu/2"]
+    assert "accepted are 1 to 1024" in desk.ask("slots", count=0)["error"]
+
+
+def test_a_launcher_with_fewer_slots_offers_only_those(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "ws")
+    workspace.create()
+    launcher = LocalLauncher(workspace, find_slots("cpu", 3))
+    launcher.resize(find_slots("cpu", 1))
+    assert launcher.free() == ["cpu/0"]
+    launcher.resize(find_slots("cpu", 2))
+    assert launcher.free() == ["cpu/0", "cpu/1"]
