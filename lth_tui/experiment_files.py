@@ -15,7 +15,8 @@ from lth_tui.feed import Wish
 from lth_tui.words import duration
 
 if TYPE_CHECKING:
-    from lth_core.experiment import Experiment, Section
+    from lth_core.experiment import Experiment
+    from lth_core.settings.base import Section
     from lth_core.store.views import JobView
     from lth_core.suite import Suite
 

@@ -6,10 +6,10 @@ The rules are fixed in advance and stand in docs/science.md; nothing is chosen a
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lth_core.analysis.comparison import Scored, Verdict
-from lth_core.analysis.effect import LEVELS, Answer, Effect, Level, effect_of_pruning, level_round
 import numpy as np
 
+from lth_core.analysis.comparison import Scored, Verdict
+from lth_core.analysis.effect import LEVELS, Answer, Effect, Level, effect_of_pruning, level_round
 from lth_core.analysis.normalised import Stratum, has_scale, stratified_iqm, stratified_share
 from lth_core.analysis.profiles import probability_of_improvement
 from lth_core.analysis.references import ATARI, RANDOM_POLICY

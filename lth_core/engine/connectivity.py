@@ -21,7 +21,6 @@ from lth_core.experiment import Experiment
 from lth_core.store.workspace import Workspace
 from lth_core.tickets.mask import Weights
 from lth_core.training.build import make_model, make_stack
-from lth_core.training.evaluation import evaluate
 from lth_core.training.stack import Start
 
 EPISODES = 32
@@ -73,8 +72,7 @@ def line(one: Weights, other: Weights, share: float) -> Weights:
 
 def _evaluated(experiment: Experiment, starts: list[Start], device: str) -> npt.NDArray[np.float64]:
     stack = make_stack(experiment, make_model(experiment), starts, device)
-    found = evaluate(stack, range(len(starts)), experiment.task.environment, lambda: True)
-    return found["return/eval-greedy"]
+    return np.array([found["return/eval-greedy"] for found in stack.evaluate(range(len(starts)), lambda: True)])
 
 
 if __name__ == "__main__":

@@ -11,6 +11,10 @@ from lth_core.tickets.network import Network
 class ActorCriticNetwork(Network, Protocol):
     """A network with a policy and a value. Parameters of a stack are flat, (T, P), in the order of `shapes`."""
 
+    @property
+    def actions(self) -> int:
+        """How many logits, or means, the policy head gives."""
+
     def layers(self, flat: Tensor) -> Any:
         """The parameters in the form in which they are computed with."""
 

@@ -6,7 +6,6 @@ from pydantic import Field
 
 from lth_core.settings.base import Fraction, Positive, Section
 
-
 Criterion = Literal["magnitude", "magnitude_init", "magnitude_increase", "movement", "random", "inverse"]
 
 
