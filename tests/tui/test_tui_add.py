@@ -80,7 +80,8 @@ def test_a_suite_is_previewed_by_its_members_and_not_queued_from_here() -> None:
     found = preview(suite)
     assert found.canonical is None
     assert found.lines == (
-        "suite classic-quick: 2 experiments; queue it with: lth headless FILE",
-        "classic-quick-cartpole-32",
-        "classic-quick-cartpole-64",
+        "suite classic-quick: 3 experiments; queue it with: lth headless FILE",
+        "classic-quick-cartpole",
+        "classic-quick-acrobot",
+        "classic-quick-pendulum",
     )
