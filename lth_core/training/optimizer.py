@@ -43,12 +43,13 @@ def step(settings: ActorCriticTraining, flat: Tensor, gradient: Tensor, state: S
 def _adam(
     settings: ActorCriticTraining, flat: Tensor, gradient: Tensor, state: State, rate: float, rows: list[int]
 ) -> None:
-    parts = ([part[row] for row in rows] for part in (flat, gradient, state["mean"], state["square"]))
-    weights, slopes, means, squares = parts
-    first, second = settings.adam_betas
+    count = [state["count"][row, 0] for row in rows]
+    weights, slopes, means, squares = (
+        [part[row] for row in rows] for part in (flat, gradient, state["mean"], state["square"])
+    )
     torch._fused_adam_(
-        weights, slopes, means, squares, [], [state["count"][row, 0] for row in rows], lr=rate, beta1=first, beta2=second,
-        weight_decay=0.0, eps=settings.epsilon, amsgrad=False, maximize=False,
+        weights, slopes, means, squares, [], count, lr=rate, beta1=settings.adam_betas[0],
+        beta2=settings.adam_betas[1], weight_decay=0.0, eps=settings.epsilon, amsgrad=False, maximize=False,
     )  # fmt: skip
 
 

@@ -110,7 +110,12 @@ class Gaussian:
         """log_std (T, A), as it stands now."""
         self._log_std = log_std
         self._std = log_std.exp()
-        self._numpy_std = self._std.cpu().numpy()[:, None]
+
+    @functools.cached_property
+    def _numpy_std(self) -> Array:
+        # Only for acting: a device is waited for here, and an update has no need of it.
+        found: Array = self._std.cpu().numpy()[:, None]
+        return found
 
     def noise(self, rng: np.random.Generator, *shape: int) -> Array:
         """The random numbers (*shape, A) that `sample` needs for so many actions."""

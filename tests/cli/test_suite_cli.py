@@ -34,15 +34,16 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return folder, done.stdout
 
 
-def test_check_prints_each_member_in_short_with_or_without_an_estimate() -> None:
+def test_check_prints_each_member_in_short_with_or_without_an_estimate(tmp_path: Path) -> None:
     done = lth("check", QUICK, "--device", "cpu", "--no-measure")
     assert done.returncode == 0
-    assert "suite classic-quick: 2 experiments" in done.stdout
-    assert done.stdout.count("200 trials: 8 dense, 64 winning, 64 random, 64 reinit") == 2
-    assert "in all 400 trials" in done.stdout
+    assert "suite classic-quick: 3 experiments" in done.stdout
+    assert done.stdout.count("152 trials: 8 dense, 48 winning, 48 random, 48 reinit") == 3
+    assert "in all 456 trials" in done.stdout
     assert "measured" not in done.stdout
-    done = lth("check", QUICK, "--device", "cpu", "--set", "seeds=1")
-    assert done.stdout.count("MB on disk") == 2 and "in all 50 trials, about" in done.stdout
+    (tmp_path / "two.toml").write_text(suite_of_two())
+    done = lth("check", "two.toml", "--device", "cpu", "--set", "seeds=1", cwd=tmp_path)
+    assert done.stdout.count("MB on disk") == 2 and "in all 10 trials, about" in done.stdout
 
 
 def test_each_member_is_a_job_that_knows_its_suite(finished: tuple[Path, str]) -> None:
@@ -71,7 +72,7 @@ def test_a_bad_member_is_one_sentence_and_nothing_is_queued(tmp_path: Path) -> N
 
 def test_show_prints_all_members_of_a_file_and_diff_refuses_one(tmp_path: Path) -> None:
     shown = lth("show", QUICK).stdout
-    assert 'name = "classic-quick-cartpole-32"' in shown and 'name = "classic-quick-cartpole-64"' in shown
+    assert 'name = "classic-quick-cartpole"' in shown and 'name = "classic-quick-pendulum"' in shown
     done = lth("diff", QUICK, QUICK)
     assert done.returncode == 2 and "is a suite" in done.stderr
 

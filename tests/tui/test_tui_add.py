@@ -81,13 +81,13 @@ async def test_a_suite_is_queued_as_a_whole(opened: Open, writer: Writer) -> Non
         await pilot.press("n")
         await pilot.pause(0.2)
         app.screen.query_one("#filter").value = str(suite)  # type: ignore[attr-defined]
-        await until(pilot, lambda: "suite classic-quick: 2 experiments" in app.screen.query_one("#sketch", Lines).text)
+        await until(pilot, lambda: "suite classic-quick: 3 experiments" in app.screen.query_one("#sketch", Lines).text)
         await pilot.press("enter")
-        await until(pilot, lambda: len(writer.asked()) == 2)
+        await until(pilot, lambda: len(writer.asked()) == 3)
         assert {kind for kind, _ in writer.asked()} == {"submit"}
         assert {payload["suite"] for _, payload in writer.asked()} == {"classic-quick"}
         names = [json.loads(str(payload["experiment"]))["name"] for _, payload in writer.asked()]
-        assert names == ["classic-quick-cartpole-32", "classic-quick-cartpole-64"]
+        assert names == ["classic-quick-cartpole", "classic-quick-acrobot", "classic-quick-pendulum"]
 
 
 async def test_time_is_told_by_a_job_like_it_or_measured(opened: Open, writer: Writer, tmp_path: Path) -> None:

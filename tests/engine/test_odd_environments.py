@@ -1,0 +1,42 @@
+"""Environments that do wrong, through engine and workers: their trials fail with the cause, the queue goes on."""
+
+from pathlib import Path
+
+import gymnasium
+import pytest
+
+from lth_core.store import views
+from tests.engine.experiments import tiny
+from tests.engine.test_engine import running
+from tests.tasks import odd_environments
+
+ROOT = Path(__file__).parents[2]
+WRONG = ["RaisesInReset-v0", "RewardNaN-v0"]
+
+
+@pytest.fixture
+def _registered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Environments in the registry of this process, and of every Python that it starts."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "from tests.tasks import odd_environments\nodd_environments.register()\n"
+    )
+    for name, spec in odd_environments.ODD.items():
+        monkeypatch.setitem(gymnasium.registry, name, spec)
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{tmp_path}")
+
+
+@pytest.mark.usefixtures("_registered")
+def test_the_trials_of_environments_that_do_wrong_fail_with_the_cause_and_the_queue_goes_on(tmp_path: Path) -> None:
+    common = {"arms": ["winning"], "seeds": 1, "pruning": {"rounds": 1}}
+    with running(tmp_path / "ws") as r:
+        for number, name in enumerate([*WRONG, "Walk-v0"], 1):
+            assert r.submit(tiny(f"job{number}", task={"environment": name}, **common)) == {"job": number}
+        r.until(lambda: r.state(len(WRONG) + 1) == "done", 300)
+        for number, name in enumerate(WRONG, 1):
+            assert r.state(number) == "failed"
+            dense = views.trials(r.database, number)[0]
+            assert dense.state == "failed"
+            assert dense.error is not None
+            assert dense.error.startswith(f"{name}, environment ")
+            assert " (training step " in dense.error
+            assert "Traceback" not in dense.error and "\n" not in dense.error and "\x1b" not in dense.error

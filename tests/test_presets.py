@@ -1,0 +1,50 @@
+"""The files of `configs`: the paper's settings are the paper's, and suites agree with the files beside them."""
+
+from pathlib import Path
+
+import pytest
+
+from lth_core.experiment_file import load_experiment
+from lth_core.suite import Suite
+from lth_core.suite_file import load
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+# Environment, trunk, games of an epoch: Yu et al. 2020, section 3.3 and table A1.
+CLASSIC = {
+    "cartpole": ("CartPole-v0", (128, 128, 128), 160),
+    "acrobot": ("Acrobot-v1", (256, 256, 256), 320),
+    "lunarlander": ("LunarLander-v3", (256, 256, 256), 640),
+}
+
+
+@pytest.mark.parametrize(("name", "asked"), CLASSIC.items())
+def test_the_papers_classic_games_have_its_settings(name: str, asked: tuple[str, tuple[int, ...], int]) -> None:
+    one = load_experiment(CONFIGS / "paper" / f"{name}.toml")
+    environment, trunk, epoch = asked
+    training = one.training
+    assert (one.task.environment, one.model.hidden, one.model.activation) == (environment, trunk, "relu")
+    assert (training.algorithm, training.unit, training.length) == ("a2c", "games", 20 * epoch)
+    assert (training.environments, training.n_steps) == (32, 4)
+    assert (training.optimizer, training.learning_rate) == ("rmsprop", 1e-4)
+    assert (training.rmsprop_alpha, training.epsilon) == (0.99, 1e-8)
+    assert (training.reward_scale, training.score_episodes) == (0.01, 100)
+    assert training.learning_rate_schedule == "constant"
+    assert (one.pruning.fraction, one.pruning.rounds, one.pruning.scope, one.pruning.keep) == (0.2, 20, "global", ())
+    assert (one.rewinding.weights, one.rewinding.schedule, one.rewinding.prune_from) == (epoch, "start", "final")
+    assert len(one.seeds) == 3
+    assert {"winning", "winning_init", "one_shot", "random", "random_global"} <= set(one.arms)
+
+
+def test_the_papers_suite_is_its_files_together() -> None:
+    suite = load(CONFIGS / "suites" / "classic-paper.toml", [])
+    assert isinstance(suite, Suite)
+    alone = {name: load_experiment(CONFIGS / "paper" / f"{name}.toml").identity for name in CLASSIC}
+    assert {one.name.removeprefix("classic-paper-"): one.identity for one in suite.experiments} == alone
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.toml")), ids=lambda path: path.stem)
+def test_every_file_is_accepted(path: Path) -> None:
+    held = load(path, [])
+    for one in held.experiments if isinstance(held, Suite) else [held]:
+        assert one.seeds
