@@ -101,6 +101,11 @@ class ActorCritic:
         """Logarithms of the standard deviations (T, actions), a view of flat parameters; None for logits."""
         return flat[:, -self.actions :] if self.continuous else None
 
+    @property
+    def parameters(self) -> int:
+        """How many numbers the network has."""
+        return sum(self._sizes()) + (self.actions if self.continuous else 0)
+
     def _matrices(self) -> list[tuple[int, int]]:
         outputs = (*self.settings.hidden, self.actions + 1)
         return list(zip(outputs, (self.inputs, *self.settings.hidden), strict=True))
@@ -125,14 +130,18 @@ class ActorCritic:
         return self.forward(layers, observations)
 
     def backward(self, layers: Sequence[Layer], activations: Sequence[Tensor], gradient: Tensor) -> Tensor:
-        """Gradients of the parameters from that of the heads (T, B, actions + 1); log_std's are not among them.
+        """Gradients (T, P) of the parameters from that of the heads (T, B, actions + 1); log_std's are left to fill in.
 
         By hand, because autograd's overhead shows on stacks of small networks (and the result is the same; tested).
         """
-        parts: list[Tensor] = []
+        found = gradient.new_empty(len(gradient), self.parameters)
+        end = sum(self._sizes())
         for i in reversed(range(len(layers))):
-            x = activations[i]
-            parts = [_weight_gradient(gradient, x).flatten(1), gradient.sum(1), *parts]
+            x, (out, inputs) = activations[i], self._matrices()[i]
+            weight, bias = found[:, end - out * inputs - out : end - out], found[:, end - out : end]
+            _weight_gradient(gradient, x, weight.unflatten(1, (out, inputs)))
+            torch.sum(gradient, 1, out=bias)
+            end -= out * inputs + out
             if i > 0:
                 gradient = torch.bmm(gradient, layers[i].weight.transpose(1, 2))
                 # One pass each, where `1 - x * x` would take three.
@@ -140,14 +149,15 @@ class ActorCritic:
                     gradient = torch.ops.aten.tanh_backward(gradient, x)
                 else:
                     gradient = torch.ops.aten.threshold_backward(gradient, x, 0)
-        return torch.cat(parts, dim=1)
+        return found
 
 
-def _weight_gradient(gradient: Tensor, x: Tensor) -> Tensor:
+def _weight_gradient(gradient: Tensor, x: Tensor, out: Tensor) -> None:
     """(T, out, in) from (T, B, out) and (T, B, in); a single input would make a product with a single column."""
     if x.shape[-1] == 1:
-        return (gradient * x).sum(1)
-    return torch.bmm(gradient.transpose(1, 2), x)
+        torch.sum(gradient * x, 1, out=out.squeeze(-1))
+    else:
+        torch.bmm(gradient.transpose(1, 2), x, out=out)
 
 
 def flatten(weights: Mapping[str, Tensor], shapes: Mapping[str, torch.Size]) -> Tensor:

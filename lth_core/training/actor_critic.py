@@ -157,9 +157,9 @@ class ActorCriticStack(Stack):
         if mean:
             of_heads /= of_heads.shape[1]
         gradient = self.model.backward(layers, activations, of_heads)
-        if of_log_std is None:
-            return gradient
-        return torch.cat([gradient, of_log_std / of_heads.shape[1] if mean else of_log_std], dim=1)
+        if of_log_std is not None:
+            gradient[:, -self.model.actions :] = of_log_std / of_heads.shape[1] if mean else of_log_std
+        return gradient
 
     def _step(self, gradient: Tensor, rate: Tensor) -> None:
         """One optimizer step with gradients (T, P) at learning rates (T, 1), masked on all sides."""
@@ -169,12 +169,12 @@ class ActorCriticStack(Stack):
         self._flat *= self._mask
 
     def _rate(self) -> Tensor:
-        """Learning rate (T, 1) of each ticket, from where its schedule stands."""
+        """Learning rate (T, 1) of each ticket, from where its schedule stands; on the CPU."""
         rate = np.full(self.tickets, self.training.learning_rate)
         if self.training.learning_rate_schedule == "linear":
             passed = np.clip(self.counter / self.training.length, 0.0, 1.0)
             rate *= 1.0 - passed * (1.0 - self.training.learning_rate_end)
-        return torch.from_numpy(rate).float().unsqueeze(1).to(self.device)
+        return torch.from_numpy(rate).float().unsqueeze(1)
 
     def _clip(self, gradient: Tensor) -> None:
         limit = self.training.max_gradient_norm
