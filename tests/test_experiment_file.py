@@ -12,7 +12,7 @@ from lth_core.errors import InputError
 from lth_core.experiment import Experiment
 from lth_core.experiment_file import load_experiment, resolve
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("[pq]*/*.toml"))
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("[lpq]*/*.toml"))
 
 
 def write(folder: Path, text: str, name: str = "tiny.toml") -> Path:

@@ -11,6 +11,10 @@ from lth_core.tickets.network import Network
 class ActorCriticNetwork(Network, Protocol):
     """A network with a policy and a value. Parameters of a stack are flat, (T, P), in the order of `shapes`."""
 
+    @property
+    def actions(self) -> int:
+        """Choices of a policy, or numbers that it gives means of."""
+
     def layers(self, flat: Tensor) -> Any:
         """The parameters in the form in which they are computed with."""
 
@@ -24,4 +28,4 @@ class ActorCriticNetwork(Network, Protocol):
         """The same, ready for `backward`."""
 
     def backward(self, layers: Any, activations: Sequence[Tensor], gradient: Tensor) -> Tensor:
-        """Gradients (T, P), log_std's not among them, from that of the heads (T, B, actions + 1)."""
+        """Gradients (T, P) from that of the heads (T, B, actions + 1); log_std's are left to fill in."""

@@ -47,8 +47,8 @@ def _adam(
     weights, slopes, means, squares = parts
     first, second = settings.adam_betas
     torch._fused_adam_(
-        weights, slopes, means, squares, [], [state["count"][row, 0] for row in rows], lr=rate, beta1=first, beta2=second,
-        weight_decay=0.0, eps=settings.epsilon, amsgrad=False, maximize=False,
+        weights, slopes, means, squares, [], [state["count"][row, 0] for row in rows],
+        lr=rate, beta1=first, beta2=second, weight_decay=0.0, eps=settings.epsilon, amsgrad=False, maximize=False,
     )  # fmt: skip
 
 
