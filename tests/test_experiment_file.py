@@ -12,7 +12,7 @@ from lth_core.errors import InputError
 from lth_core.experiment import Experiment
 from lth_core.experiment_file import load_experiment, resolve
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("[pq]*/*.toml"))
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("[lpq]*/*.toml"))
 
 
 def write(folder: Path, text: str, name: str = "tiny.toml") -> Path:
@@ -230,7 +230,7 @@ def test_each_algorithm_has_its_own_fields(training: dict, sentence: str) -> Non
 
 
 def test_a_field_of_the_other_algorithm_is_refused_and_the_own_ones_are_named() -> None:
-    with pytest.raises(InputError, match=r"training.epochs is not a field: accepted are unit, .*algorithm$"):
+    with pytest.raises(InputError, match=r"training.epochs is not a field: accepted are unit, .*advantage_clip$"):
         resolve({"name": "x", "seeds": 1, "training": {"epochs": 3}}, "f")
     with pytest.raises(InputError, match=r'training.epocs is not a field: .*value_clip.*did you mean "epochs"'):
         resolve({"name": "x", "seeds": 1, "training": {"epocs": 3, "algorithm": "ppo"}}, "f")

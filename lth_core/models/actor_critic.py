@@ -28,4 +28,4 @@ class ActorCriticNetwork(Network, Protocol):
         """The same, ready for `backward`."""
 
     def backward(self, layers: Any, activations: Sequence[Tensor], gradient: Tensor) -> Tensor:
-        """Gradients (T, P), log_std's not among them, from that of the heads (T, B, actions + 1)."""
+        """Gradients (T, P) from that of the heads (T, B, actions + 1); log_std's are left to fill in."""

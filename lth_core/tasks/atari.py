@@ -6,9 +6,11 @@ an episode of the training and the game goes on, so that scores are of whole gam
 restarted at checkpoints, in every run.
 """
 
+import contextlib
 import difflib
 import hashlib
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -85,24 +87,26 @@ class Atari:
         from ale_py.vector_env import AtariVectorEnv
 
         task = self._task
-        return AtariVectorEnv(
-            task.game,
-            self._count,
-            num_threads=min(self._count, int(os.environ.get("OMP_NUM_THREADS", "1"))),
-            max_num_frames_per_episode=task.max_frames,
-            repeat_action_probability=task.sticky_actions,
-            full_action_space=task.full_action_set,
-            autoreset_mode="SameStep",
-            img_height=task.size[0],
-            img_width=task.size[1],
-            grayscale=task.grayscale,
-            stack_num=task.frame_stack,
-            frameskip=task.frame_skip,
-            noop_max=task.noop_max,
-            episodic_life=False,
-            reward_clipping=False,
-            use_fire_reset=task.fire_reset,
-        )
+        # It says on standard output where it takes ROMs from, which is for measurements and their readers.
+        with contextlib.redirect_stdout(sys.stderr):
+            return AtariVectorEnv(
+                task.game,
+                self._count,
+                num_threads=min(self._count, int(os.environ.get("OMP_NUM_THREADS", "1"))),
+                max_num_frames_per_episode=task.max_frames,
+                repeat_action_probability=task.sticky_actions,
+                full_action_space=task.full_action_set,
+                autoreset_mode="SameStep",
+                img_height=task.size[0],
+                img_width=task.size[1],
+                grayscale=task.grayscale,
+                stack_num=task.frame_stack,
+                frameskip=task.frame_skip,
+                noop_max=task.noop_max,
+                episodic_life=False,
+                reward_clipping=False,
+                use_fire_reset=task.fire_reset,
+            )
 
     def reset(self) -> Array:
         """See Environments."""

@@ -86,9 +86,10 @@ class StackedA2C(ActorCriticStack):
     def state(self) -> tuple[Arrays, dict[str, Any]]:
         """See ActorCriticStack."""
         arrays, values = super().state()
-        return arrays, {**values, "minibatches": self._shuffles.state()}
+        return arrays, {**values, "minibatches": self._shuffles.state()} if self._a2c.minibatches > 1 else values
 
     def restore(self, arrays: Arrays, values: dict[str, Any]) -> None:
         """See ActorCriticStack."""
         super().restore(arrays, values)
-        self._shuffles.restore(values["minibatches"])
+        if self._a2c.minibatches > 1:
+            self._shuffles.restore(values["minibatches"])

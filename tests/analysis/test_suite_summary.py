@@ -11,6 +11,13 @@ from lth_core.analysis.references import RANDOM_POLICY
 from lth_core.analysis.suite_questions import sentences
 from lth_core.analysis.suite_summary import SuiteJob, SuiteSummary, summarise_suite
 from lth_core.experiment import Experiment
+
+
+from lth_core.analysis.references import ATARI, RANDOM_POLICY
+from lth_core.analysis.suite_summary import SuiteJob, SuiteSummary, judge, level_round, summarise_suite
+from lth_core.experiment import Experiment
+from lth_core.report import suite_table
+from lth_core.settings.games import GAMES
 from lth_core.settings.tasks import ControlTask
 from tests.analysis.test_verdict import Trial
 from tests.small import experiment
@@ -226,3 +233,38 @@ def test_in_the_chance_of_improvement_a_failed_run_counts_as_the_worst() -> None
                 if (c.arm, c.level) == ("random", "third")]  # fmt: skip
     assert drawn.share is not None and (drawn.share.value, drawn.share.n) == (1.0, 7)
     assert drawn.improvement is not None and drawn.improvement.value == pytest.approx(7 / 8)
+
+
+def test_atari_games_have_a_column_of_human_normalised_scores() -> None:
+    def game(name: str, dense: float, number: int) -> SuiteJob:
+        made = Experiment.from_fields(
+            {
+                "name": name, "seeds": list(range(8)), "arms": ["winning", "random"], "pruning": {"rounds": 2},
+                "task": {"kind": "atari", "game": name},
+            }
+        )  # fmt: skip
+        return job(made, lambda arm, _: {"dense": dense, "winning": dense, "random": 1.7}[arm], number, noise=0.01)
+
+    # Breakout: random 1.7, human 30.5. Half way between, and a human's score: 0.5 and 1.
+    half, whole = game("breakout", 16.1, 1), game("Breakout", 30.5, 2)
+    summary = summarise_suite([half])
+    found = {cell.arm: cell.human for cell in summary.across if cell.level == "last"}
+    assert found["dense"] is not None and found["dense"].value == pytest.approx(0.5, abs=0.01)
+    assert found["winning"] is not None and found["winning"].value == pytest.approx(0.5, abs=0.01)
+    assert found["random"] is not None and found["random"].value == pytest.approx(0.0, abs=0.01)
+    both = {cell.arm: cell.human for cell in summarise_suite([half, whole]).across if cell.level == "last"}
+    assert both["dense"] is not None and both["dense"].value == pytest.approx(0.75, abs=0.01)
+    assert both["dense"].n == 16
+
+
+def test_without_a_game_nothing_is_human_normalised() -> None:
+    summary = summarise_suite([job(settings(), lambda *_: 100.0)])
+    assert all(cell.human is None for cell in summary.across)
+
+
+def test_every_published_score_is_of_a_known_game_and_a_human_is_better_than_chance() -> None:
+    assert set(ATARI) <= set(GAMES)
+    assert all(human > random for random, human in ATARI.values())
+    assert all(RANDOM_POLICY[game] == random for game, (random, _) in ATARI.items())
+    nine = ("assault", "berzerk", "breakout", "centipede", "kangaroo", "krull", "qbert", "seaquest", "space_invaders")
+    assert set(nine) <= set(ATARI)

@@ -78,6 +78,18 @@ def test_a_database_that_is_none_is_a_sentence(tmp_path: Path) -> None:
     assert done.returncode == 2 and "cannot be used as a database" in done.stderr
 
 
+def test_check_says_whether_a_games_tickets_train_together(tmp_path: Path) -> None:
+    (tmp_path / "pong.toml").write_text(
+        'seeds = 8\n[task]\nkind = "atari"\ngame = "Pong"\nsize = [36, 36]\n[model]\narchitecture = "small"\n'
+        "[training]\nlength = 1000\nenvironments = 1\nn_steps = 8\n[pruning]\nrounds = 1\n"
+    )
+    done = lth("check", tmp_path / "pong.toml", "--device", "cpu", "--slots", "1")
+    assert done.returncode == 0, done.stderr
+    assert "a stack of 4 trains at" in done.stdout
+    assert "times the rate of one per slot (measured): " in done.stdout
+    assert 'game = "pong"' in done.stdout
+
+
 def test_check_prints_experiment_trials_and_cost() -> None:
     done = lth("check", QUICK, "--device", "cpu")
     assert done.returncode == 0

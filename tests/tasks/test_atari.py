@@ -84,6 +84,14 @@ def test_a_missing_rom_and_a_wrong_one_are_said(tmp_path: Path, monkeypatch: pyt
         environments.make(_task(game="pong"), [0], 1)
 
 
+def test_roms_of_ones_own_are_played_without_a_word(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(atari.ROMS, str(Path(roms.__file__).parent))
+    assert environments.make(_task(game="pong"), [0], 1).reset().any()
+    assert capsys.readouterr().out == ""  # where measurements are written
+
+
 def test_what_a_protocol_sets_stands_unless_the_file_says_otherwise() -> None:
     machado = _task(protocol="machado", noop_max=7)
     assert (machado.sticky_actions, machado.full_action_set, machado.episodic_life) == (0.25, True, False)
