@@ -15,6 +15,7 @@ MAY_IMPORT = {
     "text": set(),
     "errors": set(),
     "randomness": set(),
+    "settings": BASE,
     "arms": set(),
     "experiment": BASE | {"arms"},
     "experiment_file": BASE | {"arms", "experiment", "tasks"},  # to see whether the environment can be had
@@ -22,7 +23,7 @@ MAY_IMPORT = {
     "suite": BASE | {"experiment", "experiment_file"},
     "suite_file": BASE | {"experiment", "experiment_file", "suite"},
     "tickets": EXPERIMENT,
-    "models": {"tickets", "experiment"},
+    "models": BASE | {"tickets", "experiment"},
     "tasks": BASE,
     "training": EXPERIMENT | {"tasks", "models", "tickets"},
     "store": EXPERIMENT,
