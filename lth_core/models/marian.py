@@ -97,8 +97,8 @@ def marian(sizes: Seq2Seq, vocabulary: int, longest: int, special: Special) -> C
         decoder_layers=sizes.decoder_layers, encoder_attention_heads=sizes.heads, decoder_attention_heads=sizes.heads,
         encoder_ffn_dim=sizes.feed_forward, decoder_ffn_dim=sizes.feed_forward, dropout=sizes.dropout,
         attention_dropout=0.0, activation_dropout=0.0, activation_function="relu", scale_embedding=True,
-        max_position_embeddings=longest, pad_token_id=special.pad,
-        decoder_start_token_id=special.start, eos_token_id=special.end, forced_eos_token_id=special.end, init_std=sizes.width**-0.5,
+        max_position_embeddings=longest, pad_token_id=special.pad, decoder_start_token_id=special.start,
+        eos_token_id=special.end, forced_eos_token_id=special.end, init_std=sizes.width**-0.5,
     )  # fmt: skip
     return lambda: TransformersTranslator(MarianMTModel(config))
 

@@ -1,4 +1,4 @@
-"""Training translators: through whole attempts, from checkpoints, interrupted; the loss, and that something is learnt."""
+"""Training translators: through whole attempts, from checkpoints, interrupted; the loss; that something is learnt."""
 
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from lth_core.training.translation import TranslationLesson
 from tests.small import Memory
 from tests.training.test_every_arm import Batches, dense
 
+SPECIAL = (vocabulary.PAD, vocabulary.START, vocabulary.END, vocabulary.UNKNOWN)
 TINY = {"width": 16, "feed_forward": 24, "heads": 2, "encoder_layers": 1, "decoder_layers": 1, "dropout": 0.2}
 
 
@@ -192,9 +193,8 @@ def checkpoint(folder: Path, kind: str) -> str:
     from transformers import MarianConfig, MarianMTModel, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
     words = vocabulary.learn((text for pair in sentences.pairs(300) for text in pair), 200)
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=words.tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", bos_token="<s>"
-    )
+    special = dict(zip(("pad_token", "bos_token", "eos_token", "unk_token"), SPECIAL, strict=True))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words.tokenizer, **special)
     torch.manual_seed(11)
     model: Any
     if kind == "marian":
