@@ -36,7 +36,7 @@ def partner(detail: JobDetail, arm: str) -> str:
 
 
 def learning_chart(detail: JobDetail, arm: str, band: str) -> Chart:
-    """Return against environment steps of the shown round, all arms; bands for the reference and `arm`."""
+    """The score against steps of the shown round, all arms; bands for the reference and `arm`."""
     experiment = detail.job.experiment
     pair = (detail.reference, partner(detail, arm))
     look = looks_of(detail)
@@ -64,7 +64,7 @@ def _step_range(detail: JobDetail) -> tuple[float, float]:
     training = detail.job.experiment.training
     last = max((float(c.steps[-1]) for c in detail.curves.values() if len(c.steps)), default=0.0)
     first = min((float(c.steps[0]) for c in detail.curves.values() if len(c.steps)), default=0.0)
-    end = float(training.length) if training.unit == "steps" else 1.0
+    end = float(training.length) if training.unit in ("steps", "updates") else 1.0
     if end < last < 1.05 * end:  # rounded up to whole rollouts
         end = last
     elif last > end:  # another unit, or a training that goes on behind the first: in jumps, not point by point

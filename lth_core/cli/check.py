@@ -28,7 +28,7 @@ _METRICS, _BYTES_PER_POINT = 5, 28 + 60 + 45  # in the database, in TensorBoard'
 
 @dataclass(frozen=True)
 class Cost:
-    """Estimated environment steps, seconds and bytes of an experiment; `at_most` where games bound the length."""
+    """Estimated steps, seconds and bytes of an experiment; `at_most` where games bound the length."""
 
     steps: int
     seconds: float

@@ -171,7 +171,7 @@ def _hyperparameters(experiment: Experiment, key: TrialKey) -> dict[str, str | i
         "arm": key.arm, "round": key.round, "seed": key.seed,
         "density": 1.0 if key.arm == DENSE else experiment.pruning.density(key.round),
     }  # fmt: skip
-    for section in ("task", "training", "pruning", "rewinding"):
+    for section in ("task", "model", "training", "pruning", "rewinding"):
         for name, value in getattr(experiment, section):
             if isinstance(value, (str, int, float, bool)):
                 found[f"{section}.{name}"] = value

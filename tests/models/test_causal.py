@@ -1,0 +1,94 @@
+"""Checkpoints of transformers as dense starts, with a small model made on the spot."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lth_core.errors import InputError
+from lth_core.experiment import Experiment
+from lth_core.models.causal import causal
+from lth_core.plan import TrialKey
+from lth_core.randomness import stream_seed
+from lth_core.settings.networks import Causal
+from lth_core.tasks.text.tokenizers import EOS, Subwords
+from lth_core.training.build import make_model
+from tests.training.test_every_arm import Batches, dense
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A GPT-2 of one layer with a byte-pair tokenizer of its own, saved as transformers saves them."""
+    from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("checkpoint")
+    fast = Subwords.fit([f"w{n} w{n % 7}" for n in range(300)], 270)._fast
+    PreTrainedTokenizerFast(tokenizer_object=fast, eos_token=EOS).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = GPT2Config(vocab_size=270, n_positions=16, n_embd=8, n_layer=1, n_head=2, bos_token_id=0, eos_token_id=0)
+    GPT2LMHeadModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LTH_CACHE", str(tmp_path / "cache"))
+
+
+def settings(folder: Path, checkpoint: Path) -> Experiment:
+    rng = np.random.default_rng(0)
+    for part in ("train", "valid", "test"):
+        lines = (" ".join(f"w{n}" for n in rng.integers(0, 9, 8)) for _ in range(30))
+        (folder / f"{part}.txt").write_text("\n".join(lines))
+    fields: dict[str, Any] = {
+        "name": "checkpoint",
+        "seeds": [0, 1],
+        "arms": ["winning", "random"],
+        "task": {
+            "kind": "language_model", "source": "files", "window": 8, "tokenizer": "checkpoint",
+            "checkpoint": str(checkpoint), **{p: str(folder / f"{p}.txt") for p in ("train", "valid", "test")},
+        },
+        "model": {"kind": "causal", "checkpoint": str(checkpoint)},
+        "training": {"length": 4, "batch": 4, "record_every": 2},
+        "pruning": {"rounds": 1, "keep": ["embedding"]},
+    }  # fmt: skip
+    return Experiment.from_fields(fields)
+
+
+def test_tickets_stand_at_the_checkpoints_weights_and_its_embeddings_are_kept(tmp_path: Path, checkpoint: Path) -> None:
+    own = settings(tmp_path, checkpoint)
+    batches = Batches(tmp_path, own)
+    for key in [*dense(own), *(TrialKey(1, arm, seed) for arm in own.arms for seed in own.seeds)]:
+        batches.run([key])
+    assert not batches.failures and len(batches.results) == 6
+    network = make_model(own)
+    from transformers import AutoModelForCausalLM
+
+    stored = dict(AutoModelForCausalLM.from_pretrained(checkpoint).named_parameters())
+    trained = network.trained()  # type: ignore[attr-defined]
+    assert {name.removeprefix("model."): w.shape for name, w in trained.items()} == {
+        n: w.shape for n, w in stored.items()
+    }
+    assert all(torch.equal(w, stored[name.removeprefix("model.")]) for name, w in trained.items())
+    fresh = network.initialise(stream_seed(0, "fresh"))
+    assert not torch.equal(fresh["model.transformer.wte.weight"], trained["model.transformer.wte.weight"])
+
+
+def test_groups_of_a_checkpoint_are_known_by_identity_and_by_name(checkpoint: Path) -> None:
+    groups = causal(Causal(checkpoint=str(checkpoint)), 270, 8).groups()
+    assert groups["model.transformer.wte.weight"] == {"embedding", "output", "weights"}  # tied
+    assert groups["model.transformer.wpe.weight"] == {"embedding", "weights"}
+    assert groups["model.transformer.h.0.attn.c_attn.bias"] == {"attention", "biases"}
+    assert groups["model.transformer.h.0.mlp.c_fc.weight"] == {"feed_forward", "weights"}
+    assert groups["model.transformer.ln_f.weight"] == {"norm", "weights"}
+
+
+def test_a_checkpoint_that_cannot_be_had_or_does_not_fit_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"model.checkpoint = .*cannot be had"):
+        causal(Causal(checkpoint=str(tmp_path / "none")), 270, 8)
+    with pytest.raises(InputError, match=r"knows 270 tokens, the tokenizer gives 300"):
+        causal(Causal(checkpoint=str(checkpoint)), 300, 8)
+    with pytest.raises(InputError, match=r"task.window = 17: the checkpoint takes 16 tokens at most"):
+        causal(Causal(checkpoint=str(checkpoint)), 270, 17)
