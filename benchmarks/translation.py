@@ -17,10 +17,11 @@ os.environ["OMP_NUM_THREADS"] = "1"
 warnings.filterwarnings("ignore")
 
 import torch
-from transformers import DataCollatorForSeq2Seq, Trainer, TrainerCallback, TrainingArguments
+from transformers import DataCollatorForSeq2Seq, PreTrainedTokenizerFast, Trainer, TrainerCallback, TrainingArguments
 from transformers.utils import logging as transformers_logging
 
 from lth_core.experiment_file import resolve
+from lth_core.tasks.translation.vocabulary import PAD
 from lth_core.training.build import make_model, make_stack
 from lth_core.training.stack import Start
 
@@ -77,7 +78,8 @@ def trainer_rate(module, lesson, steps):
         {"input_ids": [*part.sentence(i, 0).tolist(), words.end], "labels": [*part.sentence(i, 1).tolist(), words.end]}
         for i in range(len(part))
     ]
-    collator = _Collator(_Padding(words.pad), model=module.model)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words.tokenizer, pad_token=PAD)
+    collator = _Collator(tokenizer, model=module.model)
     collator.counts = []
     warm_up = 3
     measured = _Measured(warm_up)
@@ -91,25 +93,6 @@ def trainer_rate(module, lesson, steps):
         trainer.train()
         taken = time.process_time() - measured.start
     return sum(collator.counts[warm_up : warm_up + steps]) / taken
-
-
-class _Padding:
-    """As much of a tokenizer as the collator asks for."""
-
-    padding_side = "right"
-
-    def __init__(self, pad):
-        self.pad_token_id = pad
-
-    def pad(self, features, **_more):
-        """Source tokens to the longest, with their mask."""
-        longest = max(len(f["input_ids"]) for f in features)
-        ids = [[*f["input_ids"], *[self.pad_token_id] * (longest - len(f["input_ids"]))] for f in features]
-        found = {"input_ids": torch.tensor(ids)}
-        found["attention_mask"] = (found["input_ids"] != self.pad_token_id).long()
-        wide = max(len(f["labels"]) for f in features)
-        labels = [[*f["labels"], *[-100] * (wide - len(f["labels"]))] for f in features]
-        return {**found, "labels": torch.tensor(labels)}
 
 
 def our_rate(stack, seconds):

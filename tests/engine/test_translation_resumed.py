@@ -1,4 +1,4 @@
-"""Translation through the engine: stopped in the middle of a training and run again, it equals the uninterrupted run."""
+"""Translation through the engine: interrupted in the middle of a training and run again, it is the same run."""
 
 import os
 import signal
@@ -6,34 +6,46 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from lth_core.experiment_file import resolve
 from lth_core.tasks.translation.grammar import sentences
-from tests.engine.experiments import as_toml, digest
+from tests.engine.experiments import digest
 
-LENGTH = 60
-
-
-def _experiment(folder: Path) -> Any:
-    for part, (first, last) in {"train": (0, 200), "valid": (200, 210), "test": (210, 220)}.items():
-        found = list(sentences.pairs(last))[first:]
-        (folder / f"{part}.tsv").write_text("".join("\t".join(pair) + "\n" for pair in found))
-    fields = {
-        "seeds": 1,
-        "arms": ["winning"],
-        "task": {"kind": "translation", "source": "files", "vocabulary": 250, "beam": 1,
-                 **{part: str(folder / f"{part}.tsv") for part in ("train", "valid", "test")}},
-        "model": {"width": 16, "feed_forward": 24, "heads": 2, "encoder_layers": 1, "decoder_layers": 1,
-                  "dropout": 0.2},
-        "training": {"length": LENGTH, "batch": 300, "accumulate": 2, "learning_rate": 5e-3, "record_every": 5,
-                     "checkpoint_every": 7, "average": 3, "average_every": 4},
-        "pruning": {"rounds": 1, "fraction": 0.5},
-        "rewinding": {"weights": 6, "schedule": "rewind"},
-    }  # fmt: skip
-    return resolve({"name": "tiny", **fields}, "tiny")
+EXPERIMENT = """
+seeds = 1
+arms = ["winning"]
+[task]
+kind = "translation"
+source = "files"
+train = "../train.tsv"
+valid = "../valid.tsv"
+test = "../test.tsv"
+vocabulary = 250
+beam = 1
+[model]
+width = 16
+feed_forward = 24
+heads = 2
+encoder_layers = 1
+decoder_layers = 1
+dropout = 0.2
+[training]
+length = 60
+batch = 300
+accumulate = 2
+learning_rate = 5e-3
+record_every = 5
+checkpoint_every = 7
+average = 3
+average_every = 4
+[pruning]
+rounds = 1
+fraction = 0.5
+[rewinding]
+weights = 6
+schedule = "rewind"
+"""
 
 
 def _start(folder: Path, cache: Path) -> "subprocess.Popen[bytes]":
@@ -50,11 +62,13 @@ def _records(folder: Path) -> int:
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGKILL], ids=["asked to stop", "killed"])
 def test_an_interrupted_translation_equals_the_uninterrupted_one(stop: signal.Signals, tmp_path: Path) -> None:
-    text = as_toml(_experiment(tmp_path))
+    for part, (first, last) in {"train": (0, 200), "valid": (200, 210), "test": (210, 220)}.items():
+        found = list(sentences.pairs(last))[first:]
+        (tmp_path / f"{part}.tsv").write_text("".join("\t".join(pair) + "\n" for pair in found))
     folders = [tmp_path / "whole", tmp_path / "cut"]
     for folder in folders:
         folder.mkdir()
-        (folder / "tiny.toml").write_text(text)
+        (folder / "tiny.toml").write_text(EXPERIMENT)
     assert _start(folders[0], tmp_path / "cache").wait(timeout=500) == 0, (folders[0] / "out.txt").read_text()
     for records in (4, 16):  # in the dense run, and in the ticket's
         process = _start(folders[1], tmp_path / "cache")
