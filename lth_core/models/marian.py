@@ -121,11 +121,18 @@ def pretrained(settings: PretrainedSeq2Seq, vocabulary: int) -> ModuleNetwork:
         ) from None
     if config.vocab_size < vocabulary:
         raise InputError(f"{shown}: has {config.vocab_size} tokens, the task's tokenizer {vocabulary}")
-    trained: Weights = {
-        name: parameter.detach().clone() for name, parameter in TransformersTranslator(loaded).named_parameters()
-    }
+    trained: Weights = {f"model.{name}": weight.detach().clone() for name, weight in loaded.named_parameters()}
+    fixed = {name: buffer.detach().clone() for name, buffer in loaded.named_buffers()}
+
+    def factory() -> nn.Module:
+        model: Any = AutoModelForSeq2SeqLM.from_config(config)
+        for name, buffer in model.named_buffers():
+            if buffer.device.type != "meta":
+                buffer.copy_(fixed[name])
+        return TransformersTranslator(model)
 
     def start() -> Weights:
-        return {name: weight.clone() for name, weight in trained.items()}
+        return {name: trained[name].clone() for name in network.shapes()}
 
-    return ModuleNetwork(lambda: TransformersTranslator(AutoModelForSeq2SeqLM.from_config(config)), grouping, start)
+    network = ModuleNetwork(factory, grouping, start)
+    return network
