@@ -205,6 +205,25 @@ def test_a_data_set_that_cannot_be_had_is_a_sentence(monkeypatch: pytest.MonkeyP
         list(hub.lines("owner/name", "train"))
 
 
+def test_a_data_set_is_loaded_once_and_then_needs_nothing_but_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("datasets")
+    monkeypatch.chdir(tmp_path)  # `datasets` takes a folder of this name for the data set
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    folder = tmp_path / "someone" / "words"
+    folder.mkdir(parents=True)
+    for part, name in (("train", "train"), ("valid", "validation"), ("test", "test")):
+        (folder / f"{name}.txt").write_text(PLAIN[part])
+    own = corpus.load(LanguageModelTask(source="someone/words"))
+    assert len(own.train) == 10
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    task = LanguageModelTask(source="someone/words")
+    corpus.check(task)
+    assert corpus.load(task).digest == own.digest
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
