@@ -97,8 +97,8 @@ def marian(sizes: Seq2Seq, vocabulary: int, longest: int, special: Special) -> C
         decoder_layers=sizes.decoder_layers, encoder_attention_heads=sizes.heads, decoder_attention_heads=sizes.heads,
         encoder_ffn_dim=sizes.feed_forward, decoder_ffn_dim=sizes.feed_forward, dropout=sizes.dropout,
         attention_dropout=0.0, activation_dropout=0.0, activation_function="relu", scale_embedding=True,
-        max_position_embeddings=longest, pad_token_id=special.pad,
-        decoder_start_token_id=special.start, eos_token_id=special.end, forced_eos_token_id=special.end, init_std=sizes.width**-0.5,
+        max_position_embeddings=longest, pad_token_id=special.pad, decoder_start_token_id=special.start,
+        eos_token_id=special.end, forced_eos_token_id=special.end, init_std=sizes.width**-0.5,
     )  # fmt: skip
     return lambda: TransformersTranslator(MarianMTModel(config))
 
@@ -121,11 +121,18 @@ def pretrained(settings: PretrainedSeq2Seq, vocabulary: int) -> ModuleNetwork:
         ) from None
     if config.vocab_size < vocabulary:
         raise InputError(f"{shown}: has {config.vocab_size} tokens, the task's tokenizer {vocabulary}")
-    trained: Weights = {
-        name: parameter.detach().clone() for name, parameter in TransformersTranslator(loaded).named_parameters()
-    }
+    trained: Weights = {f"model.{name}": weight.detach().clone() for name, weight in loaded.named_parameters()}
+    fixed = {name: buffer.detach().clone() for name, buffer in loaded.named_buffers()}
+
+    def factory() -> nn.Module:
+        model: Any = AutoModelForSeq2SeqLM.from_config(config)
+        for name, buffer in model.named_buffers():
+            if buffer.device.type != "meta":
+                buffer.copy_(fixed[name])
+        return TransformersTranslator(model)
 
     def start() -> Weights:
-        return {name: weight.clone() for name, weight in trained.items()}
+        return {name: trained[name].clone() for name in network.shapes()}
 
-    return ModuleNetwork(lambda: TransformersTranslator(AutoModelForSeq2SeqLM.from_config(config)), grouping, start)
+    network = ModuleNetwork(factory, grouping, start)
+    return network

@@ -13,12 +13,12 @@ class Supervised(TrainingSection):
     """Minimising cross-entropy over batches. Steps are updates: one step of the optimizer each.
 
     An update takes `accumulate` batches, or what is left of them at the end of an epoch. batch is how much one holds,
-    in what the task counts: texts read side by side for a language model, tokens for translation. The learning rate rises linearly for
-    `warmup` updates; after them it is constant, falls linearly to learning_rate_end of itself at the end, or falls
-    with the inverse square root of updates. The schedule follows the dense run's: a ticket that continues at the
-    rewind point stands behind the warm-up. The mean of the weights at `average` points, `average_every` updates apart
-    and the last at the end, is what is evaluated at the end; pruned and rewound are the weights themselves. momentum
-    is SGD's. precision bfloat16 computes products in that format; weights and optimizer stay in float32.
+    in what the task counts: texts read side by side for a language model, tokens for translation. The learning rate
+    rises linearly for `warmup` updates; after them it is constant, falls linearly to learning_rate_end of itself at the
+    end, or falls with the inverse square root of updates. The schedule follows the dense run's: a ticket that continues
+    at the rewind point stands behind the warm-up. The mean of the weights at `average` points, `average_every` updates
+    apart and the last at the end, is what is evaluated at the end; pruned and rewound are the weights themselves.
+    momentum is SGD's. precision bfloat16 computes products in that format; weights and optimizer stay in float32.
     """
 
     algorithm: Literal["supervised"] = "supervised"

@@ -181,8 +181,8 @@ class TranslationTask(TaskSection):
 
     source: "builtin" (English and German from a grammar), "files", "multi30k", "wmt14", or OWNER/NAME or
     OWNER/NAME:CONFIGURATION of the Hugging Face hub. With "files", train, valid and test each name the stem of two text
-    files (data/train for data/train.en and data/train.de, plain or .gz), or a .tsv or .jsonl file, as seen from where the
-    program was started. languages are source and target, as files and columns are called.
+    files (data/train for data/train.en and data/train.de, plain or .gz), or a .tsv or .jsonl file, as seen from where
+    the program was started. languages are source and target, as files and columns are called.
 
     Tokens are byte pairs, `vocabulary` of them for both languages, or those of `checkpoint`. pairs: how many are
     trained on, the first ones; all where it is left out. longest: tokens of a sentence; longer pairs are left out of

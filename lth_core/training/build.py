@@ -23,6 +23,7 @@ from lth_core.settings.supervised import Supervised
 from lth_core.settings.tasks import AtariTask, LanguageModelTask, TranslationTask
 from lth_core.tasks import environments
 from lth_core.tasks.text import corpus
+from lth_core.tasks.translation import bleu
 from lth_core.tasks.translation import corpus as parallel
 from lth_core.tickets.network import Network
 from lth_core.training.a2c import StackedA2C
@@ -87,4 +88,6 @@ def data_summary(experiment: Experiment) -> str | None:
     """What an experiment is trained on, with its hashes; None for tasks without data."""
     if isinstance(experiment.task, LanguageModelTask):
         return corpus.load(experiment.task).summary
+    if isinstance(experiment.task, TranslationTask):
+        return f"{parallel.load(experiment.task).summary}; {bleu.signature()}"
     return None

@@ -95,9 +95,8 @@ def _from_files(task: TranslationTask, part: str) -> Pairs:
 
 def _side_by_side(first: Path, second: Path) -> Pairs:
     lines, others = read_lines(first), read_lines(second)
-    pairs = 0
     missing = object()
-    for a, b in itertools.zip_longest(lines, others, fillvalue=missing):
+    for pairs, (a, b) in enumerate(itertools.zip_longest(lines, others, fillvalue=missing)):
         if a is missing or b is missing:
             left = 1 + sum(1 for _ in (others if a is missing else lines))
             numbers = (pairs, pairs + left) if a is missing else (pairs + left, pairs)
@@ -105,7 +104,6 @@ def _side_by_side(first: Path, second: Path) -> Pairs:
                 f"{one_line(first)} has {numbers[0]:,} lines and {one_line(second)} has {numbers[1]:,}: "
                 "line i of one must translate line i of the other"
             )
-        pairs += 1
         yield str(a), str(b)
 
 
