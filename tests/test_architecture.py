@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "store": EXPERIMENT,
     "analysis": EXPERIMENT | {"store"},
     "engine": EXPERIMENT | {"store"},
-    "worker": EXPERIMENT | {"store", "engine", "training", "models", "tickets"},
+    "worker": EXPERIMENT | {"store", "engine", "training", "models", "tickets", "tasks"},
     "report": EXPERIMENT | {"store", "analysis"},
     "cli": EXPERIMENT | {"store", "analysis", "engine", "report"},
     "lth_tui": EXPERIMENT | {"store", "analysis", "engine", "report"},
@@ -41,6 +41,7 @@ WORKER_SIDE = {
     "lth_core.engine.measure",
     "lth_core.engine.ticket_export",
     "lth_core.engine.connectivity",
+    "lth_core.engine.play",
 }
 
 

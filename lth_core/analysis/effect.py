@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from lth_core.analysis.power import LEVEL, fewest_seeds, more_seeds
+from lth_core.analysis.power import LEVEL, fewest_seeds, more_seeds_within
 from lth_core.analysis.scores import JobScores
 from lth_core.analysis.statistics import Interval, bootstrap, sign_flip_p
 from lth_core.arms import DENSE
@@ -119,5 +119,7 @@ def _sentence(scores: JobScores, answer: Answer, gains: Sequence[float]) -> str:
     few = f", fewer than {FEWEST_SEEDS} seeds cannot decide" if gain.n < FEWEST_SEEDS else ""
     missing = f", {answer.lost} seeds lost" if answer.lost else ""
     missing += f", {answer.unfinished} seeds unfinished" if answer.unfinished else ""
-    more = more_seeds(gains) if answer.word == "inconclusive" and not answer.unfinished else ""
+    margin = None if answer.scale is None else EQUIVALENT * answer.scale
+    open_ = answer.word == "inconclusive" and not answer.unfinished
+    more = more_seeds_within(gains, margin) if open_ else ""
     return f"{where}: {size}{few}{missing}" + (f"; {more}" if more else "")

@@ -72,7 +72,8 @@ def match(scores: JobScores, arm: str, round: int, margin: float) -> Match:
     word, p_below, p_above = judge_match(gains, margin, lost=lost, unfinished=unfinished)
     more = ""
     if word == "inconclusive" and not unfinished and not lost:
-        more = more_seeds([gain + margin for gain in gains], greater=True)
+        above = [gain + margin for gain in gains]
+        more = more_seeds(above if sum(above) > 0 else [-a for a in above], greater=True)  # to match, or to fall short
     return Match(
         arm, round, scores.density(arm, round), bootstrap(gains), margin, word, p_below, p_above, lost, more
     )  # fmt: skip

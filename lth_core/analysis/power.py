@@ -45,8 +45,22 @@ def seeds_needed(effects: Sequence[float], tests: int = 1, *, greater: bool = Fa
 
 def more_seeds(effects: Sequence[float], tests: int = 1, *, greater: bool = False) -> str:
     """`about 5 more seeds would decide, if the effect is what it looks like`; says so too where no number helps."""
-    needed = seeds_needed(effects, tests, greater=greater)
+    return said(len(effects), seeds_needed(effects, tests, greater=greater))
+
+
+def more_seeds_within(effects: Sequence[float], margin: float | None) -> str:
+    """As `more_seeds`, for a question that is decided by a difference, or by none larger than the margin."""
+    found = [seeds_needed(effects)]
+    if margin is not None:
+        sides = [[margin + e for e in effects], [margin - e for e in effects]]
+        both = [seeds_needed(side, greater=True) for side in sides]
+        found.append(None if None in both else max(n for n in both if n is not None))
+    return said(len(effects), min((n for n in found if n is not None), default=None))
+
+
+def said(have: int, needed: int | None) -> str:
+    """The sentence; nothing below two seeds."""
     if needed is None:
-        return f"no number of seeds up to {MOST_SEEDS} would decide on what these show" if len(effects) > 1 else ""
-    more = max(needed - len(effects), 1)
+        return f"no number of seeds up to {MOST_SEEDS} would decide on what these show" if have > 1 else ""
+    more = max(needed - have, 1)
     return f"about {more} more seed{'s' * (more != 1)} would decide, if the effect is what it looks like"

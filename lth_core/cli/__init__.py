@@ -135,6 +135,21 @@ def inspect(
     run(job, workspace, with_barriers=barriers, device=device)
 
 
+@app.command()
+def play(
+    job: Annotated[int, typer.Argument(help="A job's number.")],
+    arm: Annotated[str, typer.Option(help="Arm, or `dense` for round 0.")] = "winning",
+    round: Annotated[int, typer.Option(help="Round.")] = 1, seed: Annotated[int, typer.Option(help="Seed.")] = 0,
+    game: Annotated[int, typer.Option(help="Which game: its number is its seed.")] = 0,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="GIF to write, instead of the terminal.")] = None,
+    workspace: Folder = WORKSPACE,
+) -> None:  # fmt: skip
+    """Show a trained ticket playing one game, in the terminal or as an animated GIF."""
+    from lth_core.cli.play import run
+
+    run(job, arm, round, seed, game, out, workspace)
+
+
 ticket = typer.Typer(help="Tickets as files.", no_args_is_help=True)
 app.add_typer(ticket, name="ticket")
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from lth_core.analysis.questions import findings
 from lth_core.analysis.verdict import summarise
-from lth_core.cli.console import make_console
+from lth_core.cli.console import make_console, print_parts
 from lth_core.cli.follower import Follower
 from lth_core.cli.progress import JsonProgress, LiveProgress, PlainProgress, Progress
 from lth_core.cli.suite_result import print_suite
@@ -129,6 +129,6 @@ def _print_result(console: Console, database: Database, job: int, *, as_json: bo
         }  # fmt: skip
         sys.stdout.write(json.dumps(finite(result)) + "\n")
         return
-    console.print(table.result(view.experiment, summary, answers, audits))
+    print_parts(console, table.result(view.experiment, summary, answers, audits))
     if view.error:
         console.print(f"job {job} {view.state}: {view.error}", style="red", markup=False)

@@ -10,6 +10,7 @@ from lth_core.analysis.connectivity import Barrier, barriers
 from lth_core.analysis.inspection import inspect
 from lth_core.arms import DENSE
 from lth_core.cli.console import make_console
+from lth_core.cli.ticket import job_of
 from lth_core.engine.stored import run_apart, stored_spec
 from lth_core.errors import InputError
 from lth_core.plan import TrialKey
@@ -18,7 +19,6 @@ from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.views import JobView
 from lth_core.store.workspace import Workspace
-from lth_core.text import one_line
 
 POINTS = 11
 
@@ -27,10 +27,7 @@ def run(number: int, folder: Path, *, with_barriers: bool, device: str) -> None:
     """Print the tables."""
     workspace = Workspace(folder)
     database = Database(workspace.database, writer=False)
-    job = views.job(database, number)
-    if job is None:
-        known = ", ".join(str(one.id) for one in views.jobs(database)) or "none"
-        raise InputError(f"{one_line(folder)}: there is no job {number}; there are: {known}")
+    job = job_of(database, folder, number)
     console = make_console()
     found = list(inspect(workspace, database, number, job.experiment))
     if not found:

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from lth_core.analysis.questions import findings
 from lth_core.analysis.verdict import summarise
-from lth_core.cli.console import make_console
+from lth_core.cli.console import make_console, print_parts
 from lth_core.cli.fields import differences, experiment_fields, flatten, lines
 from lth_core.cli.progress import duration
 from lth_core.errors import InputError
@@ -41,7 +41,7 @@ def show(subject: str, workspace: Path) -> None:
     trials = views.trials(database, job.id)
     summary = summarise(job.experiment, trials)
     answers = findings(job.experiment, trials, summary)
-    console.print(table.result(job.experiment, summary, answers, views.audit_counts(database, job.id)))
+    print_parts(console, table.result(job.experiment, summary, answers, views.audit_counts(database, job.id)))
     for audit in views.audits(database, job.id, failed_only=True):
         place = f"{audit.arm} round {audit.round} seed {audit.seed}"
         console.print(f"{place}: {audit.name} ({audit.moment}): {one_line(audit.detail)}", style="red", markup=False)

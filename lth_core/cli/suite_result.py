@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.text import Text
 
 from lth_core.analysis.suite_questions import kept_or_pruned, sentences, suite_findings
 from lth_core.analysis.suite_summary import SuiteJob, SuiteSummary, summarise_suite
-from lth_core.cli.console import make_console
+from lth_core.cli.console import make_console, print_parts
 from lth_core.errors import InputError
 from lth_core.report import suite_table
 from lth_core.store import views
@@ -44,8 +43,7 @@ def print_suite(console: Console, database: Database, name: str, jobs: Sequence[
         sys.stdout.write(json.dumps(finite({**_event(name, summary), "answers": answers})) + "\n")
         return
     console.print()
-    for part in suite_table.suite_result(one_line(name), summary, kept):
-        console.print(part, soft_wrap=isinstance(part, Text))  # a sentence stays one line in a pipe
+    print_parts(console, suite_table.suite_result(one_line(name), summary, kept))
 
 
 def _event(name: str, summary: SuiteSummary) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -70,8 +70,8 @@ def answer_lines(findings: Sequence[Finding]) -> Iterator[Text]:
 
 def result(
     experiment: Experiment, summary: Summary, findings: Sequence[Finding], audits: tuple[int, int]
-) -> RenderableType:
-    """Table, what its numbers are, the answers to the paper's questions, and audit."""
+) -> list[RenderableType]:
+    """Table, what its numbers are, the answers to the paper's questions, and audit; each to be printed by itself."""
     seeds = len(experiment.seeds)
     passed, failed = audits
     facts = Text(
@@ -83,4 +83,4 @@ def result(
     parts: list[RenderableType] = [summary_table(experiment, summary), facts, *answer_lines(findings), audit]
     if summary.failed:
         parts.append(Text(f"{summary.failed} trials failed or were blocked", style="red"))
-    return Group(*parts)
+    return parts

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lth_core.analysis.power import MOST_SEEDS, fewest_seeds, more_seeds, seeds_needed
+from lth_core.analysis.power import MOST_SEEDS, fewest_seeds, more_seeds, more_seeds_within, seeds_needed
 from lth_core.analysis.statistics import sign_flip_p
 
 
@@ -49,3 +49,11 @@ def test_the_sentence_counts_what_is_missing() -> None:
     needed = seeds_needed(effects)
     assert needed is not None
     assert more_seeds(effects).startswith(f"about {needed - 6} more seed")
+
+
+def test_a_question_may_also_be_decided_by_showing_that_there_is_no_difference_that_matters() -> None:
+    nothing = [1.0, -1.0, 0.6, -0.6, 0.3, -0.3]
+    assert "no number" in more_seeds_within(nothing, None)
+    both = seeds_needed([0.6 + e for e in nothing], greater=True)
+    assert both is not None and both > 6
+    assert more_seeds_within(nothing, 0.6).startswith(f"about {both - 6} more seed")

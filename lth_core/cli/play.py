@@ -1,0 +1,67 @@
+"""`lth play`: a ticket acting, in the terminal or as a GIF."""
+
+import json
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from lth_core.cli.console import make_console
+from lth_core.cli.ticket import job_of
+from lth_core.engine.stored import run_apart, stored_spec
+from lth_core.errors import InputError
+from lth_core.plan import TrialKey
+from lth_core.report.film import Frames, as_blocks, as_gif
+from lth_core.store.database import Database
+from lth_core.store.tensors import write_atomically
+from lth_core.store.workspace import Workspace
+from lth_core.text import one_line
+
+MOST_STEPS = 2_000
+
+
+def run(number: int, arm: str, round: int, seed: int, game: int, out: Path | None, folder: Path) -> None:
+    """Play one game; InputError where nothing can be drawn, or nobody would see it."""
+    if out is not None and out.suffix != ".gif":
+        raise InputError(f"{one_line(out)}: accepted is a file name that ends in .gif")
+    if out is None and not sys.stdout.isatty():
+        raise InputError("play: standard output is no terminal: name a file with --out GAME.gif")
+    workspace = Workspace(folder)
+    database = Database(workspace.database, writer=False)
+    job = job_of(database, folder, number)
+    key = TrialKey(round, arm, seed)
+    spec = json.loads(stored_spec(database, number, job.experiment, [key]).to_json())
+    with tempfile.TemporaryDirectory() as temporary:
+        file = Path(temporary) / "frames.safetensors"
+        answer = run_apart(
+            "lth_core.engine.play", str(workspace.folder), str(file), spec=spec, game=game, most=MOST_STEPS
+        )  # fmt: skip
+        from safetensors.numpy import load_file
+
+        frames = load_file(file)["frames"]
+    if out is not None:
+        try:
+            write_atomically(out, as_gif(frames, answer["rate"]))
+        except OSError as error:
+            raise InputError(f"{one_line(out)}: cannot be written: {error.strerror}") from None
+    else:
+        _show(frames, answer["rate"])
+    said = f"{key}: return {answer['return']:.5g} in {answer['steps']} steps, greedy actions"
+    make_console().print(one_line(f"{out}: {said}" if out else said), markup=False, highlight=False, soft_wrap=True)
+
+
+def _show(frames: Frames, rate: float) -> None:
+    """In place, in real time; what comes too late is left out. Ctrl-C ends it."""
+    size = shutil.get_terminal_size()
+    start = time.monotonic()
+    sys.stdout.write("\x1b[?25l\x1b[2J")
+    try:
+        while (now := int((time.monotonic() - start) * rate)) < len(frames):
+            sys.stdout.write("\x1b[H" + as_blocks(frames[now], size.columns, size.lines - 2) + "\n")
+            sys.stdout.flush()
+            time.sleep(1 / min(rate, 20))
+    except KeyboardInterrupt:
+        pass
+    finally:
+        sys.stdout.write("\x1b[0m\x1b[?25h\n")
