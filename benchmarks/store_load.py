@@ -159,9 +159,8 @@ def main():
         database.rows("PRAGMA wal_checkpoint(TRUNCATE)")
         size = workspace.database.stat().st_size
         print(f"{wanted:,} points in {lines:,} records from {options.writers} writers at once: {seconds:.0f} s")
-        print(
-            f"{there / seconds:,.0f} points/s, {there / cpu:,.0f} per CPU second of the engine's thread; {size / there:.0f} bytes a point; a turn: {spread(turns)}"
-        )
+        print(f"{there / seconds:,.0f} points/s, {there / cpu:,.0f} per CPU second of the engine's thread")
+        print(f"{size / there:.0f} bytes a point; a turn of all batches {spread(turns)}")
         print(f"a reader meanwhile: queue of {len(ids)} jobs {spread(reader.queue)}")
         print(f"a reader meanwhile: what is new of 8 curves {spread(reader.tails)}")
         print(f"points lost: {wanted - there:,}")
