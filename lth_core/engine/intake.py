@@ -14,7 +14,7 @@ from lth_core.store.queue import NONSENSE
 from lth_core.store.records import read_from
 from lth_core.store.workspace import Workspace
 
-SOME = 250_000
+SOME = 100_000
 """Bytes of a batch's records that are taken over in one turn: wishes and the other batches must not wait for long."""
 
 
