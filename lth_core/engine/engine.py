@@ -102,7 +102,7 @@ class Engine(threading.Thread):
         wishes.obey()
         self._ended += launcher.poll()
         for row in database.rows("SELECT id FROM batches WHERE state = 'running'"):
-            intake.ingest(row["id"])
+            intake.ingest(row["id"], some=True)
         while self._ended:
             intake.end(self._ended[0])
             self._ended.pop(0)

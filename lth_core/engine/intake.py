@@ -14,6 +14,9 @@ from lth_core.store.queue import NONSENSE
 from lth_core.store.records import read_from
 from lth_core.store.workspace import Workspace
 
+SOME = 100_000
+"""Bytes of a batch's records that are taken over in one turn: wishes and the other batches must not wait for long."""
+
 
 class Patience:
     """Batches that wait a while before they are tried again, in this engine's memory: a new one tries at once."""
@@ -42,15 +45,18 @@ class Intake:
         """Which batches are not to be tried yet."""
         return self._patience
 
-    def ingest(self, batch: int) -> None:
-        """Take over new records of a batch's current attempt, exactly once: the offset is stored with them."""
+    def ingest(self, batch: int, *, some: bool = False) -> None:
+        """Take over new records of a batch's current attempt, exactly once: the offset is stored with them.
+
+        All of them, or only `some`, where others wait for their turn.
+        """
         row = self._database.row("SELECT job, attempt, records_read, fraction, rate FROM batches WHERE id = ?", batch)
         if row is None:
             return
         folder = self._folder(batch).attempt(row["attempt"])
         offset = row["records_read"]
         while True:
-            records, end = read_from(folder / "records.jsonl", offset)
+            records, end = read_from(folder / "records.jsonl", offset, SOME if some else None)
             if end == offset:
                 break
             with self._database.transaction() as connection:
@@ -58,6 +64,8 @@ class Intake:
                     self._take_over(connection, row["job"], record)
                 connection.execute("UPDATE batches SET records_read = ? WHERE id = ?", (end, batch))
             offset = end
+            if some:
+                break
         beat = read_json(folder / "beat.json") or {}
         fraction, rate = beat.get("fraction"), beat.get("rate")
         if fraction is not None and (fraction, rate) != (row["fraction"], row["rate"]):

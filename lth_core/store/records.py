@@ -32,15 +32,19 @@ class RecordWriter:
         self._file.close()
 
 
-def read_from(path: Path, offset: int) -> tuple[list[dict[str, Any]], int]:
+def read_from(path: Path, offset: int, most: int | None = None) -> tuple[list[dict[str, Any]], int]:
     """Whole records after byte `offset` and the offset behind them; a line without its end waits.
 
-    A line that is no JSON object is skipped. At most 8 MB are read at once.
+    A line that is no JSON object is skipped. At most `most` bytes are read at once, 8 MB by default, unless one line
+    is longer.
     """
+    largest = LARGEST_READ if most is None else most
     try:
         with path.open("rb") as file:
             file.seek(offset)
-            content = file.read(LARGEST_READ)
+            content = file.read(largest)
+            if len(content) == largest and b"\n" not in content:
+                content += file.read(max(0, LARGEST_READ - largest))
     except FileNotFoundError:
         return [], offset
     end = content.rfind(b"\n") + 1

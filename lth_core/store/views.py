@@ -174,7 +174,8 @@ def suite_jobs(database: Database, suite: str) -> list[JobView]:
 
 
 def _job(row: Any) -> JobView:
-    progress = (row["trials_done"] + row["partial"]) / row["trials"] if row["trials"] else 0.0
+    # A trial's last update may pass its end.
+    progress = min(1.0, (row["trials_done"] + row["partial"]) / row["trials"]) if row["trials"] else 0.0
     running = row["state"] == "running" and progress > 0.002
     return JobView(
         **{k: row[k] for k in ("id", "name", "identity", "state", "source", "created", "started", "finished")},

@@ -12,8 +12,6 @@ import pytest
 from lth_core.store import views
 from tests.faults.runs import Run, assert_whole, short
 
-LONGER = short(training={"length": 150_000, "checkpoint_every": 6_000})
-
 
 class Explosive:
     """Leaves a trace if anybody unpickles it."""
@@ -42,8 +40,8 @@ HOW = ["cut", "flipped", "swapped", "a pickle", "empty"]
 def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_used(
     make_run: Callable[..., Run], left_alone: Any, seen: Any, how: str
 ) -> None:
-    whole = left_alone(LONGER)
-    run = make_run(LONGER, slots=1)
+    whole = left_alone()
+    run = make_run(slots=1)
     run.start()
     run.until(lambda: len(list(run.workspace.rglob("step-*.safetensors"))) >= 2 or run.ended())
     run.kill()

@@ -40,7 +40,7 @@ def test_a_worker_killed_inside_a_save_loses_one_interval_at_most(
 
 @pytest.mark.fault("SIGKILL of the worker")
 @pytest.mark.parametrize(("point", "kind"), [
-    pytest.param("half a record", "metrics", id="half a record"),
+    pytest.param("half a record", "metrics", id="half a record", marks=pytest.mark.slow),
     pytest.param("before a record", "done", id="before done", marks=pytest.mark.slow),
     pytest.param("half a record", "done", id="half of done", marks=pytest.mark.slow),
 ])  # fmt: skip

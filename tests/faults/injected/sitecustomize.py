@@ -122,7 +122,9 @@ def limit_memory(megabytes: int) -> None:
     def run(self) -> int:
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         limit = pages * resource.getpagesize() + megabytes * 2**20
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        before, hard = resource.getrlimit(resource.RLIMIT_AS)
+        if before == resource.RLIM_INFINITY:  # a worker is kept for the next attempt
+            resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
         return real(self)
 
     Attempt.run = run
