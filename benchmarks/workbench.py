@@ -108,9 +108,8 @@ class Live:
         read = (middle - begin) / min(seconds, 20)
         time.sleep(seconds)
         stalled = (self._steps() - middle) / seconds
-        print(
-            f"         nobody reads for {seconds:.0f} s: {stalled:,.0f} steps/s, {stalled / max(read, 1):.2f} times as before"
-        )
+        times = stalled / max(read, 1)
+        print(f"         nobody reads for {seconds:.0f} s: {stalled:,.0f} steps/s, {times:.2f} times as before")
         self._terminal.read(3)
 
     def _steps(self) -> int:
