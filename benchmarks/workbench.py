@@ -74,6 +74,9 @@ class Live:
         self._workspace = workspace
         self._terminal = Terminal([str(workspace.folder), "--device", "cpu"], columns, rows)
         self._terminal.until("steps/s", 90)
+        end = time.monotonic() + 120
+        while not self._steps() and time.monotonic() < end:
+            self._terminal.read(0.5)
         self._terminal.read(3)
 
     def bytes(self, seconds: float) -> float:
@@ -114,7 +117,7 @@ class Live:
 
     def _steps(self) -> int:
         database = Database(self._workspace.database, writer=False)
-        row = database.row("SELECT SUM(step) FROM trials")
+        row = database.row("SELECT TOTAL(step) FROM trials")
         database.close()
         return int(row[0]) if row else 0
 
