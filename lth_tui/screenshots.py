@@ -43,11 +43,12 @@ async def take(folder: Path, out: Path, theme: str | None = None) -> list[Path]:
                 path.write_text(app.export_screenshot(title=f"lth-tui, {name}"))
                 saved.append(path)
 
-            running = next((job.id for job in app.snapshot.jobs if job.state == "running"), None)
-            if running is not None:
-                app.wanted_job = running
+            jobs = sorted(app.snapshot.jobs, key=lambda job: job.state != "running")
+            chosen = jobs[0].id if jobs else None
+            if chosen is not None:
+                app.wanted_job = chosen
                 app.renew()
-                await settle(pilot, running)
+                await settle(pilot, chosen)
             for name, keys, away in _POPUPS:
                 await pilot.press(*keys)
                 await pilot.pause(0.6)
@@ -55,9 +56,9 @@ async def take(folder: Path, out: Path, theme: str | None = None) -> list[Path]:
                 await pilot.press(*away)
             if app.snapshot.jobs:
                 await pilot.press("enter")
-                await settle(pilot, running)
+                await settle(pilot, chosen)
                 for number, view in enumerate(VIEWS, start=1):
-                    keys = [str(number), *(["v", "L"] if view == "curves" else [])]
+                    keys = (str(number), *(("v", "L") if view == "curves" else ()))
                     await pilot.press(*keys)
                     await pilot.pause(0.3)
                     save(view)
@@ -65,7 +66,7 @@ async def take(folder: Path, out: Path, theme: str | None = None) -> list[Path]:
     return saved
 
 
-_POPUPS = (
+_POPUPS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("queue", (), ()),
     ("add", ("n",), ("escape",)),
     ("clone", ("c",), ("escape",)),
