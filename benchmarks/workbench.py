@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--size", action="append", help="only this size, such as 120x40")
     options = parser.parse_args()
     print(f"load at the start {psutil.getloadavg()[0]:.1f} on {psutil.cpu_count()} cores")
-    print("size     key ms p50/p95/max      kB/s queue, job (budget)   idle kB/s, CPU")
+    print("size     key ms p50/p95/max (own CPU)   kB/s queue, job (budget)   idle kB/s, CPU")
     with tempfile.TemporaryDirectory(prefix="lth-bench-") as folder:
         for columns, rows, budget in SIZES:
             if options.size and f"{columns}x{rows}" not in options.size:
@@ -39,20 +39,24 @@ def main() -> None:
             live = Live(workspace, columns, rows)
             try:
                 queue = live.bytes(options.seconds)
+                spent = -live.cpu()
                 latencies = live.in_queue(options.keys)
+                spent += live.cpu()
                 live.open_job()
                 job = live.bytes(options.seconds)
                 latencies += live.in_job(options.keys)
                 if (columns, rows) == (120, 40) and options.stall:
                     live.stall(options.stall)
+                own = 1000 * spent / options.keys
                 live.pause_all()
                 idle, cpu = live.idle(options.seconds)
             finally:
                 live.close()
             p50, p95, worst = (1000 * np.quantile(latencies, q) for q in (0.5, 0.95, 1.0))
             size = f"{columns}x{rows}"
-            print(f"{size:<8} {p50:5.0f} {p95:5.0f} {worst:5.0f}         {queue:5.1f} {job:5.1f} ({budget:.0f})"
-                  f"             {idle:5.2f}     {cpu:.1%}", flush=True)  # fmt: skip
+            keys = f"{p50:5.0f} {p95:5.0f} {worst:5.0f}    ({own:3.0f})"
+            live_bytes = f"{queue:5.1f} {job:5.1f} ({budget:.0f})"
+            print(f"{size:<8} {keys}       {live_bytes}             {idle:5.2f}     {cpu:.1%}", flush=True)
 
 
 def training(folder: Path) -> Workspace:
@@ -74,11 +78,19 @@ class Live:
         self._workspace = workspace
         self._terminal = Terminal([str(workspace.folder), "--device", "cpu"], columns, rows)
         self._terminal.until("steps/s", 90)
+        end = time.monotonic() + 120
+        while not self._steps() and time.monotonic() < end:
+            self._terminal.read(0.5)
         self._terminal.read(3)
 
     def bytes(self, seconds: float) -> float:
         """kB/s that come to the terminal without a key."""
         return len(self._terminal.read(seconds)) / seconds / 1000
+
+    def cpu(self) -> float:
+        """CPU seconds of the drawing process so far."""
+        times = psutil.Process(self._terminal.process.pid).cpu_times()
+        return times.user + times.system
 
     def in_queue(self, presses: int) -> list[float]:
         """The cursor goes down and up."""
@@ -108,14 +120,13 @@ class Live:
         read = (middle - begin) / min(seconds, 20)
         time.sleep(seconds)
         stalled = (self._steps() - middle) / seconds
-        print(
-            f"         nobody reads for {seconds:.0f} s: {stalled:,.0f} steps/s, {stalled / max(read, 1):.2f} times as before"
-        )
+        times = stalled / max(read, 1)
+        print(f"         nobody reads for {seconds:.0f} s: {stalled:,.0f} steps/s, {times:.2f} times as before")
         self._terminal.read(3)
 
     def _steps(self) -> int:
         database = Database(self._workspace.database, writer=False)
-        row = database.row("SELECT SUM(step) FROM trials")
+        row = database.row("SELECT TOTAL(step) FROM trials")
         database.close()
         return int(row[0]) if row else 0
 
@@ -131,10 +142,8 @@ class Live:
 
     def idle(self, seconds: float) -> tuple[float, float]:
         """kB/s and the share of a core."""
-        process = psutil.Process(self._terminal.process.pid)
-        before, found = process.cpu_times(), len(self._terminal.read(seconds))
-        after = process.cpu_times()
-        return found / seconds / 1000, (after.user + after.system - before.user - before.system) / seconds
+        before, found = self.cpu(), len(self._terminal.read(seconds))
+        return found / seconds / 1000, (self.cpu() - before) / seconds
 
     def close(self) -> None:
         """The workbench, and then its engine, which ends by itself: all jobs are paused."""

@@ -81,7 +81,7 @@ def listed(snapshot: Snapshot, listing: Listing) -> list[JobRow]:
         found.append(_suite_row(suite, members, folded=folded))
         if not folded:
             members.sort(key=lambda row: _order(group, listing)[row.id])
-            found += [replace(row, indent=2) for row in members]
+            found += [replace(row, indent=2, name=row.name.removeprefix(f"{suite}-")) for row in members]
     return found
 
 

@@ -27,31 +27,53 @@ async def settle(pilot: Pilot[int], job: int | None = None) -> None:
     await pilot.pause(0.1)
 
 
-async def take(folder: Path, out: Path) -> list[Path]:
+async def take(folder: Path, out: Path, theme: str | None = None) -> list[Path]:
     """Save the pages; returns the files."""
     out.mkdir(parents=True, exist_ok=True)
     saved: list[Path] = []
     for size in SIZES:
         app = workbench(folder, view=True)
         async with app.run_test(size=size) as pilot:
+            if theme is not None:
+                app.theme = theme
             await settle(pilot)
-            names = {"queue": None, **{view: str(n) for n, view in enumerate(VIEWS, start=1)}}
-            running = next((job.id for job in app.snapshot.jobs if job.state == "running"), None)
-            if running is not None:
-                app.wanted_job = running
-                app.renew()
-                await settle(pilot, running)
-            for name, key in names.items():
-                if key == "1" and app.snapshot.jobs:
-                    await pilot.press("enter")
-                    await settle(pilot, running)
-                if key is not None:
-                    await pilot.press(key)
-                    await pilot.pause(0.1)
+
+            def save(name: str, size: tuple[int, int] = size, app: Workbench = app) -> None:
                 path = out / f"{name}-{size[0]}x{size[1]}.svg"
                 path.write_text(app.export_screenshot(title=f"lth-tui, {name}"))
                 saved.append(path)
+
+            jobs = sorted(app.snapshot.jobs, key=lambda job: job.state != "running")
+            chosen = jobs[0].id if jobs else None
+            if chosen is not None:
+                app.wanted_job = chosen
+                app.renew()
+                await settle(pilot, chosen)
+            for name, keys, away in _POPUPS:
+                await pilot.press(*keys)
+                await pilot.pause(0.6)
+                save(name)
+                await pilot.press(*away)
+            if app.snapshot.jobs:
+                await pilot.press("enter")
+                await settle(pilot, chosen)
+                for number, view in enumerate(VIEWS, start=1):
+                    keys = (str(number), *(("v", "L") if view == "curves" else ()))
+                    await pilot.press(*keys)
+                    await pilot.pause(0.3)
+                    save(view)
+                    await pilot.press(*(["v"] if view == "curves" else []))
     return saved
+
+
+_POPUPS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
+    ("queue", (), ()),
+    ("add", ("n",), ("escape",)),
+    ("clone", ("c",), ("escape",)),
+    ("help", ("question_mark",), ("escape",)),
+    ("compare", ("asterisk", "v"), ("escape", "escape")),
+)
+"""Name, keys that lead there from the queue page, keys that lead back."""
 
 
 def main() -> None:
@@ -59,8 +81,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m lth_tui.screenshots")
     parser.add_argument("workspace", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--theme", help="such as textual-light")
     options = parser.parse_args()
-    for path in asyncio.run(take(options.workspace, options.out)):
+    for path in asyncio.run(take(options.workspace, options.out, options.theme)):
         print(path)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
@@ -27,7 +28,7 @@ class ComparePage(Page):
     BINDINGS: ClassVar[list[BindingType]] = [
         key("compare", "escape", "back", "queue", show=True, display="esc"),
         key("compare", "a", "arm", "other arm", show=True),
-        key("compare", "n", "relative", "score, or share of the dense network's", show=True),
+        key("compare", "n", "relative", "relative", show=True),
         key("compare", "tab", "next_pane(1)", "next pane", show=True),
         key("compare", "shift+tab", "next_pane(-1)", "previous pane"),
         *COMMON_KEYS,
@@ -68,8 +69,14 @@ class ComparePage(Page):
         jobs = self.chosen_jobs()
         chart = comparison.chart(jobs, snapshot.summaries, self._arm, relative=self._relative)
         self.query_one("#together", LinePlot).draw(chart)
-        self.query_one("#results", ListPane).put(comparison.verdict_rows(jobs, snapshot.summaries))
+        results = self.query_one("#results", ListPane)
+        results.put(comparison.verdict_rows(jobs, snapshot.summaries, max(30, results.size.width)))
         self.query_one("#fields", ListPane).put(comparison.field_rows(jobs))
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Wrap the verdicts anew."""
+        super().on_resize(event)
+        self.call_after_refresh(self.present, self.bench.snapshot)
 
     def action_back(self) -> None:
         """To the queue."""

@@ -61,7 +61,7 @@ class JobPage(Page):
         key("job", "b", "band", "band", show=True),
         key("job", "left_square_bracket", "smooth(-1)", "smooth less", display="["),
         key("job", "right_square_bracket", "smooth(1)", "smooth more", display="]"),
-        key("job", "m", "metric", "metric, or what the layers show", show=True),
+        key("job", "m", "metric", "metric", show=True),
         key("job", "t", "axis", "x axis"),
         key("job", "z", "zoom", "zoom", show=True),
         key("job", "tab", "next_view(1)", "next view"),

@@ -245,7 +245,7 @@ def fitting(width: int) -> tuple[tuple[Column, ...], int, int]:
     spare = max(0, width - fixed - verdict - 1)
     if not verdict:
         return columns, spare, 0
-    name = min(40, _NAME_WIDTH + (spare - _NAME_WIDTH) // 3)
+    name = min(40, _NAME_WIDTH + (spare - _NAME_WIDTH) // 2)
     return columns, name, verdict - 1 + spare - name
 
 

@@ -50,7 +50,7 @@ class LinePlot(Widget, can_focus=True):
         key("curves", "H,shift+left", "pan(-10)", "far to the left", display="H"),
         key("curves", "0", "fit", "show all"),
         key("curves", "Y", "log_y", "logarithmic y axis", display="Y"),
-        key("curves", "v", "inspect", "cursor with values", show=True),
+        key("curves", "v", "inspect", "cursor", show=True),
         key("curves", "escape", "inspect_end", "end the cursor"),
     ]
 

@@ -11,7 +11,7 @@ from lth_tui.widgets.strips import Span
 
 
 class TabRow(Lines):
-    """`[1 curves] 2 lottery ...`; shortens its words when narrow."""
+    """`[1 curves] 2 lottery ...`."""
 
     class Chosen(Message):
         """A tab was clicked."""
@@ -33,7 +33,7 @@ class TabRow(Lines):
         self._places, used = [], 0
         for number, view in enumerate(self._names, start=1):
             here = view == self._chosen
-            text = f"[{number} {view}]" if here else f" {number} {view} "
+            text = f"[{number} {view}]" if here else f" {number} {view}"
             spans.append((text, ink(SKY, bold=True) if here else DIM))
             self._places.append((used, used + len(text), view))
             used += len(text)

@@ -2,13 +2,14 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lth_core.engine import purge as purging
+from lth_core.engine.engine import Engine
 from lth_core.engine.launchers.local import LocalLauncher
 from lth_core.engine.slots import Slot, find_slots
 from lth_core.engine.wishes import Wishes
@@ -165,3 +166,33 @@ def test_a_launcher_with_fewer_slots_offers_only_those(tmp_path: Path) -> None:
     assert launcher.free() == ["cpu/0"]
     launcher.resize(find_slots("cpu", 2))
     assert launcher.free() == ["cpu/0", "cpu/1"]
+
+
+def test_slots_taken_away_give_their_batch_to_the_others_at_a_checkpoint(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "ws")
+    engine = Engine(workspace, "cpu", 2)
+    engine.start()
+    made = tiny("a", training={"length": 20_000, "checkpoint_every": 1000})
+    until(workspace.database.exists)
+    time.sleep(0.5)
+    database = Database(workspace.database, writer=False)
+    try:
+        commands.ask(database, "submit", experiment=made.canonical(), source="x")
+        until(lambda: sum(slot.trials > 0 for slot in views.slots(database)) == 2)
+        commands.ask(database, "slots", count=1)
+        until(lambda: [slot.name for slot in views.slots(database)] == ["cpu/0"])
+        commands.ask(database, "slots", count=3)
+        until(lambda: len(views.slots(database)) == 3)
+        until(lambda: views.jobs(database)[0].state == "done")
+        assert {trial.state for trial in views.trials(database, 1)} == {"done"}
+    finally:
+        database.close()
+        engine.stop(20)
+    assert engine.error is None
+
+
+def until(true: Callable[[], object], seconds: float = 150) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)

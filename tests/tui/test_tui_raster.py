@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -78,3 +79,25 @@ def test_the_axis_snaps_outward_and_little(low: float, span: float) -> None:
 def test_a_descending_logarithmic_axis() -> None:
     assert raster.to_unit([1.0, 0.1, 0.01, 0.0], 1.0, 0.01, log=True)[:3].round(9).tolist() == [0, 0.5, 1]
     assert np.isnan(raster.to_unit([0.0], 1.0, 0.01, log=True)[0])
+
+
+@given(st.floats(1e-6, 1e9), st.floats(1.0, 1e6))
+def test_a_logarithmic_axis_holds_what_it_must_and_is_round(low: float, factor: float) -> None:
+    high = low * factor
+    left, right = raster.snap_log(low, high)
+    assert left <= low * (1 + 1e-6) and right >= high * (1 - 1e-6) and left < right
+    marks = raster.log_ticks(left, right, 6)
+    assert 1 <= len(marks) <= 8 and marks == sorted(marks)
+    assert all(left * 0.99 <= mark <= right * 1.01 for mark in marks)
+
+
+@given(st.lists(st.one_of(st.floats(-1e6, 1e6), st.just(float("nan"))), max_size=40), st.sampled_from([0.5, 0.9, 0.99]))
+def test_smoothing_stays_within_the_values_and_keeps_gaps(values: list[float], weight: float) -> None:
+    data = np.array(values, np.float64)
+    smoothed = raster.smooth(data, weight)
+    good = np.isfinite(data)
+    assert (np.isfinite(smoothed) == good).all()
+    if good.any():
+        slack = 1e-6 * max(1.0, np.abs(data[good]).max())
+        assert smoothed[good].min() >= data[good].min() - slack and smoothed[good].max() <= data[good].max() + slack
+        assert smoothed[good][0] == pytest.approx(data[good][0])

@@ -1,4 +1,4 @@
-"""Queue and job page as pictures, at two sizes."""
+"""The pages as pictures, at three sizes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,12 +10,14 @@ from workspace_fixture import fill
 
 from lth_tui.app import Workbench, workbench
 from lth_tui.screenshots import settle
+from lth_tui.widgets.line_plot import LinePlot
+from lth_tui.widgets.list_pane import ListPane
 
-SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=lambda size: f"{size[0]}x{size[1]}")
+SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=lambda size: f"{size[0]}x{size[1]}")
 
 
 @SIZES
-@pytest.mark.parametrize("page", ["queue", "job"])
+@pytest.mark.parametrize("page", ["queue", "job", "compare", "clone"])
 def test_page(page: str, size: tuple[int, int], tmp_path: Path, snap_compare: Callable[..., bool]) -> None:
     fill(tmp_path / "ws", seeds=4).database.close()
     app = workbench(tmp_path / "ws", view=True)
@@ -26,6 +28,12 @@ def test_page(page: str, size: tuple[int, int], tmp_path: Path, snap_compare: Ca
         app.renew()
         await settle(pilot, 2)
         await until(pilot, lambda: len(app.snapshot.summaries) == 4)
+        if page == "clone":
+            await pilot.press("c")
+            await until(pilot, lambda: "fields" in app.screen.query_one(ListPane).text)
+        if page == "compare":
+            await pilot.press("g", "space", "space", "v")
+            await until(pilot, lambda: "2 winning" in app.screen.query_one("#together", LinePlot).text)
         if page == "job":
             await pilot.press("enter", *(["3"] if size == (80, 24) else []))
             await settle(pilot, 2)

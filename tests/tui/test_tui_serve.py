@@ -1,0 +1,66 @@
+"""The workbench in a browser: on this machine only, and it changes nothing."""
+
+import asyncio
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import psutil
+import pytest
+from workspace_fixture import Writer
+
+pytest.importorskip("textual_serve", reason="textual-serve is not installed")
+
+
+def test_the_browser_view_is_local_and_shows_the_queue(writer: Writer) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    server = subprocess.Popen(
+        [sys.executable, "-m", "lth_tui", str(writer.workspace.folder), "--serve", str(port)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        page = fetch(f"http://127.0.0.1:{port}/")
+        assert "textual" in page.lower()
+        addresses = {c.laddr.ip for c in psutil.Process(server.pid).net_connections() if c.status == "LISTEN"}
+        assert addresses == {"127.0.0.1"}
+        shown = asyncio.run(look(port, ["p"]))
+        assert "cartpole-done" in shown and "61k" in shown
+        assert writer.asked() == []  # p was pressed, nothing was asked for
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def fetch(address: str) -> str:
+    end = time.monotonic() + 30
+    while True:
+        try:
+            with urllib.request.urlopen(address, timeout=5) as answer:  # noqa: S310 our own server
+                return str(answer.read().decode())
+        except OSError:
+            assert time.monotonic() < end
+            time.sleep(0.2)
+
+
+async def look(port: int, keys: list[str]) -> str:
+    """What comes through the page's websocket until all jobs are there; then press keys."""
+    import json
+
+    import aiohttp
+
+    found = ""
+    address = f"ws://127.0.0.1:{port}/ws?width=120&height=40"
+    async with aiohttp.ClientSession() as session, session.ws_connect(address) as ws:
+        end = time.monotonic() + 40
+        while "61k" not in found and time.monotonic() < end:
+            message = await ws.receive(timeout=20)
+            if message.type == aiohttp.WSMsgType.BINARY:
+                found += message.data.decode(errors="replace")
+        for key in keys:
+            await ws.send_str(json.dumps(["stdin", key]))
+        await asyncio.sleep(1.5)
+    return found
