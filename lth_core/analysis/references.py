@@ -67,5 +67,10 @@ RANDOM_POLICY: Mapping[str, float] = {
     "Acrobot-v1": -499.1,  # 1,000 episodes, standard error 0.4
     "Pendulum-v1": -1233.6,  # 5,000 episodes, standard error 4.1
     "LunarLander-v3": -183.2,  # 5,000 episodes, standard error 1.5
+    "LunarLanderContinuous-v3": -214.5,  # 2,000 episodes, standard error 2.8
+    "MountainCar-v0": -200.0,  # 200 episodes, all cut off by the time limit
+    "MountainCarContinuous-v0": -33.2,  # 200 episodes, standard error 0.07
+    "Hopper-v5": 17.9,  # 1,000 episodes, standard error 0.6
+    "HalfCheetah-v5": -290.4,  # 30 episodes, standard error 16
     **{game: random for game, (random, _) in ATARI.items()},
 }
