@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-BASE = {"text", "errors", "randomness"}
+BASE = {"text", "errors", "randomness", "settings"}
 EXPERIMENT = BASE | {"arms", "experiment", "experiment_file", "plan", "suite", "suite_file"}
 MAY_IMPORT = {
     "text": set(),
