@@ -69,7 +69,7 @@ class TransformersDecoding:
     def select(self, rows: Tensor, beams: Tensor) -> None:
         """See Decoding."""
         flat = (rows[:, None] * self._beam + beams).flatten()
-        self._past.reorder_cache(flat)
+        self._past.reorder_cache(cast(torch.LongTensor, flat))
         self._seen, self._memory = self._seen[flat], self._memory[flat]
 
 

@@ -48,10 +48,11 @@ schedule = "rewind"
 """
 
 
+# Two slots: one thread each, whose sums are always added in one order.
 def _start(folder: Path, cache: Path) -> "subprocess.Popen[bytes]":
     with (folder / "out.txt").open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", "lth_core.cli", "headless", "tiny.toml", "--device=cpu", "--slots=1"],
+            [sys.executable, "-m", "lth_core.cli", "headless", "tiny.toml", "--device=cpu", "--slots=2"],
             cwd=folder, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, "LTH_CACHE": str(cache)},
         )  # fmt: skip
 

@@ -147,7 +147,7 @@ def _convert(task: TranslationTask, into: Path) -> dict[str, Any]:
 def _check_size(task: TranslationTask, part: str, found: int, left_out: dict[str, int]) -> None:
     if found == 0:
         why = ""
-        if part == "train" and sum(left_out.values()):
+        if part == "train" and any(left_out.values()):
             why = f" ({left_out['long']:,} pairs were longer than task.longest = {task.longest} tokens)"
         raise InputError(f"task.source = {json.dumps(one_line(task.source))}: its part {part} holds no pair{why}")
 
