@@ -5,6 +5,7 @@ it does the same. So every episode is reset with a seed derived from its ticket'
 episodes are kept. What an environment does wrong ends its own ticket, not the others.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from lth_core.tasks.step import Step
 from lth_core.text import one_line
 
 Array = npt.NDArray[Any]
+log = logging.getLogger("lth.tasks")
 
 SAME_EPISODES = 1_000
 """First episodes of a ticket that may all end at their first step with one reward: then there is nothing to learn."""
@@ -111,6 +113,7 @@ class OneByOne:
         try:
             call(*arguments)
         except Exception as error:
+            log.exception("%s, environment %d: %s raised", self._name, e, what)
             self._fault(t, e, f"{what} raised {type(error).__name__}: {one_line(error, 200)}")
 
     def _fault(self, t: int, e: int, what: str) -> None:

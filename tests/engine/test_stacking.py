@@ -8,6 +8,7 @@ import pytest
 
 from lth_core.engine import stacking
 from lth_core.engine.dispatch import Dispatcher
+from lth_core.engine.intake import Patience
 from lth_core.engine.launchers.local import LocalLauncher
 from lth_core.engine.slots import Slot
 from lth_core.experiment import Experiment
@@ -68,7 +69,7 @@ def test_dispatch_waits_for_the_measurement_and_obeys_it(tmp_path: Path, monkeyp
     workspace, database, job = _queued(tmp_path, _atari())
     launcher = LocalLauncher(workspace, [SLOT])
     monkeypatch.setattr(launcher, "submit", lambda *_: launcher._running.update({"cpu/0": None}))  # type: ignore[dict-item]
-    dispatcher = Dispatcher(workspace, database, launcher)
+    dispatcher = Dispatcher(workspace, database, launcher, Patience())
     dispatcher.start_batches()
     assert _batches(database) == []
     end = time.monotonic() + 120
@@ -89,7 +90,7 @@ def test_a_stack_of_dense_networks_is_not_measured(tmp_path: Path, monkeypatch: 
     workspace, database, _ = _queued(tmp_path, tiny(seeds=70))
     launcher = LocalLauncher(workspace, [SLOT])
     monkeypatch.setattr(launcher, "submit", lambda *_: launcher._running.update({"cpu/0": None}))  # type: ignore[dict-item]
-    Dispatcher(workspace, database, launcher).start_batches()
+    Dispatcher(workspace, database, launcher, Patience()).start_batches()
     assert _batches(database) == [64]
 
 

@@ -29,13 +29,13 @@ def test_a_loss_that_is_no_number_fails_its_trial_and_is_not_tried_again(
     run = make_run(short(**FAULTY), fault={"environment": reward})
     run.finish(1)
     errors = run.errors()
-    assert errors and all("not a number at step" in error for error in errors), errors
+    assert errors and all("a reward was not a finite number (training step" in error for error in errors), errors
     with run.database() as database:
         assert {t.state for t in views.trials(database, 1)} == {"failed", "blocked"}
         blocked = next(t.error for t in views.trials(database, 1) if t.state == "blocked")
         assert blocked is not None and "waits for dense round 0 seed" in blocked
         assert [row[0] for row in database.rows("SELECT attempt FROM batches")] == [1, 1]
-    assert "not a number at step" in run.logs()
+    assert "a reward was not a finite number" in run.logs()
     seen(errors[0] + "; not tried again; later rounds blocked")
 
 

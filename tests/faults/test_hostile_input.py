@@ -159,13 +159,6 @@ def assert_readable(database: Database) -> None:
     views.audits(database, 1)
 
 
-class Nobody:
-    """A launcher with nothing to stop."""
-
-    def stop(self, batch: int) -> None:
-        pass
-
-
 @given(st.sampled_from(["submit", "pause", "resume", "cancel", "retry", "move", "evil", "__init__"]), st.one_of(
     JSON, st.fixed_dictionaries({"job": JSON}, optional={"by": JSON}),
     st.fixed_dictionaries({"experiment": TEXTS, "source": JSON}, optional={"again": JSON, "suite": JSON}),
@@ -178,7 +171,7 @@ def test_any_wish_is_answered(queued: tuple[Workspace, Database], kind: str, pay
         return
     with database.transaction() as connection:
         connection.execute("INSERT INTO commands (at, kind, payload) VALUES (0, ?, ?)", (kind, text))
-    Wishes(database, Nobody(), ["cpu"]).obey()  # type: ignore[arg-type]
+    Wishes(database, ["cpu"], lambda _: None, lambda *_: None).obey()
     row = database.row("SELECT answer FROM commands ORDER BY id DESC LIMIT 1")
     assert row is not None and isinstance(json.loads(row["answer"]), dict)
     assert_readable(database)
