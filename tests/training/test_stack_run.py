@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from lth_core.experiment import Experiment
+from lth_core.settings.reinforcement import PPO
 from lth_core.training.run import StackRun
 from lth_core.training.stack import Start
 from tests.small import Memory, experiment, stack_run, starts
@@ -245,7 +246,8 @@ def test_environments_one_by_one_are_resumed_in_the_middle_of_their_episodes(env
     settings = ONE_BY_ONE[environment]
     if algorithm == "ppo":
         fields = settings.model_dump(mode="json")
-        fields["training"] = {**fields["training"], "algorithm": "ppo", "minibatches": 4, "epochs": 2}
+        shared = {k: v for k, v in fields["training"].items() if k in PPO.model_fields}
+        fields["training"] = {**shared, "algorithm": "ppo", "minibatches": 4, "epochs": 2}
         settings = Experiment.from_fields(fields)
     _, own = starts(settings, 2)
     whole = ran(settings, own)

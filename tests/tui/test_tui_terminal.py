@@ -30,7 +30,7 @@ class Terminal:
         self._stream = pyte.ByteStream(self.screen)
         self.bytes = b""
         self.started = time.monotonic()
-        kept = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLORTERM")}
+        kept = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLORTERM", "COLUMNS", "LINES")}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "lth_tui", folder, "--view"],
             stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
