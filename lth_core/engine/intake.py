@@ -82,9 +82,10 @@ class Intake:
         queue.settle_job(connection, row["job"])
         return over
 
-    def recover(self) -> int:
-        """Take over the batches that an engine which died has left running; returns how many."""
-        running = self._database.rows("SELECT id, attempt FROM batches WHERE state = 'running'")
+    def recover(self, present: set[int]) -> int:
+        """Take over the running batches that nobody runs any more, as somebody does `present`; returns how many."""
+        rows = self._database.rows("SELECT id, attempt FROM batches WHERE state = 'running'")
+        running = [row for row in rows if row["id"] not in present]
         for row in running:
             folder = self._folder(row["id"])
             # Before its records are read for the last time, an orphaned worker must not publish any more.

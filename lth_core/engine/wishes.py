@@ -6,10 +6,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from lth_core.engine.launchers.local import LocalLauncher
+from lth_core.engine.launchers.base import How, Launcher
 from lth_core.engine.provenance import provenance
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
+from lth_core.settings.launcher import launcher_from
 from lth_core.store import commands, queue
 from lth_core.store.commands import Command
 from lth_core.store.database import Database
@@ -19,6 +20,7 @@ _ACCEPTED = {
     "resume": ("paused",),
     "cancel": ("queued", "running", "paused"),
     "retry": ("running", "failed", "cancelled"),
+    "launch": ("queued", "running", "paused", "failed", "cancelled"),
     "move": ("queued", "running", "paused", "done", "failed", "cancelled"),
 }
 """States of a job in which a wish makes sense."""
@@ -27,7 +29,7 @@ _ACCEPTED = {
 class Wishes:
     """Obeys commands; `devices` go into the provenance of new jobs."""
 
-    def __init__(self, database: Database, launcher: LocalLauncher, devices: list[str]) -> None:
+    def __init__(self, database: Database, launcher: Launcher, devices: list[str]) -> None:
         self._database, self._launcher, self._devices = database, launcher, devices
 
     def obey(self) -> None:
@@ -68,6 +70,7 @@ class Wishes:
         if known is not None:
             if suite is not None:
                 queue.adopt_job(connection, known, suite)
+            self._launch(connection, known, {"launcher": experiment.launcher.model_dump(mode="json")})
             return {"job": known, "known": True}
         source = str(payload["source"])
         return {"job": queue.add_job(connection, experiment, source, provenance(source, self._devices), suite)}
@@ -81,7 +84,7 @@ class Wishes:
         queue.settle_job(connection, job)
 
     def _cancel(self, connection: sqlite3.Connection, job: int, _payload: dict[str, Any]) -> None:
-        self._stop_batches(connection, job)
+        self._stop_batches(connection, job, "kill")
         queue.cancel_trials(connection, job)
         queue.set_job(connection, job, "cancelled")
 
@@ -97,6 +100,18 @@ class Wishes:
         order.insert(min(max(here + int(payload["by"]), 0), len(order) - 1), order.pop(here))
         connection.executemany("UPDATE jobs SET position = ? WHERE id = ?", list(enumerate(order)))
 
-    def _stop_batches(self, connection: sqlite3.Connection, job: int) -> None:
+    def _launch(self, connection: sqlite3.Connection, job: int, payload: dict[str, Any]) -> None:
+        """What is left of a job runs elsewhere from now on; what runs checkpoints, and goes on there."""
+        wanted = launcher_from(json.dumps(payload["launcher"]))
+        row = connection.execute("SELECT experiment, state FROM jobs WHERE id = ?", (job,)).fetchone()
+        experiment = Experiment.from_json(row["experiment"])
+        if experiment.launcher == wanted or row["state"] == "done":
+            return
+        moved = experiment.model_copy(update={"launcher": wanted})
+        connection.execute("UPDATE jobs SET experiment = ? WHERE id = ?", (moved.canonical(), job))
+        queue.add_event(connection, "launcher", f"from now on with launcher {wanted.kind}", job)
+        self._stop_batches(connection, job)
+
+    def _stop_batches(self, connection: sqlite3.Connection, job: int, how: How = "checkpoint") -> None:
         for row in connection.execute("SELECT id FROM batches WHERE job = ? AND state = 'running'", (job,)).fetchall():
-            self._launcher.stop(row["id"])
+            self._launcher.stop(row["id"], how)

@@ -1,9 +1,10 @@
 """Where batches run: the kinds of `[launcher]`. No part of what is asked, so it is no part of an identity."""
 
 import re
+from functools import lru_cache
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 
 from lth_core.settings.base import Section
 from lth_core.text import did_you_mean, one_line
@@ -59,16 +60,28 @@ class SlurmLauncher(Section):
         for field, value, form, accepted in forms:
             if value is not None and not form.fullmatch(value):
                 raise ValueError(f'{field} "{one_line(value, 80)}": accepted is {accepted}')
-        for name, value in self.options.items():
+        for name, chosen in self.options.items():
             if name not in OPTIONS:
                 near = did_you_mean(name, OPTIONS)
                 raise ValueError(f'options "{one_line(name, 80)}": accepted are {", ".join(OPTIONS)}{near}')
-            if not _VALUE.fullmatch(str(value)):
+            if not _VALUE.fullmatch(str(chosen)):
                 raise ValueError(
-                    f'options.{name} "{one_line(value, 80)}": accepted are true, numbers, and text of letters, '
+                    f'options.{name} "{one_line(chosen, 80)}": accepted are true, numbers, and text of letters, '
                     "digits and _./:,;=@+*&|()[]<>!- and spaces"
                 )
         return self
 
 
 Launcher = Annotated[LocalLauncher | SlurmLauncher, Field(discriminator="kind")]
+
+
+@lru_cache(maxsize=256)
+def launcher_from(text: str | None) -> LocalLauncher | SlurmLauncher:
+    """The launcher of a stored experiment, from its JSON; this machine where there is none (NULL).
+
+    Raises pydantic.ValidationError on anything else.
+    """
+    if text is None:
+        return LocalLauncher()
+    found: LocalLauncher | SlurmLauncher = TypeAdapter(Launcher).validate_json(text)
+    return found

@@ -7,14 +7,15 @@ from typing import Any, Literal
 
 from lth_core.store.database import Database
 
-CommandKind = Literal["submit", "pause", "resume", "cancel", "retry", "move"]
+CommandKind = Literal["submit", "pause", "resume", "cancel", "retry", "move", "launch"]
 
 
 @dataclass(frozen=True)
 class Command:
     """A wish of an interface.
 
-    submit {experiment, source, again, suite (optional)}; pause, resume, cancel, retry {job}; move {job, by}.
+    submit {experiment, source, again, suite (optional)}; pause, resume, cancel, retry {job}; move {job, by};
+    launch {job, launcher}.
     `payload` is JSON text.
     """
 

@@ -6,6 +6,7 @@ Needs the Debian packages slurmctld, slurmd, slurm-client and munge, and no syst
 """
 
 import argparse
+import contextlib
 import getpass
 import os
 import secrets
@@ -94,7 +95,7 @@ class SlurmCluster:
     def _configure(self, most_jobs: int, cpus: int) -> None:
         ports = _free_ports(1 + len(self.names))
         lines = [
-            f"NodeName={name} NodeHostname={socket.gethostname()} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} State=UNKNOWN"
+            f"NodeName={name} NodeHostname={socket.gethostname()} NodeAddr=127.0.0.1 Port={port} CPUs={cpus}"
             for name, port in zip(self.names, ports[1:], strict=True)
         ]
         (self.folder / "state").mkdir()
@@ -131,22 +132,24 @@ class SlurmCluster:
 
     def kill_node(self, name: str) -> None:
         """Kill a node as a power cut would: its daemon and everything that runs below it."""
-        victims = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get("SLURMD_NODENAME") == name and self._ours(process):
-                    victims.append(process)
-                elif process.name().startswith("slurmstepd") and f"spool-{name}" in " ".join(_files(process)):
-                    victims.append(process)
-            except psutil.Error:
-                continue
+        victims = self._processes(lambda p: p.environ().get("SLURMD_NODENAME") == name, f"spool-{name}")
         self._kill(name)
         for process in victims:
             process.kill()
         psutil.wait_procs(victims, timeout=5)
 
-    def _ours(self, process: psutil.Process) -> bool:
-        return process.environ().get("SLURM_CONF") == self.environment["SLURM_CONF"]
+    def _processes(self, is_job: Callable[[psutil.Process], bool], spool: str) -> list[psutil.Process]:
+        """Jobs of this cluster that fit, and the processes of Slurm's own that hold a file below a spool folder."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.pid == os.getpid():
+                    continue
+                ours = process.environ().get("SLURM_CONF") == self.environment["SLURM_CONF"]
+                steps = process.name().startswith("slurmstepd") and any(spool in f.path for f in process.open_files())
+                if steps or (ours and "SLURM_JOB_ID" in process.environ() and is_job(process)):
+                    found.append(process)
+        return found
 
     def idle(self) -> int:
         """Nodes with nothing to do."""
@@ -180,14 +183,7 @@ class SlurmCluster:
             self.run("scancel", "--signal=KILL", "--full", "--user", getpass.getuser(), check=False)
         for name in list(self._daemons):
             self._kill(name)
-        left = []
-        for process in psutil.process_iter():
-            try:
-                steps = process.name().startswith("slurmstepd") and str(self.folder) in " ".join(_files(process))
-                if steps or (process.pid != os.getpid() and "SLURM_JOB_ID" in process.environ() and self._ours(process)):
-                    left.append(process)
-            except psutil.Error:
-                continue
+        left = self._processes(lambda _: True, str(self.folder))
         for process in left:
             process.kill()
         psutil.wait_procs(left, timeout=5)
@@ -204,10 +200,6 @@ class SlurmCluster:
         process = self._daemons.pop(name)
         process.send_signal(signal.SIGTERM if name == "munged" else signal.SIGKILL)
         process.wait()
-
-
-def _files(process: psutil.Process) -> list[str]:
-    return [file.path for file in process.open_files()]
 
 
 def _free_ports(count: int) -> list[int]:

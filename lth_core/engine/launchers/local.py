@@ -8,6 +8,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from lth_core.engine.batch import CHECKPOINTED, BatchFolder, read_json
 from lth_core.engine.slots import Slot
@@ -49,11 +50,11 @@ class LocalLauncher:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._running: dict[str, Running] = {}
 
-    def free(self) -> list[str]:
+    def free(self, _need: object = None) -> list[str]:
         """Names of slots with nothing to do."""
         return [name for name in self.slots if name not in self._running]
 
-    def submit(self, slot: str, batch: int, attempt: int) -> None:
+    def submit(self, slot: str, batch: int, attempt: int, _need: object = None) -> None:
         """Have the attempt, whose folder exists, run on a free slot."""
         process = self._processes.get(slot)
         if process is None or process.poll() is not None:
@@ -108,9 +109,13 @@ class LocalLauncher:
             _signal(process, signal.SIGKILL)
         return None
 
-    def stop(self, batch: int) -> None:
-        """Ask a batch to checkpoint and leave; it is killed after the grace."""
+    def stop(self, batch: int, how: Literal["checkpoint", "kill"] = "checkpoint") -> None:
+        """Ask a batch to checkpoint and leave; it is killed after the grace, or at once."""
         slot = self.slot_of(batch)
+        if slot is not None and how == "kill":
+            self._running[slot].stop_at = time.monotonic()
+            _signal(self._processes[slot], signal.SIGKILL)
+            return
         if slot is not None and self._running[slot].stop_at is None:
             self._running[slot].stop_at = time.monotonic() + GRACE
             _signal(self._processes[slot], signal.SIGTERM)
