@@ -125,8 +125,11 @@ def measure(nodes: int, folder: Path) -> dict[str, float]:
 
     turns = 0
     while database.rows("SELECT 1 FROM jobs WHERE id = ? AND state IN ('queued', 'running')", job):
+        started = -1
         with dispatching:
-            dispatcher.start_batches()
+            while len(launcher.running()) > started:
+                started = len(launcher.running())
+                dispatcher.start_batches()
         until_submitted()
         if len(launcher.running()) >= nodes and turns < 10:
             turns += 1

@@ -1,6 +1,8 @@
 """Which trials run next, together, and where: ready trials become batches, batches go to free slots."""
 
 import math
+import time
+from functools import lru_cache
 
 from lth_core.engine.batch import BatchFolder, BatchSpec, ParentSpec, TrialSpec
 from lth_core.engine.launchers.base import Launcher, Need
@@ -11,6 +13,14 @@ from lth_core.store import queue
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
 
+LONGEST = 0.5
+"""Seconds of a turn of the engine in which batches are started."""
+
+
+@lru_cache(maxsize=64)
+def _experiment(text: str) -> Experiment:
+    return Experiment.from_json(text)
+
 
 class Dispatcher:
     """Keeps the slots busy, jobs in the order of the queue."""
@@ -19,7 +29,11 @@ class Dispatcher:
         self._workspace, self._database, self._launcher = workspace, database, launcher
 
     def start_batches(self) -> None:
-        """Give every free slot a batch, as long as there are any; each job has its own kind of slots."""
+        """Give every free slot a batch, as long as there are any; each job has its own kind of slots.
+
+        Stops after a while, for the next turn to go on: what runs must not wait for what starts.
+        """
+        until = time.monotonic() + LONGEST
         jobs = self._database.rows(
             "SELECT id, json_extract(experiment, '$.launcher') AS launcher FROM jobs "
             "WHERE state IN ('queued', 'running') ORDER BY position, id"
@@ -27,29 +41,36 @@ class Dispatcher:
         for job in jobs:
             need = launcher_from(job["launcher"])
             free = self._launcher.free(need)
-            while free:
-                batch = self._next_batch(job["id"], len(free))
-                if batch is None:
-                    break
-                self._begin(batch, free.pop(0), need)
+            while free and (batches := self._next_batches(job["id"], len(free))):
+                for batch in batches:
+                    if time.monotonic() > until:
+                        return
+                    self._begin(batch, free.pop(0), need)
 
-    def _next_batch(self, job: int, free: int) -> int | None:
-        """A batch of the job to run now: one that waits to go on, or ready trials."""
-        pending = self._database.row("SELECT id FROM batches WHERE job = ? AND state = 'pending' ORDER BY id", job)
-        if pending is not None:
-            return int(pending["id"])
-        ready = queue.ready_trials(self._database.connection, job)
+    def _next_batches(self, job: int, free: int) -> list[int]:
+        """At most `free` batches of the job to run now: those that wait to go on, or else ready trials."""
+        pending = self._database.rows(
+            "SELECT id FROM batches WHERE job = ? AND state = 'pending' ORDER BY id LIMIT ?", job, free
+        )
+        if pending:
+            return [row["id"] for row in pending]
+        ready = [row["id"] for row in queue.ready_trials(self._database.connection, job)]
         if not ready:
-            return None
-        # Spread over the free slots: several small stacks side by side end sooner than a large one.
-        count = min(self._largest_stack(job), math.ceil(len(ready) / free))
+            return []
+        largest, batches = self._largest_stack(job), []
         with self._database.transaction() as connection:
-            return queue.add_batch(connection, job, [row["id"] for row in ready[:count]])
+            for left in range(free, 0, -1):
+                # Spread over the free slots: several small stacks side by side end sooner than a large one.
+                count = min(largest, math.ceil(len(ready) / left))
+                if count:
+                    batches.append(queue.add_batch(connection, job, ready[:count]))
+                    del ready[:count]
+        return batches
 
     def _largest_stack(self, job: int) -> int:
         row = self._database.row("SELECT experiment FROM jobs WHERE id = ?", job)
         assert row is not None  # noqa: S101 it has ready trials
-        return Experiment.from_json(row["experiment"]).model.largest_stack
+        return _experiment(row["experiment"]).model.largest_stack
 
     def _begin(self, batch: int, slot: str, need: Need) -> None:
         folder = BatchFolder(self._workspace.batch(batch))
@@ -77,7 +98,7 @@ class Dispatcher:
         return BatchSpec(
             batch=batch,
             job=row["id"],
-            experiment=Experiment.from_json(row["experiment"]),
+            experiment=_experiment(row["experiment"]),
             trials=tuple(TrialSpec(t["id"], TrialKey(t["round"], t["arm"], t["seed"])) for t in trials),
             parents=tuple(
                 ParentSpec(p["id"], TrialKey(p["round"], p["arm"], p["seed"]), p["tensors"], p["sha256"])

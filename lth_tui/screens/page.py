@@ -28,6 +28,7 @@ JOB_KEYS = (
     Binding("p", "pause", "pause/resume"),
     Binding("x", "cancel", "cancel"),
     Binding("r", "retry", "retry"),
+    Binding("L", "launcher", "here/cluster", show=False),
     Binding("question_mark", "help", "help", key_display="?"),
 )
 """Keys of both pages, put after each page's own."""
@@ -102,6 +103,17 @@ class Page(Screen[None]):
         else:
             self.bench.say(f"job {job.id} is {job.state}: nothing of it failed", "warning")
 
+    def action_launcher(self) -> None:
+        """Let what is left of the job run on the cluster, or here again."""
+        job = self._job_or_say()
+        if job is None:
+            return
+        if job.state == "done":
+            self.bench.say(f"job {job.id} is done: nothing of it is left to run", "warning")
+        else:
+            kind = "local" if job.experiment.launcher.kind == "slurm" else "slurm"
+            self._wish("launch", job, launcher={"kind": kind})
+
     def action_cancel(self) -> None:
         """Ask, then cancel the job."""
         job = self._job_or_say()
@@ -129,6 +141,6 @@ class Page(Screen[None]):
             self.bench.say("no job is selected", "warning")
         return job
 
-    def _wish(self, kind: str, job: "JobView", **payload: int) -> None:
+    def _wish(self, kind: str, job: "JobView", **payload: object) -> None:
         label = f"{kind} job {job.id}"
         self.bench.feed.ask(Wish(kind, {"job": job.id, **payload}, label))  # type: ignore[arg-type]

@@ -131,25 +131,31 @@ class SlurmCluster:
         self._spawn(name, ["slurmd", "-D", "-N", name])
 
     def kill_node(self, name: str) -> None:
-        """Kill a node as a power cut would: its daemon and everything that runs below it."""
-        victims = self._processes(lambda p: p.environ().get("SLURMD_NODENAME") == name, f"spool-{name}")
+        """Kill a node as a power cut would: its daemon, and everything that runs below it, before it can report."""
+        steps, jobs = self._processes(name)
         self._kill(name)
-        for process in victims:
+        for process in [*steps, *jobs]:
             process.kill()
-        psutil.wait_procs(victims, timeout=5)
+        psutil.wait_procs([*steps, *jobs], timeout=5)
 
-    def _processes(self, is_job: Callable[[psutil.Process], bool], spool: str) -> list[psutil.Process]:
-        """Jobs of this cluster that fit, and the processes of Slurm's own that hold a file below a spool folder."""
-        found = []
+    def _processes(self, node: str = "") -> tuple[list[psutil.Process], list[psutil.Process]]:
+        """Slurm's own processes that keep jobs, and the jobs', of one node or of all."""
+        steps, jobs = [], []
         for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                if process.pid == os.getpid():
+            with contextlib.suppress(psutil.Error, OSError):
+                # Raw: slurmstepd overwrites the beginning of its environment with its title.
+                environment = Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0")
+                if f"SLURM_CONF={self.folder}/slurm.conf".encode() not in environment or process.pid == os.getpid():
                     continue
-                ours = process.environ().get("SLURM_CONF") == self.environment["SLURM_CONF"]
-                steps = process.name().startswith("slurmstepd") and any(spool in f.path for f in process.open_files())
-                if steps or (ours and "SLURM_JOB_ID" in process.environ() and is_job(process)):
-                    found.append(process)
-        return found
+                if process.name() == "slurmstepd":
+                    logs = [Path(file.path).name for file in process.open_files()]
+                    if not node or f"slurmd-{node}.log" in logs:
+                        steps.append(process)
+                elif any(entry.startswith(b"SLURM_JOB_ID=") for entry in environment) and (
+                    not node or f"SLURMD_NODENAME={node}".encode() in environment
+                ):
+                    jobs.append(process)
+        return steps, jobs
 
     def idle(self) -> int:
         """Nodes with nothing to do."""
@@ -183,10 +189,10 @@ class SlurmCluster:
             self.run("scancel", "--signal=KILL", "--full", "--user", getpass.getuser(), check=False)
         for name in list(self._daemons):
             self._kill(name)
-        left = self._processes(lambda _: True, str(self.folder))
-        for process in left:
+        steps, jobs = self._processes()
+        for process in [*steps, *jobs]:
             process.kill()
-        psutil.wait_procs(left, timeout=5)
+        psutil.wait_procs([*steps, *jobs], timeout=5)
 
     def _spawn(self, name: str, command: list[str]) -> None:
         program = shutil.which(command[0], path=self.environment["PATH"]) or command[0]

@@ -54,7 +54,7 @@ def test_a_node_that_dies_in_the_middle_costs_nothing(cluster: SlurmCluster, loc
         c.until_training()
         (job,) = c.jobs()
         cluster.kill_node(job[4])
-        c.until_state("done")
+        c.until_state("done", 400)
         assert c.said(f"its node {job[4]} failed"), [e.text for e in views.events(c.r.database)]
         assert max(c.attempts()) == 2
     assert digest(tmp_path) == digest(local)
@@ -88,15 +88,30 @@ def test_preempted_jobs_leave_with_a_checkpoint_and_go_on(cluster: SlurmCluster,
     assert digest(tmp_path) == digest(local)
 
 
-def test_a_time_limit_is_passed_in_several_jobs(cluster: SlurmCluster, tmp_path: Path) -> None:
-    settings = {"length": 2_000_000}
-    reference = finished(tmp_path / "local", long(**settings))
-    with on_cluster(tmp_path / "cluster", cluster) as c:
+def test_the_schedulers_warning_gives_a_new_job_and_the_same_bits(
+    cluster: SlurmCluster, local: Path, tmp_path: Path
+) -> None:
+    with on_cluster(tmp_path, cluster) as c:
+        c.r.submit(long(poll_every=2))
+        c.until_training()
+        (job,) = c.jobs()
+        cluster.run("scancel", "--signal=USR2", job[0])  # what Slurm itself does near the limit
+        c.until_state("done")
+        assert c.said(f"Slurm job {job[0]} left near its time limit with a checkpoint")
+        assert max(c.attempts()) == 2
+    assert digest(tmp_path) == digest(local)
+
+
+def test_a_time_limit_that_is_hit_is_passed_in_further_jobs(cluster: SlurmCluster, tmp_path: Path) -> None:
+    with on_cluster(tmp_path, cluster) as c:
         # Slurm looks at time limits every half minute: the warning comes 30 to 60 s after the start.
-        c.r.submit(long(poll_every=2, time_limit="2", warning=60, **settings))
-        c.until_state("done", 600)
-        assert max(c.attempts()) >= 2 and c.said("near its time limit with a checkpoint")
-    assert digest(tmp_path / "cluster") == digest(reference)
+        c.r.submit(long(50_000_000, poll_every=2, time_limit="2", warning=60))
+        c.r.until(lambda: c.said("near its time limit with a checkpoint"), 150)
+        before = c.steps()
+        c.r.until(lambda: c.steps() > before, 150)
+        assert c.attempts() == [2] and before > 0
+        c.r.ask("cancel", job=1)
+        c.r.until(lambda: not c.jobs() and not c.jobs("PENDING"), 60)
 
 
 def test_a_controller_that_is_away_stops_nothing_that_runs(cluster: SlurmCluster, local: Path, tmp_path: Path) -> None:
@@ -152,6 +167,17 @@ def test_jobs_outlive_the_engine_and_the_next_one_goes_on_with_them(
     assert [row["attempt"] for row in database.rows("SELECT attempt FROM batches")] == [1, 1], "nothing was redone"
     database.close()
     assert digest(workspace) == digest(local)
+
+
+def test_a_job_moves_to_the_cluster_in_the_middle(cluster: SlurmCluster, local: Path, tmp_path: Path) -> None:
+    with on_cluster(tmp_path, cluster) as c:
+        c.r.submit(long())
+        c.until_training()
+        c.r.ask("launch", job=1, launcher=long(poll_every=2).launcher.model_dump(mode="json"))
+        c.r.until(lambda: bool(c.jobs()), 60)
+        c.until_state("done")
+        assert max(c.attempts()) == 2
+    assert digest(tmp_path) == digest(local)
 
 
 def test_a_killed_worker_is_told_from_its_folder(cluster: SlurmCluster, local: Path, tmp_path: Path) -> None:

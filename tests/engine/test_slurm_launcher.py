@@ -4,6 +4,7 @@ The real one is in tests/cluster; here are the answers that it gives only rarely
 """
 
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ import pytest
 from lth_core.engine.batch import BatchFolder
 from lth_core.engine.launchers import slurm
 from lth_core.engine.launchers.local import Ended
-from lth_core.engine.launchers.slurm_commands import JobLine, SlurmError, Task, flags, parameters
+from lth_core.engine.launchers.slurm_commands import JobLine, SlurmError, Task, check, flags, look, parameters, submit
+from lth_core.errors import InputError
 from lth_core.settings.launcher import SlurmLauncher as Settings
 from lth_core.store.workspace import Workspace
 
@@ -224,3 +226,22 @@ def test_resources_become_options_and_nothing_else_does() -> None:
                            "--qos=low"]  # fmt: skip
     assert parameters(need, "a")["additional_parameters"] == {"no-requeue": True, "qos": "low"}
     assert flags(Settings(options={"exclusive": True, "oversubscribe": False})) == ["--cpus-per-task=1", "--exclusive"]
+
+
+def test_without_slurm_a_job_is_refused_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("submitit")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    task = Task(str(tmp_path), 1, 1, "cpu", 1)
+    with pytest.raises(SlurmError) as refused:
+        submit(tmp_path, "lth-a", NEED, [task])
+    assert not refused.value.passing
+    with pytest.raises(InputError, match="there is no sbatch"):
+        check(NEED, tmp_path)
+    with pytest.raises(SlurmError):
+        look("lth-")
+
+
+def test_without_submitit_the_sentence_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "submitit", None)
+    with pytest.raises(SlurmError, match=r"lth-workbench\[slurm\]"):
+        submit(tmp_path, "lth-a", NEED, [Task(str(tmp_path), 1, 1, "cpu", 1)])

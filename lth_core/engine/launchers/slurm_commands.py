@@ -20,6 +20,7 @@ from lth_core.settings.launcher import SlurmLauncher
 from lth_core.text import one_line
 
 TIMEOUT = 60.0
+NO_SUBMITIT = 'launcher.kind = "slurm" needs the package submitit: pip install "lth-workbench[slurm]"'
 _UNREACHABLE = (
     "unable to contact",
     "connection refused",
@@ -79,14 +80,16 @@ def parameters(need: SlurmLauncher, name: str) -> dict[str, object]:
 
 def submit(folder: Path, name: str, need: SlurmLauncher, tasks: Sequence[Task]) -> str:
     """Submit one job, or an array of them, in the order of `tasks`; returns its number. Raises SlurmError."""
-    import submitit
-
     try:
+        import submitit
+
         executor = submitit.SlurmExecutor(folder=folder)
         executor.update_parameters(**parameters(need, name))
         columns = zip(*((t.workspace, t.batch, t.attempt, t.device, t.threads) for t in tasks), strict=True)
         jobs = executor.map_array(supervise, *columns)
-    except (submitit.core.utils.FailedJobError, submitit.core.utils.FailedSubmissionError, OSError) as error:
+    except ImportError:
+        raise SlurmError(NO_SUBMITIT) from None
+    except (RuntimeError, OSError) as error:  # submitit's own are RuntimeErrors
         raise SlurmError(_last_words(str(error))) from None
     return str(jobs[0].job_id).split("_")[0]
 
@@ -123,7 +126,7 @@ def check(need: SlurmLauncher, workspace: Path) -> None:
     A controller that does not answer is no error: jobs are submitted when it does.
     """
     if importlib.util.find_spec("submitit") is None:
-        raise InputError('launcher.kind = "slurm" needs the package submitit: pip install "lth-workbench[slurm]"')
+        raise InputError(NO_SUBMITIT)
     if shutil.which("sbatch") is None or shutil.which("srun") is None:
         raise InputError(
             'launcher.kind = "slurm": there is no sbatch on this machine; accepted is a login node of Slurm'
