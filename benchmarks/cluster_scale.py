@@ -99,8 +99,8 @@ def experiment(nodes: int) -> Experiment:
     return resolve(fields, "scale")
 
 
-def measure(nodes: int, folder: Path) -> dict[str, float]:
-    """Plan and run the experiment of so many nodes."""
+def measure(nodes: int, fills: int, folder: Path) -> dict[str, float]:
+    """Plan the experiment of so many nodes, and run it until they have all been busy `fills` times."""
     workspace = Workspace(folder)
     workspace.create()
     database = Database(workspace.database, writer=True)
@@ -119,12 +119,14 @@ def measure(nodes: int, folder: Path) -> dict[str, float]:
         return [row["id"] for row in database.rows("SELECT id FROM batches WHERE state = 'running'")]
 
     def until_submitted() -> None:
+        slurm.LOOK_EVERY = 1e9
         while any(one.submitted_at is None for one in launcher._in_flight.values()):
             launcher.poll()
-            time.sleep(0.001)
+            time.sleep(0.01)
+        slurm.LOOK_EVERY = 0.0
 
     turns = 0
-    while database.rows("SELECT 1 FROM jobs WHERE id = ? AND state IN ('queued', 'running')", job):
+    for _ in range(fills):
         started = -1
         with dispatching:
             while len(launcher.running()) > started:
@@ -148,14 +150,14 @@ def measure(nodes: int, folder: Path) -> dict[str, float]:
             for one in ended:
                 intake.end(one)
     done = database.rows("SELECT COUNT(*) FROM trials WHERE state = 'done'")[0][0]
-    assert done == trials, f"{done} of {trials}"
+    assert done == fills * nodes, f"{done} of {fills * nodes}"
     launcher.close()
     database.close()
     return {
-        "nodes": nodes, "trials": trials, "plan": trials / planning.wall, "dispatch": trials / dispatching.wall,
-        "dispatch_cpu": trials / dispatching.cpu, "ingest": trials / taking.wall, "ingest_cpu": trials / taking.cpu,
+        "nodes": nodes, "trials": trials, "plan": trials / planning.wall, "dispatch": done / dispatching.wall,
+        "dispatch_cpu": done / dispatching.cpu, "ingest": done / taking.wall, "ingest_cpu": done / taking.cpu,
         "idle": idle.wall / max(turns, 1), "idle_cpu": idle.cpu / max(turns, 1),
-        "all": trials / (dispatching.wall + taking.wall), "all_cpu": trials / (dispatching.cpu + taking.cpu),
+        "all": done / (dispatching.wall + taking.wall), "all_cpu": done / (dispatching.cpu + taking.cpu),
     }  # fmt: skip
 
 
@@ -163,13 +165,15 @@ def main() -> int:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nodes", type=int, nargs="+", default=[10, 100, 1000])
+    parser.add_argument("--fills", type=int, default=3, help="how often all nodes are given a trial, at most 3")
+    options = parser.parse_args()
     print("trials per second of the engine's thread (per CPU second); a second of watching")
     print(
         "| nodes | trials | planned | dispatched | taken over | both | watching all, s |\n|---|---|---|---|---|---|---|"
     )
-    for nodes in parser.parse_args().nodes:
+    for nodes in options.nodes:
         with tempfile.TemporaryDirectory() as folder:
-            m = measure(nodes, Path(folder))
+            m = measure(nodes, options.fills, Path(folder))
         print(
             f"| {nodes:,} | {m['trials']:,.0f} | {m['plan']:,.0f} | {m['dispatch']:,.0f} ({m['dispatch_cpu']:,.0f}) "
             f"| {m['ingest']:,.0f} ({m['ingest_cpu']:,.0f}) | {m['all']:,.0f} ({m['all_cpu']:,.0f}) "

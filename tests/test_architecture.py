@@ -9,20 +9,21 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-BASE = {"text", "errors", "randomness"}
+BASE = {"text", "errors", "randomness", "settings"}
 EXPERIMENT = BASE | {"arms", "experiment", "experiment_file", "plan", "suite", "suite_file"}
 MAY_IMPORT = {
     "text": set(),
     "errors": set(),
     "randomness": set(),
     "arms": set(),
+    "settings": {"text"},
     "experiment": BASE | {"arms"},
     "experiment_file": BASE | {"arms", "experiment", "tasks"},  # to see whether the environment can be had
     "plan": BASE | {"arms", "experiment"},
     "suite": BASE | {"experiment", "experiment_file"},
     "suite_file": BASE | {"experiment", "experiment_file", "suite"},
     "tickets": EXPERIMENT,
-    "models": {"tickets", "experiment"},
+    "models": {"tickets", "experiment", "settings"},
     "tasks": BASE,
     "training": EXPERIMENT | {"tasks", "models", "tickets"},
     "store": EXPERIMENT,

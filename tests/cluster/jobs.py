@@ -1,5 +1,6 @@
 """Experiments for a test cluster, and an engine beside it whose progress can be waited for."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +38,13 @@ class OnCluster:
     def steps(self) -> int:
         """The furthest step that the store knows."""
         return max((trial.step for trial in views.trials(self.r.database, 1)), default=0)
+
+    def lag(self) -> float:
+        """Seconds until the store has what the running batch has recorded by now."""
+        (records,) = self.r.workspace.batch(1).glob("attempt-1/records.jsonl")
+        size, start = records.stat().st_size, time.monotonic()
+        self.r.until(lambda: self.r.database.rows("SELECT records_read FROM batches")[0][0] >= size)
+        return time.monotonic() - start
 
     def until_training(self, step: int = 30_000) -> None:
         """Wait until a trial has got so far."""

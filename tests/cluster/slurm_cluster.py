@@ -126,6 +126,15 @@ class SlurmCluster:
         """Kill the controller; nodes and their jobs go on."""
         self._kill("slurmctld")
 
+    def restart_with(self, **settings: int) -> None:
+        """Start the controller anew with other values of its configuration."""
+        self.stop_controller()
+        path = self.folder / "slurm.conf"
+        kept = [line for line in path.read_text().splitlines() if line.partition("=")[0] not in settings]
+        path.write_text("\n".join([*(f"{name}={value}" for name, value in settings.items()), *kept, ""]))
+        self.start_controller()
+        self.until(lambda: self.idle() == len(self.names), "the nodes are idle")
+
     def start_node(self, name: str) -> None:
         """Start a node's daemon."""
         self._spawn(name, ["slurmd", "-D", "-N", name])

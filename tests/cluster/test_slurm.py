@@ -3,6 +3,7 @@
 python -m pytest -m slurm tests/cluster
 """
 
+import getpass
 import signal
 import subprocess
 import sys
@@ -13,7 +14,6 @@ import psutil
 import pytest
 
 from lth_core.cli.headless import check_launchers
-from lth_core.engine.launchers import slurm
 from lth_core.errors import InputError
 from lth_core.store import views
 from lth_core.store.database import Database
@@ -129,17 +129,30 @@ def test_a_controller_that_is_away_stops_nothing_that_runs(cluster: SlurmCluster
     assert digest(tmp_path) == digest(local)
 
 
-def test_a_full_queue_is_waited_for(cluster: SlurmCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slurm, "BACK_OFF", (2.0, 4.0))
-    cluster.run("scontrol", "update", "PartitionName=low", "State=DOWN")
+def test_a_refused_job_is_paused_with_slurms_sentence(cluster: SlurmCluster, tmp_path: Path) -> None:
     cluster.run("scontrol", "update", "PartitionName=low", "State=INACTIVE")
     with on_cluster(tmp_path, cluster) as c:
         c.r.submit(short(most_jobs=4))
-        c.until_state("paused", 60)
+        c.until_state("paused", 120)
         assert c.said("Slurm refuses the job"), [e.text for e in views.events(c.r.database)]
         cluster.run("scontrol", "update", "PartitionName=low", "State=UP")
         c.r.ask("resume", job=1)
-        c.r.until(lambda: bool(c.jobs()), 60)
+        c.r.until(lambda: bool(c.jobs()), 120)
+        c.r.ask("cancel", job=1)
+        c.r.until(lambda: not c.jobs() and not c.jobs("PENDING"), 60)
+
+
+def test_a_full_queue_is_waited_for(cluster: SlurmCluster, tmp_path: Path) -> None:
+    cluster.restart_with(MaxJobCount=2, MinJobAge=10)
+    for _ in range(2):
+        cluster.run("sbatch", "--hold", "--output=/dev/null", "--wrap=true")
+    with on_cluster(tmp_path, cluster) as c:
+        c.r.submit(long(50_000_000, poll_every=2))
+        time.sleep(10)
+        assert c.r.state(1) == "running" and not c.jobs(), "it waits for a place in the queue"
+        cluster.run("scancel", "--state=PENDING", "--user", getpass.getuser())
+        c.r.until(lambda: bool(c.jobs()), 240)  # Slurm forgets ended jobs once a minute
+        assert c.attempts() == [1]
         c.r.ask("cancel", job=1)
         c.r.until(lambda: not c.jobs() and not c.jobs("PENDING"), 60)
 
@@ -197,6 +210,7 @@ def test_pause_checkpoints_a_running_job_and_cancel_takes_it_away(cluster: Slurm
     with on_cluster(tmp_path, cluster) as c:
         c.r.submit(long(50_000_000, poll_every=2))
         c.until_training()
+        assert max(c.lag() for _ in range(5)) < 5, "curves are live"
         c.r.ask("pause", job=1)
         c.r.until(lambda: not c.r.database.rows("SELECT 1 FROM batches WHERE state = 'running'"), 60)
         assert list(tmp_path.rglob("step-*.safetensors")), "it left a checkpoint"
