@@ -113,7 +113,7 @@ def measure(nodes: int, fills: int, folder: Path) -> dict[str, float]:
     trials = len(plan(asked))
     planning, dispatching, taking, idle = Clock(), Clock(), Clock(), Clock()
     with planning, database.transaction() as connection:
-        job = queue.add_job(connection, asked, "scale.toml", {})
+        queue.add_job(connection, asked, "scale.toml", {})
 
     def running() -> list[int]:
         return [row["id"] for row in database.rows("SELECT id FROM batches WHERE state = 'running'")]
