@@ -211,7 +211,10 @@ def test_whatever_a_file_holds_it_gives_an_experiment_or_a_sentence(fields: dict
 @pytest.mark.parametrize(
     ("training", "sentence"),
     [
-        ({"algorithm": "pop"}, "f: training.algorithm = \"pop\": accepted is 'a2c' or 'ppo' or 'supervised', did you mean \"ppo\"?"),
+        (
+            {"algorithm": "pop"},
+            "f: training.algorithm = \"pop\": accepted is 'a2c' or 'ppo' or 'supervised', did you mean \"ppo\"?",
+        ),
         ({"algorithm": "ppo", "clip": 2}, "f: training.clip = 2: accepted is less than 1"),
         (
             {"algorithm": "ppo", "minibatches": 7},

@@ -2,7 +2,7 @@
 
     python -m tests.cluster.slurm_cluster [--nodes N]     # prints the settings for a shell, until Ctrl-C
 
-Needs the Debian packages slurmctld, slurmd, slurm-client and munge, and no systemd, database or root.
+Needs the Debian packages slurmctld, slurmd, slurm-client and munge, and neither systemd nor a database.
 """
 
 import argparse
