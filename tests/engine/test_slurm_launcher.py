@@ -202,6 +202,13 @@ def test_the_next_engine_finds_its_jobs_and_cancels_those_of_nobody(
     assert after.ended == [Ended(1, 0, "")]
 
 
+@pytest.mark.parametrize("name", ["../../elsewhere", "", "lth-00000000-00000000", 7])
+def test_a_submission_of_another_workspace_is_not_gone_on_with(held: Held, name: Any) -> None:
+    held.attempt(1).mkdir(parents=True)
+    (held.attempt(1) / "submission.json").write_text(json.dumps({"name": name, "index": 0}))
+    assert not held.launcher.adopt(1, 1, NEED)
+
+
 def test_a_job_that_nobody_knows_and_that_never_started_is_submitted_again(held: Held, scheduler: Scheduler) -> None:
     held.begin(1)
     held.until(lambda: scheduler.submitted)

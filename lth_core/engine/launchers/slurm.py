@@ -6,6 +6,7 @@ engine; the next one finds them again by the `submission.json` in their attempts
 
 import hashlib
 import json
+import re
 import shutil
 import time
 import uuid
@@ -98,10 +99,14 @@ class SlurmLauncher:
 
     def adopt(self, batch: int, attempt: int, need: Need) -> bool:
         """Whether an attempt that an earlier engine submitted is gone on with."""
-        record = read_json(self._attempt(batch, attempt) / _RECORD)
-        if record is None or not isinstance(need, Settings):
+        record = read_json(self._attempt(batch, attempt) / _RECORD) or {}
+        name, index = str(record.get("name")), record.get("index")
+        # The name becomes a path that is deleted, and the workspace may come from somebody else.
+        if not re.fullmatch(f"{self._prefix}[0-9a-f]{{8}}", name) or not isinstance(index, int):
             return False
-        found = InFlight(batch, attempt, need, 0.0, str(record.get("name")), int(record.get("index", 0)))
+        if not isinstance(need, Settings):
+            return False
+        found = InFlight(batch, attempt, need, 0.0, name, index)
         found.submitted_at = time.monotonic()
         self._in_flight[batch] = found
         self._names.add(found.name)
