@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from lth_core.cli.headless import on_launcher
 from lth_core.errors import InputError
 from lth_core.experiment_file import apply_override, resolve
 from lth_core.settings.launcher import LocalLauncher, SlurmLauncher
@@ -54,7 +55,10 @@ def test_anything_else_is_refused_in_a_sentence(table: dict[str, Any], said: str
 
 def test_the_option_of_the_command_line_chooses_the_kind() -> None:
     fields = {"name": "a", "seeds": 1, "launcher": {"kind": "slurm", "partition": "gpu"}}
-    apply_override(fields, 'launcher={kind="local"}')
+    assert on_launcher(None) == []
+    for override in on_launcher("slurm"):
+        apply_override(fields, override)
+    assert resolve(fields, "a").launcher == SlurmLauncher(partition="gpu")
+    for override in on_launcher("local"):
+        apply_override(fields, override)
     assert resolve(fields, "a").launcher == LocalLauncher()
-    apply_override(fields, 'launcher.kind="slurm"')
-    assert resolve(fields, "a").launcher == SlurmLauncher()
