@@ -261,9 +261,10 @@ def _signal_name(number: int) -> str:
 
 
 def _tail(path: Path) -> str:
+    """The last line of a log that is not the engine's own, as `BatchFolder.note` writes them."""
     try:
         with path.open("rb") as file:
-            lines = deque(file, maxlen=1)
+            lines = deque((line for line in file if not line.startswith(b"engine: ")), maxlen=1)
     except OSError:
         return ""
     return clean(lines[0].decode(errors="replace"), 200).strip() if lines else ""
