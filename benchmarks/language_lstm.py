@@ -110,7 +110,7 @@ def stack(width, layers, vocabulary, batch, window, masks):
     import torch
 
     from lth_core.models import language
-    from lth_core.settings.networks import LSTM
+    from lth_core.settings.language_networks import LSTM
     from lth_core.settings.supervised import Supervised
     from lth_core.tasks.text.corpus import Corpus
     from lth_core.training.language import LanguageLesson

@@ -209,7 +209,7 @@ class _Close:
         watch: Watch,
     ) -> JobDetail:
         round = newest_round(trials) if watch.round is None else watch.round
-        metric = watch.metric or job.experiment.task.score
+        metric = watch.metric or job.experiment.task.curve
         curves = self._curves(database, trials, round, metric)
         if job.trials_done + job.trials_running != self._metrics_key or not self._metrics:
             self._metrics_key = job.trials_done + job.trials_running

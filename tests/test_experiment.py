@@ -63,10 +63,12 @@ CHANGES: dict[str, Any] = {
     "training.learning_rate": 0.004, "training.learning_rate_schedule": "linear", "training.learning_rate_end": 0.2,
     "training.rmsprop_alpha": 0.9, "training.adam_betas": [0.8, 0.999], "training.epsilon": 1e-7,
     "training.gamma": 0.9, "training.gae_lambda": 0.9, "training.entropy_weight": 0.02,
-    "training.value_weight": 0.6, "training.reward_scale": 0.5, "training.max_gradient_norm": 1.0,
+    "training.value_weight": 0.6, "training.minibatches": 2,
+    "training.advantage_clip": 1.0, "training.reward_scale": 0.5, "training.max_gradient_norm": 1.0,
     "training.loss_reduction": "sum", "training.score_episodes": 11, "training.evaluation_episodes": 3,
     "training.record_every": 64,
     "training.checkpoint_every": 64, "pruning.fraction": 0.3, "pruning.rounds": 4, "pruning.scope": "layerwise",
+    "pruning.criterion": "movement",
     "pruning.keep": ["biases"], "rewinding.prune_from": 100, "rewinding.weights": 10,
     "rewinding.schedule": "rewind", "rewinding.optimizer": "rewind", "arms": ["winning"], "seeds": [0, 2],
 }  # fmt: skip
@@ -85,7 +87,7 @@ def test_the_table_of_changes_has_every_field() -> None:
     every = {f"{k}.{n}" for k, v in fields.items() if isinstance(v, dict) for n in v} | {
         k for k, v in fields.items() if not isinstance(v, dict)
     }
-    alone = {"name", "task.kind", "model.kind", "training.algorithm", "pruning.criterion", "pruning.fractions"}
+    alone = {"name", "task.kind", "model.kind", "training.algorithm", "training.importance_clip", "pruning.fractions"}
     alone |= {"launcher.kind"}
     assert every - alone == set(CHANGES)
 

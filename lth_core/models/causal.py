@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from lth_core.errors import InputError
 from lth_core.models.module import ModuleNetwork
-from lth_core.settings.networks import Causal
+from lth_core.settings.language_networks import Causal
 from lth_core.text import one_line
 from lth_core.tickets.mask import Weights
 

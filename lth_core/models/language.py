@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lth_core.models.module import ModuleNetwork
-from lth_core.settings.networks import LSTM, Transformer
+from lth_core.settings.language_networks import LSTM, Transformer
 
 Carry = tuple[Tensor, ...]
 

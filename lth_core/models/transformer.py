@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout, embedding, linear, log_softmax, scaled_dot_product_attention
 
-from lth_core.settings.networks import Seq2Seq
+from lth_core.settings.language_networks import Seq2Seq
 
 
 class Projection(nn.Linear):

@@ -119,7 +119,7 @@ def _differences(record: JobRecord) -> tuple[Figure, str] | None:
 
 def _learning(record: JobRecord) -> tuple[Figure, str] | None:
     experiment, look = record.experiment, looks(record.experiment)
-    found = record.curves.get(experiment.task.score)
+    found = record.curves.get(experiment.task.curve)
     if not found:
         return None
     rounds = list(dict.fromkeys((1, *(level_round(experiment, level) for level in LEVELS))))
@@ -144,7 +144,7 @@ def _learning(record: JobRecord) -> tuple[Figure, str] | None:
         one.xaxis.set_major_locator(MaxNLocator(4))
         one.xaxis.set_major_formatter(EngFormatter(sep=""))
     figure.supxlabel("steps of training", fontsize=9)
-    figure.supylabel(experiment.task.score, fontsize=9)
+    figure.supylabel(experiment.task.curve, fontsize=9)
     legend(figure, axes)
     return figure, (
         "Learning curves: interquartile mean over seeds; bands (dense and reference arm) reach from the first to the "

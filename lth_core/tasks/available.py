@@ -1,6 +1,7 @@
 """Whether a task can be had on this machine: its environment, its data. Imports no torch."""
 
-from lth_core.settings.tasks import AtariTask, ControlTask, LanguageModelTask, Task, TranslationTask
+from lth_core.settings.tasks import AtariTask, ControlTask, Task
+from lth_core.settings.texts import LanguageModelTask, TranslationTask
 
 
 def check(task: Task) -> None:

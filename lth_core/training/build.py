@@ -8,19 +8,12 @@ from lth_core.models.causal import causal
 from lth_core.models.convolutional import ConvolutionalActorCritic
 from lth_core.models.mlp import ActorCritic
 from lth_core.models.module import ModuleNetwork
-from lth_core.settings.networks import (
-    LSTM,
-    MLP,
-    Causal,
-    Convolutional,
-    Model,
-    PretrainedSeq2Seq,
-    Seq2Seq,
-    Transformer,
-)  # fmt: skip
+from lth_core.settings.language_networks import LSTM, Causal, PretrainedSeq2Seq, Seq2Seq, Transformer
+from lth_core.settings.networks import MLP, Convolutional, Model
 from lth_core.settings.reinforcement import A2C, PPO
 from lth_core.settings.supervised import Supervised
-from lth_core.settings.tasks import AtariTask, LanguageModelTask, TranslationTask
+from lth_core.settings.tasks import AtariTask
+from lth_core.settings.texts import LanguageModelTask, TranslationTask
 from lth_core.tasks import environments
 from lth_core.tasks.text import corpus
 from lth_core.tasks.translation import bleu

@@ -12,9 +12,9 @@ from lth_core.models import transformer
 from lth_core.models.beam import Search, translate
 from lth_core.models.module import ModuleNetwork
 from lth_core.models.translator import Special, Translator
-from lth_core.settings.networks import PretrainedSeq2Seq, Seq2Seq
+from lth_core.settings.language_networks import PretrainedSeq2Seq, Seq2Seq
 from lth_core.settings.supervised import Supervised
-from lth_core.settings.tasks import TranslationTask
+from lth_core.settings.texts import TranslationTask
 from lth_core.tasks.translation import bleu
 from lth_core.tasks.translation import corpus as corpora
 from lth_core.tasks.translation.batches import TokenBatches

@@ -125,7 +125,7 @@ def test_less_may_be_better(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_a_reference_there_is_no_margin() -> None:
-    made = experiment(seeds=list(range(8)), arms=["winning"], task={"environment": "MountainCar-v0"})
+    made = experiment(seeds=list(range(8)), arms=["winning"], task={"environment": "FrozenLake-v1"})
     scores = JobScores(made, [Trial("dense", 0, seed, score=-100.0 - seed) for seed in made.seeds])
     assert reach(scores, "winning") is None
     assert "no margin can be stated" in reach_sentence(None, "winning")

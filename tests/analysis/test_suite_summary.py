@@ -131,8 +131,8 @@ def test_a_reference_may_be_given_and_else_zero_serves_only_where_no_return_is_n
     def score(sign: float) -> Callable[[str, int], float]:
         return lambda arm, round: sign * {"dense": 80.0, "winning": 90.0, "random": 300.0}[arm]
 
-    positive = job(settings("MountainCar-v0"), score(1.0), 1)
-    negative = job(settings("MountainCar-v0"), score(-1.0), 2)
+    positive = job(settings("FrozenLake-v1"), score(1.0), 1)
+    negative = job(settings("FrozenLake-v1"), score(-1.0), 2)
     summary = summarise_suite([positive, negative])
     assert summary.jobs[0].reference == 0.0
     assert summary.jobs[1].reference is None and summary.without_scale == ("job-2",)
@@ -140,7 +140,7 @@ def test_a_reference_may_be_given_and_else_zero_serves_only_where_no_return_is_n
     assert all(cell.jobs == 1 for cell in summary.across)
     drawn = next(cell for cell in summary.across if cell.arm == "random")
     assert drawn.share is not None and drawn.share.n == 16  # needs no scale: over both
-    given = summarise_suite([negative], {"MountainCar-v0": -500.0})
+    given = summarise_suite([negative], {"FrozenLake-v1": -500.0})
     assert given.jobs[0].answers[0].scale == pytest.approx(420, abs=2)
     assert given.without_scale == ()
 
@@ -200,18 +200,18 @@ def test_the_reference_of_cartpole_is_what_a_random_policy_gets() -> None:
 
 
 def test_returns_of_both_signs_have_no_zero_to_count_from() -> None:
-    made = job(settings("MountainCar-v0"), lambda arm, round: {"dense": 50.0, "winning": 60.0, "random": -20.0}[arm])
+    made = job(settings("FrozenLake-v1"), lambda arm, round: {"dense": 50.0, "winning": 60.0, "random": -20.0}[arm])
     assert summarise_suite([made]).without_scale == ("job-1",)
 
 
 def test_where_less_is_better_a_lower_score_is_a_gain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ControlTask, "higher_is_better", False)
-    made = job(settings("MountainCar-v0"), lambda arm, round: {"dense": 100.0, "winning": 80.0, "random": 300.0}[arm])
+    made = job(settings("FrozenLake-v1"), lambda arm, round: {"dense": 100.0, "winning": 80.0, "random": 300.0}[arm])
     without = summarise_suite([made])
     assert words(without) == ["helps", "helps"] and without.without_scale == ("job-1",)
     drawn = next(cell for cell in without.across if cell.arm == "random")
     assert drawn.share is not None and drawn.share.value == 1.0
-    given = summarise_suite([made], {"MountainCar-v0": 500.0})
+    given = summarise_suite([made], {"FrozenLake-v1": 500.0})
     assert given.jobs[0].answers[0].scale == pytest.approx(400, abs=2)
     winning = next(cell for cell in given.across if cell.arm == "winning")
     assert winning.score is not None and winning.score.value == pytest.approx(1.05, abs=0.01)

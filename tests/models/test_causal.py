@@ -12,7 +12,7 @@ from lth_core.experiment import Experiment
 from lth_core.models.causal import causal
 from lth_core.plan import TrialKey
 from lth_core.randomness import stream_seed
-from lth_core.settings.networks import Causal
+from lth_core.settings.language_networks import Causal
 from lth_core.tasks.text.tokenizers import EOS, Subwords
 from lth_core.training.build import make_model
 from tests.training.test_every_arm import Batches, dense

@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from lth_core.models import language
 from lth_core.models.module import ModuleNetwork
-from lth_core.settings.networks import LSTM, Transformer
+from lth_core.settings.language_networks import LSTM, Transformer
 from lth_core.settings.pruning import Pruning
 from lth_core.tickets.scope import prunable
 

@@ -12,7 +12,7 @@ from lth_core.models.exchange import to_marian
 from lth_core.models.module import ModuleNetwork
 from lth_core.models.transformer import Transformer, grouping
 from lth_core.models.translator import Special
-from lth_core.settings.networks import Seq2Seq
+from lth_core.settings.language_networks import Seq2Seq
 
 TINY = Seq2Seq(width=16, feed_forward=24, heads=2, encoder_layers=2, decoder_layers=2, dropout=0.0)
 PAD, START, END = 0, 1, 2

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lth_core.experiment import Experiment
-from lth_core.settings.tasks import LanguageModelTask
+from lth_core.settings.texts import LanguageModelTask
 from lth_core.tasks.text import corpus
 from lth_core.training.build import make_model, make_stack
 from lth_core.training.stack import Start

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lth_core.errors import InputError
-from lth_core.settings.tasks import TranslationTask
+from lth_core.settings.texts import TranslationTask
 from lth_core.tasks.translation import bleu, corpus, pairs, vocabulary
 from lth_core.tasks.translation.batches import TokenBatches
 from lth_core.tasks.translation.grammar import sentences

@@ -11,7 +11,7 @@ from lth_core.arms import BUILT_IN
 from lth_core.experiment import Experiment
 from lth_core.models import language
 from lth_core.plan import TrialKey
-from lth_core.settings.networks import LSTM
+from lth_core.settings.language_networks import LSTM
 from lth_core.settings.supervised import Supervised
 from lth_core.tasks.text.corpus import Corpus
 from lth_core.tasks.text.windows import Windows

@@ -248,7 +248,7 @@ def test_tickets_start_at_a_checkpoint_and_its_embeddings_can_be_kept(kind: str,
 
 
 def _network_section(fields: dict[str, Any]) -> Any:
-    from lth_core.settings.networks import PretrainedSeq2Seq
+    from lth_core.settings.language_networks import PretrainedSeq2Seq
 
     return PretrainedSeq2Seq(**fields)
 

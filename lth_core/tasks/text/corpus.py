@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lth_core.errors import InputError
-from lth_core.settings.tasks import LanguageModelTask
+from lth_core.settings.texts import LanguageModelTask
 from lth_core.tasks.text import cache, hub, prose, tokenizers
 from lth_core.tasks.text.lines import check_file, read_lines
 from lth_core.tasks.text.tokenizers import Subwords, Tokenizer, Words

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lth_core.errors import InputError
-from lth_core.settings.tasks import TranslationTask
+from lth_core.settings.texts import TranslationTask
 from lth_core.tasks.text import cache
 from lth_core.tasks.translation import pairs, vocabulary
 from lth_core.tasks.translation.vocabulary import Vocabulary

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lth_core.errors import InputError
-from lth_core.settings.tasks import TranslationTask
+from lth_core.settings.texts import TranslationTask
 from lth_core.tasks.text import hub
 from lth_core.tasks.text.lines import check_file, read_lines
 from lth_core.tasks.translation.grammar import sentences

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from lth_core.errors import InputError
-from lth_core.settings.tasks import LanguageModelTask
+from lth_core.settings.texts import LanguageModelTask
 from lth_core.tasks.text import cache, corpus, hub, prose
 from lth_core.tasks.text.tokenizers import Subwords, Words, digest
 from tests.text_data import needs_wikitext, wikitext

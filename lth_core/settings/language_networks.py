@@ -1,0 +1,160 @@
+"""What learns text: the kinds of `[model]` for language models and translation."""
+
+from pathlib import PurePath
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from lth_core.settings.base import NetworkSection, PositiveFloat, Width
+
+Dropout = Annotated[float, Field(ge=0, lt=1)]
+LANGUAGE_GROUPS = ("embedding", "output", "attention", "feed_forward", "norm", "weights", "biases")
+
+
+class LSTM(NetworkSection):
+    """A recurrent language model: embedding, LSTM layers, and a linear output over the vocabulary.
+
+    dropout acts between the layers, dropout_ends behind the embedding and before the output. tied: the output takes
+    the embedding's weights. initialisation is the range of the embedding's and the output's first weights.
+    """
+
+    kind: Literal["lstm"] = "lstm"
+    embedding: Width = 650
+    hidden: Width = 650
+    layers: Annotated[int, Field(ge=1, le=64)] = 2
+    dropout: Dropout = 0.5
+    dropout_ends: Dropout = 0.0
+    tied: bool = False
+    initialisation: PositiveFloat = 0.1
+
+    groups: ClassVar[tuple[str, ...]] = ("embedding", "output", "recurrent", "weights", "biases")
+    everything: ClassVar[tuple[frozenset[str], ...]] = (
+        frozenset({"weights", "biases"}), frozenset({"embedding", "output", "recurrent"}),
+    )  # fmt: skip
+    largest_stack: ClassVar[int] = 1
+
+    @property
+    def summary(self) -> str:
+        """See NetworkSection."""
+        return f"LSTM {self.layers} x {self.hidden}{' tied' if self.tied else ''}"
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.tied and self.embedding != self.hidden:
+            raise ValueError(
+                f"tied: accepted with embedding equal to hidden, {self.embedding} and {self.hidden} are not"
+            )
+        return self
+
+
+class Transformer(NetworkSection):
+    """A decoder-only language model: blocks of causal attention and feed-forward layers, normalised before each.
+
+    Positions are rotations of queries and keys, so that there is no parameter for them. tied as for the LSTM.
+    """
+
+    kind: Literal["transformer"] = "transformer"
+    width: Width = 256
+    layers: Annotated[int, Field(ge=1, le=256)] = 4
+    heads: Annotated[int, Field(ge=1, le=1024)] = 4
+    feed_forward: Width = 1024
+    dropout: Dropout = 0.1
+    tied: bool = True
+
+    groups: ClassVar[tuple[str, ...]] = LANGUAGE_GROUPS
+    everything: ClassVar[tuple[frozenset[str], ...]] = (
+        frozenset({"weights", "biases"}), frozenset({"embedding", "output", "attention", "feed_forward", "norm"}),
+    )  # fmt: skip
+    largest_stack: ClassVar[int] = 1
+
+    @property
+    def summary(self) -> str:
+        """See NetworkSection."""
+        return f"Transformer {self.layers} x {self.width}{' tied' if self.tied else ''}"
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.width % (2 * self.heads):
+            raise ValueError(
+                f"heads {self.heads}: accepted are numbers of which width {self.width} is an even multiple"
+            )
+        return self
+
+
+class Causal(NetworkSection):
+    """A causal language model of the library transformers, whose trained weights are what the dense run starts from.
+
+    checkpoint: a folder, or an id of the Hugging Face hub. Fresh weights are drawn as its configuration says.
+    """
+
+    kind: Literal["causal"] = "causal"
+    checkpoint: Annotated[str, Field(min_length=1, max_length=4096)]
+
+    groups: ClassVar[tuple[str, ...]] = LANGUAGE_GROUPS
+    everything: ClassVar[tuple[frozenset[str], ...]] = (frozenset({"weights", "biases"}),)
+    largest_stack: ClassVar[int] = 1
+
+    @property
+    def summary(self) -> str:
+        """See NetworkSection."""
+        return PurePath(self.checkpoint).name
+
+
+_SEQ2SEQ_GROUPS = (
+    "embedding", "output", "attention", "feed_forward", "norm", "encoder", "decoder", "weights", "biases",
+)  # fmt: skip
+_SEQ2SEQ_EVERYTHING = (
+    frozenset({"weights", "biases"}), frozenset({"embedding", "output", "encoder", "decoder"}),
+    frozenset({"embedding", "output", "attention", "feed_forward", "norm"}),
+)  # fmt: skip
+
+
+class Seq2Seq(NetworkSection):
+    """An encoder-decoder Transformer after Vaswani et al. (2017); the defaults are their base size.
+
+    One embedding serves source, target and output. implementation: our own modules, or transformers' Marian, which
+    computes the same.
+    """
+
+    kind: Literal["seq2seq"] = "seq2seq"
+    width: Annotated[int, Field(ge=2, le=65_536)] = 512
+    feed_forward: Width = 2048
+    heads: Annotated[int, Field(ge=1, le=1024)] = 8
+    encoder_layers: Annotated[int, Field(ge=1, le=256)] = 6
+    decoder_layers: Annotated[int, Field(ge=1, le=256)] = 6
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    implementation: Literal["own", "transformers"] = "own"
+
+    groups: ClassVar[tuple[str, ...]] = _SEQ2SEQ_GROUPS
+    everything: ClassVar[tuple[frozenset[str], ...]] = _SEQ2SEQ_EVERYTHING
+    largest_stack: ClassVar[int] = 1
+
+    @property
+    def summary(self) -> str:
+        """See NetworkSection."""
+        return f"Transformer {self.encoder_layers}+{self.decoder_layers}x{self.width}"
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        if self.width % (2 * self.heads):
+            raise ValueError(f"heads {self.heads}: accepted are numbers whose double divides width {self.width}")
+        return self
+
+
+class PretrainedSeq2Seq(NetworkSection):
+    """A sequence-to-sequence model of transformers as the dense start: a folder, or the name of one on its hub.
+
+    Its sizes and its dropout are the checkpoint's own; the task's tokenizer must be the checkpoint's.
+    """
+
+    kind: Literal["pretrained_seq2seq"] = "pretrained_seq2seq"
+    checkpoint: Annotated[str, Field(min_length=1, max_length=4096)]
+
+    groups: ClassVar[tuple[str, ...]] = _SEQ2SEQ_GROUPS
+    everything: ClassVar[tuple[frozenset[str], ...]] = _SEQ2SEQ_EVERYTHING
+    largest_stack: ClassVar[int] = 1
+
+    @property
+    def summary(self) -> str:
+        """See NetworkSection."""
+        return f"from {self.checkpoint}"
