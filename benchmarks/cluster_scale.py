@@ -96,7 +96,7 @@ class Clock:
 def experiment(nodes: int) -> Experiment:
     """As many seeds as nodes: a round of an arm keeps all of them busy with one trial each."""
     fields: dict[str, Any] = {
-        "name": "scale", "seeds": nodes, "arms": ["winning", "random"], "pruning": {"rounds": 2},
+        "name": "scale", "seeds": nodes, "arms": ["winning"], "pruning": {"rounds": 2},
         "launcher": {"kind": "slurm", "most_jobs": nodes, "poll_every": 1},
     }  # fmt: skip
     return resolve(fields, "scale")
