@@ -13,9 +13,12 @@ import time
 from pathlib import Path
 
 from lth_core.engine.dispatch import Dispatcher
-from lth_core.engine.intake import Intake
+from lth_core.engine.intake import Intake, Patience
+from lth_core.engine.launchers.both import Launchers
+from lth_core.engine.slots import find_slots
 from lth_core.engine.space import Space
 from lth_core.experiment_file import resolve
+from lth_core.settings.launcher import launcher_from
 from lth_core.store import metrics, queue, views
 from lth_core.store.database import Database
 from lth_core.store.records import RecordWriter
@@ -116,14 +119,10 @@ def main():
         seconds = fill_queue(database, options.jobs, per_job)
         print(f"submitting {options.jobs} jobs of {per_job} trials each, one by one: {spread(seconds)}")
 
-        class Free:
-            def free(self):
-                return ["cpu/0"]
-
         start = time.perf_counter()
-        dispatcher = Dispatcher(workspace, database, Free(), None)
+        dispatcher = Dispatcher(workspace, database, Launchers(workspace, find_slots("cpu", 1)), Patience())
         ids = [row["id"] for row in database.rows("SELECT id FROM jobs ORDER BY position")]
-        dispatcher._next_batch(ids, 1)
+        next(filter(None, (dispatcher._next_batches(job, 1, launcher_from(None)) for job in ids)))
         print(f"finding the next batch among {len(ids)} jobs: {(time.perf_counter() - start) * 1e3:.1f} ms")
 
         started, writers, batches, all_trials = multiprocessing.Event(), [], [], []

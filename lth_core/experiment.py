@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from lth_core.arms import BUILT_IN, DENSE, Arm
 from lth_core.settings.base import Section, TaskSection
+from lth_core.settings.launcher import Launcher, LocalLauncher
 from lth_core.settings.networks import MLP, Model
 from lth_core.settings.pruning import Pruning, Rewinding
 from lth_core.settings.reinforcement import A2C, PPO
@@ -23,12 +24,19 @@ def _kinds(union: Any, field: str) -> dict[str, type[Section]]:
     return {kind.model_fields[field].default: kind for kind in get_args(get_args(union)[0])}
 
 
-KINDS = {"task": _kinds(Task, "kind"), "model": _kinds(Model, "kind"), "training": _kinds(Training, "algorithm")}
+KINDS = {
+    "task": _kinds(Task, "kind"),
+    "model": _kinds(Model, "kind"),
+    "training": _kinds(Training, "algorithm"),
+    "launcher": _kinds(Launcher, "kind"),
+}
 """The tables that come in several kinds: by table, then kind."""
 
 
 def _with_kinds(fields: Mapping[str, Any]) -> dict[str, Any]:
     filled = {"task": {}, "model": {}, "training": {}, **fields}
+    if isinstance(filled.get("launcher"), dict):
+        filled["launcher"] = {"kind": "local", **filled["launcher"]}
     if isinstance(filled["task"], dict):
         filled["task"] = {"kind": "control", **filled["task"]}
         kind = filled["task"]["kind"]
@@ -62,6 +70,7 @@ class Experiment(Section):
     arms: Annotated[tuple[str, ...], Field(min_length=1)] = ("winning", "random")
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**62)], ...], Field(min_length=1, max_length=1000)]
     arm: dict[str, Arm] = Field(default_factory=dict)
+    launcher: Launcher = LocalLauncher()
 
     def arm_named(self, name: str) -> Arm:
         """The definition of an arm: the file's own `[arm.NAME]` first, then the built-in ones."""
@@ -73,8 +82,9 @@ class Experiment(Section):
 
     @property
     def identity(self) -> str:
-        """SHA-256 of the canonical JSON without the name: the same experiment under two names is one."""
-        fields = self.model_dump(mode="json", exclude={"name"})
+        """SHA-256 of the canonical JSON without name and launcher: the same experiment, whatever it is called and
+        wherever it runs, is one."""
+        fields = self.model_dump(mode="json", exclude={"name", "launcher"})
         return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     @classmethod

@@ -126,7 +126,8 @@ def _place(error: ErrorDetails) -> tuple[list[int | str], list[str]]:
     branches: list[str] = []
     for number, part in enumerate(error["loc"]):
         tag = number == 1 and part in KINDS.get(str(place[0]), {})
-        if isinstance(part, str) and (tag or part.startswith(("literal[", "constrained-")) or part in ("int", "float")):
+        plain = part in ("int", "float", "str", "bool")
+        if isinstance(part, str) and (tag or plain or part.startswith(("literal[", "constrained-"))):
             branches.append(part)
         else:
             place.append(part)

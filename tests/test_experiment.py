@@ -50,6 +50,12 @@ def test_identity_ignores_the_name_and_the_order_of_keys() -> None:
     assert experiment(name="other").canonical() != experiment().canonical()
 
 
+def test_identity_does_not_know_where_it_runs() -> None:
+    elsewhere = experiment(launcher={"kind": "slurm", "time_limit": "1:00:00", "options": {"qos": "low"}})
+    assert elsewhere.identity == experiment().identity
+    assert Experiment.from_json(elsewhere.canonical()) == elsewhere != experiment()
+
+
 CHANGES: dict[str, Any] = {
     "task.environment": "Acrobot-v1", "model.hidden": [9], "model.activation": "relu",
     "model.initialisation": "orthogonal", "training.unit": "games", "training.length": 513,
@@ -82,6 +88,7 @@ def test_the_table_of_changes_has_every_field() -> None:
         k for k, v in fields.items() if not isinstance(v, dict)
     }
     alone = {"name", "task.kind", "model.kind", "training.algorithm", "training.importance_clip", "pruning.fractions"}
+    alone |= {"launcher.kind"}
     assert every - alone == set(CHANGES)
 
 

@@ -25,6 +25,9 @@ Set = Annotated[
 Folder = Annotated[Path, typer.Option("--workspace", "-w", help="Folder that holds jobs and results.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, or a list such as cuda:0,cuda:1.")]
 Slots = Annotated[int | None, typer.Option(help="Workers; by default one per GPU, or one per CPU core.")]
+Kind = Annotated[
+    str | None, typer.Option("--launcher", help="local or slurm: where batches run, over the experiment's [launcher].")
+]
 Subject = Annotated[
     str, typer.Argument(help="A job's number in the workspace, or an experiment file.", show_default=False)
 ]
@@ -40,14 +43,15 @@ def headless(
     files: Files, workspace: Folder = WORKSPACE, set_: Set = None, device: Device = "auto", slots: Slots = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON line per event.")] = False,
     again: Annotated[bool, typer.Option(help="Run anew what the workspace already holds.")] = False,
+    launcher: Kind = None,
 ) -> None:  # fmt: skip
     """Run experiments to their verdict, without the workbench.
 
     Exit codes: 0 done, 1 a trial failed or a job was cancelled, 2 bad input, 130 interrupted (run again to go on).
     """
-    from lth_core.cli.headless import run
+    from lth_core.cli.headless import on_launcher, run
 
-    sys.exit(run(files, workspace, set_ or [], device, slots, as_json=json, again=again))
+    sys.exit(run(files, workspace, [*(set_ or []), *on_launcher(launcher)], device, slots, as_json=json, again=again))
 
 
 @app.command()

@@ -20,6 +20,7 @@ from lth_core.cli.progress import JsonProgress, LiveProgress, PlainProgress, Pro
 from lth_core.cli.suite_result import print_suite
 from lth_core.experiment import Experiment
 from lth_core.report import table
+from lth_core.settings.launcher import launcher_from
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.records import finite
@@ -47,6 +48,7 @@ def run(
     """Returns the exit code; raises InputError before anything is queued if any file is not accepted."""
     wanted = [one for file in files for one in _experiments(file, overrides)]
     workspace = Workspace(folder)
+    check_launchers([experiment for experiment, *_ in wanted], workspace.folder)
     workspace.create()
     database = Database(workspace.database, writer=True)
     console = make_console()
@@ -79,6 +81,23 @@ def run(
         print_suite(console, database, name, own, as_json=as_json)
     states = [view.state for view in ended.values()]
     return DONE if all(state == "done" for state in states) else TRIAL_FAILED
+
+
+def on_launcher(kind: str | None) -> list[str]:
+    """The overrides that `--launcher` stands for: a kind takes its own fields from the file, this machine has none."""
+    if kind is None:
+        return []
+    return ['launcher={kind="local"}'] if kind == "local" else [f"launcher.kind={json.dumps(kind)}"]
+
+
+def check_launchers(experiments: list[Experiment], folder: Path) -> None:
+    """Whether what the experiments ask of a cluster can be had there; InputError where it cannot."""
+    for launcher in dict.fromkeys(one.launcher.model_dump_json() for one in experiments):
+        need = launcher_from(launcher)
+        if need.kind == "slurm":
+            from lth_core.engine.launchers.slurm_commands import check
+
+            check(need, folder)
 
 
 def _experiments(file: Path, overrides: list[str]) -> list[tuple[Experiment, Path, str | None]]:

@@ -1,94 +1,134 @@
 """Which trials run next, together, and where: ready trials become batches, batches go to free slots."""
 
 import math
+import time
+from functools import lru_cache
 from pathlib import Path
 
 from lth_core.engine.batch import BatchFolder, BatchSpec, ParentSpec, TrialSpec
 from lth_core.engine.intake import Patience
-from lth_core.engine.launchers.local import LocalLauncher
+from lth_core.engine.launchers.base import Need
+from lth_core.engine.launchers.both import Launchers
+from lth_core.engine.launchers.slurm import SLOT
 from lth_core.engine.stacking import Stacking
 from lth_core.experiment import Experiment
 from lth_core.plan import TrialKey
+from lth_core.settings.launcher import SlurmLauncher, launcher_from
 from lth_core.store import queue
 from lth_core.store.database import Database
 from lth_core.store.queue import NONSENSE
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
 
+LONGEST = 0.5
+"""Seconds of a turn of the engine in which batches are started."""
+
+
+@lru_cache(maxsize=64)
+def _experiment(text: str) -> Experiment:
+    return Experiment.from_json(text)
+
 
 class Dispatcher:
     """Keeps the slots busy, jobs in the order of the queue; `patience` knows batches that are to wait."""
 
-    def __init__(self, workspace: Workspace, database: Database, launcher: LocalLauncher, patience: Patience) -> None:
+    def __init__(self, workspace: Workspace, database: Database, launcher: Launchers, patience: Patience) -> None:
         self._workspace, self._database, self._launcher = workspace, database, launcher
         self._patience = patience
-        self._stacking = Stacking(database, next(iter(launcher.slots.values())))
+        self._stacking = Stacking(database, next(iter(launcher.here.slots.values())))
 
     def start_batches(self) -> None:
-        """Give every free slot a batch, as long as there are any."""
-        free = self._launcher.free()
-        if not free:
-            return
-        jobs = self._database.rows(
-            "SELECT id FROM jobs WHERE state IN ('queued', 'running') AND deleted IS NULL "
-            "ORDER BY priority DESC, position, id"
-        )
-        numbers = [row["id"] for row in jobs]
-        if self._alone(numbers, free[0]):
-            return
-        while free:
-            batch = self._next_batch(numbers, len(free))
-            if batch is None:
-                return
-            if self._begin(batch):
-                self._submit(batch, free.pop(0))
-            else:
-                return  # the job cannot be run; the next turn sees the queue without it
+        """Give every free slot a batch, as long as there are any; each job has its own kind of slots.
 
-    def _alone(self, jobs: list[int], slot: str) -> bool:
-        """Whether nothing else may start, for the sake of a batch that is to have no other beside it."""
+        Stops after a while, for the next turn to go on: what runs must not wait for what starts.
+        """
+        until = time.monotonic() + LONGEST
+        jobs = self._jobs()
+        alone = self._alone([job for job, need in jobs if not isinstance(need, SlurmLauncher)])
+        for job, need in jobs:
+            if isinstance(need, SlurmLauncher) or not alone:
+                self._fill(job, need, until)
+            if time.monotonic() > until:
+                return
+
+    def _jobs(self) -> list[tuple[int, Need]]:
+        """The jobs that may run, the first first, and where each is to."""
         rows = self._database.rows(
-            "SELECT id, job, state FROM batches WHERE error = ? AND state IN ('running', 'pending') "
-            "ORDER BY state DESC, id",
-            queue.ALONE,
+            f"SELECT id, {queue.LAUNCHER} AS launcher FROM jobs j WHERE state IN ('queued', 'running') "
+            "AND deleted IS NULL ORDER BY priority DESC, position, id"
         )
+        found = []
+        for row in rows:
+            try:
+                found.append((row["id"], launcher_from(row["launcher"])))
+            except NONSENSE as error:
+                self._fail(row["id"], error)
+        return found
+
+    def _alone(self, jobs: list[int]) -> bool:
+        """Whether nothing else may start here, for the sake of a batch that is to have no other beside it.
+
+        On a cluster a batch has its memory to itself: there it is like any other.
+        """
+        rows = self._database.rows(
+            "SELECT id, job, state FROM batches WHERE error = ? AND slot IS NOT ? AND state IN ('running', 'pending') "
+            "ORDER BY state DESC, id",
+            queue.ALONE, SLOT,
+        )  # fmt: skip
         own = [row for row in rows if row["state"] == "running" or row["job"] in jobs]
-        if own and not self._launcher.running() and self._begin(own[0]["id"]):
-            self._submit(own[0]["id"], slot)
+        need, free = launcher_from(None), self._launcher.here.free()
+        if own and free and not self._launcher.here.running() and self._begin(own[0]["id"]):
+            self._submit(own[0]["id"], free[0], need)
         return bool(own)
 
-    def _next_batch(self, jobs: list[int], free: int) -> int | None:
-        """A batch to run now: one that waits to go on, or ready trials of the first job that has any."""
-        for job in jobs:
-            pending = self._database.rows("SELECT id FROM batches WHERE job = ? AND state = 'pending' ORDER BY id", job)
-            for row in pending:
-                if not self._patience.waits(row["id"]):
-                    return int(row["id"])
-            ready = queue.ready_trials(self._database.connection, job)
-            if ready:
-                # Spread over the free slots: several small stacks side by side end sooner than a large one.
-                count = math.ceil(len(ready) / free)
-                if count > 1:
-                    largest = self._largest_stack(job)
-                    if largest is None:  # being measured
-                        continue
-                    count = min(largest, count)
-                with self._database.transaction() as connection:
-                    return queue.add_batch(connection, job, [row["id"] for row in ready[:count]])
-        return None
+    def _fill(self, job: int, need: Need, until: float) -> None:
+        """Give batches of one job to the free slots of its kind, and at least one, however late it is."""
+        free = self._launcher.free(need)
+        while free and (batches := self._next_batches(job, len(free), need)):
+            for batch in batches:
+                if not self._begin(batch):
+                    return  # the job cannot be run
+                self._submit(batch, free.pop(0), need)
+                if time.monotonic() > until:
+                    return
 
-    def _largest_stack(self, job: int) -> int | None:
+    def _next_batches(self, job: int, free: int, need: Need) -> list[int]:
+        """At most `free` batches of the job to run now: those that wait to go on, or else ready trials."""
+        rows = self._database.rows("SELECT id FROM batches WHERE job = ? AND state = 'pending' ORDER BY id", job)
+        pending = [int(row["id"]) for row in rows if not self._patience.waits(row["id"])]
+        if pending:
+            return pending[:free]
+        ready = [row["id"] for row in queue.ready_trials(self._database.connection, job)]
+        # Only where there is a choice: asking may mean measuring.
+        largest = self._largest_stack(job, need) if len(ready) > free else 1
+        if not ready or largest is None:  # None: being measured
+            return []
+        batches = []
+        with self._database.transaction() as connection:
+            for left in range(min(free, len(ready)), 0, -1):
+                # Spread over the free slots: several small stacks side by side end sooner than a large one.
+                count = min(largest, math.ceil(len(ready) / left))
+                batches.append(queue.add_batch(connection, job, ready[:count]))
+                del ready[:count]
+        return batches
+
+    def _largest_stack(self, job: int, need: Need) -> int | None:
         """Tickets of this job that train together at most: what its network can do, memory has shown, a measurement
         says; None while that is made."""
         row = self._database.row("SELECT experiment FROM jobs WHERE id = ?", job)
         assert row is not None  # noqa: S101 it has ready trials
         try:
-            ceiling = self._stacking.largest(job, Experiment.from_json(row["experiment"]))
+            ceiling = self._ceiling(job, _experiment(row["experiment"]), need)
         except ValueError:
             return 1  # it cannot be run as it is stored, which is found when the batch begins
         if ceiling is None:
             return None
         return min(ceiling, queue.largest_stack(self._database.connection, job) or ceiling)
+
+    def _ceiling(self, job: int, experiment: Experiment, need: Need) -> int | None:
+        if isinstance(need, SlurmLauncher) and experiment.model.stack_is_measured:
+            return 1  # this machine's devices say nothing about those of a cluster
+        return self._stacking.largest(job, experiment)
 
     def close(self) -> None:
         """End a measurement that still runs."""
@@ -104,14 +144,18 @@ class Dispatcher:
             if row is not None and row["attempt"] == 0:
                 folder.create(spec)
         except NONSENSE as error:
-            with self._database.transaction() as connection:
-                job = connection.execute("SELECT job FROM batches WHERE id = ?", (batch,)).fetchone()["job"]
-                queue.cancel_trials(connection, job)
-                queue.set_job(connection, job, "failed", f"cannot be run as it is stored: {one_line(error)}")
+            job = self._database.row("SELECT job FROM batches WHERE id = ?", batch)
+            assert job is not None  # noqa: S101 it was found a moment ago
+            self._fail(job["job"], error)
             return False
         return True
 
-    def _submit(self, batch: int, slot: str) -> None:
+    def _fail(self, job: int, error: Exception) -> None:
+        with self._database.transaction() as connection:
+            queue.cancel_trials(connection, job)
+            queue.set_job(connection, job, "failed", f"cannot be run as it is stored: {one_line(error)}")
+
+    def _submit(self, batch: int, slot: str, need: Need) -> None:
         with self._database.transaction() as connection:
             attempt = queue.begin_batch(connection, batch, slot)
             row = connection.execute(
@@ -120,7 +164,7 @@ class Dispatcher:
             if row["state"] == "queued":
                 queue.set_job(connection, row["id"], "running")
         BatchFolder(self._workspace.batch(batch)).begin(attempt)
-        self._launcher.submit(slot, batch, attempt)
+        self._launcher.submit(slot, batch, attempt, need)
 
     def _spec(self, batch: int) -> BatchSpec:
         row = self._database.row(
@@ -136,7 +180,7 @@ class Dispatcher:
         return BatchSpec(
             batch=batch,
             job=row["id"],
-            experiment=Experiment.from_json(row["experiment"]),
+            experiment=_experiment(row["experiment"]),
             trials=tuple(TrialSpec(t["id"], TrialKey(t["round"], t["arm"], t["seed"])) for t in trials),
             parents=tuple(
                 ParentSpec(p["id"], TrialKey(p["round"], p["arm"], p["seed"]), p["tensors"], p["sha256"])

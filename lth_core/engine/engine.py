@@ -15,13 +15,17 @@ from collections.abc import Callable
 from lth_core.engine.batch import BatchFolder
 from lth_core.engine.dispatch import Dispatcher
 from lth_core.engine.intake import Intake
-from lth_core.engine.launchers.local import Ended, LocalLauncher
+from lth_core.engine.launchers.base import Notice
+from lth_core.engine.launchers.both import Launchers
+from lth_core.engine.launchers.local import Ended
+from lth_core.engine.launchers.slurm import SLOT
 from lth_core.engine.lease import Lease, LeaseHeld
 from lth_core.engine.purge import purge
 from lth_core.engine.slots import find_slots
 from lth_core.engine.space import RESERVE, Space
 from lth_core.engine.wishes import Wishes
 from lth_core.errors import InputError
+from lth_core.settings.launcher import launcher_from
 from lth_core.store import queue
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
@@ -30,6 +34,8 @@ from lth_core.text import one_line
 __all__ = ["Engine", "LeaseHeld"]
 
 TICK = 0.1
+FAR_EVERY = 10
+"""Turns of the engine between two reads of what batches on other machines have recorded."""
 
 
 class Engine(threading.Thread):
@@ -47,6 +53,8 @@ class Engine(threading.Thread):
         self._stopping = threading.Event()
         self._space = Space(workspace.folder)
         self._ended: list[Ended] = []
+        self._notices: list[Notice] = []
+        self._turns = 0
         self._signed_in = False
         self._beat_at = time.monotonic()
         self.error: BaseException | None = None
@@ -63,7 +71,7 @@ class Engine(threading.Thread):
             if self._space.free() < RESERVE:
                 self._space.fill("too little is free")  # opening the database needs room
             database = Database(self._workspace.database, writer=True)
-            launcher = LocalLauncher(self._workspace, self._slots)
+            launcher = Launchers(self._workspace, self._slots)
             if not self._space.full:
                 self._space.keep_reserve()
             try:
@@ -77,7 +85,7 @@ class Engine(threading.Thread):
         finally:
             self._lease.release()
 
-    def _work(self, database: Database, launcher: LocalLauncher) -> None:
+    def _work(self, database: Database, launcher: Launchers) -> None:
         intake = Intake(self._workspace, database, self._space)
         if queue.waiting_for_space(database.connection):
             self._space.fill("an earlier engine found it so")
@@ -94,23 +102,58 @@ class Engine(threading.Thread):
             dispatcher.close()
 
     def _turn(
-        self, database: Database, launcher: LocalLauncher, intake: Intake, dispatcher: Dispatcher, wishes: Wishes
+        self, database: Database, launcher: Launchers, intake: Intake, dispatcher: Dispatcher, wishes: Wishes
     ) -> None:
         """What is done ten times a second. It may be cut off anywhere by a full disk, and is then done again."""
         if not self._signed_in:
-            self._sign_in(database, intake.recover(set()))
+            self._sign_in(database, intake.recover(self._adopt(database, launcher)))
         wishes.obey()
         self._ended += launcher.poll()
-        for row in database.rows("SELECT id FROM batches WHERE state = 'running'"):
-            intake.ingest(row["id"], some=True)
+        far = self._turns % FAR_EVERY == 0  # reading what lies on a file server is no matter of microseconds
+        self._turns += 1
+        for row in database.rows("SELECT id, slot FROM batches WHERE state = 'running'"):
+            if far or row["slot"] != SLOT:
+                intake.ingest(row["id"], some=True)
         while self._ended:
             intake.end(self._ended[0])
             self._ended.pop(0)
-        for batch, sentence in launcher.silent():
+        self._notices += launcher.notices()
+        while self._notices:
+            self._note(database, launcher, self._notices[0])
+            self._notices.pop(0)
+        for batch, sentence in launcher.here.silent():
             self._warn(database, batch, sentence)
         if not self._space.full:
             dispatcher.start_batches()
         self._beat(database, launcher)
+
+    def _adopt(self, database: Database, launcher: Launchers) -> set[int]:
+        """Batches of an earlier engine whose attempts run on without it."""
+        rows = database.rows(
+            f"SELECT b.id, b.attempt, {queue.LAUNCHER} AS launcher "
+            "FROM batches b JOIN jobs j ON j.id = b.job WHERE b.state = 'running' AND b.slot = ?",
+            SLOT,
+        )
+        found = set()
+        for row in rows:
+            with contextlib.suppress(*queue.NONSENSE):  # its job is failed when it is to be started
+                if launcher.adopt(row["id"], row["attempt"], launcher_from(row["launcher"])):
+                    found.add(row["id"])
+        return found
+
+    def _note(self, database: Database, launcher: Launchers, notice: Notice) -> None:
+        """Write down what a launcher has to say; where it says so, the job waits until it is resumed."""
+        with database.transaction() as connection:
+            row = connection.execute(
+                "SELECT j.id, j.state FROM batches b JOIN jobs j ON j.id = b.job WHERE b.id = ?", (notice.batch,)
+            ).fetchone()
+            queue.add_event(connection, "cluster", notice.text, row["id"])
+            if not notice.pause or row["state"] not in ("queued", "running"):
+                return
+            queue.set_job(connection, row["id"], "paused", notice.text)
+            batches = connection.execute("SELECT id FROM batches WHERE job = ? AND state = 'running'", (row["id"],))
+            for batch in batches.fetchall():
+                launcher.stop(batch["id"])
 
     def _unless_full(self, act: Callable[[], None]) -> None:
         """Do something; where the disk turns out to be full, remember that instead."""
@@ -121,7 +164,7 @@ class Engine(threading.Thread):
                 raise
             self._space.fill(one_line(fault))
 
-    def _mind_the_disk(self, database: Database, launcher: LocalLauncher, intake: Intake) -> None:
+    def _mind_the_disk(self, database: Database, launcher: Launchers, intake: Intake) -> None:
         """Write down that the disk is full, have its workers leave, and go on when there is room."""
         if not self._space.told:
             intake.recover({*launcher.running(), *(ended.batch for ended in self._ended)})  # it was about to start
@@ -146,7 +189,7 @@ class Engine(threading.Thread):
             queue.add_event(connection, "warning", sentence, row["job"])
         BatchFolder(self._workspace.batch(batch)).note(row["attempt"], sentence)
 
-    def _leave(self, database: Database, launcher: LocalLauncher) -> None:
+    def _leave(self, database: Database, launcher: Launchers) -> None:
         self._ended += launcher.close()
         # What a full disk keeps from being written here, the next engine finds in the batches' folders.
         self._unless_full(lambda: self._sign_out(database))
@@ -177,17 +220,17 @@ class Engine(threading.Thread):
         rows = [(slot.name, slot.device) for slot in self._slots]
         connection.executemany("INSERT INTO slots (name, device) VALUES (?, ?)", rows)
 
-    def _resizer(self, launcher: LocalLauncher) -> Callable[[sqlite3.Connection, int], None]:
+    def _resizer(self, launcher: Launchers) -> Callable[[sqlite3.Connection, int], None]:
         def resize(connection: sqlite3.Connection, count: int) -> None:
             """Run this many workers from now on; raises InputError for a number that is not accepted."""
             self._slots = find_slots(self._device, count)
-            launcher.resize(self._slots)
+            launcher.here.resize(self._slots)
             self._list_slots(connection)
             queue.add_event(connection, "slots", f"{count} slots from now on")
 
         return resize
 
-    def _beat(self, database: Database, launcher: LocalLauncher) -> None:
+    def _beat(self, database: Database, launcher: Launchers) -> None:
         """Once a second: that the engine lives, how long jobs have been active, and what runs on each slot."""
         passed = time.monotonic() - self._beat_at
         if passed < 1.0:
@@ -199,7 +242,9 @@ class Engine(threading.Thread):
                 (passed,),
             )
             for slot in self._slots:
-                self._describe(connection, slot.name, launcher.pid(slot.name))
+                self._describe(connection, slot.name, launcher.here.pid(slot.name))
+            connection.execute("DELETE FROM slots WHERE name LIKE ?", (f"{SLOT}/%",))
+            connection.executemany("INSERT INTO slots (name, device, batch) VALUES (?, ?, ?)", launcher.shown())
         self._beat_at += passed
 
     def _describe(self, connection: sqlite3.Connection, slot: str, pid: int | None) -> None:

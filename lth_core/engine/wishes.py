@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from lth_core.engine.launchers.base import How
 from lth_core.engine.provenance import provenance
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
+from lth_core.settings.launcher import launcher_from
 from lth_core.store import commands, queue
 from lth_core.store.commands import Command
 from lth_core.store.database import Database
@@ -19,6 +21,7 @@ _ACCEPTED = {
     "resume": ("paused",),
     "cancel": ("queued", "running", "paused"),
     "retry": ("running", "failed", "cancelled"),
+    "launch": ("queued", "running", "paused", "failed", "cancelled"),
     "move": ("queued", "running", "paused", "done", "failed", "cancelled"),
     "priority": ("queued", "running", "paused", "done", "failed", "cancelled"),
     "delete": ("queued", "paused", "done", "failed", "cancelled"),
@@ -28,10 +31,10 @@ _ACCEPTED = {
 
 
 class Wishes:
-    """Obeys commands; `devices` go into the provenance of new jobs; `stop` ends a batch at a checkpoint."""
+    """Obeys commands; `devices` go into the provenance of new jobs; `stop` ends a batch."""
 
     def __init__(
-        self, database: Database, devices: list[str], stop: Callable[[int], None],
+        self, database: Database, devices: list[str], stop: Callable[[int, How], None],
         resize: Callable[[sqlite3.Connection, int], None],
     ) -> None:  # fmt: skip
         self._database, self._devices, self._stop, self._resize = database, devices, stop, resize
@@ -80,6 +83,7 @@ class Wishes:
         if known is not None:
             if suite is not None:
                 queue.adopt_job(connection, known, suite)
+            self._launch(connection, known, {"launcher": experiment.launcher.model_dump(mode="json")})
             return {"job": known, "known": True}
         source = str(payload["source"])
         new = queue.add_job(connection, experiment, source, provenance(source, self._devices), suite)
@@ -115,7 +119,7 @@ class Wishes:
                 queue.add_event(connection, "cancel", f"ends after round {last}", job)
                 queue.settle_job(connection, job)
                 return
-        self._stop_batches(connection, job)
+        self._stop_batches(connection, job, "kill")
         queue.cancel_trials(connection, job)
         queue.set_job(connection, job, "cancelled")
 
@@ -148,6 +152,18 @@ class Wishes:
         connection.execute("UPDATE jobs SET deleted = NULL WHERE id = ?", (job,))
         queue.add_event(connection, "restored", "job brought back", job)
 
-    def _stop_batches(self, connection: sqlite3.Connection, job: int) -> None:
+    def _launch(self, connection: sqlite3.Connection, job: int, payload: dict[str, Any]) -> None:
+        """What is left of a job runs elsewhere from now on; what runs checkpoints, and goes on there."""
+        wanted = launcher_from(json.dumps(payload["launcher"]))
+        row = connection.execute("SELECT experiment, state FROM jobs WHERE id = ?", (job,)).fetchone()
+        experiment = Experiment.from_json(row["experiment"])
+        if experiment.launcher == wanted or row["state"] == "done":
+            return
+        moved = experiment.model_copy(update={"launcher": wanted})
+        connection.execute("UPDATE jobs SET experiment = ? WHERE id = ?", (moved.canonical(), job))
+        queue.add_event(connection, "launcher", f"from now on with launcher {wanted.kind}", job)
+        self._stop_batches(connection, job)
+
+    def _stop_batches(self, connection: sqlite3.Connection, job: int, how: How = "checkpoint") -> None:
         for row in connection.execute("SELECT id FROM batches WHERE job = ? AND state = 'running'", (job,)).fetchall():
-            self._stop(row["id"])
+            self._stop(row["id"], how)

@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 from lth_core.store.database import Database
 
-CommandKind = Literal["submit", "pause", "resume", "cancel", "retry", "move", "priority", "delete", "restore", "slots"]
+CommandKind = Literal[
+    "submit", "pause", "resume", "cancel", "retry", "move", "priority", "delete", "restore", "slots", "launch"
+]
 
 
 @dataclass(frozen=True)
@@ -15,7 +17,8 @@ class Command:
     """A wish of an interface.
 
     submit {experiment, source, again, suite, replaces (the last two optional)}; pause, resume, retry, delete,
-    restore {job}; cancel {job, after_round (optional)}; move, priority {job, by}; slots {count}.
+    restore {job}; cancel {job, after_round (optional)}; move, priority {job, by}; slots {count};
+    launch {job, launcher}.
     `payload` is JSON text.
     """
 

@@ -18,6 +18,9 @@ NONSENSE = (
 )  # fmt: skip
 """What reading or storing a record, a wish or a specification raises that makes no sense; never a fault of the disk."""
 
+LAUNCHER = "CASE WHEN json_valid(j.experiment) THEN json_extract(j.experiment, '$.launcher') END"
+"""SQL of the `[launcher]` of a job `j` as JSON; NULL where it has none, or is none that can be read."""
+
 
 def add_event(
     connection: sqlite3.Connection, kind: str, text: str, job: int | None = None, trial: int | None = None

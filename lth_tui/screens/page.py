@@ -166,6 +166,16 @@ class Page(Screen[None]):
         if jobs and not lost:
             self._say_all(jobs, "nothing failed")
 
+    def action_launcher(self) -> None:
+        """Let what is left of the jobs run on the cluster, or here again."""
+        jobs = self._jobs_or_say()
+        left = [job for job in jobs if job.state != "done"]
+        for job in left:
+            kind = "local" if job.experiment.launcher.kind == "slurm" else "slurm"
+            self.wish("launch", job, launcher={"kind": kind})
+        if jobs and not left:
+            self._say_all(jobs, "nothing is left to run")
+
     def action_cancel(self) -> None:
         """Ask, then cancel the jobs, now or when their round has ended."""
         jobs = self._jobs_or_say()

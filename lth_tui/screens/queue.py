@@ -55,6 +55,7 @@ class QueuePage(Page):
         key("queue", "z", "fold", "fold the suite"),
         key("queue", "v", "compare", "compare marked jobs"),
         key("queue", "w", "slots", "number of slots"),
+        key("queue", "L", "launcher", "here/cluster", display="L"),
         key("queue", "escape", "leave", "end filter and marks", display="esc"),
     ]
 

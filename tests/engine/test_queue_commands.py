@@ -26,9 +26,9 @@ class Desk:
         self.workspace = Workspace(folder)
         self.workspace.create()
         self.database = Database(self.workspace.database, writer=True)
-        self.stopped: list[int] = []
+        self.stopped: list[tuple[int, str]] = []
         self.slots: list[Slot] = []
-        self.wishes = Wishes(self.database, ["cpu"], self.stopped.append, self.resize)
+        self.wishes = Wishes(self.database, ["cpu"], lambda *what: self.stopped.append(what), self.resize)
 
     def resize(self, _connection: sqlite3.Connection, count: int) -> None:
         self.slots = find_slots("cpu", count)
@@ -150,6 +150,22 @@ def test_an_edited_job_takes_the_place_of_the_one_that_has_not_begun(desk: Desk)
     answer = desk.ask("submit", experiment=made.canonical(), source="x", again=True, replaces=3)
     assert answer["error"] == "job 3 has begun or ended: it can be cloned, not replaced"
     assert desk.order() == [new, 1, 3]  # all or nothing
+
+
+def test_a_cancelled_batch_is_dropped_and_a_moved_one_checkpoints_first(desk: Desk) -> None:
+    job, other = desk.submit("a"), desk.submit("b")
+    for number in (job, other):
+        with desk.database.transaction() as connection:
+            batch = queue.add_batch(connection, number, [queue.ready_trials(connection, number)[0]["id"]])
+            queue.begin_batch(connection, batch, "cpu/0")
+            queue.set_job(connection, number, "running")
+    assert desk.ask("launch", job=job, launcher={"kind": "slurm", "cpus": 2}) == {"job": job}
+    assert desk.ask("launch", job=job, launcher={"kind": "slurm", "cpus": 2}) == {"job": job}  # nothing to do
+    desk.ask("cancel", job=other)
+    assert desk.stopped == [(1, "checkpoint"), (2, "kill")]
+    launcher = views.jobs(desk.database)[0].experiment.launcher
+    assert launcher.kind == "slurm" and launcher.cpus == 2
+    assert "error" in desk.ask("launch", job=job, launcher={"kind": "elsewhere"})
 
 
 def test_the_number_of_slots_can_be_changed(desk: Desk) -> None:

@@ -9,7 +9,7 @@ import pytest
 from lth_core.engine import stacking
 from lth_core.engine.dispatch import Dispatcher
 from lth_core.engine.intake import Patience
-from lth_core.engine.launchers.local import LocalLauncher
+from lth_core.engine.launchers.both import Launchers
 from lth_core.engine.slots import Slot
 from lth_core.experiment import Experiment
 from lth_core.store import queue, views
@@ -67,8 +67,8 @@ def _batches(database: Database) -> list[int]:
 def test_dispatch_waits_for_the_measurement_and_obeys_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stacking, "SECONDS", 0.1)
     workspace, database, job = _queued(tmp_path, _atari())
-    launcher = LocalLauncher(workspace, [SLOT])
-    monkeypatch.setattr(launcher, "submit", lambda *_: launcher._running.update({"cpu/0": None}))  # type: ignore[dict-item]
+    launcher = Launchers(workspace, [SLOT])
+    monkeypatch.setattr(launcher, "submit", lambda *_: launcher.here._running.update({"cpu/0": None}))  # type: ignore[dict-item]
     dispatcher = Dispatcher(workspace, database, launcher, Patience())
     dispatcher.start_batches()
     assert _batches(database) == []
@@ -88,8 +88,8 @@ def test_a_stack_of_dense_networks_is_not_measured(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(stacking, "start_measuring", never)
     workspace, database, _ = _queued(tmp_path, tiny(seeds=70))
-    launcher = LocalLauncher(workspace, [SLOT])
-    monkeypatch.setattr(launcher, "submit", lambda *_: launcher._running.update({"cpu/0": None}))  # type: ignore[dict-item]
+    launcher = Launchers(workspace, [SLOT])
+    monkeypatch.setattr(launcher, "submit", lambda *_: launcher.here._running.update({"cpu/0": None}))  # type: ignore[dict-item]
     Dispatcher(workspace, database, launcher, Patience()).start_batches()
     assert _batches(database) == [64]
 

@@ -8,7 +8,7 @@ import contextlib
 import json
 import unicodedata
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import example, given, settings
@@ -24,6 +24,7 @@ from lth_core.engine.wishes import Wishes
 from lth_core.errors import InputError
 from lth_core.experiment_file import load_experiment, resolve
 from lth_core.store import queue, views
+from lth_core.store.commands import CommandKind
 from lth_core.store.database import Database
 from lth_core.store.events_file import read_scalars
 from lth_core.store.records import read_from
@@ -159,8 +160,9 @@ def assert_readable(database: Database) -> None:
     views.audits(database, 1)
 
 
-@given(st.sampled_from(["submit", "pause", "resume", "cancel", "retry", "move", "evil", "__init__"]), st.one_of(
-    JSON, st.fixed_dictionaries({"job": JSON}, optional={"by": JSON}),
+@given(st.sampled_from([*get_args(CommandKind), "evil", "__init__"]), st.one_of(
+    JSON, st.fixed_dictionaries({"job": JSON}, optional={"by": JSON, "launcher": JSON, "after_round": JSON}),
+    st.fixed_dictionaries({"count": JSON}),
     st.fixed_dictionaries({"experiment": TEXTS, "source": JSON}, optional={"again": JSON, "suite": JSON}),
 ))  # fmt: skip
 def test_any_wish_is_answered(queued: tuple[Workspace, Database], kind: str, payload: Any) -> None:
@@ -171,7 +173,7 @@ def test_any_wish_is_answered(queued: tuple[Workspace, Database], kind: str, pay
         return
     with database.transaction() as connection:
         connection.execute("INSERT INTO commands (at, kind, payload) VALUES (0, ?, ?)", (kind, text))
-    Wishes(database, ["cpu"], lambda _: None, lambda *_: None).obey()
+    Wishes(database, ["cpu"], lambda *_: None, lambda *_: None).obey()
     row = database.row("SELECT answer FROM commands ORDER BY id DESC LIMIT 1")
     assert row is not None and isinstance(json.loads(row["answer"]), dict)
     assert_readable(database)

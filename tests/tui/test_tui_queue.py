@@ -64,6 +64,13 @@ async def test_pause_resume_retry_move_reach_the_command_table(
         await until(pilot, lambda: [kind for kind, _ in writer.asked()] == ["resume"])
 
 
+async def test_a_job_is_sent_to_the_cluster_with_a_key(opened: Open, writer: Writer) -> None:
+    async with opened() as (_, pilot):
+        await pilot.press("L")
+        await until(pilot, lambda: bool(writer.asked()))
+        assert writer.asked() == [("launch", {"job": 2, "launcher": {"kind": "slurm"}})]
+
+
 async def test_cancel_asks_first(opened: Open, writer: Writer) -> None:
     async with opened() as (app, pilot):
         await pilot.press("x")

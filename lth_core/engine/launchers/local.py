@@ -28,7 +28,7 @@ SILENCE = 300.0
 """Seconds without a sign of life after which a worker is killed, unless LTH_SILENCE says otherwise."""
 WARNING_AT = 0.2
 """The share of that time after which the silence is spoken of."""
-_SPOKEN = (CHECKPOINTED, ENGINE_GONE, DISK_FULL, OUT_OF_MEMORY, TRANSIENT)
+SPOKEN = (CHECKPOINTED, ENGINE_GONE, DISK_FULL, OUT_OF_MEMORY, TRANSIENT)
 """Exit codes of a process that say how its attempt ended where it could not publish that."""
 
 
@@ -36,7 +36,7 @@ _SPOKEN = (CHECKPOINTED, ENGINE_GONE, DISK_FULL, OUT_OF_MEMORY, TRANSIENT)
 class Running:
     """An attempt on a slot; times are monotonic. After `stop_at` it is killed; `life` is what it last showed.
 
-    `memory_kills` is what `_memory_kills` said at its start; `killed_for` is why we killed it.
+    `memory_kills` is what the function said at its start; `killed_for` is why we killed it.
     """
 
     batch: int
@@ -81,16 +81,16 @@ class LocalLauncher:
                 if idle.stdin is not None:
                     idle.stdin.close()
 
-    def free(self) -> list[str]:
+    def free(self, _need: object = None) -> list[str]:
         """Names of slots with nothing to do."""
         return [name for name in self.slots if name not in self._running]
 
-    def submit(self, slot: str, batch: int, attempt: int) -> None:
+    def submit(self, slot: str, batch: int, attempt: int, _need: object = None) -> None:
         """Have the attempt, whose folder exists, run on a free slot."""
         process = self._processes.get(slot)
         if process is None or process.poll() is not None:
             process = self._processes[slot] = self._spawn(self.slots[slot])
-        self._running[slot] = Running(batch, attempt, memory_kills=_memory_kills())
+        self._running[slot] = Running(batch, attempt, memory_kills=memory_kills())
         assert process.stdin is not None  # noqa: S101 it was opened as a pipe
         try:
             process.stdin.write(f"{batch} {attempt}\n".encode())
@@ -148,12 +148,12 @@ class LocalLauncher:
 
     def _death(self, died: int, running: Running, folder: Path) -> Ended:
         """What a process that is gone without its last word stands for."""
-        if died in _SPOKEN:
+        if died in SPOKEN:
             return Ended(running.batch, died, "disk full: there was no room to say more" if died == DISK_FULL else "")
         # One that we asked to leave may have died of the asking, before it was ready to hear it.
         if running.stop_at is not None:
             return Ended(running.batch, CHECKPOINTED, "")
-        if died == -signal.SIGKILL and not running.killed_for and _memory_kills() > running.memory_kills:
+        if died == -signal.SIGKILL and not running.killed_for and memory_kills() > running.memory_kills:
             return Ended(running.batch, OUT_OF_MEMORY, "the worker was killed by the memory limit")
         return Ended(running.batch, None, _cause(died, running.killed_for, folder / "log.txt"))
 
@@ -171,8 +171,8 @@ class LocalLauncher:
         elif running.stop_at is not None and now > running.stop_at:
             _signal(process, signal.SIGKILL)
 
-    def stop(self, batch: int) -> None:
-        """Ask a batch to checkpoint and leave; it is killed after the grace."""
+    def stop(self, batch: int, _how: object = None) -> None:
+        """Ask a batch to checkpoint and leave, which takes moments here; it is killed after the grace."""
         slot = self.slot_of(batch)
         if slot is not None and self._running[slot].stop_at is None:
             self._running[slot].stop_at = time.monotonic() + GRACE
@@ -238,7 +238,7 @@ def silence() -> float:
     return found if found > 0 else SILENCE
 
 
-def _memory_kills() -> int:
+def memory_kills() -> int:
     """Processes that this machine's kernel has killed for lack of memory, also of a cgroup's; 0 where it tells none."""
     try:
         lines = Path("/proc/vmstat").read_text().splitlines()
@@ -261,9 +261,10 @@ def _signal_name(number: int) -> str:
 
 
 def _tail(path: Path) -> str:
+    """The last line of a log that is not the engine's own, as `BatchFolder.note` writes them."""
     try:
         with path.open("rb") as file:
-            lines = deque(file, maxlen=1)
+            lines = deque((line for line in file if not line.startswith(b"engine: ")), maxlen=1)
     except OSError:
         return ""
     return clean(lines[0].decode(errors="replace"), 200).strip() if lines else ""

@@ -1,0 +1,64 @@
+"""All launchers as one: each batch goes to the one that its experiment asks for; Slurm's is made when first needed."""
+
+from lth_core.engine.launchers.base import How, Launcher, Need, Notice
+from lth_core.engine.launchers.local import Ended, LocalLauncher
+from lth_core.engine.launchers.slurm import SlurmLauncher
+from lth_core.engine.slots import Slot
+from lth_core.settings.launcher import LocalLauncher as Here
+from lth_core.store.workspace import Workspace
+
+
+class Launchers:
+    """See Launcher. `here` are the workers of this machine."""
+
+    def __init__(self, workspace: Workspace, slots: list[Slot]) -> None:
+        self._workspace = workspace
+        self.here = LocalLauncher(workspace, slots)
+        self._slurm: SlurmLauncher | None = None
+
+    def free(self, need: Need) -> list[str]:
+        """See Launcher."""
+        return self._of(need).free(need)
+
+    def submit(self, slot: str, batch: int, attempt: int, need: Need) -> None:
+        """See Launcher."""
+        self._of(need).submit(slot, batch, attempt, need)
+
+    def adopt(self, batch: int, attempt: int, need: Need) -> bool:
+        """Whether an attempt that an earlier engine sent elsewhere runs on and is watched from now on."""
+        return self._cluster().adopt(batch, attempt, need)
+
+    def poll(self) -> list[Ended]:
+        """See Launcher."""
+        # This machine's last: a disk that is full may cut the other off, and what has ended is told once.
+        return (self._slurm.poll() if self._slurm else []) + self.here.poll()
+
+    def stop(self, batch: int, how: How = "checkpoint") -> None:
+        """See Launcher."""
+        self.here.stop(batch, how)
+        if self._slurm:
+            self._slurm.stop(batch, how)
+
+    def close(self) -> list[Ended]:
+        """See Launcher."""
+        return self.here.close() + (self._slurm.close() if self._slurm else [])
+
+    def running(self) -> list[int]:
+        """Batches that were submitted and have not ended, here and elsewhere."""
+        return self.here.running() + (self._slurm.running() if self._slurm else [])
+
+    def notices(self) -> list[Notice]:
+        """What is to be said since the last call."""
+        return self._slurm.notices() if self._slurm else []
+
+    def shown(self) -> list[tuple[str, str, int]]:
+        """Name, whereabouts and batch of what runs elsewhere."""
+        return self._slurm.shown() if self._slurm else []
+
+    def _of(self, need: Need) -> Launcher:
+        return self.here if isinstance(need, Here) else self._cluster()
+
+    def _cluster(self) -> SlurmLauncher:
+        if self._slurm is None:
+            self._slurm = SlurmLauncher(self._workspace)
+        return self._slurm

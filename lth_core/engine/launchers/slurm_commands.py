@@ -1,0 +1,168 @@
+"""Slurm's own commands: submitting through submitit, one look at the queue, cancelling. Each may take seconds.
+
+Nothing here knows what a batch is for. submitit pickles the call that a job makes, in a folder that only the user can
+read, and the job unpickles it; this program reads no pickle of anybody.
+"""
+
+import contextlib
+import importlib.util
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from lth_core.engine.supervisor import supervise
+from lth_core.errors import InputError
+from lth_core.settings.launcher import SlurmLauncher
+from lth_core.text import one_line
+
+TIMEOUT = 60.0
+NO_SUBMITIT = 'launcher.kind = "slurm" needs the package submitit: pip install "lth-workbench[slurm]"'
+_UNREACHABLE = (
+    "unable to contact",
+    "connection refused",
+    "timed out",
+    "zero bytes",
+    "unexpected message",
+    "not respond",
+)
+_FOR_NOW = ("limit", "temporarily", "busy", "try again", "maximum", "too many", "no space left")
+
+
+class SlurmError(Exception):
+    """A command of Slurm failed. `passing`: it may succeed later; `unreachable`: the controller did not answer."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(one_line(said, 300))
+        low = said.lower()
+        self.unreachable = any(words in low for words in _UNREACHABLE)
+        self.passing = self.unreachable or any(words in low for words in _FOR_NOW)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one job runs: an attempt at a batch, on a device, with so many threads."""
+
+    workspace: str
+    batch: int
+    attempt: int
+    device: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class JobLine:
+    """A job as the scheduler sees it; `index` is its place in its array, 0 outside of one."""
+
+    id: str
+    index: int
+    name: str
+    state: str
+    reason: str
+    node: str
+
+
+def parameters(need: SlurmLauncher, name: str) -> dict[str, object]:
+    """What submitit is told about a job. Jobs are not requeued by Slurm: a new attempt has a folder of its own."""
+    more: dict[str, object] = {"no-requeue": True, **{k: v for k, v in need.options.items() if v is not False}}
+    found: dict[str, object] = {
+        "job_name": name, "time": need.time_limit, "cpus_per_task": need.cpus, "mem": need.memory,
+        "partition": need.partition, "account": need.account, "signal_delay_s": need.warning,
+        "stderr_to_stdout": True, "wckey": None, "additional_parameters": more, "array_parallelism": need.most_jobs,
+    }  # fmt: skip
+    if need.gpus:
+        found["gpus_per_node"] = need.gpus
+    return found
+
+
+def submit(folder: Path, name: str, need: SlurmLauncher, tasks: Sequence[Task]) -> str:
+    """Submit one job, or an array of them, in the order of `tasks`; returns its number. Raises SlurmError."""
+    try:
+        import submitit
+
+        folder.parent.chmod(0o700)  # also where it was there before: nobody else may put a pickle into it
+        executor = submitit.SlurmExecutor(folder=folder)
+        executor.update_parameters(**parameters(need, name))
+        columns = zip(*((t.workspace, t.batch, t.attempt, t.device, t.threads) for t in tasks), strict=True)
+        jobs = executor.map_array(supervise, *columns)
+    except ImportError:
+        raise SlurmError(NO_SUBMITIT) from None
+    except (RuntimeError, OSError) as error:  # submitit's own are RuntimeErrors
+        raise SlurmError(_last_words(str(error))) from None
+    return str(jobs[0].job_id).split("_")[0]
+
+
+def look(prefix: str) -> list[JobLine]:
+    """One look at the user's jobs whose names begin with `prefix`, those that ended lately included."""
+    command = ["squeue", "--me", "--noheader", "--array", "--states=all", "--format=%i|%j|%T|%r|%N"]
+    found = []
+    for line in _run(command).splitlines():
+        parts = line.split("|")
+        if len(parts) == 5 and parts[1].startswith(prefix):
+            id, name, state, reason, node = (one_line(part, 100) for part in parts)
+            index = id.partition("_")[2]
+            found.append(JobLine(id, int(index) if index.isdigit() else 0, name, state, reason, node))
+    return found
+
+
+def cancel(ids: Sequence[str], *, waiting_only: bool = False) -> None:
+    """Cancel jobs; with `waiting_only` those that have not started."""
+    _run(["scancel", *(["--state=PENDING"] if waiting_only else []), *ids])
+
+
+def end_commands() -> None:
+    """End the commands that this process has started and that wait for their controller still."""
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            if child.name() in ("sbatch", "squeue", "scancel"):
+                child.terminate()
+
+
+def check(need: SlurmLauncher, workspace: Path) -> None:
+    """Whether the cluster would take a job with these resources; InputError where it would not.
+
+    A controller that does not answer is no error: jobs are submitted when it does.
+    """
+    if importlib.util.find_spec("submitit") is None:
+        raise InputError(NO_SUBMITIT)
+    if shutil.which("sbatch") is None or shutil.which("srun") is None:
+        raise InputError(
+            'launcher.kind = "slurm": there is no sbatch on this machine; accepted is a login node of Slurm'
+        )
+    if "%" in str(workspace.resolve()):
+        raise InputError(f"workspace {one_line(workspace)}: Slurm takes no folder with a % in its name")
+    try:
+        _run(["sbatch", "--test-only", *flags(need), "--wrap=true"])
+    except SlurmError as error:
+        if not error.passing:
+            raise InputError(f"launcher: Slurm refuses such a job: {error}") from None
+
+
+def flags(need: SlurmLauncher) -> list[str]:
+    """The resources as options of sbatch."""
+    named: dict[str, object] = {
+        "time": need.time_limit, "cpus-per-task": need.cpus, "mem": need.memory, "partition": need.partition,
+        "account": need.account, "gpus-per-node": need.gpus or None, **need.options,
+    }  # fmt: skip
+    return [f"--{k}" if v is True else f"--{k}={v}" for k, v in named.items() if v is not None and v is not False]
+
+
+def _run(command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    except subprocess.TimeoutExpired:
+        raise SlurmError(f"{command[0]} timed out after {TIMEOUT:.0f} s") from None
+    except OSError as error:
+        raise SlurmError(f"{command[0]}: {error.strerror}") from None
+    if done.returncode != 0:
+        raise SlurmError(_last_words(done.stderr) or f"{command[0]} ended with code {done.returncode}")
+    return done.stdout
+
+
+def _last_words(text: str) -> str:
+    """The lines in which one of Slurm's commands says what is wrong."""
+    lines = [line.partition("error: ")[2] or line for line in text.splitlines() if "error" in line or "failure" in line]
+    return "; ".join(lines) or text

@@ -1,0 +1,117 @@
+"""What a job of a scheduler runs: the worker as a process of its own, asked to checkpoint when the scheduler warns.
+
+It stands in for the engine, which may be on another machine or gone: it starts the worker on one attempt, passes on
+signals and the wish to stop, and makes what the worker records visible to other machines. Imports no torch.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+from lth_core.engine.batch import CHECKPOINTED, DISK_FULL, DONE, OUT_OF_MEMORY, BatchFolder, read_exit
+from lth_core.engine.launchers.local import memory_kills
+from lth_core.store.tensors import write_atomically
+from lth_core.store.workspace import Workspace
+
+GRACE = 25.0
+"""Seconds between asking the worker to leave and killing it."""
+STOP = "stop"
+"""File in the attempt's folder by which the engine asks for a checkpoint."""
+DEATH = "death.json"
+"""File in the attempt's folder that says how a worker died which could not say it itself."""
+_STEP = 0.2
+
+
+class Supervisor:
+    """One worker on one attempt."""
+
+    def __init__(self, folder: str, batch: int, attempt: int, device: str, threads: int) -> None:
+        self._batch, self._attempt = BatchFolder(Workspace(Path(folder)).batch(batch)), attempt
+        self._folder = self._batch.attempt(attempt)
+        self._command = [sys.executable, "-m", "lth_core.engine.worker", folder, device]
+        self._line = f"{batch} {attempt}\n".encode()
+        self._environment = {
+            **os.environ,
+            "OMP_NUM_THREADS": str(threads),
+            "MKL_NUM_THREADS": str(threads),
+            "OMP_WAIT_POLICY": "PASSIVE",
+            "PYTHONUNBUFFERED": "1",
+        }
+        self._warned = self._killed = False
+        self._memory_kills = memory_kills()
+        self._asked_at: float | None = None
+        self._synced_at = 0.0
+
+    def run(self) -> int:
+        """Train the attempt; 0 where it has said how it ended, or somebody else trains it."""
+        for number in (signal.SIGUSR2, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+        if not self._batch.is_current(self._attempt):
+            return 0
+        worker = subprocess.Popen(self._command, stdin=subprocess.PIPE, env=self._environment, start_new_session=True)
+        assert worker.stdin is not None  # noqa: S101 opened as a pipe
+        with contextlib.suppress(OSError):
+            worker.stdin.write(self._line)
+            worker.stdin.flush()
+        while worker.poll() is None:
+            self._watch(worker)
+            time.sleep(_STEP)
+        self._sync()
+        return self._outcome(worker.returncode)
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._warned = True
+
+    def _watch(self, worker: "subprocess.Popen[bytes]") -> None:
+        if read_exit(self._folder) is not None:
+            worker.kill()  # all is written, and there is no other batch for it
+        if self._asked_at is None and (self._warned or self._unwanted()):
+            self._asked_at = time.monotonic()
+            worker.terminate()
+        if self._asked_at is not None and time.monotonic() > self._asked_at + GRACE:
+            self._killed = True
+            worker.kill()
+        if time.monotonic() > self._synced_at + 1.0:
+            self._sync()
+
+    def _unwanted(self) -> bool:
+        return (self._folder / STOP).exists() or not self._batch.is_current(self._attempt)
+
+    def _sync(self) -> None:
+        """On a network filesystem other machines see only what was flushed, by whichever process of this one."""
+        self._synced_at = time.monotonic()
+        with contextlib.suppress(OSError):
+            descriptor = os.open(self._folder / "records.jsonl", os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def _outcome(self, code: int) -> int:
+        said = read_exit(self._folder)
+        if said is not None:
+            return 0 if said.code in (DONE, CHECKPOINTED) else 1
+        if not self._batch.is_current(self._attempt):
+            return 0
+        code, error = self._death(code)
+        write_atomically(self._folder / DEATH, json.dumps({"code": code, "error": error}).encode())
+        return 1
+
+    def _death(self, code: int) -> tuple[int, str]:
+        """What a worker that is gone without its last word stands for: a code of engine.batch, or its own."""
+        if code == DISK_FULL:
+            return code, "disk full: there was no room to say more"
+        if code == -signal.SIGKILL and not self._killed and memory_kills() > self._memory_kills:
+            return OUT_OF_MEMORY, "the worker was killed by the memory limit"
+        return code, f"the worker was killed by signal {-code}" if code < 0 else f"the worker ended with code {code}"
+
+
+def supervise(folder: str, batch: int, attempt: int, device: str, threads: int) -> None:
+    """What submitit calls. Ends the process, so that nothing is returned and no result is written."""
+    sys.exit(Supervisor(folder, batch, attempt, device, threads).run())

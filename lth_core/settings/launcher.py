@@ -1,0 +1,87 @@
+"""Where batches run: the kinds of `[launcher]`. No part of what is asked, so it is no part of an identity."""
+
+import re
+from functools import lru_cache
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, TypeAdapter, model_validator
+
+from lth_core.settings.base import Section
+from lth_core.text import did_you_mean, one_line
+
+OPTIONS = (
+    "begin", "comment", "constraint", "deadline", "exclude", "exclusive", "gpu-bind", "gpu-freq", "gres", "hint",
+    "licenses", "mail-type", "mail-user", "mem-bind", "mem-per-cpu", "mem-per-gpu", "nice", "nodelist", "oversubscribe",
+    "prefer", "priority", "qos", "reservation", "switches", "threads-per-core", "tmp", "wckey",
+)  # fmt: skip
+"""Further options of sbatch. None of them runs a command, writes a file, or is one that the launcher itself sets."""
+
+_TIME = re.compile(r"(?:\d{1,4}-)?\d{1,4}(?::[0-5]\d){0,2}")
+_MEMORY = re.compile(r"[1-9]\d{0,9}[KMGT]?")
+_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,@+-]{0,199}")
+_VALUE = re.compile(r"[A-Za-z0-9_./:,;=@+*&|()\[\]<>! -]{1,400}")
+
+
+class LocalLauncher(Section):
+    """Worker processes on the machine where the engine runs, one per slot."""
+
+    kind: Literal["local"] = "local"
+
+
+class SlurmLauncher(Section):
+    """Jobs of a Slurm cluster, one per batch; what is not given is the cluster's default.
+
+    gpus: 0 trains on the CPU, 1 on a GPU: a batch uses one device. memory: of a job, as in `--mem` (4G). time_limit:
+    as in `--time` (minutes, hours:minutes:seconds, days-hours). warning: seconds before the limit at which a job
+    checkpoints and leaves, to go on in a new one. options: further options of sbatch. most_jobs: in the scheduler's
+    hands at once. poll_every: seconds between two looks at the scheduler's queue.
+    """
+
+    kind: Literal["slurm"] = "slurm"
+    gpus: Annotated[int, Field(ge=0, le=1)] = 0
+    cpus: Annotated[int, Field(ge=1, le=1024)] = 1
+    memory: str | None = None
+    time_limit: str | None = None
+    warning: Annotated[int, Field(ge=30, le=3600)] = 120
+    partition: str | None = None
+    account: str | None = None
+    options: dict[str, str | int | bool] = Field(default_factory=dict)
+    most_jobs: Annotated[int, Field(ge=1, le=1000)] = 16
+    poll_every: Annotated[int, Field(ge=1, le=3600)] = 30
+
+    @model_validator(mode="after")
+    def _rules(self) -> Self:
+        forms = (
+            ("time_limit", self.time_limit, _TIME, 'minutes, "hours:minutes:seconds" or "days-hours:minutes"'),
+            ("memory", self.memory, _MEMORY, "a number with K, M, G or T"),
+            ("partition", self.partition, _WORD, "a name"),
+            ("account", self.account, _WORD, "a name"),
+        )
+        for field, value, form, accepted in forms:
+            if value is not None and not form.fullmatch(value):
+                raise ValueError(f'{field} "{one_line(value, 80)}": accepted is {accepted}')
+        for name, chosen in self.options.items():
+            if name not in OPTIONS:
+                near = did_you_mean(name, OPTIONS)
+                raise ValueError(f'options "{one_line(name, 80)}": accepted are {", ".join(OPTIONS)}{near}')
+            if not _VALUE.fullmatch(str(chosen)):
+                raise ValueError(
+                    f'options.{name} "{one_line(chosen, 80)}": accepted are true, numbers, and text of letters, '
+                    "digits and _./:,;=@+*&|()[]<>!- and spaces"
+                )
+        return self
+
+
+Launcher = Annotated[LocalLauncher | SlurmLauncher, Field(discriminator="kind")]
+
+
+@lru_cache(maxsize=256)
+def launcher_from(text: str | None) -> LocalLauncher | SlurmLauncher:
+    """The launcher of a stored experiment, from its JSON; this machine where there is none (NULL).
+
+    Raises pydantic.ValidationError on anything else.
+    """
+    if text is None:
+        return LocalLauncher()
+    found: LocalLauncher | SlurmLauncher = TypeAdapter(Launcher).validate_json(text)
+    return found

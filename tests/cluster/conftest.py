@@ -1,0 +1,32 @@
+"""A Slurm cluster for the tests that need one, and a job of `lth headless` on it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.slurm_cluster import SlurmCluster, missing
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Minutes long: only where they are asked for by their marker."""
+    if "slurm" not in (config.getoption("-m") or ""):
+        for item in items:
+            if item.get_closest_marker("slurm"):
+                item.add_marker(pytest.mark.skip(reason="a Slurm of its own, minutes: python -m pytest -m slurm"))
+
+
+@pytest.fixture
+def cluster(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlurmCluster]:
+    """Three nodes, fresh for each test, found by Slurm's commands in this process."""
+    if missing():
+        pytest.skip(f"no {', '.join(missing())} here: Debian packages slurmctld, slurmd, slurm-client, munge")
+    pytest.importorskip("submitit")
+    folder: Path = tmp_path_factory.mktemp("slurm")
+    made = SlurmCluster(folder)
+    for name in ("SLURM_CONF", "PATH"):
+        monkeypatch.setenv(name, made.environment[name])
+    try:
+        yield made
+    finally:
+        made.close()
