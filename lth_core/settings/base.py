@@ -1,5 +1,6 @@
 """Base of every table of an experiment file, and the kinds of numbers that its fields take. Knows no task."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
@@ -42,9 +43,9 @@ class TaskSection(Section):
         return fields
 
     @property
+    @abstractmethod
     def subject(self) -> str:
         """What the task is about in a word or two, as tables show it: an environment, a game, a corpus."""
-        raise NotImplementedError
 
 
 class NetworkSection(Section):
@@ -61,9 +62,9 @@ class NetworkSection(Section):
     stack_is_measured: ClassVar[bool] = False
 
     @property
+    @abstractmethod
     def summary(self) -> str:
         """The network in a few words."""
-        raise NotImplementedError
 
 
 class TrainingSection(Section):
