@@ -4,7 +4,6 @@ Observations are bytes, (T, B, channels, height, width), and are scaled to [0, 1
 as in the multi-layer perceptron. Gradients come from autograd, by acting again on what is learnt from.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lth_core.models.initialisation import fresh, head_shapes
 from lth_core.settings.networks import Convolutional
 from lth_core.tickets.mask import Weights
 
@@ -72,10 +72,7 @@ class ConvolutionalActorCritic:
             shapes[f"trunk.{i}.weight"] = torch.Size((units, inputs))
             shapes[f"trunk.{i}.bias"] = torch.Size((units,))
             inputs = units
-        shapes["policy_head.weight"] = torch.Size((self.actions, inputs))
-        shapes["value_head.weight"] = torch.Size((1, inputs))
-        shapes["policy_head.bias"] = torch.Size((self.actions,))
-        shapes["value_head.bias"] = torch.Size((1,))
+        shapes |= head_shapes(self.actions, inputs)
         return shapes
 
     def groups(self) -> dict[str, frozenset[str]]:
@@ -92,20 +89,8 @@ class ConvolutionalActorCritic:
         return groups
 
     def initialise(self, seed: int) -> Weights:
-        """Fresh float32 parameters; `uniform` and `orthogonal` as in ActorCritic, over the inputs of one filter."""
-        generator = torch.Generator().manual_seed(seed)
-        shapes = self.shapes()
-        weights = {name: torch.empty(shape) for name, shape in shapes.items()}
-        for name, w in weights.items():
-            if self.settings.initialisation == "uniform":
-                fan_in = shapes[name.removesuffix("bias") + "weight" if w.dim() == 1 else name][1:].numel()
-                w.uniform_(-1 / math.sqrt(fan_in), 1 / math.sqrt(fan_in), generator=generator)
-            elif w.dim() == 1:
-                w.zero_()
-            else:
-                gain = {"policy_head": 0.01, "value_head": 1.0}.get(name.split(".")[0], math.sqrt(2))
-                torch.nn.init.orthogonal_(w, gain, generator=generator)
-        return weights
+        """Fresh float32 parameters of one network, as the settings say."""
+        return fresh(self.shapes(), self.settings.initialisation, seed)
 
     def layers(self, flat: Tensor) -> Layers:
         """The parameters (T, P), as they are whenever they are used."""

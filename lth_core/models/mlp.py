@@ -8,13 +8,13 @@ For continuous actions the policy head gives means; the logarithms of the standa
 their own, the same in every state, last in the vector and in no product.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from lth_core.models.initialisation import fresh, head_shapes
 from lth_core.settings.networks import MLP
 from lth_core.tickets.mask import Weights
 from lth_core.tickets.scope import LOG_STD
@@ -45,10 +45,7 @@ class ActorCritic:
             shapes[f"trunk.{i}.weight"] = torch.Size((hidden, width))
             shapes[f"trunk.{i}.bias"] = torch.Size((hidden,))
             width = hidden
-        shapes["policy_head.weight"] = torch.Size((self.actions, width))
-        shapes["value_head.weight"] = torch.Size((1, width))
-        shapes["policy_head.bias"] = torch.Size((self.actions,))
-        shapes["value_head.bias"] = torch.Size((1,))
+        shapes |= head_shapes(self.actions, width)
         if self.continuous:
             shapes[LOG_STD] = torch.Size((self.actions,))
         return shapes
@@ -68,26 +65,8 @@ class ActorCritic:
         return groups
 
     def initialise(self, seed: int) -> Weights:
-        """Fresh float32 parameters of one network.
-
-        `uniform` is torch.nn.Linear's own, U(-1/sqrt(in), 1/sqrt(in)) for weights and biases; `orthogonal`
-        has gain sqrt(2) in the trunk, 0.01 for the policy, 1 for the value, and zero biases. Standard
-        deviations start at 1.
-        """
-        generator = torch.Generator().manual_seed(seed)
-        weights = {name: torch.empty(shape) for name, shape in self.shapes().items()}
-        for name, w in weights.items():
-            if name == LOG_STD:
-                w.zero_()
-            elif self.settings.initialisation == "uniform":
-                bound = 1 / math.sqrt(self.shapes()[name.removesuffix("bias") + "weight" if w.dim() == 1 else name][1])
-                w.uniform_(-bound, bound, generator=generator)
-            elif w.dim() == 1:
-                w.zero_()
-            else:
-                gain = {"policy_head": 0.01, "value_head": 1.0}.get(name.split(".")[0], math.sqrt(2))
-                torch.nn.init.orthogonal_(w, gain, generator=generator)
-        return weights
+        """Fresh float32 parameters of one network, as the settings say."""
+        return fresh(self.shapes(), self.settings.initialisation, seed)
 
     def layers(self, flat: Tensor) -> list[Layer]:
         """The layers of flat stacked parameters (T, P), joint heads last, as copies that multiply fast."""

@@ -1,0 +1,42 @@
+"""How networks of actors and critics start, and their two heads. Knows no architecture."""
+
+import math
+from collections.abc import Mapping
+
+import torch
+
+from lth_core.tickets.mask import Weights
+from lth_core.tickets.scope import LOG_STD
+
+
+def head_shapes(actions: int, inputs: int) -> dict[str, torch.Size]:
+    """Parameters of the policy and the value head, weights first: both heads lie side by side in memory."""
+    return {
+        "policy_head.weight": torch.Size((actions, inputs)),
+        "value_head.weight": torch.Size((1, inputs)),
+        "policy_head.bias": torch.Size((actions,)),
+        "value_head.bias": torch.Size((1,)),
+    }
+
+
+def fresh(shapes: Mapping[str, torch.Size], how: str, seed: int) -> Weights:
+    """Fresh float32 parameters of one network.
+
+    `uniform` is torch's own for layers, U(-1/sqrt(in), 1/sqrt(in)) for weights and biases, `in` the inputs of one unit
+    or filter; `orthogonal` has gain sqrt(2) in the trunk, 0.01 for the policy, 1 for the value, and zero biases.
+    Standard deviations start at 1.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    weights = {name: torch.empty(shape) for name, shape in shapes.items()}
+    for name, w in weights.items():
+        if name == LOG_STD:
+            w.zero_()
+        elif how == "uniform":
+            inputs = shapes[name.removesuffix("bias") + "weight" if w.dim() == 1 else name][1:].numel()
+            w.uniform_(-1 / math.sqrt(inputs), 1 / math.sqrt(inputs), generator=generator)
+        elif w.dim() == 1:
+            w.zero_()
+        else:
+            gain = {"policy_head": 0.01, "value_head": 1.0}.get(name.split(".")[0], math.sqrt(2))
+            torch.nn.init.orthogonal_(w, gain, generator=generator)
+    return weights
