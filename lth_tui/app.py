@@ -269,6 +269,8 @@ class Workbench(App[int]):
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, self._end_by_signal, signal.SIGHUP)
         loop.add_signal_handler(signal.SIGTERM, self._end_by_signal, signal.SIGTERM)
+        # Without a controlling terminal no signal says that it is gone, and reading from it would spin for ever.
+        self.set_interval(1.0, lambda: self._end_by_signal(signal.SIGHUP) if _hung_up(0) else None)
 
     def _end_by_signal(self, number: int) -> None:
         """Exit in order; a terminal that is gone or stalled must not hold the exit up."""
@@ -277,6 +279,12 @@ class Workbench(App[int]):
             for stream in (0, 1, 2):
                 os.dup2(nothing, stream)
         self.exit(128 + number)
+
+
+def _hung_up(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return any(events & select.POLLHUP for _, events in poll.poll(0))
 
 
 def _writable(descriptor: int) -> bool:

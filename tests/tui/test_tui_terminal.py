@@ -11,13 +11,23 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import psutil
 import pyte
 import pytest
 from test_tui_hostile import poison
 from workspace_fixture import Writer
+
+OPENED: list["subprocess.Popen[bytes]"] = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """A test that fails in the middle leaves no process."""
+    yield
+    while OPENED:
+        OPENED.pop().kill()
 
 
 class Terminal:
@@ -37,6 +47,7 @@ class Terminal:
             env={**kept, "TERM": "xterm-256color", **environment},
         )  # fmt: skip
         os.close(slave)
+        OPENED.append(self.process)
 
     def pump(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -89,6 +100,13 @@ def test_signals_end_it_in_order(writer: Writer, number: signal.Signals) -> None
         terminal.process.send_signal(number)
         assert terminal.end() == 128 + number
         assert b"\x1b[?1049l" in terminal.bytes
+
+
+def test_a_terminal_that_is_gone_without_a_word_ends_it(writer: Writer) -> None:
+    terminal = Terminal(str(writer.workspace.folder))
+    terminal.until(lambda text: "quit" in text, 30)
+    os.close(terminal.master)
+    assert terminal.process.wait(10) == 128 + signal.SIGHUP
 
 
 @pytest.mark.parametrize(
