@@ -12,8 +12,6 @@ from lth_core.errors import InputError
 from lth_core.experiment import Experiment
 from lth_core.experiment_file import load_experiment, resolve
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("[lpq]*/*.toml"))
-
 
 def write(folder: Path, text: str, name: str = "tiny.toml") -> Path:
     path = folder / name
@@ -28,11 +26,6 @@ def sentence(folder: Path, text: str, *overrides: str, name: str = "tiny.toml") 
     assert "\n" not in said
     assert not any(unicodedata.category(c) in {"Cc", "Cf"} for c in said)
     return said
-
-
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: f"{p.parent.name}/{p.stem}")
-def test_the_shipped_experiments_are_accepted(path: Path) -> None:
-    assert load_experiment(path).name == path.stem
 
 
 def test_a_count_of_seeds_a_default_name_and_overrides(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -195,12 +196,13 @@ def test_a_folder_that_datasets_can_read_is_a_source_like_any_on_the_hub(
 
 
 def test_a_data_set_that_cannot_be_had_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    import datasets
-
     def load_dataset(*_: Any, **__: Any) -> None:
         raise ConnectionError("no network")
 
-    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    datasets = ModuleType("datasets")
+    datasets.load_dataset = load_dataset  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "datasets", datasets)
+    monkeypatch.setattr("lth_core.tasks.text.hub.check", lambda _: None)
     with pytest.raises(InputError, match=r'"multi30k": the split train .* cannot be had.*no network'):
         next(iter(pairs.read(TranslationTask(source="multi30k"), "train")))
 
