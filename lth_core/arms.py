@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from lth_core.settings.pruning import Criterion
+
 MaskSource = Literal["iterative", "one_shot", "ticket", "random", "random_global", "shuffled"]
 WeightSource = Literal["rewind", "init", "fresh", "shuffled", "final", "signed", "constant"]
 ScheduleSource = Literal["experiment", "start", "rewind", "end"]
@@ -17,7 +19,7 @@ class Arm(BaseModel):
 
     mask
         `iterative`      the arm's own previous round, trained, loses its smallest magnitudes
-        `one_shot`       the trained dense network pruned once to this round's density
+        `one_shot`       the dense network pruned once to this round's density; trained, unless `at` says otherwise
         `ticket`         the mask of the arm `of`
         `random`         a random mask with the per-layer counts of the arm `of`
         `random_global`  a random mask over the pooled parameters with the total count of `of`
@@ -35,6 +37,11 @@ class Arm(BaseModel):
         `rewind`      step counter at the rewind point, remaining length
         `end`         schedule held at its final value, full length
         `experiment`  whatever `[rewinding] schedule` says
+    criterion
+        by what entries are ranked where the mask is `iterative` or `one_shot`; `experiment`: as `[pruning]` says
+    at
+        which weights of the dense run a `one_shot` mask ranks: `init`, `rewind`, or `experiment`: as
+        `rewinding.prune_from` says
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -43,6 +50,13 @@ class Arm(BaseModel):
     weights: WeightSource
     schedule: ScheduleSource = "experiment"
     of: str = "winning"
+    criterion: Literal["experiment"] | Criterion = "experiment"
+    at: Literal["experiment", "init", "rewind"] = "experiment"
+
+    @property
+    def prunes(self) -> bool:
+        """Whether the mask comes from ranking weights."""
+        return self.mask in ("iterative", "one_shot")
 
     @property
     def borrows_mask(self) -> bool:
@@ -64,4 +78,8 @@ BUILT_IN: dict[str, Arm] = {
     "signed_constant": Arm(mask="ticket", weights="constant"),
     "finetune": Arm(mask="iterative", weights="final", schedule="end"),
     "lr_rewind": Arm(mask="iterative", weights="final", schedule="rewind"),
+    "magnitude_init": Arm(mask="one_shot", weights="init", schedule="start", criterion="magnitude", at="init"),
+    "snip": Arm(mask="one_shot", weights="init", schedule="start", criterion="snip", at="init"),
+    "grasp": Arm(mask="one_shot", weights="init", schedule="start", criterion="grasp", at="init"),
+    "synflow": Arm(mask="one_shot", weights="init", schedule="start", criterion="synflow", at="init"),
 }

@@ -11,7 +11,7 @@ from lth_core.arms import BUILT_IN, DENSE, Arm
 from lth_core.settings.base import Section, TaskSection
 from lth_core.settings.launcher import Launcher, LocalLauncher
 from lth_core.settings.networks import MLP, Model
-from lth_core.settings.pruning import Pruning, Rewinding
+from lth_core.settings.pruning import Criterion, Pruning, Rewinding
 from lth_core.settings.reinforcement import A2C, PPO
 from lth_core.settings.supervised import Supervised
 from lth_core.settings.tasks import AtariTask, ControlTask, Task
@@ -104,6 +104,20 @@ class Experiment(Section):
         """Where the arm's schedule starts, `experiment` resolved."""
         schedule = self.arm_named(arm).schedule
         return self.rewinding.schedule if schedule == "experiment" else schedule
+
+    def criterion_of(self, arm: str) -> Criterion:
+        """By what an arm that prunes ranks its entries, `experiment` resolved."""
+        own = self.arm_named(arm).criterion
+        return self.pruning.criterion if own == "experiment" else own
+
+    def described(self, arm: str) -> str:
+        """What an arm is, in a few words."""
+        definition = self.arm_named(arm)
+        mask = definition.mask + (f" of {definition.of}" if definition.borrows_mask else "")
+        if definition.prunes:
+            at = {"experiment": "", "init": " at initialisation", "rewind": " at the rewind point"}[definition.at]
+            mask += f" by {self.criterion_of(arm)}{at}"
+        return f"mask {mask}, weights {definition.weights}, schedule {self.schedule_of(arm)}"
 
     @property
     def reference(self) -> str:
@@ -208,22 +222,26 @@ class Experiment(Section):
                 raise ValueError(f'arm "{name}": weights "final" need a mask from the arm\'s own pruning')
             if arm.weights in ("fresh", "signed", "constant") and self.schedule_of(name) == "end":
                 raise ValueError(f'arm "{name}": {arm.weights} weights cannot start at the schedule\'s end')
+            if arm.criterion != "experiment" and not arm.prunes:
+                raise ValueError(f'arm "{name}": criterion is accepted with mask "iterative" or "one_shot"')
+            if arm.at != "experiment" and arm.mask != "one_shot":
+                raise ValueError(f'arm "{name}": at is accepted with mask "one_shot"')
+            if arm.prunes and self.criterion_of(name) == "synflow" and not self.model.own:
+                raise ValueError(
+                    f'arm "{name}": criterion "synflow" needs a network of this program, model.kind '
+                    f'"{self.model.kind}" is one of transformers: accepted are the other criteria'
+                )
         self._check_distinct()
 
     def _check_distinct(self) -> None:
         seen: dict[tuple[Any, ...], str] = {}
         for name in self.arms:
             arm = self.arm_named(name)
-            weights = arm.weights
-            if weights == "rewind" and self.rewinding.weights == 0:
-                weights = "init"
-            of = arm.of if arm.borrows_mask else None
-            # Magnitudes at initialisation do not change from round to round: pruned at once or bit by bit is the same.
-            untrained = self.pruning.criterion == "magnitude_init" and arm.mask == "one_shot"
-            mask = "iterative" if untrained else arm.mask
             first, last = self.span(name)
             span = (0, last - first) if self.training.rate_is_constant else (first, last)
-            same = seen.setdefault((mask, weights, span, of), name)
+            of = arm.of if arm.borrows_mask else None
+            weights = "init" if arm.weights == "rewind" and self.rewinding.weights == 0 else arm.weights
+            same = seen.setdefault((*self._ranked(name), weights, span, of), name)
             # Two arms that draw their own random numbers are replicates, not copies.
             if (
                 same != name
@@ -234,3 +252,14 @@ class Experiment(Section):
                     f'arms: "{name}" and "{same}" are the same arm with this [rewinding] '
                     f"(weights = {self.rewinding.weights}), learning-rate schedule and pruning.criterion"
                 )
+
+    def _ranked(self, name: str) -> tuple[str, ...]:
+        """Where an arm's mask comes from, the same for two arms that get the same mask by other words."""
+        arm = self.arm_named(name)
+        if not arm.prunes:
+            return (arm.mask,)
+        # Magnitudes at initialisation do not change from round to round: pruned at once or bit by bit is the same.
+        if self.criterion_of(name) == "magnitude_init":
+            return ("one_shot", "magnitude", "init")
+        at = "init" if arm.at == "rewind" and self.rewinding.weights == 0 else arm.at
+        return (arm.mask, self.criterion_of(name), at)

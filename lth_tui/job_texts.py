@@ -110,11 +110,8 @@ def experiment_rows(detail: JobDetail) -> list[Row]:
         [("trials    ", DIM), (plural(detail.job.trials, "trial"), PLAIN)],
     ]
     for arm in experiment.arms:
-        definition = experiment.arm_named(arm)
-        of = f" of {definition.of}" if definition.borrows_mask else ""
-        schedule = experiment.schedule_of(arm)
-        words = f"mask {definition.mask}{of}, weights {definition.weights}, schedule {schedule}"
-        rows.append([("arm       ", DIM), (f"{one_line(arm, 40)}: ", BOLD), (one_line(words), PLAIN)])
+        words = one_line(experiment.described(arm))
+        rows.append([("arm       ", DIM), (f"{one_line(arm, 40)}: ", BOLD), (words, PLAIN)])
     fields = experiment.model_dump(mode="json", exclude={"arm"})
     for table, value in fields.items():
         if isinstance(value, dict):

@@ -6,12 +6,14 @@ import torch
 
 from lth_core.arms import DENSE
 from lth_core.experiment import Experiment
+from lth_core.models.flow import slopes
 from lth_core.models.mlp import ActorCritic
 from lth_core.plan import TrialKey
 from lth_core.randomness import stream_seed
 from lth_core.tickets import mask as masks
 from lth_core.tickets.derive import Family, Trained, derive_mask
 from lth_core.tickets.mask import Mask, Weights
+from lth_core.tickets.saliency import Slope
 from lth_core.training.actor_critic import ActorCriticStack
 from lth_core.training.build import make_model, make_stack
 from lth_core.training.run import RunningTrial, StackRun
@@ -53,8 +55,16 @@ def random_mask(model: ActorCritic, seed: int, density: float = 0.5) -> Mask:
     return {name: torch.rand(shape, generator=generator) < density for name, shape in model.shapes().items()}
 
 
+def invented(slope: Slope, weights: Weights, mask: Mask) -> Weights:
+    """Slopes that differ by kind, as a function of the weights."""
+    return {name: torch.sin(w * (30.0 if slope == "gradient" else 70.0)) for name, w in weights.items()}
+
+
 def family(settings: Experiment, seed: int = 0, salt: int = 0) -> Family:
-    """A seed's family with invented training results for the dense run and for all rounds of iterative arms."""
+    """A seed's family with invented training results for the dense run and for all rounds of iterative arms.
+
+    The slopes of its loss are invented too.
+    """
     model = ActorCritic(settings.model, 4, 2)
     init = model.initialise(stream_seed(seed, "initialisation"))
     final = random_weights(model, 100 * seed + salt)
@@ -63,7 +73,9 @@ def family(settings: Experiment, seed: int = 0, salt: int = 0) -> Family:
         rewind = {name: w.clone() for name, w in init.items()}
     everything = masks.full(model.shapes())
     trained = {(DENSE, 0): Trained(everything, final, final, init, rewind)}
-    made = Family(settings, seed, model.groups(), trained, model.initialise)
+    made = Family(
+        settings, seed, model.groups(), trained, model.initialise, invented, lambda w: slopes(model.flow, w)
+    )  # fmt: skip
     # A kept group is in no mask.
     trained[(DENSE, 0)] = Trained(made.everything(), final, final, init, rewind)
     for round in range(1, settings.pruning.rounds):

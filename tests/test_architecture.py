@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "errors": set(),
     "randomness": set(),
     "settings": BASE,
-    "arms": set(),
+    "arms": BASE,
     "experiment": BASE | {"arms"},
     "experiment_file": BASE | {"arms", "experiment", "tasks"},  # to see whether the environment can be had
     "plan": BASE | {"arms", "experiment"},

@@ -37,12 +37,16 @@ def test_the_built_in_arms_are_what_the_documentation_says() -> None:
         "signed_constant": ("ticket", "constant", "experiment", "winning"),
         "finetune": ("iterative", "final", "end", "winning"),
         "lr_rewind": ("iterative", "final", "rewind", "winning"),
+        **dict.fromkeys(("magnitude_init", "snip", "grasp", "synflow"), ("one_shot", "init", "start", "winning")),
     }
+    at_initialisation = {name: a.criterion for name, a in BUILT_IN.items() if a.at == "init"}
+    assert at_initialisation == {"magnitude_init": "magnitude", "snip": "snip", "grasp": "grasp", "synflow": "synflow"}
+    assert all(a.criterion == "experiment" for a in BUILT_IN.values() if a.at == "experiment")
 
 
 def test_every_arm_round_and_seed_is_planned_once_and_one_dense_run_is_shared() -> None:
     keys = [trial.key for trial in plan(ALL)]
-    assert len(keys) == len(set(keys)) == 2 + 13 * 4 * 2
+    assert len(keys) == len(set(keys)) == 2 + len(BUILT_IN) * 4 * 2
     assert [k for k in keys if k.arm == DENSE] == [TrialKey(0, DENSE, 0), TrialKey(0, DENSE, 1)]
     assert {(k.arm, k.round, k.seed) for k in keys if k.round} == set(itertools.product(BUILT_IN, range(1, 5), (0, 1)))
 
@@ -64,7 +68,7 @@ def test_a_ticket_and_its_comparison_derive_from_what_the_trial_waits_for_and_no
         if key.seed or not key.round:
             continue
         known = {(p.arm, p.round): whole.trained[(p.arm, p.round)] for p in trial.waits_for}
-        bare = Family(ALL, 0, whole.groups, known, whole.initialise)
+        bare = Family(ALL, 0, whole.groups, known, whole.initialise, whole.slopes, whole.flow)
         derive(bare, key)
         other = ALL.compared_with(key.arm)
         if other is not None:
@@ -111,7 +115,7 @@ def test_a_stream_starts_anew_each_time_and_disturbs_no_other() -> None:
 
 @pytest.mark.parametrize("arm", BUILT_IN)
 def test_spans_of_the_training_counter(arm: str) -> None:
-    expected = {"winning_init": (0, 512), "one_shot_init": (0, 512), "finetune": (512, 1024), "lr_rewind": (100, 512)}
+    expected = {"finetune": (512, 1024), "lr_rewind": (100, 512)}
     assert ALL.span(arm) == expected.get(arm, (0, 512))
     rewound = experiment(
         rewinding={"weights": 100, "schedule": "rewind"},

@@ -8,6 +8,7 @@ import torch
 from lth_core.arms import DENSE
 from lth_core.engine.batch import BatchSpec, ParentSpec, TrialSpec
 from lth_core.experiment import Experiment
+from lth_core.models.flow import slopes
 from lth_core.models.module import ModuleNetwork
 from lth_core.plan import TrialKey
 from lth_core.randomness import stream_seed
@@ -19,6 +20,7 @@ from lth_core.tickets.mask import Mask, Weights
 from lth_core.tickets.network import Network
 from lth_core.tickets.scope import prunable
 from lth_core.training.run import RunningTrial
+from lth_core.training.slopes import LossSlopes
 from lth_core.training.stack import Start
 
 
@@ -43,8 +45,8 @@ class DamagedParent(Exception):
 class Assembler:
     """Derives the tickets of one batch; parents are read once, with their checksums compared."""
 
-    def __init__(self, workspace: Workspace, spec: BatchSpec, model: Network) -> None:
-        self._spec, self._model = spec, model
+    def __init__(self, workspace: Workspace, spec: BatchSpec, model: Network, device: str = "cpu") -> None:
+        self._spec, self._model, self._device = spec, model, device
         self._experiment = spec.experiment
         self._workspace = workspace
         self._families: dict[int, Family] = {}
@@ -56,7 +58,11 @@ class Assembler:
         if seed not in self._families:
             own = [parent for parent in self._spec.parents if parent.key.seed == seed]
             trained = {(parent.key.arm, parent.key.round): self._read(parent) for parent in own}
-            self._families[seed] = Family(self._experiment, seed, self._model.groups(), trained, self._model.initialise)
+            self._families[seed] = Family(
+                self._experiment, seed, self._model.groups(), trained, self._model.initialise,
+                LossSlopes(self._experiment, self._model, seed, self._device),
+                lambda weights: slopes(self._model.flow, weights),
+            )  # fmt: skip
         return self._families[seed]
 
     def _read(self, parent: ParentSpec) -> Trained:

@@ -46,7 +46,7 @@ class Attempt:
 
     def run(self) -> int:
         """Train the batch; returns DONE or CHECKPOINTED. Raises Superseded, or whatever went wrong."""
-        assembler = Assembler(self._workspace, self._spec, self._model)
+        assembler = Assembler(self._workspace, self._spec, self._model, self._device)
         prepared = [p for trial in self._spec.trials if (p := self._prepare(assembler, trial)) is not None]
         if not prepared:
             return DONE

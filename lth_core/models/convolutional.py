@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lth_core.models.flow import heads_flow, through
 from lth_core.models.initialisation import fresh, head_shapes
 from lth_core.settings.networks import Convolutional
 from lth_core.tickets.mask import Weights
@@ -92,6 +93,16 @@ class ConvolutionalActorCritic:
         """Fresh float32 parameters of one network, as the settings say."""
         return fresh(self.shapes(), self.settings.initialisation, seed)
 
+    def flow(self, weights: Weights) -> Tensor:
+        """See Network; maxima of two by two pixels stay."""
+        filters, hidden = ARCHITECTURES[self.settings.architecture]
+        x = torch.ones(1, *self.image, dtype=weights["convolution.0.weight"].dtype)
+        for i, one in enumerate(filters):
+            kernel, bias = weights[f"convolution.{i}.weight"], weights[f"convolution.{i}.bias"]
+            x = functional.conv2d(x, kernel, bias, one.stride, one.padding)
+            x = functional.max_pool2d(x, 2) if one.pooled else x
+        return heads_flow(weights, through(weights, "trunk", len(hidden), x.flatten()))
+
     def layers(self, flat: Tensor) -> Layers:
         """The parameters (T, P), as they are whenever they are used."""
         return Layers(flat)
@@ -128,7 +139,7 @@ class ConvolutionalActorCritic:
         filters, hidden = ARCHITECTURES[self.settings.architecture]
         parts = flat.split([shape.numel() for shape in self._joint()])
         shaped = [part.view(shape) for part, shape in zip(parts, self._joint(), strict=True)]
-        x = observations.float().mul_(1 / 255)
+        x = observations.to(flat.dtype, copy=True).mul_(1 / 255)
         for i, one in enumerate(filters):
             x = functional.conv2d(x, shaped[2 * i], shaped[2 * i + 1], one.stride, one.padding).relu_()
             if one.pooled:
@@ -144,7 +155,7 @@ class ConvolutionalActorCritic:
         tickets, batch = observations.shape[:2]
         filters, hidden = ARCHITECTURES[self.settings.architecture]
         parts = flat.split([shape.numel() for shape in self._joint()], dim=1)
-        x = observations.transpose(0, 1).flatten(1, 2).float().mul_(1 / 255)
+        x = observations.transpose(0, 1).flatten(1, 2).to(flat.dtype, copy=True).mul_(1 / 255)
         for i, one in enumerate(filters):
             weight = parts[2 * i].reshape(tickets * one.count, *self._joint()[2 * i][1:])
             bias = parts[2 * i + 1].reshape(-1)

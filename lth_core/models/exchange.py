@@ -1,5 +1,8 @@
 """Weights of our Transformer under the names that transformers gives them, so that others can load a ticket."""
 
+import torch
+from torch import Tensor
+
 from lth_core.tickets.mask import Weights
 
 _PARTS = {
@@ -12,6 +15,11 @@ _BLOCKS = {
     "attention.query_key_value": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
     "source_attention.key_value": ("encoder_attn.k_proj", "encoder_attn.v_proj"),
 }
+_OURS = {theirs: ours for ours, theirs in _PARTS.items()}
+_JOINT = {theirs: (ours, place) for ours, blocks in _BLOCKS.items() for place, theirs in enumerate(blocks)}
+_EMBEDDING = tuple(
+    f"{name}.weight" for name in ("model.shared", "model.encoder.embed_tokens", "model.decoder.embed_tokens", "lm_head")
+)
 
 
 def to_marian(weights: Weights) -> Weights:
@@ -19,8 +27,7 @@ def to_marian(weights: Weights) -> Weights:
     found: Weights = {}
     for name, weight in weights.items():
         if name == "embedding":
-            for other in ("model.shared", "model.encoder.embed_tokens", "model.decoder.embed_tokens", "lm_head"):
-                found[f"{other}.weight"] = weight
+            found |= dict.fromkeys(_EMBEDDING, weight)
             continue
         side, layer, rest = name.split(".", 2)
         part, kind = rest.rsplit(".", 1)
@@ -31,4 +38,25 @@ def to_marian(weights: Weights) -> Weights:
         else:
             for block, own in zip(blocks, weight.chunk(len(blocks)), strict=True):
                 found[f"{prefix}.{block}.{kind}"] = own.contiguous()
+    return found
+
+
+def from_marian(weights: Weights) -> Weights:
+    """The inverse of `to_marian`; of tied weights any name will do. Raises KeyError for what ours does not have."""
+    found: Weights = {}
+    blocks: dict[tuple[str, str], list[tuple[int, Tensor]]] = {}
+    for name, weight in weights.items():
+        if name in _EMBEDDING:
+            found["embedding"] = weight
+            continue
+        _, side, _, layer, rest = name.split(".", 4)
+        part, kind = rest.rsplit(".", 1)
+        prefix = f"{side}.{layer}"
+        joint = _JOINT.get(part)
+        if joint is None:
+            found[f"{prefix}.{_OURS[part]}.{kind}"] = weight
+        else:
+            blocks.setdefault((f"{prefix}.{joint[0]}", kind), []).append((joint[1], weight))
+    for (name, kind), own in blocks.items():
+        found[f"{name}.{kind}"] = torch.cat([part for _, part in sorted(own, key=lambda one: one[0])])
     return found

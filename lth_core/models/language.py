@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lth_core.models.flow import joined, linear, norm
 from lth_core.models.module import ModuleNetwork
 from lth_core.settings.language_networks import LSTM, Transformer
+from lth_core.tickets.mask import Weights
 
 Carry = tuple[Tensor, ...]
 
@@ -125,7 +127,17 @@ def recurrent(settings: LSTM, vocabulary: int) -> ModuleNetwork:
         part = name.partition(".")[0]
         return {"embedding", "output"} if settings.tied and name == "embedding.weight" else {part}
 
-    return ModuleNetwork(lambda: Recurrent(settings, vocabulary), groups)
+    def flow(weights: Weights) -> Tensor:
+        """All words at once; what a layer remembers is ones, too: one step of it."""
+        x = weights["embedding.weight"].sum(0)
+        for i in range(settings.layers):
+            w = {name: weights[f"recurrent.{i}.{name}_l0"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
+            gates = w["weight_ih"] @ x + w["bias_ih"] + w["weight_hh"].sum(1) + w["bias_hh"]
+            x = gates.unflatten(0, (4, -1)).sum(0)
+        output = weights["embedding.weight" if settings.tied else "output.weight"]
+        return (output @ x + weights["output.bias"]).sum()
+
+    return ModuleNetwork(lambda: Recurrent(settings, vocabulary), groups, flow=flow)
 
 
 def decoder(settings: Transformer, vocabulary: int) -> ModuleNetwork:
@@ -138,4 +150,14 @@ def decoder(settings: Transformer, vocabulary: int) -> ModuleNetwork:
             return {"norm"}
         return {group for group in ("output", "attention", "feed_forward") if group in name.split(".")[-2]}
 
-    return ModuleNetwork(lambda: Decoder(settings, vocabulary), groups)
+    def flow(weights: Weights) -> Tensor:
+        x = weights["embedding.weight"].sum(0)
+        for block in (f"blocks.{i}" for i in range(settings.layers)):
+            seen = joined(weights, f"{block}.attention_in", 3, norm(weights, f"{block}.attention_norm", x))
+            x = x + linear(weights, f"{block}.attention_out", seen)
+            inner = linear(weights, f"{block}.feed_forward_in", norm(weights, f"{block}.feed_forward_norm", x))
+            x = x + linear(weights, f"{block}.feed_forward_out", inner)
+        output = weights["embedding.weight" if settings.tied else "output.weight"]
+        return (output @ norm(weights, "norm", x)).sum()
+
+    return ModuleNetwork(lambda: Decoder(settings, vocabulary), groups, flow=flow)

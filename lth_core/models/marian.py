@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from lth_core.errors import InputError
-from lth_core.models.module import ModuleNetwork
+from lth_core.models import transformer
+from lth_core.models.exchange import from_marian
+from lth_core.models.module import Flow, ModuleNetwork
 from lth_core.models.translator import Special
 from lth_core.settings.language_networks import PretrainedSeq2Seq, Seq2Seq
 from lth_core.text import one_line
@@ -101,6 +103,16 @@ def marian(sizes: Seq2Seq, vocabulary: int, longest: int, special: Special) -> C
         eos_token_id=special.end, forced_eos_token_id=special.end, init_std=sizes.width**-0.5,
     )  # fmt: skip
     return lambda: TransformersTranslator(MarianMTModel(config))
+
+
+def flow(sizes: Seq2Seq) -> Flow:
+    """See Network: that of our own network, which computes the same."""
+
+    def found(weights: Weights) -> Tensor:
+        own = from_marian({name.removeprefix("model."): w for name, w in weights.items()})
+        return transformer.flow(sizes, own)
+
+    return found
 
 
 def pretrained(settings: PretrainedSeq2Seq, vocabulary: int) -> ModuleNetwork:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lth_core.models.flow import heads_flow, through
 from lth_core.models.initialisation import fresh, head_shapes
 from lth_core.settings.networks import MLP
 from lth_core.tickets.mask import Weights
@@ -67,6 +68,11 @@ class ActorCritic:
     def initialise(self, seed: int) -> Weights:
         """Fresh float32 parameters of one network, as the settings say."""
         return fresh(self.shapes(), self.settings.initialisation, seed)
+
+    def flow(self, weights: Weights) -> Tensor:
+        """See Network."""
+        x = torch.ones(self.inputs, dtype=weights["trunk.0.weight"].dtype)
+        return heads_flow(weights, through(weights, "trunk", len(self.settings.hidden), x))
 
     def layers(self, flat: Tensor) -> list[Layer]:
         """The layers of flat stacked parameters (T, P), joint heads last, as copies that multiply fast."""

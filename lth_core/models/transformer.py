@@ -11,7 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout, embedding, linear, log_softmax, scaled_dot_product_attention
 
+from lth_core.models import flow as flows
+from lth_core.models.flow import joined, norm
 from lth_core.settings.language_networks import Seq2Seq
+from lth_core.tickets.mask import Weights
 
 
 class Projection(nn.Linear):
@@ -199,6 +202,32 @@ class CachedDecoding:
         if len(rows) < len(self._source[0][0]):
             self._source = [(k.index_select(0, rows), v.index_select(0, rows)) for k, v in self._source]
             self._seen = None if self._seen is None else self._seen.index_select(0, rows)
+
+
+def flow(sizes: Seq2Seq, weights: Weights) -> Tensor:
+    """See Network: all words at once on both sides."""
+    words = weights["embedding"].sum(0) * math.sqrt(sizes.width)
+    memory = words
+    for layer in (f"encoder.{i}" for i in range(sizes.encoder_layers)):
+        told = _told(weights, f"{layer}.attention", memory)
+        memory = _fed(weights, layer, norm(weights, f"{layer}.attention_norm", memory + told))
+    x = words
+    for layer in (f"decoder.{i}" for i in range(sizes.decoder_layers)):
+        x = norm(weights, f"{layer}.attention_norm", x + _told(weights, f"{layer}.attention", x))
+        asked = flows.linear(weights, f"{layer}.source_attention.query", x)
+        found = asked + joined(weights, f"{layer}.source_attention.key_value", 2, memory)
+        told = flows.linear(weights, f"{layer}.source_attention.output", found)
+        x = _fed(weights, layer, norm(weights, f"{layer}.source_attention_norm", x + told))
+    return (weights["embedding"] @ x).sum()
+
+
+def _told(weights: Weights, attention: str, x: Tensor) -> Tensor:
+    return flows.linear(weights, f"{attention}.output", joined(weights, f"{attention}.query_key_value", 3, x))
+
+
+def _fed(weights: Weights, layer: str, x: Tensor) -> Tensor:
+    inner = flows.linear(weights, f"{layer}.feed_forward.up", x)
+    return norm(weights, f"{layer}.feed_forward_norm", x + flows.linear(weights, f"{layer}.feed_forward.down", inner))
 
 
 def grouping(name: str) -> set[str]:

@@ -73,11 +73,7 @@ def _reset(experiment: Experiment) -> str:
 
 
 def _arms(experiment: Experiment) -> str:
-    parts = []
-    for name in experiment.arms:
-        arm = experiment.arm_named(name)
-        of = f" of {arm.of}" if arm.borrows_mask else ""
-        parts.append(f"{name}: mask {arm.mask}{of}, weights {arm.weights}, schedule {experiment.schedule_of(name)}")
+    parts = [f"{name}: {experiment.described(name)}" for name in experiment.arms]
     return "; ".join(parts) + ". Round 0, the dense network, is trained once per seed and shared by all arms."
 
 

@@ -116,7 +116,4 @@ def _fields(experiment: Experiment, section: str) -> str:
 
 
 def _arm(experiment: Experiment, name: str) -> str:
-    if name == DENSE:
-        return "the unpruned network"
-    arm = experiment.arm_named(name)
-    return f"mask {arm.mask}, weights {arm.weights}, schedule {experiment.schedule_of(name)}"
+    return "the unpruned network" if name == DENSE else experiment.described(name)

@@ -53,13 +53,15 @@ class NetworkSection(Section):
 
     groups: names by which parameters are pruned or kept. everything: sets of groups that leave nothing to prune
     when all of them are kept. largest_stack: tickets that are trained together at most; stack_is_measured: only
-    where a measurement says that it pays, one by one elsewhere.
+    where a measurement says that it pays, one by one elsewhere. own: whether the network is made of our own modules,
+    or computes the same as one that is.
     """
 
     groups: ClassVar[tuple[str, ...]]
     everything: ClassVar[tuple[frozenset[str], ...]]
     largest_stack: ClassVar[int]
     stack_is_measured: ClassVar[bool] = False
+    own: ClassVar[bool] = True
 
     @property
     @abstractmethod

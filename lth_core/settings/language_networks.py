@@ -93,6 +93,7 @@ class Causal(NetworkSection):
     groups: ClassVar[tuple[str, ...]] = LANGUAGE_GROUPS
     everything: ClassVar[tuple[frozenset[str], ...]] = (frozenset({"weights", "biases"}),)
     largest_stack: ClassVar[int] = 1
+    own: ClassVar[bool] = False
 
     @property
     def summary(self) -> str:
@@ -153,6 +154,7 @@ class PretrainedSeq2Seq(NetworkSection):
     groups: ClassVar[tuple[str, ...]] = _SEQ2SEQ_GROUPS
     everything: ClassVar[tuple[frozenset[str], ...]] = _SEQ2SEQ_EVERYTHING
     largest_stack: ClassVar[int] = 1
+    own: ClassVar[bool] = False
 
     @property
     def summary(self) -> str:

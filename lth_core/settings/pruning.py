@@ -6,15 +6,21 @@ from pydantic import Field
 
 from lth_core.settings.base import Fraction, Positive, Section
 
-Criterion = Literal["magnitude", "magnitude_init", "magnitude_increase", "movement", "random", "inverse"]
+Criterion = Literal[
+    "magnitude", "magnitude_init", "magnitude_increase", "movement", "random", "inverse", "snip", "grasp", "synflow",
+]  # fmt: skip
 
 
 class Pruning(Section):
-    """What is pruned, how much a round and for how many rounds (paper, section 3.1 and equation 1)."""
+    """What is pruned, how much a round and for how many rounds (paper, section 3.1 and equation 1).
+
+    batches: of training, or rollouts, over which the loss of the criteria snip and grasp is taken.
+    """
 
     fraction: Fraction = 0.2
     rounds: Annotated[int, Field(gt=0, le=200)] = 20
     criterion: Criterion = "magnitude"
+    batches: Annotated[int, Field(gt=0, le=10**6)] = 8
     scope: Literal["global", "layerwise", "erk"] = "global"
     keep: tuple[str, ...] = ()
     fractions: dict[str, Fraction] = Field(default_factory=dict)

@@ -6,7 +6,7 @@ check fails the trial.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -42,7 +42,7 @@ def before_training(
     """
     arm = family.experiment.arm_named(key.arm)
     checks = [_density(family, key, ticket.mask, compared), _nested(family, key, ticket)]
-    if arm.mask in ("iterative", "one_shot"):
+    if arm.prunes:
         checks.append(_criterion(family, key, ticket.mask))
     if arm.weights == "shuffled":
         checks += [_is_shuffled(family, ticket.mask, start), _shuffled_alive(family, ticket.mask, start)]
@@ -122,8 +122,8 @@ def _criterion(family: Family, key: TrialKey, mask: Mask) -> Check:
     round before, or the dense run.
     """
     pruned = _pruned(family, key)
-    plain = family.experiment.pruning.criterion == "magnitude"
-    scores = {n: w.abs() for n, w in pruned.ranked.items()} if plain else ranking(family, key.arm, pruned)
+    plain = family.experiment.criterion_of(key.arm) == "magnitude"
+    scores = {n: w.abs() for n, w in pruned.ranked.items()} if plain else ranking(family, key.arm, key.round, pruned)
     gone = {n: scores[n][pruned.mask[n] & ~m] for n, m in mask.items()}
     kept = {n: scores[n][m] for n, m in mask.items()}
     if family.experiment.pruning.scope == "global":
@@ -139,8 +139,11 @@ def _is_chain(family: Family, key: TrialKey) -> bool:
 
 
 def _pruned(family: Family, key: TrialKey) -> Trained:
-    """The stored run whose weights the arm prunes."""
-    return family.trained[(key.arm, key.round - 1) if _is_chain(family, key) else (DENSE, 0)]
+    """The stored run whose weights the arm prunes, `ranked` being those weights."""
+    if _is_chain(family, key):
+        return family.trained[key.arm, key.round - 1]
+    dense, at = family.trained[DENSE, 0], family.experiment.arm_named(key.arm).at
+    return dense if at == "experiment" else replace(dense, ranked=_stored(dense.init if at == "init" else dense.rewind))
 
 
 def _source(family: Family, key: TrialKey) -> Weights:

@@ -5,7 +5,7 @@ arms that borrow a mask start together with the arm they borrow from.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -13,9 +13,10 @@ from lth_core.arms import DENSE, Arm
 from lth_core.experiment import Experiment
 from lth_core.plan import TrialKey
 from lth_core.randomness import stream, stream_seed
-from lth_core.tickets import criteria
+from lth_core.tickets import criteria, saliency
 from lth_core.tickets import mask as masks
 from lth_core.tickets.mask import Mask, Weights
+from lth_core.tickets.saliency import Slope, Slopes
 from lth_core.tickets.scope import keep_overall, keep_per_layer, permute_survivors, permuted, prunable, prune
 
 
@@ -45,12 +46,23 @@ class Ticket:
     parent: Mask
 
 
+def no_slopes(slope: Slope, weights: Weights, mask: Mask) -> Weights:
+    """Where no loss is at hand."""
+    raise ValueError(f"the {slope.replace('_', ' ')} of the loss is not known here")
+
+
+def no_flow(weights: Weights) -> Weights:
+    """Where a network cannot be read as one of additions alone."""
+    raise ValueError("this network has no flow to prune by")
+
+
 @dataclass(frozen=True)
 class Family:
     """All that tickets of one seed are derived from.
 
     groups: parameter name to its groups, in the model's order. trained: by (arm, round).
-    initialise: fresh weights from an integer seed.
+    initialise: fresh weights from an integer seed. slopes, flow: see `tickets.saliency`.
+    rankings: scores that were expensive to find, by arm and round (0: the same at every round).
     """
 
     experiment: Experiment
@@ -58,6 +70,9 @@ class Family:
     groups: Mapping[str, frozenset[str]]
     trained: Mapping[tuple[str, int], Trained]
     initialise: Callable[[int], Weights]
+    slopes: Slopes = no_slopes
+    flow: Callable[[Weights], Weights] = no_flow
+    rankings: dict[tuple[str, int], Weights] = field(default_factory=dict, compare=False)
 
     @property
     def dense(self) -> Trained:
@@ -85,16 +100,31 @@ def derive_mask(family: Family, name: str, round: int) -> Mask:
     arm, pruning = family.experiment.arm_named(name), family.experiment.pruning
     if arm.borrows_mask:
         return _borrowed(family, name, derive_mask(family, arm.of, round))
-    if arm.mask == "one_shot":
-        return prune(ranking(family, name, family.dense), family.everything(), family.groups, pruning, round)
-    parent = _pruned_trial(family, name, round)
-    return prune(ranking(family, name, parent), parent.mask, family.groups, pruning, round)
+    pruned = pruned_run(family, name, round)
+    return prune(ranking(family, name, round, pruned), pruned.mask, family.groups, pruning, round)
 
 
-def ranking(family: Family, name: str, pruned: Trained) -> Weights:
-    """Scores of all parameters by which arm `name` prunes a trained network; random ones are one draw per chain."""
-    rng = stream(family.seed, "criterion", name)
-    return criteria.scores(family.experiment.pruning.criterion, pruned.ranked, family.dense.init, rng)
+def ranking(family: Family, name: str, round: int, pruned: Trained) -> Weights:
+    """Scores by which arm `name` prunes a network down to `round`; random ones are one draw per chain."""
+    criterion = family.experiment.criterion_of(name)
+    if criterion not in (*saliency.SLOPES, saliency.SYNFLOW):
+        rng = stream(family.seed, "criterion", name)
+        return criteria.scores(criterion, pruned.ranked, family.dense.init, rng)
+    one_for_all = criterion != saliency.SYNFLOW and family.experiment.arm_named(name).mask == "one_shot"
+    key = (name, 0 if one_for_all else round)
+    if key not in family.rankings:
+        # Kept, because what finds them need not give the same bits twice on every device.
+        family.rankings[key] = _salient(family, criterion, round, pruned)
+    return family.rankings[key]
+
+
+def _salient(family: Family, criterion: str, round: int, pruned: Trained) -> Weights:
+    mask, weights = pruned.mask, masks.apply(pruned.mask, pruned.ranked)
+    if criterion == saliency.SYNFLOW:
+        return saliency.synflow(weights, mask, family.groups, family.experiment.pruning, round, family.flow)
+    slopes = family.slopes(saliency.SLOPES[criterion], weights, mask)
+    scores = (saliency.snip if criterion == "snip" else saliency.grasp)(weights, slopes, mask)
+    return {name: one.float() for name, one in scores.items()}
 
 
 def derive_parent(family: Family, name: str, round: int) -> Mask:
@@ -108,9 +138,11 @@ def derive_parent(family: Family, name: str, round: int) -> Mask:
         return family.everything()
     if arm.borrows_mask:
         return _borrowed(family, name, derive_parent(family, arm.of, round))
+    if arm.mask == "one_shot" and family.experiment.criterion_of(name) == saliency.SYNFLOW:
+        return family.everything()  # it goes down to each density by itself
     if arm.mask == "one_shot":
         return derive_mask(family, name, round - 1)
-    return _pruned_trial(family, name, round).mask
+    return pruned_run(family, name, round).mask
 
 
 def _borrowed(family: Family, name: str, mask: Mask) -> Mask:
@@ -128,9 +160,17 @@ def _borrowed(family: Family, name: str, mask: Mask) -> Mask:
     return keep_per_layer(scores, family.everything(), masks.counts(mask))
 
 
-def _pruned_trial(family: Family, name: str, round: int) -> Trained:
-    """The trial whose trained weights are pruned to give the iterative arm `name` its mask of `round`."""
-    return family.dense if round == 1 else family.trained[(name, round - 1)]
+def pruned_run(family: Family, name: str, round: int) -> Trained:
+    """The run whose weights arm `name` ranks for its mask of `round`; `ranked` are those weights."""
+    arm, dense = family.experiment.arm_named(name), family.dense
+    if arm.mask == "iterative":
+        return dense if round == 1 else family.trained[(name, round - 1)]
+    if arm.at == "experiment":
+        return dense
+    weights = dense.init if arm.at == "init" else dense.rewind
+    if weights is None:
+        raise ValueError(f"the dense run of seed {family.seed} has no stored weights at {arm.at} to rank")
+    return replace(dense, ranked=weights)
 
 
 def _source(family: Family, arm: Arm, key: TrialKey, mask: Mask) -> Weights:
@@ -139,7 +179,7 @@ def _source(family: Family, arm: Arm, key: TrialKey, mask: Mask) -> Weights:
     if arm.weights == "fresh":
         return family.initialise(stream_seed(family.seed, "fresh", key.arm, key.round))
     if arm.weights == "final":
-        return (_pruned_trial(family, key.arm, key.round) if arm.mask == "iterative" else dense).final
+        return pruned_run(family, key.arm, key.round).final
     source = dense.init if arm.weights == "init" else dense.rewind
     if source is None:
         raise ValueError(f"the dense run of seed {key.seed} has no stored weights to rewind to")

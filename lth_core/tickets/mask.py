@@ -32,9 +32,13 @@ def keep_largest(scores: Tensor, alive: Tensor, k: int) -> Tensor:
     living = scores[positions]
     if torch.isnan(living).any():
         raise ValueError("scores contain not-a-number")
-    order = torch.sort(living, descending=True, stable=True).indices
     kept = torch.zeros_like(alive)
-    kept[positions[order[:k]]] = True
+    if k:
+        # Several times as fast as sorting them all.
+        threshold = living.kthvalue(living.numel() - k + 1).values
+        kept[positions[living > threshold]] = True
+        equal = positions[living == threshold]
+        kept[equal[: k - int(kept.sum())]] = True
     return kept
 
 

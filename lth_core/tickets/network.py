@@ -3,6 +3,7 @@
 from typing import Protocol
 
 import torch
+from torch import Tensor
 
 from lth_core.tickets.mask import Weights
 
@@ -18,3 +19,10 @@ class Network(Protocol):
 
     def initialise(self, seed: int) -> Weights:
         """Fresh float32 parameters."""
+
+    def flow(self, weights: Weights) -> Tensor:
+        """The sum of all outputs for an input of ones, the network read as additions alone; differentiable, a number.
+
+        Activation functions, gates, attention patterns and the statistics of norms are left out: what they are given
+        goes through. Weights are taken as they are, whatever their type.
+        """

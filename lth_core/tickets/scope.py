@@ -1,13 +1,16 @@
 """Scope: over which entries scores are ranked together, and how many of them stay at each round."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
 from lth_core.settings.pruning import Pruning
-from lth_core.tickets.mask import Mask, keep_largest, pooled, split
+from lth_core.tickets.mask import Mask, counts, keep_largest, pooled, split, total
+
+Kept = int | dict[str, int]
+"""How many entries stay: of all layers together, or of each."""
 
 LOG_STD = "log_std"
 """The group of a Gaussian policy's log standard deviations. They are no connections: a zero means a standard
@@ -67,10 +70,33 @@ def prune(
     round: int,
 ) -> Mask:
     """The mask of `round`, nested in `parent`: by scope, exactly as many as asked, only living entries ranked."""
+    return keep(scores, parent, asked(parent, groups, pruning, round))
+
+
+def asked(mask: Mask, groups: Mapping[str, frozenset[str]], pruning: Pruning, round: int) -> Kept:
+    """How many entries stay at `round`, by scope; of the mask only the layers' sizes count."""
     if pruning.scope == "global":
-        k = remaining(sum(m.numel() for m in parent.values()), pruning.density(round))
-        return keep_overall(scores, parent, k)
-    return keep_per_layer(scores, parent, layer_counts(parent, groups, pruning, round))
+        return remaining(sum(m.numel() for m in mask.values()), pruning.density(round))
+    return layer_counts(mask, groups, pruning, round)
+
+
+def living(mask: Mask, like: Kept) -> Kept:
+    """How many entries live: together, or in each layer, as `like` counts."""
+    return counts(mask) if isinstance(like, dict) else total(mask)
+
+
+def between(first: Kept, last: Kept, way: Callable[[int, int], int]) -> Kept:
+    """`way` from each number of `first` to that of `last`."""
+    if isinstance(first, dict) and isinstance(last, dict):
+        return {name: way(count, last[name]) for name, count in first.items()}
+    if isinstance(first, int) and isinstance(last, int):
+        return way(first, last)
+    raise TypeError("counted together and layer by layer")
+
+
+def keep(scores: Mapping[str, Tensor], parent: Mask, kept: Kept) -> Mask:
+    """Keep the best `kept`: of all layers pooled, or of each."""
+    return keep_per_layer(scores, parent, kept) if isinstance(kept, dict) else keep_overall(scores, parent, kept)
 
 
 def keep_overall(scores: Mapping[str, Tensor], parent: Mask, k: int) -> Mask:

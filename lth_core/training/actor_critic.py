@@ -104,6 +104,11 @@ class ActorCriticStack(Stack):
         self.trained += self.training.n_steps * self.training.environments
         self._learn(layers, rollout, self._rate())
 
+    @torch.no_grad()
+    def experience(self) -> Rollout:
+        """A rollout with the parameters as they are, that nothing is learnt from."""
+        return self._collect(self.model.layers(self._flat))
+
     @abstractmethod
     def _collect(self, layers: Any) -> Rollout:
         """Act with the current parameters."""

@@ -22,8 +22,14 @@ def cross_entropy(output: nn.Module, features: Tensor, targets: Tensor, smoothin
     if isinstance(output, nn.Linear) and features.device.type == "cpu" and features.dtype == torch.float32:
         total: Tensor = _InParts.apply(features, output.weight, output.bias, targets, smoothing)
         return total
-    scores = output(features).float()
-    return functional.cross_entropy(scores, targets, reduction="sum", label_smoothing=smoothing)
+    return functional.cross_entropy(
+        at_least_single(output(features)), targets, reduction="sum", label_smoothing=smoothing
+    )
+
+
+def at_least_single(scores: Tensor) -> Tensor:
+    """In single precision, or in double where they are."""
+    return scores if scores.dtype == torch.float64 else scores.float()
 
 
 class _InParts(torch.autograd.Function):

@@ -19,6 +19,7 @@ from lth_core.tasks.translation import bleu
 from lth_core.tasks.translation import corpus as corpora
 from lth_core.tasks.translation.batches import TokenBatches
 from lth_core.tasks.translation.corpus import ParallelCorpus, Part
+from lth_core.training.cross_entropy import at_least_single
 from lth_core.training.lesson import Batch, Carry, GoOn
 from lth_core.training.stack import Interrupted
 
@@ -40,8 +41,13 @@ def translator_network(settings: Seq2Seq | PretrainedSeq2Seq, task: TranslationT
         from lth_core.models import marian
 
         special = Special(words.pad, words.start, words.end)
-        return ModuleNetwork(marian.marian(settings, size, longest, special), marian.grouping)
-    return ModuleNetwork(lambda: transformer.Transformer(settings, size, longest, pad), transformer.grouping)
+        return ModuleNetwork(
+            marian.marian(settings, size, longest, special), marian.grouping, flow=marian.flow(settings)
+        )  # fmt: skip
+    return ModuleNetwork(
+        lambda: transformer.Transformer(settings, size, longest, pad), transformer.grouping,
+        flow=lambda weights: transformer.flow(settings, weights),
+    )  # fmt: skip
 
 
 class TranslationLesson:
@@ -78,8 +84,8 @@ class TranslationLesson:
         tensors = batch.tensors
         logits = cast(Translator, module)(tensors["source"], tensors["said"])
         return cross_entropy(
-            logits.flatten(0, 1).float(), tensors["wanted"].flatten(), ignore_index=self._corpus.vocabulary.pad,
-            reduction="sum", label_smoothing=smoothing,
+            at_least_single(logits.flatten(0, 1)), tensors["wanted"].flatten(),
+            ignore_index=self._corpus.vocabulary.pad, reduction="sum", label_smoothing=smoothing,
         )  # fmt: skip
 
     def validate(self, module: nn.Module, go_on: GoOn) -> dict[str, float]:

@@ -395,5 +395,5 @@ def test_a_criterion_that_prunes_the_largest_is_seen(monkeypatch: pytest.MonkeyP
 def test_an_iterative_arm_that_always_prunes_the_dense_run_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     of = made()
     assert not failed(before(of, "winning", 2))
-    monkeypatch.setattr(derive, "_pruned_trial", lambda of, name, round: of.dense)
+    monkeypatch.setattr(derive, "pruned_run", lambda of, name, round: of.dense)
     assert {"criterion", "nested"} & failed(before(of, "winning", 2))
