@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from lth_core.settings.pruning import Criterion
 
-MaskSource = Literal["iterative", "one_shot", "ticket", "random", "random_global", "shuffled"]
+MaskSource = Literal["iterative", "one_shot", "ticket", "random", "random_global", "shuffled", "gradual"]
 WeightSource = Literal["rewind", "init", "fresh", "shuffled", "final", "signed", "constant"]
 ScheduleSource = Literal["experiment", "start", "rewind", "end"]
 
@@ -24,6 +24,7 @@ class Arm(BaseModel):
         `random`         a random mask with the per-layer counts of the arm `of`
         `random_global`  a random mask over the pooled parameters with the total count of `of`
         `shuffled`       the mask of `of`, permuted within each layer
+        `gradual`        everything at first; during the training it shrinks to this round's density, by magnitude
     weights
         `rewind`    the dense run's weights at the rewind point
         `init`      the dense run's initial weights
@@ -78,6 +79,7 @@ BUILT_IN: dict[str, Arm] = {
     "signed_constant": Arm(mask="ticket", weights="constant"),
     "finetune": Arm(mask="iterative", weights="final", schedule="end"),
     "lr_rewind": Arm(mask="iterative", weights="final", schedule="rewind"),
+    "gmp": Arm(mask="gradual", weights="init", schedule="start"),
     "magnitude_init": Arm(mask="one_shot", weights="init", schedule="start", criterion="magnitude", at="init"),
     "snip": Arm(mask="one_shot", weights="init", schedule="start", criterion="snip", at="init"),
     "grasp": Arm(mask="one_shot", weights="init", schedule="start", criterion="grasp", at="init"),

@@ -216,8 +216,8 @@ class Experiment(Section):
             arm = self.arm_named(name)
             if arm.borrows_mask and arm.of not in self.arms:
                 raise ValueError(f'arms: "{name}" derives its mask from "{arm.of}", which is not among the arms')
-            if arm.borrows_mask and self.arm_named(arm.of).borrows_mask:
-                raise ValueError(f'arm "{name}": of = "{arm.of}" has a borrowed mask itself')
+            if arm.borrows_mask and not self.arm_named(arm.of).prunes:
+                raise ValueError(f'arm "{name}": of = "{arm.of}" has no mask of its own before it is trained')
             if arm.borrows_mask and arm.weights == "final":
                 raise ValueError(f'arm "{name}": weights "final" need a mask from the arm\'s own pruning')
             if arm.weights in ("fresh", "signed", "constant") and self.schedule_of(name) == "end":
@@ -226,6 +226,10 @@ class Experiment(Section):
                 raise ValueError(f'arm "{name}": criterion is accepted with mask "iterative" or "one_shot"')
             if arm.at != "experiment" and arm.mask != "one_shot":
                 raise ValueError(f'arm "{name}": at is accepted with mask "one_shot"')
+            if arm.mask == "gradual" and arm.weights not in ("init", "rewind", "fresh", "final"):
+                raise ValueError(
+                    f'arm "{name}": weights "{arm.weights}" go with a mask: accepted are init, rewind, fresh'
+                )
             if arm.prunes and self.criterion_of(name) == "synflow" and not self.model.own:
                 raise ValueError(
                     f'arm "{name}": criterion "synflow" needs a network of this program, model.kind '

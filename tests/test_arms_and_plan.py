@@ -37,6 +37,7 @@ def test_the_built_in_arms_are_what_the_documentation_says() -> None:
         "signed_constant": ("ticket", "constant", "experiment", "winning"),
         "finetune": ("iterative", "final", "end", "winning"),
         "lr_rewind": ("iterative", "final", "rewind", "winning"),
+        "gmp": ("gradual", "init", "start", "winning"),
         **dict.fromkeys(("magnitude_init", "snip", "grasp", "synflow"), ("one_shot", "init", "start", "winning")),
     }
     at_initialisation = {name: a.criterion for name, a in BUILT_IN.items() if a.at == "init"}

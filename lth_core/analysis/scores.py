@@ -70,5 +70,5 @@ class JobScores:
 
     def density(self, arm: str, round: int) -> float:
         """Fraction of the prunable parameters that remain: as measured, else as asked."""
-        known = [t.density for t in self.at(arm, round) if t.density is not None]
+        known = [t.density for t in self.at(arm, round) if t.density is not None and t.state == "done"]
         return known[0] if known else self.experiment.pruning.density(round)

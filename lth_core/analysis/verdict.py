@@ -78,7 +78,7 @@ def _cell(
     own = scores.get((arm, round), {})
     if not own and not failed:
         return None
-    densities = [t.density for t in here if t.density is not None]
+    densities = [t.density for t in here if t.density is not None and t.state == "done"]  # a mask may shrink till then
     theirs = scores.get((reference, round), {})
     paired = [theirs[seed] - own[seed] for seed in sorted(own.keys() & theirs.keys())]
     compared = arm not in (reference, DENSE) and bool(paired)

@@ -16,6 +16,7 @@ from lth_core.store.tensors import Arrays, DamagedFile, load_tensors
 from lth_core.store.workspace import Workspace
 from lth_core.tickets import mask as masks
 from lth_core.tickets.derive import Family, Ticket, Trained, derive
+from lth_core.tickets.gradual import Narrowing
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.tickets.network import Network
 from lth_core.tickets.scope import prunable
@@ -26,12 +27,16 @@ from lth_core.training.stack import Start
 
 @dataclass(frozen=True)
 class Prepared:
-    """A trial, what it starts from, its ticket, and the ticket it is compared with (both None for dense runs)."""
+    """A trial, what it starts from, its ticket, and the ticket it is compared with (both None for dense runs).
+
+    narrowing: how its mask shrinks during the training, if it does.
+    """
 
     trial: TrialSpec
     start: Start
     ticket: Ticket | None
     compared: Ticket | None
+    narrowing: Narrowing | None = None
 
 
 class DamagedParent(Exception):
@@ -88,7 +93,9 @@ class Assembler:
         # Moments belong to their weights: shuffled weights start without.
         optimizer = family.dense.optimizer if experiment.arm_named(key.arm).weights == "rewind" else None
         start = Start(key.seed, ticket.start, ticket.mask, first, last, optimizer)
-        return Prepared(trial, start, ticket, compared)
+        gradual = experiment.arm_named(key.arm).mask == "gradual"
+        narrowing = Narrowing(family.groups, experiment.pruning, key.round) if gradual else None
+        return Prepared(trial, start, ticket, compared, narrowing)
 
     def initial(self, seed: int) -> Weights:
         """What a seed's dense run starts from: its initialisation, or a checkpoint."""

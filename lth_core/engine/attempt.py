@@ -51,7 +51,7 @@ class Attempt:
         if not prepared:
             return DONE
         stack = make_stack(self._experiment, self._model, [p.start for p in prepared], self._device)
-        trials = [RunningTrial(p.trial.id, p.trial.key, p.start.mask) for p in prepared]
+        trials = [RunningTrial(p.trial.id, p.trial.key, p.start.mask, narrowing=p.narrowing) for p in prepared]
         run = StackRun(self._experiment, stack, trials, self)
         run.keep([row for row, p in enumerate(prepared) if self._audit_start(p, stack.weights(row), assembler)])
         checkpoint = load_newest_checkpoint(self._batch.attempts())
@@ -129,11 +129,9 @@ class Attempt:
         for name, shape in self._model.shapes().items():
             kept = int(mask[name].sum()) if name in mask else shape.numel()
             rows.append((name, list(shape), shape.numel(), kept, name in mask))
-        size = sum(m.numel() for m in mask.values())
         model_size = sum(row[2] for row in rows)
-        density = masks.total(mask) / size if size else 1.0
         self._append(
-            kind="layers", trial=trial, layers=rows, density=density,
+            kind="layers", trial=trial, layers=rows, density=masks.density(mask),
             model_density=sum(row[3] for row in rows) / model_size,
         )  # fmt: skip
 
@@ -152,7 +150,12 @@ class Attempt:
     def finished(self, trial: RunningTrial, step: int, final: Weights, optimizer: dict[str, Weights]) -> None:
         """See Sink: the audit after training, then the tensors, then the record that counts."""
         entries = {entry: weights for entry, weights in optimizer.items() if entry != "count"}
-        if not self._passed(trial.id, "after", audit.after_training(trial.mask, final, entries)):
+        checks = audit.after_training(trial.mask, final, entries)
+        if trial.narrowing is not None:
+            own = trial.narrowing
+            checks.append(audit.after_narrowing(own.pruning, own.groups, own.round, trial.mask))
+            self._publish_layers(trial.id, trial.mask)
+        if not self._passed(trial.id, "after", checks):
             return
         path = self.folder / f"trial-{trial.id}.safetensors"
         card = {

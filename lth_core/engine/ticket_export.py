@@ -35,7 +35,7 @@ def main() -> int:
         return 2
     arm, round = trial.key.arm, trial.key.round
     mask = family.dense.mask if arm == DENSE else family.trained[(arm, round)].mask
-    if prepared.ticket is not None and masks.distance(mask, prepared.ticket.mask):
+    if prepared.ticket is not None and prepared.narrowing is None and masks.distance(mask, prepared.ticket.mask):
         print(json.dumps({"error": f"job {spec.job}: {trial.key}: its stored mask is not the one derived again"}))
         return 2
     source = prepared.start.weights if prepared.ticket is None else prepared.ticket.source

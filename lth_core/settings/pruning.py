@@ -1,14 +1,31 @@
 """What is pruned, and where tickets are rewound to: `[pruning]` and `[rewinding]`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lth_core.settings.base import Fraction, Positive, Section
 
 Criterion = Literal[
     "magnitude", "magnitude_init", "magnitude_increase", "movement", "random", "inverse", "snip", "grasp", "synflow",
 ]  # fmt: skip
+
+
+class Gradual(Section):
+    """When arms with a `gradual` mask prune: in so many steps between two shares of their training.
+
+    As in the programs of Graesser et al. 2022, which prune from a fifth of the training on.
+    """
+
+    start: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    end: Annotated[float, Field(gt=0, le=1)] = 0.8
+    steps: Annotated[int, Field(gt=0, le=100_000)] = 100
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.start >= self.end:
+            raise ValueError(f"start {self.start:g}: accepted is less than end, {self.end:g}")
+        return self
 
 
 class Pruning(Section):
@@ -21,6 +38,7 @@ class Pruning(Section):
     rounds: Annotated[int, Field(gt=0, le=200)] = 20
     criterion: Criterion = "magnitude"
     batches: Annotated[int, Field(gt=0, le=10**6)] = 8
+    gradual: Gradual = Gradual()
     scope: Literal["global", "layerwise", "erk"] = "global"
     keep: tuple[str, ...] = ()
     fractions: dict[str, Fraction] = Field(default_factory=dict)

@@ -14,6 +14,7 @@ from torch import Tensor
 from lth_core.arms import DENSE
 from lth_core.plan import TrialKey
 from lth_core.randomness import stream_seed
+from lth_core.settings.pruning import Pruning
 from lth_core.tickets import mask as masks
 from lth_core.tickets.derive import Family, Ticket, Trained, ranking
 from lth_core.tickets.mask import Mask, Weights
@@ -76,6 +77,16 @@ def after_training(mask: Mask, final: Weights, optimizer: Mapping[str, Weights])
     return checks
 
 
+def after_narrowing(pruning: Pruning, groups: Mapping[str, frozenset[str]], round: int, mask: Mask) -> Check:
+    """What a mask must hold that shrank during the training: exactly as many live as the round asks for."""
+    reached, size = masks.counts(mask), sum(m.numel() for m in mask.values())
+    asked = {} if pruning.scope == "global" else layer_counts(mask, groups, pruning, round)
+    wrong = [f"{name}: {reached[name]} of {k} asked" for name, k in asked.items() if reached[name] != k]
+    k = sum(asked.values()) if asked else remaining(size, pruning.density(round))
+    found = sum(reached.values())
+    return Check("density", found == k and not wrong, "; ".join(wrong) or f"{found} of {size} live, {k} asked")
+
+
 def same_data(data: str, parents: set[str]) -> Check:
     """What a ticket is trained on, said as `data`, is what the runs that it builds on were trained on."""
     others = sorted(parents - {data})
@@ -93,6 +104,8 @@ def _density(family: Family, key: TrialKey, mask: Mask, compared: Ticket | None)
     pruning, arm = family.experiment.pruning, family.experiment.arm_named(key.arm)
     reached, size = masks.counts(mask), sum(m.numel() for m in mask.values())
     found = sum(reached.values())
+    if arm.mask == "gradual":
+        return Check("density", found == size, f"{found} of {size} live, all asked: they go during the training")
     if pruning.scope != "global" and arm.mask != "random_global":
         asked = layer_counts(mask, family.groups, pruning, key.round)
         wrong = [f"{n}: {reached[n]} of {k} asked" for n, k in asked.items() if reached[n] != k]

@@ -94,10 +94,10 @@ def derive(family: Family, key: TrialKey) -> Ticket:
 
 
 def derive_mask(family: Family, name: str, round: int) -> Mask:
-    """The mask of arm `name` at `round`."""
-    if round == 0:
-        return family.everything()
+    """The mask that arm `name` starts with at `round`."""
     arm, pruning = family.experiment.arm_named(name), family.experiment.pruning
+    if round == 0 or arm.mask == "gradual":
+        return family.everything()
     if arm.borrows_mask:
         return _borrowed(family, name, derive_mask(family, arm.of, round))
     pruned = pruned_run(family, name, round)
@@ -134,7 +134,7 @@ def derive_parent(family: Family, name: str, round: int) -> Mask:
     the arm it borrows from, because the borrowing trial of the round before may still be running.
     """
     arm = family.experiment.arm_named(name)
-    if round == 1:
+    if round == 1 or arm.mask == "gradual":
         return family.everything()
     if arm.borrows_mask:
         return _borrowed(family, name, derive_parent(family, arm.of, round))

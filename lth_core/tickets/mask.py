@@ -52,6 +52,12 @@ def total(mask: Mask) -> int:
     return sum(counts(mask).values())
 
 
+def density(mask: Mask) -> float:
+    """Share of the entries that live; 1 for a mask of none."""
+    size = sum(m.numel() for m in mask.values())
+    return total(mask) / size if size else 1.0
+
+
 def distance(a: Mask, b: Mask) -> int:
     """In how many entries two masks of the same layers differ."""
     return sum(int((a[name] != b[name]).sum()) for name in a)

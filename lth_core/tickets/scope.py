@@ -80,6 +80,13 @@ def asked(mask: Mask, groups: Mapping[str, frozenset[str]], pruning: Pruning, ro
     return layer_counts(mask, groups, pruning, round)
 
 
+def sizes(mask: Mask, like: Kept) -> Kept:
+    """How many entries there are: together, or in each layer, as `like` counts."""
+    if isinstance(like, dict):
+        return {name: m.numel() for name, m in mask.items()}
+    return sum(m.numel() for m in mask.values())
+
+
 def living(mask: Mask, like: Kept) -> Kept:
     """How many entries live: together, or in each layer, as `like` counts."""
     return counts(mask) if isinstance(like, dict) else total(mask)

@@ -17,7 +17,7 @@ from lth_core.experiment import Experiment
 from lth_core.models.actor_critic import ActorCriticNetwork
 from lth_core.models.mlp import flatten, unflatten
 from lth_core.settings.reinforcement import ActorCriticTraining
-from lth_core.tickets.mask import Weights
+from lth_core.tickets.mask import Mask, Weights
 from lth_core.training import optimizer
 from lth_core.training.episodes import Episodes
 from lth_core.training.evaluation import evaluate
@@ -186,6 +186,15 @@ class ActorCriticStack(Stack):
         if limit is not None:
             norm = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
             gradient *= torch.clamp(limit / (norm + 1e-6), max=1.0)
+
+    def narrow(self, ticket: int, mask: Mask) -> None:
+        """See Stack."""
+        shapes = self.model.shapes()
+        alive = {n: mask[n].float() if n in mask else torch.ones(shape) for n, shape in shapes.items()}
+        self._mask[ticket] = flatten(alive, shapes).to(self.device)
+        self._flat[ticket] *= self._mask[ticket]
+        for entry in self._optimizer.keys() - {"count"}:
+            self._optimizer[entry][ticket] *= self._mask[ticket]
 
     def keep(self, tickets: Sequence[int]) -> None:
         """Drop all tickets but these; the others go on as if nothing had happened."""

@@ -32,6 +32,12 @@ class Average:
             total += self._parameters[name]
         self._taken += 1
 
+    def narrow(self, mask: Mapping[str, Tensor]) -> None:
+        """Forget of what has been added all that does not live in this mask."""
+        for name, alive in mask.items():
+            if name in self._sums:
+                self._sums[name] *= alive.to(self._sums[name].device)
+
     @contextmanager
     def shown(self) -> Iterator[None]:
         """For this long the parameters hold the mean; without any snapshot they stay what they are."""

@@ -11,22 +11,31 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
+import torch
 
 from lth_core.arms import DENSE
 from lth_core.experiment import Experiment
 from lth_core.plan import TrialKey
+from lth_core.tickets import mask as masks
+from lth_core.tickets.gradual import Narrowing
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.training.stack import Arrays, Interrupted, Stack
 
 
 @dataclass
 class RunningTrial:
-    """A trial of the stack and what must be kept of it on the way: weights by name of the snapshot, the last score."""
+    """A trial of the stack and what must be kept of it on the way: weights by name of the snapshot, the last score.
+
+    narrowing: how its mask shrinks, if it does; narrowed: the steps of that which are done.
+    """
 
     id: int
     key: TrialKey
     mask: Mask
     score: float = math.nan
+    narrowing: Narrowing | None = None
+    narrowed: int = 0
     snapshots: dict[str, Weights] = field(default_factory=dict)
 
 
@@ -75,6 +84,7 @@ class StackRun:
             if not self.trials:
                 break
             self._take_snapshots()
+            self._narrow()
             at_end = self.stack.counter >= self.stack.last
             everyone = self._passed(before, self.experiment.training.record_every)
             if everyone or at_end.any():
@@ -103,16 +113,27 @@ class StackRun:
             for name in values["snapshots"].get(str(trial.id), []):
                 prefix = f"snapshot/{trial.id}/{name}/"
                 found = {key.removeprefix(prefix): a for key, a in arrays.items() if key.startswith(prefix)}
-                trial.snapshots[name] = {key: _tensor(array) for key, array in found.items()}
+                trial.snapshots[name] = {key: torch.from_numpy(array.copy()) for key, array in found.items()}
         self.stack.restore(arrays, values["stack"])
+        for row, trial in enumerate(self.trials):
+            trial.narrowed = values.get("narrowed", {}).get(str(trial.id), 0)
+            if trial.narrowed:
+                sizes = {name: m.shape for name, m in trial.mask.items()}
+                trial.mask = masks.unpack(arrays[f"narrowed/{trial.id}"], sizes)
+                self.stack.narrow(row, trial.mask)
 
     def _checkpoint(self) -> None:
         arrays, values = self.stack.state()
         for trial in self.trials:
             for name, weights in trial.snapshots.items():
                 arrays |= {f"snapshot/{trial.id}/{name}/{key}": w.numpy() for key, w in weights.items()}
-        snapshots = {str(trial.id): list(trial.snapshots) for trial in self.trials}
-        state = {"stack": values, "trials": [trial.id for trial in self.trials], "snapshots": snapshots}
+        narrowed = [trial for trial in self.trials if trial.narrowed]
+        arrays |= {f"narrowed/{trial.id}": masks.pack(trial.mask) for trial in narrowed}
+        state = {
+            "stack": values, "trials": [trial.id for trial in self.trials],
+            "snapshots": {str(trial.id): list(trial.snapshots) for trial in self.trials},
+            "narrowed": {str(trial.id): trial.narrowed for trial in narrowed},
+        }  # fmt: skip
         self.sink.checkpoint(self.stack.trained, arrays, state)
 
     def _passed(self, before: int, every: int) -> bool:
@@ -134,6 +155,22 @@ class StackRun:
             if point != "final" and "ranked" not in trial.snapshots and self.stack.first[row] < point <= counter[row]:
                 trial.snapshots["ranked"] = self.stack.weights(row)
 
+    def _narrow(self) -> None:
+        """Shrink the masks that are to shrink by now; one whose training diverged is left for the next record."""
+        for row, trial in enumerate(self.trials):
+            if trial.narrowing is None:
+                continue
+            due = trial.narrowing.due(float(self._passed_share()[row]))
+            weights = self.stack.weights(row) if due > trial.narrowed else {}
+            if weights and all(bool(torch.isfinite(weights[name]).all()) for name in trial.mask):
+                trial.mask, trial.narrowed = trial.narrowing.mask(weights, trial.mask, due), due
+                self.stack.narrow(row, trial.mask)
+
+    def _passed_share(self) -> npt.NDArray[np.float64]:
+        """(T,) which share of each training is done."""
+        share: npt.NDArray[np.float64] = (self.stack.counter - self.stack.first) / (self.stack.last - self.stack.first)
+        return share
+
     def _evaluate(self, rows: Sequence[int]) -> dict[int, dict[str, float]]:
         """What the tickets in these rows, which have ended, score in evaluation; none of those that broke."""
         broken = self.stack.broken()
@@ -148,6 +185,8 @@ class StackRun:
         metrics = self.stack.metrics()
         for row in rows:
             values = metrics[row] | evaluated[row]
+            if self.trials[row].narrowing is not None:
+                values["density"] = masks.density(self.trials[row].mask)
             self.trials[row].score = values.get(self.experiment.task.score, math.nan)
             self.sink.metrics(self.trials[row], self.stack.trained, values)
 
@@ -179,12 +218,5 @@ class StackRun:
         now = time.monotonic()
         self._beat_steps += steps
         if now - self._beat_at >= 1.0 and self.trials:
-            passed = (self.stack.counter - self.stack.first) / (self.stack.last - self.stack.first)
-            self.sink.beat(float(passed.mean()), self._beat_steps / (now - self._beat_at))
+            self.sink.beat(float(self._passed_share().mean()), self._beat_steps / (now - self._beat_at))
             self._beat_at, self._beat_steps = now, 0
-
-
-def _tensor(array: Any) -> Any:
-    import torch
-
-    return torch.from_numpy(array.copy())

@@ -94,6 +94,10 @@ class Stack(ABC):
         """What these tickets, which have ended, score, by metric name. Raises Interrupted once `go_on` says no."""
 
     @abstractmethod
+    def narrow(self, ticket: int, mask: Mask) -> None:
+        """From now on only what lives in this mask does, in weights and optimizer; it lies within the one before."""
+
+    @abstractmethod
     def keep(self, tickets: Sequence[int]) -> None:
         """Drop all tickets but these; the others go on as if nothing had happened."""
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from lth_core.models.module import ModuleNetwork
 from lth_core.randomness import stream_seed
 from lth_core.settings.supervised import Supervised
-from lth_core.tickets.mask import Weights
+from lth_core.tickets.mask import Mask, Weights
 from lth_core.training import module_optimizer
 from lth_core.training.averaging import Average
 from lth_core.training.generators import Draws
@@ -35,9 +35,9 @@ class SupervisedStack(Stack):
         self.device = torch.device(device)
         self.module = network.module().to(self.device)
         self._parameters = dict(self.module.named_parameters())
-        pruned = [name for name, mask in start.mask.items() if not bool(mask.all())]
-        self._pruned: list[Tensor] = [self._parameters[name] for name in pruned]
-        self._alive = [start.mask[name].float().to(self.device) for name in pruned]
+        self._pruned: list[Tensor] = []
+        self._alive: list[Tensor] = []
+        self._mask_out(start.mask)
         self._draws = Draws(stream_seed(start.seed, "dropout"), self.device)
         self._carry: Carry = ()
         self._loss = torch.zeros((), device=self.device)
@@ -52,6 +52,12 @@ class SupervisedStack(Stack):
                 for entry, weights in start.optimizer.items()
             }
             module_optimizer.fill(self.optimizer, self._parameters, masked)
+
+    def _mask_out(self, mask: Mask) -> None:
+        """Which parameters lose entries, and which of these live."""
+        pruned = [name for name, m in mask.items() if not bool(m.all())]
+        self._pruned = [self._parameters[name] for name in pruned]
+        self._alive = [mask[name].float().to(self.device) for name in pruned]
 
     @torch.no_grad()
     def _load(self, weights: Mapping[str, Tensor]) -> None:
@@ -158,6 +164,17 @@ class SupervisedStack(Stack):
         self.module.eval()
         with self._products(), self._average.shown():
             return [self.lesson.test(self.module, go_on) for _ in rows]
+
+    @torch.no_grad()
+    def narrow(self, ticket: int, mask: Mask) -> None:
+        """See Stack; in the mean of weights too."""
+        self._mask_out(mask)
+        self._mask(self._pruned)
+        for parameter, alive in zip(self._pruned, self._alive, strict=True):
+            for value in self.optimizer.state[parameter].values():
+                if isinstance(value, Tensor) and value.shape == alive.shape:
+                    value *= alive
+        self._average.narrow({name: m for name, m in mask.items() if not bool(m.all())})
 
     def keep(self, tickets: Sequence[int]) -> None:
         """See Stack: there is one."""

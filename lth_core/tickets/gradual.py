@@ -1,0 +1,38 @@
+"""Gradual magnitude pruning (Zhu and Gupta 2017): a mask that shrinks during one training, to a round's density."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lth_core.settings.pruning import Pruning
+from lth_core.tickets.mask import Mask, Weights
+from lth_core.tickets.scope import asked, between, keep, sizes
+
+
+@dataclass(frozen=True)
+class Narrowing:
+    """When and how far the mask of one training shrinks; groups as in Family, round: whose density it ends with."""
+
+    groups: Mapping[str, frozenset[str]]
+    pruning: Pruning
+    round: int
+
+    def due(self, passed: float) -> int:
+        """How many of the steps of pruning are due when this share of the training has passed."""
+        gradual = self.pruning.gradual
+        if passed >= gradual.end:
+            return gradual.steps
+        way = (passed - gradual.start) / (gradual.end - gradual.start)
+        return max(0, math.floor(way * gradual.steps + 1e-9))  # 0.35 - 0.2 is not quite 0.15
+
+    def mask(self, weights: Weights, mask: Mask, step: int) -> Mask:
+        """What lives after a step: of what lived, the largest magnitudes.
+
+        Of all n entries, or of each layer's where layers are ranked apart, n - (n - m) (1 - (1 - step / steps)^3)
+        live: m, as many as the round asks for, after the last (their equation 1, from no sparsity). Raises ValueError
+        where a weight is not a number.
+        """
+        gone = 1 - (1 - step / self.pruning.gradual.steps) ** 3
+        last = asked(mask, self.groups, self.pruning, self.round)
+        kept = between(sizes(mask, last), last, lambda n, m: n - round((n - m) * gone))
+        return keep({name: weights[name].abs() for name in mask}, mask, kept)
