@@ -6,7 +6,9 @@ from pydantic import BaseModel, ConfigDict
 
 from lth_core.settings.pruning import Criterion
 
-MaskSource = Literal["iterative", "one_shot", "ticket", "random", "random_global", "shuffled", "gradual"]
+MaskSource = Literal[
+    "iterative", "one_shot", "ticket", "random", "random_global", "shuffled", "gradual", "smaller",
+]  # fmt: skip
 WeightSource = Literal["rewind", "init", "fresh", "shuffled", "final", "signed", "constant"]
 ScheduleSource = Literal["experiment", "start", "rewind", "end"]
 
@@ -25,6 +27,7 @@ class Arm(BaseModel):
         `random_global`  a random mask over the pooled parameters with the total count of `of`
         `shuffled`       the mask of `of`, permuted within each layer
         `gradual`        everything at first; during the training it shrinks to this round's density, by magnitude
+        `smaller`        none: a smaller network, unpruned, with as many parameters as live in the ticket of `of`
     weights
         `rewind`    the dense run's weights at the rewind point
         `init`      the dense run's initial weights
@@ -64,6 +67,11 @@ class Arm(BaseModel):
         """Whether the mask is derived from another arm's mask."""
         return self.mask in ("ticket", "random", "random_global", "shuffled")
 
+    @property
+    def refers(self) -> bool:
+        """Whether `of` says something: whose mask is borrowed, or whose size is matched."""
+        return self.borrows_mask or self.mask == "smaller"
+
 
 BUILT_IN: dict[str, Arm] = {
     "winning": Arm(mask="iterative", weights="rewind"),
@@ -80,6 +88,7 @@ BUILT_IN: dict[str, Arm] = {
     "finetune": Arm(mask="iterative", weights="final", schedule="end"),
     "lr_rewind": Arm(mask="iterative", weights="final", schedule="rewind"),
     "gmp": Arm(mask="gradual", weights="init", schedule="start"),
+    "small_dense": Arm(mask="smaller", weights="fresh", schedule="start"),
     "magnitude_init": Arm(mask="one_shot", weights="init", schedule="start", criterion="magnitude", at="init"),
     "snip": Arm(mask="one_shot", weights="init", schedule="start", criterion="snip", at="init"),
     "grasp": Arm(mask="one_shot", weights="init", schedule="start", criterion="grasp", at="init"),

@@ -114,6 +114,8 @@ class Experiment(Section):
         """What an arm is, in a few words."""
         definition = self.arm_named(arm)
         mask = definition.mask + (f" of {definition.of}" if definition.borrows_mask else "")
+        if definition.mask == "smaller":
+            return f"a smaller network with the parameters of {definition.of}, schedule {self.schedule_of(arm)}"
         if definition.prunes:
             at = {"experiment": "", "init": " at initialisation", "rewind": " at the rewind point"}[definition.at]
             mask += f" by {self.criterion_of(arm)}{at}"
@@ -125,9 +127,9 @@ class Experiment(Section):
         return "winning" if "winning" in self.arms else self.arms[0]
 
     def compared_with(self, arm: str) -> str | None:
-        """The arm that `arm` is a control of: the one it borrows its mask from, else the reference."""
+        """The arm that `arm` is a control of: the one it borrows its mask or its size from, else the reference."""
         definition = self.arm_named(arm)
-        if definition.borrows_mask:
+        if definition.refers:
             return definition.of
         return None if arm == self.reference else self.reference
 
@@ -214,9 +216,9 @@ class Experiment(Section):
                 )
         for name in self.arms:
             arm = self.arm_named(name)
-            if arm.borrows_mask and arm.of not in self.arms:
+            if arm.refers and arm.of not in self.arms:
                 raise ValueError(f'arms: "{name}" derives its mask from "{arm.of}", which is not among the arms')
-            if arm.borrows_mask and not self.arm_named(arm.of).prunes:
+            if arm.refers and not self.arm_named(arm.of).prunes:
                 raise ValueError(f'arm "{name}": of = "{arm.of}" has no mask of its own before it is trained')
             if arm.borrows_mask and arm.weights == "final":
                 raise ValueError(f'arm "{name}": weights "final" need a mask from the arm\'s own pruning')
@@ -229,6 +231,13 @@ class Experiment(Section):
             if arm.mask == "gradual" and arm.weights not in ("init", "rewind", "fresh", "final"):
                 raise ValueError(
                     f'arm "{name}": weights "{arm.weights}" go with a mask: accepted are init, rewind, fresh'
+                )
+            if arm.mask == "smaller" and arm.weights != "fresh":
+                raise ValueError(f'arm "{name}": weights "{arm.weights}" are another network\'s: accepted is fresh')
+            if arm.mask == "smaller" and not self.model.own:
+                raise ValueError(
+                    f'arm "{name}": a smaller network of model.kind "{self.model.kind}" cannot be made: its widths are '
+                    "its checkpoint's"
                 )
             if arm.prunes and self.criterion_of(name) == "synflow" and not self.model.own:
                 raise ValueError(
@@ -243,7 +252,7 @@ class Experiment(Section):
             arm = self.arm_named(name)
             first, last = self.span(name)
             span = (0, last - first) if self.training.rate_is_constant else (first, last)
-            of = arm.of if arm.borrows_mask else None
+            of = arm.of if arm.refers else None
             weights = "init" if arm.weights == "rewind" and self.rewinding.weights == 0 else arm.weights
             same = seen.setdefault((*self._ranked(name), weights, span, of), name)
             # Two arms that draw their own random numbers are replicates, not copies.

@@ -51,3 +51,8 @@ def parents(experiment: Experiment, arm: str, round: int, seed: int) -> tuple[Tr
         return (dense,)
     iterative = [c for c in chains if c is not None and experiment.arm_named(c).mask == "iterative"]
     return (dense, *(TrialKey(round - 1, chain, seed) for chain in iterative))
+
+
+def shares_network(experiment: Experiment, arm: str) -> bool:
+    """Whether trials of an arm are of the experiment's own network, and can be trained beside others of a round."""
+    return arm == DENSE or experiment.arm_named(arm).mask != "smaller"

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from lth_core.arms import DENSE
+from lth_core.arms import BUILT_IN, DENSE
 from lth_core.experiment import Experiment
 from lth_core.models.flow import slopes
 from lth_core.models.mlp import ActorCritic
@@ -18,6 +18,9 @@ from lth_core.training.actor_critic import ActorCriticStack
 from lth_core.training.build import make_model, make_stack
 from lth_core.training.run import RunningTrial, StackRun
 from lth_core.training.stack import Start
+
+SHARED = [name for name, arm in BUILT_IN.items() if arm.mask != "smaller"]
+"""Built-in arms whose tickets are of the experiment's own network."""
 
 
 def is_nested(child: Mask, parent: Mask) -> bool:

@@ -11,7 +11,7 @@ from lth_core.arms import BUILT_IN, DENSE
 from lth_core.plan import TrialKey, plan
 from lth_core.randomness import stream, stream_seed
 from lth_core.tickets.derive import Family, derive
-from tests.small import experiment, family
+from tests.small import SHARED, experiment, family
 
 ALL = experiment(
     arms=list(BUILT_IN),
@@ -38,6 +38,7 @@ def test_the_built_in_arms_are_what_the_documentation_says() -> None:
         "finetune": ("iterative", "final", "end", "winning"),
         "lr_rewind": ("iterative", "final", "rewind", "winning"),
         "gmp": ("gradual", "init", "start", "winning"),
+        "small_dense": ("smaller", "fresh", "start", "winning"),
         **dict.fromkeys(("magnitude_init", "snip", "grasp", "synflow"), ("one_shot", "init", "start", "winning")),
     }
     at_initialisation = {name: a.criterion for name, a in BUILT_IN.items() if a.at == "init"}
@@ -66,7 +67,7 @@ def test_a_ticket_and_its_comparison_derive_from_what_the_trial_waits_for_and_no
     whole = family(ALL)
     for trial in plan(ALL):
         key = trial.key
-        if key.seed or not key.round:
+        if key.seed or key.arm not in SHARED:
             continue
         known = {(p.arm, p.round): whole.trained[(p.arm, p.round)] for p in trial.waits_for}
         bare = Family(ALL, 0, whole.groups, known, whole.initialise, whole.slopes, whole.flow)

@@ -12,6 +12,7 @@ from lth_core.analysis.anatomy import Effective, Overlap
 from lth_core.arms import DENSE
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
+from lth_core.plan import shares_network
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.tensors import Arrays, DamagedFile, load_tensors
@@ -63,7 +64,8 @@ def inspect(workspace: Workspace, database: Database, job: int, experiment: Expe
     )
     paths = {(row["arm"], row["round"], row["seed"]): (row["tensors"], row["sha256"]) for row in rows}
     dense = {seed: _read(workspace, *found) for (arm, _, seed), found in paths.items() if arm == DENSE}
-    arms = [experiment.reference, *(arm for arm in experiment.arms if arm != experiment.reference)]
+    others = [a for a in experiment.arms if a != experiment.reference and shares_network(experiment, a)]
+    arms = [experiment.reference, *others]
     for round in range(1, experiment.pruning.rounds + 1):
         reference: dict[int, _Stored] = {}
         for arm in arms:

@@ -10,7 +10,7 @@ from lth_core.engine.batch import BatchSpec, ParentSpec, TrialSpec
 from lth_core.experiment import Experiment
 from lth_core.models.flow import slopes
 from lth_core.models.module import ModuleNetwork
-from lth_core.plan import TrialKey
+from lth_core.plan import TrialKey, shares_network
 from lth_core.randomness import stream_seed
 from lth_core.store.tensors import Arrays, DamagedFile, load_tensors
 from lth_core.store.workspace import Workspace
@@ -20,6 +20,7 @@ from lth_core.tickets.gradual import Narrowing
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.tickets.network import Network
 from lth_core.tickets.scope import prunable
+from lth_core.training.build import smaller_network
 from lth_core.training.run import RunningTrial
 from lth_core.training.slopes import LossSlopes
 from lth_core.training.stack import Start
@@ -29,7 +30,8 @@ from lth_core.training.stack import Start
 class Prepared:
     """A trial, what it starts from, its ticket, and the ticket it is compared with (both None for dense runs).
 
-    narrowing: how its mask shrinks during the training, if it does.
+    narrowing: how its mask shrinks during the training, if it does. made_for: for how many parameters a smaller
+    network was made, where the trial is of one.
     """
 
     trial: TrialSpec
@@ -37,6 +39,7 @@ class Prepared:
     ticket: Ticket | None
     compared: Ticket | None
     narrowing: Narrowing | None = None
+    made_for: int | None = None
 
 
 class DamagedParent(Exception):
@@ -55,8 +58,18 @@ class Assembler:
         self._experiment = spec.experiment
         self._workspace = workspace
         self._families: dict[int, Family] = {}
+        self._smaller_ones: dict[int, tuple[Network, int]] = {}
         self.data: set[str] = set()
         """What the parents read so far were trained on, where they say it."""
+
+    def network(self, key: TrialKey) -> Network:
+        """What a trial trains: the experiment's network, or the smaller one of an arm's round."""
+        return self._model if shares_network(self._experiment, key.arm) else self._smaller(key.round)[0]
+
+    def _smaller(self, round: int) -> tuple[Network, int]:
+        if round not in self._smaller_ones:
+            self._smaller_ones[round] = smaller_network(self._experiment, self._model, round)
+        return self._smaller_ones[round]
 
     def family(self, seed: int) -> Family:
         """The stored runs of a seed, which its tickets are derived from; DamagedParent where one is not whole."""
@@ -77,7 +90,7 @@ class Assembler:
             raise DamagedParent(parent, error) from error
         if card.get("data"):
             self.data.add(str(card["data"]))
-        return unpack_trained(arrays, self._experiment, self._model)
+        return unpack_trained(arrays, self._experiment, self.network(parent.key))
 
     def prepare(self, trial: TrialSpec) -> Prepared:
         """The trial's ticket and start. Raises DamagedParent or ValueError where it cannot be derived."""
@@ -85,11 +98,17 @@ class Assembler:
         first, last = experiment.span(key.arm)
         if key.arm == DENSE:
             weights = self.initial(key.seed)
-            return Prepared(trial, Start(key.seed, weights, self.everything(), first, last), None, None)
+            mask = self._everything(self._model)
+            return Prepared(trial, Start(key.seed, weights, mask, first, last), None, None)
         family = self.family(key.seed)
-        ticket = derive(family, key)
         other = experiment.compared_with(key.arm)
         compared = derive(family, TrialKey(key.round, other, key.seed)) if other is not None else None
+        if not shares_network(experiment, key.arm):
+            network, made_for = self._smaller(key.round)
+            weights, mask = self.drawn(key), self._everything(network)
+            ticket = Ticket(mask, weights, weights, mask)
+            return Prepared(trial, Start(key.seed, weights, mask, first, last), ticket, compared, made_for=made_for)
+        ticket = derive(family, key)
         # Moments belong to their weights: shuffled weights start without.
         optimizer = family.dense.optimizer if experiment.arm_named(key.arm).weights == "rewind" else None
         start = Start(key.seed, ticket.start, ticket.mask, first, last, optimizer)
@@ -103,10 +122,19 @@ class Assembler:
             return self._model.trained()
         return self._model.initialise(stream_seed(seed, "initialisation"))
 
-    def everything(self) -> Mask:
-        """The mask of a dense run."""
-        shapes = self._model.shapes()
-        return masks.full({name: shapes[name] for name in prunable(self._model.groups(), self._experiment.pruning)})
+    def drawn(self, key: TrialKey) -> Weights:
+        """Fresh weights of a trial's network."""
+        return self.network(key).initialise(stream_seed(key.seed, "fresh", key.arm, key.round))
+
+    def _everything(self, network: Network) -> Mask:
+        """The mask in which all that may be pruned lives."""
+        shapes = network.shapes()
+        return masks.full({name: shapes[name] for name in prunable(network.groups(), self._experiment.pruning)})
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Prunable parameters, and all, of the experiment's network."""
+        return masks.total(self._everything(self._model)), sum(s.numel() for s in self._model.shapes().values())
 
 
 def pack_trained(trial: RunningTrial, final: Weights) -> Arrays:

@@ -41,19 +41,20 @@ class Attempt:
         self._experiment: Experiment = self._spec.experiment
         self._records = RecordWriter(self.folder / "records.jsonl")
         self._logs: dict[int, TrialLog] = {}
-        self._model = make_model(self._experiment)
+        whole = make_model(self._experiment)
+        self._assembler = Assembler(workspace, self._spec, whole, device)
+        self._model = self._assembler.network(self._spec.trials[0].key)
         self._data = data_summary(self._experiment)
 
     def run(self) -> int:
         """Train the batch; returns DONE or CHECKPOINTED. Raises Superseded, or whatever went wrong."""
-        assembler = Assembler(self._workspace, self._spec, self._model, self._device)
-        prepared = [p for trial in self._spec.trials if (p := self._prepare(assembler, trial)) is not None]
+        prepared = [p for trial in self._spec.trials if (p := self._prepare(trial)) is not None]
         if not prepared:
             return DONE
         stack = make_stack(self._experiment, self._model, [p.start for p in prepared], self._device)
         trials = [RunningTrial(p.trial.id, p.trial.key, p.start.mask, narrowing=p.narrowing) for p in prepared]
         run = StackRun(self._experiment, stack, trials, self)
-        run.keep([row for row, p in enumerate(prepared) if self._audit_start(p, stack.weights(row), assembler)])
+        run.keep([row for row, p in enumerate(prepared) if self._audit_start(p, stack.weights(row))])
         checkpoint = load_newest_checkpoint(self._batch.attempts())
         if checkpoint is not None:
             run.restore(*checkpoint)
@@ -95,9 +96,9 @@ class Attempt:
         for trial_log in self._logs.values():
             trial_log.close()
 
-    def _prepare(self, assembler: Assembler, trial: TrialSpec) -> Prepared | None:
+    def _prepare(self, trial: TrialSpec) -> Prepared | None:
         try:
-            return assembler.prepare(trial)
+            return self._assembler.prepare(trial)
         except DamagedParent as error:
             self._fail(trial.id, f"what it builds on is damaged: {error}", damaged=[error.parent.id])
             return None
@@ -106,10 +107,13 @@ class Attempt:
             self._fail(trial.id, f"its ticket cannot be derived: {error}")
             return None
 
-    def _audit_start(self, p: Prepared, start: Weights, assembler: Assembler) -> bool:
-        key = p.trial.key
+    def _audit_start(self, p: Prepared, start: Weights) -> bool:
+        key, assembler = p.trial.key, self._assembler
         if p.ticket is None:
             checks = audit.before_dense(start, assembler.initial(key.seed))
+        elif p.made_for is not None:
+            whole, compared = assembler.family(key.seed).dense.final, p.compared.mask if p.compared else {}
+            checks = audit.before_smaller(start, assembler.drawn(key), p.made_for, whole, compared)
         else:
             checks = audit.before_training(assembler.family(key.seed), key, p.ticket, start, p.compared)
         if self._data is not None:
@@ -129,10 +133,10 @@ class Attempt:
         for name, shape in self._model.shapes().items():
             kept = int(mask[name].sum()) if name in mask else shape.numel()
             rows.append((name, list(shape), shape.numel(), kept, name in mask))
-        model_size = sum(row[2] for row in rows)
+        prunable, whole = self._assembler.sizes  # of the experiment's network, also where this is a narrower one
         self._append(
-            kind="layers", trial=trial, layers=rows, density=masks.density(mask),
-            model_density=sum(row[3] for row in rows) / model_size,
+            kind="layers", trial=trial, layers=rows, density=masks.total(mask) / prunable if prunable else 1.0,
+            model_density=sum(row[3] for row in rows) / whole,
         )  # fmt: skip
 
     def _open_log(self, trial: RunningTrial, step: int) -> None:

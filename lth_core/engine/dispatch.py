@@ -12,7 +12,7 @@ from lth_core.engine.launchers.both import Launchers
 from lth_core.engine.launchers.slurm import SLOT
 from lth_core.engine.stacking import Stacking
 from lth_core.experiment import Experiment
-from lth_core.plan import TrialKey
+from lth_core.plan import TrialKey, shares_network
 from lth_core.settings.launcher import SlurmLauncher, launcher_from
 from lth_core.store import queue
 from lth_core.store.database import Database
@@ -98,7 +98,7 @@ class Dispatcher:
         pending = [int(row["id"]) for row in rows if not self._patience.waits(row["id"])]
         if pending:
             return pending[:free]
-        ready = [row["id"] for row in queue.ready_trials(self._database.connection, job)]
+        ready = self._of_one_network(job)
         # Only where there is a choice: asking may mean measuring.
         largest = self._largest_stack(job, need) if len(ready) > free else 1
         if not ready or largest is None:  # None: being measured
@@ -111,6 +111,17 @@ class Dispatcher:
                 batches.append(queue.add_batch(connection, job, ready[:count]))
                 del ready[:count]
         return batches
+
+    def _of_one_network(self, job: int) -> list[int]:
+        """Ready trials that may be trained together: those of smaller networks only where there are no others."""
+        rows = queue.ready_trials(self._database.connection, job)
+        row = self._database.row("SELECT experiment FROM jobs WHERE id = ?", job)
+        try:
+            experiment = _experiment(row["experiment"] if row else "")
+            own = [one["id"] for one in rows if shares_network(experiment, one["arm"])]
+        except NONSENSE:
+            return [one["id"] for one in rows]  # it cannot be run as it is stored, which is found when a batch begins
+        return own or [one["id"] for one in rows]
 
     def _largest_stack(self, job: int, need: Need) -> int | None:
         """Tickets of this job that train together at most: what its network can do, memory has shown, a measurement

@@ -45,9 +45,10 @@ def play(workspace: Workspace, spec: BatchSpec, game: int, most: int) -> tuple[s
     experiment, (trial,) = spec.experiment, spec.trials
     if experiment.task.kind != "control" or getattr(experiment.training, "normalise_observations", False):
         raise InputError("play: accepted are control tasks without normalise_observations, which is not stored")
-    model = make_model(experiment)
+    assembler = Assembler(workspace, spec, make_model(experiment))
+    model = assembler.network(trial.key)
     assert isinstance(model, ActorCritic)  # noqa: S101 a control task's
-    weights = Assembler(workspace, spec, model).family(trial.key.seed).trained[trial.key.arm, trial.key.round].final
+    weights = assembler.family(trial.key.seed).trained[trial.key.arm, trial.key.round].final
     flat = flatten(weights, model.shapes())[None]
     layers, choose = model.layers(flat), policy(model.log_std(flat))
     name = experiment.task.environment

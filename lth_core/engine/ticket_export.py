@@ -42,7 +42,8 @@ def main() -> int:
     trained = family.trained[(arm, round)].final
     for name, tensors in files(mask, source, prepared.start.weights, trained).items():
         write_atomically(folder / name, save({key: tensor.contiguous() for key, tensor in tensors.items()}))
-    print(json.dumps({"shapes": {name: list(shape) for name, shape in model.shapes().items()}}))
+    shapes = assembler.network(trial.key).shapes()
+    print(json.dumps({"shapes": {name: list(shape) for name, shape in shapes.items()}}))
     return 0
 
 

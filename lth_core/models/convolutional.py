@@ -5,7 +5,8 @@ as in the multi-layer perceptron. Gradients come from autograd, by acting again 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -44,6 +45,17 @@ ARCHITECTURES: dict[str, tuple[tuple[Filters, ...], tuple[int, ...]]] = {
 """Convolutions and dense layers of each architecture (see settings.networks.Convolutional)."""
 
 
+@lru_cache(maxsize=64)
+def architecture(settings: Convolutional) -> tuple[tuple[Filters, ...], tuple[int, ...]]:
+    """Convolutions and dense layers of a network; none has less than two filters or units."""
+    filters, hidden = ARCHITECTURES[settings.architecture]
+
+    def scaled(number: int) -> int:
+        return max(2, round(number * settings.width))
+
+    return tuple(replace(one, count=scaled(one.count)) for one in filters), tuple(scaled(units) for units in hidden)
+
+
 @dataclass(frozen=True)
 class Layers:
     """The parameters of a stack, flat (T, P)."""
@@ -63,7 +75,7 @@ class ConvolutionalActorCritic:
         """See ActorCritic."""
         shapes: dict[str, torch.Size] = {}
         channels, height, width = self.image
-        filters, hidden = ARCHITECTURES[self.settings.architecture]
+        filters, hidden = architecture(self.settings)
         for i, one in enumerate(filters):
             shapes[f"convolution.{i}.weight"] = torch.Size((one.count, channels, one.size, one.size))
             shapes[f"convolution.{i}.bias"] = torch.Size((one.count,))
@@ -95,7 +107,7 @@ class ConvolutionalActorCritic:
 
     def flow(self, weights: Weights) -> Tensor:
         """See Network; maxima of two by two pixels stay."""
-        filters, hidden = ARCHITECTURES[self.settings.architecture]
+        filters, hidden = architecture(self.settings)
         x = torch.ones(1, *self.image, dtype=weights["convolution.0.weight"].dtype)
         for i, one in enumerate(filters):
             kernel, bias = weights[f"convolution.{i}.weight"], weights[f"convolution.{i}.bias"]
@@ -136,7 +148,7 @@ class ConvolutionalActorCritic:
 
     def _alone(self, flat: Tensor, observations: Tensor) -> Tensor:
         """(B, actions + 1) of one ticket's parameters (P,) and observations (B, C, H, W)."""
-        filters, hidden = ARCHITECTURES[self.settings.architecture]
+        filters, hidden = architecture(self.settings)
         parts = flat.split([shape.numel() for shape in self._joint()])
         shaped = [part.view(shape) for part, shape in zip(parts, self._joint(), strict=True)]
         x = observations.to(flat.dtype, copy=True).mul_(1 / 255)
@@ -153,7 +165,7 @@ class ConvolutionalActorCritic:
     def _grouped(self, flat: Tensor, observations: Tensor) -> Tensor:
         """(T, B, actions + 1), all tickets in the same operations: convolutions in groups, batched products."""
         tickets, batch = observations.shape[:2]
-        filters, hidden = ARCHITECTURES[self.settings.architecture]
+        filters, hidden = architecture(self.settings)
         parts = flat.split([shape.numel() for shape in self._joint()], dim=1)
         x = observations.transpose(0, 1).flatten(1, 2).to(flat.dtype, copy=True).mul_(1 / 255)
         for i, one in enumerate(filters):

@@ -35,11 +35,13 @@ class Convolutional(NetworkSection):
 
     `nature` is the network of Mnih et al. 2015: 32 filters of 8x8 with stride 4, 64 of 4x4 with 2, 64 of 3x3; 512.
     `small` is that of Mnih et al. 2013: 16 of 8x8 with stride 4, 32 of 4x4 with 2; 256. `paper` is that of Yu et al.
-    2020: 64 of 5x5 twice, 64 of 3x3 twice, each with a 2x2 maximum behind it; 512, 512.
+    2020: 64 of 5x5 twice, 64 of 3x3 twice, each with a 2x2 maximum behind it; 512, 512. width multiplies all these
+    numbers of filters and units.
     """
 
     kind: Literal["conv"] = "conv"
     architecture: Literal["nature", "small", "paper"] = "nature"
+    width: Annotated[float, Field(gt=0, le=16)] = 1.0
     initialisation: Literal["uniform", "orthogonal"] = "orthogonal"
 
     groups: ClassVar[tuple[str, ...]] = (
@@ -54,7 +56,7 @@ class Convolutional(NetworkSection):
     @property
     def summary(self) -> str:
         """See NetworkSection."""
-        return f"{self.architecture} convolutions"
+        return f"{self.architecture} convolutions" + (f" x {self.width:g}" if self.width != 1 else "")
 
 
 Model = Annotated[

@@ -65,6 +65,23 @@ def before_dense(start: Weights, initial: Weights) -> list[Check]:
     return [Check("start_weights", wrong == 0, f"{wrong} weights differ from the seed's initialisation")]
 
 
+def before_smaller(start: Weights, drawn: Weights, made_for: int, whole: Weights, compared: Mask) -> list[Check]:
+    """Checks of a smaller network: it starts freshly drawn, and has the size of the ticket that it is compared with.
+
+    made_for: parameters that its widths were chosen for. whole: parameters of the experiment's own network, of which
+    `compared` is the ticket's mask.
+    """
+    wrong = sum(_unequal(start[name], drawn[name]) for name in drawn) if start.keys() == drawn.keys() else -1
+    own = sum(w.numel() for w in start.values())
+    living = masks.total(compared) + sum(w.numel() for name, w in whole.items() if name not in compared)
+    detail = f"{own:,} parameters against {living:,} that live in the ticket ({own / living - 1:+.2%})"
+    smaller = own < sum(w.numel() for w in whole.values())
+    return [
+        Check("start_weights", wrong == 0, f"{wrong} weights differ from those that are drawn for it"),
+        Check("parameters", made_for == living and smaller, detail),
+    ]
+
+
 def after_training(mask: Mask, final: Weights, optimizer: Mapping[str, Weights]) -> list[Check]:
     """Checks of the trained weights and of each optimizer entry: nothing lives outside the mask, all is finite."""
     revived = {name: int((final[name][~m] != 0).sum()) for name, m in mask.items()}

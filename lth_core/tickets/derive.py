@@ -96,6 +96,8 @@ def derive(family: Family, key: TrialKey) -> Ticket:
 def derive_mask(family: Family, name: str, round: int) -> Mask:
     """The mask that arm `name` starts with at `round`."""
     arm, pruning = family.experiment.arm_named(name), family.experiment.pruning
+    if arm.mask == "smaller":
+        raise ValueError(f"{name} is no ticket of this network: it has one of its own")
     if round == 0 or arm.mask == "gradual":
         return family.everything()
     if arm.borrows_mask:

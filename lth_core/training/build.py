@@ -1,6 +1,7 @@
 """From an experiment to its network and its stack."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lth_core.experiment import Experiment
 from lth_core.models import language
@@ -8,6 +9,7 @@ from lth_core.models.causal import causal
 from lth_core.models.convolutional import ConvolutionalActorCritic
 from lth_core.models.mlp import ActorCritic
 from lth_core.models.module import ModuleNetwork
+from lth_core.models.smaller import smaller
 from lth_core.settings.language_networks import LSTM, Causal, PretrainedSeq2Seq, Seq2Seq, Transformer
 from lth_core.settings.networks import MLP, Convolutional, Model
 from lth_core.settings.reinforcement import A2C, PPO
@@ -18,7 +20,9 @@ from lth_core.tasks import environments
 from lth_core.tasks.text import corpus
 from lth_core.tasks.translation import bleu
 from lth_core.tasks.translation import corpus as parallel
+from lth_core.tickets import mask as masks
 from lth_core.tickets.network import Network
+from lth_core.tickets.scope import asked, prunable
 from lth_core.training.a2c import StackedA2C
 from lth_core.training.language import LanguageLesson
 from lth_core.training.lesson import Lesson
@@ -41,6 +45,26 @@ def make_model(experiment: Experiment) -> Network:
     if isinstance(experiment.model, Seq2Seq | PretrainedSeq2Seq) and isinstance(experiment.task, TranslationTask):
         return translator_network(experiment.model, experiment.task)
     raise TypeError(f"no network of kind {experiment.model.kind}")
+
+
+def smaller_network(experiment: Experiment, model: Network, round: int) -> tuple[Network, int]:
+    """The network of arms with mask `smaller` at a round, and for how many parameters it was made: those that live in
+    the tickets of that round."""
+    sizes = {name: shape.numel() for name, shape in model.shapes().items()}
+    mask = masks.full({name: model.shapes()[name] for name in prunable(model.groups(), experiment.pruning)})
+    kept = asked(mask, model.groups(), experiment.pruning, round)
+    living = sum(kept.values()) if isinstance(kept, dict) else kept
+    living += sum(size for name, size in sizes.items() if name not in mask)
+
+    def made(settings: Model) -> Network:
+        if isinstance(model, ActorCritic | ConvolutionalActorCritic):
+            return replace(model, settings=settings)  # type: ignore[arg-type]
+        return make_model(experiment.model_copy(update={"model": settings}))
+
+    def count(settings: Model) -> int:
+        return sum(shape.numel() for shape in made(settings).shapes().values())
+
+    return made(smaller(experiment.model, living, count)), living
 
 
 def _language_model(settings: Model, task: LanguageModelTask) -> ModuleNetwork:

@@ -19,7 +19,7 @@ KILLS = 5
 EXPERIMENT = tiny(
     rewinding={"weights": 40_000, "optimizer": "rewind"},
     pruning={"rounds": 1},
-    arms=["winning", "random", "finetune"],
+    arms=["winning", "random", "finetune", "gmp", "small_dense", "synflow"],
     training={"environments": 16, "length": 150_000, "checkpoint_every": 8_000, "record_every": 4_000},
 )
 

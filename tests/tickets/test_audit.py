@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 import torch
 
-from lth_core.arms import BUILT_IN, Arm
+from lth_core.arms import Arm
 from lth_core.plan import TrialKey
 from lth_core.tickets import audit, criteria, derive
 from lth_core.tickets import mask as masks
 from lth_core.tickets.audit import Check
 from lth_core.tickets.derive import Family, Ticket
 from lth_core.tickets.mask import Weights
-from tests.small import digest, experiment, family, stack, starts
+from tests.small import SHARED, digest, experiment, family, stack, starts
 
 ARMS = ["winning", "one_shot", "random", "random_global", "reinit", "shuffled_mask", "shuffled_weights"]
 
@@ -62,7 +62,7 @@ def test_healthy_tickets_pass(arm: str, scope: str, round: int) -> None:
 
 @pytest.mark.parametrize("round", [1, 2, 3])
 def test_healthy_tickets_of_a_late_rewind_point_pass(round: int) -> None:
-    arms = list(BUILT_IN)
+    arms = SHARED
     of = made(arms=arms, rewinding={"weights": 100}, training={"learning_rate_schedule": "linear"})
     for arm in arms:
         assert failed(before(of, arm, round)) == set(), arm

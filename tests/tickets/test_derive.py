@@ -5,17 +5,17 @@ import itertools
 import pytest
 import torch
 
-from lth_core.arms import BUILT_IN, DENSE
+from lth_core.arms import DENSE
 from lth_core.plan import TrialKey
 from lth_core.randomness import stream_seed
 from lth_core.tickets import mask as masks
 from lth_core.tickets.derive import Family, Ticket, derive, derive_mask, derive_parent
 from lth_core.tickets.mask import Mask, Weights
-from tests.small import experiment, family, is_nested
+from tests.small import SHARED, experiment, family, is_nested
 
 ROUNDS = 3
-ARMS = [arm for arm in BUILT_IN if arm not in ("winning_init", "one_shot_init", "lr_rewind")]
-LATE_ARMS = list(BUILT_IN)
+ARMS = [arm for arm in SHARED if arm not in ("winning_init", "one_shot_init", "lr_rewind")]
+LATE_ARMS = SHARED
 
 cases = pytest.mark.parametrize(("scope", "late"), list(itertools.product(["global", "layerwise"], [0, 100])))
 

@@ -10,7 +10,7 @@ from lth_core.arms import BUILT_IN
 from lth_core.engine.attempt import Attempt
 from lth_core.engine.batch import DONE, BatchFolder, BatchSpec, ParentSpec, TrialSpec
 from lth_core.experiment import Experiment
-from lth_core.plan import TrialKey, parents
+from lth_core.plan import TrialKey, parents, shares_network
 from lth_core.store.records import read_from
 from lth_core.store.workspace import Workspace
 from lth_core.tickets import derive
@@ -75,15 +75,15 @@ def test_every_built_in_arm_trains_a_round_and_passes_all_audits(scope: str, tmp
     batches = Batches(tmp_path, settings)
     batches.run(dense(settings))
     keys = [TrialKey(1, arm, seed) for arm in BUILT_IN for seed in settings.seeds]
-    batches.run(keys)
+    for shared in (True, False):
+        batches.run([key for key in keys if shares_network(settings, key.arm) == shared])
     assert not batches.failures
     assert set(batches.results) == {*dense(settings), *keys}
     for key in keys:
         passed = batches.audits[key]
         assert all(passed.values()), (key, passed)
-        assert {"before density", "before nested", "before start_weights", "after dead_weights", "after finite"} <= (
-            passed.keys()
-        )
+        own = {"before density", "before nested"} if shares_network(settings, key.arm) else {"before parameters"}
+        assert own | {"before start_weights", "after dead_weights", "after finite"} <= passed.keys()
         assert "after dead_mean" in passed
         assert "after dead_square" in passed
         assert (tmp_path / batches.results[key]["tensors"]).is_file()

@@ -1,0 +1,85 @@
+"""A smaller network of the same kind with a given number of parameters: all widths scaled alike, as near as can be."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from lth_core.settings.language_networks import LSTM, Seq2Seq, Transformer
+from lth_core.settings.networks import MLP, Convolutional, Model
+
+Count = Callable[[Model], int]
+_LEAST = 2  # the least width: see settings.base
+
+
+def smaller(settings: Model, parameters: int, count: Count) -> Model:
+    """The settings with widths scaled by one share and mended by a unit here and there: nearest to so many parameters.
+
+    count: the parameters of a network with given settings. Below the narrowest network of the kind there is none:
+    then that one. Raises ValueError for kinds whose widths are not ours to choose.
+    """
+    low, high = 0.0, 1.0
+    while high - low > 1e-7:
+        middle = (low + high) / 2
+        low, high = (middle, high) if count(scaled(settings, middle)) <= parameters else (low, middle)
+    found = [*_between(scaled(settings, low), scaled(settings, high))]
+    found += [mended for one in found for mended in _mended(one, parameters, count)]
+    return min(found, key=lambda one: (abs(count(one) - parameters), str(one)))
+
+
+def scaled(settings: Model, share: float) -> Model:
+    """All widths times a share, none below what the kind allows."""
+    if isinstance(settings, MLP):
+        return _with(settings, hidden=tuple(_part(width, share) for width in settings.hidden))
+    if isinstance(settings, Convolutional):
+        return _with(settings, width=max(1e-6, settings.width * share))
+    if isinstance(settings, LSTM):
+        return _with(settings, embedding=_part(settings.embedding, share), hidden=_part(settings.hidden, share))
+    if isinstance(settings, (Transformer, Seq2Seq)):
+        return _with(settings, **_headed(settings, share), feed_forward=_part(settings.feed_forward, share))
+    raise ValueError(
+        f'a smaller network of model.kind "{settings.kind}" cannot be made: its widths are its checkpoint\'s'
+    )
+
+
+def _headed(settings: Transformer | Seq2Seq, share: float) -> dict[str, int]:
+    """Width and heads: a width is a multiple of twice the heads, which grow fewer where that is too coarse."""
+    wanted, most = settings.width * share, settings.heads
+    step = 2 * most if wanted >= 8 * most else 2
+    width = step * max(1, round(wanted / step))
+    return {"width": width, "heads": max(h for h in range(1, most + 1) if width % (2 * h) == 0)}
+
+
+def _part(width: int, share: float) -> int:
+    return max(_LEAST, round(width * share))
+
+
+def _with(settings: Model, **fields: Any) -> Model:
+    found: Model = type(settings).model_validate({**settings.model_dump(), **fields})
+    return found
+
+
+def _between(less: Model, more: Model) -> Iterator[Model]:
+    """Two neighbours, and what has some of its widths from the one and some from the other."""
+    own, other = less.model_dump(), more.model_dump()
+    differ = [name for name in own if own[name] != other[name]]
+    if isinstance(less, LSTM) and less.tied:
+        differ = []
+    for chosen in itertools.product((own, other), repeat=len(differ)):
+        mixed = {name: values[name] for name, values in zip(differ, chosen, strict=True)}
+        if "heads" in mixed:  # they go with their width
+            mixed["heads"] = (own if mixed["width"] == own["width"] else other)["heads"]
+        yield _with(less, **mixed)
+    yield from (less, more)
+    if isinstance(less, MLP) and isinstance(more, MLP):
+        for cut in range(1, len(less.hidden)):
+            yield _with(less, hidden=(*more.hidden[:cut], *less.hidden[cut:]))
+
+
+def _mended(settings: Model, parameters: int, count: Count) -> Iterator[Model]:
+    """Transformers, whose widths come in large steps: with the inner width that makes up for it, at most fourfold."""
+    if not isinstance(settings, (Transformer, Seq2Seq)):
+        return
+    least, most = max(_LEAST, settings.feed_forward // 4), 4 * settings.feed_forward
+    one, two = (count(_with(settings, feed_forward=inner)) for inner in (least, least + 1))
+    wanted = least + round((parameters - one) / (two - one))
+    yield _with(settings, feed_forward=min(max(wanted, least), most))
