@@ -1,4 +1,7 @@
-"""Weights of our Transformer under the names that transformers gives them, so that others can load a ticket."""
+"""Weights of our Transformers under the names that transformers gives them, so that others can load a ticket.
+
+The encoder-decoder is its Marian, the decoder-only language model its GPT-NeoX. Masks go the same way.
+"""
 
 import torch
 from torch import Tensor
@@ -59,4 +62,48 @@ def from_marian(weights: Weights) -> Weights:
             blocks.setdefault((f"{prefix}.{joint[0]}", kind), []).append((joint[1], weight))
     for (name, kind), own in blocks.items():
         found[f"{name}.{kind}"] = torch.cat([part for _, part in sorted(own, key=lambda one: one[0])])
+    return found
+
+
+_NEOX = {
+    "attention_norm": "input_layernorm", "feed_forward_norm": "post_attention_layernorm",
+    "attention_in": "attention.query_key_value", "attention_out": "attention.dense",
+    "feed_forward_in": "mlp.dense_h_to_4h", "feed_forward_out": "mlp.dense_4h_to_h",
+}  # fmt: skip
+_NEOX_ENDS = {
+    "embedding.weight": "gpt_neox.embed_in.weight", "output.weight": "lm_head.weight",
+    "norm.weight": "gpt_neox.final_layer_norm.weight", "norm.bias": "gpt_neox.final_layer_norm.bias",
+}  # fmt: skip
+_NEOX_BACK = {theirs: ours for ours, theirs in (*_NEOX.items(), *_NEOX_ENDS.items())}
+
+
+def to_gpt_neox(weights: Weights, heads: int) -> Weights:
+    """The parameters of `models.language.Decoder` as those of a GPTNeoXForCausalLM of the same sizes."""
+    found: Weights = {}
+    for name, weight in weights.items():
+        if name in _NEOX_ENDS:
+            found[_NEOX_ENDS[name]] = weight
+            continue
+        _, block, part, kind = name.split(".")
+        # Theirs lie head by head, ours all queries first, then all keys, then all values.
+        weight = weight.unflatten(0, (3, heads, -1)).transpose(0, 1).flatten(0, 2) if part == "attention_in" else weight
+        found[f"gpt_neox.layers.{block}.{_NEOX[part]}.{kind}"] = weight.contiguous()
+    if "output.weight" not in weights:  # tied
+        found["lm_head.weight"] = weights["embedding.weight"]
+    return found
+
+
+def from_gpt_neox(weights: Weights, heads: int, *, tied: bool) -> Weights:
+    """The inverse of `to_gpt_neox`. Raises KeyError for what ours does not have."""
+    found: Weights = {}
+    for name, weight in weights.items():
+        if name in _NEOX_BACK:
+            if not (tied and name == "lm_head.weight"):
+                found[_NEOX_BACK[name]] = weight
+            continue
+        _, _, block, rest = name.split(".", 3)
+        part, kind = rest.rsplit(".", 1)
+        own = _NEOX_BACK[part]
+        weight = weight.unflatten(0, (heads, 3, -1)).transpose(0, 1).flatten(0, 2) if own == "attention_in" else weight
+        found[f"blocks.{block}.{own}.{kind}"] = weight.contiguous()
     return found

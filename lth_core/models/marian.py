@@ -92,9 +92,17 @@ def grouping(name: str) -> set[str]:
 
 def marian(sizes: Seq2Seq, vocabulary: int, longest: int, special: Special) -> Callable[[], nn.Module]:
     """Makes Marian networks of these sizes."""
-    from transformers import MarianConfig, MarianMTModel
+    from transformers import MarianMTModel
 
-    config = MarianConfig(
+    config = marian_config(sizes, vocabulary, longest, special)
+    return lambda: TransformersTranslator(MarianMTModel(config))
+
+
+def marian_config(sizes: Seq2Seq, vocabulary: int, longest: int, special: Special) -> Any:
+    """The configuration of Marian that computes what our own network does."""
+    from transformers import MarianConfig
+
+    return MarianConfig(
         vocab_size=vocabulary, d_model=sizes.width, encoder_layers=sizes.encoder_layers,
         decoder_layers=sizes.decoder_layers, encoder_attention_heads=sizes.heads, decoder_attention_heads=sizes.heads,
         encoder_ffn_dim=sizes.feed_forward, decoder_ffn_dim=sizes.feed_forward, dropout=sizes.dropout,
@@ -102,7 +110,6 @@ def marian(sizes: Seq2Seq, vocabulary: int, longest: int, special: Special) -> C
         max_position_embeddings=longest, pad_token_id=special.pad, decoder_start_token_id=special.start,
         eos_token_id=special.end, forced_eos_token_id=special.end, init_std=sizes.width**-0.5,
     )  # fmt: skip
-    return lambda: TransformersTranslator(MarianMTModel(config))
 
 
 def flow(sizes: Seq2Seq) -> Flow:

@@ -1,0 +1,125 @@
+"""A ticket's network as a model of transformers, and its weights under the names there: what `from_pretrained` loads.
+
+Imports transformers late: that takes seconds.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from lth_core.errors import InputError
+from lth_core.models.exchange import from_gpt_neox, from_marian, to_gpt_neox, to_marian
+from lth_core.models.marian import marian_config
+from lth_core.models.module import ModuleNetwork
+from lth_core.models.translator import Special
+from lth_core.settings.language_networks import Causal, PretrainedSeq2Seq, Seq2Seq, Transformer
+from lth_core.settings.networks import Model
+from lth_core.tickets.mask import Mask, Weights
+
+_PREFIX = "model."  # of a model of transformers within our own module
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """make: a model of transformers with nothing of ours in it. there, back: parameters, or masks, by the other's
+    names; of tied ones all names."""
+
+    make: Callable[[], Any]
+    there: Callable[[Weights], Weights]
+    back: Callable[[Weights], Weights]
+
+
+def exchange(
+    settings: Model, network: object, *, longest: int, vocabulary: int, special: Special | None = None
+) -> Exchange:
+    """How a network is exchanged with transformers; InputError with a sentence where it has nothing like it.
+
+    longest: tokens of a text. special: of a translation task.
+    """
+    if isinstance(settings, Seq2Seq) and special is not None:
+        from transformers import MarianMTModel
+
+        config = marian_config(settings, vocabulary, longest, special)
+        make = lambda: MarianMTModel(config)  # noqa: E731
+        if settings.implementation == "own":
+            return Exchange(make, to_marian, from_marian)
+        return Exchange(
+            make, lambda w: to_marian(from_marian(_bare(w))), lambda w: _ours(to_marian(from_marian(w)), network)
+        )  # fmt: skip
+    if isinstance(settings, Transformer):
+        return _as_gpt_neox(settings, vocabulary, longest)
+    if isinstance(settings, Causal | PretrainedSeq2Seq) and isinstance(network, ModuleNetwork):
+        return Exchange(lambda: _plain(network), lambda w: _all_names(network, _bare(w)), lambda w: _ours(w, network))
+    what = {"lstm": "no LSTM language model", "mlp": "no perceptrons that act", "conv": "no convolutions that act"}
+    raise InputError(
+        f'model.kind "{settings.kind}": transformers has {what.get(settings.kind, "nothing like it")}: accepted are '
+        "the kinds transformer, causal, seq2seq and pretrained_seq2seq"
+    )
+
+
+def _as_gpt_neox(settings: Transformer, vocabulary: int, longest: int) -> Exchange:
+    from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+
+    config = GPTNeoXConfig(
+        vocab_size=vocabulary, hidden_size=settings.width, num_hidden_layers=settings.layers,
+        num_attention_heads=settings.heads, intermediate_size=settings.feed_forward, hidden_act="gelu",
+        max_position_embeddings=longest, use_parallel_residual=False, attention_dropout=settings.dropout,
+        hidden_dropout=settings.dropout, tie_word_embeddings=settings.tied, layer_norm_eps=1e-5,
+        rope_parameters={"rope_type": "default", "rope_theta": 10_000.0, "partial_rotary_factor": 1.0},
+        bos_token_id=None, eos_token_id=None,
+    )  # fmt: skip
+
+    def back(weights: Weights) -> Weights:
+        return from_gpt_neox(weights, settings.heads, tied=settings.tied)
+
+    return Exchange(lambda: GPTNeoXForCausalLM(config), lambda w: to_gpt_neox(w, settings.heads), back)
+
+
+def _bare(weights: Weights) -> Weights:
+    return {name.removeprefix(_PREFIX): w for name, w in weights.items()}
+
+
+def _ours(weights: Weights, network: object) -> Weights:
+    """By the names of our module around the model; a tied parameter under its first name."""
+    assert isinstance(network, ModuleNetwork)  # noqa: S101 see exchange
+    known = network.shapes()
+    return {f"{_PREFIX}{name}": w for name, w in weights.items() if f"{_PREFIX}{name}" in known}
+
+
+def _plain(network: ModuleNetwork) -> Any:
+    """The model within our module, made anew, with what it does not train as it is there."""
+    inner: Any = network.module().model
+    made = type(inner)(inner.config)
+    known = made.state_dict()
+    made.load_state_dict({n: b for n, b in inner.named_buffers() if n in known}, strict=False)
+    return made
+
+
+def _all_names(network: ModuleNetwork, weights: Weights) -> Weights:
+    """With every name of a tied parameter."""
+    inner: Any = network.module().model
+    first = {id(p): name for name, p in inner.named_parameters()}
+    names = {name: first[id(p)] for name, p in inner.named_parameters(remove_duplicate=False)}
+    return {name: weights[own] for name, own in names.items() if own in weights}
+
+
+@torch.no_grad()
+def loaded(found: Exchange, weights: Weights) -> Any:
+    """A model of transformers with these weights of ours. Raises ValueError where a parameter is left over."""
+    model = found.make().eval()
+    there = found.there(weights)
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    lacking = [name for name, p in parameters.items() if p.requires_grad and name not in there]
+    if lacking or not set(there) <= set(parameters):
+        raise ValueError(f"parameters without a counterpart: {sorted({*lacking, *(set(there) - set(parameters))})[:3]}")
+    for name, weight in there.items():
+        parameters[name].copy_(weight)
+    return model
+
+
+def masks_there(found: Exchange, mask: Mask, weights: Weights) -> Mask:
+    """The mask by the names there; parameters outside of it live."""
+    whole = {name: mask[name] if name in mask else torch.ones_like(w, dtype=torch.bool) for name, w in weights.items()}
+    return found.there(whole)
