@@ -45,12 +45,16 @@ def to_marian(weights: Weights) -> Weights:
 
 
 def from_marian(weights: Weights) -> Weights:
-    """The inverse of `to_marian`; of tied weights any name will do. Raises KeyError for what ours does not have."""
+    """The inverse of `to_marian`; of tied weights any name will do, and sinusoids of positions are left out.
+
+    Raises KeyError for what ours does not have.
+    """
     found: Weights = {}
     blocks: dict[tuple[str, str], list[tuple[int, Tensor]]] = {}
     for name, weight in weights.items():
         if name in _EMBEDDING:
             found["embedding"] = weight
+        if name in _EMBEDDING or name.endswith("embed_positions.weight"):
             continue
         _, side, _, layer, rest = name.split(".", 4)
         part, kind = rest.rsplit(".", 1)
