@@ -7,9 +7,9 @@ from pydantic import BaseModel, ConfigDict
 from lth_core.settings.pruning import Criterion
 
 MaskSource = Literal[
-    "iterative", "one_shot", "ticket", "random", "random_global", "shuffled", "gradual", "smaller",
+    "iterative", "one_shot", "ticket", "random", "random_global", "shuffled", "gradual", "smaller", "imported",
 ]  # fmt: skip
-WeightSource = Literal["rewind", "init", "fresh", "shuffled", "final", "signed", "constant"]
+WeightSource = Literal["rewind", "init", "fresh", "shuffled", "final", "signed", "constant", "imported"]
 ScheduleSource = Literal["experiment", "start", "rewind", "end"]
 
 DENSE = "dense"
@@ -28,6 +28,7 @@ class Arm(BaseModel):
         `shuffled`       the mask of `of`, permuted within each layer
         `gradual`        everything at first; during the training it shrinks to this round's density, by magnitude
         `smaller`        none: a smaller network, unpruned, with as many parameters as live in the ticket of `of`
+        `imported`       that of the experiment's `ticket`
     weights
         `rewind`    the dense run's weights at the rewind point
         `init`      the dense run's initial weights
@@ -36,6 +37,7 @@ class Arm(BaseModel):
         `signed`    fresh magnitudes with the signs of the rewound weights
         `constant`  one magnitude per layer, its initialisation's standard deviation, with those signs
         `final`     the trained weights that were pruned (the arm's previous round, or the dense run)
+        `imported`  those of the experiment's `ticket`
     schedule
         `start`       step counter at 0, full length
         `rewind`      step counter at the rewind point, remaining length
@@ -89,6 +91,8 @@ BUILT_IN: dict[str, Arm] = {
     "lr_rewind": Arm(mask="iterative", weights="final", schedule="rewind"),
     "gmp": Arm(mask="gradual", weights="init", schedule="start"),
     "small_dense": Arm(mask="smaller", weights="fresh", schedule="start"),
+    "imported": Arm(mask="imported", weights="rewind"),
+    "transferred": Arm(mask="imported", weights="imported", schedule="start"),
     "magnitude_init": Arm(mask="one_shot", weights="init", schedule="start", criterion="magnitude", at="init"),
     "snip": Arm(mask="one_shot", weights="init", schedule="start", criterion="snip", at="init"),
     "grasp": Arm(mask="one_shot", weights="init", schedule="start", criterion="grasp", at="init"),

@@ -15,6 +15,7 @@ from lth_core.settings.pruning import Criterion, Pruning, Rewinding
 from lth_core.settings.reinforcement import A2C, PPO
 from lth_core.settings.supervised import Supervised
 from lth_core.settings.tasks import AtariTask, ControlTask, Task
+from lth_core.settings.ticket import TicketSource
 from lth_core.text import did_you_mean, is_name, one_line
 
 Training = Annotated[A2C | PPO | Supervised, Field(discriminator="algorithm")]
@@ -70,6 +71,7 @@ class Experiment(Section):
     arms: Annotated[tuple[str, ...], Field(min_length=1)] = ("winning", "random")
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**62)], ...], Field(min_length=1, max_length=1000)]
     arm: dict[str, Arm] = Field(default_factory=dict)
+    ticket: TicketSource | None = None
     launcher: Launcher = LocalLauncher()
 
     def arm_named(self, name: str) -> Arm:
@@ -82,9 +84,9 @@ class Experiment(Section):
 
     @property
     def identity(self) -> str:
-        """SHA-256 of the canonical JSON without name and launcher: the same experiment, whatever it is called and
-        wherever it runs, is one."""
-        fields = self.model_dump(mode="json", exclude={"name", "launcher"})
+        """SHA-256 of the canonical JSON without name and launcher, and without the place of a ticket, whose content is
+        in it: the same experiment, whatever it is called and wherever it runs, is one."""
+        fields = self.model_dump(mode="json", exclude={"name": True, "launcher": True, "ticket": {"path"}})
         return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     @classmethod
@@ -121,6 +123,13 @@ class Experiment(Section):
             mask += f" by {self.criterion_of(arm)}{at}"
         return f"mask {mask}, weights {definition.weights}, schedule {self.schedule_of(arm)}"
 
+    def rounds_of(self, arm: str) -> tuple[int, ...]:
+        """The rounds from 1 on that an arm is trained at: of imported masks, those that there are tickets for."""
+        definition = self.arm_named(arm)
+        if definition.mask == "imported":
+            return self.ticket.rounds if self.ticket is not None else ()
+        return self.rounds_of(definition.of) if definition.borrows_mask else tuple(range(1, self.pruning.rounds + 1))
+
     @property
     def reference(self) -> str:
         """The arm that verdicts and audits compare with: `winning`, or the first arm where there is none."""
@@ -143,7 +152,10 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _rules(self) -> Self:
-        for check in (self._check_kinds, self._check_names, self._check_groups, self._check_points, self._check_arms):
+        for check in (
+            self._check_kinds, self._check_names, self._check_groups, self._check_points, self._check_arms,
+            self._check_ticket,
+        ):  # fmt: skip
             check()
         return self
 
@@ -175,11 +187,13 @@ class Experiment(Section):
 
     def _check_groups(self) -> None:
         known = self.model.groups
-        for field, names in (("keep", self.pruning.keep), ("fractions", self.pruning.fractions)):
+        fresh = () if self.ticket is None else self.ticket.fresh
+        fields = (("pruning.keep", self.pruning.keep), ("pruning.fractions", self.pruning.fractions))
+        for field, names in (*fields, ("ticket.fresh", fresh)):
             for name in names:
                 if name not in known:
                     raise ValueError(
-                        f'pruning.{field} "{name}" is no parameter group of {self.model.kind}: '
+                        f'{field} "{name}" is no parameter group of {self.model.kind}: '
                         f"accepted are {', '.join(known)}{did_you_mean(name, known)}"
                     )
         kept = set(self.pruning.keep)
@@ -218,7 +232,8 @@ class Experiment(Section):
             arm = self.arm_named(name)
             if arm.refers and arm.of not in self.arms:
                 raise ValueError(f'arms: "{name}" derives its mask from "{arm.of}", which is not among the arms')
-            if arm.refers and not self.arm_named(arm.of).prunes:
+            lends = self.arm_named(arm.of).prunes or (arm.borrows_mask and self.arm_named(arm.of).mask == "imported")
+            if arm.refers and not lends:
                 raise ValueError(f'arm "{name}": of = "{arm.of}" has no mask of its own before it is trained')
             if arm.borrows_mask and arm.weights == "final":
                 raise ValueError(f'arm "{name}": weights "final" need a mask from the arm\'s own pruning')
@@ -245,6 +260,22 @@ class Experiment(Section):
                     f'"{self.model.kind}" is one of transformers: accepted are the other criteria'
                 )
         self._check_distinct()
+
+    def _check_ticket(self) -> None:
+        used = [name for name in self.arms if "imported" in (self.arm_named(name).mask, self.arm_named(name).weights)]
+        for name in used:
+            arm = self.arm_named(name)
+            if self.ticket is None:
+                raise ValueError(f'arm "{name}" needs a ticket: accepted is ticket = "FOLDER"')
+            if arm.weights == "imported" and arm.mask != "imported":
+                raise ValueError(f'arm "{name}": weights "imported" go with mask "imported"')
+        if self.ticket is not None and not (used or self.ticket.dense):
+            raise ValueError(
+                f'ticket "{self.ticket.path}" is used by nothing: accepted are an arm with mask "imported", such as '
+                "imported or transferred, and ticket.dense = true"
+            )
+        if self.ticket is not None and self.ticket.dense and "{round}" in self.ticket.path:
+            raise ValueError("ticket.dense true: accepted with a path without {round}: the dense run is round 0")
 
     def _check_distinct(self) -> None:
         seen: dict[tuple[Any, ...], str] = {}

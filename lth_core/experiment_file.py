@@ -12,7 +12,9 @@ from pydantic_core import ErrorDetails
 from lth_core.arms import Arm
 from lth_core.errors import InputError
 from lth_core.experiment import KINDS, Experiment
+from lth_core.settings.ticket import TicketSource
 from lth_core.text import did_you_mean, is_name, one_line
+from lth_core.ticket_files import Place
 
 LARGEST_FILE = 1_000_000
 """Bytes; nothing larger is read."""
@@ -55,12 +57,11 @@ def resolve(fields: dict[str, Any], source: str) -> Experiment:
         if not 1 <= seeds <= 1000:
             raise InputError(f"{source}: seeds = {_shown(seeds)}: accepted is a count from 1 to 1000 or a list")
         fields = {**fields, "seeds": list(range(seeds))}
-    try:
-        experiment = Experiment.from_fields(fields)
-    except ValidationError as error:
-        raise InputError(f"{source}: {_sentence(error)}") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{source}: {one_line(error)}") from None
+    if isinstance(fields.get("ticket"), str):
+        fields = {**fields, "ticket": {"path": fields["ticket"]}}
+    experiment = _validated(fields, source)
+    if experiment.ticket is not None:
+        experiment = _validated({**fields, "ticket": _found(experiment, experiment.ticket, source)}, source)
     # Here and not in the model: a stored experiment can be read where its environment is not installed.
     from lth_core.tasks.available import check
 
@@ -69,6 +70,28 @@ def resolve(fields: dict[str, Any], source: str) -> Experiment:
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
     return experiment
+
+
+def _validated(fields: dict[str, Any], source: str) -> Experiment:
+    try:
+        return Experiment.from_fields(fields)
+    except ValidationError as error:
+        raise InputError(f"{source}: {_sentence(error)}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{source}: {one_line(error)}") from None
+
+
+def _found(experiment: Experiment, ticket: TicketSource, source: str) -> dict[str, Any]:
+    """The ticket's table with its place for good, and what is found there."""
+    place = Place(str(Path(ticket.path).absolute()))
+    densities = {k: experiment.pruning.density(k) for k in range(1, experiment.pruning.rounds + 1)}
+    try:
+        rounds, digest = place.found(experiment.seeds, densities)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
+    if ticket.digest not in ("", digest):
+        raise InputError(f"{source}: ticket.digest: {one_line(ticket.path)} holds another ticket than this says")
+    return {**ticket.model_dump(mode="json"), "path": place.path, "digest": digest, "rounds": list(rounds)}
 
 
 def apply_override(fields: dict[str, Any], override: str) -> None:

@@ -33,6 +33,7 @@ def plan(experiment: Experiment) -> tuple[PlannedTrial, ...]:
         trials += [
             PlannedTrial(TrialKey(round, arm, seed), parents(experiment, arm, round, seed))
             for arm in experiment.arms
+            if round in experiment.rounds_of(arm)
             for seed in experiment.seeds
         ]
     return tuple(trials)

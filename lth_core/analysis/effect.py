@@ -52,10 +52,10 @@ class Answer:
 
 def level_round(experiment: Experiment, level: Level) -> int:
     """The round that a level means: the last, or the one whose nominal density is nearest a third (on a log axis)."""
-    rounds = experiment.pruning.rounds
+    rounds = experiment.rounds_of(experiment.reference)
     if level == "last":
-        return rounds
-    return min(range(1, rounds + 1), key=lambda k: (abs(math.log(experiment.pruning.density(k)) - math.log(THIRD)), k))
+        return rounds[-1]
+    return min(rounds, key=lambda k: (abs(math.log(experiment.pruning.density(k)) - math.log(THIRD)), k))
 
 
 def judge(gains: Sequence[float], scale: float | None, *, lost: int = 0, unfinished: int = 0) -> Effect:

@@ -103,7 +103,7 @@ def reach(scores: JobScores, arm: str) -> Reach | None:
     if margin is None:
         return None
     last: Match | None = None
-    for round in range(1, scores.experiment.pruning.rounds + 1):
+    for round in scores.experiment.rounds_of(arm):
         found = match(scores, arm, round, margin)
         if found.word not in MATCHING:
             return Reach(arm, margin, last, found)

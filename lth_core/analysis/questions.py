@@ -87,7 +87,7 @@ def _said(experiment: Experiment, summary: Summary, verdict: Verdict) -> str:
         return verdict.text
     own = [c for c in summary.cells if c.arm == verdict.control and c.p is not None and c.difference is not None]
     decided = [c for c in own if c.p is not None and c.p <= LEVEL]
-    rounds = experiment.pruning.rounds
+    rounds = len(experiment.rounds_of(verdict.control))
     if decided:
         where = ", ".join(f"{c.density:.1%}" for c in decided)
         return f"{verdict.text}; by themselves the rounds at {where} remaining differ (Holm over {rounds} rounds)"

@@ -99,7 +99,7 @@ def _corrected(experiment: Experiment, cells: list[Cell]) -> list[Cell]:
     corrected: dict[tuple[str, int], float] = {}
     for arm in experiment.arms:
         own = [(cell.round, cell.p) for cell in cells if cell.arm == arm and cell.p is not None]
-        unknown = [1.0] * (experiment.pruning.rounds - len(own))
+        unknown = [1.0] * (len(experiment.rounds_of(arm)) - len(own))
         adjusted = holm([p for _, p in own] + unknown)
         corrected |= {(arm, round): p for (round, _), p in zip(own, adjusted, strict=False)}
     return [replace(cell, p=corrected.get((cell.arm, cell.round))) for cell in cells]

@@ -131,12 +131,21 @@ def inspect(
     barriers: Annotated[
         bool, typer.Option("--barriers", help="Evaluate networks between successive rounds (takes a while).")
     ] = False,
-    device: Annotated[str, typer.Option(help="Where to evaluate them: cpu, cuda, ...")] = "cpu",
+    instability: Annotated[
+        bool, typer.Option("--instability", help="Train pairs that differ in noise alone, by rewind point (trainings).")
+    ] = False,
+    rewind: Annotated[str, typer.Option(help="Points for --instability, such as 0,3000.")] = "",
+    rounds: Annotated[str, typer.Option(help="Rounds for --instability, 0 being dense, such as 0,5.")] = "",
+    alphas: Annotated[int, typer.Option(min=3, max=1001, help="Networks on a line, for --instability.")] = 11,
+    device: Annotated[str, typer.Option(help="Where to train and evaluate: cpu, cuda, ...")] = "cpu",
 ) -> None:  # fmt: skip
     """Print what a job's tickets are made of: overlap of masks, effective sparsity, signs, distances, barriers."""
     from lth_core.cli.inspect import run
 
-    run(job, workspace, with_barriers=barriers, device=device)
+    run(
+        job, workspace, with_barriers=barriers, with_instability=instability, rewind=rewind, rounds=rounds,
+        alphas=alphas, device=device,
+    )  # fmt: skip
 
 
 @app.command()
@@ -165,12 +174,32 @@ def export_ticket(
     arm: Annotated[str, typer.Option(help="Arm, or `dense` for round 0.")] = "winning",
     round: Annotated[int, typer.Option(help="Round.")] = 1,
     seed: Annotated[int, typer.Option(help="Seed.")] = 0,
+    all_: Annotated[bool, typer.Option("--all", help="All rounds and seeds of the arm, a folder each.")] = False,
+    transformers: Annotated[
+        bool, typer.Option("--transformers", help="Also a folder that transformers' from_pretrained loads.")
+    ] = False,
     workspace: Folder = WORKSPACE,
 ) -> None:
     """Write a ticket's mask and weights as safetensors, with a card that says how plain PyTorch loads them."""
     from lth_core.cli.ticket import export as run
 
-    run(job, arm, round, seed, out, workspace)
+    run(job, arm, round, seed, out, workspace, all_=all_, transformers=transformers)
+
+
+@ticket.command("import")
+def import_ticket(
+    source: Annotated[
+        Path, typer.Argument(help="A ticket's folder, one that from_pretrained loads, or a safetensors file.")
+    ],
+    out: Annotated[Path, typer.Argument(help="Folder to write to, new or empty.")],
+    experiment: Annotated[
+        Path | None, typer.Option(help="Experiment whose network it is (not for a ticket's folder).")
+    ] = None,
+) -> None:
+    """Check a ticket, or make one of another program's pruned network, for `ticket = "FOLDER"` in an experiment."""
+    from lth_core.cli.ticket import import_ as run
+
+    run(source, out, experiment)
 
 
 @app.command()

@@ -1,40 +1,109 @@
-"""`lth ticket`: a ticket as files that need nothing of this program."""
+"""`lth ticket`: tickets as files that need nothing of this program, and files of others as tickets."""
 
 import json
 from pathlib import Path
 
+from lth_core.arms import DENSE
 from lth_core.cli.console import make_console
 from lth_core.engine.stored import run_apart, stored_spec
 from lth_core.errors import InputError
+from lth_core.experiment_file import load_experiment
 from lth_core.plan import TrialKey
+from lth_core.report.plain_torch import loading_lines
 from lth_core.report.tables import make_folder
-from lth_core.report.ticket_card import loading_lines, write_card
+from lth_core.report.ticket_card import experiment_lines, write_card
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.views import JobView
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
+from lth_core.ticket_files import read_card, read_tensors
 
 
-def export(number: int, arm: str, round: int, seed: int, out: Path, folder: Path) -> None:
-    """Write mask, weights and card of one finished trial."""
+def export(
+    number: int, arm: str, round: int, seed: int, out: Path, folder: Path, *, all_: bool, transformers: bool
+) -> None:  # fmt: skip
+    """Write mask, weights and card of one finished trial, or of all rounds and seeds of its arm."""
     workspace = Workspace(folder)
     database = Database(workspace.database, writer=False)
     job = job_of(database, folder, number)
     key = TrialKey(round, arm, seed)
-    spec = stored_spec(database, number, job.experiment, [key])
-    (trial,) = [t for t in views.trials(database, number) if (t.round, t.arm, t.seed) == (round, arm, seed)]
+    keys = _finished(database, job, arm) if all_ else [key]
+    spec = stored_spec(database, number, job.experiment, keys)
+    _new_folder(out)
+    folders = [out / f"round-{k.round}-seed-{k.seed}" if all_ else out for k in keys]
+    answer = run_apart(
+        "lth_core.engine.ticket_export", str(workspace.folder), spec=json.loads(spec.to_json()),
+        folders=[str(one) for one in folders], transformers=transformers,
+    )  # fmt: skip
+    trials = {TrialKey(t.round, t.arm, t.seed): t for t in views.trials(database, number)}
+    for own, place, shapes in zip(keys, folders, answer["shapes"], strict=True):
+        facts = {"job": job.name, "arm": own.arm, "round": own.round, "seed": own.seed} | {
+            name: getattr(trials[own], name) for name in ("density", "model_density", "score")
+        }
+        write_card(place, job.experiment, facts, shapes)
+    if all_:
+        _say(f"{out}: {len(keys)} tickets of {job.name}, {arm}")
+        _say(f'    ticket = "{out}/round-{{round}}-seed-{{seed}}"')
+        return
+    _say(f"{out}: {job.name}, {key}")
+    for line in loading_lines(job.experiment.model, answer["shapes"][0], f"{out}/trained.safetensors"):
+        _say(f"    {line}")
+    if transformers:
+        _say(f"    {out}/transformers: for from_pretrained; {out}/card.md has the lines")
+
+
+def _finished(database: Database, job: JobView, arm: str) -> list[TrialKey]:
+    found = [TrialKey(t.round, t.arm, t.seed) for t in views.trials(database, job.id) if t.state == "done"]
+    own = [key for key in found if key.arm == arm]
+    if not own:
+        arms = ", ".join((DENSE, *job.experiment.arms))
+        raise InputError(f"job {job.id}: no trial of arm {one_line(arm, 80)} is finished; arms are {arms}")
+    return own
+
+
+def import_(source: Path, out: Path, file: Path | None) -> None:
+    """Check a ticket's folder, or make one of another program's file for the network of an experiment."""
+    if (source / "card.json").is_file():
+        card = read_card(source)
+        for part in ("mask", "start", "trained"):
+            read_tensors(card, part)
+        _new_folder(out)
+        make_folder(out)
+        for path in (one for one in source.iterdir() if one.is_file() and not one.is_symlink()):
+            (out / path.name).write_bytes(path.read_bytes())
+        _say(f"{out}: {card.arm}, round {card.round}, seed {card.seed}, {card.density:.2%} of what may be pruned")
+    else:
+        if file is None:
+            raise InputError(
+                f"{one_line(source)}: has no card: accepted is --experiment FILE, whose network it is to be one of"
+            )
+        experiment = load_experiment(file)
+        _new_folder(out)
+        answer = run_apart(
+            "lth_core.engine.ticket_import", experiment=json.loads(experiment.canonical()), source=str(source),
+            folder=str(out),
+        )  # fmt: skip
+        facts = {
+            "job": experiment.name, "arm": "imported", "round": 0, "seed": 0, "density": answer["density"],
+            "model_density": answer["model_density"], "score": None,
+            "origin": f"{source.name}; mask from {answer['mask']}",
+        }  # fmt: skip
+        write_card(out, experiment, facts, answer["shapes"])
+        _say(f"{out}: {answer['density']:.2%} of what may be pruned live; mask from {answer['mask']}")
+    for line in experiment_lines(out):
+        _say(f"    {line}")
+
+
+def _new_folder(out: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{one_line(out)}: is there already; accepted is a folder that is new or empty")
     make_folder(out)
-    answer = run_apart(
-        "lth_core.engine.ticket_export", str(workspace.folder), str(out), spec=json.loads(spec.to_json())
-    )  # fmt: skip
-    write_card(out, job, trial, answer["shapes"])
-    console = make_console()
-    console.print(f"{one_line(out)}: {one_line(job.name)}, {key}", markup=False, highlight=False, soft_wrap=True)
-    for line in loading_lines(answer["shapes"], f"{out}/trained.safetensors"):
-        console.print(f"    {one_line(line, 2000)}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _say(line: str) -> None:
+    indent = line[: len(line) - len(line.lstrip())]
+    make_console().print(f"{indent}{one_line(line, 4000)}", markup=False, highlight=False, soft_wrap=True)
 
 
 def job_of(database: Database, folder: Path, number: int) -> JobView:

@@ -1,12 +1,14 @@
 """On the worker's side: from a batch's specification to its audited tickets, ready to be stacked."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
 
 from lth_core.arms import DENSE
 from lth_core.engine.batch import BatchSpec, ParentSpec, TrialSpec
+from lth_core.engine.imported import ImportedTickets
 from lth_core.experiment import Experiment
 from lth_core.models.flow import slopes
 from lth_core.models.module import ModuleNetwork
@@ -15,7 +17,7 @@ from lth_core.randomness import stream_seed
 from lth_core.store.tensors import Arrays, DamagedFile, load_tensors
 from lth_core.store.workspace import Workspace
 from lth_core.tickets import mask as masks
-from lth_core.tickets.derive import Family, Ticket, Trained, derive
+from lth_core.tickets.derive import Family, Imported, Ticket, Trained, derive, no_ticket
 from lth_core.tickets.gradual import Narrowing
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.tickets.network import Network
@@ -59,6 +61,7 @@ class Assembler:
         self._workspace = workspace
         self._families: dict[int, Family] = {}
         self._smaller_ones: dict[int, tuple[Network, int]] = {}
+        self._tickets = ImportedTickets(self._experiment, model) if self._experiment.ticket is not None else None
         self.data: set[str] = set()
         """What the parents read so far were trained on, where they say it."""
 
@@ -79,9 +82,15 @@ class Assembler:
             self._families[seed] = Family(
                 self._experiment, seed, self._model.groups(), trained, self._model.initialise,
                 LossSlopes(self._experiment, self._model, seed, self._device),
-                lambda weights: slopes(self._model.flow, weights),
+                lambda weights: slopes(self._model.flow, weights), lambda round: self._imported(round, seed),
             )  # fmt: skip
         return self._families[seed]
+
+    @lru_cache(maxsize=4)  # noqa: B019 an assembler lives as long as its batch
+    def _imported(self, round: int, seed: int) -> Imported:
+        if self._tickets is None:
+            return no_ticket(round)
+        return self._tickets.ticket(round, seed, self._own_initial(seed))
 
     def _read(self, parent: ParentSpec) -> Trained:
         try:
@@ -98,11 +107,12 @@ class Assembler:
         first, last = experiment.span(key.arm)
         if key.arm == DENSE:
             weights = self.initial(key.seed)
-            mask = self._everything(self._model)
+            mask = self.everything()
             return Prepared(trial, Start(key.seed, weights, mask, first, last), None, None)
         family = self.family(key.seed)
         other = experiment.compared_with(key.arm)
-        compared = derive(family, TrialKey(key.round, other, key.seed)) if other is not None else None
+        there = other is not None and key.round in experiment.rounds_of(other)
+        compared = derive(family, TrialKey(key.round, str(other), key.seed)) if there else None
         if not shares_network(experiment, key.arm):
             network, made_for = self._smaller(key.round)
             weights, mask = self.drawn(key), self._everything(network)
@@ -117,10 +127,24 @@ class Assembler:
         return Prepared(trial, start, ticket, compared, narrowing)
 
     def initial(self, seed: int) -> Weights:
-        """What a seed's dense run starts from: its initialisation, or a checkpoint."""
+        """What a seed's dense run starts from: its initialisation, a checkpoint, or a ticket from elsewhere."""
+        if self._experiment.ticket is not None and self._experiment.ticket.dense:
+            return self._imported(0, seed).weights
+        return self._own_initial(seed)
+
+    def _own_initial(self, seed: int) -> Weights:
         if isinstance(self._model, ModuleNetwork) and self._model.trained is not None:
             return self._model.trained()
         return self._model.initialise(stream_seed(seed, "initialisation"))
+
+    def everything(self) -> Mask:
+        """The mask of a dense run."""
+        return self._everything(self._model)
+
+    @property
+    def normalises(self) -> bool:
+        """Whether networks are given observations that are normalised by statistics of the training."""
+        return bool(getattr(self._experiment.training, "normalise_observations", False))
 
     def drawn(self, key: TrialKey) -> Weights:
         """Fresh weights of a trial's network."""
@@ -134,7 +158,7 @@ class Assembler:
     @property
     def sizes(self) -> tuple[int, int]:
         """Prunable parameters, and all, of the experiment's network."""
-        return masks.total(self._everything(self._model)), sum(s.numel() for s in self._model.shapes().values())
+        return masks.total(self.everything()), sum(s.numel() for s in self._model.shapes().values())
 
 
 def pack_trained(trial: RunningTrial, final: Weights) -> Arrays:
@@ -157,7 +181,7 @@ def unpack_trained(arrays: Arrays, experiment: Experiment, model: Network) -> Tr
             if key.startswith(f"{prefix}/")
         }
         # The file lists its arrays by name; layers keep the model's order.
-        return {n: found[n] for n in sorted(found, key=[*shapes, "count"].index)} or None
+        return {n: found[n] for n in sorted(found, key=[*shapes, "count", "mean", "variance"].index)} or None
 
     final = part("final")
     if final is None:
@@ -165,4 +189,5 @@ def unpack_trained(arrays: Arrays, experiment: Experiment, model: Network) -> Tr
     entries = {key.split("/")[0].removeprefix("optimizer.") for key in arrays if key.startswith("optimizer.")}
     optimizer = {entry: part(f"optimizer.{entry}") or {} for entry in entries}
     mask = masks.unpack(arrays["mask"], {name: shapes[name] for name in names})
-    return Trained(mask, final, part("ranked") or final, part("init"), part("rewind"), optimizer or None)
+    ranked, statistics = part("ranked") or final, part("statistics")
+    return Trained(mask, final, ranked, part("init"), part("rewind"), optimizer or None, statistics)

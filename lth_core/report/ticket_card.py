@@ -1,4 +1,4 @@
-"""The card of an exported ticket: what it is, how well it did, how it is loaded in plain PyTorch."""
+"""The card of a ticket's folder: what it is, how well it did, what computes with it, how it is loaded elsewhere."""
 
 import hashlib
 import json
@@ -8,102 +8,66 @@ from typing import Any
 
 from lth_core.arms import DENSE
 from lth_core.experiment import Experiment
+from lth_core.report.plain_torch import Shapes, loading_lines, pruning_lines, transformers_lines
+from lth_core.settings.convolutions import architecture
+from lth_core.settings.networks import MLP, Convolutional, Model
 from lth_core.store.tensors import write_atomically
-from lth_core.store.views import JobView, TrialView
 from lth_core.text import one_line
-
-FILES = ("mask.safetensors", "start.safetensors", "trained.safetensors", "prune.safetensors")
-Shapes = Mapping[str, Sequence[int]]
+from lth_core.ticket_files import FILES, FORMAT
 
 
-def write_card(folder: Path, job: JobView, trial: TrialView, shapes: Shapes) -> None:
-    """card.json (for programs, with the files' checksums) and card.md (for people)."""
+def write_card(folder: Path, experiment: Experiment, facts: Mapping[str, Any], shapes: Shapes) -> None:
+    """card.json (for programs, with the files' checksums) and card.md (for people).
+
+    facts: `job`, `arm`, `round`, `seed`, `density`, `model_density`, `score`; `origin` of a ticket of other programs.
+    """
     sums = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES}
-    facts: dict[str, Any] = {
-        "format": "lth-ticket-1", "job": job.name, "identity": job.identity, "arm": trial.arm, "round": trial.round,
-        "seed": trial.seed, "density": trial.density, "model_density": trial.model_density, "score": trial.score,
-        "metric": job.experiment.task.score, "shapes": {name: list(shape) for name, shape in shapes.items()},
-        "sha256": sums, "experiment": json.loads(job.experiment.canonical()),
+    content = {
+        "format": FORMAT, **facts, "identity": experiment.identity, "metric": experiment.task.score,
+        "shapes": {name: list(shape) for name, shape in shapes.items()}, "sha256": sums,
+        "experiment": json.loads(experiment.canonical()),
     }  # fmt: skip
-    write_atomically(folder / "card.json", (json.dumps(facts, indent=1) + "\n").encode())
-    write_atomically(folder / "card.md", _markdown(job, trial, shapes).encode())
+    write_atomically(folder / "card.json", (json.dumps(content, indent=1) + "\n").encode())
+    write_atomically(folder / "card.md", _markdown(folder, experiment, facts, shapes).encode())
 
 
-def loading_lines(shapes: Shapes, file: str = "trained.safetensors") -> list[str]:
-    """The lines that load the weights in plain PyTorch: into a module where all layers are linear, else as a dict."""
-    lines = ["from torch import nn; from safetensors.torch import load_file"]
-    module = _module(shapes)
-    if module is None:
-        return [*lines, f'weights = load_file("{file}")']
-    return [*lines, f"model = {module}", f'model.load_state_dict(load_file("{file}"))']
-
-
-def pruning_lines(shapes: Shapes) -> list[str]:
-    """The lines that load mask and start weights in the form of torch.nn.utils.prune; none where `_module` has none."""
-    module = _module(shapes)
-    if module is None or not all("." in name for name in shapes):
-        return []
-    return [
-        "from torch import nn; from torch.nn.utils import prune; from safetensors.torch import load_file",
-        f"model = {module}",
-        'form = load_file("prune.safetensors")',
-        "for name in [n.removesuffix('_mask') for n in form if n.endswith('_mask')]:",
-        "    prune.identity(model.get_submodule(name.rsplit('.', 1)[0]), name.rsplit('.', 1)[1])",
-        "model.load_state_dict(form)",
-    ]
-
-
-def _module(shapes: Shapes) -> str | None:
-    """Source of a module with exactly these parameter names and shapes; None where it takes more than linear layers."""
-    tree: dict[str, Any] = {}
-    for name, shape in shapes.items():
-        *path, kind = name.split(".")
-        if kind not in ("weight", "bias") or not path or len(shape) != (2 if kind == "weight" else 1):
-            return None
-        node = tree
-        for part in path:
-            node = node.setdefault(part, {})
-        node[kind] = shape
-    return _source(tree)
-
-
-def _source(node: Mapping[str, Any]) -> str | None:
-    if "weight" in node or "bias" in node:
-        if "weight" not in node or set(node) - {"weight", "bias"}:
-            return None
-        out, inputs = node["weight"]
-        return f"nn.Linear({inputs}, {out}{'' if 'bias' in node else ', bias=False'})"
-    parts = {name: _source(child) for name, child in node.items()}
-    if any(part is None for part in parts.values()):
-        return None
-    if list(parts) == [str(i) for i in range(len(parts))]:
-        return f"nn.ModuleList([{', '.join(str(part) for part in parts.values())}])"
-    return "nn.ModuleDict({" + ", ".join(f"{json.dumps(name)}: {part}" for name, part in parts.items()) + "})"
-
-
-def _markdown(job: JobView, trial: TrialView, shapes: Shapes) -> str:
-    experiment = job.experiment
-    score = "none" if trial.score is None else f"{trial.score:.5g}"
-    density = f"{trial.density:.2%}" if trial.density is not None else "unknown"
-    whole = f"{trial.model_density:.2%}" if trial.model_density is not None else "unknown"
-    pruned = pruning_lines(shapes)
-    form = ("\nIn the form of torch.nn.utils.prune (start weights and masks):\n", _code(pruned)) if pruned else ()
+def _markdown(folder: Path, experiment: Experiment, facts: Mapping[str, Any], shapes: Shapes) -> str:
+    arm, model = facts["arm"], experiment.model
+    title = f"{one_line(facts['job'])}, {one_line(arm)}, round {facts['round']}, seed {facts['seed']}"
+    origin = [f"- from: {one_line(facts['origin'])}"] if facts.get("origin") else []
+    described = "the unpruned network" if arm == DENSE else experiment.described(arm) if arm in experiment.arms else arm
     lines = [
-        f"# Ticket: {one_line(job.name)}, {one_line(trial.arm)}, round {trial.round}, seed {trial.seed}\n",
-        f"- {experiment.task.score} after training: {score}",
-        f"- remaining: {density} of the prunable parameters, {whole} of all",
+        f"# Ticket: {title}\n",
+        *origin,
+        f"- {experiment.task.score} after training: {_number(facts['score'], '.5g')}",
+        f"- remaining: {_number(facts['density'], '.2%')} of the prunable parameters, "
+        f"{_number(facts['model_density'], '.2%')} of all",
         f"- task: {_fields(experiment, 'task')}",
         f"- model: {_fields(experiment, 'model')}",
-        f"- arm: {_arm(experiment, trial.arm)}",
+        f"- computes: {_computes(model)}",
+        f"- arm: {one_line(described)}",
         f"- experiment: {experiment.identity}\n",
         "Files: `mask.safetensors` (booleans), `start.safetensors` (mask x weights that the training starts from), "
         "`trained.safetensors` (weights after it), `prune.safetensors` (the form of torch.nn.utils.prune), `card.json` "
         "(the experiment, shapes and checksums).\n",
         "In plain PyTorch:\n",
-        _code(loading_lines(shapes)),
-        *form,
+        _code(loading_lines(model, shapes)),
     ]
+    if pruned := pruning_lines(model, shapes):
+        lines += ["\nIn the form of torch.nn.utils.prune (start weights and masks):\n", _code(pruned)]
+    if (folder / "transformers").is_dir():
+        lines += ["\nWith transformers (trained weights and masks):\n", _code(transformers_lines(experiment.task.kind))]
+    lines += ["\nIn an experiment of this program:\n", f"```toml\n{chr(10).join(experiment_lines(folder))}\n```"]
     return "\n".join(lines) + "\n"
+
+
+def experiment_lines(folder: Path) -> list[str]:
+    """The lines of an experiment's file that take a ticket as mask source."""
+    return [f"ticket = {json.dumps(str(folder))}", 'arms = ["winning", "imported", "random"]']
+
+
+def _number(value: float | None, format: str) -> str:
+    return "unknown" if value is None else f"{value:{format}}"
 
 
 def _code(lines: Sequence[str]) -> str:
@@ -115,5 +79,18 @@ def _fields(experiment: Experiment, section: str) -> str:
     return one_line(", ".join(f"{name} {value}" for name, value in fields.items() if value is not None))
 
 
-def _arm(experiment: Experiment, name: str) -> str:
-    return "the unpruned network" if name == DENSE else experiment.described(name)
+def _computes(model: Model) -> str:
+    heads = "policy_head gives logits or means, value_head the value"
+    if isinstance(model, MLP):
+        return f"{model.activation} behind each layer of trunk; {heads}"
+    if isinstance(model, Convolutional):
+        pooled = [str(i) for i, one in enumerate(architecture(model)[0]) if one.pooled]
+        after = f", then the maximum of 2 x 2 (layers {', '.join(pooled)})" if pooled else ""
+        return f"pixels / 255, relu behind each convolution{after}, flattened, relu behind each of trunk; {heads}"
+    if model.kind == "lstm":
+        return "embedding, the LSTM layers of recurrent in turn, output (the embedding's weights where tied)"
+    if model.kind == "transformer":
+        return "a decoder with norms before attention and feed-forward layer, rotary positions, gelu: GPT-NeoX's"
+    return (
+        "an encoder-decoder after Vaswani et al.: Marian's" if model.kind == "seq2seq" else "the checkpoint's network"
+    )

@@ -45,6 +45,9 @@ def before_training(
     checks = [_density(family, key, ticket.mask, compared), _nested(family, key, ticket)]
     if arm.prunes:
         checks.append(_criterion(family, key, ticket.mask))
+    if arm.mask == "imported":
+        off = masks.distance(ticket.mask, family.imported(key.round).mask)
+        checks.append(Check("imported", off == 0, f"{off} entries differ from the mask that was imported"))
     if arm.weights == "shuffled":
         checks += [_is_shuffled(family, ticket.mask, start), _shuffled_alive(family, ticket.mask, start)]
     else:
@@ -121,6 +124,10 @@ def _density(family: Family, key: TrialKey, mask: Mask, compared: Ticket | None)
     pruning, arm = family.experiment.pruning, family.experiment.arm_named(key.arm)
     reached, size = masks.counts(mask), sum(m.numel() for m in mask.values())
     found = sum(reached.values())
+    of = family.experiment.arm_named(arm.of) if arm.borrows_mask else arm
+    if of.mask == "imported":
+        wanted = masks.total(family.imported(key.round).mask)
+        return Check("density", found == wanted, f"{found} of {size} live, {wanted} in the imported ticket")
     if arm.mask == "gradual":
         return Check("density", found == size, f"{found} of {size} live, all asked: they go during the training")
     if pruning.scope != "global" and arm.mask != "random_global":
@@ -183,6 +190,8 @@ def _source(family: Family, key: TrialKey) -> Weights:
         return family.initialise(stream_seed(key.seed, "fresh", key.arm, key.round))
     if arm.weights == "final":
         return _pruned(family, key).final
+    if arm.weights == "imported":
+        return family.imported(key.round).weights
     if arm.weights in ("signed", "constant"):
         return _signed(family, key, arm.weights)
     return _stored(dense.init if arm.weights == "init" else dense.rewind)

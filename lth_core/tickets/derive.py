@@ -25,7 +25,8 @@ class Trained:
     """What a finished trial leaves behind.
 
     final are the weights at the end, ranked those at `rewinding.prune_from`; init and rewind exist for the
-    dense run only, as do the optimizer's entries at the rewind point.
+    dense run only, as do the optimizer's entries at the rewind point. statistics: what the trained network needs beside
+    its weights (those of the observations that it was given normalised).
     """
 
     mask: Mask
@@ -34,6 +35,7 @@ class Trained:
     init: Weights | None = None
     rewind: Weights | None = None
     optimizer: dict[str, Weights] | None = None
+    statistics: Weights | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,19 @@ class Ticket:
     start: Weights
     source: Weights
     parent: Mask
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A ticket from elsewhere: its mask, whole where nothing is taken of it, and weights of all parameters."""
+
+    mask: Mask
+    weights: Weights
+
+
+def no_ticket(round: int) -> Imported:
+    """Where an experiment builds on none."""
+    raise ValueError(f"no ticket was given for round {round}")
 
 
 def no_slopes(slope: Slope, weights: Weights, mask: Mask) -> Weights:
@@ -62,6 +77,7 @@ class Family:
 
     groups: parameter name to its groups, in the model's order. trained: by (arm, round).
     initialise: fresh weights from an integer seed. slopes, flow: see `tickets.saliency`.
+    imported: the ticket from elsewhere for a round.
     rankings: scores that were expensive to find, by arm and round (0: the same at every round).
     """
 
@@ -72,6 +88,7 @@ class Family:
     initialise: Callable[[int], Weights]
     slopes: Slopes = no_slopes
     flow: Callable[[Weights], Weights] = no_flow
+    imported: Callable[[int], Imported] = no_ticket
     rankings: dict[tuple[str, int], Weights] = field(default_factory=dict, compare=False)
 
     @property
@@ -100,6 +117,8 @@ def derive_mask(family: Family, name: str, round: int) -> Mask:
         raise ValueError(f"{name} is no ticket of this network: it has one of its own")
     if round == 0 or arm.mask == "gradual":
         return family.everything()
+    if arm.mask == "imported":
+        return family.imported(round).mask
     if arm.borrows_mask:
         return _borrowed(family, name, derive_mask(family, arm.of, round))
     pruned = pruned_run(family, name, round)
@@ -136,7 +155,7 @@ def derive_parent(family: Family, name: str, round: int) -> Mask:
     the arm it borrows from, because the borrowing trial of the round before may still be running.
     """
     arm = family.experiment.arm_named(name)
-    if round == 1 or arm.mask == "gradual":
+    if round == 1 or arm.mask in ("gradual", "imported"):
         return family.everything()
     if arm.borrows_mask:
         return _borrowed(family, name, derive_parent(family, arm.of, round))
@@ -180,6 +199,8 @@ def _source(family: Family, arm: Arm, key: TrialKey, mask: Mask) -> Weights:
     dense = family.dense
     if arm.weights == "fresh":
         return family.initialise(stream_seed(family.seed, "fresh", key.arm, key.round))
+    if arm.weights == "imported":
+        return family.imported(key.round).weights
     if arm.weights == "final":
         return pruned_run(family, key.arm, key.round).final
     source = dense.init if arm.weights == "init" else dense.rewind

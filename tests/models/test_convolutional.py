@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lth_core.models.convolutional import ARCHITECTURES, ConvolutionalActorCritic
+from lth_core.models.convolutional import ConvolutionalActorCritic
 from lth_core.models.mlp import flatten, unflatten
+from lth_core.settings.convolutions import ARCHITECTURES
 from lth_core.settings.networks import Convolutional
 
 

@@ -11,10 +11,16 @@ import torch
 from safetensors.torch import load_file
 from torch.nn.utils import prune
 
+from lth_core.engine.ticket_export import write_files
+from lth_core.models import language, transformer
+from lth_core.models.convolutional import ConvolutionalActorCritic
 from lth_core.models.mlp import ActorCritic
-from lth_core.report.ticket_card import loading_lines, pruning_lines
+from lth_core.models.module import ModuleNetwork
+from lth_core.report.plain_torch import loading_lines, pruning_lines
+from lth_core.settings.language_networks import LSTM, Seq2Seq, Transformer
+from lth_core.settings.networks import MLP, Convolutional
 from lth_core.tickets.mask import apply
-from tests.engine.experiments import tiny
+from tests.engine.experiments import as_toml, tiny
 from tests.report.conftest import lth
 
 
@@ -135,8 +141,78 @@ def test_a_damaged_file_of_the_store_is_not_exported(trained: Path, tmp_path: Pa
     assert done.returncode == 2 and "checksum" in done.stderr
 
 
-def test_networks_that_are_not_all_linear_are_loaded_as_weights() -> None:
-    shapes = {"conv.weight": (8, 3, 5, 5), "conv.bias": (8,), "head.weight": (2, 8), "head.bias": (2,)}
-    assert loading_lines(shapes)[-1] == 'weights = load_file("trained.safetensors")'
-    assert pruning_lines(shapes) == []
-    assert "bias=False" in loading_lines({"head.weight": (2, 8)})[1]
+NETWORKS: list[tuple[Any, Any]] = [
+    (MLP(hidden=(5, 4)), lambda s: ActorCritic(s, 3, 2, continuous=True)),
+    (Convolutional(architecture="paper", width=0.1), lambda s: ConvolutionalActorCritic(s, (3, 32, 34), 4)),
+    (Convolutional(architecture="nature", width=0.2), lambda s: ConvolutionalActorCritic(s, (4, 84, 84), 4)),
+    (LSTM(embedding=6, hidden=5), lambda s: language.recurrent(s, 9)),
+    (Transformer(width=8, heads=2, layers=2, feed_forward=6), lambda s: language.decoder(s, 9)),
+    (Seq2Seq(width=8, heads=2, feed_forward=6, encoder_layers=1, decoder_layers=1),
+     lambda s: ModuleNetwork(lambda: transformer.Transformer(s, 9, 9), transformer.grouping)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("settings", "make"), NETWORKS, ids=lambda one: getattr(one, "kind", ""))
+def test_every_network_of_ours_is_loaded_by_three_lines_and_as_torchs_pruning(
+    settings: Any, make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = make(settings)
+    weights = network.initialise(0)
+    mask = {name: torch.rand(w.shape) < 0.5 for name, w in weights.items()}
+    write_files(tmp_path, mask, weights, apply(mask, weights), apply(mask, weights))
+    shapes = {name: tuple(shape) for name, shape in network.shapes().items()}
+    lines = loading_lines(settings, shapes)
+    assert len(lines) == 3
+    model = run("\n".join(lines), tmp_path, monkeypatch)["model"]
+    assert {name: p.tolist() for name, p in model.named_parameters()} == {
+        name: w.tolist() for name, w in apply(mask, weights).items()
+    }
+    pruned = run("\n".join(pruning_lines(settings, shapes)), tmp_path, monkeypatch)["model"]
+    buffers = dict(pruned.named_buffers())
+    assert all(torch.equal(buffers[f"{name}_mask"].bool(), m) for name, m in mask.items())
+    if isinstance(settings, LSTM):  # torch multiplies by the masks before each pass, of fused layers too
+        x = torch.randn(3, 1, 6)
+        assert torch.allclose(pruned["recurrent"][0](x)[0], model["recurrent"][0](x)[0])
+
+
+def test_the_plain_convolutions_compute_what_ours_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Convolutional(architecture="nature", width=0.2)
+    network = ConvolutionalActorCritic(settings, (4, 84, 84), 4)
+    weights = network.initialise(0)
+    write_files(tmp_path, {}, weights, weights, weights)
+    shapes = {name: tuple(shape) for name, shape in network.shapes().items()}
+    model = run("\n".join(loading_lines(settings, shapes)), tmp_path, monkeypatch)["model"]
+    seen = torch.randint(0, 256, (2, 4, 84, 84), dtype=torch.uint8)
+    x = seen / 255
+    for layer in model["convolution"]:
+        x = layer(x).relu()
+    x = x.flatten(1)
+    for layer in model["trunk"]:
+        x = layer(x).relu()
+    flat = torch.cat([w.flatten() for w in weights.values()])[None]
+    heads = network.forward(network.layers(flat), seen[None])[-1][0]
+    assert torch.allclose(model["policy_head"](x), heads[:, :4], atol=1e-5)
+
+
+def test_a_layer_that_is_not_known_is_loaded_as_weights() -> None:
+    shapes = {"odd.left": (8, 3), "head.weight": (2, 8), "head.bias": (2,)}
+    assert loading_lines(MLP(), shapes)[-1] == 'weights = load_file("trained.safetensors")'
+    assert pruning_lines(MLP(), shapes) == []
+    assert "bias=False" in loading_lines(MLP(), {"head.weight": (2, 8)})[1]
+
+
+@pytest.mark.parametrize("arm", ["gmp", "small_dense"])
+def test_a_mask_that_shrank_and_a_smaller_network_are_exported_as_they_ended(arm: str, tmp_path: Path) -> None:
+    own = tiny(arms=["winning", arm], model={"hidden": [12]}, seeds=1)
+    (tmp_path / "tiny.toml").write_text(as_toml(own))
+    assert lth("headless", "tiny.toml", "--device", "cpu", cwd=tmp_path).returncode == 0
+    done = lth("ticket", "export", 1, "t", "--arm", arm, "--round", 2, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    mask, trained = load_file(tmp_path / "t" / "mask.safetensors"), load_file(tmp_path / "t" / "trained.safetensors")
+    living, size = sum(int(m.sum()) for m in mask.values()), sum(w.numel() for w in trained.values())
+    whole = 12 * 4 + 12 + 3 * 12 + 3
+    if arm == "gmp":
+        assert (living, size) == (round(whole * 0.49), whole)
+        assert all((trained[name][~m] == 0).all() for name, m in mask.items())
+    else:
+        assert living == size and abs(size - round(whole * 0.49)) < 8

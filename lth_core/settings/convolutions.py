@@ -1,0 +1,44 @@
+"""The convolutions and dense layers of each architecture of `settings.networks.Convolutional`: sizes alone."""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from lth_core.settings.networks import Convolutional
+
+
+@dataclass(frozen=True)
+class Filters:
+    """One convolution: `count` filters of size x size, and whether a 2x2 maximum follows."""
+
+    count: int
+    size: int
+    stride: int = 1
+    padding: int = 0
+    pooled: bool = False
+
+    def after(self, length: int) -> int:
+        """Height or width behind it of an image of this height or width."""
+        length = (length + 2 * self.padding - self.size) // self.stride + 1
+        return length // 2 if self.pooled else length
+
+
+ARCHITECTURES: dict[str, tuple[tuple[Filters, ...], tuple[int, ...]]] = {
+    "nature": ((Filters(32, 8, 4), Filters(64, 4, 2), Filters(64, 3)), (512,)),
+    "small": ((Filters(16, 8, 4), Filters(32, 4, 2)), (256,)),
+    "paper": (
+        (*[Filters(64, 5, padding=2, pooled=True)] * 2, *[Filters(64, 3, padding=1, pooled=True)] * 2),
+        (512, 512),
+    ),
+}
+"""Convolutions and dense layers of each architecture (see settings.networks.Convolutional)."""
+
+
+@lru_cache(maxsize=64)
+def architecture(settings: Convolutional) -> tuple[tuple[Filters, ...], tuple[int, ...]]:
+    """Convolutions and dense layers of a network; none has less than two filters or units."""
+    filters, hidden = ARCHITECTURES[settings.architecture]
+
+    def scaled(number: int) -> int:
+        return max(2, round(number * settings.width))
+
+    return tuple(replace(one, count=scaled(one.count)) for one in filters), tuple(scaled(units) for units in hidden)
