@@ -6,10 +6,11 @@ A mask maps parameter names to boolean arrays of the parameters' shapes, in the 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+
+from lth_core.analysis.paths import Graph, living_paths
 
 Masks = Mapping[str, npt.NDArray[np.bool_]]
 Weights = Mapping[str, npt.NDArray[np.float32]]
@@ -30,7 +31,8 @@ class Effective:
     """What of a mask lies on a path from an input to an output (Vysogorets and Kempe 2023).
 
     living: entries of the mask; effective: those that can change an output, and for weights depend on an input.
-    dead_units of units: hidden units without a path from an input or without one to an output.
+    dead_units of units: hidden units (filters and inner units of feed-forward layers, too) without a path from an
+    input or without one to an output.
     """
 
     living: int
@@ -86,62 +88,42 @@ def distance(mask: Masks, one: Weights, other: Weights) -> float:
     return float(np.linalg.norm(a - b)) / norm if norm else math.nan
 
 
-def effective(mask: Masks, shapes: Mapping[str, Sequence[int]]) -> Effective | None:
-    """What lies on a path; None for networks that are no chain of fully connected layers with heads on the last.
-
-    shapes: of all parameters (out, in) and (out,), in the model's order; what is in no mask lives.
-    """
-    chain = _chain(shapes)
-    if chain is None:
-        return None
-    hidden, heads = chain
-
-    def alive(name: str) -> npt.NDArray[np.bool_]:
-        return mask[name] if name in mask else np.ones(tuple(shapes[name]), bool)
-
-    forward: list[npt.NDArray[np.bool_]] = [np.ones(shapes[(hidden or heads)[0]][1], bool)]
-    for name in hidden:
-        forward.append(np.any(alive(name) & forward[-1], axis=1))
-    backward: list[npt.NDArray[np.bool_]] = [np.any([alive(name).any(axis=0) for name in heads], axis=0)]
-    for name in reversed(hidden[1:]):
-        backward.insert(0, np.any(alive(name) & backward[0][:, None], axis=0))
-    found = 0
-    for depth, name in enumerate(hidden):
-        found += int((alive(name) & forward[depth] & backward[depth][:, None]).sum()) if name in mask else 0
-        bias = name.removesuffix("weight") + "bias"
-        found += int((alive(bias) & backward[depth]).sum()) if bias in mask else 0
-    for name in heads:
-        found += int((alive(name) & forward[-1]).sum()) if name in mask else 0
-        bias = name.removesuffix("weight") + "bias"
-        found += int(alive(bias).sum()) if bias in mask else 0
-    dead = sum(int((~(f & b)).sum()) for f, b in zip(forward[1:], backward, strict=True)) if hidden else 0
-    return Effective(sum(int(m.sum()) for m in mask.values()), found, sum(shapes[n][0] for n in hidden), dead)
-
-
-def _chain(shapes: Mapping[str, Sequence[int]]) -> tuple[list[str], list[str]] | None:
-    """(weights of the hidden layers in order, weights of the heads), or None where it is no such network."""
-    matrices = [name for name in shapes if name.endswith("weight")]
-    if not matrices or any(len(shapes[name]) != 2 for name in matrices):
-        return None
-    if any(len(shape) != 1 for name, shape in shapes.items() if name not in matrices):
-        return None
-    hidden = [name for name in matrices if name.startswith("trunk.")]
-    heads = [name for name in matrices if name not in hidden]
-    for one, following in pairwise(hidden):
-        if shapes[following][1] != shapes[one][0]:
-            return None
-    if not heads or (hidden and any(shapes[name][1] != shapes[hidden[-1]][0] for name in heads)):
-        return None
-    return hidden, heads
+def effective(mask: Masks, shapes: Mapping[str, Sequence[int]], graph: Graph) -> tuple[Effective, Masks]:
+    """What lies on a path, counted, and as masks of the mask's layers; shapes: of all parameters."""
+    entries, units = living_paths(graph, mask, shapes)
+    own = {name: entries[name] for name in mask}
+    return Effective(
+        living=sum(int(m.sum()) for m in mask.values()),
+        effective=sum(int(m.sum()) for m in own.values()),
+        units=sum(one.size for one in units.values()),
+        dead_units=sum(int((~one).sum()) for one in units.values()),
+    ), own
 
 
 def inputs_kept(mask: Masks, shapes: Mapping[str, Sequence[int]]) -> npt.NDArray[np.float64] | None:
-    """Share of the first layer's weights that live, per input: (inputs,), of a convolution (channels, height, width).
+    """Share of the first layer's weights in the mask, per input.
 
-    None where the first layer is no weight or is not pruned.
+    (inputs,); of an embedding (words,); of a convolution (channels, height, width). None where the first layer is no
+    weight or is not pruned.
     """
     first = next(iter(shapes), None)
     if first is None or first not in mask or mask[first].ndim < 2:
         return None
-    kept: npt.NDArray[np.float64] = mask[first].mean(axis=0)
+    words = first.split(".")[0] == "embedding"
+    kept: npt.NDArray[np.float64] = mask[first].mean(axis=1 if words else 0)
     return kept
+
+
+def pixels_seen(
+    kernel: npt.NDArray[np.float64], image: tuple[int, int], stride: int, padding: int
+) -> npt.NDArray[np.float64]:  # fmt: skip
+    """(height, width): mean of what a kernel (h, w) keeps over the places at which it meets each pixel; 0 if never."""
+    height, width = (length + 2 * padding for length in image)
+    total, met = np.zeros((height, width)), np.zeros((height, width))
+    for (y, x), kept in np.ndenumerate(kernel):
+        rows = slice(y, height - kernel.shape[0] + y + 1, stride)
+        columns = slice(x, width - kernel.shape[1] + x + 1, stride)
+        total[rows, columns] += kept
+        met[rows, columns] += 1
+    seen = np.divide(total, met, out=np.zeros_like(total), where=met > 0)
+    return seen[padding : padding + image[0], padding : padding + image[1]]

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from lth_core.analysis import anatomy
 from lth_core.analysis.anatomy import Effective, Overlap
+from lth_core.analysis.paths import Graph, graph_of
 from lth_core.arms import DENSE
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
@@ -28,7 +29,8 @@ class Inspected:
     across: overlap of the masks of different seeds; with_reference: of this arm's mask with the reference arm's, seed
     by seed. signs, signs_start: share of living weights that end with the sign of the dense run's initialisation, of
     the rewind point. to_dense: distance of the trained ticket from the trained dense network over the ticket's mask;
-    moved: from its own rewind point. inputs: share kept per input of the first layer. None or NaN where not known.
+    moved: from its own rewind point. inputs: share per input of the first layer's weights that are kept and on a path
+    (kept alone where paths are not known). None or NaN where not known.
     """
 
     arm: str
@@ -59,6 +61,7 @@ def inspect(workspace: Workspace, database: Database, job: int, experiment: Expe
     shapes: Shapes = {}
     for entry in views.layers(database, job):
         shapes.setdefault(entry.layer, entry.shape)
+    graph = graph_of(experiment.model.kind, shapes, heads=getattr(experiment.model, "heads", 1))
     rows = database.rows(
         "SELECT arm, round, seed, tensors, sha256 FROM trials WHERE job = ? AND tensors IS NOT NULL", job
     )
@@ -73,7 +76,7 @@ def inspect(workspace: Workspace, database: Database, job: int, experiment: Expe
             if seeds:
                 own = {seed: _read(workspace, *paths[arm, round, seed]) for seed in seeds}
                 reference = reference or (own if arm == experiment.reference else {})
-                yield _inspected(experiment, arm, round, own, dense, reference, shapes)
+                yield _inspected(experiment, arm, round, own, dense, reference, (shapes, graph))
 
 
 def _read(workspace: Workspace, path: str, sha256: str) -> _Stored:
@@ -91,14 +94,16 @@ def _part(arrays: Arrays, part: str) -> dict[str, npt.NDArray[np.float32]]:
 
 def _inspected(
     experiment: Experiment, arm: str, round: int, own: dict[int, _Stored], dense: dict[int, _Stored],
-    reference: dict[int, _Stored], shapes: Shapes,
+    reference: dict[int, _Stored], network: tuple[Shapes, Graph | None],
 ) -> Inspected:  # fmt: skip
     masks = {seed: stored.mask for seed, stored in own.items()}
     first = next(iter(masks.values()))
     pairs = [anatomy.overlap(masks[a], masks[b]) for a, b in combinations(masks, 2)]
     both = [anatomy.overlap(masks[s], reference[s].mask) for s in masks if s in reference]
-    whole = [e for mask in masks.values() if (e := anatomy.effective(mask, shapes)) is not None]
-    kept = [k for mask in masks.values() if (k := anatomy.inputs_kept(mask, shapes)) is not None]
+    shapes, graph = network
+    looked = [anatomy.effective(mask, shapes, graph) for mask in masks.values()] if graph is not None else []
+    whole, alive = [e for e, _ in looked], [m for _, m in looked] or list(masks.values())
+    kept = [k for mask in alive if (k := anatomy.inputs_kept(mask, shapes)) is not None]
     size = sum(m.size for m in first.values())
 
     def mean(part: str, function: str, of: str = "final") -> float:

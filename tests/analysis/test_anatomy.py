@@ -6,12 +6,28 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lth_core.analysis.anatomy import distance, effective, inputs_kept, overlap, sign_agreement, unpack_mask
+from lth_core.analysis import anatomy
+from lth_core.analysis.anatomy import (
+    Effective,
+    distance,
+    inputs_kept,
+    overlap,
+    pixels_seen,
+    sign_agreement,
+    unpack_mask,
+)  # fmt: skip
+from lth_core.analysis.paths import graph_of
 
 SHAPES = {
     "trunk.0.weight": (3, 2), "trunk.0.bias": (3,), "trunk.1.weight": (2, 3), "trunk.1.bias": (2,),
     "policy_head.weight": (2, 2), "value_head.weight": (1, 2), "policy_head.bias": (2,), "value_head.bias": (1,),
 }  # fmt: skip
+
+
+def effective(mask: dict[str, np.ndarray], shapes: dict[str, tuple[int, ...]]) -> Effective:
+    graph = graph_of("mlp", shapes)
+    assert graph is not None
+    return anatomy.effective(mask, shapes, graph)[0]
 
 
 def full() -> dict[str, np.ndarray]:
@@ -55,7 +71,6 @@ def test_layers_are_drawn_each_by_itself() -> None:
 
 def test_everything_is_effective_in_a_whole_network() -> None:
     found = effective(full(), SHAPES)
-    assert found is not None
     size = sum(int(np.prod(shape)) for shape in SHAPES.values())
     assert (found.living, found.effective, found.units, found.dead_units) == (size, size, 5, 0)
 
@@ -65,7 +80,6 @@ def test_what_leads_nowhere_or_comes_from_nowhere_is_not_effective() -> None:
     mask["trunk.1.weight"][:, 0] = False  # unit 0 of the first layer leads nowhere: 2 weights and its bias are lost
     mask["trunk.1.weight"][1, :] = False  # unit 1 of the second layer sees no input: 2 + 1 weights into the heads
     found = effective(mask, SHAPES)
-    assert found is not None
     assert found.living - found.effective == 2 + 1 + 3
     assert found.dead_units == 2
 
@@ -75,19 +89,19 @@ def test_an_output_layer_that_is_gone_leaves_only_the_heads_biases() -> None:
     mask["policy_head.weight"][:] = False
     mask["value_head.weight"][:] = False
     found = effective(mask, SHAPES)
-    assert found is not None and found.effective == 3 and found.dead_units == 5
+    assert found.effective == 3 and found.dead_units == 5
 
 
 def test_layers_that_are_not_pruned_live_and_are_not_counted() -> None:
     mask = {name: m for name, m in full().items() if "head" not in name}
     found = effective(mask, SHAPES)
-    assert found is not None and found.effective == found.living == 17
+    assert found.effective == found.living == 17
 
 
-def test_other_networks_are_not_judged() -> None:
-    assert effective({}, {"conv.weight": (8, 3, 5, 5), "conv.bias": (8,)}) is None
-    assert effective({}, {}) is None
-    assert effective({}, {**SHAPES, "trunk.1.weight": (2, 4)}) is None
+def test_networks_of_transformers_are_not_judged() -> None:
+    for kind in ("causal", "pretrained_seq2seq"):
+        assert graph_of(kind, SHAPES) is None
+    assert graph_of("seq2seq", {"model.shared.weight": (4, 2)}) is None
 
 
 def test_signs_and_distances_by_hand() -> None:
@@ -105,6 +119,39 @@ def test_which_inputs_are_still_looked_at() -> None:
     kept = inputs_kept(mask, SHAPES)
     assert kept is not None and kept.tolist() == pytest.approx([2 / 3, 1 / 3])
     assert inputs_kept({}, SHAPES) is None
+
+
+def test_which_words_are_still_looked_at() -> None:
+    mask = {"embedding.weight": np.array([[True, True], [False, True], [False, False]])}
+    kept = inputs_kept(mask, {"embedding.weight": (3, 2)})
+    assert kept is not None and kept.tolist() == [1.0, 0.5, 0.0]
+    assert inputs_kept({"embedding": mask["embedding.weight"]}, {"embedding": (3, 2)}).tolist() == [1.0, 0.5, 0.0]  # type: ignore[union-attr]
+
+
+def test_pixels_by_hand() -> None:
+    # A kernel of 2 x 2 with stride 2 meets each pixel of 4 x 4 once; with stride 1 the inner ones four times.
+    kernel = np.array([[1.0, 0.0], [0.0, 0.5]])
+    once = pixels_seen(kernel, (4, 4), 2, 0)
+    assert once.tolist() == np.tile(kernel, (2, 2)).tolist()
+    often = pixels_seen(kernel, (3, 3), 1, 0)
+    assert often[0].tolist() == [1.0, 0.5, 0.0] and often[1, 1] == pytest.approx(1.5 / 4) and often[2, 2] == 0.5
+    # Padding adds places at which the border is met; a pixel that no place of the kernel meets is seen by nothing.
+    assert pixels_seen(np.ones((3, 3)), (2, 2), 1, 1).tolist() == [[1.0, 1.0], [1.0, 1.0]]
+    assert pixels_seen(np.ones((2, 2)), (3, 3), 2, 0).tolist() == [[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
+
+
+def test_signs_distances_and_overlap_of_layers_of_any_shape_count_entry_by_entry() -> None:
+    rng = np.random.default_rng(0)
+    shapes = {"convolution.0.weight": (4, 2, 3, 3), "recurrent.0.weight_ih_l0": (8, 3), "norm.weight": (5,)}
+    mask, other = ({n: rng.random(s) < 0.5 for n, s in shapes.items()} for _ in range(2))
+    one, two = ({n: rng.normal(size=s).astype(np.float32) for n, s in shapes.items()} for _ in range(2))
+    flat = np.concatenate([m.ravel() for m in mask.values()])
+    a, b = (np.concatenate([w.ravel() for w in weights.values()])[flat] for weights in (one, two))
+    assert sign_agreement(mask, one, two) == pytest.approx(np.mean(np.sign(a) == np.sign(b)))
+    assert distance(mask, one, two) == pytest.approx(np.linalg.norm(a - b) / np.linalg.norm(b))
+    both = flat & np.concatenate([m.ravel() for m in other.values()])
+    either = flat | np.concatenate([m.ravel() for m in other.values()])
+    assert overlap(mask, other).jaccard == pytest.approx(both.sum() / either.sum())
 
 
 def test_stored_bits_are_read_as_the_tickets_side_packs_them() -> None:
