@@ -19,8 +19,10 @@ from lth_core.training.build import make_model, make_stack
 from lth_core.training.run import RunningTrial, StackRun
 from lth_core.training.stack import Start
 
-SHARED = [name for name, arm in BUILT_IN.items() if arm.mask != "smaller"]
-"""Built-in arms whose tickets are of the experiment's own network."""
+ARMS = [name for name, arm in BUILT_IN.items() if arm.mask != "imported"]
+"""Built-in arms that need no ticket from elsewhere."""
+SHARED = [name for name in ARMS if BUILT_IN[name].mask != "smaller"]
+"""Those whose tickets are of the experiment's own network."""
 
 
 def is_nested(child: Mask, parent: Mask) -> bool:

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 BASE = {"text", "errors", "randomness", "settings"}
-EXPERIMENT = BASE | {"arms", "experiment", "experiment_file", "plan", "suite", "suite_file"}
+EXPERIMENT = BASE | {"arms", "experiment", "experiment_file", "plan", "suite", "suite_file", "ticket_files"}
 MAY_IMPORT = {
     "text": set(),
     "errors": set(),
@@ -18,7 +18,9 @@ MAY_IMPORT = {
     "settings": BASE,
     "arms": BASE,
     "experiment": BASE | {"arms"},
-    "experiment_file": BASE | {"arms", "experiment", "tasks"},  # to see whether the environment can be had
+    "ticket_files": BASE,
+    "experiment_file": BASE
+    | {"arms", "experiment", "ticket_files", "tasks"},  # to see whether the environment can be had
     "plan": BASE | {"arms", "experiment"},
     "suite": BASE | {"experiment", "experiment_file"},
     "suite_file": BASE | {"experiment", "experiment_file", "suite"},
@@ -39,7 +41,12 @@ WORKER_SIDE = {
     "lth_core.engine.attempt",
     "lth_core.engine.assemble",
     "lth_core.engine.measure",
+    "lth_core.engine.imported",
+    "lth_core.engine.instability",
+    "lth_core.engine.solutions",
+    "lth_core.engine.ticket_check",
     "lth_core.engine.ticket_export",
+    "lth_core.engine.ticket_import",
     "lth_core.engine.connectivity",
     "lth_core.engine.play",
 }

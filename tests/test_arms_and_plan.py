@@ -11,10 +11,10 @@ from lth_core.arms import BUILT_IN, DENSE
 from lth_core.plan import TrialKey, plan
 from lth_core.randomness import stream, stream_seed
 from lth_core.tickets.derive import Family, derive
-from tests.small import SHARED, experiment, family
+from tests.small import ARMS, SHARED, experiment, family
 
 ALL = experiment(
-    arms=list(BUILT_IN),
+    arms=ARMS,
     pruning={"rounds": 4},
     rewinding={"weights": 100},
     training={"learning_rate_schedule": "linear"},
@@ -39,6 +39,8 @@ def test_the_built_in_arms_are_what_the_documentation_says() -> None:
         "lr_rewind": ("iterative", "final", "rewind", "winning"),
         "gmp": ("gradual", "init", "start", "winning"),
         "small_dense": ("smaller", "fresh", "start", "winning"),
+        "imported": ("imported", "rewind", "experiment", "winning"),
+        "transferred": ("imported", "imported", "start", "winning"),
         **dict.fromkeys(("magnitude_init", "snip", "grasp", "synflow"), ("one_shot", "init", "start", "winning")),
     }
     at_initialisation = {name: a.criterion for name, a in BUILT_IN.items() if a.at == "init"}
@@ -48,9 +50,9 @@ def test_the_built_in_arms_are_what_the_documentation_says() -> None:
 
 def test_every_arm_round_and_seed_is_planned_once_and_one_dense_run_is_shared() -> None:
     keys = [trial.key for trial in plan(ALL)]
-    assert len(keys) == len(set(keys)) == 2 + len(BUILT_IN) * 4 * 2
+    assert len(keys) == len(set(keys)) == 2 + len(ARMS) * 4 * 2
     assert [k for k in keys if k.arm == DENSE] == [TrialKey(0, DENSE, 0), TrialKey(0, DENSE, 1)]
-    assert {(k.arm, k.round, k.seed) for k in keys if k.round} == set(itertools.product(BUILT_IN, range(1, 5), (0, 1)))
+    assert {(k.arm, k.round, k.seed) for k in keys if k.round} == set(itertools.product(ARMS, range(1, 5), (0, 1)))
 
 
 def test_what_a_trial_waits_for_comes_before_it_and_is_of_its_own_seed() -> None:
@@ -115,7 +117,7 @@ def test_a_stream_starts_anew_each_time_and_disturbs_no_other() -> None:
     assert not np.isclose(stream(4, "a").random(5), first).any()
 
 
-@pytest.mark.parametrize("arm", BUILT_IN)
+@pytest.mark.parametrize("arm", ARMS)
 def test_spans_of_the_training_counter(arm: str) -> None:
     expected = {"finetune": (512, 1024), "lr_rewind": (100, 512)}
     assert ALL.span(arm) == expected.get(arm, (0, 512))

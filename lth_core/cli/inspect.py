@@ -1,38 +1,51 @@
-"""`lth inspect`: what a job's tickets are made of, as a table; with barriers between successive rounds where asked."""
+"""`lth inspect`: what a job's tickets are made of, as a table; barriers and instability where asked."""
 
 import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from rich.text import Text
 
-from lth_core.analysis.connectivity import Barrier, barriers
+from lth_core.analysis.connectivity import Barrier, Instability, barriers, instabilities
 from lth_core.analysis.inspection import inspect
 from lth_core.arms import DENSE
 from lth_core.cli.console import make_console
 from lth_core.cli.ticket import job_of
 from lth_core.engine.stored import run_apart, stored_spec
 from lth_core.errors import InputError
+from lth_core.experiment import Experiment
 from lth_core.plan import TrialKey
-from lth_core.report.inspection_table import barrier_table, explained, inspection_table
+from lth_core.report.inspection_table import barrier_table, explained, inspection_table, instability_table
+from lth_core.store import instability as remembered
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.views import JobView
 from lth_core.store.workspace import Workspace
+from lth_core.text import one_line
 
 POINTS = 11
 
 
-def run(number: int, folder: Path, *, with_barriers: bool, device: str) -> None:
+def run(
+    number: int, folder: Path, *, with_barriers: bool, with_instability: bool, rewind: str, rounds: str, alphas: int,
+    device: str,
+) -> None:  # fmt: skip
     """Print the tables."""
     workspace = Workspace(folder)
     database = Database(workspace.database, writer=False)
     job = job_of(database, folder, number)
     console = make_console()
-    found = list(inspect(workspace, database, number, job.experiment))
-    if not found:
+    if with_instability:
+        asked = _points(job.experiment, rewind), _rounds(job.experiment, rounds)
+        found = find_instability(workspace, database, job, *asked, alphas, device)
+        console.print(instability_table(job.experiment, found))
+        return
+    inspected = list(inspect(workspace, database, number, job.experiment))
+    if not inspected:
         raise InputError(f"job {number}: no ticket is trained yet")
-    console.print(inspection_table(found))
+    console.print(inspection_table(inspected))
     for line in explained():
         console.print(Text(line, style="dim"), soft_wrap=True)
     if with_barriers:
@@ -43,14 +56,14 @@ def find_barriers(workspace: Workspace, database: Database, job: JobView, device
     """Of the reference arm, from the dense network through all rounds; seeds that finished both rounds."""
     experiment = job.experiment
     arm = experiment.reference
-    done = {(t.arm, t.round, t.seed) for t in views.trials(database, job.id) if t.state == "done"}
+    done = _done(database, job)
     keys: dict[TrialKey, int] = {}
     pairs: list[tuple[int, int]] = []
     places: dict[int, list[int]] = {}
     for round in range(experiment.pruning.rounds):
         for seed in experiment.seeds:
             ends = (TrialKey(round, arm if round else DENSE, seed), TrialKey(round + 1, arm, seed))
-            if all((key.arm, key.round, key.seed) in done for key in ends):
+            if all(key in done for key in ends):
                 places.setdefault(round, []).append(len(pairs))
                 pairs.append((keys.setdefault(ends[0], len(keys)), keys.setdefault(ends[1], len(keys))))
     if not pairs:
@@ -59,6 +72,60 @@ def find_barriers(workspace: Workspace, database: Database, job: JobView, device
     answer = run_apart(
         "lth_core.engine.connectivity", str(workspace.folder), device, spec=spec, pairs=pairs, points=POINTS
     )  # fmt: skip
-    scores = np.array(answer["returns"])
-    better = experiment.task.higher_is_better
-    return [barriers(arm, (k, k + 1), scores[rows], higher_is_better=better) for k, rows in places.items()]
+    scores, higher, metric = np.array(answer["scores"]), answer["higher"], answer["metric"]
+    return [
+        barriers(arm, (k, k + 1), scores[rows], higher_is_better=higher, metric=metric) for k, rows in places.items()
+    ]
+
+
+def find_instability(
+    workspace: Workspace, database: Database, job: JobView, points: Sequence[int], rounds: Sequence[int], alphas: int,
+    device: str = "cpu",
+) -> list[Instability]:  # fmt: skip
+    """Of the dense network (round 0) and the reference arm's tickets; kept in the workspace for the report."""
+    experiment, done = job.experiment, _done(database, job)
+    arm = experiment.reference
+    keys = [TrialKey(0, DENSE, seed) for seed in experiment.seeds]
+    keys += [TrialKey(round, arm, seed) for round in rounds if round for seed in experiment.seeds]
+    lacking = [key for key in keys if key not in done]
+    if lacking:
+        raise InputError(f"job {job.id}: {lacking[0]} has not finished")
+    spec = json.loads(stored_spec(database, job.id, experiment, keys).to_json())
+    trainings = 2 * len(points) * len(rounds) * len(experiment.seeds)
+    make_console().print(f"training {trainings} networks, two per point, round and seed ...", style="dim")
+    answer = run_apart(
+        "lth_core.engine.instability", str(workspace.folder), device, spec=spec, points=list(points),
+        rounds=list(rounds), alphas=alphas,
+    )  # fmt: skip
+    remembered.write(workspace, job.id, experiment.identity, answer)
+    return list(instabilities(answer["rows"], answer["metric"], higher_is_better=answer["higher"]))
+
+
+def _done(database: Database, job: JobView) -> set[TrialKey]:
+    return {TrialKey(t.round, t.arm, t.seed) for t in views.trials(database, job.id) if t.state == "done"}
+
+
+def _points(experiment: Experiment, text: str) -> list[int]:
+    """The points asked for; else initialisation, the rewind point, 1/64, 1/16 and 1/4 of the training."""
+    length = experiment.training.length
+    if text:
+        return _numbers("--rewind", text, 0, length - 1)
+    quarters = [length // 2**k for k in (6, 4, 2)]
+    return sorted({0, experiment.rewinding.weights, *(point for point in quarters if point)})
+
+
+def _rounds(experiment: Experiment, text: str) -> list[int]:
+    """The rounds asked for; else the dense network and the last round."""
+    last = experiment.rounds_of(experiment.reference)[-1]
+    return _numbers("--rounds", text, 0, last) if text else [0, last]
+
+
+def _numbers(option: str, text: str, least: int, most: int) -> list[int]:
+    parts = text.split(",")
+    if not all(re.fullmatch(r" *\d{1,12} *", part) for part in parts) or not all(
+        least <= int(p) <= most for p in parts
+    ):
+        raise InputError(
+            f"{option} {one_line(text, 80)}: accepted are numbers from {least} to {most}, such as 0,{most}"
+        )
+    return sorted({int(part) for part in parts})

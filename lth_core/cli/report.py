@@ -3,12 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+from lth_core.analysis.connectivity import instabilities
 from lth_core.analysis.inspection import inspect
 from lth_core.cli.console import make_console
 from lth_core.cli.inspect import find_barriers
 from lth_core.errors import InputError
 from lth_core.report.record import JobRecord, SuiteRecord, job_record, suite_record
-from lth_core.store import views
+from lth_core.store import instability, views
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
 from lth_core.text import did_you_mean, is_name, one_line
@@ -63,10 +64,12 @@ def _looked_into(record: JobRecord | SuiteRecord, workspace: Workspace, with_bar
     try:
         found = tuple(inspect(workspace, database, record.job.id, record.experiment))
         between = tuple(find_barriers(workspace, database, record.job)) if with_barriers else ()
+        noise = instability.read(workspace, record.job.id, record.experiment.identity)
     except InputError as error:
         make_console().print(f"without a look into the tickets: {error}", style="yellow", markup=False)
         return record
-    return replace(record, inspected=found, barriers=between)
+    unstable = () if noise is None else instabilities(noise["rows"], noise["metric"], higher_is_better=noise["higher"])
+    return replace(record, inspected=found, barriers=between, instabilities=tuple(unstable))
 
 
 def _folder(record: JobRecord | SuiteRecord, out: Path | None, kind: str) -> Path:

@@ -1,17 +1,26 @@
 """Figures of what tickets are made of: effective sparsity, overlap, distance by density; inputs that are looked at."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lth_core.analysis.anatomy import pixels_seen
+from lth_core.analysis.connectivity import STABLE
 from lth_core.analysis.inspection import Inspected
-from lth_core.report.drawing import GREY, density_axis, legend, looks, order, panels
+from lth_core.report.drawing import GREY, Look, density_axis, legend, looks, order, panels, percent
 from lth_core.report.record import JobRecord
+from lth_core.settings.convolutions import architecture
+from lth_core.settings.networks import Convolutional
+from lth_core.settings.tasks import AtariTask
 
-_MOST_INPUTS = 64
+ROUND_LOOKS = (
+    Look(GREY, "o", "-"), Look("#0072B2", "s", (0, (4, 1.5))), Look("#D55E00", "^", (0, (1.5, 1))),
+    Look("#009E73", "D", (0, (5, 1.5, 1, 1.5))),
+)  # fmt: skip
 Value = Callable[[Inspected], float | None]
 
 
@@ -74,7 +83,7 @@ def barriers(record: JobRecord) -> tuple[Figure, str] | None:
         axes.errorbar(places, values, yerr=np.maximum(spread, 0), fmt="none", ecolor=GREY, capsize=3, linewidth=1)
     axes.set_xticks(places, [f"{b.round}-{b.following}" for b in record.barriers])
     axes.set_xlabel("rounds (0 is the dense network)")
-    axes.set_ylabel("barrier, in units of the score")
+    axes.set_ylabel(f"barrier of {record.barriers[0].metric}")
     axes.set_title(f"{record.experiment.reference}: between trained networks of successive rounds")
     return figure, (
         "Error barrier on the straight line between trained networks of successive rounds: how far the worst network "
@@ -82,24 +91,123 @@ def barriers(record: JobRecord) -> tuple[Figure, str] | None:
     )
 
 
-def inputs(record: JobRecord) -> tuple[Figure, str] | None:
-    """Rounds against inputs: share of the first layer's weights that the reference arm still has."""
-    own = [i for i in record.inspected if i.arm == record.experiment.reference and i.inputs is not None]
-    kept = [np.asarray(i.inputs).reshape(-1) for i in own]
-    if not kept or kept[0].size > _MOST_INPUTS:
+def instability(record: JobRecord) -> tuple[Figure, str] | None:
+    """Instability against the rewind point, one line per round."""
+    found = record.instabilities
+    if not found:
         return None
-    picture = 100 * np.array(kept)
-    figure, (axes,) = panels(1, width=max(4.2, 1.6 + 0.3 * picture.shape[1]), height=1.2 + 0.22 * len(own))
+    figure, (axes,) = panels(1, width=5.6, height=3.0)
+    points = sorted({one.point for one in found})
+    for place, round in enumerate(dict.fromkeys(one.round for one in found)):
+        own = [one for one in found if one.round == round]
+        x = np.array([points.index(one.point) for one in own]) + 0.06 * place
+        y, low, high = (100 * np.array([getattr(one.share, part) for one in own]) for part in ("value", "low", "high"))
+        look = ROUND_LOOKS[place % len(ROUND_LOOKS)]
+        label = "dense" if round == 0 else f"round {round}"
+        axes.plot(x, y, color=look.colour, linestyle=look.line, marker=look.marker, label=label)
+        axes.vlines(x, low, high, color=look.colour, linewidth=1)
+    axes.axhline(100 * STABLE, color=GREY, linewidth=0.9, dashes=(3, 2))
+    axes.set_xticks(range(len(points)), [f"{point:,}" for point in points])
+    axes.set_xlabel(f"rewind point ({record.experiment.training.unit} of {record.experiment.training.length:,})")
+    axes.set_ylabel("instability (% of the score)")
+    axes.set_ylim(bottom=0)
+    legend(figure, [axes])
+    return figure, (
+        f"Instability to noise (Frankle et al. 2020): {found[0].metric} at the worst point between two trainings that "
+        "differ in noise alone, below the mean of their ends; interquartile mean over seeds, 95 % intervals; dashed: "
+        f"{STABLE:.0%}, below which a point counts as stable."
+    )
+
+
+_PLACES = 64
+
+
+def inputs(record: JobRecord) -> tuple[Figure, str] | None:
+    """What the reference arm still looks at: a picture of the first layer, round by round."""
+    own = [i for i in record.inspected if i.arm == record.experiment.reference and i.inputs is not None]
+    kept = [np.asarray(i.inputs) for i in own]
+    if not kept:
+        return None
+    if kept[0].ndim == 3:
+        return _pixels(record, own, kept)
+    return _numbered_inputs(record, own, kept)
+
+
+def _numbered_inputs(
+    record: JobRecord, own: Sequence[Inspected], kept: Sequence[npt.NDArray[np.float64]]
+) -> tuple[Figure, str]:  # fmt: skip
+    """Rounds against inputs, or against words in order of their numbers, many of them in bins."""
+    many = kept[0].size > _PLACES
+    rows = [np.array([part.mean() for part in np.array_split(row, _PLACES)]) if many else row for row in kept]
+    picture = 100 * np.array(rows)
+    width = 6.4 if many else max(4.2, 1.6 + 0.3 * picture.shape[1])
+    figure, (axes,) = panels(1, width=width, height=1.2 + 0.22 * len(own))
     image = axes.imshow(picture, cmap="viridis", vmin=0, vmax=100, aspect="auto")
     axes.grid(visible=False)
-    axes.set_yticks(range(len(own)), [str(i.round) for i in own])
-    step = max(1, picture.shape[1] // 16)
-    axes.set_xticks(range(0, picture.shape[1], step))
-    axes.set_xlabel("input")
-    axes.set_ylabel("round")
-    axes.set_title(f"first layer of {record.experiment.reference}")
+    axes.set_yticks(range(len(own)), [f"{i.round} ({percent(i.density)} %)" for i in own])
+    words = record.experiment.model.kind in ("lstm", "transformer", "seq2seq")
+    if many:
+        edges = [round(place * kept[0].size / _PLACES) for place in range(0, _PLACES, 8)]
+        axes.set_xticks(range(0, _PLACES, 8), [f"{edge:,}" for edge in edges])
+    else:
+        step = max(1, picture.shape[1] // 16)
+        axes.set_xticks(range(0, picture.shape[1], step))
+    axes.set_xlabel("word, by its number in the vocabulary" if words else "input")
+    axes.set_ylabel("round (remaining)")
+    axes.set_title(f"what {record.experiment.reference} looks at")
     figure.colorbar(image, ax=axes, label="% kept", pad=0.01)
+    what = "word" if words else "input"
+    binned = f", in {_PLACES} bins" if many else ""
     return figure, (
-        "What the tickets still look at: percentage of the first layer's weights from each input that is kept, by "
-        "round, mean over seeds. For a convolution: its channels and places in the kernel, in order."
+        f"What the tickets still look at: percentage of the first layer's weights from each {what}{binned} that are "
+        "kept and on a path to an output, by round, mean over seeds."
     )
+
+
+def _pixels(
+    record: JobRecord, own: Sequence[Inspected], kept: Sequence[npt.NDArray[np.float64]]
+) -> tuple[Figure, str]:  # fmt: skip
+    """Per round the kernel of each channel, and beside it how much of the image is still looked at."""
+    shown = _spread(list(range(len(own))), 5)
+    channels = min(kept[0].shape[0], 4)
+    figure = Figure(figsize=(1.35 * (channels + 1) + 1.0, 1.35 * len(shown) + 0.9), layout="constrained")
+    axes = figure.subplots(len(shown), channels + 1, squeeze=False)
+    image = None
+    for row, place in enumerate(shown):
+        for channel in range(channels):
+            one = axes[row][channel]
+            image = one.imshow(100 * kept[place][channel], cmap="viridis", vmin=0, vmax=100)
+            if row == 0:
+                one.set_title(f"channel {channel}")
+        seen = _looked_at(record, kept[place])
+        last = axes[row][channels]
+        last.imshow(100 * seen, cmap="viridis", vmin=0, vmax=100)
+        axes[row][0].set_ylabel(f"round {own[place].round}\n{percent(own[place].density)} %", fontsize=8)
+        if row == 0:
+            last.set_title("pixels")
+    for one in axes.flat:
+        one.grid(visible=False)
+        one.set_xticks([])
+        one.set_yticks([])
+    if image is not None:
+        figure.colorbar(image, ax=list(axes.flat), label="% kept", pad=0.01)
+    return figure, (
+        f"What {record.experiment.reference} still looks at: percentage of the first layer's filters that keep each "
+        "place of their kernel, by input channel, and (right) of the weights through which each pixel of the image is "
+        "seen; kept and on a path to an output, mean over seeds."
+    )
+
+
+def _looked_at(record: JobRecord, kept: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """(height, width): share kept of the weights that each pixel meets, over channels and places of the kernel."""
+    model, task = record.experiment.model, record.experiment.task
+    assert isinstance(model, Convolutional) and isinstance(task, AtariTask)  # noqa: S101 what has three axes
+    first, (_, height, width) = architecture(model)[0][0], task.shape
+    return pixels_seen(kept.mean(axis=0), (height, width), first.stride, first.padding)
+
+
+def _spread(places: list[int], most: int) -> list[int]:
+    """At most so many of these, first and last among them."""
+    if len(places) <= most:
+        return places
+    return [places[round(i * (len(places) - 1) / (most - 1))] for i in range(most)]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from lth_core.analysis.anatomy import Overlap
-from lth_core.analysis.connectivity import Barrier
+from lth_core.analysis.connectivity import Barrier, Instability
 from lth_core.analysis.inspection import Inspected
 
 Row = dict[str, str | int | float | bool | None]
@@ -30,7 +30,20 @@ def barrier_rows(found: Sequence[Barrier]) -> list[Row]:
         {
             "arm": one.arm, "round": one.round, "following": one.following, "barrier": one.height.value,
             "barrier_low": one.height.low, "barrier_high": one.height.high, "seeds": one.height.n,
-            "score": one.ends[0], "score_following": one.ends[1], "score_worst": one.lowest,
+            "metric": one.metric, "score": one.ends[0], "score_following": one.ends[1], "score_worst": one.lowest,
+        }
+        for one in found
+    ]  # fmt: skip
+
+
+def instability_rows(found: Sequence[Instability]) -> list[Row]:
+    """For files."""
+    return [
+        {
+            "round": one.round, "point": one.point, "metric": one.metric, "instability": one.height.value,
+            "instability_low": one.height.low, "instability_high": one.height.high, "share": one.share.value,
+            "share_low": one.share.low, "share_high": one.share.high, "stable": one.stable, "seeds": one.height.n,
+            "score": one.ends, "score_worst": one.worst,
         }
         for one in found
     ]  # fmt: skip

@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 
 from lth_core.analysis.anatomy import Overlap
-from lth_core.analysis.connectivity import Barrier
+from lth_core.analysis.connectivity import STABLE, Barrier, Instability
 from lth_core.analysis.inspection import Inspected
 from lth_core.experiment import Experiment
 from lth_core.report.table import interval, number
@@ -57,7 +57,32 @@ def barrier_table(experiment: Experiment, found: Sequence[Barrier]) -> Table:
             f"{one.round} and {one.following}", one.arm, ends, number(one.lowest), interval(one.height),
             str(one.height.n),
         )  # fmt: skip
-    table.caption = f"greedy return of networks on the line between trained tickets; {experiment.reference}"
+    metric = found[0].metric if found else "score"
+    table.caption = f"{metric} of networks on the line between trained tickets; {experiment.reference}"
+    return table
+
+
+def instability_table(experiment: Experiment, found: Sequence[Instability]) -> Table:
+    """A line per round and rewind point."""
+    unit = experiment.training.unit
+    table = _table(
+        ("round", f"from ({unit})", "score at the ends", "worst between", "instability", "of the score", "n")
+    )
+    before = -1
+    for one in found:
+        share = f"{one.share.value:.1%}" if one.share.n else "-"
+        share += f" [{one.share.low:.1%}, {one.share.high:.1%}]" if one.share.n > 1 else ""
+        table.add_row(
+            str(one.round) if one.round != before else "", f"{one.point:,}", number(one.ends), number(one.worst),
+            interval(one.height), share + (" stable" if one.stable else ""), str(one.height.n),
+        )  # fmt: skip
+        before = one.round
+    metric = found[0].metric if found else "score"
+    table.caption = (
+        f"{metric} on the line between two trainings that differ in noise alone (data order, environments, actions, "
+        f"dropout): worst point minus mean of the ends (Frankle et al. 2020); stable: certainly below {STABLE:.0%} of "
+        "the score; round 0 is the dense network"
+    )
     return table
 
 

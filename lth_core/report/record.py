@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lth_core.analysis.connectivity import Barrier
+from lth_core.analysis.connectivity import Barrier, Instability
 from lth_core.analysis.inspection import Inspected
 from lth_core.analysis.matching import Match, margin_of, match
 from lth_core.analysis.questions import Finding, findings
@@ -22,8 +22,8 @@ from lth_core.store.views import AuditView, JobView, LayerView, TrialView
 @dataclass(frozen=True)
 class JobRecord:
     """One job. active: seconds in which it trained; curves: by metric's name, then trial; matches: each arm and round
-    against the dense network, empty where no margin can be stated; inspected, barriers: what tickets are made of, where
-    it was looked into."""
+    against the dense network, empty where no margin can be stated; inspected, barriers, instabilities: what tickets are
+    made of, where it was looked into."""
 
     job: JobView
     trials: tuple[TrialView, ...]
@@ -38,6 +38,7 @@ class JobRecord:
     curves: dict[str, dict[int, Curve]]
     inspected: tuple[Inspected, ...] = ()
     barriers: tuple[Barrier, ...] = ()
+    instabilities: tuple[Instability, ...] = ()
 
     @property
     def experiment(self) -> Experiment:

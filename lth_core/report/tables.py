@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lth_core.analysis.statistics import Interval
 from lth_core.errors import InputError
-from lth_core.report.inspection_rows import Row, barrier_rows, inspection_rows
+from lth_core.report.inspection_rows import Row, barrier_rows, inspection_rows, instability_rows
 from lth_core.report.record import JobRecord, SuiteRecord
 from lth_core.store.records import finite
 from lth_core.store.tensors import write_atomically
@@ -30,6 +30,7 @@ def job_tables(record: JobRecord) -> dict[str, list[Row]]:
         "curves": list(_curves(record)),
         "anatomy": inspection_rows(record.inspected),
         "barriers": barrier_rows(record.barriers),
+        "instability": instability_rows(record.instabilities),
     }
     return {name: [{**place, **row} for row in rows] for name, rows in tables.items()}
 

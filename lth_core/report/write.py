@@ -40,6 +40,11 @@ _BARRIERS = {
     "round": "round", "following": "and", "score": "score", "score_following": "and", "score_worst": "worst between",
     "barrier": "barrier", "barrier_low": "low", "barrier_high": "high", "seeds": "seeds",
 }  # fmt: skip
+_INSTABILITY = {
+    "round": "round", "point": "from", "score": "score", "score_worst": "worst between", "instability": "instability",
+    "instability_low": "low", "instability_high": "high", "share": "of the score", "share_low": "low",
+    "share_high": "high", "stable": "stable", "seeds": "seeds",
+}  # fmt: skip
 Drawings = Mapping[str, tuple[Figure, str]]
 
 
@@ -91,6 +96,9 @@ def _job_parts(record: JobRecord, drawings: Drawings, tables: Mapping[str, list[
     if tables["barriers"]:
         yield page.heading("Barriers between successive rounds", level)
         yield page.table(tables["barriers"], _BARRIERS)
+    if tables["instability"]:
+        yield page.heading("Instability to noise by rewind point", level)
+        yield page.table(tables["instability"], _INSTABILITY)
     yield page.heading("Protocol", level)
     yield page.card_list(card(record))
 

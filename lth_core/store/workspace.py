@@ -6,7 +6,16 @@ from pathlib import Path
 from lth_core.errors import InputError
 from lth_core.text import is_name, one_line
 
-_WRITTEN = ("batches", "tensorboard", "engine.lock", "engine.log", "workers.log", "reserve", "submissions")
+_WRITTEN = (
+    "batches",
+    "tensorboard",
+    "engine.lock",
+    "engine.log",
+    "workers.log",
+    "reserve",
+    "submissions",
+    "instability",
+)
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,15 @@ class ActorCriticStack(Stack):
             for entry, rows in self._optimizer.items()
         }
 
+    def statistics(self, ticket: int) -> Weights:
+        """See Stack: of the observations, where they are normalised."""
+        found = self.collector.seen(ticket)
+        return {name: torch.from_numpy(one) for name, one in found.items()}
+
+    def know(self, ticket: int, statistics: Weights) -> None:
+        """The inverse of `statistics`."""
+        self.collector.know(ticket, {name: one.numpy() for name, one in statistics.items()})
+
     def broken(self) -> list[int]:
         """Tickets with a parameter that is not finite."""
         finite = torch.isfinite(self._flat).all(dim=1).cpu().numpy()

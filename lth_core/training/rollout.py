@@ -65,6 +65,19 @@ class Collector:
         """Observations (T, E, D) as the network gets to see them; of the tickets in `rows`, or of all."""
         return observations if self._seen is None else self._seen.normalised(observations, rows)
 
+    def seen(self, row: int) -> Arrays:
+        """Mean and variance (D,) of the observations of one ticket so far, where they are normalised."""
+        return (
+            {}
+            if self._seen is None
+            else {"mean": self._seen.mean[row].copy(), "variance": self._seen.variance[row].copy()}
+        )
+
+    def know(self, row: int, statistics: Arrays) -> None:
+        """The inverse of `seen`."""
+        if self._seen is not None and statistics:
+            self._seen.mean[row], self._seen.variance[row] = statistics["mean"], statistics["variance"]
+
     def collect(self, policy: Policy, forward: Forward, keep_activations: bool = True) -> Rollout:
         """Act for n steps, then targets and advantages; `forward` as the model's, observations to activations."""
         s, env = self._settings, self.environments

@@ -203,6 +203,8 @@ class StackRun:
     def _finish_those_at_their_end(self) -> None:
         at_end = [row for row in range(len(self.trials)) if self.stack.counter[row] >= self.stack.last[row]]
         for row in at_end:
+            if statistics := self.stack.statistics(row):
+                self.trials[row].snapshots["statistics"] = statistics
             self.sink.finished(
                 self.trials[row], self.stack.trained, self.stack.weights(row), self.stack.optimizer_state(row)
             )  # fmt: skip

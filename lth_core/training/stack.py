@@ -73,6 +73,10 @@ class Stack(ABC):
     def optimizer_state(self, ticket: int) -> dict[str, Weights]:
         """Copies of one ticket's optimizer entries; `count` under the name "count"."""
 
+    def statistics(self, ticket: int) -> Weights:
+        """What the network needs beside its parameters to compute what it did in training, by name."""
+        return {}
+
     @abstractmethod
     def broken(self) -> list[int]:
         """Tickets with a parameter that is not finite."""

@@ -10,7 +10,6 @@ import psutil
 import pytest
 
 from lth_core.analysis.verdict import summarise
-from lth_core.arms import BUILT_IN
 from lth_core.engine.batch import BatchFolder
 from lth_core.engine.engine import Engine, LeaseHeld
 from lth_core.engine.launchers import local
@@ -20,6 +19,7 @@ from lth_core.store import commands, views
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
 from tests.engine.experiments import digest, tiny
+from tests.small import ARMS
 
 
 class Running:
@@ -66,17 +66,17 @@ def running(folder: Path, slots: int = 1) -> Iterator[Running]:
 
 
 def test_a_job_runs_to_its_verdict_with_every_built_in_arm(tmp_path: Path) -> None:
-    experiment = tiny(arms=list(BUILT_IN), rewinding={"weights": 500}, training={"learning_rate_schedule": "linear"})
+    experiment = tiny(arms=ARMS, rewinding={"weights": 500}, training={"learning_rate_schedule": "linear"})
     with running(tmp_path) as r:
         assert r.submit(experiment) == {"job": 1}
         r.until(lambda: r.state(1) in ("done", "failed"))
         trials = views.trials(r.database, 1)
-        assert [t.state for t in trials] == ["done"] * (2 + 2 * 2 * len(BUILT_IN)), [t.error for t in trials]
+        assert [t.state for t in trials] == ["done"] * (2 + 2 * 2 * len(ARMS)), [t.error for t in trials]
         passed, failed = views.audit_counts(r.database, 1)
         assert failed == 0
         assert passed > 6 * len(trials)
         summary = summarise(experiment, trials)
-        assert {c.arm for c in summary.cells} == {"dense", *BUILT_IN}
+        assert {c.arm for c in summary.cells} == {"dense", *ARMS}
         assert all(t.density == pytest.approx(0.49, abs=0.01) for t in trials if t.round == 2)
         names = {event.kind for event in views.events(r.database)}
         assert {"queued", "running", "round", "done"} <= names

@@ -10,7 +10,7 @@ import torch
 from lth_core.analysis.connectivity import barrier, barriers
 from lth_core.analysis.inspection import inspect
 from lth_core.cli.inspect import POINTS, find_barriers
-from lth_core.engine.connectivity import line
+from lth_core.engine.solutions import line
 from lth_core.errors import InputError
 from lth_core.report.figures import job_figures
 from lth_core.report.record import job_record

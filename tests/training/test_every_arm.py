@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from lth_core.arms import BUILT_IN
 from lth_core.engine.attempt import Attempt
 from lth_core.engine.batch import DONE, BatchFolder, BatchSpec, ParentSpec, TrialSpec
 from lth_core.experiment import Experiment
@@ -14,7 +13,7 @@ from lth_core.plan import TrialKey, parents, shares_network
 from lth_core.store.records import read_from
 from lth_core.store.workspace import Workspace
 from lth_core.tickets import derive
-from tests.small import experiment
+from tests.small import ARMS, experiment
 
 
 class Batches:
@@ -67,14 +66,14 @@ def dense(settings: Experiment) -> list[TrialKey]:
 @pytest.mark.parametrize("scope", ["global", "layerwise"])
 def test_every_built_in_arm_trains_a_round_and_passes_all_audits(scope: str, tmp_path: Path) -> None:
     settings = experiment(
-        arms=list(BUILT_IN),
+        arms=ARMS,
         pruning={"scope": scope, "rounds": 1},
         rewinding={"weights": 128},
         training={"learning_rate_schedule": "linear"},
     )
     batches = Batches(tmp_path, settings)
     batches.run(dense(settings))
-    keys = [TrialKey(1, arm, seed) for arm in BUILT_IN for seed in settings.seeds]
+    keys = [TrialKey(1, arm, seed) for arm in ARMS for seed in settings.seeds]
     for shared in (True, False):
         batches.run([key for key in keys if shares_network(settings, key.arm) == shared])
     assert not batches.failures

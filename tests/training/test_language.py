@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from lth_core.arms import BUILT_IN
 from lth_core.experiment import Experiment
 from lth_core.models import language
 from lth_core.plan import TrialKey
@@ -19,7 +18,7 @@ from lth_core.training.build import make_lesson, make_model, make_stack
 from lth_core.training.language import LanguageLesson
 from lth_core.training.run import RunningTrial, StackRun
 from lth_core.training.stack import Start
-from tests.small import Memory
+from tests.small import ARMS, Memory
 from tests.training.test_every_arm import Batches, dense
 
 NETWORKS = [
@@ -60,12 +59,12 @@ def settings(folder: Path, **sections: Any) -> Experiment:
 @pytest.mark.parametrize("network", NETWORKS)
 def test_every_built_in_arm_trains_and_passes_all_audits(network: dict[str, Any], tmp_path: Path) -> None:
     own = settings(
-        tmp_path, model=network, arms=list(BUILT_IN),
+        tmp_path, model=network, arms=ARMS,
         training={"length": 6, "batch": 4, "learning_rate_schedule": "linear", "max_gradient_norm": 1.0},
         pruning={"rounds": 1}, rewinding={"weights": 2, "optimizer": "rewind"},
     )  # fmt: skip
     batches = Batches(tmp_path, own)
-    keys = [*dense(own), *(TrialKey(1, arm, 0) for arm in BUILT_IN)]
+    keys = [*dense(own), *(TrialKey(1, arm, 0) for arm in ARMS)]
     for key in keys:
         batches.run([key])
     assert not batches.failures

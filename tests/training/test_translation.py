@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import nn
 
-from lth_core.arms import BUILT_IN
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
 from lth_core.models.module import ModuleNetwork
@@ -21,7 +20,7 @@ from lth_core.training.run import RunningTrial, StackRun
 from lth_core.training.stack import Interrupted, Start
 from lth_core.training.supervised import SupervisedStack
 from lth_core.training.translation import TranslationLesson
-from tests.small import Memory
+from tests.small import ARMS, Memory
 from tests.training.test_every_arm import Batches, dense
 
 SPECIAL = (vocabulary.PAD, vocabulary.START, vocabulary.END, vocabulary.UNKNOWN)
@@ -60,13 +59,13 @@ def settings(folder: Path, **sections: Any) -> Experiment:
 @pytest.mark.parametrize("implementation", ["own", "transformers"])
 def test_every_built_in_arm_trains_and_passes_all_audits(implementation: str, tmp_path: Path) -> None:
     own = settings(
-        tmp_path, arms=list(BUILT_IN), model={"implementation": implementation},
+        tmp_path, arms=ARMS, model={"implementation": implementation},
         training={"learning_rate_schedule": "inverse_sqrt", "warmup": 2, "label_smoothing": 0.1, "average": 2,
                   "average_every": 2, "accumulate": 2},
         pruning={"rounds": 1}, rewinding={"optimizer": "rewind"},
     )  # fmt: skip
     batches = Batches(tmp_path, own)
-    keys = [*dense(own), *(TrialKey(1, arm, 0) for arm in BUILT_IN)]
+    keys = [*dense(own), *(TrialKey(1, arm, 0) for arm in ARMS)]
     for key in keys:
         batches.run([key])
     assert not batches.failures
