@@ -1,13 +1,13 @@
 """One arm against another: paired by seed, one pre-declared number each, corrected over a job's comparisons."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
 
-from lth_core.analysis.power import LEVEL, fewest_seeds, more_seeds
+from lth_core.analysis.power import LEVEL, more_seeds
 from lth_core.analysis.profiles import probability_of_improvement
 from lth_core.analysis.statistics import Interval, bootstrap, holm, sign_flip_p
 from lth_core.arms import DENSE
@@ -43,7 +43,7 @@ class Verdict:
     leaves zero out and a sign-flip p of at most 5 %, corrected by Holm over the `comparisons` of the job;
     everything else is `inconclusive`. Seeds that lost a trial are not in the interval, and count against the
     decision in p. improvement: chance that a chain of the one has the larger area than a chain of the other, where a
-    lost chain is the worst of all.
+    lost chain is the worst of all. short: the answer with its size; facts: what it rests on, in clauses.
     """
 
     reference: str
@@ -53,9 +53,15 @@ class Verdict:
     p: float
     rounds: int
     lost: int
-    text: str
     improvement: Interval
     comparisons: int = 1
+    short: str = ""
+    facts: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """All of it in one line: the answer first, then its clauses."""
+        return "; ".join((self.short, *self.facts))
 
 
 def comparisons(experiment: Experiment) -> list[tuple[str, str]]:
@@ -122,8 +128,8 @@ def _verdict(
         word = "better" if (interval.value > 0) == experiment.task.higher_is_better else "worse"
     runs = [(np.array(areas.one), np.array(areas.other))] if areas.rounds else []
     improvement = probability_of_improvement(runs)
-    verdict = Verdict(*pair, word, interval, p, areas.rounds, areas.lost, "", improvement, family)
-    return replace(verdict, text=_sentence(verdict, areas.effects, ended))
+    verdict = Verdict(*pair, word, interval, p, areas.rounds, areas.lost, improvement, family)
+    return replace(verdict, short=_short(verdict, ended), facts=tuple(_facts(verdict, areas.effects, ended)))
 
 
 def _areas(experiment: Experiment, trials: Sequence[Scored], scores: Scores, one: str, other: str) -> _Areas:
@@ -148,25 +154,32 @@ def _areas(experiment: Experiment, trials: Sequence[Scored], scores: Scores, one
     return _Areas(effects, mine, theirs, len(complete), len(lost))
 
 
-def _sentence(verdict: Verdict, effects: Sequence[float], ended: bool) -> str:
+def _short(verdict: Verdict, ended: bool) -> str:
     reference, control, effect = verdict.reference, verdict.control, verdict.effect
     if effect.n == 0 or verdict.rounds == 0:
-        return f"{reference} against {control}: no round is finished by all seeds" + ("" if ended else " yet")
-    size = f"{effect.value:+.4g} [{effect.low:+.4g}, {effect.high:+.4g}]"
-    facts = f"{size} over {verdict.rounds} round{'s' * (verdict.rounds != 1)}, n={effect.n}"
-    if verdict.lost:
-        facts += f" ({verdict.lost} more lost a trial and count against)"
+        return f"{reference} or {control}: no round is finished by all seeds" + ("" if ended else " yet")
+    size = f"{effect.value:+.4g}" + (f" [{effect.low:+.4g}, {effect.high:+.4g}]" if effect.n > 1 else "")
     if not ended:
-        return f"so far {reference} minus {control}: {facts}; no verdict before the end"
-    family = verdict.comparisons
-    facts += f", p={verdict.p:.2g}" + (f" (Holm, {family} comparisons)" if family > 1 else "")
+        return f"{reference} minus {control} so far: {size}"
     if verdict.word == "inconclusive":
-        fewest = fewest_seeds(family)
-        among = f" among {family} comparisons" if family > 1 else ""
-        short = effect.n + verdict.lost < fewest
-        few = f" (fewer than {fewest} seeds cannot decide at the 5 % level{among})" if short else ""
-        more = more_seeds(with_lost(effects, verdict.lost), family)
-        more = f"; {more}" if more else ""
-        return f"{reference} against {control}: inconclusive at n={effect.n}{few}: {facts}{more}"
-    above = f"; a chain of it is above one of {control} in {verdict.improvement.value:.0%} of pairs"
-    return f"{reference} is {verdict.word} than {control}: {facts}{above}"
+        return f"{reference} or {control}: open, {size}"
+    return f"{reference} is {verdict.word} than {control}: {size}"
+
+
+def _facts(verdict: Verdict, effects: Sequence[float], ended: bool) -> Iterator[str]:
+    """How many rounds and seeds, p, how often chains are above others, and what would decide what is open."""
+    effect, rounds = verdict.effect, verdict.rounds
+    if effect.n == 0 or rounds == 0:
+        return
+    counted = f"{rounds} round{'s' * (rounds != 1)}, n={effect.n}"
+    yield counted + (f", p={verdict.p:.2g}" if ended else "")
+    if verdict.lost:
+        yield f"{verdict.lost} more lost a trial and count against"
+    if not ended:
+        yield "no verdict before the end"
+    elif verdict.word == "inconclusive":
+        more = more_seeds(with_lost(effects, verdict.lost), verdict.comparisons)
+        if more:
+            yield more
+    else:
+        yield f"a chain of it is above one of {verdict.control} in {verdict.improvement.value:.0%} of pairs"

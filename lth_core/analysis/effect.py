@@ -4,8 +4,8 @@ The rules are fixed in advance and stand in docs/science.md; nothing is chosen a
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from lth_core.analysis.power import LEVEL, fewest_seeds, more_seeds_within
@@ -47,7 +47,13 @@ class Answer:
     p: float
     lost: int
     unfinished: int
-    text: str
+    short: str = ""
+    facts: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """All of it in one line: the answer first, then its clauses."""
+        return "; ".join((self.short, *self.facts))
 
 
 def level_round(experiment: Experiment, level: Level) -> int:
@@ -88,38 +94,39 @@ def effect_of_pruning(scores: JobScores, level: Level) -> Answer:
     lost, unfinished = scores.missing(round, arm, DENSE)
     word = judge(gains, scores.scale, lost=lost, unfinished=unfinished)
     density = scores.density(arm, round)
-    answer = Answer(
-        level, round, density, word, bootstrap(gains), scores.scale, sign_flip_p(gains), lost, unfinished, ""
-    )
-    return Answer(**{**vars(answer), "text": _sentence(scores, answer, gains)})
+    answer = Answer(level, round, density, word, bootstrap(gains), scores.scale, sign_flip_p(gains), lost, unfinished)
+    return replace(answer, short=_short(scores, answer), facts=tuple(_facts(scores, answer, gains)))
 
 
-def _sentence(scores: JobScores, answer: Answer, gains: Sequence[float]) -> str:
-    said = {
-        "helps": "pruning helps",
-        "leaves alone": "pruning leaves the performance alone",
-        "hurts": "pruning hurts",
-        "crashes": "pruning crashes the performance",
-        "inconclusive": "whether pruning helps or hurts is inconclusive",
-    }[answer.word]
-    where, gain = f"{said} at {answer.density:.1%} remaining (round {answer.round})", answer.gain
+_SAID: dict[Effect, str] = {
+    "helps": "pruning helps", "leaves alone": "pruning leaves it alone", "hurts": "pruning hurts",
+    "crashes": "pruning crashes it", "inconclusive": "open whether pruning helps or hurts",
+}  # fmt: skip
+
+
+def _short(scores: JobScores, answer: Answer) -> str:
+    where, gain = f"{_SAID[answer.word]} at {answer.density:.1%} remaining", answer.gain
     if gain.n == 0:
         return f"{where}: no pair of {scores.experiment.reference} and dense network is finished yet"
-    size = (
-        f"gain of {scores.experiment.reference} over dense {gain.value:+.4g} [{gain.low:+.4g}, {gain.high:+.4g}], "
-        f"n={gain.n}, p={answer.p:.2g}"
-    )
+    size = f"{gain.value:+.4g}" + (f" [{gain.low:+.4g}, {gain.high:+.4g}]" if gain.n > 1 else "")
+    return f"{where}: {size}"
+
+
+def _facts(scores: JobScores, answer: Answer, gains: Sequence[float]) -> Iterator[str]:
+    gain = answer.gain
+    if gain.n == 0:
+        return
+    yield f"{scores.experiment.reference} minus dense, round {answer.round}, n={gain.n}, p={answer.p:.2g}"
     if answer.scale is None:
-        size += ", no scale to state a margin on"
+        yield "no scale to state a margin on"
     else:
-        size += (
-            f", reference {scores.zero:.4g}, margin {EQUIVALENT * answer.scale:.3g}, "
-            f"crash below {-CRASHED * answer.scale:.3g}"
-        )
-    few = f", fewer than {FEWEST_SEEDS} seeds cannot decide" if gain.n < FEWEST_SEEDS else ""
-    missing = f", {answer.lost} seeds lost" if answer.lost else ""
-    missing += f", {answer.unfinished} seeds unfinished" if answer.unfinished else ""
-    margin = None if answer.scale is None else EQUIVALENT * answer.scale
-    open_ = answer.word == "inconclusive" and not answer.unfinished
-    more = more_seeds_within(gains, margin) if open_ else ""
-    return f"{where}: {size}{few}{missing}" + (f"; {more}" if more else "")
+        margin, crash = EQUIVALENT * answer.scale, -CRASHED * answer.scale
+        yield f"margin {margin:.3g}, crash below {crash:.3g} (reference {scores.zero:.4g})"
+    missing = [f"{answer.lost} seeds lost"] if answer.lost else []
+    missing += [f"{answer.unfinished} seeds unfinished"] if answer.unfinished else []
+    if missing:
+        yield ", ".join(missing)
+    if answer.word == "inconclusive" and not answer.unfinished:
+        more = more_seeds_within(gains, None if answer.scale is None else EQUIVALENT * answer.scale)
+        if more:
+            yield more

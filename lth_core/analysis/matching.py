@@ -4,7 +4,7 @@ An equivalence claim, not a failure to see a difference: two one-sided tests (Sc
 sign-flip. The margin is fixed in advance, and printed with every answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -111,26 +111,37 @@ def reach(scores: JobScores, arm: str) -> Reach | None:
     return Reach(arm, margin, last, None)
 
 
-def reach_sentence(found: Reach | None, arm: str) -> str:
-    """`winning matches the dense network down to 37.2 % remaining ...`, with the margin and why it ended there."""
+def reach_short(found: Reach | None, arm: str) -> str:
+    """`winning matches the dense network down to 37.2% remaining`, or that it does not."""
     if found is None:
         return f"{arm}: no margin can be stated without a reference score, so matching cannot be tested"
-    said = f"margin {found.margin:.3g}, {EQUIVALENT:.0%} of what the dense network gains"
     if found.last is None:
-        begin = f"{arm} is not shown to match the dense network at any sparsity ({said})"
-    else:
-        begin = (
-            f"{arm} matches the dense network down to {found.last.density:.1%} remaining (round {found.last.round}; "
-            f"{said}; gain there {found.last.gain.value:+.3g} "
-            f"[{found.last.gain.low:+.3g}, {found.last.gain.high:+.3g}])"
-        )
-    if found.stopped is None:
-        return f"{begin}: at every round"
+        return f"{arm} is not shown to match the dense network at any sparsity"
+    every = ", at every round" if found.stopped is None else ""
+    return f"{arm} matches the dense network down to {found.last.density:.1%} remaining{every}"
+
+
+def reach_facts(found: Reach | None) -> Iterator[str]:
+    """The margin, the gain there, and why it ended there."""
+    if found is None:
+        return
+    yield f"margin {found.margin:.3g}, {EQUIVALENT:.0%} of what the dense network gains"
+    if found.last is not None:
+        yield f"gain there {_gain(found.last)}"
     stop = found.stopped
-    where = f"at {stop.density:.1%} (round {stop.round})"
+    if stop is None:
+        return
+    where = f"at {stop.density:.1%}"
     if stop.gain.n == 0:
-        return f"{begin}; {where} no pair is finished"
-    why = "it is certainly worse" if stop.word == "below" else "it is inconclusive"
-    facts = f"{stop.gain.value:+.3g} [{stop.gain.low:+.3g}, {stop.gain.high:+.3g}], n={stop.gain.n}"
-    lost = f", {stop.lost} seeds lost a trial" if stop.lost else ""
-    return f"{begin}; {where} {why}: {facts}{lost}" + (f"; {stop.more}" if stop.more else "")
+        yield f"{where} no pair is finished"
+        return
+    yield f"{where} {'certainly worse' if stop.word == 'below' else 'open'}: {_gain(stop)}"
+    if stop.lost:
+        yield f"{stop.lost} seeds lost a trial"
+    if stop.more:
+        yield stop.more
+
+
+def _gain(one: Match) -> str:
+    size = f"{one.gain.value:+.3g}"
+    return f"{size} [{one.gain.low:+.3g}, {one.gain.high:+.3g}], n={one.gain.n}" if one.gain.n > 1 else f"{size}, n=1"

@@ -44,7 +44,7 @@ def seeds_needed(effects: Sequence[float], tests: int = 1, *, greater: bool = Fa
 
 
 def more_seeds(effects: Sequence[float], tests: int = 1, *, greater: bool = False) -> str:
-    """`about 5 more seeds would decide, if the effect is what it looks like`; says so too where no number helps."""
+    """`about 5 more seeds would decide it`, if the effect is what it looks like; says so too where no number helps."""
     return said(len(effects), seeds_needed(effects, tests, greater=greater))
 
 
@@ -61,6 +61,6 @@ def more_seeds_within(effects: Sequence[float], margin: float | None) -> str:
 def said(have: int, needed: int | None) -> str:
     """The sentence; nothing below two seeds."""
     if needed is None:
-        return f"no number of seeds up to {MOST_SEEDS} would decide on what these show" if have > 1 else ""
+        return f"no number of seeds up to {MOST_SEEDS} would decide it" if have > 1 else ""
     more = max(needed - have, 1)
-    return f"about {more} more seed{'s' * (more != 1)} would decide, if the effect is what it looks like"
+    return f"about {more} more seed{'s' * (more != 1)} would decide it"

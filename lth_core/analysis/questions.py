@@ -1,11 +1,12 @@
-"""The paper's questions, answered one by one in words and numbers for one job: the same text wherever it is shown."""
+"""The paper's questions, answered one by one in words and numbers for one job: the same lines wherever it is shown."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from lth_core.analysis.comparison import Scored, Verdict
 from lth_core.analysis.effect import LEVELS, effect_of_pruning
-from lth_core.analysis.matching import reach, reach_sentence
+from lth_core.analysis.matching import reach, reach_facts, reach_short
 from lth_core.analysis.power import LEVEL, fewest_seeds
 from lth_core.analysis.scores import JobScores
 from lth_core.analysis.verdict import Summary, summarise
@@ -17,12 +18,36 @@ Kind = Callable[[Arm], bool]
 
 
 @dataclass(frozen=True)
+class Line:
+    """One answer. word: `better`, `helps`, ...; short: the answer and its size; facts: what it rests on, in clauses."""
+
+    word: str
+    short: str
+    facts: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """All of it: the answer first, then its clauses."""
+        return "; ".join((self.short, *self.facts))
+
+
+@dataclass(frozen=True)
 class Finding:
-    """A question and its answer. word: `better`, `helps`, ..., or `not asked`; text: whole sentences with numbers."""
+    """A question and its answers. word: what they have in common, `mixed`, or `not asked`."""
 
     question: str
     word: str
-    text: str
+    lines: tuple[Line, ...]
+
+    @property
+    def text(self) -> str:
+        """All of it in one line."""
+        return ". ".join(line.text for line in self.lines)
+
+    def fields(self) -> dict[str, Any]:
+        """For files: with the text."""
+        own = [{"word": line.word, "short": line.short, "facts": list(line.facts)} for line in self.lines]
+        return {"question": self.question, "word": self.word, "text": self.text, "lines": own}
 
 
 def findings(experiment: Experiment, trials: Iterable[Scored], summary: Summary | None = None) -> tuple[Finding, ...]:
@@ -38,11 +63,41 @@ def findings(experiment: Experiment, trials: Iterable[Scored], summary: Summary 
         _against(
             experiment, summary, "Rewind, or go on training?", _is_retrained, "no arm starts from trained weights"
         ),
+        _against(
+            experiment, summary, "Or prune before training?", _is_at_start, "no arm is pruned before its training"
+        ),
+        _against(experiment, summary, "Or prune while training?", _is_gradual, "no arm is pruned while it trains"),
+        _against(experiment, summary, "Or a smaller dense network?", _is_smaller, "no arm is a smaller network"),
+        _against(experiment, summary, "Or a ticket from elsewhere?", _is_imported, "the experiment names no ticket"),
         *_others(experiment, summary),
         *_embeddings(experiment),
         _pruning(scores),
-        Finding("How far can one prune?", _far_word(scores), _far(scores)),
+        _far(scores),
     )
+
+
+def notes(experiment: Experiment, summary: Summary) -> Iterator[str]:
+    """What holds of all answers of a job, said once: corrections, and whether its seeds can decide anything at all."""
+    family = len(summary.verdicts) + len(summary.further)
+    if not any(verdict.rounds for verdict in (*summary.verdicts, *summary.further)):
+        return
+    seeds, fewest = len(experiment.seeds), fewest_seeds(family)
+    if seeds < fewest:
+        among = f" among {family} comparisons" if family > 1 else ""
+        yield f"{seeds} seed{'s' * (seeds != 1)} cannot decide{among} (it takes {fewest}): read sizes, not verdicts"
+        return
+    rounds = max(len(experiment.rounds_of(arm)) for arm in experiment.arms)
+    single = fewest_seeds(rounds)
+    over = f"over {family} comparisons" if family > 1 else "of one comparison"
+    few = f", which takes {single} seeds" if seeds < single else ""
+    yield f"p: paired sign-flip, Holm {over}; rounds by themselves: Holm over {rounds}{few}"
+
+
+def left_out(findings: Iterable[Finding]) -> str:
+    """`not asked: Late rewinding or not (all tickets start ...); ...` in one line; empty where all is asked."""
+    prefix = f"{NOT_ASKED}: "
+    parts = [f"{f.question.rstrip('?')} ({f.text.removeprefix(prefix)})" for f in findings if f.word == NOT_ASKED]
+    return prefix + "; ".join(parts) if parts else ""
 
 
 def _is_random(arm: Arm) -> bool:
@@ -50,7 +105,23 @@ def _is_random(arm: Arm) -> bool:
 
 
 def _is_one_shot(arm: Arm) -> bool:
-    return arm.mask == "one_shot"
+    return arm.mask == "one_shot" and arm.at == "experiment"
+
+
+def _is_at_start(arm: Arm) -> bool:
+    return arm.mask == "one_shot" and arm.at != "experiment"
+
+
+def _is_gradual(arm: Arm) -> bool:
+    return arm.mask == "gradual"
+
+
+def _is_smaller(arm: Arm) -> bool:
+    return arm.mask == "smaller"
+
+
+def _is_imported(arm: Arm) -> bool:
+    return arm.mask == "imported"
 
 
 def _is_same_mask(arm: Arm) -> bool:
@@ -65,15 +136,22 @@ def _is_early(arm: Arm) -> bool:
     return arm.mask == "iterative" and arm.weights == "init"
 
 
-_KINDS = (_is_random, _is_one_shot, _is_same_mask, _is_retrained, _is_early)
+_KINDS = (
+    _is_random, _is_one_shot, _is_same_mask, _is_retrained, _is_early, _is_at_start, _is_gradual, _is_smaller,
+    _is_imported,
+)  # fmt: skip
+
+
+def _not_asked(question: str, why: str) -> Finding:
+    return Finding(question, NOT_ASKED, (Line(NOT_ASKED, f"{NOT_ASKED}: {why}"),))
 
 
 def _against(experiment: Experiment, summary: Summary, question: str, kind: Kind, missing: str) -> Finding:
     """What the verdicts against the controls of one kind say, and at which rounds each differs."""
     verdicts = [v for v in summary.verdicts if kind(experiment.arm_named(v.control))]
     if not verdicts:
-        return Finding(question, NOT_ASKED, f"{NOT_ASKED}: {missing}")
-    return Finding(question, _word(verdicts), "; ".join(_said(experiment, summary, v) for v in verdicts))
+        return _not_asked(question, missing)
+    return Finding(question, _word(verdicts), tuple(_line(experiment, summary, v) for v in verdicts))
 
 
 def _word(verdicts: Sequence[Verdict]) -> str:
@@ -81,43 +159,38 @@ def _word(verdicts: Sequence[Verdict]) -> str:
     return words.pop() if len(words) == 1 else "mixed"
 
 
-def _said(experiment: Experiment, summary: Summary, verdict: Verdict) -> str:
-    """The verdict's sentence and, where the control is compared at each round, the rounds that differ by themselves."""
-    if verdict.rounds == 0 or verdict.reference != experiment.reference:
-        return verdict.text
-    own = [c for c in summary.cells if c.arm == verdict.control and c.p is not None and c.difference is not None]
-    decided = [c for c in own if c.p is not None and c.p <= LEVEL]
-    rounds = len(experiment.rounds_of(verdict.control))
-    if decided:
-        where = ", ".join(f"{c.density:.1%}" for c in decided)
-        return f"{verdict.text}; by themselves the rounds at {where} remaining differ (Holm over {rounds} rounds)"
-    fewest = fewest_seeds(rounds)
-    few = f", which takes at least {fewest} seeds" if verdict.effect.n < fewest else ""
-    return f"{verdict.text}; no round differs by itself (Holm over {rounds} rounds{few})"
+def _line(experiment: Experiment, summary: Summary, verdict: Verdict) -> Line:
+    """The verdict and, where the control is compared at each round, the rounds that differ by themselves."""
+    facts = list(verdict.facts)
+    if verdict.rounds and verdict.reference == experiment.reference:
+        own = [c for c in summary.cells if c.arm == verdict.control and c.p is not None and c.difference is not None]
+        decided = [c for c in own if c.p is not None and c.p <= LEVEL]
+        if decided:
+            facts.append("by themselves differ " + ", ".join(f"{c.density:.1%}" for c in decided))
+        elif len(experiment.seeds) >= fewest_seeds(len(experiment.rounds_of(verdict.control))):
+            facts.append("no round differs by itself")
+    return Line(verdict.word, verdict.short, tuple(facts))
 
 
 def _one_shot(experiment: Experiment, summary: Summary) -> Finding:
+    """Against one-shot pruning, and whether that falls below random tickets."""
     found = _against(experiment, summary, "Iterative or one-shot?", _is_one_shot, "the job has no one-shot arm")
     below = [*summary.further, *(v for v in summary.verdicts if _is_one_shot(experiment.arm_named(v.reference)))]
     below = [v for v in below if _is_random(experiment.arm_named(v.control))]
-    if not below:
+    if not below or found.word == NOT_ASKED:
         return found
-    (verdict, *_) = below
-    answer = {
-        "worse": "and one-shot falls below random",
-        "better": "and one-shot stays above random",
-        "inconclusive": "whether one-shot falls below random is open",
-    }[verdict.word]
-    return Finding(found.question, found.word, f"{found.text}; {answer}: {verdict.text}")
+    return Finding(found.question, found.word, (*found.lines, _line(experiment, summary, below[0])))
 
 
 def _late(experiment: Experiment, summary: Summary) -> Finding:
     question, point = "Late rewinding or not?", experiment.rewinding.weights
     if point == 0:
-        return Finding(question, NOT_ASKED, f"{NOT_ASKED}: all tickets start from initialisation")
+        return _not_asked(question, "all tickets start from initialisation")
     found = _against(experiment, summary, question, _is_early, "no arm starts from initialisation")
-    said = f"rewound to {point:,} {_unit(experiment)} of {experiment.training.length:,}: "
-    return Finding(question, found.word, found.text if found.word == NOT_ASKED else said + found.text)
+    if found.word == NOT_ASKED:
+        return found
+    said = f"rewound to {point:,} {_unit(experiment)} of {experiment.training.length:,}"
+    return Finding(question, found.word, tuple(Line(o.word, o.short, (*o.facts, said)) for o in found.lines))
 
 
 def _unit(experiment: Experiment) -> str:
@@ -129,7 +202,7 @@ def _others(experiment: Experiment, summary: Summary) -> Iterable[Finding]:
     rest = [v for v in summary.verdicts if not any(kind(experiment.arm_named(v.control)) for kind in _KINDS)]
     for verdict in rest:
         question = f"{verdict.reference} or {verdict.control}?"
-        yield Finding(question, verdict.word, _said(experiment, summary, verdict))
+        yield Finding(question, verdict.word, (_line(experiment, summary, verdict),))
 
 
 def _embeddings(experiment: Experiment) -> Iterable[Finding]:
@@ -138,30 +211,25 @@ def _embeddings(experiment: Experiment) -> Iterable[Finding]:
     if groups:
         kept = [group for group in groups if group in experiment.pruning.keep]
         said = f"{', '.join(kept)} kept here" if kept else "pruned here"
-        text = f"{NOT_ASKED}: {said}; a suite answers it whose jobs differ in pruning.keep alone"
-        yield Finding("Embeddings pruned or kept?", NOT_ASKED, text)
+        why = f"{said}; a suite answers it whose jobs differ in pruning.keep alone"
+        yield _not_asked("Embeddings pruned or kept?", why)
 
 
 def _pruning(scores: JobScores) -> Finding:
     answers = {answer.round: answer for answer in (effect_of_pruning(scores, level) for level in LEVELS)}
     words = list(dict.fromkeys(answer.word for answer in answers.values()))
-    said = "; ".join(answer.text for answer in answers.values())
-    return Finding("Does pruning help, leave alone or crash?", ", then ".join(words), said)
+    lines = tuple(Line(answer.word, answer.short, answer.facts) for answer in answers.values())
+    return Finding("Does pruning help, leave alone or crash?", ", then ".join(words), lines)
 
 
-def _far_word(scores: JobScores) -> str:
-    found = reach(scores, scores.experiment.reference)
-    if found is None:
-        return "no scale"
-    return "not at all" if found.last is None else f"to {found.last.density:.1%}"
-
-
-def _far(scores: JobScores) -> str:
+def _far(scores: JobScores) -> Finding:
     """How far the reference arm gets, and the others in short."""
     reference, parts = scores.experiment.reference, []
     for arm in scores.experiment.arms:
         found = reach(scores, arm) if arm != reference else None
         if found is not None:
             parts.append(f"{arm} {'at no sparsity' if found.last is None else f'to {found.last.density:.1%}'}")
-    others = f"; the others: {', '.join(parts)}" if parts else ""
-    return reach_sentence(reach(scores, reference), reference) + others
+    own = reach(scores, reference)
+    word = "no scale" if own is None else "not at all" if own.last is None else f"to {own.last.density:.1%}"
+    facts = [*reach_facts(own), *([f"the others: {', '.join(parts)}"] if parts else [])]
+    return Finding("How far can one prune?", word, (Line(word, reach_short(own, reference), tuple(facts)),))

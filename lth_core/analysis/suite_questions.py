@@ -7,7 +7,7 @@ from typing import Any
 
 from lth_core.analysis.comparison import Scores, verdicts
 from lth_core.analysis.effect import EFFECTS, LEVELS, Level
-from lth_core.analysis.questions import NOT_ASKED, Finding, findings
+from lth_core.analysis.questions import NOT_ASKED, Finding, Line, findings
 from lth_core.analysis.scores import JobScores
 from lth_core.analysis.suite_summary import SuiteJob, SuiteSummary
 
@@ -24,10 +24,16 @@ def suite_findings(jobs: Sequence[SuiteJob], summary: SuiteSummary) -> tuple[Fin
             continue
         counts = Counter(finding.word for _, finding in answered)
         words = ", ".join(f"{word} {count}" for word, count in counts.most_common())
-        said = "; ".join(f"{name}: {finding.text}" for name, finding in answered)
-        found.append(Finding(question, words, f"of {len(answered)} jobs: {words}. {said}"))
-    for sentence in sentences(summary):
-        found.append(Finding("Does pruning help, leave alone or crash?", "", sentence))
+        counted = Line(next(iter(counts)) if len(counts) == 1 else "mixed", f"of {len(answered)} jobs: {words}")
+        said = [Line(one.word, f"{name}: {one.short}", one.facts) for name, f in answered for one in f.lines]
+        found.append(Finding(question, words, (counted, *said)))
+    lines = tuple(Line("", sentence) for sentence in sentences(summary))
+    own_lines = [
+        Line(a.word, f"{job.name}: {a.short}", a.facts)
+        for job in summary.jobs
+        for a in {answer.round: answer for answer in job.answers}.values()
+    ]
+    found.append(Finding("Does pruning help, leave alone or crash?", "", (*lines, *own_lines)))
     return (*found, *kept_or_pruned(jobs))
 
 
@@ -83,12 +89,13 @@ def _kept(more: SuiteJob, fewer: SuiteJob) -> Finding:
     pairs = [(f"{arm} {labels[more.name]}", f"{arm} {labels[fewer.name]}") for arm in more.experiment.arms]
     found = verdicts(more.experiment, trials, scores, pairs)
     sizes = " against ".join(f"{_left(job):.1%}" for job in (more, fewer))
-    whole = f"; of the whole model {sizes} remain at the last round" if _left(more) == _left(more) else ""
+    whole = (f"of the whole model {sizes} remain at the last round",) if _left(more) == _left(more) else ()
     kept = ", ".join(sorted(set(more.experiment.pruning.keep) ^ set(fewer.experiment.pruning.keep)))
+    names = f"{more.name} and {fewer.name}"
     return Finding(
         f"{kept[:1].upper() + kept[1:]} pruned or kept?",
         found[more.experiment.arms.index(more.experiment.reference)].word,
-        f"{more.name} and {fewer.name}: " + "; ".join(verdict.text for verdict in found) + whole,
+        tuple(Line(v.word, f"{names}: {v.short}", (*v.facts, *whole)) for v in found),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from lth_core.analysis.questions import findings
+from lth_core.analysis.questions import findings, notes
 from lth_core.analysis.verdict import summarise
 from lth_core.cli.console import make_console, print_parts
 from lth_core.cli.follower import Follower
@@ -151,8 +151,9 @@ def _print_result(console: Console, database: Database, job: int, *, as_json: bo
         result = {
             "event": "result", "job": job, "name": view.name, "state": view.state,
             "cells": [asdict(cell) for cell in summary.cells],
-            "verdicts": [asdict(verdict) for verdict in (*summary.verdicts, *summary.further)],
-            "answers": [asdict(answer) for answer in answers],
+            "verdicts": [{**asdict(v), "text": v.text} for v in (*summary.verdicts, *summary.further)],
+            "answers": [answer.fields() for answer in answers],
+            "notes": list(notes(view.experiment, summary)),
             "audits": {"passed": audits[0], "failed": audits[1]},
         }  # fmt: skip
         sys.stdout.write(json.dumps(finite(result)) + "\n")

@@ -39,7 +39,7 @@ def print_suite(console: Console, database: Database, name: str, jobs: Sequence[
     held = [SuiteJob(job.id, job.name, job.state, job.experiment, views.trials(database, job.id)) for job in jobs]
     summary, kept = summarise_suite(held), list(kept_or_pruned(held))
     if as_json:
-        answers = [asdict(finding) for finding in suite_findings(held, summary)]
+        answers = [finding.fields() for finding in suite_findings(held, summary)]
         sys.stdout.write(json.dumps(finite({**_event(name, summary), "answers": answers})) + "\n")
         return
     console.print()

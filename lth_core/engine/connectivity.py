@@ -12,9 +12,8 @@ from pathlib import Path
 
 from lth_core.engine.assemble import Assembler, DamagedParent
 from lth_core.engine.batch import BatchSpec
-from lth_core.engine.solutions import Solution, between, metric_of, scores
+from lth_core.engine.solutions import between, metric_of, scores, solution
 from lth_core.errors import InputError
-from lth_core.plan import TrialKey
 from lth_core.store.workspace import Workspace
 from lth_core.training.build import make_model
 
@@ -44,16 +43,6 @@ def along(
     every = [point for one, other in ends for point in between(one, other, points)]
     found = scores(spec.experiment, network, every, device)
     return [found[first : first + points] for first in range(0, len(found), points)]
-
-
-def solution(assembler: Assembler, key: TrialKey) -> Solution:
-    """A trial's trained network. Raises InputError where what it needs beside its weights was not stored."""
-    trained = assembler.family(key.seed).trained[key.arm, key.round]
-    if trained.statistics is None and assembler.normalises:
-        raise InputError(
-            f"{key}: the statistics of its observations are not stored: it was trained by an older version"
-        )
-    return Solution(key.seed, trained.final, trained.statistics or {})
 
 
 if __name__ == "__main__":

@@ -6,21 +6,24 @@ python -m lth_core.engine.play WORKSPACE FILE < {"spec": ..., "game": 0, "most":
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
-import gymnasium
 import numpy as np
+import numpy.typing as npt
 import torch
-from gymnasium.error import DependencyNotInstalled
 
 from lth_core.engine.assemble import Assembler, DamagedParent
 from lth_core.engine.batch import BatchSpec
+from lth_core.engine.solutions import solution
 from lth_core.errors import InputError
-from lth_core.models.mlp import ActorCritic, flatten
+from lth_core.models.mlp import flatten
 from lth_core.randomness import stream_seed
 from lth_core.store.tensors import save_tensors
 from lth_core.store.workspace import Workspace
-from lth_core.tasks import spaces
+from lth_core.tasks.watched import watched
+from lth_core.tickets.mask import Weights
 from lth_core.training.build import make_model
+from lth_core.training.normalise import Observations
 from lth_core.training.policy import policy
 
 
@@ -40,37 +43,35 @@ def main() -> int:
 
 
 @torch.no_grad()
-def play(workspace: Workspace, spec: BatchSpec, game: int, most: int) -> tuple[spaces.Array, float, float]:
+def play(workspace: Workspace, spec: BatchSpec, game: int, most: int) -> tuple[npt.NDArray[Any], float, float]:
     """Pictures, return and frames a second of a game with greedy actions; the game's number is its seed's."""
     experiment, (trial,) = spec.experiment, spec.trials
-    if experiment.task.kind != "control" or getattr(experiment.training, "normalise_observations", False):
-        raise InputError("play: accepted are control tasks without normalise_observations, which is not stored")
+    key = trial.key
+    film = watched(experiment.task, stream_seed(key.seed, "play", game) % 2**31)
     assembler = Assembler(workspace, spec, make_model(experiment))
-    model = assembler.network(trial.key)
-    assert isinstance(model, ActorCritic)  # noqa: S101 a control task's
-    weights = assembler.family(trial.key.seed).trained[trial.key.arm, trial.key.round].final
-    flat = flatten(weights, model.shapes())[None]
+    own = solution(assembler, key)
+    model: Any = assembler.network(key)
+    flat = flatten(own.weights, model.shapes())[None]
     layers, choose = model.layers(flat), policy(model.log_std(flat))
-    name = experiment.task.environment
-    try:
-        environment = gymnasium.make(name, render_mode="rgb_array")
-        seen, _ = environment.reset(seed=stream_seed(trial.key.seed, "play", game) % 2**31)
-        frames = [np.asarray(environment.render(), np.uint8)]
-    except (DependencyNotInstalled, gymnasium.error.Error) as error:
-        raise InputError(f'task.environment "{name}" cannot be drawn: {error}') from None
-    observe = spaces.observations(name, environment.observation_space)
-    act = spaces.actions(name, environment.action_space)
-    total, over = 0.0, False
+    frames, total, over = [film.picture()], 0.0, False
     while not over and len(frames) <= most:
-        vector = torch.from_numpy(observe.flat(seen))[None, None]
-        heads = model.forward(layers, vector)[-1].numpy()[..., :-1]
-        action = act.translated(choose.greedy(heads))[0, 0]
-        seen, reward, terminated, truncated, _ = environment.step(action if act.continuous else int(action))
-        total, over = total + float(reward), bool(terminated or truncated)
-        frames.append(np.asarray(environment.render(), np.uint8))
-    rate = float(environment.metadata.get("render_fps", 30))
-    environment.close()
+        seen = torch.from_numpy(normalised(film.seen(), own.statistics))
+        heads = model.forward(layers, seen)[-1].numpy()[..., :-1]
+        reward, over = film.step(choose.greedy(heads))
+        total += reward
+        frames.append(film.picture())
+    rate = film.rate
+    film.close()
     return np.stack(frames), total, rate
+
+
+def normalised(seen: npt.NDArray[Any], statistics: Weights) -> npt.NDArray[Any]:
+    """Observations (1, 1, ...) as the network was given them in training."""
+    if not statistics:
+        return seen
+    known = Observations(1, seen.shape[-1])
+    known.mean, known.variance = (statistics[name].numpy()[None] for name in ("mean", "variance"))
+    return known.normalised(seen)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 
 import torch
 
+from lth_core.engine.assemble import Assembler
+from lth_core.errors import InputError
 from lth_core.experiment import Experiment
 from lth_core.models.mlp import ActorCritic
 from lth_core.models.module import ModuleNetwork
+from lth_core.plan import TrialKey
 from lth_core.tickets.mask import Weights
 from lth_core.tickets.network import Network
 from lth_core.training.actor_critic import ActorCriticStack
@@ -26,6 +29,16 @@ class Solution:
     seed: int
     weights: Weights
     statistics: Weights
+
+
+def solution(assembler: Assembler, key: TrialKey) -> Solution:
+    """A trial's trained network. Raises InputError where what it needs beside its weights was not stored."""
+    trained = assembler.family(key.seed).trained[key.arm, key.round]
+    if trained.statistics is None and assembler.normalises:
+        raise InputError(
+            f"{key}: the statistics of its observations are not stored: it was trained by an older version"
+        )
+    return Solution(key.seed, trained.final, trained.statistics or {})
 
 
 def metric_of(experiment: Experiment) -> tuple[str, bool]:

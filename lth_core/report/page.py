@@ -4,12 +4,16 @@ import base64
 import html
 from collections.abc import Iterable, Mapping, Sequence
 
-from lth_core.analysis.questions import NOT_ASKED, Finding
+from lth_core.analysis.questions import NOT_ASKED, Finding, left_out
 from lth_core.report.card import Card
 from lth_core.report.inspection_rows import Row
 from lth_core.report.tables import Value
 from lth_core.text import clean
 
+_KINDS = {
+    "better": "good", "helps": "good", "leaves alone": "good", "worse": "bad", "hurts": "bad", "crashes": "bad",
+    "inconclusive": "open",
+}  # fmt: skip
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 62rem;
        margin: 2rem auto; padding: 0 1rem; }
@@ -42,13 +46,21 @@ def heading(text: str, level: int = 2) -> str:
     return f"<h{level}>{_text(text)}</h{level}>\n"
 
 
-def answers(findings: Sequence[Finding]) -> str:
-    """Questions and answers, one by one."""
+def answers(findings: Sequence[Finding], said: Iterable[str] = ()) -> str:
+    """Questions and answers: each answer, then what it rests on; last what holds of all, and what is not asked."""
     rows = []
     for finding in findings:
-        kind = ' class="not-asked"' if finding.word == NOT_ASKED else ""
-        rows.append(f"<dt{kind}>{_text(finding.question)}</dt><dd{kind}>{_text(finding.text)}</dd>\n")
-    return f"<dl>{''.join(rows)}</dl>\n"
+        if finding.word == NOT_ASKED:
+            continue
+        rows.append(f"<dt>{_text(finding.question)}</dt>")
+        for line in finding.lines:
+            facts = f'<span class="facts">{_text("; ".join(line.facts))}</span>' if line.facts else ""
+            kind = _KINDS.get(line.word, "plain")
+            rows.append(f'<dd><span class="answer {kind}">{_text(line.short)}</span>{facts}</dd>\n')
+    last = [*said, *filter(None, [left_out(findings)])]
+    return f'<dl class="answers">{"".join(rows)}</dl>\n' + "".join(
+        f'<p class="facts">{_text(one)}</p>\n' for one in last
+    )
 
 
 def figure(svg: bytes, caption: str) -> str:

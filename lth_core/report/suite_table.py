@@ -13,7 +13,7 @@ from lth_core.analysis.statistics import Interval
 from lth_core.analysis.suite_questions import LEVEL_NAMES, sentences
 from lth_core.analysis.suite_summary import SuiteSummary
 from lth_core.arms import DENSE
-from lth_core.report.table import interval
+from lth_core.report.table import answer_lines, interval
 from lth_core.text import one_line
 
 _COLOURS: dict[Effect, str] = {
@@ -37,10 +37,11 @@ def suite_result(name: str, summary: SuiteSummary, kept: Sequence[Finding] = ())
         ),
         *_answers(summary),
         *_verdicts(summary),
+        Text("p: paired sign-flip; of verdicts corrected by Holm over the comparisons of each job", style="dim"),
     ]
     if summary.across:
         parts += [_across(summary), *_explained(summary)]
-    parts += [Text(f"{one_line(finding.question)} {one_line(finding.text, 2000)}") for finding in kept]
+    parts += answer_lines(kept)
     parts += [Text(line) for line in sentences(summary)]
     return parts
 
@@ -70,16 +71,23 @@ def _jobs(summary: SuiteSummary) -> Table:
 
 
 def _answers(summary: SuiteSummary) -> Iterator[Text]:
+    yield Text("Does pruning help, leave alone or crash?", style="bold")
     for job in summary.jobs:
-        said = {answer.round: answer for answer in job.answers}
-        for answer in said.values():
-            yield Text(f"{one_line(job.name)}: {one_line(answer.text)}", style=_COLOURS[answer.word])
+        for answer in {answer.round: answer for answer in job.answers}.values():
+            yield from _said(f"{job.name}: {answer.short}", answer.facts, _COLOURS[answer.word])
 
 
 def _verdicts(summary: SuiteSummary) -> Iterator[Text]:
+    yield Text("Verdicts", style="bold")
     for job in summary.jobs:
         for verdict in job.verdicts:
-            yield Text(f"{one_line(job.name)}: {verdict.text}", style=_VERDICTS[verdict.word])
+            yield from _said(f"{job.name}: {verdict.short}", verdict.facts, _VERDICTS[verdict.word])
+
+
+def _said(short: str, facts: Sequence[str], colour: str) -> Iterator[Text]:
+    yield Text("  ").append(one_line(short, 1000), style=colour)
+    if facts:
+        yield Text(f"    {one_line('; '.join(facts), 4000)}", style="dim")
 
 
 def _across(summary: SuiteSummary) -> Table:

@@ -8,13 +8,16 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lth_core.analysis.questions import NOT_ASKED, Finding
+from lth_core.analysis.questions import NOT_ASKED, Finding, left_out, notes
 from lth_core.analysis.statistics import Interval
 from lth_core.analysis.verdict import Cell, Summary
 from lth_core.experiment import Experiment
 from lth_core.text import one_line
 
-_COLOURS = {"better": "green", "worse": "red", "inconclusive": "yellow"}
+_COLOURS = {
+    "better": "green", "worse": "red", "inconclusive": "yellow", "helps": "green", "leaves alone": "cyan",
+    "hurts": "red", "crashes": "red",
+}  # fmt: skip
 
 
 def number(value: float, digits: int = 4, *, signed: bool = False) -> str:
@@ -59,13 +62,18 @@ def _cells(cell: Cell, first: bool) -> Iterator[str]:
 
 
 def answer_lines(findings: Sequence[Finding]) -> Iterator[Text]:
-    """One line per question: the question, then its answer."""
+    """Per question its heading, per answer the answer itself and in grey what it rests on; last what is not asked."""
     for finding in findings:
-        asked = finding.word != NOT_ASKED
-        line = Text(f"{one_line(finding.question)} ", style="bold" if asked else "dim")
-        yield line.append(
-            one_line(finding.text, 4000), style=_COLOURS.get(finding.word, "not bold" if asked else "dim")
-        )
+        if finding.word == NOT_ASKED:
+            continue
+        yield Text(one_line(finding.question), style="bold")
+        for line in finding.lines:
+            yield Text("  ").append(one_line(line.short, 1000), style=_COLOURS.get(line.word, ""))
+            if line.facts:
+                yield Text(f"    {one_line('; '.join(line.facts), 4000)}", style="dim")
+    open_ = left_out(findings)
+    if open_:
+        yield Text(one_line(open_, 4000), style="dim")
 
 
 def result(
@@ -75,12 +83,13 @@ def result(
     seeds = len(experiment.seeds)
     passed, failed = audits
     facts = Text(
-        f"{experiment.name}: interquartile mean over seeds with 95 % bootstrap interval, {seeds} seeds; "
-        f"remaining is the fraction of prunable parameters; p: paired sign-flip, Holm over the rounds of an arm.",
+        f"{experiment.name}: interquartile mean over {seeds} seeds with 95 % bootstrap interval; remaining: of the "
+        f"prunable parameters; p: of {experiment.reference} minus arm, Holm over the rounds of the arm",
         style="dim",
     )
     audit = Text(f"audit: {passed:,} checks passed, {failed:,} failed", style="red" if failed else "dim")
-    parts: list[RenderableType] = [summary_table(experiment, summary), facts, *answer_lines(findings), audit]
+    said = [Text(one_line(note), style="yellow" if "cannot" in note else "dim") for note in notes(experiment, summary)]
+    parts: list[RenderableType] = [summary_table(experiment, summary), facts, *said, *answer_lines(findings), audit]
     if summary.failed:
         parts.append(Text(f"{summary.failed} trials failed or were blocked", style="red"))
     return parts

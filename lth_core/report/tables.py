@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from lth_core.analysis.questions import Finding
 from lth_core.analysis.statistics import Interval
 from lth_core.errors import InputError
 from lth_core.report.inspection_rows import Row, barrier_rows, inspection_rows, instability_rows
@@ -25,7 +26,7 @@ def job_tables(record: JobRecord) -> dict[str, list[Row]]:
         "lottery": _lottery(record),
         "verdicts": _verdicts(record),
         "matching": _matching(record),
-        "answers": [{"question": f.question, "word": f.word, "text": f.text} for f in record.findings],
+        "answers": _answers(record.findings),
         "layers": _layers(record),
         "curves": list(_curves(record)),
         "anatomy": inspection_rows(record.inspected),
@@ -56,8 +57,16 @@ def suite_tables(record: SuiteRecord) -> dict[str, list[Row]]:
         for job in record.summary.jobs
         for a in job.answers
     ]  # fmt: skip
-    tables["suite_answers"] = [{"question": f.question, "word": f.word, "text": f.text} for f in record.findings]
+    tables["suite_answers"] = _answers(record.findings)
     return tables
+
+
+def _answers(findings: Sequence[Finding]) -> list[Row]:
+    return [
+        {"question": f.question, "word": one.word, "answer": one.short, "facts": "; ".join(one.facts)}
+        for f in findings
+        for one in f.lines
+    ]
 
 
 def _interval(name: str, estimate: Interval | None) -> Row:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from lth_core.analysis.questions import notes
 from lth_core.report import page
 from lth_core.report.card import card
 from lth_core.report.drawing import FORMATS, rendered
@@ -81,7 +82,7 @@ def write_suite(record: SuiteRecord, folder: Path) -> list[Path]:
 
 def _job_parts(record: JobRecord, drawings: Drawings, tables: Mapping[str, list[Row]], level: int = 2) -> Iterator[str]:
     yield page.heading("Answers", level)
-    yield page.answers(record.findings)
+    yield page.answers(record.findings, notes(record.experiment, record.summary))
     yield page.heading("Figures", level)
     yield from (_drawn(drawings, name) for name in drawings)
     yield page.heading("Lottery curves", level)

@@ -26,6 +26,8 @@ from lth_core.text import one_line
 
 Array = npt.NDArray[Any]
 
+SCREEN = (210, 160)
+"""Height and width of most games' screens."""
 SAME_GAMES = 1_000
 """First games of a ticket that may all end at their first step: then there is nothing to learn."""
 
@@ -61,6 +63,36 @@ def _checksum(game: str) -> str:
     return str(roms._get_expected_bin_hashes()[f"{game}.bin"])
 
 
+def vector_environment(task: AtariTask, count: int, *, screen: bool = False) -> Any:
+    """A vector environment of `count` games; with `screen` its observations are the coloured screens as they are shown.
+
+    One thread unless the process was given more: see the worker.
+    """
+    from ale_py.vector_env import AtariVectorEnv
+
+    height, width = SCREEN if screen else task.size
+    # It says on standard output where it takes ROMs from, which is for measurements and their readers.
+    with contextlib.redirect_stdout(sys.stderr):
+        return AtariVectorEnv(
+            task.game,
+            count,
+            num_threads=min(count, int(os.environ.get("OMP_NUM_THREADS", "1"))),
+            max_num_frames_per_episode=task.max_frames,
+            repeat_action_probability=task.sticky_actions,
+            full_action_space=task.full_action_set,
+            autoreset_mode="SameStep",
+            img_height=height,
+            img_width=width,
+            grayscale=task.grayscale and not screen,
+            stack_num=1 if screen else task.frame_stack,
+            frameskip=task.frame_skip,
+            noop_max=task.noop_max,
+            episodic_life=False,
+            reward_clipping=False,
+            use_fire_reset=task.fire_reset,
+        )
+
+
 class Atari:
     """`count` games of each ticket; observations (T, E, channels, height, width) uint8, frames oldest first.
 
@@ -73,7 +105,7 @@ class Atari:
     def __init__(self, task: AtariTask, seeds: Sequence[int], count: int) -> None:
         check(task)
         self._task, self._seeds, self._count = task, list(seeds), count
-        self._games = [self._game() for _ in seeds]
+        self._games = [vector_environment(task, count) for _ in seeds]
         self.actions = int(self._games[0].single_action_space.n)
         self.inputs = int(np.prod(task.shape))
         self.limit = -(-task.max_frames // task.frame_skip)
@@ -82,31 +114,9 @@ class Atari:
         self._empty, self._finished = np.ones(len(seeds), bool), np.zeros(len(seeds), np.int64)
         self._causes: dict[int, str] = {}
 
-    def _game(self) -> Any:
-        """A vector environment of `count` games. One thread unless the process was given more: see the worker."""
-        from ale_py.vector_env import AtariVectorEnv
-
-        task = self._task
-        # It says on standard output where it takes ROMs from, which is for measurements and their readers.
-        with contextlib.redirect_stdout(sys.stderr):
-            return AtariVectorEnv(
-                task.game,
-                self._count,
-                num_threads=min(self._count, int(os.environ.get("OMP_NUM_THREADS", "1"))),
-                max_num_frames_per_episode=task.max_frames,
-                repeat_action_probability=task.sticky_actions,
-                full_action_space=task.full_action_set,
-                autoreset_mode="SameStep",
-                img_height=task.size[0],
-                img_width=task.size[1],
-                grayscale=task.grayscale,
-                stack_num=task.frame_stack,
-                frameskip=task.frame_skip,
-                noop_max=task.noop_max,
-                episodic_life=False,
-                reward_clipping=False,
-                use_fire_reset=task.fire_reset,
-            )
+    def seed_of(self, ticket: int, place: int, step: int = 0) -> int:
+        """What a game is started with."""
+        return stream_seed(self._seeds[ticket], "environments", step, place) % 2**31
 
     def reset(self) -> Array:
         """See Environments."""
@@ -115,10 +125,10 @@ class Atari:
     def restart(self, step: int) -> Array:
         """See Environments."""
         seen = np.zeros((len(self._games), self._count, *self._task.shape), np.uint8)
-        for t, (seed, game) in enumerate(zip(self._seeds, self._games, strict=True)):
+        for t, game in enumerate(self._games):
             if t in self._causes:
                 continue
-            own = [stream_seed(seed, "environments", step, i) % 2**31 for i in range(self._count)]
+            own = [self.seed_of(t, i, step) for i in range(self._count)]
             try:
                 found, info = game.reset(seed=np.array(own))
             except Exception as error:

@@ -6,12 +6,17 @@ import scipy.stats
 
 from lth_core.analysis import statistics
 from lth_core.analysis.effect import EQUIVALENT
-from lth_core.analysis.matching import judge_match, match, reach, reach_sentence
+from lth_core.analysis.matching import Reach, judge_match, match, reach, reach_facts, reach_short
 from lth_core.analysis.scores import JobScores
 from lth_core.experiment import Experiment
 from lth_core.settings.tasks import ControlTask
 from tests.analysis.test_verdict import Trial
 from tests.small import experiment
+
+
+def sentence(found: Reach | None) -> str:
+    return "; ".join((reach_short(found, "winning"), *reach_facts(found)))
+
 
 SCATTER = np.array([-1.0, 1.0, -0.5, 0.5, 0.3, -0.3, 0.8, -0.8])
 
@@ -86,14 +91,15 @@ def test_the_reach_is_the_last_round_of_the_unbroken_series() -> None:
     assert found is not None and found.last is not None and found.stopped is not None
     assert (found.last.round, found.stopped.round, found.stopped.word) == (2, 3, "below")
     assert found.margin == pytest.approx(EQUIVALENT * 100, rel=0.02)
-    said = reach_sentence(found, "winning")
-    assert "down to" in said and "round 2" in said and "margin 5" in said and "certainly worse" in said
+    said = sentence(found)
+    assert said.startswith("winning matches the dense network down to 50.0% remaining; margin 5")
+    assert "gain there" in said and "at 50.0% certainly worse: -60" in said
 
 
 def test_where_all_rounds_match_and_where_none_does_it_is_said() -> None:
     made = settings(2)
-    assert reach_sentence(reach(JobScores(made, trials(made, [0, 0])), "winning"), "winning").endswith("every round")
-    none = reach_sentence(reach(JobScores(made, trials(made, [60, 60])), "winning"), "winning")
+    assert "every round" in sentence(reach(JobScores(made, trials(made, [0, 0])), "winning"))
+    none = sentence(reach(JobScores(made, trials(made, [60, 60])), "winning"))
     assert "not shown to match the dense network at any sparsity" in none
 
 
@@ -102,7 +108,7 @@ def test_a_lost_seed_ends_the_series() -> None:
     found = reach(JobScores(made, trials(made, [0, 0, 0], lost=(2, 3))), "winning")
     assert found is not None and found.last is not None and found.stopped is not None
     assert (found.last.round, found.stopped.round, found.stopped.lost) == (1, 2, 1)
-    assert "1 seeds lost a trial" in reach_sentence(found, "winning")
+    assert "1 seeds lost a trial" in sentence(found)
 
 
 def test_an_inconclusive_round_says_how_many_seeds_would_decide() -> None:
@@ -113,7 +119,7 @@ def test_an_inconclusive_round_says_how_many_seeds_would_decide() -> None:
     ]
     found = reach(JobScores(made, wide), "winning")
     assert found is not None and found.stopped is not None and found.stopped.word == "inconclusive"
-    assert "more seeds would decide" in reach_sentence(found, "winning")
+    assert "more seeds would decide" in sentence(found)
 
 
 def test_less_may_be_better(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,4 +134,4 @@ def test_without_a_reference_there_is_no_margin() -> None:
     made = experiment(seeds=list(range(8)), arms=["winning"], task={"environment": "FrozenLake-v1"})
     scores = JobScores(made, [Trial("dense", 0, seed, score=-100.0 - seed) for seed in made.seeds])
     assert reach(scores, "winning") is None
-    assert "no margin can be stated" in reach_sentence(None, "winning")
+    assert "no margin can be stated" in sentence(None)

@@ -7,6 +7,7 @@ import pytest
 import scipy.stats
 
 from lth_core.analysis import statistics
+from lth_core.analysis.questions import notes
 from lth_core.analysis.verdict import Summary, summarise
 from lth_core.experiment import Experiment
 from tests.small import experiment
@@ -59,8 +60,9 @@ def test_a_plain_difference_is_decided_and_none_is_not(gain: float, expected: st
     (verdict,) = summarise(settings, trials).verdicts
     assert verdict.word == expected
     assert (verdict.reference, verdict.control, verdict.rounds, verdict.effect.n) == ("winning", "random", 3, 8)
-    assert expected in verdict.text
-    assert "n=8" in verdict.text
+    said = "open" if expected == "inconclusive" else f"winning is {expected} than random"
+    assert said in verdict.short and "n=8" in verdict.text
+    assert verdict.text.startswith(verdict.short)
     assert (verdict.p <= 0.05) == (expected != "inconclusive")
 
 
@@ -70,7 +72,9 @@ def test_fewer_than_six_seeds_never_decide_however_large_the_difference(seeds: i
     trials = simulated(settings, {"winning": 1000.0}, spread=0.01)
     (verdict,) = summarise(settings, trials).verdicts
     assert verdict.word == "inconclusive"
-    assert "fewer than 6 seeds" in verdict.text
+    (note,) = notes(settings, summarise(settings, trials))
+    assert note == f"{seeds} seed{'s' * (seeds > 1)} cannot decide (it takes 6): read sizes, not verdicts"
+    assert "Holm" not in verdict.text
 
 
 def test_six_seeds_can_decide() -> None:
@@ -202,6 +206,8 @@ def test_p_is_corrected_over_the_controls_and_over_the_rounds_of_each(quick: Non
     ]  # fmt: skip
     assert {v.comparisons for v in family} == {4}
     alone = summarise(job(8), simulated(job(8), {"winning": 3.0}, spread=2.0, salt=2))
+    (note,) = notes(settings, found)
+    assert note == "p: paired sign-flip, Holm over 4 comparisons; rounds by themselves: Holm over 3"
     assert min(v.p for v in found.verdicts) >= 4 * 2 / 2**8 > min(v.p for v in alone.verdicts)
     assert all((c.p is not None and c.p >= 3 * 2 / 2**8 - 1e-12) or c.p == 1.0 for c in found.cells if c.difference)
     assert found.cell("winning", 1).p is None  # type: ignore[union-attr]

@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lth_core.engine.assemble import Assembler
+from lth_core.engine.play import normalised
+from lth_core.engine.solutions import solution
+from lth_core.engine.stored import stored_spec
+from lth_core.experiment import Experiment
+from lth_core.plan import TrialKey
 from lth_core.report.film import as_blocks, as_gif
+from lth_core.store.database import Database
+from lth_core.store.workspace import Workspace
+from lth_core.training.build import make_model
+from tests.engine.experiments import as_toml, tiny
 from tests.report.conftest import lth
 
 pytest.importorskip("pygame", reason="gymnasium draws CartPole with pygame")
@@ -26,6 +36,57 @@ def test_a_ticket_plays_into_a_gif_and_the_same_game_is_the_same_game(trained: P
     assert (tmp_path / "one.gif").read_bytes() == (tmp_path / "two.gif").read_bytes()
     with Image.open(tmp_path / "one.gif") as film:
         assert film.size == (600, 400) and getattr(film, "n_frames", 1) > 1
+
+
+def test_a_ticket_that_was_given_normalised_observations_plays_with_them(tmp_path: Path) -> None:
+    training = {"algorithm": "ppo", "length": 4_000, "environments": 4, "n_steps": 128, "minibatches": 4, "epochs": 4,
+                "evaluation_episodes": 16, "gamma": 0.9}  # fmt: skip
+    own = tiny(seeds=1, arms=["winning"], pruning={"rounds": 1}).model_dump(mode="json")
+    fields = {**own, "task": {"environment": "Pendulum-v1"}, "training": training}
+    (tmp_path / "tiny.toml").write_text(as_toml(Experiment.from_fields(fields)))
+    assert lth("headless", "tiny.toml", "--device", "cpu", cwd=tmp_path).returncode == 0
+    done = lth("play", 1, "-o", "p.gif", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    # In the same game and the same way as the evaluation at the end of the training: greedily.
+    workspace = Workspace(tmp_path / "workspace")
+    database = Database(workspace.database, writer=False)
+    key = TrialKey(1, "winning", 0)
+    spec = stored_spec(database, 1, Experiment.from_fields(fields), [key])
+    assembler = Assembler(workspace, spec, make_model(spec.experiment))
+    found = solution(assembler, key)
+    assert found.statistics["mean"].shape == (3,)
+    raw = np.array([[[0.2, -0.4, 3.0]]], np.float32)
+    expected = (raw - found.statistics["mean"].numpy()) / np.sqrt(found.statistics["variance"].numpy() + 1e-8)
+    assert normalised(raw, found.statistics) == pytest.approx(expected, rel=1e-5)
+    assert barriers_are_there(tmp_path)
+
+
+def barriers_are_there(folder: Path) -> bool:
+    done = lth("inspect", 1, "--barriers", cwd=folder)
+    return done.returncode == 0 and "0 and 1" in done.stdout
+
+
+def test_an_atari_ticket_plays_in_colour_and_the_return_is_that_of_whole_games(tmp_path: Path) -> None:
+    fields = {
+        "name": "game", "seeds": [0], "arms": ["winning"], "pruning": {"rounds": 1},
+        "task": {"kind": "atari", "game": "breakout", "size": [42, 42], "max_frames": 2_000},
+        "model": {"architecture": "small"},
+        "training": {
+            "algorithm": "a2c", "length": 320, "environments": 4, "record_every": 160, "evaluation_episodes": 0,
+        },
+    }  # fmt: skip
+    (tmp_path / "game.toml").write_text(as_toml(Experiment.from_fields(fields)))
+    done = lth("headless", "game.toml", "--device", "cpu", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    done = lth("play", 1, "-o", "b.gif", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"return \d+ in \d+ steps, greedy actions", done.stdout)
+    with Image.open(tmp_path / "b.gif") as film:
+        assert film.size == (160, 210) and getattr(film, "n_frames", 1) > 5
+        colours = {colour for _, colour in film.convert("RGB").getcolors(100_000) or []}
+    assert len([c for c in colours if max(c) - min(c) > 60]) >= 4  # rows of bricks
+    done = lth("inspect", 1, "--barriers", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
 
 
 def test_without_a_terminal_a_file_is_asked_for_and_only_gif_is_written(trained: Path) -> None:
