@@ -92,6 +92,14 @@ class ConvolutionalActorCritic:
         """Fresh float32 parameters of one network, as the settings say."""
         return fresh(self.shapes(), self.settings.initialisation, seed)
 
+    def packed(self, flat: Tensor) -> Tensor:
+        """See ActorCriticNetwork: in the order of `shapes`."""
+        return flat
+
+    def unpacked(self, flat: Tensor) -> Tensor:
+        """See ActorCriticNetwork."""
+        return flat
+
     def layers(self, flat: Tensor) -> Layers:
         """The parameters (T, P), as they are whenever they are used."""
         return Layers(flat)

@@ -28,8 +28,10 @@ def step(settings: ActorCriticTraining, flat: Tensor, gradient: Tensor, state: S
     state["count"] += 1
     if settings.optimizer == "adam":
         rates = rate.flatten().tolist()
+        rows = list(zip(flat.unbind(), gradient.unbind(), state["mean"].unbind(), state["square"].unbind(),
+                        state["count"].squeeze(1).unbind(), strict=True))  # fmt: skip
         for value in dict.fromkeys(rates):
-            _adam(settings, flat, gradient, state, value, [row for row, one in enumerate(rates) if one == value])
+            _adam(settings, [row for row, one in zip(rows, rates, strict=True) if one == value], value)
         return
     rate = rate.to(flat.device)
     parts = (flat, gradient, state["square"], rate)
@@ -40,13 +42,9 @@ def step(settings: ActorCriticTraining, flat: Tensor, gradient: Tensor, state: S
         weights.sub_((own * slope).div_(_root(square).add_(settings.epsilon)))
 
 
-def _adam(
-    settings: ActorCriticTraining, flat: Tensor, gradient: Tensor, state: State, rate: float, rows: list[int]
-) -> None:
-    count = [state["count"][row, 0] for row in rows]
-    weights, slopes, means, squares = (
-        [part[row] for row in rows] for part in (flat, gradient, state["mean"], state["square"])
-    )
+def _adam(settings: ActorCriticTraining, rows: list[tuple[Tensor, ...]], rate: float) -> None:
+    """One step of tickets with the same rate: parameters, gradients, both moments (P,) and count () of each."""
+    weights, slopes, means, squares, count = (list(part) for part in zip(*rows, strict=True))
     torch._fused_adam_(
         weights, slopes, means, squares, [], count, lr=rate, beta1=settings.adam_betas[0],
         beta2=settings.adam_betas[1], weight_decay=0.0, eps=settings.epsilon, amsgrad=False, maximize=False,

@@ -40,6 +40,11 @@ class Rollout:
     targets: Tensor
     advantages: Tensor
 
+    @property
+    def size(self) -> int:
+        """B, how many transitions each ticket has."""
+        return self.values.shape[1]
+
 
 class Collector:
     """The acting side of a stack: environments, action streams and the returns of episodes."""

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from lth_core.models.convolutional import ARCHITECTURES, ConvolutionalActorCritic
-from lth_core.models.mlp import flatten, unflatten
+from lth_core.models.flat import flatten, unflatten
 from lth_core.settings.networks import Convolutional
 
 
