@@ -119,9 +119,7 @@ class ConvolutionalActorCritic:
         return [observations, leaf, heads]
 
     def backward(self, layers: Layers, activations: Sequence[Tensor], gradient: Tensor) -> Tensor:
-        """Gradients (T, P) from that of the heads; what is not traced is computed again first."""
-        if len(activations) == 2:
-            activations = self.traced(layers, activations[0])
+        """Gradients (T, P) from that of the heads."""
         (found,) = torch.autograd.grad(activations[-1], activations[1], gradient)
         return found
 

@@ -4,7 +4,6 @@ Of a whole rollout, with the activations that acting has computed already.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -28,21 +27,23 @@ class StackedA2C(ActorCriticStack):
         self._a2c = experiment.training
         self._shuffles = Shuffles([start.seed for start in starts])
 
-    def _collect(self) -> Rollout:
+    @property
+    def everything_kept(self) -> bool:
         """See ActorCriticStack."""
-        layers, whole = self.parameters.layers(), self._a2c.minibatches == 1
-        return self.collector.collect(self.parameters.policy(), lambda seen: self.model.forward(layers, seen), whole)
+        return isinstance(self.training, A2C) and self.training.minibatches == 1
 
     def _orders(self, size: int) -> Tensor | None:
         """See ActorCriticStack."""
         return None if self._a2c.minibatches == 1 else self._shuffles.orders(size)
 
-    def _learn(self, rollout: Rollout, orders: Tensor | None, rate: Tensor) -> list[Part]:
+    def _learn(self, rollout: Rollout, rate: Tensor, orders: Tensor | None = None) -> list[Part]:
         """See ActorCriticStack."""
         limit = self._a2c.advantage_clip
         if limit is not None:
-            rollout = replace(rollout, advantages=rollout.advantages.clamp(-limit, limit))
+            rollout = rollout._replace(advantages=rollout.advantages.clamp(-limit, limit))
         if orders is None:
+            if len(rollout.activations) == 2:  # those of other layers were not kept
+                rollout = Rollout(self.model.traced(self.parameters.layers(), rollout.activations[0]), *rollout[1:])
             gradient, part = self._gradient(rollout)
             self.parameters.step(gradient, rate)
             return [part]

@@ -16,10 +16,12 @@ from lth_core.experiment import Experiment
 from lth_core.models.actor_critic import ActorCriticNetwork
 from lth_core.settings.reinforcement import ActorCriticTraining
 from lth_core.tickets.mask import Weights
+from lth_core.training.acting import actor
 from lth_core.training.episodes import Episodes
 from lth_core.training.evaluation import evaluate
 from lth_core.training.parameters import Parameters
 from lth_core.training.policy import Terms
+from lth_core.training.replay import Replayed
 from lth_core.training.rollout import Collector, Rollout
 from lth_core.training.stack import Arrays, Stack, Start
 
@@ -36,12 +38,24 @@ class ActorCriticStack(Stack):
         self.training, self.model = experiment.training, model
         self.device = torch.device(device)
         self._task = experiment.task
-        self.collector = Collector(self._task, self.training, [start.seed for start in starts], self.device)
+        self.collector = Collector(self._task, self.training, [start.seed for start in starts])
         self.parameters = Parameters.of(self.training, model, starts, self.device)
+        self._learning = Replayed(self._learn, self.device)
+        self._place()
         self._learnt: list[Part] = []
         """What the last update learnt from, minibatch by minibatch."""
         self._losses: dict[str, npt.NDArray[Any]] = {}
         self._evaluation_faults: dict[int, str] = {}
+
+    def _place(self) -> None:
+        """Whatever knows where the parameters are is told."""
+        self._actor = actor(self.parameters, self.device, self.everything_kept)
+        self._learning.forget()
+
+    @property
+    def everything_kept(self) -> bool:
+        """Whether learning can use the activations of all layers while acting."""
+        return False
 
     @property
     def episodes(self) -> Episodes:
@@ -82,18 +96,19 @@ class ActorCriticStack(Stack):
         rollout = self._collect()
         self.trained += self.training.n_steps * self.training.environments
         self._losses = {}
-        self._learnt = self._learn(rollout, self._orders(rollout.size), self._rate())
+        orders = self._orders(rollout.size)
+        self._learnt = self._learning(rollout, self._rate(), *([] if orders is None else [orders]))
 
-    @abstractmethod
     def _collect(self) -> Rollout:
         """Act with the current parameters."""
+        return self.collector.collect(self.parameters.policy(), self._actor)
 
     def _orders(self, size: int) -> Tensor | None:
         """Orders (epochs, T, size) in which transitions are gone through; None for the one that they are in."""
         return None
 
     @abstractmethod
-    def _learn(self, rollout: Rollout, orders: Tensor | None, rate: Tensor) -> list[Part]:
+    def _learn(self, rollout: Rollout, rate: Tensor, orders: Tensor | None = None) -> list[Part]:
         """Improve the parameters at learning rates (T, 1)."""
 
     @abstractmethod
@@ -123,12 +138,11 @@ class ActorCriticStack(Stack):
     def evaluate(self, rows: Sequence[int], go_on: Callable[[], bool]) -> list[dict[str, float]]:
         """See Stack; observations are normalised as they were at the end of training."""
         own = self.parameters.of_some(rows)
-        layers = own.layers()
+        seeing = actor(own, self.device, False)
 
         def heads(seen: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-            observations = torch.from_numpy(self.collector.normalised(seen, rows)).to(self.device)
-            found: npt.NDArray[np.float32] = self.model.forward(layers, observations)[-1].cpu().numpy()
-            return found[..., :-1]
+            found: npt.NDArray[np.float32] = seeing.heads(self.collector.normalised(seen, rows))[..., :-1]
+            return found
 
         seeds = [self.collector.seeds[row] for row in rows]
         found = evaluate(self._task, seeds, self.training.evaluation_episodes, own.policy(), heads, go_on)
@@ -165,6 +179,7 @@ class ActorCriticStack(Stack):
         self._losses = {name: values[rows] for name, values in self.losses().items()}
         self._learnt = []
         self.parameters.keep(rows)
+        self._place()
         self.first, self.last = self.first[rows], self.last[rows]
         wrong = self._evaluation_faults
         self._evaluation_faults = {place: wrong[row] for place, row in enumerate(rows) if row in wrong}
@@ -189,3 +204,4 @@ class ActorCriticStack(Stack):
         self.trained = values["trained"]
         self.collector.restore(arrays, values, self.trained)
         self.parameters.restore(arrays)
+        self._place()

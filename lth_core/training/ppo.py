@@ -44,16 +44,11 @@ class StackedPPO(ActorCriticStack):
         self._ppo = experiment.training
         self._shuffles = Shuffles([start.seed for start in starts])
 
-    def _collect(self) -> Rollout:
-        """See ActorCriticStack."""
-        layers = self.parameters.layers()
-        return self.collector.collect(self.parameters.policy(), lambda seen: self.model.forward(layers, seen), False)
-
     def _orders(self, size: int) -> Tensor:
         """See ActorCriticStack."""
         return self._shuffles.orders(size, self._ppo.epochs)
 
-    def _learn(self, rollout: Rollout, orders: Tensor | None, rate: Tensor) -> list[Part]:
+    def _learn(self, rollout: Rollout, rate: Tensor, orders: Tensor | None = None) -> list[Part]:
         """See ActorCriticStack."""
         assert orders is not None  # noqa: S101 see _orders
         log_p = self.parameters.policy().terms(rollout.activations[-1][..., :-1], rollout.actions).log_p

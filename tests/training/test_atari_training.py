@@ -139,7 +139,7 @@ def test_advantages_are_clipped_for_the_policy_and_not_for_the_value() -> None:
     assert float(rollout.advantages.abs().max()) > 1
     rate = free._rate()
     for stack, one in ((free, rollout), (clipped, same)):
-        stack._learnt = stack._learn(one, None, rate)
+        stack._learnt = stack._learn(one, rate)
     assert float(clipped._learnt[0][2].abs().max()) == 1.0
     assert torch.equal(clipped._learnt[0][3], free._learnt[0][3])
     assert clipped.losses()["loss/value"].tolist() == free.losses()["loss/value"].tolist()
