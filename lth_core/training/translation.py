@@ -67,8 +67,7 @@ class TranslationLesson:
         source = _padded(own, pairs, 0, words.pad, None, words.end)
         said = _padded(own, pairs, 1, words.pad, words.start, None)
         wanted = _padded(own, pairs, 1, words.pad, None, words.end)
-        predictions = int(sum(len(own.sentence(pair, 1)) + 1 for pair in pairs.tolist()))
-        return Batch({"source": source, "said": said, "wanted": wanted}, predictions)
+        return Batch({"source": source, "said": said, "wanted": wanted}, int((own.places(pairs, 1)[1] + 1).sum()))
 
     def loss(self, module: nn.Module, batch: Batch, carry: Carry) -> tuple[Tensor, Carry]:
         """See Lesson: cross-entropy against the target smoothed over the whole vocabulary."""
@@ -132,13 +131,15 @@ def words_of(corpus: ParallelCorpus, tokens: list[list[int]]) -> list[str]:
 
 def _padded(own: Part, pairs: np.ndarray, side: int, pad: int, first: int | None, last: int | None) -> Tensor:
     """(n, longest + 1) int64: sentences with `first` before or `last` behind them."""
-    sentences = [own.sentence(pair, side) for pair in pairs.tolist()]
+    starts, lengths = own.places(pairs, side)
+    n, longest = len(pairs), int(lengths.max())
+    columns = np.arange(longest)
+    there = columns < lengths[:, None]
     shift = 0 if first is None else 1
-    rows = np.full((len(sentences), max(map(len, sentences)) + 1), pad, dtype=np.int64)
-    for row, sentence in zip(rows, sentences, strict=True):
-        row[shift : shift + len(sentence)] = sentence
-        if first is not None:
-            row[0] = first
-        if last is not None:
-            row[len(sentence)] = last
+    rows = np.full((n, longest + 1), pad, dtype=np.int64)
+    rows[:, shift : shift + longest][there] = own.tokens[(starts[:, None] + columns)[there]]
+    if first is not None:
+        rows[:, 0] = first
+    if last is not None:
+        rows[np.arange(n), lengths] = last
     return torch.from_numpy(rows)
