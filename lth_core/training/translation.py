@@ -6,7 +6,6 @@ from typing import cast
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from lth_core.models import transformer
 from lth_core.models.beam import Search, translate
@@ -19,6 +18,7 @@ from lth_core.tasks.translation import bleu
 from lth_core.tasks.translation import corpus as corpora
 from lth_core.tasks.translation.batches import TokenBatches
 from lth_core.tasks.translation.corpus import ParallelCorpus, Part
+from lth_core.training.cross_entropy import CrossEntropy
 from lth_core.training.lesson import Batch, Carry, GoOn
 from lth_core.training.stack import Interrupted
 
@@ -49,6 +49,7 @@ class TranslationLesson:
 
     def __init__(self, task: TranslationTask, training: Supervised, corpus: ParallelCorpus, seed: int) -> None:
         self._task, self._smoothing, self._corpus = task, training.label_smoothing, corpus
+        self._cross_entropy = CrossEntropy(ignored=corpus.vocabulary.pad)
         self._batches = {
             part: TokenBatches(pairs.lengths() + 1, training.batch, seed) for part, pairs in corpus.parts.items()
         }
@@ -71,15 +72,12 @@ class TranslationLesson:
 
     def loss(self, module: nn.Module, batch: Batch, carry: Carry) -> tuple[Tensor, Carry]:
         """See Lesson: cross-entropy against the target smoothed over the whole vocabulary."""
-        return self._cross_entropy(module, batch, self._smoothing), ()
+        return self._loss(module, batch, self._smoothing), ()
 
-    def _cross_entropy(self, module: nn.Module, batch: Batch, smoothing: float) -> Tensor:
-        tensors = batch.tensors
-        logits = cast(Translator, module)(tensors["source"], tensors["said"])
-        return cross_entropy(
-            logits.flatten(0, 1).float(), tensors["wanted"].flatten(), ignore_index=self._corpus.vocabulary.pad,
-            reduction="sum", label_smoothing=smoothing,
-        )  # fmt: skip
+    def _loss(self, module: nn.Module, batch: Batch, smoothing: float) -> Tensor:
+        translator, tensors = cast(Translator, module), batch.tensors
+        features = translator(tensors["source"], tensors["said"])
+        return self._cross_entropy(translator.output, features.flatten(0, 1), tensors["wanted"].flatten(), smoothing)
 
     def validate(self, module: nn.Module, go_on: GoOn) -> dict[str, float]:
         """See Lesson: the perplexity of a token, without smoothing."""
@@ -99,7 +97,7 @@ class TranslationLesson:
             if not go_on():
                 raise Interrupted
             batch = self._gathered(part, pairs).to(device)
-            total += self._cross_entropy(module, batch, 0.0)
+            total += self._loss(module, batch, 0.0)
             predictions += batch.predictions
         loss = float(total) / predictions
         perplexity = math.exp(loss) if loss < 700 else math.inf
