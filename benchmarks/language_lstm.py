@@ -29,7 +29,9 @@ def main() -> None:
     children = {}
     for name in SIDES:
         # Huge pages are what a worker asks for with tasks of this kind.
-        own = environment if name == "plain" else {**environment, "THP_MEM_ALLOC_ENABLE": "1"}
+        own = (
+            environment if name == "plain" or os.environ.get("NOTHP") else {**environment, "THP_MEM_ALLOC_ENABLE": "1"}
+        )
         children[name] = subprocess.Popen(
             [*command, name, size], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=own
         )
@@ -60,6 +62,12 @@ def side(name: str, size: str) -> None:
     import torch
 
     torch.set_num_threads(1)
+    if name != "plain" and os.environ.get("MALLOPT"):
+        import ctypes
+
+        c = ctypes.CDLL(None)
+        c.mallopt(-4, 0)
+        c.mallopt(-1, 2**31 - 1)
     updates = SIZES[size][-1]
     update = plain(*SIZES[size][:-1]) if name == "plain" else stack(*SIZES[size][:-1], masks="masks" in name)
     for _ in sys.stdin:

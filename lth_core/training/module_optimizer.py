@@ -11,17 +11,28 @@ from lth_core.tickets.mask import Weights
 Parameters = Mapping[str, nn.Parameter]
 
 
-def make(settings: Supervised, parameters: Parameters) -> torch.optim.Optimizer:
-    """The optimizer that the settings name, in its fused form, without any state."""
+def make(settings: Supervised, parameters: Parameters, in_graph: bool = False) -> torch.optim.Optimizer:
+    """The optimizer that the settings name, in its fused form, without any state.
+
+    in_graph: its step can be part of a CUDA graph, and its rate is a tensor on the parameters' device.
+    """
     own = list(parameters.values())
+    rate = torch.tensor(settings.learning_rate, device=own[0].device) if in_graph else settings.learning_rate
     if settings.optimizer == "sgd":
-        return torch.optim.SGD(
-            own, settings.learning_rate, settings.momentum, weight_decay=settings.weight_decay, fused=True
-        )
+        return torch.optim.SGD(own, rate, settings.momentum, weight_decay=settings.weight_decay, fused=True)
     kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
     return kind(
-        own, settings.learning_rate, settings.betas, settings.epsilon, weight_decay=settings.weight_decay, fused=True
+        own, rate, settings.betas, settings.epsilon, weight_decay=settings.weight_decay, fused=True, capturable=in_graph
     )
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """The learning rate of the steps that come."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
 
 
 def read(optimizer: torch.optim.Optimizer, parameters: Parameters) -> dict[str, Weights]:
