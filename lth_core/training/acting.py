@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lth_core.training.parameters import Parameters
-from lth_core.training.replay import Replayed
+from lth_core.training.replay import Replayed, to_host
 
 Array = npt.NDArray[Any]
 
@@ -70,9 +70,9 @@ class DeviceActor(_Keeping):
 
     def __init__(self, parameters: Parameters, device: torch.device) -> None:
         super().__init__()
-        self._model, self._layers, self._device = parameters.model, parameters.layers(), device
-        self._forward = Replayed(lambda seen: self._model.forward(self._layers, seen)[-1], device)
-        self._pinned: dict[torch.Size, tuple[Tensor, Tensor]] = {}
+        model, layers = parameters.model, parameters.layers()
+        self._forward = Replayed(lambda seen: model.forward(layers, seen)[-1], device)
+        self._pinned: dict[torch.Size, Tensor] = {}
 
     def heads(self, observations: Array) -> Array:
         """See Actor."""
@@ -88,14 +88,11 @@ class DeviceActor(_Keeping):
         """Heads on the device, where the next step writes too, and on the host."""
         ours = torch.from_numpy(observations)
         if ours.shape not in self._pinned:
-            heads = torch.empty((*ours.shape[:2], self._model.actions + 1), pin_memory=True)
-            self._pinned[ours.shape] = ours.pin_memory(), heads
-        seen, found = self._pinned[ours.shape]
+            self._pinned[ours.shape] = torch.empty(ours.shape, dtype=ours.dtype, pin_memory=True)
+        seen = self._pinned[ours.shape]
         seen.copy_(ours)
         on_device: Tensor = self._forward(seen)
-        found.copy_(on_device, non_blocking=True)
-        torch.cuda.current_stream(self._device).synchronize()
-        return on_device, found.numpy().copy()
+        return on_device, to_host(on_device)
 
 
 def actor(parameters: Parameters, device: torch.device, everything: bool) -> Actor:

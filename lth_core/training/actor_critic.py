@@ -21,6 +21,7 @@ from lth_core.training.episodes import Episodes
 from lth_core.training.evaluation import evaluate
 from lth_core.training.parameters import Parameters
 from lth_core.training.policy import Terms
+from lth_core.training.precision import products
 from lth_core.training.replay import Replayed
 from lth_core.training.rollout import Collector, Rollout
 from lth_core.training.stack import Arrays, Stack, Start
@@ -93,6 +94,10 @@ class ActorCriticStack(Stack):
     @torch.no_grad()
     def update(self) -> None:
         """One rollout of n steps in every environment, and what the algorithm learns from it."""
+        with products(self.training.precision, self.device):
+            self._update()
+
+    def _update(self) -> None:
         rollout = self._collect()
         self.trained += self.training.n_steps * self.training.environments
         self._losses = {}
@@ -145,7 +150,8 @@ class ActorCriticStack(Stack):
             return found
 
         seeds = [self.collector.seeds[row] for row in rows]
-        found = evaluate(self._task, seeds, self.training.evaluation_episodes, own.policy(), heads, go_on)
+        with products(self.training.precision, self.device):
+            found = evaluate(self._task, seeds, self.training.evaluation_episodes, own.policy(), heads, go_on)
         self._evaluation_faults |= {rows[place]: cause for place, cause in found.faults.items()}
         return found.returns
 

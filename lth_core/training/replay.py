@@ -6,6 +6,7 @@ Small networks do not fill a GPU: telling it what to do takes longer than doing 
 from collections.abc import Callable
 from typing import Any
 
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
@@ -61,3 +62,13 @@ class Replayed:
             found = self._function(*pytree.tree_unflatten(self.inputs, form))
         torch.cuda.current_stream(self._device).wait_stream(beside)
         return found
+
+
+def to_host(tensor: Tensor) -> npt.NDArray[Any]:
+    """The numbers of a tensor, once its device has come to them; nothing else is waited for."""
+    if tensor.device.type != "cuda":
+        return tensor.numpy()
+    found = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+    found.copy_(tensor, non_blocking=True)
+    torch.cuda.current_stream(tensor.device).synchronize()
+    return found.numpy()
