@@ -3,13 +3,35 @@
 Small networks do not fill a GPU: telling it what to do takes longer than doing it.
 """
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
+
+
+@contextmanager
+def capturing(graph: torch.cuda.CUDAGraph, pool: Any = None) -> Iterator[None]:
+    """Capture what is launched on this stream, which may not be the default one.
+
+    Python collects no garbage meanwhile: an older graph among it would be destroyed, which ends the process.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        torch.cuda.synchronize()
+        graph.capture_begin(pool=pool)
+        try:
+            yield
+        finally:
+            graph.capture_end()
+    finally:
+        if collects:
+            gc.enable()
 
 
 class Replayed:
@@ -46,22 +68,23 @@ class Replayed:
         for place, leaf in zip(self.inputs, leaves, strict=True):
             place.copy_(leaf, non_blocking=True)
         if not known:
-            return self._once(form)
+            with self._beside():
+                return self._function(*pytree.tree_unflatten(self.inputs, form))
         if self._graph is None:
             self._graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self._graph):
+            with self._beside(), capturing(self._graph):
                 self._outputs = self._function(*pytree.tree_unflatten(self.inputs, form))
         self._graph.replay()
         return self._outputs
 
-    def _once(self, form: Any) -> Any:
-        """An ordinary call, on a stream beside the usual one, as capturing asks for."""
+    @contextmanager
+    def _beside(self) -> Iterator[None]:
+        """A stream beside the usual one: where a capture is made, and set up for."""
         beside = torch.cuda.Stream(self._device)
         beside.wait_stream(torch.cuda.current_stream(self._device))
         with torch.cuda.stream(beside):
-            found = self._function(*pytree.tree_unflatten(self.inputs, form))
+            yield
         torch.cuda.current_stream(self._device).wait_stream(beside)
-        return found
 
 
 def to_host(tensor: Tensor) -> npt.NDArray[Any]:
@@ -70,5 +93,7 @@ def to_host(tensor: Tensor) -> npt.NDArray[Any]:
         return tensor.numpy()
     found = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
     found.copy_(tensor, non_blocking=True)
-    torch.cuda.current_stream(tensor.device).synchronize()
+    done = torch.cuda.Event()
+    done.record(torch.cuda.current_stream(tensor.device))
+    done.synchronize()
     return found.numpy()
