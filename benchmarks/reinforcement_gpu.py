@@ -195,38 +195,65 @@ def atari() -> None:
         for architecture, precision in ((a, p) for a in ("nature", "paper") for p in ("float32", "tfloat32")):
             (found,) = rates([stack(pixels(architecture, environments, precision), 1, "cuda")], 2, 0.8)
             print(f"  {architecture:6} {precision:8}: {found:9,.0f}/s  keeps {found / bare:.0%}", flush=True)
+
+
+CROWDS: dict[str, Callable[[], tuple[Experiment, int]]] = {
+    "64x64": lambda: (control("a2c", (64, 64)), 32),
+    "3x128": lambda: (control("a2c", (128,) * 3), 32),
+    "3x256": lambda: (control("a2c", (256,) * 3), 32),
+    "nature, 64 games": lambda: (pixels("nature", 64), 1),
+}
+
+
+def crowds() -> None:
+    """Workers beside each other: as many as there are cores on the CPU, and 1, 2 and 4 on the GPU."""
     bare = statistics.median(_games(64, 1.0) for _ in range(3))
-    for workers in (4,):
-        found = _workers(workers)
-        print(f"  nature, {workers} workers of 64 games: {found:9,.0f}/s  keeps {found / bare:.0%}", flush=True)
+    print(f"AtariVectorEnv alone, 64 games, {os.environ['OMP_NUM_THREADS']} threads: {bare:,.0f}/s", flush=True)
+    for device, count in (("cpu", CORES), ("cuda", 1), ("cuda", 2), ("cuda", 4)):
+        cases = [name for name in CROWDS if device == "cuda" or "games" not in name]
+        found = _crowd(device, count, cases)
+        shown = "  ".join(f"{name} {rate:11,.0f}/s" for name, rate in zip(cases, found, strict=True))
+        print(f"{count:2} workers on {device:4}: {shown}", flush=True)
 
 
-def _workers(count: int) -> float:
-    """Steps per second of so many processes on one GPU, cores shared between them."""
+def _crowd(device: str, count: int, cases: Sequence[str]) -> list[float]:
+    """Steps per second of so many processes in each case, all together; the cores are shared between them."""
     environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, CORES // count))}
-    command = [sys.executable, "-m", "benchmarks.reinforcement_gpu", "--side"]
-    children = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
-        for _ in range(count)
-    ]
-    for child in children:
-        assert child.stdout is not None
-        child.stdout.readline()  # ready
-    for child in children:
-        assert child.stdin is not None
-        child.stdin.write("go\n")
-        child.stdin.flush()
-    return sum(float(child.communicate()[0].strip().splitlines()[-1]) for child in children)
+    command = [sys.executable, "-m", "benchmarks.reinforcement_gpu", "--side", device]
+    pipe = subprocess.PIPE
+    children = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment) for _ in range(count)]
+
+    def ask(line: str) -> list[str]:
+        for child in children:
+            assert child.stdin is not None
+            child.stdin.write(f"{line}\n")
+            child.stdin.flush()
+        return [child.stdout.readline() for child in children if child.stdout is not None]
+
+    try:
+        found = []
+        for case in cases:
+            ask(case)
+            found.append(sum(map(float, ask("go"))))
+        return found
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
 
 
-def side() -> None:
-    """One of several workers: says when it is ready, then trains for a while and prints its rate."""
-    one = stack(pixels("nature", 64), 1, "cuda")
-    for _ in range(4):
-        one.update()
-    print("ready", flush=True)
-    sys.stdin.readline()
-    print(rate(one, 4.0), flush=True)
+def side(device: str) -> None:
+    """One of a crowd: makes what it is asked for ready, and says its rate."""
+    one: Stack | None = None
+    for line in sys.stdin:
+        if line.strip() == "go":
+            assert one is not None
+            print(rate(one, 2.5), flush=True)
+            continue
+        one = stack(*CROWDS[line.strip()](), device)
+        for _ in range(4):
+            one.update()
+        print("ready", flush=True)
 
 
 def convolutions() -> None:
@@ -298,8 +325,8 @@ def learning() -> None:
 
 
 SECTIONS = {
-    "small_networks": small_networks, "graphs": graphs, "parts": parts, "atari": atari, "convolutions": convolutions,
-    "stacked_games": stacked_games, "learning": learning,
+    "small_networks": small_networks, "graphs": graphs, "parts": parts, "crowds": crowds, "atari": atari,
+    "convolutions": convolutions, "stacked_games": stacked_games, "learning": learning,
 }  # fmt: skip
 
 
@@ -307,10 +334,11 @@ def main() -> None:
     """Print the sections asked for; one that fails does not end the others."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sections", nargs="*", default=list(SECTIONS))
-    parser.add_argument("--side", action="store_true")
+    parser.add_argument("--side", metavar="DEVICE")
     arguments = parser.parse_args()
     if arguments.side:
-        side()
+        torch.set_num_threads(1)
+        side(arguments.side)
         return
     os.environ.setdefault("OMP_NUM_THREADS", str(CORES))
     torch.set_num_threads(1)
