@@ -5,6 +5,7 @@ comparison take turns. Run where torch has a CUDA device: python -m benchmarks.r
 """
 
 import argparse
+import itertools
 import os
 import statistics
 import subprocess
@@ -18,10 +19,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from lth_core.experiment import Experiment
 from lth_core.experiment_file import resolve
 from lth_core.training.build import make_model, make_stack
+from lth_core.training.precision import products
 from lth_core.training.replay import Replayed
 from lth_core.training.stack import Stack, Start
 
@@ -257,43 +260,77 @@ def side(device: str) -> None:
 
 
 def convolutions() -> None:
-    """A stack of convolutional networks: all in grouped operations, or one after the other in one graph."""
+    """Forward and backward of stacks of convolutional networks in graphs: in groups, or apart; order of the pixels."""
     from lth_core.models.convolutional import ConvolutionalActorCritic
 
-    for architecture in ("nature", "paper"):
-        settings = pixels(architecture, 8)
-        alone = make_model(settings)
-        assert isinstance(alone, ConvolutionalActorCritic)
-        for tickets, batch in ((4, 40), (4, 320)):
-            flat = torch.randn(tickets, sum(s.numel() for s in alone.shapes().values()), device="cuda") * 0.02
-            seen = torch.randint(0, 255, (tickets, batch, 4, 84, 84), dtype=torch.uint8, device="cuda")
-            of_heads = torch.randn(tickets, batch, alone.actions + 1, device="cuda")
+    for architecture, tickets, batch in itertools.product(("nature", "paper"), (1, 4), (40, 320)):
+        model = make_model(pixels(architecture, 8))
+        assert isinstance(model, ConvolutionalActorCritic)
+        flat = torch.randn(tickets, sum(s.numel() for s in model.shapes().values()), device="cuda") * 0.02
+        seen = torch.randint(0, 255, (tickets, batch, 4, 84, 84), dtype=torch.uint8, device="cuda")
+        of_heads = torch.randn(tickets, batch, model.actions + 1, device="cuda")
 
-            def grouped(flat: Any = flat, seen: Any = seen, of_heads: Any = of_heads, model: Any = alone) -> Any:
-                leaf = flat.detach().requires_grad_()
-                return torch.autograd.grad(model._grouped(leaf, seen), leaf, of_heads)[0]
+        def apart(flat: Any, seen: Any, order: Any, model: Any = model) -> Any:
+            if order is not torch.contiguous_format:
+                with _pixels_last():
+                    return torch.stack([model._alone(*one) for one in zip(flat.unbind(), seen.unbind(), strict=True)])
+            return torch.stack([model._alone(*one) for one in zip(flat.unbind(), seen.unbind(), strict=True)])
 
-            def apart(flat: Any = flat, seen: Any = seen, of_heads: Any = of_heads, model: Any = alone) -> Any:
-                leaf = flat.detach().requires_grad_()
-                heads = torch.stack([model._alone(*one) for one in zip(leaf.unbind(0), seen.unbind(0), strict=True)])
-                return torch.autograd.grad(heads, leaf, of_heads)[0]
+        ways: dict[str, Callable[[Any], Any]] = {
+            "apart": lambda leaf, seen=seen: apart(leaf, seen, torch.contiguous_format),
+            "apart, pixels last": lambda leaf, seen=seen: apart(leaf, seen, torch.channels_last),
+        }
+        if tickets > 1:
+            ways["grouped"] = lambda leaf, seen=seen, model=model: model._grouped(leaf, seen)
+        shown = []
+        for precision in ("float32", "tfloat32"):
+            for name, way in ways.items():
+                with products(precision, torch.device("cuda")):  # type: ignore[arg-type]
+                    shown.append(f"{name}, {precision} {_both_ways(way, flat, of_heads):6.2f}")
+        print(f"{architecture:6} {tickets} tickets, {batch:3} images, ms: {'  '.join(shown)}", flush=True)
 
-            def bench(function: Callable[[], Any]) -> float:
-                replay = Replayed(lambda _: function(), torch.device("cuda"))
-                clock, times = torch.zeros(1, device="cuda"), []
-                for _ in range(8):
-                    torch.cuda.synchronize()
-                    start = time.perf_counter()
-                    replay(clock)
-                    torch.cuda.synchronize()
-                    times.append(1000 * (time.perf_counter() - start))
-                return statistics.median(times[3:])
 
-            a, b = bench(grouped), bench(apart)
-            print(
-                f"{architecture:6} {tickets} tickets, {batch} images: grouped {a:6.2f} ms, apart {b:6.2f} ms",
-                flush=True,
-            )
+def _both_ways(way: Callable[[Any], Any], flat: Any, of_heads: Any) -> float:
+    """Milliseconds of heads and their gradient, replayed."""
+
+    def run(_: Any) -> Any:
+        leaf = flat.detach().requires_grad_()
+        return torch.autograd.grad(way(leaf), leaf, of_heads)[0]
+
+    replay, clock, times = Replayed(run, torch.device("cuda")), torch.zeros(1, device="cuda"), []
+    for _ in range(9):
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        replay(clock)
+        torch.cuda.synchronize()
+        times.append(1000 * (time.perf_counter() - start))
+    return statistics.median(times[3:])
+
+
+@contextmanager
+def _pixels_last() -> Iterator[None]:
+    """For this long, convolutions get their images and filters with the channels of a pixel side by side."""
+    real = functional.conv2d
+
+    def conv2d(x: Any, weight: Any, *others: Any, **more: Any) -> Any:
+        order = torch.channels_last
+        return real(x.contiguous(memory_format=order), weight.contiguous(memory_format=order), *others, **more)
+
+    functional.conv2d = conv2d
+    try:
+        yield
+    finally:
+        functional.conv2d = real
+
+
+def compiled() -> None:
+    """torch.compile of what is learnt from a rollout, against a graph of it."""
+    for name, settings, tickets in (("3x256", control("a2c", (256,) * 3), 32), ("nature", pixels("nature", 64), 1)):
+        graph, other = (stack(settings, tickets, "cuda") for _ in range(2))
+        start = time.perf_counter()
+        other._learning._function = torch.compile(other._learn)  # type: ignore[attr-defined]
+        a, b = rates([graph, other], 3, 0.6)
+        print(f"{name}: graph {a:,.0f}/s, compiled in a graph {b:,.0f}/s, {time.perf_counter() - start:.0f} s to build")
 
 
 def stacked_games() -> None:
@@ -326,7 +363,7 @@ def learning() -> None:
 
 SECTIONS = {
     "small_networks": small_networks, "graphs": graphs, "parts": parts, "crowds": crowds, "atari": atari,
-    "convolutions": convolutions, "stacked_games": stacked_games, "learning": learning,
+    "convolutions": convolutions, "stacked_games": stacked_games, "learning": learning, "compiled": compiled,
 }  # fmt: skip
 
 
