@@ -15,7 +15,8 @@ from gymnasium.error import DependencyNotInstalled
 from lth_core.engine.assemble import Assembler, DamagedParent
 from lth_core.engine.batch import BatchSpec
 from lth_core.errors import InputError
-from lth_core.models.mlp import ActorCritic, flatten
+from lth_core.models.flat import flatten
+from lth_core.models.mlp import ActorCritic
 from lth_core.randomness import stream_seed
 from lth_core.store.tensors import save_tensors
 from lth_core.store.workspace import Workspace
@@ -48,7 +49,7 @@ def play(workspace: Workspace, spec: BatchSpec, game: int, most: int) -> tuple[s
     model = make_model(experiment)
     assert isinstance(model, ActorCritic)  # noqa: S101 a control task's
     weights = Assembler(workspace, spec, model).family(trial.key.seed).trained[trial.key.arm, trial.key.round].final
-    flat = flatten(weights, model.shapes())[None]
+    flat = model.packed(flatten(weights, model.shapes())[None])
     layers, choose = model.layers(flat), policy(model.log_std(flat))
     name = experiment.task.environment
     try:

@@ -5,7 +5,6 @@ Imports no torch: the rates come from `engine.measure`, in a process of its own.
 
 import json
 import math
-import os
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from lth_core.engine.slots import Slot
+from lth_core.engine.surroundings import variables
 from lth_core.experiment import Experiment
 from lth_core.store import queue
 from lth_core.store.database import Database
@@ -54,7 +54,7 @@ def start_measuring(
     process = subprocess.Popen(
         [sys.executable, "-m", "lth_core.engine.measure", slot.device, ",".join(map(str, tickets)), str(seconds)],
         stdin=subprocess.PIPE, stdout=out, stderr=subprocess.PIPE if out == subprocess.PIPE else subprocess.DEVNULL,
-        env={**os.environ, "OMP_NUM_THREADS": str(slot.threads), "OMP_WAIT_POLICY": "PASSIVE"},
+        env=variables(slot.threads),
     )  # fmt: skip
     assert process.stdin is not None  # noqa: S101 opened as a pipe
     process.stdin.write(experiment.canonical().encode())

@@ -92,6 +92,14 @@ class ConvolutionalActorCritic:
         """Fresh float32 parameters of one network, as the settings say."""
         return fresh(self.shapes(), self.settings.initialisation, seed)
 
+    def packed(self, flat: Tensor) -> Tensor:
+        """See ActorCriticNetwork: in the order of `shapes`."""
+        return flat
+
+    def unpacked(self, flat: Tensor) -> Tensor:
+        """See ActorCriticNetwork."""
+        return flat
+
     def layers(self, flat: Tensor) -> Layers:
         """The parameters (T, P), as they are whenever they are used."""
         return Layers(flat)
@@ -111,9 +119,7 @@ class ConvolutionalActorCritic:
         return [observations, leaf, heads]
 
     def backward(self, layers: Layers, activations: Sequence[Tensor], gradient: Tensor) -> Tensor:
-        """Gradients (T, P) from that of the heads; what is not traced is computed again first."""
-        if len(activations) == 2:
-            activations = self.traced(layers, activations[0])
+        """Gradients (T, P) from that of the heads."""
         (found,) = torch.autograd.grad(activations[-1], activations[1], gradient)
         return found
 

@@ -4,10 +4,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from lth_core.settings.base import NonNegative, Positive, PositiveFloat, TrainingSection
+from lth_core.settings.base import NonNegative, Positive, PositiveFloat, Precision, TrainingSection
 
 Share = Annotated[float, Field(ge=0, lt=1)]
-Precision = Literal["float32", "tfloat32", "bfloat16"]
 
 
 class Supervised(TrainingSection):

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-from lth_core.settings.supervised import Precision
+from lth_core.settings.base import Precision
 
 
 @contextmanager

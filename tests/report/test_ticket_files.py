@@ -49,7 +49,7 @@ def test_three_plain_lines_of_the_card_load_the_trained_network(
     ours = ActorCritic(tiny().model, 4, 2)
     weights = load_file(exported / "trained.safetensors")
     flat = torch.cat([weights[name].flatten() for name in ours.shapes()])[None]
-    heads = ours.forward(ours.layers(flat), x[None])[-1][0]
+    heads = ours.forward(ours.layers(ours.packed(flat)), x[None])[-1][0]
     assert torch.allclose(model["policy_head"](out), heads[:, :2], atol=1e-6)
     assert torch.allclose(model["value_head"](out), heads[:, 2:], atol=1e-6)
 
