@@ -63,12 +63,12 @@ def say(line):
 # ---- what is trained
 
 
-def lstm(precision="float32", graph=False, masks=False):
+def lstm(precision="float32", graph=False, masks=False, **more):
     """A ticket of the paper's LSTM."""
     width, words, rows, window = PAPER_LSTM
     tokens = np.random.default_rng(0).integers(0, words, rows * (40 * window + 1)).astype(np.uint16)
     settings = Supervised(
-        batch=rows, learning_rate=1e-3, epsilon=1e-3, length=10**9, precision=precision, cuda_graph=graph
+        batch=rows, learning_rate=1e-3, epsilon=1e-3, length=10**9, precision=precision, cuda_graph=graph, **more
     )
     network = language.recurrent(LSTM(embedding=width, hidden=width), words)
     corpus = Corpus(tokens, tokens, tokens, words, {}, "", "")
@@ -94,10 +94,16 @@ def pairs(words, count, mean):
     return ParallelCorpus(dict.fromkeys(("train", "valid", "test"), part), Vocabulary(words), None, {}, {}, "")
 
 
-def translator(sizes, words, corpus, batch, precision="float32", graph=False, masks=False):
+def translator(sizes, words, corpus, batch, precision="float32", graph=False, masks=False, **more):
     """A ticket of a Transformer."""
     settings = Supervised(
-        batch=batch, learning_rate=1e-4, length=10**9, precision=precision, cuda_graph=graph, label_smoothing=0.1
+        batch=batch,
+        learning_rate=1e-4,
+        length=10**9,
+        precision=precision,
+        cuda_graph=graph,
+        label_smoothing=0.1,
+        **more,
     )
     if sizes.implementation == "own":
         network = ModuleNetwork(lambda: transformer.Transformer(sizes, words, 256), transformer.grouping)
@@ -295,31 +301,6 @@ def plain_marian(corpus, sizes, words, pairs_a_batch, bfloat16):
 # ---- sections
 
 
-def lstm_formats():
-    """The paper's LSTM in each format, with and without a graph."""
-    sides = {"plain loop, torch's defaults": plain_lstm, "plain loop, bfloat16": lambda: plain_lstm(True)}
-    for graph in (False, True):
-        for precision in ("float32", "tfloat32", "bfloat16"):
-            name = f"{precision}{', graph' if graph else ''}"
-            sides[name] = lambda p=precision, g=graph: steps(lstm(p, g))
-    compare("LSTM 2x650", sides)
-
-
-def masks_cost():
-    """Pairs of turns with and without masks."""
-    words = 300 if SMALL else 32_768
-    corpus = pairs(words, 2_000, 25)
-    for title, make in {
-        "LSTM, bfloat16, graph": lambda masks: lstm("bfloat16", True, masks),
-        "base, bfloat16": lambda masks: translator(BASE, words, corpus, 3_584, "bfloat16", False, masks),
-    }.items():
-        off, on = (steps(make(masks)) for masks in (False, True))
-        turn(off, 0.5), turn(on, 0.5)
-        found = [turn(off, 0.4) / turn(on, 0.4) - 1 for _ in range(7)]
-        say(f"{'cost of masks':24} {title:34} {100 * statistics.median(found):+11.1f} % "
-            f"({100 * min(found):+.1f} to {100 * max(found):+.1f}; target 3 at most)")  # fmt: skip
-
-
 def start_children():
     """Processes that wait until they are asked to train an LSTM."""
     command = [sys.executable, "-m", "benchmarks.language_gpu", "--child", *(["--small"] if SMALL else [])]
@@ -332,7 +313,7 @@ def start_children():
 
 def side_by_side():
     """Processes that train an LSTM each at the same time, with and without a graph: tokens per second in all."""
-    children = CHILDREN or start_children()
+    children = start_children()
 
     def ask(asked, words):
         for child in asked:
@@ -369,53 +350,6 @@ def child():
         print(json.dumps(turn(made[how], float(seconds))), flush=True)
 
 
-def base_formats():
-    """Transformer base: our modules and Marian in our training, against the plain loop with Marian."""
-    words = 300 if SMALL else 32_768
-    corpus = pairs(words, 2_000 if SMALL else 60_000, 25)
-    theirs = BASE.model_copy(update={"implementation": "transformers"})
-    by_batch = max(1, int(3_584 / float((corpus.parts["train"].lengths() + 1).max(1).mean())))
-    sides = {
-        "Marian, plain loop, bfloat16": lambda: plain_marian(corpus, theirs, words, by_batch, True),
-    }
-    for precision in ("float32", "tfloat32", "bfloat16"):
-        sides[f"own, {precision}"] = lambda p=precision: steps(translator(BASE, words, corpus, 3_584, p))
-    sides["Marian, bfloat16"] = lambda: steps(translator(theirs, words, corpus, 3_584, "bfloat16"))
-    compare("Transformer base", sides)
-
-
-def waiting():
-    """How much of the time goes to making batches: as it is, against batches that are on the device already."""
-    words = 300 if SMALL else 32_768
-    corpus, little = pairs(words, 20_000, 25), pairs(LITTLE_WORDS, 20_000, 14)
-    makes = {
-        "LSTM, bfloat16, graph": lambda: lstm("bfloat16", True),
-        "base, bfloat16": lambda: translator(BASE, words, corpus, 3_584, "bfloat16"),
-        "4+4 x 128, float32, graph": lambda: translator(LITTLE, LITTLE_WORDS, little, 4_096, "float32", True),
-    }
-    for title, make in makes.items():
-        usual, ready = make(), make()
-        usual.lesson, ready.lesson = First(usual.lesson), Ready(ready.lesson)
-        usual, ready = steps(usual), steps(ready)
-        turn(usual, 1.5), turn(ready, 1.5)
-        found = [1 - turn(usual, 0.4) / turn(ready, 0.4) for _ in range(5)]
-        say(f"{'waiting for data':24} {title:34} {100 * statistics.median(found):+11.1f} % of the time "
-            f"({100 * min(found):+.1f} to {100 * max(found):+.1f})")  # fmt: skip
-
-
-def little():
-    """A network as for Multi30k, where launching binds: a graph for each shape."""
-    corpus = pairs(LITTLE_WORDS, 2_000 if SMALL else 6_000, 14)
-    sides = {
-        f"{precision}{', graph' if graph else ''}": lambda p=precision, g=graph: steps(
-            translator(LITTLE, LITTLE_WORDS, corpus, 4_096, p, g)
-        )
-        for graph in (False, True)
-        for precision in ("float32", "bfloat16")
-    }
-    compare("4+4 layers of 128", sides, warm=2.5)
-
-
 def same():
     """With and without a graph: losses and weights after as many updates; pruned weights are zero; weights float32."""
     for title, make in {
@@ -441,55 +375,184 @@ def same():
             f"dead {dead}, {kept}")  # fmt: skip
 
 
-def compiled():
-    """torch.compile of our Transformer base, in a process of its own that may be given up."""
-    seconds = max(20.0, ARGUMENTS.budget - (time.monotonic() - START) - 5)
-    command = [sys.executable, "-m", "benchmarks.language_gpu", "--compiled", *(["--small"] if SMALL else [])]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
-        for line in done.stdout.splitlines():
-            if line.startswith("="):
-                say(line[1:])
-        if done.returncode:
-            say(f"{'Transformer base':24} compiled: failed: {done.stderr.strip().splitlines()[-1][:200]}")
-    except subprocess.TimeoutExpired:
-        say(f"{'Transformer base':24} compiled: not ready within {seconds:.0f} s")
+def lstm_formats():
+    """The paper's LSTM in each format, with and without a graph."""
+    sides = {"plain loop, torch's defaults": plain_lstm, "plain loop, bfloat16": lambda: plain_lstm(True)}
+    for graph in (False, True):
+        for precision in ("float32", "tfloat32", "bfloat16"):
+            name = f"{precision}{', graph' if graph else ''}"
+            sides[name] = lambda p=precision, g=graph: steps(lstm(p, g))
+    compare("LSTM 2x650", sides)
 
 
-def compiled_child():
-    """Compile, time, compare."""
+def base_formats():
+    """Transformer base: our modules and Marian in our training, against the plain loop with Marian."""
     words = 300 if SMALL else 32_768
-    corpus = pairs(words, 20_000, 25)
-    usual = steps(translator(BASE, words, corpus, 3_584, "bfloat16"))
-    ticket = translator(BASE, words, corpus, 3_584, "bfloat16")
+    corpus = pairs(words, 2_000 if SMALL else 60_000, 25)
+    theirs = BASE.model_copy(update={"implementation": "transformers"})
+    by_batch = max(1, int(3_584 / float((corpus.parts["train"].lengths() + 1).max(1).mean())))
+
+    def peer(cudnn):
+        step = plain_marian(corpus, theirs, words, by_batch, True)
+
+        def own():
+            before = torch.backends.cuda.cudnn_sdp_enabled()
+            torch.backends.cuda.enable_cudnn_sdp(cudnn)
+            try:
+                return step()
+            finally:
+                torch.backends.cuda.enable_cudnn_sdp(before)
+
+        return own
+
+    sides = {
+        "Marian, plain loop, no cuDNN attention": lambda: peer(False),
+        "Marian, plain loop, bfloat16": lambda: peer(True),
+    }
+    for precision in ("float32", "tfloat32", "bfloat16"):
+        sides[f"own, {precision}"] = lambda p=precision: steps(translator(BASE, words, corpus, 3_584, p))
+    sides["Marian, bfloat16"] = lambda: steps(translator(theirs, words, corpus, 3_584, "bfloat16"))
+    compare("Transformer base", sides, warm=0.8)
+
+
+def as_bool(ticket):
+    """The same ticket with masks of one byte an entry, multiplied in one tensor after the other."""
+    ticket._alive = [alive.bool() for alive in ticket._alive]
+
+    def mask(tensors):
+        for tensor, alive in zip(tensors, ticket._alive, strict=True):
+            tensor.mul_(alive)
+
+    ticket._mask = mask
+    return ticket
+
+
+def cost(title, sides, turns=7, seconds=0.35, warm=0.6):
+    """What the others cost over the first of these sides, in percent of a step."""
+    for step in sides.values():
+        turn(step, warm)
+    found = {name: [] for name in list(sides)[1:]}
+    for _ in range(turns):
+        rates = {name: turn(step, seconds) for name, step in sides.items()}
+        first = next(iter(rates.values()))
+        for name in found:
+            found[name].append(100 * (first / rates[name] - 1))
+    for name, costs in found.items():
+        spread = f"({min(costs):+.1f} to {max(costs):+.1f})"
+        say(f"{title:24} {name:34} {statistics.median(costs):+11.1f} % of a step {spread}")
+
+
+def masks_cost():
+    """Turns with and without masks, of four bytes and of one."""
+    words = 300 if SMALL else 32_768
+    corpus = pairs(words, 1_000, 25)
+    for title, make in {
+        "LSTM, bfloat16, graph": lambda masks: lstm("bfloat16", True, masks),
+        "base, bfloat16": lambda masks: translator(BASE, words, corpus, 3_584, "bfloat16", False, masks),
+    }.items():
+        cost(f"masks: {title}", {
+            "off": steps(make(False)), "float32": steps(make(True)), "bool": steps(as_bool(make(True))),
+        })  # fmt: skip
+
+
+def waiting():
+    """How much of the time goes to making batches: as it is, over batches that are on the device already."""
+    words = 300 if SMALL else 32_768
+    corpus, little = pairs(words, 20_000, 25), pairs(LITTLE_WORDS, 3_000, 14)
+    makes = {
+        "LSTM, bfloat16, graph": lambda: lstm("bfloat16", True),
+        "base, bfloat16": lambda: translator(BASE, words, corpus, 3_584, "bfloat16"),
+        "4+4 x 128, bfloat16, graph": lambda: translator(LITTLE, LITTLE_WORDS, little, 4_096, "bfloat16", True),
+    }
+    for title, make in makes.items():
+        usual, ready = make(), make()
+        usual.lesson, ready.lesson = First(usual.lesson), Ready(ready.lesson)
+        cost("waiting for data", {"ready": steps(ready), title: steps(usual)}, turns=5, warm=1.8)
+
+
+def little():
+    """A network as for Multi30k, where launching binds: a graph for each shape."""
+    corpus = pairs(LITTLE_WORDS, 2_000 if SMALL else 3_000, 14)
+    sides = {
+        f"{precision}{', graph' if graph else ''}": lambda p=precision, g=graph: steps(
+            translator(LITTLE, LITTLE_WORDS, corpus, 4_096, p, g)
+        )
+        for graph in (False, True)
+        for precision in ("float32", "bfloat16")
+    }
+    compare("4+4 layers of 128", sides, warm=3.0)
+
+
+COMPILED = {
+    "LSTM, bfloat16, graph, compiled": (
+        lambda: lstm("bfloat16", True, False),
+        lambda: lstm("bfloat16", True, True, compile=True),
+    ),
+    "base, bfloat16, compiled": (
+        lambda: translator(BASE, WORDS, pairs(WORDS, 1_000, 25), 3_584, "bfloat16", False, False),
+        lambda: translator(BASE, WORDS, pairs(WORDS, 1_000, 25), 3_584, "bfloat16", False, True, compile=True),
+    ),
+}
+WORDS = 300 if SMALL else 32_768
+
+
+def start_compiling():
+    """A process for each of those, which compiles now and compares when it is asked."""
+    own = {**os.environ, "OMP_NUM_THREADS": "2"}
+    command = [sys.executable, "-m", "benchmarks.language_gpu", *(["--small"] if SMALL else []), "--compiled"]
+    return {
+        name: subprocess.Popen([*command, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=own)
+        for name in COMPILED
+    }
+
+
+def compiled():
+    """torch.compile: the network and the step with masks, over neither compiled nor masked."""
+    for name, process in (COMPILING or start_compiling()).items():
+        left = max(5.0, ARGUMENTS.budget - (time.monotonic() - START) - 3)
+        try:
+            out, _ = process.communicate("go\n", timeout=left)
+            say(f"{'compiled and masked':24} {name:34} " + (out.strip() or f"failed with {process.returncode}"))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            say(f"{'compiled and masked':24} {name:34} not ready within {ARGUMENTS.budget:.0f} s")
+
+
+def compiled_child(name):
+    """Compile, wait to be asked, compare."""
+    usual, other = (make() for make in COMPILED[name])
     start = time.perf_counter()
-    ticket.module.compile(dynamic=True)
-    other = steps(ticket)
-    for _ in range(8):
-        other()
+    usual, step = steps(usual), steps(other)
+    for _ in range(80):
+        step()
     wait()
     taken = time.perf_counter() - start
-    turn(usual, 0.7), turn(other, 0.7)
-    found = [turn(other, 1.0) / turn(usual, 1.0) for _ in range(3)]
-    print(f"={'Transformer base':24} {'own, bfloat16, compiled':34} {statistics.median(found):6.2f}x of own, bfloat16 "
-          f"({min(found):.2f} to {max(found):.2f}); compiled in {taken:.0f} s", flush=True)  # fmt: skip
+    for _ in range(60):
+        usual()
+    wait()
+    sys.stdin.readline()
+    turn(usual, 0.3), turn(step, 0.3)
+    found = [turn(step, 0.5) / turn(usual, 0.5) for _ in range(5)]
+    dead = max(float((p * (1 - a)).abs().max()) for p, a in zip(other._pruned, other._alive, strict=True))
+    print(
+        f"{statistics.median(found):6.2f}x ({min(found):.2f} to {max(found):.2f}), ready in {taken:.0f} s, dead {dead}"
+    )
 
 
-SECTIONS = (lstm_formats, same, side_by_side, base_formats, masks_cost, waiting, little, compiled)
-CHILDREN = []
+SECTIONS = (base_formats, little, masks_cost, compiled, waiting, same, lstm_formats, side_by_side)
+COMPILING = {}
 
 
 def main():
     """Every section in turn, then the table."""
-    if not ARGUMENTS.only or "side_by_side" in ARGUMENTS.only:
-        CHILDREN.extend(start_children())  # their imports take as long as the first section
+    chosen = [section for section in SECTIONS if not ARGUMENTS.only or section.__name__ in ARGUMENTS.only]
+    if compiled in chosen:
+        COMPILING.update(start_compiling())
     if DEVICE == "cuda":
         say(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, {len(os.sched_getaffinity(0))} cores")
-    for section in SECTIONS:
-        if ARGUMENTS.only and section.__name__ not in ARGUMENTS.only:
-            continue
+    for section in chosen:
         left = ARGUMENTS.budget - (time.monotonic() - START)
-        if left < 12:
+        if left < 10:
             say(f"{section.__name__}: left out, {left:.0f} s are left")
             continue
         try:
@@ -504,6 +567,8 @@ def main():
             except Exception as error:
                 say(f"{section.__name__} left the GPU unusable: {str(error)[:200]}")
                 break
+    for process in COMPILING.values():
+        process.kill()
     print("\n" + "\n".join(TABLE), flush=True)
 
 
@@ -513,7 +578,12 @@ if __name__ == "__main__":
     parser.add_argument("--only", nargs="*", choices=[section.__name__ for section in SECTIONS])
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--child", action="store_true")
-    parser.add_argument("--compiled", action="store_true")
+    parser.add_argument("--compiled", choices=list(COMPILED))
     ARGUMENTS = parser.parse_args()
     torch.set_num_threads(1 if ARGUMENTS.child else 4)
-    child() if ARGUMENTS.child else compiled_child() if ARGUMENTS.compiled else main()
+    if ARGUMENTS.child:
+        child()
+    elif ARGUMENTS.compiled:
+        compiled_child(ARGUMENTS.compiled)
+    else:
+        main()

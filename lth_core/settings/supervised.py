@@ -19,7 +19,8 @@ class Supervised(TrainingSection):
     at the rewind point stands behind the warm-up. The mean of the weights at `average` points, `average_every` updates
     apart and the last at the end, is what is evaluated at the end; pruned and rewound are the weights themselves.
     momentum is SGD's. precision is that of products; weights and optimizer stay in float32. cuda_graph: a GPU is
-    given an update at once, which is faster for small networks.
+    given an update at once, which is faster for small networks. compile: torch.compile makes kernels of the network and
+    of the optimizer's step with its masks, in a minute or two.
     """
 
     algorithm: Literal["supervised"] = "supervised"
@@ -42,6 +43,7 @@ class Supervised(TrainingSection):
     average_every: Positive = 1_000
     precision: Precision = "float32"
     cuda_graph: bool = False
+    compile: bool = False
     record_every: Positive = 100
     checkpoint_every: Positive = 200
     steps: ClassVar[str] = "updates"

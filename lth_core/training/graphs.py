@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from lth_core.training.lesson import Batch, Carry
+from lth_core.training.replay import capturing
 
 Learn = Callable[[Sequence[Batch], Carry, "Tensor | int"], Carry]
 """An update: batches, what is carried to the first, predictions in all of them; returns what is carried on."""
@@ -82,16 +83,10 @@ class Graphs:
         if self._seen[shape] <= WARM_UP or len(self._captured) == MOST:
             return None
         own = [Batch({name: t.clone() for name, t in batch.tensors.items()}, batch.predictions) for batch in batches]
-        graph: Any = torch.cuda.CUDAGraph()
-        torch.cuda.synchronize(self._device)
-        graph.capture_begin(
-            pool=self._pool
-        )  # not torch.cuda.graph, which collects garbage and empties caches each time
-        try:
+        graph = torch.cuda.CUDAGraph()
+        with capturing(graph, self._pool):
             after = self._learn(own, carry, self._predictions)
             for kept, part in zip(carry, after, strict=True):
                 kept.copy_(part)
-        finally:
-            graph.capture_end()
         self._captured[shape] = _Captured(graph, own, carry)
         return self._captured[shape]

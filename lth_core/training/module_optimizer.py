@@ -12,18 +12,18 @@ Parameters = Mapping[str, nn.Parameter]
 
 
 def make(settings: Supervised, parameters: Parameters, in_graph: bool = False) -> torch.optim.Optimizer:
-    """The optimizer that the settings name, in its fused form, without any state.
+    """The optimizer that the settings name, without any state: in its fused form, or one that torch.compile fuses.
 
-    in_graph: its step can be part of a CUDA graph, and its rate is a tensor on the parameters' device.
+    in_graph: its step can be part of a CUDA graph. The rate is a tensor where it must not be a constant of the step.
     """
-    own = list(parameters.values())
-    rate = torch.tensor(settings.learning_rate, device=own[0].device) if in_graph else settings.learning_rate
+    own, device = list(parameters.values()), next(iter(parameters.values())).device
+    constant = not (in_graph or settings.compile)
+    rate = settings.learning_rate if constant else torch.tensor(settings.learning_rate, device=device)
+    decay, form = settings.weight_decay, {"foreach" if settings.compile else "fused": True}
     if settings.optimizer == "sgd":
-        return torch.optim.SGD(own, rate, settings.momentum, weight_decay=settings.weight_decay, fused=True)
+        return torch.optim.SGD(own, rate, settings.momentum, weight_decay=decay, **form)
     kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
-    return kind(
-        own, rate, settings.betas, settings.epsilon, weight_decay=settings.weight_decay, fused=True, capturable=in_graph
-    )
+    return kind(own, rate, settings.betas, settings.epsilon, weight_decay=decay, capturable=not constant, **form)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

@@ -19,14 +19,21 @@ def products(precision: Precision, device: torch.device) -> Iterator[None]:
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
             yield
         return
-    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    _allow_tf32(precision == "tfloat32", precision == "tfloat32")
+    before = (
+        torch.backends.cuda.matmul.allow_tf32,
+        torch.backends.cudnn.allow_tf32,
+        torch.backends.cuda.cudnn_sdp_enabled(),
+    )
+    # cuDNN's attention makes a plan for every new shape, and batches bucketed by length have many (measured: 10 times
+    # as long in bfloat16).
+    _allow(precision == "tfloat32", precision == "tfloat32", False)
     try:
         with torch.autocast("cuda", torch.bfloat16, enabled=precision == "bfloat16"):
             yield
     finally:
-        _allow_tf32(*before)
+        _allow(*before)
 
 
-def _allow_tf32(matmul: bool, cudnn: bool) -> None:
+def _allow(matmul: bool, cudnn: bool, cudnn_attention: bool) -> None:
     torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matmul, cudnn
+    torch.backends.cuda.enable_cudnn_sdp(cudnn_attention)

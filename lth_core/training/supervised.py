@@ -49,6 +49,10 @@ class SupervisedStack(Stack):
         in_graph = settings.cuda_graph and self.device.type == "cuda"
         self.optimizer = module_optimizer.make(settings, self._parameters, in_graph)
         self._update = Graphs(self._learn, self.device).learn if in_graph else self._learn
+        self._step: Callable[[], None] = self._masked_step
+        if settings.compile:
+            self.module.compile(dynamic=True)
+            self._step = torch.compile(self._masked_step)
         if start.optimizer:
             alive = start.mask
             masked = {
@@ -121,7 +125,7 @@ class SupervisedStack(Stack):
         return [self.lesson.batch(epoch, place).to(self.device) for place in places]
 
     @torch.no_grad()
-    def _step(self) -> None:
+    def _masked_step(self) -> None:
         """Gradients are masked, then clipped; weights are masked after the step."""
         gradients = [parameter.grad for parameter in self._pruned]
         self._mask([torch.zeros_like(a) if g is None else g for g, a in zip(gradients, self._alive, strict=True)])
