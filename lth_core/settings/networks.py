@@ -27,7 +27,6 @@ class MLP(NetworkSection):
         frozenset({"weights", "biases"}), frozenset({"trunk", "policy_head", "value_head"}),
     )  # fmt: skip
     largest_stack: ClassVar[int] = 64
-    shares_device: ClassVar[bool] = True
 
     @property
     def device(self) -> Literal["cpu", "cuda"]:
