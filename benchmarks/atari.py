@@ -9,10 +9,15 @@ Run: python -m benchmarks.atari (needs stable-baselines3 and opencv-python-headl
 import argparse
 import os
 import statistics
+import sys
 import time
 import warnings
 
-os.environ["OMP_NUM_THREADS"] = "1"
+from lth_core.engine.surroundings import variables
+
+if __name__ == "__main__" and "MALLOC_TRIM_THRESHOLD_" not in os.environ:
+    # As workers run, with one thread; the peer too.
+    os.execve(sys.executable, sys.orig_argv, variables(1))  # noqa: S606
 warnings.filterwarnings("ignore")
 
 import numpy as np

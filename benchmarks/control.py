@@ -9,11 +9,16 @@ import argparse
 import itertools
 import os
 import statistics
+import sys
 import time
 import warnings
 from dataclasses import dataclass
 
-os.environ["OMP_NUM_THREADS"] = "1"
+from lth_core.engine.surroundings import variables
+
+if __name__ == "__main__" and "MALLOC_TRIM_THRESHOLD_" not in os.environ:
+    # As workers run, with one thread; the peer too.
+    os.execve(sys.executable, sys.orig_argv, variables(1))  # noqa: S606
 warnings.filterwarnings("ignore")
 
 import numpy as np

@@ -1,10 +1,12 @@
 """Training an LSTM language model: this program's stack, with and without masks, against a plain loop.
 
-    python -m benchmarks.language_lstm [small|paper] [ROUNDS]
+    python -m benchmarks.language_lstm [small|paper] [TURNS]
 
 The plain loop is the usual one: embedding, a two-layer nn.LSTM with dropout, a linear decoder, CrossEntropyLoss over
-all scores, torch.optim.Adam as it comes. Each side has a process of its own and one thread; they take turns, so that
-a busy machine slows all of them, and the ratio of the medians of CPU time is printed.
+all scores, gradients clipped at a norm of 0.25, torch.optim.Adam as it comes. Each side has a process of its own and
+one thread; they take turns, so that a busy machine slows all of them, and medians of CPU time and of the ratios of
+turns side by side are printed. What masks cost is measured in one process in which two stacks, one of them pruned to
+half, take turns at every update: sums over a turn are compared.
 """
 
 import os
@@ -13,55 +15,76 @@ import subprocess
 import sys
 import time
 
+from lth_core.engine.memory import keep_large
+
 SIZES = {  # width, layers, vocabulary, batch, window, updates a turn
     "small": (128, 2, 6_500, 20, 35, 10),
     "paper": (650, 2, 33_278, 30, 50, 1),
 }
-SIDES = ("plain", "stack", "stack with masks")
+CLIP = 0.25
+SIDES = ("plain", "stack", "masks")
 
 
 def main() -> None:
     """Let the sides take turns; print tokens per second of CPU time and the ratios."""
     size = sys.argv[1] if len(sys.argv) > 1 else "small"
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 10
+    turns = int(sys.argv[2]) if len(sys.argv) > 2 else 20
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
     command = [sys.executable, "-m", "benchmarks.language_lstm", "--side"]
-    children = {}
-    for name in SIDES:
-        # Huge pages are what a worker asks for with tasks of this kind.
-        own = environment if name == "plain" else {**environment, "THP_MEM_ALLOC_ENABLE": "1"}
-        children[name] = subprocess.Popen(
-            [*command, name, size], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=own
+    children = {
+        name: subprocess.Popen(
+            [*command, name, size], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
-    seconds: dict[str, list[float]] = {name: [] for name in SIDES}
-    for number in range(rounds + 1):
+        for name in SIDES
+    }
+    found: dict[str, list[float]] = {name: [] for name in SIDES}
+    for number in range(turns + 1):
         for name, child in children.items():
             assert child.stdin and child.stdout
             child.stdin.write("go\n")
             child.stdin.flush()
-            taken = float(child.stdout.readline())
+            value = float(child.stdout.readline())
             if number:  # the first turn warms up
-                seconds[name].append(taken)
+                found[name].append(value)
     for child in children.values():
         assert child.stdin
         child.stdin.close()
         child.wait()
     _, _, _, batch, window, updates = SIZES[size]
-    medians = {name: statistics.median(taken) for name, taken in seconds.items()}
-    for name, taken in medians.items():
-        print(f"{name:18} {batch * window * updates / taken:10,.0f} tokens per second of CPU time")
-    print(f"stack / plain = {medians['plain'] / medians['stack']:.2f} (target 1.5)")
-    pairs = [a / b - 1 for a, b in zip(seconds["stack with masks"], seconds["stack"], strict=True)]
-    print(f"cost of masks = {100 * statistics.median(pairs):+.1f} % of a step (target 3 at most)")
+    for name in ("plain", "stack"):
+        rate = batch * window * updates / statistics.median(found[name])
+        print(f"{name:6} {rate:10,.0f} tokens per second of CPU time")
+    ratios = [a / b for a, b in zip(found["plain"], found["stack"], strict=True)]
+    print(f"stack / plain = {_middle(ratios, '.2f')} (target 1.5)")
+    print(f"cost of masks = {_middle([100 * cost for cost in found['masks']], '+.1f')} % of a step (target 3 at most)")
+
+
+def _middle(values: list[float], form: str) -> str:
+    """The median, and between which values the middle half is."""
+    low, middle, high = statistics.quantiles(values, n=4)
+    return f"{middle:{form}} (middle half {low:{form}} to {high:{form}})"
 
 
 def side(name: str, size: str) -> None:
-    """Train a turn for each line of standard input, and say how many CPU seconds it took."""
+    """For each line of standard input: the CPU seconds of a turn, or of "masks" their share of a step."""
+    if name != "plain":
+        keep_large()  # as a worker does for tasks of this kind
     import torch
 
     torch.set_num_threads(1)
-    updates = SIZES[size][-1]
-    update = plain(*SIZES[size][:-1]) if name == "plain" else stack(*SIZES[size][:-1], masks="masks" in name)
+    *sizes, updates = SIZES[size]
+    if name == "masks":
+        off, on = (stack(*sizes, masks=masks) for masks in (False, True))
+        for _ in sys.stdin:
+            taken = [0.0, 0.0]
+            for _ in range(max(2, updates // 2)):
+                for i, update in enumerate((off, on)):
+                    start = time.process_time()
+                    update()
+                    taken[i] += time.process_time() - start
+            print(taken[1] / taken[0] - 1, flush=True)
+        return
+    update = plain(*sizes) if name == "plain" else stack(*sizes, masks=False)
     for _ in sys.stdin:
         start = time.process_time()
         for _ in range(updates):
@@ -98,6 +121,7 @@ def plain(width, layers, vocabulary, batch, window):
         scores, hidden = model(tokens, state["hidden"])
         state["hidden"] = tuple(part.detach() for part in hidden)
         criterion(scores, targets).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
         optimizer.step()
         state["place"] += 1
 
@@ -120,7 +144,7 @@ def stack(width, layers, vocabulary, batch, window, masks):
     tokens = np.random.default_rng(0).integers(0, vocabulary, batch * (100 * window + 1)).astype(np.uint16)
     corpus = Corpus(tokens, tokens, tokens, vocabulary, {}, "", "")
     network = language.recurrent(LSTM(embedding=width, hidden=width, layers=layers, dropout=0.5), vocabulary)
-    settings = Supervised(batch=batch, learning_rate=1e-3, epsilon=1e-3, length=10**9)
+    settings = Supervised(batch=batch, learning_rate=1e-3, epsilon=1e-3, length=10**9, max_gradient_norm=CLIP)
     mask = {n: torch.rand(shape) < 0.5 for n, shape in network.shapes().items()} if masks else {}
     start = Start(0, network.initialise(0), mask, 0, 10**9)
     return SupervisedStack(settings, network, LanguageLesson(corpus, window, settings), [start], "cpu").update

@@ -16,7 +16,7 @@ from lth_core.engine.assemble import Assembler, DamagedParent
 from lth_core.engine.batch import BatchSpec
 from lth_core.engine.solutions import solution
 from lth_core.errors import InputError
-from lth_core.models.mlp import flatten
+from lth_core.models.flat import flatten
 from lth_core.randomness import stream_seed
 from lth_core.store.tensors import save_tensors
 from lth_core.store.workspace import Workspace
@@ -51,7 +51,7 @@ def play(workspace: Workspace, spec: BatchSpec, game: int, most: int) -> tuple[n
     assembler = Assembler(workspace, spec, make_model(experiment))
     own = solution(assembler, key)
     model: Any = assembler.network(key)
-    flat = flatten(own.weights, model.shapes())[None]
+    flat = model.packed(flatten(own.weights, model.shapes())[None])
     layers, choose = model.layers(flat), policy(model.log_std(flat))
     frames, total, over = [film.picture()], 0.0, False
     while not over and len(frames) <= most:

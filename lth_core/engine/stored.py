@@ -1,7 +1,6 @@
 """On the thread's side, without torch: what a separate process needs to derive a job's tickets again from the store."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -9,6 +8,7 @@ from typing import Any
 
 from lth_core.arms import DENSE
 from lth_core.engine.batch import BatchSpec, ParentSpec, TrialSpec
+from lth_core.engine.surroundings import variables
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
 from lth_core.plan import TrialKey, parents
@@ -52,7 +52,7 @@ def run_apart(module: str, *arguments: str, **message: Any) -> dict[str, Any]:
     """
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments], input=json.dumps(message), capture_output=True, text=True,
-        check=False, env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},
+        check=False, env=variables(),
     )  # fmt: skip
     lines = done.stdout.strip().splitlines()
     try:

@@ -16,6 +16,7 @@ from types import FrameType
 
 from lth_core.engine.batch import CHECKPOINTED, DISK_FULL, DONE, OUT_OF_MEMORY, BatchFolder, read_exit
 from lth_core.engine.launchers.local import memory_kills
+from lth_core.engine.surroundings import variables
 from lth_core.store.tensors import write_atomically
 from lth_core.store.workspace import Workspace
 
@@ -36,13 +37,7 @@ class Supervisor:
         self._folder = self._batch.attempt(attempt)
         self._command = [sys.executable, "-m", "lth_core.engine.worker", folder, device]
         self._line = f"{batch} {attempt}\n".encode()
-        self._environment = {
-            **os.environ,
-            "OMP_NUM_THREADS": str(threads),
-            "MKL_NUM_THREADS": str(threads),
-            "OMP_WAIT_POLICY": "PASSIVE",
-            "PYTHONUNBUFFERED": "1",
-        }
+        self._environment = variables(threads)
         self._warned = self._killed = False
         self._memory_kills = memory_kills()
         self._asked_at: float | None = None

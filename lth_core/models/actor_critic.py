@@ -9,14 +9,20 @@ from lth_core.tickets.network import Network
 
 
 class ActorCriticNetwork(Network, Protocol):
-    """A network with a policy and a value. Parameters of a stack are flat, (T, P), in the order of `shapes`."""
+    """A network with a policy and a value. Parameters of a stack are flat, (T, P), in an order of the network's own."""
 
     @property
     def actions(self) -> int:
         """How many logits, or means, the policy head gives."""
 
+    def packed(self, flat: Tensor) -> Tensor:
+        """Parameters (T, Q) in the order of `shapes` in the network's own, (T, P)."""
+
+    def unpacked(self, flat: Tensor) -> Tensor:
+        """The inverse of `packed`."""
+
     def layers(self, flat: Tensor) -> Any:
-        """The parameters in the form in which they are computed with."""
+        """The parameters in the form in which they are computed with, as views of them."""
 
     def log_std(self, flat: Tensor) -> Tensor | None:
         """Logarithms of the standard deviations (T, actions), a view of flat parameters; None for logits."""
@@ -28,4 +34,4 @@ class ActorCriticNetwork(Network, Protocol):
         """The same, ready for `backward`."""
 
     def backward(self, layers: Any, activations: Sequence[Tensor], gradient: Tensor) -> Tensor:
-        """Gradients (T, P) from that of the heads (T, B, actions + 1); log_std's are left to fill in."""
+        """Gradients (T, P) from that of the heads (T, B, actions + 1); log_std's are zero, to be filled in."""

@@ -77,6 +77,14 @@ class ConvolutionalActorCritic:
             x = functional.max_pool2d(x, 2) if one.pooled else x
         return heads_flow(weights, through(weights, "trunk", len(hidden), x.flatten()))
 
+    def packed(self, flat: Tensor) -> Tensor:
+        """See ActorCriticNetwork: in the order of `shapes`."""
+        return flat
+
+    def unpacked(self, flat: Tensor) -> Tensor:
+        """See ActorCriticNetwork."""
+        return flat
+
     def layers(self, flat: Tensor) -> Layers:
         """The parameters (T, P), as they are whenever they are used."""
         return Layers(flat)
@@ -96,9 +104,7 @@ class ConvolutionalActorCritic:
         return [observations, leaf, heads]
 
     def backward(self, layers: Layers, activations: Sequence[Tensor], gradient: Tensor) -> Tensor:
-        """Gradients (T, P) from that of the heads; what is not traced is computed again first."""
-        if len(activations) == 2:
-            activations = self.traced(layers, activations[0])
+        """Gradients (T, P) from that of the heads."""
         (found,) = torch.autograd.grad(activations[-1], activations[1], gradient)
         return found
 

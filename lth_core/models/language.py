@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lth_core.models.dropout import dropout
 from lth_core.models.flow import joined, linear, norm
 from lth_core.models.module import ModuleNetwork
 from lth_core.settings.language_networks import LSTM, Transformer
@@ -35,17 +36,14 @@ class Recurrent(nn.Module):
 
     def forward(self, tokens: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
         """Carried are hidden and cell state (1, B, hidden) of each layer."""
-        x = self._dropped(self.embedding(tokens.t()), self._ends)
+        x = dropout(self.embedding(tokens.t()), self._ends, self.training)
         carried: list[Tensor] = []
         for number, layer in enumerate(self.recurrent):
             if number:
-                x = self._dropped(x, self._between)
+                x = dropout(x, self._between, self.training)
             x, states = layer(x, carry[2 * number : 2 * number + 2] or None)
             carried += [state.detach() for state in states]
-        return self._dropped(x, self._ends).transpose(0, 1).flatten(0, 1), tuple(carried)
-
-    def _dropped(self, x: Tensor, share: float) -> Tensor:
-        return functional.dropout(x, share, self.training) if share else x
+        return dropout(x, self._ends, self.training).transpose(0, 1).flatten(0, 1), tuple(carried)
 
 
 class Decoder(nn.Module):
@@ -65,7 +63,7 @@ class Decoder(nn.Module):
 
     def forward(self, tokens: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
         """See the module."""
-        x = functional.dropout(self.embedding(tokens), self._dropout, self.training)
+        x = dropout(self.embedding(tokens), self._dropout, self.training)
         angles = _angles(tokens.shape[1], self._head, tokens.device)
         for block in self.blocks:
             x = block(x, angles)
@@ -101,9 +99,9 @@ class Block(nn.Module):
         seen = functional.scaled_dot_product_attention(
             _rotated(queries, angles), _rotated(keys, angles), values, dropout_p=drop, is_causal=True
         )
-        x = x + functional.dropout(self.attention_out(seen.transpose(1, 2).flatten(2)), drop)
+        x = x + dropout(self.attention_out(seen.transpose(1, 2).flatten(2)), drop, self.training)
         inner = functional.gelu(self.feed_forward_in(self.feed_forward_norm(x)))
-        return x + functional.dropout(self.feed_forward_out(inner), drop)
+        return x + dropout(self.feed_forward_out(inner), drop, self.training)
 
 
 def _angles(length: int, head: int, device: torch.device) -> tuple[Tensor, Tensor]:

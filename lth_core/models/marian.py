@@ -20,7 +20,8 @@ from lth_core.tickets.mask import Weights
 
 
 class TransformersTranslator(nn.Module):
-    """A Translator around a sequence-to-sequence model of transformers.
+    """A Translator around a sequence-to-sequence model of transformers. Features are scores: what is behind the last
+    layer stays its own.
 
     What the model does not train, its sinusoids, becomes a buffer: a ticket's parameters are those that learn.
     """
@@ -34,6 +35,7 @@ class TransformersTranslator(nn.Module):
                     delattr(module, name)
                     module.register_buffer(name, parameter.detach(), persistent=False)
         self.model = model
+        self.output = nn.Identity()
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
         """See Translator."""

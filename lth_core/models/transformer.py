@@ -9,9 +9,10 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import dropout, embedding, linear, log_softmax, scaled_dot_product_attention
+from torch.nn.functional import embedding, log_softmax, scaled_dot_product_attention
 
 from lth_core.models import flow as flows
+from lth_core.models.dropout import dropout
 from lth_core.models.flow import joined, norm
 from lth_core.settings.language_networks import Seq2Seq
 from lth_core.tickets.mask import Weights
@@ -138,6 +139,8 @@ class Transformer(nn.Module):
         self.encoder = nn.ModuleList(EncoderLayer(sizes) for _ in range(sizes.encoder_layers))
         self.decoder = nn.ModuleList(DecoderLayer(sizes) for _ in range(sizes.decoder_layers))
         self.register_buffer("positions", _sinusoids(longest, sizes.width), persistent=False)
+        self.output = nn.Linear(sizes.width, vocabulary, bias=False)
+        self.output.weight = self.embedding
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
         """See Translator."""
@@ -145,7 +148,7 @@ class Transformer(nn.Module):
         x = self._embedded(target, 0)
         for layer in self.decoder:
             x = layer(x, memory, seen)
-        return linear(x, self.embedding)
+        return x
 
     def encode(self, source: Tensor) -> tuple[Tensor, Tensor | None]:
         """(N, S, width), and where there is a token (N, 1, 1, S), None if everywhere (asked on the CPU only)."""
@@ -193,7 +196,7 @@ class CachedDecoding:
             )  # fmt: skip
             x = side_by_side.view(n * beam, 1, -1)
         self._length += 1
-        return log_softmax(linear(x.view(n, beam, -1), self._model.embedding).float(), -1)
+        return log_softmax(self._model.output(x.view(n, beam, -1)).float(), -1)
 
     def select(self, rows: Tensor, beams: Tensor) -> None:
         """See Decoding."""

@@ -1,9 +1,10 @@
-"""What translation asks of a network, whoever wrote it: teacher-forced logits, and decoding with cached states."""
+"""What translation asks of a network, whoever wrote it: teacher-forced features, whose output is scores, and decoding
+with cached states."""
 
 from dataclasses import dataclass
 from typing import Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,12 @@ class Decoding(Protocol):
 
 
 class Translator(Protocol):
-    """A module that translates; tokens are int64, padded at the end."""
+    """A module that translates; tokens are int64, padded at the end. `output` turns features into scores (..., V)."""
+
+    output: nn.Module
 
     def __call__(self, source: Tensor, target: Tensor) -> Tensor:
-        """Logits (N, T, V) of what follows each of target (N, T), which opens with the start token; source (N, S)."""
+        """Features (N, T, width) of what follows each of target (N, T), which opens with a start token; of (N, S)."""
 
     def decoding(self, source: Tensor, beam: int) -> Decoding:
         """Start translating source (N, S) with `beam` hypotheses each."""

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,6 +12,7 @@ Width = Annotated[int, Field(ge=2, le=65_536)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Precision = Literal["float32", "tfloat32", "bfloat16"]
 
 
 class Section(BaseModel):
@@ -26,7 +27,7 @@ class TaskSection(Section):
     score: the metric that a finished trial is judged by; curve: the one drawn while it trains. networks and
     algorithms: the kinds of `[model]` and `[training]` that fit, the default first. defaults: fields of `[training]`,
     by algorithm, that this task starts from where the file leaves them out.
-    large_tensors: whether training is faster on a CPU with huge pages (measured).
+    large_tensors: whether training is faster on a CPU where freed memory is kept (measured).
     """
 
     score: ClassVar[str]
@@ -53,7 +54,8 @@ class NetworkSection(Section):
 
     groups: names by which parameters are pruned or kept. everything: sets of groups that leave nothing to prune
     when all of them are kept. largest_stack: tickets that are trained together at most; stack_is_measured: only
-    where a measurement says that it pays, one by one elsewhere. own: whether the network is made of our own modules,
+    where a measurement says that it pays, one by one elsewhere. shares_device: workers beside each other on a GPU train
+    more than one does, because they wait for their environments. own: whether the network is made of our own modules,
     or computes the same as one that is.
     """
 
@@ -62,6 +64,12 @@ class NetworkSection(Section):
     largest_stack: ClassVar[int]
     stack_is_measured: ClassVar[bool] = False
     own: ClassVar[bool] = True
+    shares_device: ClassVar[bool] = False
+
+    @property
+    def device(self) -> Literal["cpu", "cuda"]:
+        """Where it trains faster on a machine that has GPUs, all slots of a kind taken together."""
+        return "cuda"
 
     @property
     @abstractmethod

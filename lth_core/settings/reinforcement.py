@@ -11,7 +11,7 @@ class ActorCriticTraining(TrainingSection):
     """What A2C and PPO have in common; defaults are the paper's classic-control setting (section 3.3).
 
     Steps are environment steps of one ticket, games its finished ones. evaluation_episodes are played at the end,
-    sampled and as many greedily; 0 plays none.
+    sampled and as many greedily; 0 plays none. precision is that of products on a GPU.
     """
 
     unit: Literal["steps", "games"] = "steps"
@@ -34,6 +34,7 @@ class ActorCriticTraining(TrainingSection):
     loss_reduction: Literal["mean", "sum"] = "mean"
     score_episodes: Positive = 100
     evaluation_episodes: Annotated[int, Field(ge=0, le=10_000)] = 10
+    precision: Literal["float32", "tfloat32"] = "float32"
     record_every: Positive = 2_000
     checkpoint_every: Positive = 20_000
     steps: ClassVar[str] = "environment steps"

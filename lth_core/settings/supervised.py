@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from lth_core.settings.base import NonNegative, Positive, PositiveFloat, TrainingSection
+from lth_core.settings.base import NonNegative, Positive, PositiveFloat, Precision, TrainingSection
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -18,7 +18,9 @@ class Supervised(TrainingSection):
     end, or falls with the inverse square root of updates. The schedule follows the dense run's: a ticket that continues
     at the rewind point stands behind the warm-up. The mean of the weights at `average` points, `average_every` updates
     apart and the last at the end, is what is evaluated at the end; pruned and rewound are the weights themselves.
-    momentum is SGD's. precision bfloat16 computes products in that format; weights and optimizer stay in float32.
+    momentum is SGD's. precision is that of products; weights and optimizer stay in float32. cuda_graph: a GPU is
+    given an update at once, which is faster for small networks. compile: torch.compile makes kernels of the network and
+    of the optimizer's step with its masks, in a minute or two.
     """
 
     algorithm: Literal["supervised"] = "supervised"
@@ -39,7 +41,9 @@ class Supervised(TrainingSection):
     label_smoothing: Share = 0.0
     average: Annotated[int, Field(ge=1, le=1000)] = 1
     average_every: Positive = 1_000
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
+    cuda_graph: bool = False
+    compile: bool = False
     record_every: Positive = 100
     checkpoint_every: Positive = 200
     steps: ClassVar[str] = "updates"

@@ -67,9 +67,10 @@ class Classic(ABC):
         moved = moved.reshape(-1, self.actions).T if self.continuous else moved.reshape(-1)
         self._state, rewards, terminated = self._advance(self._state, moved)
         self._steps += 1
-        truncated = (self._steps >= self.limit) & ~terminated
+        late = self._steps >= self.limit
+        truncated = late & ~terminated
         seen, before = self._observe(self._state), None
-        ended = np.flatnonzero(terminated | truncated)
+        ended = np.flatnonzero(late | terminated)
         if ended.size:
             before = self._shaped(seen.copy())
             starts = self._starts(ended.tolist())

@@ -4,19 +4,16 @@ Of a whole rollout, with the activations that acting has computed already.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from lth_core.experiment import Experiment
 from lth_core.models.actor_critic import ActorCriticNetwork
 from lth_core.settings.reinforcement import A2C
-from lth_core.training.actor_critic import ActorCriticStack
-from lth_core.training.minibatches import Shuffles
-from lth_core.training.policy import Terms
+from lth_core.training.actor_critic import ActorCriticStack, Part
+from lth_core.training.minibatches import Shuffles, parts
 from lth_core.training.rollout import Rollout
 from lth_core.training.stack import Arrays, Start
 
@@ -29,59 +26,61 @@ class StackedA2C(ActorCriticStack):
         assert isinstance(experiment.training, A2C)  # noqa: S101 see build
         self._a2c = experiment.training
         self._shuffles = Shuffles([start.seed for start in starts])
-        self._parts: list[tuple[Terms, Tensor, Tensor]] = []
 
-    def _collect(self, layers: Any) -> Rollout:
+    @property
+    def everything_kept(self) -> bool:
         """See ActorCriticStack."""
-        whole = self._a2c.minibatches == 1
-        return self.collector.collect(self._policy(), lambda seen: self.model.forward(layers, seen), whole)
+        return isinstance(self.training, A2C) and self.training.minibatches == 1
 
-    def _learn(self, layers: Any, rollout: Rollout, rate: Tensor) -> None:
+    def _orders(self, size: int) -> Tensor | None:
         """See ActorCriticStack."""
-        self._parts, self._losses = [], {}
+        return None if self._a2c.minibatches == 1 else self._shuffles.orders(size)
+
+    def _learn(self, rollout: Rollout, rate: Tensor, orders: Tensor | None = None) -> list[Part]:
+        """See ActorCriticStack."""
         limit = self._a2c.advantage_clip
         if limit is not None:
-            rollout = replace(rollout, advantages=rollout.advantages.clamp(-limit, limit))
-        if self._a2c.minibatches == 1:
-            self._step(self._gradient(layers, rollout), rate)
-            return
-        then = self._policy().terms(rollout.activations[-1][..., :-1], rollout.actions).log_p
+            rollout = rollout._replace(advantages=rollout.advantages.clamp(-limit, limit))
+        if orders is None:
+            if len(rollout.activations) == 2:  # those of other layers were not kept
+                rollout = Rollout(self.model.traced(self.parameters.layers(), rollout.activations[0]), *rollout[1:])
+            gradient, part = self._gradient(rollout)
+            self.parameters.step(gradient, rate)
+            return [part]
+        then = self.parameters.policy().terms(rollout.activations[-1][..., :-1], rollout.actions).log_p
         whole = (rollout.activations[0], rollout.actions, rollout.values, rollout.targets, rollout.advantages, then)
-        for seen, *part, log_p in self._shuffles.parts(whole, self._a2c.minibatches):
-            layers = self.model.layers(self._flat)
-            self._step(self._gradient(layers, Rollout(self.model.traced(layers, seen), *part), log_p), rate)
+        learnt = []
+        for seen, *others, log_p in parts(whole, orders[0], self._a2c.minibatches):
+            traced = Rollout(self.model.traced(self.parameters.layers(), seen), *others)
+            gradient, part = self._gradient(traced, log_p)
+            self.parameters.step(gradient, rate)
+            learnt.append(part)
+        return learnt
 
-    def _gradient(self, layers: Any, part: Rollout, log_p: Tensor | None = None) -> Tensor:
+    def _gradient(self, part: Rollout, log_p: Tensor | None = None) -> tuple[Tensor, Part]:
         """Gradients (T, P); log_p (T, b): of the actions when they were taken, where the policy has moved on.
 
         Then an action counts min(p now / p then, importance_clip) times its advantage, held constant (paper, 3.3).
         """
         heads, advantages = part.activations[-1], part.advantages
-        terms = self._policy().terms(heads[..., :-1], part.actions)
+        terms = self.parameters.policy().terms(heads[..., :-1], part.actions)
         limit = self._a2c.importance_clip
         if log_p is not None and limit is not None:
             advantages = advantages * (terms.log_p - log_p).exp().clamp(max=limit)
         off = heads[..., -1] - part.targets
-        self._parts.append((terms, advantages, off))
-        return self._backward(layers, part.activations, terms, advantages, (2 * self.training.value_weight) * off)
+        of_values = (2 * self.training.value_weight) * off
+        gradient = self._backward(self.parameters.layers(), part.activations, terms, advantages, of_values)
+        return gradient, (terms.log_p, terms.entropy, advantages, off)
+
+    def _losses_of(self, learnt: Sequence[Part]) -> dict[str, Tensor]:
+        """See ActorCriticStack."""
+        log_p, entropy, advantages, off = (torch.cat(each, dim=1) for each in zip(*learnt, strict=True))
+        return {"loss/policy": -(log_p * advantages), "loss/value": off.square(), "entropy": entropy}
 
     def keep(self, tickets: Sequence[int]) -> None:
         """See ActorCriticStack."""
-        self.losses()
-        self._parts = []
         super().keep(tickets)
         self._shuffles.keep(tickets)
-
-    def losses(self) -> dict[str, npt.NDArray[Any]]:
-        """See ActorCriticStack; computed only when asked for, means over all parts."""
-        if self._parts and not self._losses:
-            found = {
-                "loss/policy": [-(terms.log_p * advantages) for terms, advantages, _ in self._parts],
-                "loss/value": [off.square() for _, _, off in self._parts],
-                "entropy": [terms.entropy for terms, _, _ in self._parts],
-            }
-            self._losses = {name: torch.cat(parts, dim=1).mean(1).cpu().numpy() for name, parts in found.items()}
-        return self._losses
 
     def state(self) -> tuple[Arrays, dict[str, Any]]:
         """See ActorCriticStack."""

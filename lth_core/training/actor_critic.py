@@ -1,7 +1,6 @@
-"""A stack of actors and critics: all parameters of the stack are one tensor (T, P), a row per ticket.
+"""A stack of actors and critics: rollouts in the environments of all tickets, and learning from them.
 
-So are masks, gradients and optimizer state. Nothing in the network itself knows of masks. What is learnt from a
-rollout is an algorithm's.
+What is learnt from a rollout is an algorithm's.
 """
 
 from abc import abstractmethod
@@ -15,15 +14,20 @@ from torch import Tensor
 
 from lth_core.experiment import Experiment
 from lth_core.models.actor_critic import ActorCriticNetwork
-from lth_core.models.mlp import flatten, unflatten
 from lth_core.settings.reinforcement import ActorCriticTraining
 from lth_core.tickets.mask import Mask, Weights
-from lth_core.training import optimizer
+from lth_core.training.acting import actor
 from lth_core.training.episodes import Episodes
 from lth_core.training.evaluation import evaluate
-from lth_core.training.policy import Policy, Terms, policy
-from lth_core.training.rollout import Collector, Rollout, under
+from lth_core.training.parameters import Parameters
+from lth_core.training.policy import Terms
+from lth_core.training.precision import products
+from lth_core.training.replay import Replayed
+from lth_core.training.rollout import Collector, Rollout
 from lth_core.training.stack import Arrays, Stack, Start
+
+Part = tuple[Tensor, ...]
+"""What an algorithm remembers of one minibatch, for its losses; each (T, b)."""
 
 
 class ActorCriticStack(Stack):
@@ -35,23 +39,24 @@ class ActorCriticStack(Stack):
         self.training, self.model = experiment.training, model
         self.device = torch.device(device)
         self._task = experiment.task
-        self.collector = Collector(self._task, self.training, [start.seed for start in starts], self.device)
+        self.collector = Collector(self._task, self.training, [start.seed for start in starts])
+        self.parameters = Parameters.of(self.training, model, starts, self.device)
+        self._learning = Replayed(self._learn, self.device)
+        self._place()
+        self._learnt: list[Part] = []
+        """What the last update learnt from, minibatch by minibatch."""
         self._losses: dict[str, npt.NDArray[Any]] = {}
         self._evaluation_faults: dict[int, str] = {}
-        self._load(starts)
 
-    def _load(self, starts: Sequence[Start]) -> None:
-        shapes = self.model.shapes()
-        alive = [{n: s.mask.get(n, torch.ones(shape)).float() for n, shape in shapes.items()} for s in starts]
-        self._mask = torch.stack([flatten(a, shapes) for a in alive]).to(self.device)
-        flat = torch.stack([flatten(s.weights, shapes) for s in starts]).to(self.device)
-        self._flat = flat * self._mask
-        self._optimizer = optimizer.new_state(self.training, self._flat)
-        for row, start in enumerate(starts):
-            for entry, weights in (start.optimizer or {}).items():
-                self._optimizer[entry][row] = _row(weights, shapes).to(self.device)
-        for entry in self._optimizer.keys() - {"count"}:
-            self._optimizer[entry] *= self._mask
+    def _place(self) -> None:
+        """Whatever knows where the parameters are is told."""
+        self._actor = actor(self.parameters, self.device, self.everything_kept)
+        self._learning.forget()
+
+    @property
+    def everything_kept(self) -> bool:
+        """Whether learning can use the activations of all layers while acting."""
+        return False
 
     @property
     def episodes(self) -> Episodes:
@@ -72,20 +77,11 @@ class ActorCriticStack(Stack):
 
     def weights(self, ticket: int) -> Weights:
         """Copies of one ticket's parameters, as they stand in the stack."""
-        return unflatten(self._flat[ticket].cpu(), self.model.shapes())
-
-    def parameters(self, rows: Sequence[int]) -> tuple[Any, Tensor | None]:
-        """The layers of these tickets, and their log standard deviations where they have any."""
-        flat = self._flat[list(rows)]
-        return self.model.layers(flat), self.model.log_std(flat)
+        return self.parameters.weights(ticket)
 
     def optimizer_state(self, ticket: int) -> dict[str, Weights]:
         """Copies of one ticket's optimizer entries; `count` under the name "count"."""
-        shapes = self.model.shapes()
-        return {
-            entry: {"count": rows[ticket].cpu().clone()} if entry == "count" else unflatten(rows[ticket].cpu(), shapes)
-            for entry, rows in self._optimizer.items()
-        }
+        return self.parameters.optimizer_state(ticket)
 
     def statistics(self, ticket: int) -> Weights:
         """See Stack: of the observations, where they are normalised."""
@@ -98,8 +94,7 @@ class ActorCriticStack(Stack):
 
     def broken(self) -> list[int]:
         """Tickets with a parameter that is not finite."""
-        finite = torch.isfinite(self._flat).all(dim=1).cpu().numpy()
-        return [int(t) for t in np.flatnonzero(~finite)]
+        return self.parameters.broken()
 
     def faults(self) -> dict[int, str]:
         """See Stack: what environments did wrong, in training or in evaluation."""
@@ -108,23 +103,44 @@ class ActorCriticStack(Stack):
     @torch.no_grad()
     def update(self) -> None:
         """One rollout of n steps in every environment, and what the algorithm learns from it."""
-        layers = self.model.layers(self._flat)
-        rollout = self._collect(layers)
+        with products(self.training.precision, self.device):
+            self._update()
+
+    def _update(self) -> None:
+        rollout = self._collect()
         self.trained += self.training.n_steps * self.training.environments
-        self._learn(layers, rollout, self._rate())
+        self._losses = {}
+        orders = self._orders(rollout.size)
+        self._learnt = self._learning(rollout, self._rate(), *([] if orders is None else [orders]))
 
     @torch.no_grad()
     def experience(self) -> Rollout:
         """A rollout with the parameters as they are, that nothing is learnt from."""
-        return self._collect(self.model.layers(self._flat))
+        with products(self.training.precision, self.device):
+            return self._collect()
 
-    @abstractmethod
-    def _collect(self, layers: Any) -> Rollout:
+    def _collect(self) -> Rollout:
         """Act with the current parameters."""
+        return self.collector.collect(self.parameters.policy(), self._actor)
+
+    def _orders(self, size: int) -> Tensor | None:
+        """Orders (epochs, T, size) in which transitions are gone through; None for the one that they are in."""
+        return None
 
     @abstractmethod
-    def _learn(self, layers: Any, rollout: Rollout, rate: Tensor) -> None:
-        """Improve the parameters, whose layers these are, at a learning rate (T, 1)."""
+    def _learn(self, rollout: Rollout, rate: Tensor, orders: Tensor | None = None) -> list[Part]:
+        """Improve the parameters at learning rates (T, 1)."""
+
+    @abstractmethod
+    def _losses_of(self, parts: Sequence[Part]) -> dict[str, Tensor]:
+        """Losses and entropy (T, B) in what was learnt from."""
+
+    def losses(self) -> dict[str, npt.NDArray[Any]]:
+        """Mean losses and entropy (T,) of the last update; computed only when asked for."""
+        if self._learnt and not self._losses:
+            found = self._losses_of(self._learnt)
+            self._losses = {name: values.mean(1).cpu().numpy() for name, values in found.items()}
+        return self._losses
 
     def metrics(self) -> list[dict[str, float]]:
         """See Stack."""
@@ -141,24 +157,18 @@ class ActorCriticStack(Stack):
     @torch.no_grad()
     def evaluate(self, rows: Sequence[int], go_on: Callable[[], bool]) -> list[dict[str, float]]:
         """See Stack; observations are normalised as they were at the end of training."""
-        layers, log_std = self.parameters(rows)
+        own = self.parameters.of_some(rows)
+        seeing = actor(own, self.device, False)
 
         def heads(seen: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-            observations = torch.from_numpy(self.collector.normalised(seen, rows)).to(self.device)
-            found: npt.NDArray[np.float32] = self.model.forward(layers, observations)[-1].cpu().numpy()
-            return found[..., :-1]
+            found: npt.NDArray[np.float32] = seeing.heads(self.collector.normalised(seen, rows))[..., :-1]
+            return found
 
         seeds = [self.collector.seeds[row] for row in rows]
-        found = evaluate(self._task, seeds, self.training.evaluation_episodes, policy(log_std), heads, go_on)
+        with products(self.training.precision, self.device):
+            found = evaluate(self._task, seeds, self.training.evaluation_episodes, own.policy(), heads, go_on)
         self._evaluation_faults |= {rows[place]: cause for place, cause in found.faults.items()}
         return found.returns
-
-    @abstractmethod
-    def losses(self) -> dict[str, npt.NDArray[Any]]:
-        """Mean losses and entropy (T,) of the last update."""
-
-    def _policy(self) -> Policy:
-        return policy(self.model.log_std(self._flat))
 
     def _backward(
         self, layers: Any, activations: Sequence[Tensor], terms: Terms, weight: Tensor, of_values: Tensor
@@ -171,16 +181,10 @@ class ActorCriticStack(Stack):
         if mean:
             of_heads /= of_heads.shape[1]
         gradient = self.model.backward(layers, activations, of_heads)
-        if of_log_std is not None:
-            gradient[:, -self.model.actions :] = of_log_std / of_heads.shape[1] if mean else of_log_std
+        room = self.model.log_std(gradient)
+        if room is not None and of_log_std is not None:
+            room.copy_(of_log_std / of_heads.shape[1] if mean else of_log_std)
         return gradient
-
-    def _step(self, gradient: Tensor, rate: Tensor) -> None:
-        """One optimizer step with gradients (T, P) at learning rates (T, 1), masked on all sides."""
-        gradient *= self._mask
-        self._clip(gradient)
-        optimizer.step(self.training, self._flat, gradient, self._optimizer, rate)
-        self._flat *= self._mask
 
     def _rate(self) -> Tensor:
         """Learning rate (T, 1) of each ticket, from where its schedule stands; on the CPU."""
@@ -190,28 +194,17 @@ class ActorCriticStack(Stack):
             rate *= 1.0 - passed * (1.0 - self.training.learning_rate_end)
         return torch.from_numpy(rate).float().unsqueeze(1)
 
-    def _clip(self, gradient: Tensor) -> None:
-        limit = self.training.max_gradient_norm
-        if limit is not None:
-            norm = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
-            gradient *= torch.clamp(limit / (norm + 1e-6), max=1.0)
-
     def narrow(self, ticket: int, mask: Mask) -> None:
         """See Stack."""
-        shapes = self.model.shapes()
-        alive = {n: mask[n].float() if n in mask else torch.ones(shape) for n, shape in shapes.items()}
-        self._mask[ticket] = flatten(alive, shapes).to(self.device)
-        self._flat[ticket] *= self._mask[ticket]
-        for entry in self._optimizer.keys() - {"count"}:
-            self._optimizer[entry][ticket] *= self._mask[ticket]
+        self.parameters.narrow(ticket, mask)
 
     def keep(self, tickets: Sequence[int]) -> None:
         """Drop all tickets but these; the others go on as if nothing had happened."""
         rows = list(tickets)
-        self._losses = {name: values[rows] for name, values in self._losses.items()}
-        self._flat = self._flat[rows]
-        self._mask = self._mask[rows]
-        self._optimizer = {entry: values[rows] for entry, values in self._optimizer.items()}
+        self._losses = {name: values[rows] for name, values in self.losses().items()}
+        self._learnt = []
+        self.parameters.keep(rows)
+        self._place()
         self.first, self.last = self.first[rows], self.last[rows]
         wrong = self._evaluation_faults
         self._evaluation_faults = {place: wrong[row] for place, row in enumerate(rows) if row in wrong}
@@ -229,18 +222,11 @@ class ActorCriticStack(Stack):
     def state(self) -> tuple[Arrays, dict[str, Any]]:
         """Everything that the future depends on, as arrays and JSON values."""
         arrays, values = self.collector.state()
-        arrays["flat"] = self._flat.cpu().numpy().copy()
-        arrays |= {f"optimizer/{entry}": rows.cpu().numpy().copy() for entry, rows in self._optimizer.items()}
-        return arrays, {**values, "trained": self.trained}
+        return arrays | self.parameters.state(), {**values, "trained": self.trained}
 
     def restore(self, arrays: Arrays, values: dict[str, Any]) -> None:
         """The inverse of `state`, on a stack of the same tickets."""
         self.trained = values["trained"]
         self.collector.restore(arrays, values, self.trained)
-        self._flat = torch.from_numpy(arrays["flat"].copy()).to(self.device)
-        for entry, rows in under(arrays, "optimizer/").items():
-            self._optimizer[entry] = torch.from_numpy(rows.copy()).to(self.device)
-
-
-def _row(weights: Weights, shapes: dict[str, torch.Size]) -> Tensor:
-    return weights["count"] if "count" in weights else flatten(weights, shapes)
+        self.parameters.restore(arrays)
+        self._place()

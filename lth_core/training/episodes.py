@@ -19,11 +19,13 @@ class Episodes:
     def add(self, rewards: npt.NDArray[Any], ended: npt.NDArray[Any]) -> None:
         """Account for one step: rewards (T, E) as the environment gave them, ended (T, E) bool."""
         self._running += rewards
-        if ended.any():
-            for t, e in np.argwhere(ended):
-                self._windows[t].append(float(self._running[t, e]))
-                self.finished[t] += 1
-            self._running[ended] = 0.0
+        places = np.flatnonzero(ended)
+        if places.size:
+            flat, count = self._running.reshape(-1), ended.shape[1]
+            for place, found in zip(places.tolist(), flat[places].tolist(), strict=True):
+                self._windows[place // count].append(found)
+                self.finished[place // count] += 1
+            flat[places] = 0.0
 
     def score(self, ticket: int) -> float:
         """Mean return of the ticket's last finished episodes; NaN while it has none."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from lth_core.settings.supervised import Supervised
 from lth_core.tasks.text.corpus import Corpus, Tokens
 from lth_core.tasks.text.windows import Windows
-from lth_core.training.cross_entropy import cross_entropy
+from lth_core.training.cross_entropy import CrossEntropy
 from lth_core.training.lesson import Batch, Carry
 from lth_core.training.stack import Interrupted
 
@@ -23,6 +23,7 @@ class LanguageLesson:
     def __init__(self, corpus: Corpus, window: int, settings: Supervised) -> None:
         self._corpus, self._window, self._smoothing = corpus, window, settings.label_smoothing
         self._train = Windows(corpus.train, settings.batch, window)
+        self._cross_entropy = CrossEntropy()
 
     @property
     def per_epoch(self) -> int:
@@ -37,7 +38,7 @@ class LanguageLesson:
         """See Lesson."""
         features, carry = module(batch.tensors["tokens"], carry)
         output: nn.Module = module.output  # type: ignore[assignment]
-        return cross_entropy(output, features, batch.tensors["targets"].flatten(), self._smoothing), carry
+        return self._cross_entropy(output, features, batch.tensors["targets"].flatten(), self._smoothing), carry
 
     def validate(self, module: nn.Module, go_on: Callable[[], bool]) -> dict[str, float]:
         """See Lesson."""
@@ -59,7 +60,7 @@ class LanguageLesson:
             batch = _batch(windows, place).to(device)
             features, carry = module(batch.tensors["tokens"], carry)
             output: nn.Module = module.output  # type: ignore[assignment]
-            total += cross_entropy(output, features, batch.tensors["targets"].flatten(), 0.0)
+            total += self._cross_entropy(output, features, batch.tensors["targets"].flatten(), 0.0)
             predictions += batch.predictions
         return total.item() / predictions
 

@@ -22,8 +22,10 @@ class Batch:
     predictions: int
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch there."""
-        moved = {name: tensor.to(device, non_blocking=True) for name, tensor in self.tensors.items()}
+        """The same batch there. A GPU copies it while the CPU goes on."""
+        if device.type != "cuda":
+            return self
+        moved = {name: t.pin_memory().to(device, non_blocking=True) for name, t in self.tensors.items()}
         return Batch(moved, self.predictions)
 
 

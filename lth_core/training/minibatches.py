@@ -16,14 +16,9 @@ class Shuffles:
     def __init__(self, seeds: Sequence[int]) -> None:
         self._streams = [stream(seed, "minibatches") for seed in seeds]
 
-    def parts(self, whole: Sequence[Tensor], minibatches: int) -> Iterator[tuple[Tensor, ...]]:
-        """Each of (T, B, ...) in so many parts (T, B / minibatches, ...), every transition in one of them."""
-        size, device = whole[0].shape[1], whole[0].device
-        first = torch.arange(len(self._streams), device=device).unsqueeze(1) * size
-        order = np.stack([rng.permutation(size) for rng in self._streams])
-        for places in torch.from_numpy(order).to(device).chunk(minibatches, dim=1):
-            rows = (first + places).flatten()
-            yield tuple(one.flatten(0, 1)[rows].unflatten(0, places.shape) for one in whole)
+    def orders(self, size: int, epochs: int = 1) -> Tensor:
+        """So many orders (epochs, T, size) of each ticket's transitions."""
+        return torch.from_numpy(np.stack([[rng.permutation(size) for rng in self._streams] for _ in range(epochs)]))
 
     def keep(self, tickets: Sequence[int]) -> None:
         """Drop all tickets but these."""
@@ -37,3 +32,12 @@ class Shuffles:
         """The inverse of `state`."""
         for rng, state in zip(self._streams, states, strict=True):
             rng.bit_generator.state = state
+
+
+def parts(whole: Sequence[Tensor], order: Tensor, minibatches: int) -> Iterator[tuple[Tensor, ...]]:
+    """Each of (T, B, ...), put in order (T, B), in so many parts (T, B / minibatches, ...)."""
+    tickets, size = order.shape
+    first = torch.arange(tickets, device=order.device).unsqueeze(1) * size
+    for places in order.chunk(minibatches, dim=1):
+        rows = (first + places).flatten()
+        yield tuple(one.flatten(0, 1)[rows].unflatten(0, places.shape) for one in whole)

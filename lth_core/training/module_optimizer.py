@@ -11,17 +11,28 @@ from lth_core.tickets.mask import Weights
 Parameters = Mapping[str, nn.Parameter]
 
 
-def make(settings: Supervised, parameters: Parameters) -> torch.optim.Optimizer:
-    """The optimizer that the settings name, in its fused form, without any state."""
-    own = list(parameters.values())
+def make(settings: Supervised, parameters: Parameters, in_graph: bool = False) -> torch.optim.Optimizer:
+    """The optimizer that the settings name, without any state: in its fused form, or one that torch.compile fuses.
+
+    in_graph: its step can be part of a CUDA graph. The rate is a tensor where it must not be a constant of the step.
+    """
+    own, device = list(parameters.values()), next(iter(parameters.values())).device
+    constant = not (in_graph or settings.compile)
+    rate = settings.learning_rate if constant else torch.tensor(settings.learning_rate, device=device)
+    decay, form = settings.weight_decay, {"foreach" if settings.compile else "fused": True}
     if settings.optimizer == "sgd":
-        return torch.optim.SGD(
-            own, settings.learning_rate, settings.momentum, weight_decay=settings.weight_decay, fused=True
-        )
+        return torch.optim.SGD(own, rate, settings.momentum, weight_decay=decay, **form)
     kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
-    return kind(
-        own, settings.learning_rate, settings.betas, settings.epsilon, weight_decay=settings.weight_decay, fused=True
-    )
+    return kind(own, rate, settings.betas, settings.epsilon, weight_decay=decay, capturable=not constant, **form)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """The learning rate of the steps that come."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
 
 
 def read(optimizer: torch.optim.Optimizer, parameters: Parameters) -> dict[str, Weights]:

@@ -1,7 +1,7 @@
 """Adam and RMSprop for stacked flat parameters: one row per ticket, each with its own step count and rate.
 
-Adam is torch's own kernel, called for the tickets of each rate; RMSprop has none and is written out, a few tickets at
-a time, so that the numbers of large networks stay in the cache between its passes.
+On a CPU Adam is torch's own kernel; RMSprop has none and is written out, a few tickets at a time, so that the numbers
+of large networks stay in the cache between its passes.
 """
 
 import torch
@@ -12,7 +12,7 @@ from lth_core.settings.reinforcement import ActorCriticTraining
 State = dict[str, Tensor]
 
 _CACHED = 2**17
-"""Parameters that are updated together by RMSprop."""
+"""Parameters that a CPU updates together by RMSprop."""
 
 
 def new_state(settings: ActorCriticTraining, flat: Tensor) -> State:
@@ -24,33 +24,46 @@ def new_state(settings: ActorCriticTraining, flat: Tensor) -> State:
 
 
 def step(settings: ActorCriticTraining, flat: Tensor, gradient: Tensor, state: State, rate: Tensor) -> None:
-    """One update in place; flat and gradient (T, P), rate (T, 1) on the CPU."""
+    """One update in place; flat and gradient (T, P), rate (T, 1)."""
     state["count"] += 1
-    if settings.optimizer == "adam":
-        rates = rate.flatten().tolist()
-        for value in dict.fromkeys(rates):
-            _adam(settings, flat, gradient, state, value, [row for row, one in enumerate(rates) if one == value])
-        return
-    rate = rate.to(flat.device)
-    parts = (flat, gradient, state["square"], rate)
-    for weights, slope, square, own in zip(
-        *(part.split(max(1, _CACHED // flat.shape[1])) for part in parts), strict=True
+    if settings.optimizer == "rmsprop":
+        _rmsprop(settings, flat, gradient, state["square"], rate.to(flat.device))
+    elif flat.device.type == "cpu":
+        _adam(settings, flat, gradient, state, rate)
+    else:
+        _adam_in_passes(settings, flat, gradient, state, rate.to(flat.device))
+
+
+def _rmsprop(settings: ActorCriticTraining, flat: Tensor, gradient: Tensor, square: Tensor, rate: Tensor) -> None:
+    together = max(1, _CACHED // flat.shape[1]) if flat.device.type == "cpu" else len(flat)
+    for weights, slope, own_square, own in zip(
+        *(part.split(together) for part in (flat, gradient, square, rate)), strict=True
     ):
-        square.mul_(settings.rmsprop_alpha).addcmul_(slope, slope, value=1 - settings.rmsprop_alpha)
-        weights.sub_((own * slope).div_(_root(square).add_(settings.epsilon)))
+        own_square.mul_(settings.rmsprop_alpha).addcmul_(slope, slope, value=1 - settings.rmsprop_alpha)
+        weights.sub_((own * slope).div_(_root(own_square).add_(settings.epsilon)))
 
 
-def _adam(
-    settings: ActorCriticTraining, flat: Tensor, gradient: Tensor, state: State, rate: float, rows: list[int]
-) -> None:
-    count = [state["count"][row, 0] for row in rows]
-    weights, slopes, means, squares = (
-        [part[row] for row in rows] for part in (flat, gradient, state["mean"], state["square"])
-    )
-    torch._fused_adam_(
-        weights, slopes, means, squares, [], count, lr=rate, beta1=settings.adam_betas[0],
-        beta2=settings.adam_betas[1], weight_decay=0.0, eps=settings.epsilon, amsgrad=False, maximize=False,
-    )  # fmt: skip
+def _adam(settings: ActorCriticTraining, flat: Tensor, gradient: Tensor, state: State, rate: Tensor) -> None:
+    """torch's kernel, called for the tickets of each rate."""
+    rates = rate.flatten().tolist()
+    entries = (flat, gradient, state["mean"], state["square"], state["count"].squeeze(1))
+    rows = list(zip(*(entry.unbind() for entry in entries), strict=True))
+    for value in dict.fromkeys(rates):
+        chosen = [row for row, one in zip(rows, rates, strict=True) if one == value]
+        weights, slopes, means, squares, count = (list(part) for part in zip(*chosen, strict=True))
+        torch._fused_adam_(
+            weights, slopes, means, squares, [], count, lr=value, beta1=settings.adam_betas[0],
+            beta2=settings.adam_betas[1], weight_decay=0.0, eps=settings.epsilon, amsgrad=False, maximize=False,
+        )  # fmt: skip
+
+
+def _adam_in_passes(settings: ActorCriticTraining, flat: Tensor, gradient: Tensor, state: State, rate: Tensor) -> None:
+    """The same without asking for a number: what a GPU replays must not wait for one."""
+    (beta1, beta2), count = settings.adam_betas, state["count"]
+    state["mean"].lerp_(gradient, 1 - beta1)
+    state["square"].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+    root = (state["square"] / (1 - beta2**count)).sqrt_().add_(settings.epsilon)
+    flat.sub_((rate / (1 - beta1**count)) * state["mean"] / root)
 
 
 def _root(square: Tensor) -> Tensor:

@@ -13,6 +13,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lth_core.training.replay import to_host
+
 Array = npt.NDArray[Any]
 
 _HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
@@ -114,8 +116,7 @@ class Gaussian:
     @functools.cached_property
     def _numpy_std(self) -> Array:
         # Only for acting: a device is waited for here, and an update has no need of it.
-        found: Array = self._std.cpu().numpy()[:, None]
-        return found
+        return to_host(self._std)[:, None]
 
     def noise(self, rng: np.random.Generator, *shape: int) -> Array:
         """The random numbers (*shape, A) that `sample` needs for so many actions."""

@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from lth_core.experiment import Experiment
 from lth_core.models.actor_critic import ActorCriticNetwork
 from lth_core.settings.reinforcement import PPO
-from lth_core.training.actor_critic import ActorCriticStack
-from lth_core.training.minibatches import Shuffles
+from lth_core.training.actor_critic import ActorCriticStack, Part
+from lth_core.training.minibatches import Shuffles, parts
 from lth_core.training.rollout import Rollout
 from lth_core.training.stack import Arrays, Start
 
@@ -44,30 +43,34 @@ class StackedPPO(ActorCriticStack):
         assert isinstance(experiment.training, PPO)  # noqa: S101 see build
         self._ppo = experiment.training
         self._shuffles = Shuffles([start.seed for start in starts])
-        self._parts: list[tuple[Tensor, ...]] = []
 
-    def _collect(self, layers: Any) -> Rollout:
+    def _orders(self, size: int) -> Tensor:
         """See ActorCriticStack."""
-        return self.collector.collect(self._policy(), lambda seen: self.model.forward(layers, seen), False)
+        return self._shuffles.orders(size, self._ppo.epochs)
 
-    def _learn(self, layers: Any, rollout: Rollout, rate: Tensor) -> None:
+    def _learn(self, rollout: Rollout, rate: Tensor, orders: Tensor | None = None) -> list[Part]:
         """See ActorCriticStack."""
-        heads, self._parts, self._losses = rollout.activations[-1], [], {}
-        log_p = self._policy().terms(heads[..., :-1], rollout.actions).log_p
+        assert orders is not None  # noqa: S101 see _orders
+        log_p = self.parameters.policy().terms(rollout.activations[-1][..., :-1], rollout.actions).log_p
         whole = (rollout.activations[0], rollout.actions, log_p, rollout.values, rollout.targets, rollout.advantages)
-        for _ in range(self._ppo.epochs):
-            for part in self._shuffles.parts(whole, self._ppo.minibatches):
-                self._step(self._gradient(self.model.layers(self._flat), Minibatch(*part)), rate)
+        learnt = []
+        for order in orders:
+            for minibatch in parts(whole, order, self._ppo.minibatches):
+                gradient, part = self._gradient(Minibatch(*minibatch))
+                self.parameters.step(gradient, rate)
+                learnt.append(part)
+        return learnt
 
-    def _gradient(self, layers: Any, part: Minibatch) -> Tensor:
+    def _gradient(self, part: Minibatch) -> tuple[Tensor, Part]:
         """Gradients (T, P).
 
         Where the clipped surrogate is the smaller it is constant, and so is its value; else -advantage * ratio
         has the gradient -advantage * ratio with respect to the log-probability.
         """
+        layers = self.parameters.layers()
         activations = self.model.traced(layers, part.observations)
         heads = activations[-1]
-        terms = self._policy().terms(heads[..., :-1], part.actions)
+        terms = self.parameters.policy().terms(heads[..., :-1], part.actions)
         log_ratio = terms.log_p - part.log_p
         ratio = log_ratio.exp()
         advantages = _standardised(part.advantages) if self._ppo.normalise_advantages else part.advantages
@@ -78,31 +81,29 @@ class StackedPPO(ActorCriticStack):
         of_values = (2 * self._ppo.value_weight) * off
         limit = self._ppo.value_clip
         if limit is not None:
-            held = part.values + (heads[..., -1] - part.values).clamp(-limit, limit) - part.targets
-            of_values = of_values.masked_fill(held.square() > off.square(), 0.0)
-        self._parts.append((advantages, ratio, clipped, log_ratio, off, terms.entropy))
-        return self._backward(layers, activations, terms, weight, of_values)
+            moved = heads[..., -1] - part.values
+            held = part.values + moved.clamp(-limit, limit) - part.targets
+            # Within the limit both errors are one but for rounding, and the gradient is there.
+            constant = (moved.abs() > limit) & (held.square() > off.square())
+            of_values = of_values.masked_fill(constant, 0.0)
+        gradient = self._backward(layers, activations, terms, weight, of_values)
+        return gradient, (advantages, ratio, clipped, log_ratio, off, terms.entropy)
 
-    def losses(self) -> dict[str, npt.NDArray[Any]]:
-        """As in A2C; means over all minibatches, and the share of ratios that were clipped and the divergence."""
-        if self._parts and not self._losses:
-            advantages, ratio, clipped, log_ratio, off, entropy = (
-                torch.cat(parts, dim=1) for parts in zip(*self._parts, strict=True)
-            )
-            found = {
-                "loss/policy": -torch.minimum(advantages * ratio, advantages * clipped),
-                "loss/value": off.square(),
-                "entropy": entropy,
-                "clipped": (ratio != clipped).float(),
-                "divergence": ratio - 1 - log_ratio,
-            }
-            self._losses = {name: values.mean(1).cpu().numpy() for name, values in found.items()}
-        return self._losses
+    def _losses_of(self, learnt: Sequence[Part]) -> dict[str, Tensor]:
+        """As in A2C, and the share of ratios that were clipped and the divergence."""
+        advantages, ratio, clipped, log_ratio, off, entropy = (
+            torch.cat(each, dim=1) for each in zip(*learnt, strict=True)
+        )
+        return {
+            "loss/policy": -torch.minimum(advantages * ratio, advantages * clipped),
+            "loss/value": off.square(),
+            "entropy": entropy,
+            "clipped": (ratio != clipped).float(),
+            "divergence": ratio - 1 - log_ratio,
+        }
 
     def keep(self, tickets: Sequence[int]) -> None:
         """See ActorCriticStack."""
-        self.losses()
-        self._parts = []
         super().keep(tickets)
         self._shuffles.keep(tickets)
 

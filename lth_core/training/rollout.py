@@ -5,8 +5,7 @@ the state that it cut off.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,21 +16,20 @@ from lth_core.randomness import stream
 from lth_core.settings.reinforcement import PPO, ActorCriticTraining
 from lth_core.settings.tasks import Task
 from lth_core.tasks import environments
+from lth_core.training.acting import Actor
 from lth_core.training.episodes import Episodes
 from lth_core.training.normalise import Observations, Returns
 from lth_core.training.policy import Policy
 
 Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
-Forward = Callable[[Tensor], list[Tensor]]
 
 
-@dataclass(frozen=True)
-class Rollout:
+class Rollout(NamedTuple):
     """n steps of T tickets in E environments, flattened to B = n * E.
 
-    activations: of every layer, (T, B, width), the observations first, the heads last (only these two unless all
-    were asked for); actions (T, B) or (T, B, A); values, targets and advantages (T, B).
+    activations: see acting.Actor, where the network is; the rest on the host: actions (T, B) or (T, B, A); values,
+    targets and advantages (T, B).
     """
 
     activations: list[Tensor]
@@ -40,12 +38,17 @@ class Rollout:
     targets: Tensor
     advantages: Tensor
 
+    @property
+    def size(self) -> int:
+        """B, how many transitions each ticket has."""
+        return self.values.shape[1]
+
 
 class Collector:
     """The acting side of a stack: environments, action streams and the returns of episodes."""
 
-    def __init__(self, task: Task, settings: ActorCriticTraining, seeds: Sequence[int], device: torch.device) -> None:
-        self._settings, self._device = settings, device
+    def __init__(self, task: Task, settings: ActorCriticTraining, seeds: Sequence[int]) -> None:
+        self._settings = settings
         self.seeds = list(seeds)
         self.environments = environments.make(task, seeds, settings.environments)
         self.episodes = Episodes(len(seeds), settings.environments, settings.score_episodes)
@@ -67,33 +70,27 @@ class Collector:
 
     def seen(self, row: int) -> Arrays:
         """Mean and variance (D,) of the observations of one ticket so far, where they are normalised."""
-        return (
-            {}
-            if self._seen is None
-            else {"mean": self._seen.mean[row].copy(), "variance": self._seen.variance[row].copy()}
-        )
+        known = self._seen
+        return {} if known is None else {"mean": known.mean[row].copy(), "variance": known.variance[row].copy()}
 
     def know(self, row: int, statistics: Arrays) -> None:
         """The inverse of `seen`."""
         if self._seen is not None and statistics:
             self._seen.mean[row], self._seen.variance[row] = statistics["mean"], statistics["variance"]
 
-    def collect(self, policy: Policy, forward: Forward, keep_activations: bool = True) -> Rollout:
-        """Act for n steps, then targets and advantages; `forward` as the model's, observations to activations."""
+    def collect(self, policy: Policy, actor: Actor) -> Rollout:
+        """Act for n steps, then targets and advantages."""
         s, env = self._settings, self.environments
         tickets = len(self._actions)
         shape = (tickets, s.n_steps, s.environments)
-        activations: list[list[Tensor]] = []
         actions, values = policy.empty(*shape), np.empty(shape, np.float32)
         rewards, ends = np.empty(shape, np.float32), np.empty(shape, bool)
         noise = np.stack([policy.noise(rng, s.n_steps, s.environments) for rng in self._actions])
-        cuts = _Cuts(shape, self._observations, lambda seen: self._values(forward, seen))
+        cuts = _Cuts(shape, self._observations, lambda seen: actor.heads(seen)[..., -1])
         for i in range(s.n_steps):
             if self._seen is not None:
                 self._seen.add(self._observations)
-            found = forward(self._tensor(self.normalised(self._observations)))
-            activations.append(found if keep_activations else [found[0], found[-1]])
-            heads = found[-1].cpu().numpy()
+            heads = actor.act(self.normalised(self._observations))
             actions[:, i], values[:, i] = policy.sample(heads[..., :-1], noise[:, i]), heads[..., -1]
             step = env.step(actions[:, i])
             self._observations, rewards[:, i] = step.observations, step.rewards
@@ -103,25 +100,18 @@ class Collector:
                 rewards[:, i] = self._earned.normalised(step.rewards, ends[:, i])
             if step.last_observations is not None and step.truncated.any():
                 cuts.add(i, step.truncated, self.normalised(step.last_observations))
-        bootstrap = self._values(forward, self.normalised(self._observations))
+        bootstrap = actor.heads(self.normalised(self._observations))[..., -1]
         rewards *= np.float32(s.reward_scale)
         # A time limit is no end of the world: the value of the state it cut off belongs to the return.
         rewards += np.float32(s.gamma) * cuts.values()
         found_advantages = advantages(rewards, ends, values, bootstrap, s.gamma, s.gae_lambda)
         return Rollout(
-            [torch.stack(steps, dim=1).flatten(1, 2) for steps in zip(*activations, strict=True)],
-            self._tensor(actions).flatten(1, 2),
-            self._tensor(values).flatten(1, 2),
-            self._tensor(found_advantages + values).flatten(1, 2),
-            self._tensor(found_advantages).flatten(1, 2),
+            actor.kept(),
+            *(
+                torch.from_numpy(one).flatten(1, 2)
+                for one in (actions, values, found_advantages + values, found_advantages)
+            ),
         )
-
-    def _values(self, forward: Forward, observations: Array) -> Array:
-        values: Array = forward(self._tensor(observations))[-1][..., -1].cpu().numpy()
-        return values
-
-    def _tensor(self, array: Array) -> Tensor:
-        return torch.from_numpy(array).to(self._device)
 
     def restart(self, step: int) -> None:
         """New episodes everywhere, seeded by the step: what stands in for saving environments."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lth_core.experiment import Experiment
-from lth_core.models.mlp import flatten, unflatten
+from lth_core.models.flat import flatten, unflatten
 from lth_core.models.module import ModuleNetwork
 from lth_core.randomness import stream_seed
 from lth_core.settings.reinforcement import A2C, PPO
@@ -84,7 +84,10 @@ class LossSlopes:
 
 
 def actor_critic_loss(stack: ActorCriticStack, flat: Tensor, rollout: Rollout) -> Tensor:
-    """What a stack of one minimises on a rollout at parameters (1, P); where it acted by them, PPO's ratio is 1."""
+    """What a stack of one minimises on a rollout at parameters (1, Q) in the order of `shapes`.
+
+    Where it acted by them, PPO's ratio is 1.
+    """
     settings, model = stack.training, stack.model
     advantages, seen = rollout.advantages, rollout.activations[0]
     if isinstance(settings, PPO) and settings.normalise_advantages:
@@ -92,8 +95,9 @@ def actor_critic_loss(stack: ActorCriticStack, flat: Tensor, rollout: Rollout) -
     if isinstance(settings, A2C) and settings.advantage_clip is not None:
         advantages = advantages.clamp(-settings.advantage_clip, settings.advantage_clip)
     seen = seen.to(flat.dtype) if seen.is_floating_point() else seen
-    heads = model.forward(model.layers(flat), seen)[-1]
-    terms = policy(model.log_std(flat)).terms(heads[..., :-1], rollout.actions)
+    packed = model.packed(flat)
+    heads = model.forward(model.layers(packed), seen)[-1]
+    terms = policy(model.log_std(packed)).terms(heads[..., :-1], rollout.actions)
     off = heads[..., -1] - rollout.targets
     each = settings.value_weight * off.square() - advantages * terms.log_p - settings.entropy_weight * terms.entropy
     return each.mean() if settings.loss_reduction == "mean" else each.sum()

@@ -18,7 +18,9 @@ from lth_core.tickets.mask import Mask, Weights
 from lth_core.training import module_optimizer
 from lth_core.training.averaging import Average
 from lth_core.training.generators import Draws
+from lth_core.training.graphs import Graphs
 from lth_core.training.lesson import Batch, Carry, Lesson
+from lth_core.training.precision import products
 from lth_core.training.schedule import learning_rate
 from lth_core.training.stack import Arrays, Stack, Start
 
@@ -44,7 +46,14 @@ class SupervisedStack(Stack):
         self._updates = 0
         self._load(start.weights)
         self._average = Average(self._parameters, settings.average, settings.average_every)
-        self.optimizer = module_optimizer.make(settings, self._parameters)
+        in_graph = settings.cuda_graph and self.device.type == "cuda"
+        self.optimizer = module_optimizer.make(settings, self._parameters, in_graph)
+        self._in_graph = in_graph
+        self._place()
+        self._step: Callable[[], None] = self._masked_step
+        if settings.compile:
+            self.module.compile(dynamic=True)
+            self._step = torch.compile(self._masked_step)
         if start.optimizer:
             alive = start.mask
             masked = {
@@ -58,6 +67,10 @@ class SupervisedStack(Stack):
         pruned = [name for name, m in mask.items() if not bool(m.all())]
         self._pruned = [self._parameters[name] for name in pruned]
         self._alive = [mask[name].float().to(self.device) for name in pruned]
+
+    def _place(self) -> None:
+        """An update that knows where masks and parameters lie now."""
+        self._update = Graphs(self._learn, self.device).learn if self._in_graph else self._learn
 
     @torch.no_grad()
     def _load(self, weights: Mapping[str, Tensor]) -> None:
@@ -93,18 +106,25 @@ class SupervisedStack(Stack):
     def update(self) -> None:
         """One step of the optimizer, on `accumulate` batches."""
         batches = self._batches()
-        predictions = sum(batch.predictions for batch in batches)
+        dense = self.settings.length * self.steps_per_unit
+        module_optimizer.set_rate(self.optimizer, learning_rate(self.settings, self._position, dense))
         self.module.train()
-        self.optimizer.zero_grad(set_to_none=True)
-        with self._draws.lent(), self._products():
-            for batch in batches:
-                loss, self._carry = self.lesson.loss(self.module, batch, self._carry)
-                (loss / predictions).backward()
-                self._loss += loss.detach() / predictions
-        self._step()
+        with self._draws.lent():
+            self._carry = self._update(batches, self._carry, sum(batch.predictions for batch in batches))
         self.trained += 1
         self._updates += 1
         self._average.take(int(self.last[0]) * self.steps_per_unit - self._position)
+
+    def _learn(self, batches: Sequence[Batch], carry: Carry, predictions: Tensor | int) -> Carry:
+        """Losses, gradients and the step. Waits for nothing that a GPU does."""
+        self.optimizer.zero_grad(set_to_none=True)
+        with products(self.settings.precision, self.device):
+            for batch in batches:
+                loss, carry = self.lesson.loss(self.module, batch, carry)
+                (loss / predictions).backward()
+                self._loss += loss.detach() / predictions
+        self._step()
+        return carry
 
     def _batches(self) -> list[Batch]:
         """The batches of the update that comes; an epoch's first one carries nothing over."""
@@ -115,19 +135,13 @@ class SupervisedStack(Stack):
         places = range(first, min(first + self.settings.accumulate, self.lesson.per_epoch))
         return [self.lesson.batch(epoch, place).to(self.device) for place in places]
 
-    def _products(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16")
-
     @torch.no_grad()
-    def _step(self) -> None:
+    def _masked_step(self) -> None:
         """Gradients are masked, then clipped; weights are masked after the step."""
         gradients = [parameter.grad for parameter in self._pruned]
         self._mask([torch.zeros_like(a) if g is None else g for g, a in zip(gradients, self._alive, strict=True)])
         if self.settings.max_gradient_norm is not None:
             torch.nn.utils.clip_grad_norm_(self._parameters.values(), self.settings.max_gradient_norm, foreach=True)
-        dense = self.settings.length * self.steps_per_unit
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.settings, self._position, dense)
         self.optimizer.step()
         self._mask(self._pruned)
 
@@ -155,25 +169,32 @@ class SupervisedStack(Stack):
     def validate(self, go_on: Callable[[], bool]) -> list[dict[str, float]]:
         """See Stack."""
         self.module.eval()
-        with self._products():
+        with products(self.settings.precision, self.device):
             return [self.lesson.validate(self.module, go_on)]
 
     @torch.no_grad()
     def evaluate(self, rows: Sequence[int], go_on: Callable[[], bool]) -> list[dict[str, float]]:
         """See Stack: the test part is looked at here, and nowhere else."""
         self.module.eval()
-        with self._products(), self._average.shown():
+        with products(self.settings.precision, self.device), self._average.shown():
             return [self.lesson.test(self.module, go_on) for _ in rows]
 
     @torch.no_grad()
     def narrow(self, ticket: int, mask: Mask) -> None:
-        """See Stack; in the mean of weights too."""
+        """See Stack; in the mean of weights too. In place where the same parameters have lost entries before."""
+        before = [id(parameter) for parameter in self._pruned]
+        alive = self._alive
         self._mask_out(mask)
+        if [id(parameter) for parameter in self._pruned] == before:
+            torch._foreach_copy_(alive, self._alive)
+            self._alive = alive
+        else:
+            self._place()
         self._mask(self._pruned)
-        for parameter, alive in zip(self._pruned, self._alive, strict=True):
+        for parameter, kept in zip(self._pruned, self._alive, strict=True):
             for value in self.optimizer.state[parameter].values():
-                if isinstance(value, Tensor) and value.shape == alive.shape:
-                    value *= alive
+                if isinstance(value, Tensor) and value.shape == kept.shape:
+                    value *= kept
         self._average.narrow({name: m for name, m in mask.items() if not bool(m.all())})
 
     def keep(self, tickets: Sequence[int]) -> None:

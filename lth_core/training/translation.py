@@ -6,7 +6,6 @@ from typing import cast
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from lth_core.models import transformer
 from lth_core.models.beam import Search, translate
@@ -19,7 +18,7 @@ from lth_core.tasks.translation import bleu
 from lth_core.tasks.translation import corpus as corpora
 from lth_core.tasks.translation.batches import TokenBatches
 from lth_core.tasks.translation.corpus import ParallelCorpus, Part
-from lth_core.training.cross_entropy import at_least_single
+from lth_core.training.cross_entropy import CrossEntropy
 from lth_core.training.lesson import Batch, Carry, GoOn
 from lth_core.training.stack import Interrupted
 
@@ -55,6 +54,7 @@ class TranslationLesson:
 
     def __init__(self, task: TranslationTask, training: Supervised, corpus: ParallelCorpus, seed: int) -> None:
         self._task, self._smoothing, self._corpus = task, training.label_smoothing, corpus
+        self._cross_entropy = CrossEntropy(ignored=corpus.vocabulary.pad)
         self._batches = {
             part: TokenBatches(pairs.lengths() + 1, training.batch, seed) for part, pairs in corpus.parts.items()
         }
@@ -73,20 +73,16 @@ class TranslationLesson:
         source = _padded(own, pairs, 0, words.pad, None, words.end)
         said = _padded(own, pairs, 1, words.pad, words.start, None)
         wanted = _padded(own, pairs, 1, words.pad, None, words.end)
-        predictions = int(sum(len(own.sentence(pair, 1)) + 1 for pair in pairs.tolist()))
-        return Batch({"source": source, "said": said, "wanted": wanted}, predictions)
+        return Batch({"source": source, "said": said, "wanted": wanted}, int((own.places(pairs, 1)[1] + 1).sum()))
 
     def loss(self, module: nn.Module, batch: Batch, carry: Carry) -> tuple[Tensor, Carry]:
         """See Lesson: cross-entropy against the target smoothed over the whole vocabulary."""
-        return self._cross_entropy(module, batch, self._smoothing), ()
+        return self._loss(module, batch, self._smoothing), ()
 
-    def _cross_entropy(self, module: nn.Module, batch: Batch, smoothing: float) -> Tensor:
-        tensors = batch.tensors
-        logits = cast(Translator, module)(tensors["source"], tensors["said"])
-        return cross_entropy(
-            at_least_single(logits.flatten(0, 1)), tensors["wanted"].flatten(),
-            ignore_index=self._corpus.vocabulary.pad, reduction="sum", label_smoothing=smoothing,
-        )  # fmt: skip
+    def _loss(self, module: nn.Module, batch: Batch, smoothing: float) -> Tensor:
+        translator, tensors = cast(Translator, module), batch.tensors
+        features = translator(tensors["source"], tensors["said"])
+        return self._cross_entropy(translator.output, features.flatten(0, 1), tensors["wanted"].flatten(), smoothing)
 
     def validate(self, module: nn.Module, go_on: GoOn) -> dict[str, float]:
         """See Lesson: the perplexity of a token, without smoothing."""
@@ -106,7 +102,7 @@ class TranslationLesson:
             if not go_on():
                 raise Interrupted
             batch = self._gathered(part, pairs).to(device)
-            total += self._cross_entropy(module, batch, 0.0)
+            total += self._loss(module, batch, 0.0)
             predictions += batch.predictions
         loss = float(total) / predictions
         perplexity = math.exp(loss) if loss < 700 else math.inf
@@ -138,13 +134,15 @@ def words_of(corpus: ParallelCorpus, tokens: list[list[int]]) -> list[str]:
 
 def _padded(own: Part, pairs: np.ndarray, side: int, pad: int, first: int | None, last: int | None) -> Tensor:
     """(n, longest + 1) int64: sentences with `first` before or `last` behind them."""
-    sentences = [own.sentence(pair, side) for pair in pairs.tolist()]
+    starts, lengths = own.places(pairs, side)
+    n, longest = len(pairs), int(lengths.max())
+    columns = np.arange(longest)
+    there = columns < lengths[:, None]
     shift = 0 if first is None else 1
-    rows = np.full((len(sentences), max(map(len, sentences)) + 1), pad, dtype=np.int64)
-    for row, sentence in zip(rows, sentences, strict=True):
-        row[shift : shift + len(sentence)] = sentence
-        if first is not None:
-            row[0] = first
-        if last is not None:
-            row[len(sentence)] = last
+    rows = np.full((n, longest + 1), pad, dtype=np.int64)
+    rows[:, shift : shift + longest][there] = own.tokens[(starts[:, None] + columns)[there]]
+    if first is not None:
+        rows[:, 0] = first
+    if last is not None:
+        rows[np.arange(n), lengths] = last
     return torch.from_numpy(rows)

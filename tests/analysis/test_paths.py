@@ -173,7 +173,7 @@ def test_what_is_on_a_path_through_a_perceptron_is_what_changes_its_outputs(seed
 
     def run(own: Weights) -> Tensor:
         flat = torch.cat([w.flatten() for w in own.values()])[None]
-        return model.forward(model.layers(flat), seen)[-1]
+        return model.forward(model.layers(model.packed(flat)), seen)[-1]
 
     compare("mlp", shapes, mask, run, weights)
 
@@ -187,7 +187,7 @@ def test_what_is_on_a_path_through_convolutions_is_what_changes_their_outputs(se
 
     def run(own: Weights) -> Tensor:
         flat = torch.cat([w.flatten() for w in own.values()])[None]
-        return model.forward(model.layers(flat), seen)[-1]
+        return model.forward(model.layers(model.packed(flat)), seen)[-1]
 
     graph = graph_of("conv", shapes)
     assert graph is not None

@@ -26,7 +26,7 @@ def test_the_flow_of_convolutions_is_that_of_the_network_itself_on_a_white_image
     model = ConvolutionalActorCritic(Convolutional(architecture=architecture), image, 3)  # type: ignore[arg-type]
     weights = {name: w.abs() for name, w in model.initialise(0).items()}
     flat = torch.cat([w.flatten() for w in weights.values()]).double()[None].requires_grad_()
-    heads = model.forward(model.layers(flat), torch.full((1, 1, *image), 255, dtype=torch.uint8))[-1]
+    heads = model.forward(model.layers(model.packed(flat)), torch.full((1, 1, *image), 255, dtype=torch.uint8))[-1]
     (theirs,) = torch.autograd.grad(heads.sum(), flat)
     ours = torch.cat([w.flatten() for w in slopes(model.flow, weights).values()])
     assert torch.allclose(theirs[0], ours, rtol=1e-9)

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from lth_core.models.mlp import ActorCritic, flatten, unflatten
+from lth_core.models.flat import flatten, unflatten
+from lth_core.models.mlp import ActorCritic
 from lth_core.settings.networks import MLP
 from lth_core.settings.pruning import Pruning
 from lth_core.tickets.scope import prunable
@@ -33,7 +34,7 @@ def _ordinary(model: ActorCritic, weights: dict[str, torch.Tensor]) -> tuple[tor
 def test_forward_of_a_stack_equals_each_network_alone(hidden: tuple[int, ...], activation: str) -> None:
     model = ActorCritic(MLP(hidden=hidden, activation=activation), 4, 3)
     weights = [random_weights(model, seed) for seed in range(3)]
-    flat = torch.stack([flatten(w, model.shapes()) for w in weights])
+    flat = model.packed(torch.stack([flatten(w, model.shapes()) for w in weights]))
     observations = torch.randn(3, 6, 4, generator=torch.Generator().manual_seed(9))
     heads = model.forward(model.layers(flat), observations)[-1]
     for row, w in enumerate(weights):
@@ -52,11 +53,10 @@ def test_the_gradient_written_by_hand_equals_autograds(activation: str, reductio
     )
     model, own = starts(settings, 3)
     one = stack(settings, own, model)
-    layers = model.layers(one._flat)
-    rollout = one._collect(layers)
-    by_hand = one._gradient(layers, rollout)
+    rollout = one._collect()
+    by_hand = model.unpacked(one._gradient(rollout)[0])
     for row in range(3):
-        weights = {n: w.clone().requires_grad_() for n, w in unflatten(one._flat[row], model.shapes()).items()}
+        weights = {n: w.clone().requires_grad_() for n, w in one.weights(row).items()}
         x = rollout.activations[0][row]
         activate = torch.tanh if activation == "tanh" else torch.relu
         for i in range(2):
@@ -87,11 +87,10 @@ def test_the_gaussian_gradient_written_by_hand_equals_autograds(environment: str
     for start in own:
         start.weights["log_std"] += 0.4 * start.seed - 0.3
     one = stack(settings, own, model)
-    layers = model.layers(one._flat)
-    rollout = one._collect(layers)
-    by_hand = one._gradient(layers, rollout)
+    rollout = one._collect()
+    by_hand = model.unpacked(one._gradient(rollout)[0])
     for row in range(2):
-        weights = {n: w.clone().requires_grad_() for n, w in unflatten(one._flat[row], model.shapes()).items()}
+        weights = {n: w.clone().requires_grad_() for n, w in one.weights(row).items()}
         x = rollout.activations[0][row]
         for i in range(2):
             x = torch.tanh(torch.nn.functional.linear(x, weights[f"trunk.{i}.weight"], weights[f"trunk.{i}.bias"]))
@@ -112,7 +111,7 @@ def test_the_gaussian_gradient_written_by_hand_equals_autograds(environment: str
 
 def test_one_observation_entry_makes_no_product_with_a_single_column() -> None:
     model = ActorCritic(MLP(hidden=(5,)), 1, 2)
-    flat = torch.randn(7, sum(s.numel() for s in model.shapes().values()))
+    flat = model.packed(torch.randn(7, model.parameters))
     seen, of_heads = torch.randn(7, 33, 1), torch.randn(7, 33, 3)
     layers = model.layers(flat)
     together = model.backward(layers, model.forward(layers, seen), of_heads)
@@ -134,10 +133,11 @@ def test_log_standard_deviations_are_parameters_of_their_own_and_never_pruned() 
     assert all(torch.equal(model.initialise(3)[n], w) for n, w in other.initialise(3).items())
 
 
-def test_flattening_and_back_is_exact() -> None:
-    model = ActorCritic(MLP(hidden=(5, 3)), 4, 2)
+@pytest.mark.parametrize("continuous", [True, False])
+def test_flattening_and_packing_and_back_is_exact(continuous: bool) -> None:
+    model = ActorCritic(MLP(hidden=(5, 3)), 4, 2, continuous)
     weights = random_weights(model, 1)
-    back = unflatten(flatten(weights, model.shapes()), model.shapes())
+    back = unflatten(model.unpacked(model.packed(flatten(weights, model.shapes())[None]))[0], model.shapes())
     assert list(back) == list(model.shapes())
     assert all(torch.equal(back[n], weights[n]) for n in weights)
 

@@ -73,7 +73,8 @@ def causal_logits(ours: nn.Module, theirs: nn.Module) -> tuple[Tensor, Tensor]:
 def translated_logits(ours: nn.Module, theirs: nn.Module) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(0)
     source, said = (torch.randint(4, 60, (2, 7), generator=generator) for _ in range(2))
-    return ours(source, said), theirs(input_ids=source, decoder_input_ids=said).logits
+    output: nn.Module = ours.output  # type: ignore[assignment]
+    return output(ours(source, said)), theirs(input_ids=source, decoder_input_ids=said).logits
 
 
 @pytest.mark.parametrize("tied", [True, False])

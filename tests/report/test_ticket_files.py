@@ -55,7 +55,7 @@ def test_three_plain_lines_of_the_card_load_the_trained_network(
     ours = ActorCritic(tiny().model, 4, 2)
     weights = load_file(exported / "trained.safetensors")
     flat = torch.cat([weights[name].flatten() for name in ours.shapes()])[None]
-    heads = ours.forward(ours.layers(flat), x[None])[-1][0]
+    heads = ours.forward(ours.layers(ours.packed(flat)), x[None])[-1][0]
     assert torch.allclose(model["policy_head"](out), heads[:, :2], atol=1e-6)
     assert torch.allclose(model["value_head"](out), heads[:, 2:], atol=1e-6)
 
@@ -190,7 +190,7 @@ def test_the_plain_convolutions_compute_what_ours_do(tmp_path: Path, monkeypatch
     for layer in model["trunk"]:
         x = layer(x).relu()
     flat = torch.cat([w.flatten() for w in weights.values()])[None]
-    heads = network.forward(network.layers(flat), seen[None])[-1][0]
+    heads = network.forward(network.layers(network.packed(flat)), seen[None])[-1][0]
     assert torch.allclose(model["policy_head"](x), heads[:, :4], atol=1e-5)
 
 

@@ -105,32 +105,31 @@ def _a2c(training: dict[str, Any]) -> tuple[StackedA2C, Rollout]:
     model, own = small.starts(settings, 2)
     stack = small.stack(settings, own, model)
     assert isinstance(stack, StackedA2C)
-    return stack, stack._collect(model.layers(stack._flat))
+    return stack, stack._collect()
 
 
 def test_a_ratio_is_clamped_and_held_constant() -> None:
     stack, rollout = _a2c({"minibatches": 2, "importance_clip": 1.5, "entropy_weight": 0.0})
-    layers = stack.model.layers(stack._flat)
-    heads = stack.model.forward(layers, rollout.activations[0])
-    log_p = stack._policy().terms(heads[-1][..., :-1], rollout.actions).log_p
+    heads = stack.model.forward(stack.parameters.layers(), rollout.activations[0])
+    log_p = stack.parameters.policy().terms(heads[-1][..., :-1], rollout.actions).log_p
     part = Rollout(heads, rollout.actions, rollout.values, rollout.targets, rollout.advantages)
-    torch.testing.assert_close(stack._gradient(layers, part, log_p), stack._gradient(layers, part))
+    torch.testing.assert_close(stack._gradient(part, log_p)[0], stack._gradient(part)[0])
+
     # Actions that were half as likely then count 1.5 times, not twice; those twice as likely half.
-    policy = slice(stack._flat.shape[1] - 3, stack._flat.shape[1] - 1)  # the biases of the policy's head
-    base = stack._gradient(layers, part, log_p)[:, policy]
-    torch.testing.assert_close(stack._gradient(layers, part, log_p - np.log(2))[:, policy], 1.5 * base)
-    torch.testing.assert_close(stack._gradient(layers, part, log_p + np.log(2))[:, policy], 0.5 * base)
+    def of_policy(then: torch.Tensor) -> torch.Tensor:
+        """The gradients of the biases of the policy's head."""
+        return stack.model.unpacked(stack._gradient(part, then)[0])[:, -3:-1]
+
+    torch.testing.assert_close(of_policy(log_p - np.log(2)), 1.5 * of_policy(log_p))
+    torch.testing.assert_close(of_policy(log_p + np.log(2)), 0.5 * of_policy(log_p))
 
 
 def test_without_a_clamp_ratios_do_not_count() -> None:
     stack, rollout = _a2c({"minibatches": 2})
-    layers = stack.model.layers(stack._flat)
-    part = Rollout(
-        stack.model.forward(layers, rollout.activations[0]), rollout.actions, rollout.values, rollout.targets,
-        rollout.advantages,
-    )  # fmt: skip
+    heads = stack.model.forward(stack.parameters.layers(), rollout.activations[0])
+    part = Rollout(heads, rollout.actions, rollout.values, rollout.targets, rollout.advantages)
     far = torch.full(rollout.actions.shape, -9.0)
-    assert torch.equal(stack._gradient(layers, part, far), stack._gradient(layers, part))
+    assert torch.equal(stack._gradient(part, far)[0], stack._gradient(part)[0])
 
 
 def test_advantages_are_clipped_for_the_policy_and_not_for_the_value() -> None:
@@ -140,9 +139,9 @@ def test_advantages_are_clipped_for_the_policy_and_not_for_the_value() -> None:
     assert float(rollout.advantages.abs().max()) > 1
     rate = free._rate()
     for stack, one in ((free, rollout), (clipped, same)):
-        stack._learn(stack.model.layers(stack._flat), one, rate)
-    assert float(clipped._parts[0][1].abs().max()) == 1.0
-    assert torch.equal(clipped._parts[0][2], free._parts[0][2])
+        stack._learnt = stack._learn(one, rate)
+    assert float(clipped._learnt[0][2].abs().max()) == 1.0
+    assert torch.equal(clipped._learnt[0][3], free._learnt[0][3])
     assert clipped.losses()["loss/value"].tolist() == free.losses()["loss/value"].tolist()
 
 

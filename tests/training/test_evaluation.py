@@ -60,7 +60,7 @@ def test_it_leaves_no_trace_in_the_training(settings: Experiment) -> None:
 def test_a_greedy_score_is_the_mean_of_first_episodes_played_one_after_the_other() -> None:
     settings = SETTINGS["CartPole"]
     one = trained(settings, [3])
-    layers, _ = one.parameters([0])
+    layers = one.parameters.of_some([0]).layers()
     envs = control.make("CartPole-v1", [stream_seed(3, "evaluation", "greedy")], 5)
     seen, returns = envs.reset(), np.zeros(5)
     over = np.zeros(5, bool)

@@ -199,7 +199,7 @@ def test_a_training_that_diverges_while_it_shrinks_fails_alone() -> None:
     def broken() -> None:
         update()
         if made.stack.tickets == 3:
-            made.stack._flat[1] = float("nan")  # type: ignore[attr-defined]
+            made.stack.parameters.flat[1] = float("nan")  # type: ignore[attr-defined]
 
     made.stack.update = broken  # type: ignore[method-assign]
     assert made.run()

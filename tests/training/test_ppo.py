@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from lth_core.experiment import Experiment
-from lth_core.models.mlp import ActorCritic, flatten, unflatten
+from lth_core.models.flat import flatten
+from lth_core.models.mlp import ActorCritic
+from lth_core.training.actor_critic import Part
 from lth_core.training.ppo import Minibatch, StackedPPO, _standardised
 from tests.small import experiment, stack, starts
 
@@ -26,12 +28,12 @@ def _minibatch(one: StackedPPO, size: int = 40) -> Minibatch:
     g = torch.Generator().manual_seed(0)
     model: ActorCritic = one.model
     observations = torch.randn(one.tickets, size, model.inputs, generator=g)
-    heads = model.forward(model.layers(one._flat), observations)[-1]
+    heads = model.forward(one.parameters.layers(), observations)[-1]
     if model.continuous:
         actions = heads[..., :-1] + torch.randn(heads[..., :-1].shape, generator=g)
     else:
         actions = torch.randint(0, model.actions, (one.tickets, size), generator=g)
-    log_p = one._policy().terms(heads[..., :-1], actions).log_p
+    log_p = one.parameters.policy().terms(heads[..., :-1], actions).log_p
 
     def random() -> torch.Tensor:
         return torch.randn(one.tickets, size, generator=g)
@@ -52,9 +54,9 @@ def test_the_gradient_equals_autograds(environment: str, normalised: bool, value
     )
     one = _made(settings)
     part = _minibatch(one)
-    by_hand = one._gradient(one.model.layers(one._flat), part)
+    by_hand = one.model.unpacked(one._gradient(part)[0])
     for row in range(2):
-        weights = {n: w.clone().requires_grad_() for n, w in unflatten(one._flat[row], one.model.shapes()).items()}
+        weights = {n: w.clone().requires_grad_() for n, w in one.weights(row).items()}
         x = part.observations[row]
         for i in range(2):
             x = torch.tanh(torch.nn.functional.linear(x, weights[f"trunk.{i}.weight"], weights[f"trunk.{i}.bias"]))
@@ -96,14 +98,15 @@ def test_a_step_that_went_far_enough_in_its_direction_is_not_taken_further(
 ) -> None:
     one = _made(experiment(training={**SMALL, "normalise_advantages": False, "value_weight": 0.0}), 1)
     whole = _minibatch(one, 2)
-    heads = one.model.forward(one.model.layers(one._flat), whole.observations)[-1]
-    log_p = one._policy().terms(heads[..., :-1], whole.actions).log_p
+    heads = one.model.forward(one.parameters.layers(), whole.observations)[-1]
+    log_p = one.parameters.policy().terms(heads[..., :-1], whole.actions).log_p
     part = Minibatch(
         whole.observations, whole.actions, log_p - np.log(ratio), whole.values, whole.targets,
         torch.full((1, 2), float(advantage)),
     )  # fmt: skip
-    gradient = one._gradient(one.model.layers(one._flat), part)
+    gradient, learnt = one._gradient(part)
     assert bool(gradient.any()) == learns
+    one._learnt = [learnt]
     assert one.losses()["loss/policy"][0] == pytest.approx(
         -min(advantage * ratio, advantage * min(max(ratio, 0.8), 1.2))
     )
@@ -122,9 +125,9 @@ def test_every_epoch_visits_every_transition_once_in_an_order_of_each_tickets_ow
     seen: list[torch.Tensor] = []
     gradient = one._gradient
 
-    def watched(layers: list, part: Minibatch) -> torch.Tensor:
+    def watched(part: Minibatch) -> tuple[torch.Tensor, Part]:
         seen.append(part.targets.clone())
-        return gradient(layers, part)
+        return gradient(part)
 
     one._gradient = watched  # type: ignore[assignment, method-assign]
     one.update()
@@ -133,7 +136,7 @@ def test_every_epoch_visits_every_transition_once_in_an_order_of_each_tickets_ow
     first, second = torch.cat(seen[:4], 1), torch.cat(seen[4:], 1)
     assert torch.equal(first.sort(1)[0], second.sort(1)[0])
     assert not torch.equal(first, second)
-    assert int(one._optimizer["count"][0]) == 8
+    assert int(one.parameters.optimizer["count"][0]) == 8
 
 
 def test_it_learns_to_balance() -> None:

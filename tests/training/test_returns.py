@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from lth_core.tasks import control
 from lth_core.tasks.step import Step
+from lth_core.training import parameters
 from lth_core.training.episodes import Episodes
+from lth_core.training.parameters import clip
 from lth_core.training.rollout import advantages
 from lth_core.training.stack import Start
 from tests.small import experiment, stack, starts
@@ -111,12 +113,12 @@ def _targets(cut: bool, monkeypatch: pytest.MonkeyPatch, **training: float) -> t
     model, own = starts(settings, 1, density=1.1)
     monkeypatch.setattr(control, "make", lambda *_: Scripted(cut))
     one = stack(settings, own, model)
-    layers = model.layers(one._flat)
+    layers = one.parameters.layers()
 
     def value(observation: list[float]) -> float:
         return float(model.forward(layers, torch.tensor([[observation]]))[-1][0, 0, -1])
 
-    rollout = one._collect(layers)
+    rollout = one._collect()
     fresh, cut_off = value([0.2] * 4), value([-1.0, 2, 1, 0])
     return rollout.targets.view(4, 2).numpy(), np.array([fresh, cut_off])
 
@@ -157,8 +159,8 @@ def test_every_one_of_several_cuts_in_a_rollout_bootstraps_from_its_own_state(mo
     model, own = starts(settings, 1, density=1.1)
     monkeypatch.setattr(control, "make", lambda *_: CutEveryThree())
     one = stack(settings, own, model)
-    layers = model.layers(one._flat)
-    targets = one._collect(layers).targets.view(8, 2)
+    layers = one.parameters.layers()
+    targets = one._collect().targets.view(8, 2)
     for i in range(8):
         for e, cut in enumerate(((i + 1) % 3 == 0, (i + 1) % 3 == 2)):
             following = torch.full((1, 2, 4), (-0.1 if cut else 0.01) * (i + 1))
@@ -196,32 +198,28 @@ def test_the_constant_schedule_is_constant() -> None:
 
 
 def test_clipping_limits_each_tickets_norm_by_itself() -> None:
-    settings = experiment(training={"max_gradient_norm": 0.5})
-    model, own = starts(settings, 2)
-    one = stack(settings, own, model)
-    gradient = torch.zeros_like(one._flat)
+    gradient = torch.zeros(2, 50)
     gradient[0, :4], gradient[1, :4] = 3.0, 0.1
-    one._clip(gradient)
+    clip(gradient, 0.5)
     assert float(gradient[0].norm()) == pytest.approx(0.5, rel=1e-5)
     assert gradient[1, :4].tolist() == [pytest.approx(0.1)] * 4
 
 
-def test_gradients_are_masked_before_they_are_clipped() -> None:
+def test_gradients_are_masked_before_they_are_clipped(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = experiment(training={"max_gradient_norm": 1e-3})
     model, own = starts(settings, 2, density=0.3)
     one = stack(settings, own, model)
     seen: list[torch.Tensor] = []
-    clip = one._clip
 
-    def watched(gradient: torch.Tensor) -> None:
+    def watched(gradient: torch.Tensor, limit: float) -> None:
         seen.append(gradient.clone())
-        clip(gradient)
+        clip(gradient, limit)
         seen.append(gradient.clone())
 
-    one._clip = watched  # type: ignore[method-assign]
+    monkeypatch.setattr(parameters, "clip", watched)
     one.update()
     before, after = seen
-    dead = one._mask == 0
+    dead = one.parameters.mask == 0
     assert dead.any()
     assert not before[dead].any()
     assert before[~dead].any()

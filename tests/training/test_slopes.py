@@ -7,15 +7,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lth_core.models.mlp import flatten
+from lth_core.models.flat import flatten
 from lth_core.models.module import ModuleNetwork
 from lth_core.randomness import stream_seed
 from lth_core.tickets.mask import Mask, Weights, apply
 from lth_core.training import slopes
-from lth_core.training.a2c import StackedA2C
 from lth_core.training.build import make_model
 from lth_core.training.lesson import Batch, Carry
-from lth_core.training.ppo import Minibatch, StackedPPO
 from lth_core.training.slopes import LossSlopes, actor_critic_loss
 from lth_core.training.stack import Start
 from tests.small import experiment, stack
@@ -45,18 +43,11 @@ def test_the_loss_of_a_rollout_has_the_gradient_that_the_training_computes_by_ha
     rollout = made.experience()
     flat = flatten(weights, model.shapes())[None].double().requires_grad_()
     (ours,) = torch.autograd.grad(actor_critic_loss(made, flat, rollout), flat)
-    layers = made.model.layers(made._flat)
-    if isinstance(made, StackedPPO):
-        heads = rollout.activations[-1]
-        log_p = made._policy().terms(heads[..., :-1], rollout.actions).log_p
-        parts = (rollout.activations[0], rollout.actions, log_p, rollout.values, rollout.targets, rollout.advantages)
-        theirs = made._gradient(layers, Minibatch(*parts))
-    else:
-        assert isinstance(made, StackedA2C)
-        limit = made._a2c.advantage_clip
-        if limit is not None:
-            object.__setattr__(rollout, "advantages", rollout.advantages.clamp(-limit, limit))
-        theirs = made._gradient(layers, rollout)
+    steps: list[Tensor] = []
+    made.parameters.step = lambda gradient, rate: steps.append(gradient.clone())  # type: ignore[method-assign]
+    with torch.no_grad():
+        made._learn(rollout, torch.ones(1, 1), made._orders(rollout.size))
+    theirs = made.model.unpacked(steps[0])
     assert torch.allclose(ours.float(), theirs, rtol=2e-3, atol=1e-6)
     assert float(ours.abs().sum()) > 0
 

@@ -132,7 +132,7 @@ def _diverging(settings: Experiment, at: int, in_last: bool = False) -> tuple[Me
     def planted() -> None:
         update()
         if next(turns) == at:
-            run.stack._flat[0, 0] = float("nan")
+            run.stack.parameters.flat[0, 0] = float("nan")
 
     run.stack.update = planted  # type: ignore[method-assign]
     assert run.run()

@@ -19,6 +19,7 @@ from lth_core.engine.batch import (
     read_exit,
 )
 from lth_core.engine.slots import Slot
+from lth_core.engine.surroundings import variables
 from lth_core.store.workspace import Workspace
 from lth_core.text import clean
 
@@ -200,18 +201,12 @@ class LocalLauncher:
         return ended + self.poll()
 
     def _spawn(self, slot: Slot) -> subprocess.Popen[bytes]:
-        environment = {
-            **os.environ,
-            "OMP_NUM_THREADS": str(slot.threads),
-            "MKL_NUM_THREADS": str(slot.threads),
-            "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads starve their neighbours
-            "PYTHONUNBUFFERED": "1",
-        }
         log = self._workspace.folder / "workers.log"
+        command = [sys.executable, "-m", "lth_core.engine.worker", str(self._workspace.folder.resolve()), slot.device]
         with log.open("ab") as output:
             return subprocess.Popen(
-                [sys.executable, "-m", "lth_core.engine.worker", str(self._workspace.folder.resolve()), slot.device],
-                stdin=subprocess.PIPE, stdout=output, stderr=output, env=environment, start_new_session=True,
+                command, stdin=subprocess.PIPE, stdout=output, stderr=output, env=variables(slot.threads),
+                start_new_session=True,
             )  # fmt: skip
 
 

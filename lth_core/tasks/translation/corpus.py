@@ -41,6 +41,12 @@ class Part:
         """(n, 2): tokens of source and target."""
         return np.diff(self.ends, prepend=0).reshape(-1, 2)
 
+    def places(self, pairs: Array, side: int) -> tuple[Array, Array]:
+        """Where the sources (0) or targets (1) of pairs (n,) begin in `tokens`, and how many tokens they have."""
+        numbers = 2 * pairs + side
+        starts = np.where(numbers > 0, self.ends[numbers - 1], 0)
+        return starts, self.ends[numbers] - starts
+
     def sentence(self, pair: int, side: int) -> Array:
         """The tokens of source (0) or target (1)."""
         number = 2 * pair + side

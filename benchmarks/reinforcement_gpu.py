@@ -1,0 +1,394 @@
+"""Reinforcement learning on a GPU: stacks against one CPU core, graphs against calls, formats, and what stepping binds.
+
+Environment steps per second of the clock, all tickets together, in one process if nothing else is said. Sides of a
+comparison take turns. Run where torch has a CUDA device: python -m benchmarks.reinforcement_gpu [SECTION ...]
+"""
+
+import argparse
+import itertools
+import os
+import statistics
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from lth_core.experiment import Experiment
+from lth_core.experiment_file import resolve
+from lth_core.training.build import make_model, make_stack
+from lth_core.training.precision import products
+from lth_core.training.replay import Replayed
+from lth_core.training.stack import Stack, Start
+
+SECONDS = 0.8
+CORES = len(os.sched_getaffinity(0))
+
+
+def control(algorithm: str, hidden: tuple[int, ...], environment: str = "CartPole-v1") -> Experiment:
+    """As in benchmarks.control."""
+    training: dict[str, Any] = {
+        "algorithm": algorithm, "environments": 8, "n_steps": 16 if algorithm == "a2c" else 128, "optimizer": "adam",
+        "learning_rate": 3e-3, "learning_rate_schedule": "constant", "max_gradient_norm": 0.5,
+    }  # fmt: skip
+    if algorithm == "ppo":
+        training |= {"epochs": 4, "minibatches": 4, "normalise_observations": False, "normalise_returns": False}
+    model = {"hidden": hidden, "activation": "tanh"}
+    return resolve(
+        {"name": "b", "seeds": 1, "task": {"environment": environment}, "model": model, "training": training}, "b"
+    )
+
+
+def pixels(architecture: str, environments: int, precision: str = "float32", algorithm: str = "a2c") -> Experiment:
+    """Breakout."""
+    training: dict[str, Any] = {
+        "algorithm": algorithm, "environments": environments, "n_steps": 5, "precision": precision
+    }  # fmt: skip
+    if algorithm == "ppo":
+        training |= {"n_steps": 64, "epochs": 4, "minibatches": 4}
+        training |= {"normalise_observations": False, "normalise_returns": False}
+    task = {"kind": "atari", "game": "breakout"}
+    return resolve(
+        {"name": "b", "seeds": 1, "task": task, "model": {"architecture": architecture}, "training": training}, "b"
+    )
+
+
+def stack(settings: Experiment, tickets: int, device: str) -> Stack:
+    """Tickets, every one masked to half."""
+    model = make_model(settings)
+    generator = torch.Generator().manual_seed(0)
+    starts = []
+    for seed in range(tickets):
+        mask = {n: torch.rand(shape, generator=generator) < 0.5 for n, shape in model.shapes().items()}
+        starts.append(Start(seed, model.initialise(seed), mask, 0, 10**9))
+    return make_stack(settings, model, starts, device)
+
+
+@contextmanager
+def _called() -> Iterator[None]:
+    """For this long, functions are called and not replayed."""
+    real = Replayed.__call__
+
+    def call(self: Replayed, *arguments: Any) -> Any:
+        from torch.utils import _pytree as pytree
+
+        leaves, form = pytree.tree_flatten(arguments)
+        self.inputs = [leaf.to(self._device, non_blocking=True) for leaf in leaves]
+        return self._function(*pytree.tree_unflatten(self.inputs, form))
+
+    Replayed.__call__ = call  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Replayed.__call__ = real  # type: ignore[method-assign]
+
+
+def rate(one: Stack, seconds: float = SECONDS) -> float:
+    """Steps per second of one turn."""
+    before, start = one.trained, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        one.update()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return (one.trained - before) * one.tickets / (time.perf_counter() - start)
+
+
+def rates(sides: Sequence[Stack], turns: int = 3, seconds: float = SECONDS) -> list[float]:
+    """Medians, taken in turns after some updates that do not count."""
+    for side in sides:
+        for _ in range(3):
+            side.update()
+    found = [[rate(side, seconds) for side in sides] for _ in range(turns)]
+    return [statistics.median(own) for own in zip(*found, strict=True)]
+
+
+def small_networks() -> None:
+    """Stacks of perceptrons: a GPU against one core."""
+    for algorithm, hidden in (("a2c", (64, 64)), ("a2c", (256, 256, 256)), ("ppo", (64, 64))):
+        settings = control(algorithm, hidden)
+        for tickets in (32, 128):
+            core, gpu = rates([stack(settings, tickets, "cpu"), stack(settings, tickets, "cuda")], 2, 0.5)
+            name = f"{algorithm} CartPole {'x'.join(map(str, hidden)):11} {tickets:3} tickets"
+            print(f"{name}: core {core:11,.0f}/s  GPU {gpu:11,.0f}/s  {gpu / core:5.2f}x", flush=True)
+
+
+def graphs() -> None:
+    """What replaying gains over calling."""
+    cases = [
+        ("a2c 64x64 32 tickets", control("a2c", (64, 64)), 32),
+        ("a2c 3x256 32 tickets", control("a2c", (256,) * 3), 32),
+        ("ppo 64x64 32 tickets", control("ppo", (64, 64)), 32),
+        ("a2c nature, 16 games", pixels("nature", 16), 1),
+    ]  # fmt: skip
+    for name, settings, tickets in cases:
+        replayed, called = [], []
+        one, other = stack(settings, tickets, "cuda"), stack(settings, tickets, "cuda")
+        for side in (one, other):
+            for _ in range(3):
+                side.update()
+        for _ in range(3):
+            replayed.append(rate(one))
+            with _called():
+                called.append(rate(other))
+        a, b = statistics.median(replayed), statistics.median(called)
+        print(f"{name:22}: replayed {a:11,.0f}/s  called {b:11,.0f}/s  {a / b:5.2f}x", flush=True)
+
+
+def parts() -> None:
+    """Where the time of an update goes on a GPU: acting, the environments, learning."""
+    for name, settings, tickets in (
+        ("a2c 64x64", control("a2c", (64, 64)), 32), ("a2c 3x256", control("a2c", (256,) * 3), 32),
+        ("nature, 64 games", pixels("nature", 64), 1), ("paper, 64 games", pixels("paper", 64), 1),
+    ):  # fmt: skip
+        one: Any = stack(settings, tickets, "cuda")
+        spent = {"acting": 0.0, "environments": 0.0, "learning": 0.0}
+
+        def timed(owner: Any, attribute: str, part: str, spent: dict[str, float] = spent) -> None:
+            real = getattr(owner, attribute)
+
+            def call(*arguments: Any) -> Any:
+                start = time.perf_counter()
+                found = real(*arguments)
+                if part == "learning":
+                    torch.cuda.synchronize()
+                spent[part] += time.perf_counter() - start
+                return found
+
+            setattr(owner, attribute, call)
+
+        for _ in range(3):
+            one.update()
+        timed(one._actor, "act", "acting")
+        timed(one.collector.environments, "step", "environments")
+        timed(one, "_learning", "learning")
+        start, updates = time.perf_counter(), 40
+        for _ in range(updates):
+            one.update()
+        whole = time.perf_counter() - start
+        shares = "  ".join(f"{part} {1000 * own / updates:6.2f}" for part, own in spent.items())
+        print(f"{name:17}: ms an update {1000 * whole / updates:6.2f}: {shares}", flush=True)
+
+
+def _games(environments: int, seconds: float) -> float:
+    """Steps per second of AtariVectorEnv alone, with a thread a core."""
+    from lth_core.tasks.atari import Atari
+
+    settings = pixels("nature", environments)
+    games: Any = Atari(settings.task, [0], environments)  # type: ignore[arg-type]
+    games.reset()
+    rng, steps, start = np.random.default_rng(0), 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        games._games[0].step(rng.integers(0, games.actions, environments))
+        steps += environments
+    return steps / (time.perf_counter() - start)
+
+
+def atari() -> None:
+    """The share of bare stepping that training keeps: one worker, several beside each other on one GPU."""
+    for environments in (64, 256):
+        bare = statistics.median(_games(environments, 1.0) for _ in range(3))
+        print(f"AtariVectorEnv alone, {environments} games, {os.environ['OMP_NUM_THREADS']} threads: {bare:9,.0f}/s")
+        for architecture, precision in ((a, p) for a in ("nature", "paper") for p in ("float32", "tfloat32")):
+            (found,) = rates([stack(pixels(architecture, environments, precision), 1, "cuda")], 2, 0.8)
+            print(f"  {architecture:6} {precision:8}: {found:9,.0f}/s  keeps {found / bare:.0%}", flush=True)
+
+
+CROWDS: dict[str, Callable[[], tuple[Experiment, int]]] = {
+    "64x64": lambda: (control("a2c", (64, 64)), 32),
+    "3x128": lambda: (control("a2c", (128,) * 3), 32),
+    "3x256": lambda: (control("a2c", (256,) * 3), 32),
+    "nature, 64 games": lambda: (pixels("nature", 64), 1),
+}
+
+
+def crowds() -> None:
+    """Workers beside each other: as many as there are cores on the CPU, and 1, 2 and 4 on the GPU."""
+    bare = statistics.median(_games(64, 1.0) for _ in range(3))
+    print(f"AtariVectorEnv alone, 64 games, {os.environ['OMP_NUM_THREADS']} threads: {bare:,.0f}/s", flush=True)
+    for device, count in (("cpu", CORES), ("cuda", 1), ("cuda", 2), ("cuda", 4)):
+        cases = [name for name in CROWDS if device == "cuda" or "games" not in name]
+        found = _crowd(device, count, cases)
+        shown = "  ".join(f"{name} {rate:11,.0f}/s" for name, rate in zip(cases, found, strict=True))
+        print(f"{count:2} workers on {device:4}: {shown}", flush=True)
+
+
+def _crowd(device: str, count: int, cases: Sequence[str]) -> list[float]:
+    """Steps per second of so many processes in each case, all together; the cores are shared between them."""
+    environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, CORES // count))}
+    command = [sys.executable, "-m", "benchmarks.reinforcement_gpu", "--side", device]
+    pipe = subprocess.PIPE
+    children = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment) for _ in range(count)]
+
+    def ask(line: str) -> list[str]:
+        for child in children:
+            assert child.stdin is not None
+            child.stdin.write(f"{line}\n")
+            child.stdin.flush()
+        return [child.stdout.readline() for child in children if child.stdout is not None]
+
+    try:
+        found = []
+        for case in cases:
+            ask(case)
+            found.append(sum(map(float, ask("go"))))
+        return found
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+
+
+def side(device: str) -> None:
+    """One of a crowd: makes what it is asked for ready, and says its rate."""
+    one: Stack | None = None
+    for line in sys.stdin:
+        if line.strip() == "go":
+            assert one is not None
+            print(rate(one, 2.5), flush=True)
+            continue
+        one = stack(*CROWDS[line.strip()](), device)
+        for _ in range(4):
+            one.update()
+        print("ready", flush=True)
+
+
+def convolutions() -> None:
+    """Forward and backward of stacks of convolutional networks in graphs: in groups, or apart; order of the pixels."""
+    from lth_core.models.convolutional import ConvolutionalActorCritic
+
+    for architecture, tickets, batch in itertools.product(("nature", "paper"), (1, 4), (40, 320)):
+        model = make_model(pixels(architecture, 8))
+        assert isinstance(model, ConvolutionalActorCritic)
+        flat = torch.randn(tickets, sum(s.numel() for s in model.shapes().values()), device="cuda") * 0.02
+        seen = torch.randint(0, 255, (tickets, batch, 4, 84, 84), dtype=torch.uint8, device="cuda")
+        of_heads = torch.randn(tickets, batch, model.actions + 1, device="cuda")
+
+        def apart(flat: Any, seen: Any, order: Any, model: Any = model) -> Any:
+            if order is not torch.contiguous_format:
+                with _pixels_last():
+                    return torch.stack([model._alone(*one) for one in zip(flat.unbind(), seen.unbind(), strict=True)])
+            return torch.stack([model._alone(*one) for one in zip(flat.unbind(), seen.unbind(), strict=True)])
+
+        ways: dict[str, Callable[[Any], Any]] = {
+            "apart": lambda leaf, seen=seen: apart(leaf, seen, torch.contiguous_format),
+            "apart, pixels last": lambda leaf, seen=seen: apart(leaf, seen, torch.channels_last),
+        }
+        if tickets > 1:
+            ways["grouped"] = lambda leaf, seen=seen, model=model: model._grouped(leaf, seen)
+        shown = []
+        for precision in ("float32", "tfloat32"):
+            for name, way in ways.items():
+                with products(precision, torch.device("cuda")):  # type: ignore[arg-type]
+                    shown.append(f"{name}, {precision} {_both_ways(way, flat, of_heads):6.2f}")
+        print(f"{architecture:6} {tickets} tickets, {batch:3} images, ms: {'  '.join(shown)}", flush=True)
+
+
+def _both_ways(way: Callable[[Any], Any], flat: Any, of_heads: Any) -> float:
+    """Milliseconds of heads and their gradient, replayed."""
+
+    def run(_: Any) -> Any:
+        leaf = flat.detach().requires_grad_()
+        return torch.autograd.grad(way(leaf), leaf, of_heads)[0]
+
+    replay, clock, times = Replayed(run, torch.device("cuda")), torch.zeros(1, device="cuda"), []
+    for _ in range(9):
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        replay(clock)
+        torch.cuda.synchronize()
+        times.append(1000 * (time.perf_counter() - start))
+    return statistics.median(times[3:])
+
+
+@contextmanager
+def _pixels_last() -> Iterator[None]:
+    """For this long, convolutions get their images and filters with the channels of a pixel side by side."""
+    real = functional.conv2d
+
+    def conv2d(x: Any, weight: Any, *others: Any, **more: Any) -> Any:
+        order = torch.channels_last
+        return real(x.contiguous(memory_format=order), weight.contiguous(memory_format=order), *others, **more)
+
+    functional.conv2d = conv2d
+    try:
+        yield
+    finally:
+        functional.conv2d = real
+
+
+def compiled() -> None:
+    """torch.compile of what is learnt from a rollout, against a graph of it."""
+    for name, settings, tickets in (("3x256", control("a2c", (256,) * 3), 32), ("nature", pixels("nature", 64), 1)):
+        graph, other = (stack(settings, tickets, "cuda") for _ in range(2))
+        start = time.perf_counter()
+        other._learning._function = torch.compile(other._learn)  # type: ignore[attr-defined]
+        a, b = rates([graph, other], 3, 0.6)
+        print(f"{name}: graph {a:,.0f}/s, compiled in a graph {b:,.0f}/s, {time.perf_counter() - start:.0f} s to build")
+
+
+def stacked_games() -> None:
+    """A stack of Atari tickets against a single one, as the engine measures it."""
+    for environments in (8, 64):
+        settings = pixels("nature", environments)
+        one, four = rates([stack(settings, 1, "cuda"), stack(settings, 4, "cuda")], 2, 1.0)
+        print(
+            f"nature, {environments} games: 1 ticket {one:9,.0f}/s  4 tickets {four:9,.0f}/s  {four / one:.2f}x",
+            flush=True,
+        )
+
+
+def learning() -> None:
+    """CartPole from configs/learn: what 8 seeds score on a CPU core, on the GPU, and there in tf32."""
+    from lth_core.experiment_file import load_experiment
+
+    for device, precision in (("cpu", "float32"), ("cuda", "float32"), ("cuda", "tfloat32")):
+        settings = load_experiment(Path("configs/learn/cartpole.toml"), [f'training.precision="{precision}"'])
+        model = make_model(settings)
+        starts = [Start(s, model.initialise(s), {}, *settings.span("dense")) for s in range(8)]
+        one: Any = make_stack(settings, model, starts, device)
+        start = time.perf_counter()
+        while (one.counter < one.last).all():
+            one.update()
+        scores = [one.episodes.score(row) for row in range(8)]
+        spent = time.perf_counter() - start
+        print(f"CartPole, {device} {precision}: mean {np.mean(scores):.1f} (sd {np.std(scores):.1f}) in {spent:.1f} s")
+
+
+SECTIONS = {
+    "small_networks": small_networks, "graphs": graphs, "parts": parts, "crowds": crowds, "atari": atari,
+    "convolutions": convolutions, "stacked_games": stacked_games, "learning": learning, "compiled": compiled,
+}  # fmt: skip
+
+
+def main() -> None:
+    """Print the sections asked for; one that fails does not end the others."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sections", nargs="*", default=list(SECTIONS))
+    parser.add_argument("--side", metavar="DEVICE")
+    arguments = parser.parse_args()
+    if arguments.side:
+        torch.set_num_threads(1)
+        side(arguments.side)
+        return
+    os.environ.setdefault("OMP_NUM_THREADS", str(CORES))
+    torch.set_num_threads(1)
+    print(torch.cuda.get_device_name(), torch.__version__, f"{CORES} cores")
+    for name in arguments.sections:
+        print(f"# {name}", flush=True)
+        start = time.perf_counter()
+        try:
+            SECTIONS[name]()
+        except Exception:
+            traceback.print_exc(file=sys.stdout)
+        print(f"({time.perf_counter() - start:.0f} s)", flush=True)
+
+
+if __name__ == "__main__":
+    main()
