@@ -23,13 +23,14 @@ from lth_tui import compositor_fix, palette, settings
 from lth_tui.engine_owner import EngineOwner, Ownership
 from lth_tui.feed import Feed, Reply, Wish
 from lth_tui.keys import binding_ids, key
-from lth_tui.reader import Snapshot, Watch
 from lth_tui.screens.confirm import Confirm
 from lth_tui.screens.messages import Message, Messages
 from lth_tui.screens.page import Page
 from lth_tui.screens.queue import QueuePage
+from lth_tui.snapshot import Snapshot, Watch
 from lth_tui.widgets.header import Header
 from lth_tui.widgets.hints import hints_of
+from lth_tui.widgets.line_plot import LinePlot
 from lth_tui.words import plural
 
 TICK = 0.1
@@ -97,6 +98,8 @@ class Workbench(App[int]):
         palette.use(light=not self.current_theme.dark)
         for screen in self.screen_stack:
             screen.refresh(layout=True)
+            for plot in screen.query(LinePlot):
+                plot.repaint()
         if self._told is not None:
             self.renew()
 

@@ -10,9 +10,9 @@ from lth_core.text import one_line
 from lth_tui import raster
 from lth_tui.palette import DIM, GREEN, GREY, PLAIN, VERMILLION, Look, ink, looks
 from lth_tui.raster import Floats, nice_step
-from lth_tui.reader import JobDetail
+from lth_tui.snapshot import JobDetail
 from lth_tui.widgets.chart import Chart, Series
-from lth_tui.widgets.heatmap import HeatTable
+from lth_tui.widgets.heat_table import HeatTable
 from lth_tui.widgets.strips import Span
 from lth_tui.words import compact, percent, plural
 

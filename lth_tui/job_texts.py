@@ -4,7 +4,7 @@ import json
 
 from lth_core.text import one_line
 from lth_tui.palette import BOLD, DIM, GREEN, PLAIN, VERMILLION, YELLOW, ink
-from lth_tui.reader import JobDetail, Snapshot
+from lth_tui.snapshot import JobDetail, Snapshot
 from lth_tui.widgets.strips import Row
 from lth_tui.words import bar, clock, compact, plural
 

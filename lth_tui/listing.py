@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lth_core.text import one_line
 from lth_tui.charts import short_verdict
 from lth_tui.palette import DIM, VERMILLION, ink
-from lth_tui.reader import Snapshot
+from lth_tui.snapshot import Snapshot
 from lth_tui.widgets.job_table import JobRow
 from lth_tui.widgets.strips import Span
 from lth_tui.words import plural

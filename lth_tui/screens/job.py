@@ -27,8 +27,8 @@ from lth_tui.charts import (
 from lth_tui.keys import key
 from lth_tui.listing import calm
 from lth_tui.palette import BOLD, DIM, PLAIN, state_ink
-from lth_tui.reader import JobDetail, Snapshot, Watch
 from lth_tui.screens.page import JOB_KEYS, Page
+from lth_tui.snapshot import JobDetail, Snapshot, Watch
 from lth_tui.widgets.chart import Chart
 from lth_tui.widgets.heatmap import Heatmap
 from lth_tui.widgets.line_plot import LinePlot
@@ -198,8 +198,8 @@ class JobPage(Page):
         for view in VIEWS:
             widget = self.query_one(f"#{view}")
             widget.display = view == self._view if single else view not in _TEXT_VIEWS or view == self._text_view
-        self.query_one(f"#{self._view}").focus(scroll_visible=False)
-        self.query_one(TabRow).choose(self._view)
+        self.query_one(TabRow).choose(self._view)  # first, or it would come a frame later
+        self.set_focus(self.query_one(f"#{self._view}"), scroll_visible=False)
 
     def action_view(self, view: str) -> None:
         """Go to a view."""

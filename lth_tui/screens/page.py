@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from textual import events
 from textual.app import ComposeResult
+from textual.reactive import Reactive
 from textual.screen import Screen
+from textual.widget import Widget
 
 from lth_core.text import one_line
 from lth_tui.feed import Wish
@@ -22,7 +24,7 @@ from lth_tui.words import plural
 if TYPE_CHECKING:
     from lth_core.store.views import JobView
     from lth_tui.app import Workbench
-    from lth_tui.reader import Snapshot
+    from lth_tui.snapshot import Snapshot
 
 LEAST_WIDTH, LEAST_HEIGHT = 60, 16
 
@@ -53,6 +55,9 @@ _ENDED = ("done", "failed", "cancelled")
 
 class Page(Screen[None]):
     """A page of the workbench; below 60x16 it only asks to be enlarged."""
+
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+    """Textual's own, which sends the whole screen again whenever the focus moves."""
 
     def compose(self) -> ComposeResult:
         """Header, the page's own widgets, hints."""

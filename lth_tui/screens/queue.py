@@ -16,8 +16,8 @@ from lth_tui.job_texts import audit_row
 from lth_tui.keys import key
 from lth_tui.listing import SORTS, Listing, calm, listed
 from lth_tui.palette import BOLD, DIM, PLAIN, VERMILLION, ink, state_ink
-from lth_tui.reader import JobDetail, Snapshot, Watch
 from lth_tui.screens.page import JOB_KEYS, Page
+from lth_tui.snapshot import JobDetail, Snapshot, Watch
 from lth_tui.widgets.chart import Chart
 from lth_tui.widgets.heatmap import Heatmap
 from lth_tui.widgets.job_table import JobTable

@@ -1,7 +1,5 @@
 """Layers against rounds: the share of each layer that lives as number and colour, a dead one marked `!`."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events
@@ -9,10 +7,11 @@ from textual.binding import BindingType
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
 from lth_tui.keys import key
 from lth_tui.palette import BOLD, DIM, PLAIN, VERMILLION, ink, viridis
+from lth_tui.widgets.heat_table import HeatTable
+from lth_tui.widgets.pane import Pane
 from lth_tui.widgets.strips import Row, Span, strip_of
 from lth_tui.words import compact, percent
 
@@ -22,44 +21,7 @@ _DEAD = ink(0xFFFFFF, 0xB00000, bold=True)
 _WARNING = ink(VERMILLION, bold=True)
 
 
-@dataclass(frozen=True)
-class HeatRow:
-    """One layer: its name and how many entries it has."""
-
-    layer: str
-    shape: tuple[int, ...]
-    size: int
-    prunable: bool
-
-
-@dataclass(frozen=True)
-class HeatCell:
-    """What lives of a layer at one round, over `seeds` seeds; `dead` of them have nothing left.
-
-    `share` is what is shown instead of the part that is kept, and `words` then says what it is.
-    """
-
-    kept: float
-    least: int
-    most: int
-    seeds: int
-    dead: int
-    share: float | None = None
-    words: str = ""
-
-
-@dataclass(frozen=True)
-class HeatTable:
-    """Rows by position; cells by (row, round); `rounds` columns after round 0."""
-
-    title: str = ""
-    rows: Sequence[HeatRow] = ()
-    cells: Mapping[tuple[int, int], HeatCell] = ()  # type: ignore[assignment]
-    rounds: int = 0
-    empty: str = "no ticket has been made yet"
-
-
-class Heatmap(Widget, can_focus=True):
+class Heatmap(Pane, can_focus=True):
     """Draws a HeatTable with a cursor; the window follows the cursor where not all fits."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -126,13 +88,10 @@ class Heatmap(Widget, can_focus=True):
             self.row, self.column = row, round
             self.action_move(0, 0)
 
-    def on_focus(self) -> None:
-        """The cursor is shown brightly."""
-        self.refresh()
-
-    def on_blur(self) -> None:
-        """The cursor is shown faintly."""
-        self.refresh()
+    def show_focus(self) -> None:
+        """The title and the row of the cursor show it."""
+        width = self.size.width
+        self.refresh(Region(0, 0, width, 1), Region(0, 2 + self.row - self._top, width, 1))
 
     def on_resize(self) -> None:
         """The window follows the cursor."""

@@ -8,16 +8,16 @@ from textual.binding import BindingType
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
 from lth_tui.keys import key
 from lth_tui.palette import BOLD, DIM, ink
+from lth_tui.widgets.pane import Pane
 from lth_tui.widgets.strips import Row, spans_of, strip_of, text_of
 
 _CURSOR = ink(reverse=True)
 
 
-class ListPane(Widget, can_focus=True):
+class ListPane(Pane, can_focus=True):
     """Rows of plain text under a title. With `cursor` a row can be chosen; without, keys scroll."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -117,14 +117,6 @@ class ListPane(Widget, can_focus=True):
         row = self._top + event.y - 1
         if self._has_cursor and 0 <= row < len(self._rows) and event.y > 0:
             self._go(row - self.index)
-
-    def on_focus(self) -> None:
-        """The title shows the focus."""
-        self.refresh()
-
-    def on_blur(self) -> None:
-        """The title shows the focus."""
-        self.refresh()
 
     def _height(self) -> int:
         return max(0, self.size.height - 1)
