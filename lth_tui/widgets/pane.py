@@ -23,7 +23,7 @@ class Pane(Widget):
 
     def _take(self, event: events.Event, *, focused: bool) -> None:
         event.prevent_default()
-        self.has_focus = focused
+        self.set_reactive(Widget.has_focus, focused)  # no rule of the stylesheet asks for the focus
         self.show_focus()
 
     def show_focus(self) -> None:
