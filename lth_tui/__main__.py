@@ -105,7 +105,11 @@ def _run(options: argparse.Namespace) -> int:
     finally:
         if app.owner is not None:
             app.owner.leave()
-    return code or app.return_code or 0
+    code = code or app.return_code or 0
+    if code > 128:
+        # Ended by a signal: a thread may still write to a terminal that is gone, which Python's orderly end aborts on.
+        os._exit(code)
+    return code
 
 
 if __name__ == "__main__":

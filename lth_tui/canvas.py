@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +69,14 @@ class Canvas:
             if a != b:
                 yield Region(0, row, GUTTER, 1)
 
+    def with_cursor(self, place: float) -> "Canvas":
+        """The same with a vertical line at a place from 0 to 1, behind what is drawn."""
+        column = round(place * (self.columns - 1))
+        glyphs, inks = self.glyphs.copy(), self.inks.copy()
+        free = glyphs[:, column] == _SPACE
+        glyphs[free, column], inks[free, column] = ord("╷"), GREY
+        return replace(self, glyphs=glyphs, inks=inks)
+
     def write(self, row: int, column: int, text: str, colour: int) -> None:
         """Put text into cells; what does not fit is cut."""
         text = text[: max(0, self.columns - column)]
@@ -85,11 +93,8 @@ def blank(rows: int, columns: int) -> Canvas:
     )
 
 
-def drawn(view: Viewport, rows: int, columns: int, ground: int | None, cursor: float | None) -> Canvas:
-    """The chart that is looked at; bands are blended into `ground`, or shaded by characters where that is None.
-
-    `cursor` is a place on the x axis from 0 to 1.
-    """
+def drawn(view: Viewport, rows: int, columns: int, ground: int | None) -> Canvas:
+    """The chart that is looked at; bands are blended into `ground`, or shaded by characters where that is None."""
     low, high = view.vertical_range()
     canvas, shown = blank(rows, columns), view.chart.shown
     canvas.labels = y_labels(low, high, rows, log=view.logarithmic)
@@ -99,10 +104,6 @@ def drawn(view: Viewport, rows: int, columns: int, ground: int | None, cursor: f
         _draw_band(canvas, view, series, low, high, ground)
     for series in shown:
         _draw_series(canvas, view, series, low, high)
-    if cursor is not None:
-        column = round(cursor * (columns - 1))
-        free = canvas.glyphs[:, column] == _SPACE
-        canvas.glyphs[free, column], canvas.inks[free, column] = ord("╷"), GREY
     if not any(np.isfinite(series.y).any() for series in shown):
         _write_empty(canvas, view.chart.empty)
     return canvas

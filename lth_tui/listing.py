@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lth_core.text import one_line
-from lth_tui.charts import short_verdict
 from lth_tui.palette import DIM, VERMILLION, ink
 from lth_tui.snapshot import Snapshot
+from lth_tui.verdict_words import short_verdict
 from lth_tui.widgets.job_table import JobRow
 from lth_tui.widgets.strips import Span
-from lth_tui.words import plural
+from lth_tui.words import calm, plural
 
 if TYPE_CHECKING:
     from lth_core.store.views import JobView
@@ -131,14 +131,6 @@ def job_row(job: "JobView", snapshot: Snapshot, ahead: int = 0, marked: bool = F
         priority=job.priority,
         marked=marked,
     )
-
-
-def calm(seconds: float | None) -> float | None:
-    """Seconds left, rounded as coarsely as the estimate deserves: what changes every second is sent every second."""
-    if seconds is None:
-        return None
-    step = next((step for least, step in ((7200, 600), (600, 60), (60, 10)) if seconds >= least), 5)
-    return float(round(seconds / step) * step)
 
 
 def devices(names: Collection[str]) -> str:

@@ -1,5 +1,6 @@
 """Reads the store again and again at little cost; what it finds is a Snapshot."""
 
+import socket
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from lth_core.store.workspace import Workspace
 from lth_tui import readings
 from lth_tui.job_reader import JobReader
 from lth_tui.machine import Machine, Meter
-from lth_tui.snapshot import JobDetail, Snapshot, Watch
+from lth_tui.snapshot import JobDetail, Snapshot, Ticket, Watch
 
 _SUMMARY_PAUSE = 2.0
 _MEASURE_PAUSE = 2.0
@@ -31,14 +32,14 @@ class Reader:
         self._last: tuple[int, Watch] | None = None
         self._pending = False
         self._snapshot = Snapshot()
-        self._meter = Meter()
+        self._meter = Meter(workspace.folder)
         self._machine: Machine | None = None
         self._measured_at = float("-inf")
 
     def read(self, watch: Watch) -> Snapshot:
         """The store now; the very same value as before where nothing has changed."""
         now = (readings.changes(self.database), watch)
-        measured = watch.devices and time.monotonic() > self._measured_at + _MEASURE_PAUSE
+        measured = self._measures(watch) and time.monotonic() > self._measured_at + _MEASURE_PAUSE
         if now == self._last and not self._pending and not measured:
             return self._snapshot
         self._last, self._pending = now, False
@@ -53,16 +54,27 @@ class Reader:
     def _read(self, watch: Watch) -> Snapshot:
         jobs = tuple(views.jobs(self.database))
         slots = tuple(views.slots(self.database))
+        engine = views.engine(self.database)
+        here = engine is None or engine.host == socket.gethostname()
         return Snapshot(
             jobs=jobs,
-            engine=views.engine(self.database),
+            engine=engine,
             slots=slots,
-            machine=self._measure(slots) if watch.devices else self._machine,
+            tickets=self._tickets() if watch.devices else {},
+            machine=self._measure(slots if here else ()) if self._measures(watch) else self._machine,
             newest_deleted=readings.newest_deleted(self.database),
             detail=self._detail(jobs, watch),
             summaries=self._all_summaries(jobs, watch),
             loaded=True,
         )
+
+    def _measures(self, watch: Watch) -> bool:
+        """The use of GPUs stands in the header of every page."""
+        return watch.devices or self._meter.has_gpus
+
+    def _tickets(self) -> Mapping[str, tuple[Ticket, ...]]:
+        found = readings.running_tickets(self.database)
+        return {slot: tuple(Ticket(*one) for one in tickets) for slot, tickets in found.items()}
 
     def _measure(self, slots: tuple[SlotView, ...]) -> Machine:
         if self._machine is None or time.monotonic() > self._measured_at + _MEASURE_PAUSE:

@@ -75,6 +75,15 @@ class JobDetail:
         return self.job.experiment.reference
 
 
+@dataclass(frozen=True)
+class Ticket:
+    """What is trained: an arm's ticket of a round for a seed."""
+
+    arm: str
+    round: int
+    seed: int
+
+
 @dataclass(frozen=True, eq=False)
 class Snapshot:
     """The store as the interface last saw it."""
@@ -82,6 +91,7 @@ class Snapshot:
     jobs: tuple[JobView, ...] = ()
     engine: EngineView | None = None
     slots: tuple[SlotView, ...] = ()
+    tickets: Mapping[str, tuple[Ticket, ...]] = field(default_factory=dict)
     summaries: Mapping[int, Summary] = field(default_factory=dict)
     detail: JobDetail | None = None
     machine: Machine | None = None

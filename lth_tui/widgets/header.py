@@ -33,6 +33,7 @@ class Header(Lines):
             engine_words(ownership, snapshot),
         ]
         spans += _slots(snapshot)
+        spans += _gpus(snapshot)
         counts: dict[str, int] = {}
         for job in snapshot.jobs:
             counts[job.state] = counts.get(job.state, 0) + 1
@@ -62,6 +63,15 @@ def engine_words(ownership: Ownership, snapshot: Snapshot) -> Span:
     silent = time.time() - engine.beat > SILENCE
     words = f"engine pid {engine.pid} on {one_line(engine.host, 40)}" + (" (silent)" if silent else "")
     return (f"{words}, viewing", ink(YELLOW if silent else SKY))
+
+
+def _gpus(snapshot: Snapshot) -> list[Span]:
+    machine = snapshot.machine
+    uses = [] if machine is None else [gpu.busy for gpu in machine.gpus if gpu.busy is not None]
+    if not uses:
+        return []
+    words = " ".join(f"{use:.0%}" for use in uses[:_MOST_SLOTS]) + ("…" if len(uses) > _MOST_SLOTS else "")
+    return [(f"  GPU{'s' * (len(uses) > 1)} {words}", PLAIN)]
 
 
 def _slots(snapshot: Snapshot) -> list[Span]:

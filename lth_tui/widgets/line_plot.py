@@ -40,7 +40,7 @@ class LinePlot(Pane, can_focus=True):
         self._view = Viewport()
         self._cursor: float | None = None
         self._feet: list[Row] = []
-        self._canvas = canvas.blank(0, 0)
+        self._canvas = self._plain = canvas.blank(0, 0)
         self._heading_shown = ""
 
     def draw(self, chart: Chart, *, fresh: bool = False) -> None:
@@ -84,7 +84,7 @@ class LinePlot(Pane, can_focus=True):
             self._view.pan(by / 10)
         else:
             self._cursor = min(1.0, max(0.0, self._cursor + by / max(1, self._canvas.columns - 1)))
-        self._paint()
+        self._paint(moved=self._cursor is not None)
 
     def action_fit(self) -> None:
         """All of both axes."""
@@ -134,7 +134,8 @@ class LinePlot(Pane, can_focus=True):
         fits = len(chart.title) + len(more) <= self.size.width
         return (chart.title if fits else chart.brief or chart.title) + more
 
-    def _paint(self) -> None:
+    def _paint(self, *, moved: bool = False) -> None:
+        """Draw; `moved`: only the cursor is at another place."""
         width, height = self.size.width, self.size.height
         if not self.is_mounted or width < 1 or height < 1:
             return
@@ -146,8 +147,10 @@ class LinePlot(Pane, can_focus=True):
         if rows < 2 or columns < 4:
             self._feet, self._canvas = [], canvas.blank(max(0, height - 1), width)
         else:
-            ground = None if self._few_colours() else self._ground()
-            self._canvas = canvas.drawn(self._view, rows, columns, ground, self._cursor)
+            if not moved:
+                ground = None if self._few_colours() else self._ground()
+                self._plain = canvas.drawn(self._view, rows, columns, ground)
+            self._canvas = self._plain if self._cursor is None else self._plain.with_cursor(self._cursor)
             self._feet = [*canvas.x_axis(self._view, columns), *legend]
         self._heading_shown = self._heading()
         self._send_changes(old_heading, old, old_feet)
