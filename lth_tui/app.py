@@ -211,7 +211,8 @@ class Workbench(App[int]):
         """The command palette: all that the keys do, and the themes."""
         for hint in hints_of(screen, hidden=True):
             if hint.action not in ("command_palette", "app.command_palette"):
-                yield SystemCommand(hint.words, f"key {hint.keys}", partial(self.call_later, hint.run, self))
+                about = f"key {hint.keys}" + (f" · {hint.explained}" if hint.explained else "")
+                yield SystemCommand(hint.words, about, partial(self.call_later, hint.run, self))
 
     def action_redraw(self) -> None:
         """Send every cell again."""

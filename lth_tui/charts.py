@@ -39,7 +39,9 @@ def learning_chart(detail: JobDetail, drawing: Drawing) -> Chart:
     of_seeds = f" · IQM of {plural(seeds, 'seed')}" if seeds else ""
     smooth = f" · smoothed {drawing.smoothing:g}" if drawing.smoothing else ""
     title = f"{one_line(detail.metric, 60)} · round {detail.round}, {density} % left{of_seeds}{shown}{smooth}"
-    brief = f"{one_line(detail.metric, 40)} · r{detail.round}, {density} % left{' · IQM' if seeds else ''}{shown}{smooth}"
+    brief = (
+        f"{one_line(detail.metric, 40)} · r{detail.round}, {density} % left{' · IQM' if seeds else ''}{shown}{smooth}"
+    )
     axis = drawing.axis if drawing.axis in axes_of(detail) else "step"
     return Chart(title, series, _axis_range(detail, series, axis), empty="no points yet",
                  log_y="perplexity" in detail.metric, x_name=axis, y_name=detail.metric, gap=pair,

@@ -47,7 +47,7 @@ class JobPage(JobCommands):
         key("job", "f", "follow", "newest round"),
         key("job", "a", "arm", "arm", show=True),
         key("job", "space", "hide", "hide or show the arm", display="space"),
-        key("job", "i", "isolate", "this arm and the reference alone"),
+        key("job", "i", "isolate", "isolate the arm"),
         key("job", "b", "band", "band", show=True),
         key("job", "left_square_bracket", "smooth(-1)", "smooth less", display="["),
         key("job", "right_square_bracket", "smooth(1)", "smooth more", display="]"),

@@ -69,6 +69,10 @@ class ListPane(Pane, can_focus=True):
         if changed:
             self.refresh(*(Region(0, y, width, 1) for y in changed))
 
+    def go_to(self, index: int) -> None:
+        """Put the cursor on a row."""
+        self._go(index - self.index)
+
     def seek(self, words: str) -> None:
         """Show only rows that have all these words."""
         self._sought = tuple(words.lower().split())

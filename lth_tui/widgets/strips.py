@@ -95,6 +95,17 @@ def _pieces(text: str, first: int, others: int) -> list[str]:
     return [*pieces, text]
 
 
+def wrap_hints(text: str, width: int) -> list[str]:
+    """Hints, which are two spaces apart, in lines of at most `width` characters; none is broken."""
+    lines: list[str] = []
+    for hint in text.split("  "):
+        if lines and len(lines[-1]) + 2 + len(hint) <= width:
+            lines[-1] += f"  {hint}"
+        else:
+            lines.append(hint)
+    return lines
+
+
 def wrap(text: str, width: int, indent: str = "") -> list[str]:
     """Words of `text` in lines of at most `width` characters, all but the first indented."""
     if width < 8:
