@@ -98,12 +98,15 @@ def drawn(view: Viewport, rows: int, columns: int, ground: int | None) -> Canvas
     low, high = view.vertical_range()
     canvas, shown = blank(rows, columns), view.chart.shown
     canvas.labels = y_labels(low, high, rows, log=view.logarithmic)
-    if view.chart.reference is not None:
-        _draw_reference(canvas, view, *view.chart.reference, low, high)
+    line = _reference_row(canvas, view, low, high)
+    if line is not None:
+        canvas.write(line, 0, "╌" * columns, GREY)
     for series in shown:
         _draw_band(canvas, view, series, low, high, ground)
     for series in shown:
         _draw_series(canvas, view, series, low, high)
+    if line is not None and view.chart.reference is not None:
+        _write_where_free(canvas, line, f" {view.chart.reference[1]} ")
     if not any(np.isfinite(series.y).any() for series in shown):
         _write_empty(canvas, view.chart.empty)
     return canvas
@@ -121,13 +124,20 @@ def _unit(view: Viewport, values: npt.ArrayLike, low: float, high: float) -> ras
     return raster.to_unit(values, low, high, log=view.logarithmic)
 
 
-def _draw_reference(canvas: Canvas, view: Viewport, value: float, label: str, low: float, high: float) -> None:
-    unit = float(_unit(view, [value], low, high)[0])
-    if not 0 <= unit <= 1 or canvas.columns < 12:
-        return
-    y = round((1 - unit) * (canvas.rows - 1))
-    canvas.write(y, 0, "╌" * canvas.columns, GREY)
-    canvas.write(y, max(0, canvas.columns - len(label) - 1), f" {label}", GREY)
+def _reference_row(canvas: Canvas, view: Viewport, low: float, high: float) -> int | None:
+    """The row of the line that the curves are held against; None where it is not on the canvas."""
+    if view.chart.reference is None or canvas.columns < 12:
+        return None
+    unit = float(_unit(view, [view.chart.reference[0]], low, high)[0])
+    return round((1 - unit) * (canvas.rows - 1)) if 0 <= unit <= 1 else None
+
+
+def _write_where_free(canvas: Canvas, row: int, words: str) -> None:
+    """Put words on a row where they hide least of the curves: at its end, or else its middle or start."""
+    most = max(0, canvas.columns - len(words))
+    drawn = canvas.glyphs[row] >= raster.BRAILLE
+    start = min((most, most // 2, 0), key=lambda place: int(drawn[place : place + len(words)].sum()))
+    canvas.write(row, start, words, GREY)
 
 
 def _draw_band(

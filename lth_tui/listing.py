@@ -8,7 +8,7 @@ from lth_core.text import one_line
 from lth_tui.palette import DIM, VERMILLION, ink
 from lth_tui.snapshot import Snapshot
 from lth_tui.verdict_words import short_verdict
-from lth_tui.widgets.job_table import JobRow
+from lth_tui.widgets.job_columns import JobRow
 from lth_tui.widgets.strips import Span
 from lth_tui.words import calm, plural
 
@@ -147,7 +147,7 @@ def _suite_row(suite: str, members: Sequence[JobRow], *, folded: bool) -> JobRow
     left = [row.seconds_left for row in members if row.seconds_left is not None]
     return JobRow(
         id=-min(row.id for row in members),
-        name=f"{one_line(suite, 60)} ({len(members)})",
+        name=one_line(suite, 60),
         state=next((state for state in _STATES if state in states), states[0]),
         round=min(row.round for row in members),
         rounds=max(row.rounds for row in members),

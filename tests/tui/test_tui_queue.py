@@ -9,7 +9,8 @@ from lth_tui.screens.confirm import Confirm
 from lth_tui.screens.job import JobPage
 from lth_tui.widgets.heatmap import Heatmap
 from lth_tui.widgets.hints import Hints
-from lth_tui.widgets.job_table import DROP_ORDER, JobTable, fitting
+from lth_tui.widgets.job_columns import DROP_ORDER, fitting
+from lth_tui.widgets.job_table import JobTable
 from lth_tui.widgets.line_plot import LinePlot
 from lth_tui.widgets.lines import Lines
 
