@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
@@ -29,9 +29,12 @@ from lth_tui.screens.page import Page
 from lth_tui.screens.queue import QueuePage
 from lth_tui.snapshot import Snapshot, Watch
 from lth_tui.widgets.header import Header
-from lth_tui.widgets.hints import hints_of
-from lth_tui.widgets.line_plot import LinePlot
+from lth_tui.widgets.hints import Hints, hints_of
 from lth_tui.words import plural
+
+if TYPE_CHECKING:
+    from lth_tui.widgets.line_plot import LinePlot
+    from lth_tui.widgets.tabs import TabRow
 
 TICK = 0.1
 """Seconds between looks at what the feed has read; the feed itself reads 4-5 times a second."""
@@ -58,7 +61,8 @@ class Workbench(App[int]):
     ]
 
     def __init__(self, workspace: Workspace, owner: EngineOwner | None = None, *, read_only: bool = False) -> None:
-        super().__init__()
+        # With NO_COLOR Textual turns colours into greys, unless the terminal's own are asked for: then it sends none.
+        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self.workspace = workspace
         self.owner = owner
         self._read_only = read_only
@@ -95,13 +99,19 @@ class Workbench(App[int]):
         self.set_keymap(dict(found.keys))
 
     def _recolour(self) -> None:
-        palette.use(light=not self.current_theme.dark)
+        palette.use(light=not self.current_theme.dark, colours=self._colours())
         for screen in self.screen_stack:
             screen.refresh(layout=True)
-            for plot in screen.query(LinePlot):
-                plot.repaint()
+            for widget in screen.query("LinePlot, Hints, TabRow"):
+                cast("LinePlot | Hints | TabRow", widget).recolour()
         if self._told is not None:
             self.renew()
+
+    def _colours(self) -> palette.Range:
+        if self.no_color:
+            return "none"
+        few = self.console.color_system in (None, "standard", "windows")
+        return "sixteen" if few and not self.is_headless else "all"  # a picture has all colours
 
     def get_default_screen(self) -> QueuePage:
         """The queue lies below all else."""

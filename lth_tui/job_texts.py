@@ -10,7 +10,6 @@ from lth_tui.widgets.strips import Row, Span, wrap
 from lth_tui.words import STATE_GLYPHS, bar, calm, clock, compact, duration, plural
 
 _KINDS = {"error": VERMILLION, "failed": VERMILLION, "warning": YELLOW, "done": GREEN}
-_BAD = ink(VERMILLION)
 
 
 def facts_row(detail: JobDetail, width: int) -> Row:
@@ -101,7 +100,7 @@ def audit_rows(detail: JobDetail) -> list[Row]:
     for failure in detail.audit.failures[:500]:
         place = one_line(f"{failure.arm} round {failure.round} seed {failure.seed}, {failure.moment}")
         sentence = f"{one_line(failure.name, 80)}: {one_line(failure.detail)}"
-        rows.append([("✗ ", _BAD + BOLD), (f"{place}: ", BOLD), (sentence, _BAD)])
+        rows.append([("✗ ", ink(VERMILLION, bold=True)), (f"{place}: ", BOLD), (sentence, ink(VERMILLION))])
     if rows:
         rows.append("")
     for check in detail.audit.checks:

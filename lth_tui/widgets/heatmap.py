@@ -9,7 +9,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from lth_tui.keys import key
-from lth_tui.palette import BOLD, DIM, PLAIN, VERMILLION, ink, viridis
+from lth_tui.palette import BOLD, DIM, PLAIN, dead_ink, ink, viridis, warning_ink
 from lth_tui.widgets.heat_table import HeatTable
 from lth_tui.widgets.pane import Pane
 from lth_tui.widgets.strips import Row, Span, strip_of
@@ -17,8 +17,6 @@ from lth_tui.words import compact, percent
 
 _WIDE, _TIGHT = 5, 4
 _SIZE = 7
-_DEAD = ink(0xFFFFFF, 0xB00000, bold=True)
-_WARNING = ink(VERMILLION, bold=True)
 
 
 class Heatmap(Pane, can_focus=True):
@@ -141,7 +139,7 @@ class Heatmap(Pane, can_focus=True):
         if cell.share is not None:
             return [*words, (cell.words, PLAIN)]
         if cell.dead:
-            words.append((f"! dead in {cell.dead}/{cell.seeds} seeds, ", _WARNING))
+            words.append((f"! dead in {cell.dead}/{cell.seeds} seeds, ", warning_ink()))
         if cell.least == cell.most:
             kept = f"kept {cell.least:,} of {row.size:,}, {percent(cell.kept / row.size)} %"
         else:
@@ -186,8 +184,8 @@ class Heatmap(Pane, can_focus=True):
         label = row.layer if len(row.layer) <= name else "…" + row.layer[1 - name :]
         words: list[Span] = [
             ("▶" if chosen else " ", BOLD),
-            ("!" if dead else " ", _WARNING),
-            (label.ljust(name + 1), _WARNING if dead else (BOLD if chosen and self.has_focus else PLAIN)),
+            ("!" if dead else " ", warning_ink()),
+            (label.ljust(name + 1), warning_ink() if dead else (BOLD if chosen and self.has_focus else PLAIN)),
         ]
         if self._gutter() > name + 3:
             words.append((f"{compact(row.size):>{_SIZE - 1}} ", DIM))
@@ -204,7 +202,7 @@ class Heatmap(Pane, can_focus=True):
         row = self._table.rows[place]
         density = cell.kept / row.size if cell.share is None else cell.share
         if cell.dead:
-            word, look = ("!" if cell.dead == cell.seeds else f"!{percent(density)}"), _DEAD
+            word, look = ("!" if cell.dead == cell.seeds else f"!{percent(density)}"), dead_ink()
         else:
             ground, front = viridis(round_to_colour(density))
             word, look = percent(density), ink(front, ground)

@@ -80,6 +80,10 @@ class Hints(Lines):
         """Fit the keys into the new width."""
         self.renew()
 
+    def recolour(self) -> None:
+        """In the colours of another theme."""
+        self.renew()
+
     def renew(self) -> None:
         """Write the row again."""
         entries = hints_of(self.screen)

@@ -10,7 +10,7 @@ from textual.strip import Strip
 from lth_tui import canvas
 from lth_tui.canvas import Canvas
 from lth_tui.keys import key
-from lth_tui.palette import BOLD, DIM, pack
+from lth_tui.palette import BOLD, DIM, few_colours, pack
 from lth_tui.viewport import Viewport
 from lth_tui.widgets.chart import GUTTER, Chart, alike, legend_of, readout
 from lth_tui.widgets.pane import Pane
@@ -120,7 +120,7 @@ class LinePlot(Pane, can_focus=True):
         self._paint()
         self.refresh()
 
-    def repaint(self) -> None:
+    def recolour(self) -> None:
         """Draw again in other colours."""
         self._paint()
         self.refresh()
@@ -148,7 +148,7 @@ class LinePlot(Pane, can_focus=True):
             self._feet, self._canvas = [], canvas.blank(max(0, height - 1), width)
         else:
             if not moved:
-                ground = None if self._few_colours() else self._ground()
+                ground = None if few_colours() else pack(*self.background_colors[1].rgb)
                 self._plain = canvas.drawn(self._view, rows, columns, ground)
             self._canvas = self._plain if self._cursor is None else self._plain.with_cursor(self._cursor)
             self._feet = [*canvas.x_axis(self._view, columns), *legend]
@@ -168,15 +168,6 @@ class LinePlot(Pane, can_focus=True):
             regions.append(Region(0, 0, width, 1))
         if regions:
             self.refresh(*regions)
-
-    def _ground(self) -> int:
-        red, green, blue = self.background_colors[1].rgb
-        return pack(red, green, blue)
-
-    def _few_colours(self) -> bool:
-        if self.app.is_headless:  # a screenshot has all colours
-            return False
-        return self.app.no_color or self.app.console.color_system in (None, "standard", "windows")
 
     def render_line(self, y: int) -> Strip:
         """Title, canvas with its axis, x axis, legend."""

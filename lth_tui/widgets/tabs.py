@@ -40,6 +40,10 @@ class TabRow(Lines):
             used += len(text)
         self.put([spans])
 
+    def recolour(self) -> None:
+        """In the colours of another theme."""
+        self.choose(self._chosen)
+
     def on_resize(self) -> None:
         """Only the number of other views where there is no room."""
         self.choose(self._chosen)
