@@ -60,12 +60,14 @@ class Workbench(App[int]):
         key("app", "R", "redraw", "redraw the screen", display="R"),
     ]
 
-    def __init__(self, workspace: Workspace, owner: EngineOwner | None = None, *, read_only: bool = False) -> None:
+    def __init__(
+        self, workspace: Workspace, owner: EngineOwner | None = None, *, read_only: bool = False, locked: bool = False
+    ) -> None:  # fmt: skip
         # With NO_COLOR Textual turns colours into greys, unless the terminal's own are asked for: then it sends none.
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self.workspace = workspace
         self.owner = owner
-        self._read_only = read_only
+        self._read_only, self._locked = read_only, locked
         self.feed = Feed(workspace)
         self.snapshot = Snapshot()
         self.wanted_job: int | None = None
@@ -118,6 +120,8 @@ class Workbench(App[int]):
         return QueuePage()
 
     def _begin(self) -> None:
+        if self._locked:
+            self.say("nothing can be written in this workspace: it is only shown", "warning")
         self.feed.start()
         if self.owner is not None:
             self.owner.start()
@@ -163,7 +167,8 @@ class Workbench(App[int]):
     def may_change(self) -> bool:
         """Whether anything may be changed or written from here; says so if not."""
         if self._read_only:
-            self.say("this workbench only shows: it was started with --read-only", "warning")
+            why = "its folder cannot be written" if self._locked else "it was started with --read-only"
+            self.say(f"this workbench only shows: {why}", "warning")
         return not self._read_only
 
     def look_at(self, watch: Watch) -> None:
@@ -310,11 +315,17 @@ def _writable(descriptor: int) -> bool:
 def workbench(
     folder: Path, *, view: bool, device: str = "auto", slots: int | None = None, read_only: bool = False
 ) -> Workbench:  # fmt: skip
-    """The app of a workspace, which is made where there is none; raises InputError where that fails."""
+    """The app of a workspace, which is made where there is none; raises InputError where that fails.
+
+    A folder in which nothing can be written is only shown.
+    """
     from lth_core.store.database import Database
 
     workspace = Workspace(folder)
+    locked = workspace.database.exists() and not os.access(folder, os.W_OK)
+    if read_only or locked:
+        Database(workspace.database, writer=False).close()
+        return Workbench(workspace, read_only=True, locked=locked)
     workspace.create()
     Database(workspace.database, writer=True).close()
-    owner = None if view or read_only else EngineOwner(workspace, device, slots)
-    return Workbench(workspace, owner, read_only=read_only)
+    return Workbench(workspace, None if view else EngineOwner(workspace, device, slots))

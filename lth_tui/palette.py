@@ -124,8 +124,8 @@ def ink(colour: int = NO_COLOUR, background: int = NO_COLOUR, *, bold: bool = Fa
     if _range == "none":
         colour = background = NO_COLOUR
     elif _range == "sixteen":
-        colour = _SIXTEEN.get(colour, (colour, colour))[_light and background == NO_COLOUR]
-    elif _light and background == NO_COLOUR:
+        colour = _SIXTEEN.get(colour, (colour, colour))[_light]
+    elif _light:
         colour = _DARKER.get(colour, colour)
     return Style(
         color=None if colour == NO_COLOUR else Color.from_rgb(*unpack(colour)),

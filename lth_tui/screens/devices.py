@@ -25,7 +25,7 @@ class DevicesPage(Page):
 
     def compose_page(self) -> ComposeResult:
         """One pane."""
-        yield ListPane("devices", id="devices")
+        yield ListPane("devices", wrap=True, id="devices")
 
     def present(self, snapshot: Snapshot) -> None:
         """Show what was read."""

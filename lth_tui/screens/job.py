@@ -86,7 +86,7 @@ class JobPage(JobCommands):
             yield ListPane("log of the newest worker", follow=True, wrap=True, id="log")
             yield ListPane("events", follow=True, wrap=True, id="events")
             yield ListPane("experiment", wrap=True, id="experiment")
-            yield ListPane("devices", id="devices")
+            yield ListPane("devices", wrap=True, id="devices")
         yield FilterLine("show only rows with these words", id="search")
 
     def on_mount(self) -> None:

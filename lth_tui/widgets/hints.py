@@ -56,7 +56,7 @@ def hints_of(screen: Screen[Any], *, hidden: bool = False) -> list[Hint]:
             continue
         name = binding.key_display or key_name(binding.key)
         known = found.get(binding.action)
-        keys = f"{known.keys} {name}" if known else name
+        keys = name if known is None else known.keys if name in known.keys.split() else f"{known.keys} {name}"
         scope = (binding.id or "").partition(".")[0]
         found[binding.action] = Hint(keys, binding.description, binding.action, active.node, scope)
     return list(found.values())

@@ -11,11 +11,9 @@ from textual.message import Message
 from textual.strip import Strip
 
 from lth_tui.keys import key
-from lth_tui.palette import BOLD, DIM, ink
+from lth_tui.palette import BOLD, DIM, cursor_ink
 from lth_tui.widgets.pane import Pane
 from lth_tui.widgets.strips import Row, spans_of, strip_of, text_of, wrapped_all
-
-_CURSOR = ink(reverse=True)
 
 
 class ListPane(Pane, can_focus=True):
@@ -174,7 +172,7 @@ class ListPane(Pane, can_focus=True):
             return strip_of("", width, style)
         row = self._rows[place]
         if self._has_cursor and place == self.index:
-            row = [(text, own + _CURSOR) for text, own in [("▶ ", BOLD), *spans_of(row)]]
-        elif self._has_cursor:
+            return strip_of([("▶ ", BOLD), *spans_of(row)], width, style + cursor_ink())
+        if self._has_cursor:
             row = [("  ", DIM), *spans_of(row)]
         return strip_of(row, width, style)
