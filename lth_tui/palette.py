@@ -169,5 +169,10 @@ def viridis(position: int) -> tuple[int, int]:
     place = min(100, max(0, position)) / 100 * (len(_VIRIDIS) - 1)
     left = min(int(place), len(_VIRIDIS) - 2)
     colour = blend(_VIRIDIS[left + 1], _VIRIDIS[left], place - left)
-    red, green, blue = unpack(colour)
-    return colour, 0x000000 if 0.299 * red + 0.587 * green + 0.114 * blue > 120 else 0xFFFFFF
+    return colour, 0x000000 if luminance(colour) > 0.179 else 0xFFFFFF
+
+
+def luminance(colour: int) -> float:
+    """Relative luminance of a packed colour, 0 to 1 (WCAG 2): above 0.179 black on it is read better than white."""
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in unpack(colour))]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

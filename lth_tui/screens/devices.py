@@ -27,6 +27,10 @@ class DevicesPage(Page):
         """One pane."""
         yield ListPane("devices", wrap=True, id="devices")
 
+    def on_mount(self) -> None:
+        """Keys scroll."""
+        self.query_one("#devices").focus()
+
     def present(self, snapshot: Snapshot) -> None:
         """Show what was read."""
         self.bench.look_at(Watch(devices=True))

@@ -1,7 +1,7 @@
 """What the pages share: header, hints, the sizes they adapt to, saving what is on screen."""
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events
 from textual.app import ComposeResult
@@ -41,6 +41,7 @@ COMMON_KEYS = (
 class Page(Screen[None]):
     """A page of the workbench; below 60x16 it only asks to be enlarged."""
 
+    AUTO_FOCUS: ClassVar[str | None] = ""  # each page says itself where the keys go
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)
     """Textual's own, which sends the whole screen again whenever the focus moves."""
 
