@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-from lth_core.engine.memory import keep_large
+from lth_core.engine.surroundings import variables
 
 SIZES = {  # width, layers, vocabulary, batch, window, updates a turn
     "small": (128, 2, 6_500, 20, 35, 10),
@@ -29,11 +29,16 @@ def main() -> None:
     """Let the sides take turns; print tokens per second of CPU time and the ratios."""
     size = sys.argv[1] if len(sys.argv) > 1 else "small"
     turns = int(sys.argv[2]) if len(sys.argv) > 2 else 20
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    usual = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    workers = {**variables(1), "THP_MEM_ALLOC_ENABLE": "1"}  # as for tasks of this kind
     command = [sys.executable, "-m", "benchmarks.language_lstm", "--side"]
     children = {
         name: subprocess.Popen(
-            [*command, name, size], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+            [*command, name, size],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=usual if name == "plain" else workers,
         )
         for name in SIDES
     }
@@ -67,8 +72,6 @@ def _middle(values: list[float], form: str) -> str:
 
 def side(name: str, size: str) -> None:
     """For each line of standard input: the CPU seconds of a turn, or of "masks" their share of a step."""
-    if name != "plain":
-        keep_large()  # as a worker does for tasks of this kind
     import torch
 
     torch.set_num_threads(1)

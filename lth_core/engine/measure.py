@@ -10,7 +10,6 @@ import sys
 import time
 from typing import Any
 
-from lth_core.engine.memory import keep_large
 from lth_core.experiment import Experiment
 
 
@@ -20,8 +19,6 @@ def main() -> int:
     """
     device, sizes, seconds = sys.argv[1], [int(size) for size in sys.argv[2].split(",")], float(sys.argv[3])
     experiment = Experiment.from_json(sys.stdin.read())
-    if experiment.task.large_tensors:
-        keep_large()
     import torch
 
     from lth_core.errors import InputError

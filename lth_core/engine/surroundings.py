@@ -11,13 +11,15 @@ def variables(threads: int | None = None) -> dict[str, str]:
 
     Memory goes back to the system only in large amounts: fresh pages cost more than many an operation (a stack of 32
     small networks touched 1,400 an update, a fifth of its time). glibc alone knows these names; elsewhere they do
-    nothing.
+    nothing. With several threads the bits of MKL's products depend on where in memory their factors lie, and are not
+    promised to be the same from run to run, unless it is told to compute them in one way (measured: at no cost).
     """
     found = {
         **os.environ,
         "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads starve their neighbours
         "PYTHONUNBUFFERED": "1",
     }
+    found.setdefault("MKL_CBWR", "AUTO,STRICT")
     for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"):
         found.setdefault(name, _KEPT)
     if threads is not None:

@@ -22,7 +22,6 @@ from types import FrameType
 
 from lth_core.engine.batch import CHECKPOINTED, ENGINE_GONE, SUPERSEDED, BatchFolder, Superseded
 from lth_core.engine.causes import code_of, sentence
-from lth_core.engine.memory import keep_large
 from lth_core.store.workspace import Workspace
 
 
@@ -104,7 +103,8 @@ def _serve(workspace: Workspace, device: str, engine: Engine, number: int, attem
 
 def _train(workspace: Workspace, device: str, engine: Engine, number: int, attempt: int) -> int:
     if BatchFolder(workspace.batch(number)).spec().experiment.task.large_tensors:
-        keep_large()  # the first batch of a worker decides
+        # Read once, at torch's first allocation: the first batch of a worker decides.
+        os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     import torch
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))

@@ -27,7 +27,7 @@ class TaskSection(Section):
     score: the metric that a finished trial is judged by; curve: the one drawn while it trains. networks and
     algorithms: the kinds of `[model]` and `[training]` that fit, the default first. defaults: fields of `[training]`,
     by algorithm, that this task starts from where the file leaves them out.
-    large_tensors: whether training is faster on a CPU where freed memory is kept (measured).
+    large_tensors: whether training is faster on a CPU with huge pages (measured).
     """
 
     score: ClassVar[str]

@@ -14,8 +14,8 @@ from torch import Tensor
 from lth_core.training.lesson import Batch, Carry
 from lth_core.training.replay import capturing
 
-Learn = Callable[[Sequence[Batch], Carry, "Tensor | int"], Carry]
-"""An update: batches, what is carried to the first, predictions in all of them; returns what is carried on."""
+Learn = Callable[[Sequence[Batch], Carry, "Tensor | float"], Carry]
+"""An update: batches, what is carried to the first, 1 / predictions in all; returns what is carried on."""
 WARM_UP = 3
 """Updates of a shape before it is captured: what they allocate once must exist by then."""
 MOST = 512
@@ -39,23 +39,23 @@ class Graphs:
         self._learn, self._device = learn, device
         self._stream: Any = torch.cuda.Stream(device)
         self._pool: Any = torch.cuda.graph_pool_handle()
-        self._predictions = torch.zeros((), device=device)
+        self._share = torch.zeros((), device=device)
         self._seen: dict[Any, int] = {}
         self._captured: dict[Any, _Captured] = {}
         self._carry: Carry = ()
 
-    def learn(self, batches: Sequence[Batch], carry: Carry, predictions: int) -> Carry:
+    def learn(self, batches: Sequence[Batch], carry: Carry, share: float) -> Carry:
         """See Learn. What is returned is overwritten by the next call."""
         shape = tuple((name, t.shape) for batch in batches for name, t in batch.tensors.items())
         self._stream.wait_stream(torch.cuda.current_stream(self._device))
         with torch.cuda.stream(self._stream):
-            self._predictions.fill_(predictions)
+            self._share.fill_(share)
             carry = self._kept(carry)
             found = self._captured.get(shape)
             if found is None:
                 found = self._capture(shape, batches, carry)
             if found is None:
-                carry = self._kept(self._learn(batches, carry, self._predictions))
+                carry = self._kept(self._learn(batches, carry, self._share))
             else:
                 for own, batch in zip(found.batches, batches, strict=True):
                     for name, tensor in own.tensors.items():
@@ -85,7 +85,7 @@ class Graphs:
         own = [Batch({name: t.clone() for name, t in batch.tensors.items()}, batch.predictions) for batch in batches]
         graph = torch.cuda.CUDAGraph()
         with capturing(graph, self._pool):
-            after = self._learn(own, carry, self._predictions)
+            after = self._learn(own, carry, self._share)
             for kept, part in zip(carry, after, strict=True):
                 kept.copy_(part)
         self._captured[shape] = _Captured(graph, own, carry)

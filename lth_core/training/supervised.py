@@ -110,19 +110,19 @@ class SupervisedStack(Stack):
         module_optimizer.set_rate(self.optimizer, learning_rate(self.settings, self._position, dense))
         self.module.train()
         with self._draws.lent():
-            self._carry = self._update(batches, self._carry, sum(batch.predictions for batch in batches))
+            self._carry = self._update(batches, self._carry, 1 / sum(batch.predictions for batch in batches))
         self.trained += 1
         self._updates += 1
         self._average.take(int(self.last[0]) * self.steps_per_unit - self._position)
 
-    def _learn(self, batches: Sequence[Batch], carry: Carry, predictions: Tensor | int) -> Carry:
-        """Losses, gradients and the step. Waits for nothing that a GPU does."""
+    def _learn(self, batches: Sequence[Batch], carry: Carry, share: Tensor | float) -> Carry:
+        """Losses, gradients and the step; share of a prediction in the mean. Waits for nothing that a GPU does."""
         self.optimizer.zero_grad(set_to_none=True)
         with products(self.settings.precision, self.device):
             for batch in batches:
                 loss, carry = self.lesson.loss(self.module, batch, carry)
-                (loss / predictions).backward()
-                self._loss += loss.detach() / predictions
+                (loss * share).backward()
+                self._loss += loss.detach() * share
         self._step()
         return carry
 
@@ -223,7 +223,8 @@ class SupervisedStack(Stack):
             entries.setdefault(entry, {})[name] = weight
         module_optimizer.fill(self.optimizer, self._parameters, entries)
         carry = _under(found, "carry/")
-        self._carry = tuple(carry[str(i)].to(self.device) for i in range(len(carry)))
+        # Copies, because numpy's memory is not aligned as torch's is, on which the bits of a product can depend.
+        self._carry = tuple(carry[str(i)].clone().to(self.device) for i in range(len(carry)))
         self._loss = found["loss"].reshape(()).to(self.device)
         self._average.restore(arrays)
         self._draws.restore(arrays)

@@ -48,11 +48,10 @@ schedule = "rewind"
 """
 
 
-# Two slots: one thread each, whose sums are always added in one order.
-def _start(folder: Path, cache: Path) -> "subprocess.Popen[bytes]":
+def _start(folder: Path, cache: Path, slots: int) -> "subprocess.Popen[bytes]":
     with (folder / "out.txt").open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", "lth_core.cli", "headless", "tiny.toml", "--device=cpu", "--slots=2"],
+            [sys.executable, "-m", "lth_core.cli", "headless", "tiny.toml", "--device=cpu", f"--slots={slots}"],
             cwd=folder, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, "LTH_CACHE": str(cache)},
         )  # fmt: skip
 
@@ -61,8 +60,14 @@ def _records(folder: Path) -> int:
     return sum(path.read_bytes().count(b'"metrics"') for path in folder.glob("workspace/batches/*/*/records.jsonl"))
 
 
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGKILL], ids=["asked to stop", "killed"])
-def test_an_interrupted_translation_equals_the_uninterrupted_one(stop: signal.Signals, tmp_path: Path) -> None:
+# One slot is a worker with as many threads as there are cores.
+@pytest.mark.parametrize(
+    ("stop", "slots"), [(signal.SIGTERM, 2), (signal.SIGKILL, 2), (signal.SIGKILL, 1)],
+    ids=["asked to stop", "killed", "killed, with several threads"],
+)  # fmt: skip
+def test_an_interrupted_translation_equals_the_uninterrupted_one(
+    stop: signal.Signals, slots: int, tmp_path: Path
+) -> None:
     for part, (first, last) in {"train": (0, 200), "valid": (200, 210), "test": (210, 220)}.items():
         found = list(sentences.pairs(last))[first:]
         (tmp_path / f"{part}.tsv").write_text("".join("\t".join(pair) + "\n" for pair in found))
@@ -70,15 +75,15 @@ def test_an_interrupted_translation_equals_the_uninterrupted_one(stop: signal.Si
     for folder in folders:
         folder.mkdir()
         (folder / "tiny.toml").write_text(EXPERIMENT)
-    assert _start(folders[0], tmp_path / "cache").wait(timeout=500) == 0, (folders[0] / "out.txt").read_text()
+    assert _start(folders[0], tmp_path / "cache", slots).wait(timeout=500) == 0, (folders[0] / "out.txt").read_text()
     for records in (4, 16):  # in the dense run, and in the ticket's
-        process = _start(folders[1], tmp_path / "cache")
+        process = _start(folders[1], tmp_path / "cache", slots)
         deadline = time.monotonic() + 300
         while _records(folders[1]) < records and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
         assert process.poll() is None, "the run was too short to be interrupted"
         process.send_signal(stop)
         assert process.wait(timeout=100) != 0
-    assert _start(folders[1], tmp_path / "cache").wait(timeout=500) == 0
+    assert _start(folders[1], tmp_path / "cache", slots).wait(timeout=500) == 0
     assert len(list(folders[1].glob("workspace/batches/*/attempt-2"))) >= 1
     assert digest(folders[1] / "workspace") == digest(folders[0] / "workspace")

@@ -1,0 +1,43 @@
+"""What is said to processes that compute before torch is loaded."""
+
+import subprocess
+import sys
+
+import pytest
+
+from lth_core.engine.surroundings import variables
+
+PRODUCTS = """
+import torch
+def moved(tensor, by):
+    memory = torch.empty(tensor.numel() + 64)
+    first = -(memory.data_ptr() // 4) % 16 + by
+    view = memory[first : first + tensor.numel()].view(tensor.shape)
+    return view.copy_(tensor)
+torch.manual_seed(0)
+print(torch.get_num_threads())
+for m, k, n in ((10, 128, 512), (700, 96, 384), (64, 1500, 256), (33, 77, 55)):
+    for a, b in ((torch.randn(m, k), torch.randn(n, k).t()), (torch.randn(k, m).t(), torch.randn(k, n))):
+        a, b = (x if x.is_contiguous() else x.t() for x in (a, b))
+        found = set()
+        for by in range(16):
+            x, y = moved(a, by), moved(b, 5 * by % 16)
+            x, y = x if x.shape == (m, k) else x.t(), y if y.shape == (k, n) else y.t()
+            found.add(torch.mm(x, y).numpy().tobytes())
+        print(m, k, n, len(found))
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_product_has_the_same_bits_wherever_its_factors_lie(threads: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PRODUCTS], env=variables(threads), capture_output=True, text=True, check=True
+    )
+    first, *lines = done.stdout.splitlines()
+    assert int(first) == threads and len(lines) == 8
+    assert [line for line in lines if not line.endswith(" 1")] == []
+
+
+def test_what_the_user_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MKL_CBWR", "AVX2")
+    assert variables(1)["MKL_CBWR"] == "AVX2"
