@@ -1,5 +1,7 @@
 """Intervals and tests on simulated jobs whose truth is known; see `python -m benchmarks.coverage` for the table."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -9,9 +11,12 @@ from lth_core.analysis import statistics
 
 
 @pytest.fixture(autouse=True)
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
+def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(statistics, "RESAMPLES", 300)
     monkeypatch.setattr(coverage, "SEEDS", (8, 20))
+    statistics._bootstrap.cache_clear()  # intervals of other tests were found otherwise
+    yield
+    statistics._bootstrap.cache_clear()
 
 
 def at_most(share: float | None, level: float, runs: int) -> bool:

@@ -13,6 +13,8 @@ from lth_core.tickets import mask as masks
 from lth_core.tickets.audit import Check
 from lth_core.tickets.derive import Family, Ticket
 from lth_core.tickets.mask import Weights
+from lth_core.training import optimizer
+from lth_core.training.actor_critic import ActorCriticStack
 from tests.small import SHARED, digest, experiment, family, stack, starts
 
 ARMS = ["winning", "one_shot", "random", "random_global", "reinit", "shuffled_mask", "shuffled_weights"]
@@ -307,30 +309,35 @@ def test_a_dense_run_must_start_from_its_seeds_initialisation_bit_for_bit() -> N
     assert not all(c.passed for c in audit.before_dense({"a": torch.tensor([1.0])}, initial))
 
 
-def _train(unmask: str | None, optimizer: str = "adam") -> set[str]:
+def _unmasked(one: ActorCriticStack, monkeypatch: pytest.MonkeyPatch, gradients: bool, weights: bool) -> None:
+    """From now on a step of the stack multiplies its gradients, its weights afterwards, or both by ones for a mask."""
+    kept, real = one.parameters, optimizer.step
+    rows, ones = kept.mask, torch.ones_like(kept.mask)
+    kept.mask = ones if gradients else rows
+
+    def step(*arguments: Any) -> None:
+        real(*arguments)
+        kept.mask = ones if weights else rows
+
+    def update() -> None:
+        monkeypatch.setattr(optimizer, "step", step)
+        real_update()
+        kept.mask = ones if gradients else rows
+
+    real_update = one.update
+    monkeypatch.setattr(one, "update", update)
+
+
+def _train(monkeypatch: pytest.MonkeyPatch, unmask: str | None, name: str = "adam") -> set[str]:
     """A few updates of a real stack, with `unmask` (weights or gradients) left unmasked; names of failed checks."""
-    settings = experiment(training={"optimizer": optimizer, "length": 4096})
+    settings = experiment(training={"optimizer": name, "length": 4096})
     model, own = starts(settings, 2)
     one = stack(settings, own, model)
-    mask = one._mask
-    real_clip, rows = one._clip, mask
-
-    def gradients_unmasked(gradient: torch.Tensor) -> None:
-        one._mask = rows  # the multiplication before this call met ones, the one after the step meets the mask
-        real_clip(gradient)
-
-    def weights_unmasked(gradient: torch.Tensor) -> None:
-        real_clip(gradient)
-        one._mask = torch.ones_like(rows)  # the multiplication after the step meets ones
-
-    for _ in range(6):
-        if unmask == "gradients":
-            one._mask, one._clip = torch.ones_like(rows), gradients_unmasked  # type: ignore[method-assign]
-        elif unmask == "weights":
-            one._mask, one._clip = rows, weights_unmasked  # type: ignore[method-assign]
-        elif unmask == "both":
-            one._mask = torch.ones_like(rows)
-        one.update()
+    with monkeypatch.context() as patch:
+        if unmask is not None:
+            _unmasked(one, patch, unmask in ("gradients", "both"), unmask in ("weights", "both"))
+        for _ in range(6):
+            one.update()
     found = set()
     for ticket, start in enumerate(own):
         entries = {e: w for e, w in one.optimizer_state(ticket).items() if e != "count"}
@@ -339,21 +346,25 @@ def _train(unmask: str | None, optimizer: str = "adam") -> set[str]:
     return found
 
 
-def test_real_training_passes_the_audit() -> None:
-    assert _train(None) == set()
-    assert _train(None, "rmsprop") == set()
+def test_real_training_passes_the_audit(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _train(monkeypatch, None) == set()
+    assert _train(monkeypatch, None, "rmsprop") == set()
 
 
-def test_real_training_without_any_mask_after_the_start_is_seen() -> None:
-    assert _train("both") == {"dead_weights", "dead_mean", "dead_square"}
+def test_real_training_without_any_mask_after_the_start_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _train(monkeypatch, "both") == {"dead_weights", "dead_mean", "dead_square"}
 
 
-def test_real_training_with_unmasked_gradients_is_seen_in_the_optimizers_moments() -> None:
-    assert _train("gradients") == {"dead_mean", "dead_square"}
-    assert _train("gradients", "rmsprop") == {"dead_square"}
+def test_real_training_with_unmasked_gradients_is_seen_in_the_optimizers_moments(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert _train(monkeypatch, "gradients") == {"dead_mean", "dead_square"}
+    assert _train(monkeypatch, "gradients", "rmsprop") == {"dead_square"}
 
 
-def test_weights_left_unmasked_after_the_step_come_back_by_kept_momentum_and_are_seen() -> None:
+def test_weights_left_unmasked_after_the_step_come_back_by_kept_momentum_and_are_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     settings = experiment(training={"length": 4096})
     model, own = starts(settings, 1)
     momentum = {
@@ -362,20 +373,13 @@ def test_weights_left_unmasked_after_the_step_come_back_by_kept_momentum_and_are
     }
     healthy = stack(settings, [dataclasses.replace(own[0], optimizer=momentum)], model)
     broken = stack(settings, [dataclasses.replace(own[0], optimizer=momentum)], model)
-    rows = broken._mask
-    broken._optimizer["mean"].fill_(0.01)  # momentum that survived pruning
-    broken._mask = rows.clone()
-    real = broken._clip
-
-    def weights_unmasked(gradient: torch.Tensor) -> None:
-        real(gradient)
-        broken._mask = torch.ones_like(rows)
-
-    broken._clip = weights_unmasked  # type: ignore[method-assign]
     for _ in range(3):
         healthy.update()
-        broken._mask = rows
-        broken.update()
+    broken.parameters.optimizer["mean"].fill_(0.01)  # momentum that survived pruning
+    with monkeypatch.context() as patch:
+        _unmasked(broken, patch, gradients=False, weights=True)
+        for _ in range(3):
+            broken.update()
     mask = own[0].mask
     assert all(c.passed for c in audit.after_training(mask, healthy.weights(0), {}))
     found = {c.name: c for c in audit.after_training(mask, broken.weights(0), {})}
