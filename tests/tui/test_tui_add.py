@@ -143,7 +143,7 @@ async def test_time_and_disk_are_measured_without_being_asked_while_nothing_runs
         await pilot.press(*"other.toml")
         sketch = app.screen.query_one("#sketch", Lines)
         await until(pilot, lambda: "2 MB on disk for other.toml" in sketch.text)
-        assert "mine.toml" in ended and "other.toml" not in ended, "moving on ends a measurement"
+        assert "mine.toml" in ended and asked[-1] == "other.toml", "moving on ends a measurement"
 
 
 async def test_a_measurement_that_nobody_waits_for_ends(tmp_path: Path) -> None:
@@ -160,4 +160,5 @@ async def test_a_measurement_that_nobody_waits_for_ends(tmp_path: Path) -> None:
     measuring.cancel()
     with pytest.raises(asyncio.CancelledError):
         await measuring
-    assert process.wait(10) is not None
+    process.wait(10)
+    assert not process.is_running()
