@@ -68,7 +68,7 @@ CHANGES: dict[str, Any] = {
     "training.loss_reduction": "sum", "training.score_episodes": 11, "training.evaluation_episodes": 3,
     "training.record_every": 64, "training.precision": "tfloat32",
     "training.checkpoint_every": 64, "pruning.fraction": 0.3, "pruning.rounds": 4, "pruning.scope": "layerwise",
-    "pruning.criterion": "movement",
+    "pruning.criterion": "movement", "pruning.batches": 3, "pruning.gradual": {"steps": 30},
     "pruning.keep": ["biases"], "rewinding.prune_from": 100, "rewinding.weights": 10,
     "rewinding.schedule": "rewind", "rewinding.optimizer": "rewind", "arms": ["winning"], "seeds": [0, 2],
 }  # fmt: skip
@@ -88,7 +88,7 @@ def test_the_table_of_changes_has_every_field() -> None:
         k for k, v in fields.items() if not isinstance(v, dict)
     }
     alone = {"name", "task.kind", "model.kind", "training.algorithm", "training.importance_clip", "pruning.fractions"}
-    alone |= {"launcher.kind", "launcher.device"}
+    alone |= {"launcher.kind", "launcher.device", "ticket"}
     assert every - alone == set(CHANGES)
 
 
@@ -124,7 +124,7 @@ def test_the_table_of_changes_has_every_field() -> None:
         (
             {"arms": ["winning", "a", "b"], "arm": {"a": {"mask": "ticket", "weights": "fresh"},
              "b": {"mask": "random", "weights": "fresh", "of": "a"}}},
-            "has a borrowed mask itself",
+            "has no mask of its own before it is trained",
         ),
         ({"arms": ["winning", "a"], "arm": {"a": {"mask": "ticket", "weights": "final"}}}, "own pruning"),
         ({"arms": ["winning", "a"], "arm": {"a": {"mask": "ticket", "weights": "fresh", "schedule": "end"}}}, "end"),

@@ -18,7 +18,7 @@ from lth_core.settings.reinforcement import ActorCriticTraining
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.training.acting import actor
 from lth_core.training.episodes import Episodes
-from lth_core.training.evaluation import evaluate
+from lth_core.training.evaluation import WAYS, evaluate
 from lth_core.training.parameters import Parameters
 from lth_core.training.policy import Terms
 from lth_core.training.precision import products
@@ -155,7 +155,9 @@ class ActorCriticStack(Stack):
         ]
 
     @torch.no_grad()
-    def evaluate(self, rows: Sequence[int], go_on: Callable[[], bool]) -> list[dict[str, float]]:
+    def evaluate(
+        self, rows: Sequence[int], go_on: Callable[[], bool], ways: Sequence[str] = WAYS
+    ) -> list[dict[str, float]]:
         """See Stack; observations are normalised as they were at the end of training."""
         own = self.parameters.of_some(rows)
         seeing = actor(own, self.device, False)
@@ -166,7 +168,7 @@ class ActorCriticStack(Stack):
 
         seeds = [self.collector.seeds[row] for row in rows]
         with products(self.training.precision, self.device):
-            found = evaluate(self._task, seeds, self.training.evaluation_episodes, own.policy(), heads, go_on)
+            found = evaluate(self._task, seeds, self.training.evaluation_episodes, own.policy(), heads, go_on, ways)
         self._evaluation_faults |= {rows[place]: cause for place, cause in found.faults.items()}
         return found.returns
 

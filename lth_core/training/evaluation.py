@@ -39,6 +39,7 @@ def evaluate(
     policy: Policy,
     heads: Callable[[Array], Array],
     go_on: Callable[[], bool],
+    ways: Sequence[str] = WAYS,
 ) -> Evaluated:
     """Mean returns of tickets with these chain seeds, unscaled.
 
@@ -48,7 +49,7 @@ def evaluate(
     if not seeds or episodes == 0:
         return Evaluated([{} for _ in seeds], {})
     faults: dict[int, str] = {}
-    found = {f"return/eval-{way}": _returns(task, seeds, episodes, policy, heads, way, go_on, faults) for way in WAYS}
+    found = {f"return/eval-{way}": _returns(task, seeds, episodes, policy, heads, way, go_on, faults) for way in ways}
     return Evaluated([{name: means[row] for name, means in found.items()} for row in range(len(seeds))], faults)
 
 

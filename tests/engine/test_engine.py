@@ -77,7 +77,9 @@ def test_a_job_runs_to_its_verdict_with_every_built_in_arm(tmp_path: Path) -> No
         assert passed > 6 * len(trials)
         summary = summarise(experiment, trials)
         assert {c.arm for c in summary.cells} == {"dense", *ARMS}
-        assert all(t.density == pytest.approx(0.49, abs=0.01) for t in trials if t.round == 2)
+        last = [t for t in trials if t.round == 2]
+        assert all(t.density == pytest.approx(0.49, abs=0.01) for t in last if t.arm != "small_dense")
+        assert all(t.density == pytest.approx(0.49, abs=0.05) for t in last)  # whole units of a smaller network
         names = {event.kind for event in views.events(r.database)}
         assert {"queued", "running", "round", "done"} <= names
     one_shot, winning = digest(tmp_path)["one_shot/1/0"], digest(tmp_path)["winning/1/0"]

@@ -1,6 +1,7 @@
 """Pages, figures and tables of jobs and suites, from the store alone."""
 
 import csv
+import html
 import json
 import re
 import shutil
@@ -12,6 +13,7 @@ import pandas
 import pytest
 from matplotlib.colors import to_rgb
 
+from lth_core.analysis.questions import NOT_ASKED
 from lth_core.errors import InputError
 from lth_core.report.card import card
 from lth_core.report.drawing import looks, percent
@@ -57,9 +59,11 @@ def test_the_page_holds_the_same_answers_as_the_terminal_and_the_failed_trial(
     record = job_record(database, job(database, 1))
     write_job(record, tmp_path)
     content = (tmp_path / "index.html").read_text()
+    assert {finding.word for finding in record.findings} > {NOT_ASKED}
     for finding in record.findings:
-        assert finding.question.replace("'", "&#x27;") in content
-        assert finding.text.replace("'", "&#x27;").replace("<", "&lt;").replace(">", "&gt;") in content
+        lines = [line for line in finding.lines if line.word != NOT_ASKED]
+        said = [finding.question.rstrip("?"), *(part for line in lines for part in (line.short, *line.facts))]
+        assert all(html.escape(part) in content for part in said), finding
     assert "1 of 136 trials failed or were blocked" in content
     assert "&lt;script&gt;alert(1)&lt;/script&gt; diverged" in content
     assert "<script" not in content and "\x1b" not in content

@@ -99,7 +99,7 @@ def test_the_flow_of_a_perceptron_is_that_of_the_network_itself_with_positive_we
     model = ActorCritic(MLP(hidden=(5, 6), activation="relu"), 3, 2)
     weights = {name: w.abs() for name, w in model.initialise(0).items()}
     flat = torch.cat([w.flatten() for w in weights.values()])[None].requires_grad_()
-    heads = model.forward(model.layers(flat), torch.ones(1, 1, 3))[-1]
+    heads = model.forward(model.layers(model.packed(flat)), torch.ones(1, 1, 3))[-1]
     (theirs,) = torch.autograd.grad(heads.sum(), flat)
     ours = torch.cat([w.flatten() for w in slopes(model.flow, weights).values()])
     assert torch.allclose(theirs[0].double(), ours, rtol=1e-5)
