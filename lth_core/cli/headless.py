@@ -137,17 +137,17 @@ def _print_result(console: Console, database: Database, job: int, *, as_json: bo
     trials = views.trials(database, job)
     summary = summarise(view.experiment, trials)
     answers = findings(view.experiment, trials, summary)
-    audits = views.audit_counts(database, job)
+    audits, data = views.audit_counts(database, job), views.data(database, job)
     if as_json:
         result = {
             "event": "result", "job": job, "name": view.name, "state": view.state,
             "cells": [asdict(cell) for cell in summary.cells],
             "verdicts": [asdict(verdict) for verdict in (*summary.verdicts, *summary.further)],
             "answers": [asdict(answer) for answer in answers],
-            "audits": {"passed": audits[0], "failed": audits[1]},
+            "audits": {"passed": audits[0], "failed": audits[1]}, "data": data,
         }  # fmt: skip
         sys.stdout.write(json.dumps(finite(result)) + "\n")
         return
-    print_parts(console, table.result(view.experiment, summary, answers, audits))
+    print_parts(console, table.result(view.experiment, summary, answers, audits, data))
     if view.error:
         console.print(f"job {job} {view.state}: {view.error}", style="red", markup=False)
