@@ -5,6 +5,7 @@ comparison take turns. Run where torch has a CUDA device: python -m benchmarks.r
 """
 
 import argparse
+import itertools
 import os
 import statistics
 import subprocess
@@ -18,10 +19,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from lth_core.experiment import Experiment
 from lth_core.experiment_file import resolve
 from lth_core.training.build import make_model, make_stack
+from lth_core.training.precision import products
 from lth_core.training.replay import Replayed
 from lth_core.training.stack import Stack, Start
 
@@ -195,78 +198,139 @@ def atari() -> None:
         for architecture, precision in ((a, p) for a in ("nature", "paper") for p in ("float32", "tfloat32")):
             (found,) = rates([stack(pixels(architecture, environments, precision), 1, "cuda")], 2, 0.8)
             print(f"  {architecture:6} {precision:8}: {found:9,.0f}/s  keeps {found / bare:.0%}", flush=True)
+
+
+CROWDS: dict[str, Callable[[], tuple[Experiment, int]]] = {
+    "64x64": lambda: (control("a2c", (64, 64)), 32),
+    "3x128": lambda: (control("a2c", (128,) * 3), 32),
+    "3x256": lambda: (control("a2c", (256,) * 3), 32),
+    "nature, 64 games": lambda: (pixels("nature", 64), 1),
+}
+
+
+def crowds() -> None:
+    """Workers beside each other: as many as there are cores on the CPU, and 1, 2 and 4 on the GPU."""
     bare = statistics.median(_games(64, 1.0) for _ in range(3))
-    for workers in (4,):
-        found = _workers(workers)
-        print(f"  nature, {workers} workers of 64 games: {found:9,.0f}/s  keeps {found / bare:.0%}", flush=True)
+    print(f"AtariVectorEnv alone, 64 games, {os.environ['OMP_NUM_THREADS']} threads: {bare:,.0f}/s", flush=True)
+    for device, count in (("cpu", CORES), ("cuda", 1), ("cuda", 2), ("cuda", 4)):
+        cases = [name for name in CROWDS if device == "cuda" or "games" not in name]
+        found = _crowd(device, count, cases)
+        shown = "  ".join(f"{name} {rate:11,.0f}/s" for name, rate in zip(cases, found, strict=True))
+        print(f"{count:2} workers on {device:4}: {shown}", flush=True)
 
 
-def _workers(count: int) -> float:
-    """Steps per second of so many processes on one GPU, cores shared between them."""
+def _crowd(device: str, count: int, cases: Sequence[str]) -> list[float]:
+    """Steps per second of so many processes in each case, all together; the cores are shared between them."""
     environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, CORES // count))}
-    command = [sys.executable, "-m", "benchmarks.reinforcement_gpu", "--side"]
-    children = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
-        for _ in range(count)
-    ]
-    for child in children:
-        assert child.stdout is not None
-        child.stdout.readline()  # ready
-    for child in children:
-        assert child.stdin is not None
-        child.stdin.write("go\n")
-        child.stdin.flush()
-    return sum(float(child.communicate()[0].strip().splitlines()[-1]) for child in children)
+    command = [sys.executable, "-m", "benchmarks.reinforcement_gpu", "--side", device]
+    pipe = subprocess.PIPE
+    children = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment) for _ in range(count)]
+
+    def ask(line: str) -> list[str]:
+        for child in children:
+            assert child.stdin is not None
+            child.stdin.write(f"{line}\n")
+            child.stdin.flush()
+        return [child.stdout.readline() for child in children if child.stdout is not None]
+
+    try:
+        found = []
+        for case in cases:
+            ask(case)
+            found.append(sum(map(float, ask("go"))))
+        return found
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
 
 
-def side() -> None:
-    """One of several workers: says when it is ready, then trains for a while and prints its rate."""
-    one = stack(pixels("nature", 64), 1, "cuda")
-    for _ in range(4):
-        one.update()
-    print("ready", flush=True)
-    sys.stdin.readline()
-    print(rate(one, 4.0), flush=True)
+def side(device: str) -> None:
+    """One of a crowd: makes what it is asked for ready, and says its rate."""
+    one: Stack | None = None
+    for line in sys.stdin:
+        if line.strip() == "go":
+            assert one is not None
+            print(rate(one, 2.5), flush=True)
+            continue
+        one = stack(*CROWDS[line.strip()](), device)
+        for _ in range(4):
+            one.update()
+        print("ready", flush=True)
 
 
 def convolutions() -> None:
-    """A stack of convolutional networks: all in grouped operations, or one after the other in one graph."""
+    """Forward and backward of stacks of convolutional networks in graphs: in groups, or apart; order of the pixels."""
     from lth_core.models.convolutional import ConvolutionalActorCritic
 
-    for architecture in ("nature", "paper"):
-        settings = pixels(architecture, 8)
-        alone = make_model(settings)
-        assert isinstance(alone, ConvolutionalActorCritic)
-        for tickets, batch in ((4, 40), (4, 320)):
-            flat = torch.randn(tickets, sum(s.numel() for s in alone.shapes().values()), device="cuda") * 0.02
-            seen = torch.randint(0, 255, (tickets, batch, 4, 84, 84), dtype=torch.uint8, device="cuda")
-            of_heads = torch.randn(tickets, batch, alone.actions + 1, device="cuda")
+    for architecture, tickets, batch in itertools.product(("nature", "paper"), (1, 4), (40, 320)):
+        model = make_model(pixels(architecture, 8))
+        assert isinstance(model, ConvolutionalActorCritic)
+        flat = torch.randn(tickets, sum(s.numel() for s in model.shapes().values()), device="cuda") * 0.02
+        seen = torch.randint(0, 255, (tickets, batch, 4, 84, 84), dtype=torch.uint8, device="cuda")
+        of_heads = torch.randn(tickets, batch, model.actions + 1, device="cuda")
 
-            def grouped(flat: Any = flat, seen: Any = seen, of_heads: Any = of_heads, model: Any = alone) -> Any:
-                leaf = flat.detach().requires_grad_()
-                return torch.autograd.grad(model._grouped(leaf, seen), leaf, of_heads)[0]
+        def apart(flat: Any, seen: Any, order: Any, model: Any = model) -> Any:
+            if order is not torch.contiguous_format:
+                with _pixels_last():
+                    return torch.stack([model._alone(*one) for one in zip(flat.unbind(), seen.unbind(), strict=True)])
+            return torch.stack([model._alone(*one) for one in zip(flat.unbind(), seen.unbind(), strict=True)])
 
-            def apart(flat: Any = flat, seen: Any = seen, of_heads: Any = of_heads, model: Any = alone) -> Any:
-                leaf = flat.detach().requires_grad_()
-                heads = torch.stack([model._alone(*one) for one in zip(leaf.unbind(0), seen.unbind(0), strict=True)])
-                return torch.autograd.grad(heads, leaf, of_heads)[0]
+        ways: dict[str, Callable[[Any], Any]] = {
+            "apart": lambda leaf, seen=seen: apart(leaf, seen, torch.contiguous_format),
+            "apart, pixels last": lambda leaf, seen=seen: apart(leaf, seen, torch.channels_last),
+        }
+        if tickets > 1:
+            ways["grouped"] = lambda leaf, seen=seen, model=model: model._grouped(leaf, seen)
+        shown = []
+        for precision in ("float32", "tfloat32"):
+            for name, way in ways.items():
+                with products(precision, torch.device("cuda")):  # type: ignore[arg-type]
+                    shown.append(f"{name}, {precision} {_both_ways(way, flat, of_heads):6.2f}")
+        print(f"{architecture:6} {tickets} tickets, {batch:3} images, ms: {'  '.join(shown)}", flush=True)
 
-            def bench(function: Callable[[], Any]) -> float:
-                replay = Replayed(lambda _: function(), torch.device("cuda"))
-                clock, times = torch.zeros(1, device="cuda"), []
-                for _ in range(8):
-                    torch.cuda.synchronize()
-                    start = time.perf_counter()
-                    replay(clock)
-                    torch.cuda.synchronize()
-                    times.append(1000 * (time.perf_counter() - start))
-                return statistics.median(times[3:])
 
-            a, b = bench(grouped), bench(apart)
-            print(
-                f"{architecture:6} {tickets} tickets, {batch} images: grouped {a:6.2f} ms, apart {b:6.2f} ms",
-                flush=True,
-            )
+def _both_ways(way: Callable[[Any], Any], flat: Any, of_heads: Any) -> float:
+    """Milliseconds of heads and their gradient, replayed."""
+
+    def run(_: Any) -> Any:
+        leaf = flat.detach().requires_grad_()
+        return torch.autograd.grad(way(leaf), leaf, of_heads)[0]
+
+    replay, clock, times = Replayed(run, torch.device("cuda")), torch.zeros(1, device="cuda"), []
+    for _ in range(9):
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        replay(clock)
+        torch.cuda.synchronize()
+        times.append(1000 * (time.perf_counter() - start))
+    return statistics.median(times[3:])
+
+
+@contextmanager
+def _pixels_last() -> Iterator[None]:
+    """For this long, convolutions get their images and filters with the channels of a pixel side by side."""
+    real = functional.conv2d
+
+    def conv2d(x: Any, weight: Any, *others: Any, **more: Any) -> Any:
+        order = torch.channels_last
+        return real(x.contiguous(memory_format=order), weight.contiguous(memory_format=order), *others, **more)
+
+    functional.conv2d = conv2d
+    try:
+        yield
+    finally:
+        functional.conv2d = real
+
+
+def compiled() -> None:
+    """torch.compile of what is learnt from a rollout, against a graph of it."""
+    for name, settings, tickets in (("3x256", control("a2c", (256,) * 3), 32), ("nature", pixels("nature", 64), 1)):
+        graph, other = (stack(settings, tickets, "cuda") for _ in range(2))
+        start = time.perf_counter()
+        other._learning._function = torch.compile(other._learn)  # type: ignore[attr-defined]
+        a, b = rates([graph, other], 3, 0.6)
+        print(f"{name}: graph {a:,.0f}/s, compiled in a graph {b:,.0f}/s, {time.perf_counter() - start:.0f} s to build")
 
 
 def stacked_games() -> None:
@@ -298,8 +362,8 @@ def learning() -> None:
 
 
 SECTIONS = {
-    "small_networks": small_networks, "graphs": graphs, "parts": parts, "atari": atari, "convolutions": convolutions,
-    "stacked_games": stacked_games, "learning": learning,
+    "small_networks": small_networks, "graphs": graphs, "parts": parts, "crowds": crowds, "atari": atari,
+    "convolutions": convolutions, "stacked_games": stacked_games, "learning": learning, "compiled": compiled,
 }  # fmt: skip
 
 
@@ -307,10 +371,11 @@ def main() -> None:
     """Print the sections asked for; one that fails does not end the others."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sections", nargs="*", default=list(SECTIONS))
-    parser.add_argument("--side", action="store_true")
+    parser.add_argument("--side", metavar="DEVICE")
     arguments = parser.parse_args()
     if arguments.side:
-        side()
+        torch.set_num_threads(1)
+        side(arguments.side)
         return
     os.environ.setdefault("OMP_NUM_THREADS", str(CORES))
     torch.set_num_threads(1)

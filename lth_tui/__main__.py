@@ -1,6 +1,7 @@
 """`lth-tui [WORKSPACE]`: the terminal workbench."""
 
 import argparse
+import gc
 import os
 import shlex
 import sys
@@ -83,6 +84,7 @@ def _run(options: argparse.Namespace) -> int:
     # Over a slow line every animated frame is traffic.
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
     os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
+    os.environ.setdefault("TEXTUAL_FPS", "120")  # what a key changes is often in two frames
     sys.setswitchinterval(0.001)  # keys wait less for the feed's thread
 
     from lth_core.errors import InputError
@@ -96,12 +98,18 @@ def _run(options: argparse.Namespace) -> int:
     except InputError as error:
         print(f"lth-tui: {error}", file=sys.stderr)
         return 2
+    gc.collect()
+    gc.freeze()  # what is imported stays: looking through it again and again would hold keys up
     try:
         code = app.run()
     finally:
         if app.owner is not None:
             app.owner.leave()
-    return code or app.return_code or 0
+    code = code or app.return_code or 0
+    if code > 128:
+        # Ended by a signal: a thread may still write to a terminal that is gone, which Python's orderly end aborts on.
+        os._exit(code)
+    return code
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
@@ -23,14 +23,18 @@ from lth_tui import compositor_fix, palette, settings
 from lth_tui.engine_owner import EngineOwner, Ownership
 from lth_tui.feed import Feed, Reply, Wish
 from lth_tui.keys import binding_ids, key
-from lth_tui.reader import Snapshot, Watch
 from lth_tui.screens.confirm import Confirm
 from lth_tui.screens.messages import Message, Messages
 from lth_tui.screens.page import Page
 from lth_tui.screens.queue import QueuePage
+from lth_tui.snapshot import Snapshot, Watch
 from lth_tui.widgets.header import Header
-from lth_tui.widgets.hints import hints_of
+from lth_tui.widgets.hints import Hints, hints_of
 from lth_tui.words import plural
+
+if TYPE_CHECKING:
+    from lth_tui.widgets.line_plot import LinePlot
+    from lth_tui.widgets.tabs import TabRow
 
 TICK = 0.1
 """Seconds between looks at what the feed has read; the feed itself reads 4-5 times a second."""
@@ -56,11 +60,14 @@ class Workbench(App[int]):
         key("app", "R", "redraw", "redraw the screen", display="R"),
     ]
 
-    def __init__(self, workspace: Workspace, owner: EngineOwner | None = None, *, read_only: bool = False) -> None:
-        super().__init__()
+    def __init__(
+        self, workspace: Workspace, owner: EngineOwner | None = None, *, read_only: bool = False, locked: bool = False
+    ) -> None:  # fmt: skip
+        # With NO_COLOR Textual turns colours into greys, unless the terminal's own are asked for: then it sends none.
+        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self.workspace = workspace
         self.owner = owner
-        self._read_only = read_only
+        self._read_only, self._locked = read_only, locked
         self.feed = Feed(workspace)
         self.snapshot = Snapshot()
         self.wanted_job: int | None = None
@@ -94,17 +101,27 @@ class Workbench(App[int]):
         self.set_keymap(dict(found.keys))
 
     def _recolour(self) -> None:
-        palette.use(light=not self.current_theme.dark)
+        palette.use(light=not self.current_theme.dark, colours=self._colours())
         for screen in self.screen_stack:
             screen.refresh(layout=True)
+            for widget in screen.query("LinePlot, Hints, TabRow"):
+                cast("LinePlot | Hints | TabRow", widget).recolour()
         if self._told is not None:
             self.renew()
+
+    def _colours(self) -> palette.Range:
+        if self.no_color:
+            return "none"
+        few = self.console.color_system in (None, "standard", "windows")
+        return "sixteen" if few and not self.is_headless else "all"  # a picture has all colours
 
     def get_default_screen(self) -> QueuePage:
         """The queue lies below all else."""
         return QueuePage()
 
     def _begin(self) -> None:
+        if self._locked:
+            self.say("nothing can be written in this workspace: it is only shown", "warning")
         self.feed.start()
         if self.owner is not None:
             self.owner.start()
@@ -150,7 +167,8 @@ class Workbench(App[int]):
     def may_change(self) -> bool:
         """Whether anything may be changed or written from here; says so if not."""
         if self._read_only:
-            self.say("this workbench only shows: it was started with --read-only", "warning")
+            why = "its folder cannot be written" if self._locked else "it was started with --read-only"
+            self.say(f"this workbench only shows: {why}", "warning")
         return not self._read_only
 
     def look_at(self, watch: Watch) -> None:
@@ -208,7 +226,8 @@ class Workbench(App[int]):
         """The command palette: all that the keys do, and the themes."""
         for hint in hints_of(screen, hidden=True):
             if hint.action not in ("command_palette", "app.command_palette"):
-                yield SystemCommand(hint.words, f"key {hint.keys}", partial(self.call_later, hint.run, self))
+                about = f"key {hint.keys}" + (f" · {hint.explained}" if hint.explained else "")
+                yield SystemCommand(hint.words, about, partial(self.call_later, hint.run, self))
 
     def action_redraw(self) -> None:
         """Send every cell again."""
@@ -296,11 +315,17 @@ def _writable(descriptor: int) -> bool:
 def workbench(
     folder: Path, *, view: bool, device: str = "auto", slots: int | None = None, read_only: bool = False
 ) -> Workbench:  # fmt: skip
-    """The app of a workspace, which is made where there is none; raises InputError where that fails."""
+    """The app of a workspace, which is made where there is none; raises InputError where that fails.
+
+    A folder in which nothing can be written is only shown.
+    """
     from lth_core.store.database import Database
 
     workspace = Workspace(folder)
+    locked = workspace.database.exists() and not os.access(folder, os.W_OK)
+    if read_only or locked:
+        Database(workspace.database, writer=False).close()
+        return Workbench(workspace, read_only=True, locked=locked)
     workspace.create()
     Database(workspace.database, writer=True).close()
-    owner = None if view or read_only else EngineOwner(workspace, device, slots)
-    return Workbench(workspace, owner, read_only=read_only)
+    return Workbench(workspace, None if view else EngineOwner(workspace, device, slots))

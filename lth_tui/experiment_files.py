@@ -1,10 +1,12 @@
 """Which experiment files there are to choose from, what one of them holds and costs. Touches no store."""
 
+import asyncio
 import os
-import subprocess
+import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -162,12 +164,24 @@ def known_time(found: Preview, jobs: Sequence["JobView"]) -> str:
     return f"about {duration(seconds)}, as job {like.id} took" if found.experiments else ""
 
 
-def measured_cost(path: Path, device: str, slots: int | None) -> list[str]:
-    """Time and disk estimate from a short measurement by `lth check`, in a process of its own; takes seconds."""
+async def measured_cost(path: Path, device: str, slots: int | None) -> list[str]:
+    """Time and disk estimate from a short measurement by `lth check`, in a process of its own; takes seconds.
+
+    Cancelling it ends the measurement. Raises OSError.
+    """
     command = [sys.executable, "-m", "lth_core.cli", "check", str(path), "--device", device]
     if slots is not None:
         command += ["--slots", str(slots)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False,
-                          env={**os.environ, "NO_COLOR": "1"})  # fmt: skip
-    lines = [one_line(line) for line in (done.stdout if done.returncode == 0 else done.stderr).splitlines()]
-    return [line for line in lines if "measured" in line or "on disk" in line] if done.returncode == 0 else lines[-1:]
+    pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=nothing, stdout=pipe, stderr=pipe, start_new_session=True, env={**os.environ, "NO_COLOR": "1"}
+    )
+    try:
+        out, errors = await process.communicate()
+    except asyncio.CancelledError:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        raise
+    good = process.returncode == 0
+    lines = [one_line(line) for line in (out if good else errors).decode(errors="replace").splitlines()]
+    return [line for line in lines if "measured" in line or "on disk" in line] if good else lines[-1:]

@@ -1,15 +1,77 @@
-"""The text views of a job: audit, events with the worker's log, the resolved experiment. Pure functions."""
+"""What is said of a job in words: facts, summary, audit, events, log, the resolved experiment. Pure functions."""
 
 import json
 
 from lth_core.text import one_line
-from lth_tui.palette import BOLD, DIM, GREEN, PLAIN, VERMILLION, YELLOW, ink
-from lth_tui.reader import JobDetail, Snapshot
-from lth_tui.widgets.strips import Row
-from lth_tui.words import bar, clock, compact, plural
+from lth_tui.palette import BOLD, DIM, GREEN, PLAIN, VERMILLION, YELLOW, ink, state_ink
+from lth_tui.snapshot import JobDetail
+from lth_tui.verdict_words import verdict_line, verdict_rows
+from lth_tui.widgets.strips import Row, Span, wrap
+from lth_tui.words import STATE_GLYPHS, bar, calm, clock, compact, duration, plural
 
 _KINDS = {"error": VERMILLION, "failed": VERMILLION, "warning": YELLOW, "done": GREEN}
-_BAD = ink(VERMILLION)
+
+
+def facts_row(detail: JobDetail, width: int) -> Row:
+    """Name, state, round, progress, rate and time left in one row of `width` cells; what does not fit is left out."""
+    job = detail.job
+    parts: list[Span] = [
+        (f"  round {job.round}/{job.rounds}", PLAIN),
+        (f" {job.progress:>4.0%}", PLAIN),
+        (f"  {bar(job.progress, 8)}", PLAIN),
+        (f"  {job.trials_done}/{job.trials} trials", PLAIN),
+    ]
+    if job.state == "running":
+        parts.insert(1, (f"  left {duration(calm(job.seconds_left))}", PLAIN))
+        parts.append((f"  {compact(job.rate, 2)}/s" if job.rate else "", PLAIN))
+    if job.trials_failed:
+        parts.insert(1, (f"  ✗ {job.trials_failed} failed", state_ink("failed")))
+    spans = [
+        (f" {job.id} ", DIM), (one_line(job.name, 40), BOLD),
+        (f"  {STATE_GLYPHS.get(job.state, '?')} {job.state}", state_ink(job.state)),
+    ]  # fmt: skip
+    used = sum(len(text) for text, _ in spans)
+    for text, style in parts:
+        if used + len(text) <= width:
+            spans.append((text, style))
+            used += len(text)
+    return spans
+
+
+def error_rows(detail: JobDetail, width: int) -> list[Row]:
+    """Why a job failed, with what the first of its trials died of, in as many rows as it takes, at most four."""
+    if not detail.job.error:
+        return []
+    died = next((trial for trial in detail.trials if trial.state == "failed" and trial.error), None)
+    words = one_line(detail.job.error)
+    if died is not None and one_line(died.error) not in words:
+        words += f" · the first: {one_line(f'{died.arm} round {died.round} seed {died.seed}')}: {one_line(died.error)}"
+    return [[(f" {line}", ink(VERMILLION))] for line in wrap(words, width - 2)[:4]]
+
+
+def summary_rows(detail: JobDetail, width: int, *, short: bool) -> list[Row]:
+    """State, progress, verdicts and audit of a job, in a few rows."""
+    job = detail.job
+    numbers = f"  round {job.round} of {job.rounds}   {job.trials_done} of {plural(job.trials, 'trial')}"
+    if job.state == "running":
+        numbers += f"   {compact(job.rate, 2)} steps/s" if job.rate else ""
+        numbers += f"   left {duration(calm(job.seconds_left))}"
+    rows: list[Row] = [
+        [
+            (
+                f" {STATE_GLYPHS.get(job.state, '?')} {one_line(job.name, 60)} {job.state}",
+                state_ink(job.state) + BOLD,
+            ),
+            (numbers, PLAIN),
+        ]
+    ]
+    rows += error_rows(detail, width)
+    if short and detail.summary is not None:
+        line = verdict_line(detail.reference, detail.summary.verdicts)
+        rows += [line] if line else []
+    else:
+        rows += verdict_rows(detail.summary, width)
+    return [*rows, audit_row(detail)]
 
 
 def audit_row(detail: JobDetail) -> Row:
@@ -38,7 +100,7 @@ def audit_rows(detail: JobDetail) -> list[Row]:
     for failure in detail.audit.failures[:500]:
         place = one_line(f"{failure.arm} round {failure.round} seed {failure.seed}, {failure.moment}")
         sentence = f"{one_line(failure.name, 80)}: {one_line(failure.detail)}"
-        rows.append([("✗ ", _BAD + BOLD), (f"{place}: ", BOLD), (sentence, _BAD)])
+        rows.append([("✗ ", ink(VERMILLION, bold=True)), (f"{place}: ", BOLD), (sentence, ink(VERMILLION))])
     if rows:
         rows.append("")
     for check in detail.audit.checks:
@@ -65,40 +127,13 @@ def events_rows(detail: JobDetail) -> list[Row]:
 
 def log_rows(detail: JobDetail) -> list[Row]:
     """The end of the newest worker's log."""
-    rows: list[Row] = [[(one_line(line), PLAIN)] for line in detail.log]
+    rows: list[Row] = [[(_indent(line) + one_line(line, 4000), PLAIN)] for line in detail.log]
     return rows or [[("no worker of this job has written anything yet", DIM)]]
 
 
-def devices_rows(snapshot: Snapshot) -> list[Row]:
-    """Slots with what runs on each, then GPUs, processors and memory of this machine."""
-    machine, names = snapshot.machine, {job.id: job.name for job in snapshot.jobs}
-    rows: list[Row] = [[(f"{'slot':<10} {'trials':>6} {'done':>5} {'steps/s':>8} {'memory':>8}  job", DIM)]]
-    for slot in snapshot.slots:
-        rate = compact(slot.rate, 2) if slot.rate else "-"
-        resident = None if machine is None or slot.pid is None else machine.resident.get(slot.pid)
-        held = "-" if resident is None else f"{resident / 1e9:.2f} GB"
-        if slot.batch is None:
-            rows.append([(f"{one_line(slot.name, 10):<10} ", PLAIN), (f"{'idle':>6} {'':>14} {held:>8}", DIM)])
-            continue
-        job = "" if slot.job is None else f"{slot.job} {one_line(names.get(slot.job, ''), 40)}"
-        words = f"{one_line(slot.name, 10):<10} {slot.trials:>6} {slot.fraction:>5.0%} {rate:>8} {held:>8}  {job}"
-        rows.append([(words, PLAIN)])
-    if not snapshot.slots:
-        rows.append([("no engine runs: nothing is on any device", DIM)])
-    if machine is None:
-        return rows
-    rows.append("")
-    for number, gpu in enumerate(machine.gpus):
-        memory = f"{gpu.used / 2**30:5.1f} of {gpu.total / 2**30:.1f} GiB"
-        rows.append(
-            [(f"GPU {number}  {bar(gpu.busy, 10)} {gpu.busy:>4.0%}  {memory}  {gpu.temperature} °C  {gpu.name}", PLAIN)]
-        )
-    memory = f"{machine.used / 2**30:.1f} of {machine.total / 2**30:.1f} GiB"
-    rows.append([(f"CPU    {bar(machine.busy, 10)} {machine.busy:>4.0%}  of {plural(machine.cores, 'core')}", PLAIN)])
-    rows.append(
-        [(f"memory {bar(machine.used / machine.total, 10)} {machine.used / machine.total:>4.0%}  {memory}", PLAIN)]
-    )
-    return rows
+def _indent(line: str) -> str:
+    """The spaces at the start, which tell in a traceback what belongs where."""
+    return " " * min(40, len(line) - len(line.lstrip(" ")))
 
 
 def experiment_rows(detail: JobDetail) -> list[Row]:

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lth_core.text import one_line
-from lth_tui.charts import short_verdict
 from lth_tui.palette import DIM, VERMILLION, ink
-from lth_tui.reader import Snapshot
-from lth_tui.widgets.job_table import JobRow
+from lth_tui.snapshot import Snapshot
+from lth_tui.verdict_words import short_verdict
+from lth_tui.widgets.job_columns import JobRow
 from lth_tui.widgets.strips import Span
-from lth_tui.words import plural
+from lth_tui.words import calm, plural
 
 if TYPE_CHECKING:
     from lth_core.store.views import JobView
@@ -133,14 +133,6 @@ def job_row(job: "JobView", snapshot: Snapshot, ahead: int = 0, marked: bool = F
     )
 
 
-def calm(seconds: float | None) -> float | None:
-    """Seconds left, rounded as coarsely as the estimate deserves: what changes every second is sent every second."""
-    if seconds is None:
-        return None
-    step = next((step for least, step in ((7200, 600), (600, 60), (60, 10)) if seconds >= least), 5)
-    return float(round(seconds / step) * step)
-
-
 def devices(names: Collection[str]) -> str:
     """Where a job runs, in one short word."""
     if len(names) <= 1:
@@ -155,7 +147,7 @@ def _suite_row(suite: str, members: Sequence[JobRow], *, folded: bool) -> JobRow
     left = [row.seconds_left for row in members if row.seconds_left is not None]
     return JobRow(
         id=-min(row.id for row in members),
-        name=f"{one_line(suite, 60)} ({len(members)})",
+        name=one_line(suite, 60),
         state=next((state for state in _STATES if state in states), states[0]),
         round=min(row.round for row in members),
         rounds=max(row.rounds for row in members),

@@ -9,7 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
+from lth_core.store.database import Database
 from lth_core.store.tensors import mask_layers
+from lth_core.store.workspace import Workspace
+from lth_tui import readings
+from lth_tui.snapshot import LayerGrid
+from lth_tui.widgets.heat_table import HeatCell
 
 Bits = npt.NDArray[np.bool_]
 
@@ -58,3 +63,41 @@ def _of_layer(masks: Sequence[Bits]) -> Overlap:
         p, q = float(a.mean()), float(b.mean())
         chances.append(p * q / (p + q - p * q) if p + q else 1.0)
     return Overlap(float(np.mean(shares)), min(shares), max(shares), float(np.mean(chances)), len(shares))
+
+
+class Overlaps:
+    """Mask overlaps of a job, one round of one arm at a time, each read once."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._known: dict[tuple[str, int], tuple[tuple[str, ...], dict[str, Overlap]]] = {}
+        self.pending = False
+
+    def of(
+        self, database: Database, job: int, arm: str, grid: LayerGrid
+    ) -> Mapping[tuple[str, int, int], HeatCell]:  # fmt: skip
+        """Cells by (arm, row, round) of every round that two seeds have finished."""
+        files = readings.mask_files(database, job, arm)
+        stale = [round for round, paths in files.items() if self._known.get((arm, round), ((), {}))[0] != paths]
+        for round in stale[:1]:  # the next one with the next reading, so that nobody waits for all of them
+            self._known[arm, round] = (files[round], self._read(files[round]))
+        self.pending = len(stale) > 1
+        cells: dict[tuple[str, int, int], HeatCell] = {}
+        for round in files:
+            _, found = self._known.get((arm, round), ((), {}))
+            for row, layer in enumerate(grid.rows):
+                if layer.layer in found:
+                    cells[arm, row, round] = _overlap_cell(found[layer.layer])
+        return cells
+
+    def _read(self, paths: tuple[str, ...]) -> dict[str, Overlap]:
+        try:
+            return overlaps([read_mask(self._workspace.inside(path)) for path in paths])
+        except (OSError, ValueError):  # deleted or damaged meanwhile: nothing to show
+            return {}
+
+
+def _overlap_cell(one: Overlap) -> HeatCell:
+    words = f"overlap {100 * one.mean:.1f} % (mean of {one.pairs} pairs of seeds, {100 * one.least:.1f} to "
+    words += f"{100 * one.most:.1f}) · by chance {100 * one.chance:.1f} %"
+    return HeatCell(0, 0, 0, one.pairs, 0, one.mean, words)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 from rich.color import Color
 from rich.style import Style
@@ -67,27 +68,64 @@ _DARKER = {
     BLUE: 0x00588C, GREY: 0x6A6A6A,
 }  # fmt: skip
 """The same colours as text on a light ground."""
+_SIXTEEN = {
+    SKY: (0x55FFFF, 0x0000AA), ORANGE: (0xAA5500, 0xAA5500), GREEN: (0x55FF55, 0x00AA00), PURPLE: (0xFF55FF, 0xAA00AA),
+    YELLOW: (0xFFFF55, 0xAA5500), VERMILLION: (0xFF5555, 0xAA0000), BLUE: (0x5555FF, 0x5555FF),
+    GREY: (0xAAAAAA, 0x555555),
+}  # fmt: skip
+"""The same as colours that sixteen-colour terminals have, on a dark and on a light ground: left to itself, the
+nearest of sixteen takes vermillion for yellow and green for the blue of what is done."""
+_SIXTEEN_STEPS = (
+    (15, 0x0000AA, 0xFFFFFF),
+    (45, 0x00AAAA, 0x000000),
+    (75, 0x00AA00, 0x000000),
+    (100, 0xFFFF55, 0x000000),
+)
+Range = Literal["all", "sixteen", "none"]
 _light = False
+_range: Range = "all"
 
 
-def use(*, light: bool) -> None:
-    """Draw for a light or a dark ground from now on."""
-    global _light
-    if light != _light:
-        _light = light
+def use(*, light: bool, colours: Range = "all") -> None:
+    """Draw for a light or a dark ground from now on, with all colours, with the sixteen of old terminals, or none."""
+    global _light, _range
+    if (light, colours) != (_light, _range):
+        _light, _range = light, colours
         ink.cache_clear()
+        viridis.cache_clear()
+
+
+def few_colours() -> bool:
+    """Whether the terminal has so few colours that none can be blended."""
+    return _range != "all"
 
 
 def cursor_ink() -> Style:
     """The ground of the row under the cursor."""
-    return ink(background=0xBFD9F2 if _light else 0x264F78)
+    if _range == "all":
+        return ink(background=0xBFD9F2 if _light else 0x264F78)
+    return ink(reverse=True) if _range == "none" else ink(background=0xAAAAAA if _light else 0x0000AA)
+
+
+def warning_ink() -> Style:
+    """What is wrong, as text."""
+    return ink(VERMILLION, bold=True)
+
+
+def dead_ink() -> Style:
+    """A cell of a layer with nothing left."""
+    return ink(bold=True, reverse=True) if _range == "none" else ink(0xFFFFFF, 0xAA0000, bold=True)
 
 
 @lru_cache(maxsize=4096)
 def ink(colour: int = NO_COLOUR, background: int = NO_COLOUR, *, bold: bool = False, dim: bool = False,
         reverse: bool = False) -> Style:  # fmt: skip
     """The rich style of a packed foreground and background; darker as text on a light ground."""
-    if _light and background == NO_COLOUR:
+    if _range == "none":
+        colour = background = NO_COLOUR
+    elif _range == "sixteen":
+        colour = _SIXTEEN.get(colour, (colour, colour))[_light]
+    elif _light:
         colour = _DARKER.get(colour, colour)
     return Style(
         color=None if colour == NO_COLOUR else Color.from_rgb(*unpack(colour)),
@@ -126,8 +164,15 @@ def blend(over: int, under: int, share: float) -> int:
 @lru_cache(maxsize=256)
 def viridis(position: int) -> tuple[int, int]:
     """(background, readable text colour) at `position` of 0 to 100."""
+    if _range == "sixteen":
+        return next((ground, front) for most, ground, front in _SIXTEEN_STEPS if position <= most or most == 100)
     place = min(100, max(0, position)) / 100 * (len(_VIRIDIS) - 1)
     left = min(int(place), len(_VIRIDIS) - 2)
     colour = blend(_VIRIDIS[left + 1], _VIRIDIS[left], place - left)
-    red, green, blue = unpack(colour)
-    return colour, 0x000000 if 0.299 * red + 0.587 * green + 0.114 * blue > 120 else 0xFFFFFF
+    return colour, 0x000000 if luminance(colour) > 0.179 else 0xFFFFFF
+
+
+def luminance(colour: int) -> float:
+    """Relative luminance of a packed colour, 0 to 1 (WCAG 2): above 0.179 black on it is read better than white."""
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in unpack(colour))]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -62,6 +62,18 @@ def mask_files(database: Database, job: int, arm: str) -> dict[int, tuple[str, .
     return {round: tuple(paths) for round, paths in found.items() if len(paths) > 1}
 
 
+def running_tickets(database: Database) -> dict[str, list[tuple[str, int, int]]]:
+    """By slot the (arm, round, seed) of the trials that train on it."""
+    rows = database.rows(
+        "SELECT s.name, t.arm, t.round, t.seed FROM slots s JOIN trials t ON t.batch = s.batch "
+        "WHERE t.state = 'running' ORDER BY s.name, t.id"
+    )
+    found: dict[str, list[tuple[str, int, int]]] = {}
+    for row in rows:
+        found.setdefault(row["name"], []).append((row["arm"], row["round"], row["seed"]))
+    return found
+
+
 def newest_deleted(database: Database) -> int | None:
     """The job that was deleted last and can be brought back."""
     row = database.row("SELECT id FROM jobs WHERE deleted NOT NULL ORDER BY deleted DESC LIMIT 1")

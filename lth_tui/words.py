@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Sequence
 
 STATE_GLYPHS = {
     "queued": "○", "waiting": "○", "running": "●", "paused": "‖", "done": "✓",
@@ -64,8 +65,21 @@ def plural(count: int, word: str) -> str:
     return f"{count:,} {word}{'s' * (count != 1)}"
 
 
+def sparkline(shares: Sequence[float]) -> str:
+    """Numbers from 0 to 1 as a row of blocks, one each."""
+    return "".join("▁▂▃▄▅▆▇█"[min(7, max(0, round(share * 7)))] for share in shares)
+
+
 def bar(fraction: float, width: int) -> str:
     """A progress bar of `width` cells with eighth-block resolution."""
     eighths = round(min(1.0, max(0.0, fraction)) * width * 8)
     full, rest = divmod(eighths, 8)
     return ("█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")).ljust(width, "·")[:width]
+
+
+def calm(seconds: float | None) -> float | None:
+    """Seconds left, rounded as coarsely as the estimate deserves: what changes every second is sent every second."""
+    if seconds is None:
+        return None
+    step = next((step for least, step in ((7200, 600), (600, 60), (60, 10)) if seconds >= least), 5)
+    return float(round(seconds / step) * step)

@@ -66,7 +66,7 @@ CHANGES: dict[str, Any] = {
     "training.value_weight": 0.6, "training.minibatches": 2,
     "training.advantage_clip": 1.0, "training.reward_scale": 0.5, "training.max_gradient_norm": 1.0,
     "training.loss_reduction": "sum", "training.score_episodes": 11, "training.evaluation_episodes": 3,
-    "training.record_every": 64,
+    "training.record_every": 64, "training.precision": "tfloat32",
     "training.checkpoint_every": 64, "pruning.fraction": 0.3, "pruning.rounds": 4, "pruning.scope": "layerwise",
     "pruning.criterion": "movement",
     "pruning.keep": ["biases"], "rewinding.prune_from": 100, "rewinding.weights": 10,
@@ -88,7 +88,7 @@ def test_the_table_of_changes_has_every_field() -> None:
         k for k, v in fields.items() if not isinstance(v, dict)
     }
     alone = {"name", "task.kind", "model.kind", "training.algorithm", "training.importance_clip", "pruning.fractions"}
-    alone |= {"launcher.kind"}
+    alone |= {"launcher.kind", "launcher.device"}
     assert every - alone == set(CHANGES)
 
 

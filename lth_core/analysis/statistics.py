@@ -39,8 +39,13 @@ def interquartile_mean(values: npt.ArrayLike) -> Floats:
 def bootstrap(values: Sequence[float], statistic: Callable[[npt.ArrayLike], Floats] = interquartile_mean) -> Interval:
     """`statistic` of the values with a 95 % percentile bootstrap interval, seeds resampled.
 
-    The resampling is seeded by a constant: the same values always give the same interval.
+    The resampling is seeded by a constant: the same values always give the same interval, so it is kept.
     """
+    return _bootstrap(tuple(map(float, values)), statistic)
+
+
+@lru_cache(maxsize=8192)
+def _bootstrap(values: tuple[float, ...], statistic: Callable[[npt.ArrayLike], Floats]) -> Interval:
     data = np.asarray(values, np.float64)
     if data.size == 0:
         return Interval(np.nan, np.nan, np.nan, 0)

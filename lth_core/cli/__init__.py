@@ -24,7 +24,7 @@ Set = Annotated[
 ]
 Folder = Annotated[Path, typer.Option("--workspace", "-w", help="Folder that holds jobs and results.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, or a list such as cuda:0,cuda:1.")]
-Slots = Annotated[int | None, typer.Option(help="Workers; by default one per GPU, or one per CPU core.")]
+Slots = Annotated[int | None, typer.Option(help="Workers; by default one per CPU core and four shares of each GPU.")]
 Kind = Annotated[
     str | None, typer.Option("--launcher", help="local or slurm: where batches run, over the experiment's [launcher].")
 ]

@@ -13,11 +13,12 @@ from rich.console import Console
 from lth_core.cli.console import make_console
 from lth_core.cli.fields import experiment_fields, lines
 from lth_core.cli.progress import duration, rate
-from lth_core.engine.slots import Slot, find_slots
+from lth_core.engine.slots import Slot, find_slots, usable
 from lth_core.engine.stacking import SIZE, decide, start_measuring
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
 from lth_core.plan import PlannedTrial, plan
+from lth_core.settings.launcher import LocalLauncher
 from lth_core.suite import Suite
 from lth_core.suite_file import load
 from lth_core.text import one_line
@@ -77,6 +78,8 @@ def _trials(experiment: Experiment) -> str:
 def _print_cost(console: Console, experiment: Experiment, found: list[Slot]) -> Cost:
     """Measure, print and return what an experiment costs on these slots."""
     trials = plan(experiment)
+    if isinstance(experiment.launcher, LocalLauncher):
+        found = usable(found, experiment.model, experiment.launcher.device)
     stack = min(experiment.model.largest_stack, math.ceil(len(experiment.arms) * len(experiment.seeds) / len(found)))
     compared = experiment.model.stack_is_measured and stack > 1
     measured = _measure(experiment, found, [1, SIZE] if compared else [stack])

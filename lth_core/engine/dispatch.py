@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,10 +11,11 @@ from lth_core.engine.intake import Patience
 from lth_core.engine.launchers.base import Need
 from lth_core.engine.launchers.both import Launchers
 from lth_core.engine.launchers.slurm import SLOT
+from lth_core.engine.slots import Slot, usable
 from lth_core.engine.stacking import Stacking
 from lth_core.experiment import Experiment
 from lth_core.plan import TrialKey
-from lth_core.settings.launcher import SlurmLauncher, launcher_from
+from lth_core.settings.launcher import LocalLauncher, SlurmLauncher, launcher_from
 from lth_core.store import queue
 from lth_core.store.database import Database
 from lth_core.store.queue import NONSENSE
@@ -35,7 +37,7 @@ class Dispatcher:
     def __init__(self, workspace: Workspace, database: Database, launcher: Launchers, patience: Patience) -> None:
         self._workspace, self._database, self._launcher = workspace, database, launcher
         self._patience = patience
-        self._stacking = Stacking(database, next(iter(launcher.here.slots.values())))
+        self._stacking = Stacking(database)
 
     def start_batches(self) -> None:
         """Give every free slot a batch, as long as there are any; each job has its own kind of slots.
@@ -44,7 +46,7 @@ class Dispatcher:
         """
         until = time.monotonic() + LONGEST
         jobs = self._jobs()
-        alone = self._alone([job for job, need in jobs if not isinstance(need, SlurmLauncher)])
+        alone = self._alone({job: need for job, need in jobs if not isinstance(need, SlurmLauncher)})
         for job, need in jobs:
             if isinstance(need, SlurmLauncher) or not alone:
                 self._fill(job, need, until)
@@ -65,7 +67,7 @@ class Dispatcher:
                 self._fail(row["id"], error)
         return found
 
-    def _alone(self, jobs: list[int]) -> bool:
+    def _alone(self, jobs: Mapping[int, Need]) -> bool:
         """Whether nothing else may start here, for the sake of a batch that is to have no other beside it.
 
         On a cluster a batch has its memory to itself: there it is like any other.
@@ -76,14 +78,16 @@ class Dispatcher:
             queue.ALONE, SLOT,
         )  # fmt: skip
         own = [row for row in rows if row["state"] == "running" or row["job"] in jobs]
-        need, free = launcher_from(None), self._launcher.here.free()
-        if own and free and not self._launcher.here.running() and self._begin(own[0]["id"]):
-            self._submit(own[0]["id"], free[0], need)
+        if own and own[0]["job"] in jobs and not self._launcher.here.running():
+            need = jobs[own[0]["job"]]
+            free = self._free(own[0]["job"], need)
+            if free and self._begin(own[0]["id"]):
+                self._submit(own[0]["id"], free[0], need)
         return bool(own)
 
     def _fill(self, job: int, need: Need, until: float) -> None:
         """Give batches of one job to the free slots of its kind, and at least one, however late it is."""
-        free = self._launcher.free(need)
+        free = self._free(job, need)
         while free and (batches := self._next_batches(job, len(free), need)):
             for batch in batches:
                 if not self._begin(batch):
@@ -91,6 +95,23 @@ class Dispatcher:
                 self._submit(batch, free.pop(0), need)
                 if time.monotonic() > until:
                     return
+
+    def _free(self, job: int, need: Need) -> list[str]:
+        """Free slots that the job can use; a job that can use none is failed."""
+        free = self._launcher.free(need)
+        if isinstance(need, SlurmLauncher):
+            return free
+        try:
+            own = [slot.name for slot in self._usable(job, need)]
+        except NONSENSE as error:
+            self._fail(job, error)
+            return []
+        return [name for name in free if name in own]
+
+    def _usable(self, job: int, need: LocalLauncher) -> list[Slot]:
+        row = self._database.row("SELECT experiment FROM jobs WHERE id = ?", job)
+        assert row is not None  # noqa: S101 it is in the queue
+        return usable(self._launcher.here.slots.values(), _experiment(row["experiment"]).model, need.device)
 
     def _next_batches(self, job: int, free: int, need: Need) -> list[int]:
         """At most `free` batches of the job to run now: those that wait to go on, or else ready trials."""
@@ -126,9 +147,10 @@ class Dispatcher:
         return min(ceiling, queue.largest_stack(self._database.connection, job) or ceiling)
 
     def _ceiling(self, job: int, experiment: Experiment, need: Need) -> int | None:
-        if isinstance(need, SlurmLauncher) and experiment.model.stack_is_measured:
-            return 1  # this machine's devices say nothing about those of a cluster
-        return self._stacking.largest(job, experiment)
+        if isinstance(need, SlurmLauncher):
+            # This machine's devices say nothing about those of a cluster.
+            return 1 if experiment.model.stack_is_measured else experiment.model.largest_stack
+        return self._stacking.largest(job, experiment, self._usable(job, need)[0])
 
     def close(self) -> None:
         """End a measurement that still runs."""

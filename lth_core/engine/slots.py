@@ -3,38 +3,71 @@
 import os
 import runpy
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from lth_core.errors import InputError
+from lth_core.settings.base import NetworkSection
 from lth_core.text import one_line
+
+SHARES = 4
+"""Slots of a GPU by default, of which all but the first are for what gains by sharing it."""
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A device, or a share of it, that holds one worker."""
+    """A device, or a share of it, that holds one worker; extra: only for networks that gain by sharing a device."""
 
     name: str
     device: str
     threads: int
+    extra: bool = False
+
+    @property
+    def kind(self) -> str:
+        """cpu or cuda."""
+        return self.device.partition(":")[0]
 
 
 def find_slots(device: str = "auto", count: int | None = None) -> list[Slot]:
     """The slots of this machine.
 
-    device: `auto` (every CUDA device where torch can use one, else the CPU), `cpu`, `cuda`, or a list such as
-    `cuda:0,cuda:1`. count: workers in all; by default one per CUDA device, or one per CPU core.
-    Raises InputError for anything else.
+    device: `auto` (every CUDA device that torch can use, and the CPU), `cpu`, `cuda`, or a list such as
+    `cuda:0,cuda:1`. count: workers in all, first on CUDA devices; by default four shares of each of these, and one slot
+    per CPU core. Raises InputError for anything else.
     """
-    devices = _devices(device)
-    cores = len(os.sched_getaffinity(0))
-    if count is None:
-        count = cores if devices == ["cpu"] else len(devices)
-    if not 1 <= count <= 1024:
+    devices, cores = _devices(device), len(os.sched_getaffinity(0))
+    gpus = [name for name in devices if name != "cpu"]
+    shared = SHARES * len(gpus) if count is None or "cpu" in devices else count
+    names = [gpus[i % len(gpus)] for i in range(shared)] if gpus else []
+    if "cpu" in devices:
+        names += ["cpu"] * (cores if count is None else max(0, count - len(names)))
+    names = names[:count]
+    if count is not None and not 1 <= count <= 1024:
         raise InputError(f"slots {count}: accepted are 1 to 1024")
-    chosen = [devices[i % len(devices)] for i in range(count)]
-    return [Slot(f"{name}/{chosen[:i].count(name)}", name, max(1, cores // count)) for i, name in enumerate(chosen)]
+    made = []
+    for i, name in enumerate(names):
+        of_kind = sum((other == "cpu") == (name == "cpu") for other in names)
+        share = names[:i].count(name)
+        extra = count is None and name != "cpu" and share > 0
+        made.append(Slot(f"{name}/{share}", name, max(1, cores // of_kind), extra))
+    return made
+
+
+def usable(slots: Iterable[Slot], model: NetworkSection, device: str = "auto") -> list[Slot]:
+    """Those for workers of this network, on the `device` of its launcher: auto is where it trains faster, if there.
+
+    Raises InputError where there is no such device.
+    """
+    kinds = {slot.kind for slot in slots}
+    kind = model.device if device == "auto" and model.device in kinds else device
+    if device == "auto" and kind not in kinds:
+        (kind,) = kinds
+    if kind not in kinds:
+        raise InputError(f'launcher.device "{kind}": accepted here are {", ".join(sorted(kinds))}')
+    return [slot for slot in slots if slot.kind == kind and (model.shares_device or not slot.extra)]
 
 
 def _devices(device: str) -> list[str]:
@@ -42,7 +75,7 @@ def _devices(device: str) -> list[str]:
         return ["cpu"]
     present = [f"cuda:{i}" for i in range(_cuda_devices())]
     if device == "auto":
-        return present or ["cpu"]
+        return [*present, "cpu"]
     if device == "cuda" and present:
         return present
     asked = device.split(",")

@@ -66,23 +66,23 @@ def start_measuring(
 class Stacking:
     """The decisions of one engine's life, each an event of its job; at most one measurement runs at a time."""
 
-    def __init__(self, database: Database, slot: Slot) -> None:
-        self._database, self._slot = database, slot
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._decided: dict[int, int] = {}
         self._job, self._experiment = 0, Experiment(name="none", seeds=(0,))
         self._process: subprocess.Popen[bytes] | None = None
         self._out: IO[bytes] | None = None
         self._started = 0.0
 
-    def largest(self, job: int, experiment: Experiment) -> int | None:
-        """How many tickets of a job train together at most; None while that is being measured."""
+    def largest(self, job: int, experiment: Experiment, slot: Slot) -> int | None:
+        """How many tickets of a job train together at most on such a slot; None while that is being measured."""
         if not experiment.model.stack_is_measured:
             return experiment.model.largest_stack
         if job in self._decided:
             return self._decided[job]
         if self._process is None:
             self._out = tempfile.TemporaryFile()  # noqa: SIM115 closed when it is read
-            self._process = start_measuring(experiment, self._slot, (1, SIZE), SECONDS, self._out)
+            self._process = start_measuring(experiment, slot, (1, SIZE), SECONDS, self._out)
             self._job, self._experiment, self._started = job, experiment, time.monotonic()
         self._look()  # also for another job, which may be gone
         return self._decided.get(job)

@@ -54,13 +54,20 @@ class NetworkSection(Section):
 
     groups: names by which parameters are pruned or kept. everything: sets of groups that leave nothing to prune
     when all of them are kept. largest_stack: tickets that are trained together at most; stack_is_measured: only
-    where a measurement says that it pays, one by one elsewhere.
+    where a measurement says that it pays, one by one elsewhere. shares_device: workers beside each other on a GPU train
+    more than one does, because they wait for their environments.
     """
 
     groups: ClassVar[tuple[str, ...]]
     everything: ClassVar[tuple[frozenset[str], ...]]
     largest_stack: ClassVar[int]
     stack_is_measured: ClassVar[bool] = False
+    shares_device: ClassVar[bool] = False
+
+    @property
+    def device(self) -> Literal["cpu", "cuda"]:
+        """Where it trains faster on a machine that has GPUs, all slots of a kind taken together."""
+        return "cuda"
 
     @property
     @abstractmethod

@@ -23,9 +23,13 @@ _VALUE = re.compile(r"[A-Za-z0-9_./:,;=@+*&|()\[\]<>! -]{1,400}")
 
 
 class LocalLauncher(Section):
-    """Worker processes on the machine where the engine runs, one per slot."""
+    """Worker processes on the machine where the engine runs, one per slot.
+
+    device: which slots, where there are some of both; auto is what trains such a network faster.
+    """
 
     kind: Literal["local"] = "local"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
 
 
 class SlurmLauncher(Section):

@@ -1,11 +1,15 @@
 """What learns: the kinds of `[model]`. Each names the parameter groups that can be pruned or kept."""
 
+import itertools
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from lth_core.settings.base import NetworkSection, Width
 from lth_core.settings.language_networks import LSTM, Causal, PretrainedSeq2Seq, Seq2Seq, Transformer
+
+_FOR_CORES = 40_000
+"""Weights between hidden layers up to which the cores of a machine train perceptrons faster than a GPU does."""
 
 
 class MLP(NetworkSection):
@@ -23,6 +27,11 @@ class MLP(NetworkSection):
         frozenset({"weights", "biases"}), frozenset({"trunk", "policy_head", "value_head"}),
     )  # fmt: skip
     largest_stack: ClassVar[int] = 64
+
+    @property
+    def device(self) -> Literal["cpu", "cuda"]:
+        """See NetworkSection; measured with 16 cores beside one GPU (docs/results.md)."""
+        return "cpu" if sum(a * b for a, b in itertools.pairwise(self.hidden)) <= _FOR_CORES else "cuda"
 
     @property
     def summary(self) -> str:
@@ -50,6 +59,7 @@ class Convolutional(NetworkSection):
     )  # fmt: skip
     largest_stack: ClassVar[int] = 8
     stack_is_measured: ClassVar[bool] = True
+    shares_device: ClassVar[bool] = True
 
     @property
     def summary(self) -> str:

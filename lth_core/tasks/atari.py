@@ -130,17 +130,19 @@ class Atari:
     def step(self, actions: Array) -> Step:
         """See Environments; an episode of the training ends at the loss of a life too, if the task says so."""
         shape = (len(self._games), self._count)
-        seen = np.zeros((*shape, *self._task.shape), np.uint8)
+        seen = np.empty((*shape, *self._task.shape), np.uint8)
         earned, lost = np.zeros(shape, np.float32), np.zeros(shape, bool)
         over, cut = np.zeros(shape, bool), np.zeros(shape, bool)
         before: dict[int, Array] = {}
         for t, game in enumerate(self._games):
             if t in self._causes:
+                seen[t] = 0
                 continue
             try:
                 found, earned[t], over[t], cut[t], info = game.step(actions[t])
             except Exception as error:
                 self._causes[t] = f"{self._task.game} could not be stepped: {one_line(error)}"
+                seen[t] = 0
                 continue
             seen[t] = self._channels(found)
             ended = over[t] | cut[t]
@@ -154,7 +156,8 @@ class Atari:
         terminated = over | lost if self._task.episodic_life else over
         last = None
         if (terminated | cut).any():
-            last = seen.copy()
+            # A lost life alone starts no new game: what was seen last is what is seen.
+            last = seen.copy() if before else seen
             for t, frames in before.items():
                 last[t, ended[t]] = frames[ended[t]]
         rewards = np.clip(earned, -1, 1) if self._task.reward_clip else earned

@@ -1,10 +1,9 @@
 """Adding an experiment: choose a file by typing a part of its name, read what it would do, queue it."""
 
 import asyncio
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events, work
 from textual.app import ComposeResult
@@ -20,12 +19,15 @@ from lth_tui.keys import key
 from lth_tui.palette import BOLD, DIM, PLAIN, SKY, VERMILLION, ink
 from lth_tui.widgets.lines import Lines
 from lth_tui.widgets.list_pane import ListPane
-from lth_tui.widgets.strips import Row, wrap
+from lth_tui.widgets.strips import Row, wrap, wrap_hints
 
 if TYPE_CHECKING:
     from lth_core.store.views import JobView, SlotView
+    from lth_tui.app import Workbench
 
-_KEYS = "⏎ queue it  ^s change fields first  ^t measure time, disk  ^n another copy  esc close"
+_KEYS = "⏎ queue it  ^s change fields first  ^n another copy  ^t measure again  esc close"
+_REST = 0.8
+"""Seconds on one file after which its time and disk are measured, if nothing else runs."""
 
 
 class Add(ModalScreen[list[Wish] | None]):
@@ -56,7 +58,7 @@ class Add(ModalScreen[list[Wish] | None]):
             with Container(id="choice"):
                 yield ListPane("experiments", cursor=True, id="files")
                 yield Lines(id="sketch")
-            yield Lines([(_KEYS, DIM)], id="add-keys")
+            yield Lines(id="add-keys")
 
     async def on_mount(self) -> None:
         """Look for files."""
@@ -67,6 +69,8 @@ class Add(ModalScreen[list[Wish] | None]):
     def on_resize(self, event: events.Resize) -> None:
         """List and preview side by side where there is room."""
         self.set_class(event.size.width >= 90, "-wide")
+        room = max(20, min(106, int(event.size.width * 0.96) - 4))
+        self.query_one("#add-keys", Lines).put([[(line, DIM)] for line in wrap_hints(_KEYS, room)])
         self.call_after_refresh(self._sketch)
 
     @work(exclusive=True, group="find")
@@ -102,24 +106,43 @@ class Add(ModalScreen[list[Wish] | None]):
         """Nothing is added."""
         self.dismiss(None)
 
+    def _say(self, words: str, severity: str) -> None:
+        cast("Workbench", self.app).say(words, severity)
+
     def _chosen(self) -> Candidate | None:
         place = self.query_one("#files", ListPane).index
         return self._shown[place] if place < len(self._shown) else None
 
     @work(exclusive=True, group="load")
     async def _load(self) -> None:
+        self.workers.cancel_group(self, "measure")
         chosen = self._chosen()
-        if chosen is not None:
+        if chosen is None:
             self._sketch()
-            self._previews[chosen.path] = await asyncio.to_thread(preview, chosen.path)
+            return
         self._sketch()
+        found = self._previews[chosen.path] = await asyncio.to_thread(preview, chosen.path)
+        self._sketch()
+        if self._worth_measuring(chosen.path, found):
+            await asyncio.sleep(_REST)
+            self.action_measure()
+
+    def _worth_measuring(self, path: Path, found: Preview) -> bool:
+        """Where nothing is known of one experiment's time, and its measurement would take it from nobody."""
+        idle = not any(slot.batch for slot in self._slots)
+        single = bool(found.experiments) and found.suite is None
+        return single and idle and path not in self._costs and not known_time(found, self._jobs)
 
     def _sketch(self) -> None:
         chosen, lines = self._chosen(), self.query_one("#sketch", Lines)
         found = self._previews.get(chosen.path) if chosen else None
         width = max(8, lines.size.width - 2)
         if chosen is None:
-            lines.put([[("put TOML files into configs/ or the working folder", DIM)]])
+            typed = self.query_one(Input).value.strip()
+            words = "nothing matches; the path of a TOML file counts too" if typed else (
+                "put TOML files into configs/ or the working folder"
+            )  # fmt: skip
+            lines.put([[(line, DIM)] for line in wrap(words, width)])
         elif found is None:
             lines.put([[("reading ...", DIM)]])
         elif not found.experiments:
@@ -138,7 +161,7 @@ class Add(ModalScreen[list[Wish] | None]):
             return
         found = await self._preview(chosen)
         if not found.experiments:
-            self.notify(found.lines[0], severity="error", markup=False)
+            self._say(found.lines[0], "error")
             return
         self.dismiss(wishes(found, chosen.path, again=again))
 
@@ -156,9 +179,12 @@ class Add(ModalScreen[list[Wish] | None]):
         self._sketch()
         device = ",".join(sorted({slot.device for slot in self._slots})) or "auto"
         try:
-            cost = await asyncio.to_thread(measured_cost, chosen.path, device, len(self._slots) or None)
-        except (OSError, subprocess.SubprocessError) as error:
+            cost = await measured_cost(chosen.path, device, len(self._slots) or None)
+        except OSError as error:
             cost = [f"could not be measured: {one_line(error)}"]
+        except asyncio.CancelledError:
+            del self._costs[chosen.path]
+            raise
         self._costs[chosen.path] = cost or ["could not be measured"]
         self._sketch()
 
@@ -171,8 +197,7 @@ class Add(ModalScreen[list[Wish] | None]):
         if chosen is None or found is None or not found.experiments:
             return
         if found.suite is not None:
-            self.notify("a suite is changed in its file; its jobs can be cloned one by one", severity="warning",
-                        markup=False)  # fmt: skip
+            self._say("a suite is changed in its file; its jobs can be cloned one by one", "warning")
             return
 
         def edited(wish: Wish | None) -> None:

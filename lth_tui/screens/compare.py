@@ -10,8 +10,8 @@ from textual.containers import Container
 
 from lth_tui import comparison
 from lth_tui.keys import key
-from lth_tui.reader import Snapshot, Watch
 from lth_tui.screens.page import COMMON_KEYS, Page
+from lth_tui.snapshot import Snapshot, Watch
 from lth_tui.widgets.chart import Chart
 from lth_tui.widgets.line_plot import LinePlot
 from lth_tui.widgets.list_pane import ListPane

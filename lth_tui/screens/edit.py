@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import work
 from textual.app import ComposeResult, SuspendNotSupported
@@ -28,6 +28,9 @@ from lth_tui.widgets.lines import Lines
 from lth_tui.widgets.list_pane import ListPane
 from lth_tui.widgets.strips import Row, wrap
 from lth_tui.words import plural
+
+if TYPE_CHECKING:
+    from lth_tui.app import Workbench
 
 _KEYS = "⏎ change, or set   ^s queue it   ^g in $EDITOR   ^z undo   esc close"
 
@@ -159,10 +162,10 @@ class Edit(ModalScreen[Wish | None]):
             with self.app.suspend():
                 edited = edit_text(text)
         except SuspendNotSupported:
-            self.notify("this terminal cannot be handed to an editor", severity="error", markup=False)
+            self._say("this terminal cannot be handed to an editor")
             return
         except OSError as error:
-            self.notify(f"{editor()[0]}: {error.strerror}", severity="error", markup=False)
+            self._say(f"{editor()[0]}: {error.strerror}")
             return
         try:
             fields = experiment_text.parse(clean(edited, 1_000_000))
@@ -172,11 +175,14 @@ class Edit(ModalScreen[Wish | None]):
         if fields != self._fields:
             self._change(fields)
 
+    def _say(self, words: str) -> None:
+        cast("Workbench", self.app).say(words, "error")
+
     async def action_queue(self) -> None:
         """Queue it if it is accepted."""
         await self.workers.wait_for_complete()
         if self._good is None:
-            self.notify(self._wrong or "not accepted yet", severity="error", markup=False)
+            self._say(self._wrong or "not accepted yet")
             return
         payload = {"experiment": self._good.canonical(), "source": self._source, "again": True}
         if self._replaces is not None:

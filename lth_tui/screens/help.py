@@ -1,5 +1,6 @@
 """All keys of the page below, generated from its bindings."""
 
+from itertools import groupby
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -8,8 +9,8 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input
 
-from lth_tui.palette import DIM, PLAIN, SKY, ink
-from lth_tui.widgets.hints import hints_of
+from lth_tui.palette import BOLD, DIM, PLAIN, SKY, ink
+from lth_tui.widgets.hints import Hint, hints_of
 from lth_tui.widgets.list_pane import ListPane
 from lth_tui.widgets.strips import Row
 
@@ -18,6 +19,13 @@ LEGEND = (
     ("!", "a layer with no weight left, or a job with failed trials"),
     ("IQM", "interquartile mean over seeds; the band's kind stands in each title"),
 )
+
+
+SCOPES = {
+    "jobs": "table of jobs", "queue": "queue", "job": "job", "curves": "curves", "layers": "layers", "list": "text",
+    "compare": "comparison", "devices": "devices", "page": "every page", "app": "everywhere",
+}  # fmt: skip
+"""Headings, in order."""
 
 
 class Help(ModalScreen[None]):
@@ -32,8 +40,10 @@ class Help(ModalScreen[None]):
 
     def __init__(self, below: Screen[None]) -> None:
         super().__init__()
-        self._all = hints_of(below, hidden=True)
-        self._shown = self._all
+        order = list(SCOPES)
+        found = hints_of(below, hidden=True)
+        self._all = sorted(found, key=lambda hint: order.index(hint.scope) if hint.scope in order else len(order))
+        self._shown: list[Hint | None] = []
 
     def compose(self) -> ComposeResult:
         """Filter and list."""
@@ -51,13 +61,20 @@ class Help(ModalScreen[None]):
 
     def _list(self, wanted: str) -> None:
         words = wanted.lower().split()
-        self._shown = [b for b in self._all if all(w in f"{b.keys} {b.words}".lower() for w in words)]
-        rows: list[Row] = [
-            [(f"{keys:<12}", ink(SKY)), (what, PLAIN)] for keys, what in ((b.keys, b.words) for b in self._shown)
-        ]
+        found = [h for h in self._all if all(w in f"{h.keys} {h.words} {h.explained}".lower() for w in words)]
+        self._shown, rows = [], list[Row]()
+        for scope, hints in groupby(found, key=lambda hint: hint.scope):
+            if not words:
+                self._shown.append(None)
+                rows.append([(SCOPES.get(scope, "everywhere"), BOLD)])
+            for hint in hints:
+                self._shown.append(hint)
+                rows.append([(f"  {hint.keys:<10} ", ink(SKY)), (f"{hint.words:<22} ", PLAIN), (hint.explained, DIM)])
         if not words:
-            rows += [[(f"{mark:<12}", DIM), (what, DIM)] for mark, what in LEGEND]
-        self.query_one(ListPane).put(rows, f"keys ({len(self._shown)})")
+            rows.append([("marks", BOLD)])
+            rows += [[(f"  {mark:<10} ", DIM), (what, DIM)] for mark, what in LEGEND]
+        self.query_one(ListPane).put(rows, f"keys ({len(found)})")
+        self.query_one(ListPane).go_to(next((i for i, hint in enumerate(self._shown) if hint is not None), 0))
 
     def action_move(self, by: int) -> None:
         """Cursor in the list."""
@@ -70,7 +87,7 @@ class Help(ModalScreen[None]):
     async def action_run(self) -> None:
         """Close, then do what the chosen key does."""
         place = self.query_one(ListPane).index
-        if place < len(self._shown):
-            chosen = self._shown[place]
+        chosen = self._shown[place] if place < len(self._shown) else None
+        if chosen is not None:
             await self.dismiss()
             self.app.call_later(chosen.run, self.app)

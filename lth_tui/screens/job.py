@@ -1,42 +1,32 @@
 """The job page: curves, lottery curve, layers, texts about the job; several at once where there is room."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
+from textual.widgets import Input
 
-from lth_core.text import one_line
 from lth_tui import job_texts
-from lth_tui.charts import (
-    BANDS,
-    SMOOTHINGS,
-    Drawing,
-    arms_of,
-    axes_of,
-    heat_table,
-    learning_chart,
-    lottery_chart,
-    overlap_table,
-    verdict_line,
-    verdict_rows,
-)
+from lth_tui.charts import learning_chart, lottery_chart
+from lth_tui.device_rows import device_rows
+from lth_tui.drawing import Drawing
 from lth_tui.keys import key
-from lth_tui.listing import calm
-from lth_tui.palette import BOLD, DIM, PLAIN, state_ink
-from lth_tui.reader import JobDetail, Snapshot, Watch
-from lth_tui.screens.page import JOB_KEYS, Page
+from lth_tui.layer_tables import heat_table, overlap_table
+from lth_tui.palette import DIM
+from lth_tui.screens.job_commands import JOB_KEYS, JobCommands
+from lth_tui.snapshot import JobDetail, Snapshot, Watch
+from lth_tui.verdict_words import verdict_line, verdict_rows
 from lth_tui.widgets.chart import Chart
+from lth_tui.widgets.filter_line import FilterLine
 from lth_tui.widgets.heatmap import Heatmap
 from lth_tui.widgets.line_plot import LinePlot
 from lth_tui.widgets.lines import Lines
 from lth_tui.widgets.list_pane import ListPane
-from lth_tui.widgets.strips import Span, text_of, wrapped
+from lth_tui.widgets.strips import Row, text_of, wrapped
 from lth_tui.widgets.tabs import TabRow
-from lth_tui.words import STATE_GLYPHS, bar, compact, duration
 
 if TYPE_CHECKING:
     from lth_core.analysis.verdict import Summary
@@ -46,7 +36,7 @@ VIEWS = ("curves", "lottery", "layers", "audit", "log", "events", "experiment", 
 _TEXT_VIEWS = VIEWS[3:]
 
 
-class JobPage(Page):
+class JobPage(JobCommands):
     """One job closely."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -57,13 +47,14 @@ class JobPage(Page):
         key("job", "f", "follow", "newest round"),
         key("job", "a", "arm", "arm", show=True),
         key("job", "space", "hide", "hide or show the arm", display="space"),
-        key("job", "i", "isolate", "this arm and the reference alone"),
+        key("job", "i", "isolate", "isolate the arm"),
         key("job", "b", "band", "band", show=True),
         key("job", "left_square_bracket", "smooth(-1)", "smooth less", display="["),
         key("job", "right_square_bracket", "smooth(1)", "smooth more", display="]"),
         key("job", "m", "metric", "metric", show=True),
         key("job", "t", "axis", "x axis"),
         key("job", "z", "zoom", "zoom", show=True),
+        key("job", "slash", "search", "search the text", display="/"),
         key("job", "tab", "next_view(1)", "next view"),
         key("job", "shift+tab", "next_view(-1)", "previous view"),
         *JOB_KEYS,
@@ -91,14 +82,17 @@ class JobPage(Page):
             yield LinePlot(id="curves")
             yield LinePlot(id="lottery")
             yield Heatmap(id="layers")
-            yield ListPane("audit", id="audit")
-            yield ListPane("log of the newest worker", follow=True, id="log")
-            yield ListPane("events", follow=True, id="events")
-            yield ListPane("experiment", id="experiment")
-            yield ListPane("devices", id="devices")
+            yield ListPane("audit", wrap=True, id="audit")
+            yield ListPane("log of the newest worker", follow=True, wrap=True, id="log")
+            yield ListPane("events", follow=True, wrap=True, id="events")
+            yield ListPane("experiment", wrap=True, id="experiment")
+            yield ListPane("devices", wrap=True, id="devices")
+        yield FilterLine("show only rows with these words", id="search")
 
     def on_mount(self) -> None:
-        """Start with the curves."""
+        """Start with the curves, or with why it failed."""
+        if any(job.state == "failed" for job in self.chosen_jobs()):
+            self._view = "log"
         self._arrange()
 
     def chosen_jobs(self) -> "Sequence[JobView]":
@@ -139,9 +133,11 @@ class JobPage(Page):
         self.bench.look_at(self._watch())
         detail = self._detail()
         if detail is None:
+            if snapshot.loaded and not snapshot.error and not self.chosen_jobs():
+                self._gone()
             return
-        self.query_one("#facts", Lines).put([facts_row(detail)])
-        error = [[(f" {one_line(detail.job.error)}", state_ink("failed"))]] if detail.job.error else []
+        self.query_one("#facts", Lines).put([job_texts.facts_row(detail, self.size.width)])
+        error = job_texts.error_rows(detail, self.size.width)
         self.query_one("#verdicts", Lines).put([*error, *self._verdicts(detail)])
         self.query_one("#audit-line", Lines).put([job_texts.audit_row(detail)])
         drawn = (detail.job.id, detail.round, detail.metric, self.drawing.axis)
@@ -160,21 +156,29 @@ class JobPage(Page):
             table = overlap_table(detail, arm) if self._overlap else heat_table(detail, arm)
             self.query_one("#layers", Heatmap).fill(table)
         elif view == "devices":
-            self.query_one("#devices", ListPane).put(job_texts.devices_rows(snapshot))
+            pane = self.query_one("#devices", ListPane)
+            pane.put(device_rows(snapshot, pane.size.width))
         else:
             rows = getattr(job_texts, f"{view}_rows")(detail)
             self.query_one(f"#{view}", ListPane).put(rows)
 
-    def _verdicts(self, detail: JobDetail) -> list[list[Span]]:
-        rows = verdict_rows(detail.summary)
-        if not self.has_class("-wide"):
-            if self._view != "lottery" and detail.summary is not None:
-                line = verdict_line(detail.reference, detail.summary.verdicts)
-                return [line] if line else []
-            rows = wrapped(rows, self.size.width)
+    def _gone(self) -> None:
+        """Back to the queue: somebody deleted the job."""
+        self.bench.say(f"job {self.job_id} was deleted: u brings the last one back", "warning")
+        self.dismiss()
+
+    def _verdicts(self, detail: JobDetail) -> Sequence[Row]:
+        """A line, a sentence each, or all that is known of them: as much as there is room for and as is looked at."""
+        if self._view == "lottery" and self.has_class("-single"):
+            rows = wrapped(verdict_rows(detail.summary), self.size.width)
+        elif self.has_class("-wide"):
+            rows = verdict_rows(detail.summary, self.size.width)
+        else:
+            line = [] if detail.summary is None else verdict_line(detail.reference, detail.summary.verdicts)
+            return [line] if line else []
         room = max(1, self.size.height // 4)
         if len(rows) > room:
-            rows = [*rows[: room - 1], [(" · there is more: enlarge, or lth show", DIM)]]
+            rows = [*rows[: room - 1], [(" · there is more: y copies it, lth show prints it", DIM)]]
         return rows
 
     def _visible(self, view: str) -> bool:
@@ -198,8 +202,8 @@ class JobPage(Page):
         for view in VIEWS:
             widget = self.query_one(f"#{view}")
             widget.display = view == self._view if single else view not in _TEXT_VIEWS or view == self._text_view
-        self.query_one(f"#{self._view}").focus(scroll_visible=False)
-        self.query_one(TabRow).choose(self._view)
+        self.query_one(TabRow).choose(self._view)  # first, or it would come a frame later
+        self.set_focus(self.query_one(f"#{self._view}"), scroll_visible=False)
 
     def action_view(self, view: str) -> None:
         """Go to a view."""
@@ -227,9 +231,20 @@ class JobPage(Page):
         self._arrange()
         self.present(self.bench.snapshot)
 
+    def action_search(self) -> None:
+        """Type what the rows of the text must have."""
+        self.action_view(self._text_view)
+        self.query_one(FilterLine).open()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Search while typing."""
+        self.query_one(f"#{self._text_view}", ListPane).seek(event.value)
+
     def action_back(self) -> None:
-        """Out of the zoom, then back to the queue."""
-        if self._zoomed:
+        """Out of the search, out of the zoom, then back to the queue."""
+        if self.query_one(FilterLine).used:
+            self.query_one(FilterLine).action_unfilter()
+        elif self._zoomed:
             self.action_zoom()
         else:
             self.dismiss()
@@ -250,42 +265,27 @@ class JobPage(Page):
 
     def action_arm(self) -> None:
         """The next arm: in the layers, beside the reference in the curves, and the one that is hidden or isolated."""
-        detail = self._detail()
-        if detail is not None:
-            arms = arms_of(detail)
-            here = self.drawing.arm or detail.reference
-            place = arms.index(here) if here in arms else 0
-            self._draw(replace(self.drawing, arm=arms[(place + 1) % len(arms)]))
+        self._draw(Drawing.other_arm)
 
     def action_hide(self) -> None:
         """Hide the chosen arm, or show it again."""
-        arm = self._arm()
-        if arm is not None:
-            self._draw(replace(self.drawing, hidden=self.drawing.hidden ^ {arm}))
+        self._draw(Drawing.hide)
 
     def action_isolate(self) -> None:
         """Only the chosen arm and the reference; again: all."""
-        detail, arm = self._detail(), self._arm()
-        if detail is not None:
-            others = frozenset({*arms_of(detail), *detail.curves}) - {detail.reference, arm or ""}
-            self._draw(replace(self.drawing, hidden=frozenset() if self.drawing.hidden else others))
-
-    def action_band(self) -> None:
-        """The next kind of band."""
-        self._draw(replace(self.drawing, band=BANDS[(BANDS.index(self.drawing.band) + 1) % len(BANDS)]))
-
-    def action_smooth(self, by: int) -> None:
-        """Smooth the curves more or less; the raw values stay as faint lines."""
-        place = min(len(SMOOTHINGS) - 1, max(0, SMOOTHINGS.index(self.drawing.smoothing) + by))
-        self._draw(replace(self.drawing, smoothing=SMOOTHINGS[place]))
+        self._draw(Drawing.isolate)
 
     def action_axis(self) -> None:
         """Curves against the next of steps, updates, games."""
-        detail = self._detail()
-        if detail is not None:
-            axes = axes_of(detail)
-            place = axes.index(self.drawing.axis) if self.drawing.axis in axes else 0
-            self._draw(replace(self.drawing, axis=axes[(place + 1) % len(axes)]))
+        self._draw(Drawing.other_axis)
+
+    def action_band(self) -> None:
+        """The next kind of band."""
+        self._draw(lambda drawing, _: drawing.other_band())
+
+    def action_smooth(self, by: int) -> None:
+        """Smooth the curves more or less; the raw values stay as faint lines."""
+        self._draw(lambda drawing, _: drawing.smoother(by))
 
     def action_metric(self) -> None:
         """The next metric in the curves; in the layers what is kept, or how masks of seeds overlap."""
@@ -299,23 +299,8 @@ class JobPage(Page):
             self._metric = detail.metrics[(place + 1) % len(detail.metrics)]
         self.present(self.bench.snapshot)
 
-    def _draw(self, drawing: Drawing) -> None:
-        self.drawing = drawing
-        self.present(self.bench.snapshot)
-
-
-def facts_row(detail: JobDetail) -> list[Span]:
-    """Name, state, round, progress, rate and time left in one row."""
-    job = detail.job
-    spans = [
-        (f" {job.id} ", DIM), (one_line(job.name, 40), BOLD),
-        (f"  {STATE_GLYPHS.get(job.state, '?')} {job.state}", state_ink(job.state)),
-        (f"  round {job.round}/{job.rounds}  {bar(job.progress, 8)}{job.progress:>4.0%}", PLAIN),
-        (f"  {job.trials_done}/{job.trials} trials", PLAIN),
-    ]  # fmt: skip
-    if job.state == "running":
-        rate = f"  {compact(job.rate, 2)}/s" if job.rate else ""
-        spans.append((f"{rate}  left {duration(calm(job.seconds_left))}", PLAIN))
-    if job.trials_failed:
-        spans.append((f"  ✗ {job.trials_failed} failed", state_ink("failed")))
-    return spans
+    def _draw(self, change: Callable[[Drawing, JobDetail], Drawing]) -> None:
+        detail = self._detail()
+        if detail is not None:
+            self.drawing = change(self.drawing, detail)
+            self.present(self.bench.snapshot)

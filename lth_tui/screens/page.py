@@ -1,18 +1,17 @@
-"""What the pages share: header, hints, the sizes they adapt to, commands on jobs, saving what is on screen."""
+"""What the pages share: header, hints, the sizes they adapt to, saving what is on screen."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events
 from textual.app import ComposeResult
+from textual.reactive import Reactive
 from textual.screen import Screen
+from textual.widget import Widget
 
-from lth_core.text import one_line
 from lth_tui.feed import Wish
 from lth_tui.keys import key
 from lth_tui.palette import BOLD
-from lth_tui.screens.confirm import Confirm
 from lth_tui.widgets.chart import Chart
 from lth_tui.widgets.header import Header
 from lth_tui.widgets.hints import Hints
@@ -20,39 +19,31 @@ from lth_tui.widgets.lines import Lines
 from lth_tui.words import plural
 
 if TYPE_CHECKING:
-    from lth_core.store.views import JobView
     from lth_tui.app import Workbench
-    from lth_tui.reader import Snapshot
+    from lth_tui.snapshot import Snapshot
 
 LEAST_WIDTH, LEAST_HEIGHT = 60, 16
+MOST_SLOTS = 1024
 
 
 COMMON_KEYS = (
-    key("page", "S", "save_picture", "save the screen as SVG"),
-    key("page", "E", "save_table", "save the curves as CSV"),
-    key("page", "G", "save_figure", "save the figure as PNG"),
+    key("page", "S", "save_picture", "save the screen as SVG", display="S"),
+    key("page", "E", "save_table", "save the curves as CSV", display="E"),
+    key("page", "P", "save_figure", "save the figure as PNG", display="P"),
     key("page", "y", "copy", "copy what the cursor is on"),
+    key("page", "w", "slots", "number of slots"),
+    key("page", "d", "devices", "devices"),
     key("page", "question_mark", "help", "help", show=True, display="?"),
 )
 """Keys of all pages, put after each page's own."""
 
-JOB_KEYS = (
-    key("job", "p", "pause", "pause/resume", show=True),
-    key("job", "x", "cancel", "cancel", show=True),
-    key("job", "r", "retry", "retry", show=True),
-    key("job", "c", "clone", "clone and edit"),
-    key("job", "e", "edit", "edit before it runs"),
-    key("job", "D", "delete", "delete"),
-    key("job", "u", "undelete", "undo the deletion"),
-    *COMMON_KEYS,
-)
-"""Keys of the pages on which jobs can be commanded."""
-
-_ENDED = ("done", "failed", "cancelled")
-
 
 class Page(Screen[None]):
     """A page of the workbench; below 60x16 it only asks to be enlarged."""
+
+    AUTO_FOCUS: ClassVar[str | None] = ""  # each page says itself where the keys go
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+    """Textual's own, which sends the whole screen again whenever the focus moves."""
 
     def compose(self) -> ComposeResult:
         """Header, the page's own widgets, hints."""
@@ -64,10 +55,6 @@ class Page(Screen[None]):
     @abstractmethod
     def compose_page(self) -> ComposeResult:
         """The page's own widgets."""
-
-    @abstractmethod
-    def chosen_jobs(self) -> "Sequence[JobView]":
-        """The jobs that commands are about."""
 
     @abstractmethod
     def present(self, snapshot: "Snapshot") -> None:
@@ -105,6 +92,37 @@ class Page(Screen[None]):
         from lth_tui.screens.help import Help
 
         self.app.push_screen(Help(self))
+
+    def action_devices(self) -> None:
+        """What runs on each slot, and what the machine is doing."""
+        from lth_tui.screens.devices import DevicesPage
+
+        if not isinstance(self, DevicesPage):
+            self.app.push_screen(DevicesPage())
+
+    def action_slots(self) -> None:
+        """How many workers run at once, from now on."""
+        from lth_tui.screens.ask import Ask
+
+        def refuse(text: str) -> str | None:
+            return None if _slots_of(text) is not None else f"accepted is a number from 1 to {MOST_SLOTS}"
+
+        def answered(text: str | None) -> None:
+            count = None if text is None else _slots_of(text)
+            if count is not None:
+                self.ask_for_slots(count)
+
+        if self.bench.may_change():
+            now = len(self.bench.snapshot.slots)
+            question = "How many trials, or stacks of them, run side by side? Fewer: the others stop at a checkpoint."
+            self.app.push_screen(Ask(question, str(now or 1), refuse), answered)
+
+    def ask_for_slots(self, count: int) -> None:
+        """Wish for that many slots."""
+        if 1 <= count <= MOST_SLOTS:
+            self.bench.ask(Wish("slots", {"count": count}, plural(count, "slot")))
+        else:
+            self.bench.say(f"accepted is a number of slots from 1 to {MOST_SLOTS}", "warning")
 
     def action_save_picture(self) -> None:
         """The screen as it is, as SVG."""
@@ -147,139 +165,8 @@ class Page(Screen[None]):
             return None
         return chart
 
-    def action_pause(self) -> None:
-        """Pause the jobs, or resume them."""
-        jobs = self._jobs_or_say()
-        live = [job for job in jobs if job.state in ("queued", "running")]
-        paused = [job for job in jobs if job.state == "paused"]
-        for job in live or paused:
-            self.wish("pause" if live else "resume", job)
-        if jobs and not live and not paused:
-            self._say_all(jobs, "there is nothing to pause")
 
-    def action_retry(self) -> None:
-        """Run failed or cancelled trials again."""
-        jobs = self._jobs_or_say()
-        lost = [job for job in jobs if job.state in ("failed", "cancelled") or job.trials_failed]
-        for job in lost:
-            self.wish("retry", job)
-        if jobs and not lost:
-            self._say_all(jobs, "nothing failed")
-
-    def action_launcher(self) -> None:
-        """Let what is left of the jobs run on the cluster, or here again."""
-        jobs = self._jobs_or_say()
-        left = [job for job in jobs if job.state != "done"]
-        for job in left:
-            kind = "local" if job.experiment.launcher.kind == "slurm" else "slurm"
-            self.wish("launch", job, launcher={"kind": kind})
-        if jobs and not left:
-            self._say_all(jobs, "nothing is left to run")
-
-    def action_cancel(self) -> None:
-        """Ask, then cancel the jobs, now or when their round has ended."""
-        jobs = self._jobs_or_say()
-        live = [job for job in jobs if job.state not in _ENDED]
-        if not live:
-            if jobs:
-                self._say_all(jobs, "nothing is left to cancel")
-            return
-        done, trials = sum(job.trials_done for job in live), sum(job.trials for job in live)
-        rows = (
-            f"Cancel {named(live)}?",
-            f"{done:,} of {trials:,} trials are done and stay; the rest is not trained.",
-        )
-        choices = [("y", "now", "now"), ("e", "at the end of the round", "round"), ("n", "keep", "no")]
-
-        def decided(choice: str | None) -> None:
-            for job in live if choice in ("now", "round") else ():
-                self.wish("cancel", job, **({"after_round": True} if choice == "round" else {}))
-
-        self.app.push_screen(Confirm(rows, choices), decided)
-
-    def action_delete(self) -> None:
-        """Ask, then delete the jobs; for a day they can be brought back."""
-        jobs = self._jobs_or_say()
-        ended = [job for job in jobs if job.state != "running"]
-        if jobs and not ended:
-            self._say_all(jobs, "cancel it before deleting it")
-        if not ended:
-            return
-        rows = (
-            f"Delete {named(ended)} with all results?",
-            "They leave the list; u brings them back. Their files go when an engine starts a day later.",
-        )
-
-        def decided(choice: str | None) -> None:
-            if choice == "yes":
-                self.bench.deleted.append([job.id for job in ended])
-                for job in ended:
-                    self.wish("delete", job)
-
-        self.app.push_screen(Confirm(rows, [("y", "delete", "yes"), ("n", "keep", "no")]), decided)
-
-    def action_undelete(self) -> None:
-        """Bring back what was deleted last."""
-        if self.bench.deleted:
-            gone = self.bench.deleted.pop()
-        elif self.bench.snapshot.newest_deleted is not None:
-            gone = [self.bench.snapshot.newest_deleted]
-        else:
-            self.bench.say("nothing was deleted", "warning")
-            return
-        for number in gone:
-            self.bench.ask(Wish("restore", {"job": number}, f"bring back job {number}"))
-
-    def action_priority(self, by: int) -> None:
-        """Jobs of a higher priority run first."""
-        for job in self._jobs_or_say():
-            self.wish("priority", job, by=by)
-
-    def action_clone(self) -> None:
-        """A copy of the job, to change and queue."""
-        self._edit(replaces=False)
-
-    def action_edit(self) -> None:
-        """Change a job that has not begun."""
-        self._edit(replaces=True)
-
-    def _edit(self, *, replaces: bool) -> None:
-        from lth_tui.screens.edit import Edit
-
-        jobs = self._jobs_or_say()
-        if not jobs or not self.bench.may_change():
-            return
-        if len(jobs) > 1:
-            self.bench.say("one job at a time can be edited", "warning")
-            return
-        job = jobs[0]
-        if replaces and (job.state not in ("queued", "paused") or job.started is not None):
-            self.bench.say(f"job {job.id} has begun: c clones it, with other fields", "warning")
-            return
-        self.app.push_screen(Edit(job.experiment, job.source, job.id if replaces else None), self.asked)
-
-    def asked(self, wish: Wish | None) -> None:
-        """What a form returned goes to the engine."""
-        if wish is not None:
-            self.bench.ask(wish)
-
-    def _jobs_or_say(self) -> "Sequence[JobView]":
-        jobs = self.chosen_jobs()
-        if not jobs:
-            self.bench.say("no job is selected", "warning")
-        return jobs
-
-    def _say_all(self, jobs: "Sequence[JobView]", words: str) -> None:
-        self.bench.say(f"{named(jobs)}: {jobs[0].state if len(jobs) == 1 else 'all'}, {words}", "warning")
-
-    def wish(self, kind: str, job: "JobView", **payload: Any) -> None:
-        """Ask the engine for something about a job."""
-        label = f"{kind} job {job.id}"
-        self.bench.ask(Wish(kind, {"job": job.id, **payload}, label))  # type: ignore[arg-type]
-
-
-def named(jobs: "Sequence[JobView]") -> str:
-    """`job 3 cartpole`, or `4 jobs`."""
-    if len(jobs) == 1:
-        return f"job {jobs[0].id} {one_line(jobs[0].name, 60)}"
-    return plural(len(jobs), "job")
+def _slots_of(text: str) -> int | None:
+    """The number of slots that a text names."""
+    good = text.strip().isdecimal() and 1 <= int(text) <= MOST_SLOTS
+    return int(text) if good else None

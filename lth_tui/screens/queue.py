@@ -9,22 +9,23 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Input
 
-from lth_core.text import one_line
-from lth_tui.charts import Drawing, heat_table, learning_chart, verdict_line, verdict_rows
+from lth_tui.charts import learning_chart, lottery_chart
+from lth_tui.drawing import Drawing
 from lth_tui.feed import Wish
-from lth_tui.job_texts import audit_row
+from lth_tui.job_texts import summary_rows
 from lth_tui.keys import key
-from lth_tui.listing import SORTS, Listing, calm, listed
-from lth_tui.palette import BOLD, DIM, PLAIN, VERMILLION, ink, state_ink
-from lth_tui.reader import JobDetail, Snapshot, Watch
-from lth_tui.screens.page import JOB_KEYS, Page
+from lth_tui.layer_tables import heat_table
+from lth_tui.listing import SORTS, Listing, listed
+from lth_tui.palette import BOLD, DIM, PLAIN
+from lth_tui.screens.job_commands import JOB_KEYS, JobCommands
+from lth_tui.snapshot import JobDetail, Snapshot, Watch
 from lth_tui.widgets.chart import Chart
+from lth_tui.widgets.filter_line import FilterLine
 from lth_tui.widgets.heatmap import Heatmap
 from lth_tui.widgets.job_table import JobTable
 from lth_tui.widgets.line_plot import LinePlot
 from lth_tui.widgets.lines import Lines
 from lth_tui.widgets.strips import Row
-from lth_tui.words import STATE_GLYPHS, compact, duration, plural
 
 if TYPE_CHECKING:
     from lth_core.store.views import JobView
@@ -36,7 +37,7 @@ _NO_MATCH: list[Row] = [[("no job matches the filter: ", PLAIN), ("/", BOLD), ("
                          (" ends it", PLAIN)]]  # fmt: skip
 
 
-class QueuePage(Page):
+class QueuePage(JobCommands):
     """All jobs in the order in which they run, or sorted and filtered otherwise."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -54,14 +55,13 @@ class QueuePage(Page):
         key("queue", "O", "reverse", "reverse the order", display="O"),
         key("queue", "z", "fold", "fold the suite"),
         key("queue", "v", "compare", "compare marked jobs"),
-        key("queue", "w", "slots", "number of slots"),
         key("queue", "L", "launcher", "here/cluster", display="L"),
         key("queue", "escape", "leave", "end filter and marks", display="esc"),
     ]
 
     def compose_page(self) -> ComposeResult:
         """Table, and the preview: words and layers beside a curve."""
-        yield Input(placeholder="words, state:failed, suite:name, a|b, !not", id="job-filter", classes="-gone")
+        yield FilterLine("words, state:failed, suite:name, a|b, !not", id="job-filter")
         yield Lines(id="listing")
         yield Lines(id="empty")
         yield JobTable(id="jobs")
@@ -127,10 +127,12 @@ class QueuePage(Page):
         self.query_one("#preview").set_class(not here, "-gone")
         if detail is None or not here:
             return
-        self.query_one("#summary", Lines).put(summary_rows(detail, short=not self.has_class("-wide")))
+        self.query_one("#summary", Lines).put(summary_rows(detail, self.size.width, short=not self.has_class("-wide")))
         self.query_one("#preview-layers", Heatmap).fill(heat_table(detail, detail.reference))
         drawn = (detail.job.id, detail.round)
-        self.query_one("#preview-curves", LinePlot).draw(learning_chart(detail, Drawing()), fresh=drawn != self._drawn)
+        ended = detail.job.state == "done" and detail.job.rounds > 0
+        chart = (lottery_chart if ended else learning_chart)(detail, Drawing())
+        self.query_one("#preview-curves", LinePlot).draw(chart, fresh=drawn != self._drawn)
         self._drawn = drawn
 
     def on_job_table_highlighted(self) -> None:
@@ -220,25 +222,17 @@ class QueuePage(Page):
 
     def action_filter(self) -> None:
         """Type what the jobs shown must have."""
-        line = self.query_one("#job-filter", Input)
-        line.remove_class("-gone")
-        line.focus()
+        self.query_one(FilterLine).open()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while typing."""
         self._relist(replace(self.listing, filter=event.value.strip()))
 
-    def on_input_submitted(self) -> None:
-        """Keep the filter, go back to the table."""
-        self.query_one("#job-filter").add_class("-gone")
-        self.query_one(JobTable).focus()
-
     def action_leave(self) -> None:
         """End the filter, then the marks."""
-        line = self.query_one("#job-filter", Input)
-        if line.value or not line.has_class("-gone"):
-            line.value = ""
-            self.on_input_submitted()
+        line = self.query_one(FilterLine)
+        if line.used:
+            line.action_unfilter()
         elif self.listing.marked:
             self._relist(replace(self.listing, marked=frozenset()))
 
@@ -251,45 +245,3 @@ class QueuePage(Page):
             self.bench.say("mark two jobs or more with space, then compare them", "warning")
             return
         self.app.push_screen(ComparePage([job.id for job in jobs]))
-
-    def action_slots(self) -> None:
-        """How many workers run at once, from now on."""
-        from lth_tui.screens.ask import Ask
-
-        def refuse(text: str) -> str | None:
-            good = text.strip().isdecimal() and 1 <= int(text) <= 1024
-            return None if good else "accepted is a number from 1 to 1024"
-
-        def answered(text: str | None) -> None:
-            if text is not None:
-                self.bench.ask(Wish("slots", {"count": int(text)}, f"{int(text)} slots"))
-
-        now = len(self.bench.snapshot.slots)
-        question = "How many trials, or stacks of them, run side by side? Fewer: the others stop at a checkpoint."
-        self.app.push_screen(Ask(question, str(now or 1), refuse), answered)
-
-
-def summary_rows(detail: JobDetail, *, short: bool) -> list[Row]:
-    """State, progress, verdicts and audit of a job, in a few rows."""
-    job = detail.job
-    numbers = f"  round {job.round} of {job.rounds}   {job.trials_done} of {plural(job.trials, 'trial')}"
-    if job.state == "running":
-        numbers += f"   {compact(job.rate, 2)} steps/s" if job.rate else ""
-        numbers += f"   left {duration(calm(job.seconds_left))}"
-    rows: list[Row] = [
-        [
-            (
-                f" {STATE_GLYPHS.get(job.state, '?')} {one_line(job.name, 60)} {job.state}",
-                state_ink(job.state) + BOLD,
-            ),
-            (numbers, PLAIN),
-        ]
-    ]
-    if job.error:
-        rows.append([(f" {one_line(job.error)}", ink(VERMILLION))])
-    if short and detail.summary is not None:
-        line = verdict_line(detail.reference, detail.summary.verdicts)
-        rows += [line] if line else []
-    else:
-        rows += verdict_rows(detail.summary)
-    return [*rows, audit_row(detail)]

@@ -1,7 +1,7 @@
 """What a plot shows, and the words around it: axis labels and legend."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,7 +39,7 @@ class Series:
 class Chart:
     """All that a plot shows. `x_range` may descend; `x_ticks` are (value, label), made if there are none.
 
-    `gap` names two curves whose difference is told at the cursor.
+    `gap` names two curves whose difference is told at the cursor; `brief` is the title where that is too long.
     """
 
     title: str = ""
@@ -53,11 +53,34 @@ class Chart:
     x_name: str = "step"
     y_name: str = "score"
     gap: tuple[str, str] | None = None
+    brief: str = ""
 
     @property
     def shown(self) -> list[Series]:
         """The curves that are drawn."""
         return [series for series in self.series if not series.hidden]
+
+
+def alike(one: Chart, other: Chart) -> bool:
+    """Whether two charts look the same, to the last point; far cheaper than drawing one."""
+    if one is other:
+        return True
+    if len(one.series) != len(other.series) or replace(one, series=()) != replace(other, series=()):
+        return False
+    return all(_alike_series(a, b) for a, b in zip(one.series, other.series, strict=True))
+
+
+def _alike_series(one: Series, other: Series) -> bool:
+    for name in Series.__dataclass_fields__:
+        a, b = getattr(one, name), getattr(other, name)
+        if a is b:
+            continue
+        if not isinstance(a, np.ndarray) or not isinstance(b, np.ndarray):
+            if isinstance(a, np.ndarray) or isinstance(b, np.ndarray) or a != b:
+                return False
+        elif not np.array_equal(a, b, equal_nan=True):
+            return False
+    return True
 
 
 def y_labels(low: float, high: float, rows: int, *, log: bool = False) -> list[Row]:

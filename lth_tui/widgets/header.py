@@ -1,12 +1,13 @@
 """The top row: workspace, who runs the engine, what the slots do, how many jobs are in which state."""
 
 import time
+from collections import Counter
 from pathlib import Path
 
 from lth_core.text import one_line
 from lth_tui.engine_owner import Ownership
 from lth_tui.palette import BOLD, DIM, GREEN, PLAIN, SKY, VERMILLION, YELLOW, ink
-from lth_tui.reader import Snapshot
+from lth_tui.snapshot import Snapshot
 from lth_tui.widgets.lines import Lines
 from lth_tui.widgets.strips import Span
 from lth_tui.words import compact
@@ -32,16 +33,28 @@ class Header(Lines):
             (f"{one_line(folder.name, 30)}  ", DIM),
             engine_words(ownership, snapshot),
         ]
-        spans += _slots(snapshot)
-        counts: dict[str, int] = {}
-        for job in snapshot.jobs:
-            counts[job.state] = counts.get(job.state, 0) + 1
-        for state, glyph, colour in _COUNTED:
-            if counts.get(state):
-                spans.append((f"  {glyph}{counts[state]} {state}", ink(colour)))
+        room = self.size.width - _length(spans)
+        counts = _counts(snapshot)
+        if _length(counts) > room:
+            counts = [(text.rpartition(" ")[0], style) for text, style in counts]
+        spans += counts
+        room -= _length(counts)
+        for more in ((_gpus(snapshot),), (_slots(snapshot), _all_slots(snapshot))):
+            fitting = next((one for one in more if _length(one) <= room), [])
+            room -= _length(fitting)
+            spans += fitting
         if snapshot.error:
             spans = [(" lth ", BOLD), (snapshot.error, ink(VERMILLION, bold=True))]
         self.put([spans])
+
+
+def _length(spans: list[Span]) -> int:
+    return sum(len(text) for text, _ in spans)
+
+
+def _counts(snapshot: Snapshot) -> list[Span]:
+    counts = Counter(job.state for job in snapshot.jobs)
+    return [(f"  {glyph}{counts[state]} {state}", ink(colour)) for state, glyph, colour in _COUNTED if counts[state]]
 
 
 def engine_words(ownership: Ownership, snapshot: Snapshot) -> Span:
@@ -64,7 +77,17 @@ def engine_words(ownership: Ownership, snapshot: Snapshot) -> Span:
     return (f"{words}, viewing", ink(YELLOW if silent else SKY))
 
 
+def _gpus(snapshot: Snapshot) -> list[Span]:
+    machine = snapshot.machine
+    uses = [] if machine is None else [gpu.busy for gpu in machine.gpus if gpu.busy is not None]
+    if not uses:
+        return []
+    words = " ".join(f"{use:.0%}" for use in uses[:_MOST_SLOTS]) + ("…" if len(uses) > _MOST_SLOTS else "")
+    return [(f"  GPU{'s' * (len(uses) > 1)} {words}", PLAIN)]
+
+
 def _slots(snapshot: Snapshot) -> list[Span]:
+    """Each slot with its tickets and rate."""
     spans: list[Span] = []
     for slot in snapshot.slots[:_MOST_SLOTS]:
         name = one_line(slot.name, 12)
@@ -76,3 +99,10 @@ def _slots(snapshot: Snapshot) -> list[Span]:
     if len(snapshot.slots) > _MOST_SLOTS:
         spans.append((f"  +{len(snapshot.slots) - _MOST_SLOTS} slots", DIM))
     return spans
+
+
+def _all_slots(snapshot: Snapshot) -> list[Span]:
+    """All slots in a few words."""
+    busy = sum(slot.batch is not None for slot in snapshot.slots)
+    rate = sum(slot.rate or 0 for slot in snapshot.slots if slot.batch is not None)
+    return [(f"  {busy}/{len(snapshot.slots)} slots" + (f" {compact(rate, 2)}/s" if rate else ""), PLAIN)]

@@ -1,7 +1,5 @@
 """Layers against rounds: the share of each layer that lives as number and colour, a dead one marked `!`."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events
@@ -9,57 +7,19 @@ from textual.binding import BindingType
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
 from lth_tui.keys import key
-from lth_tui.palette import BOLD, DIM, PLAIN, VERMILLION, ink, viridis
+from lth_tui.palette import BOLD, DIM, PLAIN, dead_ink, ink, viridis, warning_ink
+from lth_tui.widgets.heat_table import HeatTable
+from lth_tui.widgets.pane import Pane
 from lth_tui.widgets.strips import Row, Span, strip_of
 from lth_tui.words import compact, percent
 
 _WIDE, _TIGHT = 5, 4
 _SIZE = 7
-_DEAD = ink(0xFFFFFF, 0xB00000, bold=True)
-_WARNING = ink(VERMILLION, bold=True)
 
 
-@dataclass(frozen=True)
-class HeatRow:
-    """One layer: its name and how many entries it has."""
-
-    layer: str
-    shape: tuple[int, ...]
-    size: int
-    prunable: bool
-
-
-@dataclass(frozen=True)
-class HeatCell:
-    """What lives of a layer at one round, over `seeds` seeds; `dead` of them have nothing left.
-
-    `share` is what is shown instead of the part that is kept, and `words` then says what it is.
-    """
-
-    kept: float
-    least: int
-    most: int
-    seeds: int
-    dead: int
-    share: float | None = None
-    words: str = ""
-
-
-@dataclass(frozen=True)
-class HeatTable:
-    """Rows by position; cells by (row, round); `rounds` columns after round 0."""
-
-    title: str = ""
-    rows: Sequence[HeatRow] = ()
-    cells: Mapping[tuple[int, int], HeatCell] = ()  # type: ignore[assignment]
-    rounds: int = 0
-    empty: str = "no ticket has been made yet"
-
-
-class Heatmap(Widget, can_focus=True):
+class Heatmap(Pane, can_focus=True):
     """Draws a HeatTable with a cursor; the window follows the cursor where not all fits."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -126,13 +86,10 @@ class Heatmap(Widget, can_focus=True):
             self.row, self.column = row, round
             self.action_move(0, 0)
 
-    def on_focus(self) -> None:
-        """The cursor is shown brightly."""
-        self.refresh()
-
-    def on_blur(self) -> None:
-        """The cursor is shown faintly."""
-        self.refresh()
+    def show_focus(self) -> None:
+        """The title and the row of the cursor show it."""
+        width = self.size.width
+        self.refresh(Region(0, 0, width, 1), Region(0, 2 + self.row - self._top, width, 1))
 
     def on_resize(self) -> None:
         """The window follows the cursor."""
@@ -182,7 +139,7 @@ class Heatmap(Widget, can_focus=True):
         if cell.share is not None:
             return [*words, (cell.words, PLAIN)]
         if cell.dead:
-            words.append((f"! dead in {cell.dead}/{cell.seeds} seeds, ", _WARNING))
+            words.append((f"! dead in {cell.dead}/{cell.seeds} seeds, ", warning_ink()))
         if cell.least == cell.most:
             kept = f"kept {cell.least:,} of {row.size:,}, {percent(cell.kept / row.size)} %"
         else:
@@ -227,8 +184,8 @@ class Heatmap(Widget, can_focus=True):
         label = row.layer if len(row.layer) <= name else "…" + row.layer[1 - name :]
         words: list[Span] = [
             ("▶" if chosen else " ", BOLD),
-            ("!" if dead else " ", _WARNING),
-            (label.ljust(name + 1), _WARNING if dead else (BOLD if chosen and self.has_focus else PLAIN)),
+            ("!" if dead else " ", warning_ink()),
+            (label.ljust(name + 1), warning_ink() if dead else (BOLD if chosen and self.has_focus else PLAIN)),
         ]
         if self._gutter() > name + 3:
             words.append((f"{compact(row.size):>{_SIZE - 1}} ", DIM))
@@ -245,7 +202,7 @@ class Heatmap(Widget, can_focus=True):
         row = self._table.rows[place]
         density = cell.kept / row.size if cell.share is None else cell.share
         if cell.dead:
-            word, look = ("!" if cell.dead == cell.seeds else f"!{percent(density)}"), _DEAD
+            word, look = ("!" if cell.dead == cell.seeds else f"!{percent(density)}"), dead_ink()
         else:
             ground, front = viridis(round_to_colour(density))
             word, look = percent(density), ink(front, ground)

@@ -26,12 +26,21 @@ def key_name(key: str) -> str:
 
 @dataclass(frozen=True)
 class Hint:
-    """What some keys do, and on which node their action runs."""
+    """What some keys do, and on which node their action runs; `scope` is the first part of the binding's name."""
 
     keys: str
     words: str
     action: str
     node: DOMNode
+    scope: str = ""
+
+    @property
+    def explained(self) -> str:
+        """The sentence that the action's own code begins with; empty where several keys share the action."""
+        method = getattr(self.node, f"action_{self.action}", None)
+        own = method is not None and method.__module__.startswith("lth_tui")
+        sentence = (method.__doc__ or "").strip().splitlines() if own else []
+        return sentence[0].rstrip(".") if sentence else ""
 
     async def run(self, app: App[object]) -> None:
         """Do it."""
@@ -47,8 +56,9 @@ def hints_of(screen: Screen[Any], *, hidden: bool = False) -> list[Hint]:
             continue
         name = binding.key_display or key_name(binding.key)
         known = found.get(binding.action)
-        keys = f"{known.keys} {name}" if known else name
-        found[binding.action] = Hint(keys, binding.description, binding.action, active.node)
+        keys = name if known is None else known.keys if name in known.keys.split() else f"{known.keys} {name}"
+        scope = (binding.id or "").partition(".")[0]
+        found[binding.action] = Hint(keys, binding.description, binding.action, active.node, scope)
     return list(found.values())
 
 
@@ -68,6 +78,10 @@ class Hints(Lines):
 
     def on_resize(self) -> None:
         """Fit the keys into the new width."""
+        self.renew()
+
+    def recolour(self) -> None:
+        """In the colours of another theme."""
         self.renew()
 
     def renew(self) -> None:

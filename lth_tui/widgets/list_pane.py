@@ -1,4 +1,5 @@
-"""A list of rows with a window on it: scrolls by keys and wheel, keeps the end in view if it follows."""
+"""A list of rows with a window on it: scrolls by keys and wheel, keeps the end in view if it follows, can be
+searched."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -8,17 +9,18 @@ from textual.binding import BindingType
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
 from lth_tui.keys import key
-from lth_tui.palette import BOLD, DIM, ink
-from lth_tui.widgets.strips import Row, spans_of, strip_of, text_of
+from lth_tui.palette import BOLD, DIM, cursor_ink
+from lth_tui.widgets.pane import Pane
+from lth_tui.widgets.strips import Row, spans_of, strip_of, text_of, wrapped_all
 
-_CURSOR = ink(reverse=True)
 
+class ListPane(Pane, can_focus=True):
+    """Rows of plain text under a title. With `cursor` a row can be chosen; without, keys scroll.
 
-class ListPane(Widget, can_focus=True):
-    """Rows of plain text under a title. With `cursor` a row can be chosen; without, keys scroll."""
+    `wrap` breaks rows that are too long; else they are cut.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         key("list", "down,j", "move(1)", "down"),
@@ -36,25 +38,27 @@ class ListPane(Widget, can_focus=True):
             self.index = index
             super().__init__()
 
-    def __init__(self, title: str, *, cursor: bool = False, follow: bool = False, id: str | None = None,
-                 classes: str | None = None) -> None:  # fmt: skip
-        super().__init__(id=id, classes=classes)
+    def __init__(self, title: str, *, cursor: bool = False, follow: bool = False, wrap: bool = False,
+                 id: str | None = None) -> None:  # fmt: skip
+        super().__init__(id=id)
         self._heading = title
+        self._all: list[Row] = []
         self._rows: list[Row] = []
+        self._wraps = wrap
+        self._sought: tuple[str, ...] = ()
         self._has_cursor = cursor
         self._follow = follow
-        self._top = 0
+        self._top = self._found = 0
         self.index = 0
 
     def put(self, rows: Sequence[Row], title: str | None = None) -> None:
         """Show these rows; the window stays where it is, or at the end while following."""
+        if rows == self._all and title in (None, self._heading):
+            return
         old_window, old_heading = self._window(), self._heading_text()
-        self._rows = list(rows)
+        self._all = list(rows)
         self._heading = self._heading if title is None else title
-        self.index = max(0, min(self.index, len(rows) - 1))
-        if self._follow:
-            self._top = len(rows)
-        self._clamp()
+        self._arrange()
         new_window = self._window()
         height, width = max(len(old_window), len(new_window)), self.size.width
         changed = [y + 1 for y in range(height) if old_window[y : y + 1] != new_window[y : y + 1]]
@@ -63,10 +67,30 @@ class ListPane(Widget, can_focus=True):
         if changed:
             self.refresh(*(Region(0, y, width, 1) for y in changed))
 
+    def go_to(self, index: int) -> None:
+        """Put the cursor on a row."""
+        self._go(index - self.index)
+
+    def seek(self, words: str) -> None:
+        """Show only rows that have all these words."""
+        self._sought = tuple(words.lower().split())
+        self._arrange()
+        self.refresh()
+
+    def _arrange(self) -> None:
+        """Choose and break the rows, keep the window inside."""
+        found = [row for row in self._all if all(word in text_of(row).lower() for word in self._sought)]
+        self._found = len(found)
+        self._rows = wrapped_all(found, self.size.width) if self._wraps and self.size.width else found
+        self.index = max(0, min(self.index, len(self._rows) - 1))
+        if self._follow:
+            self._top = len(self._rows)
+        self._clamp()
+
     @property
     def text(self) -> str:
         """All rows as plain text, the title first."""
-        return "\n".join([self._heading, *(text_of(row) for row in self._rows)])
+        return "\n".join([self._heading, *(text_of(row) for row in self._all)])
 
     def action_move(self, by: int) -> None:
         """Cursor or window down or up."""
@@ -96,10 +120,8 @@ class ListPane(Widget, can_focus=True):
         self._follow_wanted = self._follow
 
     def on_resize(self) -> None:
-        """Keep the window inside the rows."""
-        if self._follow:
-            self._top = len(self._rows)
-        self._clamp()
+        """Break the rows anew."""
+        self._arrange()
         self.refresh()
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
@@ -118,14 +140,6 @@ class ListPane(Widget, can_focus=True):
         if self._has_cursor and 0 <= row < len(self._rows) and event.y > 0:
             self._go(row - self.index)
 
-    def on_focus(self) -> None:
-        """The title shows the focus."""
-        self.refresh()
-
-    def on_blur(self) -> None:
-        """The title shows the focus."""
-        self.refresh()
-
     def _height(self) -> int:
         return max(0, self.size.height - 1)
 
@@ -141,9 +155,12 @@ class ListPane(Widget, can_focus=True):
 
     def _heading_text(self) -> str:
         height, total = self._height(), len(self._rows)
+        heading = self._heading
+        if self._sought:
+            heading += f" with {' '.join(self._sought)}: {self._found:,} of {len(self._all):,}"
         if total <= height or height <= 0:
-            return self._heading
-        return f"{self._heading}  ({self._top + 1}-{min(total, self._top + height)} of {total})"
+            return heading
+        return f"{heading}  ({self._top + 1}-{min(total, self._top + height)} of {total})"
 
     def render_line(self, y: int) -> Strip:
         """The title, then the rows of the window."""
@@ -155,7 +172,7 @@ class ListPane(Widget, can_focus=True):
             return strip_of("", width, style)
         row = self._rows[place]
         if self._has_cursor and place == self.index:
-            row = [(text, own + _CURSOR) for text, own in [("▶ ", BOLD), *spans_of(row)]]
-        elif self._has_cursor:
+            return strip_of([("▶ ", BOLD), *spans_of(row)], width, style + cursor_ink())
+        if self._has_cursor:
             row = [("  ", DIM), *spans_of(row)]
         return strip_of(row, width, style)

@@ -68,6 +68,44 @@ def wrapped(rows: Sequence[Sequence[Span]], width: int) -> list[list[Span]]:
     return result
 
 
+def wrapped_all(rows: Sequence[Row], width: int) -> list[Row]:
+    """Rows of which those that are too long are broken where they must be; what goes on stands below the last span."""
+    result: list[Row] = []
+    for row in rows:
+        spans = list(spans_of(row))
+        if sum(cell_len(text) for text, _ in spans) <= width or width < 8:
+            result.append(row)
+            continue
+        *head, (text, style) = spans
+        indent = min(sum(cell_len(words) for words, _ in head), width // 2)
+        first, *rest = _pieces(text, width - sum(cell_len(words) for words, _ in head), width - indent)
+        result += [[*head, (first, style)], *([(" " * indent + piece, style)] for piece in rest)]
+    return result
+
+
+def _pieces(text: str, first: int, others: int) -> list[str]:
+    """Text in pieces of at most so many cells, cut behind a space where there is one near."""
+    pieces, room = [], max(0, first)
+    while cell_len(text) > room:
+        cut = room if cell_len(text) == len(text) else room // 2  # a character takes at most two cells
+        space = text.rfind(" ", max(1, cut - 24), cut)
+        cut = space + 1 if space > 0 else cut
+        pieces.append(text[:cut])
+        text, room = text[cut:], max(8, others)
+    return [*pieces, text]
+
+
+def wrap_hints(text: str, width: int) -> list[str]:
+    """Hints, which are two spaces apart, in lines of at most `width` characters; none is broken."""
+    lines: list[str] = []
+    for hint in text.split("  "):
+        if lines and len(lines[-1]) + 2 + len(hint) <= width:
+            lines[-1] += f"  {hint}"
+        else:
+            lines.append(hint)
+    return lines
+
+
 def wrap(text: str, width: int, indent: str = "") -> list[str]:
     """Words of `text` in lines of at most `width` characters, all but the first indented."""
     if width < 8:

@@ -31,13 +31,22 @@ class TabRow(Lines):
         self._chosen = name
         spans: list[Span] = []
         self._places, used = [], 0
+        tight = 0 < self.size.width < 1 + sum(3 + len(view) for view in self._names)
         for number, view in enumerate(self._names, start=1):
             here = view == self._chosen
-            text = f"[{number} {view}]" if here else f" {number} {view}"
+            text = f"[{number} {view}]" if here else f" {number}" if tight else f" {number} {view}"
             spans.append((text, ink(SKY, bold=True) if here else DIM))
             self._places.append((used, used + len(text), view))
             used += len(text)
         self.put([spans])
+
+    def recolour(self) -> None:
+        """In the colours of another theme."""
+        self.choose(self._chosen)
+
+    def on_resize(self) -> None:
+        """Only the number of other views where there is no room."""
+        self.choose(self._chosen)
 
     def on_click(self, event: events.Click) -> None:
         """Say which view was clicked."""

@@ -99,20 +99,20 @@ def test_a_measurement_for_a_job_that_is_gone_does_not_hold_up_the_next(
 ) -> None:
     monkeypatch.setattr(stacking, "PATIENCE", 0.0)
     _, database, job = _queued(tmp_path, _atari())
-    own = stacking.Stacking(database, SLOT)
-    assert own.largest(job, _atari()) == 1  # given up at once
+    own = stacking.Stacking(database)
+    assert own.largest(job, _atari(), SLOT) == 1  # given up at once
     monkeypatch.setattr(stacking, "PATIENCE", 300.0)
-    assert own.largest(job + 1, _atari()) is None
+    assert own.largest(job + 1, _atari(), SLOT) is None
     monkeypatch.setattr(stacking, "PATIENCE", 0.0)
-    own.largest(job + 2, _atari())
+    own.largest(job + 2, _atari(), SLOT)
     assert own._process is None
-    assert own.largest(job + 2, _atari()) == 1
+    assert own.largest(job + 2, _atari(), SLOT) == 1
 
 
 def test_closing_ends_a_measurement(tmp_path: Path) -> None:
     _, database, job = _queued(tmp_path, _atari())
-    own = stacking.Stacking(database, SLOT)
-    assert own.largest(job, _atari()) is None
+    own = stacking.Stacking(database)
+    assert own.largest(job, _atari(), SLOT) is None
     process = own._process
     assert process is not None and process.poll() is None
     own.close()

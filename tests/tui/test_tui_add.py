@@ -1,12 +1,15 @@
 """Adding an experiment by keyboard."""
 
+import asyncio
 import json
 from pathlib import Path
 
+import psutil
 import pytest
 from tui_helpers import Open, until
 from workspace_fixture import Writer, experiment
 
+from lth_tui.experiment_files import measured_cost
 from lth_tui.experiment_text import fields_of, lines_of
 from lth_tui.screens.add import Add
 from lth_tui.widgets.job_table import JobTable
@@ -102,3 +105,59 @@ async def test_time_is_told_by_a_job_like_it_or_measured(opened: Open, writer: W
         await until(pilot, lambda: "about 0:20, as job 1 took" in sketch.text)  # 18 trials of 40 / 36 s
         await pilot.press("ctrl+t")
         await until(pilot, lambda: "MB on disk" in sketch.text, seconds=90)
+
+
+async def test_time_and_disk_are_measured_without_being_asked_while_nothing_runs(
+    opened: Open, writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.toml").write_text(GOOD)
+    (tmp_path / "other.toml").write_text(GOOD)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("lth_tui.screens.add._REST", 0.05)
+    asked: list[str] = []
+    ended: list[str] = []
+
+    async def measured(path: Path, device: str, slots: int | None) -> list[str]:
+        asked.append(path.name)
+        try:
+            await asyncio.sleep(0.3)
+        except asyncio.CancelledError:
+            ended.append(path.name)
+            raise
+        return [f"about 1:00 and 2 MB on disk for {path.name}"]
+
+    monkeypatch.setattr("lth_tui.screens.add.measured_cost", measured)
+    async with opened((120, 40)) as (app, pilot):
+        await pilot.press("n", *"mine.toml")
+        sketch = app.screen.query_one("#sketch", Lines)
+        await until(pilot, lambda: "15 trials" in sketch.text)
+        await pilot.pause(0.3)
+        assert not asked and "^t measures them" in sketch.text  # a trial runs: its time is not taken from it
+        await pilot.press("escape")
+        writer.sql("DELETE FROM slots")
+        await until(pilot, lambda: not app.snapshot.slots)
+        await pilot.press("n", *"mine.toml")
+        await until(pilot, lambda: asked[-1:] == ["mine.toml"])
+        for _ in "mine.toml":
+            await pilot.press("backspace")
+        await pilot.press(*"other.toml")
+        sketch = app.screen.query_one("#sketch", Lines)
+        await until(pilot, lambda: "2 MB on disk for other.toml" in sketch.text)
+        assert "mine.toml" in ended and "other.toml" not in ended, "moving on ends a measurement"
+
+
+async def test_a_measurement_that_nobody_waits_for_ends(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(GOOD)
+    measuring = asyncio.create_task(measured_cost(tmp_path / "mine.toml", "cpu", 1))
+    own = psutil.Process()
+
+    def checks() -> list[psutil.Process]:
+        return [child for child in own.children() if "check" in child.cmdline()]
+
+    while not checks():
+        await asyncio.sleep(0.05)
+    process = checks()[0]
+    measuring.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await measuring
+    assert process.wait(10) is not None

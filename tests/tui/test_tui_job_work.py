@@ -155,7 +155,7 @@ async def test_the_figure_is_drawn_elsewhere(opened: Open, writer: Writer) -> No
     before = "matplotlib.pyplot" in sys.modules
     async with opened((80, 24)) as (app, pilot):
         await plot_of(app, pilot)
-        await pilot.press("2", "G")
+        await pilot.press("2", "P")
         folder = writer.workspace.folder / "exports"
         await until(pilot, lambda: any("saved" in text for _, _, text in app.said), seconds=60)
         assert next(folder.glob("*.png")).read_bytes().startswith(b"\x89PNG")

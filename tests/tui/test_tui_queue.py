@@ -9,7 +9,8 @@ from lth_tui.screens.confirm import Confirm
 from lth_tui.screens.job import JobPage
 from lth_tui.widgets.heatmap import Heatmap
 from lth_tui.widgets.hints import Hints
-from lth_tui.widgets.job_table import DROP_ORDER, JobTable, fitting
+from lth_tui.widgets.job_columns import DROP_ORDER, fitting
+from lth_tui.widgets.job_table import JobTable
 from lth_tui.widgets.line_plot import LinePlot
 from lth_tui.widgets.lines import Lines
 
@@ -26,7 +27,7 @@ async def test_all_jobs_with_what_matters(opened: Open, size: tuple[int, int]) -
         assert "engine pid 4321 on gpu-07" in header
         summary = app.screen.query_one("#summary", Lines).text
         assert "audit:" in summary and "0 failed" in summary and "random" in summary
-        assert "round 5, 7.8 % left" in app.screen.query_one("#preview-curves", LinePlot).text
+        assert "5, 7.8 % left" in app.screen.query_one("#preview-curves", LinePlot).text
         assert "61k steps/s" in summary
         if size == (120, 40):
             assert "▲" in table or "~" in table

@@ -70,9 +70,9 @@ async def test_several_jobs_at_once(opened: Open, writer: Writer) -> None:
 async def test_a_suite_is_one_row_that_folds(opened: Open, writer: Writer) -> None:
     writer.sql("UPDATE jobs SET suite = 'all-of-it' WHERE id IN (3, 4)")
     async with opened() as (app, pilot):
-        assert names(app) == ["cartpole-done", "cartpole", "all-of-it (2)", "cartpole-nan", "cartpole-next"]
+        assert names(app) == ["cartpole-done", "cartpole", "all-of-it", "cartpole-nan", "cartpole-next"]
         await pilot.press("down", "enter")
-        await until(pilot, lambda: names(app) == ["cartpole-done", "cartpole", "all-of-it (2)"])
+        await until(pilot, lambda: names(app) == ["cartpole-done", "cartpole", "all-of-it"])
         assert "▸ all-of-it" in app.screen.query_one(JobTable).text
         await pilot.press("r")  # of all its members the failed one is run again
         await until(pilot, lambda: writer.asked() == [("retry", {"job": 3})])

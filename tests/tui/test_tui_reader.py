@@ -11,7 +11,9 @@ from lth_core.analysis.statistics import bootstrap, interquartile_mean
 from lth_core.store import views
 from lth_core.store.metrics import curves
 from lth_tui.curves import MOST_POINTS, RoundCurves, _aligned
-from lth_tui.reader import Reader, Watch, newest_round
+from lth_tui.job_reader import newest_round
+from lth_tui.reader import Reader
+from lth_tui.snapshot import Watch
 
 
 def test_curves_grow_and_agree_with_reading_all(writer: Writer) -> None:

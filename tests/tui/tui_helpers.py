@@ -19,7 +19,7 @@ def looked_at(app: Workbench, job: int) -> bool:
     return detail is not None and detail.job.id == job and detail.summary is not None and summed
 
 
-async def until(pilot: Pilot[int], true: Callable[[], bool], seconds: float = 10.0) -> None:
+async def until(pilot: Pilot[int], true: Callable[[], bool], seconds: float = 30.0) -> None:
     """Wait for something to become true, then let the screen settle."""
     end = time.monotonic() + seconds
     while not true():

@@ -1,0 +1,68 @@
+"""A workspace worth a picture: a finished job, a failed one, one that trains, a suite that waits. It takes minutes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from lth_core.errors import InputError
+from lth_core.suite import Suite
+from lth_core.suite_file import load
+from lth_tui.app import Workbench, workbench
+from lth_tui.experiment_files import config_folders
+from lth_tui.feed import Wish
+
+PATIENCE = 1200.0
+"""Seconds for one job to get where it is wanted."""
+_ROUND = 6
+"""Of the job that trains when the pictures are taken."""
+
+
+@asynccontextmanager
+async def demonstrated(folder: Path) -> AsyncIterator[tuple[Workbench, Pilot[int]]]:
+    """A workbench on a new workspace with its engine, when its jobs have got far enough; the engine ends after it."""
+    app = workbench(folder, view=False, device="cpu")
+    try:
+        async with app.run_test(size=(120, 40)) as pilot:
+            _submit(app, "quick/cartpole.toml")
+            await _until_state(app, 1, "done")
+            _submit(app, "quick/cartpole.toml", "name=cartpole-nan", "seeds=2", "training.learning_rate=1e30")
+            await _until_state(app, 2, "failed")
+            _submit(app, "quick/cartpole.toml", "name=cartpole-3x48", "model.hidden=[48, 48, 48]",
+                    "training.learning_rate=2e-3")  # fmt: skip
+            _submit(app, "suites/classic-quick.toml")
+            await _until_round(app, 3)
+            yield app, pilot
+    finally:
+        if app.owner is not None:
+            app.owner.stop()
+
+
+def _submit(app: Workbench, name: str, *overrides: str) -> None:
+    path = next(path for folder in config_folders(Path.cwd()) if (path := folder / name).is_file())
+    held = load(path, overrides)
+    suite = held.name if isinstance(held, Suite) else None
+    for experiment in held.experiments if isinstance(held, Suite) else (held,):
+        payload = {"experiment": experiment.canonical(), "source": f"configs/{name}", "suite": suite}
+        app.ask(Wish("submit", payload, experiment.name))
+
+
+async def _until_state(app: Workbench, number: int, state: str) -> None:
+    for _ in range(int(PATIENCE * 2)):
+        found = [job for job in app.snapshot.jobs if job.id == number]
+        if found and found[0].state == state:
+            return
+        await asyncio.sleep(0.5)
+    raise InputError(f"job {number} was not {state} within {PATIENCE:.0f} seconds")
+
+
+async def _until_round(app: Workbench, number: int) -> None:
+    for _ in range(int(PATIENCE * 5)):
+        found = [job for job in app.snapshot.jobs if job.id == number]
+        running = [slot for slot in app.snapshot.slots if slot.job == number and slot.fraction > 0.6]
+        if found and found[0].round >= _ROUND and running:
+            return
+        await asyncio.sleep(0.2)
+    raise InputError(f"job {number} did not reach round {_ROUND} within {PATIENCE:.0f} seconds")

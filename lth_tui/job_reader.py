@@ -1,0 +1,124 @@
+"""Reading one job closely, so that only what is new is read again."""
+
+from collections import deque
+from collections.abc import Mapping
+
+from lth_core.analysis.verdict import Summary
+from lth_core.arms import DENSE
+from lth_core.store import views
+from lth_core.store.database import Database
+from lth_core.store.views import EventView, JobView, TrialView
+from lth_core.store.workspace import Workspace
+from lth_tui import readings
+from lth_tui.curves import ArmCurve, RoundCurves
+from lth_tui.overlap import Overlaps
+from lth_tui.snapshot import Audit, JobDetail, LayerGrid, Watch
+from lth_tui.widgets.heat_table import HeatCell, HeatRow
+
+_MOST_EVENTS = 1000
+
+
+class JobReader:
+    """What is kept of the job that is looked at closely, so that only what is new is read."""
+
+    def __init__(self, job: JobView, workspace: Workspace) -> None:
+        self.number = job.id
+        self._workspace = workspace
+        self._rounds: dict[tuple[int, str], RoundCurves] = {}
+        self._metrics: tuple[str, ...] = ()
+        self._metrics_key = -1
+        self._overlaps = Overlaps(workspace)
+        self._events: deque[EventView] = deque(maxlen=_MOST_EVENTS)
+        self._grid, self._layers_seen = LayerGrid(), -1
+        self._audit, self._audit_key = Audit(), (-1, -1, -1)
+
+    def read(
+        self,
+        database: Database,
+        job: JobView,
+        trials: tuple[TrialView, ...],
+        summary: Summary | None,
+        watch: Watch,
+    ) -> JobDetail:
+        round = newest_round(trials) if watch.round is None else watch.round
+        metric = watch.metric or job.experiment.task.curve
+        curves = self._curves(database, trials, round, metric)
+        if job.trials_done + job.trials_running != self._metrics_key or not self._metrics:
+            self._metrics_key = job.trials_done + job.trials_running
+            self._metrics = readings.metric_names(database, job.id)
+        games = self._curves(database, trials, round, "games") if "games" in self._metrics else {}
+        self._read_layers(database)
+        self._read_audit(database, job)
+        last = self._events[-1].id if self._events else 0
+        self._events.extend(views.events(database, after=last, job=job.id))
+        log = readings.newest_log(database, self._workspace, job.id)
+        return JobDetail(
+            job=job,
+            trials=trials,
+            summary=summary,
+            grid=self._grid,
+            audit=self._audit,
+            events=tuple(self._events),
+            log=tuple(readings.tail(log, 200)) if log else (),
+            round=round,
+            curves=curves,
+            metric=metric,
+            metrics=self._metrics,
+            games=games,
+            overlaps=self._overlaps.of(database, job.id, watch.overlap, self._grid) if watch.overlap else {},
+        )
+
+    def _curves(
+        self, database: Database, trials: tuple[TrialView, ...], round: int, metric: str
+    ) -> Mapping[str, ArmCurve]:
+        """All arms of a round, and the dense network beside them."""
+        found: dict[str, ArmCurve] = {}
+        for one in dict.fromkeys((0, round)):
+            curves = self._rounds.setdefault((one, metric), RoundCurves(metric))
+            curves.update(database, [t for t in trials if t.round == one])
+            found |= curves.arms
+        return found
+
+    @property
+    def pending(self) -> bool:
+        """Whether not everything that was asked for has been read."""
+        return self._overlaps.pending
+
+    def _read_layers(self, database: Database) -> None:
+        count = readings.layer_count(database, self.number)
+        if count != self._layers_seen:
+            self._layers_seen = count
+            self._grid = layer_grid(views.layers(database, self.number))
+
+    def _read_audit(self, database: Database, job: JobView) -> None:
+        key = (job.trials_done, job.trials_failed, job.trials_running)
+        if key != self._audit_key:
+            self._audit_key = key
+            checks = readings.check_counts(database, self.number)
+            failed = any(check.failed for check in checks)
+            failures = views.audits(database, self.number, failed_only=True) if failed else []
+            self._audit = Audit(checks, tuple(failures))
+
+
+def newest_round(trials: tuple[TrialView, ...]) -> int:
+    """The newest round that runs, or else the newest that has ended."""
+    running = [t.round for t in trials if t.state == "running"]
+    ended = [t.round for t in trials if t.state in ("done", "failed")]
+    return max(running or ended, default=0)
+
+
+def layer_grid(layers: list[views.LayerView]) -> LayerGrid:
+    """Layers of all tickets, joined over seeds."""
+    positions = sorted({layer.position for layer in layers})
+    place = {position: row for row, position in enumerate(positions)}
+    rows: dict[int, HeatRow] = {}
+    kept: dict[tuple[str, int, int], list[int]] = {}
+    for layer in layers:
+        row = place[layer.position]
+        rows[row] = HeatRow(layer.layer, layer.shape, layer.size, layer.prunable)
+        kept.setdefault((layer.arm if layer.round else DENSE, row, layer.round), []).append(layer.kept)
+    cells = {
+        key: HeatCell(sum(counts) / len(counts), min(counts), max(counts), len(counts), counts.count(0))
+        for key, counts in kept.items()
+    }
+    return LayerGrid(tuple(rows[row] for row in sorted(rows)), cells)

@@ -1,0 +1,33 @@
+"""The tables of layers against rounds: what is kept, and how far seeds agree. Pure functions."""
+
+from lth_core.arms import DENSE
+from lth_core.text import one_line
+from lth_tui.snapshot import JobDetail
+from lth_tui.widgets.heat_table import HeatTable
+from lth_tui.words import plural
+
+_SMALLEST_NEWS = 8
+"""Entries of a layer of which it is news that none lives."""
+
+
+def overlap_table(detail: JobDetail, arm: str) -> HeatTable:
+    """Layers against rounds of one arm: how much the masks of two seeds overlap, the mean over pairs."""
+    cells = {(row, round): cell for (owner, row, round), cell in detail.overlaps.items() if owner == arm}
+    title = f"{one_line(arm, 30)} · mask overlap between seeds (intersection over union, %)"
+    empty = "no two seeds have finished a round" if len(detail.job.experiment.seeds) > 1 else "one seed only"
+    return HeatTable(title, detail.grid.rows if cells else (), cells, detail.job.rounds, empty)
+
+
+def heat_table(detail: JobDetail, arm: str) -> HeatTable:
+    """Layers against rounds of one arm, over all seeds."""
+    cells = {
+        (row, round): cell
+        for (owner, row, round), cell in detail.grid.cells.items()
+        if owner == (DENSE if round == 0 else arm)
+    }
+    # A bias or two gone is in the cells to see; a layer gone is the news.
+    large = [row for row, layer in enumerate(detail.grid.rows) if layer.size >= _SMALLEST_NEWS]
+    dead = sum(1 for row in large if any(c.dead for (r, _), c in cells.items() if r == row))
+    warning = f"! {plural(dead, 'layer')} collapsed · " if dead else ""
+    title = f"{one_line(arm, 30)} · {warning}% kept of each layer after each round"
+    return HeatTable(title, detail.grid.rows, cells, detail.job.rounds)

@@ -1,0 +1,174 @@
+"""Commands on jobs: what the keys of the pages that have jobs ask of the engine."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from lth_core.text import one_line
+from lth_tui.feed import Wish
+from lth_tui.keys import key
+from lth_tui.screens.confirm import Confirm
+from lth_tui.screens.page import COMMON_KEYS, Page
+from lth_tui.words import plural
+
+if TYPE_CHECKING:
+    from lth_core.store.views import JobView
+
+JOB_KEYS = (
+    key("job", "p", "pause", "pause/resume", show=True),
+    key("job", "x", "cancel", "cancel", show=True),
+    key("job", "r", "retry", "retry", show=True),
+    key("job", "c", "clone", "clone and edit"),
+    key("job", "e", "edit", "edit before it runs"),
+    key("job", "D", "delete", "delete"),
+    key("job", "u", "undelete", "undo the deletion"),
+    *COMMON_KEYS,
+)
+"""Keys of the pages on which jobs can be commanded."""
+
+_ENDED = ("done", "failed", "cancelled")
+
+
+class JobCommands(Page):
+    """A page on which jobs can be commanded."""
+
+    @abstractmethod
+    def chosen_jobs(self) -> "Sequence[JobView]":
+        """The jobs that commands are about."""
+
+    def action_pause(self) -> None:
+        """Pause the jobs, or resume them."""
+        jobs = self._jobs_or_say()
+        live = [job for job in jobs if job.state in ("queued", "running")]
+        paused = [job for job in jobs if job.state == "paused"]
+        for job in live or paused:
+            self.wish("pause" if live else "resume", job)
+        if jobs and not live and not paused:
+            self._say_all(jobs, "there is nothing to pause")
+
+    def action_retry(self) -> None:
+        """Run failed or cancelled trials again."""
+        jobs = self._jobs_or_say()
+        lost = [job for job in jobs if job.state in ("failed", "cancelled") or job.trials_failed]
+        for job in lost:
+            self.wish("retry", job)
+        if jobs and not lost:
+            self._say_all(jobs, "nothing failed")
+
+    def action_launcher(self) -> None:
+        """Let what is left of the jobs run on the cluster, or here again."""
+        jobs = self._jobs_or_say()
+        left = [job for job in jobs if job.state != "done"]
+        for job in left:
+            kind = "local" if job.experiment.launcher.kind == "slurm" else "slurm"
+            self.wish("launch", job, launcher={"kind": kind})
+        if jobs and not left:
+            self._say_all(jobs, "nothing is left to run")
+
+    def action_cancel(self) -> None:
+        """Ask, then cancel the jobs, now or when their round has ended."""
+        jobs = self._jobs_or_say()
+        live = [job for job in jobs if job.state not in _ENDED]
+        if not live:
+            if jobs:
+                self._say_all(jobs, "nothing is left to cancel")
+            return
+        done, trials = sum(job.trials_done for job in live), sum(job.trials for job in live)
+        rows = (
+            f"Cancel {named(live)}?",
+            f"{done:,} of {trials:,} trials are done and stay; the rest is not trained.",
+        )
+        choices = [("y", "now", "now"), ("e", "at the end of the round", "round"), ("n", "keep", "no")]
+
+        def decided(choice: str | None) -> None:
+            for job in live if choice in ("now", "round") else ():
+                self.wish("cancel", job, **({"after_round": True} if choice == "round" else {}))
+
+        self.app.push_screen(Confirm(rows, choices), decided)
+
+    def action_delete(self) -> None:
+        """Ask, then delete the jobs; for a day they can be brought back."""
+        jobs = self._jobs_or_say()
+        ended = [job for job in jobs if job.state != "running"]
+        if jobs and not ended:
+            self._say_all(jobs, "cancel it before deleting it")
+        if not ended:
+            return
+        rows = (
+            f"Delete {named(ended)} with all results?",
+            "They leave the list; u brings them back. Their files go when an engine starts a day later.",
+        )
+
+        def decided(choice: str | None) -> None:
+            if choice == "yes":
+                self.bench.deleted.append([job.id for job in ended])
+                for job in ended:
+                    self.wish("delete", job)
+
+        self.app.push_screen(Confirm(rows, [("y", "delete", "yes"), ("n", "keep", "no")]), decided)
+
+    def action_undelete(self) -> None:
+        """Bring back what was deleted last."""
+        if self.bench.deleted:
+            gone = self.bench.deleted.pop()
+        elif self.bench.snapshot.newest_deleted is not None:
+            gone = [self.bench.snapshot.newest_deleted]
+        else:
+            self.bench.say("nothing was deleted", "warning")
+            return
+        for number in gone:
+            self.bench.ask(Wish("restore", {"job": number}, f"bring back job {number}"))
+
+    def action_priority(self, by: int) -> None:
+        """Jobs of a higher priority run first."""
+        for job in self._jobs_or_say():
+            self.wish("priority", job, by=by)
+
+    def action_clone(self) -> None:
+        """A copy of the job, to change and queue."""
+        self._edit(replaces=False)
+
+    def action_edit(self) -> None:
+        """Change a job that has not begun."""
+        self._edit(replaces=True)
+
+    def _edit(self, *, replaces: bool) -> None:
+        from lth_tui.screens.edit import Edit
+
+        jobs = self._jobs_or_say()
+        if not jobs or not self.bench.may_change():
+            return
+        if len(jobs) > 1:
+            self.bench.say("one job at a time can be edited", "warning")
+            return
+        job = jobs[0]
+        if replaces and (job.state not in ("queued", "paused") or job.started is not None):
+            self.bench.say(f"job {job.id} has begun: c clones it, with other fields", "warning")
+            return
+        self.app.push_screen(Edit(job.experiment, job.source, job.id if replaces else None), self.asked)
+
+    def asked(self, wish: Wish | None) -> None:
+        """What a form returned goes to the engine."""
+        if wish is not None:
+            self.bench.ask(wish)
+
+    def _jobs_or_say(self) -> "Sequence[JobView]":
+        jobs = self.chosen_jobs()
+        if not jobs:
+            self.bench.say("no job is selected", "warning")
+        return jobs
+
+    def _say_all(self, jobs: "Sequence[JobView]", words: str) -> None:
+        self.bench.say(f"{named(jobs)}: {jobs[0].state if len(jobs) == 1 else 'all'}, {words}", "warning")
+
+    def wish(self, kind: str, job: "JobView", **payload: Any) -> None:
+        """Ask the engine for something about a job."""
+        label = f"{kind} job {job.id}"
+        self.bench.ask(Wish(kind, {"job": job.id, **payload}, label))  # type: ignore[arg-type]
+
+
+def named(jobs: "Sequence[JobView]") -> str:
+    """`job 3 cartpole`, or `4 jobs`."""
+    if len(jobs) == 1:
+        return f"job {jobs[0].id} {one_line(jobs[0].name, 60)}"
+    return plural(len(jobs), "job")

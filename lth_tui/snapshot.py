@@ -1,0 +1,100 @@
+"""What the interface knows of the store at one moment. Values only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lth_core.analysis.verdict import Summary
+from lth_core.store.views import AuditView, EngineView, EventView, JobView, SlotView, TrialView
+from lth_tui.curves import ArmCurve
+from lth_tui.machine import Machine
+from lth_tui.readings import CheckCount
+from lth_tui.widgets.heat_table import HeatCell, HeatRow
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Which job is looked at closely; `round` None means the newest that runs, `metric` None the score.
+
+    `overlap` asks for the overlap of masks of an arm, `devices` for what the machine is doing.
+    """
+
+    job: int | None = None
+    round: int | None = None
+    metric: str | None = None
+    overlap: str | None = None
+    devices: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class LayerGrid:
+    """What lives of every layer: cells by (arm, row, round); round 0 belongs to the arm `dense`."""
+
+    rows: tuple[HeatRow, ...] = ()
+    cells: Mapping[tuple[str, int, int], HeatCell] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Audit:
+    """Checks of a job's audits."""
+
+    checks: tuple[CheckCount, ...] = ()
+    failures: tuple[AuditView, ...] = ()
+
+    @property
+    def passed(self) -> int:
+        """How many checks passed."""
+        return sum(check.passed for check in self.checks)
+
+    @property
+    def failed(self) -> int:
+        """How many checks failed."""
+        return sum(check.failed for check in self.checks)
+
+
+@dataclass(frozen=True, eq=False)
+class JobDetail:
+    """The job that is looked at closely."""
+
+    job: JobView
+    trials: tuple[TrialView, ...]
+    summary: Summary | None
+    grid: LayerGrid
+    audit: Audit
+    events: tuple[EventView, ...]
+    log: tuple[str, ...]
+    round: int
+    curves: Mapping[str, ArmCurve]
+    metric: str
+    metrics: tuple[str, ...] = ()
+    games: Mapping[str, ArmCurve] = field(default_factory=dict)
+    overlaps: Mapping[tuple[str, int, int], HeatCell] = field(default_factory=dict)
+
+    @property
+    def reference(self) -> str:
+        """The arm that the others are compared with."""
+        return self.job.experiment.reference
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """What is trained: an arm's ticket of a round for a seed."""
+
+    arm: str
+    round: int
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """The store as the interface last saw it."""
+
+    jobs: tuple[JobView, ...] = ()
+    engine: EngineView | None = None
+    slots: tuple[SlotView, ...] = ()
+    tickets: Mapping[str, tuple[Ticket, ...]] = field(default_factory=dict)
+    summaries: Mapping[int, Summary] = field(default_factory=dict)
+    detail: JobDetail | None = None
+    machine: Machine | None = None
+    newest_deleted: int | None = None
+    error: str | None = None
+    loaded: bool = False

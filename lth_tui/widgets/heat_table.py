@@ -1,0 +1,41 @@
+"""What a heatmap shows: layers, and what lives of each after each round. Values only."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class HeatRow:
+    """One layer: its name and how many entries it has."""
+
+    layer: str
+    shape: tuple[int, ...]
+    size: int
+    prunable: bool
+
+
+@dataclass(frozen=True)
+class HeatCell:
+    """What lives of a layer at one round, over `seeds` seeds; `dead` of them have nothing left.
+
+    `share` is what is shown instead of the part that is kept, and `words` then says what it is.
+    """
+
+    kept: float
+    least: int
+    most: int
+    seeds: int
+    dead: int
+    share: float | None = None
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class HeatTable:
+    """Rows by position; cells by (row, round); `rounds` columns after round 0."""
+
+    title: str = ""
+    rows: Sequence[HeatRow] = ()
+    cells: Mapping[tuple[int, int], HeatCell] = ()  # type: ignore[assignment]
+    rounds: int = 0
+    empty: str = "no ticket has been made yet"

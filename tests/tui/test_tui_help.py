@@ -1,0 +1,85 @@
+"""Help is made of the bindings: every key is in it and in the palette, no key hides another, all can be remapped."""
+
+from collections.abc import Sequence
+
+import pytest
+from textual.binding import Binding
+from textual.widget import Widget
+from tui_helpers import Open, until
+
+from lth_tui.app import Workbench
+from lth_tui.keys import binding_ids
+from lth_tui.screens.compare import ComparePage
+from lth_tui.screens.devices import DevicesPage
+from lth_tui.screens.help import SCOPES, Help
+from lth_tui.screens.job import JobPage
+from lth_tui.screens.page import Page
+from lth_tui.screens.queue import QueuePage
+from lth_tui.widgets.heatmap import Heatmap
+from lth_tui.widgets.hints import hints_of
+from lth_tui.widgets.job_table import JobTable
+from lth_tui.widgets.line_plot import LinePlot
+from lth_tui.widgets.list_pane import ListPane
+
+PAGES: dict[type[Page], Sequence[type[Widget]]] = {
+    QueuePage: (JobTable,),
+    JobPage: (LinePlot, Heatmap, ListPane),
+    ComparePage: (LinePlot, ListPane),
+    DevicesPage: (ListPane,),
+}
+
+
+def keys_of(owner: type) -> dict[str, str]:
+    bindings = [binding for binding in owner.BINDINGS if isinstance(binding, Binding)]  # type: ignore[attr-defined]
+    return {key: binding.action for binding in bindings for key in binding.key.split(",")}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_key_hides_another(page: type[Page]) -> None:
+    for widget in PAGES[page]:
+        nearer, farther = keys_of(widget), [keys_of(page), keys_of(Workbench)]
+        hidden = {key for keys in farther for key in keys if key in nearer} - {"escape"}  # ends the cursor first
+        assert not hidden, (widget, hidden)
+    assert not keys_of(page).keys() & keys_of(Workbench).keys()
+
+
+async def test_every_action_of_every_page_is_in_the_help_and_the_palette(opened: Open) -> None:
+    async with opened() as (app, pilot):
+        for page, keys in ((QueuePage, ()), (JobPage, ("enter",)), (DevicesPage, ("d",))):
+            await pilot.press(*keys)
+            await until(pilot, lambda page=page: isinstance(app.screen, page))
+            wanted = set(keys_of(page).values()) | set(keys_of(Workbench).values())
+            offered = {hint.action.removeprefix("app.") for hint in hints_of(app.screen, hidden=True)}
+            assert wanted - {"command_palette"} <= offered
+            titles = {command.title for command in app.get_system_commands(app.screen)}
+            assert {h.words for h in hints_of(app.screen, hidden=True) if h.action != "command_palette"} <= titles
+            if page is not QueuePage:
+                await pilot.press("escape")
+
+
+async def test_help_has_headings_explains_and_does_what_is_chosen(opened: Open) -> None:
+    async with opened((120, 40)) as (app, pilot):
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, Help))
+        pane = app.screen.query_one(ListPane)
+        lines = [line.strip() for line in pane.text.splitlines()]
+        assert [line for line in lines if line in SCOPES.values()] == [
+            "table of jobs", "queue", "job", "every page", "everywhere"
+        ]  # fmt: skip
+        assert any(
+            line.split() == ["p", "pause/resume", "Pause", "the", "jobs,", "or", "resume", "them"] for line in lines
+        )
+        await pilot.press(*"begun")  # words of an explanation
+        assert "edit before it runs" in pane.text and "keys (1)" in pane.text
+        await pilot.press("escape", "question_mark")
+        await pilot.pause(0.1)
+        await pilot.press(*"devices", "enter")
+        await until(pilot, lambda: isinstance(app.screen, DevicesPage))
+
+
+def test_every_binding_has_a_name_for_the_settings() -> None:
+    for owner in (*PAGES, *(widget for widgets in PAGES.values() for widget in widgets), Workbench):
+        for binding in owner.BINDINGS:  # type: ignore[attr-defined]
+            named = isinstance(binding, Binding) and (binding.id is not None or not binding.show)
+            assert named, binding
+            assert binding.id is None or binding.id in binding_ids()

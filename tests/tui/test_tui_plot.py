@@ -1,0 +1,125 @@
+"""A plot without a terminal: what of a chart is looked at, what its cells hold, what of them is sent again."""
+
+import numpy as np
+import pytest
+from rich.style import Style
+from textual.geometry import Region
+
+from lth_tui import canvas, raster
+from lth_tui.palette import SKY, Look
+from lth_tui.viewport import Viewport
+from lth_tui.widgets.chart import GUTTER, Chart, Series, alike
+
+SOLID = Look(SKY, (1, 0), "●", "━━")
+
+
+def chart(last: float = 10.0, *, points: int = 11, **fields: object) -> Chart:
+    x = np.linspace(0, last, points)
+    return Chart("title", [Series("winning", SOLID, x, x**2 + 1)], (0.0, 10.0), **fields)  # type: ignore[arg-type]
+
+
+def view(shown: Chart) -> Viewport:
+    made = Viewport()
+    made.show(shown)
+    return made
+
+
+def test_the_y_axis_stays_while_a_curve_grows_and_moves_when_it_must() -> None:
+    looked = view(chart(9.0, points=10))
+    before = looked.vertical_range()
+    looked.show(chart(9.5, points=11))
+    assert looked.vertical_range() == before and before[1] >= 9.5**2 + 1
+    looked.show(chart(20.0))
+    assert looked.vertical_range()[1] >= 401
+    looked.show(chart(2.0))
+    assert looked.vertical_range()[1] <= 10, "a curve that shrinks by half is drawn larger"
+
+
+def test_zoom_keeps_what_is_under_the_cursor_and_pan_stays_inside() -> None:
+    looked = view(chart())
+    for at in (0.0, 0.3, 1.0):
+        looked.fit()
+        value = looked.value_at(at)
+        looked.zoom_x(0.5, at)
+        assert looked.value_at(at) == pytest.approx(value) and not looked.whole
+    looked.pan(50.0)
+    assert looked.value_at(1.0) == pytest.approx(10.0)
+    looked.pan(-50.0)
+    assert looked.value_at(0.0) == pytest.approx(0.0)
+    looked.fit()
+    assert looked.whole and looked.words == ""
+
+
+def test_a_logarithmic_axis_has_no_room_for_nothing() -> None:
+    x = np.array([0.0, 5.0, 10.0])
+    looked = view(Chart(series=[Series("a", SOLID, x, np.array([0.0, 0.5, 200.0]))], x_range=(0.0, 10.0)))
+    looked.turn_logarithmic()
+    low, high = looked.vertical_range()
+    assert 0 < low <= 0.5 and high >= 200 and "log y" in looked.words
+
+
+def test_charts_are_alike_to_the_last_point_only() -> None:
+    assert alike(chart(), chart())
+    for other in (chart(9.9), chart(points=12), chart(empty="other"), chart(reference=(1.0, "dense"))):
+        assert not alike(chart(), other)
+    gap = np.array([1.0, np.nan, 2.0])
+    a, b = (Chart(series=[Series("a", SOLID, gap, gap.copy(), low=gap, high=gap)]) for _ in range(2))
+    assert alike(a, b)
+    c = Chart(series=[Series("a", SOLID, gap, gap, low=None, high=gap)])
+    assert not alike(a, c) and not alike(c, a)
+
+
+def test_only_cells_that_changed_are_sent_again() -> None:
+    old = canvas.drawn(view(chart(5.0, points=6, reference=(101.0, "top"))), 12, 60, 0)
+    new = canvas.drawn(view(chart(5.2, points=6, reference=(101.0, "top"))), 12, 60, 0)
+    sent = list(new.changes(old))
+    changed = np.argwhere((old.glyphs != new.glyphs) | (old.inks != new.inks) | (old.grounds != new.grounds))
+    assert len(changed) and sum(region.area for region in sent) < 60
+    for y, x in changed:
+        assert any(region.contains(GUTTER + int(x), int(y)) for region in sent)
+    assert list(new.changes(new)) == []
+
+
+def test_a_changed_label_is_sent_with_its_row() -> None:
+    old, new = canvas.blank(3, 10), canvas.blank(3, 10)
+    old.labels, new.labels = ["a", "b", "c"], ["a", "x", "c"]
+    assert list(new.changes(old)) == [Region(0, 1, GUTTER, 1)]
+
+
+def test_the_cursor_stands_behind_the_curve() -> None:
+    plain = canvas.drawn(view(chart()), 10, 40, 0)
+    ruled = plain.with_cursor(1.0)
+    column = ruled.glyphs[:, 39]
+    drawn = plain.glyphs[:, 39] >= raster.BRAILLE
+    assert drawn.any() and (column[~drawn] == ord("╷")).all() and (column[drawn] == plain.glyphs[drawn, 39]).all()
+    assert (ruled.glyphs[:, :39] == plain.glyphs[:, :39]).all()
+
+
+def test_words_of_an_empty_chart_are_never_cut() -> None:
+    words = "the lottery curve starts when round 1 is finished"
+    for columns in (20, 41, 60):
+        drawn = canvas.drawn(view(Chart(empty=words)), 10, columns, 0)
+        assert " ".join(" ".join(drawn.text).split()) == words
+
+
+def test_the_name_of_the_line_is_put_where_it_hides_no_curve() -> None:
+    x = np.linspace(5, 10, 20)
+    late = Series("late", SOLID, x, np.full(20, 50.0))
+    early = Series("early", SOLID, np.array([0.0, 1.0]), np.array([0.0, 100.0]))
+    at_the_end = Chart(series=[late, early], x_range=(0.0, 10.0), reference=(50.0, "dense 50"))
+    row = next(row for row in canvas.drawn(view(at_the_end), 11, 60, 0).text if "dense 50" in row)
+    assert row.index("dense 50") < 25
+
+
+def test_bands_are_shaded_by_characters_where_colours_are_few() -> None:
+    x = np.linspace(0, 10, 11)
+    banded = Chart(series=[Series("a", SOLID, x, x, low=x - 5, high=x + 5)], x_range=(0.0, 10.0))
+    assert "░" in "".join(canvas.drawn(view(banded), 12, 40, None).text)
+    with_colours = canvas.drawn(view(banded), 12, 40, 0x101010)
+    assert "░" not in "".join(with_colours.text) and (with_colours.grounds >= 0).any()
+
+
+@pytest.mark.parametrize("columns", [4, 33, 120])
+def test_rows_have_the_width_asked_for(columns: int) -> None:
+    drawn = canvas.drawn(view(chart()), 6, columns, 0)
+    assert {drawn.strip(y, columns + GUTTER, Style()).cell_length for y in range(6)} == {columns + GUTTER}
