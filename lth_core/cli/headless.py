@@ -146,7 +146,7 @@ def _print_result(console: Console, database: Database, job: int, *, as_json: bo
     trials = views.trials(database, job)
     summary = summarise(view.experiment, trials)
     answers = findings(view.experiment, trials, summary)
-    audits = views.audit_counts(database, job)
+    audits, data = views.audit_counts(database, job), views.data(database, job)
     if as_json:
         result = {
             "event": "result", "job": job, "name": view.name, "state": view.state,
@@ -154,10 +154,10 @@ def _print_result(console: Console, database: Database, job: int, *, as_json: bo
             "verdicts": [{**asdict(v), "text": v.text} for v in (*summary.verdicts, *summary.further)],
             "answers": [answer.fields() for answer in answers],
             "notes": list(notes(view.experiment, summary)),
-            "audits": {"passed": audits[0], "failed": audits[1]},
+            "audits": {"passed": audits[0], "failed": audits[1]}, "data": data,
         }  # fmt: skip
         sys.stdout.write(json.dumps(finite(result)) + "\n")
         return
-    print_parts(console, table.result(view.experiment, summary, answers, audits))
+    print_parts(console, table.result(view.experiment, summary, answers, audits, data))
     if view.error:
         console.print(f"job {job} {view.state}: {view.error}", style="red", markup=False)

@@ -41,7 +41,8 @@ def show(subject: str, workspace: Path) -> None:
     trials = views.trials(database, job.id)
     summary = summarise(job.experiment, trials)
     answers = findings(job.experiment, trials, summary)
-    print_parts(console, table.result(job.experiment, summary, answers, views.audit_counts(database, job.id)))
+    audits, data = views.audit_counts(database, job.id), views.data(database, job.id)
+    print_parts(console, table.result(job.experiment, summary, answers, audits, data))
     for audit in views.audits(database, job.id, failed_only=True):
         place = f"{audit.arm} round {audit.round} seed {audit.seed}"
         console.print(f"{place}: {audit.name} ({audit.moment}): {one_line(audit.detail)}", style="red", markup=False)

@@ -14,6 +14,7 @@ def card(record: JobRecord) -> Card:
     experiment = record.experiment
     return [
         ("Task", _fields(experiment.task)),
+        *(("Data", one_line(sentence, 1000)) for sentence in record.data),
         ("Model", _fields(experiment.model)),
         ("Training", _fields(experiment.training)),
         ("Pruned", _pruned(record)),

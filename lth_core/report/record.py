@@ -22,8 +22,8 @@ from lth_core.store.views import AuditView, JobView, LayerView, TrialView
 @dataclass(frozen=True)
 class JobRecord:
     """One job. active: seconds in which it trained; curves: by metric's name, then trial; matches: each arm and round
-    against the dense network, empty where no margin can be stated; inspected, barriers, instabilities: what tickets are
-    made of, where it was looked into."""
+    against the dense network, empty where no margin can be stated; data: what was trained on, empty for environments;
+    inspected, barriers, instabilities: what tickets are made of, where it was looked into."""
 
     job: JobView
     trials: tuple[TrialView, ...]
@@ -33,6 +33,7 @@ class JobRecord:
     layers: tuple[LayerView, ...]
     audits: tuple[int, int]
     failed_audits: tuple[AuditView, ...]
+    data: tuple[str, ...]
     provenance: dict[str, Any]
     active: float
     curves: dict[str, dict[int, Curve]]
@@ -78,6 +79,7 @@ def job_record(database: Database, job: JobView) -> JobRecord:
         layers=tuple(views.layers(database, job.id)),
         audits=views.audit_counts(database, job.id),
         failed_audits=tuple(views.audits(database, job.id, failed_only=True)),
+        data=tuple(views.data(database, job.id)),
         provenance=views.provenance(database, job.id),
         active=float(active["active"]) if active else 0.0,
         curves=curves,

@@ -77,9 +77,14 @@ def answer_lines(findings: Sequence[Finding]) -> Iterator[Text]:
 
 
 def result(
-    experiment: Experiment, summary: Summary, findings: Sequence[Finding], audits: tuple[int, int]
+    experiment: Experiment,
+    summary: Summary,
+    findings: Sequence[Finding],
+    audits: tuple[int, int],
+    data: Sequence[str] = (),
 ) -> list[RenderableType]:
-    """Table, what its numbers are, the answers to the paper's questions, and audit; each to be printed by itself."""
+    """Table, what its numbers are, the answers to the paper's questions, what was trained on, and audit; each to be
+    printed by itself."""
     seeds = len(experiment.seeds)
     passed, failed = audits
     facts = Text(
@@ -89,7 +94,10 @@ def result(
     )
     audit = Text(f"audit: {passed:,} checks passed, {failed:,} failed", style="red" if failed else "dim")
     said = [Text(one_line(note), style="yellow" if "cannot" in note else "dim") for note in notes(experiment, summary)]
-    parts: list[RenderableType] = [summary_table(experiment, summary), facts, *said, *answer_lines(findings), audit]
+    trained_on = [Text(f"data: {one_line(sentence, 1000)}", style="dim") for sentence in data]
+    parts: list[RenderableType] = [
+        summary_table(experiment, summary), facts, *said, *answer_lines(findings), *trained_on, audit,
+    ]  # fmt: skip
     if summary.failed:
         parts.append(Text(f"{summary.failed} trials failed or were blocked", style="red"))
     return parts

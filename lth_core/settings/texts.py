@@ -82,10 +82,10 @@ class LanguageModelTask(TextTask):
 class TranslationTask(TextTask):
     """Translating sentences; the score is BLEU as sacrebleu has it, on the test part, once at the end.
 
-    source: "builtin" (English and German from a grammar), "files", "multi30k", "wmt14", or OWNER/NAME or
-    OWNER/NAME:CONFIGURATION of the Hugging Face hub. With "files", train, valid and test each name the stem of two text
-    files (data/train for data/train.en and data/train.de, plain or .gz), or a .tsv or .jsonl file, as seen from where
-    the program was started. languages are source and target, as files and columns are called.
+    source: "builtin" (English and German from a grammar), "files", "multi30k", "wmt14", "iwslt2017", or OWNER/NAME
+    or OWNER/NAME:CONFIGURATION of the Hugging Face hub. With "files", train, valid and test each name the stem of two
+    text files (data/train for data/train.en and data/train.de, plain or .gz), or a .tsv or .jsonl file, as seen from
+    where the program was started. languages are source and target, as files and columns are called.
 
     Tokens are byte pairs, `vocabulary` of them for both languages, or those of `checkpoint`. pairs: how many are
     trained on, the first ones; all where it is left out. longest: tokens of a sentence; longer pairs are left out of
@@ -102,7 +102,7 @@ class TranslationTask(TextTask):
     beam: Annotated[int, Field(ge=1, le=256)] = 4
     length_penalty: Annotated[float, Field(ge=0, le=10)] = 0.6
 
-    sources: ClassVar[tuple[str, ...]] = ("builtin", "files", "multi30k", "wmt14")
+    sources: ClassVar[tuple[str, ...]] = ("builtin", "files", "multi30k", "wmt14", "iwslt2017")
     score: ClassVar[str] = "bleu/test"
     curve: ClassVar[str] = "perplexity/valid"
     higher_is_better: ClassVar[bool] = True

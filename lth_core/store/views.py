@@ -246,6 +246,15 @@ def audit_counts(database: Database, job: int) -> tuple[int, int]:
     return (int(row[0]), int(row[1])) if row else (0, 0)
 
 
+def data(database: Database, job: int) -> list[str]:
+    """What a job's trials were trained on, as their audits say: one sentence, or several where that changed."""
+    rows = database.rows(
+        "SELECT DISTINCT a.detail FROM audits a JOIN trials t ON t.id = a.trial "
+        "WHERE t.job = ? AND a.name = 'data' AND a.passed = 1 ORDER BY a.trial", job
+    )  # fmt: skip
+    return [str(row["detail"]) for row in rows]
+
+
 def events(database: Database, after: int = 0, job: int | None = None, limit: int = 1000) -> list[EventView]:
     """The newest `limit` events later than `after`, oldest first; of one job where asked."""
     rows = database.rows(

@@ -87,3 +87,7 @@ def test_an_interrupted_translation_equals_the_uninterrupted_one(
     assert _start(folders[1], tmp_path / "cache", slots).wait(timeout=500) == 0
     assert len(list(folders[1].glob("workspace/batches/*/attempt-2"))) >= 1
     assert digest(folders[1] / "workspace") == digest(folders[0] / "workspace")
+    for folder in folders:
+        (said,) = [line for line in (folder / "out.txt").read_text().splitlines() if line.startswith("data: ")]
+        assert said.startswith("data: train 200 pairs (0 tokens unknown), valid 10 pairs")
+        assert "left out of train 0 too long" in said

@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -193,6 +193,54 @@ def test_a_folder_that_datasets_can_read_is_a_source_like_any_on_the_hub(
         path.unlink()
     assert len(corpus.load(wanted).parts["train"]) == 60
     corpus.check(wanted)
+
+
+def test_iwslt_is_read_from_the_hubs_own_conversion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("datasets")
+    from datasets import Dataset
+
+    for name, found in (("en-de", SOME), ("de-en", SOME[::-1])):
+        folder = tmp_path / "IWSLT" / "iwslt2017" / f"iwslt2017-{name}"
+        folder.mkdir(parents=True)
+        for split in ("train", "validation", "test"):
+            rows = [{"translation": {"en": first, "de": second}} for first, second in found]
+            Dataset.from_list(rows).to_parquet(folder / f"iwslt2017-{split}.parquet")
+    monkeypatch.chdir(tmp_path)  # `datasets` takes a folder of this name for the data set
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert list(pairs.read(TranslationTask(source="iwslt2017"), "valid")) == SOME
+    other = TranslationTask(source="iwslt2017", languages=("de", "en"))
+    assert list(pairs.read(other, "test")) == [(second, first) for first, second in SOME[::-1]]
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted"),
+    [
+        ("multi30k", {"path": "bentrevett/multi30k", "name": None}),
+        ("wmt14", {"path": "wmt/wmt14", "name": "de-en"}),
+        ("iwslt2017", {"path": "IWSLT/iwslt2017", "data_dir": "iwslt2017-en-de", "revision": "refs/convert/parquet"}),
+        ("owner/name:part", {"path": "owner/name", "name": "part", "revision": None}),
+    ],
+)
+def test_presets_ask_for_these_data_sets(source: str, wanted: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {}
+
+    def load_dataset(path: str, name: str | None, **more: Any) -> list[Any]:
+        asked.update(path=path, name=name, **more)
+        return [{"en": "one", "de": "eins"}]
+
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
+    assert list(pairs.read(TranslationTask(source=source), "valid")) == [("one", "eins")]
+    assert {**asked, **wanted} == asked and asked["split"] == "validation"
+
+
+def test_what_is_unknown_and_a_vocabulary_smaller_than_asked_are_said(tmp_path: Path) -> None:
+    test = write_moses(tmp_path, "other", [(f"{first} \u4e2d", second) for first, second in SOME])
+    found = corpus.load(task(tmp_path, test=test, vocabulary=5_000))
+    assert found.unknown == {"train": 0, "valid": 0, "test": 3 * len(SOME)}
+    assert f"test {len(SOME)} pairs ({3 * len(SOME)} tokens unknown)" in found.summary
+    assert f"vocabulary {found.vocabulary.size:,} of 5,000 asked for" in found.summary
+    assert "asked" not in corpus.load(task(tmp_path, vocabulary=150)).summary
 
 
 def test_a_data_set_that_cannot_be_had_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

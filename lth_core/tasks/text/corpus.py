@@ -6,7 +6,7 @@ A source is converted once, line by line, into the cache; what is trained later 
 import json
 import platform
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache as once
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,7 @@ def load(task: LanguageModelTask) -> Corpus:
 def _facts(task: LanguageModelTask) -> dict[str, Any]:
     """What the token files follow from. A text file that has changed has another size or time."""
     facts: dict[str, Any] = {
-        "format": FORMAT, "source": hub.PRESETS.get(task.source, task.source), "tokenizer": task.tokenizer,
+        "format": FORMAT, "source": asdict(hub.data_set(task.source)), "tokenizer": task.tokenizer,
         "vocabulary": task.vocabulary, "minimum_count": task.minimum_count, "checkpoint": task.checkpoint,
     }  # fmt: skip
     if task.source == "builtin":

@@ -1,17 +1,42 @@
 """Data sets of the Hugging Face hub, through `datasets`, an optional extra. Presets by short names."""
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from lth_core.errors import InputError
 from lth_core.text import one_line
 
+
+@dataclass(frozen=True)
+class DataSet:
+    """What `datasets` is asked for. folder: where the parts lie in one; revision: where it is not the newest."""
+
+    name: str
+    configuration: str | None = None
+    folder: str | None = None
+    revision: str | None = None
+
+
 PRESETS = {
-    "wikitext-2": "Salesforce/wikitext:wikitext-2-v1",
-    "wikitext-103": "Salesforce/wikitext:wikitext-103-v1",
+    "wikitext-2": DataSet("Salesforce/wikitext", "wikitext-2-v1"),
+    "wikitext-103": DataSet("Salesforce/wikitext", "wikitext-103-v1"),
+    "multi30k": DataSet("bentrevett/multi30k"),
+    "wmt14": DataSet("wmt/wmt14", "de-en"),
+    # The data set itself is a script, which is not run; this is the hub's own conversion.
+    "iwslt2017": DataSet("IWSLT/iwslt2017", folder="iwslt2017-{0}-{1}", revision="refs/convert/parquet"),
 }
+"""By name; {0} and {1} in a folder are the languages of the pair."""
 _SPLITS = {"train": "train", "valid": "validation", "test": "test"}
+
+
+def data_set(source: str, languages: tuple[str, str] = ("", "")) -> DataSet:
+    """A preset's data set, or that of OWNER/NAME or OWNER/NAME:CONFIGURATION."""
+    name, _, configuration = source.partition(":")
+    found = PRESETS.get(source, DataSet(name, configuration or None))
+    folder = found.folder and found.folder.format(*languages)
+    return DataSet(found.name, found.configuration, folder, found.revision)
 
 
 def check(source: str) -> None:
@@ -23,23 +48,30 @@ def check(source: str) -> None:
         )
 
 
-def lines(source: str, part: str) -> Iterator[str]:
-    """The column `text` of a part of OWNER/NAME or OWNER/NAME:CONFIGURATION, a row a line.
+def rows(source: str, part: str, languages: tuple[str, str] = ("", "")) -> Iterator[Mapping[str, Any]]:
+    """The rows of a part, one at a time from a file that is mapped into memory.
 
     What `datasets` has cached is read without a network. InputError where the data set cannot be had.
     """
     check(source)
     from datasets import load_dataset
 
-    name, _, configuration = PRESETS.get(source, source).partition(":")
+    wanted = data_set(source, languages)
     try:
-        rows: Any = load_dataset(name, configuration or None, split=_SPLITS[part])
+        found: Any = load_dataset(
+            wanted.name, wanted.configuration, data_dir=wanted.folder, revision=wanted.revision, split=_SPLITS[part]
+        )
     except Exception as error:  # the library raises what it meets: connections, files, values
         raise InputError(
             f'task.source = "{one_line(source)}": the split {_SPLITS[part]} of the data set cannot be had, neither '
             f"from the hub nor from its cache ({type(error).__name__}: {one_line(error, 200)})"
         ) from None
-    if "text" not in rows.column_names:
-        raise InputError(f'task.source = "{one_line(source)}": has no column "text": found {rows.column_names}')
-    for row in rows:
+    return iter(found)
+
+
+def lines(source: str, part: str) -> Iterator[str]:
+    """The column `text` of a part, a row a line."""
+    for row in rows(source, part):
+        if "text" not in row:
+            raise InputError(f'task.source = "{one_line(source)}": has no column "text": found {sorted(row)}')
         yield from str(row["text"]).rstrip("\r\n").split("\n")

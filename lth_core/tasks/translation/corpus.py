@@ -7,7 +7,7 @@ is left out, and what is too long is cut and counted.
 import itertools
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,12 @@ import numpy.typing as npt
 
 from lth_core.errors import InputError
 from lth_core.settings.texts import TranslationTask
-from lth_core.tasks.text import cache
+from lth_core.tasks.text import cache, hub
 from lth_core.tasks.translation import pairs, vocabulary
 from lth_core.tasks.translation.vocabulary import Vocabulary
 from lth_core.text import one_line
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the same source would give other token files."""
 Array = npt.NDArray[Any]
 _AT_ONCE = 2_000
@@ -55,13 +55,18 @@ class Part:
 
 @dataclass(frozen=True)
 class ParallelCorpus:
-    """A task's parts, its vocabulary, and what was left out or cut on the way to them."""
+    """A task's parts, its vocabulary, and what was left out, cut or unknown on the way to them.
+
+    asked: the size of vocabulary that was asked for, 0 for a checkpoint's; little text gives fewer tokens.
+    """
 
     parts: dict[str, Part]
     vocabulary: Vocabulary
     folder: Path
     left_out: dict[str, int]
     cut: dict[str, int]
+    unknown: dict[str, int]
+    asked: int
     digest: str
 
     def texts(self, part: str) -> list[str]:
@@ -71,10 +76,14 @@ class ParallelCorpus:
     @property
     def summary(self) -> str:
         """Sizes and hashes, as an experiment's records keep them."""
-        sizes = ", ".join(f"{part} {len(found):,} pairs" for part, found in self.parts.items())
+        sizes = ", ".join(
+            f"{part} {len(found):,} pairs ({self.unknown[part]:,} tokens unknown)" for part, found in self.parts.items()
+        )
+        size = self.vocabulary.size
+        fewer = f" of {self.asked:,} asked for" if size < self.asked else ""
         return (
             f"{sizes}; left out of train {self.left_out['long']:,} too long, {self.left_out['empty']:,} empty; cut "
-            f"{self.cut['valid']:,} in valid, {self.cut['test']:,} in test; vocabulary {self.vocabulary.size:,}; "
+            f"{self.cut['valid']:,} in valid, {self.cut['test']:,} in test; vocabulary {size:,}{fewer}; "
             f"tokens {self.digest[:16]}, tokenizer {self.vocabulary.digest[:16]}"
         )
 
@@ -97,13 +106,15 @@ def load(task: TranslationTask) -> ParallelCorpus:
         for part in pairs.PARTS
     }
     own = Vocabulary.from_json((folder / "vocabulary.json").read_text())
-    return ParallelCorpus(parts, own, folder, card["left_out"], card["cut"], cache.key(card["files"]))
+    asked = 0 if task.checkpoint is not None else task.vocabulary
+    counts = card["left_out"], card["cut"], card["unknown"]
+    return ParallelCorpus(parts, own, folder, *counts, asked, cache.key(card["files"]))
 
 
 def _facts(task: TranslationTask) -> dict[str, Any]:
     """What the token files follow from. A text file that has changed has another size or time."""
     facts: dict[str, Any] = {
-        "format": FORMAT, "source": pairs.PRESETS.get(task.source, task.source), "languages": task.languages,
+        "format": FORMAT, "source": asdict(hub.data_set(task.source, task.languages)), "languages": task.languages,
         "vocabulary": task.vocabulary, "checkpoint": task.checkpoint, "pairs": task.pairs, "longest": task.longest,
     }  # fmt: skip
     if task.source == "files":
@@ -125,7 +136,7 @@ def _convert(task: TranslationTask, into: Path) -> dict[str, Any]:
         own = vocabulary.learn((text for pair in _read(task, "train") for text in pair), task.vocabulary)
     (into / "vocabulary.json").write_text(own.to_json())
     kind = np.dtype(np.uint16 if own.size <= 2**16 else np.int32)
-    left_out, cut = {"long": 0, "empty": 0}, {"valid": 0, "test": 0}
+    left_out, cut, unknown = {"long": 0, "empty": 0}, {"valid": 0, "test": 0}, dict.fromkeys(pairs.PARTS, 0)
     for part in pairs.PARTS:
         ends = [0]
         with (into / f"{part}.tokens").open("wb") as file:
@@ -142,12 +153,13 @@ def _convert(task: TranslationTask, into: Path) -> dict[str, Any]:
                 for sentence in (first, second):
                     kept = sentence[: task.longest - 1]
                     ends.append(ends[-1] + len(kept))
+                    unknown[part] += kept.count(own.unknown)
                     file.write(np.array(kept, dtype=kind).tobytes())
         _check_size(task, part, len(ends) // 2, left_out)
         (into / f"{part}.ends").write_bytes(np.array(ends[1:], dtype=np.int64).tobytes())
         if part != "train":
             (into / f"{part}.txt").write_text("\n".join(" ".join(target.split()) for _, target in _read(task, part)))
-    return {"dtype": kind.str, "left_out": left_out, "cut": cut}
+    return {"dtype": kind.str, "left_out": left_out, "cut": cut, "unknown": unknown}
 
 
 def _check_size(task: TranslationTask, part: str, found: int, left_out: dict[str, int]) -> None:

@@ -15,9 +15,7 @@ from lth_core.tasks.translation.grammar import sentences
 from lth_core.text import one_line
 
 PARTS = ("train", "valid", "test")
-PRESETS = {"multi30k": "bentrevett/multi30k", "wmt14": "wmt/wmt14:de-en"}
 BUILTIN = {"train": (0, 18_000), "valid": (18_000, 19_000), "test": (19_000, 20_000)}
-_SPLITS = {"train": "train", "valid": "validation", "test": "test"}
 Pairs = Iterator[tuple[str, str]]
 
 
@@ -121,27 +119,13 @@ def _object(row: Any, languages: tuple[str, str]) -> tuple[str, str]:
 
 
 def _from_hub(task: TranslationTask, part: str) -> Pairs:
-    """A data set with a column for each language, or with both in `translation`.
-
-    What `datasets` has cached is read without a network.
-    """
-    hub.check(task.source)
-    from datasets import load_dataset
-
-    shown = f'task.source = "{one_line(task.source)}"'
-    name, _, configuration = PRESETS.get(task.source, task.source).partition(":")
-    try:
-        rows: Any = load_dataset(name, configuration or None, split=_SPLITS[part])
-    except Exception as error:  # the library raises what it meets: connections, files, values
-        raise InputError(
-            f"{shown}: the split {_SPLITS[part]} of the data set cannot be had, neither from the hub nor from its "
-            f"cache ({type(error).__name__}: {one_line(error, 200)})"
-        ) from None
-    for row in rows:
+    """A data set with a column for each language, or with both in `translation`."""
+    for row in hub.rows(task.source, part, task.languages):
         try:
             first, second = _object(row, task.languages)
         except (KeyError, TypeError):
             raise InputError(
-                f'{shown}: no texts "{task.languages[0]}" and "{task.languages[1]}" among {sorted(row)}'
+                f'task.source = "{one_line(task.source)}": no texts "{task.languages[0]}" and "{task.languages[1]}" '
+                f"among {sorted(row)}"
             ) from None
         yield " ".join(first.split()), " ".join(second.split())

@@ -17,12 +17,16 @@ PAD, START, END, UNKNOWN = "<pad>", "<s>", "</s>", "<unk>"
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """A tokenizer of the `tokenizers` library, and the numbers of the tokens that are no words."""
+    """A tokenizer of the `tokenizers` library, and the numbers of the tokens that are no words.
+
+    unknown: what stands for text that it has no tokens for, -1 where it has tokens for all.
+    """
 
     tokenizer: "Tokenizer"
     pad: int
     start: int
     end: int
+    unknown: int = -1
 
     @property
     def size(self) -> int:
@@ -44,7 +48,9 @@ class Vocabulary:
 
     def to_json(self) -> str:
         """All of it, as text; the same vocabulary gives the same text."""
-        return json.dumps({"tokenizer": self.tokenizer.to_str(), "special": [self.pad, self.start, self.end]})
+        return json.dumps(
+            {"tokenizer": self.tokenizer.to_str(), "special": [self.pad, self.start, self.end, self.unknown]}
+        )
 
     @classmethod
     def from_json(cls, text: str) -> "Vocabulary":
@@ -71,7 +77,7 @@ def learn(texts: Iterable[str], size: int) -> Vocabulary:
     tokenizer.train_from_iterator(
         texts, trainers.BpeTrainer(vocab_size=size, special_tokens=special, show_progress=False)
     )
-    return Vocabulary(tokenizer, 0, 1, 2)
+    return Vocabulary(tokenizer, 0, 1, 2, 3)
 
 
 def of_checkpoint(name: str) -> Vocabulary:
@@ -82,7 +88,8 @@ def of_checkpoint(name: str) -> Vocabulary:
         found: Any = AutoTokenizer.from_pretrained(name)
         config: Any = AutoConfig.from_pretrained(name)
         special = (config.pad_token_id, config.decoder_start_token_id, config.eos_token_id)
-        vocabulary = Vocabulary(found.backend_tokenizer, *special)
+        unknown = -1 if found.unk_token_id is None else found.unk_token_id
+        vocabulary = Vocabulary(found.backend_tokenizer, *special, unknown)
     except (OSError, ValueError, AttributeError, ImportError) as error:
         raise InputError(
             f"task.checkpoint = {one_line(name)}: no tokenizer in the form of tokenizers can be had of it "
