@@ -41,7 +41,7 @@ async def test_what_the_views_say(opened: Open, writer: Writer) -> None:
     async with opened() as (app, pilot):
         page = await enter(app, pilot)
         verdicts = page.query_one("#verdicts", Lines).text
-        assert "so far winning minus random" in verdicts
+        assert "winning minus random so far" in verdicts
         curves = page.query_one("#curves", LinePlot).text
         assert "return/train · round 5, 7.8 % left · IQM of 4 seeds, 95% bootstrap band" in curves
         assert "━━ winning" in curves and "╍╍ random" in curves and "60k" in curves
