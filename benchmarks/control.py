@@ -2,7 +2,7 @@
 
 Both sides train the same environment with the same network (a shared trunk of tanh layers with two heads),
 environments per ticket, steps per rollout, passes, minibatches and Adam, in one process with one thread, taking turns.
-Every ticket of ours has a mask of half its weights. Run: python -m benchmarks.control [against|growth|stepping]
+Every ticket of ours has a mask of half its weights. Run: python -m benchmarks.control [against|growth|stepping|arithmetic]
 """
 
 import argparse
@@ -169,6 +169,29 @@ class Raw:
         return len(self._actions) * self._actions.shape[1] * self._actions.shape[2]
 
 
+class Products:
+    """The products of matrices of an A2C update by themselves: acting, and backward through what acting kept."""
+
+    def __init__(self, case):
+        self._case = case
+        inputs = control.make(case.environment, [0], 1).reset().shape[-1]
+        sizes, batch = (inputs, *case.hidden), case.environments * case.n_steps
+        self._matrices = [torch.randn(case.tickets, *pair) for pair in itertools.pairwise(sizes)]
+        self._seen = [torch.randn(case.tickets, case.environments, size) for size in sizes]
+        self._kept = [torch.randn(case.tickets, batch, size) for size in sizes]
+
+    def turn(self):
+        """One update; the environment steps that it would have learnt from."""
+        for _ in range(self._case.n_steps):
+            for seen, matrix in zip(self._seen, self._matrices, strict=False):
+                torch.bmm(seen, matrix)
+        for layer in reversed(range(len(self._matrices))):
+            torch.bmm(self._kept[layer].transpose(1, 2), self._kept[layer + 1])
+            if layer:
+                torch.bmm(self._kept[layer + 1], self._matrices[layer].transpose(1, 2))
+        return self._case.tickets * self._case.environments * self._case.n_steps
+
+
 def rate(side, seconds):
     """Environment steps per CPU second of one turn of at least so many."""
     steps, start = 0, time.process_time()
@@ -223,9 +246,20 @@ def stepping(turns, seconds):
         )
 
 
+def arithmetic(turns, seconds):
+    """The share of the rate of the products alone that training keeps: where it is high, arithmetic binds."""
+    for case in (case for case in AGAINST if case.algorithm == "a2c" and case.environment == "CartPole-v1"):
+        alone, ours = rates((Products(case), Ours(case)), turns, seconds)
+        print(
+            f"{_named(case)} products alone {np.median(alone):12,.0f}/s  training {np.median(ours):12,.0f}/s  "
+            f"kept {np.median(ours / alone):6.1%}",
+            flush=True,
+        )
+
+
 def main():
     """Print the tables asked for."""
-    tables = {"against": against, "growth": growth, "stepping": stepping}
+    tables = {"against": against, "growth": growth, "stepping": stepping, "arithmetic": arithmetic}
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tables", nargs="*", metavar="TABLE", default=list(tables), help=", ".join(tables))
     parser.add_argument("--turns", type=int, default=5)
