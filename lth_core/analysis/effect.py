@@ -118,7 +118,7 @@ def _facts(scores: JobScores, answer: Answer, gains: Sequence[float]) -> Iterato
         return
     yield f"{scores.experiment.reference} minus dense, round {answer.round}, n={gain.n}, p={answer.p:.2g}"
     if answer.scale is None:
-        yield "no scale to state a margin on"
+        yield "no margin: no reference score, or dense is not certainly above it"
     else:
         margin, crash = EQUIVALENT * answer.scale, -CRASHED * answer.scale
         yield f"margin {margin:.3g}, crash below {crash:.3g} (reference {scores.zero:.4g})"

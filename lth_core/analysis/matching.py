@@ -114,7 +114,7 @@ def reach(scores: JobScores, arm: str) -> Reach | None:
 def reach_short(found: Reach | None, arm: str) -> str:
     """`winning matches the dense network down to 37.2% remaining`, or that it does not."""
     if found is None:
-        return f"{arm}: no margin can be stated without a reference score, so matching cannot be tested"
+        return f"{arm}: matching cannot be tested: no reference score, or the dense network is not certainly above it"
     if found.last is None:
         return f"{arm} is not shown to match the dense network at any sparsity"
     every = ", at every round" if found.stopped is None else ""

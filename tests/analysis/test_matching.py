@@ -134,4 +134,4 @@ def test_without_a_reference_there_is_no_margin() -> None:
     made = experiment(seeds=list(range(8)), arms=["winning"], task={"environment": "FrozenLake-v1"})
     scores = JobScores(made, [Trial("dense", 0, seed, score=-100.0 - seed) for seed in made.seeds])
     assert reach(scores, "winning") is None
-    assert "no margin can be stated" in sentence(None)
+    assert "matching cannot be tested: no reference score" in sentence(None)
