@@ -23,7 +23,9 @@ p.facts, figcaption { color: #555; font-size: .88rem } figure { margin: 1.2rem 0
 figure img { max-width: 100%; height: auto } dt { font-weight: 600 } dd { margin: 0 0 .5rem 0;
      overflow-wrap: anywhere }
 dl.card { display: grid; grid-template-columns: 7rem 1fr; gap: .1rem 1rem } dl.card dd { margin-bottom: .4rem }
-.not-asked { color: #777 } div.wide { overflow-x: auto }
+dd .facts { display: block; color: #555; font-size: .88rem }
+.answer.good { color: #005a8e } .answer.bad { color: #b34700 } .answer.open { color: #555 }
+div.wide { overflow-x: auto }
 table { border-collapse: collapse; font-size: .82rem; font-variant-numeric: tabular-nums }
 th, td { padding: .15rem .6rem; text-align: left; border-bottom: 1px solid #e4e4e4; white-space: nowrap }
 td.number { text-align: right }
