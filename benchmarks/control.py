@@ -2,7 +2,9 @@
 
 Both sides train the same environment with the same network (a shared trunk of tanh layers with two heads),
 environments per ticket, steps per rollout, passes, minibatches and Adam, in one process with one thread, taking turns.
-Every ticket of ours has a mask of half its weights. Run: python -m benchmarks.control [against|growth|stepping|arithmetic]
+Every ticket of ours has a mask of half its weights. Run:
+
+    python -m benchmarks.control [against|growth|stepping|arithmetic]
 """
 
 import argparse

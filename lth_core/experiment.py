@@ -132,8 +132,9 @@ class Experiment(Section):
 
     @property
     def reference(self) -> str:
-        """The arm that verdicts and audits compare with: `winning`, or the first arm where there is none."""
-        return "winning" if "winning" in self.arms else self.arms[0]
+        """The arm that verdicts and audits compare with: `winning`, or else the first of the experiment's network."""
+        own = (arm for arm in self.arms if self.arm_named(arm).mask != "smaller")
+        return "winning" if "winning" in self.arms else next(own, self.arms[0])
 
     def compared_with(self, arm: str) -> str | None:
         """The arm that `arm` is a control of: the one it borrows its mask or its size from, else the reference."""

@@ -182,3 +182,10 @@ def test_an_experiment_that_keeps_every_parameter_is_refused() -> None:
     keep = ["weights", "biases"]
     assert prunable(ActorCritic(experiment().model, 4, 2).groups(), Pruning(keep=tuple(keep))) == ()
     refused(pruning={"keep": keep})
+
+
+def test_a_smaller_network_is_no_reference_though_it_stands_first() -> None:
+    arms = {"small": {"mask": "smaller", "weights": "fresh", "of": "one_shot"}}
+    assert experiment(arms=["small", "one_shot", "random_one"], arm={
+        **arms, "random_one": {"mask": "random", "weights": "fresh", "of": "one_shot"},
+    }).reference == "one_shot"  # fmt: skip

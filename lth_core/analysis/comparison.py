@@ -71,7 +71,8 @@ def comparisons(experiment: Experiment) -> list[tuple[str, str]]:
     """
     reference = experiment.reference
     pairs = [(reference, arm) for arm in experiment.arms if arm != reference]
-    one_shot = [arm for arm in experiment.arms if experiment.arm_named(arm).mask == "one_shot"]
+    named = {arm: experiment.arm_named(arm) for arm in experiment.arms}
+    one_shot = [arm for arm, own in named.items() if own.mask == "one_shot" and own.at == "experiment"]
     drawn = [arm for arm in experiment.arms if experiment.arm_named(arm).mask in ("random", "random_global")]
     if one_shot and drawn and reference not in (one_shot[0], drawn[0]):
         pairs.append((one_shot[0], drawn[0]))

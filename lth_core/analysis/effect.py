@@ -116,7 +116,9 @@ def _facts(scores: JobScores, answer: Answer, gains: Sequence[float]) -> Iterato
     gain = answer.gain
     if gain.n == 0:
         return
-    yield f"{scores.experiment.reference} minus dense, round {answer.round}, n={gain.n}, p={answer.p:.2g}"
+    reference = scores.experiment.reference
+    more = f"{reference} minus dense" if scores.experiment.task.higher_is_better else f"dense minus {reference}"
+    yield f"{more}, round {answer.round}, n={gain.n}, p={answer.p:.2g}"
     if answer.scale is None:
         yield "no margin: no reference score, or dense is not certainly above it"
     else:

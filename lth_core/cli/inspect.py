@@ -85,6 +85,10 @@ def find_instability(
     """Of the dense network (round 0) and the reference arm's tickets; kept in the workspace for the report."""
     experiment, done = job.experiment, _done(database, job)
     arm = experiment.reference
+    trained = (0, *experiment.rounds_of(arm))
+    if wrong := [round for round in rounds if round not in trained]:
+        those = ", ".join(map(str, trained[1:]))
+        raise InputError(f"--rounds {wrong[0]}: {arm} is trained at rounds {those}; 0 is the dense network")
     keys = [TrialKey(0, DENSE, seed) for seed in experiment.seeds]
     keys += [TrialKey(round, arm, seed) for round in rounds if round for seed in experiment.seeds]
     lacking = [key for key in keys if key not in done]

@@ -17,7 +17,7 @@ from lth_core.randomness import stream_seed
 from lth_core.store.tensors import Arrays, DamagedFile, load_tensors
 from lth_core.store.workspace import Workspace
 from lth_core.tickets import mask as masks
-from lth_core.tickets.derive import Family, Imported, Ticket, Trained, derive, no_ticket
+from lth_core.tickets.derive import Family, Imported, Ticket, Trained, derive, no_ticket, statistics
 from lth_core.tickets.gradual import Narrowing
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.tickets.network import Network
@@ -121,7 +121,7 @@ class Assembler:
         ticket = derive(family, key)
         # Moments belong to their weights: shuffled weights start without.
         optimizer = family.dense.optimizer if experiment.arm_named(key.arm).weights == "rewind" else None
-        start = Start(key.seed, ticket.start, ticket.mask, first, last, optimizer)
+        start = Start(key.seed, ticket.start, ticket.mask, first, last, optimizer, statistics(family, key))
         gradual = experiment.arm_named(key.arm).mask == "gradual"
         narrowing = Narrowing(family.groups, experiment.pruning, key.round) if gradual else None
         return Prepared(trial, start, ticket, compared, narrowing)
@@ -161,6 +161,10 @@ class Assembler:
         return masks.total(self.everything()), sum(s.numel() for s in self._model.shapes().values())
 
 
+_OTHERS = ("count", "mean", "variance", "earned_count", "earned_mean", "earned_variance")
+"""What is stored beside parameters under their names."""
+
+
 def pack_trained(trial: RunningTrial, final: Weights) -> Arrays:
     """The arrays that a finished trial leaves: mask (packed bits), final, and its snapshots, by parameter."""
     arrays: Arrays = {"mask": masks.pack(trial.mask)}
@@ -181,7 +185,7 @@ def unpack_trained(arrays: Arrays, experiment: Experiment, model: Network) -> Tr
             if key.startswith(f"{prefix}/")
         }
         # The file lists its arrays by name; layers keep the model's order.
-        return {n: found[n] for n in sorted(found, key=[*shapes, "count", "mean", "variance"].index)} or None
+        return {n: found[n] for n in sorted(found, key=[*shapes, *_OTHERS].index)} or None
 
     final = part("final")
     if final is None:
@@ -189,5 +193,8 @@ def unpack_trained(arrays: Arrays, experiment: Experiment, model: Network) -> Tr
     entries = {key.split("/")[0].removeprefix("optimizer.") for key in arrays if key.startswith("optimizer.")}
     optimizer = {entry: part(f"optimizer.{entry}") or {} for entry in entries}
     mask = masks.unpack(arrays["mask"], {name: shapes[name] for name in names})
-    ranked, statistics = part("ranked") or final, part("statistics")
-    return Trained(mask, final, ranked, part("init"), part("rewind"), optimizer or None, statistics)
+    ranked = part("ranked") or final
+    return Trained(
+        mask, final, ranked, part("init"), part("rewind"), optimizer or None, part("statistics"),
+        part("rewind_statistics"),
+    )  # fmt: skip

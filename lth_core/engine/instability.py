@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from lth_core.engine.assemble import Assembler, DamagedParent
 from lth_core.engine.batch import BatchSpec
@@ -37,6 +38,7 @@ class Moment:
 
     weights: Weights
     optimizer: dict[str, Weights]
+    statistics: Weights
 
 
 def main() -> int:
@@ -71,12 +73,14 @@ def instability(
     """Rows of {round, point, seed, scores}; initial: by seed; tickets: masks by round and seed."""
     moments = _moments(experiment, network, initial, points, device)
     rows: list[dict[str, object]] = []
+    noise = False
     for point in points:
         keys = list(tickets)
         starts = [_fork(experiment, moments[point, seed], tickets[round, seed], seed, point, noise)
                   for round, seed in keys for noise in (1, 2)]  # fmt: skip
         ends = _trained(experiment, network, starts, device)
         pairs = [(ends[2 * i], ends[2 * i + 1]) for i in range(len(keys))]
+        noise |= any(not torch.equal(w, other[name]) for (one, _), (other, _) in pairs for name, w in one.items())
         lines = [
             between(Solution(seed, *one), Solution(seed, *other), alphas)
             for (_, seed), (one, other) in zip(keys, pairs, strict=True)
@@ -86,6 +90,11 @@ def instability(
             {"round": round, "point": point, "seed": seed, "scores": found[i * alphas : (i + 1) * alphas]}
             for i, (round, seed) in enumerate(keys)
         ]
+    if not noise:
+        raise InputError(
+            "all pairs of trainings end with the same bits: nothing in this experiment is noise (texts are read in "
+            "their order, and without dropout)"
+        )
     return rows
 
 
@@ -104,7 +113,7 @@ def _moments(
                     if (point, start.seed) not in found and stack.counter[row] >= point:
                         # Before the first step there is no state, and an optimizer starts without.
                         state = stack.optimizer_state(row) if stack.trained else {}
-                        found[point, start.seed] = Moment(stack.weights(row), state)
+                        found[point, start.seed] = Moment(stack.weights(row), state, stack.statistics(row))
             if all((point, start.seed) in found for point in points for start in group):
                 break
             stack.update()
@@ -114,7 +123,8 @@ def _moments(
 def _fork(experiment: Experiment, moment: Moment, mask: Mask, seed: int, point: int, noise: int) -> Start:
     weights = masks.apply(mask, moment.weights)
     return Start(
-        stream_seed(seed, "noise", noise), weights, mask, point, experiment.training.length, moment.optimizer or None
+        stream_seed(seed, "noise", noise), weights, mask, point, experiment.training.length, moment.optimizer or None,
+        moment.statistics or None,
     )  # fmt: skip
 
 

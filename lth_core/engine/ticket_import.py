@@ -60,6 +60,11 @@ def read(experiment: Experiment, network: Network, source: Path) -> tuple[Weight
         form, said = {name: m.bool() for name, m in _load(beside).items()}, "its file mask.safetensors"
     if not form:
         form, said = {name: w != 0 for name, w in weights.items()}, "what is exactly zero, for want of a mask"
+    for name, one in form.items():
+        if name not in weights:
+            raise InputError(f"{one_line(source)}: {said} has a layer {one_line(name, 80)}, which the weights have not")
+        if one.shape != weights[name].shape:
+            raise InputError(f"{one_line(source)}: {said} has another shape for {one_line(name, 80)} than the weights")
     whole = {name: form.get(name, torch.ones_like(w, dtype=torch.bool)) for name, w in weights.items()}
     if not source.is_dir():
         return weights, whole, said

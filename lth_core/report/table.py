@@ -43,17 +43,18 @@ def summary_table(experiment: Experiment, summary: Summary) -> Table:
     table.add_column(f"{experiment.reference} minus arm", no_wrap=True)
     table.add_column("p", justify="right", no_wrap=True)
     table.add_column("n", justify="right")
-    before = -1
+    before, shown = -1, ""
     for cell in summary.cells:
-        first = cell.round != before
-        before = cell.round
-        table.add_row(*_cells(cell, first))
+        first, density = cell.round != before, f"{100 * cell.density:.1f} %"
+        # Tickets from elsewhere and smaller networks may keep another share than the arms beside them.
+        table.add_row(*_cells(cell, first, density if first or density != shown else ""))
+        before, shown = cell.round, density
     return table
 
 
-def _cells(cell: Cell, first: bool) -> Iterator[str]:
+def _cells(cell: Cell, first: bool, density: str) -> Iterator[str]:
     yield str(cell.round) if first else ""
-    yield f"{100 * cell.density:.1f} %" if first else ""
+    yield density
     yield cell.arm
     yield interval(cell.score)
     yield interval(cell.difference, signed=True) if cell.difference else ""

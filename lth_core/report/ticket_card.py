@@ -36,6 +36,8 @@ def _markdown(folder: Path, experiment: Experiment, facts: Mapping[str, Any], sh
     title = f"{one_line(facts['job'])}, {one_line(arm)}, round {facts['round']}, seed {facts['seed']}"
     origin = [f"- from: {one_line(facts['origin'])}"] if facts.get("origin") else []
     described = "the unpruned network" if arm == DENSE else experiment.described(arm) if arm in experiment.arms else arm
+    gradual = arm in experiment.arms and experiment.arm_named(arm).mask == "gradual"
+    started = "the whole weights" if gradual else "mask x weights"
     lines = [
         f"# Ticket: {title}\n",
         *origin,
@@ -47,7 +49,7 @@ def _markdown(folder: Path, experiment: Experiment, facts: Mapping[str, Any], sh
         f"- computes: {_computes(model)}",
         f"- arm: {one_line(described)}",
         f"- experiment: {experiment.identity}\n",
-        "Files: `mask.safetensors` (booleans), `start.safetensors` (mask x weights that the training starts from), "
+        f"Files: `mask.safetensors` (booleans), `start.safetensors` ({started} that the training starts from), "
         "`trained.safetensors` (weights after it), `prune.safetensors` (the form of torch.nn.utils.prune), `card.json` "
         "(the experiment, shapes and checksums).\n",
         "In plain PyTorch:\n",

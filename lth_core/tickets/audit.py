@@ -68,6 +68,10 @@ def before_dense(start: Weights, initial: Weights) -> list[Check]:
     return [Check("start_weights", wrong == 0, f"{wrong} weights differ from the seed's initialisation")]
 
 
+ROOM = 0.25
+"""Share by which a smaller network may be larger than its ticket: widths are whole, and have a least."""
+
+
 def before_smaller(start: Weights, drawn: Weights, made_for: int, whole: Weights, compared: Mask) -> list[Check]:
     """Checks of a smaller network: it starts freshly drawn, and has the size of the ticket that it is compared with.
 
@@ -81,7 +85,7 @@ def before_smaller(start: Weights, drawn: Weights, made_for: int, whole: Weights
     smaller = own < sum(w.numel() for w in whole.values())
     return [
         Check("start_weights", wrong == 0, f"{wrong} weights differ from those that are drawn for it"),
-        Check("parameters", made_for == living and smaller, detail),
+        Check("parameters", made_for == living and smaller and own <= living * (1 + ROOM), detail),
     ]
 
 

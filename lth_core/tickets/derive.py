@@ -26,7 +26,7 @@ class Trained:
 
     final are the weights at the end, ranked those at `rewinding.prune_from`; init and rewind exist for the
     dense run only, as do the optimizer's entries at the rewind point. statistics: what the trained network needs beside
-    its weights (those of the observations that it was given normalised).
+    its weights (those by which observations and returns were normalised), rewind_statistics: at the rewind point.
     """
 
     mask: Mask
@@ -36,6 +36,7 @@ class Trained:
     rewind: Weights | None = None
     optimizer: dict[str, Weights] | None = None
     statistics: Weights | None = None
+    rewind_statistics: Weights | None = None
 
 
 @dataclass(frozen=True)
@@ -215,6 +216,14 @@ def _source(family: Family, arm: Arm, key: TrialKey, mask: Mask) -> Weights:
     rng = stream(family.seed, "shuffle-weights", key.arm, key.round)
     orders = {name: torch.from_numpy(rng.permutation(int(m.sum()))) for name, m in mask.items()}
     return {name: permute_survivors(w, mask[name], orders[name]) if name in mask else w for name, w in source.items()}
+
+
+def statistics(family: Family, key: TrialKey) -> Weights | None:
+    """What the start weights of a ticket were trained behind; None where they were not trained."""
+    arm = family.experiment.arm_named(key.arm)
+    if arm.weights in ("rewind", "shuffled"):
+        return family.dense.rewind_statistics
+    return pruned_run(family, key.arm, key.round).statistics if arm.weights == "final" else None
 
 
 def signed(fresh: Weights, source: Weights) -> Weights:

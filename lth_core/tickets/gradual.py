@@ -17,6 +17,11 @@ class Narrowing:
     pruning: Pruning
     round: int
 
+    @property
+    def steps(self) -> int:
+        """The number of the last step."""
+        return self.pruning.gradual.steps
+
     def due(self, passed: float) -> int:
         """How many of the steps of pruning are due when this share of the training has passed."""
         gradual = self.pruning.gradual

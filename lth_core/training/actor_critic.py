@@ -40,6 +40,8 @@ class ActorCriticStack(Stack):
         self.device = torch.device(device)
         self._task = experiment.task
         self.collector = Collector(self._task, self.training, [start.seed for start in starts])
+        for row, start in enumerate(starts):
+            self.know(row, start.statistics or {})
         self.parameters = Parameters.of(self.training, model, starts, self.device)
         self._learning = Replayed(self._learn, self.device)
         self._place()
@@ -84,13 +86,17 @@ class ActorCriticStack(Stack):
         return self.parameters.optimizer_state(ticket)
 
     def statistics(self, ticket: int) -> Weights:
-        """See Stack: of the observations, where they are normalised."""
+        """See Stack: of observations and returns, where they are normalised."""
         found = self.collector.seen(ticket)
         return {name: torch.from_numpy(one) for name, one in found.items()}
 
     def know(self, ticket: int, statistics: Weights) -> None:
         """The inverse of `statistics`."""
         self.collector.know(ticket, {name: one.numpy() for name, one in statistics.items()})
+
+    def forget(self, ticket: int) -> None:
+        """See Stack: episodes."""
+        self.episodes.forget(ticket)
 
     def broken(self) -> list[int]:
         """Tickets with a parameter that is not finite."""

@@ -32,6 +32,10 @@ class Episodes:
         window = self._windows[ticket]
         return sum(window) / len(window) if window else float("nan")
 
+    def forget(self, ticket: int) -> None:
+        """What the ticket has scored so far no longer counts: another network has scored it."""
+        self._windows[ticket].clear()
+
     def restart(self) -> None:
         """Forget the unfinished episodes."""
         self._running[:] = 0.0

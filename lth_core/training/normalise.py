@@ -20,19 +20,20 @@ class Moments:
     """Mean and variance (T, *shape) of all samples of each of T tickets; none yet: mean 0, variance 1."""
 
     def __init__(self, *shape: int) -> None:
-        self.mean, self.variance, self.count = np.zeros(shape), np.ones(shape), 0
+        self.mean, self.variance, self.count = np.zeros(shape), np.ones(shape), np.zeros(shape[0])
 
     def add(self, samples: Array) -> None:
         """More samples (T, E, *shape)."""
         samples = samples.astype(np.float64)
         number = samples.shape[1]
         mean, variance = samples.mean(axis=1), samples.var(axis=1)
-        total = self.count + number
+        so_far = self.count.reshape(-1, *[1] * (mean.ndim - 1))
+        total = so_far + number
         apart = mean - self.mean
-        before = self.variance * self.count + apart**2 * (self.count * number / total)
+        before = self.variance * so_far + apart**2 * (so_far * number / total)
         self.variance = (before + variance * number) / total
         self.mean += apart * (number / total)
-        self.count = total
+        self.count = self.count + number
 
     @property
     def deviation(self) -> Array:
@@ -42,16 +43,25 @@ class Moments:
 
     def keep(self, rows: Sequence[int]) -> None:
         """Drop all tickets but these."""
-        self.mean, self.variance = self.mean[list(rows)], self.variance[list(rows)]
+        self.mean, self.variance, self.count = (x[list(rows)] for x in (self.mean, self.variance, self.count))
+
+    def of(self, row: int) -> dict[str, Array]:
+        """Mean, variance and count of one ticket, none of them without dimensions."""
+        return {n: np.atleast_1d(getattr(self, n)[row]).copy() for n in ("mean", "variance", "count")}
+
+    def know(self, row: int, known: dict[str, Array]) -> None:
+        """The inverse of `of`; without a count they stand as they are until samples come."""
+        for name, one in known.items():
+            getattr(self, name)[row] = one if one.shape == getattr(self, name)[row].shape else one[0]
 
     def state(self) -> dict[str, Array]:
         """Everything, as arrays."""
-        return {"mean": self.mean.copy(), "variance": self.variance.copy(), "count": np.array([self.count])}
+        return {"mean": self.mean.copy(), "variance": self.variance.copy(), "count": self.count.copy()}
 
     def restore(self, arrays: dict[str, Array]) -> None:
         """The inverse of `state`."""
         self.mean, self.variance = arrays["mean"].copy(), arrays["variance"].copy()
-        self.count = int(arrays["count"][0])
+        self.count = arrays["count"].copy()
 
 
 class Observations(Moments):

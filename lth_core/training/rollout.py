@@ -69,14 +69,19 @@ class Collector:
         return observations if self._seen is None else self._seen.normalised(observations, rows)
 
     def seen(self, row: int) -> Arrays:
-        """Mean and variance (D,) of the observations of one ticket so far, where they are normalised."""
-        known = self._seen
-        return {} if known is None else {"mean": known.mean[row].copy(), "variance": known.variance[row].copy()}
+        """Mean and variance (D,) of one ticket's observations and their count so far, and of its returns, in scalars.
+
+        Where they are normalised.
+        """
+        seen = {} if self._seen is None else self._seen.of(row)
+        earned = {} if self._earned is None else self._earned.of(row)
+        return seen | {f"earned_{name}": one for name, one in earned.items()}
 
     def know(self, row: int, statistics: Arrays) -> None:
         """The inverse of `seen`."""
-        if self._seen is not None and statistics:
-            self._seen.mean[row], self._seen.variance[row] = statistics["mean"], statistics["variance"]
+        for known, prefix in ((self._seen, ""), (self._earned, "earned_")):
+            if known is not None and f"{prefix}mean" in statistics:
+                known.know(row, {n: statistics[prefix + n] for n in known.of(row) if prefix + n in statistics})
 
     def collect(self, policy: Policy, actor: Actor) -> Rollout:
         """Act for n steps, then targets and advantages."""

@@ -148,6 +148,8 @@ class StackRun:
                     trial.snapshots["init"] = self.stack.weights(row)
                 if "rewind" not in trial.snapshots and counter[row] >= rewinding.weights:
                     trial.snapshots["rewind"] = self.stack.weights(row)
+                    if statistics := self.stack.statistics(row):
+                        trial.snapshots["rewind_statistics"] = statistics
                     if rewinding.optimizer == "rewind":
                         for entry, weights in self.stack.optimizer_state(row).items():
                             trial.snapshots[f"optimizer.{entry}"] = weights
@@ -165,6 +167,8 @@ class StackRun:
             if weights and all(bool(torch.isfinite(weights[name]).all()) for name in trial.mask):
                 trial.mask, trial.narrowed = trial.narrowing.mask(weights, trial.mask, due), due
                 self.stack.narrow(row, trial.mask)
+                if due == trial.narrowing.steps:
+                    self.stack.forget(row)
 
     def _passed_share(self) -> npt.NDArray[np.float64]:
         """(T,) which share of each training is done."""

@@ -23,7 +23,10 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True)
 class Start:
-    """What one ticket of a stack starts from; first and last bound its counter, in `training.unit`."""
+    """What one ticket of a stack starts from; first and last bound its counter, in `training.unit`.
+
+    statistics: those that the weights were trained behind, see Stack.statistics.
+    """
 
     seed: int
     weights: Weights
@@ -31,6 +34,7 @@ class Start:
     first: int
     last: int
     optimizer: dict[str, Weights] | None = None
+    statistics: Weights | None = None
 
 
 class Stack(ABC):
@@ -96,6 +100,10 @@ class Stack(ABC):
     @abstractmethod
     def evaluate(self, rows: Sequence[int], go_on: Callable[[], bool]) -> list[dict[str, float]]:
         """What these tickets, which have ended, score, by metric name. Raises Interrupted once `go_on` says no."""
+
+    @abstractmethod
+    def forget(self, ticket: int) -> None:
+        """What the ticket has scored so far no longer counts: its mask was another one."""
 
     @abstractmethod
     def narrow(self, ticket: int, mask: Mask) -> None:

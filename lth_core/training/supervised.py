@@ -197,6 +197,9 @@ class SupervisedStack(Stack):
                     value *= kept
         self._average.narrow({name: m for name, m in mask.items() if not bool(m.all())})
 
+    def forget(self, ticket: int) -> None:
+        """See Stack: it scores at its end only."""
+
     def keep(self, tickets: Sequence[int]) -> None:
         """See Stack: there is one."""
 

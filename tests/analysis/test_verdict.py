@@ -7,6 +7,7 @@ import pytest
 import scipy.stats
 
 from lth_core.analysis import statistics
+from lth_core.analysis.comparison import comparisons
 from lth_core.analysis.questions import notes
 from lth_core.analysis.verdict import Summary, summarise
 from lth_core.experiment import Experiment
@@ -239,3 +240,9 @@ def test_an_undecided_verdict_says_how_many_seeds_would_decide() -> None:
     settings = job(6)
     (verdict,) = summarise(settings, simulated(settings, {"winning": 0.5}, spread=4.0)).verdicts
     assert verdict.word == "inconclusive" and "more seed" in verdict.text
+
+
+def test_what_is_pruned_before_training_is_no_one_shot_arm() -> None:
+    own = experiment(arms=["winning", "snip", "one_shot", "random"])
+    assert comparisons(own)[3:] == [("one_shot", "random")]
+    assert comparisons(experiment(arms=["winning", "magnitude_init", "random"]))[2:] == []

@@ -12,6 +12,7 @@ from lth_core.analysis.connectivity import instabilities, instability
 from lth_core.engine import instability as module
 from lth_core.engine.instability import _moments
 from lth_core.engine.solutions import Solution, between, scores
+from lth_core.errors import InputError
 from lth_core.experiment import Experiment
 from lth_core.models.module import ModuleNetwork
 from lth_core.randomness import stream_seed
@@ -123,10 +124,13 @@ def test_trainings_that_have_no_noise_are_the_same_and_dropout_is_noise(
         made = build.make_model(own)
         initial = {0: made.initialise(0)}
         whole = {(0, 0): {name: torch.ones(shape, dtype=torch.bool) for name, shape in made.shapes().items()}}
+        if same:
+            with pytest.raises(InputError, match="nothing in this experiment is noise"):
+                module.instability(own, made, initial, whole, [2], 5, "cpu")
+            continue
         (row,) = module.instability(own, made, initial, whole, [2], 5, "cpu")
         line = np.array(row["scores"])
-        assert (line.min() == line.max()) == same
-        assert (instability(line, higher_is_better=False) == 0) or not same
+        assert line.min() < line.max()
 
 
 @pytest.mark.parametrize(
@@ -176,7 +180,7 @@ def test_what_normalises_observations_is_stored_and_goes_along_the_line() -> Non
     known = made.statistics(0)
     assert known["mean"].shape == (4,) and float(known["mean"].abs().sum()) > 0
     one = Solution(0, made.weights(0), known)
-    other = Solution(0, one.weights, {"mean": known["mean"] + 2, "variance": known["variance"]})
+    other = Solution(0, one.weights, {**known, "mean": known["mean"] + 2})
     middle = between(one, other, 3)[1]
     assert torch.allclose(middle.statistics["mean"], known["mean"] + 1)
     network = build.make_model(own)
@@ -204,3 +208,9 @@ def identity(trained: Path) -> str:
     from lth_core.experiment_file import load_experiment
 
     return load_experiment(trained / "tiny.toml").identity
+
+
+def test_two_trainings_that_are_one_and_the_same_are_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "make_lesson", lambda settings, seed: Well(0, False))
+    with pytest.raises(InputError, match="nothing in this experiment is noise"):
+        rows(text(), [0])

@@ -296,3 +296,16 @@ def test_files_that_are_no_such_network_name_the_layer(tmp_path: Path) -> None:
     assert done.returncode == 2 and "accepted are safetensors" in done.stderr
     done = lth("ticket", "import", "b.safetensors", "x", cwd=tmp_path)
     assert done.returncode == 2 and "has no card: accepted is --experiment FILE" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "said"),
+    [("model.trunk.0.weight", (8, 4), "which the weights have not"), ("trunk.0.weight", (8, 1), "another shape for")],
+)
+def test_a_mask_that_belongs_to_other_weights_is_not_left_aside(
+    layer: str, shape: tuple[int, ...], said: str, tmp_path: Path
+) -> None:
+    save_file(dict(plain().state_dict()), tmp_path / "model.safetensors")
+    save_file({layer: torch.ones(shape, dtype=torch.bool)}, tmp_path / "mask.safetensors")
+    done = imported(tmp_path / "model.safetensors", tmp_path)
+    assert done.returncode == 2 and said in done.stderr

@@ -1,6 +1,7 @@
 """Every arm's mask and start weights, on a family of invented training results."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ import torch
 from lth_core.arms import DENSE
 from lth_core.plan import TrialKey
 from lth_core.randomness import stream_seed
+from lth_core.tickets import derive as derivation
 from lth_core.tickets import mask as masks
 from lth_core.tickets.derive import Family, Ticket, derive, derive_mask, derive_parent
 from lth_core.tickets.mask import Mask, Weights
@@ -293,3 +295,20 @@ def test_a_dense_run_without_stored_weights_cannot_be_rewound_to() -> None:
     with pytest.raises(ValueError, match="no stored weights"):
         derive(bare, TrialKey(1, "winning", 0))
     assert derive_parent(bare, "winning", 1).keys() == of.everything().keys()
+
+
+def test_trained_weights_start_behind_the_statistics_that_they_were_trained_behind() -> None:
+    of = family(experiment(arms=["winning", "finetune", "shuffled_weights", "reinit"], rewinding={"weights": 100}))
+    early, late, own = ({"mean": torch.tensor([float(k)])} for k in range(3))
+    trained = {
+        **of.trained,
+        (DENSE, 0): replace(of.dense, statistics=late, rewind_statistics=early),
+        ("finetune", 1): replace(of.dense, statistics=own),
+    }
+    of = replace(of, trained=trained)
+    found = {
+        (arm, k): derivation.statistics(of, TrialKey(k, arm, of.seed)) for arm in of.experiment.arms for k in (1, 2)
+    }
+    assert found["winning", 1] is found["winning", 2] is found["shuffled_weights", 2] is early
+    assert found["finetune", 1] is late and found["finetune", 2] is own
+    assert found["reinit", 1] is None

@@ -213,3 +213,17 @@ def test_a_mask_that_shrinks_lends_itself_to_no_other_arm() -> None:
         experiment(arms=["winning", "gmp", "mine"], arm={"mine": arm})
     with pytest.raises(ValueError, match="accepted are init, rewind, fresh"):
         experiment(arms=["winning", "mine"], arm={"mine": {"mask": "gradual", "weights": "shuffled"}})
+
+
+def test_the_score_counts_episodes_of_the_final_mask_only() -> None:
+    own, sink = settings(), Memory()
+    made = run(own, sink)
+    forget, seen = made.stack.forget, list[tuple[int, int]]()
+
+    def noted(row: int) -> None:
+        forget(row)
+        seen.append((row, len(made.stack.episodes._windows[row])))  # type: ignore[attr-defined]
+
+    made.stack.forget = noted  # type: ignore[method-assign]
+    assert made.run()
+    assert seen == [(1, 0), (2, 0)]  # once each, when the mask has its last size; the dense one's score stays whole

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lth_core.training.normalise import Observations, Returns
+from lth_core.training.normalise import Moments, Observations, Returns
 
 
 def test_moments_equal_those_of_everything_seen() -> None:
@@ -15,7 +15,7 @@ def test_moments_equal_those_of_everything_seen() -> None:
         one.add(part)
     np.testing.assert_allclose(one.mean, seen.astype(np.float64).mean(1), rtol=1e-10)
     np.testing.assert_allclose(one.variance, seen.astype(np.float64).var(1), rtol=1e-6)
-    assert one.count == 400
+    assert one.count.tolist() == [400, 400]
     normalised = one.normalised(seen)
     assert normalised.dtype == np.float32
     np.testing.assert_allclose(normalised.mean(1), 0, atol=1e-4)
@@ -48,3 +48,15 @@ def test_kept_and_restored_statistics_go_on_the_same() -> None:
     np.testing.assert_array_equal(a, b)
     one.restart()
     assert not one.state()["running"].any()
+
+
+def test_a_ticket_goes_on_from_statistics_that_it_is_given_and_its_neighbour_from_none() -> None:
+    rng = np.random.default_rng(0)
+    first, more = rng.normal(3, 2, (1, 50, 4)), rng.normal(1, 1, (2, 30, 4))
+    known, pair, whole = Moments(1, 4), Moments(2, 4), Moments(1, 4)
+    known.add(first)
+    pair.know(0, known.of(0))
+    pair.add(more)
+    whole.add(np.concatenate([first[0], more[0]])[None])
+    assert np.allclose(pair.mean[0], whole.mean[0]) and np.allclose(pair.variance[0], whole.variance[0])
+    assert np.allclose(pair.mean[1], more[1].mean(0)) and pair.count.tolist() == [80, 30]

@@ -110,6 +110,9 @@ def test_the_audit_sees_wrong_weights_and_a_network_that_was_made_for_another_nu
     assert not failed(own, living)
     assert failed({n: w + 1 for n, w in own.items()}, living) == {"start_weights"}
     assert failed(own, living + 1) == {"parameters"}
+    wide = ActorCritic(MLP(hidden=(16, 16)), 4, 2).initialise(5)
+    (_, size) = audit.before_smaller(wide, wide, living, {**whole, "more": torch.zeros(10**6)}, mask)
+    assert not size.passed  # much larger than the ticket: no control of its size
     (_, said) = audit.before_smaller(own, own, living, whole, mask)
     count = sum(w.numel() for w in own.values())
     assert f"{count:,} parameters against {living:,} that live in the ticket ({count / living - 1:+.2%})" == said.detail
