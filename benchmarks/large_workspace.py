@@ -65,7 +65,7 @@ def open_once(workspace: Workspace) -> tuple[float, float, float]:
         first = time.perf_counter() - begin
         terminal.until("job-000")
         listed = time.perf_counter() - begin
-        terminal.until("IQM of")
+        terminal.until("IQM, 95")
         return first, listed, time.perf_counter() - begin
     finally:
         terminal.close()
@@ -75,7 +75,7 @@ def scroll(workspace: Workspace, keys: int) -> list[float]:
     """Seconds from a key to its row."""
     terminal = Terminal([str(workspace.folder), "--view"], 120, 40)
     try:
-        terminal.until("IQM of")
+        terminal.until("IQM, 95")
         terminal.read(1)
         found = []
         for number in range(keys):
