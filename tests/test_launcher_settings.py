@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from lth_core.cli.headless import on_launcher
 from lth_core.errors import InputError
@@ -62,3 +63,9 @@ def test_the_option_of_the_command_line_chooses_the_kind() -> None:
     for override in on_launcher("local"):
         apply_override(fields, override)
     assert resolve(fields, "a").launcher == LocalLauncher()
+
+
+def test_a_file_of_this_machine_goes_to_the_cluster_as_it_is() -> None:
+    assert SlurmLauncher.model_validate({"kind": "slurm", "device": "auto"}) == SlurmLauncher()
+    with pytest.raises(ValidationError, match="device"):
+        SlurmLauncher.model_validate({"kind": "slurm", "device": "cuda"})

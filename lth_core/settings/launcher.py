@@ -2,7 +2,7 @@
 
 import re
 from functools import lru_cache
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, TypeAdapter, model_validator
 
@@ -52,6 +52,13 @@ class SlurmLauncher(Section):
     options: dict[str, str | int | bool] = Field(default_factory=dict)
     most_jobs: Annotated[int, Field(ge=1, le=1000)] = 16
     poll_every: Annotated[int, Field(ge=1, le=3600)] = 30
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_this_machine(cls, fields: Any) -> Any:
+        """A file of this machine's says device = "auto", which asks for nothing: `--launcher slurm` takes it too."""
+        auto = isinstance(fields, dict) and fields.get("device") == "auto"
+        return {name: one for name, one in fields.items() if name != "device"} if auto else fields
 
     @model_validator(mode="after")
     def _rules(self) -> Self:

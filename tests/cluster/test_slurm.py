@@ -157,9 +157,10 @@ def test_a_full_queue_is_waited_for(cluster: SlurmCluster, tmp_path: Path) -> No
 
 
 def test_jobs_outlive_the_engine_and_the_next_one_goes_on_with_them(
-    cluster: SlurmCluster, local: Path, tmp_path: Path
+    cluster: SlurmCluster, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    (tmp_path / "long.toml").write_text(as_toml(long()))
+    longer = long(2_000_000)  # still at work some seconds after the engine was killed
+    (tmp_path / "long.toml").write_text(as_toml(longer))
     command = [sys.executable, "-m", "lth_core.cli", "headless", "long.toml", "--device=cpu", "--slots=1", "--json",
                "--launcher=slurm", "--set=launcher.poll_every=2"]  # fmt: skip
     with (tmp_path / "out.txt").open("w") as output:
@@ -178,7 +179,7 @@ def test_jobs_outlive_the_engine_and_the_next_one_goes_on_with_them(
     database = Database(workspace / "workspace.sqlite", writer=False)
     assert [row["attempt"] for row in database.rows("SELECT attempt FROM batches")] == [1, 1], "nothing was redone"
     database.close()
-    assert digest(workspace) == digest(local)
+    assert digest(workspace) == digest(finished(tmp_path_factory.mktemp("here"), longer))
 
 
 def test_a_job_moves_to_the_cluster_in_the_middle(cluster: SlurmCluster, local: Path, tmp_path: Path) -> None:
