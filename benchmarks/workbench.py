@@ -26,7 +26,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.workbench")
     parser.add_argument("--seconds", type=float, default=15, help="of each measurement of bytes (default: 15)")
     parser.add_argument("--keys", type=int, default=60, help="presses per page (default: 60)")
-    parser.add_argument("--stall", type=float, default=30, help="seconds for which nobody reads (default: 30)")
+    parser.add_argument(
+        "--stall", type=float, default=30, help="seconds for which nobody reads, at 120x40 (default: 30)"
+    )
     parser.add_argument("--size", action="append", help="only this size, such as 120x40")
     options = parser.parse_args()
     print(f"load at the start {psutil.getloadavg()[0]:.1f} on {psutil.cpu_count()} cores")
@@ -35,7 +37,8 @@ def main() -> None:
         for columns, rows, budget in SIZES:
             if options.size and f"{columns}x{rows}" not in options.size:
                 continue
-            workspace = training(Path(folder) / f"{columns}x{rows}")
+            length = 400_000 if options.stall <= 60 else 2_000_000  # the trainings last longer than nobody reads
+            workspace = training(Path(folder) / f"{columns}x{rows}", length)
             live = Live(workspace, columns, rows)
             try:
                 queue = live.bytes(options.seconds)
@@ -59,12 +62,12 @@ def main() -> None:
             print(f"{size:<8} {keys}       {live_bytes}             {idle:5.2f}     {cpu:.1%}", flush=True)
 
 
-def training(folder: Path) -> Workspace:
+def training(folder: Path, length: int) -> Workspace:
     """A workspace in which the quick CartPole experiment is asked for."""
     workspace = Workspace(folder)
     workspace.create()
     database = Database(workspace.database, writer=True)
-    experiment = load_experiment(Path("configs/quick/cartpole.toml"), ["training.length=400000"])
+    experiment = load_experiment(Path("configs/quick/cartpole.toml"), [f"training.length={length}"])
     for _ in range(2):
         commands.ask(database, "submit", experiment=experiment.canonical(), source="benchmark", again=True)
     database.close()
