@@ -13,6 +13,7 @@ import sys
 import time
 import warnings
 
+from benchmarks.masked import half_masked
 from lth_core.engine.surroundings import variables
 
 if __name__ == "__main__" and "MALLOC_TRIM_THRESHOLD_" not in os.environ:
@@ -29,7 +30,6 @@ from stable_baselines3.common.vec_env import VecFrameStack
 from lth_core.experiment_file import resolve
 from lth_core.tasks.atari import Atari
 from lth_core.training.build import make_model, make_stack
-from lth_core.training.stack import Start
 
 N_STEPS = 5
 
@@ -45,12 +45,7 @@ def stack(environments, tickets):
     """Our stack: every ticket with a mask of half its weights."""
     settings = experiment(environments)
     model = make_model(settings)
-    generator = torch.Generator().manual_seed(0)
-    starts = []
-    for seed in range(tickets):
-        mask = {n: torch.rand(shape, generator=generator) < 0.5 for n, shape in model.shapes().items()}
-        starts.append(Start(seed, model.initialise(seed), mask, 0, 10**9))
-    return make_stack(settings, model, starts, "cpu")
+    return make_stack(settings, model, half_masked(model, tickets), "cpu")
 
 
 def peer(environments):

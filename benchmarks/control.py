@@ -29,10 +29,10 @@ from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
+from benchmarks.masked import half_masked
 from lth_core.experiment_file import resolve
 from lth_core.tasks import control
 from lth_core.training.build import make_model, make_stack
-from lth_core.training.stack import Start
 
 LEARNING_RATE, EPOCHS, MINIBATCHES = 3e-3, 4, 4
 
@@ -138,12 +138,7 @@ class Ours:
         }  # fmt: skip
         experiment = resolve(fields, "benchmark")
         model = make_model(experiment)
-        generator = torch.Generator().manual_seed(0)
-        starts = []
-        for seed in range(case.tickets):
-            mask = {n: torch.rand(shape, generator=generator) < 0.5 for n, shape in model.shapes().items()}
-            starts.append(Start(seed, model.initialise(seed), mask, 0, 10**9))
-        self._stack = make_stack(experiment, model, starts, "cpu")
+        self._stack = make_stack(experiment, model, half_masked(model, case.tickets), "cpu")
 
     def turn(self):
         """Train a little; environment steps done by all tickets."""

@@ -18,38 +18,28 @@ import sys
 import time
 import traceback
 import warnings
-from itertools import chain
 
 warnings.filterwarnings("ignore")
 START = time.monotonic()
 
-import numpy as np
 import torch
-from torch import nn
 
-from lth_core.models import language, transformer
-from lth_core.models.module import ModuleNetwork
-from lth_core.models.translator import Special
-from lth_core.settings.language_networks import LSTM, Seq2Seq
-from lth_core.settings.supervised import Supervised
-from lth_core.settings.texts import TranslationTask
-from lth_core.tasks.text.corpus import Corpus
-from lth_core.tasks.translation.corpus import ParallelCorpus, Part
-from lth_core.training.language import LanguageLesson
-from lth_core.training.stack import Start
-from lth_core.training.supervised import SupervisedStack
-from lth_core.training.translation import TranslationLesson
+from benchmarks.gpu_turns import TURN, steps, turn, wait
+from benchmarks.language_sides import (
+    BASE,
+    DEVICE,
+    LITTLE,
+    LITTLE_WORDS,
+    SMALL,
+    First,
+    Ready,
+    lstm,
+    pairs,
+    plain_lstm,
+    plain_marian,
+    translator,
+)  # fmt: skip
 
-SMALL = "--small" in sys.argv
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-PAPER_LSTM = (64, 500, 8, 10) if SMALL else (650, 33_278, 30, 50)  # width, words, texts, window
-BASE = Seq2Seq(width=32, feed_forward=64, heads=2, encoder_layers=1, decoder_layers=1) if SMALL else Seq2Seq()
-LITTLE = (
-    BASE if SMALL else Seq2Seq(width=128, feed_forward=256, heads=4, encoder_layers=4, decoder_layers=4, dropout=0.3)
-)
-LITTLE_WORDS = 300 if SMALL else 8_000
-TURN = 0.2 if SMALL else 1.0
-"""Seconds of a turn."""
 SIDE_BY_SIDE = (1, 2) if SMALL else (1, 4, 8)
 TABLE: list[str] = []
 
@@ -60,139 +50,7 @@ def say(line):
     print(f"[{time.monotonic() - START:5.0f} s] {line}", flush=True)
 
 
-# ---- what is trained
-
-
-def lstm(precision="float32", graph=False, masks=False, **more):
-    """A ticket of the paper's LSTM."""
-    width, words, rows, window = PAPER_LSTM
-    tokens = np.random.default_rng(0).integers(0, words, rows * (40 * window + 1)).astype(np.uint16)
-    settings = Supervised(
-        batch=rows, learning_rate=1e-3, epsilon=1e-3, length=10**9, precision=precision, cuda_graph=graph, **more
-    )
-    network = language.recurrent(LSTM(embedding=width, hidden=width), words)
-    corpus = Corpus(tokens, tokens, tokens, words, {}, "", "")
-    return stack(settings, network, LanguageLesson(corpus, window, settings), masks)
-
-
-class Vocabulary:
-    """Token numbers that stand for no text."""
-
-    pad, start, end = 0, 1, 2
-
-    def __init__(self, size):
-        self.size = size
-
-
-def pairs(words, count, mean):
-    """Random sentences with the spread of lengths of WMT's."""
-    random = np.random.default_rng(0)
-    targets = np.clip(random.lognormal(np.log(mean), 0.6, count), 2, 150).astype(int)
-    sources = np.clip(targets * random.normal(1, 0.2, count), 2, 150).astype(int)
-    ends = np.stack([sources, targets], 1).flatten().cumsum()
-    part = Part(random.integers(3, words, ends[-1]).astype(np.uint16), ends)
-    return ParallelCorpus(dict.fromkeys(("train", "valid", "test"), part), Vocabulary(words), None, {}, {}, {}, 0, "")
-
-
-def translator(sizes, words, corpus, batch, precision="float32", graph=False, masks=False, **more):
-    """A ticket of a Transformer."""
-    settings = Supervised(
-        batch=batch,
-        learning_rate=1e-4,
-        length=10**9,
-        precision=precision,
-        cuda_graph=graph,
-        label_smoothing=0.1,
-        **more,
-    )
-    if sizes.implementation == "own":
-        network = ModuleNetwork(lambda: transformer.Transformer(sizes, words, 256), transformer.grouping)
-    else:
-        from lth_core.models import marian
-
-        network = ModuleNetwork(marian.marian(sizes, words, 256, Special(0, 1, 2)), marian.grouping)
-    return stack(settings, network, TranslationLesson(TranslationTask(), settings, corpus, 0), masks)
-
-
-def stack(settings, network, lesson, masks):
-    """One ticket; half of its weights pruned where masks are asked for."""
-    generator = torch.Generator().manual_seed(0)
-    mask = {n: torch.rand(shape, generator=generator) < 0.5 for n, shape in network.shapes().items()} if masks else {}
-    return SupervisedStack(settings, network, lesson, [Start(0, network.initialise(0), mask, 0, 10**9)], DEVICE)
-
-
-class Ready:
-    """A lesson whose first batches are on the device already."""
-
-    def __init__(self, lesson, count=30):
-        self._lesson = lesson
-        self.per_epoch = min(count, lesson.per_epoch)
-        self._batches = [lesson.batch(0, place).to(torch.device(DEVICE)) for place in range(self.per_epoch)]
-        for batch in self._batches:
-            object.__setattr__(batch, "to", lambda _device, batch=batch: batch)
-
-    def batch(self, _epoch, place):
-        """See Lesson."""
-        return self._batches[place]
-
-    def loss(self, *arguments):
-        """See Lesson."""
-        return self._lesson.loss(*arguments)
-
-
-class First:
-    """The first batches of a lesson, again and again, made anew each time."""
-
-    def __init__(self, lesson, count=30):
-        self._lesson, self.per_epoch, self.loss = lesson, min(count, lesson.per_epoch), lesson.loss
-
-    def batch(self, _epoch, place):
-        """See Lesson."""
-        return self._lesson.batch(0, place)
-
-
 # ---- how it is measured
-
-
-def wait():
-    """Until the GPU has done all."""
-    if DEVICE == "cuda":
-        torch.cuda.synchronize()
-
-
-def turn(one, seconds=TURN):
-    """Predictions per second of the clock; one() makes a step and says how many it predicted. At most 8 steps ahead."""
-    wait()
-    start, done, marks = time.perf_counter(), 0, []
-    while time.perf_counter() - start < seconds:
-        done += one()
-        if DEVICE == "cuda":
-            marks.append(torch.cuda.Event())
-            marks[-1].record()
-            if len(marks) > 8:
-                marks.pop(0).synchronize()
-    wait()
-    return done / (time.perf_counter() - start)
-
-
-def steps(ticket):
-    """A call that updates a ticket and says how many predictions that took."""
-    made = ticket.lesson.batch
-    counted = [0]
-
-    def counting(epoch, place):
-        batch = made(epoch, place)
-        counted[0] += batch.predictions
-        return batch
-
-    ticket.lesson.batch = counting
-
-    def step():
-        before = counted[0]
-        ticket.update()
-        return counted[0] - before
-
-    return step
 
 
 def compare(title, sides, turns=2, warm=0.5):
@@ -215,87 +73,6 @@ def compare(title, sides, turns=2, warm=0.5):
     for name, rate in middle.items():
         say(f"{title:24} {name:34} {rate:12,.0f} tokens/s {rate / first:6.2f}x")
     return middle
-
-
-# ---- the peers
-
-
-def plain_lstm(bfloat16=False):
-    """The usual loop, in torch's own defaults (cuDNN rounds factors to tf32)."""
-    width, words, rows, window = PAPER_LSTM
-
-    class Model(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.encoder = nn.Embedding(words, width)
-            self.rnn = nn.LSTM(width, width, 2, dropout=0.5)
-            self.decoder = nn.Linear(width, words)
-
-        def forward(self, tokens, hidden):
-            output, hidden = self.rnn(self.encoder(tokens), hidden)
-            return self.decoder(output).view(-1, words), hidden
-
-    model, criterion = Model().to(DEVICE), nn.CrossEntropyLoss()
-    optimizer = torch.optim.Adam(model.parameters(), 1e-3, eps=1e-3)
-    data = torch.randint(words, (40 * window + 1, rows), device=DEVICE)
-    state = {"hidden": None, "place": 0}
-
-    def step():
-        first = state["place"] * window % (len(data) - window - 1)
-        tokens, targets = data[first : first + window], data[first + 1 : first + window + 1].view(-1)
-        optimizer.zero_grad()
-        with torch.autocast(DEVICE, torch.bfloat16, enabled=bfloat16):
-            scores, hidden = model(tokens, state["hidden"])
-            loss = criterion(scores, targets)
-        state["hidden"] = tuple(part.detach() for part in hidden)
-        loss.backward()
-        optimizer.step()
-        state["place"] += 1
-        return rows * window
-
-    return step
-
-
-def plain_marian(corpus, sizes, words, pairs_a_batch, bfloat16):
-    """What Hugging Face's Trainer does at each step, without the Trainer."""
-    from transformers.trainer_pt_utils import LabelSmoother
-
-    from lth_core.models import marian
-
-    model = marian.marian(sizes, words, 256, Special(0, 1, 2))().model.to(DEVICE).train()
-    optimizer = torch.optim.AdamW(model.parameters(), 1e-4, fused=DEVICE == "cuda")
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: max(0.0, 1 - step / 1e6))
-    smoother, part = LabelSmoother(0.1), corpus.parts["train"]
-
-    def collate(rows):
-        found = {}
-        for side, name, fill in ((0, "input_ids", 0), (1, "labels", -100)):
-            sentences = [torch.tensor([*part.sentence(row, side).tolist(), 2]) for row in rows]
-            found[name] = nn.utils.rnn.pad_sequence(sentences, batch_first=True, padding_value=fill)
-        found["attention_mask"] = (found["input_ids"] != 0).long()
-        found["decoder_input_ids"] = model.prepare_decoder_input_ids_from_labels(labels=found["labels"])
-        return found
-
-    loader = torch.utils.data.DataLoader(
-        range(len(part)), pairs_a_batch, shuffle=True, collate_fn=collate, pin_memory=DEVICE == "cuda"
-    )
-    batches = chain.from_iterable(iter(loader) for _ in range(10**6))
-
-    def step():
-        batch = next(batches)
-        predictions = int((batch["labels"] != -100).sum())
-        batch = {name: tensor.to(DEVICE, non_blocking=True) for name, tensor in batch.items()}
-        labels = batch.pop("labels")
-        with torch.autocast(DEVICE, torch.bfloat16, enabled=bfloat16):
-            out = model(**batch, use_cache=False)
-        smoother(out, labels).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-        return predictions
-
-    return step
 
 
 # ---- sections

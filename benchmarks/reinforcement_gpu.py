@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from benchmarks.masked import half_masked
 from lth_core.experiment import Experiment
 from lth_core.experiment_file import resolve
 from lth_core.training.build import make_model, make_stack
@@ -63,12 +64,7 @@ def pixels(architecture: str, environments: int, precision: str = "float32", alg
 def stack(settings: Experiment, tickets: int, device: str) -> Stack:
     """Tickets, every one masked to half."""
     model = make_model(settings)
-    generator = torch.Generator().manual_seed(0)
-    starts = []
-    for seed in range(tickets):
-        mask = {n: torch.rand(shape, generator=generator) < 0.5 for n, shape in model.shapes().items()}
-        starts.append(Start(seed, model.initialise(seed), mask, 0, 10**9))
-    return make_stack(settings, model, starts, device)
+    return make_stack(settings, model, half_masked(model, tickets), device)
 
 
 @contextmanager
