@@ -40,6 +40,10 @@ from benchmarks.language_sides import (
     translator,
 )  # fmt: skip
 
+try:
+    from lth_core.training import adam_kernel
+except ImportError:  # no Triton
+    adam_kernel = None
 SIDE_BY_SIDE = (1, 2) if SMALL else (1, 4, 8)
 TABLE: list[str] = []
 
@@ -145,8 +149,7 @@ def same():
             found.append((loss, one.weights(0), one))
         (loss, weights, one), (graphed, others, _) = found
         apart = max(float((weights[name] - others[name]).abs().max()) for name in weights)
-        pruned = zip(one._pruned, one._alive, strict=True)
-        dead = max(float((parameter * (1 - alive)).abs().max()) for parameter, alive in pruned)
+        dead = revived(one)
         kept = {str(weight.dtype) for weight in weights.values()}
         say(f"{'graph equals eager':24} {title:34} loss {loss:.6f} and {graphed:.6f}, weights apart {apart:.2e}, "
             f"dead {dead}, {kept}")  # fmt: skip
@@ -192,19 +195,13 @@ def base_formats():
     compare("Transformer base", sides, warm=0.8)
 
 
-def as_bool(ticket):
-    """The same ticket with masks of one byte an entry, multiplied in one tensor after the other."""
-    ticket._alive = [alive.bool() for alive in ticket._alive]
-
-    def mask(tensors):
-        for tensor, alive in zip(tensors, ticket._alive, strict=True):
-            tensor.mul_(alive)
-
-    ticket._mask = mask
-    return ticket
+def revived(ticket):
+    """The largest weight that should be zero."""
+    alive = ticket.step.masks.alive
+    return max(float((ticket.module.get_parameter(n).detach() * (1 - a.float())).abs().max()) for n, a in alive.items())
 
 
-def cost(title, sides, turns=7, seconds=0.35, warm=0.6):
+def cost(title, sides, turns=15, seconds=0.35, warm=0.6):
     """What the others cost over the first of these sides, in percent of a step."""
     for step in sides.values():
         turn(step, warm)
@@ -220,16 +217,34 @@ def cost(title, sides, turns=7, seconds=0.35, warm=0.6):
 
 
 def masks_cost():
-    """Turns with and without masks, of four bytes and of one."""
+    """Turns with and without masks."""
     words = 300 if SMALL else 32_768
     corpus = pairs(words, 1_000, 25)
     for title, make in {
         "LSTM, bfloat16, graph": lambda masks: lstm("bfloat16", True, masks),
-        "base, bfloat16": lambda masks: translator(BASE, words, corpus, 3_584, "bfloat16", False, masks),
+        "LSTM, same, clipped": lambda masks: lstm("bfloat16", True, masks, max_gradient_norm=0.25),
+        "base, bfloat16, graph": lambda masks: translator(BASE, words, corpus, 3_584, "bfloat16", True, masks),
     }.items():
-        cost(f"masks: {title}", {
-            "off": steps(make(False)), "float32": steps(make(True)), "bool": steps(as_bool(make(True))),
-        })  # fmt: skip
+        cost(f"masks: {title}", {"off": steps(make(False)), "on": steps(make(True))})
+
+
+def without_kernels(make):
+    """A ticket as it is where Triton is not to be had: masks, clipping and torch's optimizer in passes."""
+    works = adam_kernel.works
+    adam_kernel.works = lambda device: False
+    try:
+        return make()
+    finally:
+        adam_kernel.works = works
+
+
+def kernels():
+    """The step of Adam with masks and clipping in kernels of ours, against the passes of torch."""
+    for title, more in {"no clipping": {}, "clipped": {"max_gradient_norm": 0.25}}.items():
+        make = lambda more=more: lstm("bfloat16", True, True, **more)  # noqa: E731
+        passes, own = steps(without_kernels(make)), steps(make())
+        sides = {"in torch's passes": lambda passes=passes: passes, "in kernels": lambda own=own: own}
+        compare(f"LSTM masked, {title}", sides, turns=4)
 
 
 def waiting():
@@ -310,13 +325,13 @@ def compiled_child(name):
     sys.stdin.readline()
     turn(usual, 0.3), turn(step, 0.3)
     found = [turn(step, 0.5) / turn(usual, 0.5) for _ in range(5)]
-    dead = max(float((p * (1 - a)).abs().max()) for p, a in zip(other._pruned, other._alive, strict=True))
+    dead = revived(other)
     print(
         f"{statistics.median(found):6.2f}x ({min(found):.2f} to {max(found):.2f}), ready in {taken:.0f} s, dead {dead}"
     )
 
 
-SECTIONS = (base_formats, little, masks_cost, compiled, waiting, same, lstm_formats, side_by_side)
+SECTIONS = (masks_cost, kernels, base_formats, little, compiled, waiting, same, lstm_formats, side_by_side)
 COMPILING = {}
 
 

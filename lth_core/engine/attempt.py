@@ -55,7 +55,7 @@ class Attempt:
         trials = [RunningTrial(p.trial.id, p.trial.key, p.start.mask, narrowing=p.narrowing) for p in prepared]
         run = StackRun(self._experiment, stack, trials, self)
         run.keep([row for row, p in enumerate(prepared) if self._audit_start(p, stack.weights(row))])
-        checkpoint = load_newest_checkpoint(self._batch.attempts())
+        checkpoint = load_newest_checkpoint(self._batch.attempts(), {trial.id for trial in trials})
         if checkpoint is not None:
             run.restore(*checkpoint)
             log.info("resumed at step %d with %d tickets", stack.trained, stack.tickets)

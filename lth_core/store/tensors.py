@@ -9,7 +9,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -110,13 +110,19 @@ def save_checkpoint(folder: Path, step: int, arrays: Mapping[str, npt.NDArray[An
     return path
 
 
-def load_newest_checkpoint(folders: list[Path]) -> tuple[Arrays, dict[str, Any]] | None:
-    """The checkpoint of the highest step that is whole; damaged ones are set aside as `.damaged`."""
+def load_newest_checkpoint(folders: list[Path], trials: Collection[int]) -> tuple[Arrays, dict[str, Any]] | None:
+    """The checkpoint of the highest step that is whole and holds none but these trials.
+
+    Damaged ones are set aside as `.damaged`. One with more trials is passed over: what these build on was damaged
+    since, and a stack goes on whole or not at all.
+    """
     found = [path for folder in folders for path in _checkpoints(folder)]
     for path in sorted(found, key=lambda p: p.name, reverse=True):
         match = _CHECKPOINT.fullmatch(path.name)
         try:
-            return load_tensors(path, match[2] if match else "")
+            arrays, values = load_tensors(path, match[2] if match else "")
+            if set(values["trials"]) <= set(trials):
+                return arrays, values
         except DamagedFile:
             path.rename(path.with_name(path.name + ".damaged"))
     return None

@@ -11,13 +11,13 @@ from lth_core.tickets.mask import Weights
 Parameters = Mapping[str, nn.Parameter]
 
 
-def make(settings: Supervised, parameters: Parameters, in_graph: bool = False) -> torch.optim.Optimizer:
+def make(settings: Supervised, parameters: Parameters, rate_on_device: bool = False) -> torch.optim.Optimizer:
     """The optimizer that the settings name, without any state: in its fused form, or one that torch.compile fuses.
 
-    in_graph: its step can be part of a CUDA graph. The rate is a tensor where it must not be a constant of the step.
+    rate_on_device: the learning rate is a tensor there, so that a step can be part of a CUDA graph.
     """
     own, device = list(parameters.values()), next(iter(parameters.values())).device
-    constant = not (in_graph or settings.compile)
+    constant = not (rate_on_device or settings.compile)
     rate = settings.learning_rate if constant else torch.tensor(settings.learning_rate, device=device)
     decay, form = settings.weight_decay, {"foreach" if settings.compile else "fused": True}
     if settings.optimizer == "sgd":

@@ -20,6 +20,7 @@ from lth_core.training.averaging import Average
 from lth_core.training.generators import Draws
 from lth_core.training.graphs import Graphs
 from lth_core.training.lesson import Batch, Carry, Lesson
+from lth_core.training.masked_step import MaskedStep
 from lth_core.training.precision import products
 from lth_core.training.schedule import learning_rate
 from lth_core.training.stack import Arrays, Stack, Start
@@ -37,36 +38,26 @@ class SupervisedStack(Stack):
         self.device = torch.device(device)
         self.module = network.module().to(self.device)
         self._parameters = dict(self.module.named_parameters())
-        self._pruned: list[Tensor] = []
-        self._alive: list[Tensor] = []
-        self._mask_out(start.mask)
+        self._in_graph = settings.cuda_graph and self.device.type == "cuda"
+        self.step = MaskedStep(settings, self._parameters, start.mask, self._in_graph)
         self._draws = Draws(stream_seed(start.seed, "dropout"), self.device)
         self._carry: Carry = ()
         self._loss = torch.zeros((), device=self.device)
         self._updates = 0
         self._load(start.weights)
         self._average = Average(self._parameters, settings.average, settings.average_every)
-        in_graph = settings.cuda_graph and self.device.type == "cuda"
-        self.optimizer = module_optimizer.make(settings, self._parameters, in_graph)
-        self._in_graph = in_graph
         self._place()
-        self._step: Callable[[], None] = self._masked_step
+        self._step: Callable[[], None] = self.step
         if settings.compile:
             self.module.compile(dynamic=True)
-            self._step = torch.compile(self._masked_step)
+            self._step = torch.compile(self.step.__call__)
         if start.optimizer:
             alive = start.mask
             masked = {
                 entry: {n: w * alive[n] if n in alive else w for n, w in weights.items()}
                 for entry, weights in start.optimizer.items()
             }
-            module_optimizer.fill(self.optimizer, self._parameters, masked)
-
-    def _mask_out(self, mask: Mask) -> None:
-        """Which parameters lose entries, and which of these live."""
-        pruned = [name for name, m in mask.items() if not bool(m.all())]
-        self._pruned = [self._parameters[name] for name in pruned]
-        self._alive = [mask[name].float().to(self.device) for name in pruned]
+            module_optimizer.fill(self.step.optimizer, self._parameters, masked)
 
     def _place(self) -> None:
         """An update that knows where masks and parameters lie now."""
@@ -76,11 +67,7 @@ class SupervisedStack(Stack):
     def _load(self, weights: Mapping[str, Tensor]) -> None:
         for name, parameter in self._parameters.items():
             parameter.copy_(weights[name])
-        self._mask(self._pruned)
-
-    def _mask(self, tensors: list[Tensor]) -> None:
-        if tensors:
-            torch._foreach_mul_(tensors, self._alive)
+        self.step.masks.start()
 
     @property
     def _per_epoch(self) -> int:
@@ -107,7 +94,7 @@ class SupervisedStack(Stack):
         """One step of the optimizer, on `accumulate` batches."""
         batches = self._batches()
         dense = self.settings.length * self.steps_per_unit
-        module_optimizer.set_rate(self.optimizer, learning_rate(self.settings, self._position, dense))
+        module_optimizer.set_rate(self.step.optimizer, learning_rate(self.settings, self._position, dense))
         self.module.train()
         with self._draws.lent():
             self._carry = self._update(batches, self._carry, 1 / sum(batch.predictions for batch in batches))
@@ -117,7 +104,7 @@ class SupervisedStack(Stack):
 
     def _learn(self, batches: Sequence[Batch], carry: Carry, share: Tensor | float) -> Carry:
         """Losses, gradients and the step; share of a prediction in the mean. Waits for nothing that a GPU does."""
-        self.optimizer.zero_grad(set_to_none=True)
+        self.step.optimizer.zero_grad(set_to_none=True)
         with products(self.settings.precision, self.device):
             for batch in batches:
                 loss, carry = self.lesson.loss(self.module, batch, carry)
@@ -135,23 +122,13 @@ class SupervisedStack(Stack):
         places = range(first, min(first + self.settings.accumulate, self.lesson.per_epoch))
         return [self.lesson.batch(epoch, place).to(self.device) for place in places]
 
-    @torch.no_grad()
-    def _masked_step(self) -> None:
-        """Gradients are masked, then clipped; weights are masked after the step."""
-        gradients = [parameter.grad for parameter in self._pruned]
-        self._mask([torch.zeros_like(a) if g is None else g for g, a in zip(gradients, self._alive, strict=True)])
-        if self.settings.max_gradient_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self._parameters.values(), self.settings.max_gradient_norm, foreach=True)
-        self.optimizer.step()
-        self._mask(self._pruned)
-
     def weights(self, ticket: int) -> Weights:
         """See Stack."""
         return {name: parameter.detach().cpu().clone() for name, parameter in self._parameters.items()}
 
     def optimizer_state(self, ticket: int) -> dict[str, Weights]:
         """See Stack."""
-        return module_optimizer.read(self.optimizer, self._parameters)
+        return module_optimizer.read(self.step.optimizer, self._parameters)
 
     def broken(self) -> list[int]:
         """See Stack."""
@@ -182,19 +159,8 @@ class SupervisedStack(Stack):
     @torch.no_grad()
     def narrow(self, ticket: int, mask: Mask) -> None:
         """See Stack; in the mean of weights too. In place where the same parameters have lost entries before."""
-        before = [id(parameter) for parameter in self._pruned]
-        alive = self._alive
-        self._mask_out(mask)
-        if [id(parameter) for parameter in self._pruned] == before:
-            torch._foreach_copy_(alive, self._alive)
-            self._alive = alive
-        else:
+        if not self.step.narrow(mask):
             self._place()
-        self._mask(self._pruned)
-        for parameter, kept in zip(self._pruned, self._alive, strict=True):
-            for value in self.optimizer.state[parameter].values():
-                if isinstance(value, Tensor) and value.shape == kept.shape:
-                    value *= kept
         self._average.narrow({name: m for name, m in mask.items() if not bool(m.all())})
 
     def forget(self, ticket: int) -> None:
@@ -224,7 +190,7 @@ class SupervisedStack(Stack):
         for key, weight in _under(found, "optimizer/").items():
             entry, _, name = key.partition("/")
             entries.setdefault(entry, {})[name] = weight
-        module_optimizer.fill(self.optimizer, self._parameters, entries)
+        module_optimizer.fill(self.step.optimizer, self._parameters, entries)
         carry = _under(found, "carry/")
         # Copies, because numpy's memory is not aligned as torch's is, on which the bits of a product can depend.
         self._carry = tuple(carry[str(i)].clone().to(self.device) for i in range(len(carry)))

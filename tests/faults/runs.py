@@ -60,9 +60,13 @@ class Run:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, *prefix: str) -> "subprocess.Popen[bytes]":
-        """Begin, or go on; `prefix` is put before the command (`nohup`, `prlimit` ...)."""
-        command = [*prefix, sys.executable, "-m", "lth_core.cli", "headless", str(self.file), "--device=cpu",
-                   f"--slots={self.slots}", "--json", f"--workspace={self.workspace}"]  # fmt: skip
+        """Begin, or go on; `prefix` is put before the command (`nohup`, `prlimit` ...).
+
+        As from a terminal, whatever these tests were started with: background jobs ignore SIGINT.
+        """
+        asked = [str(self.file), "--device=cpu", f"--slots={self.slots}", "--json", f"--workspace={self.workspace}"]
+        terminal = ["env", "--default-signal=INT,HUP"]
+        command = [*terminal, *prefix, sys.executable, "-m", "lth_core.cli", "headless", *asked]
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
                 command, cwd=self.folder, stdout=output, stderr=subprocess.STDOUT, env=self._environment,

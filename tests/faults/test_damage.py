@@ -56,15 +56,21 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_used(
 
 
 @pytest.mark.fault("a finished trial's tensors and mask")
-@pytest.mark.parametrize("how", [pytest.param(how, marks=pytest.mark.slow) for how in HOW])
+@pytest.mark.parametrize(
+    ("how", "building"),
+    [pytest.param(h, b, marks=pytest.mark.slow) for h, b in [*((h, False) for h in HOW), ("flipped", True)]],
+)
 def test_a_damaged_parent_fails_its_seed_only_and_a_retry_trains_it_again(
-    make_run: Callable[..., Run], left_alone: Any, seen: Any, how: str
+    make_run: Callable[..., Run], left_alone: Any, seen: Any, how: str, building: bool
 ) -> None:
+    """building: what builds on it has checkpointed before the damage is done."""
     experiment = short(pruning={"rounds": 2}, training={"length": 30_000})
     whole = left_alone(experiment)
     run = make_run(experiment, slots=1)
     run.start()
     run.until(lambda: run.said("round 0 finished"))
+    if building:
+        run.until(lambda: bool(list(run.workspace.glob("batches/000002/*/step-*.safetensors"))))
     run.kill()
     with run.database() as database:
         rows = database.rows("SELECT tensors FROM trials WHERE round = 0 ORDER BY seed")

@@ -211,7 +211,7 @@ def test_any_file_named_as_a_checkpoint_is_set_aside(tmp_path_factory: Any, cont
     path = folder / f"step-{7:012d}.{'0' * 64}.safetensors"
     path.write_bytes(content)
     (folder / "step-1.safetensors").write_bytes(other)
-    assert load_newest_checkpoint([folder]) is None
+    assert load_newest_checkpoint([folder], set()) is None
     assert read_card(folder / "step-1.safetensors") is None
     assert sorted(p.name for p in folder.iterdir()) == sorted([path.name + ".damaged", "step-1.safetensors"])
 

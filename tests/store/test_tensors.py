@@ -176,14 +176,14 @@ def test_a_write_interrupted_after_the_rename_leaves_the_new_file(
 
 
 def _checkpoints(folder: Path, *steps: int) -> list[Path]:
-    return [save_checkpoint(folder, step, ARRAYS, {"step": step}) for step in steps]
+    return [save_checkpoint(folder, step, ARRAYS, {"step": step, "trials": [1]}) for step in steps]
 
 
 def test_the_newest_checkpoint_is_used_and_two_are_kept(tmp_path: Path) -> None:
     _checkpoints(tmp_path, 1, 20, 300)
-    found = load_newest_checkpoint([tmp_path])
+    found = load_newest_checkpoint([tmp_path], {1})
     assert found is not None
-    assert found[1] == {"step": 300}
+    assert found[1]["step"] == 300
     assert len(list(tmp_path.iterdir())) == 2
 
 
@@ -196,13 +196,13 @@ def test_a_damaged_newest_checkpoint_is_set_aside_and_the_previous_used(tmp_path
     newest.write_bytes(
         {"flip": bytes(content), "cut": bytes(content[:-9]), "empty": b"", "swap": older.read_bytes()}[damage]
     )
-    found = load_newest_checkpoint([tmp_path])
+    found = load_newest_checkpoint([tmp_path], {1})
     assert found is not None
-    assert found[1] == {"step": 5}
+    assert found[1]["step"] == 5
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([older.name, newest.name + ".damaged"])
-    again = load_newest_checkpoint([tmp_path])
+    again = load_newest_checkpoint([tmp_path], {1})
     assert again is not None
-    assert again[1] == {"step": 5}
+    assert again[1]["step"] == 5
 
 
 def test_checkpoints_of_all_attempts_are_looked_through_and_strangers_left_alone(tmp_path: Path) -> None:
@@ -214,14 +214,25 @@ def test_checkpoints_of_all_attempts_are_looked_through_and_strangers_left_alone
     stranger = folders[1] / "step-000000000099.safetensors"
     stranger.write_bytes(b"no checkpoint of ours")
     (folders[1] / ".step-000000000050.tmp").write_bytes(b"half")
-    found = load_newest_checkpoint(folders)
+    found = load_newest_checkpoint(folders, {1})
     assert found is not None
-    assert found[1] == {"step": 30}
+    assert found[1]["step"] == 30
     assert stranger.exists()
-    assert load_newest_checkpoint([tmp_path / "missing"]) is None
+    assert load_newest_checkpoint([tmp_path / "missing"], {1}) is None
 
 
 def test_with_all_checkpoints_damaged_there_is_none(tmp_path: Path) -> None:
     for path in _checkpoints(tmp_path, 1, 2):
         path.write_bytes(b"zeros")
-    assert load_newest_checkpoint([tmp_path]) is None
+    assert load_newest_checkpoint([tmp_path], {1}) is None
+
+
+def test_a_checkpoint_of_trials_that_cannot_go_on_is_passed_over(tmp_path: Path) -> None:
+    for step, trials in ((10, [1]), (20, [1, 2])):
+        save_checkpoint(tmp_path, step, ARRAYS, {"step": step, "trials": trials})
+    for own, step in (({1, 2, 3}, 20), ({1}, 10)):
+        found = load_newest_checkpoint([tmp_path], own)
+        assert found is not None
+        assert found[1]["step"] == step
+    assert load_newest_checkpoint([tmp_path], {2}) is None
+    assert len(list(tmp_path.iterdir())) == 2

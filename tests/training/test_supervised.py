@@ -141,7 +141,7 @@ def test_a_ticket_that_continues_sees_what_the_dense_run_saw_from_there(unit: An
     one.update()
     at = first * (5 if unit == "epochs" else 1)
     assert seen == [divmod(at, 5)]
-    assert one.optimizer.param_groups[0]["lr"] == learning_rate(settings, at, 100 if unit == "epochs" else 20)
+    assert one.step.optimizer.param_groups[0]["lr"] == learning_rate(settings, at, 100 if unit == "epochs" else 20)
 
 
 def test_optimizer_entries_of_the_rewind_point_are_taken_over_masked() -> None:

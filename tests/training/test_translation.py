@@ -184,7 +184,7 @@ def test_a_ticket_at_the_rewind_point_does_not_repeat_the_warm_up_unless_asked(t
         one = make_stack(own, network, [Start(0, network.initialise(0), {}, *own.span("winning"))], "cpu")
         assert isinstance(one, SupervisedStack)
         one.update()
-        assert one.optimizer.param_groups[0]["lr"] == pytest.approx(rate)
+        assert one.step.optimizer.param_groups[0]["lr"] == pytest.approx(rate)
 
 
 def checkpoint(folder: Path, kind: str) -> str:

@@ -1,0 +1,69 @@
+"""The masks of a module's parameters while it is trained: what multiplies gradients and weights by them."""
+
+from collections.abc import Collection, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from lth_core.tickets.mask import Mask
+
+
+class Masks:
+    """alive: of each parameter that loses entries, which of them live.
+
+    Factors of four bytes, which torch multiplies many of in one call; one byte for the parameters named in `elsewhere`,
+    whose gradients and steps someone else masks.
+    """
+
+    def __init__(self, parameters: Mapping[str, nn.Parameter], mask: Mask, elsewhere: Collection[str]) -> None:
+        self._parameters, self._elsewhere = parameters, elsewhere
+        self._take(mask)
+
+    def _take(self, mask: Mask) -> None:
+        self.alive = {
+            name: (alive if name in self._elsewhere else alive.float()).to(self._parameters[name].device)
+            for name, alive in mask.items()
+            if not bool(alive.all())
+        }
+        here = [name for name in self.alive if name not in self._elsewhere]
+        self._own, self._factors = [self._parameters[name] for name in here], [self.alive[name] for name in here]
+
+    @torch.no_grad()
+    def start(self) -> None:
+        """Mask all weights."""
+        for name, alive in self.alive.items():
+            self._parameters[name].mul_(alive)
+
+    def gradients(self) -> None:
+        """Mask gradients, but of parameters that are elsewhere."""
+        found = [parameter.grad for parameter in self._own]
+        self._multiply([torch.zeros_like(a) if g is None else g for g, a in zip(found, self._factors, strict=True)])
+
+    def weights(self) -> None:
+        """Mask weights after a step, but of parameters that are elsewhere."""
+        self._multiply([parameter.detach() for parameter in self._own])
+
+    def _multiply(self, tensors: list[Tensor]) -> None:
+        if tensors:
+            torch._foreach_mul_(tensors, self._factors)
+
+    @torch.no_grad()
+    def narrow(self, mask: Mask, optimizer: torch.optim.Optimizer) -> bool:
+        """From now on only what lives in this mask does, in the optimizer's entries too.
+
+        True where nothing moved in memory: the same parameters had lost entries before.
+        """
+        before = self.alive
+        self._take(mask)
+        same = before.keys() == self.alive.keys()
+        if same:
+            for name, alive in before.items():
+                alive.copy_(self.alive[name])
+            self.alive = before
+            self._factors = [self.alive[name] for name in self.alive if name not in self._elsewhere]
+        self.start()
+        for name, alive in self.alive.items():
+            for value in optimizer.state[self._parameters[name]].values():
+                if isinstance(value, Tensor) and value.shape == alive.shape:
+                    value *= alive
+        return same
