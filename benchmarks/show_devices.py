@@ -11,9 +11,9 @@ import sys
 import time
 
 from lth_core.store.views import EngineView, SlotView
-from lth_tui.device_rows import device_rows
-from lth_tui.machine import Meter
-from lth_tui.snapshot import Snapshot, Ticket
+from lth_tui.content.device_rows import device_rows
+from lth_tui.reading.machine import Meter
+from lth_tui.reading.snapshot import Snapshot, Ticket
 from lth_tui.widgets.strips import text_of
 
 WORK = """

@@ -21,13 +21,13 @@ from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
 from lth_tui import compositor_fix, palette, settings
 from lth_tui.engine_owner import EngineOwner, Ownership
-from lth_tui.feed import Feed, Reply, Wish
 from lth_tui.keys import binding_ids, key
+from lth_tui.reading.feed import Feed, Reply, Wish
+from lth_tui.reading.snapshot import Snapshot, Watch
 from lth_tui.screens.confirm import Confirm
 from lth_tui.screens.messages import Message, Messages
 from lth_tui.screens.page import Page
 from lth_tui.screens.queue import QueuePage
-from lth_tui.snapshot import Snapshot, Watch
 from lth_tui.widgets.header import Header
 from lth_tui.widgets.hints import Hints, hints_of
 from lth_tui.words import plural

@@ -12,7 +12,7 @@ from lth_core.suite import Suite
 from lth_core.suite_file import load
 from lth_tui.app import Workbench, workbench
 from lth_tui.experiment_files import config_folders
-from lth_tui.feed import Wish
+from lth_tui.reading.feed import Wish
 
 PATIENCE = 1200.0
 """Seconds for one job to get where it is wanted."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lth_core.text import one_line
-from lth_tui.feed import Wish
+from lth_tui.reading.feed import Wish
 from lth_tui.words import duration
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from pathlib import Path
 from lth_core.errors import InputError
 from lth_core.store.records import finite
 from lth_core.text import one_line
-from lth_tui.widgets.chart import Chart
+from lth_tui.plot.chart import Chart
 
 
 def save_picture(folder: Path, svg: str) -> Path:

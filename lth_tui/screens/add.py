@@ -14,9 +14,9 @@ from textual.widgets import Input
 
 from lth_core.text import one_line
 from lth_tui.experiment_files import Candidate, Preview, candidates, known_time, measured_cost, preview, wishes
-from lth_tui.feed import Wish
 from lth_tui.keys import key
 from lth_tui.palette import BOLD, DIM, PLAIN, SKY, VERMILLION, ink
+from lth_tui.reading.feed import Wish
 from lth_tui.widgets.lines import Lines
 from lth_tui.widgets.list_pane import ListPane
 from lth_tui.widgets.strips import Row, wrap, wrap_hints

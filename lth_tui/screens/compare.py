@@ -8,11 +8,11 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
 
-from lth_tui import comparison
+from lth_tui.content import comparison
 from lth_tui.keys import key
+from lth_tui.plot.chart import Chart
+from lth_tui.reading.snapshot import Snapshot, Watch
 from lth_tui.screens.page import COMMON_KEYS, Page
-from lth_tui.snapshot import Snapshot, Watch
-from lth_tui.widgets.chart import Chart
 from lth_tui.widgets.line_plot import LinePlot
 from lth_tui.widgets.list_pane import ListPane
 

@@ -6,10 +6,10 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from lth_tui.device_rows import device_rows
+from lth_tui.content.device_rows import device_rows
 from lth_tui.keys import key
+from lth_tui.reading.snapshot import Snapshot, Watch
 from lth_tui.screens.page import COMMON_KEYS, Page
-from lth_tui.snapshot import Snapshot, Watch
 from lth_tui.widgets.list_pane import ListPane
 
 

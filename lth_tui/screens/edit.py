@@ -21,9 +21,9 @@ from lth_core.experiment import Experiment
 from lth_core.text import one_line
 from lth_tui import experiment_text
 from lth_tui.experiment_text import Fields
-from lth_tui.feed import Wish
 from lth_tui.keys import key
 from lth_tui.palette import DIM, GREEN, PLAIN, VERMILLION, YELLOW, ink
+from lth_tui.reading.feed import Wish
 from lth_tui.widgets.lines import Lines
 from lth_tui.widgets.list_pane import ListPane
 from lth_tui.widgets.strips import Row, wrap

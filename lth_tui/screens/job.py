@@ -9,17 +9,17 @@ from textual.binding import BindingType
 from textual.containers import Container
 from textual.widgets import Input
 
-from lth_tui import job_texts
-from lth_tui.charts import learning_chart, lottery_chart
-from lth_tui.device_rows import device_rows
-from lth_tui.drawing import Drawing
+from lth_tui.content import job_texts
+from lth_tui.content.charts import learning_chart, lottery_chart
+from lth_tui.content.device_rows import device_rows
+from lth_tui.content.drawing import Drawing
+from lth_tui.content.layer_tables import heat_table, overlap_table
+from lth_tui.content.verdict_words import verdict_line, verdict_rows
 from lth_tui.keys import key
-from lth_tui.layer_tables import heat_table, overlap_table
 from lth_tui.palette import DIM
+from lth_tui.plot.chart import Chart
+from lth_tui.reading.snapshot import JobDetail, Snapshot, Watch
 from lth_tui.screens.job_commands import JOB_KEYS, JobCommands
-from lth_tui.snapshot import JobDetail, Snapshot, Watch
-from lth_tui.verdict_words import verdict_line, verdict_rows
-from lth_tui.widgets.chart import Chart
 from lth_tui.widgets.filter_line import FilterLine
 from lth_tui.widgets.heatmap import Heatmap
 from lth_tui.widgets.line_plot import LinePlot

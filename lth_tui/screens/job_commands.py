@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lth_core.text import one_line
-from lth_tui.feed import Wish
 from lth_tui.keys import key
+from lth_tui.reading.feed import Wish
 from lth_tui.screens.confirm import Confirm
 from lth_tui.screens.page import COMMON_KEYS, Page
 from lth_tui.words import plural

@@ -9,10 +9,10 @@ from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.widget import Widget
 
-from lth_tui.feed import Wish
 from lth_tui.keys import key
 from lth_tui.palette import BOLD
-from lth_tui.widgets.chart import Chart
+from lth_tui.plot.chart import Chart
+from lth_tui.reading.feed import Wish
 from lth_tui.widgets.header import Header
 from lth_tui.widgets.hints import Hints
 from lth_tui.widgets.lines import Lines
@@ -20,7 +20,7 @@ from lth_tui.words import plural
 
 if TYPE_CHECKING:
     from lth_tui.app import Workbench
-    from lth_tui.snapshot import Snapshot
+    from lth_tui.reading.snapshot import Snapshot
 
 LEAST_WIDTH, LEAST_HEIGHT = 60, 16
 MOST_SLOTS = 1024

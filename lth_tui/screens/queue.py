@@ -9,17 +9,17 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Input
 
-from lth_tui.charts import learning_chart, lottery_chart
-from lth_tui.drawing import Drawing
-from lth_tui.feed import Wish
-from lth_tui.job_texts import summary_rows
+from lth_tui.content.charts import learning_chart, lottery_chart
+from lth_tui.content.drawing import Drawing
+from lth_tui.content.job_texts import summary_rows
+from lth_tui.content.layer_tables import heat_table
+from lth_tui.content.listing import SORTS, Listing, listed
 from lth_tui.keys import key
-from lth_tui.layer_tables import heat_table
-from lth_tui.listing import SORTS, Listing, listed
 from lth_tui.palette import BOLD, DIM, PLAIN
+from lth_tui.plot.chart import Chart
+from lth_tui.reading.feed import Wish
+from lth_tui.reading.snapshot import JobDetail, Snapshot, Watch
 from lth_tui.screens.job_commands import JOB_KEYS, JobCommands
-from lth_tui.snapshot import JobDetail, Snapshot, Watch
-from lth_tui.widgets.chart import Chart
 from lth_tui.widgets.filter_line import FilterLine
 from lth_tui.widgets.heatmap import Heatmap
 from lth_tui.widgets.job_table import JobTable

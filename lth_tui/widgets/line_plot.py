@@ -7,12 +7,12 @@ from textual.binding import BindingType
 from textual.geometry import Region
 from textual.strip import Strip
 
-from lth_tui import canvas
-from lth_tui.canvas import Canvas
 from lth_tui.keys import key
 from lth_tui.palette import BOLD, DIM, few_colours, pack
-from lth_tui.viewport import Viewport
-from lth_tui.widgets.chart import GUTTER, Chart, alike, legend_of, readout
+from lth_tui.plot import canvas
+from lth_tui.plot.canvas import Canvas
+from lth_tui.plot.chart import GUTTER, Chart, alike, legend_of, readout
+from lth_tui.plot.viewport import Viewport
 from lth_tui.widgets.pane import Pane
 from lth_tui.widgets.strips import Row, strip_of, text_of
 

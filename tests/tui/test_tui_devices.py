@@ -11,10 +11,10 @@ from tui_helpers import Open, until
 from workspace_fixture import Writer
 
 from lth_core.store.views import EngineView, SlotView
-from lth_tui.device_rows import device_rows, tickets_in_words
-from lth_tui.machine import Gpu, Machine, Meter
+from lth_tui.content.device_rows import device_rows, tickets_in_words
+from lth_tui.reading.machine import Gpu, Machine, Meter
+from lth_tui.reading.snapshot import Snapshot, Ticket
 from lth_tui.screens.devices import DevicesPage
-from lth_tui.snapshot import Snapshot, Ticket
 from lth_tui.widgets.lines import Lines
 from lth_tui.widgets.list_pane import ListPane
 from lth_tui.widgets.strips import text_of

@@ -1,10 +1,12 @@
-"""What the process of the interface loads, and how soon."""
+"""What the process of the interface loads, and which of its folders knows which."""
 
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 import textual.widget
 
 import lth_tui
@@ -49,3 +51,31 @@ def test_widgets_take_no_name_that_textual_uses() -> None:
             }  # fmt: skip
             own = {name for name in methods | fields if not name.startswith(("__", "on_", "action_"))} - allowed
             assert not own & (set(dir(base)) | set(vars(base()))), (path.name, node.name)
+
+
+KNOWS_NOT = {
+    "reading": ("textual", "rich", "lth_tui.app", "lth_tui.content", "lth_tui.plot", "lth_tui.screens"),
+    "content": ("textual", "sqlite3", "lth_core.store.database", "lth_tui.app", "lth_tui.screens"),
+    "plot": ("sqlite3", "lth_core.store", "lth_tui.app", "lth_tui.reading", "lth_tui.content", "lth_tui.screens"),
+    "widgets": ("sqlite3", "lth_core.store.database", "lth_tui.app", "lth_tui.content", "lth_tui.screens"),
+    "screens": ("sqlite3", "lth_core.store.database", "lth_tui.reading.reader"),
+}
+"""What flows through the interface flows one way: reading, content, plot and widgets, screens."""
+
+
+@pytest.mark.parametrize("folder", KNOWS_NOT)
+def test_no_folder_knows_what_comes_after_it(folder: str) -> None:
+    for path in (PACKAGE / folder).glob("*.py"):
+        for node in runtime_nodes(ast.parse(path.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            wrong = [name for name in names if f"{name}.".startswith(tuple(f"{far}." for far in KNOWS_NOT[folder]))]
+            assert not wrong, (path.name, wrong)
+
+
+def runtime_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those that are there for the type checker only."""
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
+            yield child
+            yield from runtime_nodes(child)

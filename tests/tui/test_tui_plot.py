@@ -5,10 +5,10 @@ import pytest
 from rich.style import Style
 from textual.geometry import Region
 
-from lth_tui import canvas, raster
 from lth_tui.palette import SKY, Look
-from lth_tui.viewport import Viewport
-from lth_tui.widgets.chart import GUTTER, Chart, Series, alike
+from lth_tui.plot import canvas, raster
+from lth_tui.plot.chart import GUTTER, Chart, Series, alike
+from lth_tui.plot.viewport import Viewport
 
 SOLID = Look(SKY, (1, 0), "●", "━━")
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lth_tui import raster
+from lth_tui.plot import raster
 
 SIZES = st.tuples(st.integers(1, 60), st.integers(1, 20))
 UNITS = st.lists(st.floats(0, 1), min_size=1, max_size=80)

@@ -10,10 +10,10 @@ from workspace_fixture import Writer, experiment
 from lth_core.analysis.statistics import bootstrap, interquartile_mean
 from lth_core.store import views
 from lth_core.store.metrics import curves
-from lth_tui.curves import MOST_POINTS, RoundCurves, _aligned
-from lth_tui.job_reader import newest_round
-from lth_tui.reader import Reader
-from lth_tui.snapshot import Watch
+from lth_tui.reading.curves import MOST_POINTS, RoundCurves, _aligned
+from lth_tui.reading.job_reader import newest_round
+from lth_tui.reading.reader import Reader
+from lth_tui.reading.snapshot import Watch
 
 
 def test_curves_grow_and_agree_with_reading_all(writer: Writer) -> None:
@@ -86,7 +86,7 @@ def test_rounds_and_layers(writer: Writer) -> None:
 
 def test_a_damaged_store_is_a_sentence(tmp_path: Path) -> None:
     from lth_core.store.workspace import Workspace
-    from lth_tui.feed import Feed
+    from lth_tui.reading.feed import Feed
 
     workspace = Workspace(tmp_path)
     workspace.database.write_bytes(b"not a database, really not" * 100)

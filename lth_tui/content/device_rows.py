@@ -7,9 +7,9 @@ from rich.style import Style
 
 from lth_core.store.views import SlotView
 from lth_core.text import one_line
-from lth_tui.machine import Gpu, Machine
 from lth_tui.palette import BOLD, DIM, GREEN, PLAIN, VERMILLION, YELLOW, ink
-from lth_tui.snapshot import Snapshot, Ticket
+from lth_tui.reading.machine import Gpu, Machine
+from lth_tui.reading.snapshot import Snapshot, Ticket
 from lth_tui.widgets.strips import Row, Span
 from lth_tui.words import bar, compact, plural, sparkline
 

@@ -8,10 +8,10 @@ import numpy as np
 from lth_core.analysis.verdict import Summary
 from lth_core.arms import DENSE
 from lth_core.text import one_line
+from lth_tui.content.verdict_words import short_verdict
 from lth_tui.experiment_text import fields_of, lines_of
 from lth_tui.palette import BLUE, BOLD, DIM, GREEN, ORANGE, PLAIN, PURPLE, SKY, VERMILLION, YELLOW, Look, ink
-from lth_tui.verdict_words import short_verdict
-from lth_tui.widgets.chart import Chart, Series
+from lth_tui.plot.chart import Chart, Series
 from lth_tui.widgets.strips import Row, wrapped
 from lth_tui.words import STATE_GLYPHS, compact, percent
 

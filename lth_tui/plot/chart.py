@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lth_tui import raster
 from lth_tui.palette import Look, ink
-from lth_tui.raster import Floats
+from lth_tui.plot import raster
+from lth_tui.plot.raster import Floats
 from lth_tui.widgets.strips import Row, Span
 from lth_tui.words import compact
 

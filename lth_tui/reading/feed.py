@@ -18,12 +18,12 @@ from lth_core.text import one_line
 if TYPE_CHECKING:
     from lth_core.store.commands import CommandKind
     from lth_core.store.database import Database
-    from lth_tui.snapshot import Snapshot, Watch
+    from lth_tui.reading.snapshot import Snapshot, Watch
 
 _ANSWER_PATIENCE = 15.0
 _PAINT_FIRST = 0.03
 """Seconds between a key and the reading that it asks for: what the key itself changes is painted meanwhile, and a
-cursor that runs through a list asks for few readings."""
+cursor that runs through a list asks for few queries."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,8 @@ class Feed(threading.Thread):
 
     def run(self) -> None:
         """Read, write, sleep; the sleep grows with the cost of a reading."""
-        from lth_tui.reader import Reader
-        from lth_tui.snapshot import Snapshot, Watch
+        from lth_tui.reading.reader import Reader
+        from lth_tui.reading.snapshot import Snapshot, Watch
 
         reader: Reader | None = None
         while not self._ended:

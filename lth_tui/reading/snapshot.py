@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from lth_core.analysis.verdict import Summary
 from lth_core.store.views import AuditView, EngineView, EventView, JobView, SlotView, TrialView
-from lth_tui.curves import ArmCurve
-from lth_tui.machine import Machine
-from lth_tui.readings import CheckCount
+from lth_tui.reading.curves import ArmCurve
+from lth_tui.reading.machine import Machine
+from lth_tui.reading.queries import CheckCount
 from lth_tui.widgets.heat_table import HeatCell, HeatRow
 
 

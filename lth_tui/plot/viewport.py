@@ -5,9 +5,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from lth_tui import raster
-from lth_tui.raster import Floats
-from lth_tui.widgets.chart import Chart
+from lth_tui.plot import raster
+from lth_tui.plot.chart import Chart
+from lth_tui.plot.raster import Floats
 
 _ALL = (0.0, 1.0)
 

@@ -11,10 +11,10 @@ from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.views import JobView, SlotView, TrialView
 from lth_core.store.workspace import Workspace
-from lth_tui import readings
-from lth_tui.job_reader import JobReader
-from lth_tui.machine import Machine, Meter
-from lth_tui.snapshot import JobDetail, Snapshot, Ticket, Watch
+from lth_tui.reading import queries
+from lth_tui.reading.job_reader import JobReader
+from lth_tui.reading.machine import Machine, Meter
+from lth_tui.reading.snapshot import JobDetail, Snapshot, Ticket, Watch
 
 _SUMMARY_PAUSE = 2.0
 _MEASURE_PAUSE = 2.0
@@ -39,7 +39,7 @@ class Reader:
 
     def read(self, watch: Watch) -> Snapshot:
         """The store now; the very same value as before where nothing has changed."""
-        now = (readings.changes(self.database), watch)
+        now = (queries.changes(self.database), watch)
         measured = self._measures(watch) and time.monotonic() > self._measured_at + _MEASURE_PAUSE
         if now == self._last and not self._pending and not measured:
             return self._snapshot
@@ -63,7 +63,7 @@ class Reader:
             slots=slots,
             tickets=self._tickets() if watch.devices else {},
             machine=self._measure(slots if here else ()) if self._measures(watch) else self._machine,
-            newest_deleted=readings.newest_deleted(self.database),
+            newest_deleted=queries.newest_deleted(self.database),
             detail=self._detail(jobs, watch),
             summaries=self._all_summaries(jobs, watch),
             loaded=True,
@@ -74,7 +74,7 @@ class Reader:
         return watch.devices or self._meter.has_gpus
 
     def _tickets(self) -> Mapping[str, tuple[Ticket, ...]]:
-        found = readings.running_tickets(self.database)
+        found = queries.running_tickets(self.database)
         return {slot: tuple(Ticket(*one) for one in tickets) for slot, tickets in found.items()}
 
     def _measure(self, slots: tuple[SlotView, ...]) -> Machine:

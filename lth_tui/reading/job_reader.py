@@ -9,10 +9,10 @@ from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.views import EventView, JobView, TrialView
 from lth_core.store.workspace import Workspace
-from lth_tui import readings
-from lth_tui.curves import ArmCurve, RoundCurves
-from lth_tui.overlap import Overlaps
-from lth_tui.snapshot import Audit, JobDetail, LayerGrid, Watch
+from lth_tui.reading import queries
+from lth_tui.reading.curves import ArmCurve, RoundCurves
+from lth_tui.reading.overlap import Overlaps
+from lth_tui.reading.snapshot import Audit, JobDetail, LayerGrid, Watch
 from lth_tui.widgets.heat_table import HeatCell, HeatRow
 
 _MOST_EVENTS = 1000
@@ -45,13 +45,13 @@ class JobReader:
         curves = self._curves(database, trials, round, metric)
         if job.trials_done + job.trials_running != self._metrics_key or not self._metrics:
             self._metrics_key = job.trials_done + job.trials_running
-            self._metrics = readings.metric_names(database, job.id)
+            self._metrics = queries.metric_names(database, job.id)
         games = self._curves(database, trials, round, "games") if "games" in self._metrics else {}
         self._read_layers(database)
         self._read_audit(database, job)
         last = self._events[-1].id if self._events else 0
         self._events.extend(views.events(database, after=last, job=job.id))
-        log = readings.newest_log(database, self._workspace, job.id)
+        log = queries.newest_log(database, self._workspace, job.id)
         return JobDetail(
             job=job,
             trials=trials,
@@ -59,7 +59,7 @@ class JobReader:
             grid=self._grid,
             audit=self._audit,
             events=tuple(self._events),
-            log=tuple(readings.tail(log, 200)) if log else (),
+            log=tuple(queries.tail(log, 200)) if log else (),
             round=round,
             curves=curves,
             metric=metric,
@@ -85,7 +85,7 @@ class JobReader:
         return self._overlaps.pending
 
     def _read_layers(self, database: Database) -> None:
-        count = readings.layer_count(database, self.number)
+        count = queries.layer_count(database, self.number)
         if count != self._layers_seen:
             self._layers_seen = count
             self._grid = layer_grid(views.layers(database, self.number))
@@ -94,7 +94,7 @@ class JobReader:
         key = (job.trials_done, job.trials_failed, job.trials_running)
         if key != self._audit_key:
             self._audit_key = key
-            checks = readings.check_counts(database, self.number)
+            checks = queries.check_counts(database, self.number)
             failed = any(check.failed for check in checks)
             failures = views.audits(database, self.number, failed_only=True) if failed else []
             self._audit = Audit(checks, tuple(failures))

@@ -3,9 +3,9 @@
 import json
 
 from lth_core.text import one_line
+from lth_tui.content.verdict_words import verdict_line, verdict_rows
 from lth_tui.palette import BOLD, DIM, GREEN, PLAIN, VERMILLION, YELLOW, ink, state_ink
-from lth_tui.snapshot import JobDetail
-from lth_tui.verdict_words import verdict_line, verdict_rows
+from lth_tui.reading.snapshot import JobDetail
 from lth_tui.widgets.strips import Row, Span, wrap
 from lth_tui.words import STATE_GLYPHS, bar, calm, clock, compact, duration, plural
 

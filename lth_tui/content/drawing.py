@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from lth_tui.snapshot import JobDetail
+from lth_tui.reading.snapshot import JobDetail
 
 BANDS = ("95% bootstrap", "sd", "min-max", "none")
 SMOOTHINGS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.99)

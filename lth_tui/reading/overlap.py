@@ -12,8 +12,8 @@ from safetensors import SafetensorError, safe_open
 from lth_core.store.database import Database
 from lth_core.store.tensors import mask_layers
 from lth_core.store.workspace import Workspace
-from lth_tui import readings
-from lth_tui.snapshot import LayerGrid
+from lth_tui.reading import queries
+from lth_tui.reading.snapshot import LayerGrid
 from lth_tui.widgets.heat_table import HeatCell
 
 Bits = npt.NDArray[np.bool_]
@@ -77,7 +77,7 @@ class Overlaps:
         self, database: Database, job: int, arm: str, grid: LayerGrid
     ) -> Mapping[tuple[str, int, int], HeatCell]:  # fmt: skip
         """Cells by (arm, row, round) of every round that two seeds have finished."""
-        files = readings.mask_files(database, job, arm)
+        files = queries.mask_files(database, job, arm)
         stale = [round for round, paths in files.items() if self._known.get((arm, round), ((), {}))[0] != paths]
         for round in stale[:1]:  # the next one with the next reading, so that nobody waits for all of them
             self._known[arm, round] = (files[round], self._read(files[round]))

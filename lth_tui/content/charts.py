@@ -7,12 +7,12 @@ import numpy as np
 from lth_core.analysis.verdict import Cell, Summary
 from lth_core.arms import DENSE
 from lth_core.text import one_line
-from lth_tui import raster
-from lth_tui.drawing import Drawing, arms_of, axes_of, partner
+from lth_tui.content.drawing import Drawing, arms_of, axes_of, partner
 from lth_tui.palette import GREY, Look, looks
-from lth_tui.raster import Floats, nice_step
-from lth_tui.snapshot import JobDetail
-from lth_tui.widgets.chart import Chart, Series
+from lth_tui.plot import raster
+from lth_tui.plot.chart import Chart, Series
+from lth_tui.plot.raster import Floats, nice_step
+from lth_tui.reading.snapshot import JobDetail
 from lth_tui.words import compact, percent, plural
 
 

@@ -2,7 +2,7 @@
 
 from lth_core.arms import DENSE
 from lth_core.text import one_line
-from lth_tui.snapshot import JobDetail
+from lth_tui.reading.snapshot import JobDetail
 from lth_tui.widgets.heat_table import HeatTable
 from lth_tui.words import plural
 
