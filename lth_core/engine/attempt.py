@@ -12,7 +12,7 @@ from lth_core.engine.batch import CHECKPOINTED, DONE, BatchFolder, BatchSpec, Su
 from lth_core.engine.causes import NotEnoughSpace
 from lth_core.experiment import Experiment
 from lth_core.plan import TrialKey, plan
-from lth_core.store.records import RecordWriter, read_from
+from lth_core.store.records import RecordWriter, read_all
 from lth_core.store.tensorboard import TrialLog
 from lth_core.store.tensors import Arrays, load_newest_checkpoint, save_checkpoint, save_tensors
 from lth_core.store.workspace import Workspace
@@ -68,15 +68,8 @@ class Attempt:
 
     def _ended_before(self) -> set[int]:
         """Trials whose result an earlier attempt has published: they count, and are not trained again."""
-        found: set[int] = set()
-        for folder in self._batch.attempts():
-            offset = -1
-            records, end = read_from(folder / "records.jsonl", 0)
-            while end != offset:
-                found |= {record.get("trial", 0) for record in records if record.get("kind") in ("done", "failed")}
-                offset = end
-                records, end = read_from(folder / "records.jsonl", offset)
-        return found
+        records = (one for folder in self._batch.attempts() for one in read_all(folder / "records.jsonl"))
+        return {record.get("trial", 0) for record in records if record.get("kind") in ("done", "failed")}
 
     def _check_space(self, stack: Stack, tickets: int) -> None:
         """Raises NotEnoughSpace where the disk cannot hold what will be written: the whole job's, at its start."""

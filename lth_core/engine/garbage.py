@@ -47,7 +47,7 @@ def find(workspace: Workspace, database: Database, *, cancelled: bool) -> list[G
 def _candidates(
     workspace: Workspace, named: dict[str, tuple[int, str]], states: dict[int, str], cancelled: bool
 ) -> Iterator[tuple[Path, str, int | None]]:
-    for folder in workspace.batches.iterdir():
+    for folder in workspace.batches.iterdir() if workspace.batches.is_dir() else ():
         if folder.is_symlink() or not folder.is_dir():
             continue
         if _ASIDE.fullmatch(folder.name):

@@ -21,7 +21,6 @@ from lth_core.text import one_line
 
 LITTLE = 1_000_000_000
 """Bytes of free disk below which this is worth a word."""
-_KEPT = ("sqlite", "sqlite-wal", "sqlite-shm")
 
 
 @dataclass(frozen=True)
@@ -50,8 +49,15 @@ def machine() -> Iterator[Finding]:
     for module, what in extras.items():
         there = util.find_spec(module) is not None
         yield Finding("extras", "good" if there else "note", f"{what}: {'installed' if there else 'not installed'}")
-    text = util.find_spec("pydoc_data.topics") is not None
+    text = _built_in_text()
     yield Finding("datasets", "good" if text else "note", f"built-in text: {'there' if text else 'not there'}")
+
+
+def _built_in_text() -> bool:
+    try:
+        return util.find_spec("pydoc_data.topics") is not None
+    except ModuleNotFoundError:  # some systems keep the whole of pydoc_data in a package of its own
+        return False
 
 
 def _roms() -> Finding:
@@ -134,8 +140,7 @@ def fail_damaged(workspace: Workspace, opened: Database) -> int:
 def remake_database(workspace: Workspace) -> Rebuilt:
     """Set a damaged database aside, if there is one, and make it again from what lies beside it."""
     aside = f".damaged-{time.time_ns()}"
-    for kind in _KEPT:
-        path = workspace.folder / f"workspace.{kind}"
+    for path in workspace.database_files:
         if path.exists():
             path.rename(path.with_name(path.name + aside))
     opened = Database(workspace.database, writer=True)

@@ -1,8 +1,8 @@
 """Taking over what workers publish: their records, exactly once, and the end of their attempts."""
 
+import contextlib
 import sqlite3
 import time
-from typing import Any
 
 from lth_core.engine.batch import ENGINE_GONE, BatchFolder, Exit, read_exit, read_json
 from lth_core.engine.launchers.local import Ended
@@ -10,6 +10,7 @@ from lth_core.engine.retry import Decision, decide
 from lth_core.engine.space import Space
 from lth_core.store import queue
 from lth_core.store.database import Database
+from lth_core.store.ingest import take_over
 from lth_core.store.queue import NONSENSE
 from lth_core.store.records import read_from
 from lth_core.store.workspace import Workspace
@@ -61,7 +62,7 @@ class Intake:
                 break
             with self._database.transaction() as connection:
                 for record in records:
-                    self._take_over(connection, row["job"], record)
+                    take_over(connection, row["job"], record)
                 connection.execute("UPDATE batches SET records_read = ? WHERE id = ?", (end, batch))
             offset = end
             if some:
@@ -69,15 +70,8 @@ class Intake:
         beat = read_json(folder / "beat.json") or {}
         fraction, rate = beat.get("fraction"), beat.get("rate")
         if fraction is not None and (fraction, rate) != (row["fraction"], row["rate"]):
-            with self._database.transaction() as connection:
+            with contextlib.suppress(*NONSENSE), self._database.transaction() as connection:
                 connection.execute("UPDATE batches SET fraction = ?, rate = ? WHERE id = ?", (fraction, rate, batch))
-
-    def _take_over(self, connection: sqlite3.Connection, job: int, record: dict[str, Any]) -> None:
-        """One record; one that makes no sense is noted and left, so that it cannot stop the queue."""
-        try:
-            queue.ingest(connection, job, record)
-        except NONSENSE as error:
-            queue.add_event(connection, "bad record", f"a record was left out: {type(error).__name__} {error}", job)
 
     def end(self, ended: Ended) -> None:
         """Act on the end of an attempt, after its last records are taken over."""

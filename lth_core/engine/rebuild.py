@@ -5,24 +5,22 @@ are gone too, curves and scores come from the event files, in single precision. 
 of the queue, events, jobs that never started, and what a job ran with.
 """
 
-import json
 import re
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from lth_core.engine.batch import BatchFolder, BatchSpec, TrialSpec
 from lth_core.plan import TrialKey, plan
 from lth_core.store import metrics, queue
 from lth_core.store.database import Database
 from lth_core.store.events_file import read_scalars
+from lth_core.store.ingest import take_over
 from lth_core.store.metrics import Point
 from lth_core.store.queue import NONSENSE
-from lth_core.store.records import read_from
+from lth_core.store.records import read_all
 from lth_core.store.tensors import file_sha256, read_card
-from lth_core.store.workspace import Workspace
+from lth_core.store.workspace import Workspace, trial_folder
 from lth_core.text import one_line
 
 _BATCH, _ATTEMPT = re.compile(r"\d{6,12}"), re.compile(r"attempt-(\d{1,9})")
@@ -126,31 +124,14 @@ def _add_batch(connection: sqlite3.Connection, workspace: Workspace, spec: Batch
     connection.execute(f"UPDATE trials SET state = 'running', batch = ?, error = NULL WHERE id IN ({marks})",
                        (spec.batch, *ids))  # fmt: skip
     for attempt in attempts:
-        for record in _records(folder.attempt(attempt) / "records.jsonl"):
+        for record in read_all(folder.attempt(attempt) / "records.jsonl"):
             if record.get("trial") in ids:
-                _take_over(connection, spec.job, record)
+                take_over(connection, spec.job, record)
     for trial in spec.trials:
         _fill_in(connection, workspace, spec, trial, attempts, found)
     left = connection.execute(f"SELECT COUNT(*) FROM trials WHERE id IN ({marks}) AND state = 'running'", ids)
     if left.fetchone()[0] == 0:
         connection.execute("UPDATE batches SET state = 'done' WHERE id = ?", (spec.batch,))
-
-
-def _records(path: Path) -> Iterable[dict[str, Any]]:
-    offset = 0
-    while True:
-        records, end = read_from(path, offset)
-        if end == offset:
-            return
-        yield from records
-        offset = end
-
-
-def _take_over(connection: sqlite3.Connection, job: int, record: dict[str, Any]) -> None:
-    try:
-        queue.ingest(connection, job, record)
-    except NONSENSE:
-        queue.add_event(connection, "bad record", f"a record was left out: {one_line(json.dumps(record), 80)}", job)
 
 
 def _fill_in(
@@ -161,7 +142,7 @@ def _fill_in(
     if connection.execute("SELECT 1 FROM metrics WHERE trial = ? LIMIT 1", (trial.id,)).fetchone() is not None:
         return
     key = trial.key
-    place = workspace.inside(spec.tensorboard) / key.arm / f"round-{key.round:02d}" / f"seed-{key.seed}"
+    place = trial_folder(workspace.inside(spec.tensorboard), key)
     scalars = read_scalars(place) if place.is_dir() else {}
     score = [(step, value) for (name, step), value in scalars.items() if name == "score"]
     points = [
@@ -178,7 +159,7 @@ def _fill_in(
         if score and card is not None and all(card.get(name) == value for name, value in own.items()):
             step, value = max(score)
             relative = str(path.relative_to(workspace.folder))
-            _take_over(connection, spec.job, {
+            take_over(connection, spec.job, {
                 "kind": "done", "trial": trial.id, "step": step, "score": value, "tensors": relative,
                 "sha256": file_sha256(path),
             })  # fmt: skip

@@ -8,8 +8,6 @@ from typing import Any
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
 from lth_core.plan import TrialKey, plan
-from lth_core.store import metrics
-from lth_core.store.metrics import Point
 from lth_core.text import one_line
 
 NONSENSE = (
@@ -20,6 +18,12 @@ NONSENSE = (
 
 LAUNCHER = "CASE WHEN json_valid(j.experiment) THEN json_extract(j.experiment, '$.launcher') END"
 """SQL of the `[launcher]` of a job `j` as JSON; NULL where it has none, or is none that can be read."""
+ALONE = "out of memory: to be run alone"
+"""The error of a pending or running batch that is to have no other worker beside it."""
+TOO_LARGE = "stack too large"
+"""How the error of a batch begins that was split."""
+DISK_FULL = "disk full"
+"""How the error of a paused job begins that waits for room; one that a user paused has no error."""
 
 
 def add_event(
@@ -128,10 +132,6 @@ def begin_batch(connection: sqlite3.Connection, batch: int, slot: str) -> int:
     return int(connection.execute("SELECT attempt FROM batches WHERE id = ?", (batch,)).fetchone()[0])
 
 
-ALONE = "out of memory: to be run alone"
-"""The error of a pending or running batch that is to have no other worker beside it."""
-
-
 def return_batch(connection: sqlite3.Connection, batch: int, *, alone: bool = False) -> None:
     """The batch is to be run again from its newest checkpoint; from now on alone, if that is wanted."""
     connection.execute(
@@ -163,10 +163,6 @@ def split_batch(connection: sqlite3.Connection, batch: int, trials: list[int], e
         add_batch(connection, job, half)
 
 
-TOO_LARGE = "stack too large"
-"""How the error of a batch begins that was split."""
-
-
 def largest_stack(connection: sqlite3.Connection, job: int) -> int | None:
     """The most tickets of a stack since one of the job was too large for the memory; None where none was."""
     row = connection.execute(
@@ -192,10 +188,6 @@ def waiting_for_space(connection: sqlite3.Connection) -> list[int]:
     """Jobs that were paused because the disk was full."""
     rows = connection.execute("SELECT id FROM jobs WHERE state = 'paused' AND error LIKE ?", (f"{DISK_FULL}%",))
     return [row["id"] for row in rows.fetchall()]
-
-
-DISK_FULL = "disk full"
-"""How the error of a paused job begins that waits for room; one that a user paused has no error."""
 
 
 def end_batch(connection: sqlite3.Connection, batch: int, error: str | None) -> None:
@@ -306,56 +298,3 @@ def settle_job(connection: sqlite3.Connection, job: int) -> None:
         "failed" if lost else ("cancelled" if counts.get("cancelled") else "done"),
         f"{lost} trials failed or were blocked" if lost else None,
     )
-
-
-def ingest(connection: sqlite3.Connection, job: int, record: dict[str, Any]) -> None:
-    """Take over one record of a worker; see `engine.attempt` for their kinds."""
-    kind, trial = record.get("kind"), int(record["trial"])
-    if kind == "metrics":
-        step = int(record["step"])
-        points = [Point(trial, n, step, float("nan") if v is None else v) for n, v in record["values"].items()]
-        metrics.write(connection, points)
-        connection.execute("UPDATE trials SET step = MAX(step, ?) WHERE id = ?", (step, trial))
-    elif kind == "layers":
-        rows = [
-            (trial, position, name, json.dumps(shape), size, kept, prunable)
-            for position, (name, shape, size, kept, prunable) in enumerate(record["layers"])
-        ]
-        connection.executemany(
-            "INSERT OR REPLACE INTO layers (trial, position, layer, shape, size, kept, prunable) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)",
-            rows,
-        )
-        densities = (record["density"], record["model_density"], trial)
-        connection.execute("UPDATE trials SET density = ?, model_density = ? WHERE id = ?", densities)
-    elif kind == "audit":
-        connection.executemany(
-            "INSERT OR REPLACE INTO audits (trial, moment, name, passed, detail) VALUES (?, ?, ?, ?, ?)",
-            [(trial, record["moment"], name, passed, detail) for name, passed, detail in record["checks"]],
-        )
-    elif kind == "done":
-        _finish_trial(connection, job, trial, record)
-    elif kind == "failed":
-        row = connection.execute("SELECT state FROM trials WHERE id = ?", (trial,)).fetchone()
-        if row["state"] == "running":
-            for parent in record.get("damaged", []):
-                fail_trial(connection, int(parent), "its file is damaged; retry trains it again")
-            fail_trial(connection, trial, record["error"])
-
-
-def _finish_trial(connection: sqlite3.Connection, job: int, trial: int, record: dict[str, Any]) -> None:
-    changed = connection.execute(
-        "UPDATE trials SET state = 'done', score = ?, tensors = ?, sha256 = ?, step = ?, "
-        "finished = MAX(?, COALESCE(started, 0)) "
-        "WHERE id = ? AND state = 'running'",  # a trial counts once, however often it is published
-        (record["score"], record["tensors"], record["sha256"], record["step"], time.time(), trial),
-    ).rowcount
-    if not changed:
-        return
-    left = connection.execute(
-        "SELECT t.round, SUM(o.state NOT IN ('done', 'failed', 'blocked')) AS left FROM trials t "
-        "JOIN trials o ON o.job = t.job AND o.round = t.round WHERE t.id = ?",
-        (trial,),
-    ).fetchone()
-    if left["left"] == 0:
-        add_event(connection, "round", f"round {left['round']} finished", job)

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,17 @@ def read_from(path: Path, offset: int, most: int | None = None) -> tuple[list[di
         if isinstance(record, dict):
             records.append(record)
     return records, offset + end
+
+
+def read_all(path: Path) -> Iterator[dict[str, Any]]:
+    """All whole records of a file, a part of it in memory at a time; none where there is no file."""
+    offset = 0
+    while True:
+        records, end = read_from(path, offset)
+        if end == offset:
+            return
+        yield from records
+        offset = end
 
 
 def finite(value: Any) -> Any:

@@ -1,4 +1,7 @@
-"""TensorBoard event files: the backup record of every trial. Written while it runs, never read back by the program."""
+"""TensorBoard event files: the backup record of every trial, written while it runs.
+
+They are read back (`events_file`) only to rebuild a database that was lost.
+"""
 
 import os
 import re
@@ -13,18 +16,19 @@ from tensorboard.plugins.hparams import summary_v2 as hparams
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from lth_core.plan import TrialKey
+from lth_core.store.workspace import trial_folder
 
 _NAME = re.compile(r"events\.out\.tfevents\.(\d{10})\.")
 
 
 class TrialLog:
-    """The event file of one trial, in `arm/round-NN/seed-N` under the job's folder.
+    """The event file of one trial, in its folder (`trial_folder`) under the job's.
 
     No thread and no queue: what `scalars` wrote can be read by TensorBoard when it returns.
     """
 
     def __init__(self, job_folder: Path, key: TrialKey, first_step: int) -> None:
-        folder = job_folder / key.arm / f"round-{key.round:02d}" / f"seed-{key.seed}"
+        folder = trial_folder(job_folder, key)
         if not folder.resolve().is_relative_to(job_folder.resolve()):
             raise ValueError(f"{folder} leads out of the job's folder")
         folder.mkdir(parents=True, exist_ok=True)

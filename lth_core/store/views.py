@@ -9,10 +9,9 @@ from pydantic import ValidationError
 
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
+from lth_core.plan import TrialKey
 from lth_core.store.database import Database
 from lth_core.text import one_line
-
-UNFINISHED_JOBS = ("queued", "running", "paused")
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,11 @@ class TrialView:
     started: float | None
     finished: float | None
     error: str | None
+
+    @property
+    def key(self) -> TrialKey:
+        """Its place in the plan."""
+        return TrialKey(self.round, self.arm, self.seed)
 
 
 @dataclass(frozen=True)

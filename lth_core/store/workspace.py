@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lth_core.errors import InputError
+from lth_core.plan import TrialKey
 from lth_core.text import is_name, one_line
 
 _WRITTEN = (
@@ -28,6 +29,11 @@ class Workspace:
     def database(self) -> Path:
         """SQLite file with jobs, trials, metrics, audits, events and commands."""
         return self.folder / "workspace.sqlite"
+
+    @property
+    def database_files(self) -> tuple[Path, ...]:
+        """The database, and what SQLite keeps beside it: log and its index, or, on a network filesystem, a journal."""
+        return tuple(self.folder / f"{self.database.name}{end}" for end in ("", "-wal", "-shm", "-journal"))
 
     @property
     def lease(self) -> Path:
@@ -64,10 +70,17 @@ class Workspace:
 
         A workspace may come from somebody else: nothing that is written may follow a link out of it.
         """
-        for name in (*_WRITTEN, self.database.name, f"{self.database.name}-wal", f"{self.database.name}-shm"):
-            if (self.folder / name).is_symlink():
-                raise InputError(f"workspace {one_line(self.folder)}: {name} is a symbolic link, which is not accepted")
+        for path in (*self.database_files, *(self.folder / name for name in _WRITTEN)):
+            if path.is_symlink():
+                raise InputError(
+                    f"workspace {one_line(self.folder)}: {path.name} is a symbolic link, which is not accepted"
+                )
         try:
             self.batches.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"workspace {one_line(self.folder)}: {error.strerror}") from None
+
+
+def trial_folder(job_folder: Path, key: TrialKey) -> Path:
+    """Folder of a trial's event files under its job's: `arm/round-NN/seed-N`."""
+    return job_folder / key.arm / f"round-{key.round:02d}" / f"seed-{key.seed}"

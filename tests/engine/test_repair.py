@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
@@ -229,3 +230,17 @@ def test_an_engine_can_own_what_was_rebuilt(workspace: Workspace) -> None:
     engine.start()
     engine.stop()
     assert engine.error is None
+
+
+def test_gc_looks_at_a_workspace_whose_batches_are_gone(workspace: Workspace) -> None:
+    shutil.rmtree(workspace.batches)
+    done = CliRunner().invoke(app, ["gc", "-w", str(workspace.folder)])
+    assert done.exit_code == 0, done.output
+    assert "0.0 MB would be freed" in done.output
+
+
+def test_doctor_says_that_the_built_in_text_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pydoc_data", None)
+    found = {finding.what: finding for finding in health.machine()}
+    assert found["datasets"].state == "note"
+    assert found["datasets"].sentence == "built-in text: not there"

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from lth_core.errors import InputError
 from lth_core.store import metrics, queue, views
 from lth_core.store.database import Database
+from lth_core.store.ingest import ingest
 from lth_core.store.workspace import Workspace
 from tests.small import experiment
 
@@ -40,7 +42,7 @@ class Store:
 
     def ingest(self, **record: Any) -> None:
         with self.database.transaction() as connection:
-            queue.ingest(connection, self.job, record)
+            ingest(connection, self.job, record)
 
     def done(self, trial: int, score: float | None = 1.0) -> None:
         self.ingest(kind="done", trial=trial, step=512, score=score, tensors=f"t{trial}", sha256="0")
@@ -210,3 +212,11 @@ def test_paths_that_leave_the_workspace_are_refused(tmp_path: Path, path: str) -
 def test_names_that_are_no_names_become_no_paths(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="not a name"):
         Workspace(tmp_path).tensorboard(1, name)
+
+
+@pytest.mark.parametrize("name", ["workspace.sqlite", "workspace.sqlite-journal", "batches", "reserve"])
+def test_a_workspace_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w" / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match=f"{name} is a symbolic link"):
+        Workspace(tmp_path / "w").create()

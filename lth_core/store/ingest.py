@@ -1,0 +1,71 @@
+"""Taking over one record of a worker into the tables. Which kinds there are is what `engine.attempt` writes."""
+
+import json
+import sqlite3
+import time
+from typing import Any
+
+from lth_core.store import metrics
+from lth_core.store.metrics import Point
+from lth_core.store.queue import NONSENSE, add_event, fail_trial
+
+
+def take_over(connection: sqlite3.Connection, job: int, record: dict[str, Any]) -> None:
+    """Take over one record; one that makes no sense is noted and left out, so that it cannot stop the queue."""
+    try:
+        ingest(connection, job, record)
+    except NONSENSE as error:
+        add_event(connection, "bad record", f"a record was left out: {type(error).__name__} {error}", job)
+
+
+def ingest(connection: sqlite3.Connection, job: int, record: dict[str, Any]) -> None:
+    """As `take_over`, but raises NONSENSE where the record makes no sense."""
+    kind, trial = record.get("kind"), int(record["trial"])
+    if kind == "metrics":
+        step = int(record["step"])
+        points = [Point(trial, n, step, float("nan") if v is None else v) for n, v in record["values"].items()]
+        metrics.write(connection, points)
+        connection.execute("UPDATE trials SET step = MAX(step, ?) WHERE id = ?", (step, trial))
+    elif kind == "layers":
+        rows = [
+            (trial, position, name, json.dumps(shape), size, kept, prunable)
+            for position, (name, shape, size, kept, prunable) in enumerate(record["layers"])
+        ]
+        connection.executemany(
+            "INSERT OR REPLACE INTO layers (trial, position, layer, shape, size, kept, prunable) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            rows,
+        )
+        densities = (record["density"], record["model_density"], trial)
+        connection.execute("UPDATE trials SET density = ?, model_density = ? WHERE id = ?", densities)
+    elif kind == "audit":
+        connection.executemany(
+            "INSERT OR REPLACE INTO audits (trial, moment, name, passed, detail) VALUES (?, ?, ?, ?, ?)",
+            [(trial, record["moment"], name, passed, detail) for name, passed, detail in record["checks"]],
+        )
+    elif kind == "done":
+        _finish_trial(connection, job, trial, record)
+    elif kind == "failed":
+        row = connection.execute("SELECT state FROM trials WHERE id = ?", (trial,)).fetchone()
+        if row["state"] == "running":
+            for parent in record.get("damaged", []):
+                fail_trial(connection, int(parent), "its file is damaged; retry trains it again")
+            fail_trial(connection, trial, record["error"])
+
+
+def _finish_trial(connection: sqlite3.Connection, job: int, trial: int, record: dict[str, Any]) -> None:
+    changed = connection.execute(
+        "UPDATE trials SET state = 'done', score = ?, tensors = ?, sha256 = ?, step = ?, "
+        "finished = MAX(?, COALESCE(started, 0)) "
+        "WHERE id = ? AND state = 'running'",  # a trial counts once, however often it is published
+        (record["score"], record["tensors"], record["sha256"], record["step"], time.time(), trial),
+    ).rowcount
+    if not changed:
+        return
+    left = connection.execute(
+        "SELECT t.round, SUM(o.state NOT IN ('done', 'failed', 'blocked')) AS left FROM trials t "
+        "JOIN trials o ON o.job = t.job AND o.round = t.round WHERE t.id = ?",
+        (trial,),
+    ).fetchone()
+    if left["left"] == 0:
+        add_event(connection, "round", f"round {left['round']} finished", job)
