@@ -15,9 +15,8 @@ from collections.abc import Callable
 from lth_core.engine.batch import BatchFolder
 from lth_core.engine.dispatch import Dispatcher
 from lth_core.engine.intake import Intake
-from lth_core.engine.launchers.base import Notice
+from lth_core.engine.launchers.base import Ended, Notice
 from lth_core.engine.launchers.both import Launchers
-from lth_core.engine.launchers.local import Ended
 from lth_core.engine.launchers.slurm import SLOT
 from lth_core.engine.lease import Lease, LeaseHeld
 from lth_core.engine.purge import purge

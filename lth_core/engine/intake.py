@@ -5,7 +5,7 @@ import sqlite3
 import time
 
 from lth_core.engine.batch import ENGINE_GONE, BatchFolder, Exit, read_exit, read_json
-from lth_core.engine.launchers.local import Ended
+from lth_core.engine.launchers.base import Ended
 from lth_core.engine.retry import Decision, decide
 from lth_core.engine.space import Space
 from lth_core.store import queue

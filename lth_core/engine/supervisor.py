@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from lth_core.engine.batch import CHECKPOINTED, DISK_FULL, DONE, OUT_OF_MEMORY, BatchFolder, read_exit
-from lth_core.engine.launchers.local import memory_kills
+from lth_core.engine.deaths import BY_MEMORY, NO_ROOM, MemoryWatch
 from lth_core.engine.surroundings import variables
 from lth_core.store.tensors import write_atomically
 from lth_core.store.workspace import Workspace
@@ -39,7 +39,7 @@ class Supervisor:
         self._line = f"{batch} {attempt}\n".encode()
         self._environment = variables(threads)
         self._warned = self._killed = False
-        self._memory_kills = memory_kills()
+        self._memory = MemoryWatch()
         self._asked_at: float | None = None
         self._synced_at = 0.0
 
@@ -101,9 +101,9 @@ class Supervisor:
     def _death(self, code: int) -> tuple[int, str]:
         """What a worker that is gone without its last word stands for: a code of engine.batch, or its own."""
         if code == DISK_FULL:
-            return code, "disk full: there was no room to say more"
-        if code == -signal.SIGKILL and not self._killed and memory_kills() > self._memory_kills:
-            return OUT_OF_MEMORY, "the worker was killed by the memory limit"
+            return code, NO_ROOM
+        if not self._killed and self._memory.killed(code):
+            return OUT_OF_MEMORY, BY_MEMORY
         return code, f"the worker was killed by signal {-code}" if code < 0 else f"the worker ended with code {code}"
 
 

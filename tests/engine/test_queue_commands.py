@@ -10,7 +10,7 @@ import pytest
 
 from lth_core.engine import purge as purging
 from lth_core.engine.engine import Engine
-from lth_core.engine.launchers.local import LocalLauncher
+from lth_core.engine.launchers.local import LocalWorkers
 from lth_core.engine.slots import Slot, find_slots
 from lth_core.engine.wishes import Wishes
 from lth_core.store import commands, queue, views
@@ -177,7 +177,7 @@ def test_the_number_of_slots_can_be_changed(desk: Desk) -> None:
 def test_a_launcher_with_fewer_slots_offers_only_those(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "ws")
     workspace.create()
-    launcher = LocalLauncher(workspace, find_slots("cpu", 3))
+    launcher = LocalWorkers(workspace, find_slots("cpu", 3))
     launcher.resize(find_slots("cpu", 1))
     assert launcher.free() == ["cpu/0"]
     launcher.resize(find_slots("cpu", 2))

@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 
-from lth_core.engine import supervisor
+from lth_core.engine import deaths, supervisor
 from lth_core.engine.batch import DISK_FULL, OUT_OF_MEMORY, BatchFolder
 from lth_core.engine.launchers import slurm
-from lth_core.engine.launchers.local import Ended
+from lth_core.engine.launchers.base import Ended
 from lth_core.engine.launchers.slurm_commands import JobLine, SlurmError, Task, check, flags, look, parameters, submit
 from lth_core.errors import InputError
-from lth_core.settings.launcher import SlurmLauncher as Settings
+from lth_core.settings.launcher import SlurmLauncher
 from lth_core.store.workspace import Workspace
 
-NEED = Settings(most_jobs=3, poll_every=1)
+NEED = SlurmLauncher(most_jobs=3, poll_every=1)
 
 
 class Scheduler:
@@ -41,7 +41,7 @@ class Scheduler:
         monkeypatch.setattr(slurm, "LOOK_EVERY", 0.0)
         monkeypatch.setattr(slurm, "BACK_OFF", (0.3, 0.6))
 
-    def submit(self, _folder: Path, name: str, _need: Settings, tasks: list[Task]) -> str:
+    def submit(self, _folder: Path, name: str, _need: SlurmLauncher, tasks: list[Task]) -> str:
         if self.refuses:
             raise SlurmError(self.refuses)
         self.submitted.append([task.batch for task in tasks])
@@ -68,7 +68,7 @@ class Held:
     def __init__(self, folder: Path) -> None:
         self.workspace = Workspace(folder)
         self.workspace.create()
-        self.launcher = slurm.SlurmLauncher(self.workspace)
+        self.launcher = slurm.SlurmJobs(self.workspace)
         self.ended: list[Ended] = []
 
     def attempt(self, batch: int, number: int = 1) -> Path:
@@ -215,7 +215,7 @@ def test_a_supervisor_tells_a_kill_for_memory_from_another(held: Held, monkeypat
     held.attempt(1).mkdir(parents=True)
     (held.workspace.batch(1) / "current").write_text("1")
     kills = iter([4, 4, 5])
-    monkeypatch.setattr(supervisor, "memory_kills", lambda: next(kills))
+    monkeypatch.setattr(deaths, "memory_kills", lambda: next(kills))
     watching = supervisor.Supervisor(str(held.workspace.folder), 1, 1, "cpu", 1)
     said = []
     for _ in range(2):
@@ -280,11 +280,14 @@ def test_killing_cancels_and_a_checkpoint_is_asked_for_in_the_folder(held: Held,
 
 
 def test_resources_become_options_and_nothing_else_does() -> None:
-    need = Settings(gpus=1, cpus=2, memory="4G", time_limit="1:00:00", partition="gpu", options={"qos": "low"})
+    need = SlurmLauncher(gpus=1, cpus=2, memory="4G", time_limit="1:00:00", partition="gpu", options={"qos": "low"})
     assert flags(need) == ["--time=1:00:00", "--cpus-per-task=2", "--mem=4G", "--partition=gpu", "--gpus-per-node=1",
                            "--qos=low"]  # fmt: skip
     assert parameters(need, "a")["additional_parameters"] == {"no-requeue": True, "qos": "low"}
-    assert flags(Settings(options={"exclusive": True, "oversubscribe": False})) == ["--cpus-per-task=1", "--exclusive"]
+    assert flags(SlurmLauncher(options={"exclusive": True, "oversubscribe": False})) == [
+        "--cpus-per-task=1",
+        "--exclusive",
+    ]
 
 
 def test_without_slurm_a_job_is_refused_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,12 +6,21 @@ The handle of an attempt is its batch's number. Whoever runs it only gives hints
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from lth_core.engine.launchers.local import Ended
 from lth_core.settings.launcher import LocalLauncher, SlurmLauncher
 
 Need = LocalLauncher | SlurmLauncher
 """What a batch asks for: its experiment's `[launcher]`."""
 How = Literal["checkpoint", "kill"]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How an attempt ended: its published code, or None where it died, and the cause; bytes of disk it asks for."""
+
+    batch: int
+    code: int | None
+    error: str
+    needed: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """All launchers as one: each batch goes to the one that its experiment asks for; Slurm's is made when first needed."""
 
-from lth_core.engine.launchers.base import How, Launcher, Need, Notice
-from lth_core.engine.launchers.local import Ended, LocalLauncher
-from lth_core.engine.launchers.slurm import SlurmLauncher
+from lth_core.engine.launchers.base import Ended, How, Launcher, Need, Notice
+from lth_core.engine.launchers.local import LocalWorkers
+from lth_core.engine.launchers.slurm import SlurmJobs
 from lth_core.engine.slots import Slot
-from lth_core.settings.launcher import LocalLauncher as Here
+from lth_core.settings.launcher import LocalLauncher
 from lth_core.store.workspace import Workspace
 
 
@@ -13,8 +13,8 @@ class Launchers:
 
     def __init__(self, workspace: Workspace, slots: list[Slot]) -> None:
         self._workspace = workspace
-        self.here = LocalLauncher(workspace, slots)
-        self._slurm: SlurmLauncher | None = None
+        self.here = LocalWorkers(workspace, slots)
+        self._slurm: SlurmJobs | None = None
 
     def free(self, need: Need) -> list[str]:
         """See Launcher."""
@@ -56,9 +56,9 @@ class Launchers:
         return self._slurm.shown() if self._slurm else []
 
     def _of(self, need: Need) -> Launcher:
-        return self.here if isinstance(need, Here) else self._cluster()
+        return self.here if isinstance(need, LocalLauncher) else self._cluster()
 
-    def _cluster(self) -> SlurmLauncher:
+    def _cluster(self) -> SlurmJobs:
         if self._slurm is None:
-            self._slurm = SlurmLauncher(self._workspace)
+            self._slurm = SlurmJobs(self._workspace)
         return self._slurm

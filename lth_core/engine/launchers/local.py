@@ -9,15 +9,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lth_core.engine.batch import (
-    CHECKPOINTED,
-    DISK_FULL,
-    ENGINE_GONE,
-    OUT_OF_MEMORY,
-    TRANSIENT,
-    BatchFolder,
-    read_exit,
-)
+from lth_core.engine.batch import CHECKPOINTED, DISK_FULL, OUT_OF_MEMORY, BatchFolder, read_exit
+from lth_core.engine.deaths import BY_MEMORY, NO_ROOM, SPOKEN, MemoryWatch
+from lth_core.engine.launchers.base import Ended
 from lth_core.engine.slots import Slot
 from lth_core.engine.surroundings import variables
 from lth_core.store.workspace import Workspace
@@ -29,15 +23,13 @@ SILENCE = 300.0
 """Seconds without a sign of life after which a worker is killed, unless LTH_SILENCE says otherwise."""
 WARNING_AT = 0.2
 """The share of that time after which the silence is spoken of."""
-SPOKEN = (CHECKPOINTED, ENGINE_GONE, DISK_FULL, OUT_OF_MEMORY, TRANSIENT)
-"""Exit codes of a process that say how its attempt ended where it could not publish that."""
 
 
 @dataclass
 class Running:
     """An attempt on a slot; times are monotonic. After `stop_at` it is killed; `life` is what it last showed.
 
-    `memory_kills` is what the function said at its start; `killed_for` is why we killed it.
+    `killed_for` is why we killed it.
     """
 
     batch: int
@@ -47,20 +39,10 @@ class Running:
     life_at: float = field(default_factory=time.monotonic)
     warned: bool = False
     killed_for: str = ""
-    memory_kills: int = 0
+    memory: MemoryWatch = field(default_factory=MemoryWatch)
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How an attempt ended: its published code, or None where it died, and the cause; bytes of disk it asks for."""
-
-    batch: int
-    code: int | None
-    error: str
-    needed: int = 0
-
-
-class LocalLauncher:
+class LocalWorkers:
     """Starts, watches and stops the workers of this machine's slots."""
 
     def __init__(self, workspace: Workspace, slots: list[Slot]) -> None:
@@ -91,7 +73,7 @@ class LocalLauncher:
         process = self._processes.get(slot)
         if process is None or process.poll() is not None:
             process = self._processes[slot] = self._spawn(self.slots[slot])
-        self._running[slot] = Running(batch, attempt, memory_kills=memory_kills())
+        self._running[slot] = Running(batch, attempt)
         assert process.stdin is not None  # noqa: S101 it was opened as a pipe
         try:
             process.stdin.write(f"{batch} {attempt}\n".encode())
@@ -150,12 +132,12 @@ class LocalLauncher:
     def _death(self, died: int, running: Running, folder: Path) -> Ended:
         """What a process that is gone without its last word stands for."""
         if died in SPOKEN:
-            return Ended(running.batch, died, "disk full: there was no room to say more" if died == DISK_FULL else "")
+            return Ended(running.batch, died, NO_ROOM if died == DISK_FULL else "")
         # One that we asked to leave may have died of the asking, before it was ready to hear it.
         if running.stop_at is not None:
             return Ended(running.batch, CHECKPOINTED, "")
-        if died == -signal.SIGKILL and not running.killed_for and memory_kills() > running.memory_kills:
-            return Ended(running.batch, OUT_OF_MEMORY, "the worker was killed by the memory limit")
+        if not running.killed_for and running.memory.killed(died):
+            return Ended(running.batch, OUT_OF_MEMORY, BY_MEMORY)
         return Ended(running.batch, None, _cause(died, running.killed_for, folder / "log.txt"))
 
     def _watch(self, process: subprocess.Popen[bytes], running: Running, folder: Path) -> None:
@@ -231,15 +213,6 @@ def silence() -> float:
     except (KeyError, ValueError):
         return SILENCE
     return found if found > 0 else SILENCE
-
-
-def memory_kills() -> int:
-    """Processes that this machine's kernel has killed for lack of memory, also of a cgroup's; 0 where it tells none."""
-    try:
-        lines = Path("/proc/vmstat").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
 
 
 def _cause(code: int, killed_for: str, log: Path) -> str:

@@ -12,22 +12,19 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from lth_core.engine.batch import CHECKPOINTED, ENGINE_GONE, OUT_OF_MEMORY, BatchFolder, read_exit, read_json
+from lth_core.engine.batch import CHECKPOINTED, BatchFolder, read_exit, read_json
 from lth_core.engine.launchers import slurm_commands as slurm
-from lth_core.engine.launchers.base import How, Need, Notice
-from lth_core.engine.launchers.local import SPOKEN, Ended
+from lth_core.engine.launchers.base import Ended, How, Need, Notice
 from lth_core.engine.launchers.slurm_commands import JobLine, SlurmError, Task
-from lth_core.engine.launchers.slurm_words import ALIVE, cause_of, left_because
-from lth_core.engine.supervisor import DEATH, STOP
-from lth_core.settings.launcher import SlurmLauncher as Settings
+from lth_core.engine.launchers.slurm_fate import InFlight, fate, is_final
+from lth_core.engine.launchers.slurm_threads import Commands
+from lth_core.engine.launchers.slurm_words import ALIVE
+from lth_core.engine.supervisor import STOP
+from lth_core.settings.launcher import SlurmLauncher
 from lth_core.store.tensors import write_atomically
 from lth_core.store.workspace import Workspace
-from lth_core.text import one_line
 
 SLOT = "slurm"
 LOOK_EVERY = 1.0
@@ -38,38 +35,11 @@ GRACE = 60.0
 """Seconds between asking a job to checkpoint and cancelling it."""
 BACK_OFF = (15.0, 600.0)
 """Seconds between two tries to submit, at first and at most."""
-PARTING = 2.0
-"""Seconds that commands still have when the engine ends."""
 MOST_SHOWN = 64
 _RECORD = "submission.json"
 
 
-@dataclass
-class InFlight:
-    """An attempt in the scheduler's hands, or about to be; times are monotonic.
-
-    name, index: by which the scheduler's list names it. over: looks in a row that found it over or gone.
-    """
-
-    batch: int
-    attempt: int
-    need: Settings
-    given_at: float
-    name: str = ""
-    index: int = 0
-    submitted_at: float | None = None
-    job: str = ""
-    state: str = ""
-    reason: str = ""
-    node: str = ""
-    over: int = 0
-    left_at: float | None = None
-    stop: How | None = None
-    stop_at: float = 0.0
-    told: bool = False
-
-
-class SlurmLauncher:
+class SlurmJobs:
     """Jobs of one workspace on one cluster. See Launcher."""
 
     def __init__(self, workspace: Workspace) -> None:
@@ -79,9 +49,7 @@ class SlurmLauncher:
         self._in_flight: dict[int, InFlight] = {}
         self._names: set[str] = set()
         self._notices: list[Notice] = []
-        self._submitter = ThreadPoolExecutor(1, "lth-sbatch")
-        self._asker = ThreadPoolExecutor(1, "lth-squeue")
-        self._pending: list[tuple[Future[Any], Callable[[Any], None], Callable[[SlurmError], None]]] = []
+        self._commands = Commands()
         self._submitting = self._asking = False
         self._asked_at = self._looked_at = -1e9
         self._not_before, self._delay = 0.0, BACK_OFF[0]
@@ -89,33 +57,32 @@ class SlurmLauncher:
 
     def free(self, need: Need) -> list[str]:
         """See Launcher: none while the scheduler takes no more."""
-        if not isinstance(need, Settings) or time.monotonic() < self._not_before:
+        if not isinstance(need, SlurmLauncher) or time.monotonic() < self._not_before:
             return []
         return [SLOT] * max(0, need.most_jobs - len(self._in_flight))
 
     def submit(self, slot: str, batch: int, attempt: int, need: Need) -> None:
         """See Launcher: noted, and submitted with others like it by one of the next polls."""
-        assert isinstance(need, Settings)  # noqa: S101 what free() was asked with
-        self._in_flight[batch] = InFlight(batch, attempt, need, time.monotonic())
+        assert isinstance(need, SlurmLauncher)  # noqa: S101 what free() was asked with
+        self._in_flight[batch] = InFlight(batch, attempt, self._attempt(batch, attempt), need, time.monotonic())
 
     def adopt(self, batch: int, attempt: int, need: Need) -> bool:
         """Whether an attempt that an earlier engine submitted is gone on with."""
-        record = read_json(self._attempt(batch, attempt) / _RECORD) or {}
+        folder = self._attempt(batch, attempt)
+        record = read_json(folder / _RECORD) or {}
         name, index = str(record.get("name")), record.get("index")
         # The name becomes a path that is deleted, and the workspace may come from somebody else.
         if not re.fullmatch(f"{self._prefix}[0-9a-f]{{8}}", name) or not isinstance(index, int):
             return False
-        if not isinstance(need, Settings):
+        if not isinstance(need, SlurmLauncher):
             return False
-        found = InFlight(batch, attempt, need, 0.0, name, index)
-        found.submitted_at = time.monotonic()
-        self._in_flight[batch] = found
-        self._names.add(found.name)
+        self._in_flight[batch] = InFlight(batch, attempt, folder, need, 0.0, name, index, submitted_at=time.monotonic())
+        self._names.add(name)
         return True
 
     def poll(self) -> list[Ended]:
         """See Launcher."""
-        self._collect()
+        self._commands.collect()
         now = time.monotonic()
         self._submit_gathered(now)  # first: a full disk may cut it off, and what has ended is told once
         ended: list[Ended] = []
@@ -137,15 +104,11 @@ class SlurmLauncher:
         one.stop, one.stop_at, one.told = how, time.monotonic(), False
         if how == "checkpoint":
             with contextlib.suppress(OSError):  # on a full disk: it is cancelled after the grace
-                (self._attempt(batch, one.attempt) / STOP).touch()
+                (one.folder / STOP).touch()
 
     def close(self) -> list[Ended]:
         """See Launcher: jobs go on; what was not submitted yet is given back."""
-        wait([future for future, *_ in self._pending], timeout=PARTING)
-        slurm.end_commands()  # one that waits for its controller would hold up the end of the process
-        self._submitter.shutdown(wait=True)
-        self._collect()
-        self._asker.shutdown(wait=True, cancel_futures=True)
+        self._commands.close()
         back = [one for one in self._in_flight.values() if one.submitted_at is None and not one.name]
         return [Ended(one.batch, CHECKPOINTED, "") for one in back]
 
@@ -161,65 +124,17 @@ class SlurmLauncher:
     def shown(self) -> list[tuple[str, str, int]]:
         """Name, whereabouts and batch of the first jobs: the node that one runs on, or why it waits."""
         some = list(self._in_flight.values())[:MOST_SHOWN]
-        return [(f"{SLOT}/{one.job or '-'}/{one.batch}", _whereabouts(one), one.batch) for one in some]
-
-    # ------------------------------------------------------------------ what became of an attempt
+        return [(f"{SLOT}/{one.job or '-'}/{one.batch}", one.whereabouts, one.batch) for one in some]
 
     def _look(self, one: InFlight, now: float) -> Ended | None:
-        """How an attempt has ended, by its folder first and the scheduler's word second."""
-        said = read_exit(self._attempt(one.batch, one.attempt))
-        if said is not None and said.code not in (CHECKPOINTED, ENGINE_GONE):
-            return Ended(one.batch, said.code, said.error, said.needed)
-        if one.stop is not None:
+        """How an attempt has ended, if it has; one that is to leave is seen to."""
+        said = read_exit(one.folder)
+        if one.stop is not None and not is_final(said):
             self._press(one, now)
-            gone = one.submitted_at is None and not one.name
-            if said is not None or gone or one.over:
-                return Ended(one.batch, CHECKPOINTED, "")
-        elif said is not None:
-            # It has left with a checkpoint without our asking: who asked decides what follows.
-            one.left_at = one.left_at if one.left_at is not None else now
-            if one.over or now > one.left_at + max(60, 3 * one.need.poll_every):
-                return self._left(one)
-        elif one.over >= 2 or (self._attempt(one.batch, one.attempt) / DEATH).exists():
-            return self._died(one)  # two looks: its last word may reach us later than the scheduler's
-        return None
-
-    def _left(self, one: InFlight) -> Ended:
-        if one.state == "CANCELLED":
-            self._cancelled_outside(one)
-        elif not self._moved(one):
-            return Ended(one.batch, None, f"Slurm job {one.job} {left_because(one.state)} and got no further")
-        else:
-            self._say(one, f"Slurm job {one.job} {left_because(one.state)} with a checkpoint; it goes on in a new job")
-        return Ended(one.batch, CHECKPOINTED, "")
-
-    def _moved(self, one: InFlight) -> bool:
-        """Whether an attempt got further than those before it: one that never does must not go on for ever."""
-        folder = BatchFolder(self._workspace.batch(one.batch))
-        own = folder.attempt(one.attempt)
-        before = [_furthest(other) for other in folder.attempts() if other != own]
-        return any(own.glob("trial-*.safetensors")) or _furthest(own) > max([0, *before])
-
-    def _died(self, one: InFlight) -> Ended:
-        folder = self._attempt(one.batch, one.attempt)
-        death, logged = read_json(folder / DEATH), (folder / "log.txt").exists()
-        if one.state == "CANCELLED":
-            self._cancelled_outside(one)
-            return Ended(one.batch, CHECKPOINTED, "")
-        if one.state == "PREEMPTED" or (one.state == "" and not logged and death is None):
-            self._say(one, f"Slurm job {one.job or 'unknown'} {left_because(one.state)}; it is submitted again")
-            return Ended(one.batch, CHECKPOINTED, "")
-        death = death or {}
-        cause = str(death.get("error", "")) or cause_of(one.state, one.node)
-        log = "" if logged else _last_line(self._submission(one.name), one.job)
-        code = death.get("code")
-        if code not in SPOKEN:
-            code = OUT_OF_MEMORY if one.state == "OUT_OF_MEMORY" else None
-        return Ended(one.batch, code, f"Slurm job {one.job}: {cause}{log}")
-
-    def _cancelled_outside(self, one: InFlight) -> None:
-        text = f"Slurm job {one.job} was cancelled from outside; resume goes on from its checkpoint"
-        self._notices.append(Notice(one.batch, text, pause=True))
+        found = fate(one, said, self._submission(one.name), now)
+        if found is not None and found.notice is not None:
+            self._notices.append(found.notice)
+        return found.ended if found is not None else None
 
     def _say(self, one: InFlight, text: str) -> None:
         self._notices.append(Notice(one.batch, text))
@@ -235,7 +150,7 @@ class SlurmLauncher:
         one.told = True
         if overdue:
             one.stop_at = now
-        self._do(self._asker, lambda: slurm.cancel([one.job], waiting_only=waits), lambda _: None, self._unheard(one))
+        self._commands.ask(lambda: slurm.cancel([one.job], waiting_only=waits), lambda _: None, self._unheard(one))
 
     def _unheard(self, one: InFlight) -> Callable[[SlurmError], None]:
         def again(_error: SlurmError) -> None:
@@ -248,8 +163,6 @@ class SlurmLauncher:
         alone = all(other.name != one.name for other in self._in_flight.values())
         if one.name and alone and not keep_log:
             shutil.rmtree(self._submission(one.name), ignore_errors=True)
-
-    # ------------------------------------------------------------------ the scheduler
 
     def _submit_gathered(self, now: float) -> None:
         """One array of batches that want the same, at a time."""
@@ -264,15 +177,15 @@ class SlurmLauncher:
         folder.mkdir(mode=0o700)
         for index, one in enumerate(group):
             record = json.dumps({"name": name, "index": index}).encode()
-            write_atomically(self._attempt(one.batch, one.attempt) / _RECORD, record)
+            write_atomically(one.folder / _RECORD, record)
         for index, one in enumerate(group):  # now that nothing can be cut off by a full disk any more
             one.name, one.index = name, index
         self._names.add(name)
         device = "cuda:0" if need.gpus else "cpu"
         tasks = [Task(str(self._folder), one.batch, one.attempt, device, need.cpus) for one in group]
         self._submitting = True
-        self._do(
-            self._submitter, lambda: slurm.submit(folder, name, need, tasks),
+        self._commands.submit(
+            lambda: slurm.submit(folder, name, need, tasks),
             lambda job: self._submitted(group, job), lambda error: self._refused(group, error),
         )  # fmt: skip
 
@@ -288,7 +201,7 @@ class SlurmLauncher:
         self._names.discard(group[0].name)  # should it have come through after all, it is cancelled as a stray
         for one in group:
             shutil.rmtree(self._submission(one.name), ignore_errors=True)
-            (self._attempt(one.batch, one.attempt) / _RECORD).unlink(missing_ok=True)
+            (one.folder / _RECORD).unlink(missing_ok=True)
             one.name, one.reason = "", f"not submitted: {error}"
         if not error.passing:
             text = f"Slurm refuses the job: {error}; resume tries again"
@@ -311,7 +224,7 @@ class SlurmLauncher:
         if all(one.submitted_at is None for one in self._in_flight.values()):
             return
         self._asking, self._asked_at = True, now
-        self._do(self._asker, lambda: slurm.look(self._prefix), lambda lines: self._heard(lines, now), self._not_heard)
+        self._commands.ask(lambda: slurm.look(self._prefix), lambda lines: self._heard(lines, now), self._not_heard)
 
     def _heard(self, lines: Iterable[JobLine], asked_at: float) -> None:
         self._asking = False
@@ -331,7 +244,7 @@ class SlurmLauncher:
             one.over = 0 if line is not None and line.state in ALIVE else one.over + 1
         strays = [line.id for line in by_place.values() if line.state in ALIVE and line.name not in self._names]
         if strays:
-            self._do(self._asker, lambda: slurm.cancel(strays), lambda _: None, lambda _: None)
+            self._commands.ask(lambda: slurm.cancel(strays), lambda _: None, lambda _: None)
 
     def _not_heard(self, error: SlurmError) -> None:
         self._asking = False
@@ -343,47 +256,8 @@ class SlurmLauncher:
         if self._in_flight:
             self._say(next(iter(self._in_flight.values())), text)
 
-    # ------------------------------------------------------------------ helpers
-
-    def _do(
-        self, pool: ThreadPoolExecutor, act: Callable[[], Any], then: Callable[[Any], None],
-        otherwise: Callable[[SlurmError], None],
-    ) -> None:  # fmt: skip
-        """Run a command in the background; `then` or `otherwise` are called by a later poll."""
-        self._pending.append((pool.submit(act), then, otherwise))
-
-    def _collect(self) -> None:
-        done = [entry for entry in self._pending if entry[0].done()]
-        self._pending = [entry for entry in self._pending if entry not in done]
-        for future, then, otherwise in done:
-            error = future.exception()
-            if isinstance(error, SlurmError):
-                otherwise(error)
-            else:
-                then(future.result())  # any other exception is ours, and ends the engine
-
     def _attempt(self, batch: int, attempt: int) -> Path:
         return BatchFolder(self._workspace.batch(batch)).attempt(attempt)
 
     def _submission(self, name: str) -> Path:
         return self._folder / "submissions" / name
-
-
-def _whereabouts(one: InFlight) -> str:
-    if one.submitted_at is None:
-        return one.reason or "about to be submitted"
-    if one.state == "RUNNING":
-        return one.node
-    return f"{one.state.lower() or 'submitted'}: {one.reason}" if one.reason not in ("", "None") else one.state.lower()
-
-
-def _furthest(attempt: Path) -> int:
-    """The step of an attempt's newest checkpoint; 0 without one."""
-    return max((int(path.name[5:17]) for path in attempt.glob("step-*.safetensors")), default=0)
-
-
-def _last_line(folder: Path, job: str) -> str:
-    """The end of what a job wrote before its worker had a log of its own."""
-    for path in folder.glob(f"{job}_*_log.out"):
-        return f"; its log ends with: {one_line(path.read_text(errors='replace')[-300:], 300)}"
-    return ""
