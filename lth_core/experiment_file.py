@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from lth_core import presets
 from lth_core.arms import Arm
 from lth_core.errors import InputError
 from lth_core.experiment import KINDS, Experiment
@@ -35,6 +36,9 @@ def load_experiment(path: Path, overrides: Iterable[str] = ()) -> Experiment:
         if path.stat().st_size > LARGEST_FILE:
             raise InputError(f"{shown}: larger than {LARGEST_FILE:,} bytes, no experiment file")
         fields = tomllib.loads(path.read_bytes().decode())
+    except FileNotFoundError:
+        near = did_you_mean(path.with_suffix("").as_posix().removeprefix("configs/"), presets.names())
+        raise InputError(f"{shown}: No such file, and no preset (`lth presets` lists them){near}") from None
     except OSError as error:
         raise InputError(f"{shown}: {error.strerror or error}") from None
     except UnicodeDecodeError as error:

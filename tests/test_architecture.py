@@ -9,11 +9,12 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-BASE = {"text", "errors", "randomness", "settings"}
+BASE = {"text", "errors", "randomness", "presets", "settings"}
 EXPERIMENT = BASE | {"arms", "experiment", "experiment_file", "plan", "suite", "suite_file", "ticket_files"}
 MAY_IMPORT = {
     "text": set(),
     "errors": set(),
+    "presets": set(),
     "randomness": set(),
     "settings": BASE,
     "arms": BASE,

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from lth_core import presets
+from lth_core.errors import InputError
+from lth_core.experiment import Experiment
 from lth_core.experiment_file import load_experiment
 from lth_core.suite import Suite
 from lth_core.suite_file import load
@@ -16,6 +19,29 @@ CLASSIC = {
     "acrobot": ("Acrobot-v1", (256, 256, 256), 320),
     "lunarlander": ("LunarLander-v3", (256, 256, 256), 640),
 }
+
+
+def test_presets_are_found_by_name_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert presets.names() and all(presets.about(name) for name in presets.names())
+    for asked in ("quick/cartpole", "quick/cartpole.toml", "configs/quick/cartpole.toml"):
+        assert isinstance(load(Path(asked)), Experiment)
+    assert isinstance(load(Path("suites/classic-quick")), Suite)
+
+
+def test_a_file_goes_before_a_preset_and_nothing_outside_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "quick").mkdir()
+    (tmp_path / "quick" / "cartpole.toml").write_text("seeds = 77")
+    own = load(Path("quick/cartpole.toml"))
+    assert isinstance(own, Experiment)
+    assert len(own.seeds) == 77
+    for asked in ("../pyproject", "quick/../../pyproject", "quick", "", "cartpole"):
+        assert presets.find(Path(asked)) == Path(asked)
+    with pytest.raises(InputError, match=r'No such file, and no preset .*did you mean "quick/acrobot"'):
+        load(Path("quick/acrobat"))
 
 
 @pytest.mark.parametrize(("name", "asked"), CLASSIC.items())

@@ -17,7 +17,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Files = Annotated[list[Path], typer.Argument(help="Files of experiments or suites (TOML).", show_default=False)]
+Files = Annotated[
+    list[Path], typer.Argument(help="Files of experiments or suites (TOML), or names of presets.", show_default=False)
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="Override a field, as in pruning.rounds=3.", metavar="FIELD=VALUE"),
@@ -56,7 +58,7 @@ def headless(
 
 @app.command()
 def check(
-    file: Annotated[Path, typer.Argument(help="File of an experiment or a suite (TOML).", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="Experiment or suite: a file, or a preset.", show_default=False)],
     set_: Set = None, device: Device = "auto", slots: Slots = None,
     measure: Annotated[bool, typer.Option(help="Measure the step rate for the estimate of time.")] = True,
 ) -> None:  # fmt: skip
@@ -64,6 +66,14 @@ def check(
     from lth_core.cli.check import check as run
 
     run(file, set_ or [], device, slots, measure=measure)
+
+
+@app.command()
+def presets() -> None:
+    """List the experiments and suites that come with the program; their names serve as files do."""
+    from lth_core.cli.presets import run
+
+    run()
 
 
 @app.command()

@@ -1,0 +1,15 @@
+"""`lth presets`: the experiment files that come with the program."""
+
+from rich.table import Table
+from rich.text import Text
+
+from lth_core import presets
+from lth_core.cli.console import make_console
+
+
+def run() -> None:
+    """Print their names and what they begin with."""
+    table = Table("name", "what it is", box=None, pad_edge=False)
+    for name in presets.names():
+        table.add_row(name, Text(presets.about(name)))
+    make_console().print(table)
