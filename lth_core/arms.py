@@ -2,8 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from lth_core.settings.base import Section
 from lth_core.settings.pruning import Criterion
 
 MaskSource = Literal[
@@ -16,7 +15,7 @@ DENSE = "dense"
 """Name of round 0: the unpruned network that all arms of a seed share."""
 
 
-class Arm(BaseModel):
+class Arm(Section):
     """One arm.
 
     mask
@@ -49,8 +48,6 @@ class Arm(BaseModel):
         which weights of the dense run a `one_shot` mask ranks: `init`, `rewind`, or `experiment`: as
         `rewinding.prune_from` says
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     mask: MaskSource
     weights: WeightSource

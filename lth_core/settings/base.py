@@ -10,6 +10,7 @@ Positive = Annotated[int, Field(gt=0, le=10**12)]
 # A layer of one unit would be a product with a single column, which rounds differently alone than in a stack.
 Width = Annotated[int, Field(ge=2, le=65_536)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Precision = Literal["float32", "tfloat32", "bfloat16"]

@@ -5,10 +5,19 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lth_core.settings.base import NetworkSection, PositiveFloat, Width
+from lth_core.settings.base import NetworkSection, PositiveFloat, Share, Width
 
-Dropout = Annotated[float, Field(ge=0, lt=1)]
-LANGUAGE_GROUPS = ("embedding", "output", "attention", "feed_forward", "norm", "weights", "biases")
+Heads = Annotated[int, Field(ge=1, le=1024)]
+Blocks = Annotated[int, Field(ge=1, le=256)]
+Checkpoint = Annotated[str, Field(min_length=1, max_length=4096)]
+
+_LANGUAGE_GROUPS = ("embedding", "output", "attention", "feed_forward", "norm", "weights", "biases")
+
+
+def _check_heads(heads: int, width: int) -> None:
+    """Every head has a part of the width, and pairs of numbers in it: positions are sines and cosines."""
+    if width % (2 * heads):
+        raise ValueError(f"heads {heads}: accepted are numbers whose double divides width {width}")
 
 
 class LSTM(NetworkSection):
@@ -22,8 +31,8 @@ class LSTM(NetworkSection):
     embedding: Width = 650
     hidden: Width = 650
     layers: Annotated[int, Field(ge=1, le=64)] = 2
-    dropout: Dropout = 0.5
-    dropout_ends: Dropout = 0.0
+    dropout: Share = 0.5
+    dropout_ends: Share = 0.0
     tied: bool = False
     initialisation: PositiveFloat = 0.1
 
@@ -55,13 +64,13 @@ class Transformer(NetworkSection):
 
     kind: Literal["transformer"] = "transformer"
     width: Width = 256
-    layers: Annotated[int, Field(ge=1, le=256)] = 4
-    heads: Annotated[int, Field(ge=1, le=1024)] = 4
+    layers: Blocks = 4
+    heads: Heads = 4
     feed_forward: Width = 1024
-    dropout: Dropout = 0.1
+    dropout: Share = 0.1
     tied: bool = True
 
-    groups: ClassVar[tuple[str, ...]] = LANGUAGE_GROUPS
+    groups: ClassVar[tuple[str, ...]] = _LANGUAGE_GROUPS
     everything: ClassVar[tuple[frozenset[str], ...]] = (
         frozenset({"weights", "biases"}), frozenset({"embedding", "output", "attention", "feed_forward", "norm"}),
     )  # fmt: skip
@@ -74,10 +83,7 @@ class Transformer(NetworkSection):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.width % (2 * self.heads):
-            raise ValueError(
-                f"heads {self.heads}: accepted are numbers of which width {self.width} is an even multiple"
-            )
+        _check_heads(self.heads, self.width)
         return self
 
 
@@ -88,9 +94,9 @@ class Causal(NetworkSection):
     """
 
     kind: Literal["causal"] = "causal"
-    checkpoint: Annotated[str, Field(min_length=1, max_length=4096)]
+    checkpoint: Checkpoint
 
-    groups: ClassVar[tuple[str, ...]] = LANGUAGE_GROUPS
+    groups: ClassVar[tuple[str, ...]] = _LANGUAGE_GROUPS
     everything: ClassVar[tuple[frozenset[str], ...]] = (frozenset({"weights", "biases"}),)
     largest_stack: ClassVar[int] = 1
     own: ClassVar[bool] = False
@@ -118,12 +124,12 @@ class Seq2Seq(NetworkSection):
     """
 
     kind: Literal["seq2seq"] = "seq2seq"
-    width: Annotated[int, Field(ge=2, le=65_536)] = 512
+    width: Width = 512
     feed_forward: Width = 2048
-    heads: Annotated[int, Field(ge=1, le=1024)] = 8
-    encoder_layers: Annotated[int, Field(ge=1, le=256)] = 6
-    decoder_layers: Annotated[int, Field(ge=1, le=256)] = 6
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    heads: Heads = 8
+    encoder_layers: Blocks = 6
+    decoder_layers: Blocks = 6
+    dropout: Share = 0.1
     implementation: Literal["own", "transformers"] = "own"
 
     groups: ClassVar[tuple[str, ...]] = _SEQ2SEQ_GROUPS
@@ -136,9 +142,8 @@ class Seq2Seq(NetworkSection):
         return f"Transformer {self.encoder_layers}+{self.decoder_layers}x{self.width}"
 
     @model_validator(mode="after")
-    def _heads_divide(self) -> Self:
-        if self.width % (2 * self.heads):
-            raise ValueError(f"heads {self.heads}: accepted are numbers whose double divides width {self.width}")
+    def _fits(self) -> Self:
+        _check_heads(self.heads, self.width)
         return self
 
 
@@ -149,7 +154,7 @@ class PretrainedSeq2Seq(NetworkSection):
     """
 
     kind: Literal["pretrained_seq2seq"] = "pretrained_seq2seq"
-    checkpoint: Annotated[str, Field(min_length=1, max_length=4096)]
+    checkpoint: Checkpoint
 
     groups: ClassVar[tuple[str, ...]] = _SEQ2SEQ_GROUPS
     everything: ClassVar[tuple[frozenset[str], ...]] = _SEQ2SEQ_EVERYTHING

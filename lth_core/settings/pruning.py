@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lth_core.settings.base import Fraction, Positive, Section
+from lth_core.settings.base import Fraction, Positive, Section, Share
 
 Criterion = Literal[
     "magnitude", "magnitude_init", "magnitude_increase", "movement", "random", "inverse", "snip", "grasp", "synflow",
@@ -17,7 +17,7 @@ class Gradual(Section):
     As in the programs of Graesser et al. 2022, which prune from a fifth of the training on.
     """
 
-    start: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    start: Share = 0.2
     end: Annotated[float, Field(gt=0, le=1)] = 0.8
     steps: Annotated[int, Field(gt=0, le=100_000)] = 100
 

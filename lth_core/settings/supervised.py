@@ -4,9 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from lth_core.settings.base import NonNegative, Positive, PositiveFloat, Precision, TrainingSection
-
-Share = Annotated[float, Field(ge=0, lt=1)]
+from lth_core.settings.base import NonNegative, Positive, PositiveFloat, Precision, Share, TrainingSection
 
 
 class Supervised(TrainingSection):

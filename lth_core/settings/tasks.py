@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from lth_core.settings.base import TaskSection
+from lth_core.settings.base import Share, TaskSection
 from lth_core.settings.games import rom_name
 from lth_core.settings.texts import LanguageModelTask, TranslationTask
 
@@ -59,7 +59,7 @@ class AtariTask(TaskSection):
     game: str = "breakout"
     protocol: Literal["mnih", "machado", "paper"] = "mnih"
     frame_skip: Annotated[int, Field(ge=1, le=60)] = 4
-    sticky_actions: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    sticky_actions: Share = 0.0
     episodic_life: bool = True
     reward_clip: bool = True
     noop_max: Annotated[int, Field(ge=0, le=1000)] = 30
