@@ -65,7 +65,7 @@ def read_card(folder: Path) -> Card:
         raise InputError(
             f"ticket {shown}: card.json: {error.strerror}: accepted is a folder of `lth ticket export` or `import`"
         ) from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise InputError(f"ticket {shown}: card.json makes no sense ({one_line(error, 80)})") from None
 
 

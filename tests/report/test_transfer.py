@@ -199,6 +199,7 @@ def test_a_ticket_that_was_changed_after_the_experiment_was_read_is_not_trained(
         ("[]", "makes no sense"),
         ('{"format": "other"}', "format other: accepted is lth-ticket-1"),
         ("[" * 100_000, "makes no sense"),
+        ('{"format": "lth-ticket-1", "shapes": {"a": [1e999]}}', "makes no sense"),
         ('{"format": "lth-ticket-1", "density": NaN, "shapes": {}, "sha256": {}}', "makes no sense"),
     ],
 )
