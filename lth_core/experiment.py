@@ -1,4 +1,4 @@
-"""The experiment: its fields, defaults and rules, its canonical form and its identity. Knows no files, no torch."""
+"""The experiment: its fields and defaults, what follows from them, canonical form and identity. Knows no files."""
 
 import hashlib
 import json
@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
+from lth_core import experiment_rules as rules
 from lth_core.arms import BUILT_IN, DENSE, Arm
 from lth_core.settings.base import Section, TaskSection
 from lth_core.settings.launcher import Launcher, LocalLauncher
@@ -14,9 +15,9 @@ from lth_core.settings.networks import MLP, Model
 from lth_core.settings.pruning import Criterion, Pruning, Rewinding
 from lth_core.settings.reinforcement import A2C, PPO
 from lth_core.settings.supervised import Supervised
-from lth_core.settings.tasks import AtariTask, ControlTask, Task
+from lth_core.settings.tasks import ControlTask, Task
 from lth_core.settings.ticket import TicketSource
-from lth_core.text import did_you_mean, is_name, one_line
+from lth_core.text import one_line
 
 Training = Annotated[A2C | PPO | Supervised, Field(discriminator="algorithm")]
 
@@ -153,158 +154,5 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _rules(self) -> Self:
-        for check in (
-            self._check_kinds, self._check_names, self._check_groups, self._check_points, self._check_arms,
-            self._check_ticket,
-        ):  # fmt: skip
-            check()
+        rules.check(self)
         return self
-
-    def _check_kinds(self) -> None:
-        task = self.task
-        if self.model.kind not in task.networks:
-            raise ValueError(
-                f'model.kind "{self.model.kind}" does not fit task.kind "{task.kind}": '
-                f"accepted is {' or '.join(task.networks)}"
-            )
-        if self.training.algorithm not in task.algorithms:
-            raise ValueError(
-                f'training.algorithm "{self.training.algorithm}" does not fit task.kind "{task.kind}": '
-                f"accepted is {' or '.join(task.algorithms)}"
-            )
-        if isinstance(task, AtariTask) and isinstance(self.training, PPO) and self.training.normalise_observations:
-            raise ValueError(
-                "training.normalise_observations true: accepted is false with pixels, which the network scales itself"
-            )
-
-    def _check_names(self) -> None:
-        for field, name in [("name", self.name), *(("arm", name) for name in self.arm)]:
-            if not is_name(name):
-                raise ValueError(f"{field} {json.dumps(name)}: accepted are up to 80 letters, digits, '_', '-' and '.'")
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds {list(self.seeds)}: every seed may stand once")
-        if len(set(self.arms)) < len(self.arms):
-            raise ValueError(f"arms {list(self.arms)}: every arm may stand once")
-
-    def _check_groups(self) -> None:
-        known = self.model.groups
-        fresh = () if self.ticket is None else self.ticket.fresh
-        fields = (("pruning.keep", self.pruning.keep), ("pruning.fractions", self.pruning.fractions))
-        for field, names in (*fields, ("ticket.fresh", fresh)):
-            for name in names:
-                if name not in known:
-                    raise ValueError(
-                        f'{field} "{name}" is no parameter group of {self.model.kind}: '
-                        f"accepted are {', '.join(known)}{did_you_mean(name, known)}"
-                    )
-        kept = set(self.pruning.keep)
-        for everything in self.model.everything:
-            if everything <= kept:
-                raise ValueError(f"pruning.keep {sorted(kept)} leaves nothing to prune")
-        if self.pruning.fractions and self.pruning.scope != "layerwise":
-            raise ValueError('pruning.fractions needs pruning.scope = "layerwise"')
-
-    def _check_points(self) -> None:
-        length = self.training.length
-        if self.rewinding.weights >= length:
-            raise ValueError(
-                f"rewinding.weights {self.rewinding.weights}: accepted are points before training.length {length}"
-            )
-        point = self.rewinding.prune_from
-        if point != "final" and point > length:
-            raise ValueError(f'rewinding.prune_from {point}: accepted are "final" and points up to {length}')
-        for name in self.arms:
-            if point != "final" and name in (*self.arm, *BUILT_IN) and self.span(name)[0] >= point:
-                raise ValueError(
-                    f'rewinding.prune_from {point}: arm "{name}" starts at {self.span(name)[0]} and never passes it'
-                )
-
-    def _check_arms(self) -> None:
-        known = [*self.arm, *BUILT_IN]
-        if DENSE in self.arm or DENSE in self.arms:
-            raise ValueError(f'arm "{DENSE}" is the shared round 0 and always trained: it is not named')
-        for name in self.arms:
-            if name not in known:
-                raise ValueError(
-                    f'arms "{name}" is not defined: accepted are {", ".join(known)}, '
-                    f"or a table [arm.NAME]{did_you_mean(name, known)}"
-                )
-        for name in self.arms:
-            arm = self.arm_named(name)
-            if arm.refers and arm.of not in self.arms:
-                raise ValueError(f'arms: "{name}" derives its mask from "{arm.of}", which is not among the arms')
-            lends = self.arm_named(arm.of).prunes or (arm.borrows_mask and self.arm_named(arm.of).mask == "imported")
-            if arm.refers and not lends:
-                raise ValueError(f'arm "{name}": of = "{arm.of}" has no mask of its own before it is trained')
-            if arm.borrows_mask and arm.weights == "final":
-                raise ValueError(f'arm "{name}": weights "final" need a mask from the arm\'s own pruning')
-            if arm.weights in ("fresh", "signed", "constant") and self.schedule_of(name) == "end":
-                raise ValueError(f'arm "{name}": {arm.weights} weights cannot start at the schedule\'s end')
-            if arm.criterion != "experiment" and not arm.prunes:
-                raise ValueError(f'arm "{name}": criterion is accepted with mask "iterative" or "one_shot"')
-            if arm.at != "experiment" and arm.mask != "one_shot":
-                raise ValueError(f'arm "{name}": at is accepted with mask "one_shot"')
-            if arm.mask == "gradual" and arm.weights not in ("init", "rewind", "fresh", "final"):
-                raise ValueError(
-                    f'arm "{name}": weights "{arm.weights}" go with a mask: accepted are init, rewind, fresh'
-                )
-            if arm.mask == "smaller" and arm.weights != "fresh":
-                raise ValueError(f'arm "{name}": weights "{arm.weights}" are another network\'s: accepted is fresh')
-            if arm.mask == "smaller" and not self.model.own:
-                raise ValueError(
-                    f'arm "{name}": a smaller network of model.kind "{self.model.kind}" cannot be made: its widths are '
-                    "its checkpoint's"
-                )
-            if arm.prunes and self.criterion_of(name) == "synflow" and not self.model.own:
-                raise ValueError(
-                    f'arm "{name}": criterion "synflow" needs a network of this program, model.kind '
-                    f'"{self.model.kind}" is one of transformers: accepted are the other criteria'
-                )
-        self._check_distinct()
-
-    def _check_ticket(self) -> None:
-        used = [name for name in self.arms if "imported" in (self.arm_named(name).mask, self.arm_named(name).weights)]
-        for name in used:
-            arm = self.arm_named(name)
-            if self.ticket is None:
-                raise ValueError(f'arm "{name}" needs a ticket: accepted is ticket = "FOLDER"')
-            if arm.weights == "imported" and arm.mask != "imported":
-                raise ValueError(f'arm "{name}": weights "imported" go with mask "imported"')
-        if self.ticket is not None and not (used or self.ticket.dense):
-            raise ValueError(
-                f'ticket "{self.ticket.path}" is used by nothing: accepted are an arm with mask "imported", such as '
-                "imported or transferred, and ticket.dense = true"
-            )
-        if self.ticket is not None and self.ticket.dense and "{round}" in self.ticket.path:
-            raise ValueError("ticket.dense true: accepted with a path without {round}: the dense run is round 0")
-
-    def _check_distinct(self) -> None:
-        seen: dict[tuple[Any, ...], str] = {}
-        for name in self.arms:
-            arm = self.arm_named(name)
-            first, last = self.span(name)
-            span = (0, last - first) if self.training.rate_is_constant else (first, last)
-            of = arm.of if arm.refers else None
-            weights = "init" if arm.weights == "rewind" and self.rewinding.weights == 0 else arm.weights
-            same = seen.setdefault((*self._ranked(name), weights, span, of), name)
-            # Two arms that draw their own random numbers are replicates, not copies.
-            if (
-                same != name
-                and weights not in ("fresh", "shuffled")
-                and not arm.mask.startswith(("random", "shuffled"))
-            ):
-                raise ValueError(
-                    f'arms: "{name}" and "{same}" are the same arm with this [rewinding] '
-                    f"(weights = {self.rewinding.weights}), learning-rate schedule and pruning.criterion"
-                )
-
-    def _ranked(self, name: str) -> tuple[str, ...]:
-        """Where an arm's mask comes from, the same for two arms that get the same mask by other words."""
-        arm = self.arm_named(name)
-        if not arm.prunes:
-            return (arm.mask,)
-        # Magnitudes at initialisation do not change from round to round: pruned at once or bit by bit is the same.
-        if self.criterion_of(name) == "magnitude_init":
-            return ("one_shot", "magnitude", "init")
-        at = "init" if arm.at == "rewind" and self.rewinding.weights == 0 else arm.at
-        return (arm.mask, self.criterion_of(name), at)

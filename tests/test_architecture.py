@@ -18,7 +18,8 @@ MAY_IMPORT = {
     "randomness": set(),
     "settings": BASE,
     "arms": BASE,
-    "experiment": BASE | {"arms"},
+    "experiment": BASE | {"arms", "experiment_rules"},
+    "experiment_rules": BASE | {"arms", "experiment"},  # the type that they are about
     "ticket_files": BASE,
     "experiment_file": BASE
     | {"arms", "experiment", "ticket_files", "tasks"},  # to see whether the environment can be had

@@ -129,6 +129,7 @@ def test_the_table_of_changes_has_every_field() -> None:
         ({"arms": ["winning", "a"], "arm": {"a": {"mask": "ticket", "weights": "final"}}}, "own pruning"),
         ({"arms": ["winning", "a"], "arm": {"a": {"mask": "ticket", "weights": "fresh", "schedule": "end"}}}, "end"),
         ({"arm": {"dense": {"mask": "ticket", "weights": "fresh"}}}, "always trained"),
+        ({"arms": ["a"], "arm": {"a": {"mask": "iterative", "weights": "init", "of": "b"}}}, '"b" is not defined'),
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused(fields: dict[str, Any], sentence: str) -> None:
