@@ -77,6 +77,14 @@ def presets() -> None:
 
 
 @app.command()
+def fields() -> None:
+    """Print every field of an experiment file, what is accepted, and its default."""
+    from lth_core.cli.field_page import show as run
+
+    run()
+
+
+@app.command()
 def show(
     subject: MaybeSubject = None, workspace: Folder = WORKSPACE,
     suite: Annotated[str | None, typer.Option(help="Print the summary across the jobs of a suite.")] = None,

@@ -1,0 +1,143 @@
+"""Every field of an experiment file, as Markdown made of the models themselves: `lth fields`, docs/fields.md."""
+
+import inspect
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lth_core.arms import Arm
+from lth_core.cli.console import make_console
+from lth_core.experiment import KINDS, Experiment
+from lth_core.settings.base import NetworkSection, Section, TaskSection, TrainingSection
+from lth_core.settings.pruning import Gradual, Pruning, Rewinding
+from lth_core.settings.ticket import TicketSource
+
+_INTRODUCTION = """\
+# Fields
+
+Every field of an experiment file, what is accepted, and its default; this page is what `lth fields` prints. Where a
+table comes in several kinds, `kind` (of `[training]`: `algorithm`) says which, and a table without it gets the one that
+goes with the task. A task may start from other defaults in `[training]`: they are named with it.
+[Experiments](experiments.md) has examples, [science](science.md) the built-in arms.
+"""
+_SINGLE: dict[str, type[Section]] = {
+    "pruning": Pruning,
+    "pruning.gradual": Gradual,
+    "rewinding": Rewinding,
+    "ticket": TicketSource,
+    "arm.NAME": Arm,
+}
+
+
+def page() -> str:
+    """All of it."""
+    parts = [_INTRODUCTION, "## At the top of the file", *_top()]
+    for table in ("task", "model", "training"):
+        parts.append(f"## [{table}]")
+        if table == "training":
+            parts.append(_prose(TrainingSection))
+        for kind, section in KINDS[table].items():
+            parts += _kind(table, kind, section)
+    for table, section in _SINGLE.items():
+        parts += [f"## [{table}]", _prose(section), _rows(section)]
+    parts.append("## [launcher]")
+    for kind, section in KINDS["launcher"].items():
+        parts += _kind("launcher", kind, section)
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def show() -> None:
+    """Print it: laid out on a terminal, as it is in a pipe."""
+    from rich.markdown import Markdown
+
+    console = make_console()
+    if console.is_terminal:
+        console.print(Markdown(page()))
+    else:
+        print(page(), end="")
+
+
+def _top() -> Iterator[str]:
+    yield (
+        "`name` is the file's own where it has none. `seeds` is a list, or a count: 8 is 0 to 7.\n"
+        "`ticket` may be a folder's path alone. The tables follow."
+    )
+    tables = {*KINDS, "pruning", "rewinding", "ticket", "arm"}
+    yield _rows(Experiment, without=tables)
+
+
+def _kind(table: str, kind: str, section: type[Section]) -> Iterator[str]:
+    word = "algorithm" if table == "training" else "kind"
+    yield f'### {word} = "{kind}"'
+    yield _prose(section)
+    if issubclass(section, TaskSection):
+        yield (
+            f"Score: `{section.score}`. Networks, the default first: {_codes(section.networks)}. "
+            f"Algorithms: {_codes(section.algorithms)}."
+        )
+        for algorithm, defaults in section.defaults.items():
+            yield f"`[training]` of {algorithm} starts from " + ", ".join(
+                f"`{name} = {_toml(value)}`" for name, value in defaults.items()
+            )
+    if issubclass(section, NetworkSection):
+        yield f"Parameter groups: {_codes(section.groups)}."
+    yield _rows(section, without={word})
+
+
+def _prose(section: type[Section]) -> str:
+    text = inspect.getdoc(section) or ""
+    return f"```text\n{text}\n```" if "\n    " in text else text
+
+
+def _rows(section: type[Section], without: set[str] | frozenset[str] = frozenset()) -> str:
+    schema = section.model_json_schema()
+    lines = ["| field | accepted | default |", "| --- | --- | --- |"]
+    for name, field in schema["properties"].items():
+        if name not in without:
+            own = section.model_fields[name]
+            needed = own.is_required()
+            default = "needed" if needed else f"`{_toml(own.get_default(call_default_factory=True))}`"
+            accepted = _accepted(field, schema.get("$defs", {})).replace("|", "\\|")
+            lines.append(f"| `{name}` | {accepted} | {'' if default == '``' else default} |")
+    return "\n".join(lines)
+
+
+def _accepted(field: Mapping[str, Any], known: Mapping[str, Any]) -> str:
+    """One field of a JSON schema in words."""
+    if "$ref" in field:
+        return f"a table: [{field['$ref'].rsplit('/', 1)[-1].lower()}]"
+    if "anyOf" in field or "oneOf" in field:
+        return " or ".join(
+            _accepted(one, known) for one in field.get("anyOf", field.get("oneOf")) if one.get("type") != "null"
+        )
+    if "const" in field:
+        return f"`{_toml(field['const'])}`"
+    if "enum" in field:
+        return ", ".join(f"`{_toml(one)}`" for one in field["enum"])
+    if field.get("type") == "array":
+        inner = field.get("prefixItems", [field["items"]] if "items" in field else [])
+        return "a list of " + " and ".join(dict.fromkeys(_accepted(one, known) for one in inner))
+    if field.get("type") == "object":
+        return f"a table; of each name {_accepted(field.get('additionalProperties', {}), known)}"
+    word = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false"}
+    return word.get(field.get("type", ""), "anything") + _bounds(field)
+
+
+def _bounds(field: Mapping[str, Any]) -> str:
+    signs = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
+    found = [f"{word} {field[name]:,}" for name, word in signs.items() if name in field]
+    return " " + ", ".join(found) if found else ""
+
+
+def _codes(words: tuple[str, ...]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
+
+def _toml(value: Any) -> str:
+    """As the file has it; nothing for what is left out there."""
+    if value is None:
+        return ""
+    if isinstance(value, Section):
+        fields = value.model_dump(mode="json")
+        return "{ " + ", ".join(f"{name} = {_toml(one)}" for name, one in fields.items()) + " }"
+    return json.dumps(list(value) if isinstance(value, tuple) else value)
