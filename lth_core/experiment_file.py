@@ -28,6 +28,11 @@ def load_experiment(path: Path, overrides: Iterable[str] = ()) -> Experiment:
     `overrides` are `field=value` with dotted fields and TOML values (`pruning.rounds=3`).
     Raises InputError with one sentence for anything that cannot be read or is not accepted.
     """
+    return experiment_of(read_fields(path), path, overrides)
+
+
+def read_fields(path: Path) -> dict[str, Any]:
+    """The plain data of a TOML file; InputError with one sentence where it cannot be read."""
     shown = one_line(path)
     try:
         if not path.is_file():
@@ -35,7 +40,7 @@ def load_experiment(path: Path, overrides: Iterable[str] = ()) -> Experiment:
             raise InputError(f"{shown}: not a regular file")
         if path.stat().st_size > LARGEST_FILE:
             raise InputError(f"{shown}: larger than {LARGEST_FILE:,} bytes, no experiment file")
-        fields = tomllib.loads(path.read_bytes().decode())
+        return tomllib.loads(path.read_bytes().decode())
     except FileNotFoundError:
         near = did_you_mean(path.with_suffix("").as_posix().removeprefix("configs/"), presets.names())
         raise InputError(f"{shown}: No such file, and no preset (`lth presets` lists them){near}") from None
@@ -45,6 +50,11 @@ def load_experiment(path: Path, overrides: Iterable[str] = ()) -> Experiment:
         raise InputError(f"{shown}: not UTF-8 text (byte {error.start})") from None
     except (ValueError, RecursionError) as error:  # TOMLDecodeError, or a number beyond Python's limits
         raise InputError(f"{shown}: not valid TOML: {one_line(error)}") from None
+
+
+def experiment_of(fields: dict[str, Any], path: Path, overrides: Iterable[str] = ()) -> Experiment:
+    """The resolved experiment of the plain data of a file; see `load_experiment`."""
+    shown = one_line(path)
     for override in overrides:
         apply_override(fields, override)
     if "name" not in fields:
