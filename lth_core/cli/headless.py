@@ -18,7 +18,7 @@ from lth_core.cli.console import make_console, print_parts
 from lth_core.cli.follower import Follower
 from lth_core.cli.progress import JsonProgress, LiveProgress, PlainProgress, Progress
 from lth_core.cli.suite_result import print_suite
-from lth_core.engine.stored import run_apart
+from lth_core.engine.apart import run_apart
 from lth_core.experiment import Experiment
 from lth_core.report import table
 from lth_core.settings.launcher import launcher_from
@@ -106,7 +106,7 @@ def check_tickets(experiments: list[Experiment]) -> None:
     """Whether the tickets from elsewhere that experiments build on fit their networks; InputError names the layer."""
     for experiment in experiments:
         if experiment.ticket is not None:
-            run_apart("lth_core.engine.ticket_check", experiment=json.loads(experiment.canonical()))
+            run_apart("lth_core.engine.ticket_check", experiment=experiment.canonical())
 
 
 def _experiments(file: Path, overrides: list[str]) -> list[tuple[Experiment, Path, str | None]]:

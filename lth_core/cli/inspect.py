@@ -1,6 +1,5 @@
 """`lth inspect`: what a job's tickets are made of, as a table; barriers and instability where asked."""
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,8 @@ from lth_core.analysis.inspection import inspect
 from lth_core.arms import DENSE
 from lth_core.cli.console import make_console
 from lth_core.cli.ticket import job_of
-from lth_core.engine.stored import run_apart, stored_spec
+from lth_core.engine.apart import run_apart
+from lth_core.engine.stored import stored_spec
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
 from lth_core.plan import TrialKey
@@ -68,7 +68,7 @@ def find_barriers(workspace: Workspace, database: Database, job: JobView, device
                 pairs.append((keys.setdefault(ends[0], len(keys)), keys.setdefault(ends[1], len(keys))))
     if not pairs:
         return []
-    spec = json.loads(stored_spec(database, job.id, experiment, keys).to_json())
+    spec = stored_spec(database, job.id, experiment, keys).to_json()
     answer = run_apart(
         "lth_core.engine.connectivity", str(workspace.folder), device, spec=spec, pairs=pairs, points=POINTS
     )  # fmt: skip
@@ -94,7 +94,7 @@ def find_instability(
     lacking = [key for key in keys if key not in done]
     if lacking:
         raise InputError(f"job {job.id}: {lacking[0]} has not finished")
-    spec = json.loads(stored_spec(database, job.id, experiment, keys).to_json())
+    spec = stored_spec(database, job.id, experiment, keys).to_json()
     trainings = 2 * len(points) * len(rounds) * len(experiment.seeds)
     make_console().print(f"training {trainings} networks, two per point, round and seed ...", style="dim")
     answer = run_apart(

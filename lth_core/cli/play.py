@@ -1,6 +1,5 @@
 """`lth play`: a ticket acting, in the terminal or as a GIF."""
 
-import json
 import shutil
 import sys
 import tempfile
@@ -9,7 +8,8 @@ from pathlib import Path
 
 from lth_core.cli.console import make_console
 from lth_core.cli.ticket import job_of
-from lth_core.engine.stored import run_apart, stored_spec
+from lth_core.engine.apart import run_apart
+from lth_core.engine.stored import stored_spec
 from lth_core.errors import InputError
 from lth_core.plan import TrialKey
 from lth_core.report.film import Frames, as_blocks, as_gif
@@ -31,7 +31,7 @@ def run(number: int, arm: str, round: int, seed: int, game: int, out: Path | Non
     database = Database(workspace.database, writer=False)
     job = job_of(database, folder, number)
     key = TrialKey(round, arm, seed)
-    spec = json.loads(stored_spec(database, number, job.experiment, [key]).to_json())
+    spec = stored_spec(database, number, job.experiment, [key]).to_json()
     with tempfile.TemporaryDirectory() as temporary:
         file = Path(temporary) / "frames.safetensors"
         answer = run_apart(

@@ -1,11 +1,11 @@
 """`lth ticket`: tickets as files that need nothing of this program, and files of others as tickets."""
 
-import json
 from pathlib import Path
 
 from lth_core.arms import DENSE
 from lth_core.cli.console import make_console
-from lth_core.engine.stored import run_apart, stored_spec
+from lth_core.engine.apart import run_apart
+from lth_core.engine.stored import stored_spec
 from lth_core.errors import InputError
 from lth_core.experiment_file import load_experiment
 from lth_core.plan import TrialKey
@@ -33,7 +33,7 @@ def export(
     _new_folder(out)
     folders = [out / f"round-{k.round}-seed-{k.seed}" if all_ else out for k in keys]
     answer = run_apart(
-        "lth_core.engine.ticket_export", str(workspace.folder), spec=json.loads(spec.to_json()),
+        "lth_core.engine.ticket_export", str(workspace.folder), spec=spec.to_json(),
         folders=[str(one) for one in folders], transformers=transformers,
     )  # fmt: skip
     trials = {TrialKey(t.round, t.arm, t.seed): t for t in views.trials(database, number)}
@@ -81,7 +81,7 @@ def import_(source: Path, out: Path, file: Path | None) -> None:
         experiment = load_experiment(file)
         _new_folder(out)
         answer = run_apart(
-            "lth_core.engine.ticket_import", experiment=json.loads(experiment.canonical()), source=str(source),
+            "lth_core.engine.ticket_import", experiment=experiment.canonical(), source=str(source),
             folder=str(out),
         )  # fmt: skip
         facts = {

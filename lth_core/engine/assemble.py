@@ -9,6 +9,7 @@ import torch
 from lth_core.arms import DENSE
 from lth_core.engine.batch import BatchSpec, ParentSpec, TrialSpec
 from lth_core.engine.imported import ImportedTickets
+from lth_core.errors import InputError
 from lth_core.experiment import Experiment
 from lth_core.models.flow import slopes
 from lth_core.models.module import ModuleNetwork
@@ -44,7 +45,7 @@ class Prepared:
     made_for: int | None = None
 
 
-class DamagedParent(Exception):
+class DamagedParent(InputError):
     """A finished trial's file is not what its checksum says."""
 
     def __init__(self, parent: ParentSpec, error: DamagedFile) -> None:

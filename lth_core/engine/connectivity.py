@@ -6,31 +6,25 @@ Linear mode connectivity (Frankle et al. 2020; Paul et al. 2023 between successi
 straight line between two solutions are tried on the same episodes, or the same texts.
 """
 
-import json
 import sys
 from pathlib import Path
+from typing import Any
 
-from lth_core.engine.assemble import Assembler, DamagedParent
+from lth_core.engine.apart import answer
+from lth_core.engine.assemble import Assembler
 from lth_core.engine.batch import BatchSpec
 from lth_core.engine.solutions import between, metric_of, scores, solution
-from lth_core.errors import InputError
 from lth_core.store.workspace import Workspace
 from lth_core.training.build import make_model
 
 
-def main() -> int:
-    """Print the scores along each pair of trials, (pairs, points), and what they are scores of."""
+def act(message: dict[str, Any]) -> dict[str, Any]:
+    """The scores along each pair of trials, (pairs, points), and what they are scores of."""
     workspace, device = Workspace(Path(sys.argv[1])), sys.argv[2]
-    message = json.loads(sys.stdin.read())
-    spec = BatchSpec.from_json(json.dumps(message["spec"]))
-    try:
-        found = along(workspace, spec, message["pairs"], message["points"], device)
-    except (InputError, DamagedParent) as error:
-        print(json.dumps({"error": str(error)}))
-        return 2
+    spec = BatchSpec.from_json(message["spec"])
+    found = along(workspace, spec, message["pairs"], message["points"], device)
     metric, higher = metric_of(spec.experiment)
-    print(json.dumps({"scores": found, "metric": metric, "higher": higher}))
-    return 0
+    return {"scores": found, "metric": metric, "higher": higher}
 
 
 def along(
@@ -46,4 +40,4 @@ def along(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(answer(act))

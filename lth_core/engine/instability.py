@@ -8,16 +8,17 @@ differ in nothing but their noise: the order of their data, their environments, 
 the line between the two ends are no worse than the ends, the point is stable.
 """
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from lth_core.engine.assemble import Assembler, DamagedParent
+from lth_core.engine.apart import answer
+from lth_core.engine.assemble import Assembler
 from lth_core.engine.batch import BatchSpec
 from lth_core.engine.solutions import Solution, between, metric_of, scores
 from lth_core.errors import InputError
@@ -41,29 +42,23 @@ class Moment:
     statistics: Weights
 
 
-def main() -> int:
-    """Print a row per round, point and seed: the scores along the line."""
+def act(message: dict[str, Any]) -> dict[str, Any]:
+    """A row per round, point and seed: the scores along the line."""
     workspace, device = Workspace(Path(sys.argv[1])), sys.argv[2]
-    message = json.loads(sys.stdin.read())
-    spec = BatchSpec.from_json(json.dumps(message["spec"]))
+    spec = BatchSpec.from_json(message["spec"])
     experiment = spec.experiment
     network = make_model(experiment)
     assembler = Assembler(workspace, spec, network)
-    try:
-        initial = {seed: assembler.initial(seed) for seed in experiment.seeds}
-        tickets = {(0, seed): assembler.everything() for seed in experiment.seeds}
-        for trial in spec.trials:
-            if trial.key.round:
-                stored = assembler.family(trial.key.seed).trained[trial.key.arm, trial.key.round]
-                tickets[trial.key.round, trial.key.seed] = stored.mask
-        own = {key: mask for key, mask in tickets.items() if key[0] in message["rounds"]}
-        rows = instability(experiment, network, initial, own, message["points"], message["alphas"], device)
-    except (InputError, DamagedParent) as error:
-        print(json.dumps({"error": str(error)}))
-        return 2
+    initial = {seed: assembler.initial(seed) for seed in experiment.seeds}
+    tickets = {(0, seed): assembler.everything() for seed in experiment.seeds}
+    for trial in spec.trials:
+        if trial.key.round:
+            stored = assembler.family(trial.key.seed).trained[trial.key.arm, trial.key.round]
+            tickets[trial.key.round, trial.key.seed] = stored.mask
+    own = {key: mask for key, mask in tickets.items() if key[0] in message["rounds"]}
+    rows = instability(experiment, network, initial, own, message["points"], message["alphas"], device)
     metric, higher = metric_of(experiment)
-    print(json.dumps({"rows": rows, "metric": metric, "higher": higher}))
-    return 0
+    return {"rows": rows, "metric": metric, "higher": higher}
 
 
 def instability(
@@ -162,4 +157,4 @@ def _groups(network: Network, experiment: Experiment, starts: Sequence[Start]) -
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(answer(act))

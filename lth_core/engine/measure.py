@@ -2,49 +2,40 @@
 
 `lth check` estimates from it, and the engine decides from it whether tickets train together.
 
-python -m lth_core.engine.measure DEVICE TICKETS[,TICKETS ...] SECONDS < experiment.json
+python -m lth_core.engine.measure DEVICE TICKETS[,TICKETS ...] SECONDS < {"experiment": ...}
 """
 
-import json
 import sys
 import time
 from typing import Any
 
+import torch
+
+from lth_core.arms import DENSE
+from lth_core.engine.apart import answer
+from lth_core.errors import InputError
 from lth_core.experiment import Experiment
+from lth_core.tickets.network import Network
+from lth_core.training.build import make_model, make_stack
+from lth_core.training.stack import Start
 
 
-def main() -> int:
-    """Print JSON: `rates`, steps per second of all tickets by the size of their stack; parameters of one, and steps
-    of a unit of training at most.
-    """
+def act(message: dict[str, Any]) -> dict[str, Any]:
+    """`rates`: steps per second of all tickets by the size of their stack; parameters of one, steps of a unit."""
     device, sizes, seconds = sys.argv[1], [int(size) for size in sys.argv[2].split(",")], float(sys.argv[3])
-    experiment = Experiment.from_json(sys.stdin.read())
-    import torch
-
-    from lth_core.errors import InputError
-    from lth_core.training.build import make_model
-
+    experiment = Experiment.from_json(message["experiment"])
     torch.set_num_threads(1)
-    try:
-        model = make_model(experiment)
-        measured = {str(size): _measure(experiment, model, device, size, seconds) for size in sizes}
-    except InputError as error:
-        print(json.dumps({"error": str(error)}))
-        return 2
+    model = make_model(experiment)
+    measured = {str(size): _measure(experiment, model, device, size, seconds) for size in sizes}
     parameters = sum(shape.numel() for shape in model.shapes().values())
     rates = {size: rate for size, (rate, _) in measured.items()}
     steps_per_unit = max(steps for _, steps in measured.values())
-    print(json.dumps({"rates": rates, "parameters": parameters, "steps_per_unit": steps_per_unit}))
-    return 0
+    return {"rates": rates, "parameters": parameters, "steps_per_unit": steps_per_unit}
 
 
-def _measure(experiment: Experiment, model: Any, device: str, tickets: int, seconds: float) -> tuple[float, int]:
+def _measure(experiment: Experiment, model: Network, device: str, tickets: int, seconds: float) -> tuple[float, int]:
     """Steps per second of a stack of so many tickets, and steps of a unit of training."""
-    from lth_core.errors import InputError
-    from lth_core.training.build import make_stack
-    from lth_core.training.stack import Start
-
-    starts = [Start(i, model.initialise(i), {}, *experiment.span("dense")) for i in range(tickets)]
+    starts = [Start(i, model.initialise(i), {}, *experiment.span(DENSE)) for i in range(tickets)]
     stack = make_stack(experiment, model, starts, device)
     stack.update()
     before, start = stack.trained, time.perf_counter()
@@ -57,4 +48,4 @@ def _measure(experiment: Experiment, model: Any, device: str, tickets: int, seco
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(answer(act))

@@ -3,7 +3,6 @@
 python -m lth_core.engine.play WORKSPACE FILE < {"spec": ..., "game": 0, "most": 1000}
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from lth_core.engine.assemble import Assembler, DamagedParent
+from lth_core.engine.apart import answer
+from lth_core.engine.assemble import Assembler
 from lth_core.engine.batch import BatchSpec
 from lth_core.engine.solutions import solution
-from lth_core.errors import InputError
 from lth_core.models.flat import flatten
 from lth_core.randomness import stream_seed
 from lth_core.store.tensors import save_tensors
@@ -27,19 +26,12 @@ from lth_core.training.normalise import Observations
 from lth_core.training.policy import policy
 
 
-def main() -> int:
-    """Write `frames` (n, height, width, 3) uint8 to FILE; print return, length and frames a second of the game."""
+def act(message: dict[str, Any]) -> dict[str, Any]:
+    """Writes `frames` (n, height, width, 3) uint8 to FILE; return, length and frames a second of the game."""
     workspace, file = Workspace(Path(sys.argv[1])), Path(sys.argv[2])
-    message = json.loads(sys.stdin.read())
-    spec = BatchSpec.from_json(json.dumps(message["spec"]))
-    try:
-        frames, total, rate = play(workspace, spec, message["game"], message["most"])
-    except (InputError, DamagedParent) as error:
-        print(json.dumps({"error": str(error)}))
-        return 2
+    frames, total, rate = play(workspace, BatchSpec.from_json(message["spec"]), message["game"], message["most"])
     save_tensors(file, {"frames": frames}, {})
-    print(json.dumps({"return": total, "steps": len(frames) - 1, "rate": rate}))
-    return 0
+    return {"return": total, "steps": len(frames) - 1, "rate": rate}
 
 
 @torch.no_grad()
@@ -75,4 +67,4 @@ def normalised(seen: npt.NDArray[Any], statistics: Weights) -> npt.NDArray[Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(answer(act))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from lth_core.arms import DENSE
 from lth_core.engine.assemble import Assembler
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
@@ -59,7 +60,7 @@ def scores(experiment: Experiment, network: Network, solutions: Sequence[Solutio
     found: list[float] = []
     for first in range(0, len(solutions), most):
         own = solutions[first : first + most]
-        starts = [Start(one.seed, one.weights, {}, *experiment.span("dense")) for one in own]
+        starts = [Start(one.seed, one.weights, {}, *experiment.span(DENSE)) for one in own]
         stack = make_stack(experiment, network, starts, device)
         assert isinstance(stack, ActorCriticStack)  # noqa: S101 the other kind of stack
         for row, one in enumerate(own):
@@ -69,7 +70,7 @@ def scores(experiment: Experiment, network: Network, solutions: Sequence[Solutio
 
 
 def _on_texts(experiment: Experiment, network: ModuleNetwork, one: Solution, device: str) -> float:
-    start = Start(one.seed, one.weights, {}, *experiment.span("dense"))
+    start = Start(one.seed, one.weights, {}, *experiment.span(DENSE))
     stack = make_stack(experiment, network, [start], device)
     assert isinstance(stack, SupervisedStack)  # noqa: S101 the other kind of stack
     return stack.validate(lambda: True)[0]["log_perplexity/valid"]

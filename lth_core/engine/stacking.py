@@ -57,7 +57,7 @@ def start_measuring(
         env=variables(slot.threads),
     )  # fmt: skip
     assert process.stdin is not None  # noqa: S101 opened as a pipe
-    process.stdin.write(experiment.canonical().encode())
+    process.stdin.write(json.dumps({"experiment": experiment.canonical()}).encode())
     process.stdin.close()
     process.stdin = None
     return process

@@ -1,14 +1,9 @@
 """On the thread's side, without torch: what a separate process needs to derive a job's tickets again from the store."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterable
-from typing import Any
 
 from lth_core.arms import DENSE
 from lth_core.engine.batch import BatchSpec, ParentSpec, TrialSpec
-from lth_core.engine.surroundings import variables
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
 from lth_core.plan import TrialKey, parents
@@ -43,22 +38,3 @@ def _no_such(key: TrialKey, experiment: Experiment) -> str:
         f"there is no trial {one_line(key, 120)}: accepted are arms {arms} ({DENSE} at round 0 only), rounds 1 to "
         f"{experiment.pruning.rounds}, seeds {', '.join(map(str, experiment.seeds))}"
     )
-
-
-def run_apart(module: str, *arguments: str, **message: Any) -> dict[str, Any]:
-    """Run a module of the worker's side in a process of its own; what it prints last is its answer as JSON.
-
-    The message goes to its standard input as JSON. Raises InputError with its sentence where it has one.
-    """
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments], input=json.dumps(message), capture_output=True, text=True,
-        check=False, env=variables(),
-    )  # fmt: skip
-    lines = done.stdout.strip().splitlines()
-    try:
-        answer: dict[str, Any] = json.loads(lines[-1])
-    except (IndexError, ValueError):
-        raise InputError(f"{module} ended without an answer: {one_line(done.stderr[-300:])}") from None
-    if "error" in answer:
-        raise InputError(str(answer["error"]))
-    return answer

@@ -3,26 +3,21 @@
 python -m lth_core.engine.ticket_check < {"experiment": ...}
 """
 
-import json
 import sys
+from typing import Any
 
+from lth_core.engine.apart import answer
 from lth_core.engine.imported import ImportedTickets
-from lth_core.errors import InputError
 from lth_core.experiment import Experiment
 from lth_core.training.build import make_model
 
 
-def main() -> int:
-    """Print {} or {"error": sentence}."""
-    experiment = Experiment.from_json(json.dumps(json.loads(sys.stdin.read())["experiment"]))
-    try:
-        ImportedTickets(experiment, make_model(experiment)).check()
-    except InputError as error:
-        print(json.dumps({"error": str(error)}))
-        return 2
-    print("{}")
-    return 0
+def act(message: dict[str, Any]) -> dict[str, Any]:
+    """Nothing, where the ticket fits."""
+    experiment = Experiment.from_json(message["experiment"])
+    ImportedTickets(experiment, make_model(experiment)).check()
+    return {}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(answer(act))

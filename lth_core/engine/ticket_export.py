@@ -3,15 +3,16 @@
 python -m lth_core.engine.ticket_export WORKSPACE < {"spec": ..., "folders": [...], "transformers": false}
 """
 
-import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import save
 from torch import Tensor
 
 from lth_core.arms import DENSE
-from lth_core.engine.assemble import Assembler, DamagedParent
+from lth_core.engine.apart import answer
+from lth_core.engine.assemble import Assembler
 from lth_core.engine.batch import BatchSpec, TrialSpec
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
@@ -25,11 +26,10 @@ from lth_core.training.build import make_model
 from lth_core.training.exchange import exchange_of, save_tokenizer
 
 
-def main() -> int:
-    """Write the files of the specification's trials; print their parameters' shapes, in the model's order."""
-    workspace, message = Workspace(Path(sys.argv[1])), json.loads(sys.stdin.read())
-    spec = BatchSpec.from_json(json.dumps(message["spec"]))
-    assembler = Assembler(workspace, spec, make_model(spec.experiment))
+def act(message: dict[str, Any]) -> dict[str, Any]:
+    """Writes the files of the specification's trials; their parameters' shapes, in the model's order."""
+    spec = BatchSpec.from_json(message["spec"])
+    assembler = Assembler(Workspace(Path(sys.argv[1])), spec, make_model(spec.experiment))
     shapes = []
     try:
         for trial, folder in zip(spec.trials, map(Path, message["folders"]), strict=True):
@@ -38,11 +38,9 @@ def main() -> int:
             if message["transformers"]:
                 for_transformers(spec.experiment, network, trained, mask, folder / "transformers")
             shapes.append({name: list(shape) for name, shape in network.shapes().items()})
-    except (DamagedParent, InputError, ValueError) as error:
-        print(json.dumps({"error": f"job {spec.job}: {error}"}))
-        return 2
-    print(json.dumps({"shapes": shapes}))
-    return 0
+    except (InputError, ValueError) as error:
+        raise InputError(f"job {spec.job}: {error}") from error
+    return {"shapes": shapes}
 
 
 def export(assembler: Assembler, trial: TrialSpec, folder: Path) -> tuple[Weights, Mask]:
@@ -85,4 +83,4 @@ def for_transformers(experiment: Experiment, network: Network, trained: Weights,
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(answer(act))

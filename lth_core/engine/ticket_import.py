@@ -7,14 +7,15 @@ torch.nn.utils.prune (name_orig, name_mask), or a state dict. Masks are read fro
 from that form; without either, what is exactly zero counts as pruned.
 """
 
-import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from lth_core.engine.apart import answer
 from lth_core.engine.ticket_export import write_files
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
@@ -27,26 +28,20 @@ from lth_core.training.build import make_model
 from lth_core.training.exchange import exchange_of
 
 
-def main() -> int:
-    """Write the ticket's files; print its densities, its shapes and where its mask is from."""
-    message = json.loads(sys.stdin.read())
-    experiment = Experiment.from_json(json.dumps(message["experiment"]))
+def act(message: dict[str, Any]) -> dict[str, Any]:
+    """Writes the ticket's files; its densities, its shapes and where its mask is from."""
+    experiment = Experiment.from_json(message["experiment"])
     source, folder = Path(message["source"]), Path(message["folder"])
-    try:
-        network = make_model(experiment)
-        weights, mask, said = read(experiment, network, source)
-        fit(network, weights, source)
-        mask = {name: mask[name] for name in prunable(network.groups(), experiment.pruning)}
-        trained = masks.apply(mask, {name: weights[name].float() for name in network.shapes()})
-        write_files(folder, mask, trained, trained, trained)
-    except InputError as error:
-        print(json.dumps({"error": str(error)}))
-        return 2
+    network = make_model(experiment)
+    weights, mask, said = read(experiment, network, source)
+    fit(network, weights, source)
+    mask = {name: mask[name] for name in prunable(network.groups(), experiment.pruning)}
+    trained = masks.apply(mask, {name: weights[name].float() for name in network.shapes()})
+    write_files(folder, mask, trained, trained, trained)
     whole = sum(w.numel() for w in trained.values())
     living = masks.total(mask) + sum(w.numel() for name, w in trained.items() if name not in mask)
     shapes = {name: list(shape) for name, shape in network.shapes().items()}
-    print(json.dumps({"density": masks.density(mask), "model_density": living / whole, "shapes": shapes, "mask": said}))
-    return 0
+    return {"density": masks.density(mask), "model_density": living / whole, "shapes": shapes, "mask": said}
 
 
 def read(experiment: Experiment, network: Network, source: Path) -> tuple[Weights, Mask, str]:
@@ -107,4 +102,4 @@ def fit(network: Network, weights: Weights, source: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(answer(act))
