@@ -4,11 +4,16 @@ import math
 import time
 from collections.abc import Sequence
 
-STATE_GLYPHS = {
+_GLYPHS = {
     "queued": "○", "waiting": "○", "running": "●", "paused": "‖", "done": "✓",
     "failed": "✗", "blocked": "✗", "cancelled": "–",
 }  # fmt: skip
 _SUFFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def glyph(state: str) -> str:
+    """The mark of a state of jobs and trials."""
+    return _GLYPHS.get(state, "?")
 
 
 def compact(value: float, digits: int = 3) -> str:

@@ -1,13 +1,14 @@
 """What is said of a job in words: facts, summary, audit, events, log, the resolved experiment. Pure functions."""
 
 import json
+from collections.abc import Callable, Mapping
 
 from lth_core.text import one_line
 from lth_tui.content.verdict_words import verdict_line, verdict_rows
 from lth_tui.palette import BOLD, DIM, GREEN, PLAIN, VERMILLION, YELLOW, ink, state_ink
 from lth_tui.reading.snapshot import JobDetail
 from lth_tui.widgets.strips import Row, Span, wrap
-from lth_tui.words import STATE_GLYPHS, bar, calm, clock, compact, duration, plural
+from lth_tui.words import bar, calm, clock, compact, duration, glyph, plural
 
 _KINDS = {"error": VERMILLION, "failed": VERMILLION, "warning": YELLOW, "done": GREEN}
 
@@ -28,7 +29,7 @@ def facts_row(detail: JobDetail, width: int) -> Row:
         parts.insert(1, (f"  ✗ {job.trials_failed} failed", state_ink("failed")))
     spans = [
         (f" {job.id} ", DIM), (one_line(job.name, 40), BOLD),
-        (f"  {STATE_GLYPHS.get(job.state, '?')} {job.state}", state_ink(job.state)),
+        (f"  {glyph(job.state)} {job.state}", state_ink(job.state)),
     ]  # fmt: skip
     used = sum(len(text) for text, _ in spans)
     for text, style in parts:
@@ -59,7 +60,7 @@ def summary_rows(detail: JobDetail, width: int, *, short: bool) -> list[Row]:
     rows: list[Row] = [
         [
             (
-                f" {STATE_GLYPHS.get(job.state, '?')} {one_line(job.name, 60)} {job.state}",
+                f" {glyph(job.state)} {one_line(job.name, 60)} {job.state}",
                 state_ink(job.state) + BOLD,
             ),
             (numbers, PLAIN),
@@ -155,3 +156,9 @@ def experiment_rows(detail: JobDetail) -> list[Row]:
         else:
             rows.append([(f"{table:<10}", DIM), (one_line(json.dumps(value)), PLAIN)])
     return rows
+
+
+BY_VIEW: Mapping[str, Callable[[JobDetail], list[Row]]] = {
+    "audit": audit_rows, "log": log_rows, "events": events_rows, "experiment": experiment_rows,
+}  # fmt: skip
+"""The texts that fill a view of the job page."""

@@ -51,9 +51,12 @@ class RoundCurves:
                 self._points.pop(trial.id, None)
                 self._complete.discard(trial.id)
                 seen = -1
+            if trial.state not in _FINISHED:  # also one that had ended may go on
+                self._complete.discard(trial.id)
             if trial.id not in self._complete:
                 behind.setdefault(seen, []).append(trial)
         grown: set[str] = set()
+        ended: set[str] = set()
         for seen, group in behind.items():
             found = curves(database, [t.id for t in group], self._metric, seen)
             for trial in group:
@@ -62,8 +65,10 @@ class RoundCurves:
                     grown.add(trial.arm)
                 elif trial.state in _FINISHED:
                     self._complete.add(trial.id)
-        if grown:
-            self._join(trials, grown)
+                    if trial.id in self._points:
+                        ended.add(trial.arm)  # the others need no longer wait for it
+        if grown or ended:
+            self._join(trials, grown | ended)
         return bool(grown)
 
     def _last_step(self, trial: int) -> int:

@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lth_core.errors import InputError
@@ -91,7 +91,7 @@ class Feed(threading.Thread):
                 self.latest = reader.read(self._watch or Watch())
                 self._collect(reader.database)
             except (sqlite3.Error, InputError, ValueError, OSError) as error:
-                self.latest = Snapshot(error=one_line(error), loaded=True)
+                self.latest = replace(self.latest or Snapshot(), error=one_line(error), loaded=True)
                 reader = None
             self.cost = time.perf_counter() - started
             if self._wake.wait(max(self.period, 3 * self.cost)):

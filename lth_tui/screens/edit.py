@@ -15,6 +15,7 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
+from textual.worker import Worker
 
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
@@ -56,6 +57,7 @@ class Edit(ModalScreen[Wish | None]):
         self._history: list[Fields] = []
         self._shown: list[str] = []
         self._good: Experiment | None = experiment
+        self._checking: Worker[None] | None = None
         self._wrong = ""
 
     def compose(self) -> ComposeResult:
@@ -115,14 +117,14 @@ class Edit(ModalScreen[Wish | None]):
         self._history.append(self._fields)
         self._fields = fields
         self._list()
-        self._check()
+        self._checking = self._check()
 
     def action_undo(self) -> None:
         """The fields as they were before the last change."""
         if self._history:
             self._fields = self._history.pop()
             self._list()
-            self._check()
+            self._checking = self._check()
 
     @work(exclusive=True)
     async def _check(self) -> None:
@@ -180,7 +182,8 @@ class Edit(ModalScreen[Wish | None]):
 
     async def action_queue(self) -> None:
         """Queue it if it is accepted."""
-        await self.workers.wait_for_complete()
+        if self._checking is not None:
+            await self._checking.wait()
         if self._good is None:
             self._say(self._wrong or "not accepted yet")
             return

@@ -133,7 +133,7 @@ class JobPage(JobCommands):
         self.bench.look_at(self._watch())
         detail = self._detail()
         if detail is None:
-            if snapshot.loaded and not snapshot.error and not self.chosen_jobs():
+            if snapshot.loaded and not self.chosen_jobs():
                 self._gone()
             return
         self.query_one("#facts", Lines).put([job_texts.facts_row(detail, self.size.width)])
@@ -159,8 +159,7 @@ class JobPage(JobCommands):
             pane = self.query_one("#devices", ListPane)
             pane.put(device_rows(snapshot, pane.size.width))
         else:
-            rows = getattr(job_texts, f"{view}_rows")(detail)
-            self.query_one(f"#{view}", ListPane).put(rows)
+            self.query_one(f"#{view}", ListPane).put(job_texts.BY_VIEW[view](detail))
 
     def _gone(self) -> None:
         """Back to the queue: somebody deleted the job."""
@@ -251,11 +250,12 @@ class JobPage(JobCommands):
 
     def action_turn(self, by: int) -> None:
         """The round before or after the one shown; after the newest, follow the newest."""
-        detail = self.bench.snapshot.detail
+        detail = self._detail()
         if detail is None:
             return
+        begun = [trial.round for trial in detail.trials if trial.state in ("running", "done", "failed")]
         wanted = (detail.round if self._round is None else self._round) + by
-        self._round = max(0, min(detail.job.rounds, wanted))
+        self._round = None if wanted > max(begun, default=0) else max(0, wanted)
         self.bench.look_at(self._watch())
 
     def action_follow(self) -> None:

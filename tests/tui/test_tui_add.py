@@ -12,6 +12,7 @@ from workspace_fixture import Writer, experiment
 from lth_tui.experiment_files import measured_cost
 from lth_tui.experiment_text import fields_of, lines_of
 from lth_tui.screens.add import Add
+from lth_tui.screens.edit import Edit
 from lth_tui.widgets.job_table import JobTable
 from lth_tui.widgets.lines import Lines
 from lth_tui.widgets.list_pane import ListPane
@@ -42,7 +43,7 @@ async def test_choose_filter_preview_submit(
         await pilot.press(*"broken")
         await until(pilot, lambda: "round is not a field" in " ".join(sketch.text.split()))
         await pilot.press("enter")
-        await pilot.pause(0.1)
+        await until(pilot, lambda: any("round is not a field" in text for _, _, text in app.said))
         assert isinstance(app.screen, Add)  # not queued: the sentence stands there
         for _ in "broken":
             await pilot.press("backspace")
@@ -63,7 +64,7 @@ async def test_a_typed_path_counts(opened: Open, writer: Writer, tmp_path: Path)
     (tmp_path / "elsewhere" / "far.toml").write_text(GOOD)
     async with opened((80, 24)) as (app, pilot):
         await pilot.press("n")
-        await pilot.pause(0.2)
+        await until(pilot, lambda: isinstance(app.screen, Add))
         app.screen.query_one("#filter").value = str(tmp_path / "elsewhere" / "far.toml")  # type: ignore[attr-defined]
         await until(pilot, lambda: "15 trials" in app.screen.query_one("#sketch", Lines).text)
         await pilot.press("ctrl+n")
@@ -73,16 +74,18 @@ async def test_a_typed_path_counts(opened: Open, writer: Writer, tmp_path: Path)
 
 async def test_escape_adds_nothing(opened: Open, writer: Writer) -> None:
     async with opened((80, 24)) as (app, pilot):
-        await pilot.press("n", "escape")
-        await pilot.pause(0.2)
-        assert not isinstance(app.screen, Add) and writer.asked() == []
+        await pilot.press("n")
+        assert isinstance(app.screen, Add)
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(app.screen, Add))
+        assert writer.asked() == []
 
 
 async def test_a_suite_is_queued_as_a_whole(opened: Open, writer: Writer) -> None:
     suite = Path(__file__).parents[2] / "configs" / "suites" / "classic-quick.toml"
     async with opened((80, 24)) as (app, pilot):
         await pilot.press("n")
-        await pilot.pause(0.2)
+        await until(pilot, lambda: isinstance(app.screen, Add))
         app.screen.query_one("#filter").value = str(suite)  # type: ignore[attr-defined]
         await until(pilot, lambda: "suite classic-quick: 3 experiments" in app.screen.query_one("#sketch", Lines).text)
         await pilot.press("enter")
@@ -99,7 +102,7 @@ async def test_time_is_told_by_a_job_like_it_or_measured(opened: Open, writer: W
     writer.sql("UPDATE jobs SET finished = started + 40 WHERE id = 1")  # 36 trials took 40 s
     async with opened((120, 40)) as (app, pilot):
         await pilot.press("n")
-        await pilot.pause(0.2)
+        await until(pilot, lambda: isinstance(app.screen, Add))
         app.screen.query_one("#filter").value = str(file)  # type: ignore[attr-defined]
         sketch = app.screen.query_one("#sketch", Lines)
         await until(pilot, lambda: "about 0:20, as job 1 took" in sketch.text)  # 18 trials of 40 / 36 s
@@ -131,7 +134,7 @@ async def test_time_and_disk_are_measured_without_being_asked_while_nothing_runs
         await pilot.press("n", *"mine.toml")
         sketch = app.screen.query_one("#sketch", Lines)
         await until(pilot, lambda: "15 trials" in sketch.text)
-        await pilot.pause(0.3)
+        await until(pilot, lambda: not any(worker.group == "load" for worker in app.workers))
         assert not asked and "^t measures them" in sketch.text  # a trial runs: its time is not taken from it
         await pilot.press("escape")
         writer.sql("DELETE FROM slots")
@@ -146,6 +149,29 @@ async def test_time_and_disk_are_measured_without_being_asked_while_nothing_runs
         assert "mine.toml" in ended and asked[-1] == "other.toml", "moving on ends a measurement"
 
 
+async def test_fields_are_changed_and_queued_while_the_measurement_goes_on(
+    opened: Open, writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.toml").write_text(GOOD)
+    monkeypatch.chdir(tmp_path)
+
+    async def endless(*_: object) -> list[str]:
+        await asyncio.Event().wait()
+        return []
+
+    monkeypatch.setattr("lth_tui.screens.add.measured_cost", endless)
+    async with opened((80, 24)) as (app, pilot):
+        await pilot.press("n", *"mine.toml")
+        sketch = app.screen.query_one("#sketch", Lines)
+        await until(pilot, lambda: "15 trials" in sketch.text)
+        await pilot.press("ctrl+t")
+        await until(pilot, lambda: "measuring" in sketch.text)
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: isinstance(app.screen, Edit))
+        await pilot.press(*"seeds = 2", "enter", "ctrl+s")
+        await until(pilot, lambda: len(writer.asked()) == 1, seconds=5)
+
+
 async def test_a_measurement_that_nobody_waits_for_ends(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(GOOD)
     measuring = asyncio.create_task(measured_cost(tmp_path / "mine.toml", "cpu", 1))
@@ -154,8 +180,9 @@ async def test_a_measurement_that_nobody_waits_for_ends(tmp_path: Path) -> None:
     def checks() -> list[psutil.Process]:
         return [child for child in own.children() if "check" in child.cmdline()]
 
-    while not checks():
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(30):
+        while not checks():
+            await asyncio.sleep(0.05)
     process = checks()[0]
     measuring.cancel()
     with pytest.raises(asyncio.CancelledError):

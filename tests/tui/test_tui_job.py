@@ -28,13 +28,12 @@ async def test_views_by_number_and_tab(opened: Open, size: tuple[int, int]) -> N
         page = await enter(app, pilot)
         for number, view in [*enumerate(VIEWS, start=1), (1, "curves")]:
             await pilot.press(str(number))
-            await pilot.pause(0.05)
+            await until(pilot, lambda view=view: page.query_one(f"#{view}").display)
             shown = [v for v in VIEWS if page.query_one(f"#{v}").display]
-            assert view in shown and len(shown) == (1 if size == (80, 24) else 4)
+            assert len(shown) == (1 if size == (80, 24) else 4)
             assert app.focused is page.query_one(f"#{view}")
         await pilot.press("tab", "tab", "z")
-        await pilot.pause(0.05)
-        assert [v for v in VIEWS if page.query_one(f"#{v}").display] == ["layers"]
+        await until(pilot, lambda: [v for v in VIEWS if page.query_one(f"#{v}").display] == ["layers"])
 
 
 async def test_what_the_views_say(opened: Open, writer: Writer) -> None:
@@ -49,13 +48,12 @@ async def test_what_the_views_say(opened: Open, writer: Writer) -> None:
         assert "dense" in lottery and "●" in lottery and "○" in lottery and "7.8" in lottery
         assert "queued" in page.query_one("#events", ListPane).text
         await pilot.press("4")
-        await pilot.pause(0.1)
-        assert "check 7" in page.query_one("#audit", ListPane).text
+        await until(pilot, lambda: "check 7" in page.query_one("#audit", ListPane).text)
         await pilot.press("7")
-        await pilot.pause(0.1)
+        await until(pilot, lambda: "[pruning]" in page.query_one("#experiment", ListPane).text)
         text = page.query_one("#experiment", ListPane).text
         assert app.snapshot.detail is not None
-        assert app.snapshot.detail.job.identity in text and "mask random of winning" in text and "[pruning]" in text
+        assert app.snapshot.detail.job.identity in text and "mask random of winning" in text
 
 
 @BOTH
@@ -64,7 +62,7 @@ async def test_a_dead_layer_is_seen_at_a_glance(opened: Open, size: tuple[int, i
         page = await enter(app, pilot)
         await pilot.press("3")
         layers = page.query_one(Heatmap)
-        await pilot.pause(0.1)
+        await until(pilot, lambda: "policy_head.weight" in layers.text)
         row = next(line for line in layers.text.splitlines() if "policy_head.weight" in line)
         assert "!policy_head.weight" in row and row.split()[-5:].count("!") >= 1
         assert "layer collapsed" in layers.text
@@ -74,8 +72,8 @@ async def test_a_dead_layer_is_seen_at_a_glance(opened: Open, size: tuple[int, i
         detail = layers.text.splitlines()[-1]
         assert "policy_head.weight 2×64, round 4: ! dead in 4/4 seeds, kept 0 of 128" in detail
         await pilot.press("a")
-        await pilot.pause(0.1)
-        assert layers.text.startswith("random") and "policy_head.weight 2×64, round 4: kept 17 of 128" in layers.text
+        await until(pilot, lambda: layers.text.startswith("random"))
+        assert "policy_head.weight 2×64, round 4: kept 17 of 128" in layers.text
 
 
 async def test_rounds_arms_and_bands(opened: Open) -> None:
@@ -97,6 +95,16 @@ async def test_rounds_arms_and_bands(opened: Open) -> None:
         await until(pilot, lambda: "round 5" in plot.text)
 
 
+async def test_behind_the_newest_round_the_newest_is_followed(opened: Open, writer: Writer) -> None:
+    async with opened((80, 24)) as (app, pilot):
+        plot = (await enter(app, pilot)).query_one("#curves", LinePlot)
+        await pilot.press("comma", "full_stop", "full_stop")
+        await until(pilot, lambda: "round 5" in plot.text)
+        writer.round(2, experiment(seeds=4), 5)
+        writer.round(2, experiment(seeds=4), 6, share=0.2)
+        await until(pilot, lambda: "round 6" in plot.text)
+
+
 async def test_live_points_and_rounds_arrive(opened: Open, writer: Writer) -> None:
     async with opened() as (app, pilot):
         page = await enter(app, pilot)
@@ -108,7 +116,7 @@ async def test_live_points_and_rounds_arrive(opened: Open, writer: Writer) -> No
         writer.round(2, made, 5)
         writer.round(2, made, 6, share=0.2)
         await until(pilot, lambda: "round 6, 4.7 % left" in plot.text)
-        await until(pilot, lambda: "168/264" in page.query_one("#facts", Lines).text or app.snapshot.detail is not None)
+        await until(pilot, lambda: "84/132 trials" in page.query_one("#facts", Lines).text)
 
 
 async def test_a_failed_check_is_red_and_first(opened: Open, writer: Writer) -> None:
@@ -122,9 +130,8 @@ async def test_a_failed_check_is_red_and_first(opened: Open, writer: Writer) -> 
         await until(pilot, lambda: "1 failed" in line.text)
         assert "random round 2 seed 0" in line.text
         await pilot.press("4")
-        await pilot.pause(0.1)
-        text = page.query_one("#audit", ListPane).text
-        assert "✗ random round 2 seed 0, after: masked entries stay zero: 3 masked entries are not zero" in text
+        words = "✗ random round 2 seed 0, after: masked entries stay zero: 3 masked entries are not zero"
+        await until(pilot, lambda: words in page.query_one("#audit", ListPane).text)
 
 
 async def test_commands_work_on_the_job_page(opened: Open, writer: Writer) -> None:
