@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from pseudo_terminal import kill_all
 from textual.pilot import Pilot
 from tui_helpers import Open, looked_at, until
 from workspace_fixture import Writer, fill
@@ -27,6 +28,13 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def quick_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waiting for the next tick is most of what a test does."""
     monkeypatch.setattr("lth_tui.app.TICK", 0.02)
+
+
+@pytest.fixture(autouse=True)
+def no_terminal_is_left() -> Iterator[None]:
+    """Also not by a test that fails in the middle."""
+    yield
+    kill_all()
 
 
 @pytest.fixture

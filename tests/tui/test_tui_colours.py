@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from test_tui_terminal import Terminal
+from pseudo_terminal import Terminal
 from tui_helpers import Open, until
 from workspace_fixture import Writer
 
@@ -46,7 +46,7 @@ def shown(writer: Writer, **environment: str) -> Terminal:
     terminal.until(lambda text: "cartpole-nan" in text and "IQM" in text, 30)
     os.write(terminal.master, b"j\r")
     terminal.until(lambda text: "[1 curves]" in text and "policy_head" in text and "winning" in text, 30)
-    terminal.pump(0.5)
+    terminal.settle()
     return terminal
 
 
@@ -117,5 +117,5 @@ async def test_another_theme_repaints_what_is_drawn(opened: Open) -> None:
 
         dark = grounds()
         app.theme = "textual-light"
-        await pilot.pause(0.2)
-        assert grounds() != dark and len(grounds()) > 1
+        await until(pilot, lambda: grounds() != dark)
+        assert len(grounds()) > 1

@@ -10,10 +10,12 @@ import pytest
 from tui_helpers import Open, until
 from workspace_fixture import Writer
 
+from lth_core.plan import TrialKey
 from lth_core.store.views import EngineView, SlotView
-from lth_tui.content.device_rows import device_rows, tickets_in_words
+from lth_tui.content.device_rows import device_rows, trials_in_words
 from lth_tui.reading.machine import Gpu, Machine, Meter
-from lth_tui.reading.snapshot import Snapshot, Ticket
+from lth_tui.reading.snapshot import Snapshot
+from lth_tui.screens.ask import Ask
 from lth_tui.screens.devices import DevicesPage
 from lth_tui.widgets.lines import Lines
 from lth_tui.widgets.list_pane import ListPane
@@ -106,8 +108,8 @@ def test_slots_tell_trial_rate_and_memory_on_the_gpu() -> None:
         SlotView("cuda:0/0", "cuda:0", 11, 1, 3, 4, 0.5, 12_300.0),
         SlotView("cuda:0/1", "cuda:0", None, None, None, 0, 0.0, None),
     )
-    tickets = {"cuda:0/0": tuple(Ticket(arm, 3, seed) for arm in ("winning", "random") for seed in (0, 1))}
-    text = rows_of(Snapshot(slots=slots, machine=machine, tickets=tickets, loaded=True))
+    running = {"cuda:0/0": tuple(TrialKey(3, arm, seed) for arm in ("winning", "random") for seed in (0, 1))}
+    text = rows_of(Snapshot(slots=slots, machine=machine, running=running, loaded=True))
     expected = (
         "50%     12k  1.50 GB  5.00 GB  3 : winning random, round 3, seeds 0-1", "idle", "GPU 0   H100  88 °C",
         "50%                      ▁▅█", "50%  1.0 of 2.0 GiB", "25%  of 8 cores", "8.0 GiB free",
@@ -124,11 +126,11 @@ def test_an_engine_elsewhere_is_said() -> None:
     assert "the engine runs on" not in rows_of(Snapshot(machine=machine, engine=here))
 
 
-def test_tickets_in_words() -> None:
-    assert tickets_in_words(()) == ""
-    assert tickets_in_words([Ticket("random", 2, 5)]) == "random, round 2, seed 5"
-    many = [Ticket("winning", r, s) for r in (1, 2) for s in (0, 1, 2, 7)]
-    assert tickets_in_words(many) == "winning, rounds 1-2, seeds 0-2,7"
+def test_trials_in_words() -> None:
+    assert trials_in_words(()) == ""
+    assert trials_in_words([TrialKey(2, "random", 5)]) == "random, round 2, seed 5"
+    many = [TrialKey(r, "winning", s) for r in (1, 2) for s in (0, 1, 2, 7)]
+    assert trials_in_words(many) == "winning, rounds 1-2, seeds 0-2,7"
 
 
 @pytest.mark.usefixtures("gpus")
@@ -148,7 +150,7 @@ async def test_the_devices_page_shows_them_and_changes_the_slots(
         await pilot.press("minus")  # of the single slot that there is
         await until(pilot, lambda: any("from 1 to 1024" in text for _, _, text in app.said))
         await pilot.press("w")
-        await pilot.pause(0.1)
+        await until(pilot, lambda: isinstance(app.screen, Ask))
         await pilot.press("ctrl+u", "3", "enter")
         await until(pilot, lambda: ("slots", {"count": 3}) in writer.asked())
         await pilot.press("escape")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 from textual.binding import Binding
 from textual.widget import Widget
+from textual.widgets import Input
 from tui_helpers import Open, until
 
 from lth_tui.app import Workbench
@@ -72,7 +73,7 @@ async def test_help_has_headings_explains_and_does_what_is_chosen(opened: Open) 
         await pilot.press(*"begun")  # words of an explanation
         assert "edit before it runs" in pane.text and "keys (1)" in pane.text
         await pilot.press("escape", "question_mark")
-        await pilot.pause(0.1)
+        await until(pilot, lambda: isinstance(app.screen, Help) and app.screen.query_one(Input).value == "")
         await pilot.press(*"devices", "enter")
         await until(pilot, lambda: isinstance(app.screen, DevicesPage))
 

@@ -3,6 +3,7 @@
 from tui_helpers import Open, until
 from workspace_fixture import Writer
 
+from lth_tui.screens.job import VIEWS, JobPage
 from lth_tui.widgets.hints import Hints
 from lth_tui.widgets.lines import Lines
 from lth_tui.widgets.list_pane import ListPane
@@ -28,9 +29,10 @@ async def test_hostile_words_are_plain(opened: Open, writer: Writer) -> None:
     async with opened() as (app, pilot):
         assert SEEN in app.screen.query_one("#summary", Lines).text
         await pilot.press("enter")
-        for key in "3456":
-            await pilot.press(key)
-            await pilot.pause(0.1)
+        await until(pilot, lambda: isinstance(app.screen, JobPage))
+        for number, view in enumerate(VIEWS[2:6], start=3):
+            await pilot.press(str(number))
+            await until(pilot, lambda view=view: app.screen.query_one(f"#{view}").display)
         await until(pilot, lambda: SEEN in app.screen.query_one("#events", ListPane).text)
         seen = ""
         for widget in app.screen.query("Lines, LinePlot, Heatmap, ListPane").results():

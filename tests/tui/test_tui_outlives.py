@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
+from tui_helpers import wait_for
 
 from lth_core.engine.lease import Lease, LeaseHeld
 from lth_core.experiment_file import resolve
@@ -43,7 +44,7 @@ def waiting(tmp_path: Path) -> Iterator[Workspace]:
     pid = engine_of(workspace)
     if pid is not None:
         psutil.Process(pid).terminate()
-        until(lambda: engine_of(workspace) is None, 20)
+        wait_for(lambda: engine_of(workspace) is None, 20)
 
 
 def with_database(workspace: Workspace, use: Callable[[Database], Any]) -> Any:
@@ -70,25 +71,18 @@ def steps(workspace: Workspace) -> int:
     return with_database(workspace, count)
 
 
-def until(true: Callable[[], bool], seconds: float = 40) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.1)
-
-
 def goes_on_without(workspace: Workspace, cut: Callable[[], object]) -> None:
     """Wait until the job trains, cut the connection, see that the same engine goes on training."""
-    until(lambda: steps(workspace) > 0)
+    wait_for(lambda: steps(workspace) > 0)
     engine = engine_of(workspace)
     assert engine is not None
     workers = {child.pid for child in psutil.Process(engine).children()}
     assert workers
     cut()
     screen = f"lth_tui {workspace.folder}"
-    until(lambda: not any(screen in " ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"])), 10)
+    wait_for(lambda: not any(screen in " ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"])), 10)
     before = steps(workspace)
-    until(lambda: steps(workspace) > before + 2000)
+    wait_for(lambda: steps(workspace) > before + 2000)
     assert engine_of(workspace) == engine
     assert workers & {child.pid for child in psutil.Process(engine).children()}
 
@@ -108,14 +102,14 @@ def test_a_killed_tmux_leaves_the_jobs_running_and_the_next_workbench_shows_them
     start = [*tmux, "new-session", "-d", "-x", "120", "-y", "40", command(waiting)]
     try:
         subprocess.run(start, check=True)
-        until(lambda: "engine ● here" in shown())
+        wait_for(lambda: "engine ● here" in shown())
         goes_on_without(waiting, lambda: subprocess.run([*tmux, "kill-server"], check=True))
         subprocess.run(start, check=True)
-        until(lambda: "engine ● detached" in shown() and "running" in shown())
+        wait_for(lambda: "engine ● detached" in shown() and "running" in shown())
         subprocess.run([*tmux, "send-keys", "q"], check=True)
-        until(lambda: "keep running" in shown(), 10)
+        wait_for(lambda: "keep running" in shown(), 10)
         subprocess.run([*tmux, "send-keys", "s"], check=True)  # stop at a checkpoint
-        until(lambda: engine_of(waiting) is None, 30)
+        wait_for(lambda: engine_of(waiting) is None, 30)
         jobs = with_database(waiting, views.jobs)
         assert [job.state for job in jobs] == ["running"] and jobs[0].trials_failed == 0  # goes on at the next start
     finally:

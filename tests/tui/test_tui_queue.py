@@ -6,6 +6,7 @@ from workspace_fixture import Writer, experiment
 
 from lth_tui.app import workbench
 from lth_tui.screens.confirm import Confirm
+from lth_tui.screens.help import Help
 from lth_tui.screens.job import JobPage
 from lth_tui.widgets.heatmap import Heatmap
 from lth_tui.widgets.hints import Hints
@@ -41,8 +42,8 @@ async def test_an_empty_workspace_says_what_to_press(tmp_path) -> None:  # type:
         await until(pilot, lambda: app.snapshot.loaded)
         assert "no jobs yet: press n" in app.screen.query_one("#empty", Lines).text
         await pilot.press("p", "x", "enter", "J")  # nothing selected: said, not crashed
-        await pilot.pause(0.1)
-        assert app.is_running
+        await until(pilot, lambda: len(app.said) == 4)
+        assert {text for _, _, text in app.said} == {"no job is selected"}
 
 
 @BOTH
@@ -119,7 +120,7 @@ async def test_hints_and_palette_name_the_keys(opened: Open) -> None:
         titles = {command.title for command in app.get_system_commands(app.screen)}
         assert {"new", "open", "pause/resume", "cancel", "retry", "move", "quit", "theme"} <= titles
         await pilot.press("question_mark")
-        await pilot.pause(0.1)
+        await until(pilot, lambda: isinstance(app.screen, Help))
         await pilot.press(*"open", "enter")
         await until(pilot, lambda: isinstance(app.screen, JobPage))
 

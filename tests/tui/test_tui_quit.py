@@ -4,7 +4,7 @@ import threading
 import time
 
 import pytest
-from tui_helpers import Open, until
+from tui_helpers import Open, until, wait_for
 from workspace_fixture import Writer
 
 from lth_core.engine.lease import Lease
@@ -38,19 +38,17 @@ async def test_quitting_with_trials_running_asks(opened: Open) -> None:
             isinstance(app.screen, Confirm) and "16 trials are running" in app.screen.query_one("#question", Lines).text
         )
         await pilot.press("escape")
-        await pilot.pause(0.05)
-        assert not isinstance(app.screen, Confirm) and app.is_running and not owner.stopped
+        await until(pilot, lambda: not isinstance(app.screen, Confirm))
+        assert app.is_running and not owner.stopped
         await pilot.press("q", "s")
-        await until(pilot, lambda: owner.stopped)
-        await pilot.pause(0.3)
-        assert app.return_code == 0
+        await until(pilot, lambda: app.return_code == 0)
+        assert owner.stopped
 
 
 async def test_a_viewer_quits_at_once(opened: Open) -> None:
     async with opened() as (app, pilot):
         await pilot.press("q")
-        await pilot.pause(0.1)
-        assert app.return_code == 0
+        await until(pilot, lambda: app.return_code == 0)
 
 
 def test_a_held_lease_makes_a_viewer_that_takes_over(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,10 +59,10 @@ def test_a_held_lease_makes_a_viewer_that_takes_over(writer: Writer, monkeypatch
     lease = Lease(writer.workspace.lease)
     owner = EngineOwner(Workspace(writer.workspace.folder), "cpu", 1)
     owner.start()
-    _until(lambda: owner.state.word == "elsewhere")
+    wait_for(lambda: owner.state.word == "elsewhere")
     assert owner.state.pid and owner.state.host and not owner.owns
     lease.release()
-    _until(lambda: owner.owns)
+    wait_for(lambda: owner.owns)
     owner.stop()
     Lease(writer.workspace.lease).release()  # free again
 
@@ -72,13 +70,6 @@ def test_a_held_lease_makes_a_viewer_that_takes_over(writer: Writer, monkeypatch
 def test_an_engine_that_cannot_start_is_a_sentence(writer: Writer) -> None:
     owner = EngineOwner(writer.workspace, "cuda:9", None)
     owner.start()
-    _until(lambda: owner.state.word == "failed")
+    wait_for(lambda: owner.state.word == "failed")
     assert owner.state.error is not None and owner.state.error.startswith("device cuda:9: accepted here are")
     owner.stop()
-
-
-def _until(true) -> None:  # type: ignore[no-untyped-def]
-    end = time.monotonic() + 15
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)

@@ -27,8 +27,8 @@ def test_the_browser_view_is_local_and_shows_the_queue(writer: Writer) -> None:
         assert "textual" in page.lower()
         addresses = {c.laddr.ip for c in psutil.Process(server.pid).net_connections() if c.status == "LISTEN"}
         assert addresses == {"127.0.0.1"}
-        shown = asyncio.run(look(port, ["p"]))
-        assert "cartpole-done" in shown and "61k" in shown
+        shown = asyncio.run(look(port, ["p"], "only shows"))
+        assert "cartpole-done" in shown and "61k" in shown and "only shows" in shown
         assert writer.asked() == []  # p was pressed, nothing was asked for
     finally:
         server.terminate()
@@ -46,8 +46,8 @@ def fetch(address: str) -> str:
             time.sleep(0.2)
 
 
-async def look(port: int, keys: list[str]) -> str:
-    """What comes through the page's websocket until all jobs are there; then press keys."""
+async def look(port: int, keys: list[str], said: str) -> str:
+    """What comes through the page's websocket until all jobs are there, and after some keys until something is said."""
     import json
 
     import aiohttp
@@ -62,5 +62,8 @@ async def look(port: int, keys: list[str]) -> str:
                 found += message.data.decode(errors="replace")
         for key in keys:
             await ws.send_str(json.dumps(["stdin", key]))
-        await asyncio.sleep(1.5)
+        while said not in found and time.monotonic() < end:
+            message = await ws.receive(timeout=20)
+            if message.type == aiohttp.WSMsgType.BINARY:
+                found += message.data.decode(errors="replace")
     return found

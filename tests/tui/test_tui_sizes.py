@@ -3,10 +3,12 @@
 import random
 
 import pytest
-from textual.widgets import Input
+from textual.pilot import Pilot
 from tui_helpers import Open, until
 
-from lth_tui.screens.job import JobPage
+from lth_tui.app import Workbench
+from lth_tui.screens.add import Add
+from lth_tui.screens.job import VIEWS, JobPage
 from lth_tui.widgets.lines import Lines
 
 KEYS = [*"12345678abzjkhlgGnxpcoviYmt", "space", "plus", "minus", "comma", "full_stop", "tab", "up", "down", "enter",
@@ -27,6 +29,12 @@ SIZES = [
 ]
 
 
+async def look_at_every_view(app: Workbench, pilot: Pilot[int]) -> None:
+    for number, view in enumerate(VIEWS, start=1):
+        await pilot.press(str(number))
+        await until(pilot, lambda view=view: app.screen.query_one(f"#{view}").display)
+
+
 async def test_random_keys_and_sizes(opened: Open) -> None:
     chance = random.Random(1)
     async with opened() as (app, pilot):
@@ -43,12 +51,12 @@ async def test_random_keys_and_sizes(opened: Open) -> None:
 async def test_too_small_says_enlarge(opened: Open, size: tuple[int, int]) -> None:
     async with opened() as (app, pilot):
         await pilot.resize_terminal(*size)
-        await pilot.pause(0.1)
         enlarge = app.screen.query_one("#enlarge", Lines)
-        assert enlarge.display and not app.screen.query_one("#jobs").display and "enlarge to 60x16" in enlarge.text
+        await until(pilot, lambda: enlarge.display)
+        assert not app.screen.query_one("#jobs").display and "enlarge to 60x16" in enlarge.text
         await pilot.resize_terminal(80, 24)
-        await pilot.pause(0.1)
-        assert not enlarge.display and app.screen.query_one("#jobs").display
+        await until(pilot, lambda: not enlarge.display)
+        assert app.screen.query_one("#jobs").display
 
 
 @pytest.mark.parametrize("size", [(60, 16), (80, 24), (200, 60)])
@@ -56,9 +64,7 @@ async def test_every_view_is_drawn_at_the_size(opened: Open, size: tuple[int, in
     async with opened(size) as (app, pilot):
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, JobPage))
-        for key in "12345678":
-            await pilot.press(key)
-            await pilot.pause(0.05)
+        await look_at_every_view(app, pilot)
         for widget in app.screen.query("LinePlot, Heatmap, ListPane").results():
             if widget.display:
                 for y in range(widget.size.height):
@@ -72,12 +78,10 @@ async def test_no_colour_and_other_themes(opened: Open, monkeypatch: pytest.Monk
         if theme in app.available_themes:
             app.theme = theme
         await pilot.press("enter")
-        for key in "12345678":
-            await pilot.press(key)
-            await pilot.pause(0.05)
+        await until(pilot, lambda: isinstance(app.screen, JobPage))
+        await look_at_every_view(app, pilot)
         await pilot.press("escape", "n")
-        await pilot.pause(0.1)
-        assert app.screen.query_one(Input)
+        await until(pilot, lambda: isinstance(app.screen, Add))
         for widget in app.screen.query("*"):
             for y in range(widget.size.height):
                 for segment in widget.render_line(y):

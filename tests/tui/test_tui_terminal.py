@@ -1,80 +1,15 @@
 """The real thing under a pseudo-terminal: first paint, quit, hang-up, termination, colours, bytes."""
 
-import fcntl
 import os
-import pty
-import re
-import select
 import signal
-import struct
 import subprocess
 import sys
-import termios
-import time
-from collections.abc import Callable, Iterator
 
 import psutil
-import pyte
 import pytest
+from pseudo_terminal import Terminal
 from test_tui_hostile import poison
 from workspace_fixture import Writer
-
-OPENED: list["subprocess.Popen[bytes]"] = []
-
-
-@pytest.fixture(autouse=True)
-def nothing_left_behind() -> Iterator[None]:
-    """A test that fails in the middle leaves no process."""
-    yield
-    while OPENED:
-        OPENED.pop().kill()
-
-
-class Terminal:
-    """`lth-tui --view` on a pseudo-terminal, its screen kept by pyte."""
-
-    def __init__(self, folder: str, columns: int = 80, lines: int = 24, **environment: str) -> None:
-        self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-        self.screen = pyte.Screen(columns, lines)
-        self._stream = pyte.ByteStream(self.screen)
-        self.bytes = b""
-        self.started = time.monotonic()
-        kept = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLORTERM", "COLUMNS", "LINES")}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "lth_tui", folder, "--view"],
-            stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-            env={**kept, "TERM": "xterm-256color", **environment},
-        )  # fmt: skip
-        os.close(slave)
-        OPENED.append(self.process)
-
-    def pump(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            if select.select([self.master], [], [], left)[0]:
-                try:
-                    new = os.read(self.master, 65536)
-                except OSError:
-                    return
-                self.bytes += new
-                self._stream.feed(re.sub(rb"\x1b\[[<>=?][0-9;]*[a-zA-Z$]*", b"", new))
-
-    def until(self, true: Callable[[str], bool], seconds: float = 10.0) -> float:
-        end = time.monotonic() + seconds
-        while not true("\n".join(self.screen.display)):
-            assert time.monotonic() < end, "\n".join(self.screen.display)
-            self.pump(0.02)
-        return time.monotonic() - self.started
-
-    def end(self, seconds: float = 5.0) -> int:
-        end = time.monotonic() + seconds
-        while self.process.poll() is None and time.monotonic() < end:
-            self.pump(0.02)
-        if self.process.poll() is None:
-            self.process.kill()
-            pytest.fail("did not exit")
-        return self.process.returncode
 
 
 def test_first_paint_and_quit(writer: Writer) -> None:
@@ -127,9 +62,9 @@ def test_hostile_words_send_no_sequences(writer: Writer) -> None:
     terminal.until(lambda text: "cartpole-done" in text)
     os.write(terminal.master, b"j\r")
     terminal.until(lambda text: "[1 curves]" in text)
-    for key in b"3456":
-        os.write(terminal.master, bytes([key]))
-        terminal.pump(0.4)
+    for number, view in ((3, "layers"), (4, "audit"), (5, "log"), (6, "events")):
+        os.write(terminal.master, str(number).encode())
+        terminal.until(lambda text, tab=f"[{number} {view}]": tab in text)
     os.write(terminal.master, b"q")
     assert terminal.end() == 0
     for forbidden in (b"\x1b]52;", b"\x1b]0;title", b"aGk=", "\u202e".encode(), b"\x9b31m"):
