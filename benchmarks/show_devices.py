@@ -10,10 +10,11 @@ import subprocess
 import sys
 import time
 
+from lth_core.plan import TrialKey
 from lth_core.store.views import EngineView, SlotView
 from lth_tui.content.device_rows import device_rows
 from lth_tui.reading.machine import Meter
-from lth_tui.reading.snapshot import Snapshot, Ticket
+from lth_tui.reading.snapshot import Snapshot
 from lth_tui.widgets.strips import text_of
 
 WORK = """
@@ -69,7 +70,7 @@ def _show(meter: Meter, worker: "subprocess.Popen[str] | None", width: int) -> N
     batch = None if pid is None else 1
     slot = SlotView("cuda:0/0", "cuda:0", pid, batch, None, 1, 0.5, 1234.0)
     snapshot = Snapshot(
-        slots=(slot,), machine=machine, tickets={slot.name: (Ticket("winning", 3, 0),)}, loaded=True,
+        slots=(slot,), machine=machine, running={slot.name: (TrialKey(3, "winning", 0),)}, loaded=True,
         engine=EngineView(1, socket.gethostname(), 0.0, 0.0, "running"),
     )  # fmt: skip
     for row in device_rows(snapshot, width):

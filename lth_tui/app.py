@@ -1,8 +1,6 @@
 """The app: pages, the tick that shows what the feed has read, quitting in order. No torch, no training."""
 
 import os
-import select
-import signal
 import subprocess
 import threading
 import time
@@ -19,7 +17,7 @@ from textual.screen import Screen
 from lth_core.errors import InputError
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
-from lth_tui import compositor_fix, palette, settings
+from lth_tui import compositor_fix, hangup, palette, settings
 from lth_tui.engine_owner import EngineOwner, Ownership
 from lth_tui.keys import binding_ids, key
 from lth_tui.reading.feed import Feed, Reply, Wish
@@ -38,7 +36,6 @@ if TYPE_CHECKING:
 
 TICK = 0.1
 """Seconds between looks at what the feed has read; the feed itself reads 4-5 times a second."""
-
 
 LONGEST_TOAST = 160
 """Characters of a message that a toast shows."""
@@ -82,7 +79,7 @@ class Workbench(App[int]):
 
     def on_mount(self) -> None:
         """First the empty page, then everything that takes time."""
-        self._catch_signals()
+        hangup.catch(self)
         self.theme_changed_signal.subscribe(self, lambda _: self._recolour())
         self._read_settings()
         self._recolour()
@@ -279,37 +276,6 @@ class Workbench(App[int]):
 
         threading.Thread(target=stop, name="stopping", daemon=True).start()
         self.set_interval(0.1, lambda: self.exit(0) if ended.is_set() else None)
-
-    def _catch_signals(self) -> None:
-        import asyncio
-
-        if threading.current_thread() is not threading.main_thread() or self.is_headless:
-            return
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, self._end_by_signal, signal.SIGHUP)
-        loop.add_signal_handler(signal.SIGTERM, self._end_by_signal, signal.SIGTERM)
-        # Without a controlling terminal no signal says that it is gone, and reading from it would spin for ever.
-        self.set_interval(1.0, lambda: self._end_by_signal(signal.SIGHUP) if _hung_up(0) else None)
-
-    def _end_by_signal(self, number: int) -> None:
-        """Exit in order; a terminal that is gone or stalled must not hold the exit up."""
-        if number == signal.SIGHUP or not _writable(2):
-            nothing = os.open(os.devnull, os.O_RDWR)
-            for stream in (0, 1, 2):
-                os.dup2(nothing, stream)
-        self.exit(128 + number)
-
-
-def _hung_up(descriptor: int) -> bool:
-    poll = select.poll()
-    poll.register(descriptor, 0)
-    return any(events & select.POLLHUP for _, events in poll.poll(0))
-
-
-def _writable(descriptor: int) -> bool:
-    poll = select.poll()
-    poll.register(descriptor, select.POLLOUT)
-    return any(events & select.POLLOUT and not events & select.POLLHUP for _, events in poll.poll(0))
 
 
 def workbench(

@@ -108,7 +108,7 @@ def preview(path: Path) -> Preview:
     return Preview(tuple(one_line(line) for line in lines), (experiment,))
 
 
-def _values(section: "Section", most: int = 3) -> str:
+def _values(section: "Section", most: int) -> str:
     """The first fields of a table, which are the telling ones, whatever kind of task or model it is."""
     fields = section.model_dump(mode="json").items()
     told = [one for name, value in fields if (one := _word(name, value))]

@@ -50,7 +50,7 @@ def save_copy(words: str) -> Path:
 
 
 def table(chart: Chart) -> str:
-    """CSV with the columns arm, x, y, low, high; the heads name axis and metric. Hidden curves are left out."""
+    """CSV with the columns curve, x, y, low, high; the heads of x and y name axis and metric. No hidden curves."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["curve", chart.x_name, chart.y_name, "low", "high"])

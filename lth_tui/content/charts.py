@@ -7,11 +7,11 @@ import numpy as np
 from lth_core.analysis.verdict import Cell, Summary
 from lth_core.arms import DENSE
 from lth_core.text import one_line
-from lth_tui.content.drawing import Drawing, arms_of, axes_of, partner
+from lth_tui.content.drawing import Drawing, arms_of, axes_of, partner, steps_per_update
 from lth_tui.palette import GREY, Look, looks
 from lth_tui.plot import raster
 from lth_tui.plot.chart import Chart, Series
-from lth_tui.plot.raster import Floats, nice_step
+from lth_tui.plot.raster import Floats
 from lth_tui.reading.snapshot import JobDetail
 from lth_tui.words import compact, percent, plural
 
@@ -63,9 +63,9 @@ def _learning_series(arm: str, detail: JobDetail, look: Look, drawing: Drawing, 
 
 def _places(arm: str, detail: JobDetail, axis: str) -> Floats:
     """The recorded steps of an arm, as steps, updates or finished games."""
-    steps, training = detail.curves[arm].steps, detail.job.experiment.training
-    if axis == "update" and axis in axes_of(detail):
-        return steps / (getattr(training, "environments", 1) * getattr(training, "n_steps", 1))
+    steps = detail.curves[arm].steps
+    if axis == "update" and steps_per_update(detail):
+        return steps / steps_per_update(detail)
     games = detail.games.get(arm)
     if axis == "games" and games is not None and len(games.steps):
         good = np.isfinite(games.value)
@@ -87,12 +87,16 @@ def _raw(series: Series) -> list[Series]:
 def _axis_range(detail: JobDetail, series: list[Series], axis: str) -> tuple[float, float]:
     first, end = _step_range(detail)
     if axis == "games":
-        last = max((float(one.x[-1]) for one in series if len(one.x)), default=1.0)
-        step = raster.nice_step(max(last, 1.0), 4)
-        return 0.0, float(step * np.ceil(max(last, 1.0) / step))
-    training = detail.job.experiment.training
-    per = getattr(training, "environments", 1) * getattr(training, "n_steps", 1) if axis == "update" else 1
+        return 0.0, _round_up(max((float(one.x[-1]) for one in series if len(one.x)), default=1.0))
+    per = steps_per_update(detail) if axis == "update" else 1
     return first / per, end / per
+
+
+def _round_up(last: float) -> float:
+    """The next of about four round numbers, at least 1."""
+    last = max(last, 1.0)
+    step = raster.nice_step(last, 4)
+    return float(step * np.ceil(last / step))
 
 
 def _step_range(detail: JobDetail) -> tuple[float, float]:
@@ -103,8 +107,7 @@ def _step_range(detail: JobDetail) -> tuple[float, float]:
     if end < last < 1.05 * end:  # rounded up to whole rollouts
         end = last
     elif last > end:  # another unit, or a training that goes on behind the first: in jumps, not point by point
-        step = nice_step(last, 4)
-        end = step * np.ceil(last / step)
+        end = _round_up(last)
     return (0.0 if first < 0.5 * end else float(training.length), end)
 
 
@@ -137,8 +140,7 @@ def lottery_chart(detail: JobDetail, drawing: Drawing) -> Chart:
 def _lottery_series(
     detail: JobDetail, summary: Summary, arm: str, look: Look, drawing: Drawing, *, banded: bool
 ) -> Series:
-    own = [c for c in summary.cells if c.arm in (arm, DENSE) and c.score.n]  # every curve starts at dense
-    cells = sorted(own, key=lambda cell: -cell.density) if len(own) > 1 else []
+    cells = lottery_cells(summary, arm)
     bounds = [_bounds(detail, cell, drawing.band) for cell in cells] if banded else []
     x, y, low, high = (
         np.array(values, np.float64)
@@ -151,6 +153,12 @@ def _lottery_series(
     known = banded and drawing.band != "none"
     return Series(arm, look, x, y, low if known else None, high if known else None, note, markers=True,
                   hidden=arm in drawing.hidden, chosen=arm == drawing.arm)  # fmt: skip
+
+
+def lottery_cells(summary: Summary, arm: str) -> list[Cell]:
+    """The points of an arm's lottery curve, which starts at the dense network; none before there are two."""
+    own = [cell for cell in summary.cells if cell.arm in (arm, DENSE) and cell.score.n]
+    return sorted(own, key=lambda cell: -cell.density) if len(own) > 1 else []
 
 
 def _bounds(detail: JobDetail, cell: Cell, band: str) -> tuple[float, float]:

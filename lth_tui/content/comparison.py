@@ -8,12 +8,13 @@ import numpy as np
 from lth_core.analysis.verdict import Summary
 from lth_core.arms import DENSE
 from lth_core.text import one_line
+from lth_tui.content.charts import lottery_cells
 from lth_tui.content.verdict_words import short_verdict
 from lth_tui.experiment_text import fields_of, lines_of
 from lth_tui.palette import BLUE, BOLD, DIM, GREEN, ORANGE, PLAIN, PURPLE, SKY, VERMILLION, YELLOW, Look, ink
 from lth_tui.plot.chart import Chart, Series
 from lth_tui.widgets.strips import Row, wrapped
-from lth_tui.words import STATE_GLYPHS, compact, percent
+from lth_tui.words import compact, glyph, percent
 
 if TYPE_CHECKING:
     from lth_core.store.views import JobView
@@ -50,8 +51,7 @@ def chart(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary], arm: int,
 
 
 def _series(label: str, look: Look, summary: Summary | None, arm: str, *, relative: bool) -> Series:
-    cells = [] if summary is None else [c for c in summary.cells if c.arm in (arm, DENSE) and c.score.n]
-    cells = sorted(cells, key=lambda cell: -cell.density) if len(cells) > 1 else []
+    cells = [] if summary is None else lottery_cells(summary, arm)
     y = np.array([cell.score.value for cell in cells], np.float64)
     dense = None if summary is None else summary.cell(DENSE, 0)
     if relative:
@@ -65,7 +65,7 @@ def verdict_rows(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary], wi
     rows: list[Row] = []
     for place, job in enumerate(jobs):
         summary = summaries.get(job.id)
-        head = f"{STATE_GLYPHS.get(job.state, '?')} {job.id} {one_line(job.name, 60)}  "
+        head = f"{glyph(job.state)} {job.id} {one_line(job.name, 60)}  "
         short = short_verdict(summary.verdicts) if summary is not None else ()
         rows.append([("━━ ", ink(_COLOURS[place % len(_COLOURS)])), (head, BOLD), *short])
         if summary is not None:

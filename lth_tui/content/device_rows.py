@@ -5,11 +5,12 @@ from collections.abc import Sequence
 
 from rich.style import Style
 
+from lth_core.plan import TrialKey
 from lth_core.store.views import SlotView
 from lth_core.text import one_line
 from lth_tui.palette import BOLD, DIM, GREEN, PLAIN, VERMILLION, YELLOW, ink
 from lth_tui.reading.machine import Gpu, Machine
-from lth_tui.reading.snapshot import Snapshot, Ticket
+from lth_tui.reading.snapshot import Snapshot
 from lth_tui.widgets.strips import Row, Span
 from lth_tui.words import bar, compact, plural, sparkline
 
@@ -19,7 +20,7 @@ _BAR = 10
 def device_rows(snapshot: Snapshot, width: int) -> list[Row]:
     """All that is known of slots and machine, for a pane of `width` cells."""
     machine = snapshot.machine
-    rows: list[Row] = [*_slot_rows(snapshot, width)]
+    rows: list[Row] = _slot_rows(snapshot)
     if machine is None:
         return [*rows, "", [("measuring the machine ...", DIM)]]
     rows.append("")
@@ -36,7 +37,7 @@ def device_rows(snapshot: Snapshot, width: int) -> list[Row]:
     return rows
 
 
-def _slot_rows(snapshot: Snapshot, width: int) -> list[Row]:
+def _slot_rows(snapshot: Snapshot) -> list[Row]:
     if not snapshot.slots:
         return [[("no engine runs: nothing is on any device", DIM)]]
     machine = snapshot.machine
@@ -52,7 +53,7 @@ def _slot_rows(snapshot: Snapshot, width: int) -> list[Row]:
         rate = compact(slot.rate, 2) if slot.rate else "-"
         words = f"{one_line(slot.name, 9):<9} {slot.trials:>6} {slot.fraction:>5.0%} {rate:>7} {memory}  "
         job = "" if slot.job is None else f"{slot.job} {names.get(slot.job, '')}: "
-        rows.append([(words, PLAIN), (job, BOLD), (tickets_in_words(snapshot.tickets.get(slot.name, ())), PLAIN)])
+        rows.append([(words, PLAIN), (job, BOLD), (trials_in_words(snapshot.running.get(slot.name, ())), PLAIN)])
     return rows
 
 
@@ -67,12 +68,12 @@ def _held(slot: SlotView, machine: Machine | None, on_gpu: bool) -> str:
     return f"{words} {f'{sum(held) / 1e9:.2f} GB' if held else '-':>8}"
 
 
-def tickets_in_words(tickets: Sequence[Ticket]) -> str:
+def trials_in_words(trials: Sequence[TrialKey]) -> str:
     """`winning random, round 3, seeds 0-3`: what trains together on a slot."""
-    if not tickets:
+    if not trials:
         return ""
-    arms = " ".join(dict.fromkeys(one_line(ticket.arm, 20) for ticket in tickets))
-    rounds, seeds = ({getattr(ticket, name) for ticket in tickets} for name in ("round", "seed"))
+    arms = " ".join(dict.fromkeys(one_line(trial.arm, 20) for trial in trials))
+    rounds, seeds = {trial.round for trial in trials}, {trial.seed for trial in trials}
     return f"{arms}, {_numbers('round', rounds)}, {_numbers('seed', seeds)}"
 
 

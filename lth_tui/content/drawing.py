@@ -69,7 +69,11 @@ def partner(detail: JobDetail, arm: str) -> str:
 
 def axes_of(detail: JobDetail) -> tuple[str, ...]:
     """What the curves can be drawn against: the steps that are recorded, and what can be told from them."""
-    training = detail.job.experiment.training
-    per_update = getattr(training, "environments", 0) * getattr(training, "n_steps", 0)
     games = ("games",) if "games" in detail.metrics else ()
-    return ("step", *(("update",) if per_update else ()), *games)
+    return ("step", *(("update",) if steps_per_update(detail) else ()), *games)
+
+
+def steps_per_update(detail: JobDetail) -> int:
+    """How many of the recorded steps an update learns from; 0 where the steps are not counted so."""
+    training = detail.job.experiment.training
+    return int(getattr(training, "environments", 0) * getattr(training, "n_steps", 0))

@@ -15,8 +15,16 @@ from lth_tui.words import calm, plural
 if TYPE_CHECKING:
     from lth_core.store.views import JobView
 
-SORTS = ("queue", "name", "state", "progress", "time left", "newest")
 _STATES = ("running", "queued", "paused", "failed", "done", "cancelled")
+_KEYS: Mapping[str, Callable[["JobView"], tuple[float | str, ...]]] = {
+    "queue": lambda job: (),
+    "name": lambda job: (job.name.lower(),),
+    "state": lambda job: (_STATES.index(job.state), -job.id),
+    "progress": lambda job: (-job.progress,),
+    "time left": lambda job: (float("inf") if job.seconds_left is None else job.seconds_left,),
+    "newest": lambda job: (-job.created,),
+}
+SORTS = tuple(_KEYS)
 
 
 @dataclass(frozen=True)
@@ -63,44 +71,26 @@ def listed(snapshot: Snapshot, listing: Listing) -> list[JobRow]:
     jobs = [job for job in snapshot.jobs if matches(job, listing.filter)]
     ahead = _ahead(snapshot)
     rows = {job.id: job_row(job, snapshot, ahead.get(job.id, 0), job.id in listing.marked) for job in jobs}
-    groups: dict[str, list[JobView]] = {}
+    groups: dict[str | int, list[JobView]] = {}
     for job in jobs:
-        groups.setdefault(job.suite or f"\0{job.id}", []).append(job)
-    entries = sorted(groups.values(), key=lambda group: _key(listing.sort)(group[0])) if listing.sort != SORTS[0] else (
-        list(groups.values()))  # fmt: skip
-    if listing.reverse:
-        entries.reverse()
+        groups.setdefault(job.suite or job.id, []).append(job)
     found: list[JobRow] = []
-    for group in entries:
-        suite = group[0].suite
-        if suite is None or len(group) == 1:
-            found += [rows[job.id] for job in group]
+    for head in _in_order([group[0] for group in groups.values()], listing):  # a suite stands where its first job does
+        suite = head.suite
+        members = [rows[job.id] for job in _in_order(groups[suite or head.id], listing)]
+        if suite is None or len(members) == 1:
+            found += members
             continue
-        members = [rows[job.id] for job in group]
         folded = suite in listing.folded
         found.append(_suite_row(suite, members, folded=folded))
         if not folded:
-            members.sort(key=lambda row: _order(group, listing)[row.id])
             found += [replace(row, indent=2, name=row.name.removeprefix(f"{suite}-")) for row in members]
     return found
 
 
-def _order(group: Sequence["JobView"], listing: Listing) -> dict[int, int]:
-    ordered = sorted(group, key=_key(listing.sort)) if listing.sort != SORTS[0] else list(group)
-    if listing.reverse:
-        ordered.reverse()
-    return {job.id: place for place, job in enumerate(ordered)}
-
-
-def _key(sort: str) -> Callable[["JobView"], tuple[float | str, ...]]:
-    keys: Mapping[str, Callable[[JobView], tuple[float | str, ...]]] = {
-        "name": lambda job: (job.name.lower(),),
-        "state": lambda job: (_STATES.index(job.state), -job.id),
-        "progress": lambda job: (-job.progress,),
-        "time left": lambda job: (float("inf") if job.seconds_left is None else job.seconds_left,),
-        "newest": lambda job: (-job.created,),
-    }
-    return keys[sort]
+def _in_order(jobs: Sequence["JobView"], listing: Listing) -> list["JobView"]:
+    found = sorted(jobs, key=_KEYS[listing.sort])
+    return found[::-1] if listing.reverse else found
 
 
 def _ahead(snapshot: Snapshot) -> dict[int, int]:

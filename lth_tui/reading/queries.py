@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from lth_core.plan import TrialKey
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
 
@@ -62,16 +63,16 @@ def mask_files(database: Database, job: int, arm: str) -> dict[int, tuple[str, .
     return {round: tuple(paths) for round, paths in found.items() if len(paths) > 1}
 
 
-def running_tickets(database: Database) -> dict[str, list[tuple[str, int, int]]]:
-    """By slot the (arm, round, seed) of the trials that train on it."""
+def running_trials(database: Database) -> dict[str, tuple[TrialKey, ...]]:
+    """By slot the trials that train on it."""
     rows = database.rows(
         "SELECT s.name, t.arm, t.round, t.seed FROM slots s JOIN trials t ON t.batch = s.batch "
         "WHERE t.state = 'running' ORDER BY s.name, t.id"
     )
-    found: dict[str, list[tuple[str, int, int]]] = {}
+    found: dict[str, list[TrialKey]] = {}
     for row in rows:
-        found.setdefault(row["name"], []).append((row["arm"], row["round"], row["seed"]))
-    return found
+        found.setdefault(row["name"], []).append(TrialKey(row["round"], row["arm"], row["seed"]))
+    return {slot: tuple(trials) for slot, trials in found.items()}
 
 
 def newest_deleted(database: Database) -> int | None:

@@ -1,4 +1,4 @@
-"""Reads the store again and again at little cost; what it finds is a Snapshot."""
+"""Reads the store again and again at little cost; what it finds is a Snapshot. It writes nothing."""
 
 import itertools
 import socket
@@ -14,7 +14,7 @@ from lth_core.store.workspace import Workspace
 from lth_tui.reading import queries
 from lth_tui.reading.job_reader import JobReader
 from lth_tui.reading.machine import Machine, Meter
-from lth_tui.reading.snapshot import JobDetail, Snapshot, Ticket, Watch
+from lth_tui.reading.snapshot import JobDetail, Snapshot, Watch
 
 _SUMMARY_PAUSE = 2.0
 _MEASURE_PAUSE = 2.0
@@ -61,7 +61,7 @@ class Reader:
             jobs=jobs,
             engine=engine,
             slots=slots,
-            tickets=self._tickets() if watch.devices else {},
+            running=queries.running_trials(self.database) if watch.devices else {},
             machine=self._measure(slots if here else ()) if self._measures(watch) else self._machine,
             newest_deleted=queries.newest_deleted(self.database),
             detail=self._detail(jobs, watch),
@@ -72,10 +72,6 @@ class Reader:
     def _measures(self, watch: Watch) -> bool:
         """The use of GPUs stands in the header of every page."""
         return watch.devices or self._meter.has_gpus
-
-    def _tickets(self) -> Mapping[str, tuple[Ticket, ...]]:
-        found = queries.running_tickets(self.database)
-        return {slot: tuple(Ticket(*one) for one in tickets) for slot, tickets in found.items()}
 
     def _measure(self, slots: tuple[SlotView, ...]) -> Machine:
         if self._machine is None or time.monotonic() > self._measured_at + _MEASURE_PAUSE:

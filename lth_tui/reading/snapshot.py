@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lth_core.analysis.verdict import Summary
+from lth_core.plan import TrialKey
 from lth_core.store.views import AuditView, EngineView, EventView, JobView, SlotView, TrialView
 from lth_tui.reading.curves import ArmCurve
 from lth_tui.reading.machine import Machine
@@ -75,23 +76,14 @@ class JobDetail:
         return self.job.experiment.reference
 
 
-@dataclass(frozen=True)
-class Ticket:
-    """What is trained: an arm's ticket of a round for a seed."""
-
-    arm: str
-    round: int
-    seed: int
-
-
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """The store as the interface last saw it."""
+    """The store as the interface last saw it; `running` are the trials that train on each slot, if asked for."""
 
     jobs: tuple[JobView, ...] = ()
     engine: EngineView | None = None
     slots: tuple[SlotView, ...] = ()
-    tickets: Mapping[str, tuple[Ticket, ...]] = field(default_factory=dict)
+    running: Mapping[str, tuple[TrialKey, ...]] = field(default_factory=dict)
     summaries: Mapping[int, Summary] = field(default_factory=dict)
     detail: JobDetail | None = None
     machine: Machine | None = None

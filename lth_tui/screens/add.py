@@ -117,10 +117,9 @@ class Add(ModalScreen[list[Wish] | None]):
     async def _load(self) -> None:
         self.workers.cancel_group(self, "measure")
         chosen = self._chosen()
-        if chosen is None:
-            self._sketch()
-            return
         self._sketch()
+        if chosen is None:
+            return
         found = self._previews[chosen.path] = await asyncio.to_thread(preview, chosen.path)
         self._sketch()
         if self._worth_measuring(chosen.path, found):

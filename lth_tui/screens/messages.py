@@ -2,7 +2,6 @@
 
 from typing import ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -10,7 +9,7 @@ from textual.screen import ModalScreen
 
 from lth_tui.palette import DIM, PLAIN, VERMILLION, YELLOW, ink
 from lth_tui.widgets.list_pane import ListPane
-from lth_tui.widgets.strips import Row, wrap
+from lth_tui.widgets.strips import Row
 from lth_tui.words import clock
 
 Message = tuple[float, str, str]
@@ -32,21 +31,13 @@ class Messages(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """The list."""
         with Vertical(classes="box tall"):
-            yield ListPane("messages (esc closes)", follow=True, id="keys")
+            yield ListPane("messages (esc closes)", follow=True, wrap=True, id="keys")
 
-    def on_resize(self, event: events.Resize) -> None:
-        """Wrap to the width."""
-        self.call_after_refresh(self._fill)
-
-    def _fill(self) -> None:
-        pane = self.query_one(ListPane)
-        rows: list[Row] = []
-        for at, severity, text in self._said:
-            style = {"error": ink(VERMILLION), "warning": ink(YELLOW)}.get(severity, PLAIN)
-            first, *rest = wrap(text, max(20, pane.size.width - 10))
-            rows.append([(f"{clock(at)} ", DIM), (first, style)])
-            rows += [[(" " * 9 + line, style)] for line in rest]
-        pane.put(rows or [[("nothing has been said yet", DIM)]])
+    def on_mount(self) -> None:
+        """All that was said so far."""
+        styles = {"error": ink(VERMILLION), "warning": ink(YELLOW)}
+        rows: list[Row] = [[(f"{clock(at)} ", DIM), (text, styles.get(how, PLAIN))] for at, how, text in self._said]
+        self.query_one(ListPane).put(rows or [[("nothing has been said yet", DIM)]])
 
     def action_close(self) -> None:
         """Back to the page."""

@@ -1,7 +1,7 @@
 """What a heatmap shows: layers, and what lives of each after each round. Values only."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,6 @@ class HeatTable:
 
     title: str = ""
     rows: Sequence[HeatRow] = ()
-    cells: Mapping[tuple[int, int], HeatCell] = ()  # type: ignore[assignment]
+    cells: Mapping[tuple[int, int], HeatCell] = field(default_factory=dict)
     rounds: int = 0
     empty: str = "no ticket has been made yet"

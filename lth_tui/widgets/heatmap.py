@@ -1,5 +1,6 @@
 """Layers against rounds: the share of each layer that lives as number and colour, a dead one marked `!`."""
 
+import math
 from typing import ClassVar
 
 from textual import events
@@ -38,7 +39,7 @@ class Heatmap(Pane, can_focus=True):
         super().__init__(id=id)
         self.can_focus = not passive
         self._passive = passive
-        self._table = HeatTable(cells={})
+        self._table = HeatTable()
         self.row = 0
         self.column: int | None = None
         self._top = self._left = 0
@@ -204,7 +205,7 @@ class Heatmap(Pane, can_focus=True):
         if cell.dead:
             word, look = ("!" if cell.dead == cell.seeds else f"!{percent(density)}"), dead_ink()
         else:
-            ground, front = viridis(round_to_colour(density))
+            ground, front = viridis(place_on_scale(density))
             word, look = percent(density), ink(front, ground)
         return (_marked(word, wide), look + BOLD) if here else (f"{word:>{wide}} ", look)
 
@@ -214,8 +215,6 @@ def _marked(word: str, wide: int) -> str:
     return f"[{word:>3}]" if wide == _WIDE - 1 else f"{word:>{wide}}◂"
 
 
-def round_to_colour(density: float) -> int:
+def place_on_scale(density: float) -> int:
     """Place of a density on the colour scale, 0 to 100: logarithmic, so that 4 % and 1 % look different."""
-    import math
-
     return 0 if density <= 0 else max(0, min(100, round(100 * (1 + math.log10(density) / 2.5))))

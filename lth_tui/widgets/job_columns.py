@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from lth_core.text import one_line
 from lth_tui.palette import BOLD, DIM, GREEN, GREY, PLAIN, SKY, VERMILLION, YELLOW, ink, state_ink
 from lth_tui.widgets.strips import Row, Span
-from lth_tui.words import STATE_GLYPHS, bar, compact, duration
+from lth_tui.words import bar, compact, duration, glyph
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def _name(row: JobRow, width: int) -> Span:
 
 
 def _state(row: JobRow, width: int) -> Span:
-    return (f"{STATE_GLYPHS.get(row.state, '?')} {row.state}", state_ink(row.state))
+    return (f"{glyph(row.state)} {row.state}", state_ink(row.state))
 
 
 def _rate(row: JobRow, width: int) -> Span:
@@ -121,6 +121,7 @@ def titles_of(columns: Sequence[Column], name: int, verdict: int) -> str:
 
 
 def cells_of(job: JobRow, columns: Sequence[Column], name: int, verdict: int, chosen: bool) -> Row:
+    """A job as a row of these columns; `name` and `verdict` are widths, `chosen` is the row under the cursor."""
     words: list[Span] = [("▶" if chosen else " ", BOLD), ("*" if job.marked else " ", ink(YELLOW, bold=True))]
     for column, width in (
         (STATE_COLUMN, STATE_COLUMN.width),

@@ -47,7 +47,7 @@ class ListPane(Pane, can_focus=True):
         self._wraps = wrap
         self._sought: tuple[str, ...] = ()
         self._has_cursor = cursor
-        self._follow = follow
+        self._follow = self._follow_wanted = follow  # scrolling back to the end follows again
         self._top = self._found = 0
         self.index = 0
 
@@ -114,10 +114,6 @@ class ListPane(Pane, can_focus=True):
         if not self._has_cursor:
             self._follow = self._follow_wanted and self._top >= len(self._rows) - self._height()
         self.refresh()
-
-    def on_mount(self) -> None:
-        """Remember whether the pane follows, so that scrolling back to the end follows again."""
-        self._follow_wanted = self._follow
 
     def on_resize(self) -> None:
         """Break the rows anew."""

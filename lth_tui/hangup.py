@@ -1,0 +1,42 @@
+"""What ends the workbench from outside: signals, and a terminal that is gone without one. The engine is none of it."""
+
+import asyncio
+import os
+import select
+import signal
+import threading
+from functools import partial
+
+from textual.app import App
+
+
+def catch(app: App[int]) -> None:
+    """Let the app exit in order; Textual itself would die at once."""
+    if threading.current_thread() is not threading.main_thread() or app.is_headless:
+        return
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        loop.add_signal_handler(number, partial(_end, app, number))
+    # Without a controlling terminal no signal says that it is gone, and reading from it would spin for ever.
+    app.set_interval(1.0, lambda: _end(app, signal.SIGHUP) if _hung_up(0) else None)
+
+
+def _end(app: App[int], number: int) -> None:
+    """Exit in order; a terminal that is gone or stalled must not hold the exit up."""
+    if number == signal.SIGHUP or not _writable(2):
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1, 2):
+            os.dup2(nothing, stream)
+    app.exit(128 + number)
+
+
+def _hung_up(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return any(events & select.POLLHUP for _, events in poll.poll(0))
+
+
+def _writable(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return any(events & select.POLLOUT and not events & select.POLLHUP for _, events in poll.poll(0))
