@@ -16,6 +16,7 @@ from lth_core.models.module import ModuleNetwork
 from lth_core.models.translator import Special
 from lth_core.settings.language_networks import Causal, PretrainedSeq2Seq, Seq2Seq, Transformer
 from lth_core.settings.networks import Model
+from lth_core.tickets import mask as masks
 from lth_core.tickets.mask import Mask, Weights
 
 _PREFIX = "model."  # of a model of transformers within our own module
@@ -121,5 +122,4 @@ def loaded(found: Exchange, weights: Weights) -> Any:
 
 def masks_there(found: Exchange, mask: Mask, weights: Weights) -> Mask:
     """The mask by the names there; parameters outside of it live."""
-    whole = {name: mask[name] if name in mask else torch.ones_like(w, dtype=torch.bool) for name, w in weights.items()}
-    return found.there(whole)
+    return found.there(masks.whole(mask, {name: w.shape for name, w in weights.items()}))

@@ -6,22 +6,23 @@ check fails the trial.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from lth_core.arms import DENSE
 from lth_core.plan import TrialKey
-from lth_core.randomness import stream_seed
 from lth_core.settings.pruning import Pruning
+from lth_core.tickets import expected
 from lth_core.tickets import mask as masks
-from lth_core.tickets.derive import Family, Ticket, Trained, ranking
+from lth_core.tickets.derive import Family, Ticket, ranking
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.tickets.scope import layer_counts, remaining
 
 CHANCE = 1e-4
 """Part of freshly drawn weights that may equal a stored weight by chance."""
+ROOM = 0.25
+"""Share by which a smaller network may be larger than its ticket: widths are whole, and have a least."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def before_training(
     if arm.weights == "shuffled":
         checks += [_is_shuffled(family, ticket.mask, start), _shuffled_alive(family, ticket.mask, start)]
     else:
-        source = _source(family, key)
+        source = expected.source(family, key)
         checks += [_start_weights(ticket.mask, start, source), _start_alive(ticket.mask, start, source)]
     if arm.weights == "fresh":
         checks.append(_is_fresh(family, start))
@@ -66,10 +67,6 @@ def before_dense(start: Weights, initial: Weights) -> list[Check]:
     """Checks of the dense network before round 0: it starts from its seed's initialisation."""
     wrong = sum(_unequal(start[name], initial[name]) for name in initial)
     return [Check("start_weights", wrong == 0, f"{wrong} weights differ from the seed's initialisation")]
-
-
-ROOM = 0.25
-"""Share by which a smaller network may be larger than its ticket: widths are whole, and have a least."""
 
 
 def before_smaller(start: Weights, drawn: Weights, made_for: int, whole: Weights, compared: Mask) -> list[Check]:
@@ -103,7 +100,7 @@ def after_training(mask: Mask, final: Weights, optimizer: Mapping[str, Weights])
 
 def after_narrowing(pruning: Pruning, groups: Mapping[str, frozenset[str]], round: int, mask: Mask) -> Check:
     """What a mask must hold that shrank during the training: exactly as many live as the round asks for."""
-    reached, size = masks.counts(mask), sum(m.numel() for m in mask.values())
+    reached, size = masks.counts(mask), masks.size(mask)
     asked = {} if pruning.scope == "global" else layer_counts(mask, groups, pruning, round)
     wrong = [f"{name}: {reached[name]} of {k} asked" for name, k in asked.items() if reached[name] != k]
     k = sum(asked.values()) if asked else remaining(size, pruning.density(round))
@@ -126,7 +123,7 @@ def _count(name: str, wrong: Mapping[str, int], what: str) -> Check:
 def _density(family: Family, key: TrialKey, mask: Mask, compared: Ticket | None) -> Check:
     """Exactly as many entries as the experiment asks: per layer under layerwise scope, in all under global."""
     pruning, arm = family.experiment.pruning, family.experiment.arm_named(key.arm)
-    reached, size = masks.counts(mask), sum(m.numel() for m in mask.values())
+    reached, size = masks.counts(mask), masks.size(mask)
     found = sum(reached.values())
     of = family.experiment.arm_named(arm.of) if arm.borrows_mask else arm
     if of.mask == "imported":
@@ -147,7 +144,7 @@ def _density(family: Family, key: TrialKey, mask: Mask, compared: Ticket | None)
 
 def _nested(family: Family, key: TrialKey, ticket: Ticket) -> Check:
     """Nothing lives that the arm's mask of the round before had pruned; the stored mask where there is one."""
-    parent = _pruned(family, key).mask if _is_chain(family, key) else ticket.parent
+    parent = expected.pruned(family, key).mask if expected.continues(family, key) else ticket.parent
     same_layers = ticket.mask.keys() == parent.keys()
     outside = sum(int((m & ~parent[n]).sum()) for n, m in ticket.mask.items()) if same_layers else -1
     detail = (
@@ -162,7 +159,7 @@ def _criterion(family: Family, key: TrialKey, mask: Mask) -> Check:
     The scores (magnitudes, unless the experiment says otherwise) are those of the run that the arm prunes: its own
     round before, or the dense run.
     """
-    pruned = _pruned(family, key)
+    pruned = expected.pruned(family, key)
     plain = family.experiment.criterion_of(key.arm) == "magnitude"
     scores = {n: w.abs() for n, w in pruned.ranked.items()} if plain else ranking(family, key.arm, key.round, pruned)
     gone = {n: scores[n][pruned.mask[n] & ~m] for n, m in mask.items()}
@@ -175,60 +172,14 @@ def _criterion(family: Family, key: TrialKey, mask: Mask) -> Check:
     return Check("criterion", wrong == 0, f"{wrong} pruned scores exceed the smallest that was kept")
 
 
-def _is_chain(family: Family, key: TrialKey) -> bool:
-    return family.experiment.arm_named(key.arm).mask == "iterative" and key.round > 1
-
-
-def _pruned(family: Family, key: TrialKey) -> Trained:
-    """The stored run whose weights the arm prunes, `ranked` being those weights."""
-    if _is_chain(family, key):
-        return family.trained[key.arm, key.round - 1]
-    dense, at = family.trained[DENSE, 0], family.experiment.arm_named(key.arm).at
-    return dense if at == "experiment" else replace(dense, ranked=_stored(dense.init if at == "init" else dense.rewind))
-
-
-def _source(family: Family, key: TrialKey) -> Weights:
-    """The weights that the arm's definition says the ticket starts from, chosen or drawn a second time."""
-    arm, dense = family.experiment.arm_named(key.arm), family.dense
-    if arm.weights == "fresh":
-        return family.initialise(stream_seed(key.seed, "fresh", key.arm, key.round))
-    if arm.weights == "final":
-        return _pruned(family, key).final
-    if arm.weights == "imported":
-        return family.imported(key.round).weights
-    if arm.weights in ("signed", "constant"):
-        return _signed(family, key, arm.weights)
-    return _stored(dense.init if arm.weights == "init" else dense.rewind)
-
-
-def _signed(family: Family, key: TrialKey, weights: str) -> Weights:
-    """The rewound weights' signs with other magnitudes, put together a second time."""
-    rewind = _stored(family.dense.rewind)
-    if weights == "signed":
-        drawn = family.initialise(stream_seed(key.seed, "signed", key.arm, key.round))
-        return {n: torch.where(w > 0, 1.0, -1.0) * (w != 0) * drawn[n].abs() + 0.0 for n, w in rewind.items()}
-    found = {}
-    for n, first in family.initialise(stream_seed(key.seed, "initialisation")).items():
-        values = first.double()
-        level = float((values - values.mean()).square().mean().sqrt()) or float(rewind[n].double().abs().mean())
-        found[n] = torch.where(rewind[n] == 0, 0.0, torch.where(rewind[n] > 0, level, -level)).to(first.dtype)
-    return found
-
-
-def _stored(weights: Weights | None) -> Weights:
-    if weights is None:
-        raise ValueError("the dense run has no stored weights to compare with")
-    return weights
-
-
 def _start_weights(mask: Mask, start: Weights, source: Weights) -> Check:
     """Start weights equal mask x source weights bit for bit."""
     wrong = {}
     for name, stored in source.items():
-        expected = stored.clone()
+        wanted = stored.clone()
         if name in mask:
-            expected[~mask[name]] = 0.0
-        wrong[name] = _unequal(start[name], expected)
+            wanted[~mask[name]] = 0.0
+        wrong[name] = _unequal(start[name], wanted)
     return _count("start_weights", wrong, "start weights differ from mask x source")
 
 
@@ -240,7 +191,7 @@ def _start_alive(mask: Mask, start: Weights, source: Weights) -> Check:
 
 def _shuffled_alive(family: Family, mask: Mask, start: Weights) -> Check:
     """No more zeros among the living than among the survivors that were shuffled."""
-    rewind = _stored(family.dense.rewind)
+    rewind = expected.stored(family.dense.rewind)
     missing = {n: int((start[n][m] == 0).sum()) - int((rewind[n][m] == 0).sum()) for n, m in mask.items()}
     return _count("start_alive", missing, "living entries start at zero though their source does not")
 
@@ -262,7 +213,7 @@ def _is_shuffled(family: Family, mask: Mask, start: Weights) -> Check:
 
     That they have moved is for `differs` to say.
     """
-    rewind = _stored(family.dense.rewind)
+    rewind = expected.stored(family.dense.rewind)
     wrong = 0
     for name, stored in rewind.items():
         if name not in mask:

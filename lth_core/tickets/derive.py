@@ -15,9 +15,9 @@ from lth_core.plan import TrialKey
 from lth_core.randomness import stream, stream_seed
 from lth_core.tickets import criteria, saliency
 from lth_core.tickets import mask as masks
-from lth_core.tickets.mask import Mask, Weights
+from lth_core.tickets.mask import Mask, Weights, permute_survivors, permuted
 from lth_core.tickets.saliency import Slope, Slopes
-from lth_core.tickets.scope import keep_overall, keep_per_layer, permute_survivors, permuted, prunable, prune
+from lth_core.tickets.scope import keep_overall, keep_per_layer, prunable, prune
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Family:
 
 
 def derive(family: Family, key: TrialKey) -> Ticket:
-    """The ticket of a trial of round 1 or later."""
+    """The ticket of a trial of round 1 or later. Raises ValueError where weights that it is made from are not stored."""
     arm = family.experiment.arm_named(key.arm)
     mask = derive_mask(family, key.arm, key.round)
     source = _source(family, arm, key, mask)

@@ -1,4 +1,4 @@
-"""Masks: one boolean per prunable entry. Exact-k selection, nesting, counting, packing to bits.
+"""Masks: one boolean per prunable entry. Exact-k selection, counting, rearranging, packing to bits.
 
 A mask maps parameter names to boolean tensors of the parameters' shapes, in the model's order. It is the only
 truth about what is pruned: a weight that happens to be zero is alive as long as its mask says so.
@@ -18,6 +18,11 @@ Weights = dict[str, Tensor]
 def full(sizes: Mapping[str, torch.Size]) -> Mask:
     """The mask in which everything lives."""
     return {name: torch.ones(shape, dtype=torch.bool) for name, shape in sizes.items()}
+
+
+def whole(mask: Mask, sizes: Mapping[str, torch.Size]) -> Mask:
+    """The mask of all parameters of these sizes, in their order: those that it does not name live."""
+    return full(sizes) | mask
 
 
 def keep_largest(scores: Tensor, alive: Tensor, k: int) -> Tensor:
@@ -52,10 +57,15 @@ def total(mask: Mask) -> int:
     return sum(counts(mask).values())
 
 
+def size(mask: Mask) -> int:
+    """Entries of the whole mask, living or not."""
+    return sum(m.numel() for m in mask.values())
+
+
 def density(mask: Mask) -> float:
     """Share of the entries that live; 1 for a mask of none."""
-    size = sum(m.numel() for m in mask.values())
-    return total(mask) / size if size else 1.0
+    entries = size(mask)
+    return total(mask) / entries if entries else 1.0
 
 
 def distance(a: Mask, b: Mask) -> int:
@@ -83,6 +93,19 @@ def split(vector: Tensor, like: Mask) -> Mask:
     """The inverse of `pooled` for masks: cut a vector into tensors shaped like those of `like`."""
     parts = vector.split([m.numel() for m in like.values()])
     return {name: part.view(m.shape).clone() for (name, m), part in zip(like.items(), parts, strict=True)}
+
+
+def permuted(mask: Mask, order: Mapping[str, Tensor]) -> Mask:
+    """Each layer's mask rearranged by a permutation of its entries; counts per layer stay."""
+    return {name: m.flatten()[order[name]].view(m.shape) for name, m in mask.items()}
+
+
+def permute_survivors(weights: Tensor, alive: Tensor, order: Tensor) -> Tensor:
+    """The living entries of one layer rearranged among themselves by `order`, a permutation of their number."""
+    flat = weights.flatten().clone()
+    positions = alive.flatten().nonzero().flatten()
+    flat[positions] = flat[positions[order]]
+    return torch.where(alive, flat.view(weights.shape), weights)
 
 
 def pack(mask: Mask) -> npt.NDArray[np.uint8]:

@@ -3,11 +3,10 @@
 import math
 from collections.abc import Callable, Mapping
 
-import torch
 from torch import Tensor
 
 from lth_core.settings.pruning import Pruning
-from lth_core.tickets.mask import Mask, counts, keep_largest, pooled, split, total
+from lth_core.tickets.mask import Mask, counts, keep_largest, pooled, size, split, total
 
 Kept = int | dict[str, int]
 """How many entries stay: of all layers together, or of each."""
@@ -76,7 +75,7 @@ def prune(
 def asked(mask: Mask, groups: Mapping[str, frozenset[str]], pruning: Pruning, round: int) -> Kept:
     """How many entries stay at `round`, by scope; of the mask only the layers' sizes count."""
     if pruning.scope == "global":
-        return remaining(sum(m.numel() for m in mask.values()), pruning.density(round))
+        return remaining(size(mask), pruning.density(round))
     return layer_counts(mask, groups, pruning, round)
 
 
@@ -84,7 +83,7 @@ def sizes(mask: Mask, like: Kept) -> Kept:
     """How many entries there are: together, or in each layer, as `like` counts."""
     if isinstance(like, dict):
         return {name: m.numel() for name, m in mask.items()}
-    return sum(m.numel() for m in mask.values())
+    return size(mask)
 
 
 def living(mask: Mask, like: Kept) -> Kept:
@@ -117,16 +116,3 @@ def keep_per_layer(scores: Mapping[str, Tensor], parent: Mask, kept: Mapping[str
         name: keep_largest(scores[name].flatten(), alive.flatten(), kept[name]).view(alive.shape)
         for name, alive in parent.items()
     }
-
-
-def permuted(mask: Mask, order: Mapping[str, Tensor]) -> Mask:
-    """Each layer's mask rearranged by a permutation of its entries; counts per layer stay."""
-    return {name: m.flatten()[order[name]].view(m.shape) for name, m in mask.items()}
-
-
-def permute_survivors(weights: Tensor, alive: Tensor, order: Tensor) -> Tensor:
-    """The living entries of one layer rearranged among themselves by `order`, a permutation of their number."""
-    flat = weights.flatten().clone()
-    positions = alive.flatten().nonzero().flatten()
-    flat[positions] = flat[positions[order]]
-    return torch.where(alive, flat.view(weights.shape), weights)

@@ -4,7 +4,7 @@ All are tensors (T, P), a row per ticket, in the network's own order (see `packe
 of masks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch import Tensor
 from lth_core.models.actor_critic import ActorCriticNetwork
 from lth_core.models.flat import flatten, unflatten
 from lth_core.settings.reinforcement import ActorCriticTraining
+from lth_core.tickets import mask as masks
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.training import optimizer
 from lth_core.training.policy import Policy, policy
@@ -42,7 +43,7 @@ class Parameters:
         def rows(each: Sequence[Weights]) -> Tensor:
             return model.packed(torch.stack([flatten(one, shapes) for one in each])).to(device)
 
-        mask = rows([{n: s.mask.get(n, torch.ones(shape)).float() for n, shape in shapes.items()} for s in starts])
+        mask = rows([_factors(start.mask, shapes) for start in starts])
         flat = rows([start.weights for start in starts]) * mask
         state = optimizer.new_state(settings, flat)
         for row, start in enumerate(starts):
@@ -94,8 +95,8 @@ class Parameters:
     def narrow(self, ticket: int, mask: Mask) -> None:
         """From now on only what lives in this mask does; in place, where a GPU knows the tensors to be."""
         shapes = self.model.shapes()
-        alive = {n: mask[n].float() if n in mask else torch.ones(shape) for n, shape in shapes.items()}
-        self.mask[ticket] = self.model.packed(flatten(alive, shapes)[None])[0].to(self.mask.device)
+        factors = flatten(_factors(mask, shapes), shapes)
+        self.mask[ticket] = self.model.packed(factors[None])[0].to(self.mask.device)
         self.flat[ticket] *= self.mask[ticket]
         for entry in self.optimizer.keys() - {"count"}:
             self.optimizer[entry][ticket] *= self.mask[ticket]
@@ -125,6 +126,11 @@ class Parameters:
 
     def _packed(self, stored: npt.NDArray[Any]) -> Tensor:
         return self.model.packed(torch.from_numpy(stored.copy())).to(self.flat.device)
+
+
+def _factors(mask: Mask, shapes: Mapping[str, torch.Size]) -> Weights:
+    """By what parameters are multiplied: 1 where they live, 0 elsewhere."""
+    return {name: alive.float() for name, alive in masks.whole(mask, shapes).items()}
 
 
 def clip(gradient: Tensor, limit: float) -> None:

@@ -15,6 +15,7 @@ from lth_core.models.flat import flatten, unflatten
 from lth_core.models.module import ModuleNetwork
 from lth_core.randomness import stream_seed
 from lth_core.settings.reinforcement import A2C, PPO
+from lth_core.tickets import mask as masks
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.tickets.network import Network
 from lth_core.tickets.saliency import Slope
@@ -72,7 +73,7 @@ class LossSlopes:
         assert isinstance(stack, ActorCriticStack)  # noqa: S101 the other kind of stack
         shapes = self._model.shapes()
         flat = flatten(weights, shapes)[None].double().to(self._device).requires_grad_()
-        alive = {n: mask[n] if n in mask else torch.ones(shape, dtype=torch.bool) for n, shape in shapes.items()}
+        alive = masks.whole(mask, shapes)
         rollouts = [stack.experience() for _ in range(self._experiment.pruning.batches)]
 
         def losses() -> Iterator[Tensor]:

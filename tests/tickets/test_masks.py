@@ -11,15 +11,8 @@ from lth_core.settings.networks import MLP
 from lth_core.settings.pruning import Pruning
 from lth_core.tickets import mask as masks
 from lth_core.tickets.criteria import magnitude
-from lth_core.tickets.mask import keep_largest
-from lth_core.tickets.scope import (
-    layer_counts,
-    permute_survivors,
-    permuted,
-    prunable,
-    prune,
-    remaining,
-)
+from lth_core.tickets.mask import keep_largest, permute_survivors, permuted
+from lth_core.tickets.scope import layer_counts, prunable, prune, remaining
 from tests.small import is_nested, random_weights
 
 MODEL = ActorCritic(MLP(hidden=(16, 12)), 4, 2)

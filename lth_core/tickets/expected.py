@@ -1,0 +1,62 @@
+"""What an arm's definition says a ticket is made from, chosen or drawn a second time for the audit.
+
+Written apart from `derive`, and shares no code with it: what one takes wrongly, the other takes rightly.
+"""
+
+from dataclasses import replace
+
+import torch
+
+from lth_core.arms import DENSE
+from lth_core.plan import TrialKey
+from lth_core.randomness import stream_seed
+from lth_core.tickets.derive import Family, Trained
+from lth_core.tickets.mask import Weights
+
+
+def continues(family: Family, key: TrialKey) -> bool:
+    """Whether the arm prunes its own round before."""
+    return family.experiment.arm_named(key.arm).mask == "iterative" and key.round > 1
+
+
+def pruned(family: Family, key: TrialKey) -> Trained:
+    """The stored run whose weights the arm prunes, `ranked` being those weights."""
+    if continues(family, key):
+        return family.trained[key.arm, key.round - 1]
+    dense, at = family.trained[DENSE, 0], family.experiment.arm_named(key.arm).at
+    return dense if at == "experiment" else replace(dense, ranked=stored(dense.init if at == "init" else dense.rewind))
+
+
+def source(family: Family, key: TrialKey) -> Weights:
+    """The weights that the arm's definition says the ticket starts from, chosen or drawn a second time."""
+    arm, dense = family.experiment.arm_named(key.arm), family.dense
+    if arm.weights == "fresh":
+        return family.initialise(stream_seed(key.seed, "fresh", key.arm, key.round))
+    if arm.weights == "final":
+        return pruned(family, key).final
+    if arm.weights == "imported":
+        return family.imported(key.round).weights
+    if arm.weights in ("signed", "constant"):
+        return _signed(family, key, arm.weights)
+    return stored(dense.init if arm.weights == "init" else dense.rewind)
+
+
+def _signed(family: Family, key: TrialKey, weights: str) -> Weights:
+    """The rewound weights' signs with other magnitudes, put together a second time."""
+    rewind = stored(family.dense.rewind)
+    if weights == "signed":
+        drawn = family.initialise(stream_seed(key.seed, "signed", key.arm, key.round))
+        return {n: torch.where(w > 0, 1.0, -1.0) * (w != 0) * drawn[n].abs() + 0.0 for n, w in rewind.items()}
+    found = {}
+    for n, first in family.initialise(stream_seed(key.seed, "initialisation")).items():
+        values = first.double()
+        level = float((values - values.mean()).square().mean().sqrt()) or float(rewind[n].double().abs().mean())
+        found[n] = torch.where(rewind[n] == 0, 0.0, torch.where(rewind[n] > 0, level, -level)).to(first.dtype)
+    return found
+
+
+def stored(weights: Weights | None) -> Weights:
+    """The same weights; ValueError where the dense run has kept none."""
+    if weights is None:
+        raise ValueError("the dense run has no stored weights to compare with")
+    return weights
