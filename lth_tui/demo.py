@@ -11,7 +11,6 @@ from lth_core.errors import InputError
 from lth_core.suite import Suite
 from lth_core.suite_file import load
 from lth_tui.app import Workbench, workbench
-from lth_tui.experiment_files import config_folders
 from lth_tui.reading.feed import Wish
 
 PATIENCE = 1200.0
@@ -41,8 +40,7 @@ async def demonstrated(folder: Path) -> AsyncIterator[tuple[Workbench, Pilot[int
 
 
 def _submit(app: Workbench, name: str, *overrides: str) -> None:
-    path = next(path for folder in config_folders(Path.cwd()) if (path := folder / name).is_file())
-    held = load(path, overrides)
+    held = load(Path(name), overrides)
     suite = held.name if isinstance(held, Suite) else None
     for experiment in held.experiments if isinstance(held, Suite) else (held,):
         payload = {"experiment": experiment.canonical(), "source": f"configs/{name}", "suite": suite}

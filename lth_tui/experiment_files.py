@@ -5,13 +5,14 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lth_core import presets
 from lth_core.text import one_line
 from lth_tui.reading.feed import Wish
 from lth_tui.words import duration
@@ -47,7 +48,7 @@ def candidates(folder: Path | None = None) -> list[Candidate]:
     """TOML files of `configs/` here, of those that come with the program, and of the folder itself."""
     here = folder or Path.cwd()
     found: dict[str, Path] = {}
-    for base in config_folders(here):
+    for base in (here / "configs", *presets.folders()):
         for path in _toml_below(base):
             # The same name again is the program's own copy of what the working folder has.
             found.setdefault(one_line(f"{base.name}/{path.relative_to(base)}", 200), path.resolve())
@@ -57,23 +58,12 @@ def candidates(folder: Path | None = None) -> list[Candidate]:
     return [Candidate(path, label) for label, path in found.items()]
 
 
-def config_folders(here: Path) -> Iterator[Path]:
-    """`configs/` in the working folder, inside the installed package, beside the package in a checkout."""
-    import lth_core
-
-    package = Path(lth_core.__file__).parent
-    for folder in (here / "configs", package / "configs", package.parent / "configs"):
-        if folder.is_dir():
-            yield folder
-
-
 def _toml_below(folder: Path) -> list[Path]:
     try:
         found = sorted(islice(folder.rglob("*.toml"), _MOST_FILES))
     except OSError:
         return []
-    quick_first = {"quick": 0, "paper": 1, "suites": 2}
-    return sorted(found, key=lambda path: quick_first.get(path.parent.name, 3))
+    return sorted(found, key=lambda path: presets.ORDER.get(path.parent.name, len(presets.ORDER)))
 
 
 def preview(path: Path) -> Preview:
