@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lth_core.analysis.paths import Graph, living_paths
+from lth_core.analysis.graphs import Graph, Shapes
+from lth_core.analysis.paths import Masks, living_paths
 
-Masks = Mapping[str, npt.NDArray[np.bool_]]
 Weights = Mapping[str, npt.NDArray[np.float32]]
 
 
@@ -88,7 +88,7 @@ def distance(mask: Masks, one: Weights, other: Weights) -> float:
     return float(np.linalg.norm(a - b)) / norm if norm else math.nan
 
 
-def effective(mask: Masks, shapes: Mapping[str, Sequence[int]], graph: Graph) -> tuple[Effective, Masks]:
+def effective(mask: Masks, shapes: Shapes, graph: Graph) -> tuple[Effective, Masks]:
     """What lies on a path, counted, and as masks of the mask's layers; shapes: of all parameters."""
     entries, units = living_paths(graph, mask, shapes)
     own = {name: entries[name] for name in mask}
@@ -100,7 +100,7 @@ def effective(mask: Masks, shapes: Mapping[str, Sequence[int]], graph: Graph) ->
     ), own
 
 
-def inputs_kept(mask: Masks, shapes: Mapping[str, Sequence[int]]) -> npt.NDArray[np.float64] | None:
+def inputs_kept(mask: Masks, shapes: Shapes) -> npt.NDArray[np.float64] | None:
     """Share of the first layer's weights in the mask, per input.
 
     (inputs,); of an embedding (words,); of a convolution (channels, height, width). None where the first layer is no

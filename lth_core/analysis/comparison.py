@@ -3,35 +3,17 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
+from lth_core.analysis.kinds import is_one_shot, is_random
 from lth_core.analysis.power import LEVEL, more_seeds
 from lth_core.analysis.profiles import probability_of_improvement
 from lth_core.analysis.statistics import Interval, bootstrap, holm, sign_flip_p
+from lth_core.analysis.trials import Scored, Scores, is_lost
 from lth_core.arms import DENSE
 from lth_core.experiment import Experiment
-
-Scores = dict[tuple[str, int], dict[int, float]]
-"""By (arm, round), then seed."""
-
-
-class Scored(Protocol):
-    """What is needed of a trial (see `store.views.TrialView`)."""
-
-    @property
-    def arm(self) -> str: ...
-    @property
-    def round(self) -> int: ...
-    @property
-    def seed(self) -> int: ...
-    @property
-    def state(self) -> str: ...
-    @property
-    def score(self) -> float | None: ...
-    @property
-    def density(self) -> float | None: ...
 
 
 @dataclass(frozen=True)
@@ -71,18 +53,11 @@ def comparisons(experiment: Experiment) -> list[tuple[str, str]]:
     """
     reference = experiment.reference
     pairs = [(reference, arm) for arm in experiment.arms if arm != reference]
-    named = {arm: experiment.arm_named(arm) for arm in experiment.arms}
-    one_shot = [arm for arm, own in named.items() if own.mask == "one_shot" and own.at == "experiment"]
-    drawn = [arm for arm in experiment.arms if experiment.arm_named(arm).mask in ("random", "random_global")]
+    one_shot = [arm for arm in experiment.arms if is_one_shot(experiment.arm_named(arm))]
+    drawn = [arm for arm in experiment.arms if is_random(experiment.arm_named(arm))]
     if one_shot and drawn and reference not in (one_shot[0], drawn[0]):
         pairs.append((one_shot[0], drawn[0]))
     return pairs
-
-
-def is_lost(trial: Scored) -> bool:
-    """Whether a trial will give no score: failed, blocked, or ended without a finished episode."""
-    scored = trial.score is not None and math.isfinite(trial.score)
-    return trial.state in ("failed", "blocked") or (trial.state == "done" and not scored)
 
 
 def with_lost(effects: Sequence[float], lost: int) -> list[float]:
@@ -159,7 +134,7 @@ def _short(verdict: Verdict, ended: bool) -> str:
     reference, control, effect = verdict.reference, verdict.control, verdict.effect
     if effect.n == 0 or verdict.rounds == 0:
         return f"{reference} or {control}: no round is finished by all seeds" + ("" if ended else " yet")
-    size = f"{effect.value:+.4g}" + (f" [{effect.low:+.4g}, {effect.high:+.4g}]" if effect.n > 1 else "")
+    size = effect.signed()
     if not ended:
         return f"{reference} minus {control} so far: {size}"
     if verdict.word == "inconclusive":

@@ -108,8 +108,7 @@ def _short(scores: JobScores, answer: Answer) -> str:
     where, gain = f"{_SAID[answer.word]} at {answer.density:.1%} remaining", answer.gain
     if gain.n == 0:
         return f"{where}: no pair of {scores.experiment.reference} and dense network is finished yet"
-    size = f"{gain.value:+.4g}" + (f" [{gain.low:+.4g}, {gain.high:+.4g}]" if gain.n > 1 else "")
-    return f"{where}: {size}"
+    return f"{where}: {gain.signed()}"
 
 
 def _facts(scores: JobScores, answer: Answer, gains: Sequence[float]) -> Iterator[str]:

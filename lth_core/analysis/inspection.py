@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from lth_core.analysis import anatomy
 from lth_core.analysis.anatomy import Effective, Overlap
-from lth_core.analysis.paths import Graph, graph_of
+from lth_core.analysis.graphs import Graph, graph_of
 from lth_core.arms import DENSE
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment

@@ -143,5 +143,4 @@ def reach_facts(found: Reach | None) -> Iterator[str]:
 
 
 def _gain(one: Match) -> str:
-    size = f"{one.gain.value:+.3g}"
-    return f"{size} [{one.gain.low:+.3g}, {one.gain.high:+.3g}], n={one.gain.n}" if one.gain.n > 1 else f"{size}, n=1"
+    return f"{one.gain.signed(3)}, n={one.gain.n}"

@@ -69,7 +69,7 @@ def _stratified(sizes: Sequence[int], statistic: Callable[[Sequence[np.ndarray]]
     estimate = float(statistic([np.arange(size)[None] for size in sizes])[0])
     if min(sizes) == 1:
         return Interval(estimate, np.nan, np.nan, sum(sizes))
-    rng = np.random.default_rng(20200426)
+    rng = statistics.generator()
     found = statistic([rng.integers(0, size, (statistics.RESAMPLES, size)) for size in sizes])
     low, high = np.nanquantile(found, (0.025, 0.975))
     return Interval(estimate, float(low), float(high), sum(sizes))

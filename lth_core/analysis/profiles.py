@@ -39,7 +39,7 @@ def probability_of_improvement(jobs: Sequence[tuple[Floats, Floats]]) -> Interva
     estimate = float(np.mean([table.mean() for table in tables]))
     if min(sizes) == 1:
         return Interval(estimate, np.nan, np.nan, sum(sizes))
-    rng = np.random.default_rng(20200426)
+    rng = statistics.generator()
     found = np.zeros(statistics.RESAMPLES)
     for table, size in zip(tables, sizes, strict=True):
         for start in range(0, len(found), _AT_ONCE):
@@ -68,7 +68,7 @@ def performance_profile(jobs: Sequence[Floats], taus: Floats) -> Profile:
     share = shares(runs)
     if min(job.size for job in jobs) == 1:
         return Profile(taus, share, np.full(taus.shape, np.nan), np.full(taus.shape, np.nan), runs.size)
-    rng = np.random.default_rng(20200426)
+    rng = statistics.generator()
     parts = []
     for _ in range(0, statistics.RESAMPLES, _AT_ONCE):
         drawn = [job[rng.integers(0, job.size, (_AT_ONCE, job.size))] for job in jobs]

@@ -1,20 +1,20 @@
 """The paper's questions, answered one by one in words and numbers for one job: the same lines wherever it is shown."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lth_core.analysis.comparison import Scored, Verdict
+from lth_core.analysis import kinds
+from lth_core.analysis.comparison import Verdict
 from lth_core.analysis.effect import LEVELS, effect_of_pruning
 from lth_core.analysis.matching import reach, reach_facts, reach_short
 from lth_core.analysis.power import LEVEL, fewest_seeds
 from lth_core.analysis.scores import JobScores
+from lth_core.analysis.trials import Scored
 from lth_core.analysis.verdict import Summary, summarise
-from lth_core.arms import Arm
 from lth_core.experiment import Experiment
 
 NOT_ASKED = "not asked"
-Kind = Callable[[Arm], bool]
 
 
 @dataclass(frozen=True)
@@ -56,19 +56,21 @@ def findings(experiment: Experiment, trials: Iterable[Scored], summary: Summary 
     summary = summary or summarise(experiment, trials)
     scores = JobScores(experiment, trials)
     return (
-        _against(experiment, summary, "Winning or random?", _is_random, "the job has no random arm"),
+        _against(experiment, summary, "Winning or random?", kinds.is_random, "the job has no random arm"),
         _one_shot(experiment, summary),
         _late(experiment, summary),
-        _against(experiment, summary, "The mask or the weights?", _is_same_mask, "no arm keeps the mask alone"),
+        _against(experiment, summary, "The mask or the weights?", kinds.is_same_mask, "no arm keeps the mask alone"),
         _against(
-            experiment, summary, "Rewind, or go on training?", _is_retrained, "no arm starts from trained weights"
+            experiment, summary, "Rewind, or go on training?", kinds.is_retrained, "no arm starts from trained weights"
         ),
         _against(
-            experiment, summary, "Or prune before training?", _is_at_start, "no arm is pruned before its training"
+            experiment, summary, "Or prune before training?", kinds.is_at_start, "no arm is pruned before its training"
         ),
-        _against(experiment, summary, "Or prune while training?", _is_gradual, "no arm is pruned while it trains"),
-        _against(experiment, summary, "Or a smaller dense network?", _is_smaller, "no arm is a smaller network"),
-        _against(experiment, summary, "Or a ticket from elsewhere?", _is_imported, "the experiment names no ticket"),
+        _against(experiment, summary, "Or prune while training?", kinds.is_gradual, "no arm is pruned while it trains"),
+        _against(experiment, summary, "Or a smaller dense network?", kinds.is_smaller, "no arm is a smaller network"),
+        _against(
+            experiment, summary, "Or a ticket from elsewhere?", kinds.is_imported, "the experiment names no ticket"
+        ),
         *_others(experiment, summary),
         *_embeddings(experiment),
         _pruning(scores),
@@ -100,53 +102,11 @@ def left_out(findings: Iterable[Finding]) -> str:
     return prefix + "; ".join(parts) if parts else ""
 
 
-def _is_random(arm: Arm) -> bool:
-    return arm.mask in ("random", "random_global")
-
-
-def _is_one_shot(arm: Arm) -> bool:
-    return arm.mask == "one_shot" and arm.at == "experiment"
-
-
-def _is_at_start(arm: Arm) -> bool:
-    return arm.mask == "one_shot" and arm.at != "experiment"
-
-
-def _is_gradual(arm: Arm) -> bool:
-    return arm.mask == "gradual"
-
-
-def _is_smaller(arm: Arm) -> bool:
-    return arm.mask == "smaller"
-
-
-def _is_imported(arm: Arm) -> bool:
-    return arm.mask == "imported"
-
-
-def _is_same_mask(arm: Arm) -> bool:
-    return arm.mask in ("ticket", "shuffled")
-
-
-def _is_retrained(arm: Arm) -> bool:
-    return arm.mask == "iterative" and arm.weights == "final"
-
-
-def _is_early(arm: Arm) -> bool:
-    return arm.mask == "iterative" and arm.weights == "init"
-
-
-_KINDS = (
-    _is_random, _is_one_shot, _is_same_mask, _is_retrained, _is_early, _is_at_start, _is_gradual, _is_smaller,
-    _is_imported,
-)  # fmt: skip
-
-
 def _not_asked(question: str, why: str) -> Finding:
     return Finding(question, NOT_ASKED, (Line(NOT_ASKED, f"{NOT_ASKED}: {why}"),))
 
 
-def _against(experiment: Experiment, summary: Summary, question: str, kind: Kind, missing: str) -> Finding:
+def _against(experiment: Experiment, summary: Summary, question: str, kind: kinds.Kind, missing: str) -> Finding:
     """What the verdicts against the controls of one kind say, and at which rounds each differs."""
     verdicts = [v for v in summary.verdicts if kind(experiment.arm_named(v.control))]
     if not verdicts:
@@ -174,9 +134,9 @@ def _line(experiment: Experiment, summary: Summary, verdict: Verdict) -> Line:
 
 def _one_shot(experiment: Experiment, summary: Summary) -> Finding:
     """Against one-shot pruning, and whether that falls below random tickets."""
-    found = _against(experiment, summary, "Iterative or one-shot?", _is_one_shot, "the job has no one-shot arm")
-    below = [*summary.further, *(v for v in summary.verdicts if _is_one_shot(experiment.arm_named(v.reference)))]
-    below = [v for v in below if _is_random(experiment.arm_named(v.control))]
+    found = _against(experiment, summary, "Iterative or one-shot?", kinds.is_one_shot, "the job has no one-shot arm")
+    below = [*summary.further, *(v for v in summary.verdicts if kinds.is_one_shot(experiment.arm_named(v.reference)))]
+    below = [v for v in below if kinds.is_random(experiment.arm_named(v.control))]
     if not below or found.word == NOT_ASKED:
         return found
     return Finding(found.question, found.word, (*found.lines, _line(experiment, summary, below[0])))
@@ -186,7 +146,7 @@ def _late(experiment: Experiment, summary: Summary) -> Finding:
     question, point = "Late rewinding or not?", experiment.rewinding.weights
     if point == 0:
         return _not_asked(question, "all tickets start from initialisation")
-    found = _against(experiment, summary, question, _is_early, "no arm starts from initialisation")
+    found = _against(experiment, summary, question, kinds.is_early, "no arm starts from initialisation")
     if found.word == NOT_ASKED:
         return found
     said = f"rewound to {point:,} {_unit(experiment)} of {experiment.training.length:,}"
@@ -199,7 +159,7 @@ def _unit(experiment: Experiment) -> str:
 
 def _others(experiment: Experiment, summary: Summary) -> Iterable[Finding]:
     """Controls that fall under no question above."""
-    rest = [v for v in summary.verdicts if not any(kind(experiment.arm_named(v.control)) for kind in _KINDS)]
+    rest = [v for v in summary.verdicts if not any(kind(experiment.arm_named(v.control)) for kind in kinds.ASKED)]
     for verdict in rest:
         question = f"{verdict.reference} or {verdict.control}?"
         yield Finding(question, verdict.word, (_line(experiment, summary, verdict),))

@@ -1,14 +1,13 @@
 """A job's finished scores, turned so that more is better and counted from what counts as nothing learned."""
 
-import math
 from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from lth_core.analysis.comparison import Scored, is_lost
 from lth_core.analysis.normalised import has_scale
 from lth_core.analysis.references import RANDOM_POLICY
 from lth_core.analysis.statistics import Floats, interquartile_mean
+from lth_core.analysis.trials import Scored, finished_scores, is_lost, measured_density
 from lth_core.arms import DENSE
 from lth_core.experiment import Experiment
 
@@ -26,10 +25,7 @@ class JobScores:
         self.experiment, self.trials = experiment, tuple(trials)
         self.sign = 1.0 if experiment.task.higher_is_better else -1.0
         reference = references.get(experiment.task.subject)
-        self._found: dict[tuple[str, int], dict[int, float]] = {}
-        for trial in self.trials:
-            if trial.state == "done" and trial.score is not None and math.isfinite(trial.score):
-                self._found.setdefault((trial.arm, trial.round), {})[trial.seed] = trial.score
+        self._found = finished_scores(self.trials)
         # Without a reference, zero may serve, but only where more is better and no return is negative.
         counts = self.sign > 0 and all(s >= 0 for scores in self._found.values() for s in scores.values())
         zero = reference if reference is not None else 0.0 if counts else None
@@ -70,5 +66,5 @@ class JobScores:
 
     def density(self, arm: str, round: int) -> float:
         """Fraction of the prunable parameters that remain: as measured, else as asked."""
-        known = [t.density for t in self.at(arm, round) if t.density is not None and t.state == "done"]
-        return known[0] if known else self.experiment.pruning.density(round)
+        known = measured_density(self.at(arm, round))
+        return self.experiment.pruning.density(round) if known is None else known

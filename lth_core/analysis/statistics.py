@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 RESAMPLES = 10_000
+_SEED = 20200426
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,16 @@ class Interval:
     low: float
     high: float
     n: int
+
+    def signed(self, digits: int = 4) -> str:
+        """`+3.2 [+1.1, +5]`; without bounds below two seeds."""
+        shown = f"{self.value:+.{digits}g}"
+        return f"{shown} [{self.low:+.{digits}g}, {self.high:+.{digits}g}]" if self.n > 1 else shown
+
+
+def generator() -> np.random.Generator:
+    """What all resampling draws from: the same values always give the same interval."""
+    return np.random.default_rng(_SEED)
 
 
 def interquartile_mean(values: npt.ArrayLike) -> Floats:
@@ -39,7 +50,7 @@ def interquartile_mean(values: npt.ArrayLike) -> Floats:
 def bootstrap(values: Sequence[float], statistic: Callable[[npt.ArrayLike], Floats] = interquartile_mean) -> Interval:
     """`statistic` of the values with a 95 % percentile bootstrap interval, seeds resampled.
 
-    The resampling is seeded by a constant: the same values always give the same interval, so it is kept.
+    The same values always give the same interval, so it is kept.
     """
     return _bootstrap(tuple(map(float, values)), statistic)
 
@@ -52,7 +63,7 @@ def _bootstrap(values: tuple[float, ...], statistic: Callable[[npt.ArrayLike], F
     estimate = float(statistic(data))
     if data.size == 1:
         return Interval(estimate, np.nan, np.nan, 1)
-    draws = np.random.default_rng(20200426).integers(0, data.size, (RESAMPLES, data.size))
+    draws = generator().integers(0, data.size, (RESAMPLES, data.size))
     low, high = np.quantile(statistic(data[draws]), (0.025, 0.975))
     return Interval(estimate, float(low), float(high), data.size)
 
@@ -77,7 +88,7 @@ def _signs(n: int) -> Floats:
     """(flips, n): all 2^n ways to flip signs, or many drawn ones; the first flips nothing."""
     if n <= 16:
         return np.array(list(itertools.product((1.0, -1.0), repeat=n)))
-    draws = np.random.default_rng(20200426).choice((1.0, -1.0), (65_535, n))
+    draws = generator().choice((1.0, -1.0), (65_535, n))
     return np.vstack([np.ones(n), draws])
 
 

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lth_core.analysis.comparison import Scores, verdicts
+from lth_core.analysis.comparison import verdicts
 from lth_core.analysis.effect import EFFECTS, LEVELS, Level
 from lth_core.analysis.questions import NOT_ASKED, Finding, Line, findings
 from lth_core.analysis.scores import JobScores
 from lth_core.analysis.suite_summary import SuiteJob, SuiteSummary
+from lth_core.analysis.trials import Scores
 
 LEVEL_NAMES: dict[Level, str] = {"third": "about a third remaining", "last": "the last round"}
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lth_core.analysis.comparison import Scored, Verdict
+from lth_core.analysis.comparison import Verdict
 from lth_core.analysis.effect import LEVELS, Answer, Effect, Level, effect_of_pruning, level_round
 from lth_core.analysis.normalised import Stratum, has_scale, stratified_iqm, stratified_share
 from lth_core.analysis.profiles import probability_of_improvement
 from lth_core.analysis.references import ATARI, RANDOM_POLICY
 from lth_core.analysis.scores import JobScores
 from lth_core.analysis.statistics import Floats, Interval, bootstrap
+from lth_core.analysis.trials import Scored
 from lth_core.analysis.verdict import summarise
 from lth_core.arms import DENSE
 from lth_core.experiment import Experiment

@@ -1,15 +1,15 @@
 """From the scores of trials to the lottery curve of each arm and a verdict: winning better, worse, inconclusive."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from lth_core.analysis.comparison import Scored, Scores, Verdict, comparisons, is_lost, verdicts, with_lost
+from lth_core.analysis.comparison import Verdict, comparisons, verdicts, with_lost
 from lth_core.analysis.statistics import Interval, bootstrap, holm, sign_flip_p
+from lth_core.analysis.trials import Scored, Scores, finished_scores, is_lost, measured_density
 from lth_core.arms import DENSE
 from lth_core.experiment import Experiment
 
-__all__ = ["Cell", "Scored", "Summary", "Verdict", "is_lost", "summarise"]
+__all__ = ["Cell", "Summary", "Verdict", "summarise"]
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,7 @@ class Summary:
 def summarise(experiment: Experiment, trials: Iterable[Scored]) -> Summary:
     """Lottery curves and verdicts from whatever trials are finished; works while the job runs."""
     trials = list(trials)
-    scores: Scores = {}
-    for trial in trials:
-        if trial.state == "done" and trial.score is not None and math.isfinite(trial.score):
-            scores.setdefault((trial.arm, trial.round), {})[trial.seed] = trial.score
+    scores = finished_scores(trials)
     reference = experiment.reference
     cells = [
         _cell(experiment, trials, scores, reference, arm, round)
@@ -78,7 +75,7 @@ def _cell(
     own = scores.get((arm, round), {})
     if not own and not failed:
         return None
-    densities = [t.density for t in here if t.density is not None and t.state == "done"]  # a mask may shrink till then
+    density = measured_density(here)
     theirs = scores.get((reference, round), {})
     paired = [theirs[seed] - own[seed] for seed in sorted(own.keys() & theirs.keys())]
     compared = arm not in (reference, DENSE) and bool(paired)
@@ -86,7 +83,7 @@ def _cell(
     return Cell(
         arm=arm,
         round=round,
-        density=densities[0] if densities else experiment.pruning.density(round),
+        density=experiment.pruning.density(round) if density is None else density,
         score=bootstrap([own[seed] for seed in sorted(own)]),
         difference=bootstrap(paired) if compared else None,
         failed=failed,

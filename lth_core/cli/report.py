@@ -27,7 +27,8 @@ def report(subject: str, workspace: Path, out: Path | None, *, with_barriers: bo
 
 def export(subject: str, workspace: Path, out: Path | None) -> None:
     """Write the tables alone, and say where."""
-    from lth_core.report.tables import job_tables, suite_tables, write_tables
+    from lth_core.report.table_files import write_tables
+    from lth_core.report.tables import job_tables, suite_tables
 
     record = _looked_into(find(subject, workspace), Workspace(workspace), False)
     folder = _folder(record, out, "tables")

@@ -10,7 +10,7 @@ from lth_core.errors import InputError
 from lth_core.experiment_file import load_experiment
 from lth_core.plan import TrialKey
 from lth_core.report.plain_torch import loading_lines
-from lth_core.report.tables import make_folder
+from lth_core.report.table_files import make_folder
 from lth_core.report.ticket_card import experiment_lines, write_card
 from lth_core.store import views
 from lth_core.store.database import Database

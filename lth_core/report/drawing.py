@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from lth_core.analysis.kinds import is_random
 from lth_core.arms import DENSE
 from lth_core.experiment import Experiment
 from lth_core.text import one_line
@@ -48,12 +49,11 @@ class Look:
 def looks(experiment: Experiment) -> dict[str, Look]:
     """A look per arm: the reference solid and blue, the first random arm red."""
     found = {experiment.reference: Look(_REFERENCE, "o", "-")}
-    colours = list(_OTHERS)
-    drawn = [a for a in experiment.arms if experiment.arm_named(a).mask in ("random", "random_global")]
+    random = next((arm for arm in experiment.arms if is_random(experiment.arm_named(arm))), None)
     others = [arm for arm in experiment.arms if arm != experiment.reference]
+    rest = [arm for arm in others if arm != random]
     for i, arm in enumerate(others):
-        first = bool(drawn) and arm == drawn[0]
-        colour = _RANDOM if first else colours[(i - sum(a == drawn[0] for a in others[:i] if drawn)) % len(colours)]
+        colour = _RANDOM if arm == random else _OTHERS[rest.index(arm) % len(_OTHERS)]
         found[arm] = Look(colour, _MARKERS[i % len(_MARKERS)], (0, _DASHES[i % len(_DASHES)]))
     found[DENSE] = Look(GREY, "", (0, (1, 1)))
     return found

@@ -5,31 +5,30 @@ from collections.abc import Sequence
 from lth_core.analysis.anatomy import Overlap
 from lth_core.analysis.connectivity import Barrier, Instability
 from lth_core.analysis.inspection import Inspected
-
-Row = dict[str, str | int | float | bool | None]
+from lth_core.report.rows import Row, interval_fields
 
 
 def inspection_rows(found: Sequence[Inspected]) -> list[Row]:
-    """For files."""
+    """A row per round and arm."""
     rows: list[Row] = []
     for one in found:
         rows.append({
             "arm": one.arm, "round": one.round, "seeds": one.seeds, "density": one.density,
             "effective_density": one.effective_density, "dead_units": one.dead_units, "units": one.units,
             **_overlap("overlap_seeds", one.across), **_overlap("overlap_reference", one.with_reference),
-            "signs_of_init": one.signs,
-            "signs_of_rewind": one.signs_start, "distance_to_dense": one.to_dense, "distance_moved": one.moved,
+            "signs_of_init": one.signs, "signs_of_rewind": one.signs_start, "distance_to_dense": one.to_dense,
+            "distance_moved": one.moved,
             **{f"kept_{group}": share for group, share in one.groups.items()},
         })  # fmt: skip
     return rows
 
 
 def barrier_rows(found: Sequence[Barrier]) -> list[Row]:
-    """For files."""
+    """A row per two successive rounds."""
     return [
         {
-            "arm": one.arm, "round": one.round, "following": one.following, "barrier": one.height.value,
-            "barrier_low": one.height.low, "barrier_high": one.height.high, "seeds": one.height.n,
+            "arm": one.arm, "round": one.round, "following": one.following,
+            **interval_fields("barrier", one.height), "seeds": one.height.n,
             "metric": one.metric, "score": one.ends[0], "score_following": one.ends[1], "score_worst": one.lowest,
         }
         for one in found
@@ -37,12 +36,11 @@ def barrier_rows(found: Sequence[Barrier]) -> list[Row]:
 
 
 def instability_rows(found: Sequence[Instability]) -> list[Row]:
-    """For files."""
+    """A row per round and rewind point."""
     return [
         {
-            "round": one.round, "point": one.point, "metric": one.metric, "instability": one.height.value,
-            "instability_low": one.height.low, "instability_high": one.height.high, "share": one.share.value,
-            "share_low": one.share.low, "share_high": one.share.high, "stable": one.stable, "seeds": one.height.n,
+            "round": one.round, "point": one.point, "metric": one.metric, **interval_fields("instability", one.height),
+            **interval_fields("share", one.share), "stable": one.stable, "seeds": one.height.n,
             "score": one.ends, "score_worst": one.worst,
         }
         for one in found

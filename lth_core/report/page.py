@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from lth_core.analysis.questions import NOT_ASKED, Finding, left_out
 from lth_core.report.card import Card
-from lth_core.report.inspection_rows import Row
-from lth_core.report.tables import Value
+from lth_core.report.rows import Row, Value
 from lth_core.text import clean
 
 _KINDS = {

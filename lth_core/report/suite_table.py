@@ -7,19 +7,14 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lth_core.analysis.effect import CRASHED, EQUIVALENT, Effect
+from lth_core.analysis.effect import CRASHED, EQUIVALENT
 from lth_core.analysis.questions import Finding
 from lth_core.analysis.statistics import Interval
 from lth_core.analysis.suite_questions import LEVEL_NAMES, sentences
 from lth_core.analysis.suite_summary import SuiteSummary
 from lth_core.arms import DENSE
-from lth_core.report.table import answer_lines, interval
+from lth_core.report.table import COLOURS, answer_lines, interval, said
 from lth_core.text import one_line
-
-_COLOURS: dict[Effect, str] = {
-    "helps": "green", "leaves alone": "cyan", "hurts": "red", "crashes": "red", "inconclusive": "yellow",
-}  # fmt: skip
-_VERDICTS = {"better": "green", "worse": "red", "inconclusive": "yellow"}
 
 
 def suite_result(name: str, summary: SuiteSummary, kept: Sequence[Finding] = ()) -> list[RenderableType]:
@@ -48,10 +43,8 @@ def suite_result(name: str, summary: SuiteSummary, kept: Sequence[Finding] = ())
 
 def _jobs(summary: SuiteSummary) -> Table:
     table = _table(("job", "name", "dense", "remaining", f"{summary.arm} over dense", "pruning"))
-    table.columns[1].no_wrap, table.columns[1].overflow = (
-        False,
-        "fold",
-    )  # on a narrow terminal names fold, numbers do not
+    name = table.columns[1]  # on a narrow terminal names fold, numbers do not
+    name.no_wrap, name.overflow = False, "fold"
     for job in summary.jobs:
         rounds: set[int] = set()
         for answer in job.answers:
@@ -65,7 +58,7 @@ def _jobs(summary: SuiteSummary) -> Table:
                 interval(job.dense) if first else "",
                 f"{answer.density:.1%}",
                 interval(answer.gain, signed=True),
-                Text(answer.word, style=_COLOURS[answer.word]),
+                Text(answer.word, style=COLOURS[answer.word]),
             )
     return table
 
@@ -74,20 +67,14 @@ def _answers(summary: SuiteSummary) -> Iterator[Text]:
     yield Text("Does pruning help, leave alone or crash?", style="bold")
     for job in summary.jobs:
         for answer in {answer.round: answer for answer in job.answers}.values():
-            yield from _said(f"{job.name}: {answer.short}", answer.facts, _COLOURS[answer.word])
+            yield from said(f"{job.name}: {answer.short}", answer.facts, answer.word)
 
 
 def _verdicts(summary: SuiteSummary) -> Iterator[Text]:
     yield Text("Verdicts", style="bold")
     for job in summary.jobs:
         for verdict in job.verdicts:
-            yield from _said(f"{job.name}: {verdict.short}", verdict.facts, _VERDICTS[verdict.word])
-
-
-def _said(short: str, facts: Sequence[str], colour: str) -> Iterator[Text]:
-    yield Text("  ").append(one_line(short, 1000), style=colour)
-    if facts:
-        yield Text(f"    {one_line('; '.join(facts), 4000)}", style="dim")
+            yield from said(f"{job.name}: {verdict.short}", verdict.facts, verdict.word)
 
 
 def _across(summary: SuiteSummary) -> Table:

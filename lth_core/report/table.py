@@ -14,10 +14,11 @@ from lth_core.analysis.verdict import Cell, Summary
 from lth_core.experiment import Experiment
 from lth_core.text import one_line
 
-_COLOURS = {
+COLOURS = {
     "better": "green", "worse": "red", "inconclusive": "yellow", "helps": "green", "leaves alone": "cyan",
     "hurts": "red", "crashes": "red",
 }  # fmt: skip
+"""Of the words of answers and verdicts."""
 
 
 def number(value: float, digits: int = 4, *, signed: bool = False) -> str:
@@ -69,12 +70,17 @@ def answer_lines(findings: Sequence[Finding]) -> Iterator[Text]:
             continue
         yield Text(one_line(finding.question), style="bold")
         for line in finding.lines:
-            yield Text("  ").append(one_line(line.short, 1000), style=_COLOURS.get(line.word, ""))
-            if line.facts:
-                yield Text(f"    {one_line('; '.join(line.facts), 4000)}", style="dim")
+            yield from said(line.short, line.facts, line.word)
     open_ = left_out(findings)
     if open_:
         yield Text(one_line(open_, 4000), style="dim")
+
+
+def said(short: str, facts: Sequence[str], word: str) -> Iterator[Text]:
+    """An answer in the colour of its word, and in grey what it rests on."""
+    yield Text("  ").append(one_line(short, 1000), style=COLOURS.get(word, ""))
+    if facts:
+        yield Text(f"    {one_line('; '.join(facts), 4000)}", style="dim")
 
 
 def result(
@@ -94,10 +100,10 @@ def result(
         style="dim",
     )
     audit = Text(f"audit: {passed:,} checks passed, {failed:,} failed", style="red" if failed else "dim")
-    said = [Text(one_line(note), style="yellow" if "cannot" in note else "dim") for note in notes(experiment, summary)]
+    noted = [Text(one_line(note), style="yellow" if "cannot" in note else "dim") for note in notes(experiment, summary)]
     trained_on = [Text(f"data: {one_line(sentence, 1000)}", style="dim") for sentence in data]
     parts: list[RenderableType] = [
-        summary_table(experiment, summary), facts, *said, *answer_lines(findings), *trained_on, audit,
+        summary_table(experiment, summary), facts, *noted, *answer_lines(findings), *trained_on, audit,
     ]  # fmt: skip
     if summary.failed:
         parts.append(Text(f"{summary.failed} trials failed or were blocked", style="red"))

@@ -1,4 +1,4 @@
-"""`lth report` and `lth export`: from records to a folder with page, figures and tables."""
+"""From a record to a folder with its page, figures and tables: what `lth report` writes."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,11 +10,12 @@ from lth_core.report import page
 from lth_core.report.card import card
 from lth_core.report.drawing import FORMATS, rendered
 from lth_core.report.figures import job_figures
-from lth_core.report.inspection_rows import Row
 from lth_core.report.inspection_table import explained
 from lth_core.report.record import JobRecord, SuiteRecord
+from lth_core.report.rows import Row
 from lth_core.report.suite_figures import suite_figures
-from lth_core.report.tables import job_tables, make_folder, suite_tables, write_tables
+from lth_core.report.table_files import make_folder, write_tables
+from lth_core.report.tables import job_tables, suite_tables
 from lth_core.store.tensors import write_atomically
 
 _LOTTERY = {
@@ -61,8 +62,9 @@ def write_job(record: JobRecord, folder: Path) -> list[Path]:
 
 def write_suite(record: SuiteRecord, folder: Path) -> list[Path]:
     """As `write_job`: the suite first, then each of its jobs."""
-    own = {f"{job.job.id}-{name}": found for job in record.jobs for name, found in job_figures(job).items()}
-    drawings = {**suite_figures(record), **own}
+    own = {job.job.id: job_figures(job) for job in record.jobs}
+    numbered = {f"{job}-{name}": found for job, drawn in own.items() for name, found in drawn.items()}
+    drawings = {**suite_figures(record), **numbered}
     tables = suite_tables(record)
     written = [*_write_figures(folder, drawings), *write_tables(folder / "tables", tables)]
     parts = [page.heading("Answers"), page.answers(record.findings), page.heading("Figures")]
@@ -73,9 +75,8 @@ def write_suite(record: SuiteRecord, folder: Path) -> list[Path]:
         left_out = ", ".join(record.summary.without_scale)
         parts.append(page.paragraph(f"Without a scale, and not in the normalised scores: {left_out}"))
     for job in record.jobs:
-        mine = {name.removeprefix(f"{job.job.id}-"): d for name, d in own.items() if name.startswith(f"{job.job.id}-")}
         parts += [page.heading(f"Job {job.job.id}: {job.job.name} ({job.job.state})")]
-        parts += _job_parts(job, mine, job_tables(job), level=3)
+        parts += _job_parts(job, own[job.job.id], job_tables(job), level=3)
     facts = f"suite of {len(record.jobs)} jobs"
     return [_write_page(folder, page.page(f"Suite {record.name}", facts, [*parts, *_files()])), *written]
 

@@ -20,7 +20,8 @@ from lth_core.report.drawing import looks, percent
 from lth_core.report.figures import job_figures
 from lth_core.report.record import job_record, suite_record
 from lth_core.report.suite_figures import suite_figures
-from lth_core.report.tables import as_csv, as_json_lines, job_tables, suite_tables
+from lth_core.report.table_files import as_csv, as_json_lines
+from lth_core.report.tables import job_tables, suite_tables
 from lth_core.report.write import write_job, write_suite
 from lth_core.store import views
 from lth_core.store.database import Database

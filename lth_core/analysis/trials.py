@@ -1,0 +1,48 @@
+"""What all analysis reads of a job: its trials, as the store or a simulation has them, and their finished scores."""
+
+import math
+from collections.abc import Iterable
+from typing import Protocol
+
+Scores = dict[tuple[str, int], dict[int, float]]
+"""By (arm, round), then seed."""
+
+
+class Scored(Protocol):
+    """What is needed of a trial (see `store.views.TrialView`)."""
+
+    @property
+    def arm(self) -> str: ...
+    @property
+    def round(self) -> int: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def score(self) -> float | None: ...
+    @property
+    def density(self) -> float | None: ...
+
+
+def is_lost(trial: Scored) -> bool:
+    """Whether a trial will give no score: failed, blocked, or ended without a finished episode."""
+    scored = trial.score is not None and math.isfinite(trial.score)
+    return trial.state in ("failed", "blocked") or (trial.state == "done" and not scored)
+
+
+def finished_scores(trials: Iterable[Scored]) -> Scores:
+    """As recorded, of the trials that ended with a number."""
+    found: Scores = {}
+    for trial in trials:
+        if trial.state == "done" and trial.score is not None and math.isfinite(trial.score):
+            found.setdefault((trial.arm, trial.round), {})[trial.seed] = trial.score
+    return found
+
+
+def measured_density(trials: Iterable[Scored]) -> float | None:
+    """Of trials of one arm and round, the fraction that remains of what may be pruned; None while none has ended.
+
+    Until its training ends a mask may shrink.
+    """
+    return next((t.density for t in trials if t.density is not None and t.state == "done"), None)
