@@ -1,1 +1,1 @@
-"""Models. Each names its parameters, their groups, and computes from stacked parameters."""
+"""Networks: each names its parameters and their groups, and how it starts. Knows no task, no training."""

@@ -1,12 +1,11 @@
 """The actions that were taken in episodes that have not ended: what an episode is lived again from."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from lth_core.tasks.step import Array
 
 
 class ActionLog:

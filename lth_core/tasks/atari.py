@@ -16,15 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from lth_core.errors import InputError
 from lth_core.randomness import stream_seed
 from lth_core.settings.tasks import AtariTask
-from lth_core.tasks.step import Step
+from lth_core.tasks.step import Array, Step
 from lth_core.text import one_line
-
-Array = npt.NDArray[Any]
 
 SCREEN = (210, 160)
 """Height and width of most games' screens."""

@@ -1,4 +1,4 @@
-"""Classic control for a whole stack, stepped together in numpy: what gymnasium has no vector form of.
+"""Classic control for a whole stack, stepped together in numpy.
 
 The dynamics are gymnasium's, operation by operation. A start state is drawn from the stream of its ticket, and
 episodes that end start again in the same step.
@@ -10,13 +10,10 @@ from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
-import numpy.typing as npt
 
 from lth_core.randomness import stream
 from lth_core.tasks import spaces
-from lth_core.tasks.step import Step
-
-Array = npt.NDArray[Any]
+from lth_core.tasks.step import UNLIMITED, Array, Step
 
 
 class Classic(ABC):
@@ -30,7 +27,7 @@ class Classic(ABC):
         spec = gymnasium.spec(environment)
         self._acted = spaces.actions(environment, gymnasium.make(environment).action_space)
         self.actions, self.continuous = self._acted.count, self._acted.continuous
-        self.limit = int(spec.max_episode_steps or 2**31)
+        self.limit = int(spec.max_episode_steps or UNLIMITED)
         self._count = count
         self._streams = [stream(seed, "environments") for seed in seeds]
         self._state, self._steps = self._starts(range(len(seeds) * count)), np.zeros(len(seeds) * count, np.int64)

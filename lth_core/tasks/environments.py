@@ -3,13 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-import numpy.typing as npt
-
 from lth_core.settings.tasks import AtariTask, ControlTask, Task
 from lth_core.tasks import control
-from lth_core.tasks.step import Step
-
-Array = npt.NDArray[Any]
+from lth_core.tasks.step import Array, Step
 
 
 class Environments(Protocol):
@@ -20,7 +16,7 @@ class Environments(Protocol):
     continuous: bool
     """Whether actions are numbers, as many as `actions`, or one of so many choices."""
     limit: int
-    """Steps after which an episode is truncated."""
+    """Steps after which an episode is truncated; UNLIMITED where none is."""
 
     def reset(self) -> Array:
         """Start a first episode everywhere; observations (T, E, D)."""

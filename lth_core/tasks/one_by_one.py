@@ -11,15 +11,13 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-import numpy.typing as npt
 
 from lth_core.randomness import stream_seed
 from lth_core.tasks import spaces
 from lth_core.tasks.action_log import ActionLog
-from lth_core.tasks.step import Step
+from lth_core.tasks.step import UNLIMITED, Array, Step
 from lth_core.text import one_line
 
-Array = npt.NDArray[Any]
 log = logging.getLogger("lth.tasks")
 
 SAME_EPISODES = 1_000
@@ -38,7 +36,7 @@ class OneByOne:
         self.inputs = self._observed.size
         self.actions, self.continuous = self._acted.count, self._acted.continuous
         limit = first.spec.max_episode_steps if first.spec else None
-        self.limit = int(limit) if limit is not None else 2**31
+        self.limit = int(limit) if limit is not None else UNLIMITED
         self._begin()
 
     def _begin(self) -> None:

@@ -5,13 +5,11 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-import numpy.typing as npt
 from gymnasium import spaces
 
 from lth_core.errors import InputError
+from lth_core.tasks.step import Array
 from lth_core.text import one_line
-
-Array = npt.NDArray[Any]
 
 _INFINITE = 1e15
 """Bounds from here on are none: some environments write the largest float for infinity."""

@@ -1,4 +1,4 @@
-"""What one step of the environments of a whole stack gives back."""
+"""What one step of the environments of a whole stack gives back, and how long they go on."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,6 +6,8 @@ from typing import Any
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+UNLIMITED = 2**31
+"""Steps of an episode that no time limit truncates, as `Environments.limit` says it."""
 
 
 @dataclass(frozen=True)

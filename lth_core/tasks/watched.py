@@ -4,14 +4,12 @@ from typing import Any, Protocol
 
 import gymnasium
 import numpy as np
-import numpy.typing as npt
 from gymnasium.error import DependencyNotInstalled
 
 from lth_core.errors import InputError
 from lth_core.settings.tasks import AtariTask, ControlTask, Task
 from lth_core.tasks import spaces
-
-Array = npt.NDArray[Any]
+from lth_core.tasks.step import Array
 
 
 class Watched(Protocol):

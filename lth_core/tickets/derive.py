@@ -104,7 +104,7 @@ class Family:
 
 
 def derive(family: Family, key: TrialKey) -> Ticket:
-    """The ticket of a trial of round 1 or later. Raises ValueError where weights that it is made from are not stored."""
+    """The ticket of a trial of round 1 or later; ValueError where weights that it is made from are not stored."""
     arm = family.experiment.arm_named(key.arm)
     mask = derive_mask(family, key.arm, key.round)
     source = _source(family, arm, key, mask)

@@ -3,16 +3,14 @@
 Environments are on the host. A device is waited for once a step, for the heads that actions are drawn from.
 """
 
-from typing import Any, Protocol
+from typing import Protocol
 
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from lth_core.training.parameters import Parameters
 from lth_core.training.replay import Replayed, to_host
-
-Array = npt.NDArray[Any]
+from lth_core.training.stack import Array
 
 
 class Actor(Protocol):

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from lth_core.randomness import stream, stream_seed
 from lth_core.settings.tasks import Task
 from lth_core.tasks import environments
+from lth_core.tasks.step import UNLIMITED
 from lth_core.training.policy import Policy
 from lth_core.training.stack import Interrupted
 
@@ -67,7 +68,7 @@ def _returns(
     streams = [stream(seed, "evaluation", way, "actions") for seed in seeds]
     returns, running = np.zeros((len(seeds), episodes)), np.ones((len(seeds), episodes), bool)
     seen = envs.reset()
-    for _ in range(envs.limit if envs.limit < 2**31 else LONGEST):
+    for _ in range(envs.limit if envs.limit < UNLIMITED else LONGEST):
         if not go_on():
             raise Interrupted
         found = heads(seen)

@@ -4,12 +4,10 @@ Everything that was seen counts once and equally. In double precision, with Chan
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from lth_core.training.stack import Array
 
 LIMIT = 10.0
 """Normalised numbers are limited to this many standard deviations."""

@@ -6,16 +6,14 @@ Shapes: T tickets, B transitions, A actions. Random numbers come in from outside
 import functools
 import itertools
 import math
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from lth_core.training.replay import to_host
-
-Array = npt.NDArray[Any]
+from lth_core.training.stack import Array
 
 _HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -20,9 +19,7 @@ from lth_core.training.acting import Actor
 from lth_core.training.episodes import Episodes
 from lth_core.training.normalise import Observations, Returns
 from lth_core.training.policy import Policy
-
-Array = npt.NDArray[Any]
-Arrays = dict[str, Array]
+from lth_core.training.stack import Array, Arrays, under
 
 
 class Rollout(NamedTuple):
@@ -208,8 +205,3 @@ def advantages(rewards: Array, ends: Array, values: Array, bootstrap: Array, gam
         running = delta + alive[:, i] * np.float32(gae_lambda) * running
         found[:, i], following = running, values[:, i]
     return found
-
-
-def under(arrays: Arrays, prefix: str) -> Arrays:
-    """The arrays whose names begin with a prefix, without it."""
-    return {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}

@@ -20,7 +20,7 @@ from lth_core.plan import TrialKey
 from lth_core.tickets import mask as masks
 from lth_core.tickets.gradual import Narrowing
 from lth_core.tickets.mask import Mask, Weights
-from lth_core.training.stack import Arrays, Interrupted, Stack
+from lth_core.training.stack import Arrays, Interrupted, Stack, under
 
 
 @dataclass
@@ -111,8 +111,7 @@ class StackRun:
         self.keep(rows)
         for trial in self.trials:
             for name in values["snapshots"].get(str(trial.id), []):
-                prefix = f"snapshot/{trial.id}/{name}/"
-                found = {key.removeprefix(prefix): a for key, a in arrays.items() if key.startswith(prefix)}
+                found = under(arrays, f"snapshot/{trial.id}/{name}/")
                 trial.snapshots[name] = {key: torch.from_numpy(array.copy()) for key, array in found.items()}
         self.stack.restore(arrays, values["stack"])
         for row, trial in enumerate(self.trials):

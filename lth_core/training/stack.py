@@ -4,9 +4,9 @@ What a run needs to know of a training, and nothing of how it trains: that is fo
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,12 @@ from lth_core.tickets.mask import Mask, Weights
 
 Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
+_T = TypeVar("_T")
+
+
+def under(named: Mapping[str, _T], prefix: str) -> dict[str, _T]:
+    """What is named with this prefix, without it."""
+    return {name.removeprefix(prefix): one for name, one in named.items() if name.startswith(prefix)}
 
 
 class Interrupted(Exception):

@@ -23,7 +23,7 @@ from lth_core.training.lesson import Batch, Carry, Lesson
 from lth_core.training.masked_step import MaskedStep
 from lth_core.training.precision import products
 from lth_core.training.schedule import learning_rate
-from lth_core.training.stack import Arrays, Stack, Start
+from lth_core.training.stack import Arrays, Stack, Start, under
 
 
 class SupervisedStack(Stack):
@@ -185,19 +185,15 @@ class SupervisedStack(Stack):
         """See Stack."""
         self.trained, self._updates = values["trained"], values["updates"]
         found = {key: torch.from_numpy(np.array(array)) for key, array in arrays.items()}
-        self._load(_under(found, "weight/"))
+        self._load(under(found, "weight/"))
         entries: dict[str, Weights] = {}
-        for key, weight in _under(found, "optimizer/").items():
+        for key, weight in under(found, "optimizer/").items():
             entry, _, name = key.partition("/")
             entries.setdefault(entry, {})[name] = weight
         module_optimizer.fill(self.step.optimizer, self._parameters, entries)
-        carry = _under(found, "carry/")
+        carry = under(found, "carry/")
         # Copies, because numpy's memory is not aligned as torch's is, on which the bits of a product can depend.
         self._carry = tuple(carry[str(i)].clone().to(self.device) for i in range(len(carry)))
         self._loss = found["loss"].reshape(()).to(self.device)
         self._average.restore(arrays)
         self._draws.restore(arrays)
-
-
-def _under(found: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {key.removeprefix(prefix): tensor for key, tensor in found.items() if key.startswith(prefix)}
