@@ -13,7 +13,7 @@ from lth_tui.content.verdict_words import short_verdict
 from lth_tui.experiment_text import fields_of, lines_of
 from lth_tui.palette import BLUE, BOLD, DIM, GREEN, ORANGE, PLAIN, PURPLE, SKY, VERMILLION, YELLOW, Look, ink
 from lth_tui.plot.chart import Chart, Series
-from lth_tui.widgets.strips import Row, wrapped
+from lth_tui.widgets.strips import Row
 from lth_tui.words import compact, glyph, percent
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ def _series(label: str, look: Look, summary: Summary | None, arm: str, *, relati
     return Series(label, look, x, y, note=compact(float(y[-1])) if len(y) else "", markers=True)
 
 
-def verdict_rows(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary], width: int) -> list[Row]:
-    """Each job with its verdicts in full, wrapped to `width`."""
+def verdict_rows(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary]) -> list[Row]:
+    """Each job with its verdicts in full."""
     rows: list[Row] = []
     for place, job in enumerate(jobs):
         summary = summaries.get(job.id)
@@ -69,8 +69,7 @@ def verdict_rows(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary], wi
         short = short_verdict(summary.verdicts) if summary is not None else ()
         rows.append([("━━ ", ink(_COLOURS[place % len(_COLOURS)])), (head, BOLD), *short])
         if summary is not None:
-            sentences = [[("   ", PLAIN), (one_line(verdict.text), PLAIN)] for verdict in summary.verdicts]
-            rows += wrapped(sentences, width)
+            rows += [[("   ", PLAIN), (one_line(verdict.text), PLAIN)] for verdict in summary.verdicts]
     if len(jobs) > MOST_JOBS:
         rows.append([(f"the plot shows the first {MOST_JOBS} jobs", DIM)])
     return rows or [[("these jobs were deleted", DIM)]]

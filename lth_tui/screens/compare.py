@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
@@ -44,7 +43,7 @@ class ComparePage(Page):
         """Curves, verdicts, differences."""
         with Container(id="compared"):
             yield LinePlot(id="together")
-            yield ListPane("verdicts", id="results")
+            yield ListPane("verdicts", wrap=True, id="results")
             yield ListPane("fields that differ", id="fields")
 
     def on_mount(self) -> None:
@@ -69,14 +68,8 @@ class ComparePage(Page):
         jobs = self.chosen_jobs()
         chart = comparison.chart(jobs, snapshot.summaries, self._arm, relative=self._relative)
         self.query_one("#together", LinePlot).draw(chart)
-        results = self.query_one("#results", ListPane)
-        results.put(comparison.verdict_rows(jobs, snapshot.summaries, max(30, results.size.width)))
+        self.query_one("#results", ListPane).put(comparison.verdict_rows(jobs, snapshot.summaries))
         self.query_one("#fields", ListPane).put(comparison.field_rows(jobs))
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Wrap the verdicts anew."""
-        super().on_resize(event)
-        self.call_after_refresh(self.present, self.bench.snapshot)
 
     def action_back(self) -> None:
         """To the queue."""

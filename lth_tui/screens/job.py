@@ -25,7 +25,7 @@ from lth_tui.widgets.heatmap import Heatmap
 from lth_tui.widgets.line_plot import LinePlot
 from lth_tui.widgets.lines import Lines
 from lth_tui.widgets.list_pane import ListPane
-from lth_tui.widgets.strips import Row, text_of, wrapped
+from lth_tui.widgets.strips import Row, text_of, wrapped_all
 from lth_tui.widgets.tabs import TabRow
 
 if TYPE_CHECKING:
@@ -169,9 +169,9 @@ class JobPage(JobCommands):
     def _verdicts(self, detail: JobDetail) -> Sequence[Row]:
         """A line, a sentence each, or all that is known of them: as much as there is room for and as is looked at."""
         if self._view == "lottery" and self.has_class("-single"):
-            rows = wrapped(verdict_rows(detail.summary), self.size.width)
+            rows: list[Row] = wrapped_all(verdict_rows(detail.summary), self.size.width)
         elif self.has_class("-wide"):
-            rows = verdict_rows(detail.summary, self.size.width)
+            rows = [*verdict_rows(detail.summary, self.size.width)]
         else:
             line = [] if detail.summary is None else verdict_line(detail.reference, detail.summary.verdicts)
             return [line] if line else []

@@ -57,17 +57,6 @@ def text_of(row: Row) -> str:
     return "".join(text for text, _ in spans_of(row))
 
 
-def wrapped(rows: Sequence[Sequence[Span]], width: int) -> list[list[Span]]:
-    """Rows whose last span is wrapped to `width`, each in its own style."""
-    result: list[list[Span]] = []
-    for row in rows:
-        *head, (text, style) = row
-        room = width - sum(len(words) for words, _ in head)
-        first, *rest = wrap(text, room)
-        result += [[*head, (first, style)], *([(" " * (width - room) + line, style)] for line in rest)]
-    return result
-
-
 def wrapped_all(rows: Sequence[Row], width: int) -> list[Row]:
     """Rows of which those that are too long are broken where they must be; what goes on stands below the last span."""
     result: list[Row] = []
@@ -84,14 +73,14 @@ def wrapped_all(rows: Sequence[Row], width: int) -> list[Row]:
 
 
 def _pieces(text: str, first: int, others: int) -> list[str]:
-    """Text in pieces of at most so many cells, cut behind a space where there is one near."""
+    """Text in pieces of at most so many cells, cut at a space, which goes, where there is one near."""
     pieces, room = [], max(0, first)
     while cell_len(text) > room:
         cut = room if cell_len(text) == len(text) else room // 2  # a character takes at most two cells
-        space = text.rfind(" ", max(1, cut - 24), cut)
-        cut = space + 1 if space > 0 else cut
+        space = text.rfind(" ", max(1, cut - 24), cut + 1)
+        cut = space if space > 0 else cut
         pieces.append(text[:cut])
-        text, room = text[cut:], max(8, others)
+        text, room = text[cut:].removeprefix(" "), max(8, others)
     return [*pieces, text]
 
 
