@@ -11,6 +11,7 @@ from lth_core.settings.base import Positive, TaskSection
 from lth_core.text import did_you_mean
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}(:[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
+PARTS = ("train", "valid", "test")
 Language = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
 
 
@@ -33,7 +34,7 @@ class TextTask(TaskSection):
 
     @model_validator(mode="after")
     def _source_rules(self) -> Self:
-        named = [part for part in ("train", "valid", "test") if getattr(self, part) is not None]
+        named = [part for part in PARTS if getattr(self, part) is not None]
         if self.source == "files" and len(named) < 3:
             raise ValueError('source = "files" needs the fields train, valid and test')
         if self.source != "files" and named:

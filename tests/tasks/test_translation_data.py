@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lth_core.errors import InputError
-from lth_core.settings.texts import TranslationTask
+from lth_core.settings.texts import PARTS, TranslationTask
 from lth_core.tasks.translation import bleu, corpus, pairs, vocabulary
 from lth_core.tasks.translation.batches import TokenBatches
 from lth_core.tasks.translation.grammar import sentences
+from tests.tasks.text.test_corpus import ASCII
 
 SOME = list(sentences.pairs(60))
 
@@ -37,7 +39,7 @@ def write_moses(folder: Path, stem: str, found: list[tuple[str, str]], suffix: s
 
 def task(folder: Path, **fields: Any) -> TranslationTask:
     """Sixty pairs in files of their own."""
-    for part in pairs.PARTS:
+    for part in PARTS:
         if part not in fields:
             fields[part] = write_moses(folder, part, SOME)
     return TranslationTask(**{"source": "files", "vocabulary": 300, **fields})
@@ -128,7 +130,7 @@ def test_tokens_in_memory_are_the_sentences_and_are_spelt_back(tmp_path: Path) -
     found = corpus.load(task(tmp_path))
     own = found.vocabulary
     assert own.size == 300 and (own.pad, own.start, own.end) == (0, 1, 2)
-    for part in pairs.PARTS:
+    for part in PARTS:
         tokens = found.parts[part]
         assert isinstance(tokens.tokens, np.memmap) and not tokens.tokens.flags.writeable
         for number, pair in enumerate(SOME):
@@ -168,7 +170,7 @@ def _environment() -> dict[str, str]:
 
 
 def test_the_built_in_parts_share_no_sentence() -> None:
-    parts = {part: list(pairs.read(TranslationTask(), part)) for part in pairs.PARTS}
+    parts = {part: list(pairs.read(TranslationTask(), part)) for part in PARTS}
     assert [len(found) for found in parts.values()] == [18_000, 1_000, 1_000]
     for side in (0, 1):
         texts = [{pair[side] for pair in found} for found in parts.values()]
@@ -306,3 +308,15 @@ def test_bleu_is_sacrebleus_and_the_tokenised_one_splits_compounds() -> None:
     assert found["bleu-tokenised/test"] != pytest.approx(found["bleu/test"])
     assert bleu.scores(meant, meant, "valid") == pytest.approx({"bleu/valid": 100.0, "bleu-tokenised/valid": 100.0})
     assert "tok:13a" in bleu.signature() and "case:mixed" in bleu.signature() and "version:" in bleu.signature()
+
+
+def test_pairs_are_converted_in_any_locale(tmp_path: Path) -> None:
+    code = (
+        "import json, sys; from lth_core.tasks.translation import corpus\n"
+        "from lth_core.settings.texts import TranslationTask\n"
+        "print(json.dumps(corpus.load(TranslationTask.model_validate_json(sys.argv[1])).texts('valid')))"
+    )
+    command = [sys.executable, "-c", code, task(tmp_path).model_dump_json()]
+    done = subprocess.run(command, env={**os.environ, **ASCII}, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert json.loads(done.stdout) == [german for _, german in SOME]

@@ -26,6 +26,11 @@ def key(facts: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 
+def has(kind: str, name: str) -> bool:
+    """Whether `prepared` has made this folder before; whether it is whole is not looked at."""
+    return (folder() / kind / name).is_dir()
+
+
 def prepared(kind: str, name: str, make: Callable[[Path], dict[str, Any]]) -> tuple[Path, dict[str, Any]]:
     """The folder that `make` has filled, now or long ago, and the card that it returned.
 

@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lth_core.errors import InputError
-from lth_core.settings.texts import LanguageModelTask
+from lth_core.settings.texts import PARTS, LanguageModelTask
 from lth_core.tasks.text import cache, hub, prose, tokenizers
 from lth_core.tasks.text.lines import check_file, read_lines
+from lth_core.tasks.text.token_files import number_type, stamp
 from lth_core.tasks.text.tokenizers import Subwords, Tokenizer, Words
 from lth_core.text import one_line
 
@@ -53,24 +54,22 @@ class Corpus:
 def check(task: LanguageModelTask) -> None:
     """InputError where the source is seen not to be had; reads no more than the beginnings of files."""
     if task.source == "files":
-        for part in prose.PARTS:
+        for part in PARTS:
             path = check_file(f"task.{part}", str(getattr(task, part)))
             size = 0
             for line in read_lines(path):
                 size += len(line)
                 if size > _FIRST_BYTES:
                     break
-    elif task.source != "builtin":
-        facts = _facts(task)
-        if not (cache.folder() / "text" / cache.key(facts)).is_dir():
-            hub.check(task.source)
+    elif task.source != "builtin" and not cache.has("text", cache.key(_facts(task))):
+        hub.check(task.source)
 
 
 def load(task: LanguageModelTask) -> Corpus:
     """The task's corpus, converted now if it never was. Raises InputError for what cannot be had or read."""
     folder, card = cache.prepared("text", cache.key(_facts(task)), lambda into: _convert(task, into))
     kind = np.dtype(card["dtype"])
-    parts = {part: np.memmap(folder / f"{part}.bin", dtype=kind, mode="r") for part in prose.PARTS}
+    parts = {part: np.memmap(folder / f"{part}.bin", dtype=kind, mode="r") for part in PARTS}
     return Corpus(
         **parts, vocabulary=card["vocabulary"], unknown=card["unknown"], digest=cache.key(card["files"]),
         tokenizer_digest=card["tokenizer"],
@@ -78,7 +77,7 @@ def load(task: LanguageModelTask) -> Corpus:
 
 
 def _facts(task: LanguageModelTask) -> dict[str, Any]:
-    """What the token files follow from. A text file that has changed has another size or time."""
+    """What the token files follow from."""
     facts: dict[str, Any] = {
         "format": FORMAT, "source": asdict(hub.data_set(task.source)), "tokenizer": task.tokenizer,
         "vocabulary": task.vocabulary, "minimum_count": task.minimum_count, "checkpoint": task.checkpoint,
@@ -86,10 +85,9 @@ def _facts(task: LanguageModelTask) -> dict[str, Any]:
     if task.source == "builtin":
         facts["python"] = platform.python_version()
     if task.source == "files":
-        for part in prose.PARTS:
+        for part in PARTS:
             path = check_file(f"task.{part}", str(getattr(task, part)))
-            found = path.stat()
-            facts[part] = [str(path.resolve()), found.st_size, found.st_mtime_ns]
+            facts[part] = stamp(path)
     return facts
 
 
@@ -106,9 +104,9 @@ def _lines(task: LanguageModelTask) -> Callable[[str], Iterator[str]]:
 def _convert(task: LanguageModelTask, into: Path) -> dict[str, Any]:
     lines = _lines(task)
     tokenizer = _tokenizer(task, lines)
-    kind = np.dtype(np.uint16 if tokenizer.size <= 2**16 else np.int32)
+    kind = number_type(tokenizer.size)
     unknown = {}
-    for part in prose.PARTS:
+    for part in PARTS:
         written = unknown[part] = 0
         with (into / f"{part}.bin").open("wb") as file:
             for numbers in tokenizer.encode(lines(part)):
@@ -118,7 +116,7 @@ def _convert(task: LanguageModelTask, into: Path) -> dict[str, Any]:
                 file.write(numbers.astype(kind).tobytes())
         if written < 2:
             raise InputError(f"task.source = {json.dumps(one_line(task.source))}: its part {part} holds no text")
-    (into / "tokenizer.json").write_text(tokenizer.to_json())
+    (into / "tokenizer.json").write_text(tokenizer.to_json(), encoding="utf-8")
     return {
         "dtype": kind.str, "vocabulary": tokenizer.size, "unknown": unknown,
         "tokenizer": tokenizers.digest(tokenizer),
@@ -131,5 +129,5 @@ def _tokenizer(task: LanguageModelTask, lines: Callable[[str], Iterator[str]]) -
         return Subwords.of_checkpoint(task.checkpoint or "")
     if task.tokenizer == "bpe":
         return Subwords.fit(lines("train"), task.vocabulary or 0)
-    everything = (line for part in prose.PARTS for line in lines(part))
+    everything = (line for part in PARTS for line in lines(part))
     return Words.fit(everything, task.vocabulary, task.minimum_count)

@@ -13,7 +13,8 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-PARTS = ("train", "valid", "test")
+from lth_core.settings.texts import PARTS
+
 _LEFT_OUT = {
     "__pycache__", "distutils", "dist-packages", "ensurepip", "idlelib", "lib-dynload", "lib2to3", "site-packages",
     "test", "tests", "tkinter", "turtledemo",

@@ -4,7 +4,6 @@ Every line ends with the token <eos>. What a vocabulary lacks becomes <unk>. The
 """
 
 import hashlib
-import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from lth_core.errors import InputError
+from lth_core.tasks.text.token_files import batched
 from lth_core.text import one_line
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as FastTokenizer
 
 EOS, UNK = "<eos>", "<unk>"
-_LINES_AT_ONCE = 2_000
 Numbers = npt.NDArray[np.int64]
 
 
@@ -70,7 +69,7 @@ class Words:
     def encode(self, lines: Iterable[str]) -> Iterator[Numbers]:
         """See Tokenizer."""
         numbers, unknown, eos = self._numbers, self.unknown, self._numbers[EOS]
-        for some in _batched(lines):
+        for some in batched(lines):
             found: list[int | None] = []
             for line in some:
                 found += [numbers.get(word, unknown) for word in line.split()]
@@ -124,7 +123,7 @@ class Subwords:
 
     def encode(self, lines: Iterable[str]) -> Iterator[Numbers]:
         """See Tokenizer."""
-        for some in _batched(lines):
+        for some in batched(lines):
             found: list[int] = []
             for encoding in self._fast.encode_batch(list(some), add_special_tokens=False):
                 found += [*encoding.ids, self._eos]
@@ -133,12 +132,6 @@ class Subwords:
     def to_json(self) -> str:
         """See Tokenizer."""
         return str(self._fast.to_str())
-
-
-def _batched(lines: Iterable[str]) -> Iterator[tuple[str, ...]]:
-    iterator = iter(lines)
-    while some := tuple(itertools.islice(iterator, _LINES_AT_ONCE)):
-        yield some
 
 
 def _order(counts: Mapping[str, int]) -> Callable[[str], tuple[int, str]]:

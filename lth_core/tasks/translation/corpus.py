@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lth_core.errors import InputError
-from lth_core.settings.texts import TranslationTask
+from lth_core.settings.texts import PARTS, TranslationTask
 from lth_core.tasks.text import cache, hub
+from lth_core.tasks.text.token_files import batched, number_type, stamp
 from lth_core.tasks.translation import pairs, vocabulary
 from lth_core.tasks.translation.vocabulary import Vocabulary
 from lth_core.text import one_line
@@ -24,7 +25,6 @@ from lth_core.text import one_line
 FORMAT = 2
 """Raised whenever the same source would give other token files."""
 Array = npt.NDArray[Any]
-_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class ParallelCorpus:
 
     def texts(self, part: str) -> list[str]:
         """The targets of a part as they were written; valid and test only."""
-        return (self.folder / f"{part}.txt").read_text().split("\n")
+        return (self.folder / f"{part}.txt").read_text(encoding="utf-8").split("\n")
 
     @property
     def summary(self) -> str:
@@ -90,7 +90,7 @@ class ParallelCorpus:
 
 def check(task: TranslationTask) -> None:
     """InputError where the source is seen not to be had."""
-    if task.source in ("builtin", "files") or not (cache.folder() / "pairs" / cache.key(_facts(task))).is_dir():
+    if task.source in ("builtin", "files") or not cache.has("pairs", cache.key(_facts(task))):
         pairs.check(task)
 
 
@@ -103,7 +103,7 @@ def load(task: TranslationTask) -> ParallelCorpus:
             np.memmap(folder / f"{part}.tokens", dtype=kind, mode="r"),
             np.memmap(folder / f"{part}.ends", dtype=np.int64, mode="r"),
         )
-        for part in pairs.PARTS
+        for part in PARTS
     }
     own = Vocabulary.from_json((folder / "vocabulary.json").read_text())
     asked = 0 if task.checkpoint is not None else task.vocabulary
@@ -112,16 +112,15 @@ def load(task: TranslationTask) -> ParallelCorpus:
 
 
 def _facts(task: TranslationTask) -> dict[str, Any]:
-    """What the token files follow from. A text file that has changed has another size or time."""
+    """What the token files follow from."""
     facts: dict[str, Any] = {
         "format": FORMAT, "source": asdict(hub.data_set(task.source, task.languages)), "languages": task.languages,
         "vocabulary": task.vocabulary, "checkpoint": task.checkpoint, "pairs": task.pairs, "longest": task.longest,
     }  # fmt: skip
     if task.source == "files":
-        for part in pairs.PARTS:
+        for part in PARTS:
             for side, path in enumerate(pairs.files(task, part)):
-                found = path.stat()
-                facts[f"{part}.{side}"] = [str(path.resolve()), found.st_size, found.st_mtime_ns]
+                facts[f"{part}.{side}"] = stamp(path)
     return facts
 
 
@@ -135,9 +134,9 @@ def _convert(task: TranslationTask, into: Path) -> dict[str, Any]:
     else:
         own = vocabulary.learn((text for pair in _read(task, "train") for text in pair), task.vocabulary)
     (into / "vocabulary.json").write_text(own.to_json())
-    kind = np.dtype(np.uint16 if own.size <= 2**16 else np.int32)
-    left_out, cut, unknown = {"long": 0, "empty": 0}, {"valid": 0, "test": 0}, dict.fromkeys(pairs.PARTS, 0)
-    for part in pairs.PARTS:
+    kind = number_type(own.size)
+    left_out, cut, unknown = {"long": 0, "empty": 0}, {"valid": 0, "test": 0}, dict.fromkeys(PARTS, 0)
+    for part in PARTS:
         ends = [0]
         with (into / f"{part}.tokens").open("wb") as file:
             for first, second in _encoded(own, _read(task, part)):
@@ -158,7 +157,8 @@ def _convert(task: TranslationTask, into: Path) -> dict[str, Any]:
         _check_size(task, part, len(ends) // 2, left_out)
         (into / f"{part}.ends").write_bytes(np.array(ends[1:], dtype=np.int64).tobytes())
         if part != "train":
-            (into / f"{part}.txt").write_text("\n".join(" ".join(target.split()) for _, target in _read(task, part)))
+            text = "\n".join(" ".join(target.split()) for _, target in _read(task, part))
+            (into / f"{part}.txt").write_text(text, encoding="utf-8")
     return {"dtype": kind.str, "left_out": left_out, "cut": cut, "unknown": unknown}
 
 
@@ -171,7 +171,6 @@ def _check_size(task: TranslationTask, part: str, found: int, left_out: dict[str
 
 
 def _encoded(own: Vocabulary, found: pairs.Pairs) -> Iterator[tuple[list[int], list[int]]]:
-    iterator = iter(found)
-    while some := list(itertools.islice(iterator, _AT_ONCE)):
+    for some in batched(found):
         sources, targets = zip(*some, strict=True)
         yield from zip(own.encode(sources), own.encode(targets), strict=True)

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from lth_core.errors import InputError
-from lth_core.settings.texts import TranslationTask
+from lth_core.settings.texts import PARTS, TranslationTask
 from lth_core.tasks.text import hub
 from lth_core.tasks.text.lines import check_file, read_lines
 from lth_core.tasks.translation.grammar import sentences
 from lth_core.text import one_line
 
-PARTS = ("train", "valid", "test")
 BUILTIN = {"train": (0, 18_000), "valid": (18_000, 19_000), "test": (19_000, 20_000)}
 Pairs = Iterator[tuple[str, str]]
 

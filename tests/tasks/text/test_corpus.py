@@ -3,6 +3,8 @@
 import gzip
 import json
 import multiprocessing
+import os
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from lth_core.errors import InputError
-from lth_core.settings.texts import LanguageModelTask
+from lth_core.settings.texts import PARTS, LanguageModelTask
 from lth_core.tasks.text import cache, corpus, hub, prose
 from lth_core.tasks.text.tokenizers import Subwords, Words, digest
 from tests.text_data import needs_wikitext, wikitext
@@ -27,6 +29,10 @@ PLAIN = {"train": "the cat sat\n\nthe dog ran off\n", "valid": "the cat ran\n", 
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("LTH_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+"""Variables under which Python takes text files for ASCII."""
 
 
 def files(folder: Path, **texts: str | bytes) -> dict[str, Any]:
@@ -164,8 +170,8 @@ def test_words_are_a_function_of_the_lines(lines: list[str], most: int, minimum:
 
 def test_the_built_in_corpus_is_prose_each_paragraph_once() -> None:
     found = prose.lines()
-    assert set(found) == set(prose.PARTS)
-    everything = [line for part in prose.PARTS for line in found[part]]
+    assert set(found) == set(PARTS)
+    everything = [line for part in PARTS for line in found[part]]
     assert len(set(everything)) == len(everything)
     assert sum(len(line.split()) for line in found["train"]) > 100_000
     assert not [line for line in everything if ">>>" in line or "def _" in line]
@@ -238,3 +244,14 @@ def test_a_data_set_is_loaded_once_and_then_needs_nothing_but_the_cache(
 def test_tasks_that_make_no_sense_are_refused(fields: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         LanguageModelTask(**fields)
+
+
+def test_a_corpus_is_converted_in_any_locale(tmp_path: Path) -> None:
+    task = LanguageModelTask(tokenizer="bpe", vocabulary=270, **files(tmp_path, train="Die Tür fällt zu. " * 9))
+    code = (
+        "import sys; from lth_core.tasks.text import corpus; from lth_core.settings.texts import LanguageModelTask\n"
+        "print(corpus.load(LanguageModelTask.model_validate_json(sys.argv[1])).summary)"
+    )
+    command = [sys.executable, "-c", code, task.model_dump_json()]
+    done = subprocess.run(command, env={**os.environ, **ASCII}, capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.stderr) == (corpus.load(task).summary, "")
