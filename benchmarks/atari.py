@@ -13,7 +13,6 @@ import sys
 import time
 import warnings
 
-from benchmarks.masked import half_masked
 from lth_core.engine.surroundings import variables
 
 if __name__ == "__main__" and "MALLOC_TRIM_THRESHOLD_" not in os.environ:
@@ -27,9 +26,9 @@ from stable_baselines3 import A2C
 from stable_baselines3.common.env_util import make_atari_env
 from stable_baselines3.common.vec_env import VecFrameStack
 
+from benchmarks.stacks import stack
 from lth_core.experiment_file import resolve
 from lth_core.tasks.atari import Atari
-from lth_core.training.build import make_model, make_stack
 
 N_STEPS = 5
 
@@ -39,13 +38,6 @@ def experiment(environments):
     training = {"environments": environments, "n_steps": N_STEPS}
     fields = {"name": "benchmark", "seeds": 1, "task": {"kind": "atari", "game": "breakout"}, "training": training}
     return resolve(fields, "benchmark")
-
-
-def stack(environments, tickets):
-    """Our stack: every ticket with a mask of half its weights."""
-    settings = experiment(environments)
-    model = make_model(settings)
-    return make_stack(settings, model, half_masked(model, tickets), "cpu")
 
 
 def peer(environments):
@@ -90,8 +82,9 @@ def main():
     parser.add_argument("--tickets", type=int, default=4)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    one, several = stack(arguments.environments, 1), stack(arguments.environments, arguments.tickets)
-    theirs, games = peer(arguments.environments), Atari(experiment(arguments.environments).task, [0], 8)
+    settings = experiment(arguments.environments)
+    one, several = stack(settings, 1), stack(settings, arguments.tickets)
+    theirs, games = peer(arguments.environments), Atari(settings.task, [0], 8)
     games.reset()
     sides = {
         "raw": lambda seconds: raw_rate(games, seconds),

@@ -29,12 +29,8 @@ from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
-from benchmarks.masked import half_masked
-from lth_core.experiment_file import resolve
+from benchmarks.stacks import EPOCHS, LEARNING_RATE, MINIBATCHES, classic, n_steps, stack
 from lth_core.tasks import control
-from lth_core.training.build import make_model, make_stack
-
-LEARNING_RATE, EPOCHS, MINIBATCHES = 3e-3, 4, 4
 
 
 @dataclass(frozen=True)
@@ -50,8 +46,8 @@ class Case:
 
     @property
     def n_steps(self):
-        """Steps of a rollout: short for A2C, long for PPO."""
-        return 16 if self.algorithm == "a2c" else 128
+        """Steps of a rollout."""
+        return n_steps(self.algorithm)
 
 
 AGAINST = (
@@ -123,22 +119,8 @@ class Ours:
     """A stack."""
 
     def __init__(self, case):
-        training = {
-            "algorithm": case.algorithm, "environments": case.environments, "n_steps": case.n_steps,
-            "optimizer": "adam", "learning_rate": LEARNING_RATE, "learning_rate_schedule": "constant",
-            "max_gradient_norm": 0.5,
-        }  # fmt: skip
-        if case.algorithm == "ppo":
-            # What Stable-Baselines3 does by itself: it normalises advantages alone.
-            training |= {"epochs": EPOCHS, "minibatches": MINIBATCHES}
-            training |= {"normalise_observations": False, "normalise_returns": False}
-        fields = {
-            "name": "benchmark", "seeds": 1, "task": {"environment": case.environment},
-            "model": {"hidden": case.hidden, "activation": "tanh"}, "training": training,
-        }  # fmt: skip
-        experiment = resolve(fields, "benchmark")
-        model = make_model(experiment)
-        self._stack = make_stack(experiment, model, half_masked(model, case.tickets), "cpu")
+        settings = classic(case.algorithm, case.hidden, case.environment, case.environments)
+        self._stack = stack(settings, case.tickets)
 
     def turn(self):
         """Train a little; environment steps done by all tickets."""

@@ -134,23 +134,21 @@ def plain(width, layers, vocabulary, batch, window):
 def stack(width, layers, vocabulary, batch, window, masks):
     """This program's stack of one ticket; half of its weights pruned where masks are asked for."""
     import numpy as np
-    import torch
 
+    from benchmarks.stacks import starts
     from lth_core.models import language
     from lth_core.settings.language_networks import LSTM
     from lth_core.settings.supervised import Supervised
     from lth_core.tasks.text.corpus import Corpus
     from lth_core.training.language import LanguageLesson
-    from lth_core.training.stack import Start
     from lth_core.training.supervised import SupervisedStack
 
     tokens = np.random.default_rng(0).integers(0, vocabulary, batch * (100 * window + 1)).astype(np.uint16)
     corpus = Corpus(tokens, tokens, tokens, vocabulary, {}, "", "")
     network = language.recurrent(LSTM(embedding=width, hidden=width, layers=layers, dropout=0.5), vocabulary)
     settings = Supervised(batch=batch, learning_rate=1e-3, epsilon=1e-3, length=10**9, max_gradient_norm=CLIP)
-    mask = {n: torch.rand(shape) < 0.5 for n, shape in network.shapes().items()} if masks else {}
-    start = Start(0, network.initialise(0), mask, 0, 10**9)
-    return SupervisedStack(settings, network, LanguageLesson(corpus, window, settings), [start], "cpu").update
+    own = starts(network, 1, 0.5 if masks else None)
+    return SupervisedStack(settings, network, LanguageLesson(corpus, window, settings), own, "cpu").update
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from benchmarks.stacks import starts
 from lth_core.models import language, transformer
 from lth_core.models.module import ModuleNetwork
 from lth_core.models.translator import Special
@@ -16,7 +17,6 @@ from lth_core.settings.texts import TranslationTask
 from lth_core.tasks.text.corpus import Corpus
 from lth_core.tasks.translation.corpus import ParallelCorpus, Part
 from lth_core.training.language import LanguageLesson
-from lth_core.training.stack import Start
 from lth_core.training.supervised import SupervisedStack
 from lth_core.training.translation import TranslationLesson
 
@@ -83,9 +83,7 @@ def translator(sizes, words, corpus, batch, precision="float32", graph=False, ma
 
 def stack(settings, network, lesson, masks):
     """One ticket; half of its weights pruned where masks are asked for."""
-    generator = torch.Generator().manual_seed(0)
-    mask = {n: torch.rand(shape, generator=generator) < 0.5 for n, shape in network.shapes().items()} if masks else {}
-    return SupervisedStack(settings, network, lesson, [Start(0, network.initialise(0), mask, 0, 10**9)], DEVICE)
+    return SupervisedStack(settings, network, lesson, starts(network, 1, 0.5 if masks else None), DEVICE)
 
 
 class Ready:

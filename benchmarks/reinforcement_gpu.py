@@ -21,94 +21,21 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from benchmarks.masked import half_masked
+from benchmarks.reinforcement_sides import games_rate, pixels, rate, rates, without_replaying
+from benchmarks.stacks import classic, stack
 from lth_core.experiment import Experiment
-from lth_core.experiment_file import resolve
 from lth_core.training.build import make_model, make_stack
 from lth_core.training.precision import products
 from lth_core.training.replay import Replayed
 from lth_core.training.stack import Stack, Start
 
-SECONDS = 0.8
 CORES = len(os.sched_getaffinity(0))
-
-
-def control(algorithm: str, hidden: tuple[int, ...], environment: str = "CartPole-v1") -> Experiment:
-    """As in benchmarks.control."""
-    training: dict[str, Any] = {
-        "algorithm": algorithm, "environments": 8, "n_steps": 16 if algorithm == "a2c" else 128, "optimizer": "adam",
-        "learning_rate": 3e-3, "learning_rate_schedule": "constant", "max_gradient_norm": 0.5,
-    }  # fmt: skip
-    if algorithm == "ppo":
-        training |= {"epochs": 4, "minibatches": 4, "normalise_observations": False, "normalise_returns": False}
-    model = {"hidden": hidden, "activation": "tanh"}
-    return resolve(
-        {"name": "b", "seeds": 1, "task": {"environment": environment}, "model": model, "training": training}, "b"
-    )
-
-
-def pixels(architecture: str, environments: int, precision: str = "float32", algorithm: str = "a2c") -> Experiment:
-    """Breakout."""
-    training: dict[str, Any] = {
-        "algorithm": algorithm, "environments": environments, "n_steps": 5, "precision": precision
-    }  # fmt: skip
-    if algorithm == "ppo":
-        training |= {"n_steps": 64, "epochs": 4, "minibatches": 4}
-        training |= {"normalise_observations": False, "normalise_returns": False}
-    task = {"kind": "atari", "game": "breakout"}
-    return resolve(
-        {"name": "b", "seeds": 1, "task": task, "model": {"architecture": architecture}, "training": training}, "b"
-    )
-
-
-def stack(settings: Experiment, tickets: int, device: str) -> Stack:
-    """Tickets, every one masked to half."""
-    model = make_model(settings)
-    return make_stack(settings, model, half_masked(model, tickets), device)
-
-
-@contextmanager
-def _called() -> Iterator[None]:
-    """For this long, functions are called and not replayed."""
-    real = Replayed.__call__
-
-    def call(self: Replayed, *arguments: Any) -> Any:
-        from torch.utils import _pytree as pytree
-
-        leaves, form = pytree.tree_flatten(arguments)
-        self.inputs = [leaf.to(self._device, non_blocking=True) for leaf in leaves]
-        return self._function(*pytree.tree_unflatten(self.inputs, form))
-
-    Replayed.__call__ = call  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        Replayed.__call__ = real  # type: ignore[method-assign]
-
-
-def rate(one: Stack, seconds: float = SECONDS) -> float:
-    """Steps per second of one turn."""
-    before, start = one.trained, time.perf_counter()
-    while time.perf_counter() - start < seconds:
-        one.update()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return (one.trained - before) * one.tickets / (time.perf_counter() - start)
-
-
-def rates(sides: Sequence[Stack], turns: int = 3, seconds: float = SECONDS) -> list[float]:
-    """Medians, taken in turns after some updates that do not count."""
-    for side in sides:
-        for _ in range(3):
-            side.update()
-    found = [[rate(side, seconds) for side in sides] for _ in range(turns)]
-    return [statistics.median(own) for own in zip(*found, strict=True)]
 
 
 def small_networks() -> None:
     """Stacks of perceptrons: a GPU against one core."""
     for algorithm, hidden in (("a2c", (64, 64)), ("a2c", (256, 256, 256)), ("ppo", (64, 64))):
-        settings = control(algorithm, hidden)
+        settings = classic(algorithm, hidden)
         for tickets in (32, 128):
             core, gpu = rates([stack(settings, tickets, "cpu"), stack(settings, tickets, "cuda")], 2, 0.5)
             name = f"{algorithm} CartPole {'x'.join(map(str, hidden)):11} {tickets:3} tickets"
@@ -118,9 +45,9 @@ def small_networks() -> None:
 def graphs() -> None:
     """What replaying gains over calling."""
     cases = [
-        ("a2c 64x64 32 tickets", control("a2c", (64, 64)), 32),
-        ("a2c 3x256 32 tickets", control("a2c", (256,) * 3), 32),
-        ("ppo 64x64 32 tickets", control("ppo", (64, 64)), 32),
+        ("a2c 64x64 32 tickets", classic("a2c", (64, 64)), 32),
+        ("a2c 3x256 32 tickets", classic("a2c", (256,) * 3), 32),
+        ("ppo 64x64 32 tickets", classic("ppo", (64, 64)), 32),
         ("a2c nature, 16 games", pixels("nature", 16), 1),
     ]  # fmt: skip
     for name, settings, tickets in cases:
@@ -131,7 +58,7 @@ def graphs() -> None:
                 side.update()
         for _ in range(3):
             replayed.append(rate(one))
-            with _called():
+            with without_replaying():
                 called.append(rate(other))
         a, b = statistics.median(replayed), statistics.median(called)
         print(f"{name:22}: replayed {a:11,.0f}/s  called {b:11,.0f}/s  {a / b:5.2f}x", flush=True)
@@ -140,7 +67,7 @@ def graphs() -> None:
 def parts() -> None:
     """Where the time of an update goes on a GPU: acting, the environments, learning."""
     for name, settings, tickets in (
-        ("a2c 64x64", control("a2c", (64, 64)), 32), ("a2c 3x256", control("a2c", (256,) * 3), 32),
+        ("a2c 64x64", classic("a2c", (64, 64)), 32), ("a2c 3x256", classic("a2c", (256,) * 3), 32),
         ("nature, 64 games", pixels("nature", 64), 1), ("paper, 64 games", pixels("paper", 64), 1),
     ):  # fmt: skip
         one: Any = stack(settings, tickets, "cuda")
@@ -172,24 +99,10 @@ def parts() -> None:
         print(f"{name:17}: ms an update {1000 * whole / updates:6.2f}: {shares}", flush=True)
 
 
-def _games(environments: int, seconds: float) -> float:
-    """Steps per second of AtariVectorEnv alone, with a thread a core."""
-    from lth_core.tasks.atari import Atari
-
-    settings = pixels("nature", environments)
-    games: Any = Atari(settings.task, [0], environments)  # type: ignore[arg-type]
-    games.reset()
-    rng, steps, start = np.random.default_rng(0), 0, time.perf_counter()
-    while time.perf_counter() - start < seconds:
-        games._games[0].step(rng.integers(0, games.actions, environments))
-        steps += environments
-    return steps / (time.perf_counter() - start)
-
-
 def atari() -> None:
     """The share of bare stepping that training keeps: one worker, several beside each other on one GPU."""
     for environments in (64, 256):
-        bare = statistics.median(_games(environments, 1.0) for _ in range(3))
+        bare = statistics.median(games_rate(environments, 1.0) for _ in range(3))
         print(f"AtariVectorEnv alone, {environments} games, {os.environ['OMP_NUM_THREADS']} threads: {bare:9,.0f}/s")
         for architecture, precision in ((a, p) for a in ("nature", "paper") for p in ("float32", "tfloat32")):
             (found,) = rates([stack(pixels(architecture, environments, precision), 1, "cuda")], 2, 0.8)
@@ -197,16 +110,16 @@ def atari() -> None:
 
 
 CROWDS: dict[str, Callable[[], tuple[Experiment, int]]] = {
-    "64x64": lambda: (control("a2c", (64, 64)), 32),
-    "3x128": lambda: (control("a2c", (128,) * 3), 32),
-    "3x256": lambda: (control("a2c", (256,) * 3), 32),
+    "64x64": lambda: (classic("a2c", (64, 64)), 32),
+    "3x128": lambda: (classic("a2c", (128,) * 3), 32),
+    "3x256": lambda: (classic("a2c", (256,) * 3), 32),
     "nature, 64 games": lambda: (pixels("nature", 64), 1),
 }
 
 
 def crowds() -> None:
     """Workers beside each other: as many as there are cores on the CPU, and 1, 2 and 4 on the GPU."""
-    bare = statistics.median(_games(64, 1.0) for _ in range(3))
+    bare = statistics.median(games_rate(64, 1.0) for _ in range(3))
     print(f"AtariVectorEnv alone, 64 games, {os.environ['OMP_NUM_THREADS']} threads: {bare:,.0f}/s", flush=True)
     for device, count in (("cpu", CORES), ("cuda", 1), ("cuda", 2), ("cuda", 4)):
         cases = [name for name in CROWDS if device == "cuda" or "games" not in name]
@@ -321,7 +234,7 @@ def _pixels_last() -> Iterator[None]:
 
 def compiled() -> None:
     """torch.compile of what is learnt from a rollout, against a graph of it."""
-    for name, settings, tickets in (("3x256", control("a2c", (256,) * 3), 32), ("nature", pixels("nature", 64), 1)):
+    for name, settings, tickets in (("3x256", classic("a2c", (256,) * 3), 32), ("nature", pixels("nature", 64), 1)):
         graph, other = (stack(settings, tickets, "cuda") for _ in range(2))
         start = time.perf_counter()
         other._learning._function = torch.compile(other._learn)  # type: ignore[attr-defined]

@@ -20,10 +20,10 @@ import torch
 from transformers import DataCollatorForSeq2Seq, PreTrainedTokenizerFast, Trainer, TrainerCallback, TrainingArguments
 from transformers.utils import logging as transformers_logging
 
+from benchmarks.stacks import starts
 from lth_core.experiment_file import resolve
 from lth_core.tasks.translation.vocabulary import PAD
 from lth_core.training.build import make_model, make_stack
-from lth_core.training.stack import Start
 
 PAIRS_A_BATCH = 64
 SIZES = {"width": 64, "feed_forward": 256, "heads": 4, "encoder_layers": 1, "decoder_layers": 1, "dropout": 0.1}
@@ -45,9 +45,7 @@ def ours(implementation, density, tokens_a_batch):
     """A ticket in training."""
     settings = experiment(implementation, tokens_a_batch)
     network = make_model(settings)
-    generator = torch.Generator().manual_seed(0)
-    mask = {n: torch.rand(shape, generator=generator) < density for n, shape in network.shapes().items()}
-    return make_stack(settings, network, [Start(0, network.initialise(0), mask, 0, 10**9)], "cpu")
+    return make_stack(settings, network, starts(network, 1, density), "cpu")
 
 
 class _Measured(TrainerCallback):
