@@ -7,8 +7,7 @@ from rich.console import Console
 from lth_core.cli.console import make_console
 from lth_core.engine import health
 from lth_core.engine.health import Finding
-from lth_core.engine.lease import Lease, LeaseHeld
-from lth_core.errors import InputError
+from lth_core.engine.lease import owned
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
@@ -37,12 +36,7 @@ def doctor(folder: Path, *, repair: bool) -> int:
 
 
 def _repair(console: Console, workspace: Workspace) -> None:
-    workspace.create()
-    try:
-        lease = Lease(workspace.lease)
-    except LeaseHeld as held:
-        raise InputError(f"{held}; repair when it has ended") from None
-    try:
+    with owned(workspace, "repair"):
         if any(f.what == "database" and f.state == "bad" for f in health.database(workspace)):
             found = health.remake_database(workspace)
             for sentence in found.unreadable:
@@ -56,11 +50,9 @@ def _repair(console: Console, workspace: Workspace) -> None:
             count = health.fail_damaged(workspace, database)
         finally:
             database.close()
-        if count:
-            sentence = f"{count} trials with damaged files now count as failed: retry their jobs to train them again"
-            _print(console, Finding("repaired", "good", sentence))
-    finally:
-        lease.release()
+    if count:
+        sentence = f"{count} trials with damaged files now count as failed: retry their jobs to train them again"
+        _print(console, Finding("repaired", "good", sentence))
 
 
 def _print(console: Console, finding: Finding) -> None:

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from lth_core.experiment import Experiment
+from lth_core.text import clean
 
 
 def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
@@ -23,8 +24,8 @@ def experiment_fields(experiment: Experiment) -> dict[str, str]:
 
 
 def lines(fields: dict[str, str]) -> str:
-    """One field a line."""
-    return "\n".join(f"{name} = {value}" for name, value in fields.items())
+    """One field a line, safe to print: an experiment may come from another's workspace."""
+    return "\n".join(clean(f"{name} = {value}", 1_000_000) for name, value in fields.items())
 
 
 def differences(a: dict[str, str], b: dict[str, str]) -> list[tuple[str, str, str]]:

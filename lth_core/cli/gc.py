@@ -5,8 +5,7 @@ from pathlib import Path
 
 from lth_core.cli.console import make_console
 from lth_core.engine import garbage
-from lth_core.engine.lease import Lease, LeaseHeld
-from lth_core.errors import InputError
+from lth_core.engine.lease import owned
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
 
@@ -16,21 +15,14 @@ def gc(folder: Path, *, yes: bool, cancelled: bool) -> None:
     console = make_console()
     workspace = Workspace(folder)
     database = Database(workspace.database, writer=False)
-    if not yes:
-        found = garbage.find(workspace, database, cancelled=cancelled)
-    else:
-        database.close()
-        workspace.create()
-        try:
-            lease = Lease(workspace.lease)
-        except LeaseHeld as held:
-            raise InputError(f"{held}; remove when it has ended") from None
-        try:
+    if yes:
+        database.close()  # it was there: only then is a workspace made whole and owned
+        with owned(workspace, "remove"):
             database = Database(workspace.database, writer=True)
             found = garbage.find(workspace, database, cancelled=cancelled)
             garbage.remove(workspace, database, found)
-        finally:
-            lease.release()
+    else:
+        found = garbage.find(workspace, database, cancelled=cancelled)
     database.close()
     reasons: dict[str, list[int]] = defaultdict(list)
     for one in found:

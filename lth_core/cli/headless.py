@@ -6,28 +6,25 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from lth_core.analysis.questions import findings, notes
-from lth_core.analysis.verdict import summarise
-from lth_core.cli.console import make_console, print_parts
+from lth_core.cli.console import make_console
 from lth_core.cli.follower import Follower
+from lth_core.cli.job_result import print_job
 from lth_core.cli.progress import JsonProgress, LiveProgress, PlainProgress, Progress
 from lth_core.cli.suite_result import print_suite
 from lth_core.engine.apart import run_apart
 from lth_core.experiment import Experiment
-from lth_core.report import table
 from lth_core.settings.launcher import launcher_from
 from lth_core.store import views
 from lth_core.store.database import Database
-from lth_core.store.records import finite
 from lth_core.store.workspace import Workspace
 from lth_core.suite import Suite
 from lth_core.suite_file import load
+from lth_core.text import one_line
 
 DONE, TRIAL_FAILED, INTERRUPTED = 0, 1, 130
 
@@ -74,15 +71,27 @@ def run(
         return INTERRUPTED
     progress.close()
     follower.close()
-    for job in jobs:
-        _print_result(console, database, job, as_json=as_json)
-    ended = {job: view for job in jobs if (view := views.job(database, job)) is not None}
-    for name in dict.fromkeys(suite for *_, suite in wanted if suite is not None):
-        # The jobs that this command asked for, which need not be the newest of their names.
-        own = [ended[job] for job, (*_, suite) in zip(jobs, wanted, strict=True) if suite == name and job in ended]
-        print_suite(console, database, name, own, as_json=as_json)
-    states = [view.state for view in ended.values()]
+    suites = [suite for *_, suite in wanted]
+    states = _print_results(console, database, list(zip(jobs, suites, strict=True)), as_json=as_json)
     return DONE if all(state == "done" for state in states) else TRIAL_FAILED
+
+
+def _print_results(
+    console: Console, database: Database, jobs: list[tuple[int, str | None]], *, as_json: bool
+) -> list[str]:
+    """What each job has come to, then each suite; returns the jobs' states."""
+    ended = {job: view for job, _ in jobs if (view := views.job(database, job)) is not None}
+    for job, _ in jobs:
+        if job in ended:
+            print_job(console, database, ended[job], as_json=as_json)
+            if ended[job].error and not as_json:
+                said = f"job {job} {ended[job].state}: {one_line(ended[job].error)}"
+                console.print(said, style="red", markup=False)
+    for name in dict.fromkeys(suite for _, suite in jobs if suite is not None):
+        # The jobs that this command asked for, which need not be the newest of their names.
+        own = [ended[job] for job, suite in jobs if suite == name and job in ended]
+        print_suite(console, database, name, own, as_json=as_json)
+    return [view.state for view in ended.values()]
 
 
 def on_launcher(kind: str | None) -> list[str]:
@@ -137,27 +146,3 @@ def _signals() -> Iterator[None]:
         # While we stop at a checkpoint, a second Ctrl-C must not cut that short.
         for number in before:
             signal.signal(number, signal.SIG_IGN)
-
-
-def _print_result(console: Console, database: Database, job: int, *, as_json: bool) -> None:
-    view = views.job(database, job)
-    if view is None:
-        return
-    trials = views.trials(database, job)
-    summary = summarise(view.experiment, trials)
-    answers = findings(view.experiment, trials, summary)
-    audits, data = views.audit_counts(database, job), views.data(database, job)
-    if as_json:
-        result = {
-            "event": "result", "job": job, "name": view.name, "state": view.state,
-            "cells": [asdict(cell) for cell in summary.cells],
-            "verdicts": [{**asdict(v), "text": v.text} for v in (*summary.verdicts, *summary.further)],
-            "answers": [answer.fields() for answer in answers],
-            "notes": list(notes(view.experiment, summary)),
-            "audits": {"passed": audits[0], "failed": audits[1]}, "data": data,
-        }  # fmt: skip
-        sys.stdout.write(json.dumps(finite(result)) + "\n")
-        return
-    print_parts(console, table.result(view.experiment, summary, answers, audits, data))
-    if view.error:
-        console.print(f"job {job} {view.state}: {view.error}", style="red", markup=False)

@@ -11,7 +11,7 @@ from lth_core.analysis.connectivity import Barrier, Instability, barriers, insta
 from lth_core.analysis.inspection import inspect
 from lth_core.arms import DENSE
 from lth_core.cli.console import make_console
-from lth_core.cli.ticket import job_of
+from lth_core.cli.subject import find_job
 from lth_core.engine.apart import run_apart
 from lth_core.engine.stored import stored_spec
 from lth_core.errors import InputError
@@ -33,9 +33,7 @@ def run(
     device: str,
 ) -> None:  # fmt: skip
     """Print the tables."""
-    workspace = Workspace(folder)
-    database = Database(workspace.database, writer=False)
-    job = job_of(database, folder, number)
+    workspace, database, job = find_job(folder, number)
     console = make_console()
     if with_instability:
         asked = _points(job.experiment, rewind), _rounds(job.experiment, rounds)
@@ -95,18 +93,22 @@ def find_instability(
     if lacking:
         raise InputError(f"job {job.id}: {lacking[0]} has not finished")
     spec = stored_spec(database, job.id, experiment, keys).to_json()
+    workspace.create()  # nothing is kept behind a link that leads out of it
     trainings = 2 * len(points) * len(rounds) * len(experiment.seeds)
     make_console().print(f"training {trainings} networks, two per point, round and seed ...", style="dim")
     answer = run_apart(
         "lth_core.engine.instability", str(workspace.folder), device, spec=spec, points=list(points),
         rounds=list(rounds), alphas=alphas,
     )  # fmt: skip
-    remembered.write(workspace, job.id, experiment.identity, answer)
+    try:
+        remembered.write(workspace, job.id, experiment.identity, answer)
+    except OSError as error:  # after so many trainings the answer is shown in any case
+        make_console().print(f"not kept for the report: {error.strerror}", style="yellow")
     return list(instabilities(answer["rows"], answer["metric"], higher_is_better=answer["higher"]))
 
 
 def _done(database: Database, job: JobView) -> set[TrialKey]:
-    return {TrialKey(t.round, t.arm, t.seed) for t in views.trials(database, job.id) if t.state == "done"}
+    return {t.key for t in views.trials(database, job.id) if t.state == "done"}
 
 
 def _points(experiment: Experiment, text: str) -> list[int]:

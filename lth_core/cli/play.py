@@ -7,15 +7,13 @@ import time
 from pathlib import Path
 
 from lth_core.cli.console import make_console
-from lth_core.cli.ticket import job_of
+from lth_core.cli.subject import find_job
 from lth_core.engine.apart import run_apart
 from lth_core.engine.stored import stored_spec
 from lth_core.errors import InputError
 from lth_core.plan import TrialKey
 from lth_core.report.film import Frames, as_blocks, as_gif
-from lth_core.store.database import Database
 from lth_core.store.tensors import write_atomically
-from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
 
 MOST_STEPS = 2_000
@@ -27,9 +25,7 @@ def run(number: int, arm: str, round: int, seed: int, game: int, out: Path | Non
         raise InputError(f"{one_line(out)}: accepted is a file name that ends in .gif")
     if out is None and not sys.stdout.isatty():
         raise InputError("play: standard output is no terminal: name a file with --out GAME.gif")
-    workspace = Workspace(folder)
-    database = Database(workspace.database, writer=False)
-    job = job_of(database, folder, number)
+    workspace, database, job = find_job(folder, number)
     key = TrialKey(round, arm, seed)
     spec = stored_spec(database, number, job.experiment, [key]).to_json()
     with tempfile.TemporaryDirectory() as temporary:

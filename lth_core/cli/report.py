@@ -7,6 +7,7 @@ from lth_core.analysis.connectivity import instabilities
 from lth_core.analysis.inspection import inspect
 from lth_core.cli.console import make_console
 from lth_core.cli.inspect import find_barriers
+from lth_core.cli.subject import is_number
 from lth_core.errors import InputError
 from lth_core.report.record import JobRecord, SuiteRecord, job_record, suite_record
 from lth_core.store import instability, views
@@ -40,7 +41,7 @@ def export(subject: str, workspace: Path, out: Path | None) -> None:
 def find(subject: str, workspace: Path) -> JobRecord | SuiteRecord:
     """The job of that number, or the suite of that name; InputError where there is neither."""
     database = Database(Workspace(workspace).database, writer=False)
-    if subject.isascii() and subject.isdigit() and len(subject) < 16:
+    if is_number(subject):
         job = views.job(database, int(subject))
         if job is not None:
             return job_record(database, job)

@@ -6,17 +6,15 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from lth_core.analysis.questions import findings
-from lth_core.analysis.verdict import summarise
-from lth_core.cli.console import make_console, print_parts
+from lth_core.cli.console import make_console
 from lth_core.cli.fields import differences, experiment_fields, flatten, lines
+from lth_core.cli.job_result import print_job
 from lth_core.cli.progress import duration
+from lth_core.cli.subject import find_job, is_number
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
-from lth_core.report import table
 from lth_core.store import views
 from lth_core.store.database import Database
-from lth_core.store.views import JobView
 from lth_core.store.workspace import Workspace
 from lth_core.suite import Suite
 from lth_core.suite_file import load
@@ -26,23 +24,19 @@ from lth_core.text import one_line
 def show(subject: str, workspace: Path) -> None:
     """Print a job or a file; of a suite file all members."""
     console = make_console()
-    if not _is_number(subject):
+    if not is_number(subject):
         held = load(Path(subject))
         for experiment in held.experiments if isinstance(held, Suite) else (held,):
             console.print(lines(experiment_fields(experiment)), markup=False, highlight=False, soft_wrap=True)
             console.print(f"identity = {experiment.identity}", markup=False, highlight=False)
         return
-    database, job = _job(workspace, int(subject))
+    _, database, job = find_job(workspace, int(subject))
     console.print(lines(experiment_fields(job.experiment)), markup=False, highlight=False, soft_wrap=True)
-    console.print(f"identity = {job.identity}", markup=False, highlight=False)
+    console.print(f"identity = {one_line(job.identity)}", markup=False, highlight=False)
     console.rule("ran with")
     console.print(one_line_each(flatten(views.provenance(database, job.id))), markup=False, highlight=False)
     console.rule(f"job {job.id}: {job.state}")
-    trials = views.trials(database, job.id)
-    summary = summarise(job.experiment, trials)
-    answers = findings(job.experiment, trials, summary)
-    audits, data = views.audit_counts(database, job.id), views.data(database, job.id)
-    print_parts(console, table.result(job.experiment, summary, answers, audits, data))
+    print_job(console, database, job)
     for audit in views.audits(database, job.id, failed_only=True):
         place = f"{audit.arm} round {audit.round} seed {audit.seed}"
         console.print(f"{place}: {audit.name} ({audit.moment}): {one_line(audit.detail)}", style="red", markup=False)
@@ -88,28 +82,15 @@ def jobs(workspace: Path) -> None:
             f"{job.round}/{job.rounds}",
             trials,
             left,
-            job.identity[:12],
+            one_line(job.identity, 12),
         )
     console.print(shown)
 
 
-def _is_number(subject: str) -> bool:
-    return subject.isascii() and subject.isdigit() and len(subject) < 16
-
-
 def _experiment(subject: str, workspace: Path) -> Experiment:
-    if _is_number(subject):
-        return _job(workspace, int(subject))[1].experiment
+    if is_number(subject):
+        return find_job(workspace, int(subject))[2].experiment
     held = load(Path(subject))
     if isinstance(held, Suite):
         raise InputError(f"{one_line(subject)}: is a suite; accepted are an experiment's file and a job's number")
     return held
-
-
-def _job(workspace: Path, number: int) -> tuple[Database, JobView]:
-    database = Database(Workspace(workspace).database, writer=False)
-    found = views.job(database, number)
-    if found is None:
-        known = ", ".join(str(job.id) for job in views.jobs(database)) or "none"
-        raise InputError(f"{one_line(workspace)}: there is no job {number}; there are: {known}")
-    return database, found

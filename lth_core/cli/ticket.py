@@ -4,6 +4,7 @@ from pathlib import Path
 
 from lth_core.arms import DENSE
 from lth_core.cli.console import make_console
+from lth_core.cli.subject import find_job
 from lth_core.engine.apart import run_apart
 from lth_core.engine.stored import stored_spec
 from lth_core.errors import InputError
@@ -15,7 +16,6 @@ from lth_core.report.ticket_card import experiment_lines, write_card
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.views import JobView
-from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
 from lth_core.ticket_files import read_card, read_tensors
 
@@ -24,9 +24,7 @@ def export(
     number: int, arm: str, round: int, seed: int, out: Path, folder: Path, *, all_: bool, transformers: bool
 ) -> None:  # fmt: skip
     """Write mask, weights and card of one finished trial, or of all rounds and seeds of its arm."""
-    workspace = Workspace(folder)
-    database = Database(workspace.database, writer=False)
-    job = job_of(database, folder, number)
+    workspace, database, job = find_job(folder, number)
     key = TrialKey(round, arm, seed)
     keys = _finished(database, job, arm) if all_ else [key]
     spec = stored_spec(database, number, job.experiment, keys)
@@ -36,7 +34,7 @@ def export(
         "lth_core.engine.ticket_export", str(workspace.folder), spec=spec.to_json(),
         folders=[str(one) for one in folders], transformers=transformers,
     )  # fmt: skip
-    trials = {TrialKey(t.round, t.arm, t.seed): t for t in views.trials(database, number)}
+    trials = {t.key: t for t in views.trials(database, number)}
     for own, place, shapes in zip(keys, folders, answer["shapes"], strict=True):
         facts = {"job": job.name, "arm": own.arm, "round": own.round, "seed": own.seed} | {
             name: getattr(trials[own], name) for name in ("density", "model_density", "score")
@@ -54,8 +52,7 @@ def export(
 
 
 def _finished(database: Database, job: JobView, arm: str) -> list[TrialKey]:
-    found = [TrialKey(t.round, t.arm, t.seed) for t in views.trials(database, job.id) if t.state == "done"]
-    own = [key for key in found if key.arm == arm]
+    own = [t.key for t in views.trials(database, job.id) if t.state == "done" and t.arm == arm]
     if not own:
         arms = ", ".join((DENSE, *job.experiment.arms))
         raise InputError(f"job {job.id}: no trial of arm {one_line(arm, 80)} is finished; arms are {arms}")
@@ -104,12 +101,3 @@ def _new_folder(out: Path) -> None:
 def _say(line: str) -> None:
     indent = line[: len(line) - len(line.lstrip())]
     make_console().print(f"{indent}{one_line(line, 4000)}", markup=False, highlight=False, soft_wrap=True)
-
-
-def job_of(database: Database, folder: Path, number: int) -> JobView:
-    """The job of that number; InputError with the numbers there are."""
-    job = views.job(database, number)
-    if job is None:
-        known = ", ".join(str(one.id) for one in views.jobs(database)) or "none"
-        raise InputError(f"{one_line(folder)}: there is no job {number}; there are: {known}")
-    return job

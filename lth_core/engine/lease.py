@@ -6,9 +6,11 @@ import json
 import os
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from lth_core.errors import InputError
+from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
 
 
@@ -43,6 +45,20 @@ class Lease:
     def release(self) -> None:
         """Let another engine own the workspace."""
         os.close(self._descriptor)
+
+
+@contextlib.contextmanager
+def owned(workspace: Workspace, wanted: str) -> Iterator[None]:
+    """Own a workspace for something that no engine may do beside it; InputError where one is at work."""
+    workspace.create()
+    try:
+        lease = Lease(workspace.lease)
+    except LeaseHeld as held:
+        raise InputError(f"{held}; {wanted} when it has ended") from None
+    try:
+        yield
+    finally:
+        lease.release()
 
 
 def _held(holder: bytes) -> LeaseHeld:

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
 import time
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from lth_core.cli.fields import lines
+from lth_core.store.database import Database
 from tests.engine.experiments import as_toml, tiny
 
 ROOT = Path(__file__).parent.parent.parent
@@ -200,3 +203,23 @@ def test_hostile_names_are_refused_or_shown_clean(tmp_path: Path) -> None:
         assert done.returncode == 2
         assert not {"\x1b", "\x00", "\x07", "\u202e"} & set(done.stderr)
     assert not (tmp_path / "workspace").exists()
+
+
+def test_what_another_wrote_into_a_workspace_is_printed_clean(finished: tuple[Path, str], tmp_path: Path) -> None:
+    shutil.copytree(finished[0], tmp_path / "w")
+    database = Database(tmp_path / "w" / "workspace" / "workspace.sqlite", writer=True)
+    evil = "\x1b]0;title\x07\x9b31m\u202etxt"
+    database.connection.execute("UPDATE jobs SET error = ?, suite = ?", (evil, evil))
+    headless = lth("headless", "tiny.toml", "--device", "cpu", cwd=tmp_path / "w")
+    database.connection.execute("UPDATE jobs SET identity = ?", (evil,))
+    database.close()
+    for done in (headless, lth("show", 1, cwd=tmp_path / "w"), lth("jobs", cwd=tmp_path / "w")):
+        assert done.returncode == 0, done.stderr
+        assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(done.stdout)
+    assert "job 1 done: 31mtxt" in headless.stdout
+
+
+def test_fields_are_printed_clean_and_whole() -> None:
+    assert lines({"task.data": '"a\x9b31mb\u202e"'}) == 'task.data = "a31mb"'
+    seeds = json.dumps(list(range(2_000)))
+    assert lines({"seeds": seeds}) == f"seeds = {seeds}"

@@ -1,5 +1,7 @@
 """Instability to noise, where the truth is known: a double well, a convex loss, trainings without any noise."""
 
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from lth_core.analysis.connectivity import instabilities, instability
+from lth_core.cli.inspect import find_instability
+from lth_core.cli.subject import find_job
 from lth_core.engine import instability as module
 from lth_core.engine.instability import _moments
 from lth_core.engine.solutions import Solution, between, scores
@@ -202,6 +206,25 @@ def test_the_command_prints_a_row_per_point_and_the_report_shows_it(trained: Pat
     for option, said in (("--rewind", "numbers from 0 to 1999"), ("--rounds", "numbers from 0 to 2")):
         done = lth("inspect", 1, "--instability", option, "7000", cwd=trained)
         assert done.returncode == 2 and said in done.stderr
+
+
+def test_an_answer_that_cannot_be_kept_is_shown_and_none_is_kept_elsewhere(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(trained / "workspace", tmp_path / "w")
+    workspace, database, job = find_job(tmp_path / "w", 1)
+    shutil.rmtree(tmp_path / "w" / "instability", ignore_errors=True)
+    rows = [{"round": 0, "point": 0, "seed": 0, "scores": [1.0, 0.5, 1.0]}]
+    answer = {"rows": rows, "metric": "return/eval-greedy", "higher": True}
+    monkeypatch.setattr(sys.modules["lth_core.cli.inspect"], "run_apart", lambda *_, **__: answer)
+    (tmp_path / "w" / "instability").touch()
+    (found,) = find_instability(workspace, database, job, [0], [0], 3)
+    assert found.height.value == 0.5
+    assert "not kept for the report: File exists" in capsys.readouterr().out
+    (tmp_path / "w" / "instability").unlink()
+    (tmp_path / "w" / "instability").symlink_to(tmp_path)
+    with pytest.raises(InputError, match="instability is a symbolic link"):
+        find_instability(workspace, database, job, [0], [0], 3)
 
 
 def identity(trained: Path) -> str:

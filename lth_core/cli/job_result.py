@@ -1,0 +1,36 @@
+"""What a job has come to, printed as a table and answers or as one JSON event."""
+
+import json
+import sys
+from dataclasses import asdict
+
+from rich.console import Console
+
+from lth_core.analysis.questions import findings, notes
+from lth_core.analysis.verdict import summarise
+from lth_core.cli.console import print_parts
+from lth_core.report import table
+from lth_core.store import views
+from lth_core.store.database import Database
+from lth_core.store.records import finite
+from lth_core.store.views import JobView
+
+
+def print_job(console: Console, database: Database, job: JobView, *, as_json: bool = False) -> None:
+    """Print what the job's finished trials say: table and answers, or one `result` event."""
+    trials = views.trials(database, job.id)
+    summary = summarise(job.experiment, trials)
+    answers = findings(job.experiment, trials, summary)
+    audits, data = views.audit_counts(database, job.id), views.data(database, job.id)
+    if not as_json:
+        print_parts(console, table.result(job.experiment, summary, answers, audits, data))
+        return
+    result = {
+        "event": "result", "job": job.id, "name": job.name, "state": job.state,
+        "cells": [asdict(cell) for cell in summary.cells],
+        "verdicts": [{**asdict(v), "text": v.text} for v in (*summary.verdicts, *summary.further)],
+        "answers": [answer.fields() for answer in answers],
+        "notes": list(notes(job.experiment, summary)),
+        "audits": {"passed": audits[0], "failed": audits[1]}, "data": data,
+    }  # fmt: skip
+    sys.stdout.write(json.dumps(finite(result)) + "\n")

@@ -1,0 +1,26 @@
+"""What a command is asked about: a job of a workspace, by its number."""
+
+from pathlib import Path
+
+from lth_core.errors import InputError
+from lth_core.store import views
+from lth_core.store.database import Database
+from lth_core.store.views import JobView
+from lth_core.store.workspace import Workspace
+from lth_core.text import one_line
+
+
+def is_number(subject: str) -> bool:
+    """Whether this is the number of a job, not the name of a file or suite."""
+    return subject.isascii() and subject.isdigit() and len(subject) < 16
+
+
+def find_job(folder: Path, number: int) -> tuple[Workspace, Database, JobView]:
+    """The job of that number, and where it is; InputError with the numbers there are."""
+    workspace = Workspace(folder)
+    database = Database(workspace.database, writer=False)
+    job = views.job(database, number)
+    if job is None:
+        known = ", ".join(str(one.id) for one in views.jobs(database)) or "none"
+        raise InputError(f"{one_line(folder)}: there is no job {number}; there are: {known}")
+    return workspace, database, job
