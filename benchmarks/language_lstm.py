@@ -74,6 +74,8 @@ def side(name: str, size: str) -> None:
     """For each line of standard input: the CPU seconds of a turn, or of "masks" their share of a step."""
     import torch
 
+    from benchmarks.plain_lstm import plain_lstm
+
     torch.set_num_threads(1)
     *sizes, updates = SIZES[size]
     if name == "masks":
@@ -87,48 +89,12 @@ def side(name: str, size: str) -> None:
                     taken[i] += time.process_time() - start
             print(taken[1] / taken[0] - 1, flush=True)
         return
-    update = plain(*sizes) if name == "plain" else stack(*sizes, masks=False)
+    update = plain_lstm(*sizes, clip=CLIP) if name == "plain" else stack(*sizes, masks=False)
     for _ in sys.stdin:
         start = time.process_time()
         for _ in range(updates):
             update()
         print(time.process_time() - start, flush=True)
-
-
-def plain(width, layers, vocabulary, batch, window):
-    """The usual loop."""
-    import torch
-    from torch import nn
-
-    class Model(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.encoder = nn.Embedding(vocabulary, width)
-            self.rnn = nn.LSTM(width, width, layers, dropout=0.5)
-            self.decoder = nn.Linear(width, vocabulary)
-
-        def forward(self, tokens, hidden):
-            output, hidden = self.rnn(self.encoder(tokens), hidden)
-            return self.decoder(output).view(-1, vocabulary), hidden
-
-    model, criterion = Model(), nn.CrossEntropyLoss()
-    optimizer = torch.optim.Adam(model.parameters(), 1e-3, eps=1e-3)
-    data = torch.randint(vocabulary, (100 * window + 1, batch))
-    state = {"hidden": None, "place": 0}
-
-    def update() -> None:
-        model.train()
-        first = state["place"] * window % (len(data) - window - 1)
-        tokens, targets = data[first : first + window], data[first + 1 : first + window + 1].view(-1)
-        optimizer.zero_grad()
-        scores, hidden = model(tokens, state["hidden"])
-        state["hidden"] = tuple(part.detach() for part in hidden)
-        criterion(scores, targets).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-        optimizer.step()
-        state["place"] += 1
-
-    return update
 
 
 def stack(width, layers, vocabulary, batch, window, masks):

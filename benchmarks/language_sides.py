@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from benchmarks import plain_lstm as loop
 from benchmarks.stacks import starts
 from lth_core.models import language, transformer
 from lth_core.models.module import ModuleNetwork
@@ -117,39 +118,9 @@ class First:
 
 
 def plain_lstm(bfloat16=False):
-    """The usual loop, in torch's own defaults (cuDNN rounds factors to tf32)."""
+    """The usual loop for the paper's LSTM (cuDNN rounds factors to tf32)."""
     width, words, rows, window = PAPER_LSTM
-
-    class Model(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.encoder = nn.Embedding(words, width)
-            self.rnn = nn.LSTM(width, width, 2, dropout=0.5)
-            self.decoder = nn.Linear(width, words)
-
-        def forward(self, tokens, hidden):
-            output, hidden = self.rnn(self.encoder(tokens), hidden)
-            return self.decoder(output).view(-1, words), hidden
-
-    model, criterion = Model().to(DEVICE), nn.CrossEntropyLoss()
-    optimizer = torch.optim.Adam(model.parameters(), 1e-3, eps=1e-3)
-    data = torch.randint(words, (40 * window + 1, rows), device=DEVICE)
-    state = {"hidden": None, "place": 0}
-
-    def step():
-        first = state["place"] * window % (len(data) - window - 1)
-        tokens, targets = data[first : first + window], data[first + 1 : first + window + 1].view(-1)
-        optimizer.zero_grad()
-        with torch.autocast(DEVICE, torch.bfloat16, enabled=bfloat16):
-            scores, hidden = model(tokens, state["hidden"])
-            loss = criterion(scores, targets)
-        state["hidden"] = tuple(part.detach() for part in hidden)
-        loss.backward()
-        optimizer.step()
-        state["place"] += 1
-        return rows * window
-
-    return step
+    return loop.plain_lstm(width, 2, words, rows, window, device=DEVICE, bfloat16=bfloat16)
 
 
 def plain_marian(corpus, sizes, words, pairs_a_batch, bfloat16):
