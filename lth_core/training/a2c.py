@@ -4,7 +4,6 @@ Of a whole rollout, with the activations that acting has computed already.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,28 +12,23 @@ from lth_core.experiment import Experiment
 from lth_core.models.actor_critic import ActorCriticNetwork
 from lth_core.settings.reinforcement import A2C
 from lth_core.training.actor_critic import ActorCriticStack, Part
-from lth_core.training.minibatches import Shuffles, parts
+from lth_core.training.minibatches import parts
 from lth_core.training.rollout import Rollout
-from lth_core.training.stack import Arrays, Start
+from lth_core.training.stack import Start
 
 
 class StackedA2C(ActorCriticStack):
     """Policy loss + value_weight * value loss - entropy_weight * entropy, over all transitions of a rollout."""
 
     def __init__(self, experiment: Experiment, model: ActorCriticNetwork, starts: Sequence[Start], device: str) -> None:
-        super().__init__(experiment, model, starts, device)
         assert isinstance(experiment.training, A2C)  # noqa: S101 see build
         self._a2c = experiment.training
-        self._shuffles = Shuffles([start.seed for start in starts])
+        super().__init__(experiment, model, starts, device)
 
     @property
-    def everything_kept(self) -> bool:
+    def epochs(self) -> int:
         """See ActorCriticStack."""
-        return isinstance(self.training, A2C) and self.training.minibatches == 1
-
-    def _orders(self, size: int) -> Tensor | None:
-        """See ActorCriticStack."""
-        return None if self._a2c.minibatches == 1 else self._shuffles.orders(size)
+        return 0 if self._a2c.minibatches == 1 else 1
 
     def _learn(self, rollout: Rollout, rate: Tensor, orders: Tensor | None = None) -> list[Part]:
         """See ActorCriticStack."""
@@ -76,19 +70,3 @@ class StackedA2C(ActorCriticStack):
         """See ActorCriticStack."""
         log_p, entropy, advantages, off = (torch.cat(each, dim=1) for each in zip(*learnt, strict=True))
         return {"loss/policy": -(log_p * advantages), "loss/value": off.square(), "entropy": entropy}
-
-    def keep(self, tickets: Sequence[int]) -> None:
-        """See ActorCriticStack."""
-        super().keep(tickets)
-        self._shuffles.keep(tickets)
-
-    def state(self) -> tuple[Arrays, dict[str, Any]]:
-        """See ActorCriticStack."""
-        arrays, values = super().state()
-        return arrays, {**values, "minibatches": self._shuffles.state()} if self._a2c.minibatches > 1 else values
-
-    def restore(self, arrays: Arrays, values: dict[str, Any]) -> None:
-        """See ActorCriticStack."""
-        super().restore(arrays, values)
-        if self._a2c.minibatches > 1:
-            self._shuffles.restore(values["minibatches"])

@@ -19,6 +19,7 @@ from lth_core.tickets.mask import Mask, Weights
 from lth_core.training.acting import actor
 from lth_core.training.episodes import Episodes
 from lth_core.training.evaluation import WAYS, evaluate
+from lth_core.training.minibatches import Shuffles
 from lth_core.training.parameters import Parameters
 from lth_core.training.policy import Terms
 from lth_core.training.precision import products
@@ -42,6 +43,7 @@ class ActorCriticStack(Stack):
         self.collector = Collector(self._task, self.training, [start.seed for start in starts])
         for row, start in enumerate(starts):
             self.know(row, start.statistics or {})
+        self._shuffles = Shuffles([start.seed for start in starts])
         self.parameters = Parameters.of(self.training, model, starts, self.device)
         self._learning = Replayed(self._learn, self.device)
         self._place()
@@ -52,13 +54,16 @@ class ActorCriticStack(Stack):
 
     def _place(self) -> None:
         """Whatever knows where the parameters are is told."""
-        self._actor = actor(self.parameters, self.device, self.everything_kept)
+        self._actor = actor(self.parameters, self.device, everything=not self.epochs)
         self._learning.forget()
 
     @property
-    def everything_kept(self) -> bool:
-        """Whether learning can use the activations of all layers while acting."""
-        return False
+    @abstractmethod
+    def epochs(self) -> int:
+        """How often learning goes through a rollout in an order of its own.
+
+        0: once, whole and in the order that it is in, with the activations of all layers while acting.
+        """
 
     @property
     def episodes(self) -> Episodes:
@@ -116,8 +121,8 @@ class ActorCriticStack(Stack):
         rollout = self._collect()
         self.trained += self.training.n_steps * self.training.environments
         self._losses = {}
-        orders = self._orders(rollout.size)
-        self._learnt = self._learning(rollout, self._rate(), *([] if orders is None else [orders]))
+        orders = [self._shuffles.orders(rollout.size, self.epochs)] if self.epochs else []
+        self._learnt = self._learning(rollout, self._rate(), *orders)
 
     @torch.no_grad()
     def experience(self) -> Rollout:
@@ -129,13 +134,9 @@ class ActorCriticStack(Stack):
         """Act with the current parameters."""
         return self.collector.collect(self.parameters.policy(), self._actor)
 
-    def _orders(self, size: int) -> Tensor | None:
-        """Orders (epochs, T, size) in which transitions are gone through; None for the one that they are in."""
-        return None
-
     @abstractmethod
     def _learn(self, rollout: Rollout, rate: Tensor, orders: Tensor | None = None) -> list[Part]:
-        """Improve the parameters at learning rates (T, 1)."""
+        """Improve the parameters at learning rates (T, 1), in orders (epochs, T, B), None for 0 epochs."""
 
     @abstractmethod
     def _losses_of(self, parts: Sequence[Part]) -> dict[str, Tensor]:
@@ -217,6 +218,7 @@ class ActorCriticStack(Stack):
         wrong = self._evaluation_faults
         self._evaluation_faults = {place: wrong[row] for place, row in enumerate(rows) if row in wrong}
         self.collector.keep(rows)
+        self._shuffles.keep(rows)
 
     @property
     def can_save(self) -> bool:
@@ -230,11 +232,16 @@ class ActorCriticStack(Stack):
     def state(self) -> tuple[Arrays, dict[str, Any]]:
         """Everything that the future depends on, as arrays and JSON values."""
         arrays, values = self.collector.state()
-        return arrays | self.parameters.state(), {**values, "trained": self.trained}
+        values["trained"] = self.trained
+        if self.epochs:
+            values["minibatches"] = self._shuffles.state()
+        return arrays | self.parameters.state(), values
 
     def restore(self, arrays: Arrays, values: dict[str, Any]) -> None:
         """The inverse of `state`, on a stack of the same tickets."""
         self.trained = values["trained"]
         self.collector.restore(arrays, values, self.trained)
         self.parameters.restore(arrays)
+        if self.epochs:
+            self._shuffles.restore(values["minibatches"])
         self._place()

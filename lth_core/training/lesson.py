@@ -1,14 +1,17 @@
-"""What a task of examples gives to the training of one ticket: batches, a loss, and what is scored.
+"""What a task of examples gives to the training of one ticket: batches, a loss, what is scored. Knows no network.
 
 Batches are a pure function of (seed, epoch, place), so that a training goes on from anywhere with nothing to restore.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+
+from lth_core.training.stack import Interrupted
 
 GoOn = Callable[[], bool]
 Carry = tuple[Tensor, ...]
@@ -50,3 +53,24 @@ class Lesson(Protocol):
 
     def test(self, module: nn.Module, go_on: GoOn) -> dict[str, float]:
         """Metrics on the test part, once, at the end. Raises Interrupted once `go_on` says no."""
+
+
+def perplexity(
+    part: str, module: nn.Module, batches: Iterable[Batch],
+    loss: Callable[[nn.Module, Batch, Carry], tuple[Tensor, Carry]], go_on: GoOn,
+) -> dict[str, float]:  # fmt: skip
+    """The mean loss of a part's predictions, and e to the power of it; loss: as `Lesson.loss`, without smoothing.
+
+    Raises Interrupted once `go_on`, asked before every batch, says no.
+    """
+    device = next(module.parameters()).device
+    total, predictions = torch.zeros((), dtype=torch.float64, device=device), 0
+    carry: Carry = ()
+    for batch in batches:
+        if not go_on():
+            raise Interrupted
+        found, carry = loss(module, batch.to(device), carry)
+        total += found
+        predictions += batch.predictions
+    mean = total.item() / predictions
+    return {f"log_perplexity/{part}": mean, f"perplexity/{part}": math.exp(mean) if mean < 700 else math.inf}

@@ -16,7 +16,7 @@ class Shuffles:
     def __init__(self, seeds: Sequence[int]) -> None:
         self._streams = [stream(seed, "minibatches") for seed in seeds]
 
-    def orders(self, size: int, epochs: int = 1) -> Tensor:
+    def orders(self, size: int, epochs: int) -> Tensor:
         """So many orders (epochs, T, size) of each ticket's transitions."""
         return torch.from_numpy(np.stack([[rng.permutation(size) for rng in self._streams] for _ in range(epochs)]))
 

@@ -6,7 +6,6 @@ together.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,9 +14,9 @@ from lth_core.experiment import Experiment
 from lth_core.models.actor_critic import ActorCriticNetwork
 from lth_core.settings.reinforcement import PPO
 from lth_core.training.actor_critic import ActorCriticStack, Part
-from lth_core.training.minibatches import Shuffles, parts
+from lth_core.training.minibatches import parts
 from lth_core.training.rollout import Rollout
-from lth_core.training.stack import Arrays, Start
+from lth_core.training.stack import Start
 
 
 @dataclass(frozen=True)
@@ -39,18 +38,18 @@ class StackedPPO(ActorCriticStack):
     """The clipped surrogate + value_weight * value loss - entropy_weight * entropy, minibatch by minibatch."""
 
     def __init__(self, experiment: Experiment, model: ActorCriticNetwork, starts: Sequence[Start], device: str) -> None:
-        super().__init__(experiment, model, starts, device)
         assert isinstance(experiment.training, PPO)  # noqa: S101 see build
         self._ppo = experiment.training
-        self._shuffles = Shuffles([start.seed for start in starts])
+        super().__init__(experiment, model, starts, device)
 
-    def _orders(self, size: int) -> Tensor:
+    @property
+    def epochs(self) -> int:
         """See ActorCriticStack."""
-        return self._shuffles.orders(size, self._ppo.epochs)
+        return self._ppo.epochs
 
     def _learn(self, rollout: Rollout, rate: Tensor, orders: Tensor | None = None) -> list[Part]:
         """See ActorCriticStack."""
-        assert orders is not None  # noqa: S101 see _orders
+        assert orders is not None  # noqa: S101 see epochs
         log_p = self.parameters.policy().terms(rollout.activations[-1][..., :-1], rollout.actions).log_p
         whole = (rollout.activations[0], rollout.actions, log_p, rollout.values, rollout.targets, rollout.advantages)
         learnt = []
@@ -101,21 +100,6 @@ class StackedPPO(ActorCriticStack):
             "clipped": (ratio != clipped).float(),
             "divergence": ratio - 1 - log_ratio,
         }
-
-    def keep(self, tickets: Sequence[int]) -> None:
-        """See ActorCriticStack."""
-        super().keep(tickets)
-        self._shuffles.keep(tickets)
-
-    def state(self) -> tuple[Arrays, dict[str, Any]]:
-        """See ActorCriticStack."""
-        arrays, values = super().state()
-        return arrays, {**values, "minibatches": self._shuffles.state()}
-
-    def restore(self, arrays: Arrays, values: dict[str, Any]) -> None:
-        """See ActorCriticStack."""
-        super().restore(arrays, values)
-        self._shuffles.restore(values["minibatches"])
 
 
 def _standardised(advantages: Tensor) -> Tensor:

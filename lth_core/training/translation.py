@@ -1,6 +1,5 @@
 """The lesson of a translation task: token-budget batches, smoothed cross-entropy, perplexity, BLEU by beam search."""
 
-import math
 from typing import cast
 
 import numpy as np
@@ -19,7 +18,7 @@ from lth_core.tasks.translation import corpus as corpora
 from lth_core.tasks.translation.batches import TokenBatches
 from lth_core.tasks.translation.corpus import ParallelCorpus, Part
 from lth_core.training.cross_entropy import CrossEntropy
-from lth_core.training.lesson import Batch, Carry, GoOn
+from lth_core.training.lesson import Batch, Carry, GoOn, perplexity
 from lth_core.training.stack import Interrupted
 
 _EXTRA = 50
@@ -77,36 +76,28 @@ class TranslationLesson:
 
     def loss(self, module: nn.Module, batch: Batch, carry: Carry) -> tuple[Tensor, Carry]:
         """See Lesson: cross-entropy against the target smoothed over the whole vocabulary."""
-        return self._loss(module, batch, self._smoothing), ()
+        return self._loss(module, batch, carry, self._smoothing)
 
-    def _loss(self, module: nn.Module, batch: Batch, smoothing: float) -> Tensor:
+    def _loss(self, module: nn.Module, batch: Batch, carry: Carry, smoothing: float = 0.0) -> tuple[Tensor, Carry]:
         translator, tensors = cast(Translator, module), batch.tensors
         features = translator(tensors["source"], tensors["said"])
-        return self._cross_entropy(translator.output, features.flatten(0, 1), tensors["wanted"].flatten(), smoothing)
+        wanted = tensors["wanted"].flatten()
+        return self._cross_entropy(translator.output, features.flatten(0, 1), wanted, smoothing), ()
 
     def validate(self, module: nn.Module, go_on: GoOn) -> dict[str, float]:
         """See Lesson: the perplexity of a token, without smoothing."""
-        return self._perplexity(module, "valid", go_on)
+        return self._perplexity("valid", module, go_on)
 
     def test(self, module: nn.Module, go_on: GoOn) -> dict[str, float]:
         """See Lesson: BLEU of both parts, and the test part's perplexity."""
-        found = self._perplexity(module, "test", go_on)
+        found = self._perplexity("test", module, go_on)
         for part in ("valid", "test"):
             found |= bleu.scores(self.translations(module, part, go_on), self._corpus.texts(part), part)
         return found
 
-    def _perplexity(self, module: nn.Module, part: str, go_on: GoOn) -> dict[str, float]:
-        device = next(module.parameters()).device
-        total, predictions = torch.zeros((), dtype=torch.float64, device=device), 0
-        for pairs in self._batches[part].in_order():
-            if not go_on():
-                raise Interrupted
-            batch = self._gathered(part, pairs).to(device)
-            total += self._loss(module, batch, 0.0)
-            predictions += batch.predictions
-        loss = float(total) / predictions
-        perplexity = math.exp(loss) if loss < 700 else math.inf
-        return {f"log_perplexity/{part}": loss, f"perplexity/{part}": perplexity}
+    def _perplexity(self, part: str, module: nn.Module, go_on: GoOn) -> dict[str, float]:
+        batches = (self._gathered(part, pairs) for pairs in self._batches[part].in_order())
+        return perplexity(part, module, batches, self._loss, go_on)
 
     def translations(self, module: nn.Module, part: str, go_on: GoOn) -> list[str]:
         """What the module, in evaluation mode, makes of the sources of a part."""
