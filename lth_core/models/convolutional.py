@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lth_core.models.actor_critic_parameters import fresh, grouped, head_shapes
 from lth_core.models.flow import heads_flow, through
-from lth_core.models.initialisation import fresh, head_shapes
 from lth_core.settings.convolutions import architecture
 from lth_core.settings.networks import Convolutional
 from lth_core.tickets.mask import Weights
@@ -34,7 +34,7 @@ class ConvolutionalActorCritic:
     actions: int
 
     def shapes(self) -> dict[str, torch.Size]:
-        """See ActorCritic."""
+        """See Network."""
         shapes: dict[str, torch.Size] = {}
         channels, height, width = self.image
         filters, hidden = architecture(self.settings)
@@ -51,17 +51,8 @@ class ConvolutionalActorCritic:
         return shapes
 
     def groups(self) -> dict[str, frozenset[str]]:
-        """See ActorCritic; convolutions are part of the trunk."""
-        groups = {}
-        for name in self.shapes():
-            part, kind = name.split(".")[0], name.rsplit(".", 1)[1]
-            tags = {part, "weights" if kind == "weight" else "biases"}
-            if part == "convolution":
-                tags.add("trunk")
-            if name.startswith("convolution.0."):
-                tags.add("first_layer")
-            groups[name] = frozenset(tags)
-        return groups
+        """See Network."""
+        return grouped(self.shapes(), "convolution.0")
 
     def initialise(self, seed: int) -> Weights:
         """Fresh float32 parameters of one network, as the settings say."""
@@ -90,7 +81,7 @@ class ConvolutionalActorCritic:
         return Layers(flat)
 
     def log_std(self, flat: Tensor) -> None:
-        """See ActorCritic: games have choices."""
+        """See ActorCriticNetwork: games have choices."""
 
     def forward(self, layers: Layers, observations: Tensor) -> list[Tensor]:
         """The observations (T, B, C, H, W) uint8, and the heads (T, B, actions + 1): logits, then the value."""

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lth_core.models.actor_critic_parameters import fresh, grouped, head_shapes
 from lth_core.models.flow import heads_flow, through
-from lth_core.models.initialisation import fresh, head_shapes
 from lth_core.settings.networks import MLP
 from lth_core.tickets.mask import Weights
 from lth_core.tickets.scope import LOG_STD
@@ -37,7 +37,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class ActorCritic:
-    """The network of an `settings.networks.MLP` between `inputs` observations and `actions` logits, or means."""
+    """The network of a `settings.networks.MLP` between `inputs` observations and `actions` logits, or means."""
 
     settings: MLP
     inputs: int
@@ -58,18 +58,8 @@ class ActorCritic:
         return shapes
 
     def groups(self) -> dict[str, frozenset[str]]:
-        """The groups of each parameter, by which experiments keep or prune it."""
-        groups = {}
-        for name in self.shapes():
-            if name == LOG_STD:
-                groups[name] = frozenset({LOG_STD})
-                continue
-            part, kind = name.split(".")[0], name.rsplit(".", 1)[1]
-            tags = {part, "weights" if kind == "weight" else "biases"}
-            if name.startswith("trunk.0."):
-                tags.add("first_layer")
-            groups[name] = frozenset(tags)
-        return groups
+        """See Network."""
+        return grouped(self.shapes(), "trunk.0")
 
     def initialise(self, seed: int) -> Weights:
         """Fresh float32 parameters of one network, as the settings say."""

@@ -1,7 +1,7 @@
-"""How networks of actors and critics start, and their two heads. Knows no architecture."""
+"""The parameters of networks of actors and critics by their names: heads, groups, how they start. Knows no layers."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 
@@ -17,6 +17,26 @@ def head_shapes(actions: int, inputs: int) -> dict[str, torch.Size]:
         "policy_head.bias": torch.Size((actions,)),
         "value_head.bias": torch.Size((1,)),
     }
+
+
+def grouped(names: Iterable[str], first: str) -> dict[str, frozenset[str]]:
+    """The groups of parameters named PART.LAYER.weight or PART.LAYER.bias; first: the layer that sees the input.
+
+    Convolutions are part of the trunk.
+    """
+    found = {}
+    for name in names:
+        if name == LOG_STD:
+            found[name] = frozenset({LOG_STD})
+            continue
+        part, kind = name.split(".")[0], name.rsplit(".", 1)[1]
+        tags = {part, "weights" if kind == "weight" else "biases"}
+        if part == "convolution":
+            tags.add("trunk")
+        if name.startswith(f"{first}."):
+            tags.add("first_layer")
+        found[name] = frozenset(tags)
+    return found
 
 
 def fresh(shapes: Mapping[str, torch.Size], how: str, seed: int) -> Weights:
