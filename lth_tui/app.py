@@ -64,7 +64,7 @@ class Workbench(App[int]):
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self.workspace = workspace
         self.owner = owner
-        self._read_only, self._locked = read_only, locked
+        self.read_only, self._locked = read_only, locked
         self.feed = Feed(workspace)
         self.snapshot = Snapshot()
         self.wanted_job: int | None = None
@@ -163,10 +163,10 @@ class Workbench(App[int]):
 
     def may_change(self) -> bool:
         """Whether anything may be changed or written from here; says so if not."""
-        if self._read_only:
+        if self.read_only:
             why = "its folder cannot be written" if self._locked else "it was started with --read-only"
             self.say(f"this workbench only shows: {why}", "warning")
-        return not self._read_only
+        return not self.read_only
 
     def look_at(self, watch: Watch) -> None:
         """Ask the feed to look closely at a job."""

@@ -156,7 +156,10 @@ class Page(Screen[None]):
             self.bench.say("there is nothing to copy here", "warning")
             return
         self.app.copy_to_clipboard(words)
-        self.bench.do_aside("clipboard", lambda: exports.save_copy(words))
+        if self.bench.read_only:
+            self.bench.say("copied, if the terminal takes it: a read-only workbench writes no file beside it")
+        else:
+            self.bench.do_aside("clipboard", lambda: exports.save_copy(words))
 
     def _chart_or_say(self) -> Chart | None:
         chart = self.chart()

@@ -1,0 +1,1 @@
+"""What draws itself into cells and takes keys. A widget is given what it shows, and asks no store."""

@@ -198,6 +198,15 @@ async def test_read_only_changes_nothing(writer: Writer) -> None:
         assert all("--read-only" in n.message for n in app._notifications), [n.message for n in app._notifications]
 
 
+async def test_read_only_copies_and_says_so(writer: Writer) -> None:
+    app = workbench(writer.workspace.folder, view=True, read_only=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: bool(app.snapshot.jobs))
+        await pilot.press("y")
+        await until(pilot, lambda: bool(app.said))
+        assert "cartpole-done" in app.clipboard and app.said[0][2].startswith("copied")
+
+
 async def test_keys_and_theme_come_from_the_settings_file(
     writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
