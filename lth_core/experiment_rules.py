@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from lth_core.arms import BUILT_IN, DENSE
 from lth_core.settings.reinforcement import PPO
 from lth_core.settings.tasks import AtariTask
-from lth_core.text import did_you_mean, is_name
+from lth_core.text import NAMES, did_you_mean, is_name
 
 if TYPE_CHECKING:
     from lth_core.experiment import Experiment
@@ -38,7 +38,7 @@ def _check_kinds(experiment: "Experiment") -> None:
 def _check_names(experiment: "Experiment") -> None:
     for field, name in [("name", experiment.name), *(("arm", name) for name in experiment.arm)]:
         if not is_name(name):
-            raise ValueError(f"{field} {json.dumps(name)}: accepted are up to 80 letters, digits, '_', '-' and '.'")
+            raise ValueError(f"{field} {json.dumps(name)}: accepted are {NAMES}")
     if len(set(experiment.seeds)) < len(experiment.seeds):
         raise ValueError(f"seeds {list(experiment.seeds)}: every seed may stand once")
     if len(set(experiment.arms)) < len(experiment.arms):

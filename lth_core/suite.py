@@ -8,7 +8,7 @@ from typing import Any
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
 from lth_core.experiment_file import apply_override, resolve
-from lth_core.text import did_you_mean, is_name, one_line
+from lth_core.text import NAMES, did_you_mean, is_name, one_line
 
 MOST_MEMBERS = 1000
 _FIELDS = ("name", "member")
@@ -33,9 +33,7 @@ def expand(fields: dict[str, Any], source: str, default_name: str, overrides: It
     table = _table(fields["suite"], source)
     name = table.get("name", default_name)
     if not isinstance(name, str) or not is_name(name):
-        raise InputError(
-            f"{source}: suite.name = {_shown(name)}: accepted are up to 80 letters, digits, '_', '-' and '.'"
-        )
+        raise InputError(f"{source}: suite.name = {_shown(name)}: accepted are {NAMES}")
     if "name" in base:
         raise InputError(f"{source}: name = {_shown(base['name'])}: a suite has its name in [suite], not at the top")
     overrides = tuple(overrides)
@@ -90,7 +88,7 @@ def _member_name(member: Any, source: str) -> str:
     if name is None:
         raise InputError(f"{source}: name is missing")
     if not isinstance(name, str) or not is_name(name):
-        raise InputError(f"{source}: name = {_shown(name)}: accepted are letters, digits, '_', '-' and '.'")
+        raise InputError(f"{source}: name = {_shown(name)}: accepted are {NAMES}")
     return name
 
 

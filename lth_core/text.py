@@ -5,7 +5,9 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+NAMES = "up to 80 letters, digits, '_', '-' and '.'"
+"""What `is_name` accepts, for sentences."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 _KEPT_CONTROLS = {"\n", "\t"}
 # Cf holds bidirectional overrides and other invisible characters, Cs lone surrogates.
 _DANGEROUS = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
@@ -32,7 +34,7 @@ def one_line(text: object, limit: int = 400) -> str:
 
 def is_name(text: str) -> bool:
     """Whether `text` may become part of a path: letters, digits, `_`, `.`, `-`, at most 80, no leading dot."""
-    return NAME_PATTERN.fullmatch(text) is not None and ".." not in text
+    return _NAME.fullmatch(text) is not None and ".." not in text
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
