@@ -109,9 +109,13 @@ class Dispatcher:
         return [name for name in free if name in own]
 
     def _usable(self, job: int, need: LocalLauncher) -> list[Slot]:
+        return usable(self._launcher.here.slots.values(), self._asked(job).model, need.device)
+
+    def _asked(self, job: int) -> Experiment:
+        """The experiment of a job; raises NONSENSE where it cannot be read as it is stored."""
         row = self._database.row("SELECT experiment FROM jobs WHERE id = ?", job)
         assert row is not None  # noqa: S101 it is in the queue
-        return usable(self._launcher.here.slots.values(), _experiment(row["experiment"]).model, need.device)
+        return _experiment(row["experiment"])
 
     def _next_batches(self, job: int, free: int, need: Need) -> list[int]:
         """At most `free` batches of the job to run now: those that wait to go on, or else ready trials."""
@@ -136,9 +140,8 @@ class Dispatcher:
     def _of_one_network(self, job: int) -> list[int]:
         """Ready trials that may be trained together: those of smaller networks only where there are no others."""
         rows = queue.ready_trials(self._database.connection, job)
-        row = self._database.row("SELECT experiment FROM jobs WHERE id = ?", job)
         try:
-            experiment = _experiment(row["experiment"] if row else "")
+            experiment = self._asked(job)
             own = [one["id"] for one in rows if shares_network(experiment, one["arm"])]
         except NONSENSE:
             return [one["id"] for one in rows]  # it cannot be run as it is stored, which is found when a batch begins
@@ -147,10 +150,8 @@ class Dispatcher:
     def _largest_stack(self, job: int, need: Need) -> int | None:
         """Tickets of this job that train together at most: what its network can do, memory has shown, a measurement
         says; None while that is made."""
-        row = self._database.row("SELECT experiment FROM jobs WHERE id = ?", job)
-        assert row is not None  # noqa: S101 it has ready trials
         try:
-            ceiling = self._ceiling(job, _experiment(row["experiment"]), need)
+            ceiling = self._ceiling(job, self._asked(job), need)
         except ValueError:
             return 1  # it cannot be run as it is stored, which is found when the batch begins
         if ceiling is None:
