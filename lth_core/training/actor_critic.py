@@ -121,8 +121,8 @@ class ActorCriticStack(Stack):
         rollout = self._collect()
         self.trained += self.training.n_steps * self.training.environments
         self._losses = {}
-        orders = [self._shuffles.orders(rollout.size, self.epochs)] if self.epochs else []
-        self._learnt = self._learning(rollout, self._rate(), *orders)
+        orders = self._orders(rollout.size)
+        self._learnt = self._learning(rollout, self._rate(), *([] if orders is None else [orders]))
 
     @torch.no_grad()
     def experience(self) -> Rollout:
@@ -134,9 +134,13 @@ class ActorCriticStack(Stack):
         """Act with the current parameters."""
         return self.collector.collect(self.parameters.policy(), self._actor)
 
+    def _orders(self, size: int) -> Tensor | None:
+        """Orders (epochs, T, size) in which transitions are gone through; None for the one that they are in."""
+        return self._shuffles.orders(size, self.epochs) if self.epochs else None
+
     @abstractmethod
     def _learn(self, rollout: Rollout, rate: Tensor, orders: Tensor | None = None) -> list[Part]:
-        """Improve the parameters at learning rates (T, 1), in orders (epochs, T, B), None for 0 epochs."""
+        """Improve the parameters at learning rates (T, 1), in these orders: see `_orders`."""
 
     @abstractmethod
     def _losses_of(self, parts: Sequence[Part]) -> dict[str, Tensor]:
