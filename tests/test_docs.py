@@ -99,7 +99,7 @@ def test_commands_can_be_given_as_they_stand(path: Path) -> None:
 
 
 def test_wrong_commands_and_links_are_seen() -> None:
-    text = "`lth headles x`, `lth show 1 --sweet`, `lth check quick/cartpol`, `python -m benchmarks.nothing`, `pytest tests/no`"
+    text = "`lth headles x`, `lth show 1 --sweet`, `lth check quick/no`, `python -m benchmarks.no`, `pytest tests/no`"
     assert len([words for words in commands(text) if problem(words)]) == 5
     assert [words for words in commands("```sh\n.venv/bin/lth check configs/no.toml   # why\n```") if problem(words)]
     assert links("[a](b.md) `[c](d.md)`") == ["b.md"]
@@ -113,4 +113,4 @@ def test_the_readme_links_to_every_page() -> None:
     linked = {
         (ROOT / link).resolve() for link in links((ROOT / "README.md").read_text()) if not link.startswith("http")
     }
-    assert {path for path in (ROOT / "docs").glob("*.md")} <= linked
+    assert set((ROOT / "docs").glob("*.md")) <= linked
