@@ -31,6 +31,6 @@ def find(path: Path) -> Path:
 
 def about(name: str) -> str:
     """The comment that a preset's file begins with, as one line."""
-    lines = find(Path(name)).read_text().splitlines()
+    lines = find(Path(name)).read_text(encoding="utf-8").splitlines()
     end = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
     return " ".join(line.removeprefix("#").strip() for line in lines[:end])
