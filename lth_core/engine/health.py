@@ -32,11 +32,16 @@ class Finding:
     sentence: str
 
 
+_OPTIONAL = {"datasets"}
+"""Packages whose absence is nothing wrong."""
+
+
 def machine() -> Iterator[Finding]:
     """Versions, devices, environments and data that experiments can use here."""
     facts = provenance("", [])
-    versions = ", ".join(f"{name} {version or 'missing'}" for name, version in facts["packages"].items())
-    missing = [name for name, version in facts["packages"].items() if version is None]
+    packages = {name: version for name, version in facts["packages"].items() if version or name not in _OPTIONAL}
+    versions = ", ".join(f"{name} {version or 'missing'}" for name, version in packages.items())
+    missing = [name for name, version in packages.items() if version is None]
     yield Finding("versions", "bad" if missing else "good", f"lth {facts['lth']}, Python {facts['python']}, {versions}")
     try:
         slots = find_slots()
@@ -45,7 +50,7 @@ def machine() -> Iterator[Finding]:
     except InputError as error:
         yield Finding("devices", "bad", str(error))
     yield _roms()
-    extras = {"box2d": "Box2D", "mujoco": "MuJoCo", "datasets": "data sets from a hub"}
+    extras = {"Box2D": "Box2D", "mujoco": "MuJoCo", "datasets": "data sets from a hub"}
     for module, what in extras.items():
         there = util.find_spec(module) is not None
         yield Finding("extras", "good" if there else "note", f"{what}: {'installed' if there else 'not installed'}")

@@ -186,11 +186,11 @@ def test_a_launcher_with_fewer_slots_offers_only_those(tmp_path: Path) -> None:
 
 def test_slots_taken_away_give_their_batch_to_the_others_at_a_checkpoint(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "ws")
+    workspace.create()
+    Database(workspace.database, writer=True).close()
     engine = Engine(workspace, "cpu", 2)
     engine.start()
     made = tiny("a", training={"length": 20_000, "checkpoint_every": 1000})
-    until(workspace.database.exists)
-    time.sleep(0.5)
     database = Database(workspace.database, writer=False)
     try:
         commands.ask(database, "submit", experiment=made.canonical(), source="x")
