@@ -96,7 +96,8 @@ def _rows(section: type[Section], without: set[str] | frozenset[str] = frozenset
         if name not in without:
             own = section.model_fields[name]
             needed = own.is_required()
-            default = "needed" if needed else f"`{_toml(own.get_default(call_default_factory=True))}`"
+            value: Any = own.default if own.default_factory is None else own.default_factory()  # type: ignore[call-arg]
+            default = "needed" if needed else f"`{_toml(value)}`"
             accepted = _accepted(field, schema.get("$defs", {})).replace("|", "\\|")
             lines.append(f"| `{name}` | {accepted} | {'' if default == '``' else default} |")
     return "\n".join(lines)
