@@ -126,8 +126,13 @@ def _accepted(field: Mapping[str, Any], known: Mapping[str, Any]) -> str:
 
 def _bounds(field: Mapping[str, Any]) -> str:
     signs = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
-    found = [f"{word} {field[name]:,}" for name, word in signs.items() if name in field]
+    found = [f"{word} {_number(field[name])}" for name, word in signs.items() if name in field]
     return " " + ", ".join(found) if found else ""
+
+
+def _number(value: float) -> str:
+    """The same for 1 and 1.0, of which versions of pydantic write one or the other."""
+    return f"{int(value) if value == int(value) else value:,}"
 
 
 def _codes(words: tuple[str, ...]) -> str:
