@@ -95,7 +95,7 @@ def test_a_small_decoder_learns_to_repeat(tied: bool) -> None:
     module = language.decoder(DECODER.model_copy(update={"tied": tied}), 12).module()
     optimizer = torch.optim.Adam(module.parameters(), 1e-2)
     generator = torch.Generator().manual_seed(1)
-    for _ in range(250):
+    for _ in range(400):
         tokens = torch.randint(12, (16, 4), generator=generator).repeat(1, 2)
         features, _ = module(tokens[:, :-1], ())
         loss = functional.cross_entropy(
