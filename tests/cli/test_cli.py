@@ -223,3 +223,10 @@ def test_fields_are_printed_clean_and_whole() -> None:
     assert lines({"task.data": '"a\x9b31mb\u202e"'}) == 'task.data = "a31mb"'
     seeds = json.dumps(list(range(2_000)))
     assert lines({"seeds": seeds}) == f"seeds = {seeds}"
+
+
+def test_presets_and_fields_are_listed(tmp_path: Path) -> None:
+    listed = lth("presets", cwd=tmp_path)
+    assert listed.returncode == 0 and "quick/cartpole" in listed.stdout and "about a minute" in listed.stdout
+    fields = lth("fields", cwd=tmp_path)
+    assert fields.returncode == 0 and "| `fraction` | a number above 0, below 1 | `0.2` |" in fields.stdout

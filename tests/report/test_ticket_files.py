@@ -25,10 +25,11 @@ from tests.report.conftest import lth
 
 
 @pytest.fixture(scope="module")
-def exported(trained: Path) -> Path:
-    done = lth("ticket", "export", 1, "ticket", "--arm", "winning", "--round", 2, "--seed", 1, cwd=trained)
+def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exported") / "ticket"
+    done = lth("ticket", "export", 1, folder, "--arm", "winning", "--round", 2, "--seed", 1, cwd=trained)
     assert done.returncode == 0, done.stderr
-    return trained / "ticket"
+    return folder
 
 
 def code_of(card: Path, number: int) -> str:
@@ -127,7 +128,7 @@ def test_what_is_not_there_is_one_sentence(arguments: tuple[object, ...], said: 
 
 
 def test_nothing_is_written_over(exported: Path, trained: Path) -> None:
-    done = lth("ticket", "export", 1, "ticket", cwd=trained)
+    done = lth("ticket", "export", 1, exported, cwd=trained)
     assert done.returncode == 2 and "ticket: is there already" in done.stderr
 
 

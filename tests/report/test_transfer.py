@@ -27,12 +27,13 @@ from tests.report.conftest import lth
 
 
 @pytest.fixture(scope="module")
-def tickets(trained: Path) -> Path:
+def tickets(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every round and seed of the winning arm of the tiny CartPole job, a folder each."""
-    done = lth("ticket", "export", 1, "tickets", "--all", cwd=trained)
+    folder = tmp_path_factory.mktemp("exported") / "tickets"
+    done = lth("ticket", "export", 1, folder, "--all", cwd=trained)
     assert done.returncode == 0, done.stderr
-    assert 'ticket = "tickets/round-{round}-seed-{seed}"' in done.stdout
-    return trained / "tickets"
+    assert f'ticket = "{folder}/round-{{round}}-seed-{{seed}}"' in done.stdout
+    return folder
 
 
 def written(folder: Path, ticket: str, **sections: Any) -> Path:
