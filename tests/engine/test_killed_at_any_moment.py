@@ -33,9 +33,11 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _start(folder: Path) -> "subprocess.Popen[str]":
+    # As from a terminal, whatever these tests were started with: background jobs ignore SIGINT.
+    asked = ["headless", "tiny.toml", "--device=cpu", "--slots=2", "--json"]
     with (folder / "out.txt").open("a") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", "lth_core.cli", "headless", "tiny.toml", "--device=cpu", "--slots=2", "--json"],
+            ["env", "--default-signal=INT", sys.executable, "-m", "lth_core.cli", *asked],
             cwd=folder, stdout=output, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
 
