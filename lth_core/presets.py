@@ -1,22 +1,22 @@
 """The experiment files that come with the program, found by name: `quick/cartpole`. Reads none of them but its first
 comment."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 ORDER = {"quick": 0, "learn": 1, "paper": 2, "suites": 3}
 
 
-def folders() -> Iterator[Path]:
+def folder() -> Path:
     """`configs` inside the installed package, or beside the package in a checkout."""
     package = Path(__file__).parent
-    yield from (folder for folder in (package / "configs", package.parent / "configs") if folder.is_dir())
+    installed = package / "configs"
+    return installed if installed.is_dir() else package.parent / "configs"
 
 
 def names() -> list[str]:
     """All names, the quick ones first."""
-    found = {path.relative_to(folder).with_suffix("") for folder in folders() for path in folder.glob("*/*.toml")}
-    return [path.as_posix() for path in sorted(found, key=lambda path: (ORDER.get(path.parts[0], 9), path))]
+    found = [path.relative_to(folder()).with_suffix("") for path in folder().glob("*/*.toml")]
+    return [path.as_posix() for path in sorted(found, key=lambda path: (ORDER.get(path.parts[0], len(ORDER)), path))]
 
 
 def find(path: Path) -> Path:
@@ -26,7 +26,7 @@ def find(path: Path) -> Path:
         name = name.relative_to("configs")
     if name.as_posix() not in names() or path.exists():
         return path
-    return next(file for folder in folders() if (file := folder / f"{name}.toml").is_file())
+    return folder() / f"{name}.toml"
 
 
 def about(name: str) -> str:

@@ -48,7 +48,7 @@ def candidates(folder: Path | None = None) -> list[Candidate]:
     """TOML files of `configs/` here, of those that come with the program, and of the folder itself."""
     here = folder or Path.cwd()
     found: dict[str, Path] = {}
-    for base in (here / "configs", *presets.folders()):
+    for base in (here / "configs", presets.folder()):
         for path in _toml_below(base):
             # The same name again is the program's own copy of what the working folder has.
             found.setdefault(one_line(f"{base.name}/{path.relative_to(base)}", 200), path.resolve())

@@ -66,15 +66,16 @@ class Actions:
 
 def observations(environment: str, space: gymnasium.Space[Any]) -> Observations:
     """How to flatten this space; raises InputError where it has no fixed size, or nothing in it."""
+    refused = InputError(
+        f'task.environment "{environment}": observation {one_line(space)}: accepted are spaces of a fixed size '
+        "(Box, Discrete, MultiBinary, MultiDiscrete, and Dict and Tuple of these)"
+    )
     try:
         size = spaces.flatdim(space)
-    except (ValueError, NotImplementedError):  # how gymnasium says that a space has no fixed size
-        size = 0
+    except (ValueError, NotImplementedError) as error:  # how gymnasium says that a space has no fixed size
+        raise refused from error
     if size == 0:
-        raise InputError(
-            f'task.environment "{environment}": observation {one_line(space)}: accepted are spaces of a fixed size '
-            "(Box, Discrete, MultiBinary, MultiDiscrete, and Dict and Tuple of these)"
-        )
+        raise refused
     return Observations(space, size)
 
 

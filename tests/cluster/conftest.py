@@ -8,14 +8,6 @@ import pytest
 from tests.cluster.slurm_cluster import SlurmCluster, missing
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Minutes long: only where they are asked for by their marker."""
-    if "slurm" not in (config.getoption("-m") or ""):
-        for item in items:
-            if item.get_closest_marker("slurm"):
-                item.add_marker(pytest.mark.skip(reason="a Slurm of its own, minutes: python -m pytest -m slurm"))
-
-
 @pytest.fixture
 def cluster(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlurmCluster]:
     """Three nodes, fresh for each test, found by Slurm's commands in this process."""

@@ -1,4 +1,4 @@
-"""Tests of what differs on a GPU; they run where torch has one."""
+"""Tests of what differs on a GPU. Without one they are skipped, and said to be, as they are tests of that hardware."""
 
 import pytest
 import torch
