@@ -90,26 +90,25 @@ def _prose(section: type[Section]) -> str:
 
 
 def _rows(section: type[Section], without: set[str] | frozenset[str] = frozenset()) -> str:
-    schema = section.model_json_schema()
     lines = ["| field | accepted | default |", "| --- | --- | --- |"]
-    for name, field in schema["properties"].items():
+    for name, field in section.model_json_schema()["properties"].items():
         if name not in without:
             own = section.model_fields[name]
             needed = own.is_required()
             value: Any = own.default if own.default_factory is None else own.default_factory()  # type: ignore[call-arg]
             default = "needed" if needed else f"`{_toml(value)}`"
-            accepted = _accepted(field, schema.get("$defs", {})).replace("|", "\\|")
+            accepted = _accepted(field).replace("|", "\\|")
             lines.append(f"| `{name}` | {accepted} | {'' if default == '``' else default} |")
     return "\n".join(lines)
 
 
-def _accepted(field: Mapping[str, Any], known: Mapping[str, Any]) -> str:
+def _accepted(field: Mapping[str, Any]) -> str:
     """One field of a JSON schema in words."""
     if "$ref" in field:
         return f"a table: [{field['$ref'].rsplit('/', 1)[-1].lower()}]"
     if "anyOf" in field or "oneOf" in field:
         return " or ".join(
-            _accepted(one, known) for one in field.get("anyOf", field.get("oneOf")) if one.get("type") != "null"
+            _accepted(one) for one in field.get("anyOf", field.get("oneOf")) if one.get("type") != "null"
         )
     if "const" in field:
         return f"`{_toml(field['const'])}`"
@@ -117,9 +116,9 @@ def _accepted(field: Mapping[str, Any], known: Mapping[str, Any]) -> str:
         return ", ".join(f"`{_toml(one)}`" for one in field["enum"])
     if field.get("type") == "array":
         inner = field.get("prefixItems", [field["items"]] if "items" in field else [])
-        return "a list of " + " and ".join(dict.fromkeys(_accepted(one, known) for one in inner))
+        return "a list of " + " and ".join(dict.fromkeys(_accepted(one) for one in inner))
     if field.get("type") == "object":
-        return f"a table; of each name {_accepted(field.get('additionalProperties', {}), known)}"
+        return f"a table; of each name {_accepted(field.get('additionalProperties', {}))}"
     word = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false"}
     return word.get(field.get("type", ""), "anything") + _bounds(field)
 
