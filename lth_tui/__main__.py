@@ -105,11 +105,13 @@ def _run(options: argparse.Namespace) -> int:
     finally:
         if app.owner is not None:
             app.owner.leave()
+    app.finish()
     code = code or app.return_code or 0
-    if code > 128:
-        # Ended by a signal: a thread may still write to a terminal that is gone, which Python's orderly end aborts on.
-        os._exit(code)
-    return code
+    if code <= 128:  # else a terminal that is gone could hold it up
+        sys.stdout.flush()
+        sys.stderr.flush()
+    # Python's orderly end aborts where a thread still is in compiled code.
+    os._exit(code)
 
 
 if __name__ == "__main__":

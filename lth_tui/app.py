@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 TICK = 0.1
 """Seconds between looks at what the feed has read; the feed itself reads 4-5 times a second."""
 
+_LAST_MOMENT = 5.0
+"""Seconds that leaving waits, at most, for what was asked for just before."""
+
 LONGEST_TOAST = 160
 """Characters of a message that a toast shows."""
 
@@ -71,6 +74,7 @@ class Workbench(App[int]):
         self.deleted: list[list[int]] = []
         self.exports = workspace.folder / "exports"
         self.said: deque[Message] = deque(maxlen=200)
+        self._aside: list[threading.Thread] = []
         self._done_aside: deque[tuple[str, Path | None, str]] = deque()
         self._told: tuple[Snapshot, Ownership] | None = None
         self._last_error: str | None = None
@@ -127,6 +131,13 @@ class Workbench(App[int]):
     def on_unmount(self) -> None:
         """The feed ends with the screen; the engine is stopped by whoever started the app."""
         self.feed.stop()
+
+    def finish(self) -> None:
+        """After the screen is gone: give what was asked for just before a moment, wishes and files being saved."""
+        end = time.monotonic() + _LAST_MOMENT
+        for thread in (self.feed, *self._aside):
+            if thread.is_alive():
+                thread.join(max(end - time.monotonic(), 0.0))
 
     @property
     def ownership(self) -> Ownership:
@@ -194,7 +205,9 @@ class Workbench(App[int]):
             except (OSError, InputError, subprocess.SubprocessError) as error:
                 self._done_aside.append((what, None, one_line(error)))
 
-        threading.Thread(target=run, name=f"saving {what}", daemon=True).start()
+        thread = threading.Thread(target=run, name=f"saving {what}", daemon=True)
+        self._aside.append(thread)
+        thread.start()
 
     def _tell_aside(self, what: str, path: Path | None, error: str) -> None:
         if path is None:

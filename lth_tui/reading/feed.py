@@ -72,7 +72,7 @@ class Feed(threading.Thread):
         self._wake.set()
 
     def stop(self) -> None:
-        """End the thread soon."""
+        """End the thread soon; wishes that wait are written before."""
         self._ended = True
         self._wake.set()
 
@@ -94,8 +94,10 @@ class Feed(threading.Thread):
                 self.latest = replace(self.latest or Snapshot(), error=one_line(error), loaded=True)
                 reader = None
             self.cost = time.perf_counter() - started
-            if self._wake.wait(max(self.period, 3 * self.cost)):
+            if self._wake.wait(max(self.period, 3 * self.cost)) and not self._ended:
                 time.sleep(_PAINT_FIRST)
+        if reader is not None:  # what was asked for just before the end is asked for
+            self._send(reader.database)
 
     def _send(self, database: "Database") -> None:
         from lth_core.store.commands import ask

@@ -29,7 +29,10 @@ def kill_all() -> None:
 class Terminal:
     """`lth-tui --view` on a pseudo-terminal, its screen kept by pyte."""
 
-    def __init__(self, folder: str, columns: int = 80, lines: int = 24, **environment: str) -> None:
+    def __init__(
+        self, folder: str, columns: int = 80, lines: int = 24, before: str = "", **environment: str
+    ) -> None:  # fmt: skip
+        """`before`: Python lines that run before the workbench, in its process."""
         self.master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self.screen = pyte.Screen(columns, lines)
@@ -38,7 +41,7 @@ class Terminal:
         self.started = time.monotonic()
         kept = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLORTERM", "COLUMNS", "LINES")}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "lth_tui", folder, "--view"],
+            [sys.executable, "-c", f"{before}\nfrom lth_tui.__main__ import main; main()", folder, "--view"],
             stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
             env={**kept, "TERM": "xterm-256color", **environment},
         )  # fmt: skip

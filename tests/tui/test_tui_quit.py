@@ -2,6 +2,7 @@
 
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from tui_helpers import Open, until, wait_for
@@ -11,6 +12,9 @@ from lth_core.engine.lease import Lease
 from lth_core.store.workspace import Workspace
 from lth_tui import engine_owner
 from lth_tui.engine_owner import EngineOwner, Ownership
+from lth_tui.reading.feed import Wish
+from lth_tui.reading.reader import Reader
+from lth_tui.reading.snapshot import Snapshot, Watch
 from lth_tui.screens.confirm import Confirm
 from lth_tui.widgets.lines import Lines
 
@@ -49,6 +53,41 @@ async def test_a_viewer_quits_at_once(opened: Open) -> None:
     async with opened() as (app, pilot):
         await pilot.press("q")
         await until(pilot, lambda: app.return_code == 0)
+
+
+async def test_a_file_being_saved_is_whole(opened: Open, tmp_path: Path) -> None:
+    file = tmp_path / "saved.txt"
+
+    def save() -> Path:
+        time.sleep(0.3)
+        file.write_text("whole")
+        return file
+
+    async with opened() as (app, pilot):
+        app.do_aside("figure", save)
+        await pilot.press("q")
+    app.finish()
+    assert file.read_text() == "whole" and not app.feed.is_alive()
+
+
+async def test_a_key_pressed_just_before_is_obeyed(
+    opened: Open, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, go_on, read = threading.Event(), threading.Event(), Reader.read
+
+    def slow(reader: Reader, watch: Watch) -> Snapshot:
+        entered.set()
+        go_on.wait(10)
+        return read(reader, watch)
+
+    async with opened() as (app, pilot):
+        monkeypatch.setattr(Reader, "read", slow)
+        await until(pilot, entered.is_set)
+        app.feed.ask(Wish("pause", {"job": 2}, "job 2 is paused"))
+        await pilot.press("q")
+    go_on.set()
+    app.finish()
+    assert writer.asked() == [("pause", {"job": 2})]
 
 
 def test_a_held_lease_makes_a_viewer_that_takes_over(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:

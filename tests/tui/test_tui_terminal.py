@@ -23,6 +23,27 @@ def test_first_paint_and_quit(writer: Writer) -> None:
     assert b"\x1b[?1049l" in terminal.bytes  # the terminal is given back
 
 
+BUSY = """
+import threading, time
+from pydantic import BaseModel, field_validator
+class Model(BaseModel):
+    value: int
+    @field_validator("value")
+    @classmethod
+    def slow(cls, value): time.sleep(0.001); return value
+def validate():
+    while True: Model(value=1)
+for _ in range(4): threading.Thread(target=validate, daemon=True).start()
+"""
+
+
+def test_quitting_while_a_thread_is_in_compiled_code(writer: Writer) -> None:
+    terminal = Terminal(str(writer.workspace.folder), before=BUSY)
+    terminal.until(lambda text: "quit" in text, 30)
+    os.write(terminal.master, b"q")
+    assert terminal.end() == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
 def test_signals_end_it_in_order(writer: Writer, number: signal.Signals) -> None:
     terminal = Terminal(str(writer.workspace.folder))
