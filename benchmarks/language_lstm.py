@@ -1,12 +1,11 @@
-"""Training an LSTM language model: this program's stack, with and without masks, against a plain loop.
+"""Training an LSTM language model: this program's stack of one ticket against a plain loop.
 
-    python -m benchmarks.language_lstm [small|paper] [TURNS]
+    python -m benchmarks.language_lstm [small|reference|paper] [TURNS]
 
 The plain loop is the usual one: embedding, a two-layer nn.LSTM with dropout, a linear decoder, CrossEntropyLoss over
-all scores, gradients clipped at a norm of 0.25, torch.optim.Adam as it comes. Each side has a process of its own and
-one thread; they take turns, so that a busy machine slows all of them, and medians of CPU time and of the ratios of
-turns side by side are printed. What masks cost is measured in one process in which two stacks, one of them pruned to
-half, take turns at every update: sums over a turn are compared.
+all scores, gradients clipped at a norm of 0.25, torch.optim.Adam as it comes. Sizes: of lm-quick, of PyTorch's example
+of word-language models on WikiText-2, of the paper. Each side has a process of its own and one thread; they take
+turns, so that a busy machine slows both, and medians of CPU time and of the ratios of turns side by side are printed.
 """
 
 import os
@@ -19,18 +18,18 @@ from lth_core.engine.surroundings import variables
 
 SIZES = {  # width, layers, vocabulary, batch, window, updates a turn
     "small": (128, 2, 6_500, 20, 35, 10),
+    "reference": (200, 2, 33_278, 20, 35, 2),
     "paper": (650, 2, 33_278, 30, 50, 1),
 }
 CLIP = 0.25
-SIDES = ("plain", "stack", "masks")
+SIDES = ("plain", "stack")
 
 
 def main() -> None:
     """Let the sides take turns; print tokens per second of CPU time and the ratios."""
-    size = sys.argv[1] if len(sys.argv) > 1 else "small"
+    size = sys.argv[1] if len(sys.argv) > 1 else "reference"
     turns = int(sys.argv[2]) if len(sys.argv) > 2 else 20
     usual = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
-    workers = {**variables(1), "THP_MEM_ALLOC_ENABLE": "1"}  # as for tasks of this kind
     command = [sys.executable, "-m", "benchmarks.language_lstm", "--side"]
     children = {
         name: subprocess.Popen(
@@ -38,7 +37,7 @@ def main() -> None:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=usual if name == "plain" else workers,
+            env=usual if name == "plain" else of_workers(),
         )
         for name in SIDES
     }
@@ -56,40 +55,28 @@ def main() -> None:
         child.stdin.close()
         child.wait()
     _, _, _, batch, window, updates = SIZES[size]
-    for name in ("plain", "stack"):
+    for name in SIDES:
         rate = batch * window * updates / statistics.median(found[name])
         print(f"{name:6} {rate:10,.0f} tokens per second of CPU time")
     ratios = [a / b for a, b in zip(found["plain"], found["stack"], strict=True)]
-    print(f"stack / plain = {_middle(ratios, '.2f')} (target 1.5)")
-    print(f"cost of masks = {_middle([100 * cost for cost in found['masks']], '+.1f')} % of a step (target 3 at most)")
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    print(f"stack / plain = {middle:.2f} (middle half {low:.2f} to {high:.2f})")
 
 
-def _middle(values: list[float], form: str) -> str:
-    """The median, and between which values the middle half is."""
-    low, middle, high = statistics.quantiles(values, n=4)
-    return f"{middle:{form}} (middle half {low:{form}} to {high:{form}})"
+def of_workers() -> dict[str, str]:
+    """The environment that workers with one thread give tasks of text."""
+    return {**variables(1), "THP_MEM_ALLOC_ENABLE": "1"}
 
 
 def side(name: str, size: str) -> None:
-    """For each line of standard input: the CPU seconds of a turn, or of "masks" their share of a step."""
+    """For each line of standard input: the CPU seconds of a turn."""
     import torch
 
     from benchmarks.plain_lstm import plain_lstm
 
     torch.set_num_threads(1)
     *sizes, updates = SIZES[size]
-    if name == "masks":
-        off, on = (stack(*sizes, masks=masks) for masks in (False, True))
-        for _ in sys.stdin:
-            taken = [0.0, 0.0]
-            for _ in range(max(2, updates // 2)):
-                for i, update in enumerate((off, on)):
-                    start = time.process_time()
-                    update()
-                    taken[i] += time.process_time() - start
-            print(taken[1] / taken[0] - 1, flush=True)
-        return
-    update = plain_lstm(*sizes, clip=CLIP) if name == "plain" else stack(*sizes, masks=False)
+    update = plain_lstm(*sizes, clip=CLIP) if name == "plain" else stack(*sizes).update
     for _ in sys.stdin:
         start = time.process_time()
         for _ in range(updates):
@@ -97,7 +84,7 @@ def side(name: str, size: str) -> None:
         print(time.process_time() - start, flush=True)
 
 
-def stack(width, layers, vocabulary, batch, window, masks):
+def stack(width, layers, vocabulary, batch, window, masks=False):
     """This program's stack of one ticket; half of its weights pruned where masks are asked for."""
     import numpy as np
 
@@ -114,7 +101,7 @@ def stack(width, layers, vocabulary, batch, window, masks):
     network = language.recurrent(LSTM(embedding=width, hidden=width, layers=layers, dropout=0.5), vocabulary)
     settings = Supervised(batch=batch, learning_rate=1e-3, epsilon=1e-3, length=10**9, max_gradient_norm=CLIP)
     own = starts(network, 1, 0.5 if masks else None)
-    return SupervisedStack(settings, network, LanguageLesson(corpus, window, settings), own, "cpu").update
+    return SupervisedStack(settings, network, LanguageLesson(corpus, window, settings), own, "cpu")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 Both train an encoder-decoder Transformer of the same sizes on the built-in pairs, with the same tokens, label
 smoothing, Adam and about as many target tokens a batch, in one process with one thread, taking turns. The Trainer gets
 transformers' Marian and its own default batching: random pairs, so many a batch, padded to the longest. Ours gets our
-modules, or Marian too, without and with a mask of half the weights. Run: python -m benchmarks.translation
+modules, or Marian too. Run: python -m benchmarks.translation
 """
 
 import argparse
@@ -112,13 +112,12 @@ def main():
     torch.set_num_threads(1)
     transformers_logging.set_verbosity_error()
     # As many target tokens a batch as the Trainer's random batches have, padding not counted.
-    probe = ours("own", 1.0, 1_000)
+    probe = ours("own", None, 1_000)
     lengths = probe.lesson._corpus.parts["train"].lengths() + 1
     budget = int(PAIRS_A_BATCH * float(lengths.max(1).mean()))
     ways = {
-        "own modules": ours("own", 1.1, budget),
-        "own modules, half masked": ours("own", 0.5, budget),
-        "Marian": ours("transformers", 1.1, budget),
+        "own modules": ours("own", None, budget),
+        "Marian": ours("transformers", None, budget),
     }
     peer = make_model(experiment("transformers", budget)).module()
     rates, peers = {way: [] for way in ways}, []
@@ -135,8 +134,6 @@ def main():
             f"{way:28} {statistics.median(found):10,.0f} target tokens/s {statistics.median(ratios):6.2f}x   "
             f"({min(ratios):.2f} to {max(ratios):.2f})"
         )
-    masked = [a / b for a, b in zip(rates["own modules, half masked"], rates["own modules"], strict=True)]
-    print(f"masks on against off: {statistics.median(masked):.3f}x   ({min(masked):.3f} to {max(masked):.3f})")
 
 
 if __name__ == "__main__":

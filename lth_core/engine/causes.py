@@ -10,7 +10,10 @@ _PASSING = {
     errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH,
     errno.ECONNRESET, errno.ECONNABORTED, errno.EREMOTEIO, errno.ENODEV,
 }  # fmt: skip
-_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory")
+_MEMORY = (
+    "out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory",
+    "status_alloc_failed", "device_allocation_failed",  # cuBLAS and cuDNN
+)  # fmt: skip
 
 
 class NotEnoughSpace(OSError):

@@ -5,7 +5,7 @@ Small networks do not fill a GPU: telling it what to do takes longer than doing 
 
 import gc
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy.typing as npt
@@ -27,8 +27,11 @@ def capturing(graph: torch.cuda.CUDAGraph, pool: Any = None) -> Iterator[None]:
         graph.capture_begin(pool=pool)
         try:
             yield
-        finally:
-            graph.capture_end()
+        except BaseException:
+            with suppress(RuntimeError):  # fails too, and would hide why
+                graph.capture_end()
+            raise
+        graph.capture_end()
     finally:
         if collects:
             gc.enable()

@@ -63,6 +63,8 @@ class OutOfMemoryError(RuntimeError):
     (OSError(errno.ENOMEM, "Cannot allocate memory"), OUT_OF_MEMORY),
     (OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), OUT_OF_MEMORY),
     (RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"), OUT_OF_MEMORY),
+    (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), OUT_OF_MEMORY),
+    (RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"), OUT_OF_MEMORY),
     (OSError(errno.ESTALE, "Stale file handle"), TRANSIENT),
     (OSError(errno.EIO, "Input/output error"), TRANSIENT),
     (OSError(errno.EACCES, "Permission denied"), FAILED),

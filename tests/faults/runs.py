@@ -44,10 +44,10 @@ class Run:
 
     def __init__(
         self, folder: Path, experiment: Experiment | Path, *, slots: int = 2, fault: dict[str, Any] | None = None,
-        workspace: Path | None = None, environment: dict[str, str] | None = None,
+        workspace: Path | None = None, environment: dict[str, str] | None = None, device: str = "cpu",
     ) -> None:  # fmt: skip
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.slots = folder, slots
+        self.folder, self.slots, self.device = folder, slots, device
         self.workspace = workspace or folder / "workspace"
         self.output = folder / "out.txt"
         self.file = folder / "experiment.toml"
@@ -64,7 +64,8 @@ class Run:
 
         As from a terminal, whatever these tests were started with: background jobs ignore SIGINT.
         """
-        asked = [str(self.file), "--device=cpu", f"--slots={self.slots}", "--json", f"--workspace={self.workspace}"]
+        asked = [str(self.file), f"--device={self.device}", f"--slots={self.slots}", "--json"]
+        asked.append(f"--workspace={self.workspace}")
         terminal = ["env", "--default-signal=INT,HUP"]
         command = [*terminal, *prefix, sys.executable, "-m", "lth_core.cli", "headless", *asked]
         with self.output.open("ab") as output:

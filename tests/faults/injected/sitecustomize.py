@@ -4,6 +4,7 @@ kill:        a worker dies at a named point of a save, at its n-th pass; `marker
 clock:       a file with seconds that are added to what the clock says
 environment: registers Faulty-v0, which does what this says
 memory:      megabytes that a worker may map beyond what it has when its attempt begins
+on_device:   megabytes of a GPU that torch may take in a worker
 """
 
 import json
@@ -130,6 +131,21 @@ def limit_memory(megabytes: int) -> None:
     Attempt.run = run
 
 
+def limit_device_memory(megabytes: int) -> None:
+    """What torch may take of the first GPU: beyond it is the same exception as beyond all of it."""
+    from lth_core.engine.attempt import Attempt
+
+    real = Attempt.run
+
+    def run(self) -> int:
+        import torch
+
+        torch.cuda.set_per_process_memory_fraction(megabytes * 2**20 / torch.cuda.mem_get_info()[1])
+        return real(self)
+
+    Attempt.run = run
+
+
 if "clock" in FAULT:
     shift_clock(Path(FAULT["clock"]))
 if "environment" in FAULT:
@@ -140,3 +156,5 @@ if WORKER and "kill" in FAULT:
     kill_at(Killer(**FAULT["kill"]))
 if WORKER and "memory" in FAULT:
     limit_memory(FAULT["memory"])
+if WORKER and "on_device" in FAULT:
+    limit_device_memory(FAULT["on_device"])
