@@ -75,8 +75,10 @@ def _serve(folder: Path, port: int) -> int:
         return 2
     from textual_serve.server import Server
 
-    command = shlex.join([sys.executable, "-m", "lth_tui", str(folder.resolve()), "--read-only"])
-    Server(command, host="127.0.0.1", port=port, title="lth-tui").serve()
+    from lth_core.engine.surroundings import command
+
+    visit = shlex.join(command("lth_tui", str(folder.resolve()), "--read-only"))
+    Server(visit, host="127.0.0.1", port=port, title="lth-tui").serve()
     return 0
 
 
@@ -87,16 +89,22 @@ def _run(options: argparse.Namespace) -> int:
     os.environ.setdefault("TEXTUAL_FPS", "120")  # what a key changes is often in two frames
     sys.setswitchinterval(0.001)  # keys wait less for the feed's thread
 
+    from lth_core.engine.slots import find_slots
     from lth_core.errors import InputError
     from lth_tui.app import workbench
 
     try:
+        if options.device != "auto":  # else nothing can be wrong, and asking the driver takes a second
+            find_slots(options.device)
         app = workbench(
             options.workspace, view=options.view, device=options.device, slots=options.slots,
             read_only=options.read_only,
         )  # fmt: skip
     except InputError as error:
         print(f"lth-tui: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"lth-tui: {options.workspace}: {error.strerror}", file=sys.stderr)
         return 2
     gc.collect()
     gc.freeze()  # what is imported stays: looking through it again and again would hold keys up

@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 import psutil
 
 from lth_core.engine.lease import Lease, LeaseHeld
+from lth_core.engine.surroundings import command
 from lth_core.errors import InputError
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
@@ -81,12 +81,12 @@ class EngineOwner(threading.Thread):
             self._fail(one_line(error) or type(error).__name__)
 
     def _start(self) -> None:
-        command = [sys.executable, "-m", _MODULE, str(self._workspace.folder.resolve()), "--device", self._device]
+        words = command(_MODULE, str(self._workspace.folder.resolve()), "--device", self._device)
         if self._slots is not None:
-            command += ["--slots", str(self._slots)]
+            words += ["--slots", str(self._slots)]
         with (self._workspace.folder / "engine.log").open("ab") as log:
             process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
+                words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
             )
         assert process.stdout is not None  # noqa: S101 opened as a pipe
         line = process.stdout.readline()

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lth_core import presets
+from lth_core.engine.surroundings import command
 from lth_core.text import one_line
 from lth_tui.reading.feed import Wish
 from lth_tui.words import duration
@@ -159,12 +159,12 @@ async def measured_cost(path: Path, device: str, slots: int | None) -> list[str]
 
     Cancelling it ends the measurement. Raises OSError.
     """
-    command = [sys.executable, "-m", "lth_core.cli", "check", str(path), "--device", device]
+    words = command("lth_core.cli", "check", str(path), "--device", device)
     if slots is not None:
-        command += ["--slots", str(slots)]
+        words += ["--slots", str(slots)]
     pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(
-        *command, stdin=nothing, stdout=pipe, stderr=pipe, start_new_session=True, env={**os.environ, "NO_COLOR": "1"}
+        *words, stdin=nothing, stdout=pipe, stderr=pipe, start_new_session=True, env={**os.environ, "NO_COLOR": "1"}
     )
     try:
         out, errors = await process.communicate()

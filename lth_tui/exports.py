@@ -5,11 +5,11 @@ import io
 import json
 import os
 import subprocess
-import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
 
+from lth_core.engine.surroundings import command
 from lth_core.errors import InputError
 from lth_core.store.records import finite
 from lth_core.text import one_line
@@ -32,7 +32,7 @@ def save_figure(folder: Path, chart: Chart) -> Path:
         raise InputError("a PNG needs matplotlib, which is not installed here: pip install matplotlib")
     path = _new(folder, "figure", "png")
     done = subprocess.run(
-        [sys.executable, "-m", "lth_tui.figure", str(path)], input=json.dumps(finite(as_data(chart))),
+        command("lth_tui.figure", str(path)), input=json.dumps(finite(as_data(chart))),
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     if done.returncode:

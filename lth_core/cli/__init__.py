@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lth_core.errors import InputError
+from lth_core.text import clean, one_line
 
 app = typer.Typer(
     help="Lottery-ticket experiments: train, prune, rewind, repeat; winning tickets against random ones.",
@@ -267,11 +268,21 @@ def main() -> None:
     try:
         app()
     except InputError as error:
-        typer.echo(f"lth: {error}", err=True)
+        _say(str(error))
         sys.exit(2)
     except sqlite3.DatabaseError as error:
-        typer.echo(f"lth: the workspace's database: {error}; `lth doctor` says what can be done", err=True)
+        _say(f"the workspace's database: {error}; `lth doctor` says what can be done")
         sys.exit(2)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _say(f"{one_line(error.filename)}: {error.strerror}")
+        sys.exit(2)
+
+
+def _say(sentence: str) -> None:
+    """On standard error; what stands in a workspace may come from anywhere."""
+    typer.echo(f"lth: {clean(sentence)}", err=True)

@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from lth_core import presets
 from lth_core.cli.progress import Progress
 from lth_core.engine.engine import Engine, LeaseHeld
 from lth_core.errors import InputError
@@ -35,7 +36,7 @@ class Follower:
         """Queue an experiment and return its job; one that is already there is gone on with, not doubled."""
         payload = {
             "experiment": experiment.canonical(),
-            "source": one_line(file.resolve()),
+            "source": one_line(presets.find(file).resolve()),
             "again": again,
             "suite": suite,
         }

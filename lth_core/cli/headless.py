@@ -17,6 +17,7 @@ from lth_core.cli.job_result import print_job
 from lth_core.cli.progress import JsonProgress, LiveProgress, PlainProgress, Progress
 from lth_core.cli.suite_result import print_suite
 from lth_core.engine.apart import run_apart
+from lth_core.engine.slots import find_slots
 from lth_core.experiment import Experiment
 from lth_core.settings.launcher import launcher_from
 from lth_core.store import views
@@ -46,6 +47,7 @@ def run(
     """Returns the exit code; raises InputError before anything is queued if any file is not accepted."""
     wanted = [one for file in files for one in _experiments(file, overrides)]
     workspace = Workspace(folder)
+    find_slots(device, slots)
     check_launchers([experiment for experiment, *_ in wanted], workspace.folder)
     check_tickets([experiment for experiment, *_ in wanted])
     workspace.create()

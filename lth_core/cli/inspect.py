@@ -13,6 +13,7 @@ from lth_core.arms import DENSE
 from lth_core.cli.console import make_console
 from lth_core.cli.subject import find_job
 from lth_core.engine.apart import run_apart
+from lth_core.engine.slots import find_slots
 from lth_core.engine.stored import stored_spec
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
@@ -34,7 +35,7 @@ def run(
 ) -> None:  # fmt: skip
     """Print the tables."""
     workspace, database, job = find_job(folder, number)
-    console = make_console()
+    console, device = make_console(), find_slots(device, 1)[0].device
     if with_instability:
         asked = _points(job.experiment, rewind), _rounds(job.experiment, rounds)
         found = find_instability(workspace, database, job, *asked, alphas, device)

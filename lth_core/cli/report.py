@@ -68,7 +68,7 @@ def _looked_into(record: JobRecord | SuiteRecord, workspace: Workspace, with_bar
         between = tuple(find_barriers(workspace, database, record.job)) if with_barriers else ()
         noise = instability.read(workspace, record.job.id, record.experiment.identity)
     except InputError as error:
-        make_console().print(f"without a look into the tickets: {error}", style="yellow", markup=False)
+        make_console().print(f"without a look into the tickets: {one_line(error)}", style="yellow", markup=False)
         return record
     unstable = () if noise is None else instabilities(noise["rows"], noise["metric"], higher_is_better=noise["higher"])
     return replace(record, inspected=found, barriers=between, instabilities=tuple(unstable))

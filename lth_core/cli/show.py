@@ -37,6 +37,10 @@ def show(subject: str, workspace: Path) -> None:
     console.print(one_line_each(flatten(views.provenance(database, job.id))), markup=False, highlight=False)
     console.rule(f"job {job.id}: {job.state}")
     print_job(console, database, job)
+    for trial in views.trials(database, job.id):
+        if trial.state == "failed":
+            said = f"{one_line(trial.arm)} round {trial.round} seed {trial.seed}: {one_line(trial.error or '')}"
+            console.print(said, style="red", markup=False, soft_wrap=True)
     for audit in views.audits(database, job.id, failed_only=True):
         place = f"{audit.arm} round {audit.round} seed {audit.seed}"
         console.print(f"{place}: {audit.name} ({audit.moment}): {one_line(audit.detail)}", style="red", markup=False)
@@ -85,6 +89,8 @@ def jobs(workspace: Path) -> None:
             one_line(job.identity, 12),
         )
     console.print(shown)
+    for number in views.unreadable(database):
+        console.print(f"job {number} cannot be read; `lth show {number}` says why", style="red", markup=False)
 
 
 def _experiment(subject: str, workspace: Path) -> Experiment:

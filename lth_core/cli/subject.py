@@ -19,7 +19,7 @@ def find_job(folder: Path, number: int) -> tuple[Workspace, Database, JobView]:
     """The job of that number, and where it is; InputError with the numbers there are."""
     workspace = Workspace(folder)
     database = Database(workspace.database, writer=False)
-    job = views.job(database, number)
+    job = views.job(database, number) if number < 2**63 else None  # SQLite's largest
     if job is None:
         known = ", ".join(str(one.id) for one in views.jobs(database)) or "none"
         raise InputError(f"{one_line(folder)}: there is no job {number}; there are: {known}")

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from lth_core.engine.surroundings import variables
+from lth_core.engine.surroundings import command, variables
 from lth_core.errors import InputError
 from lth_core.text import one_line
 
@@ -20,7 +20,7 @@ def run_apart(module: str, *arguments: str, **message: Any) -> dict[str, Any]:
     The message goes to its standard input. Raises InputError with its sentence where it has one.
     """
     done = subprocess.run(
-        [sys.executable, "-m", module, *arguments], input=json.dumps(message), capture_output=True, text=True,
+        command(module, *arguments), input=json.dumps(message), capture_output=True, text=True,
         check=False, env=variables(),
     )  # fmt: skip
     lines = done.stdout.strip().splitlines()

@@ -38,6 +38,8 @@ def find_slots(device: str = "auto", count: int | None = None) -> list[Slot]:
     `cuda:0,cuda:1`. count: workers in all, first on CUDA devices; by default four shares of each of these, and one slot
     per CPU core. Raises InputError for anything else.
     """
+    if count is not None and not 1 <= count <= 1024:
+        raise InputError(f"slots {count}: accepted are 1 to 1024")
     devices, cores = _devices(device), len(os.sched_getaffinity(0))
     gpus = [name for name in devices if name != "cpu"]
     shared = SHARES * len(gpus) if count is None or "cpu" in devices else count
@@ -45,8 +47,6 @@ def find_slots(device: str = "auto", count: int | None = None) -> list[Slot]:
     if "cpu" in devices:
         names += ["cpu"] * (cores if count is None else max(0, count - len(names)))
     names = names[:count]
-    if count is not None and not 1 <= count <= 1024:
-        raise InputError(f"slots {count}: accepted are 1 to 1024")
     made = []
     for i, name in enumerate(names):
         of_kind = sum((other == "cpu") == (name == "cpu") for other in names)

@@ -6,7 +6,6 @@ Imports no torch: the rates come from `engine.measure`, in a process of its own.
 import json
 import math
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from lth_core.engine.slots import Slot
-from lth_core.engine.surroundings import variables
+from lth_core.engine.surroundings import command, variables
 from lth_core.experiment import Experiment
 from lth_core.store import queue
 from lth_core.store.database import Database
@@ -52,7 +51,7 @@ def start_measuring(
 ) -> "subprocess.Popen[bytes]":
     """A process that measures stacks of so many tickets and writes JSON to `out`; see engine.measure."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "lth_core.engine.measure", slot.device, ",".join(map(str, tickets)), str(seconds)],
+        command("lth_core.engine.measure", slot.device, ",".join(map(str, tickets)), str(seconds)),
         stdin=subprocess.PIPE, stdout=out, stderr=subprocess.PIPE if out == subprocess.PIPE else subprocess.DEVNULL,
         env=variables(slot.threads),
     )  # fmt: skip

@@ -16,7 +16,7 @@ from types import FrameType
 
 from lth_core.engine.batch import CHECKPOINTED, DISK_FULL, DONE, OUT_OF_MEMORY, BatchFolder, read_exit
 from lth_core.engine.deaths import BY_MEMORY, NO_ROOM, MemoryWatch
-from lth_core.engine.surroundings import variables
+from lth_core.engine.surroundings import command, variables
 from lth_core.store.tensors import write_atomically
 from lth_core.store.workspace import Workspace
 
@@ -35,7 +35,7 @@ class Supervisor:
     def __init__(self, folder: str, batch: int, attempt: int, device: str, threads: int) -> None:
         self._batch, self._attempt = BatchFolder(Workspace(Path(folder)).batch(batch)), attempt
         self._folder = self._batch.attempt(attempt)
-        self._command = [sys.executable, "-m", "lth_core.engine.worker", folder, device]
+        self._command = command("lth_core.engine.worker", folder, device)
         self._line = f"{batch} {attempt}\n".encode()
         self._environment = variables(threads)
         self._warned = self._killed = False

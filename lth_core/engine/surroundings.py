@@ -1,9 +1,15 @@
-"""The environment variables of processes that compute: what must be said before torch is loaded."""
+"""How processes of ours are started: their command, and the environment variables that torch must find."""
 
 import os
+import sys
 
 _KEPT = str(2**30)
 """Bytes of freed memory that a process keeps: the next update needs them again."""
+
+
+def command(module: str, *arguments: str) -> list[str]:
+    """What runs a module of ours. Python files in the current folder, whoever put them there, are not looked at."""
+    return [sys.executable, "-P", "-m", module, *arguments]
 
 
 def variables(threads: int | None = None) -> dict[str, str]:

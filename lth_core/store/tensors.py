@@ -18,6 +18,8 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from lth_core.text import one_line
+
 Arrays = dict[str, npt.NDArray[Any]]
 _CHECKPOINT = re.compile(r"step-(\d{12})\.([0-9a-f]{64})\.safetensors")
 _LARGEST_HEADER = 100_000_000
@@ -70,10 +72,10 @@ def load_tensors(path: Path, sha256: str) -> tuple[Arrays, dict[str, Any]]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DamagedFile(f"{path.name}: {error.strerror}") from None
+        raise DamagedFile(f"{one_line(path.name)}: {error.strerror}") from None
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
-        raise DamagedFile(f"{path.name}: its checksum is {found[:12]}..., {sha256[:12]}... was recorded")
+        raise DamagedFile(f"{one_line(path.name)}: its checksum is {found[:12]}..., {sha256[:12]}... was recorded")
     return _parse(path, content)
 
 
@@ -145,5 +147,6 @@ def _parse(path: Path, content: bytes) -> tuple[Arrays, dict[str, Any]]:
         length = int.from_bytes(content[:8], "little")
         values = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["values"])
     except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DamagedFile(f"{path.name}: not a tensor file of this program ({type(error).__name__})") from None
+        kind = type(error).__name__
+        raise DamagedFile(f"{one_line(path.name)}: not a tensor file of this program ({kind})") from None
     return {name: array.copy() for name, array in arrays.items()}, values

@@ -147,13 +147,19 @@ _JOBS = """
 
 
 def jobs(database: Database) -> list[JobView]:
-    """All jobs in the order of the queue, without those that were deleted."""
+    """All jobs in the order of the queue, without those that were deleted or cannot be read."""
     order = "GROUP BY j.id ORDER BY j.priority DESC, j.position, j.id"
-    return [_job(row) for row in database.rows(f"{_JOBS} WHERE j.deleted IS NULL {order}")]
+    return [_job(row) for row in database.rows(f"{_JOBS} WHERE j.deleted IS NULL {order}") if _is_readable(row)]
+
+
+def unreadable(database: Database) -> list[int]:
+    """Numbers of the jobs whose experiment cannot be read; `job` says of each why."""
+    rows = database.rows("SELECT id, experiment FROM jobs WHERE deleted IS NULL ORDER BY id")
+    return [row["id"] for row in rows if not _is_readable(row)]
 
 
 def job(database: Database, number: int) -> JobView | None:
-    """One job, or None where there is none of that number."""
+    """One job, or None where there is none of that number; InputError where its experiment cannot be read."""
     row = database.row(f"{_JOBS} WHERE j.id = ? GROUP BY j.id", number)
     return None if row is None else _job(row)
 
@@ -172,7 +178,7 @@ def suite_jobs(database: Database, suite: str) -> list[JobView]:
     rows = database.rows(
         f"{_JOBS} WHERE j.suite = ? AND j.deleted IS NULL GROUP BY j.id ORDER BY j.state != 'cancelled', j.id", suite
     )
-    for found in map(_job, rows):
+    for found in (_job(row) for row in rows if _is_readable(row)):
         newest[found.name] = found
     return sorted(newest.values(), key=lambda found: found.id)
 
@@ -203,11 +209,22 @@ def _experiment(text: str) -> Experiment:
         raise InputError(f"a stored experiment cannot be read: {one_line(text, 80)}") from None
 
 
+def _is_readable(row: Any) -> bool:
+    try:
+        _experiment(row["experiment"])
+    except InputError:
+        return False
+    return True
+
+
 def provenance(database: Database, job: int) -> dict[str, Any]:
     """Versions, devices, host and git revision that were stored before the job's first step."""
     row = database.row("SELECT provenance FROM jobs WHERE id = ?", job)
-    found: dict[str, Any] = {} if row is None else json.loads(row["provenance"])
-    return found
+    try:
+        found = {} if row is None else json.loads(row["provenance"])
+    except (ValueError, RecursionError):
+        found = None
+    return found if isinstance(found, dict) else {"provenance": "cannot be read"}
 
 
 def trials(database: Database, job: int) -> list[TrialView]:
@@ -225,9 +242,15 @@ def layers(database: Database, job: int) -> list[LayerView]:
         job,
     )
     return [
-        LayerView(**{**dict(row), "shape": tuple(json.loads(row["shape"])), "prunable": bool(row["prunable"])})
-        for row in rows
+        LayerView(**{**dict(row), "shape": _shape(row["shape"]), "prunable": bool(row["prunable"])}) for row in rows
     ]
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(length) for length in json.loads(text))
+    except (ValueError, TypeError, RecursionError):
+        raise InputError(f"a stored layer's shape cannot be read: {one_line(text, 80)}") from None
 
 
 def audits(database: Database, job: int, *, failed_only: bool = False) -> list[AuditView]:

@@ -99,6 +99,12 @@ def test_no_terminal_is_said(writer: Writer) -> None:
     assert done.returncode == 2 and "no terminal" in done.stderr and len(done.stderr.splitlines()) == 1
 
 
+def test_a_device_that_is_not_there_is_refused(writer: Writer) -> None:
+    terminal = Terminal(str(writer.workspace.folder), before="import sys; sys.argv += ['--device', 'gpu9']")
+    assert terminal.end(20) == 2
+    assert b"lth-tui: device gpu9: accepted here are" in terminal.bytes and b"\x1b[?1049h" not in terminal.bytes
+
+
 def test_version() -> None:
     done = subprocess.run([sys.executable, "-m", "lth_tui", "--version"], capture_output=True, text=True, timeout=30)
     assert done.returncode == 0 and done.stdout.startswith("lth-tui ")

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from lth_core.engine.batch import CHECKPOINTED, DISK_FULL, OUT_OF_MEMORY, BatchF
 from lth_core.engine.deaths import BY_MEMORY, NO_ROOM, SPOKEN, MemoryWatch
 from lth_core.engine.launchers.base import Ended
 from lth_core.engine.slots import Slot
-from lth_core.engine.surroundings import variables
+from lth_core.engine.surroundings import command, variables
 from lth_core.store.workspace import Workspace
 from lth_core.text import clean
 
@@ -184,10 +183,10 @@ class LocalWorkers:
 
     def _spawn(self, slot: Slot) -> subprocess.Popen[bytes]:
         log = self._workspace.folder / "workers.log"
-        command = [sys.executable, "-m", "lth_core.engine.worker", str(self._workspace.folder.resolve()), slot.device]
+        words = command("lth_core.engine.worker", str(self._workspace.folder.resolve()), slot.device)
         with log.open("ab") as output:
             return subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=output, stderr=output, env=variables(slot.threads),
+                words, stdin=subprocess.PIPE, stdout=output, stderr=output, env=variables(slot.threads),
                 start_new_session=True,
             )  # fmt: skip
 

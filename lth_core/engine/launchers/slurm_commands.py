@@ -71,6 +71,7 @@ def parameters(need: SlurmLauncher, name: str) -> dict[str, object]:
     found: dict[str, object] = {
         "job_name": name, "time": need.time_limit, "cpus_per_task": need.cpus, "mem": need.memory,
         "partition": need.partition, "account": need.account, "signal_delay_s": need.warning,
+        "setup": ["export PYTHONSAFEPATH=1"],  # as `-P`, see surroundings.command
         "stderr_to_stdout": True, "wckey": None, "additional_parameters": more, "array_parallelism": need.most_jobs,
     }  # fmt: skip
     if need.gpus:
