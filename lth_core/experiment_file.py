@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from lth_core import experiment_rules as rules
 from lth_core import presets
 from lth_core.arms import Arm
 from lth_core.errors import InputError
@@ -76,10 +77,12 @@ def resolve(fields: dict[str, Any], source: str) -> Experiment:
     experiment = _validated(fields, source)
     if experiment.ticket is not None:
         experiment = _validated({**fields, "ticket": _found(experiment, experiment.ticket, source)}, source)
-    # Here and not in the model: a stored experiment can be read where its environment is not installed.
+    # Here and not in the model: a stored experiment can be read where its environment is not installed, and one that
+    # an earlier version accepted.
     from lth_core.tasks.available import check
 
     try:
+        rules.check_tokens(experiment)
         check(experiment.task)
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
