@@ -61,6 +61,15 @@ def test_every_form_of_file_gives_the_same_pairs(tmp_path: Path, form: str) -> N
     assert list(pairs.read(task(tmp_path, train=name), "train")) == SOME
 
 
+@pytest.mark.parametrize("name", ["mine", "mine.tsv", "mine.jsonl"])
+def test_a_byte_order_mark_is_no_text(tmp_path: Path, name: str) -> None:
+    row = '{"en": "Yes.", "de": "Ja."}'
+    texts = {"mine.en": "Yes.\n", "mine.de": "Ja.\n", "mine.tsv": "Yes.\tJa.\n", "mine.jsonl": row}
+    for file, text in texts.items():
+        (tmp_path / file).write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert list(pairs.read(task(tmp_path, train=str(tmp_path / name)), "train")) == [("Yes.", "Ja.")]
+
+
 def test_languages_say_the_direction(tmp_path: Path) -> None:
     swapped = task(tmp_path).model_copy(update={"languages": ("de", "en")})
     assert list(pairs.read(swapped, "train")) == [(second, first) for first, second in SOME]

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from lth_core.errors import InputError
 from lth_core.settings.texts import PARTS, LanguageModelTask
 from lth_core.tasks.text import cache, hub, prose, tokenizers
-from lth_core.tasks.text.lines import check_file, read_lines
+from lth_core.tasks.text.lines import READING, check_file, read_lines
 from lth_core.tasks.text.token_files import number_type, stamp
 from lth_core.tasks.text.tokenizers import Subwords, Tokenizer, Words
 from lth_core.text import one_line
@@ -85,6 +85,7 @@ def _facts(task: LanguageModelTask) -> dict[str, Any]:
     if task.source == "builtin":
         facts["python"] = platform.python_version()
     if task.source == "files":
+        facts["reading"] = READING
         for part in PARTS:
             path = check_file(f"task.{part}", str(getattr(task, part)))
             facts[part] = stamp(path)

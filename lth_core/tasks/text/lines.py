@@ -9,8 +9,11 @@ from typing import IO
 from lth_core.errors import InputError
 from lth_core.text import one_line
 
+READING = 2
+"""Raised whenever the same file would give other lines."""
 LONGEST_LINE = 10**8
 """Bytes. A file without line ends would otherwise be read at once."""
+_BYTE_ORDER_MARK = "\ufeff"
 
 
 def check_file(field: str, name: str) -> Path:
@@ -29,7 +32,10 @@ def check_file(field: str, name: str) -> Path:
 
 
 def read_lines(path: Path) -> Iterator[str]:
-    """Every line without its end, empty ones too. InputError where the file is not UTF-8, or not whole."""
+    """Every line without its end, empty ones too, and without the mark that some editors begin a file with.
+
+    InputError where the file is not UTF-8, or not whole.
+    """
     number = 0
     try:
         with _open(path) as file:
@@ -37,7 +43,8 @@ def read_lines(path: Path) -> Iterator[str]:
                 number += 1
                 if len(line) == LONGEST_LINE:
                     raise InputError(f"{one_line(path)}: line {number} is longer than {LONGEST_LINE:,} bytes")
-                yield line.decode().rstrip("\r\n")
+                text = line.decode().rstrip("\r\n")
+                yield text.removeprefix(_BYTE_ORDER_MARK) if number == 1 else text
     except UnicodeDecodeError as error:
         raise InputError(
             f"{one_line(path)}: line {number} is not UTF-8 text (byte {error.start} of the line)"

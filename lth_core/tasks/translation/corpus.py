@@ -17,6 +17,7 @@ import numpy.typing as npt
 from lth_core.errors import InputError
 from lth_core.settings.texts import PARTS, TranslationTask
 from lth_core.tasks.text import cache, hub
+from lth_core.tasks.text.lines import READING
 from lth_core.tasks.text.token_files import batched, number_type, stamp
 from lth_core.tasks.translation import pairs, vocabulary
 from lth_core.tasks.translation.vocabulary import Vocabulary
@@ -118,6 +119,7 @@ def _facts(task: TranslationTask) -> dict[str, Any]:
         "vocabulary": task.vocabulary, "checkpoint": task.checkpoint, "pairs": task.pairs, "longest": task.longest,
     }  # fmt: skip
     if task.source == "files":
+        facts["reading"] = READING
         for part in PARTS:
             for side, path in enumerate(pairs.files(task, part)):
                 facts[f"{part}.{side}"] = stamp(path)

@@ -82,6 +82,17 @@ def test_gzipped_files_give_the_same_tokens(tmp_path: Path) -> None:
     assert one.digest == other.digest and np.array_equal(one.train, other.train)
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_byte_order_mark_is_no_text(packed: bool, tmp_path: Path, own_cache: Path) -> None:
+    marked = ("\ufeff" + PLAIN["train"] + "\ufeffs\n").encode()
+    fields = files(tmp_path)
+    fields["train"] = str(tmp_path / ("marked.gz" if packed else "marked.txt"))
+    Path(fields["train"]).write_bytes(gzip.compress(marked) if packed else marked)
+    found = corpus.load(LanguageModelTask(**fields))
+    # Within a file it is a character like others.
+    assert spelled(found, own_cache) == "the cat sat <eos> <eos> the dog ran off <eos> \ufeffs <eos>"
+
+
 @pytest.mark.parametrize(
     ("texts", "said"),
     [
