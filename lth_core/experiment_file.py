@@ -83,7 +83,7 @@ def resolve(fields: dict[str, Any], source: str) -> Experiment:
 
     try:
         rules.check_tokens(experiment)
-        check(experiment.task)
+        check(experiment.task, experiment.model)
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
     return experiment

@@ -116,8 +116,15 @@ def test_a_checkpoints_weights_are_given_its_own_tokens_alone(task: dict[str, An
 
 @pytest.mark.parametrize("kind", ["lstm", "causal"])
 def test_a_checkpoints_tokens_are_for_every_network_and_for_its_own(kind: str) -> None:
-    model = {"kind": kind} | ({"checkpoint": "some/gpt/"} if kind == "causal" else {})
+    model = {"kind": kind} | ({"checkpoint": "some/gpt"} if kind == "causal" else {})
     assert resolve({"name": "x", "seeds": 1, "task": LANGUAGE | TOKENS, "model": model}, "f").model.kind == kind
+
+
+def test_a_folder_is_the_same_checkpoint_however_it_is_written(tmp_path: Path) -> None:
+    for file in ("config.json", "model.safetensors", "tokenizer.json"):
+        (tmp_path / file).touch()
+    task = LANGUAGE | TOKENS | {"checkpoint": str(tmp_path)}
+    resolve({"name": "x", "seeds": 1, "task": task, "model": {"kind": "causal", "checkpoint": f"{tmp_path}/./"}}, "f")
 
 
 def test_files_that_cannot_be_read_are_answered_by_a_sentence(tmp_path: Path) -> None:

@@ -13,6 +13,9 @@ READING = 2
 """Raised whenever the same file would give other lines."""
 LONGEST_LINE = 10**8
 """Bytes. A file without line ends would otherwise be read at once."""
+CHECKED = 256 * 10**6
+"""Characters of a file that are read before a job is queued."""
+BLANK = "the file holds nothing but blanks: accepted is a file with text"
 _BYTE_ORDER_MARK = "\ufeff"
 
 
@@ -29,6 +32,18 @@ def check_file(field: str, name: str) -> Path:
         reason = error.strerror if isinstance(error, OSError) else "no file can have this name"
         raise InputError(f"{field} = {one_line(name)}: {reason}; accepted is a text file, plain or .gz") from None
     return path
+
+
+def check_text(field: str, name: str) -> None:
+    """InputError where a file is not text as far as CHECKED, or holds nothing but blanks."""
+    size, blank = 0, True
+    for line in read_lines(check_file(field, name)):
+        size += len(line) + 1
+        blank = blank and not line.strip()
+        if size > CHECKED:
+            break
+    if blank:
+        raise InputError(f"{field} = {one_line(name)}: {BLANK}")
 
 
 def read_lines(path: Path) -> Iterator[str]:

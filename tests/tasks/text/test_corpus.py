@@ -107,6 +107,30 @@ def test_unreadable_files_are_refused_in_a_sentence(texts: dict[str, Any], said:
             read(task)
 
 
+def test_what_only_a_whole_reading_shows_is_refused_before_anything_is_queued(tmp_path: Path) -> None:
+    fields = files(tmp_path, valid="\n \t\n\n", test=b"a line\n" * 300_000 + b"\xff\n")
+    with pytest.raises(InputError, match=r"^task.valid = .*valid.txt: the file holds nothing but blanks: accepted is"):
+        corpus.check(LanguageModelTask(**fields))
+    Path(fields["valid"]).write_text("words\n")
+    with pytest.raises(InputError, match=r"test.txt: line 300001 is not UTF-8 text"):
+        corpus.check(LanguageModelTask(**fields))
+
+
+def test_files_are_read_once_and_again_when_they_have_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(corpus, "check_text", lambda field, name: read.append(field))
+    fields = files(tmp_path)
+    for window in (3, 4):
+        corpus.check(LanguageModelTask(**fields, window=window))
+    assert len(read) == 3
+    Path(fields["train"]).write_text("longer than before, and by far\n")
+    corpus.check(LanguageModelTask(**fields))
+    assert len(read) == 6
+    corpus.load(LanguageModelTask(**fields, minimum_count=2))
+    corpus.check(LanguageModelTask(**fields, minimum_count=2))
+    assert len(read) == 6
+
+
 def test_missing_and_cut_files_are_refused(tmp_path: Path) -> None:
     task = LanguageModelTask(**{**files(tmp_path), "test": str(tmp_path / "none.txt")})
     with pytest.raises(InputError, match=r"task.test = .*none.txt: No such file.*accepted is a text file"):
@@ -167,7 +191,8 @@ def test_byte_pairs_are_exactly_as_many_as_asked_and_the_same_every_time() -> No
     assert digest(one) != digest(Subwords.fit(lines, 289))
     (numbers,) = one.encode(["word1 né 漢", ""])
     assert numbers[-1] == numbers[-2] == one._eos  # each line's end
-    with pytest.raises(InputError, match=r"task.vocabulary = 9000: byte-pair encoding of this text gives \d+ tokens"):
+    said = r"task.vocabulary = 9000: byte-pair encoding .* gives (\d+) tokens at most: accepted is 257 to \1$"
+    with pytest.raises(InputError, match=said):
         Subwords.fit(lines, 9000)
 
 
