@@ -84,6 +84,28 @@ def test_a_bad_prune_from_is_named_as_in_the_file_with_both_kinds_of_values(tmp_
     assert "integer" in said or "greater than" in said
 
 
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("seeds=a", 'seeds = "a": accepted is a count from 1 to 1000 or a list of 1 to 1000 seeds'),
+        ("seeds=[]", "seeds = []: accepted is a count from 1 to 1000 or a list of 1 to 1000 seeds"),
+        ("seeds=[1.5]", "seeds.0 = 1.5: accepted is a valid integer"),
+        ('task.languages=["en"]', 'task.languages = ["en"]: accepted is a list of 2'),
+        ("task.languages=[]", "task.languages = []: accepted is a list of 2"),
+        ('task.languages=["e", "f", "g"]', 'task.languages = ["e", "f", "g"]: accepted is a list of at most 2'),
+        ('task.languages="en"', 'task.languages = "en": accepted is a list'),
+        ('task.languages=["en", "?"]', 'task.languages.1 = "?": accepted is a text that matches ^[A-Za-z0-9]'),
+        ("arms=[]", "arms = []: accepted is a list of at least 1"),
+        ("name=3", "name = 3: accepted is a text"),
+        ("model=3", "model = 3: accepted is a table"),
+        ('model={kind="pretrained_seq2seq", checkpoint=""}', 'model.checkpoint = "": accepted is a text of length'),
+    ],
+)
+def test_what_is_accepted_is_said_in_words_of_the_file(tmp_path: Path, override: str, said: str) -> None:
+    found = sentence(tmp_path, 'seeds = 2\ntask.kind = "translation"', override)
+    assert found.split("tiny.toml: ")[1].startswith(said) and "more)" not in found
+
+
 LANGUAGE = {"kind": "language_model"}
 TRANSLATION = {"kind": "translation"}
 TOKENS = {"tokenizer": "checkpoint", "checkpoint": "some/gpt"}
