@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from lth_core import experiment_rules as rules
 from lth_core import presets
 from lth_core.arms import Arm
 from lth_core.errors import InputError
@@ -19,6 +20,7 @@ from lth_core.ticket_files import Place
 
 LARGEST_FILE = 1_000_000
 """Bytes; nothing larger is read."""
+_SEEDS = "a count from 1 to 1000 or a list of 1 to 1000 seeds"
 
 
 def load_experiment(path: Path, overrides: Iterable[str] = ()) -> Experiment:
@@ -69,18 +71,20 @@ def resolve(fields: dict[str, Any], source: str) -> Experiment:
     seeds = fields.get("seeds")
     if isinstance(seeds, int) and not isinstance(seeds, bool):
         if not 1 <= seeds <= 1000:
-            raise InputError(f"{source}: seeds = {_shown(seeds)}: accepted is a count from 1 to 1000 or a list")
+            raise InputError(f"{source}: seeds = {_shown(seeds)}: accepted is {_SEEDS}")
         fields = {**fields, "seeds": list(range(seeds))}
     if isinstance(fields.get("ticket"), str):
         fields = {**fields, "ticket": {"path": fields["ticket"]}}
     experiment = _validated(fields, source)
     if experiment.ticket is not None:
         experiment = _validated({**fields, "ticket": _found(experiment, experiment.ticket, source)}, source)
-    # Here and not in the model: a stored experiment can be read where its environment is not installed.
+    # Here and not in the model: a stored experiment can be read where its environment is not installed, and one that
+    # an earlier version accepted.
     from lth_core.tasks.available import check
 
     try:
-        check(experiment.task)
+        rules.check_tokens(experiment)
+        check(experiment.task, experiment.model)
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
     return experiment
@@ -126,7 +130,7 @@ def apply_override(fields: dict[str, Any], override: str) -> None:
 
 
 def _sentence(error: ValidationError) -> str:
-    errors = error.errors(include_url=False)
+    errors = _telling(error.errors(include_url=False))
     first = errors[0]
     # A union names its branches in the place and gives an error for each: one field, all that it accepts.
     place, branches = _place(first)
@@ -145,10 +149,27 @@ def _sentence(error: ValidationError) -> str:
         tag, discriminator = str(first["ctx"]["tag"]), first["ctx"]["discriminator"].strip("'")
         accepted = f"{' or '.join(map(repr, known))}{did_you_mean(tag, known)}"
         return f"{field}.{discriminator} = {_shown(tag)}: accepted is {accepted}{more}"
-    if first["type"] == "missing":
+    if first["type"] == "missing" and not _lacks_item(first):
         return f"{field} is missing{more}"
-    accepted = " or ".join(_accepted(e) for e in same)
+    accepted = _SEEDS if place == ["seeds"] else " or ".join(_accepted(e) for e in same)
     return f"{field} = {_shown(first['input'])}: accepted is {accepted}{more}"
+
+
+def _telling(errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without those that others say better: of the items that a list lacks all but the last, and that it is too short
+    where that is for its bad items."""
+    longest = {e["loc"][:-1]: e for e in errors if _lacks_item(e)}
+    bad = {e["loc"][:-1] for e in errors}
+    return [
+        e
+        for e in errors
+        if not (e["type"] == "too_short" and e["loc"] in bad) and (not _lacks_item(e) or e is longest[e["loc"][:-1]])
+    ]
+
+
+def _lacks_item(error: ErrorDetails) -> bool:
+    """Whether a list of fixed length has fewer items."""
+    return error["type"] == "missing" and isinstance(error["loc"][-1], int)
 
 
 def _shown(value: Any) -> str:
@@ -161,7 +182,7 @@ def _place(error: ErrorDetails) -> tuple[list[int | str], list[str]]:
     """Where an error is as the user wrote it, and the branches of unions that stand in between."""
     place: list[int | str] = []
     branches: list[str] = []
-    for number, part in enumerate(error["loc"]):
+    for number, part in enumerate(error["loc"][:-1] if _lacks_item(error) else error["loc"]):
         tag = number == 1 and part in KINDS.get(str(place[0]), {})
         plain = part in ("int", "float", "str", "bool")
         if isinstance(part, str) and (tag or plain or part.startswith(("literal[", "constrained-"))):
@@ -171,7 +192,21 @@ def _place(error: ErrorDetails) -> tuple[list[int | str], list[str]]:
     return place, branches
 
 
+_TYPES = {
+    "tuple_type": "a list", "list_type": "a list", "dict_type": "a table", "model_type": "a table",
+    "too_short": "a list of at least {min_length}", "too_long": "a list of at most {max_length}",
+    "string_type": "a text", "string_pattern_mismatch": "a text that matches {pattern}",
+    "string_too_short": "a text of length {min_length} or more",
+    "string_too_long": "a text of length {max_length} or less",
+}  # fmt: skip
+"""What is accepted, by the type of pydantic's error, where its message is no answer to "accepted is"."""
+
+
 def _accepted(error: ErrorDetails) -> str:
+    if _lacks_item(error):
+        return f"a list of {int(error['loc'][-1]) + 1}"
+    if error["type"] in _TYPES:
+        return _TYPES[error["type"]].format(**error.get("ctx", {}))
     message = error["msg"].removeprefix("Input should be ")
     suggestion = ""
     if error["type"] == "literal_error" and isinstance(error["input"], str):

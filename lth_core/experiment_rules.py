@@ -1,12 +1,16 @@
 """The rules between the tables of an experiment: what is refused though every field by itself is accepted."""
 
 import json
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from lth_core.arms import BUILT_IN, DENSE
+from lth_core.errors import InputError
+from lth_core.settings.language_networks import Causal, PretrainedSeq2Seq
 from lth_core.settings.reinforcement import PPO
 from lth_core.settings.tasks import AtariTask
-from lth_core.text import NAMES, did_you_mean, is_name
+from lth_core.settings.texts import LanguageModelTask, TranslationTask
+from lth_core.text import NAMES, did_you_mean, is_name, one_line
 
 if TYPE_CHECKING:
     from lth_core.experiment import Experiment
@@ -16,6 +20,29 @@ def check(experiment: "Experiment") -> None:
     """Raise ValueError, with a sentence that names field, value and what is accepted, for the first rule broken."""
     for rule in (_check_kinds, _check_names, _check_groups, _check_points, _check_arms, _check_ticket):
         rule(experiment)
+
+
+def check_tokens(experiment: "Experiment") -> None:
+    """Raise InputError where a checkpoint's weights would be given tokens of another numbering, or a vocabulary is
+    asked for beside a checkpoint's own. For new experiments only: those stored by earlier versions stay readable."""
+    task, model = experiment.task, experiment.model
+    if not isinstance(task, LanguageModelTask | TranslationTask):
+        return
+    if isinstance(model, Causal | PretrainedSeq2Seq):
+        own = one_line(json.dumps(model.checkpoint))
+        why = f'the weights that model.kind "{model.kind}" starts from know the tokens of {own} alone'
+        if task.checkpoint is None:
+            accepted = f'accepted is "checkpoint" with task.checkpoint = {own}'
+            raise InputError(f'task.tokenizer = "{task.tokenizer}": {why}: {accepted}')
+        if PurePath(task.checkpoint) != PurePath(model.checkpoint):
+            raise InputError(f"task.checkpoint = {one_line(json.dumps(task.checkpoint))}: {why}: accepted is {own}")
+    usual = type(task).model_fields["vocabulary"].default
+    if task.tokenizer == "checkpoint" and task.vocabulary != usual:
+        default = "" if usual is None else f", or its default {usual}"
+        raise InputError(
+            f'task.vocabulary = {task.vocabulary}: task.tokenizer = "checkpoint" brings its own: '
+            f"accepted is to leave the field out{default}"
+        )
 
 
 def _check_kinds(experiment: "Experiment") -> None:

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "experiment_rules": BASE | {"arms", "experiment"},  # the type that they are about
     "ticket_files": BASE,
     "experiment_file": BASE
-    | {"arms", "experiment", "ticket_files", "tasks"},  # to see whether the environment can be had
+    | {"arms", "experiment", "experiment_rules", "ticket_files", "tasks"},  # the last to see what can be had
     "plan": BASE | {"arms", "experiment"},
     "suite": BASE | {"experiment", "experiment_file"},
     "suite_file": BASE | {"experiment", "experiment_file", "suite"},

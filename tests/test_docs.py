@@ -12,6 +12,7 @@ import typer
 from lth_core import presets
 from lth_core.cli import app
 from lth_core.cli.field_page import page
+from lth_core.settings.texts import LanguageModelTask, TextTask, TranslationTask
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("[A-Z]*.md")), *sorted((ROOT / "docs").rglob("*.md")),
@@ -107,6 +108,13 @@ def test_wrong_commands_and_links_are_seen() -> None:
 
 def test_the_page_of_fields_is_the_models() -> None:
     assert (ROOT / "docs" / "fields.md").read_text() == page(), "make it again: lth fields > docs/fields.md"
+
+
+@pytest.mark.parametrize("task", [LanguageModelTask, TranslationTask])
+def test_the_page_on_language_names_every_source(task: type[TextTask]) -> None:
+    lines = (ROOT / "docs" / "language.md").read_text().splitlines()
+    named = [set(re.findall(r'"([^"]+)"', line)) for line in lines if line.startswith("source = ")]
+    assert set(task.sources) in named
 
 
 def test_the_readme_links_to_every_page() -> None:

@@ -3,6 +3,7 @@
 import errno
 
 from lth_core.engine.batch import DISK_FULL, FAILED, OUT_OF_MEMORY, TRANSIENT
+from lth_core.errors import InputError
 from lth_core.text import one_line
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -47,4 +48,5 @@ def sentence(fault: BaseException) -> str:
         return f"disk full: {one_line(said)}"
     if code == OUT_OF_MEMORY:
         return f"out of memory: {one_line(said, 200)}"
-    return one_line(f"{type(fault).__name__}: {fault}")
+    # What is wrong with the input is said in a sentence of ours; of other exceptions the class says the most.
+    return one_line(fault if isinstance(fault, InputError) else f"{type(fault).__name__}: {fault}")

@@ -33,13 +33,14 @@ class Scores(nn.Module):
 
 def causal(settings: Causal, vocabulary: int, window: int) -> ModuleNetwork:
     """The network of a checkpoint. InputError where it cannot be had, or does not fit vocabulary or window."""
+    from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM
 
     name = settings.checkpoint
     try:
         config: Any = AutoConfig.from_pretrained(name)
         loaded: Any = AutoModelForCausalLM.from_pretrained(name, dtype="float32")
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
         raise InputError(f'model.checkpoint = "{one_line(name)}": cannot be had: {one_line(error, 200)}') from None
     known, longest = loaded.get_input_embeddings().weight.shape[0], getattr(config, "max_position_embeddings", window)
     if known < vocabulary:

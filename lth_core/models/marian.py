@@ -129,13 +129,14 @@ def pretrained(settings: PretrainedSeq2Seq, vocabulary: int) -> ModuleNetwork:
 
     Raises InputError where it cannot be had or knows fewer tokens.
     """
+    from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForSeq2SeqLM
 
     shown = f"model.checkpoint = {one_line(settings.checkpoint)}"
     try:
         config = AutoConfig.from_pretrained(settings.checkpoint)
         loaded = AutoModelForSeq2SeqLM.from_pretrained(settings.checkpoint, dtype=torch.float32)
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
         raise InputError(
             f"{shown}: accepted is a folder or the id of a sequence-to-sequence model of transformers "
             f"({one_line(error, 200)})"

@@ -54,9 +54,9 @@ class LanguageModelTask(TextTask):
 
     source: "builtin", "files" (train, valid and test name text files, plain or .gz, as seen from where the program
     was started), "wikitext-2", "wikitext-103", or OWNER/NAME or OWNER/NAME:CONFIGURATION of the Hugging Face hub.
-    Tokens are words (those that occur minimum_count times, the `vocabulary` most frequent ones), byte pairs
-    (exactly `vocabulary` of them), or those of `checkpoint`, a folder or an id of the hub. window: tokens through
-    which gradients flow back.
+    Tokens are words (those that occur minimum_count times, the `vocabulary` most frequent ones), byte pairs (exactly
+    `vocabulary` of them, refused where the text gives fewer), or those of `checkpoint`, a folder or an id of the hub.
+    window: tokens through which gradients flow back.
     """
 
     kind: Literal["language_model"] = "language_model"
@@ -88,10 +88,10 @@ class TranslationTask(TextTask):
     text files (data/train for data/train.en and data/train.de, plain or .gz), or a .tsv or .jsonl file, as seen from
     where the program was started. languages are source and target, as files and columns are called.
 
-    Tokens are byte pairs, `vocabulary` of them for both languages, or those of `checkpoint`. pairs: how many are
-    trained on, the first ones; all where it is left out. longest: tokens of a sentence; longer pairs are left out of
-    training and counted, others cut. beam: hypotheses of the search; length_penalty: the power of the length that
-    divides their log-probability.
+    Tokens are byte pairs, at most `vocabulary` of them for both languages together (little text gives fewer, which is
+    recorded), or those of `checkpoint`. pairs: how many are trained on, the first ones; all where it is left out.
+    longest: tokens of a sentence; longer pairs are left out of training and counted, others cut. beam: hypotheses of
+    the search; length_penalty: the power of the length that divides their log-probability.
     """
 
     kind: Literal["translation"] = "translation"

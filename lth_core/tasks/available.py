@@ -1,11 +1,18 @@
-"""Whether a task can be had on this machine: its environment, its data. Imports no torch."""
+"""Whether a task can be had on this machine: its environment, its data, a checkpoint. Imports no torch."""
 
+from lth_core.settings.language_networks import Causal, PretrainedSeq2Seq
+from lth_core.settings.networks import Model
 from lth_core.settings.tasks import AtariTask, ControlTask, Task
 from lth_core.settings.texts import LanguageModelTask, TranslationTask
 
 
-def check(task: Task) -> None:
-    """Raise InputError, naming the field, what is accepted and what to install, where the task cannot be had."""
+def check(task: Task, model: Model) -> None:
+    """Raise InputError, naming the field, what is accepted and what to install, where the task or what the network
+    starts from cannot be had."""
+    if isinstance(model, Causal | PretrainedSeq2Seq):
+        from lth_core.tasks.text import checkpoints
+
+        checkpoints.check_model(model.checkpoint)
     if isinstance(task, ControlTask):
         from lth_core.tasks import control
 

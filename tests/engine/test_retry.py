@@ -16,6 +16,7 @@ from lth_core.engine.batch import (
 )  # fmt: skip
 from lth_core.engine.causes import NotEnoughSpace, code_of, sentence
 from lth_core.engine.retry import DELAYS, decide
+from lth_core.errors import InputError
 
 
 @pytest.mark.parametrize(("code", "failures", "tickets", "step"), [
@@ -75,3 +76,8 @@ def test_exceptions_are_told_apart_by_whose_fault_they_are(fault: Exception, cod
     assert code_of(fault) == code
     assert sentence(fault)
     assert "\n" not in sentence(fault)
+
+
+def test_what_is_wrong_with_the_input_is_said_without_the_name_of_a_class() -> None:
+    assert sentence(InputError("task.train = a.txt:\nthe file is empty")) == "task.train = a.txt: the file is empty"
+    assert sentence(ValueError("out of range")) == "ValueError: out of range"

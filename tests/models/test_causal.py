@@ -1,5 +1,7 @@
 """Checkpoints of transformers as dense starts, with a small model made on the spot."""
 
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -92,3 +94,11 @@ def test_a_checkpoint_that_cannot_be_had_or_does_not_fit_is_refused(checkpoint: 
         causal(Causal(checkpoint=str(checkpoint)), 300, 8)
     with pytest.raises(InputError, match=r"task.window = 17: the checkpoint takes 16 tokens at most"):
         causal(Causal(checkpoint=str(checkpoint)), 270, 17)
+
+
+def test_damaged_weights_of_a_checkpoint_are_named_with_their_folder(checkpoint: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged"
+    shutil.copytree(checkpoint, damaged)
+    os.truncate(damaged / "model.safetensors", 100)
+    with pytest.raises(InputError, match=r'model.checkpoint = ".*damaged": cannot be had: .*deserializing header'):
+        causal(Causal(checkpoint=str(damaged)), 270, 8)

@@ -61,15 +61,29 @@ def test_every_form_of_file_gives_the_same_pairs(tmp_path: Path, form: str) -> N
     assert list(pairs.read(task(tmp_path, train=name), "train")) == SOME
 
 
+@pytest.mark.parametrize("name", ["mine", "mine.tsv", "mine.jsonl"])
+def test_a_byte_order_mark_is_no_text(tmp_path: Path, name: str) -> None:
+    row = '{"en": "Yes.", "de": "Ja."}'
+    texts = {"mine.en": "Yes.\n", "mine.de": "Ja.\n", "mine.tsv": "Yes.\tJa.\n", "mine.jsonl": row}
+    for file, text in texts.items():
+        (tmp_path / file).write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert list(pairs.read(task(tmp_path, train=str(tmp_path / name)), "train")) == [("Yes.", "Ja.")]
+
+
 def test_languages_say_the_direction(tmp_path: Path) -> None:
     swapped = task(tmp_path).model_copy(update={"languages": ("de", "en")})
     assert list(pairs.read(swapped, "train")) == [(second, first) for first, second in SOME]
 
 
 def _say(found: TranslationTask) -> str:
-    with pytest.raises(InputError) as caught:
-        corpus.load(found)
-    return str(caught.value)
+    """What is said before a job is queued, and by the worker if it should come to that."""
+    said = []
+    for read in (corpus.check, corpus.load):
+        with pytest.raises(InputError) as caught:
+            read(found)
+        said.append(str(caught.value))
+    assert said[0] == said[1]
+    return said[0]
 
 
 def test_unequal_line_counts_are_named_with_their_numbers(tmp_path: Path) -> None:
@@ -87,7 +101,6 @@ def test_unequal_line_counts_are_named_with_their_numbers(tmp_path: Path) -> Non
     [
         (b"", "task.train = {stem}.de: the file is empty"),
         ("Gr\u00fc\u00dfe.\n".encode("latin-1"), "line 1 is not UTF-8 text"),
-        (b"\n" * 60, "its part train holds no pair"),
     ],
 )
 def test_files_that_hold_no_text_are_refused_in_a_sentence(tmp_path: Path, content: bytes, words: str) -> None:
@@ -95,6 +108,30 @@ def test_files_that_hold_no_text_are_refused_in_a_sentence(tmp_path: Path, conte
     Path(f"{stem}.de").write_bytes(content)
     said = _say(task(tmp_path, train=stem))
     assert words.format(stem=stem) in said and "\n" not in said
+
+
+@pytest.mark.parametrize(("name", "file"), [("bad", "bad.de"), ("bad.tsv", "bad.tsv")])
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_files_of_blanks_are_refused_in_a_sentence(tmp_path: Path, part: str, name: str, file: str) -> None:
+    write_moses(tmp_path, "bad", SOME)
+    (tmp_path / file).write_bytes(b"\n" * 60)
+    own = task(tmp_path, **{part: str(tmp_path / name)})
+    with pytest.raises(InputError) as caught:
+        corpus.check(own)
+    assert str(caught.value).startswith(f"task.{part} = {tmp_path / file}: the file holds nothing but blanks")
+    if part == "train":
+        with pytest.raises(InputError, match="its part train holds no pair"):
+            corpus.load(own)
+    corpus.check(task(tmp_path, train=write_moses(tmp_path, "good", [*SOME, ("", "leer")])))
+
+
+def test_pairs_that_are_not_trained_on_are_not_looked_at(tmp_path: Path) -> None:
+    stem = write_moses(tmp_path, "odd", SOME)
+    with Path(f"{stem}.en").open("a") as file:
+        file.write("One.\n")
+    corpus.check(task(tmp_path, train=stem, pairs=60))
+    with pytest.raises(InputError, match=r"odd.en has 61 lines"):
+        corpus.check(task(tmp_path, train=stem, pairs=61))
 
 
 @pytest.mark.parametrize(
@@ -123,7 +160,8 @@ def test_long_and_empty_pairs_are_left_out_of_training_and_counted_and_cut_elsew
     assert found.parts["test"].lengths().max() == 119
     assert len(found.texts("test")) == 63
     assert "left out of train 2 too long, 1 empty; cut 0 in valid, 2 in test" in found.summary
-    assert "longer than task.longest = 4" in _say(task(tmp_path, longest=4))
+    with pytest.raises(InputError, match=r"longer than task.longest = 4"):
+        corpus.load(task(tmp_path, longest=4))
 
 
 def test_tokens_in_memory_are_the_sentences_and_are_spelt_back(tmp_path: Path) -> None:

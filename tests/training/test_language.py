@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from lth_core.errors import InputError
 from lth_core.experiment import Experiment
 from lth_core.models import language
 from lth_core.plan import TrialKey
@@ -123,9 +124,14 @@ def test_perplexity_of_an_untrained_network_is_about_its_vocabulary(tmp_path: Pa
     assert found["log_perplexity/valid"] == pytest.approx(np.log(found["perplexity/valid"]))
 
 
-def test_a_batch_larger_than_the_corpus_is_refused(tmp_path: Path) -> None:
-    from lth_core.errors import InputError
+@pytest.mark.parametrize(("tokens", "most"), [(3, "1 text"), (7, "3 texts")])
+def test_of_a_short_text_the_largest_batch_is_named(tokens: int, most: str) -> None:
+    said = rf"training.batch = 20: the corpus has {tokens} tokens, accepted is a batch of at most {most}$"
+    with pytest.raises(InputError, match=said):
+        Windows(np.arange(tokens), 20, 3)
 
+
+def test_a_batch_larger_than_the_corpus_is_refused(tmp_path: Path) -> None:
     own = settings(tmp_path, training={"length": 6, "batch": 400})
     with pytest.raises(InputError, match=r"training.batch = 400: the corpus has \d+ tokens"):
         make_lesson(own, 0)

@@ -1,5 +1,6 @@
 """Training translators: through whole attempts, from checkpoints, interrupted; the loss; that something is learnt."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -262,6 +263,9 @@ def test_a_checkpoint_that_cannot_be_had_is_said_in_a_sentence(tmp_path: Path) -
     path = checkpoint(tmp_path, "marian")
     with pytest.raises(InputError, match=r"has 210 tokens, the task's tokenizer 500"):
         marian.pretrained(_network_section({"checkpoint": path}), 500)
+    os.truncate(Path(path) / "model.safetensors", 100)
+    with pytest.raises(InputError, match=r"model.checkpoint = .*marian: accepted is a folder .*deserializing header"):
+        marian.pretrained(_network_section({"checkpoint": path}), 10)
 
 
 def test_translations_do_not_depend_on_what_is_translated_beside_them(

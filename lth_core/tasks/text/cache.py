@@ -28,7 +28,10 @@ def key(facts: dict[str, Any]) -> str:
 
 def has(kind: str, name: str) -> bool:
     """Whether `prepared` has made this folder before; whether it is whole is not looked at."""
-    return (folder() / kind / name).is_dir()
+    try:
+        return (folder() / kind / name).is_dir()
+    except OSError:  # a cache that cannot be read; `prepared` says so
+        return False
 
 
 def prepared(kind: str, name: str, make: Callable[[Path], dict[str, Any]]) -> tuple[Path, dict[str, Any]]:

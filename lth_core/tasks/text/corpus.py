@@ -8,6 +8,7 @@ import platform
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cache as once
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ import numpy.typing as npt
 
 from lth_core.errors import InputError
 from lth_core.settings.texts import PARTS, LanguageModelTask
-from lth_core.tasks.text import cache, hub, prose, tokenizers
-from lth_core.tasks.text.lines import check_file, read_lines
+from lth_core.tasks.text import cache, checkpoints, hub, prose, tokenizers
+from lth_core.tasks.text.lines import READING, check_file, check_text, read_lines
 from lth_core.tasks.text.token_files import number_type, stamp
 from lth_core.tasks.text.tokenizers import Subwords, Tokenizer, Words
 from lth_core.text import one_line
@@ -25,7 +26,6 @@ from lth_core.text import one_line
 FORMAT = 1
 """Raised whenever the same source would give other token files."""
 Tokens = npt.NDArray[Any]
-_FIRST_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -52,17 +52,23 @@ class Corpus:
 
 
 def check(task: LanguageModelTask) -> None:
-    """InputError where the source is seen not to be had; reads no more than the beginnings of files."""
+    """InputError where the source is seen not to be had. Reads files, unless the cache has what they give."""
+    name = cache.key(_facts(task))
+    if cache.has("text", name):
+        return
     if task.source == "files":
-        for part in PARTS:
-            path = check_file(f"task.{part}", str(getattr(task, part)))
-            size = 0
-            for line in read_lines(path):
-                size += len(line)
-                if size > _FIRST_BYTES:
-                    break
-    elif task.source != "builtin" and not cache.has("text", cache.key(_facts(task))):
+        _check_files(name, *(str(getattr(task, part)) for part in PARTS))
+    elif task.source != "builtin":
         hub.check(task.source)
+    if task.checkpoint is not None:
+        checkpoints.check_tokenizer(task.checkpoint)
+
+
+@lru_cache(maxsize=64)
+def _check_files(_key: str, *names: str) -> None:
+    """The key is another when a file has changed: members of a suite that read the same files have them read once."""
+    for part, name in zip(PARTS, names, strict=True):
+        check_text(f"task.{part}", name)
 
 
 def load(task: LanguageModelTask) -> Corpus:
@@ -85,6 +91,7 @@ def _facts(task: LanguageModelTask) -> dict[str, Any]:
     if task.source == "builtin":
         facts["python"] = platform.python_version()
     if task.source == "files":
+        facts["reading"] = READING
         for part in PARTS:
             path = check_file(f"task.{part}", str(getattr(task, part)))
             facts[part] = stamp(path)

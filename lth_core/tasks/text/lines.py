@@ -9,8 +9,14 @@ from typing import IO
 from lth_core.errors import InputError
 from lth_core.text import one_line
 
+READING = 2
+"""Raised whenever the same file would give other lines."""
 LONGEST_LINE = 10**8
 """Bytes. A file without line ends would otherwise be read at once."""
+CHECKED = 256 * 10**6
+"""Characters of a file that are read before a job is queued."""
+BLANK = "the file holds nothing but blanks: accepted is a file with text"
+_BYTE_ORDER_MARK = "\ufeff"
 
 
 def check_file(field: str, name: str) -> Path:
@@ -28,8 +34,23 @@ def check_file(field: str, name: str) -> Path:
     return path
 
 
+def check_text(field: str, name: str) -> None:
+    """InputError where a file is not text as far as CHECKED, or holds nothing but blanks."""
+    size, blank = 0, True
+    for line in read_lines(check_file(field, name)):
+        size += len(line) + 1
+        blank = blank and not line.strip()
+        if size > CHECKED:
+            break
+    if blank:
+        raise InputError(f"{field} = {one_line(name)}: {BLANK}")
+
+
 def read_lines(path: Path) -> Iterator[str]:
-    """Every line without its end, empty ones too. InputError where the file is not UTF-8, or not whole."""
+    """Every line without its end, empty ones too, and without the mark that some editors begin a file with.
+
+    InputError where the file is not UTF-8, or not whole.
+    """
     number = 0
     try:
         with _open(path) as file:
@@ -37,7 +58,8 @@ def read_lines(path: Path) -> Iterator[str]:
                 number += 1
                 if len(line) == LONGEST_LINE:
                     raise InputError(f"{one_line(path)}: line {number} is longer than {LONGEST_LINE:,} bytes")
-                yield line.decode().rstrip("\r\n")
+                text = line.decode().rstrip("\r\n")
+                yield text.removeprefix(_BYTE_ORDER_MARK) if number == 1 else text
     except UnicodeDecodeError as error:
         raise InputError(
             f"{one_line(path)}: line {number} is not UTF-8 text (byte {error.start} of the line)"

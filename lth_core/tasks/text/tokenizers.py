@@ -104,7 +104,10 @@ class Subwords:
         fast.train_from_iterator(lines, trainer)
         found = fast.get_vocab_size()
         if found != size:
-            raise InputError(f"task.vocabulary = {size}: byte-pair encoding of this text gives {found} tokens")
+            raise InputError(
+                f"task.vocabulary = {size}: byte-pair encoding of the training text gives {found} tokens at most: "
+                f"accepted is 257 to {found}"
+            )
         return cls(fast, int(fast.token_to_id(EOS) or 0))
 
     @classmethod
@@ -115,10 +118,12 @@ class Subwords:
         try:
             found: Any = AutoTokenizer.from_pretrained(name)
             fast, eos = found.backend_tokenizer, found.eos_token_id
-        except (OSError, ValueError, AttributeError) as error:
-            raise InputError(f"tokenizer of {one_line(name)}: cannot be had: {one_line(error, 200)}") from None
+        except (OSError, ValueError, AttributeError, ImportError) as error:
+            raise InputError(
+                f'task.checkpoint = "{one_line(name)}": no tokenizer can be had of it ({one_line(error, 200)})'
+            ) from None
         if eos is None:
-            raise InputError(f"tokenizer of {one_line(name)}: has no end-of-sequence token")
+            raise InputError(f'task.checkpoint = "{one_line(name)}": its tokenizer has no end-of-sequence token')
         return cls(fast, int(eos))
 
     def encode(self, lines: Iterable[str]) -> Iterator[Numbers]:

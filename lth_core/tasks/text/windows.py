@@ -18,10 +18,11 @@ class Windows:
     window: int
 
     def __post_init__(self) -> None:
-        if len(self.tokens) < 2 * self.rows:
+        most = len(self.tokens) // 2
+        if most < self.rows:
             raise InputError(
-                f"training.batch = {self.rows}: the corpus has {len(self.tokens):,} tokens, accepted are batches of "
-                f"{len(self.tokens) // 2} texts at most"
+                f"training.batch = {self.rows}: the corpus has {len(self.tokens):,} tokens, accepted is a batch of at "
+                f"most {most:,} {'text' if most == 1 else 'texts'}"
             )
 
     @property

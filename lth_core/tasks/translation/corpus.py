@@ -4,10 +4,10 @@ Pairs longer than the limit or with an empty side are left out of training and c
 is left out, and what is too long is cut and counted.
 """
 
-import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from lth_core.errors import InputError
 from lth_core.settings.texts import PARTS, TranslationTask
-from lth_core.tasks.text import cache, hub
+from lth_core.tasks.text import cache, checkpoints, hub
+from lth_core.tasks.text.lines import READING
 from lth_core.tasks.text.token_files import batched, number_type, stamp
 from lth_core.tasks.translation import pairs, vocabulary
 from lth_core.tasks.translation.vocabulary import Vocabulary
@@ -89,9 +90,23 @@ class ParallelCorpus:
 
 
 def check(task: TranslationTask) -> None:
-    """InputError where the source is seen not to be had."""
-    if task.source in ("builtin", "files") or not cache.has("pairs", cache.key(_facts(task))):
-        pairs.check(task)
+    """InputError where the source is seen not to be had. Reads files, unless the cache has what they give."""
+    name = cache.key(_facts(task))
+    if cache.has("pairs", name):
+        return
+    if task.source == "files":
+        _check_files(name, task)
+    elif task.source != "builtin":
+        hub.check(task.source)
+    if task.checkpoint is not None:
+        checkpoints.check_tokenizer(task.checkpoint, "config.json")
+
+
+@lru_cache(maxsize=64)
+def _check_files(_key: str, task: TranslationTask) -> None:
+    """The key is another when a file has changed: members of a suite that read the same files have them read once."""
+    for part in PARTS:
+        pairs.check(task, part)
 
 
 def load(task: TranslationTask) -> ParallelCorpus:
@@ -118,28 +133,25 @@ def _facts(task: TranslationTask) -> dict[str, Any]:
         "vocabulary": task.vocabulary, "checkpoint": task.checkpoint, "pairs": task.pairs, "longest": task.longest,
     }  # fmt: skip
     if task.source == "files":
+        facts["reading"] = READING
         for part in PARTS:
             for side, path in enumerate(pairs.files(task, part)):
                 facts[f"{part}.{side}"] = stamp(path)
     return facts
 
 
-def _read(task: TranslationTask, part: str) -> pairs.Pairs:
-    return itertools.islice(pairs.read(task, part), task.pairs if part == "train" else None)
-
-
 def _convert(task: TranslationTask, into: Path) -> dict[str, Any]:
     if task.checkpoint is not None:
         own = vocabulary.of_checkpoint(task.checkpoint)
     else:
-        own = vocabulary.learn((text for pair in _read(task, "train") for text in pair), task.vocabulary)
+        own = vocabulary.learn((text for pair in pairs.read(task, "train") for text in pair), task.vocabulary)
     (into / "vocabulary.json").write_text(own.to_json())
     kind = number_type(own.size)
     left_out, cut, unknown = {"long": 0, "empty": 0}, {"valid": 0, "test": 0}, dict.fromkeys(PARTS, 0)
     for part in PARTS:
         ends = [0]
         with (into / f"{part}.tokens").open("wb") as file:
-            for first, second in _encoded(own, _read(task, part)):
+            for first, second in _encoded(own, pairs.read(task, part)):
                 if part == "train" and not (first and second):
                     left_out["empty"] += 1
                     continue
@@ -157,7 +169,7 @@ def _convert(task: TranslationTask, into: Path) -> dict[str, Any]:
         _check_size(task, part, len(ends) // 2, left_out)
         (into / f"{part}.ends").write_bytes(np.array(ends[1:], dtype=np.int64).tobytes())
         if part != "train":
-            text = "\n".join(" ".join(target.split()) for _, target in _read(task, part))
+            text = "\n".join(" ".join(target.split()) for _, target in pairs.read(task, part))
             (into / f"{part}.txt").write_text(text, encoding="utf-8")
     return {"dtype": kind.str, "left_out": left_out, "cut": cut, "unknown": unknown}
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from lth_core.errors import InputError
-from lth_core.settings.texts import PARTS, TranslationTask
+from lth_core.settings.texts import TranslationTask
 from lth_core.tasks.text import hub
-from lth_core.tasks.text.lines import check_file, read_lines
+from lth_core.tasks.text.lines import BLANK, CHECKED, check_file, read_lines
 from lth_core.tasks.translation.grammar import sentences
 from lth_core.text import one_line
 
@@ -19,7 +19,11 @@ Pairs = Iterator[tuple[str, str]]
 
 
 def read(task: TranslationTask, part: str) -> Pairs:
-    """Source and target of every pair of a part. InputError for what cannot be had or read."""
+    """Source and target of the pairs of a part, of train the first task.pairs. InputError for what cannot be read."""
+    return itertools.islice(_all(task, part), task.pairs if part == "train" else None)
+
+
+def _all(task: TranslationTask, part: str) -> Pairs:
     if task.source == "builtin":
         first, last = BUILTIN[part]
         found = iter(_builtin()[first:last])
@@ -34,15 +38,17 @@ def _builtin() -> list[tuple[str, str]]:
     return list(sentences.pairs(max(last for _, last in BUILTIN.values())))
 
 
-def check(task: TranslationTask) -> None:
-    """InputError where the source is seen not to be had: what is missing, empty or not text from the start."""
-    if task.source == "files":
-        for part in PARTS:
-            for path in files(task, part):
-                for _ in itertools.islice(read_lines(path), 1000):
-                    pass
-    elif task.source != "builtin":
-        hub.check(task.source)
+def check(task: TranslationTask, part: str) -> None:
+    """InputError where files of a part hold no pairs as far as CHECKED, or nothing in one of the languages."""
+    size, blank = 0, [True, True]
+    for pair in read(task, part):
+        size += sum(map(len, pair)) + 2
+        blank = [was and not text.strip() for was, text in zip(blank, pair, strict=True)]
+        if size > CHECKED:
+            break
+    if any(blank):
+        there = files(task, part)
+        raise InputError(f"task.{part} = {one_line(there[blank.index(True) if len(there) == 2 else 0])}: {BLANK}")
 
 
 def files(task: TranslationTask, part: str) -> list[Path]:

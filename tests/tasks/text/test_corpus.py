@@ -82,6 +82,17 @@ def test_gzipped_files_give_the_same_tokens(tmp_path: Path) -> None:
     assert one.digest == other.digest and np.array_equal(one.train, other.train)
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_byte_order_mark_is_no_text(packed: bool, tmp_path: Path, own_cache: Path) -> None:
+    marked = ("\ufeff" + PLAIN["train"] + "\ufeffs\n").encode()
+    fields = files(tmp_path)
+    fields["train"] = str(tmp_path / ("marked.gz" if packed else "marked.txt"))
+    Path(fields["train"]).write_bytes(gzip.compress(marked) if packed else marked)
+    found = corpus.load(LanguageModelTask(**fields))
+    # Within a file it is a character like others.
+    assert spelled(found, own_cache) == "the cat sat <eos> <eos> the dog ran off <eos> \ufeffs <eos>"
+
+
 @pytest.mark.parametrize(
     ("texts", "said"),
     [
@@ -94,6 +105,30 @@ def test_unreadable_files_are_refused_in_a_sentence(texts: dict[str, Any], said:
     for read in (corpus.check, corpus.load):
         with pytest.raises(InputError, match=said):
             read(task)
+
+
+def test_what_only_a_whole_reading_shows_is_refused_before_anything_is_queued(tmp_path: Path) -> None:
+    fields = files(tmp_path, valid="\n \t\n\n", test=b"a line\n" * 300_000 + b"\xff\n")
+    with pytest.raises(InputError, match=r"^task.valid = .*valid.txt: the file holds nothing but blanks: accepted is"):
+        corpus.check(LanguageModelTask(**fields))
+    Path(fields["valid"]).write_text("words\n")
+    with pytest.raises(InputError, match=r"test.txt: line 300001 is not UTF-8 text"):
+        corpus.check(LanguageModelTask(**fields))
+
+
+def test_files_are_read_once_and_again_when_they_have_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(corpus, "check_text", lambda field, name: read.append(field))
+    fields = files(tmp_path)
+    for window in (3, 4):
+        corpus.check(LanguageModelTask(**fields, window=window))
+    assert len(read) == 3
+    Path(fields["train"]).write_text("longer than before, and by far\n")
+    corpus.check(LanguageModelTask(**fields))
+    assert len(read) == 6
+    corpus.load(LanguageModelTask(**fields, minimum_count=2))
+    corpus.check(LanguageModelTask(**fields, minimum_count=2))
+    assert len(read) == 6
 
 
 def test_missing_and_cut_files_are_refused(tmp_path: Path) -> None:
@@ -156,7 +191,8 @@ def test_byte_pairs_are_exactly_as_many_as_asked_and_the_same_every_time() -> No
     assert digest(one) != digest(Subwords.fit(lines, 289))
     (numbers,) = one.encode(["word1 né 漢", ""])
     assert numbers[-1] == numbers[-2] == one._eos  # each line's end
-    with pytest.raises(InputError, match=r"task.vocabulary = 9000: byte-pair encoding of this text gives \d+ tokens"):
+    said = r"task.vocabulary = 9000: byte-pair encoding .* gives (\d+) tokens at most: accepted is 257 to \1$"
+    with pytest.raises(InputError, match=said):
         Subwords.fit(lines, 9000)
 
 
