@@ -47,6 +47,16 @@ async def test_random_keys_and_sizes(opened: Open) -> None:
             assert app.is_running
 
 
+async def test_the_header_of_a_page_just_opened_uses_the_width(opened: Open) -> None:
+    async with opened() as (app, pilot):
+        app.feed.stop()  # as in an idle workspace: nothing new is read that would have it drawn again
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, JobPage))
+        assert "✓1 done" in app.screen.query_one("#header", Lines).text
+        await pilot.resize_terminal(60, 16)
+        await until(pilot, lambda: "done" not in app.screen.query_one("#header", Lines).text)
+
+
 @pytest.mark.parametrize("size", [(59, 30), (60, 15), (4, 2)])
 async def test_too_small_says_enlarge(opened: Open, size: tuple[int, int]) -> None:
     async with opened() as (app, pilot):
