@@ -9,6 +9,7 @@ from tui_helpers import Open, until
 from lth_tui.app import Workbench
 from lth_tui.screens.add import Add
 from lth_tui.screens.job import VIEWS, JobPage
+from lth_tui.widgets.line_plot import LinePlot
 from lth_tui.widgets.lines import Lines
 
 KEYS = [*"12345678abzjkhlgGnxpcoviYmt", "space", "plus", "minus", "comma", "full_stop", "tab", "up", "down", "enter",
@@ -45,6 +46,17 @@ async def test_random_keys_and_sizes(opened: Open) -> None:
             if turn % 10 == 0:
                 await pilot.pause(0.02)
             assert app.is_running
+
+
+async def test_curves_that_the_legend_has_no_room_for_are_counted(opened: Open) -> None:
+    async with opened((60, 16)) as (app, pilot):
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, JobPage))
+        plot = app.screen.query_one("#curves", LinePlot)
+        await until(pilot, lambda: plot.text.splitlines()[-1].endswith(" +2"))
+        await pilot.press("v")
+        words = " ".join(plot.text.split())
+        assert all(arm in words for arm in ("winning", "random", "reinit", "one_shot", "dense"))
 
 
 async def test_the_header_of_a_page_just_opened_uses_the_width(opened: Open) -> None:
