@@ -135,8 +135,9 @@ class LinePlot(Pane, can_focus=True):
 
     def _heading(self) -> str:
         chart, more = self.chart, self._view.words
-        fits = len(chart.title) + len(more) <= self.size.width
-        return (chart.title if fits else chart.brief or chart.title) + more
+        room = self.size.width - len(more)
+        title = chart.title if len(chart.title) <= room else chart.brief or chart.title
+        return (title if len(title) <= room else title[: max(0, room - 1)] + "…") + more
 
     def _paint(self, *, moved: bool = False) -> None:
         """Draw; `moved`: only the cursor is at another place."""
