@@ -128,3 +128,4 @@ def test_every_binding_has_a_name_for_the_settings() -> None:
             named = isinstance(binding, Binding) and (binding.id is not None or not binding.show)
             assert named, binding
             assert binding.id is None or binding.id in binding_ids()
+    assert {"queue.move-down", "queue.move-up"} <= binding_ids().keys()
