@@ -15,7 +15,7 @@ from lth_core import presets
 from lth_core.engine.surroundings import command
 from lth_core.text import one_line
 from lth_tui.reading.feed import Wish
-from lth_tui.words import duration
+from lth_tui.words import duration, plural
 
 if TYPE_CHECKING:
     from lth_core.experiment import Experiment
@@ -85,8 +85,8 @@ def preview(path: Path) -> Preview:
     rounds = pruning.rounds
     lines = (
         experiment.name,
-        f"{len(trials):,} trials: {rounds} rounds × {len(experiment.arms)} arms "
-        f"× {len(experiment.seeds)} seeds, and {arms['dense']} dense",
+        f"{plural(len(trials), 'trial')}: {plural(rounds, 'round')} × {plural(len(experiment.arms), 'arm')} "
+        f"× {plural(len(experiment.seeds), 'seed')}, and {arms['dense']} dense",
         f"arms: {', '.join(experiment.arms)}",
         f"task: {experiment.task.subject}, score {experiment.task.score}",
         f"model: {model.kind} {model.summary}",
@@ -121,8 +121,8 @@ def _preview_of_suite(suite: "Suite") -> Preview:
 
     trials = [len(plan(experiment)) for experiment in suite.experiments]
     lines = (
-        f"suite {suite.name}: {len(suite.experiments)} experiments, {sum(trials):,} trials",
-        *(f"{one.name}: {count:,} trials" for one, count in zip(suite.experiments, trials, strict=True)),
+        f"suite {suite.name}: {plural(len(trials), 'experiment')}, {plural(sum(trials), 'trial')}",
+        *(f"{one.name}: {plural(count, 'trial')}" for one, count in zip(suite.experiments, trials, strict=True)),
     )
     return Preview(tuple(one_line(line) for line in lines), suite.experiments, suite.name)
 

@@ -10,10 +10,10 @@ from textual.binding import Binding
 
 def key(
     scope: str, keys: str, action: str, words: str, *, show: bool = False, display: str | None = None,
-    priority: bool = False,
+    priority: bool = False, name: str | None = None,
 ) -> Binding:  # fmt: skip
-    """A binding with the id `SCOPE.WORDS`, the words joined by dashes; `show` puts it into the row of hints."""
-    name = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
+    """A binding with the id `SCOPE.NAME`, by default the words joined by dashes; `show` puts it into the hints."""
+    name = name or re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
     return Binding(keys, action, words, show=show, key_display=display, priority=priority, id=f"{scope}.{name}")
 
 

@@ -42,12 +42,14 @@ def chart(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary], arm: int,
     ticks = [(density, percent(density)) for density in sorted(densities, reverse=True)]
     scores = sorted({job.experiment.task.score for job in jobs})
     what = "share of the dense network's score" if relative else one_line(", ".join(scores), 60)
-    title = f"{what} by % left (log) · IQM · {', '.join(one_line(name, 30) for name in names)}"
+    arms = ", ".join(one_line(name, 30) for name in names)
+    brief = f"{'share of dense' if relative else one_line(', '.join(scores), 24)} · IQM · {arms}"
     log = not relative and bool(scores) and all("perplexity" in score for score in scores)
     left = min(densities, default=0.1)
     shown = [one for one in series if len(one.x)]
-    return Chart(title, list(reversed(shown)), (1.15, left / 1.15), True, ticks, (1.0, "dense") if relative else None,
-                 "no round is finished yet", log, "left", f"compare {what}")  # fmt: skip
+    return Chart(f"{what} by % left (log) · IQM · {arms}", list(reversed(shown)), (1.15, left / 1.15), True, ticks,
+                 (1.0, "dense") if relative else None, "no round is finished yet", log, "left", f"compare {what}",
+                 brief=brief)  # fmt: skip
 
 
 def _series(label: str, look: Look, summary: Summary | None, arm: str, *, relative: bool) -> Series:

@@ -129,7 +129,7 @@ def events_rows(detail: JobDetail) -> list[Row]:
 def log_rows(detail: JobDetail) -> list[Row]:
     """The end of the newest worker's log."""
     rows: list[Row] = [[(_indent(line) + one_line(line, 4000), PLAIN)] for line in detail.log]
-    return rows or [[("no worker of this job has written anything yet", DIM)]]
+    return rows or [[("the log is empty: workers write here when something goes wrong", DIM)]]
 
 
 def _indent(line: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from rich.cells import cell_len
 
 from lth_tui.palette import Look, ink
 from lth_tui.plot import raster
@@ -11,6 +12,8 @@ from lth_tui.plot.raster import Floats
 from lth_tui.widgets.strips import Row, Span
 from lth_tui.words import compact
 
+Entry = list[Span]
+"""Spans that stay together in one row."""
 GUTTER = 7
 """Cells of the y labels and the axis."""
 
@@ -95,29 +98,43 @@ def y_labels(low: float, high: float, rows: int, *, log: bool = False) -> list[R
     return labels
 
 
-def legend_of(chart: Chart, width: int) -> list[Row]:
-    """Samples, labels and newest values of all series, in as many rows as they need."""
-    lines: list[list[Span]] = [[]]
-    used = 0
+def legend_of(chart: Chart) -> list[Entry]:
+    """Sample, label and newest value of each series."""
+    entries: list[Entry] = []
     for series in reversed(chart.series):
         if series.faint:
             continue
         mark = series.look.marker if series.markers else ""
         words = f"{series.label} {'hidden' if series.hidden else series.note}".rstrip()
-        entry: list[Span] = [
+        entries.append([
             (f" {series.look.sample}{mark} ", ink(series.look.colour, dim=series.hidden)),
             (f"{words} ", ink(dim=series.hidden, bold=series.chosen)),
-        ]
-        length = sum(len(text) for text, _ in entry)
-        if used and used + length > width:
-            lines.append([])
-            used = 0
-        lines[-1] += entry
-        used += length
-    return list(lines) if lines[0] else []
+        ])  # fmt: skip
+    return entries
 
 
-def readout(chart: Chart, x: float, unit: float, places: dict[str, Floats]) -> Row:
+def packed(entries: Sequence[Entry], width: int, most: int) -> list[Row]:
+    """Entries in at most `most` rows of `width` cells, none broken; `+2` says that two more have no room."""
+    rows: list[list[Entry]] = []
+    for entry in entries:
+        if not rows or _cells([*rows[-1], entry]) > width:
+            rows.append([])
+        rows[-1].append(entry)
+    kept = rows[: max(0, most)]
+    if kept and len(kept) < len(rows):
+        left = sum(map(len, rows[most:]))
+        while len(kept[-1]) > 1 and _cells(kept[-1]) + len(f" +{left}") > width:
+            kept[-1].pop()
+            left += 1
+        kept[-1].append([(f" +{left}", ink(bold=True))])
+    return [[span for entry in row for span in entry] for row in kept]
+
+
+def _cells(entries: Sequence[Entry]) -> int:
+    return sum(cell_len(text) for entry in entries for text, _ in entry)
+
+
+def readout(chart: Chart, x: float, unit: float, places: dict[str, Floats]) -> list[Entry]:
     """Exact values at the cursor: the point of each curve that is nearest to `x`, and the gap of two of them.
 
     `places` are the points' places on the axis, on which the cursor stands at `unit`.
@@ -131,18 +148,18 @@ def readout(chart: Chart, x: float, unit: float, places: dict[str, Floats]) -> R
             nearest = good[np.argmin(np.abs(places[series.label][good] - unit))]
             found[series.label] = (float(series.x[nearest]), float(series.y[nearest]))
     if not found:
-        return [(f"╷ {chart.x_name} {exact(x)}: no points", ink(dim=True))]
+        return [[(f"╷ {chart.x_name} {exact(x)}: no points", ink(dim=True))]]
     pair = [found[label] for label in chart.gap or () if label in found]
     here = (pair or list(found.values()))[0][0]
-    spans: list[Span] = [(f"╷ {chart.x_name} {exact(here)}", ink(bold=True))]
+    entries: list[Entry] = [[(f"╷ {chart.x_name} {exact(here)}", ink(bold=True))]]
     if len(pair) == 2 and pair[0][0] == pair[1][0]:
-        spans.append((f"  gap {pair[0][1] - pair[1][1]:+.6g}", ink(bold=True)))
+        entries.append([(f"  gap {pair[0][1] - pair[1][1]:+.6g}", ink(bold=True))])
     looks = {series.label: series.look for series in chart.shown}
     for label in reversed(found):
         at, value = found[label]
         apart = f" at {exact(at)}" if at != here else ""
-        spans += [(f"  {label}", ink(looks[label].colour)), (f" {value:.6g}{apart}", ink())]
-    return spans
+        entries.append([(f"  {label}", ink(looks[label].colour)), (f" {value:.6g}{apart}", ink())])
+    return entries
 
 
 def exact(value: float) -> str:

@@ -45,7 +45,7 @@ class Viewport:
     def words(self) -> str:
         """What is not as usual, for the title."""
         left, right = self._window
-        words = "" if self.whole else f" · zoomed to {100 * (right - left):.0f} %"
+        words = "" if self.whole else f" · zoom {100 * (right - left):.0f} %"
         return words + (" · log y" if self.logarithmic else "")
 
     def zoom_x(self, factor: float, at: float = 0.5) -> None:

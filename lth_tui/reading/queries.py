@@ -1,11 +1,13 @@
 """Small questions to the store that only the interface asks. Reading only."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lth_core.plan import TrialKey
+from lth_core.store import views
 from lth_core.store.database import Database
+from lth_core.store.views import SlotView
 from lth_core.store.workspace import Workspace
 
 _TAIL = 16_384
@@ -73,6 +75,14 @@ def running_trials(database: Database) -> dict[str, tuple[TrialKey, ...]]:
     for row in rows:
         found.setdefault(row["name"], []).append(TrialKey(row["round"], row["arm"], row["seed"]))
     return {slot: tuple(trials) for slot, trials in found.items()}
+
+
+def slots(database: Database) -> tuple[SlotView, ...]:
+    """The engine's slots; one whose batch has no trial left to train is idle until the engine says what comes next."""
+    return tuple(
+        slot if slot.trials else replace(slot, batch=None, job=None, fraction=0.0, rate=None)
+        for slot in views.slots(database)
+    )
 
 
 def newest_deleted(database: Database) -> int | None:

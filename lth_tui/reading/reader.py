@@ -54,7 +54,7 @@ class Reader:
 
     def _read(self, watch: Watch) -> Snapshot:
         jobs = tuple(views.jobs(self.database))
-        slots = tuple(views.slots(self.database))
+        slots = queries.slots(self.database)
         engine = views.engine(self.database)
         here = engine is None or engine.host == socket.gethostname()
         return Snapshot(

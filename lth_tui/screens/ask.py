@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -11,6 +12,7 @@ from textual.widgets import Input
 
 from lth_tui.palette import BOLD, DIM, VERMILLION, ink
 from lth_tui.widgets.lines import Lines
+from lth_tui.widgets.strips import wrap
 
 
 class Ask(ModalScreen[str | None]):
@@ -25,9 +27,14 @@ class Ask(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         """Question, line, what is wrong."""
         with Vertical(classes="box"):
-            yield Lines([(self._question, BOLD)])
+            yield Lines(id="question")
             yield Input(self._value, id="filter")
             yield Lines([("⏎ accept   esc close", DIM)], id="wrong")
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Wrap the question to the width of the box."""
+        width = max(8, min(70, int(event.size.width * 0.96) - 4))
+        self.query_one("#question", Lines).put([[(line, BOLD)] for line in wrap(self._question, width)])
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Accept, or say why not."""

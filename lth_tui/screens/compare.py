@@ -44,7 +44,7 @@ class ComparePage(Page):
         with Container(id="compared"):
             yield LinePlot(id="together")
             yield ListPane("verdicts", wrap=True, id="results")
-            yield ListPane("fields that differ", id="fields")
+            yield ListPane("fields that differ", wrap=True, id="fields")
 
     def on_mount(self) -> None:
         """The plot has the keys."""

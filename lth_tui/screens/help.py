@@ -17,6 +17,7 @@ from lth_tui.widgets.strips import Row
 LEGEND = (
     ("▲ ~ ▼", "winning is better than, undecided against, worse than the arms named"),
     ("!", "a layer with no weight left, or a job with failed trials"),
+    ("+2", "two more curves, whose names have no room"),
     ("IQM", "interquartile mean over seeds; the band's kind stands in each title"),
 )
 
@@ -35,6 +36,10 @@ class Help(ModalScreen[None]):
         Binding("escape", "close", "close"),
         Binding("down", "move(1)", show=False),
         Binding("up", "move(-1)", show=False),
+        Binding("pagedown", "page(1)", show=False),
+        Binding("pageup", "page(-1)", show=False),
+        Binding("end", "edge(1)", show=False, priority=True),
+        Binding("home", "edge(0)", show=False, priority=True),
         Binding("enter", "run", show=False, priority=True),
     ]
 
@@ -49,7 +54,7 @@ class Help(ModalScreen[None]):
         """Filter and list."""
         with Vertical(classes="box tall"):
             yield Input(placeholder="type to filter, enter does it, esc closes", id="filter")
-            yield ListPane("keys", cursor=True, id="keys")
+            yield ListPane("keys", cursor=True, wrap=True, id="keys")
 
     def on_mount(self) -> None:
         """All keys at first."""
@@ -69,16 +74,24 @@ class Help(ModalScreen[None]):
                 rows.append([(SCOPES.get(scope, "everywhere"), BOLD)])
             for hint in hints:
                 self._shown.append(hint)
-                rows.append([(f"  {hint.keys:<10} ", ink(SKY)), (f"{hint.words:<22} ", PLAIN), (hint.explained, DIM)])
+                rows.append([(f"  {hint.keys:<9} ", ink(SKY)), (f"{hint.words:<22} ", PLAIN), (hint.explained, DIM)])
         if not words:
             rows.append([("marks", BOLD)])
-            rows += [[(f"  {mark:<10} ", DIM), (what, DIM)] for mark, what in LEGEND]
+            rows += [[(f"  {mark:<9} ", DIM), (what, DIM)] for mark, what in LEGEND]
         self.query_one(ListPane).put(rows, f"keys ({len(found)})")
         self.query_one(ListPane).go_to(next((i for i, hint in enumerate(self._shown) if hint is not None), 0))
 
     def action_move(self, by: int) -> None:
         """Cursor in the list."""
         self.query_one(ListPane).action_move(by)
+
+    def action_page(self, by: int) -> None:
+        """A window further in the list."""
+        self.query_one(ListPane).action_page(by)
+
+    def action_edge(self, end: int) -> None:
+        """To the first or the last row of the list."""
+        self.query_one(ListPane).action_edge(end)
 
     def action_close(self) -> None:
         """Back to the page."""

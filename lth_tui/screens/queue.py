@@ -46,7 +46,7 @@ class QueuePage(JobCommands):
         key("queue", "slash", "filter", "filter", show=True, display="/"),
         key("queue", "space", "mark", "mark", show=True, display="space"),
         *JOB_KEYS,
-        key("queue", "J", "shift(1)", "move", show=True, display="J/K"),
+        key("queue", "J", "shift(1)", "move", show=True, display="J/K", name="move-down"),
         key("queue", "K", "shift(-1)", "move up", display="K"),
         key("queue", "plus", "priority(1)", "higher priority", display="+"),
         key("queue", "minus", "priority(-1)", "lower priority", display="-"),

@@ -25,9 +25,16 @@ class Header(Lines):
 
     def __init__(self) -> None:
         super().__init__("", id="header")
+        self._told: tuple[Path, Ownership, Snapshot] | None = None
+
+    def on_resize(self) -> None:
+        """Fit into the new width; the first one comes after the page was told of the workspace."""
+        if self._told is not None:
+            self.tell(*self._told)
 
     def tell(self, folder: Path, ownership: Ownership, snapshot: Snapshot) -> None:
         """Show the state of the workspace."""
+        self._told = (folder, ownership, snapshot)
         spans: list[Span] = [
             (" lth ", BOLD),
             (f"{one_line(folder.name, 30)}  ", DIM),

@@ -11,7 +11,7 @@ from lth_tui.keys import key
 from lth_tui.palette import BOLD, DIM, few_colours, pack
 from lth_tui.plot import canvas
 from lth_tui.plot.canvas import Canvas
-from lth_tui.plot.chart import GUTTER, Chart, alike, legend_of, readout
+from lth_tui.plot.chart import GUTTER, Chart, Entry, alike, legend_of, packed, readout
 from lth_tui.plot.viewport import Viewport
 from lth_tui.widgets.pane import Pane
 from lth_tui.widgets.strips import Row, strip_of, text_of
@@ -39,6 +39,7 @@ class LinePlot(Pane, can_focus=True):
         super().__init__(id=id, classes=classes)
         self._view = Viewport()
         self._cursor: float | None = None
+        self._told = 0  # rows that the cursor needed so far: the canvas keeps its height while it moves
         self._feet: list[Row] = []
         self._canvas = self._plain = canvas.blank(0, 0)
         self._heading_shown = ""
@@ -57,7 +58,9 @@ class LinePlot(Pane, can_focus=True):
     @property
     def cursor_text(self) -> str:
         """What is told at the cursor; empty without a cursor."""
-        return "" if self._cursor is None else text_of(self._readout(self._cursor))
+        if self._cursor is None:
+            return ""
+        return "".join(text_of(entry) for entry in self._readout(self._cursor))
 
     @property
     def text(self) -> str:
@@ -117,6 +120,7 @@ class LinePlot(Pane, can_focus=True):
 
     def on_resize(self) -> None:
         """Rasterise again for the new size."""
+        self._told = 0
         self._paint()
         self.refresh()
 
@@ -125,14 +129,15 @@ class LinePlot(Pane, can_focus=True):
         self._paint()
         self.refresh()
 
-    def _readout(self, cursor: float) -> Row:
+    def _readout(self, cursor: float) -> list[Entry]:
         places = {series.label: self._view.place(series.x) for series in self.chart.shown if not series.faint}
         return readout(self.chart, self._view.value_at(cursor), cursor, places)
 
     def _heading(self) -> str:
         chart, more = self.chart, self._view.words
-        fits = len(chart.title) + len(more) <= self.size.width
-        return (chart.title if fits else chart.brief or chart.title) + more
+        room = self.size.width - len(more)
+        title = chart.title if len(chart.title) <= room else chart.brief or chart.title
+        return (title if len(title) <= room else title[: max(0, room - 1)] + "…") + more
 
     def _paint(self, *, moved: bool = False) -> None:
         """Draw; `moved`: only the cursor is at another place."""
@@ -140,20 +145,30 @@ class LinePlot(Pane, can_focus=True):
         if not self.is_mounted or width < 1 or height < 1:
             return
         old_feet, old, old_heading = self._feet, self._canvas, self._heading_shown
-        legend = legend_of(self.chart, width)[: max(1, height // 7)] if height >= 6 else []
-        if self._cursor is not None:
-            legend = [self._readout(self._cursor), *legend]
-        rows, columns = height - 1 - len(legend) - 2, width - GUTTER
+        words = self._words_below(width, height)
+        rows, columns = height - 1 - len(words) - 2, width - GUTTER
         if rows < 2 or columns < 4:
             self._feet, self._canvas = [], canvas.blank(max(0, height - 1), width)
         else:
-            if not moved:
+            if not moved or self._plain.rows != rows:
                 ground = None if few_colours() else pack(*self.background_colors[1].rgb)
                 self._plain = canvas.drawn(self._view, rows, columns, ground)
             self._canvas = self._plain if self._cursor is None else self._plain.with_cursor(self._cursor)
-            self._feet = [*canvas.x_axis(self._view, columns), *legend]
+            self._feet = [*canvas.x_axis(self._view, columns), *words]
         self._heading_shown = self._heading()
         self._send_changes(old_heading, old, old_feet)
+
+    def _words_below(self, width: int, height: int) -> list[Row]:
+        """What the cursor tells, then the legend, as far as they leave two rows to the curves."""
+        room = max(0, height - 5)
+        told: list[Row] = []
+        if self._cursor is None:
+            self._told = 0
+        else:
+            told = packed(self._readout(self._cursor), width, min(room, max(2, height // 4)))
+            self._told = max(self._told, len(told))
+            told += [""] * (self._told - len(told))
+        return [*told, *packed(legend_of(self.chart), width, min(room - len(told), max(1, height // 7)))]
 
     def _send_changes(self, old_heading: str, old: Canvas, old_feet: list[Row]) -> None:
         if old.glyphs.shape != self._canvas.glyphs.shape or len(old_feet) != len(self._feet):

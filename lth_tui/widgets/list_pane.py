@@ -1,6 +1,7 @@
 """A list of rows with a window on it: scrolls by keys and wheel, keeps the end in view if it follows, can be
 searched."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -15,11 +16,13 @@ from lth_tui.palette import BOLD, DIM, cursor_ink
 from lth_tui.widgets.pane import Pane
 from lth_tui.widgets.strips import Row, spans_of, strip_of, text_of, wrapped_all
 
+_MARK = "▶ "
+
 
 class ListPane(Pane, can_focus=True):
     """Rows of plain text under a title. With `cursor` a row can be chosen; without, keys scroll.
 
-    `wrap` breaks rows that are too long; else they are cut.
+    `wrap` breaks rows that are too long; else they are cut. The cursor goes from whole row to whole row.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -44,6 +47,7 @@ class ListPane(Pane, can_focus=True):
         self._heading = title
         self._all: list[Row] = []
         self._rows: list[Row] = []
+        self._whole: Sequence[int] = ()  # of each shown row, the row that it is a piece of
         self._wraps = wrap
         self._sought: tuple[str, ...] = ()
         self._has_cursor = cursor
@@ -81,8 +85,11 @@ class ListPane(Pane, can_focus=True):
         """Choose and break the rows, keep the window inside."""
         found = [row for row in self._all if all(word in text_of(row).lower() for word in self._sought)]
         self._found = len(found)
-        self._rows = wrapped_all(found, self.size.width) if self._wraps and self.size.width else found
-        self.index = max(0, min(self.index, len(self._rows) - 1))
+        room = self.size.width - len(_MARK) * self._has_cursor
+        pieces = [wrapped_all([row], room) for row in found] if self._wraps and room > 0 else [[row] for row in found]
+        self._rows = [piece for row in pieces for piece in row]
+        self._whole = [place for place, row in enumerate(pieces) for _ in row]
+        self.index = max(0, min(self.index, self._found - 1))
         if self._follow:
             self._top = len(self._rows)
         self._clamp()
@@ -98,7 +105,11 @@ class ListPane(Pane, can_focus=True):
 
     def action_page(self, by: int) -> None:
         """A window further."""
-        self._go(by * max(1, self._height() - 1))
+        rows = by * max(1, self._height() - 1)
+        if self._has_cursor and self._rows:
+            place = bisect_left(self._whole, self.index) + rows
+            rows = self._whole[max(0, min(len(self._rows) - 1, place))] - self.index
+        self._go(rows)
 
     def action_edge(self, end: int) -> None:
         """To the first or the last row."""
@@ -106,7 +117,7 @@ class ListPane(Pane, can_focus=True):
 
     def _go(self, by: int) -> None:
         if self._has_cursor:
-            self.index = max(0, min(len(self._rows) - 1, self.index + by))
+            self.index = max(0, min(self._found - 1, self.index + by))
             self.post_message(self.Chosen(self.index))
         else:
             self._top += by
@@ -134,7 +145,7 @@ class ListPane(Pane, can_focus=True):
         """Choose the row under the pointer."""
         row = self._top + event.y - 1
         if self._has_cursor and 0 <= row < len(self._rows) and event.y > 0:
-            self._go(row - self.index)
+            self._go(self._whole[row] - self.index)
 
     def _height(self) -> int:
         return max(0, self.size.height - 1)
@@ -142,8 +153,8 @@ class ListPane(Pane, can_focus=True):
     def _clamp(self) -> None:
         height = max(1, self._height())
         if self._has_cursor:
-            self._top = min(self._top, self.index)
-            self._top = max(self._top, self.index - height + 1)
+            first, end = bisect_left(self._whole, self.index), bisect_right(self._whole, self.index)
+            self._top = max(min(self._top, first), end - height)
         self._top = max(0, min(self._top, len(self._rows) - height))
 
     def _window(self) -> list[Row]:
@@ -167,8 +178,8 @@ class ListPane(Pane, can_focus=True):
         if place >= len(self._rows):
             return strip_of("", width, style)
         row = self._rows[place]
-        if self._has_cursor and place == self.index:
-            return strip_of([("▶ ", BOLD), *spans_of(row)], width, style + cursor_ink())
-        if self._has_cursor:
-            row = [("  ", DIM), *spans_of(row)]
-        return strip_of(row, width, style)
+        if not self._has_cursor:
+            return strip_of(row, width, style)
+        chosen = self._whole[place] == self.index
+        mark = _MARK if chosen and place == bisect_left(self._whole, self.index) else " " * len(_MARK)
+        return strip_of([(mark, BOLD), *spans_of(row)], width, style + cursor_ink() if chosen else style)

@@ -9,7 +9,7 @@ import pytest
 from tui_helpers import Open, until
 from workspace_fixture import Writer, experiment
 
-from lth_tui.experiment_files import measured_cost
+from lth_tui.experiment_files import measured_cost, preview
 from lth_tui.experiment_text import fields_of, lines_of
 from lth_tui.screens.add import Add
 from lth_tui.screens.edit import Edit
@@ -189,3 +189,8 @@ async def test_a_measurement_that_nobody_waits_for_ends(tmp_path: Path) -> None:
         await measuring
     process.wait(10)
     assert not process.is_running()
+
+
+def test_a_single_seed_is_counted_as_one(tmp_path: Path) -> None:
+    (tmp_path / "one.toml").write_text('arms = ["winning"]\nseeds = 1\n[pruning]\nrounds = 1\n')
+    assert preview(tmp_path / "one.toml").lines[1] == "2 trials: 1 round × 1 arm × 1 seed, and 1 dense"

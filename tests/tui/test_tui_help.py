@@ -78,9 +78,54 @@ async def test_help_has_headings_explains_and_does_what_is_chosen(opened: Open) 
         await until(pilot, lambda: isinstance(app.screen, DevicesPage))
 
 
+@pytest.mark.parametrize("size", [(60, 16), (80, 24), (120, 40)])
+async def test_every_word_of_the_help_can_be_read(opened: Open, size: tuple[int, int]) -> None:
+    async with opened(size) as (app, pilot):
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, Help))
+        pane = app.screen.query_one(ListPane)
+
+        def window() -> list[str]:
+            return [pane.render_line(y).text.removeprefix("▶ ").strip() for y in range(1, pane.size.height)]
+
+        await pilot.press("home")
+        first = window()
+        seen = dict.fromkeys(first)
+        for _ in range(30):
+            await pilot.press("pagedown")
+            seen |= dict.fromkeys(window())
+        assert not any("…" in line for line in seen)
+        for hint in hints_of(app.screen_stack[-2], hidden=True):
+            assert " ".join(seen).split().count(hint.explained.rpartition(" ")[2]) or not hint.explained
+        assert "stands in each title" in " ".join(" ".join(seen).split()), "the last of the marks"
+        last = window()
+        await pilot.press("home")
+        assert window() == first
+        await pilot.press("end")
+        assert window() == last
+        await pilot.press("pageup", "pageup")  # to the top of the window, then further
+        assert window() != last
+
+
+async def test_the_cursor_goes_from_key_to_key_and_a_click_on_any_of_its_rows_chooses_it(opened: Open) -> None:
+    async with opened((80, 24)) as (app, pilot):
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, Help))
+        pane = app.screen.query_one(ListPane)
+        rows = [pane.render_line(y).text.rstrip() for y in range(1, pane.size.height)]
+        broken = next(y for y, row in enumerate(rows) if row.startswith(" " * 30))
+        await pilot.click(ListPane, offset=(5, broken + 1))
+        marked = [y for y in range(pane.size.height) if pane.render_line(y).text.startswith("▶")]
+        assert marked == [broken], "the row above it, which the title shifts by one"
+        await pilot.press("down")
+        marked = [y for y in range(pane.size.height) if pane.render_line(y).text.startswith("▶")]
+        assert marked[0] > broken + 1
+
+
 def test_every_binding_has_a_name_for_the_settings() -> None:
     for owner in (*PAGES, *(widget for widgets in PAGES.values() for widget in widgets), Workbench):
         for binding in owner.BINDINGS:  # type: ignore[attr-defined]
             named = isinstance(binding, Binding) and (binding.id is not None or not binding.show)
             assert named, binding
             assert binding.id is None or binding.id in binding_ids()
+    assert {"queue.move-down", "queue.move-up"} <= binding_ids().keys()

@@ -7,8 +7,9 @@ from textual.geometry import Region
 
 from lth_tui.palette import SKY, Look
 from lth_tui.plot import canvas, raster
-from lth_tui.plot.chart import GUTTER, Chart, Series, alike
+from lth_tui.plot.chart import GUTTER, Chart, Entry, Series, alike, packed
 from lth_tui.plot.viewport import Viewport
+from lth_tui.widgets.strips import text_of
 
 SOLID = Look(SKY, (1, 0), "●", "━━")
 
@@ -123,3 +124,14 @@ def test_bands_are_shaded_by_characters_where_colours_are_few() -> None:
 def test_rows_have_the_width_asked_for(columns: int) -> None:
     drawn = canvas.drawn(view(chart()), 6, columns, 0)
     assert {drawn.strip(y, columns + GUTTER, Style()).cell_length for y in range(6)} == {columns + GUTTER}
+
+
+@pytest.mark.parametrize("width", [12, 23, 40, 80])
+@pytest.mark.parametrize("most", [0, 1, 2, 9])
+def test_what_has_no_room_is_counted(width: int, most: int) -> None:
+    entries: list[Entry] = [[(f" {name}", Style()), (" 271.777", Style())] for name in ("a", "b", "c", "d", "e")]
+    rows = [text_of(row) for row in packed(entries, width, most)]
+    assert len(rows) <= most and all(len(row) <= max(width, 14) for row in rows)
+    told = " ".join(rows).split()
+    left = int(told[-1]) if told and told[-1].startswith("+") else 0
+    assert not most or told.count("271.777") + left == len(entries)

@@ -60,9 +60,11 @@ async def test_several_jobs_at_once(opened: Open, writer: Writer) -> None:
         await until(pilot, lambda: "1 winning" in plot.text and "2 winning" in plot.text and "2 random" in plot.text)
         await pilot.press("v", "l")
         assert "gap" in plot.cursor_text or "left" in plot.cursor_text
-        assert "pruning.rounds" in app.screen.query_one("#fields", ListPane).text
+        fields = app.screen.query_one("#fields", ListPane)
+        assert "pruning.rounds" in fields.text
+        assert any('"one_shot"]' in fields.render_line(y).text for y in range(fields.size.height)), "nothing is cut"
         await pilot.press("escape", "n")
-        await until(pilot, lambda: "share of the dense" in plot.text)
+        await until(pilot, lambda: "share of dense · IQM · winning, random\n" in plot.text)
         await pilot.press("escape", "escape")
         assert "marked" not in app.screen.query_one("#listing", Lines).text
 

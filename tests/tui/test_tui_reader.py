@@ -49,6 +49,15 @@ def test_seeds_that_lag_do_not_bend_the_mean(writer: Writer) -> None:
     assert grown.arms["winning"].steps[-1] == 10_000 and grown.arms["random"].steps[-1] == 36_000
 
 
+def test_a_slot_whose_batch_is_over_is_idle(writer: Writer) -> None:
+    reader = Reader(writer.workspace)
+    (busy,) = reader.read(Watch()).slots
+    assert (busy.job, busy.trials) == (2, 16)
+    writer.round(2, experiment(seeds=4), 5)
+    (idle,) = reader.read(Watch()).slots
+    assert (idle.batch, idle.job, idle.trials, idle.fraction, idle.rate) == (None, None, 0, 0.0, None)
+
+
 def test_a_seed_that_failed_holds_the_others_back_no_longer(writer: Writer) -> None:
     late = next(t.id for t in views.trials(writer.database, 2) if (t.round, t.arm) == (5, "winning"))
     writer.sql("DELETE FROM metrics WHERE trial = ? AND step > 10000", late)

@@ -4,11 +4,15 @@ import random
 
 import pytest
 from textual.pilot import Pilot
+from textual.strip import Strip
+from textual.widget import Widget
 from tui_helpers import Open, until
 
 from lth_tui.app import Workbench
 from lth_tui.screens.add import Add
+from lth_tui.screens.ask import Ask
 from lth_tui.screens.job import VIEWS, JobPage
+from lth_tui.widgets.line_plot import LinePlot
 from lth_tui.widgets.lines import Lines
 
 KEYS = [*"12345678abzjkhlgGnxpcoviYmt", "space", "plus", "minus", "comma", "full_stop", "tab", "up", "down", "enter",
@@ -29,6 +33,10 @@ SIZES = [
 ]
 
 
+def lines_of(widget: Widget) -> list[Strip]:
+    return [widget.render_line(y) for y in range(widget.size.height)]
+
+
 async def look_at_every_view(app: Workbench, pilot: Pilot[int]) -> None:
     for number, view in enumerate(VIEWS, start=1):
         await pilot.press(str(number))
@@ -45,6 +53,36 @@ async def test_random_keys_and_sizes(opened: Open) -> None:
             if turn % 10 == 0:
                 await pilot.pause(0.02)
             assert app.is_running
+
+
+@pytest.mark.parametrize("size", [(60, 16), (80, 24), (120, 40)])
+async def test_the_question_for_the_number_of_slots_is_not_cut(opened: Open, size: tuple[int, int]) -> None:
+    async with opened(size) as (app, pilot):
+        await pilot.press("w")
+        await until(pilot, lambda: isinstance(app.screen, Ask))
+        lines = [strip.text.strip() for one in app.screen.query(Lines) for strip in lines_of(one)]
+        assert "Fewer: the others stop at a checkpoint." in " ".join(lines)
+
+
+async def test_curves_that_the_legend_has_no_room_for_are_counted(opened: Open) -> None:
+    async with opened((60, 16)) as (app, pilot):
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, JobPage))
+        plot = app.screen.query_one("#curves", LinePlot)
+        await until(pilot, lambda: plot.text.splitlines()[-1].endswith(" +2"))
+        await pilot.press("v")
+        words = " ".join(plot.text.split())
+        assert all(arm in words for arm in ("winning", "random", "reinit", "one_shot", "dense"))
+
+
+async def test_the_header_of_a_page_just_opened_uses_the_width(opened: Open) -> None:
+    async with opened() as (app, pilot):
+        app.feed.stop()  # as in an idle workspace: nothing new is read that would have it drawn again
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, JobPage))
+        assert "✓1 done" in app.screen.query_one("#header", Lines).text
+        await pilot.resize_terminal(60, 16)
+        await until(pilot, lambda: "done" not in app.screen.query_one("#header", Lines).text)
 
 
 @pytest.mark.parametrize("size", [(59, 30), (60, 15), (4, 2)])

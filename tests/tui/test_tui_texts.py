@@ -67,6 +67,15 @@ async def test_the_log_is_searched_while_typing(opened: Open, writer: Writer, si
         await until(pilot, lambda: isinstance(app.screen, QueuePage))
 
 
+async def test_an_empty_log_is_not_said_to_be_unwritten(opened: Open, writer: Writer) -> None:
+    leave_log(writer, 2, "")
+    async with opened((80, 24)) as (app, pilot):
+        await pilot.press("enter", "5")
+        await until(pilot, lambda: isinstance(app.screen, JobPage))
+        log = app.screen.query_one("#log", ListPane)
+        await until(pilot, lambda: "the log is empty: workers write here when something goes wrong" in log.text)
+
+
 async def test_a_failed_job_opens_on_why(opened: Open, writer: Writer) -> None:
     leave_log(writer, 3, TRACE)
     writer.sql("UPDATE trials SET error = 'the loss is not a number' WHERE job = 3 AND state = 'failed'")
