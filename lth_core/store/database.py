@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 
 from lth_core.store.refusal import Refused, refusal
+from lth_core.store.reserve import give_up_where_full
 from lth_core.store.schema import MIGRATIONS
 from lth_core.text import one_line
 
@@ -22,6 +23,7 @@ _NETWORK_FILESYSTEMS = ("nfs", "cifs", "smb", "lustre", "beegfs", "gpfs", "ceph"
 class Database:
     """One connection, for one thread. Only a `writer` makes the file or migrates it.
 
+    A writer gives up the workspace's reserve where the disk is full: opening needs room, also for what then frees some.
     The engine is the only one that changes state; all others read, and insert into `commands`.
 
     Raises Refused, an InputError, where the file is not ours, is damaged, locked, or newer than this program, or where
@@ -32,6 +34,8 @@ class Database:
         self.path = path
         if not writer and not path.exists():
             raise Refused("missing", f"{one_line(path)}: there is no workspace here yet")
+        if writer:
+            give_up_where_full(path.parent)
         try:
             self.connection = self._connect(writer)
             try:

@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 from lth_core.errors import InputError
+from lth_core.store.reserve import has_little
 from lth_core.text import one_line
 
 Kind = Literal["missing", "damaged", "older", "newer", "locked", "full", "other"]
-
-LITTLE = 1_000_000
-"""Bytes of free disk below which an I/O error of SQLite's means that the disk is full."""
 
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
@@ -54,6 +52,6 @@ def kind_of(path: Path, error: sqlite3.DatabaseError) -> Kind:
         return "locked"
     # A memory-mapped index or journal that cannot grow is an I/O error to SQLite, or a file that cannot be opened.
     unsure = primary in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
-    if primary == sqlite3.SQLITE_FULL or (unsure and shutil.disk_usage(path.parent).free < LITTLE):
+    if primary == sqlite3.SQLITE_FULL or (unsure and has_little(path.parent)):
         return "full"
     return "other"

@@ -1,5 +1,6 @@
 """`lth doctor --repair` makes a lost database again, and never sets one aside that may be whole."""
 
+import contextlib
 import shutil
 import sqlite3
 import subprocess
@@ -110,6 +111,12 @@ def test_a_locked_database_is_refused_and_left_where_it_is(
     assert_kept(workspace, before)
 
 
+def fill(disk: Path) -> None:
+    with contextlib.suppress(OSError), (disk / "filler").open("wb", buffering=0) as file:
+        while file.write(b"x" * 4096):
+            pass
+
+
 @pytest.fixture
 def full(tmp_path: Path, workspace: Workspace) -> Iterator[Workspace]:
     """The workspace on a small filesystem that is full; skips where mounting is not permitted."""
@@ -119,12 +126,7 @@ def full(tmp_path: Path, workspace: Workspace) -> Iterator[Workspace]:
     if done.returncode != 0:
         pytest.skip("mounting a small filesystem is not permitted here")
     shutil.copytree(workspace.folder, disk / "w")
-    try:
-        with (disk / "filler").open("wb", buffering=0) as file:
-            while file.write(b"x" * 4096):
-                pass
-    except OSError:
-        pass
+    fill(disk)
     yield Workspace(disk / "w")
     subprocess.run(["umount", "-l", str(disk)], check=True)
 
@@ -181,3 +183,19 @@ def test_a_database_that_cannot_be_made_again_changes_nothing(
     assert isinstance(said.exception, InputError) and "No space left" in str(said.exception)
     assert_kept(workspace, before)
     assert workspace.database.read_bytes() == b"garbage " * 1000
+
+
+def test_on_a_full_disk_readers_name_it_and_gc_frees_room_from_the_reserve(full: Workspace) -> None:
+    (full.folder.parent / "filler").unlink()
+    (full.folder / "reserve").write_bytes(b"x" * 1_000_000)
+    litter = full.folder / "workspace.sqlite.damaged-1"
+    litter.write_bytes(b"x" * 1_000_000)
+    fill(full.folder.parent)
+    for command in (["jobs"], ["gc"]):
+        said = CliRunner().invoke(app, [*command, "-w", str(full.folder)])
+        assert isinstance(said.exception, InputError) and str(said.exception).startswith(f"disk full: {full.folder} ")
+    assert (full.folder / "reserve").exists(), "readers touch nothing"
+    said = CliRunner().invoke(app, ["gc", "--yes", "-w", str(full.folder)])
+    assert said.exit_code == 0 and "1.0 MB freed" in said.output, said.exception
+    assert not litter.exists()
+    assert jobs(full) == 1
