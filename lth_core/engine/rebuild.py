@@ -49,6 +49,11 @@ def rebuild(workspace: Workspace, database: Database) -> Rebuilt:
         _name_the_rest(connection, specs)
         for spec in specs:
             _add_batch(connection, workspace, spec, found)
+        # Only now: a later batch may have taken over the trials of an earlier one.
+        connection.execute(
+            "UPDATE batches SET state = 'done' WHERE NOT EXISTS "
+            "(SELECT 1 FROM trials t WHERE t.batch = batches.id AND t.state = 'running')"
+        )
         for job in sorted({spec.job for spec in specs}):
             connection.execute("UPDATE trials SET state = 'waiting' WHERE job = ? AND state = 'running'", (job,))
             connection.execute("UPDATE jobs SET state = 'paused', error = ? WHERE id = ?", (_LAST_WORDS, job))
@@ -129,9 +134,6 @@ def _add_batch(connection: sqlite3.Connection, workspace: Workspace, spec: Batch
                 take_over(connection, spec.job, record)
     for trial in spec.trials:
         _fill_in(connection, workspace, spec, trial, attempts, found)
-    left = connection.execute(f"SELECT COUNT(*) FROM trials WHERE id IN ({marks}) AND state = 'running'", ids)
-    if left.fetchone()[0] == 0:
-        connection.execute("UPDATE batches SET state = 'done' WHERE id = ?", (spec.batch,))
 
 
 def _fill_in(
