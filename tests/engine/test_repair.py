@@ -48,7 +48,7 @@ def test_a_deleted_database_is_rebuilt_from_the_batches_folders(done: Path, work
     _forget(workspace)
     found = health.remake_database(workspace)
     assert (found.jobs, found.trials, found.done, found.from_tensorboard) == (1, 10, 10, 0)
-    assert found.unreadable == ()
+    assert found.unreadable == []
     assert digest(workspace.folder) == digest(done)
     database = Database(workspace.database, writer=False)
     view = views.job(database, 1)
