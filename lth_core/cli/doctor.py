@@ -30,14 +30,14 @@ def doctor(folder: Path, *, repair: bool) -> int:
     for finding in findings:
         _print(console, finding)
     bad = any(finding.state == "bad" for finding in findings)
-    if bad and not repair:
+    if any(finding.repairable for finding in findings) and not repair:
         console.print("`lth doctor --repair` makes again what can be made again", markup=False, highlight=False)
     return int(bad)
 
 
 def _repair(console: Console, workspace: Workspace) -> None:
     with owned(workspace, "repair"):
-        if any(f.what == "database" and f.state == "bad" for f in health.database(workspace)):
+        if health.lost(workspace):
             found = health.remake_database(workspace)
             for sentence in found.unreadable:
                 _print(console, Finding("rebuilt", "note", f"left out: {sentence}"))

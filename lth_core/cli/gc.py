@@ -1,12 +1,15 @@
 """`lth gc`: show what a workspace holds that nothing needs any more, and remove it where that is asked for."""
 
+import contextlib
 from collections import defaultdict
 from pathlib import Path
 
 from lth_core.cli.console import make_console
 from lth_core.engine import garbage
+from lth_core.engine.garbage import Garbage
 from lth_core.engine.lease import owned
 from lth_core.store.database import Database
+from lth_core.store.refusal import Refused
 from lth_core.store.workspace import Workspace
 
 
@@ -14,16 +17,7 @@ def gc(folder: Path, *, yes: bool, cancelled: bool) -> None:
     """Print what can go, by reason; with `yes` remove it. InputError where an engine is at work."""
     console = make_console()
     workspace = Workspace(folder)
-    database = Database(workspace.database, writer=False)
-    if yes:
-        database.close()  # it was there: only then is a workspace made whole and owned
-        with owned(workspace, "remove"):
-            database = Database(workspace.database, writer=True)
-            found = garbage.find(workspace, database, cancelled=cancelled)
-            garbage.remove(workspace, database, found)
-    else:
-        found = garbage.find(workspace, database, cancelled=cancelled)
-    database.close()
+    found = _removed(workspace, cancelled) if yes else _found(workspace, cancelled)
     reasons: dict[str, list[int]] = defaultdict(list)
     for one in found:
         reasons[one.why].append(one.bytes)
@@ -31,3 +25,21 @@ def gc(folder: Path, *, yes: bool, cancelled: bool) -> None:
         console.print(f"{sum(sizes) / 1e6:>10,.1f} MB  {len(sizes):>6,} files  {why}", markup=False, highlight=False)
     total = f"{sum(one.bytes for one in found) / 1e6:,.1f} MB"
     console.print(f"{total} freed" if yes else f"{total} would be freed; --yes removes them", highlight=False)
+
+
+def _found(workspace: Workspace, cancelled: bool) -> list[Garbage]:
+    with contextlib.closing(Database(workspace.database, writer=False)) as database:
+        return garbage.find(workspace, database, cancelled=cancelled)
+
+
+def _removed(workspace: Workspace, cancelled: bool) -> list[Garbage]:
+    """Only where there is a database is a workspace made whole and owned."""
+    try:
+        Database(workspace.database, writer=False).close()
+    except Refused as refused:
+        if refused.kind != "full":  # a writer gives up the reserve
+            raise
+    with owned(workspace, "remove"), contextlib.closing(Database(workspace.database, writer=True)) as database:
+        found = garbage.find(workspace, database, cancelled=cancelled)
+        garbage.remove(workspace, database, found)
+    return found

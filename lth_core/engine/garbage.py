@@ -59,6 +59,8 @@ def _candidates(
                 yield from _of_an_attempt(workspace, path, named, goes_on, cancelled)
     for path in workspace.folder.glob("workspace.sqlite*.damaged-*"):
         yield path, "a damaged database that was made again", None
+    for path in workspace.folder.glob("workspace.sqlite.remade*"):
+        yield path, "a database that was not made to its end", None
 
 
 def _of_an_attempt(

@@ -1,5 +1,6 @@
 """Looking over a workspace and the machine, and repairing what can be made again. Prints nothing."""
 
+import contextlib
 import shutil
 import sqlite3
 import time
@@ -15,7 +16,9 @@ from lth_core.engine.slots import find_slots
 from lth_core.errors import InputError
 from lth_core.store import queue
 from lth_core.store.database import Database, on_network_filesystem
-from lth_core.store.tensors import file_sha256
+from lth_core.store.refusal import Refused, refusal
+from lth_core.store.schema import lacking
+from lth_core.store.tensors import file_sha256, sync_folder
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
 
@@ -30,6 +33,8 @@ class Finding:
     what: str
     state: Literal["good", "note", "bad"]
     sentence: str
+    repairable: bool = False
+    """Whether `--repair` can make good what is bad."""
 
 
 _OPTIONAL = {"datasets"}
@@ -81,25 +86,64 @@ def disk(workspace: Workspace) -> Finding:
 
 def database(workspace: Workspace) -> Iterator[Finding]:
     """Whether the database can be read, and is whole in itself."""
+    opened = None
     try:
         opened = Database(workspace.database, writer=False)
-    except InputError as error:
-        yield Finding("database", "bad", str(error))
-        return
-    try:
-        said = [row[0] for row in opened.rows("PRAGMA integrity_check(5)")]
-        orphans = opened.rows("PRAGMA foreign_key_check")
-        if said != ["ok"] or orphans:
-            rows = f"{len(orphans)} rows that belong to nothing"
-            yield Finding("database", "bad", rows if said == ["ok"] else one_line("; ".join(said)))
+        if broken := _broken(opened):
+            yield Finding("database", "bad", broken, repairable=True)
             return
         count = opened.rows("SELECT (SELECT COUNT(*) FROM jobs), (SELECT COUNT(*) FROM metrics)")[0]
         yield Finding("database", "good", f"whole; {count[0]:,} jobs, {count[1]:,} points of curves")
         yield from _tensors(workspace, opened)
+    except Refused as refused:
+        if refused.kind == "older":
+            said = "written by an older version: the next run, or --repair, brings it up to date after a copy"
+            yield Finding("database", "note", said)
+        else:
+            yield Finding("database", "bad", str(refused), repairable=refused.lost)
     except sqlite3.DatabaseError as error:
-        yield Finding("database", "bad", one_line(error))
+        found = refusal(workspace.database, error)
+        yield Finding("database", "bad", str(found), repairable=found.lost)
     finally:
-        opened.close()
+        if opened is not None:
+            opened.close()
+
+
+def lost(workspace: Workspace) -> bool:
+    """Whether the database has to be made again. One of an older version is migrated for that question.
+
+    Raises Refused where that cannot be told: a newer, locked or unreadable one may be whole.
+    """
+    try:
+        with contextlib.closing(_up_to_date(workspace)) as opened:
+            return bool(_broken(opened))
+    except sqlite3.DatabaseError as error:
+        found = refusal(workspace.database, error)
+    except Refused as refused:
+        found = refused
+    if found.lost:
+        return True
+    raise found
+
+
+def _up_to_date(workspace: Workspace) -> Database:
+    try:
+        return Database(workspace.database, writer=False)
+    except Refused as refused:
+        if refused.kind != "older":
+            raise
+    return Database(workspace.database, writer=True)
+
+
+def _broken(opened: Database) -> str:
+    """What is damaged in a database that could be opened; empty where it is whole."""
+    said = [row[0] for row in opened.rows("PRAGMA integrity_check(5)")]
+    if said != ["ok"]:
+        return one_line("; ".join(said))
+    if missing := sorted(lacking(opened.connection)):
+        return f"lacks {len(missing)} columns of this program's, such as {missing[0]}"
+    orphans = opened.rows("PRAGMA foreign_key_check")
+    return f"{len(orphans)} rows that belong to nothing" if orphans else ""
 
 
 def _tensors(workspace: Workspace, opened: Database) -> Iterator[Finding]:
@@ -107,9 +151,9 @@ def _tensors(workspace: Workspace, opened: Database) -> Iterator[Finding]:
     damaged = damaged_trials(workspace, opened)
     count = opened.rows("SELECT COUNT(*) FROM trials WHERE tensors IS NOT NULL")[0][0]
     for _, sentence in damaged[:20]:
-        yield Finding("tensors", "bad", sentence)
+        yield Finding("tensors", "bad", sentence, repairable=True)
     if len(damaged) > 20:
-        yield Finding("tensors", "bad", f"and {len(damaged) - 20} more")
+        yield Finding("tensors", "bad", f"and {len(damaged) - 20} more", repairable=True)
     if not damaged:
         yield Finding("tensors", "good", f"{count:,} files are what their checksums say")
 
@@ -143,13 +187,50 @@ def fail_damaged(workspace: Workspace, opened: Database) -> int:
 
 
 def remake_database(workspace: Workspace) -> Rebuilt:
-    """Set a damaged database aside, if there is one, and make it again from what lies beside it."""
-    aside = f".damaged-{time.time_ns()}"
-    for path in workspace.database_files:
-        if path.exists():
-            path.rename(path.with_name(path.name + aside))
-    opened = Database(workspace.database, writer=True)
+    """Make a lost database again from what lies beside it, then set the old one aside, if there is one.
+
+    Raises InputError, with everything as it was, where the new one cannot be completed.
+    """
+    made = workspace.remade
     try:
-        return rebuild(workspace, opened)
+        _forget(made)
+        found = _rebuilt(workspace, made[0])
+        _swap(workspace, made[0])
+        return found
+    except OSError as error:
+        said = f"the database cannot be made again: {one_line(error)}"
+        raise InputError(f"workspace {one_line(workspace.folder)}: {said}") from None
     finally:
-        opened.close()
+        with contextlib.suppress(OSError):
+            _forget(made)
+
+
+def _rebuilt(workspace: Workspace, path: Path) -> Rebuilt:
+    with contextlib.closing(Database(path, writer=True)) as opened:
+        try:
+            found = rebuild(workspace, opened)
+            opened.connection.execute("PRAGMA journal_mode = DELETE")  # all of it in the one file that is renamed
+        except sqlite3.DatabaseError as error:
+            raise refusal(path, error) from None
+    return found
+
+
+def _swap(workspace: Workspace, made: Path) -> None:
+    """The old database goes aside, the new one takes its place; neither where that fails."""
+    aside = f".damaged-{time.time_ns()}"
+    moved = []
+    try:
+        for path in workspace.database_files:
+            if path.exists():
+                moved.append((path.rename(path.with_name(path.name + aside)), path))
+        made.rename(workspace.database)
+    except OSError:
+        for there, path in moved:
+            there.rename(path)
+        raise
+    sync_folder(workspace.folder)
+
+
+def _forget(paths: tuple[Path, ...]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)

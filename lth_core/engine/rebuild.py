@@ -7,10 +7,12 @@ of the queue, events, jobs that never started, and what a job ran with.
 
 import re
 import sqlite3
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from lth_core.engine.batch import BatchFolder, BatchSpec, TrialSpec
+from lth_core.engine.rebuild_specs import read_specs
 from lth_core.plan import TrialKey, plan
 from lth_core.store import metrics, queue
 from lth_core.store.database import Database
@@ -23,7 +25,7 @@ from lth_core.store.tensors import file_sha256, read_card
 from lth_core.store.workspace import Workspace, trial_folder
 from lth_core.text import one_line
 
-_BATCH, _ATTEMPT = re.compile(r"\d{6,12}"), re.compile(r"attempt-(\d{1,9})")
+_ATTEMPT = re.compile(r"attempt-([0-9]{1,9})")
 _LAST_WORDS = "rebuilt by `lth doctor`: it goes on when it is resumed"
 
 
@@ -36,19 +38,28 @@ class Rebuilt:
     done: int = 0
     points: int = 0
     from_tensorboard: int = 0
-    unreadable: tuple[str, ...] = ()
+    unreadable: list[str] = field(default_factory=list)
 
 
 def rebuild(workspace: Workspace, database: Database) -> Rebuilt:
     """Fill an empty database of the workspace; all or nothing."""
     found = Rebuilt()
-    specs = list(_specs(workspace, found))
+    specs, found.unreadable = read_specs(workspace)
     with database.transaction() as connection:
         for job in sorted({spec.job for spec in specs}):
             _add_job(connection, [spec for spec in specs if spec.job == job])
         _name_the_rest(connection, specs)
         for spec in specs:
-            _add_batch(connection, workspace, spec, found)
+            try:
+                with _all_or_nothing(connection):
+                    _add_batch(connection, workspace, spec, found)
+            except (OSError, *NONSENSE) as error:
+                found.unreadable.append(f"{spec.batch:06d}: {one_line(error, 120)}")
+        # Only now: a later batch may have taken over the trials of an earlier one.
+        connection.execute(
+            "UPDATE batches SET state = 'done' WHERE NOT EXISTS "
+            "(SELECT 1 FROM trials t WHERE t.batch = batches.id AND t.state = 'running')"
+        )
         for job in sorted({spec.job for spec in specs}):
             connection.execute("UPDATE trials SET state = 'waiting' WHERE job = ? AND state = 'running'", (job,))
             connection.execute("UPDATE jobs SET state = 'paused', error = ? WHERE id = ?", (_LAST_WORDS, job))
@@ -60,22 +71,17 @@ def rebuild(workspace: Workspace, database: Database) -> Rebuilt:
     return found
 
 
-def _specs(workspace: Workspace, found: Rebuilt) -> Iterable[BatchSpec]:
-    """Specifications in the order of the batches; those that make no sense are named in `found`."""
-    for folder in sorted(workspace.batches.iterdir(), key=lambda path: path.name):
-        if not _BATCH.fullmatch(folder.name) or folder.is_symlink():
-            continue
-        try:
-            spec = BatchFolder(folder).spec()
-            if spec.batch != int(folder.name):
-                raise ValueError(f"names batch {spec.batch}")
-            planned = {trial.key for trial in plan(spec.experiment)}
-            if not planned.issuperset(trial.key for trial in spec.trials):
-                raise ValueError("names trials that its experiment has not")
-            workspace.inside(spec.tensorboard)
-            yield spec
-        except (OSError, *NONSENSE) as error:
-            found.unreadable += (f"{folder.name}/spec.json: {one_line(error, 120)}",)
+@contextmanager
+def _all_or_nothing(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("SAVEPOINT part")
+    try:
+        yield
+    except (OSError, *NONSENSE):
+        connection.execute("ROLLBACK TO part")
+        raise
+    finally:
+        if connection.in_transaction:  # on a full disk SQLite may have rolled back by itself
+            connection.execute("RELEASE part")
 
 
 def _add_job(connection: sqlite3.Connection, specs: list[BatchSpec]) -> None:
@@ -118,20 +124,27 @@ def _add_batch(connection: sqlite3.Connection, workspace: Workspace, spec: Batch
         "INSERT INTO batches (id, job, state, attempt) VALUES (?, ?, 'pending', ?)",
         (spec.batch, spec.job, max(attempts, default=0)),
     )
-    ids = [trial.id for trial in spec.trials]
+    own = [trial for trial in spec.trials if not _has_result(connection, workspace, trial.id)]
+    ids = [trial.id for trial in own]
     marks = ",".join("?" * len(ids))
-    # A later batch of the same trial is a retry: what the earlier one had is forgotten.
+    # A later batch of the same trial is a retry: what the earlier one had is forgotten, unless it is a whole result.
     connection.execute(f"UPDATE trials SET state = 'running', batch = ?, error = NULL WHERE id IN ({marks})",
                        (spec.batch, *ids))  # fmt: skip
     for attempt in attempts:
         for record in read_all(folder.attempt(attempt) / "records.jsonl"):
             if record.get("trial") in ids:
                 take_over(connection, spec.job, record)
-    for trial in spec.trials:
+    for trial in own:
         _fill_in(connection, workspace, spec, trial, attempts, found)
-    left = connection.execute(f"SELECT COUNT(*) FROM trials WHERE id IN ({marks}) AND state = 'running'", ids)
-    if left.fetchone()[0] == 0:
-        connection.execute("UPDATE batches SET state = 'done' WHERE id = ?", (spec.batch,))
+
+
+def _has_result(connection: sqlite3.Connection, workspace: Workspace, trial: int) -> bool:
+    """Whether an earlier batch has trained it, and its file is still what it was."""
+    row = connection.execute("SELECT state, tensors, sha256 FROM trials WHERE id = ?", (trial,)).fetchone()
+    try:
+        return bool(row["state"] == "done" and file_sha256(workspace.inside(row["tensors"] or "")) == row["sha256"])
+    except (OSError, ValueError):
+        return False
 
 
 def _fill_in(

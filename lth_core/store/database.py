@@ -1,5 +1,6 @@
 """The SQLite file: opening it safely, migrating it, transactions. Knows the schema's number, not its meaning."""
 
+import contextlib
 import os
 import sqlite3
 import time
@@ -9,44 +10,62 @@ from pathlib import Path
 
 import psutil
 
-from lth_core.errors import InputError
+from lth_core.store.refusal import Refused, refusal
+from lth_core.store.reserve import give_up_where_full
 from lth_core.store.schema import MIGRATIONS
 from lth_core.text import one_line
 
+PATIENCE = 30.0
+"""Seconds to wait for a lock of another process."""
 _NETWORK_FILESYSTEMS = ("nfs", "cifs", "smb", "lustre", "beegfs", "gpfs", "ceph", "fuse.sshfs", "9p", "afs")
 
 
 class Database:
     """One connection, for one thread. Only a `writer` makes the file or migrates it.
 
+    A writer gives up the workspace's reserve where the disk is full: opening needs room, also for what then frees some.
     The engine is the only one that changes state; all others read, and insert into `commands`.
 
-    Raises InputError where the file is not ours, is damaged, or is newer than this program.
+    Raises Refused, an InputError, where the file is not ours, is damaged, locked, or newer than this program, or where
+    the disk is full.
     """
 
     def __init__(self, path: Path, *, writer: bool) -> None:
         self.path = path
         if not writer and not path.exists():
-            raise InputError(f"{one_line(path)}: there is no workspace here yet")
+            raise Refused("missing", f"{one_line(path)}: there is no workspace here yet")
+        if writer:
+            give_up_where_full(path.parent)
         try:
-            self._open(writer)
+            self.connection = self._connect(writer)
+            try:
+                self._open(writer)
+            except BaseException:
+                self.connection.close()
+                raise
         except sqlite3.DatabaseError as error:
             if writer and not os.access(path.parent, os.W_OK):
-                raise InputError(f"{one_line(path.parent)}: is read-only, and a run writes there") from None
-            raise InputError(f"{one_line(path)}: cannot be used as a database: {one_line(error)}") from None
+                raise Refused("other", f"{one_line(path.parent)}: is read-only, and a run writes there") from None
+            raise refusal(path, error) from None
 
     def _open(self, writer: bool) -> None:
-        self.connection = self._connect(writer)
         self.connection.row_factory = sqlite3.Row
-        version = self.connection.execute("PRAGMA user_version").fetchone()[0]
+        # In one statement: another process may be making it just now.
+        version, tables = self.connection.execute(
+            "SELECT user_version, (SELECT COUNT(*) FROM sqlite_master) FROM pragma_user_version"
+        ).fetchone()
         if version > len(MIGRATIONS):
-            raise InputError(
+            raise Refused(
+                "newer",
                 f"{one_line(self.path)}: written by a newer version (schema {version}, "
-                f"this program knows {len(MIGRATIONS)}); please update"
+                f"this program knows {len(MIGRATIONS)}); please update",
             )
-        if version == 0 and self.connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
-            raise InputError(f"{one_line(self.path)}: is a database of another program")
-        if writer or version == 0:
+        if version == 0:
+            if tables:
+                raise Refused("damaged", f"{one_line(self.path)}: is a database of another program")
+            if not writer:  # one that was about to be made
+                raise Refused("missing", f"{one_line(self.path)}: is empty, there is no workspace here yet")
+        if writer:
             journal = "DELETE" if on_network_filesystem(self.path) else "WAL"
             self.connection.execute(f"PRAGMA journal_mode = {journal}")
         self._refuse_what_acts()
@@ -54,7 +73,8 @@ class Database:
         self.connection.execute("PRAGMA foreign_keys = ON")
         if version < len(MIGRATIONS):
             if not writer:
-                raise InputError(f"{one_line(self.path)}: written by an older version; open it with an engine once")
+                said = "written by an older version; open it with an engine once"
+                raise Refused("older", f"{one_line(self.path)}: {said}")
             self._migrate(version)
 
     def _connect(self, writer: bool) -> sqlite3.Connection:
@@ -64,23 +84,25 @@ class Database:
             # Where nothing can be written, nobody can be writing: SQLite would want a file beside it for its locks.
             uri = f"{self.path.resolve().as_uri()}?immutable=1"
             return sqlite3.connect(uri, uri=True, isolation_level=None)
-        return sqlite3.connect(self.path, timeout=30, isolation_level=None)
+        return sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
 
     def _refuse_what_acts(self) -> None:
         """Triggers and views act when something else is asked for; ours has none, so they are somebody's doing."""
         self.connection.execute("PRAGMA trusted_schema = OFF")
         found = self.connection.execute("SELECT name FROM sqlite_master WHERE type IN ('trigger', 'view')").fetchone()
         if found is not None:
-            raise InputError(
-                f"{one_line(self.path)}: holds a trigger or view, {one_line(found[0], 80)}, not made by this program"
-            )
+            said = f"holds a trigger or view, {one_line(found[0], 80)}, not made by this program"
+            raise Refused("damaged", f"{one_line(self.path)}: {said}")
 
     def _migrate(self, version: int) -> None:
         if version > 0:
             backup = self.path.with_name(f"{self.path.name}.schema{version}-{time.time_ns()}.backup")
-            with sqlite3.connect(backup) as copy:
-                self.connection.backup(copy)
-            copy.close()
+            try:
+                with contextlib.closing(sqlite3.connect(backup)) as copy:
+                    self.connection.backup(copy)
+            except sqlite3.DatabaseError:  # half of a copy would take the room that is missing
+                backup.unlink(missing_ok=True)
+                raise
         for number, script in enumerate(MIGRATIONS, start=1):
             with self.transaction() as connection:  # the lock first: another process may be migrating too
                 if connection.execute("PRAGMA user_version").fetchone()[0] >= number:

@@ -1,5 +1,8 @@
 """The tables of the database, as numbered migrations. A migration that has landed is never edited."""
 
+import contextlib
+import sqlite3
+
 MIGRATIONS: tuple[str, ...] = (
     """
     CREATE TABLE jobs (
@@ -134,3 +137,18 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE jobs ADD COLUMN deleted REAL
     """,
 )
+
+
+def lacking(connection: sqlite3.Connection) -> set[str]:
+    """Columns, as `table.column`, that the newest schema has and this database has not."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as whole:
+        for script in MIGRATIONS:
+            whole.executescript(script)
+        return _columns(whole) - _columns(connection)
+
+
+def _columns(connection: sqlite3.Connection) -> set[str]:
+    rows = connection.execute(
+        "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'"
+    )
+    return {f"{row[0]}.{row[1]}" for row in rows}

@@ -33,7 +33,15 @@ class Workspace:
     @property
     def database_files(self) -> tuple[Path, ...]:
         """The database, and what SQLite keeps beside it: log and its index, or, on a network filesystem, a journal."""
-        return tuple(self.folder / f"{self.database.name}{end}" for end in ("", "-wal", "-shm", "-journal"))
+        return self._with_its_own(self.database.name)
+
+    @property
+    def remade(self) -> tuple[Path, ...]:
+        """The same files of a database that is being made again."""
+        return self._with_its_own(f"{self.database.name}.remade")
+
+    def _with_its_own(self, name: str) -> tuple[Path, ...]:
+        return tuple(self.folder / f"{name}{end}" for end in ("", "-wal", "-shm", "-journal"))
 
     @property
     def lease(self) -> Path:

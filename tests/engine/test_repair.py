@@ -1,5 +1,6 @@
 """`lth doctor` and `lth gc`: what is found wrong, what is made again, and what is never removed."""
 
+import json
 import shutil
 import sqlite3
 import sys
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from lth_core.cli import app
 from lth_core.engine import garbage, health
+from lth_core.engine.batch import BatchFolder
 from lth_core.engine.engine import Engine
 from lth_core.engine.lease import Lease
 from lth_core.errors import InputError
@@ -46,7 +48,7 @@ def test_a_deleted_database_is_rebuilt_from_the_batches_folders(done: Path, work
     _forget(workspace)
     found = health.remake_database(workspace)
     assert (found.jobs, found.trials, found.done, found.from_tensorboard) == (1, 10, 10, 0)
-    assert found.unreadable == ()
+    assert found.unreadable == []
     assert digest(workspace.folder) == digest(done)
     database = Database(workspace.database, writer=False)
     view = views.job(database, 1)
@@ -97,6 +99,32 @@ def test_a_rebuilt_job_that_was_not_over_goes_on_to_the_same_result(done: Path, 
         assert r.state(1) == "paused"
         r.ask("resume", job=1)
         r.until_state(1, "done")
+    assert digest(workspace.folder) == digest(done)
+
+
+def _given_up(workspace: Workspace, batch: int) -> BatchFolder:
+    """The batch as it was before its worker died, and its retry as the last batch, which has the results."""
+    last = max(int(path.name) for path in workspace.batches.iterdir())
+    again = BatchFolder(workspace.batch(last + 1))
+    workspace.batch(batch).rename(again.folder)
+    spec = json.loads((again.folder / "spec.json").read_text())
+    (again.folder / "spec.json").write_text(json.dumps({**spec, "batch": last + 1}))
+    for path in again.folder.glob("attempt-*/records.jsonl"):
+        path.write_text(path.read_text().replace(f"batches/{batch:06d}/", f"batches/{last + 1:06d}/"))
+    first = BatchFolder(workspace.batch(batch))
+    (first.folder / "attempt-1").mkdir(parents=True)
+    (first.folder / "spec.json").write_text(json.dumps(spec))
+    return first
+
+
+def test_a_batch_whose_trials_a_later_one_has_trained_is_over(done: Path, workspace: Workspace) -> None:
+    _given_up(workspace, 1)
+    _forget(workspace)
+    found = health.remake_database(workspace)
+    assert found.done == 10
+    database = Database(workspace.database, writer=False)
+    assert {row[0] for row in database.rows("SELECT state FROM batches")} == {"done"}
+    database.close()
     assert digest(workspace.folder) == digest(done)
 
 

@@ -106,6 +106,28 @@ def test_a_database_that_cannot_grow_pauses_the_job(
     seen("paused: disk full; nothing lost of the database; went on when there was room; same bits")
 
 
+@pytest.mark.slow
+@pytest.mark.fault("disk full before the engine starts")
+def test_a_disk_that_was_full_before_lets_the_run_begin_and_wait(
+    make_run: Callable[..., Run], left_alone: Any, seen: Any, small_disk: Path
+) -> None:
+    whole = left_alone(EXPERIMENT)
+    run = make_run(EXPERIMENT, workspace=small_disk / "w")
+    run.start()
+    _half_done(run)
+    run.kill()
+    with run.database():  # the last one to close takes SQLite's own files away, whose room opening needs
+        pass
+    filler = _fill(small_disk, 0)
+    run.start()
+    run.until(lambda: run.said("job paused: disk full"), 60)
+    assert not run.ended(), "it waits"
+    filler.unlink()
+    run.finish()
+    assert_whole(run, whole)
+    seen("opened with the room of the reserve; paused: disk full; went on when there was room; same bits")
+
+
 @pytest.mark.fault("too little disk for a job, before it starts")
 def test_a_job_that_does_not_fit_on_the_disk_does_not_start(
     make_run: Callable[..., Run], seen: Any, small_disk: Path

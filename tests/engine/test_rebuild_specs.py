@@ -1,0 +1,117 @@
+"""A lost database is made from specifications of which some make no sense, or contradict one another."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lth_core.engine import health
+from lth_core.store.database import Database
+from lth_core.store.workspace import Workspace
+from tests.engine.experiments import digest, tiny
+from tests.engine.test_engine import running
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("done")
+    with running(folder) as r:
+        r.submit(tiny(arms=["winning", "random"]))
+        r.until_state(1, "done")
+    return folder
+
+
+@pytest.fixture
+def workspace(done: Path, tmp_path: Path) -> Workspace:
+    shutil.copytree(done, tmp_path / "w")
+    return Workspace(tmp_path / "w")
+
+
+def forget(workspace: Workspace) -> None:
+    for path in workspace.folder.glob("workspace.sqlite*"):
+        path.unlink()
+
+
+def _put(workspace: Workspace, number: int, **fields: Any) -> None:
+    """Change fields of a specification, or make one of those of batch 1."""
+    folder = workspace.batch(number)
+    folder.mkdir(exist_ok=True)
+    path = folder / "spec.json"
+    old = json.loads((path if path.exists() else workspace.batch(1) / "spec.json").read_text())
+    path.write_text(json.dumps({**old, "batch": number, **fields}))
+
+
+@pytest.mark.parametrize("value", ["x", [], {}, None, True, 0, -1, 1.5, 10**21, 2**63 - 1])
+@pytest.mark.parametrize("field", ["job", "batch", "trials", "tensorboard", "experiment", "id", "round"])
+def test_a_specification_with_any_value_is_left_out_and_said(workspace: Workspace, field: str, value: Any) -> None:
+    last = max(int(path.name) for path in workspace.batches.iterdir())
+    (trial, *rest) = json.loads((workspace.batch(last) / "spec.json").read_text())["trials"]
+    within = field in ("id", "round")
+    _put(workspace, last, **({"trials": [{**trial, field: value}, *rest]} if within else {field: value}))
+    forget(workspace)
+    found = health.remake_database(workspace)
+    left_out = [sentence.split("/")[0] for sentence in found.unreadable]
+    assert left_out == ([] if (field, value) == ("tensorboard", "x") else [f"{last:06d}"])
+    assert found.jobs == 1 and found.done > 0
+
+
+@pytest.mark.parametrize("how", [
+    "a copy", "of another job", "other numbers", "another experiment", "before all", "a number twice", "a trial twice",
+])  # fmt: skip
+def test_a_specification_that_claims_finished_trials_takes_none_of_them(
+    done: Path, workspace: Workspace, how: str
+) -> None:
+    spec = json.loads((workspace.batch(1) / "spec.json").read_text())
+    trials = spec["trials"]
+    other = tiny(arms=["winning", "random"], seeds=4)
+    changed: dict[str, dict[str, Any]] = {
+        "a copy": {},
+        "of another job": {"job": 2},
+        "other numbers": {"trials": [{**trial, "id": trial["id"] + 100} for trial in trials]},
+        "another experiment": {"experiment": json.loads(other.canonical())},
+        "before all": {"trials": [{**trial, "id": trial["id"] + 1} for trial in trials]},
+        "a number twice": {"trials": [trials[0], {**trials[1], "id": trials[0]["id"]}]},
+        "a trial twice": {"trials": [trials[0], {**trials[0], "id": 50}]},
+    }
+    number = max(int(path.name) for path in workspace.batches.iterdir()) + 1
+    if how == "before all":
+        for path in sorted(workspace.batches.iterdir(), reverse=True):
+            path.rename(workspace.batch(int(path.name) + 1))
+            _put(workspace, int(path.name) + 1)
+        for path in workspace.batches.glob("*/attempt-*/records.jsonl"):
+            number = int(path.parent.parent.name)
+            path.write_text(path.read_text().replace(f"batches/{number - 1:06d}/", f"batches/{number:06d}/"))
+        workspace.batch(1).mkdir()
+        (workspace.batch(1) / "spec.json").write_text(json.dumps({**spec, **changed[how]}))
+    else:
+        _put(workspace, number, **changed[how])
+    forget(workspace)
+    found = health.remake_database(workspace)
+    assert found.done == 10 and len(found.unreadable) == (how != "a copy"), found
+    assert digest(workspace.folder) == digest(done)
+    database = Database(workspace.database, writer=False)
+    assert {row[0] for row in database.rows("SELECT state FROM batches")} == {"done"}
+    database.close()
+
+
+def test_a_retry_of_a_trial_whose_file_is_damaged_is_gone_on_with(workspace: Workspace) -> None:
+    number = max(int(path.name) for path in workspace.batches.iterdir()) + 1
+    _put(workspace, number)
+    next(workspace.batch(1).glob("attempt-*/trial-*.safetensors")).write_bytes(b"damaged")
+    forget(workspace)
+    assert health.remake_database(workspace).done == 9
+    database = Database(workspace.database, writer=False)
+    assert [row[0] for row in database.rows("SELECT batch FROM trials WHERE state = 'waiting'")] == [number]
+    database.close()
+
+
+def test_a_batch_that_cannot_be_read_does_not_keep_the_others_from_it(workspace: Workspace) -> None:
+    last = max(int(path.name) for path in workspace.batches.iterdir())
+    records = next(workspace.batch(last).glob("attempt-*/records.jsonl"))
+    records.unlink()
+    records.mkdir()
+    forget(workspace)
+    found = health.remake_database(workspace)
+    assert 0 < found.done < 10 and [sentence[:6] for sentence in found.unreadable] == [f"{last:06d}"]
