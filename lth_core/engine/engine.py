@@ -20,6 +20,7 @@ from lth_core.engine.launchers.both import Launchers
 from lth_core.engine.launchers.slurm import SLOT
 from lth_core.engine.lease import Lease, LeaseHeld
 from lth_core.engine.purge import purge
+from lth_core.engine.shortage import mind_shortages, take_up
 from lth_core.engine.slots import find_slots
 from lth_core.engine.space import RESERVE, Space
 from lth_core.engine.wishes import Wishes
@@ -86,8 +87,7 @@ class Engine(threading.Thread):
 
     def _work(self, database: Database, launcher: Launchers) -> None:
         intake = Intake(self._workspace, database, self._space)
-        if queue.waiting_for_space(database.connection):
-            self._space.fill("an earlier engine found it so")
+        take_up(database, self._space)
         dispatcher = Dispatcher(self._workspace, database, launcher, intake.patience)
         wishes = Wishes(database, sorted({slot.device for slot in self._slots}), launcher.stop, self._resizer(launcher))
         purge(self._workspace, database)
@@ -116,6 +116,7 @@ class Engine(threading.Thread):
         while self._ended:
             intake.end(self._ended[0])
             self._ended.pop(0)
+        mind_shortages(database, self._space, launcher.stop)
         self._notices += launcher.notices()
         while self._notices:
             self._note(database, launcher, self._notices[0])
@@ -176,7 +177,7 @@ class Engine(threading.Thread):
                 launcher.stop(batch)
         if not launcher.running() and self._space.due() and self._space.room():
             with database.transaction() as connection:
-                for job in queue.waiting_for_space(connection):
+                for job in sorted(set(queue.waiting_for_space(connection)) - self._space.short.keys()):
                     queue.set_job(connection, job, "queued")
                     queue.settle_job(connection, job)
                 queue.add_event(connection, "space", "there is room on the disk again")

@@ -75,7 +75,7 @@ class Intake:
 
     def end(self, ended: Ended) -> None:
         """Act on the end of an attempt, after its last records are taken over."""
-        row = self._database.row("SELECT state, attempt FROM batches WHERE id = ?", ended.batch)
+        row = self._database.row("SELECT job, state, attempt FROM batches WHERE id = ?", ended.batch)
         if row is None or row["state"] != "running":
             return  # cancelled: its trials may already be trained anew by another batch
         self.ingest(ended.batch)
@@ -83,8 +83,10 @@ class Intake:
             decision = self._settle(connection, ended)
         folder = self._folder(ended.batch)
         folder.delete_half_written()
-        if decision.step == "disk full":
-            self._space.fill(decision.why, ended.needed)
+        if decision.step == "disk full" and ended.needed > 0:
+            self._space.refuse(row["job"], decision.why, ended.needed)
+        elif decision.step == "disk full":
+            self._space.fill(decision.why)
         if decision.why:
             folder.note(row["attempt"], decision.why)
         if decision.step == "again":

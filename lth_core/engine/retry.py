@@ -3,7 +3,8 @@
 the end of an attempt                  what follows
 done, or nothing left to train         the batch is over
 checkpointed, engine gone, superseded  it goes on from its checkpoint
-disk full                              its job is paused until there is room, then it goes on from its checkpoint
+disk full                              all jobs are paused until there is room, then go on from their checkpoints
+too little disk, found at its start    its job alone is paused until there is room for it
 out of memory, several tickets         two smaller stacks, from their start
 out of memory, one ticket              once more with no other worker beside it, then failed
 died, silent, lost device or network   again from its checkpoint after 1 s, then after 10 s, then failed

@@ -1,10 +1,14 @@
-"""The workspace's disk: a reserve to free when it is full, so that this can be written down, and when to go on."""
+"""The workspace's disk: a reserve to free when it is full, so that this can be written down, and when to go on.
+
+A full disk stops everything. A job that asks for more than is free, before it starts, stops nothing but itself.
+"""
 
 import contextlib
 import os
 import shutil
 import sqlite3
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from lth_core.engine.batch import DISK_FULL
@@ -13,8 +17,17 @@ from lth_core.engine.causes import code_of
 RESERVE = 1_000_000
 """Bytes that are kept back in a file, and freed when the disk is full."""
 ROOM = 2 * RESERVE
-"""Bytes that must be free before work goes on, unless more are known to be needed."""
+"""Bytes that must be free before work goes on."""
 LOOK_EVERY = 1.0
+
+
+@dataclass
+class Shortage:
+    """What one job asks for in vain: in a sentence, and in bytes; `told` is whether the store knows."""
+
+    why: str
+    needed: int
+    told: bool = False
 
 
 class Space:
@@ -22,12 +35,13 @@ class Space:
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._file = folder, folder / "reserve"
-        self._needed = ROOM
         self._looked_at = 0.0
         self.full = False
         self.told = False
         """Whether the store knows."""
         self.why = ""
+        self.short: dict[int, Shortage] = {}
+        """Jobs that wait for room of their own; see `shortage`."""
 
     def keep_reserve(self) -> None:
         """Hold back the reserve, where there is room for it."""
@@ -39,7 +53,7 @@ class Space:
             # Random bytes: a filesystem that compresses would keep nothing of zeros.
             self._file.write_bytes(os.urandom(RESERVE))
 
-    def fill(self, why: str, needed: int = 0) -> None:
+    def fill(self, why: str) -> None:
         """The disk is full: free the reserve, and let nothing start until there is room."""
         with contextlib.suppress(OSError):
             self._file.unlink(missing_ok=True)
@@ -47,8 +61,12 @@ class Space:
             self.told = False
         self.full = True
         self.why = why.removeprefix("disk full: ")
-        self._needed = max(self._needed, needed)
         self._looked_at = time.monotonic()
+
+    def refuse(self, job: int, why: str, needed: int) -> None:
+        """One job asks for more than there is: it alone is to wait, for the most that any of its batches asks for."""
+        before = self.short.get(job)
+        self.short[job] = Shortage(why, max(needed, before.needed if before else 0))
 
     def due(self) -> bool:
         """Whether it is time to look again."""
@@ -57,13 +75,13 @@ class Space:
         self._looked_at = time.monotonic()
         return True
 
-    def room(self) -> bool:
+    def room(self, needed: int = ROOM) -> bool:
         """Whether there is room to go on, the reserve included."""
-        return self.free() >= self._needed + RESERVE
+        return self.free() >= needed + RESERVE
 
     def clear(self) -> None:
         """Work goes on."""
-        self.full, self._needed = False, ROOM
+        self.full = False
         self.keep_reserve()
 
     def free(self) -> int:

@@ -179,9 +179,16 @@ def largest_stack(connection: sqlite3.Connection, job: int) -> int | None:
 
 
 def pause_for_space(connection: sqlite3.Connection, why: str) -> None:
-    """Pause the running jobs because the disk is full; they go on by themselves with `resume_after_space`."""
+    """Pause the running jobs because the disk is full."""
     for row in connection.execute("SELECT id FROM jobs WHERE state = 'running'").fetchall():
-        set_job(connection, row["id"], "paused", f"{DISK_FULL}: {why}; it goes on by itself when there is room")
+        wait_for_space(connection, row["id"], why)
+
+
+def wait_for_space(connection: sqlite3.Connection, job: int, why: str) -> None:
+    """Pause one job until there is room on the disk, unless it has ended or was paused."""
+    if connection.execute("SELECT 1 FROM jobs WHERE id = ? AND state IN ('queued', 'running')", (job,)).fetchone():
+        said = one_line(why).removeprefix(f"{DISK_FULL}: ")
+        set_job(connection, job, "paused", f"{DISK_FULL}: {said}; it goes on by itself when there is room")
 
 
 def waiting_for_space(connection: sqlite3.Connection) -> list[int]:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from lth_core.store import commands, views
+from lth_core.store.database import Database
 from tests.faults.runs import Run, assert_whole, short
 
 SIZE = 12 * 2**20
@@ -87,8 +89,6 @@ def test_a_full_disk_pauses_the_job_until_there_is_room(
 def test_a_database_that_cannot_grow_pauses_the_job(
     make_run: Callable[..., Run], left_alone: Any, seen: Any, small_disk: Path
 ) -> None:
-    from lth_core.store.database import Database
-
     whole = left_alone(EXPERIMENT)
     run = make_run(EXPERIMENT, workspace=small_disk / "w")
     run.start()
@@ -142,6 +142,34 @@ def test_a_job_that_does_not_fit_on_the_disk_does_not_start(
     run.until(lambda: not run.workers())
     assert not run.ended()
     seen(f"not started; paused: {error}")
+
+
+@pytest.mark.fault("too little disk for one job of several")
+def test_a_job_that_does_not_fit_keeps_no_other_from_running(
+    make_run: Callable[..., Run], seen: Any, small_disk: Path
+) -> None:
+    run = make_run(short(seeds=1, training={"length": 50_000_000}), workspace=small_disk / "w", slots=3)
+    run.start()
+    _half_done(run)
+    database = Database(run.workspace / "workspace.sqlite", writer=True)
+    wanted = short("big", seeds=1, model={"hidden": [512, 512]}), short("third", seeds=1)
+    for experiment in wanted:
+        commands.ask(database, "submit", experiment=experiment.canonical(), source="x")
+
+    def state(job: int) -> str:
+        view = views.job(database, job)
+        return view.state if view else "not there"
+
+    run.until(lambda: state(2) == "paused")
+    run.until(lambda: state(3) == "done")
+    assert state(1) == "running" and not run.said("job paused"), "the first one never stopped"
+    view = views.job(database, 2)
+    assert view is not None and view.error is not None and "MB are needed and" in view.error
+    subprocess.run(["mount", "-o", "remount,size=200M", str(small_disk)], check=True)
+    run.until(lambda: state(2) == "done")
+    assert state(1) == "running" and not run.said("job paused")
+    database.close()
+    seen("it alone is paused; others go on; it goes on by itself when there is room for it")
 
 
 @pytest.mark.fault("a workspace that cannot be written")
