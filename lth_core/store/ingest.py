@@ -21,6 +21,7 @@ def take_over(connection: sqlite3.Connection, job: int, record: dict[str, Any]) 
 def ingest(connection: sqlite3.Connection, job: int, record: dict[str, Any]) -> None:
     """As `take_over`, but raises NONSENSE where the record makes no sense."""
     kind, trial = record.get("kind"), int(record["trial"])
+    _of_job(connection, job, trial)
     if kind == "metrics":
         step = int(record["step"])
         points = [Point(trial, n, step, float("nan") if v is None else v) for n, v in record["values"].items()]
@@ -49,8 +50,15 @@ def ingest(connection: sqlite3.Connection, job: int, record: dict[str, Any]) -> 
         row = connection.execute("SELECT state FROM trials WHERE id = ?", (trial,)).fetchone()
         if row["state"] == "running":
             for parent in record.get("damaged", []):
+                _of_job(connection, job, int(parent))
                 fail_trial(connection, int(parent), "its file is damaged; retry trains it again")
             fail_trial(connection, trial, record["error"])
+
+
+def _of_job(connection: sqlite3.Connection, job: int, trial: int) -> None:
+    """A batch speaks of its own job alone."""
+    if connection.execute("SELECT 1 FROM trials WHERE id = ? AND job = ?", (trial, job)).fetchone() is None:
+        raise ValueError(f"job {job} has no trial {trial}")
 
 
 def _finish_trial(connection: sqlite3.Connection, job: int, trial: int, record: dict[str, Any]) -> None:

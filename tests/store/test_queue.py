@@ -90,6 +90,19 @@ def test_a_failed_record_after_a_done_one_changes_nothing(store: Store) -> None:
     assert "blocked" not in store.states().values()
 
 
+def test_a_batch_speaks_of_its_own_job_alone(store: Store) -> None:
+    store.begin()
+    with store.database.transaction() as connection:
+        other = queue.add_job(connection, SETTINGS, "y.toml", {"lth": "0"})
+    foreign = next(t.id for t in views.trials(store.database, other))
+    store.database.connection.execute("UPDATE trials SET state = 'running' WHERE id = ?", (foreign,))
+    with pytest.raises(queue.NONSENSE, match=f"job {store.job} has no trial {foreign}"):
+        store.done(foreign)
+    with pytest.raises(queue.NONSENSE, match=f"job {store.job} has no trial {foreign}"):
+        store.ingest(kind="failed", trial=store.id("dense", 0), error="x", damaged=[foreign])
+    assert next(t for t in views.trials(store.database, other) if t.id == foreign).state == "running"
+
+
 def test_a_score_that_is_no_number_is_stored_as_none(store: Store) -> None:
     store.begin()
     store.done(store.id("dense", 0), None)
