@@ -16,6 +16,8 @@ from lth_core.text import one_line
 
 POLL = 0.2
 TAKE_OVER_EVERY = 2.0
+ENDED = ("done", "failed", "cancelled")
+"""States of a job in which nothing more comes of it by itself."""
 
 
 class Follower:
@@ -63,17 +65,22 @@ class Follower:
             time.sleep(0.05)
         return answer
 
-    def wait(self, jobs: list[int]) -> None:
-        """Return when every job has ended."""
+    def wait(self, jobs: list[int]) -> set[int]:
+        """Return when every job has ended, or was deleted before it had: those are told, and returned."""
         while True:
             self._own_engine()
-            seen = [view for job in jobs if (view := views.job(self._database, job)) is not None]
+            found = [view for job in jobs if (view := views.job(self._database, job)) is not None]
+            seen = [view for view in found if view.state in ENDED or not view.deleted]
             events = [e for e in views.events(self._database, self._event) if e.job in jobs]
             self._event = max([self._event, *(e.id for e in events)])
             self._progress.update(seen, events)
-            if all(view.state in ("done", "failed", "cancelled") for view in seen):
-                return
+            if all(view.state in ENDED for view in seen):
+                break
             time.sleep(POLL)
+        gone = set(jobs) - {view.id for view in seen}
+        for job in sorted(gone):
+            self._progress.say(f"job {job} was deleted before it ended; what it was asked for is not done")
+        return gone
 
     def _own_engine(self) -> None:
         """Have an engine if no other process has one; raises what ended our own."""

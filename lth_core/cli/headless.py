@@ -58,7 +58,7 @@ def run(
     try:
         with _signals():
             jobs = [follower.submit(experiment, file, again, suite) for experiment, file, suite in wanted]
-            follower.wait(jobs)
+            gone = follower.wait(jobs)
     except (Interrupted, KeyboardInterrupt):
         progress.close()
         if follower.close():
@@ -73,9 +73,9 @@ def run(
         return INTERRUPTED
     progress.close()
     follower.close()
-    suites = [suite for *_, suite in wanted]
-    states = _print_results(console, database, list(zip(jobs, suites, strict=True)), as_json=as_json)
-    return DONE if all(state == "done" for state in states) else TRIAL_FAILED
+    ended = [(job, suite) for job, (*_, suite) in zip(jobs, wanted, strict=True) if job not in gone]
+    states = _print_results(console, database, ended, as_json=as_json)
+    return DONE if not gone and all(state == "done" for state in states) else TRIAL_FAILED
 
 
 def _print_results(

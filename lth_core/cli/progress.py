@@ -92,7 +92,7 @@ class PlainProgress:
         for event in events:
             job = names.get(event.job or 0)
             left = f", {duration(job.seconds_left)} left" if job and job.seconds_left and event.kind == "round" else ""
-            self.say(f"{job.name if job else ''}: {event.text}{left}")
+            self.say(f"{job.name if job else f'job {event.job}'}: {event.text}{left}")
         if time.monotonic() - self._said_at >= PLAIN_EVERY:
             for job in jobs:
                 if job.state == "running":

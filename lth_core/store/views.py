@@ -39,6 +39,7 @@ class JobView:
     experiment: Experiment
     suite: str | None
     priority: int = 0
+    deleted: bool = False
 
 
 @dataclass(frozen=True)
@@ -198,6 +199,7 @@ def _job(row: Any) -> JobView:
         experiment=_experiment(row["experiment"]),
         suite=row["suite"],
         priority=row["priority"],
+        deleted=row["deleted"] is not None,
     )
 
 

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from lth_core.cli.fields import lines
+from lth_core.store import commands
 from lth_core.store.database import Database
+from lth_core.store.workspace import Workspace
 from tests.engine.experiments import as_toml, tiny
 
 ROOT = Path(__file__).parent.parent.parent
@@ -145,6 +147,28 @@ def test_a_failed_trial_gives_exit_code_1(tmp_path: Path) -> None:
     assert done.returncode == 1
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert any(e["event"] == "trial failed" and "diverged" in e["text"] for e in events)
+
+
+def test_a_job_that_is_deleted_meanwhile_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "one.toml").write_text(as_toml(tiny("one", seeds=1, pruning={"rounds": 1})))
+    (tmp_path / "two.toml").write_text(as_toml(tiny("two", seeds=3)))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lth_core.cli", "headless", "one.toml", "two.toml", "--device=cpu", "--slots=1"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        while "two queued with" not in (line := process.stdout.readline()):
+            assert line, "it ended"
+        database = Database(Workspace(tmp_path / "workspace").database, writer=True)
+        commands.ask(database, "delete", job=2)
+        out, _ = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert [row["state"] for row in database.rows("SELECT state FROM jobs")] == ["done", "queued"]
+    database.close()
+    assert process.returncode == 1 and "job 2 was deleted before it ended" in out, out
+    assert out.count("audit: ") == 1, "the other one's table"
 
 
 def test_a_run_on_a_terminal_shows_progress(tmp_path: Path) -> None:

@@ -1,0 +1,50 @@
+"""Following jobs to their end, without an engine."""
+
+from pathlib import Path
+
+import pytest
+
+from lth_core.cli import follower
+from lth_core.cli.follower import Follower
+from lth_core.store import queue
+from lth_core.store.database import Database
+from lth_core.store.views import EventView, JobView
+from lth_core.store.workspace import Workspace
+from tests.engine.experiments import tiny
+
+
+class Heard:
+    """What was told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def update(self, jobs: list[JobView], events: list[EventView]) -> None:
+        """See Progress."""
+
+    def say(self, sentence: str) -> None:
+        self.said.append(sentence)
+
+    def close(self) -> None:
+        """See Progress."""
+
+
+def test_jobs_that_are_gone_have_ended_and_results_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wait(_seconds: float) -> None:
+        raise AssertionError("it waits")
+
+    monkeypatch.setattr(follower.time, "sleep", wait)
+    monkeypatch.setattr(Follower, "_own_engine", lambda self: None)
+    workspace = Workspace(tmp_path)
+    workspace.create()
+    database = Database(workspace.database, writer=True)
+    with database.transaction() as connection:
+        done, paused = (queue.add_job(connection, tiny(name), "x.toml", {}) for name in ("done", "paused"))
+        queue.set_job(connection, done, "done")
+        queue.set_job(connection, paused, "paused")
+        connection.execute("UPDATE jobs SET deleted = 1.0")
+    forgotten = 7
+    heard = Heard()
+    assert Follower(workspace, database, "cpu", 1, heard).wait([done, paused, forgotten]) == {paused, forgotten}
+    assert [said.split(" before ")[0] for said in heard.said] == ["job 2 was deleted", "job 7 was deleted"]
+    database.close()
