@@ -18,6 +18,8 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from lth_core.store.plain import open_plain
+
 Arrays = dict[str, npt.NDArray[Any]]
 _CHECKPOINT = re.compile(r"step-(\d{12})\.([0-9a-f]{64})\.safetensors")
 _LARGEST_HEADER = 100_000_000
@@ -68,7 +70,8 @@ def save_tensors(path: Path, arrays: Mapping[str, npt.NDArray[Any]], values: Map
 def load_tensors(path: Path, sha256: str) -> tuple[Arrays, dict[str, Any]]:
     """Arrays and JSON values of a file; DamagedFile if it is missing or its checksum differs."""
     try:
-        content = path.read_bytes()
+        with open_plain(path) as file:
+            content = file.read()
     except OSError as error:
         raise DamagedFile(f"{path.name}: {error.strerror}") from None
     found = hashlib.sha256(content).hexdigest()
@@ -79,14 +82,14 @@ def load_tensors(path: Path, sha256: str) -> tuple[Arrays, dict[str, Any]]:
 
 def file_sha256(path: Path) -> str:
     """The checksum of a file as it lies there."""
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_card(path: Path) -> dict[str, Any] | None:
     """The JSON values of a tensor file, without its arrays; None where it is no such file."""
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             length = int.from_bytes(file.read(8), "little")
             found = json.loads(json.loads(file.read(min(length, _LARGEST_HEADER)))["__metadata__"]["values"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
