@@ -16,7 +16,9 @@ from typing import Any
 
 from lth_core.experiment import Experiment
 from lth_core.plan import TrialKey
+from lth_core.store.plain import append_plain
 from lth_core.store.tensors import write_atomically
+from lth_core.text import one_line
 
 DONE, CHECKPOINTED, SUPERSEDED, ENGINE_GONE, FAILED = 0, 85, 75, 86, 1
 """Exit codes of an attempt: finished; run me again; a newer attempt took over; run me again; failed."""
@@ -133,13 +135,15 @@ class BatchFolder:
     def delete_half_written(self) -> None:
         """Temporary files of a worker that is gone."""
         for leftover in self.folder.rglob(".*.tmp"):
-            leftover.unlink(missing_ok=True)
+            if not leftover.is_dir():
+                leftover.unlink(missing_ok=True)
 
     def delete_checkpoints(self) -> None:
         """Nobody will go on from them: the batch is over."""
         for attempt in self.attempts():
             for checkpoint in attempt.glob("step-*.safetensors*"):
-                checkpoint.unlink(missing_ok=True)
+                if not checkpoint.is_dir():
+                    checkpoint.unlink(missing_ok=True)
 
     def is_current(self, number: int) -> bool:
         """Whether attempt `number` may still publish."""
@@ -152,8 +156,8 @@ class BatchFolder:
 
     def note(self, number: int, sentence: str) -> None:
         """Add the engine's word to the attempt's log, where a reader looks for the cause; a full disk is no reason."""
-        with contextlib.suppress(OSError), (self.attempt(number) / "log.txt").open("a") as file:
-            file.write(f"engine: {sentence}\n")
+        with contextlib.suppress(OSError), append_plain(self.attempt(number) / "log.txt") as file:
+            file.write(f"engine: {one_line(sentence)}\n".encode())
 
     def attempts(self) -> list[Path]:
         """Folders of all attempts; a link is none."""

@@ -4,13 +4,13 @@ import math
 import time
 from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
 
 from lth_core.engine.batch import BatchFolder, BatchSpec, ParentSpec, TrialSpec
 from lth_core.engine.intake import Patience
 from lth_core.engine.launchers.base import Need
 from lth_core.engine.launchers.both import Launchers
 from lth_core.engine.launchers.slurm import SLOT
+from lth_core.engine.odd import fail_job, fail_job_of
 from lth_core.engine.slots import Slot, usable
 from lth_core.engine.stacking import Stacking
 from lth_core.experiment import Experiment
@@ -20,7 +20,6 @@ from lth_core.store import queue
 from lth_core.store.database import Database
 from lth_core.store.queue import NONSENSE
 from lth_core.store.workspace import Workspace
-from lth_core.text import one_line
 
 LONGEST = 0.5
 """Seconds of a turn of the engine in which batches are started."""
@@ -64,7 +63,7 @@ class Dispatcher:
             try:
                 found.append((row["id"], launcher_from(row["launcher"])))
             except NONSENSE as error:
-                self._fail(row["id"], error)
+                fail_job(self._database, row["id"], error)
         return found
 
     def _alone(self, jobs: Mapping[int, Need]) -> bool:
@@ -104,7 +103,7 @@ class Dispatcher:
         try:
             own = [slot.name for slot in self._usable(job, need)]
         except NONSENSE as error:
-            self._fail(job, error)
+            fail_job(self._database, job, error)
             return []
         return [name for name in free if name in own]
 
@@ -172,22 +171,15 @@ class Dispatcher:
         """Have the batch's folder ready; False where the store holds what cannot be run: its job is failed."""
         try:
             spec = self._spec(batch)
-            folder = BatchFolder(self._workspace.inside(str(Path("batches") / self._workspace.batch(batch).name)))
+            folder = BatchFolder(self._workspace.own(self._workspace.batch(batch)))
             row = self._database.row("SELECT attempt FROM batches WHERE id = ?", batch)
             # Before anything is written down: a folder without its specification must not count as begun.
             if row is not None and row["attempt"] == 0:
                 folder.create(spec)
-        except NONSENSE as error:
-            job = self._database.row("SELECT job FROM batches WHERE id = ?", batch)
-            assert job is not None  # noqa: S101 it was found a moment ago
-            self._fail(job["job"], error)
+        except (*NONSENSE, OSError) as error:
+            fail_job_of(self._database, batch, error)
             return False
         return True
-
-    def _fail(self, job: int, error: Exception) -> None:
-        with self._database.transaction() as connection:
-            queue.cancel_trials(connection, job)
-            queue.set_job(connection, job, "failed", f"cannot be run as it is stored: {one_line(error)}")
 
     def _submit(self, batch: int, slot: str, need: Need) -> None:
         with self._database.transaction() as connection:

@@ -35,8 +35,9 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises OSError (ENOSPC on a full disk, also where the system writes short without an error).
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.unlink(missing_ok=True)
     try:
-        with temporary.open("wb", buffering=0) as file:
+        with temporary.open("xb", buffering=0) as file:  # never through a link that lies there
             view = memoryview(content)
             while view:
                 written = file.write(view)
