@@ -3,6 +3,8 @@
 import contextlib
 import sqlite3
 import time
+from collections.abc import Iterator
+from typing import Any
 
 from lth_core.engine.batch import ENGINE_GONE, BatchFolder, Exit, read_exit, read_json
 from lth_core.engine.launchers.base import Ended
@@ -13,7 +15,7 @@ from lth_core.store import queue
 from lth_core.store.database import Database
 from lth_core.store.ingest import take_over
 from lth_core.store.queue import NONSENSE
-from lth_core.store.records import read_from
+from lth_core.store.records import read_all, read_from
 from lth_core.store.workspace import Workspace
 
 SOME = 100_000
@@ -88,12 +90,15 @@ class Intake:
             fail_job_of(self._database, ended.batch, error)
 
     def _end(self, ended: Ended) -> None:
-        row = self._database.row("SELECT state, attempt FROM batches WHERE id = ?", ended.batch)
+        row = self._database.row("SELECT job, state, attempt FROM batches WHERE id = ?", ended.batch)
         if row is None or row["state"] != "running":
             return  # cancelled: its trials may already be trained anew by another batch
         folder = self._folder(ended.batch, row["attempt"])
         self._ingest(ended.batch, some=False)
+        late = list(self._late_results(folder, ended.batch, row["attempt"]))
         with self._database.transaction() as connection:
+            for record in late:
+                take_over(connection, row["job"], record)
             decision = self._settle(connection, ended)
         folder.delete_half_written()
         if decision.step == "disk full":
@@ -104,6 +109,21 @@ class Intake:
             self._patience.wait(ended.batch, decision.delay)
         elif decision.step in ("over", "failed", "split"):
             folder.delete_checkpoints()
+
+    def _late_results(self, folder: BatchFolder, batch: int, attempt: int) -> Iterator[dict[str, Any]]:
+        """All records of trials that have no result here, and one in an earlier attempt's folder.
+
+        Its worker outlived its engine, and published after that attempt was read for the last time.
+        """
+        missing = set(queue.unfinished(self._database.connection, batch))
+        for earlier in folder.attempts() if missing else ():
+            if earlier == folder.attempt(attempt):
+                continue
+            path = earlier / "records.jsonl"
+            own = [record for record in read_all(path) if _is_of(record, missing)]
+            late = {record["trial"] for record in own if record.get("kind") in ("done", "failed")}
+            yield from (record for record in own if record["trial"] in late)
+            missing -= late
 
     def _settle(self, connection: sqlite3.Connection, ended: Ended) -> Decision:
         """Write down what follows."""
@@ -145,3 +165,8 @@ class Intake:
         folder = BatchFolder(self._workspace.batch(batch))
         self._workspace.own(folder.attempt(attempt))
         return folder
+
+
+def _is_of(record: dict[str, Any], trials: set[int]) -> bool:
+    trial = record.get("trial")
+    return isinstance(trial, int) and trial in trials
