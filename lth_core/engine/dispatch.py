@@ -80,8 +80,8 @@ class Dispatcher:
         if own and own[0]["job"] in jobs and not self._launcher.here.running():
             need = jobs[own[0]["job"]]
             free = self._free(own[0]["job"], need)
-            if free and self._begin(own[0]["id"]):
-                self._submit(own[0]["id"], free[0], need)
+            if free:
+                self._start(own[0]["id"], free[0], need)
         return bool(own)
 
     def _fill(self, job: int, need: Need, until: float) -> None:
@@ -89,9 +89,8 @@ class Dispatcher:
         free = self._free(job, need)
         while free and (batches := self._next_batches(job, len(free), need)):
             for batch in batches:
-                if not self._begin(batch):
+                if not self._start(batch, free.pop(0), need):
                     return  # the job cannot be run
-                self._submit(batch, free.pop(0), need)
                 if time.monotonic() > until:
                     return
 
@@ -167,21 +166,32 @@ class Dispatcher:
         """End a measurement that still runs."""
         self._stacking.close()
 
-    def _begin(self, batch: int) -> bool:
-        """Have the batch's folder ready; False where the store holds what cannot be run: its job is failed."""
+    def _start(self, batch: int, slot: str, need: Need) -> bool:
+        """Have a new attempt run on a slot; False where the store or the folder is odd: its job is failed."""
         try:
-            spec = self._spec(batch)
-            folder = BatchFolder(self._workspace.own(self._workspace.batch(batch)))
-            row = self._database.row("SELECT attempt FROM batches WHERE id = ?", batch)
-            # Before anything is written down: a folder without its specification must not count as begun.
-            if row is not None and row["attempt"] == 0:
-                folder.create(spec)
+            folder = self._prepare(batch)
+            attempt = self._begin(batch, slot)
+            folder.begin(attempt)
         except (*NONSENSE, OSError) as error:
             fail_job_of(self._database, batch, error)
             return False
+        self._launcher.submit(slot, batch, attempt, need)
         return True
 
-    def _submit(self, batch: int, slot: str, need: Need) -> None:
+    def _prepare(self, batch: int) -> BatchFolder:
+        """The batch's folder with its specification, made where it is missing."""
+        spec = self._spec(batch)
+        folder = BatchFolder(self._workspace.own(self._workspace.batch(batch)))
+        row = self._database.row("SELECT attempt FROM batches WHERE id = ?", batch)
+        # Before anything is written down: a folder without its specification must not count as begun.
+        if row is not None and row["attempt"] == 0:
+            folder.create(spec)
+        else:
+            folder.complete(spec)
+        return folder
+
+    def _begin(self, batch: int, slot: str) -> int:
+        """Write down that an attempt begins; returns its number."""
         with self._database.transaction() as connection:
             attempt = queue.begin_batch(connection, batch, slot)
             row = connection.execute(
@@ -189,8 +199,7 @@ class Dispatcher:
             ).fetchone()
             if row["state"] == "queued":
                 queue.set_job(connection, row["id"], "running")
-        BatchFolder(self._workspace.batch(batch)).begin(attempt)
-        self._launcher.submit(slot, batch, attempt, need)
+        return attempt
 
     def _spec(self, batch: int) -> BatchSpec:
         row = self._database.row(

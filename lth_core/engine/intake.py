@@ -117,8 +117,8 @@ class Intake:
         """
         missing = set(queue.unfinished(self._database.connection, batch))
         for earlier in folder.attempts() if missing else ():
-            if earlier == folder.attempt(attempt):
-                continue
+            if int(earlier.name.removeprefix("attempt-")) >= attempt:
+                continue  # the one that has just been read, or of a later database
             path = earlier / "records.jsonl"
             own = [record for record in read_all(path) if _is_of(record, missing)]
             late = {record["trial"] for record in own if record.get("kind") in ("done", "failed")}

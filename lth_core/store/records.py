@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lth_core.store.plain import open_plain
+
 LARGEST_READ = 8_000_000
 
 
@@ -41,7 +43,7 @@ def read_from(path: Path, offset: int, most: int | None = None) -> tuple[list[di
     """
     largest = LARGEST_READ if most is None else most
     try:
-        with path.open("rb") as file:
+        with open_plain(path, follow=False) as file:
             file.seek(offset)
             content = file.read(largest)
             if len(content) == largest and b"\n" not in content:
@@ -61,7 +63,7 @@ def read_from(path: Path, offset: int, most: int | None = None) -> tuple[list[di
 
 
 def read_all(path: Path) -> Iterator[dict[str, Any]]:
-    """All whole records of a file, a part of it in memory at a time; none where there is no file."""
+    """All whole records of a file, a part of it in memory at a time; none where there is no regular file."""
     offset = 0
     while True:
         records, end = read_from(path, offset)

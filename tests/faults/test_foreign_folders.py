@@ -83,12 +83,32 @@ def _temporary_link(f: Foreign) -> None:
     (f.batch / f".current.{os.getpid()}.tmp").symlink_to(f.outside / "bashrc")
 
 
-REFUSED = "cannot be run as it is stored: batches/000001"
+STORED = "cannot be run as it is stored: "
+REFUSED = f"{STORED}batches/000001"
 LINKS: dict[str, tuple[Callable[[Foreign], None], str]] = {
     "log": (_log_link, "trials failed"), "batch": (_batch_link, REFUSED), "attempt": (_attempt_link, REFUSED),
-    "another batch": (_batch_link_to_another, REFUSED), "temporary file": (_temporary_link, "trials failed"),
+    "another batch": (_batch_link_to_another, REFUSED), "temporary file": (_temporary_link, ""),
 }  # fmt: skip
 """How each is made, and what its job then fails with, if it does."""
+
+
+def _later_attempt(f: Foreign) -> None:
+    (f.batch / "attempt-2").mkdir()
+    (f.batch / "attempt-2" / "records.jsonl").write_text('{"kind":"failed","trial":1,"error":"another\'s"}\n')
+
+
+ODD: dict[str, tuple[Callable[[Foreign], None], str]] = {
+    "no folder": (lambda f: shutil.rmtree(f.batch), ""),
+    "a file": (lambda f: (shutil.rmtree(f.batch), f.batch.write_text("x")), STORED),
+    "an attempt too many": (_later_attempt, ""),
+    "records a folder": (lambda f: (f.attempt / "records.jsonl").mkdir(), ""),
+    "records a pipe": (lambda f: os.mkfifo(f.attempt / "records.jsonl"), ""),
+    "last word a pipe": (lambda f: os.mkfifo(f.attempt / "exit.json"), ""),
+    "beat a pipe": (lambda f: os.mkfifo(f.attempt / "beat.json"), ""),
+    "specification a pipe": (lambda f: os.mkfifo(f.batch / "spec.json"), ""),
+    "specification a folder": (lambda f: (f.batch / "spec.json").mkdir(), STORED),
+    "current a folder": (lambda f: (f.batch / "current").mkdir(), STORED),
+}  # fmt: skip
 
 
 def work(foreign: Foreign) -> tuple[str, str]:
@@ -112,6 +132,25 @@ def test_a_link_in_a_batch_leads_nowhere(foreign: Foreign, seen: Any, how: str) 
     assert foreign.seen_outside() == before, "something outside was written or deleted"
     assert (state == "failed") == bool(sentence) and sentence in error
     seen("its job failed with a sentence; the next job done; nothing outside written or deleted")
+
+
+@pytest.mark.fault("a batch's folder that is not as it must be")
+@pytest.mark.parametrize("how", ODD)
+def test_an_odd_batch_goes_on_or_fails_its_job_and_the_queue_goes_on(foreign: Foreign, seen: Any, how: str) -> None:
+    make, sentence = ODD[how]
+    make(foreign)
+    state, error = work(foreign)
+    assert (state == "failed") == bool(sentence) and error.startswith(sentence), error
+    assert "Errno" not in error
+    seen("its job failed with a sentence; the next job done" if sentence else "made again or set aside; both jobs done")
+
+
+def test_a_folder_that_is_taken_away_while_its_batch_runs_is_made_again(tmp_path: Path) -> None:
+    with within(120), running(tmp_path) as r:
+        r.submit(tiny(seeds=1, pruning={"rounds": 1}, training={"length": 30_000}))
+        r.until(lambda: bool(list(r.workspace.batch(1).glob("attempt-1/step-*"))))
+        shutil.rmtree(r.workspace.batch(1))
+        r.until_state(1, "done")
 
 
 def test_the_engine_adds_one_line_to_a_log_whatever_the_cause_says(tmp_path: Path) -> None:
