@@ -164,6 +164,7 @@ class Attempt:
         sha256 = save_tensors(path, pack_trained(trial, final), card)
         relative = str(path.relative_to(self._workspace.folder))
         self._logs[trial.id].scalars({"score": trial.score}, step)
+        self._check_current()  # again: the disk may have taken a while
         self._append(kind="done", trial=trial.id, step=step, score=trial.score, tensors=relative, sha256=sha256)
         self._records.sync()
 

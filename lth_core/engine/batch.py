@@ -9,6 +9,8 @@ The folder is the truth about a batch. Whoever runs it (this machine, a cluster)
 
 import contextlib
 import json
+import os
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +18,17 @@ from typing import Any
 
 from lth_core.experiment import Experiment
 from lth_core.plan import TrialKey
+from lth_core.store.plain import append_plain, open_plain
 from lth_core.store.tensors import write_atomically
+from lth_core.text import one_line
 
 DONE, CHECKPOINTED, SUPERSEDED, ENGINE_GONE, FAILED = 0, 85, 75, 86, 1
 """Exit codes of an attempt: finished; run me again; a newer attempt took over; run me again; failed."""
 DISK_FULL, OUT_OF_MEMORY, TRANSIENT = 28, 12, 5
 """Exit codes of faults that are not the experiment's: ENOSPC, ENOMEM, and EIO for what may pass by itself."""
+_ATTEMPT = re.compile(r"attempt-\d{1,9}")
+_LARGEST_WORD = 1_000_000
+"""Bytes that are read at most of a worker's small files."""
 
 
 class Superseded(Exception):
@@ -104,22 +111,29 @@ class BatchFolder:
 
         A folder that is there already belongs to a database that is gone: it is set aside, never gone on with.
         """
-        if self.folder.exists():
-            self.folder.rename(self.folder.with_name(f"{self.folder.name}.aside-{time.time_ns()}"))
-        self.folder.mkdir(parents=True)
-        write_atomically(self.folder / "spec.json", spec.to_json().encode())
+        _set_aside(self.folder)
+        self.complete(spec)
+
+    def complete(self, spec: BatchSpec) -> None:
+        """Make the folder and the specification where they are missing: a batch that has begun goes on with less."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / "spec.json"
+        if path.is_symlink() or not path.is_file():
+            write_atomically(path, spec.to_json().encode())
 
     def spec(self) -> BatchSpec:
         """Read the specification."""
-        return BatchSpec.from_json((self.folder / "spec.json").read_text())
+        with open_plain(self.folder / "spec.json", follow=False) as file:
+            return BatchSpec.from_json(file.read().decode())
 
     def attempt(self, number: int) -> Path:
         """Folder of one attempt."""
         return self.folder / f"attempt-{number}"
 
     def begin(self, number: int) -> Path:
-        """Make `number` the attempt that may publish, and its folder."""
+        """Make `number` the attempt that may publish, and its folder; one of a later database is set aside."""
         folder = self.attempt(number)
+        _set_aside(folder)
         folder.mkdir()
         write_atomically(self.folder / "current", str(number).encode())
         return folder
@@ -133,13 +147,15 @@ class BatchFolder:
     def delete_half_written(self) -> None:
         """Temporary files of a worker that is gone."""
         for leftover in self.folder.rglob(".*.tmp"):
-            leftover.unlink(missing_ok=True)
+            if not leftover.is_dir():
+                leftover.unlink(missing_ok=True)
 
     def delete_checkpoints(self) -> None:
         """Nobody will go on from them: the batch is over."""
         for attempt in self.attempts():
             for checkpoint in attempt.glob("step-*.safetensors*"):
-                checkpoint.unlink(missing_ok=True)
+                if not checkpoint.is_dir():
+                    checkpoint.unlink(missing_ok=True)
 
     def is_current(self, number: int) -> bool:
         """Whether attempt `number` may still publish."""
@@ -152,18 +168,26 @@ class BatchFolder:
 
     def note(self, number: int, sentence: str) -> None:
         """Add the engine's word to the attempt's log, where a reader looks for the cause; a full disk is no reason."""
-        with contextlib.suppress(OSError), (self.attempt(number) / "log.txt").open("a") as file:
-            file.write(f"engine: {sentence}\n")
+        with contextlib.suppress(OSError), append_plain(self.attempt(number) / "log.txt") as file:
+            file.write(f"engine: {one_line(sentence)}\n".encode())
 
     def attempts(self) -> list[Path]:
-        """Folders of all attempts; a link is none."""
-        return [p for p in self.folder.iterdir() if p.name.startswith("attempt-") and not p.is_symlink()]
+        """Folders of all attempts; a link is none, nor what was set aside."""
+        if not self.folder.is_dir():
+            return []
+        return [p for p in self.folder.iterdir() if _ATTEMPT.fullmatch(p.name) and p.is_dir() and not p.is_symlink()]
+
+
+def _set_aside(path: Path) -> None:
+    if os.path.lexists(path):
+        path.rename(path.with_name(f"{path.name}.aside-{time.time_ns()}"))
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """A small JSON file that another process replaces atomically; None while there is none."""
+    """A small JSON file that another process replaces atomically; None while there is none, or no regular one."""
     try:
-        found = json.loads(path.read_text())
+        with open_plain(path, follow=False) as file:
+            found = json.loads(file.read(_LARGEST_WORD))
     except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

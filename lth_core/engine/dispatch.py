@@ -4,13 +4,13 @@ import math
 import time
 from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
 
 from lth_core.engine.batch import BatchFolder, BatchSpec, ParentSpec, TrialSpec
 from lth_core.engine.intake import Patience
 from lth_core.engine.launchers.base import Need
 from lth_core.engine.launchers.both import Launchers
 from lth_core.engine.launchers.slurm import SLOT
+from lth_core.engine.odd import fail_job, fail_job_of
 from lth_core.engine.slots import Slot, usable
 from lth_core.engine.stacking import Stacking
 from lth_core.experiment import Experiment
@@ -20,7 +20,6 @@ from lth_core.store import queue
 from lth_core.store.database import Database
 from lth_core.store.queue import NONSENSE
 from lth_core.store.workspace import Workspace
-from lth_core.text import one_line
 
 LONGEST = 0.5
 """Seconds of a turn of the engine in which batches are started."""
@@ -64,7 +63,7 @@ class Dispatcher:
             try:
                 found.append((row["id"], launcher_from(row["launcher"])))
             except NONSENSE as error:
-                self._fail(row["id"], error)
+                fail_job(self._database, row["id"], error)
         return found
 
     def _alone(self, jobs: Mapping[int, Need]) -> bool:
@@ -81,8 +80,8 @@ class Dispatcher:
         if own and own[0]["job"] in jobs and not self._launcher.here.running():
             need = jobs[own[0]["job"]]
             free = self._free(own[0]["job"], need)
-            if free and self._begin(own[0]["id"]):
-                self._submit(own[0]["id"], free[0], need)
+            if free:
+                self._start(own[0]["id"], free[0], need)
         return bool(own)
 
     def _fill(self, job: int, need: Need, until: float) -> None:
@@ -90,9 +89,8 @@ class Dispatcher:
         free = self._free(job, need)
         while free and (batches := self._next_batches(job, len(free), need)):
             for batch in batches:
-                if not self._begin(batch):
+                if not self._start(batch, free.pop(0), need):
                     return  # the job cannot be run
-                self._submit(batch, free.pop(0), need)
                 if time.monotonic() > until:
                     return
 
@@ -104,7 +102,7 @@ class Dispatcher:
         try:
             own = [slot.name for slot in self._usable(job, need)]
         except NONSENSE as error:
-            self._fail(job, error)
+            fail_job(self._database, job, error)
             return []
         return [name for name in free if name in own]
 
@@ -168,28 +166,32 @@ class Dispatcher:
         """End a measurement that still runs."""
         self._stacking.close()
 
-    def _begin(self, batch: int) -> bool:
-        """Have the batch's folder ready; False where the store holds what cannot be run: its job is failed."""
+    def _start(self, batch: int, slot: str, need: Need) -> bool:
+        """Have a new attempt run on a slot; False where the store or the folder is odd: its job is failed."""
         try:
-            spec = self._spec(batch)
-            folder = BatchFolder(self._workspace.inside(str(Path("batches") / self._workspace.batch(batch).name)))
-            row = self._database.row("SELECT attempt FROM batches WHERE id = ?", batch)
-            # Before anything is written down: a folder without its specification must not count as begun.
-            if row is not None and row["attempt"] == 0:
-                folder.create(spec)
-        except NONSENSE as error:
-            job = self._database.row("SELECT job FROM batches WHERE id = ?", batch)
-            assert job is not None  # noqa: S101 it was found a moment ago
-            self._fail(job["job"], error)
+            folder = self._prepare(batch)
+            attempt = self._begin(batch, slot)
+            folder.begin(attempt)
+        except (*NONSENSE, OSError) as error:
+            fail_job_of(self._database, batch, error)
             return False
+        self._launcher.submit(slot, batch, attempt, need)
         return True
 
-    def _fail(self, job: int, error: Exception) -> None:
-        with self._database.transaction() as connection:
-            queue.cancel_trials(connection, job)
-            queue.set_job(connection, job, "failed", f"cannot be run as it is stored: {one_line(error)}")
+    def _prepare(self, batch: int) -> BatchFolder:
+        """The batch's folder with its specification, made where it is missing."""
+        spec = self._spec(batch)
+        folder = BatchFolder(self._workspace.own(self._workspace.batch(batch)))
+        row = self._database.row("SELECT attempt FROM batches WHERE id = ?", batch)
+        # Before anything is written down: a folder without its specification must not count as begun.
+        if row is not None and row["attempt"] == 0:
+            folder.create(spec)
+        else:
+            folder.complete(spec)
+        return folder
 
-    def _submit(self, batch: int, slot: str, need: Need) -> None:
+    def _begin(self, batch: int, slot: str) -> int:
+        """Write down that an attempt begins; returns its number."""
         with self._database.transaction() as connection:
             attempt = queue.begin_batch(connection, batch, slot)
             row = connection.execute(
@@ -197,8 +199,7 @@ class Dispatcher:
             ).fetchone()
             if row["state"] == "queued":
                 queue.set_job(connection, row["id"], "running")
-        BatchFolder(self._workspace.batch(batch)).begin(attempt)
-        self._launcher.submit(slot, batch, attempt, need)
+        return attempt
 
     def _spec(self, batch: int) -> BatchSpec:
         row = self._database.row(

@@ -110,9 +110,13 @@ class Engine(threading.Thread):
         self._ended += launcher.poll()
         far = self._turns % FAR_EVERY == 0  # reading what lies on a file server is no matter of microseconds
         self._turns += 1
-        for row in database.rows("SELECT id, slot FROM batches WHERE state = 'running'"):
-            if far or row["slot"] != SLOT:
-                intake.ingest(row["id"], some=True)
+        rows = database.rows("SELECT id, slot FROM batches WHERE state = 'running'")
+        wanted = {row["id"]: row["slot"] for row in rows}
+        for batch in set(launcher.running()) - wanted.keys():
+            launcher.stop(batch, "kill")  # its job has failed in the meantime
+        for batch, slot in wanted.items():
+            if far or slot != SLOT:
+                intake.ingest(batch, some=True)
         while self._ended:
             intake.end(self._ended[0])
             self._ended.pop(0)

@@ -3,16 +3,19 @@
 import contextlib
 import sqlite3
 import time
+from collections.abc import Iterator
+from typing import Any
 
 from lth_core.engine.batch import ENGINE_GONE, BatchFolder, Exit, read_exit, read_json
 from lth_core.engine.launchers.base import Ended
+from lth_core.engine.odd import ODD, fail_job_of
 from lth_core.engine.retry import Decision, decide
 from lth_core.engine.space import Space
 from lth_core.store import queue
 from lth_core.store.database import Database
 from lth_core.store.ingest import take_over
 from lth_core.store.queue import NONSENSE
-from lth_core.store.records import read_from
+from lth_core.store.records import read_all, read_from
 from lth_core.store.workspace import Workspace
 
 SOME = 100_000
@@ -49,12 +52,18 @@ class Intake:
     def ingest(self, batch: int, *, some: bool = False) -> None:
         """Take over new records of a batch's current attempt, exactly once: the offset is stored with them.
 
-        All of them, or only `some`, where others wait for their turn.
+        All of them, or only `some`, where others wait for their turn. A folder that is odd fails its job.
         """
+        try:
+            self._ingest(batch, some)
+        except ODD as error:
+            fail_job_of(self._database, batch, error)
+
+    def _ingest(self, batch: int, some: bool) -> None:
         row = self._database.row("SELECT job, attempt, records_read, fraction, rate FROM batches WHERE id = ?", batch)
         if row is None:
             return
-        folder = self._folder(batch).attempt(row["attempt"])
+        folder = self._folder(batch, row["attempt"]).attempt(row["attempt"])
         offset = row["records_read"]
         while True:
             records, end = read_from(folder / "records.jsonl", offset, SOME if some else None)
@@ -74,14 +83,23 @@ class Intake:
                 connection.execute("UPDATE batches SET fraction = ?, rate = ? WHERE id = ?", (fraction, rate, batch))
 
     def end(self, ended: Ended) -> None:
-        """Act on the end of an attempt, after its last records are taken over."""
+        """Act on the end of an attempt, after its last records are taken over; a folder that is odd fails its job."""
+        try:
+            self._end(ended)
+        except ODD as error:
+            fail_job_of(self._database, ended.batch, error)
+
+    def _end(self, ended: Ended) -> None:
         row = self._database.row("SELECT job, state, attempt FROM batches WHERE id = ?", ended.batch)
         if row is None or row["state"] != "running":
             return  # cancelled: its trials may already be trained anew by another batch
-        self.ingest(ended.batch)
+        folder = self._folder(ended.batch, row["attempt"])
+        self._ingest(ended.batch, some=False)
+        late = list(self._late_results(folder, ended.batch, row["attempt"]))
         with self._database.transaction() as connection:
+            for record in late:
+                take_over(connection, row["job"], record)
             decision = self._settle(connection, ended)
-        folder = self._folder(ended.batch)
         folder.delete_half_written()
         if decision.step == "disk full" and ended.needed > 0:
             self._space.refuse(row["job"], decision.why, ended.needed)
@@ -93,6 +111,21 @@ class Intake:
             self._patience.wait(ended.batch, decision.delay)
         elif decision.step in ("over", "failed", "split"):
             folder.delete_checkpoints()
+
+    def _late_results(self, folder: BatchFolder, batch: int, attempt: int) -> Iterator[dict[str, Any]]:
+        """All records of trials that have no result here, and one in an earlier attempt's folder.
+
+        Its worker outlived its engine, and published after that attempt was read for the last time.
+        """
+        missing = set(queue.unfinished(self._database.connection, batch))
+        for earlier in folder.attempts() if missing else ():
+            if int(earlier.name.removeprefix("attempt-")) >= attempt:
+                continue  # the one that has just been read, or of a later database
+            path = earlier / "records.jsonl"
+            own = [record for record in read_all(path) if _is_of(record, missing)]
+            late = {record["trial"] for record in own if record.get("kind") in ("done", "failed")}
+            yield from (record for record in own if record["trial"] in late)
+            missing -= late
 
     def _settle(self, connection: sqlite3.Connection, ended: Ended) -> Decision:
         """Write down what follows."""
@@ -119,12 +152,23 @@ class Intake:
         rows = self._database.rows("SELECT id, attempt FROM batches WHERE state = 'running'")
         running = [row for row in rows if row["id"] not in present]
         for row in running:
-            folder = self._folder(row["id"])
-            # Before its records are read for the last time, an orphaned worker must not publish any more.
-            folder.fence()
-            said = read_exit(folder.attempt(row["attempt"])) or Exit(ENGINE_GONE, "", 0)
-            self.end(Ended(row["id"], said.code, said.error, said.needed))
+            try:
+                folder = self._folder(row["id"], row["attempt"])
+                # Before its records are read for the last time, an orphaned worker must not publish any more.
+                folder.fence()
+                said = read_exit(folder.attempt(row["attempt"])) or Exit(ENGINE_GONE, "", 0)
+                self._end(Ended(row["id"], said.code, said.error, said.needed))
+            except ODD as error:
+                fail_job_of(self._database, row["id"], error)
         return len(running)
 
-    def _folder(self, batch: int) -> BatchFolder:
-        return BatchFolder(self._workspace.batch(batch))
+    def _folder(self, batch: int, attempt: int) -> BatchFolder:
+        """The batch's folder; LeadsElsewhere where it, or that of the attempt, is a link."""
+        folder = BatchFolder(self._workspace.batch(batch))
+        self._workspace.own(folder.attempt(attempt))
+        return folder
+
+
+def _is_of(record: dict[str, Any], trials: set[int]) -> bool:
+    trial = record.get("trial")
+    return isinstance(trial, int) and trial in trials

@@ -8,6 +8,8 @@ from google.protobuf.message import DecodeError
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 
+from lth_core.store.plain import open_plain
+
 LARGEST_EVENT = 16_000_000
 """Bytes; a length beyond it is damage."""
 
@@ -22,13 +24,22 @@ def read_scalars(folder: Path) -> Scalars:
     """
     found: Scalars = {}
     for path in sorted(folder.glob("events.out.tfevents.*"), key=lambda path: path.name):
-        for event in _events(path.read_bytes()):
+        for event in _events(_content(path)):
             if event.session_log.status == SessionLog.START:
                 found = {key: value for key, value in found.items() if key[1] <= event.step}
             for value in event.summary.value:
                 if value.WhichOneof("value") == "simple_value":
                     found[value.tag, event.step] = value.simple_value
     return found
+
+
+def _content(path: Path) -> bytes:
+    """All of a file; nothing where it is no regular one."""
+    try:
+        with open_plain(path) as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""
 
 
 def _events(content: bytes) -> Iterator[Event]:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lth_core.store.plain import open_plain
+
 LARGEST_READ = 8_000_000
 
 
@@ -36,12 +38,12 @@ class RecordWriter:
 def read_from(path: Path, offset: int, most: int | None = None) -> tuple[list[dict[str, Any]], int]:
     """Whole records after byte `offset` and the offset behind them; a line without its end waits.
 
-    A line that is no JSON object is skipped. At most `most` bytes are read at once, 8 MB by default, unless one line
-    is longer.
+    A line that is no JSON object is skipped, and so is one of 8 MB or more. At most `most` bytes are read at once, 8 MB
+    by default, unless one line is longer.
     """
     largest = LARGEST_READ if most is None else most
     try:
-        with path.open("rb") as file:
+        with open_plain(path, follow=False) as file:
             file.seek(offset)
             content = file.read(largest)
             if len(content) == largest and b"\n" not in content:
@@ -49,6 +51,8 @@ def read_from(path: Path, offset: int, most: int | None = None) -> tuple[list[di
     except FileNotFoundError:
         return [], offset
     end = content.rfind(b"\n") + 1
+    if not end and len(content) >= LARGEST_READ:
+        end = len(content)  # no worker of ours writes such a line; what is left of it is no JSON object
     records = []
     for line in content[:end].splitlines():
         try:
@@ -61,7 +65,7 @@ def read_from(path: Path, offset: int, most: int | None = None) -> tuple[list[di
 
 
 def read_all(path: Path) -> Iterator[dict[str, Any]]:
-    """All whole records of a file, a part of it in memory at a time; none where there is no file."""
+    """All whole records of a file, a part of it in memory at a time; none where there is no regular file."""
     offset = 0
     while True:
         records, end = read_from(path, offset)

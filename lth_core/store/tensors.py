@@ -18,6 +18,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from lth_core.store.plain import open_plain
 from lth_core.text import one_line
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -35,8 +36,9 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises OSError (ENOSPC on a full disk, also where the system writes short without an error).
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.unlink(missing_ok=True)
     try:
-        with temporary.open("wb", buffering=0) as file:
+        with temporary.open("xb", buffering=0) as file:  # never through a link that lies there
             view = memoryview(content)
             while view:
                 written = file.write(view)
@@ -70,7 +72,8 @@ def save_tensors(path: Path, arrays: Mapping[str, npt.NDArray[Any]], values: Map
 def load_tensors(path: Path, sha256: str) -> tuple[Arrays, dict[str, Any]]:
     """Arrays and JSON values of a file; DamagedFile if it is missing or its checksum differs."""
     try:
-        content = path.read_bytes()
+        with open_plain(path) as file:
+            content = file.read()
     except OSError as error:
         raise DamagedFile(f"{one_line(path.name)}: {error.strerror}") from None
     found = hashlib.sha256(content).hexdigest()
@@ -81,14 +84,14 @@ def load_tensors(path: Path, sha256: str) -> tuple[Arrays, dict[str, Any]]:
 
 def file_sha256(path: Path) -> str:
     """The checksum of a file as it lies there."""
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_card(path: Path) -> dict[str, Any] | None:
     """The JSON values of a tensor file, without its arrays; None where it is no such file."""
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             length = int.from_bytes(file.read(8), "little")
             found = json.loads(json.loads(file.read(min(length, _LARGEST_HEADER)))["__metadata__"]["values"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):

@@ -19,6 +19,10 @@ _WRITTEN = (
 )
 
 
+class LeadsElsewhere(ValueError):
+    """A name in the workspace is a link, or lies behind one."""
+
+
 @dataclass(frozen=True)
 class Workspace:
     """Paths of one workspace; making the value touches nothing on disk."""
@@ -71,6 +75,17 @@ class Workspace:
             raise ValueError(f"path cannot be followed: {one_line(relative, 80)!r} ({type(error).__name__})") from None
         if not path.is_relative_to(self.folder.resolve()):
             raise ValueError(f"path leaves the workspace: {relative!r}")
+        return path
+
+    def own(self, path: Path) -> Path:
+        """A path of this workspace as it is; LeadsElsewhere where it, or a folder on the way to it, is a link."""
+        relative = path.relative_to(self.folder)
+        try:
+            plain = path.resolve() == self.folder.resolve() / relative
+        except (OSError, RuntimeError):  # links in a circle
+            plain = False
+        if not plain:
+            raise LeadsElsewhere(f"{relative} is, or lies behind, a symbolic link, which is not accepted")
         return path
 
     def create(self) -> None:

@@ -1,11 +1,13 @@
 """What a batch's folder says, brought into the store: also where it makes no sense."""
 
+import errno
 from pathlib import Path
 
 import pytest
 
 from lth_core.engine.batch import BatchFolder
 from lth_core.engine.intake import Intake
+from lth_core.engine.odd import fail_job
 from lth_core.engine.space import Space
 from lth_core.store import queue
 from lth_core.store.database import Database
@@ -34,3 +36,15 @@ def test_a_beat_that_makes_no_sense_stops_nothing(tmp_path: Path, beat: str) -> 
     row = database.row("SELECT fraction, rate FROM batches")
     assert row is not None and tuple(row) == (0.5, 10.0)
     database.close()
+
+
+@pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO, errno.ENOSPC, errno.EROFS])
+def test_a_disk_that_is_away_or_full_fails_no_job(tmp_path: Path, number: int) -> None:
+    database = Database(tmp_path / "w.sqlite", writer=True)
+    with database.transaction() as connection:
+        job = queue.add_job(connection, experiment(), "x.toml", {})
+    with pytest.raises(OSError):
+        fail_job(database, job, OSError(number, "for the moment"))
+    assert database.row("SELECT state FROM jobs WHERE id = ?", job)["state"] == "queued"  # type: ignore[index]
+    fail_job(database, job, OSError(errno.ENOTDIR, "Not a directory"))
+    assert database.row("SELECT state FROM jobs WHERE id = ?", job)["state"] == "failed"  # type: ignore[index]

@@ -1,6 +1,7 @@
 """`lth doctor` and `lth gc`: what is found wrong, what is made again, and what is never removed."""
 
 import json
+import os
 import shutil
 import sqlite3
 import sys
@@ -18,6 +19,7 @@ from lth_core.errors import InputError
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
+from tests.alarm import within
 from tests.engine.experiments import digest, tiny
 from tests.engine.test_engine import running
 
@@ -272,3 +274,14 @@ def test_doctor_says_that_the_built_in_text_is_not_there(monkeypatch: pytest.Mon
     found = {finding.what: finding for finding in health.machine()}
     assert found["datasets"].state == "note"
     assert found["datasets"].sentence == "built-in text: not there"
+
+
+def test_a_pipe_in_the_place_of_tensors_is_found_and_holds_nothing_up(workspace: Workspace) -> None:
+    path = next(iter(sorted(workspace.batches.rglob("trial-*.safetensors"))))
+    path.unlink()
+    os.mkfifo(path)
+    with within(60):
+        found = [finding for finding in health.database(workspace) if finding.state == "bad"]
+        assert len(found) == 1 and "not a regular file" in found[0].sentence
+        inspected = CliRunner().invoke(app, ["inspect", "1", "--workspace", str(workspace.folder)])
+    assert isinstance(inspected.exception, InputError) and "not a regular file" in str(inspected.exception)

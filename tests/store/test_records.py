@@ -86,3 +86,9 @@ def test_a_short_write_is_continued_until_the_line_is_whole(tmp_path: Path) -> N
     writer.append({"a": "0123456789"})
     real.close()
     assert read_from(tmp_path / "r", 0)[0] == [{"a": "0123456789"}]
+
+
+def test_an_endless_line_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "LARGEST_READ", 100)
+    (tmp_path / "r").write_bytes(b'{"a": 1}\n' + b"x" * 350 + b'\n{"a": 2}\n')
+    assert list(records.read_all(tmp_path / "r")) == [{"a": 1}, {"a": 2}]

@@ -13,6 +13,7 @@ from lth_core.engine.deaths import BY_MEMORY, NO_ROOM, SPOKEN, MemoryWatch
 from lth_core.engine.launchers.base import Ended
 from lth_core.engine.slots import Slot
 from lth_core.engine.surroundings import command, variables
+from lth_core.store.plain import open_plain
 from lth_core.store.workspace import Workspace
 from lth_core.text import clean
 
@@ -142,9 +143,7 @@ class LocalWorkers:
     def _watch(self, process: subprocess.Popen[bytes], running: Running, folder: Path) -> None:
         """Kill what has outlived its grace, or has been silent for too long."""
         now = time.monotonic()
-        shown = tuple(
-            path.stat().st_mtime for path in (folder / "beat.json", folder / "records.jsonl") if path.exists()
-        )
+        shown = tuple(_changed_at(folder / name) for name in ("beat.json", "records.jsonl"))
         if shown != running.life:
             running.life, running.life_at, running.warned = shown, now, False
         if running.stop_at is None and now > running.life_at + silence():
@@ -191,6 +190,13 @@ class LocalWorkers:
             )  # fmt: skip
 
 
+def _changed_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # not there yet, or taken away
+        return 0.0
+
+
 def _signal(process: subprocess.Popen[bytes], number: int) -> None:
     if process.poll() is None:
         process.send_signal(number)
@@ -230,7 +236,7 @@ def _signal_name(number: int) -> str:
 def _tail(path: Path) -> str:
     """The last line of a log that is not the engine's own, as `BatchFolder.note` writes them."""
     try:
-        with path.open("rb") as file:
+        with open_plain(path, follow=False) as file:
             lines = deque((line for line in file if not line.startswith(b"engine: ")), maxlen=1)
     except OSError:
         return ""

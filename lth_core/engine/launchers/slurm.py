@@ -67,8 +67,8 @@ class SlurmJobs:
         self._in_flight[batch] = InFlight(batch, attempt, self._attempt(batch, attempt), need, time.monotonic())
 
     def adopt(self, batch: int, attempt: int, need: Need) -> bool:
-        """Whether an attempt that an earlier engine submitted is gone on with."""
-        folder = self._attempt(batch, attempt)
+        """Whether an attempt that an earlier engine submitted is gone on with; LeadsElsewhere where it is a link."""
+        folder = self._workspace.own(self._attempt(batch, attempt))
         record = read_json(folder / _RECORD) or {}
         name, index = str(record.get("name")), record.get("index")
         # The name becomes a path that is deleted, and the workspace may come from somebody else.
