@@ -7,6 +7,7 @@ from pathlib import Path
 from lth_core.plan import TrialKey
 from lth_core.store import views
 from lth_core.store.database import Database
+from lth_core.store.plain import open_plain
 from lth_core.store.views import SlotView
 from lth_core.store.workspace import Workspace
 
@@ -109,9 +110,9 @@ def newest_log(database: Database, workspace: Workspace, job: int) -> Path | Non
 
 
 def tail(path: Path, lines: int) -> list[str]:
-    """The last lines of a text file, whatever its size."""
+    """The last lines of a text file, whatever its size; none of what is no regular file."""
     try:
-        with path.open("rb") as file:
+        with open_plain(path, follow=False) as file:  # a workspace may come from others
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - _TAIL))
             text = file.read(_TAIL).decode("utf-8", "replace")

@@ -228,6 +228,7 @@ def test_leaving_again_and_again_without_getting_further_is_a_failure(held: Held
     for batch, step in ((1, 0), (2, 500)):
         held.begin(batch)
         (held.attempt(batch) / f"step-{step:012d}.{'0' * 64}.safetensors").touch()
+        (held.attempt(batch) / "step-foreign.safetensors").touch()
         held.says(batch, 85)
     held.until(lambda: scheduler.submitted)
     scheduler.all_are("COMPLETED")

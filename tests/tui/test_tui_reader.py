@@ -16,6 +16,7 @@ from lth_core.store.workspace import Workspace
 from lth_tui.reading.curves import MOST_POINTS, RoundCurves, _aligned
 from lth_tui.reading.feed import Feed
 from lth_tui.reading.job_reader import newest_round
+from lth_tui.reading.queries import tail
 from lth_tui.reading.reader import Reader
 from lth_tui.reading.snapshot import Watch
 
@@ -172,3 +173,10 @@ def test_short_numbers() -> None:
         "0",
     ]
     assert bar(0.5, 4) == "██··" and bar(2, 3) == "███" and bar(0, 3) == "···"
+
+
+def test_a_log_that_is_a_link_is_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("outside\n")
+    (tmp_path / "log.txt").symlink_to(tmp_path / "secret")
+    assert tail(tmp_path / "secret", 5) == ["outside"]
+    assert tail(tmp_path / "log.txt", 5) == []

@@ -122,7 +122,8 @@ def _moved(one: InFlight) -> bool:
 
 def _furthest(attempt: Path) -> int:
     """The step of an attempt's newest checkpoint; 0 without one."""
-    return max((int(path.name[5:17]) for path in attempt.glob("step-*.safetensors")), default=0)
+    steps = (path.name[5:17] for path in attempt.glob("step-*.safetensors"))
+    return max((int(step) for step in steps if step.isdecimal()), default=0)
 
 
 def _last_line(folder: Path, job: str) -> str:
