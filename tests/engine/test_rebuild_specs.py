@@ -1,14 +1,17 @@
 """A lost database is made from specifications of which some make no sense, or contradict one another."""
 
+import errno
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lth_core.engine import health
+from lth_core.engine import health, rebuild
 from lth_core.store.database import Database
+from lth_core.store.records import read_all
 from lth_core.store.workspace import Workspace
 from tests.engine.experiments import digest, tiny
 from tests.engine.test_engine import running
@@ -107,11 +110,26 @@ def test_a_retry_of_a_trial_whose_file_is_damaged_is_gone_on_with(workspace: Wor
     database.close()
 
 
-def test_a_batch_that_cannot_be_read_does_not_keep_the_others_from_it(workspace: Workspace) -> None:
+def test_a_batch_that_cannot_be_read_does_not_keep_the_others_from_it(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     last = max(int(path.name) for path in workspace.batches.iterdir())
-    records = next(workspace.batch(last).glob("attempt-*/records.jsonl"))
+
+    def read(path: Path) -> Iterator[dict[str, Any]]:
+        if workspace.batch(last) in path.parents:
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return read_all(path)
+
+    monkeypatch.setattr(rebuild, "read_all", read)
+    forget(workspace)
+    found = health.remake_database(workspace)
+    assert 0 < found.done < 10 and [sentence[:6] for sentence in found.unreadable] == [f"{last:06d}"]
+
+
+def test_a_folder_in_the_place_of_records_is_as_if_there_were_none(workspace: Workspace) -> None:
+    records = next(workspace.batch(1).glob("attempt-*/records.jsonl"))
     records.unlink()
     records.mkdir()
     forget(workspace)
     found = health.remake_database(workspace)
-    assert 0 < found.done < 10 and [sentence[:6] for sentence in found.unreadable] == [f"{last:06d}"]
+    assert found.done == 10 and found.from_tensorboard > 0 and not found.unreadable
