@@ -55,7 +55,7 @@ class Attempt:
         trials = [RunningTrial(p.trial.id, p.trial.key, p.start.mask, narrowing=p.narrowing) for p in prepared]
         run = StackRun(self._experiment, stack, trials, self)
         run.keep([row for row, p in enumerate(prepared) if self._audit_start(p, stack.weights(row))])
-        checkpoint = load_newest_checkpoint(self._batch.attempts(), {trial.id for trial in trials})
+        checkpoint = load_newest_checkpoint([*self._batch.attempts().values()], {trial.id for trial in trials})
         if checkpoint is not None:
             run.restore(*checkpoint)
             log.info("resumed at step %d with %d tickets", stack.trained, stack.tickets)
@@ -68,7 +68,7 @@ class Attempt:
 
     def _ended_before(self) -> set[int]:
         """Trials whose result an earlier attempt has published: they count, and are not trained again."""
-        records = (one for folder in self._batch.attempts() for one in read_all(folder / "records.jsonl"))
+        records = (one for folder in self._batch.attempts().values() for one in read_all(folder / "records.jsonl"))
         return {record.get("trial", 0) for record in records if record.get("kind") in ("done", "failed")}
 
     def _check_space(self, stack: Stack, tickets: int) -> None:

@@ -26,7 +26,7 @@ DONE, CHECKPOINTED, SUPERSEDED, ENGINE_GONE, FAILED = 0, 85, 75, 86, 1
 """Exit codes of an attempt: finished; run me again; a newer attempt took over; run me again; failed."""
 DISK_FULL, OUT_OF_MEMORY, TRANSIENT = 28, 12, 5
 """Exit codes of faults that are not the experiment's: ENOSPC, ENOMEM, and EIO for what may pass by itself."""
-_ATTEMPT = re.compile(r"attempt-\d{1,9}")
+_ATTEMPT = re.compile(r"attempt-([0-9]{1,9})")
 _LARGEST_WORD = 1_000_000
 """Bytes that are read at most of a worker's small files."""
 
@@ -152,7 +152,7 @@ class BatchFolder:
 
     def delete_checkpoints(self) -> None:
         """Nobody will go on from them: the batch is over."""
-        for attempt in self.attempts():
+        for attempt in self.attempts().values():
             for checkpoint in attempt.glob("step-*.safetensors*"):
                 if not checkpoint.is_dir():
                     checkpoint.unlink(missing_ok=True)
@@ -171,11 +171,12 @@ class BatchFolder:
         with contextlib.suppress(OSError), append_plain(self.attempt(number) / "log.txt") as file:
             file.write(f"engine: {one_line(sentence)}\n".encode())
 
-    def attempts(self) -> list[Path]:
-        """Folders of all attempts; a link is none, nor what was set aside."""
+    def attempts(self) -> dict[int, Path]:
+        """Folders of all attempts by their numbers; a link is none, nor what was set aside."""
         if not self.folder.is_dir():
-            return []
-        return [p for p in self.folder.iterdir() if _ATTEMPT.fullmatch(p.name) and p.is_dir() and not p.is_symlink()]
+            return {}
+        named = ((_ATTEMPT.fullmatch(path.name), path) for path in self.folder.iterdir())
+        return {int(match[1]): path for match, path in named if match and path.is_dir() and not path.is_symlink()}
 
 
 def _set_aside(path: Path) -> None:

@@ -22,12 +22,13 @@ from lth_core.engine.lease import Lease, LeaseHeld
 from lth_core.engine.purge import purge
 from lth_core.engine.shortage import mind_shortages, take_up
 from lth_core.engine.slots import find_slots
-from lth_core.engine.space import RESERVE, Space
+from lth_core.engine.space import Space
 from lth_core.engine.wishes import Wishes
 from lth_core.errors import InputError
 from lth_core.settings.launcher import launcher_from
 from lth_core.store import queue
 from lth_core.store.database import Database
+from lth_core.store.reserve import has_little
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
 
@@ -68,7 +69,7 @@ class Engine(threading.Thread):
     def run(self) -> None:
         """The thread."""
         try:
-            if self._space.free() < RESERVE:
+            if has_little(self._workspace.folder):
                 self._space.fill("too little is free")  # opening the database needs room
             database = Database(self._workspace.database, writer=True)
             launcher = Launchers(self._workspace, self._slots)

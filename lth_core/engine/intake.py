@@ -118,8 +118,8 @@ class Intake:
         Its worker outlived its engine, and published after that attempt was read for the last time.
         """
         missing = set(queue.unfinished(self._database.connection, batch))
-        for earlier in folder.attempts() if missing else ():
-            if int(earlier.name.removeprefix("attempt-")) >= attempt:
+        for number, earlier in folder.attempts().items() if missing else ():
+            if number >= attempt:
                 continue  # the one that has just been read, or of a later database
             path = earlier / "records.jsonl"
             own = [record for record in read_all(path) if _is_of(record, missing)]

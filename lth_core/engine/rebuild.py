@@ -5,7 +5,6 @@ are gone too, curves and scores come from the event files, in single precision. 
 of the queue, events, jobs that never started, and what a job ran with.
 """
 
-import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +24,6 @@ from lth_core.store.tensors import file_sha256, read_card
 from lth_core.store.workspace import Workspace, trial_folder
 from lth_core.text import one_line
 
-_ATTEMPT = re.compile(r"attempt-([0-9]{1,9})")
 _LAST_WORDS = "rebuilt by `lth doctor`: it goes on when it is resumed"
 
 
@@ -119,7 +117,7 @@ def _name_the_rest(connection: sqlite3.Connection, specs: list[BatchSpec]) -> No
 def _add_batch(connection: sqlite3.Connection, workspace: Workspace, spec: BatchSpec, found: Rebuilt) -> None:
     """A batch, and what its attempts have published; one that is not over goes on from its checkpoint."""
     folder = BatchFolder(workspace.batch(spec.batch))
-    attempts = sorted(int(m[1]) for path in folder.folder.iterdir() if (m := _ATTEMPT.fullmatch(path.name)))
+    attempts = sorted(folder.attempts())
     connection.execute(
         "INSERT INTO batches (id, job, state, attempt) VALUES (?, ?, 'pending', ?)",
         (spec.batch, spec.job, max(attempts, default=0)),

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from lth_core.engine.batch import DISK_FULL
 from lth_core.engine.causes import code_of
+from lth_core.store import reserve
+from lth_core.store.refusal import kind_of
 
-RESERVE = 1_000_000
-"""Bytes that are kept back in a file, and freed when the disk is full."""
-ROOM = 2 * RESERVE
+ROOM = 2 * reserve.BYTES
 """Bytes that must be free before work goes on."""
 LOOK_EVERY = 1.0
 
@@ -34,7 +34,7 @@ class Space:
     """Whether the disk is full, why, and what was done about it; `folder` is the workspace."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._file = folder, folder / "reserve"
+        self._folder, self._file = folder, folder / reserve.NAME
         self._looked_at = 0.0
         self.full = False
         self.told = False
@@ -46,12 +46,12 @@ class Space:
     def keep_reserve(self) -> None:
         """Hold back the reserve, where there is room for it."""
         with contextlib.suppress(OSError):
-            if self._file.exists() and self._file.stat().st_size == RESERVE:
+            if self._file.exists() and self._file.stat().st_size == reserve.BYTES:
                 return
             if self.free() < ROOM:
                 return
             # Random bytes: a filesystem that compresses would keep nothing of zeros.
-            self._file.write_bytes(os.urandom(RESERVE))
+            self._file.write_bytes(os.urandom(reserve.BYTES))
 
     def fill(self, why: str) -> None:
         """The disk is full: free the reserve, and let nothing start until there is room."""
@@ -77,7 +77,7 @@ class Space:
 
     def room(self, needed: int = ROOM) -> bool:
         """Whether there is room to go on, the reserve included."""
-        return self.free() >= needed + RESERVE
+        return self.free() >= needed + reserve.BYTES
 
     def clear(self) -> None:
         """Work goes on."""
@@ -91,7 +91,5 @@ class Space:
     def is_full(self, fault: Exception) -> bool:
         """Whether an exception means that the disk is full."""
         if isinstance(fault, sqlite3.OperationalError):
-            name = fault.sqlite_errorname or ""
-            # A memory-mapped index or journal that cannot grow is an I/O error to SQLite.
-            return name == "SQLITE_FULL" or (name.startswith("SQLITE_IOERR") and self.free() < RESERVE)
+            return kind_of(self._file, fault) == "full"
         return code_of(fault) == DISK_FULL

@@ -5,13 +5,13 @@ import shutil
 from pathlib import Path
 
 NAME = "reserve"
-LITTLE = 1_000_000
-"""Bytes of free disk below which it counts as full."""
+BYTES = 1_000_000
+"""Its size; a disk with less that is free counts as full."""
 
 
 def has_little(folder: Path) -> bool:
     """Whether next to nothing can be written there."""
-    return shutil.disk_usage(folder).free < LITTLE
+    return shutil.disk_usage(folder).free < BYTES
 
 
 def give_up_where_full(folder: Path) -> None:

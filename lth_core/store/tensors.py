@@ -133,6 +133,11 @@ def load_newest_checkpoint(folders: list[Path], trials: Collection[int]) -> tupl
     return None
 
 
+def newest_step(folder: Path) -> int:
+    """The step of a folder's newest checkpoint, whole or not; 0 without one."""
+    return next((int(path.name[5:17]) for path in _checkpoints(folder)), 0)
+
+
 def _checkpoints(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []

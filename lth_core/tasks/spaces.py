@@ -11,6 +11,7 @@ from lth_core.errors import InputError
 from lth_core.tasks.step import Array
 from lth_core.text import one_line
 
+_PLAIN = (spaces.Box, spaces.Discrete, spaces.MultiBinary, spaces.MultiDiscrete)
 _INFINITE = 1e15
 """Bounds from here on are none: some environments write the largest float for infinity."""
 
@@ -66,17 +67,21 @@ class Actions:
 
 def observations(environment: str, space: gymnasium.Space[Any]) -> Observations:
     """How to flatten this space; raises InputError where it has no fixed size, or nothing in it."""
-    refused = InputError(
-        f'task.environment "{environment}": observation {one_line(space)}: accepted are spaces of a fixed size '
-        "(Box, Discrete, MultiBinary, MultiDiscrete, and Dict and Tuple of these)"
-    )
-    try:
-        size = spaces.flatdim(space)
-    except (ValueError, NotImplementedError) as error:  # how gymnasium says that a space has no fixed size
-        raise refused from error
+    size = spaces.flatdim(space) if _has_fixed_size(space) else 0
     if size == 0:
-        raise refused
+        raise InputError(
+            f'task.environment "{environment}": observation {one_line(space)}: accepted are spaces of a fixed size '
+            "(Box, Discrete, MultiBinary, MultiDiscrete, and Dict and Tuple of these)"
+        )
     return Observations(space, size)
+
+
+def _has_fixed_size(space: gymnasium.Space[Any]) -> bool:
+    if isinstance(space, spaces.Dict):
+        return all(map(_has_fixed_size, space.spaces.values()))
+    if isinstance(space, spaces.Tuple):
+        return all(map(_has_fixed_size, space.spaces))
+    return isinstance(space, _PLAIN)
 
 
 def actions(environment: str, space: gymnasium.Space[Any]) -> Actions:

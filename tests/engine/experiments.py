@@ -37,6 +37,12 @@ def as_toml(experiment: Experiment) -> str:
     return lines(experiment_fields(experiment)).replace("null", '"unset"')
 
 
+def forget(workspace: Workspace) -> None:
+    """Lose the database."""
+    for path in workspace.folder.glob("workspace.sqlite*"):
+        path.unlink()
+
+
 def digest(folder: Path, job: int = 1) -> dict[str, Any]:
     """Everything that a job has produced, exactly: tensors, scores, metrics, layers and audits of each trial."""
     workspace = Workspace(folder)

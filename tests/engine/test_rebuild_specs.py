@@ -2,7 +2,6 @@
 
 import errno
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,28 +12,7 @@ from lth_core.engine import health, rebuild
 from lth_core.store.database import Database
 from lth_core.store.records import read_all
 from lth_core.store.workspace import Workspace
-from tests.engine.experiments import digest, tiny
-from tests.engine.test_engine import running
-
-
-@pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("done")
-    with running(folder) as r:
-        r.submit(tiny(arms=["winning", "random"]))
-        r.until_state(1, "done")
-    return folder
-
-
-@pytest.fixture
-def workspace(done: Path, tmp_path: Path) -> Workspace:
-    shutil.copytree(done, tmp_path / "w")
-    return Workspace(tmp_path / "w")
-
-
-def forget(workspace: Workspace) -> None:
-    for path in workspace.folder.glob("workspace.sqlite*"):
-        path.unlink()
+from tests.engine.experiments import digest, forget, tiny
 
 
 def _put(workspace: Workspace, number: int, **fields: Any) -> None:

@@ -20,34 +20,14 @@ from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
 from tests.alarm import within
-from tests.engine.experiments import digest, tiny
+from tests.engine.experiments import digest, forget, tiny
 from tests.engine.test_engine import running
 
 EXPERIMENT = tiny(arms=["winning", "random"])
 
 
-@pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("done")
-    with running(folder) as r:
-        r.submit(EXPERIMENT)
-        r.until_state(1, "done")
-    return folder
-
-
-@pytest.fixture
-def workspace(done: Path, tmp_path: Path) -> Workspace:
-    shutil.copytree(done, tmp_path / "w")
-    return Workspace(tmp_path / "w")
-
-
-def _forget(workspace: Workspace) -> None:
-    for path in workspace.folder.glob("workspace.sqlite*"):
-        path.unlink()
-
-
 def test_a_deleted_database_is_rebuilt_from_the_batches_folders(done: Path, workspace: Workspace) -> None:
-    _forget(workspace)
+    forget(workspace)
     found = health.remake_database(workspace)
     assert (found.jobs, found.trials, found.done, found.from_tensorboard) == (1, 10, 10, 0)
     assert found.unreadable == []
@@ -60,7 +40,7 @@ def test_a_deleted_database_is_rebuilt_from_the_batches_folders(done: Path, work
 
 def test_without_records_the_curves_and_scores_come_from_tensorboard(done: Path, workspace: Workspace) -> None:
     whole = digest(done)
-    _forget(workspace)
+    forget(workspace)
     for path in workspace.batches.rglob("records.jsonl"):
         path.unlink()
     found = health.remake_database(workspace)
@@ -94,7 +74,7 @@ def test_a_rebuilt_job_that_was_not_over_goes_on_to_the_same_result(done: Path, 
     last = database.rows("SELECT MAX(id) FROM batches")[0][0]
     database.close()
     shutil.rmtree(workspace.batch(last))
-    _forget(workspace)
+    forget(workspace)
     found = health.remake_database(workspace)
     assert found.done < 10
     with running(workspace.folder) as r:
@@ -121,7 +101,7 @@ def _given_up(workspace: Workspace, batch: int) -> BatchFolder:
 
 def test_a_batch_whose_trials_a_later_one_has_trained_is_over(done: Path, workspace: Workspace) -> None:
     _given_up(workspace, 1)
-    _forget(workspace)
+    forget(workspace)
     found = health.remake_database(workspace)
     assert found.done == 10
     database = Database(workspace.database, writer=False)
@@ -131,7 +111,7 @@ def test_a_batch_whose_trials_a_later_one_has_trained_is_over(done: Path, worksp
 
 
 def test_folders_that_make_no_sense_are_named_and_left_out(workspace: Workspace) -> None:
-    _forget(workspace)
+    forget(workspace)
     (workspace.batch(1) / "spec.json").write_text('{"batch": 1, "job": "../x"}')
     (workspace.batches / "000009.aside-1").mkdir()
     (workspace.batches / "000077").mkdir()
@@ -254,7 +234,7 @@ def test_gc_takes_the_tensors_of_cancelled_jobs_only_where_asked_and_a_retry_tra
 
 
 def test_an_engine_can_own_what_was_rebuilt(workspace: Workspace) -> None:
-    _forget(workspace)
+    forget(workspace)
     health.remake_database(workspace)
     engine = Engine(workspace, "cpu", 1)
     engine.start()

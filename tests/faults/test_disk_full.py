@@ -44,6 +44,16 @@ def _fill(disk: Path, leave: int) -> Path:
     return filler
 
 
+@pytest.fixture
+def half_done(make_run: Callable[..., Run], left_alone: Any, small_disk: Path) -> Run:
+    """A run on a small disk that has a checkpoint and records."""
+    left_alone(EXPERIMENT)  # not meanwhile
+    run = make_run(EXPERIMENT, workspace=small_disk / "w")
+    run.start()
+    _half_done(run)
+    return run
+
+
 def _half_done(run: Run) -> None:
     """Wait until there are a checkpoint and records."""
     run.until(lambda: bool(list(run.workspace.rglob("step-*.safetensors"))) or run.ended(), 60)
@@ -56,12 +66,10 @@ def _half_done(run: Run) -> None:
     pytest.param("a checkpoint", 40_000, id="a checkpoint", marks=pytest.mark.slow),
 ])  # fmt: skip
 def test_a_full_disk_pauses_the_job_until_there_is_room(
-    make_run: Callable[..., Run], left_alone: Any, seen: Any, small_disk: Path, what: str, leave: int
+    half_done: Run, left_alone: Any, seen: Any, small_disk: Path, what: str, leave: int
 ) -> None:
-    whole = left_alone(EXPERIMENT)
-    run = make_run(EXPERIMENT, workspace=small_disk / "w")
-    engine = run.start()
-    _half_done(run)
+    run, whole, engine = half_done, left_alone(EXPERIMENT), half_done.process
+    assert engine is not None
     kept = {path: path.read_bytes() for path in run.workspace.rglob("trial-*.safetensors")}
     engine.send_signal(signal.SIGSTOP)  # so that the workers are the ones to meet the full disk
     filler = _fill(small_disk, leave)
@@ -87,12 +95,9 @@ def test_a_full_disk_pauses_the_job_until_there_is_room(
 @pytest.mark.slow
 @pytest.mark.fault("disk full while the engine writes its database")
 def test_a_database_that_cannot_grow_pauses_the_job(
-    make_run: Callable[..., Run], left_alone: Any, seen: Any, small_disk: Path
+    half_done: Run, left_alone: Any, seen: Any, small_disk: Path
 ) -> None:
-    whole = left_alone(EXPERIMENT)
-    run = make_run(EXPERIMENT, workspace=small_disk / "w")
-    run.start()
-    _half_done(run)
+    run, whole = half_done, left_alone(EXPERIMENT)
     for worker in run.workers():
         worker.suspend()  # so that the engine is the one to meet the full disk
     database = Database(run.workspace / "workspace.sqlite", writer=False)
@@ -109,12 +114,9 @@ def test_a_database_that_cannot_grow_pauses_the_job(
 @pytest.mark.slow
 @pytest.mark.fault("disk full before the engine starts")
 def test_a_disk_that_was_full_before_lets_the_run_begin_and_wait(
-    make_run: Callable[..., Run], left_alone: Any, seen: Any, small_disk: Path
+    half_done: Run, left_alone: Any, seen: Any, small_disk: Path
 ) -> None:
-    whole = left_alone(EXPERIMENT)
-    run = make_run(EXPERIMENT, workspace=small_disk / "w")
-    run.start()
-    _half_done(run)
+    run, whole = half_done, left_alone(EXPERIMENT)
     run.kill()
     with run.database():  # the last one to close takes SQLite's own files away, whose room opening needs
         pass

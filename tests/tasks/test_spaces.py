@@ -72,7 +72,17 @@ def test_other_actions_are_refused_in_a_sentence(space: gymnasium.Space) -> None
         spaces.actions("E", space)
 
 
-@pytest.mark.parametrize("space", [gym_spaces.Sequence(gym_spaces.Discrete(2)), gym_spaces.Dict({})])
+class OfOnesOwn(gymnasium.Space):
+    """A kind of space that gymnasium does not know."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+@pytest.mark.parametrize("space", [
+    gym_spaces.Sequence(gym_spaces.Discrete(2)), gym_spaces.Dict({}), gym_spaces.Text(3), OfOnesOwn(),
+    gym_spaces.Dict({"a": gym_spaces.Discrete(2), "b": gym_spaces.Tuple([gym_spaces.Text(3)])}),
+])  # fmt: skip
 def test_other_observations_are_refused_in_a_sentence(space: gymnasium.Space) -> None:
     with pytest.raises(InputError, match=r'task.environment "E": observation .*: accepted are spaces of a fixed size'):
         spaces.observations("E", space)

@@ -9,6 +9,7 @@ from lth_core.engine.launchers.base import Ended, How, Notice
 from lth_core.engine.launchers.slurm_words import cause_of, left_because
 from lth_core.engine.supervisor import DEATH
 from lth_core.settings.launcher import SlurmLauncher
+from lth_core.store.tensors import newest_step
 from lth_core.text import one_line
 
 
@@ -116,14 +117,8 @@ def _cancelled_outside(one: InFlight) -> Fate:
 
 def _moved(one: InFlight) -> bool:
     """Whether an attempt got further than those before it: one that never does must not go on for ever."""
-    before = [_furthest(other) for other in BatchFolder(one.folder.parent).attempts() if other != one.folder]
-    return any(one.folder.glob("trial-*.safetensors")) or _furthest(one.folder) > max([0, *before])
-
-
-def _furthest(attempt: Path) -> int:
-    """The step of an attempt's newest checkpoint; 0 without one."""
-    steps = (path.name[5:17] for path in attempt.glob("step-*.safetensors"))
-    return max((int(step) for step in steps if step.isdecimal()), default=0)
+    before = [newest_step(other) for other in BatchFolder(one.folder.parent).attempts().values() if other != one.folder]
+    return any(one.folder.glob("trial-*.safetensors")) or newest_step(one.folder) > max([0, *before])
 
 
 def _last_line(folder: Path, job: str) -> str:
