@@ -67,6 +67,29 @@ def test_a_stack_that_does_not_fit_is_split(make_run: Callable[..., Run], left_a
     seen(f"{said[0]}; {failed} stacks were too large, later rounds no larger than what fits; same bits")
 
 
+@pytest.mark.fault("device memory (torch's exception, raised without a GPU)")
+def test_a_stack_with_no_room_on_a_device_is_split(make_run: Callable[..., Run], left_alone: Any, seen: Any) -> None:
+    experiment = short(seeds=4, arms=["winning"], rewinding={"weights": 0, "optimizer": "fresh"})
+    whole = left_alone(experiment)
+    run = make_run(experiment, slots=1, fault={"as_on_device": 3})
+    run.finish()
+    assert_whole(run, whole)
+    said = [text for text in run.events() if "trying again with stacks of 2 and 2 tickets" in text]
+    assert said and said[0].startswith("out of memory: CUDA out of memory"), run.events()
+    assert "engine: out of memory" in run.logs() and "Traceback" in run.logs()
+    seen(f"{said[0]}; later rounds no larger; same bits")
+
+
+@pytest.mark.slow
+@pytest.mark.fault("device memory (torch's exception, raised without a GPU)")
+def test_a_ticket_with_no_room_on_a_device_is_tried_alone_and_fails(make_run: Callable[..., Run], seen: Any) -> None:
+    run = make_run(short(seeds=1), fault={"as_on_device": 1})
+    run.finish(1)
+    assert any("trying again once with no other worker beside it" in text for text in run.events())
+    assert run.errors() and all("one ticket does not fit, even alone" in error for error in run.errors())
+    seen("tried once more with no other worker beside it, then failed: one ticket does not fit, even alone")
+
+
 @pytest.mark.slow
 @pytest.mark.fault("one ticket does not fit")
 def test_a_single_ticket_that_does_not_fit_is_tried_alone_and_fails(make_run: Callable[..., Run], seen: Any) -> None:

@@ -5,6 +5,7 @@ clock:       a file with seconds that are added to what the clock says
 environment: registers Faulty-v0, which does what this says
 memory:      megabytes that a worker may map beyond what it has when its attempt begins
 on_device:   megabytes of a GPU that torch may take in a worker
+as_on_device: tickets of which a stack finds no room on a GPU at its third update: torch's exception, without a GPU
 """
 
 import json
@@ -146,6 +147,34 @@ def limit_device_memory(megabytes: int) -> None:
     Attempt.run = run
 
 
+def raise_as_a_device(tickets: int) -> None:
+    """Stacks of so many tickets and more raise what torch does when a GPU's memory runs out, in the middle."""
+    from lth_core.engine.attempt import Attempt
+
+    real_run, updates = Attempt.run, {}
+
+    def run(self) -> int:
+        import torch
+
+        from lth_core.training.actor_critic import ActorCriticStack
+
+        real = ActorCriticStack.update
+
+        def update(stack) -> None:
+            updates[id(stack)] = updates.get(id(stack), 0) + 1
+            if stack.tickets >= tickets and updates[id(stack)] == 3:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 1.00 GiB free")
+            real(stack)
+
+        ActorCriticStack.update = update
+        try:
+            return real_run(self)
+        finally:
+            ActorCriticStack.update = real
+
+    Attempt.run = run
+
+
 if "clock" in FAULT:
     shift_clock(Path(FAULT["clock"]))
 if "environment" in FAULT:
@@ -158,3 +187,5 @@ if WORKER and "memory" in FAULT:
     limit_memory(FAULT["memory"])
 if WORKER and "on_device" in FAULT:
     limit_device_memory(FAULT["on_device"])
+if WORKER and "as_on_device" in FAULT:
+    raise_as_a_device(FAULT["as_on_device"])
