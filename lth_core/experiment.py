@@ -87,7 +87,9 @@ class Experiment(Section):
     def identity(self) -> str:
         """SHA-256 of the canonical JSON without name and launcher, and without the place of a ticket, whose content is
         in it: the same experiment, whatever it is called and wherever it runs, is one."""
-        fields = self.model_dump(mode="json", exclude={"name": True, "launcher": True, "ticket": {"path"}})
+        fields = {key: value for key, value in self.identifying().items() if key not in ("name", "launcher")}
+        if self.ticket is not None:
+            del fields["ticket"]["path"]
         return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     @classmethod

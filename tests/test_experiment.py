@@ -1,6 +1,7 @@
 """The experiment: rules, canonical form, identity."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 from lth_core.arms import BUILT_IN
 from lth_core.experiment import Experiment
 from lth_core.settings.pruning import Pruning
+from lth_core.suite_file import load
 from lth_core.tickets.scope import prunable
 from tests.small import experiment
 
@@ -54,6 +56,29 @@ def test_identity_does_not_know_where_it_runs() -> None:
     elsewhere = experiment(launcher={"kind": "slurm", "time_limit": "1:00:00", "options": {"qos": "low"}})
     assert elsewhere.identity == experiment().identity
     assert Experiment.from_json(elsewhere.canonical()) == elsewhere != experiment()
+
+
+IDENTITIES = {
+    "quick/cartpole": "484644cc1126f592", "quick/pendulum": "c1b04eb96186005e", "quick/breakout": "3d7aa1ae98009d67",
+    "quick/lm-quick": "916005fa6cbb750f", "quick/translation-quick": "221441e31564fe8b",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("preset", IDENTITIES)
+def test_identities_of_stored_experiments_stay_the_same(preset: str) -> None:
+    found = load(Path(preset))
+    assert isinstance(found, Experiment)
+    assert found.identity.startswith(IDENTITIES[preset])
+
+
+def test_a_field_that_a_later_version_added_counts_only_where_it_is_used() -> None:
+    class Later(Pruning):
+        added = frozenset({"colour"})
+        colour: str = "none"
+
+    assert Later().identifying() == Pruning().identifying()
+    assert Later(colour="red").identifying()["colour"] == "red"
+    assert Later(colour="red").identifying().keys() > Pruning().identifying().keys()
 
 
 CHANGES: dict[str, Any] = {

@@ -17,9 +17,26 @@ Precision = Literal["float32", "tfloat32", "bfloat16"]
 
 
 class Section(BaseModel):
-    """Base of every table of the file: immutable, strict about types, unknown fields refused."""
+    """Base of every table of the file: immutable, strict about types, unknown fields refused.
+
+    added: fields that a later version brought. At its default such a field is no part of an experiment's identity, so
+    that experiments of older workspaces are still found.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    added: ClassVar[frozenset[str]] = frozenset()
+
+    def identifying(self) -> dict[str, Any]:
+        """The fields as JSON values, without added ones at their defaults, at any depth."""
+        fields = self.model_dump(mode="json")
+        for name, value in self:
+            if name in self.added and value == type(self).model_fields[name].get_default(call_default_factory=True):
+                del fields[name]
+            elif isinstance(value, Section):
+                fields[name] = value.identifying()
+            elif isinstance(value, Mapping):
+                fields[name] |= {key: one.identifying() for key, one in value.items() if isinstance(one, Section)}
+        return fields
 
 
 class TaskSection(Section):
