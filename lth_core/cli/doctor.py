@@ -41,6 +41,8 @@ def _repair(console: Console, workspace: Workspace) -> None:
             found = health.remake_database(workspace)
             for sentence in found.unreadable:
                 _print(console, Finding("rebuilt", "note", f"left out: {sentence}"))
+            if found.unconfirmed:
+                _print(console, Finding("rebuilt", "note", found.unconfirmed))
             _print(console, Finding("rebuilt", "good", (
                 f"{found.jobs} jobs, {found.trials} trials ({found.done} done), {found.points:,} points of curves, "
                 f"{found.from_tensorboard:,} of them from TensorBoard's files; jobs that are not over are paused"

@@ -31,14 +31,14 @@ class Attempt:
     """One attempt; the Sink of its run."""
 
     def __init__(
-        self, workspace: Workspace, number: int, attempt: int, device: str, must_stop: Callable[[], bool]
+        self, workspace: Workspace, spec: BatchSpec, attempt: int, device: str, must_stop: Callable[[], bool]
     ) -> None:
         self._workspace, self._attempt, self._device = workspace, attempt, device
         self.must_stop = must_stop
-        self._batch = BatchFolder(workspace.batch(number))
+        self._batch = BatchFolder(workspace.batch(spec.batch))
         self.folder = self._batch.attempt(attempt)
-        self._spec: BatchSpec = self._batch.spec()
-        self._experiment: Experiment = self._spec.experiment
+        self._spec = spec
+        self._experiment: Experiment = spec.experiment
         self._records = RecordWriter(self.folder / "records.jsonl")
         self._logs: dict[int, TrialLog] = {}
         whole = make_model(self._experiment)

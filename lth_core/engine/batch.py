@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lth_core.engine.sealed import Unsound, checksum, is_sealed, sealed, unsealed
 from lth_core.experiment import Experiment
 from lth_core.plan import TrialKey
 from lth_core.store.plain import append_plain, open_plain
@@ -26,6 +27,8 @@ DONE, CHECKPOINTED, SUPERSEDED, ENGINE_GONE, FAILED = 0, 85, 75, 86, 1
 """Exit codes of an attempt: finished; run me again; a newer attempt took over; run me again; failed."""
 DISK_FULL, OUT_OF_MEMORY, TRANSIENT = 28, 12, 5
 """Exit codes of faults that are not the experiment's: ENOSPC, ENOMEM, and EIO for what may pass by itself."""
+_SPEC = frozenset({"batch", "job", "experiment", "trials", "parents", "tensorboard"})
+_EXIT = frozenset({"code", "error", "needed"})
 _ATTEMPT = re.compile(r"attempt-([0-9]{1,9})")
 _LARGEST_WORD = 1_000_000
 """Bytes that are read at most of a worker's small files."""
@@ -33,6 +36,10 @@ _LARGEST_WORD = 1_000_000
 
 class Superseded(Exception):
     """A newer attempt at the same batch may publish; this one must leave."""
+
+
+class DamagedSpec(Exception):
+    """A batch's specification is not the one that the engine wrote."""
 
 
 @dataclass(frozen=True)
@@ -64,24 +71,29 @@ class BatchSpec:
     parents: tuple[ParentSpec, ...]
     tensorboard: str
 
+    def _fields(self) -> dict[str, Any]:
+        return {
+            "batch": self.batch,
+            "job": self.job,
+            "experiment": json.loads(self.experiment.canonical()),
+            "trials": [{"id": t.id, **_key(t.key)} for t in self.trials],
+            "parents": [{"id": p.id, **_key(p.key), "path": p.path, "sha256": p.sha256} for p in self.parents],
+            "tensorboard": self.tensorboard,
+        }
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of all that is in it, as spec.json carries it."""
+        return checksum(self._fields())
+
     def to_json(self) -> str:
-        """As stored in spec.json."""
-        return json.dumps(
-            {
-                "batch": self.batch,
-                "job": self.job,
-                "experiment": json.loads(self.experiment.canonical()),
-                "trials": [{"id": t.id, **_key(t.key)} for t in self.trials],
-                "parents": [{"id": p.id, **_key(p.key), "path": p.path, "sha256": p.sha256} for p in self.parents],
-                "tensorboard": self.tensorboard,
-            },
-            indent=1,
-        )
+        """As stored in spec.json, with its checksum."""
+        return json.dumps(sealed(self._fields()), indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> "BatchSpec":
-        """The inverse of `to_json`."""
-        fields = json.loads(text)
+        """The inverse of `to_json`; Unsound where the checksum does not hold. Earlier versions wrote none."""
+        fields = unsealed(json.loads(text), _SPEC)
         return cls(
             batch=fields["batch"],
             job=fields["job"],
@@ -106,32 +118,49 @@ class BatchFolder:
 
     folder: Path
 
-    def create(self, spec: BatchSpec) -> None:
-        """Make the folder and write the specification.
+    def complete(self, spec: BatchSpec) -> bytes | None:
+        """Make the folder where it is missing, and the specification as it is to be.
 
-        A folder that is there already belongs to a database that is gone: it is set aside, never gone on with.
+        Returns what stood in spec.json where that was something else; empty where there was no such file.
         """
-        _set_aside(self.folder)
-        self.complete(spec)
-
-    def complete(self, spec: BatchSpec) -> None:
-        """Make the folder and the specification where they are missing: a batch that has begun goes on with less."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / "spec.json"
-        if path.is_symlink() or not path.is_file():
-            write_atomically(path, spec.to_json().encode())
+        path, wanted, found = self.folder / "spec.json", spec.to_json().encode(), b""
+        with contextlib.suppress(FileNotFoundError), open_plain(path, follow=False) as file:
+            found = file.read()
+        if found == wanted:
+            return None
+        write_atomically(path, wanted)
+        return found
 
     def spec(self) -> BatchSpec:
-        """Read the specification."""
+        """Read the specification; raises Unsound where its checksum does not hold."""
         with open_plain(self.folder / "spec.json", follow=False) as file:
             return BatchSpec.from_json(file.read().decode())
+
+    @property
+    def spec_is_sealed(self) -> bool:
+        """Whether the specification carries a checksum; earlier versions wrote none."""
+        return is_sealed(read_json(self.folder / "spec.json") or {})
+
+    def spec_of(self, checksum: str) -> BatchSpec:
+        """The specification that has this checksum; DamagedSpec where the file holds anything else."""
+        try:
+            found = self.spec()
+            if found.checksum == checksum:
+                return found
+            said = "is not the one that the engine wrote for this attempt"
+        except Unsound as error:
+            said = str(error)
+        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            said = f"cannot be read: {one_line(error, 120)}"
+        raise DamagedSpec(f"{self.folder.name}/spec.json {said}")
 
     def attempt(self, number: int) -> Path:
         """Folder of one attempt."""
         return self.folder / f"attempt-{number}"
 
     def begin(self, number: int) -> Path:
-        """Make `number` the attempt that may publish, and its folder; one of a later database is set aside."""
+        """Make `number` the attempt that may publish, and its folder; a file or link of that name is set aside."""
         folder = self.attempt(number)
         _set_aside(folder)
         folder.mkdir()
@@ -159,17 +188,22 @@ class BatchFolder:
 
     def is_current(self, number: int) -> bool:
         """Whether attempt `number` may still publish."""
-        return (self.folder / "current").read_text() == str(number)
+        return (self.folder / "current").read_bytes() == str(number).encode()
 
     def publish_exit(self, number: int, code: int, error: str = "", needed: int = 0) -> None:
         """Say how an attempt ended; an attempt without this file is running, or died. `needed` are bytes of disk."""
-        content = json.dumps({"code": code, "error": error, "needed": needed}).encode()
+        content = json.dumps(sealed({"code": code, "error": error, "needed": needed})).encode()
         write_atomically(self.attempt(number) / "exit.json", content)
 
     def note(self, number: int, sentence: str) -> None:
         """Add the engine's word to the attempt's log, where a reader looks for the cause; a full disk is no reason."""
         with contextlib.suppress(OSError), append_plain(self.attempt(number) / "log.txt") as file:
             file.write(f"engine: {one_line(sentence)}\n".encode())
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether there is something that a new batch must not make its own: attempts, or no folder at all."""
+        return os.path.lexists(self.folder) and (not self.folder.is_dir() or bool(self.attempts()))
 
     def attempts(self) -> dict[int, Path]:
         """Folders of all attempts by their numbers; a link is none, nor what was set aside."""
@@ -205,8 +239,11 @@ class Exit:
 
 def read_exit(attempt: Path) -> Exit | None:
     """The last word of an attempt in this folder; None where there is none, or none that makes sense."""
-    said = read_json(attempt / "exit.json")
-    if said is None or not isinstance(said.get("code"), int):
+    try:
+        said = unsealed(read_json(attempt / "exit.json") or {}, _EXIT)
+    except Unsound:
+        return None
+    if not isinstance(said.get("code"), int):
         return None
     needed = said.get("needed")
     return Exit(said["code"], str(said.get("error", "")), needed if isinstance(needed, int) else 0)

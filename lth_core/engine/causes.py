@@ -2,7 +2,7 @@
 
 import errno
 
-from lth_core.engine.batch import DISK_FULL, FAILED, OUT_OF_MEMORY, TRANSIENT
+from lth_core.engine.batch import DISK_FULL, FAILED, OUT_OF_MEMORY, TRANSIENT, DamagedSpec
 from lth_core.errors import InputError
 from lth_core.text import one_line
 
@@ -34,6 +34,8 @@ def code_of(fault: BaseException) -> int:
         return OUT_OF_MEMORY
     if isinstance(fault, RuntimeError) and any(words in str(fault).lower() for words in _MEMORY):
         return OUT_OF_MEMORY
+    if isinstance(fault, DamagedSpec):  # the engine writes it again before the next attempt
+        return TRANSIENT
     # A device that was lost; its programming errors end here too, and are given up after a few attempts.
     if number in _PASSING or type(fault).__name__ == "AcceleratorError":
         return TRANSIENT
@@ -49,4 +51,4 @@ def sentence(fault: BaseException) -> str:
     if code == OUT_OF_MEMORY:
         return f"out of memory: {one_line(said, 200)}"
     # What is wrong with the input is said in a sentence of ours; of other exceptions the class says the most.
-    return one_line(fault if isinstance(fault, InputError) else f"{type(fault).__name__}: {fault}")
+    return one_line(fault if isinstance(fault, (InputError, DamagedSpec)) else f"{type(fault).__name__}: {fault}")

@@ -11,7 +11,9 @@ from lth_core.engine.launchers.base import Need
 from lth_core.engine.launchers.both import Launchers
 from lth_core.engine.launchers.slurm import SLOT
 from lth_core.engine.odd import fail_job, fail_job_of
+from lth_core.engine.request import Request
 from lth_core.engine.slots import Slot, usable
+from lth_core.engine.spec_check import unlike
 from lth_core.engine.stacking import Stacking
 from lth_core.experiment import Experiment
 from lth_core.plan import TrialKey, shares_network
@@ -169,37 +171,53 @@ class Dispatcher:
     def _start(self, batch: int, slot: str, need: Need) -> bool:
         """Have a new attempt run on a slot; False where the store or the folder is odd: its job is failed."""
         try:
-            folder = self._prepare(batch)
-            attempt = self._begin(batch, slot)
-            folder.begin(attempt)
+            batch = self._free_number(batch)
+            spec = self._spec(batch)
+            folder = self._prepare(spec)
+            request = self._begin(spec, folder, slot, need)
+            folder.begin(request.attempt)
         except (*NONSENSE, OSError) as error:
             fail_job_of(self._database, batch, error)
             return False
-        self._launcher.submit(slot, batch, attempt, need)
+        self._launcher.submit(slot, request, need)
         return True
 
-    def _prepare(self, batch: int) -> BatchFolder:
-        """The batch's folder with its specification, made where it is missing."""
-        spec = self._spec(batch)
-        folder = BatchFolder(self._workspace.own(self._workspace.batch(batch)))
-        row = self._database.row("SELECT attempt FROM batches WHERE id = ?", batch)
+    def _free_number(self, batch: int) -> int:
+        """The batch's number, or another where a folder of that number holds what the database does not know of."""
+        row = self._database.row("SELECT job, attempt FROM batches WHERE id = ?", batch)
+        if row is None or row["attempt"] > 0 or not BatchFolder(self._workspace.batch(batch)).is_taken:
+            return batch
+        with self._database.transaction() as connection:
+            last = int(connection.execute("SELECT MAX(id) FROM batches").fetchone()[0])
+            new = max(last, self._workspace.last_batch()) + 1
+            queue.renumber_batch(connection, batch, new)
+            said = f"batches/{batch:06d} holds a batch that the database does not know: left as it is, {new} taken"
+            queue.add_event(connection, "unknown", said, row["job"])
+        return new
+
+    def _prepare(self, spec: BatchSpec) -> BatchFolder:
+        """The batch's folder, with the specification that the database has; says so where another was found."""
+        folder = BatchFolder(self._workspace.own(self._workspace.batch(spec.batch)))
+        row = self._database.row("SELECT attempt FROM batches WHERE id = ?", spec.batch)
         # Before anything is written down: a folder without its specification must not count as begun.
-        if row is not None and row["attempt"] == 0:
-            folder.create(spec)
-        else:
-            folder.complete(spec)
+        found = folder.complete(spec)
+        said = "" if found is None else unlike(found, spec)
+        if said and row is not None and row["attempt"] > 0:
+            with self._database.transaction() as connection:
+                text = f"batches/{spec.batch:06d}/spec.json {said}: written again as the database has it"
+                queue.add_event(connection, "specification", text, spec.job)
         return folder
 
-    def _begin(self, batch: int, slot: str) -> int:
-        """Write down that an attempt begins; returns its number."""
+    def _begin(self, spec: BatchSpec, folder: BatchFolder, slot: str, need: Need) -> Request:
+        """Write down that an attempt begins, and with how many threads; returns what its worker is told."""
+        threads = need.cpus if isinstance(need, SlurmLauncher) else self._launcher.here.slots[slot].threads
         with self._database.transaction() as connection:
-            attempt = queue.begin_batch(connection, batch, slot)
-            row = connection.execute(
-                "SELECT j.id, j.state FROM jobs j JOIN batches b ON b.job = j.id WHERE b.id = ?", (batch,)
-            ).fetchone()
+            attempt = queue.begin_batch(connection, spec.batch, slot, after=max(folder.attempts(), default=0))
+            row = connection.execute("SELECT state FROM jobs WHERE id = ?", (spec.job,)).fetchone()
             if row["state"] == "queued":
-                queue.set_job(connection, row["id"], "running")
-        return attempt
+                queue.set_job(connection, spec.job, "running")
+            threads = queue.fix_threads(connection, spec.job, threads)
+        return Request(spec.batch, attempt, spec.checksum, threads)
 
     def _spec(self, batch: int) -> BatchSpec:
         row = self._database.row(

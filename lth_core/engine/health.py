@@ -206,7 +206,7 @@ def remake_database(workspace: Workspace) -> Rebuilt:
 
 
 def _rebuilt(workspace: Workspace, path: Path) -> Rebuilt:
-    with contextlib.closing(Database(path, writer=True)) as opened:
+    with contextlib.closing(Database(path, writer=True, remaking=True)) as opened:
         try:
             found = rebuild(workspace, opened)
             opened.connection.execute("PRAGMA journal_mode = DELETE")  # all of it in the one file that is renamed

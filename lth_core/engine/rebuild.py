@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from lth_core.engine.batch import BatchFolder, BatchSpec, TrialSpec
-from lth_core.engine.rebuild_specs import read_specs
+from lth_core.engine.rebuild_specs import read_specs, without_checksum
 from lth_core.plan import TrialKey, plan
 from lth_core.store import metrics, queue
 from lth_core.store.database import Database
@@ -29,7 +29,7 @@ _LAST_WORDS = "rebuilt by `lth doctor`: it goes on when it is resumed"
 
 @dataclass
 class Rebuilt:
-    """How much was found, and what could not be read."""
+    """How much was found, what could not be read, and what was taken though no checksum confirms it."""
 
     jobs: int = 0
     trials: int = 0
@@ -37,12 +37,14 @@ class Rebuilt:
     points: int = 0
     from_tensorboard: int = 0
     unreadable: list[str] = field(default_factory=list)
+    unconfirmed: str = ""
 
 
 def rebuild(workspace: Workspace, database: Database) -> Rebuilt:
     """Fill an empty database of the workspace; all or nothing."""
     found = Rebuilt()
     specs, found.unreadable = read_specs(workspace)
+    found.unconfirmed = without_checksum(workspace, specs)
     with database.transaction() as connection:
         for job in sorted({spec.job for spec in specs}):
             _add_job(connection, [spec for spec in specs if spec.job == job])

@@ -22,6 +22,16 @@ def read_specs(workspace: Workspace) -> tuple[list[BatchSpec], list[str]]:
     return _agreeing(workspace, sound, left_out), left_out
 
 
+def without_checksum(workspace: Workspace, specs: list[BatchSpec]) -> str:
+    """A sentence on those that nothing confirms; empty where there is none."""
+    found = [spec.batch for spec in specs if not BatchFolder(workspace.batch(spec.batch)).spec_is_sealed]
+    if not found:
+        return ""
+    named = ", ".join(f"{number:06d}" for number in found[:5]) + (" ..." if len(found) > 5 else "")
+    what = "specification was" if len(found) == 1 else "specifications were"
+    return f"{len(found)} {what} written by an earlier version, without a checksum, and taken as they are: {named}"
+
+
 def _sound(workspace: Workspace, left_out: list[str]) -> Iterable[BatchSpec]:
     for folder in sorted(workspace.batches.iterdir(), key=lambda path: path.name):
         if not _FOLDER.fullmatch(folder.name) or folder.is_symlink():

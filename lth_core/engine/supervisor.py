@@ -16,6 +16,7 @@ from types import FrameType
 
 from lth_core.engine.batch import CHECKPOINTED, DISK_FULL, DONE, OUT_OF_MEMORY, BatchFolder, read_exit
 from lth_core.engine.deaths import BY_MEMORY, NO_ROOM, MemoryWatch
+from lth_core.engine.request import Request
 from lth_core.engine.surroundings import command, variables
 from lth_core.store.tensors import write_atomically
 from lth_core.store.workspace import Workspace
@@ -32,12 +33,12 @@ _STEP = 0.2
 class Supervisor:
     """One worker on one attempt."""
 
-    def __init__(self, folder: str, batch: int, attempt: int, device: str, threads: int) -> None:
-        self._batch, self._attempt = BatchFolder(Workspace(Path(folder)).batch(batch)), attempt
-        self._folder = self._batch.attempt(attempt)
+    def __init__(self, folder: str, request: Request, device: str) -> None:
+        self._batch, self._attempt = BatchFolder(Workspace(Path(folder)).batch(request.batch)), request.attempt
+        self._folder = self._batch.attempt(self._attempt)
         self._command = command("lth_core.engine.worker", folder, device)
-        self._line = f"{batch} {attempt}\n".encode()
-        self._environment = variables(threads)
+        self._request = request
+        self._environment = variables(request.threads)
         self._warned = self._killed = False
         self._memory = MemoryWatch()
         self._asked_at: float | None = None
@@ -49,10 +50,13 @@ class Supervisor:
             signal.signal(number, self._on_signal)
         if not self._batch.is_current(self._attempt):
             return 0
+        if not self._request.checksum:  # submitted by an earlier version: nothing says what its batch is to be
+            self._batch.publish_exit(self._attempt, CHECKPOINTED)
+            return 0
         worker = subprocess.Popen(self._command, stdin=subprocess.PIPE, env=self._environment, start_new_session=True)
         assert worker.stdin is not None  # noqa: S101 opened as a pipe
         with contextlib.suppress(OSError):
-            worker.stdin.write(self._line)
+            worker.stdin.write(self._request.line())
             worker.stdin.flush()
         while worker.poll() is None:
             self._watch(worker)
@@ -107,6 +111,9 @@ class Supervisor:
         return code, f"the worker was killed by signal {-code}" if code < 0 else f"the worker ended with code {code}"
 
 
-def supervise(folder: str, batch: int, attempt: int, device: str, threads: int) -> None:
-    """What submitit calls. Ends the process, so that nothing is returned and no result is written."""
-    sys.exit(Supervisor(folder, batch, attempt, device, threads).run())
+def supervise(folder: str, batch: int, attempt: int, device: str, threads: int, checksum: str = "") -> None:
+    """What submitit calls. Ends the process, so that nothing is returned and no result is written.
+
+    checksum: of the batch's specification; earlier versions submitted jobs without it.
+    """
+    sys.exit(Supervisor(folder, Request(batch, attempt, checksum, threads), device).run())

@@ -2,7 +2,7 @@
 
     python -m lth_core.engine.worker WORKSPACE DEVICE
 
-Standard input carries `BATCH ATTEMPT` lines from the engine; its end means that the engine is gone. SIGTERM asks
+Standard input carries lines from the engine, a `Request` each; its end means that the engine is gone. SIGTERM asks
 it to checkpoint and leave. It writes only into the attempt's folder, and never opens the database.
 """
 
@@ -22,6 +22,7 @@ from types import FrameType
 
 from lth_core.engine.batch import CHECKPOINTED, ENGINE_GONE, SUPERSEDED, BatchFolder, Superseded
 from lth_core.engine.causes import code_of, sentence
+from lth_core.engine.request import Request
 from lth_core.store.workspace import Workspace
 
 
@@ -45,14 +46,13 @@ class Engine:
         self._read(0.0)
         return self.terminated or self.gone
 
-    def next_batch(self) -> tuple[int, int] | None:
+    def next_batch(self) -> Request | None:
         """Wait for the next line; None when there will be none."""
         while not self.terminated:
             line, newline, rest = self._received.partition(b"\n")
             if newline:
                 self._received = rest
-                batch, attempt = line.split()
-                return int(batch), int(attempt)
+                return Request.from_line(line)
             if self.gone:
                 return None
             self._read(0.5)
@@ -72,18 +72,18 @@ def main() -> int:
     with contextlib.suppress(OSError):
         os.nice(10)
     while (request := engine.next_batch()) is not None:
-        code = _serve(workspace, device, engine, *request)
+        code = _serve(workspace, device, engine, request)
         if code != 0:
             return code
     return ENGINE_GONE if engine.gone and not engine.terminated else 0
 
 
-def _serve(workspace: Workspace, device: str, engine: Engine, number: int, attempt: int) -> int:
-    folder = BatchFolder(workspace.batch(number))
+def _serve(workspace: Workspace, device: str, engine: Engine, request: Request) -> int:
+    folder, attempt = BatchFolder(workspace.batch(request.batch)), request.attempt
     error, needed = "", 0
     try:
         _log_into(folder.attempt(attempt) / "log.txt")
-        code = _train(workspace, device, engine, number, attempt)
+        code = _train(workspace, device, engine, request)
     except Superseded:
         code = SUPERSEDED
     except Exception as fault:
@@ -101,16 +101,17 @@ def _serve(workspace: Workspace, device: str, engine: Engine, number: int, attem
     return code
 
 
-def _train(workspace: Workspace, device: str, engine: Engine, number: int, attempt: int) -> int:
-    if BatchFolder(workspace.batch(number)).spec().experiment.task.large_tensors:
+def _train(workspace: Workspace, device: str, engine: Engine, request: Request) -> int:
+    spec = BatchFolder(workspace.batch(request.batch)).spec_of(request.checksum)
+    if spec.experiment.task.large_tensors:
         # Read once, at torch's first allocation: the first batch of a worker decides.
         os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     import torch
 
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    torch.set_num_threads(request.threads)
     from lth_core.engine.attempt import Attempt
 
-    running = Attempt(workspace, number, attempt, device, engine.must_stop)
+    running = Attempt(workspace, spec, request.attempt, device, engine.must_stop)
     try:
         return running.run()
     finally:

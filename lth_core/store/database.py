@@ -10,9 +10,10 @@ from pathlib import Path
 
 import psutil
 
-from lth_core.store.refusal import Refused, refusal
+from lth_core.store.refusal import Refused, gone, refusal
 from lth_core.store.reserve import give_up_where_full
 from lth_core.store.schema import MIGRATIONS
+from lth_core.store.workspace import has_batches
 from lth_core.text import one_line
 
 PATIENCE = 30.0
@@ -26,12 +27,16 @@ class Database:
     A writer gives up the workspace's reserve where the disk is full: opening needs room, also for what then frees some.
     The engine is the only one that changes state; all others read, and insert into `commands`.
 
+    remaking: a new one is made where an earlier one is lost, whose batches lie beside it.
+
     Raises Refused, an InputError, where the file is not ours, is damaged, locked, or newer than this program, or where
     the disk is full.
     """
 
-    def __init__(self, path: Path, *, writer: bool) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, writer: bool, remaking: bool = False) -> None:
+        self.path, self._remaking = path, remaking
+        if not path.exists() and self._is_gone():
+            raise gone(path)
         if not writer and not path.exists():
             raise Refused("missing", f"{one_line(path)}: there is no workspace here yet")
         if writer:
@@ -63,6 +68,8 @@ class Database:
         if version == 0:
             if tables:
                 raise Refused("damaged", f"{one_line(self.path)}: is a database of another program")
+            if self._is_gone():
+                raise gone(self.path)
             if not writer:  # one that was about to be made
                 raise Refused("missing", f"{one_line(self.path)}: is empty, there is no workspace here yet")
         if writer:
@@ -76,6 +83,10 @@ class Database:
                 said = "written by an older version; open it with an engine once"
                 raise Refused("older", f"{one_line(self.path)}: {said}")
             self._migrate(version)
+
+    def _is_gone(self) -> bool:
+        """Whether there are batches, which a database that is only about to be made has not."""
+        return not self._remaking and has_batches(self.path.parent)
 
     def _connect(self, writer: bool) -> sqlite3.Connection:
         log = self.path.with_name(f"{self.path.name}-wal")

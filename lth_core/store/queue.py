@@ -117,13 +117,32 @@ def add_batch(connection: sqlite3.Connection, job: int, trials: list[int]) -> in
     return int(batch or 0)
 
 
-def begin_batch(connection: sqlite3.Connection, batch: int, slot: str) -> int:
-    """A new attempt at a batch starts on a slot; returns the attempt's number."""
+def renumber_batch(connection: sqlite3.Connection, old: int, new: int) -> None:
+    """Give a batch that has not begun another number."""
+    connection.execute(
+        "INSERT INTO batches (id, job, state, failures, error) SELECT ?, job, state, failures, error FROM batches "
+        "WHERE id = ?", (new, old)
+    )  # fmt: skip
+    connection.execute("UPDATE trials SET batch = ? WHERE batch = ?", (new, old))
+    connection.execute("DELETE FROM batches WHERE id = ?", (old,))
+
+
+def fix_threads(connection: sqlite3.Connection, job: int, threads: int) -> int:
+    """The threads of a job's workers: those of its first attempt, for the bits of its results depend on them."""
+    connection.execute("UPDATE jobs SET threads = COALESCE(threads, ?) WHERE id = ?", (threads, job))
+    return int(connection.execute("SELECT threads FROM jobs WHERE id = ?", (job,)).fetchone()[0])
+
+
+def begin_batch(connection: sqlite3.Connection, batch: int, slot: str, *, after: int = 0) -> int:
+    """A new attempt at a batch starts on a slot; returns the attempt's number.
+
+    after: the highest number of an attempt that there is a folder of: a database from a copy may not know of it.
+    """
     now = time.time()
     connection.execute(
-        "UPDATE batches SET state = 'running', attempt = attempt + 1, slot = ?, records_read = 0, rate = NULL, "
-        "started = COALESCE(started, ?) WHERE id = ?",
-        (slot, now, batch),
+        "UPDATE batches SET state = 'running', attempt = MAX(attempt, ?) + 1, slot = ?, records_read = 0, "
+        "rate = NULL, started = COALESCE(started, ?) WHERE id = ?",
+        (after, slot, now, batch),
     )
     connection.execute(
         "UPDATE trials SET state = 'running', started = COALESCE(started, ?) WHERE batch = ? AND state = 'waiting'",

@@ -9,7 +9,7 @@ from lth_core.errors import InputError
 from lth_core.store.reserve import has_little
 from lth_core.text import one_line
 
-Kind = Literal["missing", "damaged", "older", "newer", "locked", "full", "other"]
+Kind = Literal["missing", "gone", "damaged", "older", "newer", "locked", "full", "other"]
 
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
@@ -25,7 +25,7 @@ class Refused(InputError):
     @property
     def lost(self) -> bool:
         """Whether there is nothing in it that could be gone on with."""
-        return self.kind in ("missing", "damaged")
+        return self.kind in ("missing", "gone", "damaged")
 
 
 def refusal(path: Path, error: sqlite3.DatabaseError) -> Refused:
@@ -38,6 +38,12 @@ def refusal(path: Path, error: sqlite3.DatabaseError) -> Refused:
     if kind == "locked":
         return Refused(kind, f"{one_line(path)}: is locked by another process; try again when that has ended")
     return Refused(kind, f"{one_line(path)}: cannot be used as a database: {one_line(error)}")
+
+
+def gone(path: Path) -> Refused:
+    """There is no database, or an empty one, where there are batches of one."""
+    said = "is gone, and what it knew is still there in `batches`: `lth doctor --repair` makes it again"
+    return Refused("gone", f"{one_line(path)}: {said}")
 
 
 def kind_of(path: Path, error: sqlite3.DatabaseError) -> Kind:

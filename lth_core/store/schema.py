@@ -136,6 +136,16 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE jobs ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE jobs ADD COLUMN deleted REAL
     """,
+    # What each attempt ran with, as its worker says; how many threads the workers of a job have, once it has begun.
+    """
+    CREATE TABLE attempts (
+        batch INTEGER NOT NULL REFERENCES batches ON DELETE CASCADE,
+        attempt INTEGER NOT NULL,
+        facts TEXT NOT NULL,                -- JSON: versions, threads, device, git revision
+        PRIMARY KEY (batch, attempt)
+    ) STRICT, WITHOUT ROWID;
+    ALTER TABLE jobs ADD COLUMN threads INTEGER
+    """,
 )
 
 

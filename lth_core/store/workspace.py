@@ -1,5 +1,6 @@
 """The workspace: the folder that holds all that is remembered, and where each thing lies in it. One place for paths."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,16 @@ _WRITTEN = (
     "submissions",
     "instability",
 )
+
+
+_BATCH = re.compile(r"([0-9]{6,12})(\.aside-[0-9]+)?")
+"""Folders of batches, and those that earlier versions set aside."""
+
+
+def has_batches(folder: Path) -> bool:
+    """Whether a workspace's folder holds a batch, or one that an earlier version set aside, whatever is in it."""
+    batches = folder / "batches"
+    return batches.is_dir() and any(_BATCH.fullmatch(path.name) for path in batches.iterdir())
 
 
 class LeadsElsewhere(ValueError):
@@ -60,6 +71,11 @@ class Workspace:
     def batch(self, number: int) -> Path:
         """Folder of one batch."""
         return self.batches / f"{number:06d}"
+
+    def last_batch(self) -> int:
+        """The highest number that a folder of a batch has, whoever made it; 0 without one."""
+        found = (_BATCH.fullmatch(path.name) for path in self.batches.iterdir()) if self.batches.is_dir() else ()
+        return max((int(match[1]) for match in found if match), default=0)
 
     def tensorboard(self, job: int, name: str) -> Path:
         """Folder of a job's TensorBoard event files."""

@@ -66,7 +66,8 @@ def test_a_worker_that_was_superseded_while_it_wrote_its_tensors_does_not_say_do
     workspace = Workspace(tmp_path)
     workspace.create()
     folder = BatchFolder(workspace.batch(1))
-    folder.create(BatchSpec(1, 1, experiment(), (TrialSpec(1, TrialKey(0, "dense", 0)),), (), "tensorboard/0001-x"))
+    spec = BatchSpec(1, 1, experiment(), (TrialSpec(1, TrialKey(0, "dense", 0)),), (), "tensorboard/0001-x")
+    folder.complete(spec)
     folder.begin(1)
     save = module.save_tensors
 
@@ -76,7 +77,7 @@ def test_a_worker_that_was_superseded_while_it_wrote_its_tensors_does_not_say_do
         return sha256
 
     monkeypatch.setattr(module, "save_tensors", slow)
-    running = Attempt(workspace, 1, 1, "cpu", lambda: False)
+    running = Attempt(workspace, spec, 1, "cpu", lambda: False)
     with pytest.raises(Superseded):
         running.run()
     running.close()

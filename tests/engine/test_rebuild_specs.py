@@ -16,11 +16,12 @@ from tests.engine.experiments import digest, forget, tiny
 
 
 def _put(workspace: Workspace, number: int, **fields: Any) -> None:
-    """Change fields of a specification, or make one of those of batch 1."""
+    """Change fields of a specification, or make one of those of batch 1, as an earlier version wrote them."""
     folder = workspace.batch(number)
     folder.mkdir(exist_ok=True)
     path = folder / "spec.json"
     old = json.loads((path if path.exists() else workspace.batch(1) / "spec.json").read_text())
+    old.pop("checksum", None)
     path.write_text(json.dumps({**old, "batch": number, **fields}))
 
 
@@ -45,6 +46,7 @@ def test_a_specification_that_claims_finished_trials_takes_none_of_them(
     done: Path, workspace: Workspace, how: str
 ) -> None:
     spec = json.loads((workspace.batch(1) / "spec.json").read_text())
+    del spec["checksum"]
     trials = spec["trials"]
     other = tiny(arms=["winning", "random"], seeds=4)
     changed: dict[str, dict[str, Any]] = {
@@ -75,6 +77,18 @@ def test_a_specification_that_claims_finished_trials_takes_none_of_them(
     database = Database(workspace.database, writer=False)
     assert {row[0] for row in database.rows("SELECT state FROM batches")} == {"done"}
     database.close()
+
+
+def test_a_specification_whose_checksum_does_not_hold_is_left_out_and_one_without_is_said(workspace: Workspace) -> None:
+    last = max(int(path.name) for path in workspace.batches.iterdir())
+    path = workspace.batch(last) / "spec.json"
+    path.write_text(path.read_text().replace('"learning_rate": 0', '"learning_rate": 1'))
+    _put(workspace, 1)
+    forget(workspace)
+    found = health.remake_database(workspace)
+    (said,) = found.unreadable
+    assert said.startswith(f"{last:06d}/spec.json: has changed since it was written")
+    assert found.unconfirmed.startswith("1 specification was written by an earlier version, without a checksum")
 
 
 def test_a_retry_of_a_trial_whose_file_is_damaged_is_gone_on_with(workspace: Workspace) -> None:

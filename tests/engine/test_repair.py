@@ -18,6 +18,7 @@ from lth_core.engine.lease import Lease
 from lth_core.errors import InputError
 from lth_core.store import views
 from lth_core.store.database import Database
+from lth_core.store.refusal import Refused
 from lth_core.store.workspace import Workspace
 from tests.alarm import within
 from tests.engine.experiments import digest, forget, tiny
@@ -90,6 +91,7 @@ def _given_up(workspace: Workspace, batch: int) -> BatchFolder:
     again = BatchFolder(workspace.batch(last + 1))
     workspace.batch(batch).rename(again.folder)
     spec = json.loads((again.folder / "spec.json").read_text())
+    del spec["checksum"]
     (again.folder / "spec.json").write_text(json.dumps({**spec, "batch": last + 1}))
     for path in again.folder.glob("attempt-*/records.jsonl"):
         path.write_text(path.read_text().replace(f"batches/{batch:06d}/", f"batches/{last + 1:06d}/"))
@@ -117,6 +119,27 @@ def test_folders_that_make_no_sense_are_named_and_left_out(workspace: Workspace)
     (workspace.batches / "000077").mkdir()
     found = health.remake_database(workspace)
     assert [sentence.split("/")[0] for sentence in found.unreadable] == ["000001", "000077"]
+
+
+@pytest.mark.parametrize("how", ["deleted", "empty", "between two renames of a repair"])
+def test_a_database_that_is_gone_is_no_empty_workspace(done: Path, workspace: Workspace, how: str) -> None:
+    before = {path.name for path in workspace.batches.iterdir()}
+    if how == "between two renames of a repair":
+        workspace.database.rename(workspace.folder / "workspace.sqlite.damaged-1")
+    else:
+        forget(workspace)
+    if how == "empty":
+        workspace.database.touch()
+    for writer in (False, True):
+        with pytest.raises(Refused, match="lth doctor --repair") as refused:
+            Database(workspace.database, writer=writer)
+        assert refused.value.kind == "gone"
+    engine = Engine(workspace, "cpu", 1)
+    engine.start()
+    engine.join(60)
+    assert isinstance(engine.error, Refused) and {path.name for path in workspace.batches.iterdir()} == before
+    assert CliRunner().invoke(app, ["doctor", "--repair", "-w", str(workspace.folder)]).exit_code == 0
+    assert digest(workspace.folder) == digest(done)
 
 
 def test_doctor_finds_a_changed_file_and_repair_has_it_trained_again(done: Path, workspace: Workspace) -> None:

@@ -17,6 +17,7 @@ from lth_core.engine.batch import DISK_FULL, OUT_OF_MEMORY, BatchFolder
 from lth_core.engine.launchers import slurm
 from lth_core.engine.launchers.base import Ended
 from lth_core.engine.launchers.slurm_commands import JobLine, SlurmError, Task, check, flags, look, parameters, submit
+from lth_core.engine.request import Request
 from lth_core.errors import InputError
 from lth_core.settings.launcher import SlurmLauncher
 from lth_core.store.workspace import Workspace
@@ -44,7 +45,7 @@ class Scheduler:
     def submit(self, _folder: Path, name: str, _need: SlurmLauncher, tasks: list[Task]) -> str:
         if self.refuses:
             raise SlurmError(self.refuses)
-        self.submitted.append([task.batch for task in tasks])
+        self.submitted.append([task.request.batch for task in tasks])
         for index in range(len(tasks)):
             self.jobs[name, index] = "RUNNING"
         return str(len(self.submitted))
@@ -77,7 +78,7 @@ class Held:
     def begin(self, *batches: int) -> None:
         for batch in batches:
             self.attempt(batch).mkdir(parents=True)
-            self.launcher.submit("slurm", batch, 1, NEED)
+            self.launcher.submit("slurm", Request(batch, 1, "abc", 1), NEED)
 
     def until(self, condition: Any) -> None:
         deadline = time.monotonic() + 20
@@ -216,7 +217,7 @@ def test_a_supervisor_tells_a_kill_for_memory_from_another(held: Held, monkeypat
     (held.workspace.batch(1) / "current").write_text("1")
     kills = iter([4, 4, 5])
     monkeypatch.setattr(deaths, "memory_kills", lambda: next(kills))
-    watching = supervisor.Supervisor(str(held.workspace.folder), 1, 1, "cpu", 1)
+    watching = supervisor.Supervisor(str(held.workspace.folder), Request(1, 1, "abc", 1), "cpu")
     said = []
     for _ in range(2):
         assert watching._outcome(-9) == 1
@@ -294,7 +295,7 @@ def test_resources_become_options_and_nothing_else_does() -> None:
 def test_without_slurm_a_job_is_refused_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("submitit")
     monkeypatch.setenv("PATH", str(tmp_path))
-    task = Task(str(tmp_path), 1, 1, "cpu", 1)
+    task = Task(str(tmp_path), "cpu", Request(1, 1, "abc", 1))
     with pytest.raises(SlurmError) as refused:
         submit(tmp_path, "lth-a", NEED, [task])
     assert not refused.value.passing
@@ -315,11 +316,11 @@ def test_a_folder_for_pickles_is_the_users_alone(
     made.parent.chmod(0o777)  # as it may lie in a workspace that comes from elsewhere
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SlurmError):
-        submit(made, "lth-a", NEED, [Task(str(tmp_path), 1, 1, "cpu", 1)])
+        submit(made, "lth-a", NEED, [Task(str(tmp_path), "cpu", Request(1, 1, "abc", 1))])
     assert made.parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_without_submitit_the_sentence_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "submitit", None)
     with pytest.raises(SlurmError, match=r"lth-workbench\[slurm\]"):
-        submit(tmp_path, "lth-a", NEED, [Task(str(tmp_path), 1, 1, "cpu", 1)])
+        submit(tmp_path, "lth-a", NEED, [Task(str(tmp_path), "cpu", Request(1, 1, "abc", 1))])

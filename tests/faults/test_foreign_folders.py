@@ -94,7 +94,7 @@ LINKS: dict[str, tuple[Callable[[Foreign], None], str]] = {
 
 def _later_attempt(f: Foreign) -> None:
     (f.batch / "attempt-2").mkdir()
-    (f.batch / "attempt-2" / "records.jsonl").write_text('{"kind":"failed","trial":1,"error":"another\'s"}\n')
+    (f.batch / "attempt-2" / "records.jsonl").write_text('{"kind":"failed","trial":99,"error":"another\'s"}\n')
 
 
 ODD: dict[str, tuple[Callable[[Foreign], None], str]] = {

@@ -41,9 +41,9 @@ class Batches:
             str(self.workspace.tensorboard(1, self.settings.name).relative_to(self.workspace.folder)),
         )  # fmt: skip
         folder = BatchFolder(self.workspace.batch(self._batch))
-        folder.create(spec)
+        folder.complete(spec)
         attempt = folder.begin(1)
-        running = Attempt(self.workspace, self._batch, 1, "cpu", lambda: False)
+        running = Attempt(self.workspace, spec, 1, "cpu", lambda: False)
         try:
             assert running.run() == DONE
         finally:

@@ -6,6 +6,7 @@ The handle of an attempt is its batch's number. Whoever runs it only gives hints
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from lth_core.engine.request import Request
 from lth_core.settings.launcher import LocalLauncher, SlurmLauncher
 
 Need = LocalLauncher | SlurmLauncher
@@ -38,7 +39,7 @@ class Launcher(Protocol):
     def free(self, need: Need) -> list[str]:
         """Names of the slots on which a batch with this need could be started now."""
 
-    def submit(self, slot: str, batch: int, attempt: int, need: Need) -> None:
+    def submit(self, slot: str, request: Request, need: Need) -> None:
         """Have an attempt run on a free slot."""
 
     def poll(self) -> list[Ended]:

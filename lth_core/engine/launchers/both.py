@@ -3,6 +3,7 @@
 from lth_core.engine.launchers.base import Ended, How, Launcher, Need, Notice
 from lth_core.engine.launchers.local import LocalWorkers
 from lth_core.engine.launchers.slurm import SlurmJobs
+from lth_core.engine.request import Request
 from lth_core.engine.slots import Slot
 from lth_core.settings.launcher import LocalLauncher
 from lth_core.store.workspace import Workspace
@@ -20,9 +21,9 @@ class Launchers:
         """See Launcher."""
         return self._of(need).free(need)
 
-    def submit(self, slot: str, batch: int, attempt: int, need: Need) -> None:
+    def submit(self, slot: str, request: Request, need: Need) -> None:
         """See Launcher."""
-        self._of(need).submit(slot, batch, attempt, need)
+        self._of(need).submit(slot, request, need)
 
     def adopt(self, batch: int, attempt: int, need: Need) -> bool:
         """Whether an attempt that an earlier engine sent elsewhere runs on and is watched from now on."""

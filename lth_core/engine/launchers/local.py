@@ -11,6 +11,7 @@ from pathlib import Path
 from lth_core.engine.batch import CHECKPOINTED, DISK_FULL, OUT_OF_MEMORY, BatchFolder, read_exit
 from lth_core.engine.deaths import BY_MEMORY, NO_ROOM, SPOKEN, MemoryWatch
 from lth_core.engine.launchers.base import Ended
+from lth_core.engine.request import Request
 from lth_core.engine.slots import Slot
 from lth_core.engine.surroundings import command, variables
 from lth_core.store.plain import open_plain
@@ -68,15 +69,15 @@ class LocalWorkers:
         """Names of slots with nothing to do."""
         return [name for name in self.slots if name not in self._running]
 
-    def submit(self, slot: str, batch: int, attempt: int, _need: object = None) -> None:
+    def submit(self, slot: str, request: Request, _need: object = None) -> None:
         """Have the attempt, whose folder exists, run on a free slot."""
         process = self._processes.get(slot)
         if process is None or process.poll() is not None:
             process = self._processes[slot] = self._spawn(self.slots[slot])
-        self._running[slot] = Running(batch, attempt)
+        self._running[slot] = Running(request.batch, request.attempt)
         assert process.stdin is not None  # noqa: S101 it was opened as a pipe
         try:
-            process.stdin.write(f"{batch} {attempt}\n".encode())
+            process.stdin.write(request.line())
             process.stdin.flush()
         except OSError:
             pass  # it has just died; poll() will say so

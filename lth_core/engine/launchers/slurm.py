@@ -21,6 +21,7 @@ from lth_core.engine.launchers.slurm_commands import JobLine, SlurmError, Task
 from lth_core.engine.launchers.slurm_fate import InFlight, fate, is_final
 from lth_core.engine.launchers.slurm_threads import Commands
 from lth_core.engine.launchers.slurm_words import ALIVE
+from lth_core.engine.request import Request
 from lth_core.engine.supervisor import STOP
 from lth_core.settings.launcher import SlurmLauncher
 from lth_core.store.tensors import write_atomically
@@ -61,10 +62,13 @@ class SlurmJobs:
             return []
         return [SLOT] * max(0, need.most_jobs - len(self._in_flight))
 
-    def submit(self, slot: str, batch: int, attempt: int, need: Need) -> None:
+    def submit(self, slot: str, request: Request, need: Need) -> None:
         """See Launcher: noted, and submitted with others like it by one of the next polls."""
         assert isinstance(need, SlurmLauncher)  # noqa: S101 what free() was asked with
-        self._in_flight[batch] = InFlight(batch, attempt, self._attempt(batch, attempt), need, time.monotonic())
+        folder = self._attempt(request.batch, request.attempt)
+        self._in_flight[request.batch] = InFlight(
+            request.batch, request.attempt, folder, need, time.monotonic(), request=request
+        )
 
     def adopt(self, batch: int, attempt: int, need: Need) -> bool:
         """Whether an attempt that an earlier engine submitted is gone on with; LeadsElsewhere where it is a link."""
@@ -182,7 +186,7 @@ class SlurmJobs:
             one.name, one.index = name, index
         self._names.add(name)
         device = "cuda:0" if need.gpus else "cpu"
-        tasks = [Task(str(self._folder), one.batch, one.attempt, device, need.cpus) for one in group]
+        tasks = [Task(str(self._folder), device, one.request) for one in group if one.request is not None]
         self._submitting = True
         self._commands.submit(
             lambda: slurm.submit(folder, name, need, tasks),

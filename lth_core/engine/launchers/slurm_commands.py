@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from lth_core.engine.request import Request
 from lth_core.engine.supervisor import supervise
 from lth_core.errors import InputError
 from lth_core.settings.launcher import SlurmLauncher
@@ -44,13 +45,11 @@ class SlurmError(Exception):
 
 @dataclass(frozen=True)
 class Task:
-    """What one job runs: an attempt at a batch, on a device, with so many threads."""
+    """What one job runs: an attempt at a batch, on a device."""
 
     workspace: str
-    batch: int
-    attempt: int
     device: str
-    threads: int
+    request: Request
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,9 @@ def submit(folder: Path, name: str, need: SlurmLauncher, tasks: Sequence[Task]) 
         folder.parent.chmod(0o700)  # also where it was there before: nobody else may put a pickle into it
         executor = submitit.SlurmExecutor(folder=folder)
         executor.update_parameters(**parameters(need, name))
-        columns = zip(*((t.workspace, t.batch, t.attempt, t.device, t.threads) for t in tasks), strict=True)
+        calls = [(t.workspace, t.request.batch, t.request.attempt, t.device, t.request.threads, t.request.checksum)
+                 for t in tasks]  # fmt: skip
+        columns = zip(*calls, strict=True)
         jobs = executor.map_array(supervise, *columns)
     except ImportError:
         raise SlurmError(NO_SUBMITIT) from None

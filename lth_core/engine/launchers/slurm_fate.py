@@ -7,6 +7,7 @@ from lth_core.engine.batch import CHECKPOINTED, ENGINE_GONE, OUT_OF_MEMORY, Batc
 from lth_core.engine.deaths import SPOKEN
 from lth_core.engine.launchers.base import Ended, How, Notice
 from lth_core.engine.launchers.slurm_words import cause_of, left_because
+from lth_core.engine.request import Request
 from lth_core.engine.supervisor import DEATH
 from lth_core.settings.launcher import SlurmLauncher
 from lth_core.store.tensors import newest_step
@@ -38,6 +39,7 @@ class InFlight:
     stop: How | None = None
     stop_at: float = 0.0
     told: bool = False
+    request: Request | None = None
 
     @property
     def whereabouts(self) -> str:
