@@ -1,5 +1,7 @@
 """The store under load: many jobs and trials in the queue, eight workers' records taken over at once, a reader beside.
 
+First an engine of its own answers wishes for as many jobs, one by one, is killed in the middle, and started again.
+
 Eight processes append records as workers do, one engine side takes them over as the engine does, and a reader asks
 five times a second for what a screen shows. At the end every point is counted. Run: python -m benchmarks.store_load
 """
@@ -7,6 +9,8 @@ five times a second for what a screen shows. At the end every point is counted. 
 import argparse
 import multiprocessing
 import statistics
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -19,7 +23,7 @@ from lth_core.engine.slots import find_slots
 from lth_core.engine.space import Space
 from lth_core.experiment_file import resolve
 from lth_core.settings.launcher import launcher_from
-from lth_core.store import metrics, queue, views
+from lth_core.store import commands, metrics, queue, views
 from lth_core.store.database import Database
 from lth_core.store.records import RecordWriter
 from lth_core.store.workspace import Workspace
@@ -99,6 +103,42 @@ def take_over(workspace, database, batches, writers):
     return turns
 
 
+ENGINE = "import sys; from pathlib import Path; from lth_core.engine.engine import Engine; " \
+    "from lth_core.store.workspace import Workspace; e = Engine(Workspace(Path(sys.argv[1])), 'cpu', 1); " \
+    "e.start(); e.join()"  # fmt: skip
+
+
+def ask_an_engine(jobs, trials):
+    """Seconds until each wish was answered; how many were left at the kill, and seconds until those were answered."""
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = Workspace(Path(folder))
+        workspace.create()
+        database = Database(workspace.database, writer=True)
+        texts = [experiment(number, trials).canonical() for number in range(jobs)]
+        engine = subprocess.Popen([sys.executable, "-c", ENGINE, folder])
+        seconds, asked = [], []
+        for place, text in enumerate(texts):
+            start = time.perf_counter()
+            asked.append(commands.ask(database, "submit", experiment=text, source="load.toml"))
+            while place < jobs // 2 and commands.answer(database, asked[-1]) is None:
+                time.sleep(0.001)
+            if place < jobs // 2:
+                seconds.append(time.perf_counter() - start)
+        engine.kill()
+        engine.wait()
+        left = len(commands.unanswered(database))
+        start = time.perf_counter()
+        engine = subprocess.Popen([sys.executable, "-c", ENGINE, folder])
+        while commands.unanswered(database):
+            time.sleep(0.01)
+        again = time.perf_counter() - start
+        engine.kill()
+        engine.wait()
+        assert {commands.answer(database, one)["job"] for one in asked} == set(range(1, jobs + 1))
+        database.close()
+    return seconds, left, again
+
+
 def spread(seconds):
     """Median and largest, in milliseconds."""
     return f"median {statistics.median(seconds) * 1e3:,.1f} ms, longest {max(seconds) * 1e3:,.0f} ms"
@@ -110,7 +150,11 @@ def main():
     parser.add_argument("--trials", type=int, default=10_000, help="in all jobs together")
     parser.add_argument("--points", type=int, default=5_000_000)
     parser.add_argument("--writers", type=int, default=8)
+    parser.add_argument("--wishes", type=int, default=300, help="jobs that an engine is asked for")
     options = parser.parse_args()
+    seconds, left, again = ask_an_engine(options.wishes, 20)
+    print(f"{len(seconds)} jobs asked of an engine, one by one: {spread(seconds)}")
+    print(f"killed with {left} wishes unanswered, started again: all answered after {again:.1f} s")
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder))
         workspace.create()

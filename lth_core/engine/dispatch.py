@@ -27,7 +27,7 @@ LONGEST = 0.5
 """Seconds of a turn of the engine in which batches are started."""
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)
 def _experiment(text: str) -> Experiment:
     return Experiment.from_json(text)
 

@@ -35,6 +35,8 @@ from lth_core.text import one_line
 __all__ = ["Engine", "LeaseHeld"]
 
 TICK = 0.1
+GLANCE = 0.02
+"""Seconds between two looks at whether an interface has written anything, which is then acted on at once."""
 FAR_EVERY = 10
 """Turns of the engine between two reads of what batches on other machines have recorded."""
 
@@ -56,6 +58,7 @@ class Engine(threading.Thread):
         self._ended: list[Ended] = []
         self._notices: list[Notice] = []
         self._turns = 0
+        self._seen = -1
         self._signed_in = False
         self._beat_at = time.monotonic()
         self.error: BaseException | None = None
@@ -97,9 +100,18 @@ class Engine(threading.Thread):
                 self._unless_full(lambda: self._turn(database, launcher, intake, dispatcher, wishes))
                 if self._space.full:
                     self._unless_full(lambda: self._mind_the_disk(database, launcher, intake))
-                self._stopping.wait(TICK)
+                self._pause(database)
         finally:
             dispatcher.close()
+
+    def _pause(self, database: Database) -> None:
+        """Until the next turn is due, or an interface has written into the database."""
+        until = time.monotonic() + TICK
+        glance = TICK if database.on_network else GLANCE
+        while time.monotonic() < until and not self._stopping.wait(glance):
+            seen, self._seen = self._seen, database.version_of_others()
+            if self._seen != seen:
+                return
 
     def _turn(
         self, database: Database, launcher: Launchers, intake: Intake, dispatcher: Dispatcher, wishes: Wishes

@@ -4,6 +4,7 @@ import os
 import platform
 import socket
 import subprocess
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ def provenance(source: str, devices: list[str]) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=64)
 def _version(name: str) -> str | None:
     try:
         return metadata.version(name)

@@ -16,6 +16,8 @@ from lth_core.store.commands import Command
 from lth_core.store.database import Database
 from lth_core.store.queue import NONSENSE
 
+LONGEST = 0.5
+"""Seconds of a turn of the engine in which wishes are acted on: what runs must not wait for hundreds of them."""
 _ACCEPTED = {
     "pause": ("queued", "running"),
     "resume": ("paused",),
@@ -40,7 +42,8 @@ class Wishes:
         self._database, self._devices, self._stop, self._resize = database, devices, stop, resize
 
     def obey(self) -> None:
-        """Act on everything that is wanted and not answered yet."""
+        """Act on what is wanted and not answered yet, the oldest first; what takes long is left for the next turn."""
+        until = time.monotonic() + LONGEST
         for command in commands.unanswered(self._database):
             try:
                 with self._database.transaction() as connection:
@@ -51,6 +54,8 @@ class Wishes:
             except NONSENSE as error:
                 with self._database.transaction() as connection:
                     self._answer(connection, command, {"error": f"{command.kind}: {type(error).__name__}: {error}"})
+            if time.monotonic() > until:
+                return
 
     def _answer(self, connection: sqlite3.Connection, command: Command, reply: dict[str, Any]) -> None:
         connection.execute("UPDATE commands SET answer = ? WHERE id = ?", (json.dumps(reply), command.id))

@@ -34,7 +34,7 @@ class Database:
     """
 
     def __init__(self, path: Path, *, writer: bool, remaking: bool = False) -> None:
-        self.path, self._remaking = path, remaking
+        self.path, self._remaking, self._on_network = path, remaking, False
         if not path.exists() and self._is_gone():
             raise gone(path)
         if not writer and not path.exists():
@@ -73,7 +73,8 @@ class Database:
             if not writer:  # one that was about to be made
                 raise Refused("missing", f"{one_line(self.path)}: is empty, there is no workspace here yet")
         if writer:
-            journal = "DELETE" if on_network_filesystem(self.path) else "WAL"
+            self._on_network = on_network_filesystem(self.path)
+            journal = "DELETE" if self._on_network else "WAL"
             self.connection.execute(f"PRAGMA journal_mode = {journal}")
         self._refuse_what_acts()
         self.connection.execute("PRAGMA synchronous = FULL")
@@ -133,6 +134,15 @@ class Database:
             if self.connection.in_transaction:  # on a full disk SQLite may have rolled back by itself
                 self.connection.execute("ROLLBACK")
             raise
+
+    @property
+    def on_network(self) -> bool:
+        """Whether the file lies on a network filesystem, where each look at it costs more."""
+        return self._on_network
+
+    def version_of_others(self) -> int:
+        """A number that changes whenever another connection has written."""
+        return int(self.connection.execute("PRAGMA data_version").fetchone()[0])
 
     def rows(self, sql: str, *parameters: object) -> list[sqlite3.Row]:
         """All rows of a query."""

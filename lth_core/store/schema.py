@@ -146,6 +146,10 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT, WITHOUT ROWID;
     ALTER TABLE jobs ADD COLUMN threads INTEGER
     """,
+    # The engine asks for these many times a second.
+    """
+    CREATE INDEX commands_unanswered ON commands (id) WHERE answer IS NULL
+    """,
 )
 
 

@@ -32,7 +32,7 @@ class Started:
         monkeypatch.setattr(launchers, "free", self.free)
         monkeypatch.setattr(launchers.here, "free", lambda: self.free(None))
         monkeypatch.setattr(launchers.here, "running", lambda: [b for b, slot in self.taken if slot != "slurm"])
-        monkeypatch.setattr(launchers, "submit", lambda slot, batch, *_: self.taken.append((batch, slot)))
+        monkeypatch.setattr(launchers, "submit", lambda slot, request, _need: self.taken.append((request.batch, slot)))
         self.dispatcher = Dispatcher(workspace, self.database, launchers, self.patience)
 
     def free(self, need: Any) -> list[str]:

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from lth_core.engine import engine as turns
 from lth_core.engine import purge as purging
+from lth_core.engine import wishes as obeying
 from lth_core.engine.engine import Engine
 from lth_core.engine.launchers.local import LocalWorkers
 from lth_core.engine.slots import Slot, find_slots
@@ -212,3 +214,30 @@ def until(true: Callable[[], object], seconds: float = 150) -> None:
     while not true():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.05)
+
+
+def test_a_wish_is_answered_when_it_is_made_and_not_at_the_next_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "TICK", 1000.0)
+    engine = Engine(Workspace(tmp_path), "cpu", 1)
+    database = Database(Workspace(tmp_path).database, writer=True)
+    engine.start()
+    try:
+        for _ in range(3):
+            number = commands.ask(database, "slots", count=1)
+            deadline = time.monotonic() + 60
+            while commands.answer(database, number) is None:
+                assert time.monotonic() < deadline and engine.error is None
+                time.sleep(0.01)
+    finally:
+        engine.stop()
+
+
+def test_hundreds_of_wishes_hold_nothing_up_and_each_is_answered(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(obeying, "LONGEST", 0.0)
+    asked = [commands.ask(desk.database, "slots", count=1) for _ in range(3)]
+    for left in (2, 1, 0):
+        desk.wishes.obey()
+        assert len(commands.unanswered(desk.database)) == left
+    assert all(commands.answer(desk.database, one) == {"slots": 1} for one in asked)

@@ -9,6 +9,7 @@ from lth_core.engine import slots
 from lth_core.engine.dispatch import Dispatcher
 from lth_core.engine.intake import Patience
 from lth_core.engine.launchers.both import Launchers
+from lth_core.engine.request import Request
 from lth_core.engine.slots import find_slots, usable
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
@@ -82,8 +83,8 @@ def test_batches_go_to_the_slots_that_suit_them(tmp_path: Path, monkeypatch: pyt
     launchers = Launchers(workspace, [slot for slot in find_slots() if slot.device in ("cpu", "cuda:1")])
     sent: list[tuple[int, str]] = []
 
-    def submit(slot: str, batch: int, *_: Any) -> None:
-        row = database.row("SELECT job FROM batches WHERE id = ?", batch)
+    def submit(slot: str, request: Request, _need: Any) -> None:
+        row = database.row("SELECT job FROM batches WHERE id = ?", request.batch)
         assert row is not None
         sent.append((row["job"], slot))
         launchers.here._running[slot] = None  # type: ignore[assignment]
