@@ -11,6 +11,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 _KEPT_CONTROLS = {"\n", "\t"}
 # Cf holds bidirectional overrides and other invisible characters, Cs lone surrogates.
 _DANGEROUS = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+_UNDECODED = re.compile("[\udc80-\udcff]")
+"""Bytes of a file's name that are not in the encoding of names here, as Python holds them."""
 _ESCAPE_SEQUENCE = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|(?:\x1b[\]PX^_]|\x9d|\x90)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?|\x1b[@-Z\\-_]?"
 )
@@ -22,7 +24,7 @@ def clean(text: object, limit: int = 4000) -> str:
     Used on all text that the program did not write itself: names, errors, logs, file names.
     At most `limit` characters are kept.
     """
-    plain = _ESCAPE_SEQUENCE.sub("", str(text)[: 4 * limit])
+    plain = _UNDECODED.sub("\ufffd", _ESCAPE_SEQUENCE.sub("", str(text)[: 4 * limit]))
     kept = (c for c in plain if c in _KEPT_CONTROLS or unicodedata.category(c) not in _DANGEROUS)
     return "".join(kept)[:limit]
 

@@ -4,14 +4,21 @@ import argparse
 import gc
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from lth_core import __version__
+from lth_core.entry import enter
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main() -> None:
+    """Entry point."""
+    enter("lth-tui", _main)
+
+
+def _main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line, run the app, let the engine go on by itself, exit."""
     options = _parser().parse_args(arguments)
     if options.keys:
@@ -106,6 +113,7 @@ def _run(options: argparse.Namespace) -> int:
     except OSError as error:
         print(f"lth-tui: {options.workspace}: {error.strerror}", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGINT, lambda *_: None)  # a key, while the screen is there; the end is not cut short
     gc.collect()
     gc.freeze()  # what is imported stays: looking through it again and again would hold keys up
     try:

@@ -3,12 +3,12 @@
 import csv
 import io
 import json
-import os
 import subprocess
 import time
 from importlib.util import find_spec
 from pathlib import Path
 
+from lth_core import places
 from lth_core.engine.surroundings import command
 from lth_core.errors import InputError
 from lth_core.store.records import finite
@@ -42,7 +42,7 @@ def save_figure(folder: Path, chart: Chart) -> Path:
 
 def save_copy(words: str) -> Path:
     """Write copied words where terminals that do not hear of the clipboard (tmux) can be helped out."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lth"
+    folder = places.caches() / "lth"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "clipboard.txt"
     path.write_text(words)

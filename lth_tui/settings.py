@@ -1,11 +1,11 @@
 """The settings file of the workbench: other keys, the theme. Where it lies, and what is wrong with it."""
 
-import os
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lth_core import places
 from lth_core.errors import InputError
 from lth_core.text import did_you_mean, one_line
 
@@ -22,8 +22,7 @@ class Settings:
 
 def settings_file() -> Path:
     """`lth/workbench.toml` in the user's folder of settings."""
-    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
-    return Path(base) / "lth" / "workbench.toml"
+    return places.settings() / "lth" / "workbench.toml"
 
 
 def load_settings(path: Path) -> Settings:

@@ -11,10 +11,14 @@ ROOT = Path(__file__).parent.parent
 
 BASE = {"text", "errors", "randomness", "presets", "settings"}
 EXPERIMENT = BASE | {"arms", "experiment", "experiment_file", "plan", "suite", "suite_file", "ticket_files"}
+COMMAND = {"entry", "streams", "places"}
 MAY_IMPORT = {
     "text": set(),
     "errors": set(),
     "presets": set(),
+    "streams": set(),
+    "places": {"text", "errors"},
+    "entry": {"text", "errors", "streams", "places"},
     "randomness": set(),
     "settings": BASE,
     "arms": BASE,
@@ -28,15 +32,15 @@ MAY_IMPORT = {
     "suite_file": BASE | {"experiment", "experiment_file", "suite"},
     "tickets": EXPERIMENT,
     "models": BASE | {"tickets", "experiment"},
-    "tasks": BASE,
+    "tasks": BASE | {"places"},
     "training": EXPERIMENT | {"tasks", "models", "tickets"},
     "store": EXPERIMENT,
     "analysis": EXPERIMENT | {"store"},
     "engine": EXPERIMENT | {"store"},
     "worker": EXPERIMENT | {"store", "engine", "training", "models", "tickets", "tasks"},
     "report": EXPERIMENT | {"store", "analysis"},
-    "cli": EXPERIMENT | {"store", "analysis", "engine", "report"},
-    "lth_tui": EXPERIMENT | {"store", "analysis", "engine", "report"},
+    "cli": EXPERIMENT | {"store", "analysis", "engine", "report"} | COMMAND,
+    "lth_tui": EXPERIMENT | {"store", "analysis", "engine", "report"} | COMMAND,
 }
 WORKER_SIDE = {
     "lth_core.engine.worker",

@@ -1,14 +1,13 @@
 """`lth`: the command line. Each command imports what it needs when it runs, so that `lth --help` stays instant."""
 
-import sqlite3
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from lth_core.entry import enter
 from lth_core.errors import InputError
-from lth_core.text import clean, one_line
 
 app = typer.Typer(
     help="Lottery-ticket experiments: train, prune, rewind, repeat; winning tickets against random ones.",
@@ -264,25 +263,5 @@ def _options(
 
 
 def main() -> None:
-    """Entry point: bad input is one sentence on standard error and exit code 2."""
-    try:
-        app()
-    except InputError as error:
-        _say(str(error))
-        sys.exit(2)
-    except sqlite3.DatabaseError as error:
-        _say(f"the workspace's database: {error}; `lth doctor` says what can be done")
-        sys.exit(2)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
-    except OSError as error:
-        if error.filename is None:
-            raise
-        _say(f"{one_line(error.filename)}: {error.strerror}")
-        sys.exit(2)
-
-
-def _say(sentence: str) -> None:
-    """On standard error; what stands in a workspace may come from anywhere."""
-    typer.echo(f"lth: {clean(sentence)}", err=True)
+    """Entry point."""
+    enter("lth", app)

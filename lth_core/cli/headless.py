@@ -1,13 +1,10 @@
 """`lth headless`: queue experiments, own the engine or follow another's, show progress, end with table and verdict."""
 
 import json
-import os
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -18,20 +15,18 @@ from lth_core.cli.progress import JsonProgress, LiveProgress, PlainProgress, Pro
 from lth_core.cli.suite_result import print_suite
 from lth_core.engine.apart import run_apart
 from lth_core.engine.slots import find_slots
+from lth_core.entry import INTERRUPTED, Interrupted, interrupt_on
 from lth_core.experiment import Experiment
 from lth_core.settings.launcher import launcher_from
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
+from lth_core.streams import OutputLost
 from lth_core.suite import Suite
 from lth_core.suite_file import load
 from lth_core.text import one_line
 
-DONE, TRIAL_FAILED, INTERRUPTED = 0, 1, 130
-
-
-class Interrupted(Exception):
-    """Ctrl-C or SIGTERM."""
+DONE, TRIAL_FAILED = 0, 1
 
 
 def run(
@@ -59,18 +54,17 @@ def run(
         with _signals():
             jobs = [follower.submit(experiment, file, again, suite) for experiment, file, suite in wanted]
             gone = follower.wait(jobs)
-    except (Interrupted, KeyboardInterrupt):
+    except Interrupted:
         progress.close()
         if follower.close():
             progress.say("interrupted: the same command goes on from the last checkpoint")
         else:
             progress.say("interrupted: no longer following; the jobs go on in the other process")
         return INTERRUPTED
-    except BrokenPipeError:
+    except OutputLost as lost:
         follower.close()
-        # Nobody reads standard output any more: what is still buffered must not fail at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return INTERRUPTED
+        lost.code = INTERRUPTED  # the same command goes on
+        raise
     progress.close()
     follower.close()
     ended = [(job, suite) for job, (*_, suite) in zip(jobs, wanted, strict=True) if job not in gone]
@@ -136,15 +130,13 @@ def _progress(console: Console, *, as_json: bool) -> Progress:
 
 @contextmanager
 def _signals() -> Iterator[None]:
-    def interrupt(_number: int, _frame: Any) -> None:
-        raise Interrupted
-
+    """Interrupted, as by Ctrl-C, by what ends a session or a batch job; none of them counts afterwards."""
     # One that is ignored stays so: that is how `nohup` has us survive the terminal.
     heard = [n for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
-    before = {number: signal.signal(number, interrupt) for number in heard}
+    interrupt_on(*heard)
     try:
         yield
     finally:
         # While we stop at a checkpoint, a second Ctrl-C must not cut that short.
-        for number in before:
+        for number in heard:
             signal.signal(number, signal.SIG_IGN)

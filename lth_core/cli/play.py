@@ -1,15 +1,18 @@
 """`lth play`: a ticket acting, in the terminal or as a GIF."""
 
+import os
 import shutil
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from lth_core import places
 from lth_core.cli.console import make_console
 from lth_core.cli.subject import find_job
 from lth_core.engine.apart import run_apart
 from lth_core.engine.stored import stored_spec
+from lth_core.entry import Interrupted
 from lth_core.errors import InputError
 from lth_core.plan import TrialKey
 from lth_core.report.film import Frames, as_blocks, as_gif
@@ -25,10 +28,12 @@ def run(number: int, arm: str, round: int, seed: int, game: int, out: Path | Non
         raise InputError(f"{one_line(out)}: accepted is a file name that ends in .gif")
     if out is None and not sys.stdout.isatty():
         raise InputError("play: standard output is no terminal: name a file with --out GAME.gif")
+    if out is None and os.environ.get("TERM", "dumb") in ("", "dumb"):
+        raise InputError("play: this terminal draws nothing (TERM is unset or dumb): name a file with --out GAME.gif")
     workspace, database, job = find_job(folder, number)
     key = TrialKey(round, arm, seed)
     spec = stored_spec(database, number, job.experiment, [key]).to_json()
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory(dir=places.temporary(workspace.folder)) as temporary:
         file = Path(temporary) / "frames.safetensors"
         answer = run_apart(
             "lth_core.engine.play", str(workspace.folder), str(file), spec=spec, game=game, most=MOST_STEPS
@@ -57,7 +62,7 @@ def _show(frames: Frames, rate: float) -> None:
             sys.stdout.write("\x1b[H" + as_blocks(frames[now], size.columns, size.lines - 2) + "\n")
             sys.stdout.flush()
             time.sleep(1 / min(rate, 20))
-    except KeyboardInterrupt:
+    except Interrupted:
         pass
     finally:
         sys.stdout.write("\x1b[0m\x1b[?25h\n")

@@ -20,13 +20,13 @@ from lth_core.engine.sealed import Unsound, checksum, is_sealed, sealed, unseale
 from lth_core.experiment import Experiment
 from lth_core.plan import TrialKey
 from lth_core.store.plain import append_plain, open_plain
-from lth_core.store.tensors import write_atomically
+from lth_core.store.tensors import newest_step, write_atomically
 from lth_core.text import one_line
 
 DONE, CHECKPOINTED, SUPERSEDED, ENGINE_GONE, FAILED = 0, 85, 75, 86, 1
-"""Exit codes of an attempt: finished; run me again; a newer attempt took over; run me again; failed."""
+"""Codes of an attempt's end: finished; run me again; a newer attempt took over; run me again; failed."""
 DISK_FULL, OUT_OF_MEMORY, TRANSIENT = 28, 12, 5
-"""Exit codes of faults that are not the experiment's: ENOSPC, ENOMEM, and EIO for what may pass by itself."""
+"""Codes of faults that are not the experiment's: ENOSPC, ENOMEM, and EIO for what may pass by itself."""
 _SPEC = frozenset({"batch", "job", "experiment", "trials", "parents", "tensorboard"})
 _EXIT = frozenset({"code", "error", "needed"})
 _ATTEMPT = re.compile(r"attempt-([0-9]{1,9})")
@@ -200,6 +200,12 @@ class BatchFolder:
         with contextlib.suppress(OSError), append_plain(self.attempt(number) / "log.txt") as file:
             file.write(f"engine: {one_line(sentence)}\n".encode())
 
+    def got_further(self, number: int) -> bool:
+        """Whether an attempt has trained more than those before it: one that never does must not go on for ever."""
+        own = self.attempt(number)
+        before = [newest_step(folder) for other, folder in self.attempts().items() if other != number]
+        return any(own.glob("trial-*.safetensors")) or newest_step(own) > max([0, *before])
+
     @property
     def is_taken(self) -> bool:
         """Whether there is something that a new batch must not make its own: attempts, or no folder at all."""
@@ -240,9 +246,13 @@ class Exit:
 def read_exit(attempt: Path) -> Exit | None:
     """The last word of an attempt in this folder; None where there is none, or none that makes sense."""
     try:
-        said = unsealed(read_json(attempt / "exit.json") or {}, _EXIT)
+        return exit_of(unsealed(read_json(attempt / "exit.json") or {}, _EXIT))
     except Unsound:
         return None
+
+
+def exit_of(said: dict[str, Any]) -> Exit | None:
+    """The same from what a file or an answer says."""
     if not isinstance(said.get("code"), int):
         return None
     needed = said.get("needed")

@@ -1,4 +1,4 @@
-"""Workers that died without a last word in their folder: what their exit code and the kernel's count stand for."""
+"""Workers that died without a last word in their folder: what they said otherwise, and what the kernel counted."""
 
 import signal
 from pathlib import Path
@@ -6,8 +6,7 @@ from pathlib import Path
 from lth_core.engine.batch import CHECKPOINTED, DISK_FULL, ENGINE_GONE, OUT_OF_MEMORY, TRANSIENT
 
 SPOKEN = (CHECKPOINTED, ENGINE_GONE, DISK_FULL, OUT_OF_MEMORY, TRANSIENT)
-"""Exit codes of a process that say how its attempt ended where it could not publish that."""
-NO_ROOM = "disk full: there was no room to say more"
+"""What a supervisor may have heard from a worker that could not publish how its attempt ended."""
 BY_MEMORY = "the worker was killed by the memory limit"
 
 

@@ -14,8 +14,9 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from lth_core.engine.batch import CHECKPOINTED, DISK_FULL, DONE, OUT_OF_MEMORY, BatchFolder, read_exit
-from lth_core.engine.deaths import BY_MEMORY, NO_ROOM, MemoryWatch
+from lth_core.engine.batch import CHECKPOINTED, DONE, OUT_OF_MEMORY, BatchFolder, Exit, read_exit
+from lth_core.engine.deaths import BY_MEMORY, MemoryWatch
+from lth_core.engine.link import Link
 from lth_core.engine.request import Request
 from lth_core.engine.surroundings import command, variables
 from lth_core.store.tensors import write_atomically
@@ -53,16 +54,13 @@ class Supervisor:
         if not self._request.checksum:  # submitted by an earlier version: nothing says what its batch is to be
             self._batch.publish_exit(self._attempt, CHECKPOINTED)
             return 0
-        worker = subprocess.Popen(self._command, stdin=subprocess.PIPE, env=self._environment, start_new_session=True)
-        assert worker.stdin is not None  # noqa: S101 opened as a pipe
-        with contextlib.suppress(OSError):
-            worker.stdin.write(self._request.line())
-            worker.stdin.flush()
-        while worker.poll() is None:
-            self._watch(worker)
+        link = Link(self._command, self._environment)
+        link.ask(self._request)
+        while link.process.poll() is None:
+            self._watch(link.process)
             time.sleep(_STEP)
         self._sync()
-        return self._outcome(worker.returncode)
+        return self._outcome(link.process.returncode, link.answer())
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._warned = True
@@ -92,23 +90,21 @@ class Supervisor:
             finally:
                 os.close(descriptor)
 
-    def _outcome(self, code: int) -> int:
+    def _outcome(self, died: int, answer: Exit | None) -> int:
         said = read_exit(self._folder)
         if said is not None:
             return 0 if said.code in (DONE, CHECKPOINTED) else 1
         if not self._batch.is_current(self._attempt):
             return 0
-        code, error = self._death(code)
+        code, error = self._death(died) if answer is None else (answer.code, answer.error)
         write_atomically(self._folder / DEATH, json.dumps({"code": code, "error": error}).encode())
         return 1
 
-    def _death(self, code: int) -> tuple[int, str]:
-        """What a worker that is gone without its last word stands for: a code of engine.batch, or its own."""
-        if code == DISK_FULL:
-            return code, NO_ROOM
-        if not self._killed and self._memory.killed(code):
+    def _death(self, died: int) -> tuple[int | None, str]:
+        """What the exit code of a worker stands for that has said nothing: never one of engine.batch by itself."""
+        if not self._killed and self._memory.killed(died):
             return OUT_OF_MEMORY, BY_MEMORY
-        return code, f"the worker was killed by signal {-code}" if code < 0 else f"the worker ended with code {code}"
+        return None, f"the worker was killed by signal {-died}" if died < 0 else f"the worker ended with code {died}"
 
 
 def supervise(folder: str, batch: int, attempt: int, device: str, threads: int, checksum: str = "") -> None:

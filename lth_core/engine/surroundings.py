@@ -24,6 +24,8 @@ def variables(threads: int | None = None) -> dict[str, str]:
         **os.environ,
         "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads starve their neighbours
         "PYTHONUNBUFFERED": "1",
+        "PYTHONUTF8": "1",  # whatever the terminal's language: what an environment prints must not fail
+        "PYTHONIOENCODING": "utf-8:backslashreplace",
     }
     found.setdefault("MKL_CBWR", "AUTO,STRICT")
     for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"):

@@ -2,8 +2,8 @@
 
     python -m lth_core.engine.worker WORKSPACE DEVICE
 
-Standard input carries lines from the engine, a `Request` each; its end means that the engine is gone. SIGTERM asks
-it to checkpoint and leave. It writes only into the attempt's folder, and never opens the database.
+Standard input is the link to the engine (`engine.link`); its end means that the engine is gone. SIGTERM asks it to
+checkpoint and leave. It writes only into the attempt's folder, and never opens the database.
 """
 
 import signal
@@ -14,14 +14,14 @@ signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR2})
 import contextlib
 import logging
 import os
-import select
 import sys
 import traceback
 from pathlib import Path
 from types import FrameType
 
-from lth_core.engine.batch import CHECKPOINTED, ENGINE_GONE, SUPERSEDED, BatchFolder, Superseded
+from lth_core.engine.batch import CHECKPOINTED, ENGINE_GONE, SUPERSEDED, BatchFolder, Exit, Superseded
 from lth_core.engine.causes import code_of, sentence
+from lth_core.engine.link import WorkerEnd
 from lth_core.engine.request import Request
 from lth_core.store.workspace import Workspace
 
@@ -31,8 +31,8 @@ class Engine:
 
     def __init__(self) -> None:
         self.terminated = False
-        self.gone = False
-        self._received = b""
+        self._link = WorkerEnd()
+        self.answer = self._link.answer
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGUSR2, self._on_signal)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -43,26 +43,22 @@ class Engine:
 
     def must_stop(self) -> bool:
         """Whether to checkpoint and leave; costs one system call."""
-        self._read(0.0)
+        self._link.read(0.0)
         return self.terminated or self.gone
 
-    def next_batch(self) -> Request | None:
-        """Wait for the next line; None when there will be none."""
-        while not self.terminated:
-            line, newline, rest = self._received.partition(b"\n")
-            if newline:
-                self._received = rest
-                return Request.from_line(line)
-            if self.gone:
-                return None
-            self._read(0.5)
-        return None
+    @property
+    def gone(self) -> bool:
+        """Whether the engine has ended."""
+        return self._link.gone
 
-    def _read(self, timeout: float) -> None:
-        if not self.gone and select.select([0], [], [], timeout)[0]:
-            content = os.read(0, 65536)
-            self._received += content
-            self.gone = not content
+    def next_batch(self) -> Request | None:
+        """Wait for the next request; None when there will be none."""
+        while not self.terminated:
+            request = self._link.request()
+            if request is not None or self.gone:
+                return request
+            self._link.read(0.5)
+        return None
 
 
 def main() -> int:
@@ -72,13 +68,14 @@ def main() -> int:
     with contextlib.suppress(OSError):
         os.nice(10)
     while (request := engine.next_batch()) is not None:
-        code = _serve(workspace, device, engine, request)
-        if code != 0:
-            return code
+        ended = _serve(workspace, device, engine, request)
+        engine.answer(ended)
+        if ended.code != 0:
+            return ended.code
     return ENGINE_GONE if engine.gone and not engine.terminated else 0
 
 
-def _serve(workspace: Workspace, device: str, engine: Engine, request: Request) -> int:
+def _serve(workspace: Workspace, device: str, engine: Engine, request: Request) -> Exit:
     folder, attempt = BatchFolder(workspace.batch(request.batch)), request.attempt
     error, needed = "", 0
     try:
@@ -86,7 +83,7 @@ def _serve(workspace: Workspace, device: str, engine: Engine, request: Request) 
         code = _train(workspace, device, engine, request)
     except Superseded:
         code = SUPERSEDED
-    except Exception as fault:
+    except (Exception, SystemExit) as fault:  # no code of another package ends the process
         with contextlib.suppress(OSError):
             traceback.print_exc()
         code, error, needed = code_of(fault), sentence(fault), getattr(fault, "needed", 0)
@@ -96,9 +93,9 @@ def _serve(workspace: Workspace, device: str, engine: Engine, request: Request) 
         try:
             folder.publish_exit(attempt, code, error, needed)
         except OSError as fault:
-            code = code or code_of(fault)  # the process's own exit code says it
+            code, error = code or code_of(fault), error or sentence(fault)  # the answer to the engine says it
     # After a fault the process may be in any state: the next batch gets a new one.
-    return code
+    return Exit(code, error, needed)
 
 
 def _train(workspace: Workspace, device: str, engine: Engine, request: Request) -> int:

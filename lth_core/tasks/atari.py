@@ -128,7 +128,7 @@ class Atari:
             own = [self.seed_of(t, i, step) for i in range(self._count)]
             try:
                 found, info = game.reset(seed=np.array(own))
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self._causes[t] = f"{self._task.game} could not be started: {one_line(error)}"
                 continue
             seen[t], self._lives[t] = self._channels(found), info["lives"]
@@ -147,7 +147,7 @@ class Atari:
                 continue
             try:
                 found, earned[t], over[t], cut[t], info = game.step(actions[t])
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self._causes[t] = f"{self._task.game} could not be stepped: {one_line(error)}"
                 seen[t] = 0
                 continue

@@ -38,11 +38,11 @@ def make(environment: str, seeds: Sequence[int], count: int) -> Classic | OneByO
     except InputError:
         raise
     # Environments come from other packages and fail in their own ways when these are missing.
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(f'task.environment "{environment}" cannot be made: {_reason(environment, error)}') from error
 
 
-def _reason(environment: str, error: Exception) -> str:
+def _reason(environment: str, error: BaseException) -> str:
     """What is wrong, or what to install: gymnasium names its own extras, some of which need a compiler."""
     known = gymnasium.registry.get(environment)
     entry = known.entry_point if known else None

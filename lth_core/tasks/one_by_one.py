@@ -83,7 +83,7 @@ class OneByOne:
             try:
                 seen, rewards[t, e], ended, cut, _ = env.step(actions[t, e])
                 last[t, e] = self._observed.flat(seen)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self._raised(t, e, "step", error)
                 continue
             if ended or cut:
@@ -109,10 +109,10 @@ class OneByOne:
         """Call; an environment may raise anything, and only its ticket is to suffer."""
         try:
             call(*arguments)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._raised(t, e, what, error)
 
-    def _raised(self, t: int, e: int, what: str, error: Exception) -> None:
+    def _raised(self, t: int, e: int, what: str, error: BaseException) -> None:
         log.error("%s, environment %d: %s raised", self._name, e, what, exc_info=error)
         self._fault(t, e, f"{what} raised {type(error).__name__}: {one_line(error, 200)}")
 

@@ -1,6 +1,7 @@
 """Adding an experiment: choose a file by typing a part of its name, read what it would do, queue it."""
 
 import asyncio
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
@@ -85,7 +86,7 @@ class Add(ModalScreen[list[Wish] | None]):
     def _filter(self, wanted: str) -> None:
         words = wanted.lower().split()
         self._shown = [c for c in self._all if all(word in c.label.lower() for word in words)]
-        typed = Path(wanted.strip()).expanduser() if wanted.strip().endswith(".toml") else None
+        typed = Path(os.path.expanduser(wanted.strip())) if wanted.strip().endswith(".toml") else None  # noqa: PTH111 Path's raises without a home
         if typed is not None and typed.is_file() and typed.resolve() not in {c.path for c in self._shown}:
             self._shown.insert(0, Candidate(typed.resolve(), one_line(wanted, 200)))
         files = self.query_one("#files", ListPane)

@@ -220,9 +220,9 @@ def test_a_supervisor_tells_a_kill_for_memory_from_another(held: Held, monkeypat
     watching = supervisor.Supervisor(str(held.workspace.folder), Request(1, 1, "abc", 1), "cpu")
     said = []
     for _ in range(2):
-        assert watching._outcome(-9) == 1
+        assert watching._outcome(-9, None) == 1
         said.append(json.loads((held.attempt(1) / "death.json").read_text())["code"])
-    assert said == [-9, OUT_OF_MEMORY]
+    assert said == [None, OUT_OF_MEMORY]
 
 
 def test_leaving_again_and_again_without_getting_further_is_a_failure(held: Held, scheduler: Scheduler) -> None:

@@ -1,6 +1,7 @@
 """Environments that do wrong, or have odd observations, registered under names of their own."""
 
 import os
+import sys
 from typing import Any
 
 import gymnasium
@@ -73,6 +74,20 @@ class RaisesInStep(Plain):
         return super().step(action)
 
 
+class SysExits(Plain):
+    def step(self, action: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        if self.place > 5:
+            sys.exit("the wheel came off")
+        return super().step(action)
+
+
+class EndsTheProcess(Plain):
+    """With the exit code of a worker that wants to be run again."""
+
+    def step(self, action: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        os._exit(85)
+
+
 class RewardNaN(Plain):
     def reward(self) -> float:
         return float("nan") if self.place > 5 else super().reward()
@@ -111,8 +126,8 @@ class Forgetful(Plain):
 ODD = {
     f"{kind.__name__}-v0": EnvSpec(f"{kind.__name__}-v0", entry_point=kind, max_episode_steps=300)
     for kind in (
-        Walk, Pair, Plain, RaisesInReset, RaisesInLaterReset, RaisesInStep, RewardNaN, ObservesInfinity,
-        GrowsAnObservation, EndsAtOnce, Bandit, Forgetful,
+        Walk, Pair, Plain, RaisesInReset, RaisesInLaterReset, RaisesInStep, SysExits, EndsTheProcess,
+        RewardNaN, ObservesInfinity, GrowsAnObservation, EndsAtOnce, Bandit, Forgetful,
     )
 }  # fmt: skip
 

@@ -8,9 +8,10 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lth_core.engine.batch import CHECKPOINTED, DISK_FULL, OUT_OF_MEMORY, BatchFolder, read_exit
-from lth_core.engine.deaths import BY_MEMORY, NO_ROOM, SPOKEN, MemoryWatch
+from lth_core.engine.batch import CHECKPOINTED, ENGINE_GONE, OUT_OF_MEMORY, BatchFolder, read_exit
+from lth_core.engine.deaths import BY_MEMORY, MemoryWatch
 from lth_core.engine.launchers.base import Ended
+from lth_core.engine.link import Link
 from lth_core.engine.request import Request
 from lth_core.engine.slots import Slot
 from lth_core.engine.surroundings import command, variables
@@ -49,21 +50,20 @@ class LocalWorkers:
     def __init__(self, workspace: Workspace, slots: list[Slot]) -> None:
         self._workspace = workspace
         self.slots = {slot.name: slot for slot in slots}
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._workers: dict[str, Link] = {}
         self._running: dict[str, Running] = {}
 
     def resize(self, slots: list[Slot]) -> None:
         """Other slots from now on: workers of those that are gone checkpoint and leave."""
         self.slots = {slot.name: slot for slot in slots}
-        for name in self._processes.keys() - self.slots.keys():
+        for name in self._workers.keys() - self.slots.keys():
             running = self._running.get(name)
             if running is not None:
                 self.stop(running.batch)
             else:
-                idle = self._processes.pop(name)
-                _signal(idle, signal.SIGTERM)
-                if idle.stdin is not None:
-                    idle.stdin.close()
+                idle = self._workers.pop(name)
+                _signal(idle.process, signal.SIGTERM)
+                idle.close()
 
     def free(self, _need: object = None) -> list[str]:
         """Names of slots with nothing to do."""
@@ -71,21 +71,22 @@ class LocalWorkers:
 
     def submit(self, slot: str, request: Request, _need: object = None) -> None:
         """Have the attempt, whose folder exists, run on a free slot."""
-        process = self._processes.get(slot)
-        if process is None or process.poll() is not None:
-            process = self._processes[slot] = self._spawn(self.slots[slot])
+        self.prepare(slot)
         self._running[slot] = Running(request.batch, request.attempt)
-        assert process.stdin is not None  # noqa: S101 it was opened as a pipe
-        try:
-            process.stdin.write(request.line())
-            process.stdin.flush()
-        except OSError:
-            pass  # it has just died; poll() will say so
+        self._workers[slot].ask(request)
+
+    def prepare(self, slot: str, _need: object = None) -> None:
+        """Have a worker on a free slot; raises OSError where open files or processes have run out."""
+        worker = self._workers.get(slot)
+        if worker is None or worker.process.poll() is not None:
+            if worker is not None:
+                worker.close()
+            self._workers[slot] = self._spawn(self.slots[slot])
 
     def pid(self, slot: str) -> int | None:
         """Process on a slot, if there is one."""
-        process = self._processes.get(slot)
-        return process.pid if process is not None and process.poll() is None else None
+        worker = self._workers.get(slot)
+        return worker.process.pid if worker is not None and worker.process.poll() is None else None
 
     def running(self) -> list[int]:
         """Batches that have a worker now."""
@@ -110,30 +111,32 @@ class LocalWorkers:
         """Attempts that have ended since the last call; kills what has outlived its grace."""
         ended = []
         for slot, running in list(self._running.items()):
-            one = self._look(self._processes[slot], running)
+            one = self._look(self._workers[slot], running)
             if one is not None:
                 del self._running[slot]
                 ended.append(one)
         return ended
 
-    def _look(self, process: subprocess.Popen[bytes], running: Running) -> Ended | None:
+    def _look(self, worker: Link, running: Running) -> Ended | None:
         """How the attempt ended, if it has."""
-        died = process.poll()
-        folder = BatchFolder(self._workspace.batch(running.batch)).attempt(running.attempt)
-        said = read_exit(folder)
+        died = worker.process.poll()
+        batch = BatchFolder(self._workspace.batch(running.batch))
+        folder = batch.attempt(running.attempt)
+        said = read_exit(folder) or (worker.answer() if died is not None else None)
         if said is not None:
             if said.code != 0 or running.stop_at is not None:
-                _reap(process)  # it is leaving: the next batch gets a new one
+                _reap(worker.process)  # it is leaving: the next batch gets a new one
+            unasked = said.code in (CHECKPOINTED, ENGINE_GONE) and running.stop_at is None
+            if unasked and not batch.got_further(running.attempt):
+                return Ended(running.batch, None, "the worker was told to leave, not by the engine, and got no further")
             return Ended(running.batch, said.code, said.error, said.needed)
         if died is not None:
             return self._death(died, running, folder)
-        self._watch(process, running, folder)
+        self._watch(worker.process, running, folder)
         return None
 
     def _death(self, died: int, running: Running, folder: Path) -> Ended:
-        """What a process that is gone without its last word stands for."""
-        if died in SPOKEN:
-            return Ended(running.batch, died, NO_ROOM if died == DISK_FULL else "")
+        """What a process that is gone without its last word stands for; its exit code may be anybody's."""
         # One that we asked to leave may have died of the asking, before it was ready to hear it.
         if running.stop_at is not None:
             return Ended(running.batch, CHECKPOINTED, "")
@@ -158,37 +161,36 @@ class LocalWorkers:
         slot = self.slot_of(batch)
         if slot is not None and self._running[slot].stop_at is None:
             self._running[slot].stop_at = time.monotonic() + GRACE
-            _signal(self._processes[slot], signal.SIGTERM)
+            _signal(self._workers[slot].process, signal.SIGTERM)
 
     def close(self) -> list[Ended]:
         """Stop everything: workers checkpoint and leave, or are killed after the grace. Returns what ended."""
         ended: list[Ended] = []
         for running in list(self._running.values()):
             self.stop(running.batch)
-        for slot, process in self._processes.items():
-            if process.stdin is not None:
-                process.stdin.close()
+        for slot, worker in self._workers.items():
+            worker.leave()
             if slot not in self._running:
-                _signal(process, signal.SIGTERM)
+                _signal(worker.process, signal.SIGTERM)
         deadline = time.monotonic() + GRACE + 1
         while (
-            self._running or any(p.poll() is None for p in self._processes.values())
+            self._running or any(worker.process.poll() is None for worker in self._workers.values())
         ) and time.monotonic() < deadline:
             ended += self.poll()
             time.sleep(0.02)
-        for process in self._processes.values():
-            _signal(process, signal.SIGKILL)
-            process.wait()
-        return ended + self.poll()
+        for worker in self._workers.values():
+            _signal(worker.process, signal.SIGKILL)
+            worker.process.wait()
+        ended += self.poll()
+        for worker in self._workers.values():
+            worker.close()
+        return ended
 
-    def _spawn(self, slot: Slot) -> subprocess.Popen[bytes]:
+    def _spawn(self, slot: Slot) -> Link:
         log = self._workspace.folder / "workers.log"
         words = command("lth_core.engine.worker", str(self._workspace.folder.resolve()), slot.device)
         with log.open("ab") as output:
-            return subprocess.Popen(
-                words, stdin=subprocess.PIPE, stdout=output, stderr=output, env=variables(slot.threads),
-                start_new_session=True,
-            )  # fmt: skip
+            return Link(words, variables(slot.threads), output)
 
 
 def _changed_at(path: Path) -> float:

@@ -10,7 +10,6 @@ from lth_core.engine.launchers.slurm_words import cause_of, left_because
 from lth_core.engine.request import Request
 from lth_core.engine.supervisor import DEATH
 from lth_core.settings.launcher import SlurmLauncher
-from lth_core.store.tensors import newest_step
 from lth_core.text import one_line
 
 
@@ -119,8 +118,7 @@ def _cancelled_outside(one: InFlight) -> Fate:
 
 def _moved(one: InFlight) -> bool:
     """Whether an attempt got further than those before it: one that never does must not go on for ever."""
-    before = [newest_step(other) for other in BatchFolder(one.folder.parent).attempts().values() if other != one.folder]
-    return any(one.folder.glob("trial-*.safetensors")) or newest_step(one.folder) > max([0, *before])
+    return BatchFolder(one.folder.parent).got_further(one.attempt)
 
 
 def _last_line(folder: Path, job: str) -> str:

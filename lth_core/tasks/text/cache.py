@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lth_core import places
 from lth_core.errors import InputError
 from lth_core.text import is_name, one_line
 
@@ -18,7 +19,7 @@ _CARD = "card.json"
 def folder() -> Path:
     """LTH_CACHE, or `lth` in the user's cache folder."""
     own = os.environ.get("LTH_CACHE")
-    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lth"
+    return Path(own) if own else places.caches() / "lth"
 
 
 def key(facts: dict[str, Any]) -> str:
