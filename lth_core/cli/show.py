@@ -13,7 +13,7 @@ from lth_core.cli.progress import duration
 from lth_core.cli.subject import find_job, is_number
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
-from lth_core.store import views
+from lth_core.store import attempts, views
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
 from lth_core.suite import Suite
@@ -35,6 +35,8 @@ def show(subject: str, workspace: Path) -> None:
     console.print(f"identity = {one_line(job.identity)}", markup=False, highlight=False)
     console.rule("ran with")
     console.print(one_line_each(flatten(views.provenance(database, job.id))), markup=False, highlight=False)
+    if runs := attempts.runs(database, job.id):
+        console.print(f"workers = {attempts.said(runs)}", markup=False, highlight=False, soft_wrap=True)
     console.rule(f"job {job.id}: {job.state}")
     print_job(console, database, job)
     for trial in views.trials(database, job.id):

@@ -46,6 +46,10 @@ class Attempt:
         self._model = self._assembler.network(self._spec.trials[0].key)
         self._data = data_summary(self._experiment)
 
+    def ran_with(self, facts: dict[str, Any]) -> None:
+        """Record versions, threads and device of this attempt."""
+        self._append(kind="ran", batch=self._spec.batch, attempt=self._attempt, facts=facts)
+
     def run(self) -> int:
         """Train the batch; returns DONE or CHECKPOINTED. Raises Superseded, or whatever went wrong."""
         prepared = [p for trial in self._spec.trials if (p := self._prepare(trial)) is not None]

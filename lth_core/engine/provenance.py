@@ -1,5 +1,6 @@
-"""What a job ran with: versions, machine, devices, git revision. Stored before its first step."""
+"""What a job and its attempts ran with: versions, machine, devices, git revision. Stored before a first step."""
 
+import contextlib
 import os
 import platform
 import socket
@@ -36,6 +37,34 @@ def provenance(source: str, devices: list[str]) -> dict[str, Any]:
         "devices": devices,
         "git": _git_revision(Path(source).parent),
     }
+
+
+@lru_cache(maxsize=8)
+def attempt_facts(device: str, threads: int) -> dict[str, Any]:
+    """What a worker runs an attempt with; `device` is its name. The git revision is the program's own, if it has one.
+
+    Found once in the life of a process: what has been imported stays as it was.
+    """
+    own = Path(__file__).resolve().parent
+    tracked = _git(own, "ls-files", "--error-unmatch", Path(__file__).name) is not None
+    return {
+        "lth": __version__,
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "threads": threads,
+        "device": device,
+        "host": socket.gethostname(),
+        "git": _git_revision(own) if tracked else None,
+    }
+
+
+def processor() -> str:
+    """This machine's processor by its name."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 @lru_cache(maxsize=64)

@@ -2,7 +2,7 @@
 
 Jobs and trials come from the batches' specifications, results, audits and layers from their records. Where records
 are gone too, curves and scores come from the event files, in single precision. What no file tells is lost: the order
-of the queue, events, jobs that never started, and what a job ran with.
+of the queue, events, jobs that never started, and what a job was queued with.
 """
 
 import sqlite3
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from lth_core.engine.batch import BatchFolder, BatchSpec, TrialSpec
 from lth_core.engine.rebuild_specs import read_specs, without_checksum
 from lth_core.plan import TrialKey, plan
-from lth_core.store import metrics, queue
+from lth_core.store import attempts, metrics, queue
 from lth_core.store.database import Database
 from lth_core.store.events_file import read_scalars
 from lth_core.store.ingest import take_over
@@ -63,6 +63,7 @@ def rebuild(workspace: Workspace, database: Database) -> Rebuilt:
         for job in sorted({spec.job for spec in specs}):
             connection.execute("UPDATE trials SET state = 'waiting' WHERE job = ? AND state = 'running'", (job,))
             connection.execute("UPDATE jobs SET state = 'paused', error = ? WHERE id = ?", (_LAST_WORDS, job))
+            attempts.threads_again(connection, job)
             queue.settle_job(connection, job)
         counts = "SELECT (SELECT COUNT(*) FROM jobs), COUNT(*), TOTAL(state = 'done') FROM trials"
         found.jobs, found.trials, found.done = map(int, connection.execute(counts).fetchone())
@@ -132,7 +133,7 @@ def _add_batch(connection: sqlite3.Connection, workspace: Workspace, spec: Batch
                        (spec.batch, *ids))  # fmt: skip
     for attempt in attempts:
         for record in read_all(folder.attempt(attempt) / "records.jsonl"):
-            if record.get("trial") in ids:
+            if record.get("trial") in ids or record.get("kind") == "ran":
                 take_over(connection, spec.job, record)
     for trial in own:
         _fill_in(connection, workspace, spec, trial, attempts, found)

@@ -165,7 +165,8 @@ class Wishes:
         if experiment.launcher == wanted or row["state"] == "done":
             return
         moved = experiment.model_copy(update={"launcher": wanted})
-        connection.execute("UPDATE jobs SET experiment = ? WHERE id = ?", (moved.canonical(), job))
+        # Elsewhere its workers may have other threads, which its attempts say.
+        connection.execute("UPDATE jobs SET experiment = ?, threads = NULL WHERE id = ?", (moved.canonical(), job))
         queue.add_event(connection, "launcher", f"from now on with launcher {wanted.kind}", job)
         self._stop_batches(connection, job)
 

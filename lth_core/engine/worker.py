@@ -18,12 +18,17 @@ import sys
 import traceback
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from lth_core.engine.batch import CHECKPOINTED, ENGINE_GONE, SUPERSEDED, BatchFolder, Exit, Superseded
 from lth_core.engine.causes import code_of, sentence
 from lth_core.engine.link import WorkerEnd
+from lth_core.engine.provenance import attempt_facts, processor
 from lth_core.engine.request import Request
 from lth_core.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    import torch
 
 
 class Engine:
@@ -110,9 +115,19 @@ def _train(workspace: Workspace, device: str, engine: Engine, request: Request) 
 
     running = Attempt(workspace, spec, request.attempt, device, engine.must_stop)
     try:
+        running.ran_with(attempt_facts(_named(torch.device(device)), request.threads))
         return running.run()
     finally:
         running.close()
+
+
+def _named(device: "torch.device") -> str:
+    """The device's name, of a processor with the instructions that torch uses."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{processor()} ({torch.backends.cpu.get_cpu_capability()})"
 
 
 def _log_into(path: Path) -> None:

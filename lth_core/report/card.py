@@ -1,9 +1,12 @@
 """The protocol card: what was pruned, reset, trained, evaluated and seeded, with which versions, at what cost."""
 
+from collections.abc import Iterator
+
 from lth_core.analysis.effect import CRASHED, EQUIVALENT
 from lth_core.analysis.power import LEVEL
 from lth_core.experiment import Experiment
 from lth_core.report.record import JobRecord
+from lth_core.store.attempts import changes, said
 from lth_core.text import one_line
 
 Card = list[tuple[str, str]]
@@ -26,6 +29,7 @@ def card(record: JobRecord) -> Card:
         ("Audit", _audit(record)),
         ("Lost", _lost(record)),
         ("Ran with", _versions(record)),
+        *(("Workers", sentence) for sentence in _workers(record)),
         ("Cost", _cost(record)),
         ("Identity", f"SHA-256 of the resolved experiment: {experiment.identity}"),
     ]
@@ -129,6 +133,14 @@ def _versions(record: JobRecord) -> str:
         f"{found.get('system', '?')}, {devices}, {found.get('cores', '?')} cores",
         1000,
     )
+
+
+def _workers(record: JobRecord) -> Iterator[str]:
+    """What the attempts ran with, which may be others than when the job was queued."""
+    if record.runs:
+        yield said(record.runs) or "no two attempts ran with the same"
+    if changed := changes(record.runs):
+        yield f"Not all ran with the same: {changed}"
 
 
 def _cost(record: JobRecord) -> str:

@@ -13,7 +13,8 @@ from lth_core.analysis.suite_questions import suite_findings
 from lth_core.analysis.suite_summary import SuiteJob, SuiteSummary, summarise_suite
 from lth_core.analysis.verdict import Summary, summarise
 from lth_core.experiment import Experiment
-from lth_core.store import metrics, views
+from lth_core.store import attempts, metrics, views
+from lth_core.store.attempts import Run
 from lth_core.store.database import Database
 from lth_core.store.metrics import Curve
 from lth_core.store.views import AuditView, JobView, LayerView, TrialView
@@ -23,7 +24,8 @@ from lth_core.store.views import AuditView, JobView, LayerView, TrialView
 class JobRecord:
     """One job. active: seconds in which it trained; curves: by metric's name, then trial; matches: each arm and round
     against the dense network, empty where no margin can be stated; data: what was trained on, empty for environments;
-    inspected, barriers, instabilities: what tickets are made of, where it was looked into."""
+    runs: what its attempts ran with; inspected, barriers, instabilities: what tickets are made of, where it was looked
+    into."""
 
     job: JobView
     trials: tuple[TrialView, ...]
@@ -40,6 +42,7 @@ class JobRecord:
     inspected: tuple[Inspected, ...] = ()
     barriers: tuple[Barrier, ...] = ()
     instabilities: tuple[Instability, ...] = ()
+    runs: tuple[Run, ...] = ()
 
     @property
     def experiment(self) -> Experiment:
@@ -83,6 +86,7 @@ def job_record(database: Database, job: JobView) -> JobRecord:
         provenance=views.provenance(database, job.id),
         active=float(active["active"]) if active else 0.0,
         curves=curves,
+        runs=tuple(attempts.runs(database, job.id)),
     )
 
 

@@ -89,9 +89,10 @@ def result(
     findings: Sequence[Finding],
     audits: tuple[int, int],
     data: Sequence[str] = (),
+    changed: str = "",
 ) -> list[RenderableType]:
     """Table, what its numbers are, the answers to the paper's questions, what was trained on, and audit; each to be
-    printed by itself."""
+    printed by itself. changed: rounds and what they ran with, where that is not the same for all."""
     seeds = len(experiment.seeds)
     passed, failed = audits
     facts = Text(
@@ -102,8 +103,9 @@ def result(
     audit = Text(f"audit: {passed:,} checks passed, {failed:,} failed", style="red" if failed else "dim")
     noted = [Text(one_line(note), style="yellow" if "cannot" in note else "dim") for note in notes(experiment, summary)]
     trained_on = [Text(f"data: {one_line(sentence, 1000)}", style="dim") for sentence in data]
+    ran = [Text(one_line(changed, 1000), style="yellow")] if changed else []
     parts: list[RenderableType] = [
-        summary_table(experiment, summary), facts, *noted, *answer_lines(findings), *trained_on, audit,
+        summary_table(experiment, summary), facts, *noted, *ran, *answer_lines(findings), *trained_on, audit,
     ]  # fmt: skip
     if summary.failed:
         parts.append(Text(f"{summary.failed} trials failed or were blocked", style="red"))

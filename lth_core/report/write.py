@@ -16,6 +16,7 @@ from lth_core.report.rows import Row
 from lth_core.report.suite_figures import suite_figures
 from lth_core.report.table_files import make_folder, write_tables
 from lth_core.report.tables import job_tables, suite_tables
+from lth_core.store.attempts import changes
 from lth_core.store.tensors import write_atomically
 
 _LOTTERY = {
@@ -83,7 +84,8 @@ def write_suite(record: SuiteRecord, folder: Path) -> list[Path]:
 
 def _job_parts(record: JobRecord, drawings: Drawings, tables: Mapping[str, list[Row]], level: int = 2) -> Iterator[str]:
     yield page.heading("Answers", level)
-    yield page.answers(record.findings, notes(record.experiment, record.summary))
+    ran = filter(None, [changes(record.runs)])
+    yield page.answers(record.findings, [*notes(record.experiment, record.summary), *ran])
     yield page.heading("Figures", level)
     yield from (_drawn(drawings, name) for name in drawings)
     yield page.heading("Lottery curves", level)

@@ -5,7 +5,7 @@ import sqlite3
 import time
 from typing import Any
 
-from lth_core.store import metrics
+from lth_core.store import attempts, metrics
 from lth_core.store.metrics import Point
 from lth_core.store.queue import NONSENSE, add_event, fail_trial
 
@@ -20,7 +20,11 @@ def take_over(connection: sqlite3.Connection, job: int, record: dict[str, Any]) 
 
 def ingest(connection: sqlite3.Connection, job: int, record: dict[str, Any]) -> None:
     """As `take_over`, but raises NONSENSE where the record makes no sense."""
-    kind, trial = record.get("kind"), int(record["trial"])
+    kind = record.get("kind")
+    if kind == "ran":
+        attempts.take(connection, job, record)
+        return
+    trial = int(record["trial"])
     _of_job(connection, job, trial)
     if kind == "metrics":
         step = int(record["step"])

@@ -12,7 +12,7 @@ from lth_core.engine.sealed import Unsound
 from lth_core.engine.spec_check import unlike
 from lth_core.plan import TrialKey
 from lth_core.settings.launcher import SlurmLauncher
-from lth_core.store import views
+from lth_core.store import attempts, views
 from lth_core.store.queue import NONSENSE
 from lth_core.store.tensors import read_card
 from tests.engine.experiments import tiny
@@ -96,11 +96,13 @@ def test_a_specification_that_changes_between_two_runs_is_the_databases_again(tm
     spec["experiment"]["training"]["learning_rate"] *= 0.5
     del spec["checksum"]  # as an earlier version wrote it
     path.write_text(json.dumps(spec))
-    with running(tmp_path) as r:
+    with running(tmp_path, slots=2) as r:
         r.until_state(1, "done")
         assert _events(r, "specification") == [
             "batches/000001/spec.json had another experiment: written again as the database has it"
         ]
+        ran = attempts.runs(r.database, 1)
+        assert len(ran) > 2 and not attempts.changes(ran), "as many threads with two slots as with the one it began on"
     assert _trained(tmp_path) == {experiment.identity}
 
 

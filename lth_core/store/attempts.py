@@ -1,0 +1,119 @@
+"""What attempts ran with, as their workers say: versions, threads, device, revision; and where that changed."""
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lth_core.store.database import Database
+from lth_core.store.queue import NONSENSE, add_event
+from lth_core.text import one_line
+
+_MOST = 8
+"""Groups of rounds that a note names at most."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """An attempt: the rounds of its trials, and its facts in words, by what they are of."""
+
+    rounds: frozenset[int]
+    facts: Mapping[str, str]
+
+
+def take(connection: sqlite3.Connection, job: int, record: Mapping[str, Any]) -> None:
+    """Store what an attempt ran with; an event says it where no earlier attempt of the job ran with the same.
+
+    Raises ValueError, KeyError or TypeError for what makes no sense.
+    """
+    batch, attempt, facts = int(record["batch"]), int(record["attempt"]), in_words(record["facts"])
+    if connection.execute("SELECT 1 FROM batches WHERE id = ? AND job = ?", (batch, job)).fetchone() is None:
+        raise ValueError(f"job {job} has no batch {batch}")
+    rows = connection.execute(
+        "SELECT a.facts FROM attempts a JOIN batches b ON b.id = a.batch WHERE b.job = ? "
+        "GROUP BY a.facts ORDER BY MAX(a.batch)",
+        (job,),
+    ).fetchall()
+    earlier = [_read(row["facts"]) for row in rows]
+    connection.execute(
+        "INSERT OR REPLACE INTO attempts (batch, attempt, facts) VALUES (?, ?, ?)",
+        (batch, attempt, json.dumps(record["facts"], sort_keys=True)),
+    )
+    if earlier and facts not in earlier:
+        add_event(connection, "versions", f"goes on with {_difference(earlier[-1], facts)}", job)
+
+
+def in_words(facts: Mapping[str, Any]) -> dict[str, str]:
+    """What results may depend on, each in words; the host is not among it."""
+    named = {"lth": facts["lth"], "Python": facts["python"], **facts["packages"]}
+    found = {name: one_line(f"{name} {version}", 80) for name, version in named.items() if version is not None}
+    threads = int(facts["threads"])
+    found["threads"] = f"{threads} thread{'s' * (threads != 1)}"
+    found["device"] = one_line(facts["device"], 120)
+    git = facts.get("git")
+    if git is not None:
+        found["revision"] = one_line(f"revision {git['commit']:.12}{' with changes' * bool(git['changed'])}", 80)
+    return found
+
+
+def _read(facts: str) -> dict[str, str]:
+    try:
+        return in_words(json.loads(facts))
+    except NONSENSE:
+        return {"facts": "what cannot be read"}
+
+
+def runs(database: Database, job: int) -> list[Run]:
+    """All attempts of a job whose trials are still theirs, in the order of their batches."""
+    rows = database.rows(
+        "SELECT a.facts, GROUP_CONCAT(DISTINCT t.round) AS rounds FROM attempts a JOIN batches b ON b.id = a.batch "
+        "JOIN trials t ON t.batch = b.id WHERE b.job = ? GROUP BY a.batch, a.attempt ORDER BY a.batch, a.attempt",
+        job,
+    )
+    return [Run(frozenset(map(int, row["rounds"].split(","))), _read(row["facts"])) for row in rows]
+
+
+def said(runs: Sequence[Run]) -> str:
+    """What all attempts ran with, in a sentence; what is not the same for all is left to `changes`."""
+    names = list(dict.fromkeys(name for run in runs for name in run.facts))
+    same = [runs[0].facts[name] for name in names if len({run.facts.get(name) for run in runs}) == 1]
+    return ", ".join(same)
+
+
+def changes(runs: Sequence[Run]) -> str:
+    """`rounds 0-4 with torch 2.13.0, 5-8 with torch 2.14.0`; empty where all attempts ran with the same."""
+    names = list(dict.fromkeys(name for run in runs for name in run.facts))
+    other = [name for name in names if len({run.facts.get(name) for run in runs}) > 1]
+    groups: dict[str, set[int]] = {}
+    for run in runs if other else ():
+        what = ", ".join(run.facts.get(name, f"no {name}") for name in other)
+        groups.setdefault(what, set()).update(run.rounds)
+    parts = [f"{_ranges(rounds)} with {what}" for what, rounds in groups.items()]
+    return "rounds " + ", ".join(parts[:_MOST]) + ", ..." * (len(parts) > _MOST) if parts else ""
+
+
+def threads_again(connection: sqlite3.Connection, job: int) -> None:
+    """For a database that is made again: the threads of a job's workers are those of its last attempt."""
+    row = connection.execute(
+        "SELECT json_extract(a.facts, '$.threads') AS threads FROM attempts a JOIN batches b ON b.id = a.batch "
+        "WHERE b.job = ? ORDER BY a.batch DESC, a.attempt DESC LIMIT 1", (job,)
+    ).fetchone()  # fmt: skip
+    if row is not None:
+        connection.execute("UPDATE jobs SET threads = ? WHERE id = ?", (row["threads"], job))
+
+
+def _difference(old: Mapping[str, str], new: Mapping[str, str]) -> str:
+    names = [name for name in dict.fromkeys((*new, *old)) if old.get(name) != new.get(name)]
+    return ", ".join(f"{new.get(name, f'no {name}')} (before: {old.get(name, 'none')})" for name in names)
+
+
+def _ranges(rounds: set[int]) -> str:
+    """`0-2, 5` for 0, 1, 2 and 5."""
+    found: list[list[int]] = []
+    for number in sorted(rounds):
+        if found and number == found[-1][1] + 1:
+            found[-1][1] = number
+        else:
+            found.append([number, number])
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in found)
