@@ -1,7 +1,6 @@
 """How every command begins and ends: streams and places as the machine has them, and one sentence for what is wrong."""
 
 import contextlib
-import errno
 import os
 import signal
 import sqlite3
@@ -11,12 +10,10 @@ from types import FrameType
 from typing import NoReturn
 
 from lth_core import places, streams
-from lth_core.errors import InputError
+from lth_core.errors import RAN_OUT, InputError
 from lth_core.text import clean, one_line
 
 INTERRUPTED = 130
-RAN_OUT = {errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM}
-"""Errors of the system where open files, processes or memory have run out."""
 
 
 class Interrupted(BaseException):

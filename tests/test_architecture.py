@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "training": EXPERIMENT | {"tasks", "models", "tickets"},
     "store": EXPERIMENT,
     "analysis": EXPERIMENT | {"store"},
-    "engine": EXPERIMENT | {"store"},
+    "engine": EXPERIMENT | {"store", "places"},
     "worker": EXPERIMENT | {"store", "engine", "training", "models", "tickets", "tasks"},
     "report": EXPERIMENT | {"store", "analysis"},
     "cli": EXPERIMENT | {"store", "analysis", "engine", "report"} | COMMAND,

@@ -97,10 +97,12 @@ class Attempt:
         try:
             return self._assembler.prepare(trial)
         except DamagedParent as error:
+            self._check_current()  # a workspace that was moved is not damaged
             self._fail(trial.id, f"what it builds on is damaged: {error}", damaged=[error.parent.id])
             return None
         except Exception as error:
             log.exception("%s cannot be derived", trial.key)
+            self._check_current()
             self._fail(trial.id, f"its ticket cannot be derived: {error}")
             return None
 
@@ -137,6 +139,7 @@ class Attempt:
         )  # fmt: skip
 
     def _open_log(self, trial: RunningTrial, step: int) -> None:
+        self._check_current()  # the folder of a workspace that was moved is not made again
         job_folder = self._workspace.inside(self._spec.tensorboard)
         trial_log = self._logs[trial.id] = TrialLog(job_folder, trial.key, step)
         trial_log.hparams(_hyperparameters(self._experiment, trial.key))
@@ -197,6 +200,7 @@ class Attempt:
         self._records.append(record)
 
     def _check_current(self) -> None:
+        """Raises Superseded where another attempt may publish, OSError where the folder is no longer there."""
         if not self._batch.is_current(self._attempt):
             raise Superseded(f"attempt {self._attempt} was superseded")
 

@@ -123,7 +123,8 @@ class BatchFolder:
 
         Returns what stood in spec.json where that was something else; empty where there was no such file.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.parent.mkdir(exist_ok=True)  # in a workspace that is still where it was
+        self.folder.mkdir(exist_ok=True)
         path, wanted, found = self.folder / "spec.json", spec.to_json().encode(), b""
         with contextlib.suppress(FileNotFoundError), open_plain(path, follow=False) as file:
             found = file.read()

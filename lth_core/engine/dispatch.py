@@ -170,6 +170,7 @@ class Dispatcher:
 
     def _start(self, batch: int, slot: str, need: Need) -> bool:
         """Have a new attempt run on a slot; False where the store or the folder is odd: its job is failed."""
+        self._launcher.prepare(slot, need)  # before anything is written down: it may have to be tried again
         try:
             batch = self._free_number(batch)
             spec = self._spec(batch)

@@ -20,6 +20,7 @@ from lth_core.engine.launchers.both import Launchers
 from lth_core.engine.launchers.slurm import SLOT
 from lth_core.engine.lease import Lease, LeaseHeld
 from lth_core.engine.purge import purge
+from lth_core.engine.scarcity import Scarcity
 from lth_core.engine.shortage import mind_shortages, take_up
 from lth_core.engine.slots import find_slots
 from lth_core.engine.space import Space
@@ -51,10 +52,10 @@ class Engine(threading.Thread):
         super().__init__(name="lth-engine", daemon=True)
         self._device, self._slots = device, find_slots(device, slots)
         workspace.create()
-        self._workspace = workspace
+        self._workspace, self._identity = workspace, workspace.identity()
         self._lease = Lease(workspace.lease)
         self._stopping = threading.Event()
-        self._space = Space(workspace.folder)
+        self._space, self._scarcity = Space(workspace.folder), Scarcity()
         self._ended: list[Ended] = []
         self._notices: list[Notice] = []
         self._turns = 0
@@ -84,7 +85,8 @@ class Engine(threading.Thread):
                 self._leave(database, launcher)
         except BaseException as error:
             self.error = _as_sentence(error, self._workspace)
-            with contextlib.suppress(OSError), (self._workspace.folder / "engine.log").open("a") as file:
+            log = self._workspace.folder / "engine.log"
+            with contextlib.suppress(OSError), log.open("a", encoding="utf-8") as file:
                 traceback.print_exc(file=file)
         finally:
             self._lease.release()
@@ -98,6 +100,8 @@ class Engine(threading.Thread):
         try:
             while not self._stopping.is_set():
                 self._unless_full(lambda: self._turn(database, launcher, intake, dispatcher, wishes))
+                if self._scarcity.unsaid:
+                    self._unless_full(lambda: self._mind_scarcity(database, launcher, intake))
                 if self._space.full:
                     self._unless_full(lambda: self._mind_the_disk(database, launcher, intake))
                 self._pause(database)
@@ -116,11 +120,13 @@ class Engine(threading.Thread):
     def _turn(
         self, database: Database, launcher: Launchers, intake: Intake, dispatcher: Dispatcher, wishes: Wishes
     ) -> None:
-        """What is done ten times a second. It may be cut off anywhere by a full disk, and is then done again."""
+        """What is done ten times a second. It may be cut off anywhere by what is full, and is then done again."""
+        self._require_its_place()
         if not self._signed_in:
             self._sign_in(database, intake.recover(self._adopt(database, launcher)))
         wishes.obey()
         self._ended += launcher.poll()
+        self._require_its_place()  # before what has ended of it is taken for anybody's fault
         far = self._turns % FAR_EVERY == 0  # reading what lies on a file server is no matter of microseconds
         self._turns += 1
         rows = database.rows("SELECT id, slot FROM batches WHERE state = 'running'")
@@ -140,8 +146,9 @@ class Engine(threading.Thread):
             self._notices.pop(0)
         for batch, sentence in launcher.here.silent():
             self._warn(database, batch, sentence)
-        if not self._space.full:
+        if not self._space.full and not self._scarcity.waits:
             dispatcher.start_batches()
+            self._scarcity.over()
         self._beat(database, launcher)
 
     def _adopt(self, database: Database, launcher: Launchers) -> set[int]:
@@ -172,14 +179,29 @@ class Engine(threading.Thread):
             for batch in batches.fetchall():
                 launcher.stop(batch["id"])
 
+    def _require_its_place(self) -> None:
+        """Raises InputError where the workspace was moved: what is whole must not be called damaged or be made anew."""
+        if self._workspace.moved_from(self._identity):
+            where = one_line(self._workspace.folder)
+            raise InputError(f"workspace {where}: was moved or removed while it ran; run it again from where it is now")
+
     def _unless_full(self, act: Callable[[], None]) -> None:
-        """Do something; where the disk turns out to be full, remember that instead."""
+        """Do something; where the disk is full, or the machine has no more to give, remember that instead."""
         try:
             act()
         except (OSError, sqlite3.OperationalError) as fault:
-            if not self._space.is_full(fault):
+            if self._space.is_full(fault):
+                self._space.fill(one_line(fault))
+            elif not self._scarcity.met(fault):
                 raise
-            self._space.fill(one_line(fault))
+
+    def _mind_scarcity(self, database: Database, launcher: Launchers, intake: Intake) -> None:
+        """Write down that nothing can be started; what was about to start is to start again."""
+        intake.recover({*launcher.running(), *(ended.batch for ended in self._ended)})
+        with database.transaction() as connection:
+            for job in connection.execute("SELECT id FROM jobs WHERE state IN ('queued', 'running')").fetchall():
+                queue.add_event(connection, "warning", self._scarcity.unsaid, job["id"])
+        self._scarcity.told()
 
     def _mind_the_disk(self, database: Database, launcher: Launchers, intake: Intake) -> None:
         """Write down that the disk is full, have its workers leave, and go on when there is room."""
@@ -208,6 +230,9 @@ class Engine(threading.Thread):
 
     def _leave(self, database: Database, launcher: Launchers) -> None:
         self._ended += launcher.close()
+        if self._workspace.moved_from(self._identity):
+            database.close()  # the next engine finds in the batches' folders how they ended
+            return
         # What a full disk keeps from being written here, the next engine finds in the batches' folders.
         self._unless_full(lambda: self._sign_out(database))
         database.close()

@@ -4,6 +4,7 @@ import errno
 
 from lth_core.engine.batch import DISK_FULL, TRANSIENT
 from lth_core.engine.causes import code_of
+from lth_core.errors import RAN_OUT
 from lth_core.store import queue
 from lth_core.store.database import Database
 from lth_core.store.workspace import LeadsElsewhere
@@ -11,7 +12,7 @@ from lth_core.text import one_line
 
 ODD = (LeadsElsewhere, OSError)
 """What using a batch's folder raises that is not as it must be."""
-_EVERYBODYS = {errno.EMFILE, errno.ENFILE, errno.EROFS}
+_EVERYBODYS = {errno.EROFS, *RAN_OUT}
 
 
 def fail_job(database: Database, job: int, error: Exception) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO
 
+from lth_core import places
 from lth_core.engine.slots import Slot
 from lth_core.engine.surroundings import command, variables
 from lth_core.experiment import Experiment
@@ -80,7 +81,7 @@ class Stacking:
         if job in self._decided:
             return self._decided[job]
         if self._process is None:
-            self._out = tempfile.TemporaryFile()  # noqa: SIM115 closed when it is read
+            self._out = tempfile.TemporaryFile(dir=places.temporary(self._database.path.parent))  # noqa: SIM115 closed when it is read
             self._process = start_measuring(experiment, slot, (1, SIZE), SECONDS, self._out)
             self._job, self._experiment, self._started = job, experiment, time.monotonic()
         self._look()  # also for another job, which may be gone

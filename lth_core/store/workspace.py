@@ -40,6 +40,20 @@ class Workspace:
 
     folder: Path
 
+    def moved_from(self, before: tuple[int, int]) -> bool:
+        """Whether the folder is not the one any more whose `identity` is given; a disk that is away says nothing."""
+        try:
+            return self.identity() != before
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:
+            return False
+
+    def identity(self) -> tuple[int, int]:
+        """What tells the folder from another of the same name; raises OSError where there is none."""
+        found = self.folder.stat()
+        return found.st_dev, found.st_ino
+
     @property
     def database(self) -> Path:
         """SQLite file with jobs, trials, metrics, audits, events and commands."""

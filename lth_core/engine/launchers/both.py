@@ -25,6 +25,11 @@ class Launchers:
         """See Launcher."""
         self._of(need).submit(slot, request, need)
 
+    def prepare(self, slot: str, need: Need) -> None:
+        """Have what a free slot needs of this machine; raises OSError where open files or processes have run out."""
+        if self._of(need) is self.here:
+            self.here.prepare(slot)
+
     def adopt(self, batch: int, attempt: int, need: Need) -> bool:
         """Whether an attempt that an earlier engine sent elsewhere runs on and is watched from now on."""
         return self._cluster().adopt(batch, attempt, need)

@@ -75,7 +75,7 @@ class LocalWorkers:
         self._running[slot] = Running(request.batch, request.attempt)
         self._workers[slot].ask(request)
 
-    def prepare(self, slot: str, _need: object = None) -> None:
+    def prepare(self, slot: str) -> None:
         """Have a worker on a free slot; raises OSError where open files or processes have run out."""
         worker = self._workers.get(slot)
         if worker is None or worker.process.poll() is not None:
