@@ -44,12 +44,12 @@ def play(workspace: Workspace, spec: BatchSpec, game: int, most: int) -> tuple[n
     own = solution(assembler, key)
     model: Any = assembler.network(key)
     flat = model.packed(flatten(own.weights, model.shapes())[None])
-    layers, choose = model.layers(flat), policy(model.log_std(flat))
+    layers, choose = model.layers(flat), policy(model.log_std(flat), model.parts, model.actions)
     frames, total, over = [film.picture()], 0.0, False
     while not over and len(frames) <= most:
         seen = torch.from_numpy(normalised(film.seen(), own.statistics))
         heads = model.forward(layers, seen)[-1].numpy()[..., :-1]
-        reward, over = film.step(choose.greedy(heads))
+        reward, over = film.step(choose.greedy(heads, film.valid))
         total += reward
         frames.append(film.picture())
     rate = film.rate

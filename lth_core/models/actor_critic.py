@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from lth_core.settings.action_parts import Parts
 from lth_core.tickets.network import Network
 
 
@@ -14,6 +15,10 @@ class ActorCriticNetwork(Network, Protocol):
     @property
     def actions(self) -> int:
         """How many logits, or means, the policy head gives."""
+
+    @property
+    def parts(self) -> Parts:
+        """Of what an action consists, where it is several choices or bits."""
 
     def packed(self, flat: Tensor) -> Tensor:
         """Parameters (T, Q) in the order of `shapes` in the network's own, (T, P)."""

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from lth_core.models.actor_critic_parameters import fresh, grouped, head_shapes
 from lth_core.models.flow import heads_flow, through
+from lth_core.settings.action_parts import Parts
 from lth_core.settings.convolutions import architecture
 from lth_core.settings.networks import Convolutional
 from lth_core.tickets.mask import Weights
@@ -32,6 +33,7 @@ class ConvolutionalActorCritic:
     settings: Convolutional
     image: tuple[int, int, int]
     actions: int
+    parts: Parts = None
 
     def shapes(self) -> dict[str, torch.Size]:
         """See Network."""

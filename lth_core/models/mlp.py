@@ -18,6 +18,7 @@ from torch import Tensor
 
 from lth_core.models.actor_critic_parameters import fresh, grouped, head_shapes
 from lth_core.models.flow import heads_flow, through
+from lth_core.settings.action_parts import Parts
 from lth_core.settings.networks import MLP
 from lth_core.tickets.mask import Weights
 from lth_core.tickets.scope import LOG_STD
@@ -43,6 +44,7 @@ class ActorCritic:
     inputs: int
     actions: int
     continuous: bool = False
+    parts: Parts = None
 
     def shapes(self) -> dict[str, torch.Size]:
         """Parameter names and shapes of one network, in the order in which they are stored."""

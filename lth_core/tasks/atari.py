@@ -19,6 +19,7 @@ import numpy as np
 
 from lth_core.errors import InputError
 from lth_core.randomness import stream_seed
+from lth_core.settings.action_parts import Parts
 from lth_core.settings.tasks import AtariTask
 from lth_core.tasks.step import Array, Step
 from lth_core.text import one_line
@@ -98,6 +99,8 @@ class Atari:
     """
 
     continuous = False
+    parts: Parts = None
+    valid: Array | None = None
 
     def __init__(self, task: AtariTask, seeds: Sequence[int], count: int) -> None:
         check(task)

@@ -12,6 +12,7 @@ import gymnasium
 import numpy as np
 
 from lth_core.randomness import stream
+from lth_core.settings.action_parts import Parts
 from lth_core.tasks import spaces
 from lth_core.tasks.step import UNLIMITED, Array, Step
 
@@ -22,6 +23,8 @@ class Classic(ABC):
     entry_point: ClassVar[str]
     """What gymnasium registers this environment with."""
     inputs: int
+    parts: Parts = None
+    valid: Array | None = None
 
     def __init__(self, environment: str, seeds: Sequence[int], count: int) -> None:
         spec = gymnasium.spec(environment)

@@ -15,6 +15,7 @@ import numpy as np
 from lth_core.randomness import stream_seed
 from lth_core.tasks import spaces
 from lth_core.tasks.action_log import ActionLog
+from lth_core.tasks.action_masks import ActionMasks
 from lth_core.tasks.step import UNLIMITED, Array, Step
 from lth_core.text import one_line
 
@@ -35,15 +36,16 @@ class OneByOne:
         self._environments = [[_make(environment) for _ in range(count)] for _ in seeds]
         self.inputs = self._observed.size
         self.actions, self.continuous = self._acted.count, self._acted.continuous
+        self.parts = self._acted.parts
         limit = first.spec.max_episode_steps if first.spec else None
         self.limit = int(limit) if limit is not None else UNLIMITED
         self._begin()
 
     def _begin(self) -> None:
         tickets = len(self._seeds)
-        shape = (self.actions,) if self.continuous else ()
-        kind = np.dtype(np.float32) if self.continuous else np.min_scalar_type(self.actions - 1)
-        self._log = ActionLog(tickets, self._count, shape, kind)
+        kind = np.dtype(np.float32) if self.continuous else np.min_scalar_type(self._acted.choices - 1)
+        self._log = ActionLog(tickets, self._count, self._acted.drawn_shape, kind)
+        self._masks = ActionMasks(self._acted, tickets, self._count, self._environments[0][0])
         self._episodes = np.zeros((tickets, self._count), np.int64)
         self._seen = np.zeros((tickets, self._count, self.inputs), np.float32)
         # Whether all episodes of a ticket have ended at their first step, with this reward.
@@ -59,6 +61,11 @@ class OneByOne:
         self._silence(self._seen)
         return self._seen.copy()
 
+    @property
+    def valid(self) -> Array | None:
+        """See Environments."""
+        return self._masks.valid
+
     def _all(self) -> Iterator[tuple[int, int, Any]]:
         """Places and environments of the tickets that go on, as long as they do."""
         for t, own in enumerate(self._environments):
@@ -69,7 +76,18 @@ class OneByOne:
     def _start(self, t: int, e: int, env: Any) -> None:
         """Reset one environment, to the start of the episode whose number stands in `_episodes`."""
         seed = stream_seed(self._seeds[t], "environments", e, int(self._episodes[t, e])) % 2**31
-        self._seen[t, e] = self._observed.flat(env.reset(seed=seed)[0])
+        seen, info = env.reset(seed=seed)
+        self._seen[t, e] = self._observed.flat(seen)
+        self._see_mask(t, e, env, info)
+
+    def _see_mask(self, t: int, e: int, env: Any, info: Any) -> None:
+        """Learn which actions are valid where an episode goes on."""
+        try:
+            self._masks.see(t, e, env, info)
+        except spaces.ActionMaskError as error:
+            self._fault(t, e, str(error))
+        except Exception as error:
+            self._raised(t, e, "action_masks", error)
 
     def step(self, actions: Array) -> Step:
         """See Environments."""
@@ -81,13 +99,15 @@ class OneByOne:
         for t, e, env in self._all():
             # What an environment raises is only its ticket's to suffer. (A call less than _try: this is done often.)
             try:
-                seen, rewards[t, e], ended, cut, _ = env.step(actions[t, e])
+                seen, rewards[t, e], ended, cut, info = env.step(actions[t, e])
                 last[t, e] = self._observed.flat(seen)
             except (Exception, SystemExit) as error:
                 self._raised(t, e, "step", error)
                 continue
             if ended or cut:
                 terminated[t, e], truncated[t, e] = ended, not ended
+            elif self._masks.told(info):
+                self._see_mask(t, e, env, info)
         self._check_finite(last, "an observation")
         self._check_finite(rewards, "a reward")
         for part in (last, rewards, terminated, truncated):
@@ -139,6 +159,7 @@ class OneByOne:
         """Zeros for tickets that cannot go on: they are still in the stack until it is told."""
         for t in self._faults:
             part[t] = 0
+            self._masks.silence(t)
 
     def faults(self) -> dict[int, str]:
         """See Environments."""
@@ -150,6 +171,7 @@ class OneByOne:
         self._seeds = [self._seeds[t] for t in rows]
         self._environments = [self._environments[t] for t in rows]
         self._log.keep(rows)
+        self._masks.keep(rows)
         self._episodes, self._seen = self._episodes[rows], self._seen[rows]
         self._empty, self._reward = self._empty[rows], self._reward[rows]
         self._faults = {row: self._faults[t] for row, t in enumerate(rows) if t in self._faults}
@@ -181,9 +203,11 @@ class OneByOne:
         for action in self._acted.translated(taken).reshape(len(taken), *self._acted.shape):
             if ended:
                 break
-            seen, _, terminated, truncated, _ = env.step(action)
+            seen, _, terminated, truncated, info = env.step(action)
             self._seen[t, e] = self._observed.flat(seen)
             ended = bool(terminated or truncated)
+            if not ended:
+                self._see_mask(t, e, env, info)
         if ended or not np.array_equal(self._seen[t, e], expected):
             self._fault(
                 t, e, "it cannot be resumed, because the same seed and actions gave another observation than before"

@@ -8,6 +8,7 @@ import numpy as np
 from gymnasium import spaces
 
 from lth_core.errors import InputError
+from lth_core.settings.action_parts import Parts
 from lth_core.tasks.step import Array
 from lth_core.text import one_line
 
@@ -38,31 +39,84 @@ class Observations:
 
 @dataclass(frozen=True)
 class Actions:
-    """A space of actions: `count` choices, or `count` numbers if continuous.
+    """A space of actions, for which a network gives `count` logits, or `count` means if continuous.
+
+    One choice has a logit for each value; several choices (`parts`) have theirs side by side; a bit has one logit.
 
     Continuous actions are scaled so that [-1, 1] is the whole box where its bounds are finite, and then clipped
     to the box: a policy that starts with mean 0 and standard deviation 1 explores all of it, whatever its units.
     Scaling and not tanh, so that log-probabilities and entropy are a Gaussian's own; those of the action before
-    it was clipped, as is usual. Infinite bounds leave a number as it is.
+    it was clipped, as is usual. Infinite bounds leave a number as it is. Whole numbers are rounded, each from an
+    interval of the same width.
     """
 
     count: int
     continuous: bool
-    start: int = 0
+    start: int | Array = 0
     shape: tuple[int, ...] = ()
     low: Array | None = None
     high: Array | None = None
+    parts: Parts = None
+    dtype: np.dtype[Any] | None = None
+    """Of whole numbers and of parts: what the environment takes."""
+
+    @property
+    def drawn_shape(self) -> tuple[int, ...]:
+        """Of one action as a policy draws it: () for one choice."""
+        if self.continuous or self.parts == "bits":
+            return (self.count,)
+        return () if self.parts is None else (len(self.parts),)
+
+    @property
+    def choices(self) -> int:
+        """Entries of an action mask: the values of all choices side by side, two (unset, set) for a bit."""
+        return 2 * self.count if self.parts == "bits" else self.count
 
     def translated(self, actions: Array) -> Array:
-        """What environments take: (...) int64 choices, or (..., count) float32 numbers in the box."""
+        """What environments take, flat: (...) int64 choices, (..., n) parts, or (..., count) numbers in the box."""
+        if self.parts is not None:
+            return (actions + self.start).astype(self.dtype)
         if self.low is None or self.high is None:
-            return actions + self.start if self.start else actions
+            return actions + self.start if np.any(self.start) else actions
+        if self.dtype is not None:
+            return self._rounded(actions, self.low, self.high)
         finite = (np.abs(self.low) < _INFINITE) & (np.abs(self.high) < _INFINITE)
         low, high = np.where(finite, self.low, -1), np.where(finite, self.high, 1)
         scaled = actions * ((high - low) / 2).astype(np.float32) + ((high + low) / 2).astype(np.float32)
         # A network that diverged says nan, which physics engines abort on; its ticket is found out by its weights.
         clipped: Array = np.clip(np.nan_to_num(scaled, nan=0.0), self.low, self.high)
         return clipped
+
+    def _rounded(self, actions: Array, low: Array, high: Array) -> Array:
+        finite = (np.abs(low) < _INFINITE) & (np.abs(high) < _INFINITE)
+        half = np.where(finite, (high - low + 1) / 2, 1.0)
+        scaled = np.nan_to_num(actions.astype(np.float64), nan=0.0) * half + np.where(finite, (high + low) / 2, 0.0)
+        rounded: Array = np.clip(np.rint(scaled), low, high).astype(self.dtype)
+        return rounded
+
+    def valid(self, mask: Any) -> Array:
+        """An environment's action mask as (choices,) bool.
+
+        mask: flat, or a sequence with one for each part. Raises ActionMaskError where it does not fit or leaves a
+        choice without a value.
+        """
+        parts = mask if isinstance(mask, tuple | list) else [mask]
+        flat = np.concatenate([np.ravel(part) for part in parts]) if parts else np.zeros(0)
+        if flat.size != self.choices:
+            raise ActionMaskError(f"an action mask of {flat.size} entries, not {self.choices}")
+        if not np.isin(flat, (0, 1)).all():
+            raise ActionMaskError("an action mask with entries other than 0 and 1, or false and true")
+        found: Array = flat.astype(bool)
+        sizes = (2,) * self.count if self.parts == "bits" else self.parts or (self.count,)
+        for number, own in enumerate(np.split(found, np.cumsum(sizes)[:-1])):
+            if not own.any():
+                where = "" if self.parts is None else f" in part {number} of the action"
+                raise ActionMaskError(f"the action mask leaves no valid action{where}")
+        return found
+
+
+class ActionMaskError(ValueError):
+    """An action mask that cannot be acted by, in a sentence."""
 
 
 def observations(environment: str, space: gymnasium.Space[Any]) -> Observations:
@@ -85,13 +139,23 @@ def _has_fixed_size(space: gymnasium.Space[Any]) -> bool:
 
 
 def actions(environment: str, space: gymnasium.Space[Any]) -> Actions:
-    """How to act in this space; raises InputError for anything but a Discrete and a Box of floating-point numbers."""
+    """How to act in this space; raises InputError for Dict, Tuple and others that are no choices, bits or numbers."""
     if isinstance(space, spaces.Discrete):
         return Actions(int(space.n), False, int(space.start))
+    if isinstance(space, spaces.MultiDiscrete) and space.nvec.size > 0:
+        parts, start = tuple(map(int, space.nvec.flat)), np.asarray(space.start).reshape(-1)
+        return Actions(sum(parts), False, start, tuple(space.shape), parts=parts, dtype=space.dtype)
+    if isinstance(space, spaces.MultiBinary) and np.prod(space.shape) > 0:
+        return Actions(int(np.prod(space.shape)), False, 0, tuple(space.shape), parts="bits", dtype=space.dtype)
     if isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating) and space.low.size > 0:
         low, high = (np.asarray(bound, np.float32).reshape(-1) for bound in (space.low, space.high))
         return Actions(low.size, True, 0, tuple(space.shape), low, high)
+    if isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.integer) and space.low.size > 0:
+        least, most = (np.asarray(bound, np.float64).reshape(-1) for bound in (space.low, space.high))
+        # The largest number of 64 bits is no double: what is rounded up to it would not fit.
+        most = np.minimum(most, np.nextafter(float(np.iinfo(space.dtype).max) + 1, 0))
+        return Actions(space.low.size, True, 0, tuple(space.shape), least, most, dtype=space.dtype)
     raise InputError(
         f'task.environment "{environment}": action {one_line(space)}: '
-        "accepted are Discrete, and a Box of floating-point numbers"
+        "accepted are Discrete, MultiDiscrete, MultiBinary, and a Box of numbers"
     )

@@ -9,13 +9,17 @@ from gymnasium.error import DependencyNotInstalled
 from lth_core.errors import InputError
 from lth_core.settings.tasks import AtariTask, ControlTask, Task
 from lth_core.tasks import spaces
+from lth_core.tasks.action_masks import ActionMasks
 from lth_core.tasks.step import Array
 
 
 class Watched(Protocol):
-    """A game under way. rate: pictures a second."""
+    """A game under way. rate: pictures a second. valid: see Environments."""
 
     rate: float
+
+    @property
+    def valid(self) -> Array | None: ...
 
     def seen(self) -> Array:
         """(1, 1, ...) what a network is given."""
@@ -41,14 +45,17 @@ def watched(task: Task, seed: int) -> Watched:
 
 class _Control:
     def __init__(self, name: str, seed: int) -> None:
+        self._name = name
         try:
             self._environment: Any = gymnasium.make(name, render_mode="rgb_array")
-            self._now, _ = self._environment.reset(seed=seed)
+            self._now, info = self._environment.reset(seed=seed)
             self.picture()
         except (DependencyNotInstalled, gymnasium.error.Error) as error:
             raise InputError(f'task.environment "{name}" cannot be drawn: {error}') from None
         self._observe = spaces.observations(name, self._environment.observation_space)
         self._act = spaces.actions(name, self._environment.action_space)
+        self._masks = ActionMasks(self._act, 1, 1, self._environment)
+        self._see_mask(info)
         self.rate = float(self._environment.metadata.get("render_fps", 30))
 
     def seen(self) -> Array:
@@ -59,9 +66,21 @@ class _Control:
 
     def step(self, actions: Array) -> tuple[float, bool]:
         action = self._act.translated(actions)[0, 0]
-        told = action if self._act.continuous else int(action)
-        self._now, reward, terminated, truncated, _ = self._environment.step(told)
+        told = action.reshape(self._act.shape) if self._act.drawn_shape else int(action)
+        self._now, reward, terminated, truncated, info = self._environment.step(told)
+        if not (terminated or truncated):
+            self._see_mask(info)
         return float(reward), bool(terminated or truncated)
+
+    @property
+    def valid(self) -> Array | None:
+        return self._masks.valid
+
+    def _see_mask(self, info: Any) -> None:
+        try:
+            self._masks.see(0, 0, self._environment, info)
+        except spaces.ActionMaskError as error:
+            raise InputError(f'play: task.environment "{self._name}": {error}') from None
 
     def close(self) -> None:
         self._environment.close()
@@ -69,6 +88,8 @@ class _Control:
 
 class _Atari:
     """The game twice, in step: as the network sees it, and as it is shown."""
+
+    valid: Array | None = None
 
     def __init__(self, task: AtariTask, seed: int) -> None:
         from lth_core.tasks.atari import Atari, vector_environment

@@ -41,11 +41,14 @@ class StackedA2C(ActorCriticStack):
             gradient, part = self._gradient(rollout)
             self.parameters.step(gradient, rate)
             return [part]
-        then = self.parameters.policy().terms(rollout.activations[-1][..., :-1], rollout.actions).log_p
-        whole = (rollout.activations[0], rollout.actions, rollout.values, rollout.targets, rollout.advantages, then)
+        then = self.parameters.policy().terms(rollout.activations[-1][..., :-1], rollout.actions, *rollout.valid).log_p
+        whole = (then, rollout.activations[0], *rollout[1:5], *rollout.valid)
         learnt = []
-        for seen, *others, log_p in parts(whole, orders[0], self._a2c.minibatches):
-            traced = Rollout(self.model.traced(self.parameters.layers(), seen), *others)
+        for log_p, seen, actions, values, targets, advantages, *valid in parts(
+            whole, orders[0], self._a2c.minibatches
+        ):  # fmt: skip
+            activations = self.model.traced(self.parameters.layers(), seen)
+            traced = Rollout(activations, actions, values, targets, advantages, tuple(valid))
             gradient, part = self._gradient(traced, log_p)
             self.parameters.step(gradient, rate)
             learnt.append(part)
@@ -57,7 +60,7 @@ class StackedA2C(ActorCriticStack):
         Then an action counts min(p now / p then, importance_clip) times its advantage, held constant (paper, 3.3).
         """
         heads, advantages = part.activations[-1], part.advantages
-        terms = self.parameters.policy().terms(heads[..., :-1], part.actions)
+        terms = self.parameters.policy().terms(heads[..., :-1], part.actions, *part.valid)
         limit = self._a2c.importance_clip
         if log_p is not None and limit is not None:
             advantages = advantages * (terms.log_p - log_p).exp().clamp(max=limit)

@@ -36,7 +36,7 @@ def make_model(experiment: Experiment) -> Network:
     """The experiment's network, with the sizes that its task asks for."""
     if isinstance(experiment.model, MLP):
         probe = environments.make(experiment.task, [0], 1)
-        return ActorCritic(experiment.model, probe.inputs, probe.actions, probe.continuous)
+        return ActorCritic(experiment.model, probe.inputs, probe.actions, probe.continuous, probe.parts)
     if isinstance(experiment.model, Convolutional) and isinstance(experiment.task, AtariTask):
         probe = environments.make(experiment.task, [0], 1)
         return ConvolutionalActorCritic(experiment.model, experiment.task.shape, probe.actions)

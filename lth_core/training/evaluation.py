@@ -73,9 +73,9 @@ def _returns(
             raise Interrupted
         found = heads(seen)
         if way == "greedy":
-            actions = policy.greedy(found)
+            actions = policy.greedy(found, envs.valid)
         else:
-            actions = policy.sample(found, np.stack([policy.noise(rng, episodes) for rng in streams]))
+            actions = policy.sample(found, np.stack([policy.noise(rng, episodes) for rng in streams]), envs.valid)
         step = envs.step(actions)
         seen = step.observations
         rewards, ended = step.scored

@@ -63,7 +63,7 @@ class Parameters:
 
     def policy(self) -> Policy:
         """The policy that they make of heads."""
-        return policy(self.model.log_std(self.flat))
+        return policy(self.model.log_std(self.flat), self.model.parts, self.model.actions)
 
     def step(self, gradient: Tensor, rate: Tensor) -> None:
         """One optimizer step, masked on all sides: gradients (T, P), which are changed, and learning rates (T, 1)."""

@@ -6,16 +6,20 @@ Shapes: T tickets, B transitions, A actions. Random numbers come in from outside
 import functools
 import itertools
 import math
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from lth_core.settings.action_parts import Parts
 from lth_core.training.replay import to_host
 from lth_core.training.stack import Array
 
 _HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
+_NEVER = -1e30
+"""The logit of an invalid action: its probability is exactly 0, and 0 times its logarithm is 0 and not nan."""
 
 
 class Terms(Protocol):
@@ -50,8 +54,13 @@ class Categorical:
         return np.empty(shape, np.int64)
 
     @staticmethod
-    def sample(logits: Array, noise: Array) -> Array:
-        """Actions (T, E) by inverting the cumulative distribution of logits (T, E, A) at uniform numbers (T, E)."""
+    def sample(logits: Array, noise: Array, valid: Array | None = None) -> Array:
+        """Actions (T, E) by inverting the cumulative distribution of logits (T, E, A) at uniform numbers (T, E).
+
+        valid (T, E, A): those that may be taken; None for all.
+        """
+        if valid is not None:
+            logits = np.where(valid, logits, np.float32(_NEVER))
         # By slices of the last axis: numpy is slow at reducing short axes.
         columns = [logits[..., action] for action in range(logits.shape[-1])]
         peak = functools.reduce(np.maximum, columns)
@@ -60,18 +69,22 @@ class Categorical:
         actions = np.zeros(noise.shape, np.int64)
         for below in cumulated[:-1]:
             actions += below < threshold
+        if valid is not None:
+            # A uniform number of exactly 0, and the logits of a network that diverged, find the first action.
+            taken = np.take_along_axis(valid, actions[..., None], -1)[..., 0]
+            actions = np.where(taken, actions, valid.argmax(-1))
         return actions
 
     @staticmethod
-    def greedy(logits: Array) -> Array:
-        """The likeliest actions (T, E); the first of equals."""
-        actions: Array = logits.argmax(-1)
+    def greedy(logits: Array, valid: Array | None = None) -> Array:
+        """The likeliest of the valid actions (T, E); the first of equals."""
+        actions: Array = (logits if valid is None else np.where(valid, logits, -np.inf)).argmax(-1)
         return actions
 
     @staticmethod
-    def terms(logits: Tensor, actions: Tensor) -> "CategoricalTerms":
-        """See Terms; logits (T, B, A), actions (T, B)."""
-        return CategoricalTerms(logits, actions)
+    def terms(logits: Tensor, actions: Tensor, valid: Tensor | None = None) -> "CategoricalTerms":
+        """See Terms; logits and valid (T, B, A), actions (T, B)."""
+        return CategoricalTerms(logits if valid is None else logits.masked_fill(~valid, _NEVER), actions)
 
 
 class CategoricalTerms:
@@ -103,6 +116,123 @@ class CategoricalTerms:
         return found, None
 
 
+class Choices:
+    """Several choices, independent of each other, each by the softmax of its own logits; A is the sum of `sizes`."""
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        """sizes: how many values each of the K choices has."""
+        self._sizes = list(sizes)
+        ends = [0, *itertools.accumulate(sizes)]
+        self._slices = [slice(*pair) for pair in itertools.pairwise(ends)]
+
+    def _each(self, logits: Array, valid: Array | None) -> list[tuple[Array, Array | None]]:
+        return [(logits[..., own], None if valid is None else valid[..., own]) for own in self._slices]
+
+    def noise(self, rng: np.random.Generator, *shape: int) -> Array:
+        """The random numbers (*shape, K) that `sample` needs for so many actions."""
+        return rng.random((*shape, len(self._sizes)), np.float32)
+
+    def empty(self, *shape: int) -> Array:
+        """Room for so many actions."""
+        return np.empty((*shape, len(self._sizes)), np.int64)
+
+    def sample(self, logits: Array, noise: Array, valid: Array | None = None) -> Array:
+        """Actions (T, E, K) from logits (T, E, A) and uniform numbers (T, E, K); see Categorical."""
+        each = self._each(logits, valid)
+        return np.stack([Categorical.sample(own, noise[..., k], may) for k, (own, may) in enumerate(each)], -1)
+
+    def greedy(self, logits: Array, valid: Array | None = None) -> Array:
+        """The likeliest of the valid actions (T, E, K)."""
+        return np.stack([Categorical.greedy(own, may) for own, may in self._each(logits, valid)], -1)
+
+    def terms(self, logits: Tensor, actions: Tensor, valid: Tensor | None = None) -> "ChoicesTerms":
+        """See Terms; logits and valid (T, B, A), actions (T, B, K)."""
+        own = logits.split(self._sizes, -1)
+        may = [None] * len(own) if valid is None else valid.split(self._sizes, -1)
+        each = zip(own, actions.unbind(-1), may, strict=True)
+        return ChoicesTerms([Categorical.terms(*one) for one in each])
+
+
+class ChoicesTerms:
+    """Of independent parts: log-probabilities and entropies add up, gradients stand side by side."""
+
+    def __init__(self, parts: Sequence[CategoricalTerms]) -> None:
+        self._parts = parts
+
+    @property
+    def log_p(self) -> Tensor:
+        """See Terms."""
+        return functools.reduce(torch.add, [part.log_p for part in self._parts])
+
+    @property
+    def entropy(self) -> Tensor:
+        """See Terms."""
+        return functools.reduce(torch.add, [part.entropy for part in self._parts])
+
+    def gradient(self, weight: Tensor, entropy_weight: float) -> tuple[Tensor, None]:
+        """See Terms."""
+        return torch.cat([part.gradient(weight, entropy_weight)[0] for part in self._parts], -1), None
+
+
+class Bits:
+    """A independent bits, each set with the sigmoid of its logit: a choice between two with the logits 0 and its own.
+
+    valid (T, E, 2 A): for each bit, whether it may be unset and whether it may be set.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def noise(self, rng: np.random.Generator, *shape: int) -> Array:
+        """The random numbers (*shape, A) that `sample` needs for so many actions."""
+        return rng.random((*shape, self._count), np.float32)
+
+    def empty(self, *shape: int) -> Array:
+        """Room for so many actions."""
+        return np.empty((*shape, self._count), np.int64)
+
+    def sample(self, logits: Array, noise: Array, valid: Array | None = None) -> Array:
+        """Actions (T, E, A) of 0 and 1 from logits and uniform numbers (T, E, A); see Categorical."""
+        return Categorical.sample(*self._pairs(logits, noise, valid))
+
+    def greedy(self, logits: Array, valid: Array | None = None) -> Array:
+        """The likelier of the valid values of each bit."""
+        pairs, _, may = self._pairs(logits, logits, valid)
+        return Categorical.greedy(pairs, may)
+
+    @staticmethod
+    def _pairs(logits: Array, noise: Array, valid: Array | None) -> tuple[Array, Array, Array | None]:
+        pairs = np.stack([np.zeros_like(logits), logits], -1)
+        return pairs, noise, None if valid is None else valid.reshape(pairs.shape)
+
+    @staticmethod
+    def terms(logits: Tensor, actions: Tensor, valid: Tensor | None = None) -> "BitsTerms":
+        """See Terms; logits and actions (T, B, A)."""
+        pairs = torch.stack([torch.zeros_like(logits), logits], -1)
+        return BitsTerms(Categorical.terms(pairs, actions, None if valid is None else valid.view(pairs.shape)))
+
+
+class BitsTerms:
+    """Of pairs of logits (T, B, A, 2), of which the first are 0."""
+
+    def __init__(self, pairs: CategoricalTerms) -> None:
+        self._pairs = pairs
+
+    @property
+    def log_p(self) -> Tensor:
+        """See Terms."""
+        return functools.reduce(torch.add, self._pairs.log_p.unbind(-1))
+
+    @property
+    def entropy(self) -> Tensor:
+        """See Terms."""
+        return functools.reduce(torch.add, self._pairs.entropy.unbind(-1))
+
+    def gradient(self, weight: Tensor, entropy_weight: float) -> tuple[Tensor, None]:
+        """See Terms."""
+        return self._pairs.gradient(weight.unsqueeze(-1), entropy_weight)[0][..., 1], None
+
+
 class Gaussian:
     """A numbers, each with a mean from the network and a standard deviation that is the same in every state."""
 
@@ -124,17 +254,17 @@ class Gaussian:
         """Room for so many actions."""
         return np.empty((*shape, self._log_std.shape[1]), np.float32)
 
-    def sample(self, means: Array, noise: Array) -> Array:
-        """Actions (T, E, A) from means (T, E, A) and standard normal numbers (T, E, A)."""
+    def sample(self, means: Array, noise: Array, valid: Array | None = None) -> Array:
+        """Actions (T, E, A) from means (T, E, A) and standard normal numbers (T, E, A); numbers are never masked."""
         actions: Array = means + self._numpy_std * noise
         return actions
 
     @staticmethod
-    def greedy(means: Array) -> Array:
+    def greedy(means: Array, valid: Array | None = None) -> Array:
         """The likeliest actions."""
         return means
 
-    def terms(self, means: Tensor, actions: Tensor) -> "GaussianTerms":
+    def terms(self, means: Tensor, actions: Tensor, valid: Tensor | None = None) -> "GaussianTerms":
         """See Terms; means and actions (T, B, A)."""
         return GaussianTerms(means, actions, self._log_std, self._std)
 
@@ -169,9 +299,13 @@ class GaussianTerms:
         return of_means, of_log_std
 
 
-Policy = Categorical | Gaussian
+Policy = Categorical | Choices | Bits | Gaussian
 
 
-def policy(log_std: Tensor | None) -> Policy:
-    """A Gaussian of these log standard deviations (T, A), or a categorical policy for None."""
-    return Categorical() if log_std is None else Gaussian(log_std)
+def policy(log_std: Tensor | None, parts: Parts = None, logits: int = 0) -> Policy:
+    """A Gaussian of these log standard deviations (T, A), or for None what the parts of an action ask for."""
+    if log_std is not None:
+        return Gaussian(log_std)
+    if parts is None:
+        return Categorical()
+    return Bits(logits) if parts == "bits" else Choices(parts)

@@ -23,7 +23,7 @@ from lth_core.training.stack import Start
 class Minibatch:
     """b transitions of each ticket: observations (T, b, D), actions (T, b) or (T, b, A), the rest (T, b).
 
-    log_p and values are the rollout's, before any of its updates.
+    log_p and values are the rollout's, before any of its updates; valid as there.
     """
 
     observations: Tensor
@@ -32,6 +32,7 @@ class Minibatch:
     values: Tensor
     targets: Tensor
     advantages: Tensor
+    valid: tuple[Tensor, ...] = ()
 
 
 class StackedPPO(ActorCriticStack):
@@ -50,12 +51,16 @@ class StackedPPO(ActorCriticStack):
     def _learn(self, rollout: Rollout, rate: Tensor, orders: Tensor | None = None) -> list[Part]:
         """See ActorCriticStack."""
         assert orders is not None  # noqa: S101 see epochs
-        log_p = self.parameters.policy().terms(rollout.activations[-1][..., :-1], rollout.actions).log_p
-        whole = (rollout.activations[0], rollout.actions, log_p, rollout.values, rollout.targets, rollout.advantages)
+        log_p = self.parameters.policy().terms(rollout.activations[-1][..., :-1], rollout.actions, *rollout.valid).log_p
+        whole = (rollout.activations[0], rollout.actions, log_p, rollout.values, rollout.targets, rollout.advantages,
+                 *rollout.valid)  # fmt: skip
         learnt = []
         for order in orders:
-            for minibatch in parts(whole, order, self._ppo.minibatches):
-                gradient, part = self._gradient(Minibatch(*minibatch))
+            for seen, actions, then, values, targets, advantages, *valid in parts(
+                whole, order, self._ppo.minibatches
+            ):  # fmt: skip
+                minibatch = Minibatch(seen, actions, then, values, targets, advantages, tuple(valid))
+                gradient, part = self._gradient(minibatch)
                 self.parameters.step(gradient, rate)
                 learnt.append(part)
         return learnt
@@ -69,7 +74,7 @@ class StackedPPO(ActorCriticStack):
         layers = self.parameters.layers()
         activations = self.model.traced(layers, part.observations)
         heads = activations[-1]
-        terms = self.parameters.policy().terms(heads[..., :-1], part.actions)
+        terms = self.parameters.policy().terms(heads[..., :-1], part.actions, *part.valid)
         log_ratio = terms.log_p - part.log_p
         ratio = log_ratio.exp()
         advantages = _standardised(part.advantages) if self._ppo.normalise_advantages else part.advantages

@@ -26,7 +26,7 @@ class Rollout(NamedTuple):
     """n steps of T tickets in E environments, flattened to B = n * E.
 
     activations: see acting.Actor, where the network is; the rest on the host: actions (T, B) or (T, B, A); values,
-    targets and advantages (T, B).
+    targets and advantages (T, B); valid: actions that could be taken, (T, B, choices) bool, where environments tell.
     """
 
     activations: list[Tensor]
@@ -34,6 +34,7 @@ class Rollout(NamedTuple):
     values: Tensor
     targets: Tensor
     advantages: Tensor
+    valid: tuple[Tensor, ...] = ()
 
     @property
     def size(self) -> int:
@@ -88,12 +89,17 @@ class Collector:
         actions, values = policy.empty(*shape), np.empty(shape, np.float32)
         rewards, ends = np.empty(shape, np.float32), np.empty(shape, bool)
         noise = np.stack([policy.noise(rng, s.n_steps, s.environments) for rng in self._actions])
+        valid: Array | None = None
         cuts = _Cuts(shape, self._observations, lambda seen: actor.heads(seen)[..., -1])
         for i in range(s.n_steps):
             if self._seen is not None:
                 self._seen.add(self._observations)
             heads = actor.act(self.normalised(self._observations))
-            actions[:, i], values[:, i] = policy.sample(heads[..., :-1], noise[:, i]), heads[..., -1]
+            now = env.valid
+            if now is not None:
+                valid = np.ones((*shape, now.shape[-1]), bool) if valid is None else valid
+                valid[:, i] = now
+            actions[:, i], values[:, i] = policy.sample(heads[..., :-1], noise[:, i], now), heads[..., -1]
             step = env.step(actions[:, i])
             self._observations, rewards[:, i] = step.observations, step.rewards
             ends[:, i] = step.terminated | step.truncated
@@ -107,13 +113,10 @@ class Collector:
         # A time limit is no end of the world: the value of the state it cut off belongs to the return.
         rewards += np.float32(s.gamma) * cuts.values()
         found_advantages = advantages(rewards, ends, values, bootstrap, s.gamma, s.gae_lambda)
-        return Rollout(
-            actor.kept(),
-            *(
-                torch.from_numpy(one).flatten(1, 2)
-                for one in (actions, values, found_advantages + values, found_advantages)
-            ),
-        )
+        kept = (actions, values, found_advantages + values, found_advantages)
+        taken, known, targets, better = (torch.from_numpy(one).flatten(1, 2) for one in kept)
+        may = () if valid is None else (torch.from_numpy(valid).flatten(1, 2),)
+        return Rollout(actor.kept(), taken, known, targets, better, may)
 
     def restart(self, step: int) -> None:
         """New episodes everywhere, seeded by the step: what stands in for saving environments."""

@@ -98,7 +98,8 @@ def actor_critic_loss(stack: ActorCriticStack, flat: Tensor, rollout: Rollout) -
     seen = seen.to(flat.dtype) if seen.is_floating_point() else seen
     packed = model.packed(flat)
     heads = model.forward(model.layers(packed), seen)[-1]
-    terms = policy(model.log_std(packed)).terms(heads[..., :-1], rollout.actions)
+    own = policy(model.log_std(packed), model.parts, model.actions)
+    terms = own.terms(heads[..., :-1], rollout.actions, *rollout.valid)
     off = heads[..., -1] - rollout.targets
     each = settings.value_weight * off.square() - advantages * terms.log_p - settings.entropy_weight * terms.entropy
     return each.mean() if settings.loss_reduction == "mean" else each.sum()

@@ -65,10 +65,13 @@ def test_the_largest_float_is_no_bound() -> None:
 
 @pytest.mark.parametrize(
     "space",
-    [gym_spaces.MultiDiscrete([2, 2]), gym_spaces.MultiBinary(3), gym_spaces.Box(0, 9, (2,), np.int64)],
+    [gym_spaces.Dict({"a": gym_spaces.Discrete(2)}), gym_spaces.Tuple([gym_spaces.Discrete(2)]), gym_spaces.Text(3)],
 )
 def test_other_actions_are_refused_in_a_sentence(space: gymnasium.Space) -> None:
-    with pytest.raises(InputError, match=r'task.environment "E": action .*: accepted are Discrete, and a Box of'):
+    with pytest.raises(
+        InputError,
+        match=r'task.environment "E": action .*: accepted are Discrete, MultiDiscrete, MultiBinary, and a Box',
+    ):
         spaces.actions("E", space)
 
 
@@ -146,3 +149,40 @@ def test_environments_of_every_kind_are_stepped(
         assert step.observations.dtype == np.float32
         assert np.isfinite(step.observations).all()
         assert step.rewards.shape == step.truncated.shape == (2, 2)
+
+
+def test_several_choices_bits_and_whole_numbers_are_what_their_space_holds() -> None:
+    rng = np.random.default_rng(0)
+    choices = gym_spaces.MultiDiscrete([[2, 3], [1, 4]], start=[[0, -1], [5, 2]])
+    bits, whole = gym_spaces.MultiBinary([2, 3]), gym_spaces.Box(-2, 2, (2, 2), np.int8)
+    cases = [
+        (choices, 4, rng.integers(0, [2, 3, 1, 4], (200, 4))), (bits, 2, rng.integers(0, 2, (200, 6))),
+        (whole, 5, 3 * rng.normal(size=(200, 4)).astype(np.float32)),
+    ]  # fmt: skip
+    for space, values, drawn in cases:
+        own = spaces.actions("E", space)
+        assert own.drawn_shape == drawn.shape[1:]
+        told = own.translated(drawn)
+        assert all(space.contains(one.reshape(own.shape)) for one in told)
+        assert len(np.unique(told[:, 3])) == values
+    evenly = spaces.actions("E", gym_spaces.Box(-2, 2, (1,), np.int64)).translated(np.linspace(-1, 1, 1000)[:, None])
+    assert np.unique(evenly, return_counts=True)[1].tolist() == [200] * 5
+    unbounded = spaces.actions("E", gym_spaces.Box(np.iinfo(np.int64).min, np.iinfo(np.int64).max, (1,), np.int64))
+    assert unbounded.translated(np.array([2.6, -1e30, 1e30, np.nan], np.float32)[:, None]).flatten().tolist() == [
+        3, -(2**63), 2**63 - 1024, 0
+    ]  # fmt: skip
+
+
+def test_action_masks_fit_and_leave_every_part_a_value() -> None:
+    choices = spaces.actions("E", gym_spaces.MultiDiscrete([2, 3]))
+    assert choices.valid((np.array([1, 0]), [True, False, True])).tolist() == [True, False, True, False, True]
+    assert choices.valid(np.array([1, 1, 0, 0, 1], np.int8)).tolist() == [True, True, False, False, True]
+    for mask, said in (
+        ([1, 1], "an action mask of 2 entries, not 5"),
+        ([1, 1, 0, 0.5, 0], "other than 0 and 1"),
+        ([1, 1, 0, 0, 0], "no valid action in part 1 of the action"),
+    ):
+        with pytest.raises(spaces.ActionMaskError, match=said):
+            choices.valid(mask)
+    with pytest.raises(spaces.ActionMaskError, match=r"no valid action$"):
+        spaces.actions("E", gym_spaces.Discrete(3)).valid(np.zeros(3))

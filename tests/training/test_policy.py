@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import distributions
 
-from lth_core.training.policy import Categorical, Gaussian
+from lth_core.training.policy import Bits, Categorical, Choices, Gaussian, Policy
 
 
 def _drawn(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -55,3 +58,104 @@ def test_gaussian_draws_have_its_mean_and_deviation() -> None:
 
 def test_the_greedy_choice_is_the_likeliest() -> None:
     assert Categorical.greedy(np.array([[[0.1, 0.7, 0.2], [3, 1, 3]]])).tolist() == [[1, 0]]
+
+
+KINDS = st.one_of(
+    st.integers(1, 6).map(lambda a: (Categorical(), (a,))),
+    st.lists(st.integers(1, 5), min_size=1, max_size=4).map(lambda sizes: (Choices(sizes), tuple(sizes))),
+    st.integers(1, 5).map(lambda a: (Bits(a), (2,) * a)),
+)
+
+
+def _valid(sizes: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Masks (2, 3, A) that leave every part a value."""
+    parts = [rng.random((2, 3, size)) < 0.6 for size in sizes]
+    for part in parts:
+        np.put_along_axis(part, rng.integers(0, part.shape[-1], (2, 3, 1)), True, -1)
+    return np.concatenate(parts, -1)
+
+
+def _taken(actions: np.ndarray, sizes: tuple[int, ...], valid: np.ndarray) -> np.ndarray:
+    """Whether each part of the actions is valid."""
+    each = actions.reshape(2, 3, -1)
+    first = np.cumsum([0, *sizes[:-1]])
+    return np.take_along_axis(valid, each + first, -1)
+
+
+@given(KINDS, st.integers(0, 10_000), st.booleans(), st.sampled_from([0.1, 3, 40]))
+@settings(max_examples=40, deadline=None)
+def test_choices_and_bits_equal_torchs_over_what_is_valid(
+    kind: tuple[Policy, tuple[int, ...]], seed: int, masked: bool, scale: float
+) -> None:
+    policy, sizes = kind
+    rng = np.random.default_rng(seed)
+    width = len(sizes) if isinstance(policy, Bits) else sum(sizes)
+    logits = torch.from_numpy(scale * rng.standard_normal((2, 3, width), np.float32)).requires_grad_()
+    valid = _valid(sizes, rng) if masked else None
+    may = None if valid is None else torch.from_numpy(valid)
+    with torch.no_grad():
+        actions = policy.sample(logits.numpy(), np.stack([policy.noise(rng, 3) for _ in range(2)]), valid)
+    assert valid is None or _taken(actions, sizes, valid).all()
+    assert valid is None or _taken(policy.greedy(logits.detach().numpy(), valid), sizes, valid).all()
+    # Of each part, the distribution of those that are valid alone, by torch.
+    pairs = torch.stack([torch.zeros_like(logits), logits], -1).flatten(-2) if isinstance(policy, Bits) else logits
+    parts = pairs.split(sizes, -1)
+    allowed = [None] * len(parts) if may is None else may.split(sizes, -1)
+    each = torch.from_numpy(actions).reshape(2, 3, -1).unbind(-1)
+    log_p, entropy = torch.zeros(2, 3), torch.zeros(2, 3)
+    for row, column in np.ndindex(2, 3):
+        for part, own, taken in zip(parts, allowed, each, strict=True):
+            places = torch.arange(part.shape[-1]) if own is None else own[row, column].nonzero().flatten()
+            theirs = distributions.Categorical(logits=part[row, column, places])
+            place = (places == taken[row, column]).nonzero().flatten()[0]
+            log_p = log_p.index_put((torch.tensor(row), torch.tensor(column)), theirs.log_prob(place), True)
+            entropy = entropy.index_put((torch.tensor(row), torch.tensor(column)), theirs.entropy(), True)
+    weight = _drawn(2, 3, seed=2)
+    (-(weight * log_p) - 0.3 * entropy).sum().backward()
+    with torch.no_grad():
+        ours = policy.terms(logits, torch.from_numpy(actions), may)
+        torch.testing.assert_close(ours.log_p, log_p, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(ours.entropy, entropy, rtol=1e-4, atol=1e-5)
+        of_logits, of_log_std = ours.gradient(weight, 0.3)
+    torch.testing.assert_close(of_logits, logits.grad, rtol=1e-4, atol=1e-4)
+    assert of_log_std is None
+    if may is not None and not isinstance(policy, Bits):
+        assert not of_logits[~may].any()
+
+
+def test_bits_equal_torchs_bernoulli() -> None:
+    logits = _drawn(2, 7, 3).requires_grad_()
+    taken, weight = (_drawn(2, 7, 3, seed=1) > 0).long(), _drawn(2, 7, seed=2)
+    theirs = distributions.Independent(distributions.Bernoulli(logits=logits), 1)
+    (-(weight * theirs.log_prob(taken.float())) - 0.3 * theirs.entropy()).sum().backward()
+    with torch.no_grad():
+        ours = Bits(3).terms(logits, taken)
+        torch.testing.assert_close(ours.log_p, theirs.log_prob(taken.float()))
+        torch.testing.assert_close(ours.entropy, theirs.entropy())
+        torch.testing.assert_close(ours.gradient(weight, 0.3)[0], logits.grad, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("policy", [Categorical(), Choices([4]), Bits(2)], ids=["choice", "choices", "bits"])
+def test_what_is_invalid_has_probability_zero_whatever_is_drawn_and_however_the_network_diverged(
+    policy: Policy,
+) -> None:
+    valid = np.array([[[False, True, True, False]]])
+    noise = np.zeros_like(policy.noise(np.random.default_rng(0), 1, 1))
+    for logit in (0.0, 80.0, float("nan")):
+        logits = np.full((1, 1, 2 if isinstance(policy, Bits) else 4), logit, np.float32)
+        for drawn in (noise, noise + np.float32(1 - 2**-24)):
+            actions = policy.sample(logits, drawn, valid).flatten().tolist()
+            assert actions == [1, 0] if isinstance(policy, Bits) else actions[0] in (1, 2)
+    terms = Categorical.terms(torch.full((1, 1, 4), 80.0), torch.tensor([[1]]), torch.from_numpy(valid))
+    assert terms._p.flatten().tolist() == [0, 0.5, 0.5, 0]
+
+
+def test_draws_of_choices_and_bits_have_their_probabilities() -> None:
+    choices, bits, rng = Choices([2, 3]), Bits(2), np.random.default_rng(0)
+    logits = np.tile(np.log(np.array([0.3, 0.7, 0.2, 0.2, 0.6], np.float32)), (1, 40_000, 1))
+    drawn = choices.sample(logits, choices.noise(rng, 40_000)[None])
+    np.testing.assert_allclose([drawn[..., 0].mean(), drawn[..., 1].mean()], [0.7, 1.4], atol=0.02)
+    odds = np.tile(np.array([0.0, np.log(4)], np.float32), (1, 40_000, 1))
+    drawn = bits.sample(odds, bits.noise(rng, 40_000)[None])
+    np.testing.assert_allclose(drawn.mean((0, 1)), [0.5, 0.8], atol=0.01)
+    assert drawn.dtype == bits.empty(1).dtype == choices.empty(1).dtype == np.int64

@@ -87,7 +87,7 @@ def test_nothing_leaks_across_the_end_of_an_episode(seed: int, lam: float) -> No
 class Scripted:
     """Two environments of one ticket: at step 2 the first is terminated, the second cut by a time limit."""
 
-    inputs, actions, limit = 4, 2, 100
+    inputs, actions, limit, valid = 4, 2, 100, None
 
     def __init__(self, cut: bool) -> None:
         self._cut, self._steps = cut, 0
