@@ -24,7 +24,7 @@ def enter(name: str, act: Callable[[], None]) -> NoReturn:
     """Run a command and end the process: bad input is one sentence on standard error and exit code 2."""
     streams.settle()
     places.settle()
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    if signal.getsignal(signal.SIGINT) in (signal.default_int_handler, signal.SIG_DFL):
         interrupt_on(signal.SIGINT)
     code = _code(name, act)
     try:

@@ -13,7 +13,7 @@ _SAME_WIDTH = {
     **dict.fromkeys("─━═╌╍┄┅‐‑–—−", "-"), **dict.fromkeys("│┃║╎╏┆┇▏▎▍▌▐▕", "|"), **dict.fromkeys("•●○◉◆◇■□▪", "*"),
     **dict.fromkeys("▀▔", '"'), **dict.fromkeys("█▓▉▊▋▇▆▅", "#"), **dict.fromkeys("▒▄▃", "="),
     **dict.fromkeys("░▂▁", "."), **dict.fromkeys("…·⋯", "."), **dict.fromkeys("→▶▸❯›»", ">"),
-    **dict.fromkeys("←◀◂❮‹«", "<"),
+    **dict.fromkeys("←◀◂❮‹«⏎↵", "<"),
     **dict.fromkeys("↑▲▴", "^"), **dict.fromkeys("↓▼▾", "v"), **dict.fromkeys("“”„", '"'), **dict.fromkeys("‘’‚", "'"),
     "✓": "+", "✔": "+", "✗": "x", "✘": "x", "×": "x", "±": "~", "≈": "~", "≤": "<", "≥": ">", "\xa0": " ",
 }  # fmt: skip

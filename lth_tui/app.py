@@ -17,7 +17,7 @@ from textual.screen import Screen
 from lth_core.errors import InputError
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
-from lth_tui import compositor_fix, hangup, palette, settings
+from lth_tui import compositor_fix, hangup, palette, settings, typed_bytes
 from lth_tui.engine_owner import EngineOwner, Ownership
 from lth_tui.keys import binding_ids, key
 from lth_tui.reading.feed import Feed, Reply, Wish
@@ -80,6 +80,7 @@ class Workbench(App[int]):
         self._last_error: str | None = None
         self.animation_level = "none"
         compositor_fix.apply()
+        typed_bytes.apply()
 
     def on_mount(self) -> None:
         """First the empty page, then everything that takes time."""

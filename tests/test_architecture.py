@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "presets": set(),
     "streams": set(),
     "places": {"text", "errors"},
+    "start": {"cli", "lth_tui"},
     "entry": {"text", "errors", "streams", "places"},
     "randomness": set(),
     "settings": BASE,

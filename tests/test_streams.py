@@ -57,3 +57,14 @@ def test_a_plain_character_is_as_wide_as_what_it_stands_for() -> None:
     text = "✓✗│─┼▄⠀⣿…ü漢"
     error = UnicodeEncodeError("ascii", text, 0, len(text), "not in range")
     assert plain(error) == ("+x|-+= #.???", len(text))
+
+
+def test_three_interrupts_in_a_burst_are_one(tmp_path: Path) -> None:
+    act = (
+        "import os, signal, time\nfrom lth_core.entry import Interrupted, enter\n"
+        "def act():\n try:\n  os.kill(os.getpid(), signal.SIGINT)\n  time.sleep(60)\n"
+        " finally:\n  for _ in range(2): os.kill(os.getpid(), signal.SIGINT)\n  print('orderly')\n"
+        "enter('lth', act)"
+    )
+    done = run(f"'{sys.executable}' -c \"{act}\"", tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"orderly\n", b"")
