@@ -1,6 +1,6 @@
 """Small environments whose actions are several choices, bits or whole numbers, or are not always valid."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -14,6 +14,14 @@ class Copy(gymnasium.Env[Any, Any]):
     """Eight steps; each pays the share of the action's entries that are as the observation says."""
 
     action_space: Any = spaces.MultiDiscrete([3, 4], start=[1, -1])
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 4}
+
+    def __init__(self, render_mode: str | None = None) -> None:
+        self.render_mode = render_mode
+
+    def render(self) -> Any:
+        return np.zeros((1, 1, 3), np.uint8)
 
     @property
     def highest(self) -> Any:

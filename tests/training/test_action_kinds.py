@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from lth_core.experiment import Experiment
+from lth_core.tasks.watched import watched
 from lth_core.training.actor_critic import ActorCriticStack
 from lth_core.training.slopes import actor_critic_loss
 from tests.small import Memory, digest, experiment, stack, stack_run, starts
@@ -121,3 +122,15 @@ def test_a_state_without_a_valid_action_ends_its_own_ticket_with_a_sentence() ->
     while not one.faults():
         one.update()
     assert len(one.faults()) == 1
+
+
+@pytest.mark.parametrize("environment", ["Switches-v0", "Dials-v0", *MASKED])
+def test_a_game_that_is_watched_is_told_valid_actions_in_the_shape_of_its_space(environment: str) -> None:
+    settings = _settings(environment, "a2c")
+    _, own = starts(settings, 1)
+    one = stack(settings, own)
+    choose, game, over = one.parameters.policy(), watched(settings.task, 3), False
+    while not over:
+        heads = one.model.forward(one.parameters.layers(), torch.from_numpy(game.seen()))[-1].numpy()
+        assert (game.valid is not None) == (environment in MASKED)
+        _, over = game.step(choose.greedy(heads[..., :-1], game.valid))
