@@ -14,6 +14,7 @@ from lth_core.errors import RAN_OUT, InputError
 from lth_core.text import clean, one_line
 
 INTERRUPTED = 130
+_RAN_OUT = "this machine's open files, processes or memory have run out"
 
 
 class Interrupted(BaseException):
@@ -62,8 +63,11 @@ def _code(name: str, act: Callable[[], None]) -> int | str | None:
     except OSError as error:
         if error.filename is None and error.errno not in RAN_OUT:
             raise
-        ran_out = "this machine's open files, processes or memory have run out"
-        _say(name, f"{one_line(error.filename) if error.filename is not None else ran_out}: {error.strerror}")
+        _say(name, f"{one_line(error.filename) if error.filename is not None else _RAN_OUT}: {error.strerror}")
+    except RuntimeError as error:
+        if "can't start new thread" not in str(error):  # Python has no class of its own for it
+            raise
+        _say(name, f"{_RAN_OUT}: {error}")
     return 2
 
 

@@ -1,4 +1,4 @@
-"""Where the commands begin: from the first moment, before anything is loaded, a Ctrl-C ends them without a traceback."""
+"""Where the commands begin: from their first moment, before anything is loaded, a Ctrl-C ends them without a word."""
 
 import signal
 

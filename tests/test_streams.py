@@ -68,3 +68,12 @@ def test_three_interrupts_in_a_burst_are_one(tmp_path: Path) -> None:
     )
     done = run(f"'{sys.executable}' -c \"{act}\"", tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (130, b"orderly\n", b"")
+
+
+@pytest.mark.parametrize("fault", ["OSError(24, 'Too many open files')", "RuntimeError('cannot start new thread')"])
+def test_a_machine_that_gives_no_more_is_told_in_a_sentence(fault: str, tmp_path: Path) -> None:
+    fault = fault.replace("cannot", "can\\'t")
+    act = f"from lth_core.entry import enter\ndef act(): raise {fault}\nenter('lth', act)"
+    done = run(f'"{sys.executable}" -c "{act}"', tmp_path)
+    assert done.returncode == 2 and done.stdout == b""
+    assert done.stderr.startswith(b"lth: this machine's open files, processes or memory have run out: ")
