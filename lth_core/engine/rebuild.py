@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from lth_core.engine.batch import BatchFolder, BatchSpec, TrialSpec
-from lth_core.engine.rebuild_specs import read_specs, without_checksum
+from lth_core.engine.rebuild_specs import read_specs, take_back, without_checksum
 from lth_core.plan import TrialKey, plan
 from lth_core.store import attempts, metrics, queue
 from lth_core.store.database import Database
@@ -43,7 +43,9 @@ class Rebuilt:
 def rebuild(workspace: Workspace, database: Database) -> Rebuilt:
     """Fill an empty database of the workspace; all or nothing."""
     found = Rebuilt()
+    left = take_back(workspace)
     specs, found.unreadable = read_specs(workspace)
+    found.unreadable += left
     found.unconfirmed = without_checksum(workspace, specs)
     with database.transaction() as connection:
         for job in sorted({spec.job for spec in specs}):

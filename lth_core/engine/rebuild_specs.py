@@ -1,5 +1,6 @@
 """The specifications that a lost database is made from: those that make sense, and do not contradict one another."""
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,6 +21,20 @@ def read_specs(workspace: Workspace) -> tuple[list[BatchSpec], list[str]]:
     left_out: list[str] = []
     sound = list(_sound(workspace, left_out))
     return _agreeing(workspace, sound, left_out), left_out
+
+
+def take_back(workspace: Workspace) -> list[str]:
+    """Give folders that earlier versions set aside their number again; a sentence for each whose number is taken."""
+    left = []
+    for folder in sorted(workspace.batches.glob("*.aside-*")):
+        number = workspace.batches / folder.name.partition(".")[0]
+        if folder.is_symlink() or not _FOLDER.fullmatch(number.name) or not (folder / "spec.json").is_file():
+            continue
+        if os.path.lexists(number):
+            left.append(f"{folder.name}: was set aside, and another batch has its number: left as it is")
+        else:
+            folder.rename(number)
+    return left
 
 
 def without_checksum(workspace: Workspace, specs: list[BatchSpec]) -> str:

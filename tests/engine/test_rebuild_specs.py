@@ -125,3 +125,13 @@ def test_a_folder_in_the_place_of_records_is_as_if_there_were_none(workspace: Wo
     forget(workspace)
     found = health.remake_database(workspace)
     assert found.done == 10 and found.from_tensorboard > 0 and not found.unreadable
+
+
+def test_folders_that_were_set_aside_are_found(done: Path, workspace: Workspace) -> None:
+    workspace.batch(1).rename(workspace.batches / "000001.aside-1")
+    (workspace.batches / "000002.aside-1").mkdir()
+    (workspace.batches / "000002.aside-1" / "spec.json").write_text("{}")
+    forget(workspace)
+    found = health.remake_database(workspace)
+    assert [said.split(":")[0] for said in found.unreadable] == ["000002.aside-1"]
+    assert digest(workspace.folder) == digest(done)
