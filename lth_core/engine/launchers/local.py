@@ -51,6 +51,7 @@ class LocalWorkers:
         self._workspace = workspace
         self.slots = {slot.name: slot for slot in slots}
         self._workers: dict[str, Link] = {}
+        self._threads: dict[str, int] = {}
         self._running: dict[str, Running] = {}
 
     def resize(self, slots: list[Slot]) -> None:
@@ -71,17 +72,25 @@ class LocalWorkers:
 
     def submit(self, slot: str, request: Request, _need: object = None) -> None:
         """Have the attempt, whose folder exists, run on a free slot."""
-        self.prepare(slot)
+        self.prepare(slot, request.threads)
         self._running[slot] = Running(request.batch, request.attempt)
         self._workers[slot].ask(request)
 
-    def prepare(self, slot: str) -> None:
-        """Have a worker on a free slot; raises OSError where open files or processes have run out."""
+    def prepare(self, slot: str, threads: int | None = None) -> None:
+        """Have a worker on a free slot; raises OSError where open files or processes have run out.
+
+        threads: those that it is started with, the slot's by default; one that has others leaves. Told later, a process
+        does not compute the same bits.
+        """
         worker = self._workers.get(slot)
-        if worker is None or worker.process.poll() is not None:
+        threads = threads or self._threads.get(slot, self.slots[slot].threads)
+        gone = worker is None or worker.process.poll() is not None
+        if gone or self._threads.get(slot) != threads:
             if worker is not None:
+                _signal(worker.process, signal.SIGTERM)
                 worker.close()
-            self._workers[slot] = self._spawn(self.slots[slot])
+            self._workers[slot] = self._spawn(self.slots[slot], threads)
+            self._threads[slot] = threads
 
     def pid(self, slot: str) -> int | None:
         """Process on a slot, if there is one."""
@@ -186,11 +195,11 @@ class LocalWorkers:
             worker.close()
         return ended
 
-    def _spawn(self, slot: Slot) -> Link:
+    def _spawn(self, slot: Slot, threads: int) -> Link:
         log = self._workspace.folder / "workers.log"
         words = command("lth_core.engine.worker", str(self._workspace.folder.resolve()), slot.device)
         with log.open("ab") as output:
-            return Link(words, variables(slot.threads), output)
+            return Link(words, variables(threads), output)
 
 
 def _changed_at(path: Path) -> float:
