@@ -99,7 +99,8 @@ class OneByOne:
         for t, e, env in self._all():
             # What an environment raises is only its ticket's to suffer. (A call less than _try: this is done often.)
             try:
-                seen, rewards[t, e], ended, cut, info = env.step(actions[t, e])
+                seen, reward, ended, cut, info = env.step(actions[t, e])
+                rewards[t, e] = reward if isinstance(reward, float) else spaces.one_number(reward)
                 last[t, e] = self._observed.flat(seen)
             except (Exception, SystemExit) as error:
                 self._raised(t, e, "step", error)

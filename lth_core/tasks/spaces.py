@@ -1,6 +1,7 @@
 """What an environment's spaces are to a network: a flat vector in, logits or means out."""
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, field
 from typing import Any
 
 import gymnasium
@@ -11,6 +12,8 @@ from lth_core.errors import InputError
 from lth_core.settings.action_parts import Parts
 from lth_core.tasks.step import Array
 from lth_core.text import one_line
+
+log = logging.getLogger("lth.tasks")
 
 _PLAIN = (spaces.Box, spaces.Discrete, spaces.MultiBinary, spaces.MultiDiscrete)
 _INFINITE = 1e15
@@ -23,18 +26,41 @@ class Observations:
 
     space: gymnasium.Space[Any]
     size: int
+    said: set[tuple[int, ...]] = field(default_factory=set, compare=False)
+    """Shapes other than the space's that the log has told of."""
 
     def flat(self, observation: Any) -> Array:
-        """The vector (size,) float32 of one observation; ValueError where it is not of the space's shape."""
+        """The vector (size,) float32 of one observation.
+
+        Another shape with as many entries as a Box is read in order, and said once in the log. Raises ValueError for
+        another number of entries, and for a value outside a Discrete space.
+        """
         if isinstance(self.space, spaces.Box):
             found = np.asarray(observation, np.float32)
-            if found.shape != self.space.shape:
+            if found.size != self.size:
                 raise ValueError(f"an observation of shape {found.shape}, not {self.space.shape}")
+            if found.shape != self.space.shape and found.shape not in self.said:
+                self.said.add(found.shape)
+                log.warning("observations of shape %s are read as %s, in order", found.shape, self.space.shape)
             return found.reshape(-1)
-        flat = np.asarray(spaces.flatten(self.space, observation), np.float32)
+        if isinstance(self.space, spaces.Discrete) and not 0 <= observation - self.space.start < self.space.n:
+            raise ValueError(f"an observation {one_line(observation, 80)} outside {one_line(self.space)}")
+        try:
+            flat = np.asarray(spaces.flatten(self.space, observation), np.float32)
+        except IndexError as error:
+            raise ValueError(f"an observation {one_line(observation, 80)} outside {one_line(self.space)}") from error
         if flat.shape != (self.size,):
             raise ValueError(f"an observation of {flat.size} numbers, not {self.size}")
         return flat
+
+
+def one_number(reward: Any) -> float:
+    """A reward that may be an array of one entry, of any shape; raises ValueError for more entries or none."""
+    if np.ndim(reward) == 0:
+        return float(reward)
+    if np.size(reward) != 1:
+        raise ValueError(f"a reward of shape {np.shape(reward)}, not one number")
+    return float(np.ravel(reward)[0])
 
 
 @dataclass(frozen=True)

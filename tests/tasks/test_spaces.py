@@ -36,8 +36,8 @@ def test_observations_are_flattened_as_gymnasium_does(space: gymnasium.Space, si
 @pytest.mark.parametrize("name", ["box of any shape", "dict"])
 def test_an_observation_of_another_size_is_refused(name: str) -> None:
     found = spaces.observations("E", OBSERVATIONS[name][0])
-    wrong = np.zeros((3, 2)) if name != "dict" else {"a": np.zeros(3), "b": 0}
-    with pytest.raises(ValueError, match=r"an observation of (shape \(3, 2\), not \(2, 3\)|6 numbers, not 5)"):
+    wrong = np.zeros((3, 3)) if name != "dict" else {"a": np.zeros(3), "b": 0}
+    with pytest.raises(ValueError, match=r"an observation of (shape \(3, 3\), not \(2, 3\)|6 numbers, not 5)"):
         found.flat(wrong)
 
 
@@ -186,3 +186,25 @@ def test_action_masks_fit_and_leave_every_part_a_value() -> None:
             choices.valid(mask)
     with pytest.raises(spaces.ActionMaskError, match=r"no valid action$"):
         spaces.actions("E", gym_spaces.Discrete(3)).valid(np.zeros(3))
+
+
+def test_an_observation_of_another_shape_is_read_in_order_and_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    observed = spaces.observations("X", gymnasium.spaces.Box(-1, 1, (4,)))
+    for _ in range(3):
+        assert observed.flat(np.full((1, 4), 0.5)).tolist() == [0.5] * 4
+    assert caplog.messages == ["observations of shape (1, 4) are read as (4,), in order"]
+    with pytest.raises(ValueError, match=r"an observation of shape \(5,\), not \(4,\)"):
+        observed.flat(np.zeros(5))
+
+
+@pytest.mark.parametrize("value", [-1, 4])
+def test_an_observation_outside_its_discrete_space_names_both(value: int) -> None:
+    observed = spaces.observations("X", gymnasium.spaces.Discrete(4))
+    with pytest.raises(ValueError, match=rf"an observation {value} outside Discrete\(4\)"):
+        observed.flat(np.int64(value))
+
+
+def test_a_reward_is_one_number_whatever_its_shape() -> None:
+    assert spaces.one_number(np.array([1.5])) == spaces.one_number(1.5) == 1.5
+    with pytest.raises(ValueError, match=r"a reward of shape \(2,\), not one number"):
+        spaces.one_number(np.zeros(2))
