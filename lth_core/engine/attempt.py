@@ -67,7 +67,7 @@ class Attempt:
         run.keep([row for row, trial in enumerate(run.trials) if trial.id not in ended])
         self._check_space(stack, len(run.trials))
         for trial in run.trials:
-            self._open_log(trial, stack.trained)
+            self._open_log(trial, stack.trained, resumed=checkpoint is not None)
         return DONE if run.run() else CHECKPOINTED
 
     def _ended_before(self) -> set[int]:
@@ -138,11 +138,13 @@ class Attempt:
             model_density=sum(row[3] for row in rows) / whole,
         )  # fmt: skip
 
-    def _open_log(self, trial: RunningTrial, step: int) -> None:
+    def _open_log(self, trial: RunningTrial, step: int, *, resumed: bool) -> None:
         self._check_current()  # the folder of a workspace that was moved is not made again
         job_folder = self._workspace.inside(self._spec.tensorboard)
-        trial_log = self._logs[trial.id] = TrialLog(job_folder, trial.key, step)
+        trial_log = self._logs[trial.id] = TrialLog(job_folder, trial.key, step, resumed=resumed)
         trial_log.hparams(_hyperparameters(self._experiment, trial.key))
+        if resumed:
+            return  # its start is in an earlier file
         sparsity = {f"sparsity/{name}": 1 - float(m.float().mean()) for name, m in trial.mask.items()}
         trial_log.scalars(sparsity, step)
 

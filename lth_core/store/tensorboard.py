@@ -24,10 +24,11 @@ _NAME = re.compile(r"events\.out\.tfevents\.(\d{10})\.")
 class TrialLog:
     """The event file of one trial, in its folder (`trial_folder`) under the job's.
 
+    resumed: it goes on from a checkpoint at first_step, whose own points are in an earlier file and stay.
     No thread and no queue: what `scalars` wrote can be read by TensorBoard when it returns.
     """
 
-    def __init__(self, job_folder: Path, key: TrialKey, first_step: int) -> None:
+    def __init__(self, job_folder: Path, key: TrialKey, first_step: int, *, resumed: bool = False) -> None:
         folder = trial_folder(job_folder, key)
         if not folder.resolve().is_relative_to(job_folder.resolve()):
             raise ValueError(f"{folder} leads out of the job's folder")
@@ -41,8 +42,9 @@ class TrialLog:
         self._writer = RecordWriter(self._file)
         self._write(Event(file_version="brain.Event:2"))
         if repeats:
-            # A resumed trial repeats steps after its checkpoint; this makes the reader drop the first copy.
-            self._write(Event(step=first_step, session_log=SessionLog(status=SessionLog.START)))
+            # A trial that is run again repeats steps; readers drop the first copy of this step and all after it.
+            again = first_step + 1 if resumed else first_step
+            self._write(Event(step=again, session_log=SessionLog(status=SessionLog.START)))
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         """Write values at a step."""

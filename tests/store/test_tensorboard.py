@@ -7,6 +7,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 from lth_core.plan import TrialKey
+from lth_core.store.events_file import read_scalars
 from lth_core.store.tensorboard import TrialLog
 
 
@@ -43,14 +44,12 @@ def test_a_resumed_trials_repeated_steps_replace_the_first_copy(tmp_path: Path) 
     for step in (10, 20, 30):
         first.scalars({"a": 1.0}, step)
     # Killed after step 30; its checkpoint was at 20.
-    second = TrialLog(tmp_path, key, 20)
+    second = TrialLog(tmp_path, key, 20, resumed=True)
     for step in (30, 40):
         second.scalars({"a": 2.0}, step)
     found = _read(tmp_path / "dense" / "round-00" / "seed-0")
     steps = [(e.step, e.value) for e in found.Scalars("a")]
-    assert [s for s, _ in steps] == sorted({s for s, _ in steps})
-    assert dict(steps)[30] == 2.0
-    assert dict(steps)[10] == 1.0
-    assert dict(steps)[40] == 2.0
+    assert steps == [(10, 1.0), (20, 1.0), (30, 2.0), (40, 2.0)]
+    assert read_scalars(tmp_path / "dense" / "round-00" / "seed-0") == {("a", s): v for s, v in steps}
     first.close()
     second.close()
