@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from lth_core import experiment_rules as rules
 from lth_core.arms import BUILT_IN, DENSE, Arm
-from lth_core.settings.base import Section, TaskSection
+from lth_core.settings.base import WHOLE, Section, TaskSection
 from lth_core.settings.launcher import Launcher, LocalLauncher
 from lth_core.settings.networks import MLP, Model
 from lth_core.settings.pruning import Criterion, Pruning, Rewinding
@@ -70,7 +70,7 @@ class Experiment(Section):
     pruning: Pruning = Pruning()
     rewinding: Rewinding = Rewinding()
     arms: Annotated[tuple[str, ...], Field(min_length=1)] = ("winning", "random")
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**62)], ...], Field(min_length=1, max_length=1000)]
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**62), WHOLE], ...], Field(min_length=1, max_length=1000)]
     arm: dict[str, Arm] = Field(default_factory=dict)
     ticket: TicketSource | None = None
     launcher: Launcher = LocalLauncher()

@@ -42,7 +42,7 @@ def read_fields(path: Path) -> dict[str, Any]:
             raise InputError(f"{shown}: not a regular file")
         if path.stat().st_size > LARGEST_FILE:
             raise InputError(f"{shown}: larger than {LARGEST_FILE:,} bytes, no experiment file")
-        return tomllib.loads(path.read_bytes().decode())
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:
         near = did_you_mean(path.with_suffix("").as_posix().removeprefix("configs/"), presets.names())
         raise InputError(f"{shown}: No such file, and no preset (`lth presets` lists them){near}") from None
@@ -69,6 +69,8 @@ def experiment_of(fields: dict[str, Any], path: Path, overrides: Iterable[str] =
 def resolve(fields: dict[str, Any], source: str) -> Experiment:
     """Validate plain data into an Experiment; `source` opens the sentence of the InputError."""
     seeds = fields.get("seeds")
+    if isinstance(seeds, float) and seeds.is_integer():
+        seeds = int(seeds)
     if isinstance(seeds, int) and not isinstance(seeds, bool):
         if not 1 <= seeds <= 1000:
             raise InputError(f"{source}: seeds = {_shown(seeds)}: accepted is {_SEEDS}")
@@ -185,7 +187,9 @@ def _place(error: ErrorDetails) -> tuple[list[int | str], list[str]]:
     for number, part in enumerate(error["loc"][:-1] if _lacks_item(error) else error["loc"]):
         tag = number == 1 and part in KINDS.get(str(place[0]), {})
         plain = part in ("int", "float", "str", "bool")
-        if isinstance(part, str) and (tag or plain or part.startswith(("literal[", "constrained-"))):
+        if isinstance(part, str) and (
+            tag or plain or part.startswith(("literal[", "constrained-", "function-before["))
+        ):
             branches.append(part)
         else:
             place.append(part)

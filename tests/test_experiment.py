@@ -144,7 +144,7 @@ def test_the_table_of_changes_has_every_field() -> None:
         ({"rewinding": {"prune_from": 100}, "arms": ["finetune"]}, "never passes it"),
         ({"model": {"hidden": [1]}}, "greater than or equal to 2"),
         ({"training": {"learning_rate": float("inf")}}, "finite"),
-        ({"training": {"length": 512.0}}, "valid integer"),
+        ({"training": {"length": 512.5}}, "valid integer"),
         ({"training": {"length": "512"}}, "valid integer"),
         (
             {"arms": ["winning", "a", "b"], "arm": {"a": {"mask": "ticket", "weights": "fresh"},

@@ -298,3 +298,18 @@ def test_ppo_comes_back_from_its_canonical_form() -> None:
     found = resolve({"name": "x", "seeds": 1, "training": {"algorithm": "ppo", "epochs": 3}}, "f")
     assert type(found).from_json(found.canonical()) == found
     assert found.training.algorithm == "ppo"
+
+
+def test_a_byte_order_mark_before_the_file_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_bytes(b"\xef\xbb\xbfseeds = 3\n")
+    assert load_experiment(tmp_path / "a.toml").seeds == (0, 1, 2)
+
+
+def test_a_whole_number_may_be_written_as_a_power_of_ten(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(
+        "seeds = 2.0\n[training]\nlength = 1e6\nenvironments = 8.0\n[model]\nhidden = [6.4e1]\n"
+    )
+    found = load_experiment(tmp_path / "a.toml", ["training.record_every=1e3"])
+    assert (found.seeds, found.training.length, found.training.environments) == ((0, 1), 1_000_000, 8)
+    assert (found.model.hidden, found.training.record_every) == ((64,), 1000)
+    assert type(found.training.length) is int

@@ -21,6 +21,7 @@ from lth_core.plan import PlannedTrial, plan
 from lth_core.settings.launcher import LocalLauncher
 from lth_core.suite import Suite
 from lth_core.suite_file import load
+from lth_core.tasks.available import notes
 from lth_core.text import one_line
 
 MEASURE_SECONDS = 2.0
@@ -47,6 +48,8 @@ def check(file: Path, overrides: list[str], device: str, slots: int | None, *, m
         return
     console.print(lines(experiment_fields(held)), markup=False, highlight=False, soft_wrap=True)
     console.print(f"identity = {held.identity}", markup=False, highlight=False)
+    for note in notes(held.task):
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
     console.print(f"\n{_trials(held)}", highlight=False, soft_wrap=True)
     if measure:
         _print_cost(console, held, found)

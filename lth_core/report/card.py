@@ -86,7 +86,9 @@ def _score(experiment: Experiment) -> str:
     better = "more" if experiment.task.higher_is_better else "less"
     episodes = getattr(experiment.training, "score_episodes", None)
     mean = f", the mean of the last {episodes} training episodes, actions sampled" if episodes else ""
-    return f"{experiment.task.score}{mean}; {better} is better. No choice among checkpoints: the last weights count."
+    beside = f" Beside it: {experiment.task.beside}." if experiment.task.beside else ""
+    last = "No choice among checkpoints: the last weights count."
+    return f"{experiment.task.score}{mean}; {better} is better.{beside} {last}"
 
 
 def _seeds(experiment: Experiment) -> str:

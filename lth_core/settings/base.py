@@ -4,11 +4,18 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-Positive = Annotated[int, Field(gt=0, le=10**12)]
+
+def _whole(value: Any) -> Any:
+    """1e6 is a whole number: TOML has no other short form of it."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(_whole)
+Positive = Annotated[int, Field(gt=0, le=10**12), WHOLE]
 # A layer of one unit would be a product with a single column, which rounds differently alone than in a stack.
-Width = Annotated[int, Field(ge=2, le=65_536)]
+Width = Annotated[int, Field(ge=2, le=65_536), WHOLE]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -45,6 +52,7 @@ class TaskSection(Section):
     score: the metric that a finished trial is judged by; curve: the one drawn while it trains. networks and
     algorithms: the kinds of `[model]` and `[training]` that fit, the default first. defaults: fields of `[training]`,
     by algorithm, that this task starts from where the file leaves them out.
+    beside: what else is measured at the end, as the protocol card says it.
     large_tensors: whether training is faster on a CPU with huge pages (measured).
     """
 
@@ -54,6 +62,7 @@ class TaskSection(Section):
     networks: ClassVar[tuple[str, ...]]
     algorithms: ClassVar[tuple[str, ...]]
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    beside: ClassVar[str] = ""
     large_tensors: ClassVar[bool] = False
 
     @classmethod

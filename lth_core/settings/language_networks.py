@@ -5,10 +5,10 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lth_core.settings.base import NetworkSection, PositiveFloat, Share, Width
+from lth_core.settings.base import WHOLE, NetworkSection, PositiveFloat, Share, Width
 
-Heads = Annotated[int, Field(ge=1, le=1024)]
-Blocks = Annotated[int, Field(ge=1, le=256)]
+Heads = Annotated[int, Field(ge=1, le=1024), WHOLE]
+Blocks = Annotated[int, Field(ge=1, le=256), WHOLE]
 Checkpoint = Annotated[str, Field(min_length=1, max_length=4096)]
 
 _LANGUAGE_GROUPS = ("embedding", "output", "attention", "feed_forward", "norm", "weights", "biases")
@@ -30,7 +30,7 @@ class LSTM(NetworkSection):
     kind: Literal["lstm"] = "lstm"
     embedding: Width = 650
     hidden: Width = 650
-    layers: Annotated[int, Field(ge=1, le=64)] = 2
+    layers: Annotated[int, Field(ge=1, le=64), WHOLE] = 2
     dropout: Share = 0.5
     dropout_ends: Share = 0.0
     tied: bool = False

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, TypeAdapter, model_validator
 
-from lth_core.settings.base import Section
+from lth_core.settings.base import WHOLE, Section
 from lth_core.text import did_you_mean, one_line
 
 OPTIONS = (
@@ -42,16 +42,16 @@ class SlurmLauncher(Section):
     """
 
     kind: Literal["slurm"] = "slurm"
-    gpus: Annotated[int, Field(ge=0, le=1)] = 0
-    cpus: Annotated[int, Field(ge=1, le=1024)] = 1
+    gpus: Annotated[int, Field(ge=0, le=1), WHOLE] = 0
+    cpus: Annotated[int, Field(ge=1, le=1024), WHOLE] = 1
     memory: str | None = None
     time_limit: str | None = None
-    warning: Annotated[int, Field(ge=30, le=3600)] = 120
+    warning: Annotated[int, Field(ge=30, le=3600), WHOLE] = 120
     partition: str | None = None
     account: str | None = None
     options: dict[str, str | int | bool] = Field(default_factory=dict)
-    most_jobs: Annotated[int, Field(ge=1, le=1000)] = 16
-    poll_every: Annotated[int, Field(ge=1, le=3600)] = 30
+    most_jobs: Annotated[int, Field(ge=1, le=1000), WHOLE] = 16
+    poll_every: Annotated[int, Field(ge=1, le=3600), WHOLE] = 30
 
     @model_validator(mode="before")
     @classmethod

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lth_core.settings.base import Fraction, Positive, Section, Share
+from lth_core.settings.base import WHOLE, Fraction, Positive, Section, Share
 
 Criterion = Literal[
     "magnitude", "magnitude_init", "magnitude_increase", "movement", "random", "inverse", "snip", "grasp", "synflow",
@@ -19,7 +19,7 @@ class Gradual(Section):
 
     start: Share = 0.2
     end: Annotated[float, Field(gt=0, le=1)] = 0.8
-    steps: Annotated[int, Field(gt=0, le=100_000)] = 100
+    steps: Annotated[int, Field(gt=0, le=100_000), WHOLE] = 100
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -35,9 +35,9 @@ class Pruning(Section):
     """
 
     fraction: Fraction = 0.2
-    rounds: Annotated[int, Field(gt=0, le=200)] = 20
+    rounds: Annotated[int, Field(gt=0, le=200), WHOLE] = 20
     criterion: Criterion = "magnitude"
-    batches: Annotated[int, Field(gt=0, le=10**6)] = 8
+    batches: Annotated[int, Field(gt=0, le=10**6), WHOLE] = 8
     gradual: Gradual = Gradual()
     scope: Literal["global", "layerwise", "erk"] = "global"
     keep: tuple[str, ...] = ()
@@ -53,6 +53,6 @@ class Rewinding(Section):
     """The triple of rewinding: weights ranked at, weights reset to, schedule reset to."""
 
     prune_from: Literal["final"] | Positive = "final"
-    weights: Annotated[int, Field(ge=0)] = 0
+    weights: Annotated[int, Field(ge=0), WHOLE] = 0
     schedule: Literal["start", "rewind", "end"] = "start"
     optimizer: Literal["fresh", "rewind"] = "fresh"

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lth_core.settings.base import Fraction, NonNegative, Positive, PositiveFloat, TrainingSection
+from lth_core.settings.base import WHOLE, Fraction, NonNegative, Positive, PositiveFloat, TrainingSection
 
 
 class ActorCriticTraining(TrainingSection):
@@ -16,8 +16,8 @@ class ActorCriticTraining(TrainingSection):
 
     unit: Literal["steps", "games"] = "steps"
     length: Positive = 60_000
-    environments: Annotated[int, Field(gt=0, le=4096)] = 32
-    n_steps: Annotated[int, Field(gt=0, le=4096)] = 4
+    environments: Annotated[int, Field(gt=0, le=4096), WHOLE] = 32
+    n_steps: Annotated[int, Field(gt=0, le=4096), WHOLE] = 4
     optimizer: Literal["rmsprop", "adam"] = "rmsprop"
     learning_rate: PositiveFloat = 1e-4
     learning_rate_schedule: Literal["constant", "linear"] = "constant"
@@ -33,7 +33,7 @@ class ActorCriticTraining(TrainingSection):
     max_gradient_norm: PositiveFloat | None = None
     loss_reduction: Literal["mean", "sum"] = "mean"
     score_episodes: Positive = 100
-    evaluation_episodes: Annotated[int, Field(ge=0, le=10_000)] = 10
+    evaluation_episodes: Annotated[int, Field(ge=0, le=10_000), WHOLE] = 10
     precision: Literal["float32", "tfloat32"] = "float32"
     record_every: Positive = 2_000
     checkpoint_every: Positive = 20_000
@@ -50,7 +50,7 @@ class A2C(ActorCriticTraining):
     """
 
     algorithm: Literal["a2c"] = "a2c"
-    minibatches: Annotated[int, Field(gt=0, le=4096)] = 1
+    minibatches: Annotated[int, Field(gt=0, le=4096), WHOLE] = 1
     importance_clip: PositiveFloat | None = None
     advantage_clip: PositiveFloat | None = None
 
@@ -76,8 +76,8 @@ class PPO(ActorCriticTraining):
 
     algorithm: Literal["ppo"] = "ppo"
     length: Positive = 1_000_000
-    environments: Annotated[int, Field(gt=0, le=4096)] = 1
-    n_steps: Annotated[int, Field(gt=0, le=4096)] = 2048
+    environments: Annotated[int, Field(gt=0, le=4096), WHOLE] = 1
+    n_steps: Annotated[int, Field(gt=0, le=4096), WHOLE] = 2048
     optimizer: Literal["rmsprop", "adam"] = "adam"
     learning_rate: PositiveFloat = 3e-4
     learning_rate_schedule: Literal["constant", "linear"] = "linear"
@@ -89,8 +89,8 @@ class PPO(ActorCriticTraining):
     max_gradient_norm: PositiveFloat | None = 0.5
     clip: Fraction = 0.2
     value_clip: PositiveFloat | None = None
-    epochs: Annotated[int, Field(gt=0, le=1000)] = 10
-    minibatches: Annotated[int, Field(gt=0, le=4096)] = 32
+    epochs: Annotated[int, Field(gt=0, le=1000), WHOLE] = 10
+    minibatches: Annotated[int, Field(gt=0, le=4096), WHOLE] = 32
     normalise_advantages: bool = True
     normalise_observations: bool = True
     normalise_returns: bool = True

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from lth_core.settings.base import NonNegative, Positive, PositiveFloat, Precision, Share, TrainingSection
+from lth_core.settings.base import WHOLE, NonNegative, Positive, PositiveFloat, Precision, Share, TrainingSection
 
 
 class Supervised(TrainingSection):
@@ -24,20 +24,20 @@ class Supervised(TrainingSection):
     algorithm: Literal["supervised"] = "supervised"
     unit: Literal["updates", "epochs"] = "updates"
     length: Positive = 1_000
-    batch: Annotated[int, Field(gt=0, le=10**6)] = 20
-    accumulate: Annotated[int, Field(gt=0, le=4096)] = 1
+    batch: Annotated[int, Field(gt=0, le=10**6), WHOLE] = 20
+    accumulate: Annotated[int, Field(gt=0, le=4096), WHOLE] = 1
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     learning_rate: PositiveFloat = 1e-3
     learning_rate_schedule: Literal["constant", "linear", "inverse_sqrt"] = "constant"
     learning_rate_end: Annotated[float, Field(ge=0, le=1)] = 0.0
-    warmup: Annotated[int, Field(ge=0, le=10**9)] = 0
+    warmup: Annotated[int, Field(ge=0, le=10**9), WHOLE] = 0
     betas: tuple[Share, Share] = (0.9, 0.999)
     epsilon: PositiveFloat = 1e-8
     momentum: Share = 0.0
     weight_decay: NonNegative = 0.0
     max_gradient_norm: PositiveFloat | None = None
     label_smoothing: Share = 0.0
-    average: Annotated[int, Field(ge=1, le=1000)] = 1
+    average: Annotated[int, Field(ge=1, le=1000), WHOLE] = 1
     average_every: Positive = 1_000
     precision: Precision = "float32"
     cuda_graph: bool = False

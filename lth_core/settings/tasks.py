@@ -5,11 +5,11 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from lth_core.settings.base import Share, TaskSection
+from lth_core.settings.base import WHOLE, Share, TaskSection
 from lth_core.settings.games import rom_name
 from lth_core.settings.texts import LanguageModelTask, TranslationTask
 
-Pixels = Annotated[int, Field(ge=16, le=512)]
+Pixels = Annotated[int, Field(ge=16, le=512), WHOLE]
 
 
 class ControlTask(TaskSection):
@@ -58,17 +58,17 @@ class AtariTask(TaskSection):
     kind: Literal["atari"] = "atari"
     game: str = "breakout"
     protocol: Literal["mnih", "machado", "paper"] = "mnih"
-    frame_skip: Annotated[int, Field(ge=1, le=60)] = 4
+    frame_skip: Annotated[int, Field(ge=1, le=60), WHOLE] = 4
     sticky_actions: Share = 0.0
     episodic_life: bool = True
     reward_clip: bool = True
-    noop_max: Annotated[int, Field(ge=0, le=1000)] = 30
+    noop_max: Annotated[int, Field(ge=0, le=1000), WHOLE] = 30
     fire_reset: bool = True
     full_action_set: bool = False
-    frame_stack: Annotated[int, Field(ge=1, le=16)] = 4
+    frame_stack: Annotated[int, Field(ge=1, le=16), WHOLE] = 4
     grayscale: bool = True
     size: tuple[Pixels, Pixels] = (84, 84)
-    max_frames: Annotated[int, Field(ge=1, le=10**8)] = 108_000
+    max_frames: Annotated[int, Field(ge=1, le=10**8), WHOLE] = 108_000
 
     score: ClassVar[str] = "return/train"
     curve: ClassVar[str] = "return/train"

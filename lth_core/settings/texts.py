@@ -7,11 +7,12 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lth_core.settings.base import Positive, TaskSection
+from lth_core.settings.base import WHOLE, Positive, TaskSection
 from lth_core.text import did_you_mean
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}(:[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
 PARTS = ("train", "valid", "test")
+Column = Annotated[int, Field(ge=1, le=1000), WHOLE]
 Language = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
 
 
@@ -61,9 +62,9 @@ class LanguageModelTask(TextTask):
 
     kind: Literal["language_model"] = "language_model"
     tokenizer: Literal["words", "bpe", "checkpoint"] = "words"
-    vocabulary: Annotated[int, Field(ge=8, le=2**24)] | None = None
+    vocabulary: Annotated[int, Field(ge=8, le=2**24), WHOLE] | None = None
     minimum_count: Positive = 1
-    window: Annotated[int, Field(ge=2, le=65_536)] = 35
+    window: Annotated[int, Field(ge=2, le=65_536), WHOLE] = 35
 
     sources: ClassVar[tuple[str, ...]] = ("builtin", "files", "wikitext-2", "wikitext-103")
     score: ClassVar[str] = "perplexity/test"
@@ -86,28 +87,37 @@ class TranslationTask(TextTask):
     source: "builtin" (English and German from a grammar), "files", "multi30k", "wmt14", "iwslt2017", or OWNER/NAME
     or OWNER/NAME:CONFIGURATION of the Hugging Face hub. With "files", train, valid and test each name the stem of two
     text files (data/train for data/train.en and data/train.de, plain or .gz), or a .tsv or .jsonl file, as seen from
-    where the program was started. languages are source and target, as files and columns are called.
+    where the program was started. languages are source and target, as files and columns are called. Of a .tsv file,
+    columns says which two are source and target (from 1), header whether its first row names them, quotes whether
+    cells stand in quotes; what is left out is found in the first 1,000 rows.
 
     Tokens are byte pairs, at most `vocabulary` of them for both languages together (little text gives fewer, which is
     recorded), or those of `checkpoint`. pairs: how many are trained on, the first ones; all where it is left out.
     longest: tokens of a sentence; longer pairs are left out of training and counted, others cut. beam: hypotheses of
-    the search; length_penalty: the power of the length that divides their log-probability.
+    the search; length_penalty: the power of the length that divides their log-probability. bleu_tokenizer: that of
+    sacrebleu by which BLEU is counted; where it is left out, the one that goes with the target language.
     """
 
     kind: Literal["translation"] = "translation"
     languages: tuple[Language, Language] = ("en", "de")
+    columns: tuple[Column, Column] | None = None
+    header: bool | None = None
+    quotes: bool | None = None
     tokenizer: Literal["bpe", "checkpoint"] = "bpe"
-    vocabulary: Annotated[int, Field(ge=100, le=2**24)] = 8_000
+    vocabulary: Annotated[int, Field(ge=100, le=2**24), WHOLE] = 8_000
     pairs: Positive | None = None
-    longest: Annotated[int, Field(ge=4, le=65_536)] = 256
-    beam: Annotated[int, Field(ge=1, le=256)] = 4
+    longest: Annotated[int, Field(ge=4, le=65_536), WHOLE] = 256
+    beam: Annotated[int, Field(ge=1, le=256), WHOLE] = 4
     length_penalty: Annotated[float, Field(ge=0, le=10)] = 0.6
+    bleu_tokenizer: Literal["none", "13a", "intl", "char", "zh", "ja-mecab", "ko-mecab"] | None = None
 
     sources: ClassVar[tuple[str, ...]] = ("builtin", "files", "multi30k", "wmt14", "iwslt2017")
     score: ClassVar[str] = "bleu/test"
     curve: ClassVar[str] = "perplexity/valid"
     higher_is_better: ClassVar[bool] = True
     networks: ClassVar[tuple[str, ...]] = ("seq2seq", "pretrained_seq2seq")
+    beside: ClassVar[str] = "sacrebleu's chrF2 (case:mixed|eff:yes|nc:6|nw:0|space:no)"
+    added: ClassVar[frozenset[str]] = frozenset({"bleu_tokenizer", "columns", "header", "quotes"})
     algorithms: ClassVar[tuple[str, ...]] = ("supervised",)
 
     @model_validator(mode="after")

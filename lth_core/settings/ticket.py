@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lth_core.settings.base import Section
+from lth_core.settings.base import WHOLE, Section
 
 
 class TicketSource(Section):
@@ -22,4 +22,4 @@ class TicketSource(Section):
     fresh: tuple[str, ...] = ()
     dense: bool = False
     digest: str = ""
-    rounds: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    rounds: tuple[Annotated[int, Field(ge=1), WHOLE], ...] = ()

@@ -6,6 +6,15 @@ from lth_core.settings.tasks import AtariTask, ControlTask, Task
 from lth_core.settings.texts import LanguageModelTask, TranslationTask
 
 
+def notes(task: Task) -> list[str]:
+    """What is done with the task's files that their owner may not expect, a line each."""
+    if isinstance(task, TranslationTask):
+        from lth_core.tasks.translation import pairs
+
+        return [f"task.{part}: {said}" for part, said in pairs.forms(task).items()]
+    return []
+
+
 def check(task: Task, model: Model) -> None:
     """Raise InputError, naming the field, what is accepted and what to install, where the task or what the network
     starts from cannot be had."""

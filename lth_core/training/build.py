@@ -106,5 +106,5 @@ def data_summary(experiment: Experiment) -> str | None:
     if isinstance(experiment.task, LanguageModelTask):
         return corpus.load(experiment.task).summary
     if isinstance(experiment.task, TranslationTask):
-        return f"{parallel.load(experiment.task).summary}; {bleu.signature()}"
+        return f"{parallel.load(experiment.task).summary}; {bleu.signature(bleu.tokenizer_of(experiment.task))}"
     return None

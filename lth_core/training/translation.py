@@ -89,10 +89,11 @@ class TranslationLesson:
         return self._perplexity("valid", module, go_on)
 
     def test(self, module: nn.Module, go_on: GoOn) -> dict[str, float]:
-        """See Lesson: BLEU of both parts, and the test part's perplexity."""
+        """See Lesson: BLEU and chrF of both parts, and the test part's perplexity."""
         found = self._perplexity("test", module, go_on)
+        tokenizer = bleu.tokenizer_of(self._task)
         for part in ("valid", "test"):
-            found |= bleu.scores(self.translations(module, part, go_on), self._corpus.texts(part), part)
+            found |= bleu.scores(self.translations(module, part, go_on), self._corpus.texts(part), part, tokenizer)
         return found
 
     def _perplexity(self, part: str, module: nn.Module, go_on: GoOn) -> dict[str, float]:

@@ -70,6 +70,56 @@ def test_a_byte_order_mark_is_no_text(tmp_path: Path, name: str) -> None:
     assert list(pairs.read(task(tmp_path, train=str(tmp_path / name)), "train")) == [("Yes.", "Ja.")]
 
 
+@pytest.mark.parametrize(
+    ("rows", "fields", "said"),
+    [
+        (["en\tde", "Yes.\tJa."], {}, "header row left out"),
+        (["German\tnote\tEnglish", "Ja.\tx\tYes."], {}, "header row left out, columns 3 and 1 of 3"),
+        (["src\ttgt", "Yes.\tJa."], {}, "header row left out"),
+        (["Yes.\tJa.\tCC-BY 2.0 (France) Tatoeba #1"], {}, "columns 1 and 2 of 3"),
+        (["7\tYes.\t9\tJa."], {"columns": [2, 4]}, "columns 2 and 4 of 4"),
+        (["a\tb", "Yes.\tJa."], {"header": True}, "header row left out"),
+        (['"Yes."\t"Ja."'], {}, "quotes around cells taken off"),
+        (['"Yes."\tJa.'], {"quotes": True}, "quotes around cells taken off"),
+        (["Yes.\tJa."], {}, ""),
+    ],
+)
+def test_files_of_columns_are_read_as_people_have_them(
+    tmp_path: Path, rows: list[str], fields: dict[str, Any], said: str
+) -> None:
+    (tmp_path / "a.tsv").write_text("\n".join(rows))
+    own = task(tmp_path, train=str(tmp_path / "a.tsv"))
+    own = TranslationTask.model_validate_json(json.dumps({**json.loads(own.model_dump_json()), **fields}))
+    assert list(pairs.read(own, "train")) == [("Yes.", "Ja.")]
+    assert pairs.forms(own) == ({"train": said} if said else {})
+
+
+def test_quotes_of_an_author_stay_and_those_of_a_program_go(tmp_path: Path) -> None:
+    own = task(tmp_path, train=str(tmp_path / "a.tsv"))
+    (tmp_path / "a.tsv").write_text('"Go!"\t"Geh!"\nHe said "go".\tEr sagte.\n')
+    assert list(pairs.read(own, "train")) == [('"Go!"', '"Geh!"'), ('He said "go".', "Er sagte.")]
+    (tmp_path / "a.tsv").write_text('"Go!"\tGeh!\nStay.\tBleib.\n')
+    assert next(pairs.read(own, "train"))[0] == '"Go!"'
+    (tmp_path / "a.tsv").write_text('"""Go!"" he said"\tGeh!\nStay.\tBleib.\n')
+    assert list(pairs.read(own, "train")) == [('"Go!" he said', "Geh!"), ("Stay.", "Bleib.")]
+    (tmp_path / "a.tsv").write_text('"two\nlines"\tGeh!\n')
+    quoted = TranslationTask.model_validate_json(json.dumps({**json.loads(own.model_dump_json()), "quotes": True}))
+    assert list(pairs.read(quoted, "train")) == [("two lines", "Geh!")]
+    (tmp_path / "a.tsv").write_text('"a"\t"b')
+    with pytest.raises(
+        InputError, match=r"a.tsv: line 1: unexpected end of data: accepted are cells in quotes throughout"
+    ):
+        list(pairs.read(quoted, "train"))
+    (tmp_path / "a.tsv").write_text("en\tde\n")
+    kept = TranslationTask.model_validate_json(json.dumps({**json.loads(own.model_dump_json()), "header": False}))
+    assert list(pairs.read(kept, "train")) == [("en", "de")]
+
+
+def test_how_columns_were_read_is_in_the_record(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("\n".join(["en\tde", *("\t".join(pair) for pair in SOME)]))
+    assert "; train: header row left out; " in corpus.load(task(tmp_path, train=str(tmp_path / "a.tsv"))).summary
+
+
 def test_languages_say_the_direction(tmp_path: Path) -> None:
     swapped = task(tmp_path).model_copy(update={"languages": ("de", "en")})
     assert list(pairs.read(swapped, "train")) == [(second, first) for first, second in SOME]
@@ -137,8 +187,10 @@ def test_pairs_that_are_not_trained_on_are_not_looked_at(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("a.tsv", "one\ttwo\nthree\n", "line 2: accepted is two columns"),
+        ("a.tsv", "one\ttwo\nthree\n", "line 2: columns between tabs: 1; accepted are 2"),
         ("a.jsonl", '{"en": "one", "de": "two"}\n{"en": 1, "de": "x"}\n', "line 2: accepted is an object"),
+        ("a.tsv", "one\ttwo\nthree\tfour\tfive\n", "line 2: columns between tabs: 3; accepted are 2"),
+        ("a.jsonl", '{"en": "one \\ud800", "de": "two"}\n', "line 1: holds half of a character"),
         ("a.jsonl", '[1]\n', "line 1: accepted is an object"),
         ("a.jsonl", "[" * 5000, "line 1: accepted is an object"),
         ("a", None, "neither"),
@@ -337,15 +389,54 @@ def test_bleu_is_sacrebleus_and_the_tokenised_one_splits_compounds() -> None:
     said, meant = ["Das ist ein sehr gutes Haus.", "Er geht-weg heute nicht mehr."], [
         "Das ist ein gutes Haus.", "Er geht-weg heute nicht mehr."
     ]  # fmt: skip
-    found = bleu.scores(said, meant, "test")
+    found = bleu.scores(said, meant, "test", "13a")
     assert found["bleu/test"] == pytest.approx(sacrebleu.corpus_bleu(said, [meant]).score)
     apart = [text.replace(".", " .").replace("-", " - ") for text in said]
     wanted = [text.replace(".", " .").replace("-", " - ") for text in meant]
     reference = sacrebleu.corpus_bleu(apart, [wanted], tokenize="none", force=True, smooth_method="none").score
     assert found["bleu-tokenised/test"] == pytest.approx(reference)
     assert found["bleu-tokenised/test"] != pytest.approx(found["bleu/test"])
-    assert bleu.scores(meant, meant, "valid") == pytest.approx({"bleu/valid": 100.0, "bleu-tokenised/valid": 100.0})
-    assert "tok:13a" in bleu.signature() and "case:mixed" in bleu.signature() and "version:" in bleu.signature()
+    assert found["chrf/test"] == pytest.approx(sacrebleu.corpus_chrf(said, [meant]).score)
+    perfect = bleu.scores(meant, meant, "valid", "13a")
+    assert perfect == pytest.approx(dict.fromkeys(["bleu/valid", "bleu-tokenised/valid", "chrf/valid"], 100.0))
+    signature = bleu.signature("13a")
+    assert "tok:13a" in signature and "case:mixed" in signature and "version:" in signature
+
+
+def test_the_cards_chrf_is_the_one_that_is_counted() -> None:
+    from sacrebleu.metrics.chrf import CHRF
+
+    metric = CHRF()
+    metric.corpus_score(["a"], [["a"]])
+    assert str(metric.get_signature()).split("|")[1:-1] == TranslationTask.beside[:-1].split("(")[1].split("|")
+
+
+@pytest.mark.parametrize(
+    ("target", "asked", "tokenizer"),
+    [("de", None, "13a"), ("zh", None, "zh"), ("zh-Hans", None, "zh"), ("zho_Hans", None, "zh"),
+     ("ja", None, "ja-mecab"), ("jpn_Jpan", None, "ja-mecab"), ("ko", None, "ko-mecab"),
+     ("zh", "char", "char"), ("de", "intl", "intl")],
+)  # fmt: skip
+def test_bleu_is_counted_on_words_of_the_target_language(target: str, asked: str | None, tokenizer: str) -> None:
+    task = TranslationTask(
+        source="files", train="a", valid="b", test="c", languages=("en", target), bleu_tokenizer=asked
+    )
+    assert bleu.tokenizer_of(task) == tokenizer
+
+
+def test_a_chinese_translation_with_one_wrong_sign_is_not_worth_nothing() -> None:
+    said, meant = ["我今天早上去了学校学习中文"], ["我今天早上去了学校学习英文"]
+    assert bleu.scores(said, meant, "test", "13a")["bleu/test"] < 1
+    found = bleu.scores(said, meant, "test", "zh")
+    assert found["bleu/test"] > 60
+    assert "tok:zh" in bleu.signature("zh")
+
+
+def test_a_tokenizer_of_bleu_that_is_not_installed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = TranslationTask(source="files", train="a", valid="b", test="c", languages=("en", "ja"))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r'pip install "sacrebleu\[ja\]", or set task.bleu_tokenizer = "char"'):
+        bleu.check(task)
 
 
 def test_pairs_are_converted_in_any_locale(tmp_path: Path) -> None:

@@ -1,31 +1,62 @@
-"""BLEU: sacrebleu's on the texts as they are, and the paper's on tokens with compounds split at hyphens."""
+"""BLEU and chrF: sacrebleu's on texts as they are, and the paper's BLEU on tokens with compounds split at hyphens."""
 
+import importlib.util
 import re
 from collections.abc import Sequence
 
+from lth_core.errors import InputError
+from lth_core.settings.texts import TranslationTask
+
 _TOKEN = re.compile(r"\w+|[^\w\s]")
+_BY_LANGUAGE = {
+    "zh": "zh", "zho": "zh", "cmn": "zh", "yue": "zh", "ja": "ja-mecab", "jpn": "ja-mecab", "ko": "ko-mecab",
+    "kor": "ko-mecab",
+}  # fmt: skip
+"""sacrebleu's own choice for the languages that no blanks divide into words; 13a for all others."""
+_NEEDS = {"ja-mecab": ("MeCab", "sacrebleu[ja]"), "ko-mecab": ("mecab_ko", "sacrebleu[ko]")}
 
 
-def scores(translations: Sequence[str], references: Sequence[str], part: str) -> dict[str, float]:
-    """BLEU of a part in percent, case-sensitive, by metric name.
+def tokenizer_of(task: TranslationTask) -> str:
+    """By which of sacrebleu's tokenizers the task's BLEU is counted: its own, or the target language's."""
+    language = re.split("[-_]", task.languages[1].lower())[0]
+    return task.bleu_tokenizer or _BY_LANGUAGE.get(language, "13a")
 
-    bleu-tokenised is what multi-bleu.perl computes: no smoothing, on words and marks apart. An interface for both.
+
+def check(task: TranslationTask) -> None:
+    """InputError where the tokenizer needs a package that is missing."""
+    tokenizer = tokenizer_of(task)
+    module, package = _NEEDS.get(tokenizer, ("sacrebleu", ""))
+    if importlib.util.find_spec(module) is None:
+        raise InputError(
+            f"task.languages = {list(task.languages)}: BLEU of the target language is counted by sacrebleu's tokenizer "
+            f'"{tokenizer}", which is not installed: pip install "{package}", or set task.bleu_tokenizer = "char"'
+        )
+
+
+def scores(translations: Sequence[str], references: Sequence[str], part: str, tokenizer: str) -> dict[str, float]:
+    """BLEU and chrF of a part in percent, case-sensitive, by metric name.
+
+    bleu-tokenised is what multi-bleu.perl computes: no smoothing, on words and marks apart. An interface for all.
+    chrf is chrF2 (Popovic 2015), on characters, which needs no tokenizer.
     """
     from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
 
     tokenised = BLEU(tokenize="none", smooth_method="none", force=True)
     own, theirs = [_apart(text) for text in translations], [_apart(text) for text in references]
+    texts = list(translations), [list(references)]
     return {
-        f"bleu/{part}": float(BLEU().corpus_score(list(translations), [list(references)]).score),
+        f"bleu/{part}": float(BLEU(tokenize=tokenizer).corpus_score(*texts).score),
         f"bleu-tokenised/{part}": float(tokenised.corpus_score(own, [theirs]).score),
+        f"chrf/{part}": float(CHRF().corpus_score(*texts).score),
     }
 
 
-def signature() -> str:
-    """What sacrebleu says of how it computes the score: its version and settings."""
+def signature(tokenizer: str) -> str:
+    """What sacrebleu says of how it computes BLEU: its version and settings."""
     from sacrebleu.metrics.bleu import BLEU
 
-    metric = BLEU()
+    metric = BLEU(tokenize=tokenizer)
     metric.corpus_score(["a b c d"], [["a b c d"]])
     return str(metric.get_signature())
 

@@ -19,11 +19,11 @@ from lth_core.settings.texts import PARTS, TranslationTask
 from lth_core.tasks.text import cache, checkpoints, hub
 from lth_core.tasks.text.lines import READING
 from lth_core.tasks.text.token_files import batched, number_type, stamp
-from lth_core.tasks.translation import pairs, vocabulary
+from lth_core.tasks.translation import bleu, pairs, vocabulary
 from lth_core.tasks.translation.vocabulary import Vocabulary
 from lth_core.text import one_line
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever the same source would give other token files."""
 Array = npt.NDArray[Any]
 
@@ -58,7 +58,8 @@ class Part:
 class ParallelCorpus:
     """A task's parts, its vocabulary, and what was left out, cut or unknown on the way to them.
 
-    asked: the size of vocabulary that was asked for, 0 for a checkpoint's; little text gives fewer tokens.
+    asked: the size of vocabulary that was asked for, 0 for a checkpoint's; little text gives fewer tokens. forms: how
+    files of columns were read, by part.
     """
 
     parts: dict[str, Part]
@@ -69,6 +70,7 @@ class ParallelCorpus:
     unknown: dict[str, int]
     asked: int
     digest: str
+    forms: dict[str, str]
 
     def texts(self, part: str) -> list[str]:
         """The targets of a part as they were written; valid and test only."""
@@ -82,15 +84,17 @@ class ParallelCorpus:
         )
         size = self.vocabulary.size
         fewer = f" of {self.asked:,} asked for" if size < self.asked else ""
+        forms = "".join(f"; {part}: {said}" for part, said in self.forms.items())
         return (
-            f"{sizes}; left out of train {self.left_out['long']:,} too long, {self.left_out['empty']:,} empty; cut "
-            f"{self.cut['valid']:,} in valid, {self.cut['test']:,} in test; vocabulary {size:,}{fewer}; "
+            f"{sizes}{forms}; left out of train {self.left_out['long']:,} too long, {self.left_out['empty']:,} empty; "
+            f"cut {self.cut['valid']:,} in valid, {self.cut['test']:,} in test; vocabulary {size:,}{fewer}; "
             f"tokens {self.digest[:16]}, tokenizer {self.vocabulary.digest[:16]}"
         )
 
 
 def check(task: TranslationTask) -> None:
     """InputError where the source is seen not to be had. Reads files, unless the cache has what they give."""
+    bleu.check(task)
     name = cache.key(_facts(task))
     if cache.has("pairs", name):
         return
@@ -123,7 +127,7 @@ def load(task: TranslationTask) -> ParallelCorpus:
     own = Vocabulary.from_json((folder / "vocabulary.json").read_text())
     asked = 0 if task.checkpoint is not None else task.vocabulary
     counts = card["left_out"], card["cut"], card["unknown"]
-    return ParallelCorpus(parts, own, folder, *counts, asked, cache.key(card["files"]))
+    return ParallelCorpus(parts, own, folder, *counts, asked, cache.key(card["files"]), card["forms"])
 
 
 def _facts(task: TranslationTask) -> dict[str, Any]:
@@ -134,6 +138,7 @@ def _facts(task: TranslationTask) -> dict[str, Any]:
     }  # fmt: skip
     if task.source == "files":
         facts["reading"] = READING
+        facts["columns"] = [task.columns, task.header, task.quotes]
         for part in PARTS:
             for side, path in enumerate(pairs.files(task, part)):
                 facts[f"{part}.{side}"] = stamp(path)
@@ -171,7 +176,9 @@ def _convert(task: TranslationTask, into: Path) -> dict[str, Any]:
         if part != "train":
             text = "\n".join(" ".join(target.split()) for _, target in pairs.read(task, part))
             (into / f"{part}.txt").write_text(text, encoding="utf-8")
-    return {"dtype": kind.str, "left_out": left_out, "cut": cut, "unknown": unknown}
+    return {
+        "dtype": kind.str, "left_out": left_out, "cut": cut, "unknown": unknown, "forms": pairs.forms(task),
+    }  # fmt: skip
 
 
 def _check_size(task: TranslationTask, part: str, found: int, left_out: dict[str, int]) -> None:

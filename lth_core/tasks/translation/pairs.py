@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from lth_core.errors import InputError
-from lth_core.settings.texts import TranslationTask
+from lth_core.settings.texts import PARTS, TranslationTask
 from lth_core.tasks.text import hub
 from lth_core.tasks.text.lines import BLANK, CHECKED, check_file, read_lines
+from lth_core.tasks.translation import columns
 from lth_core.tasks.translation.grammar import sentences
 from lth_core.text import one_line
 
@@ -69,6 +70,14 @@ def files(task: TranslationTask, part: str) -> list[Path]:
     return found
 
 
+def forms(task: TranslationTask) -> dict[str, str]:
+    """How the files of columns are read, by part, where that is not as they stand."""
+    if task.source != "files":
+        return {}
+    tables = {part: files(task, part)[0] for part in PARTS if _kind(str(getattr(task, part))) == ".tsv"}
+    return {part: said for part, path in tables.items() if (said := columns.form_of(task, path).said)}
+
+
 def _kind(name: str) -> str:
     suffix = Path(name.removesuffix(".gz")).suffix
     return suffix if suffix in (".tsv", ".jsonl") else ""
@@ -80,20 +89,25 @@ def _from_files(task: TranslationTask, part: str) -> Pairs:
         yield from _side_by_side(paths[0], paths[1])
         return
     (path,) = paths
-    kind = _kind(path.name)
+    if _kind(path.name) == ".tsv":
+        yield from columns.read(task, path)
+        return
     for number, line in enumerate(read_lines(path), 1):
         if not line.strip():
             continue
         try:
-            yield _columns(line) if kind == ".tsv" else _object(json.loads(line), task.languages)
+            yield _object(json.loads(line), task.languages)
+        except UnicodeEncodeError:
+            raise InputError(
+                f"{one_line(path)}: line {number}: holds half of a character (\\ud800 to \\udfff without its other "
+                "half), which no text file can hold"
+            ) from None
         except (ValueError, KeyError, TypeError, RecursionError):
             first, second = task.languages
-            accepted = (
-                "two columns with a tab between them"
-                if kind == ".tsv"
-                else f'an object with texts "{first}" and "{second}", or with these in "translation"'
-            )
-            raise InputError(f"{one_line(path)}: line {number}: accepted is {accepted}") from None
+            raise InputError(
+                f'{one_line(path)}: line {number}: accepted is an object with texts "{first}" and "{second}", or with '
+                'these in "translation"'
+            ) from None
 
 
 def _side_by_side(first: Path, second: Path) -> Pairs:
@@ -110,16 +124,12 @@ def _side_by_side(first: Path, second: Path) -> Pairs:
         yield str(a), str(b)
 
 
-def _columns(line: str) -> tuple[str, str]:
-    first, second = line.split("\t")
-    return first, second
-
-
 def _object(row: Any, languages: tuple[str, str]) -> tuple[str, str]:
     row = row.get("translation", row) if isinstance(row, dict) else None
     first, second = row[languages[0]], row[languages[1]]
     if not (isinstance(first, str) and isinstance(second, str)):
         raise TypeError("no text")
+    (first + second).encode()  # UnicodeEncodeError for what is no character
     return first, second
 
 
@@ -128,7 +138,7 @@ def _from_hub(task: TranslationTask, part: str) -> Pairs:
     for row in hub.rows(task.source, part, task.languages):
         try:
             first, second = _object(row, task.languages)
-        except (KeyError, TypeError):
+        except (KeyError, TypeError, UnicodeEncodeError):
             raise InputError(
                 f'task.source = "{one_line(task.source)}": no texts "{task.languages[0]}" and "{task.languages[1]}" '
                 f"among {sorted(row)}"
