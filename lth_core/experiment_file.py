@@ -92,6 +92,13 @@ def resolve(fields: dict[str, Any], source: str) -> Experiment:
     return experiment
 
 
+def notes(experiment: Experiment) -> list[str]:
+    """What is done with the experiment's files that their owner may not expect, a line each."""
+    from lth_core.tasks import available
+
+    return available.notes(experiment.task, experiment.model)
+
+
 def _validated(fields: dict[str, Any], source: str) -> Experiment:
     try:
         return Experiment.from_fields(fields)

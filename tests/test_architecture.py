@@ -9,13 +9,14 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-BASE = {"text", "errors", "randomness", "presets", "settings"}
+BASE = {"text", "errors", "randomness", "presets", "settings", "checkpoint_files"}
 EXPERIMENT = BASE | {"arms", "experiment", "experiment_file", "plan", "suite", "suite_file", "ticket_files"}
 COMMAND = {"entry", "streams", "places"}
 MAY_IMPORT = {
     "text": set(),
     "errors": set(),
     "presets": set(),
+    "checkpoint_files": {"text", "errors"},
     "streams": set(),
     "places": {"text", "errors"},
     "start": {"cli", "lth_tui"},

@@ -17,11 +17,11 @@ from lth_core.engine.slots import Slot, find_slots, usable
 from lth_core.engine.stacking import SIZE, decide, start_measuring
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
+from lth_core.experiment_file import notes
 from lth_core.plan import PlannedTrial, plan
 from lth_core.settings.launcher import LocalLauncher
 from lth_core.suite import Suite
 from lth_core.suite_file import load
-from lth_core.tasks.available import notes
 from lth_core.text import one_line
 
 MEASURE_SECONDS = 2.0
@@ -48,7 +48,7 @@ def check(file: Path, overrides: list[str], device: str, slots: int | None, *, m
         return
     console.print(lines(experiment_fields(held)), markup=False, highlight=False, soft_wrap=True)
     console.print(f"identity = {held.identity}", markup=False, highlight=False)
-    for note in notes(held.task):
+    for note in notes(held):
         console.print(note, markup=False, highlight=False, soft_wrap=True)
     console.print(f"\n{_trials(held)}", highlight=False, soft_wrap=True)
     if measure:

@@ -7,6 +7,7 @@ torch.nn.utils.prune (name_orig, name_mask), or a state dict. Masks are read fro
 from that form; without either, what is exactly zero counts as pruned.
 """
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,9 @@ from lth_core.tickets.network import Network
 from lth_core.tickets.scope import prunable
 from lth_core.training.build import make_model
 from lth_core.training.exchange import exchange_of
+
+_WRAPPERS = ("module.", "_orig_mod.", "_forward_module.", "model.", "network.", "net.")
+"""What DataParallel, torch.compile and Lightning's modules put before the names of the network within them."""
 
 
 def act(message: dict[str, Any]) -> dict[str, Any]:
@@ -47,12 +51,13 @@ def act(message: dict[str, Any]) -> dict[str, Any]:
 def read(experiment: Experiment, network: Network, source: Path) -> tuple[Weights, Mask, str]:
     """Weights and mask by our names, and where the mask is from."""
     file = source / "model.safetensors" if source.is_dir() else source
-    weights = _load(file)
+    weights, taken = _bare(_load(file), network, whole_model=source.is_dir())
     form = {name.removesuffix("_mask"): w != 0 for name, w in weights.items() if name.endswith("_mask")}
     weights = {name.removesuffix("_orig"): w for name, w in weights.items() if not name.endswith("_mask")}
     said = "its form of torch.nn.utils.prune"
     if not form and (beside := file.with_name("mask.safetensors")).is_file() and beside != file:
-        form, said = {name: m.bool() for name, m in _load(beside).items()}, "its file mask.safetensors"
+        masks_beside, _ = _bare(_load(beside), network, whole_model=source.is_dir())
+        form, said = {name: m.bool() for name, m in masks_beside.items()}, "its file mask.safetensors"
     if not form:
         form, said = {name: w != 0 for name, w in weights.items()}, "what is exactly zero, for want of a mask"
     for name, one in form.items():
@@ -61,6 +66,8 @@ def read(experiment: Experiment, network: Network, source: Path) -> tuple[Weight
         if one.shape != weights[name].shape:
             raise InputError(f"{one_line(source)}: {said} has another shape for {one_line(name, 80)} than the weights")
     whole = {name: form.get(name, torch.ones_like(w, dtype=torch.bool)) for name, w in weights.items()}
+    if taken:
+        said += f"; names without their prefix {taken}"
     if not source.is_dir():
         return weights, whole, said
     found = exchange_of(experiment, network)
@@ -70,6 +77,20 @@ def read(experiment: Experiment, network: Network, source: Path) -> tuple[Weight
         raise InputError(
             f"{one_line(source)}: is no model of the experiment's kind, {experiment.model.kind} ({one_line(error, 80)})"
         ) from None
+
+
+def _bare(weights: Weights, network: Network, *, whole_model: bool) -> tuple[Weights, str]:
+    """Without what wrappers put before all names, and what that was.
+
+    whole_model: of transformers, whose own names begin with `model.`.
+    """
+    taken, own = "", network.shapes().keys()
+    prefixes = _WRAPPERS[:3] if whole_model else _WRAPPERS
+    while found := next((p for p in prefixes if all(name.startswith(p) for name in weights)), None):
+        if not weights or any(re.sub("_(orig|mask)$", "", name) in own for name in weights):
+            break
+        weights, taken = {name.removeprefix(found): w for name, w in weights.items()}, taken + found
+    return weights, taken
 
 
 def _named(weights: Weights) -> Weights:

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+from lth_core import checkpoint_files as checkpoints
 from lth_core.errors import InputError
 from lth_core.models.module import ModuleNetwork
 from lth_core.settings.language_networks import Causal
@@ -31,8 +33,11 @@ class Scores(nn.Module):
         return self.model(input_ids=tokens, use_cache=False).logits.flatten(0, 1), ()
 
 
-def causal(settings: Causal, vocabulary: int, window: int) -> ModuleNetwork:
-    """The network of a checkpoint. InputError where it cannot be had, or does not fit vocabulary or window."""
+def causal(settings: Causal, vocabulary: int, window: int, *, own_tokens: bool) -> ModuleNetwork:
+    """The network of a checkpoint, in float32. own_tokens: whether the tokenizer is a checkpoint's.
+
+    InputError where it cannot be had, or does not fit vocabulary or window.
+    """
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -44,19 +49,19 @@ def causal(settings: Causal, vocabulary: int, window: int) -> ModuleNetwork:
         raise InputError(f'model.checkpoint = "{one_line(name)}": cannot be had: {one_line(error, 200)}') from None
     known, longest = loaded.get_input_embeddings().weight.shape[0], getattr(config, "max_position_embeddings", window)
     if known < vocabulary:
-        raise InputError(
-            f'model.checkpoint = "{one_line(name)}": knows {known:,} tokens, the tokenizer gives {vocabulary:,}: '
-            'accepted is task.tokenizer = "checkpoint" with the same checkpoint'
-        )
+        raise checkpoints.too_many_tokens(name, known, vocabulary, own=own_tokens)
     if longest < window:
-        raise InputError(f"task.window = {window}: the checkpoint takes {longest} tokens at most")
+        raise checkpoints.too_long("task.window", window, longest)
     trained = {name: weight.detach().clone() for name, weight in Scores(loaded).named_parameters()}
     groups = _groups(Scores(loaded))
 
     def start() -> Weights:
         return {name: weight.clone() for name, weight in trained.items()}
 
-    return ModuleNetwork(lambda: Scores(AutoModelForCausalLM.from_config(config)), lambda n: set(groups[n]), start)
+    def made() -> Scores:
+        return Scores(AutoModelForCausalLM.from_config(config, dtype=torch.float32))
+
+    return ModuleNetwork(made, lambda n: set(groups[n]), start)
 
 
 def _groups(module: Scores) -> dict[str, set[str]]:

@@ -9,6 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from lth_core import checkpoint_files as checkpoints
 from lth_core.errors import InputError
 from lth_core.models import transformer
 from lth_core.models.exchange import from_marian
@@ -124,10 +125,11 @@ def flow(sizes: Seq2Seq) -> Flow:
     return found
 
 
-def pretrained(settings: PretrainedSeq2Seq, vocabulary: int) -> ModuleNetwork:
-    """The network whose dense run starts from the checkpoint; vocabulary: tokens that the task uses.
+def pretrained(settings: PretrainedSeq2Seq, vocabulary: int, longest: int) -> ModuleNetwork:
+    """The network whose dense run starts from the checkpoint, in float32; vocabulary: tokens that the task uses;
+    longest: of a sentence.
 
-    Raises InputError where it cannot be had or knows fewer tokens.
+    Raises InputError where it cannot be had, knows fewer tokens or has fewer positions.
     """
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForSeq2SeqLM
@@ -142,12 +144,15 @@ def pretrained(settings: PretrainedSeq2Seq, vocabulary: int) -> ModuleNetwork:
             f"({one_line(error, 200)})"
         ) from None
     if config.vocab_size < vocabulary:
-        raise InputError(f"{shown}: has {config.vocab_size} tokens, the task's tokenizer {vocabulary}")
+        raise checkpoints.too_many_tokens(settings.checkpoint, config.vocab_size, vocabulary, own=True)
+    most = getattr(config, "max_position_embeddings", None) or longest
+    if most < longest:
+        raise checkpoints.too_long("task.longest", longest, most)
     trained: Weights = {f"model.{name}": weight.detach().clone() for name, weight in loaded.named_parameters()}
     fixed = {name: buffer.detach().clone() for name, buffer in loaded.named_buffers()}
 
     def factory() -> nn.Module:
-        model: Any = AutoModelForSeq2SeqLM.from_config(config)
+        model: Any = AutoModelForSeq2SeqLM.from_config(config, dtype=torch.float32)
         for name, buffer in model.named_buffers():
             if buffer.device.type != "meta":
                 buffer.copy_(fixed[name])

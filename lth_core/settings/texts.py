@@ -17,7 +17,10 @@ Language = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
 
 
 class TextTask(TaskSection):
-    """Where text comes from, for both kinds. sources: the names of `source` that are no data set of the hub."""
+    """Where text comes from, for both kinds.
+
+    special_tokens: whether those that stand in the text (<unk>, </s>) are read as such; otherwise they are text.
+    sources: the names of `source` that are no data set of the hub."""
 
     source: str = "builtin"
     train: str | None = None
@@ -25,7 +28,9 @@ class TextTask(TaskSection):
     test: str | None = None
     tokenizer: str
     checkpoint: str | None = None
+    special_tokens: bool = False
 
+    added: ClassVar[frozenset[str]] = frozenset({"special_tokens"})
     sources: ClassVar[tuple[str, ...]]
 
     @property
@@ -117,7 +122,7 @@ class TranslationTask(TextTask):
     higher_is_better: ClassVar[bool] = True
     networks: ClassVar[tuple[str, ...]] = ("seq2seq", "pretrained_seq2seq")
     beside: ClassVar[str] = "sacrebleu's chrF2 (case:mixed|eff:yes|nc:6|nw:0|space:no)"
-    added: ClassVar[frozenset[str]] = frozenset({"bleu_tokenizer", "columns", "header", "quotes"})
+    added: ClassVar[frozenset[str]] = TextTask.added | frozenset({"bleu_tokenizer", "columns", "header", "quotes"})
     algorithms: ClassVar[tuple[str, ...]] = ("supervised",)
 
     @model_validator(mode="after")

@@ -1,27 +1,33 @@
 """Whether a task can be had on this machine: its environment, its data, a checkpoint. Imports no torch."""
 
+from lth_core import checkpoint_files as checkpoints
 from lth_core.settings.language_networks import Causal, PretrainedSeq2Seq
 from lth_core.settings.networks import Model
 from lth_core.settings.tasks import AtariTask, ControlTask, Task
 from lth_core.settings.texts import LanguageModelTask, TranslationTask
 
 
-def notes(task: Task) -> list[str]:
-    """What is done with the task's files that their owner may not expect, a line each."""
+def notes(task: Task, model: Model) -> list[str]:
+    """What is done with their files that their owner may not expect, a line each."""
+    found = []
     if isinstance(task, TranslationTask):
         from lth_core.tasks.translation import pairs
 
-        return [f"task.{part}: {said}" for part, said in pairs.forms(task).items()]
-    return []
+        found += [f"task.{part}: {said}" for part, said in pairs.forms(task).items()]
+    if isinstance(model, Causal | PretrainedSeq2Seq):
+        found += [f"model.checkpoint: {said}" for said in [checkpoints.converted(model.checkpoint)] if said]
+    return found
 
 
 def check(task: Task, model: Model) -> None:
     """Raise InputError, naming the field, what is accepted and what to install, where the task or what the network
     starts from cannot be had."""
     if isinstance(model, Causal | PretrainedSeq2Seq):
-        from lth_core.tasks.text import checkpoints
-
         checkpoints.check_model(model.checkpoint)
+        if isinstance(task, LanguageModelTask):
+            checkpoints.check_fit(model.checkpoint, "task.window", task.window, task.checkpoint)
+        elif isinstance(task, TranslationTask):
+            checkpoints.check_fit(model.checkpoint, "task.longest", task.longest, task.checkpoint)
     if isinstance(task, ControlTask):
         from lth_core.tasks import control
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from lth_core import checkpoint_files
 from lth_core.experiment import Experiment
 from lth_core.models import language
 from lth_core.models.causal import causal
@@ -74,7 +75,7 @@ def _language_model(settings: Model, task: LanguageModelTask) -> ModuleNetwork:
     if isinstance(settings, Transformer):
         return language.decoder(settings, vocabulary)
     if isinstance(settings, Causal):
-        return causal(settings, vocabulary, task.window)
+        return causal(settings, vocabulary, task.window, own_tokens=task.checkpoint is not None)
     raise TypeError(f"no language model of kind {settings.kind}")
 
 
@@ -102,9 +103,13 @@ def make_lesson(experiment: Experiment, seed: int) -> Lesson:
 
 
 def data_summary(experiment: Experiment) -> str | None:
-    """What an experiment is trained on, with its hashes; None for tasks without data."""
+    """What an experiment is trained on and starts from, with its hashes; None for tasks without data."""
     if isinstance(experiment.task, LanguageModelTask):
-        return corpus.load(experiment.task).summary
-    if isinstance(experiment.task, TranslationTask):
-        return f"{parallel.load(experiment.task).summary}; {bleu.signature(bleu.tokenizer_of(experiment.task))}"
-    return None
+        found = corpus.load(experiment.task).summary
+    elif isinstance(experiment.task, TranslationTask):
+        found = f"{parallel.load(experiment.task).summary}; {bleu.signature(bleu.tokenizer_of(experiment.task))}"
+    else:
+        return None
+    if isinstance(experiment.model, Causal | PretrainedSeq2Seq):
+        return "; ".join(filter(None, [found, checkpoint_files.converted(experiment.model.checkpoint)]))
+    return found

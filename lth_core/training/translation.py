@@ -33,7 +33,7 @@ def translator_network(settings: Seq2Seq | PretrainedSeq2Seq, task: TranslationT
     if isinstance(settings, PretrainedSeq2Seq):
         from lth_core.models import marian
 
-        return marian.pretrained(settings, words.size)
+        return marian.pretrained(settings, words.size, task.longest)
     size, longest, pad = words.size, task.longest + 1, words.pad
     if settings.implementation == "transformers":
         from lth_core.models import marian

@@ -1,5 +1,6 @@
 """Checkpoints of transformers as dense starts, with a small model made on the spot."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -15,8 +16,9 @@ from lth_core.models.causal import causal
 from lth_core.plan import TrialKey
 from lth_core.randomness import stream_seed
 from lth_core.settings.language_networks import Causal
-from lth_core.tasks.text.tokenizers import EOS, Subwords
-from lth_core.training.build import make_model
+from lth_core.tasks.text.tokenizers import EOS, Subwords, whole
+from lth_core.tasks.translation.vocabulary import Vocabulary
+from lth_core.training.build import data_summary, make_model
 from tests.training.test_every_arm import Batches, dense
 
 
@@ -79,7 +81,7 @@ def test_tickets_stand_at_the_checkpoints_weights_and_its_embeddings_are_kept(tm
 
 
 def test_groups_of_a_checkpoint_are_known_by_identity_and_by_name(checkpoint: Path) -> None:
-    groups = causal(Causal(checkpoint=str(checkpoint)), 270, 8).groups()
+    groups = causal(Causal(checkpoint=str(checkpoint)), 270, 8, own_tokens=True).groups()
     assert groups["model.transformer.wte.weight"] == {"embedding", "output", "weights"}  # tied
     assert groups["model.transformer.wpe.weight"] == {"embedding", "weights"}
     assert groups["model.transformer.h.0.attn.c_attn.bias"] == {"attention", "biases"}
@@ -89,11 +91,11 @@ def test_groups_of_a_checkpoint_are_known_by_identity_and_by_name(checkpoint: Pa
 
 def test_a_checkpoint_that_cannot_be_had_or_does_not_fit_is_refused(checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"model.checkpoint = .*cannot be had"):
-        causal(Causal(checkpoint=str(tmp_path / "none")), 270, 8)
-    with pytest.raises(InputError, match=r"knows 270 tokens, the tokenizer gives 300"):
-        causal(Causal(checkpoint=str(checkpoint)), 300, 8)
-    with pytest.raises(InputError, match=r"task.window = 17: the checkpoint takes 16 tokens at most"):
-        causal(Causal(checkpoint=str(checkpoint)), 270, 17)
+        causal(Causal(checkpoint=str(tmp_path / "none")), 270, 8, own_tokens=True)
+    with pytest.raises(InputError, match=r"embedding for 270 tokens, the tokenizer has 300: tokens were added"):
+        causal(Causal(checkpoint=str(checkpoint)), 300, 8, own_tokens=True)
+    with pytest.raises(InputError, match=r"task.window = 17: the checkpoint has positions for 16 tokens"):
+        causal(Causal(checkpoint=str(checkpoint)), 270, 17, own_tokens=True)
 
 
 def test_damaged_weights_of_a_checkpoint_are_named_with_their_folder(checkpoint: Path, tmp_path: Path) -> None:
@@ -101,4 +103,58 @@ def test_damaged_weights_of_a_checkpoint_are_named_with_their_folder(checkpoint:
     shutil.copytree(checkpoint, damaged)
     os.truncate(damaged / "model.safetensors", 100)
     with pytest.raises(InputError, match=r'model.checkpoint = ".*damaged": cannot be had: .*deserializing header'):
-        causal(Causal(checkpoint=str(damaged)), 270, 8)
+        causal(Causal(checkpoint=str(damaged)), 270, 8, own_tokens=True)
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"), [("bfloat16", "bfloat16"), ("float16", "float32"), ("float32", "bfloat16")]
+)
+def test_checkpoints_in_every_format_are_trained_in_float32(
+    tmp_path: Path, checkpoint: Path, weights: str, said: str
+) -> None:
+    """Whether the weights or only the configuration say so."""
+    from transformers import AutoModelForCausalLM
+
+    half = tmp_path / "half"
+    shutil.copytree(checkpoint, half)
+    AutoModelForCausalLM.from_pretrained(checkpoint, dtype=getattr(torch, weights)).save_pretrained(half)
+    config = json.loads((half / "config.json").read_text())
+    (half / "config.json").write_text(json.dumps({**config, "dtype": said}))
+    own = settings(tmp_path, half)
+    batches = Batches(tmp_path, own)
+    for key in [*dense(own)[:1], TrialKey(1, "winning", 0)]:
+        batches.run([key])
+    assert not batches.failures and len(batches.results) == 2
+    network = make_model(own)
+    assert {w.dtype for w in network.trained().values()} == {torch.float32}  # type: ignore[attr-defined]
+    summary = str(data_summary(own))
+    assert (f"weights of half read as float32 from {weights}" in summary) == (weights != "float32")
+
+
+def test_a_tokenizer_that_was_stored_truncating_and_padding_gives_whole_texts(tmp_path: Path, checkpoint: Path) -> None:
+    from transformers import AutoTokenizer
+
+    cutting = tmp_path / "cutting"
+    shutil.copytree(checkpoint, cutting)
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    tokenizer.pad_token = EOS
+    tokenizer(["w1 w2 w3", "w1"], truncation=True, max_length=2, padding="max_length")
+    tokenizer.save_pretrained(cutting)
+    assert '"truncation": null' not in (cutting / "tokenizer.json").read_text()
+    lines = [" ".join(f"w{n}" for n in range(40)), "w1"]
+    found = [np.concatenate([*Subwords.of_checkpoint(str(f)).encode(lines)]) for f in (checkpoint, cutting)]
+    assert len(found[0]) > 40 and np.array_equal(*found)
+    stored = Vocabulary(AutoTokenizer.from_pretrained(cutting).backend_tokenizer, 0, 0, 0)
+    assert len(stored.encode(lines)[0]) == 2
+    whole(stored.tokenizer, special=False)
+    assert len(stored.encode(lines)[0]) > 40
+
+
+def test_special_tokens_that_stand_in_a_text_are_text_unless_asked(checkpoint: Path) -> None:
+    line = [f"w1 {EOS} w2"]
+    as_text, as_token = (
+        np.concatenate([*Subwords.of_checkpoint(str(checkpoint), special=special).encode(line)])
+        for special in (False, True)
+    )
+    assert (as_token == as_token[-1]).sum() == 2 and (as_text == as_text[-1]).sum() == 1
+    assert len(as_text) > len(as_token)

@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 from lth_core.cli.fields import experiment_fields
+from lth_core.engine import ticket_import
 from lth_core.engine.imported import ImportedTickets
 from lth_core.errors import InputError
 from lth_core.experiment_file import load_experiment
@@ -273,6 +274,24 @@ def test_a_network_that_others_pruned_becomes_a_ticket(form: str, tmp_path: Path
     path = written(tmp_path, f'ticket = "{tmp_path}/in"\narms = ["winning", "imported", "transferred"]', seeds=1)
     done = lth("headless", path, "--device", "cpu", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "model."])
+@pytest.mark.parametrize("form", ["torch's pruning", "masks beside it", "bare masks beside it"])
+def test_names_lose_what_a_wrapper_put_before_them_and_it_is_said(prefix: str, form: str, tmp_path: Path) -> None:
+    experiment, layer = tiny(), f"{prefix}trunk.0.weight"
+    weights = {f"{prefix}{name}": w for name, w in plain().state_dict().items()}
+    mask = torch.rand(8, 4) < 0.5
+    if form == "torch's pruning":
+        weights |= {f"{layer}_orig": weights.pop(layer), f"{layer}_mask": mask.float()}
+    else:
+        save_file({layer.removeprefix(prefix if "bare" in form else ""): mask}, tmp_path / "mask.safetensors")
+    save_file(weights, tmp_path / "model.safetensors")
+    network = make_model(experiment)
+    found, masks_found, said = ticket_import.read(experiment, network, tmp_path / "model.safetensors")
+    assert found.keys() == network.shapes().keys()
+    assert torch.equal(masks_found["trunk.0.weight"], mask)
+    assert said.endswith(f"; names without their prefix {prefix}")
 
 
 def test_a_tickets_folder_is_checked_and_copied(tickets: Path, tmp_path: Path) -> None:

@@ -15,15 +15,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lth_core import checkpoint_files as checkpoints
 from lth_core.errors import InputError
 from lth_core.settings.texts import PARTS, LanguageModelTask
-from lth_core.tasks.text import cache, checkpoints, hub, prose, tokenizers
+from lth_core.tasks.text import cache, hub, prose, tokenizers
 from lth_core.tasks.text.lines import READING, check_file, check_text, read_lines
 from lth_core.tasks.text.token_files import number_type, stamp
 from lth_core.tasks.text.tokenizers import Subwords, Tokenizer, Words
 from lth_core.text import one_line
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the same source would give other token files."""
 Tokens = npt.NDArray[Any]
 
@@ -61,7 +62,7 @@ def check(task: LanguageModelTask) -> None:
     elif task.source != "builtin":
         hub.check(task.source)
     if task.checkpoint is not None:
-        checkpoints.check_tokenizer(task.checkpoint)
+        checkpoints.check_tokenizer(task.checkpoint, ends=True)
 
 
 @lru_cache(maxsize=64)
@@ -87,6 +88,7 @@ def _facts(task: LanguageModelTask) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "format": FORMAT, "source": asdict(hub.data_set(task.source)), "tokenizer": task.tokenizer,
         "vocabulary": task.vocabulary, "minimum_count": task.minimum_count, "checkpoint": task.checkpoint,
+        "special_tokens": task.special_tokens,
     }  # fmt: skip
     if task.source == "builtin":
         facts["python"] = platform.python_version()
@@ -133,8 +135,8 @@ def _convert(task: LanguageModelTask, into: Path) -> dict[str, Any]:
 def _tokenizer(task: LanguageModelTask, lines: Callable[[str], Iterator[str]]) -> Tokenizer:
     """Words are counted in all three parts, as published perplexities have it; byte pairs in train alone."""
     if task.tokenizer == "checkpoint":
-        return Subwords.of_checkpoint(task.checkpoint or "")
+        return Subwords.of_checkpoint(task.checkpoint or "", special=task.special_tokens)
     if task.tokenizer == "bpe":
-        return Subwords.fit(lines("train"), task.vocabulary or 0)
+        return Subwords.fit(lines("train"), task.vocabulary or 0, special=task.special_tokens)
     everything = (line for part in PARTS for line in lines(part))
     return Words.fit(everything, task.vocabulary, task.minimum_count)

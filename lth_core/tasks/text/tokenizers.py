@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from lth_core import checkpoint_files as checkpoints
 from lth_core.errors import InputError
 from lth_core.tasks.text.token_files import batched
 from lth_core.text import one_line
@@ -84,13 +85,13 @@ class Words:
 class Subwords:
     """A tokenizer of the `tokenizers` library."""
 
-    def __init__(self, fast: "FastTokenizer", eos: int) -> None:
-        self._fast, self._eos = fast, eos
+    def __init__(self, fast: "FastTokenizer", eos: int, *, special: bool) -> None:
+        self._fast, self._eos = whole(fast, special=special), eos
         self.size = int(fast.get_vocab_size())
         self.unknown: int | None = None
 
     @classmethod
-    def fit(cls, lines: Iterable[str], size: int) -> "Subwords":
+    def fit(cls, lines: Iterable[str], size: int, *, special: bool = False) -> "Subwords":
         """Byte-pair encoding with exactly `size` tokens; bytes are all known, so that nothing is unknown."""
         from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -108,10 +109,10 @@ class Subwords:
                 f"task.vocabulary = {size}: byte-pair encoding of the training text gives {found} tokens at most: "
                 f"accepted is 257 to {found}"
             )
-        return cls(fast, int(fast.token_to_id(EOS) or 0))
+        return cls(fast, int(fast.token_to_id(EOS) or 0), special=special)
 
     @classmethod
-    def of_checkpoint(cls, name: str) -> "Subwords":
+    def of_checkpoint(cls, name: str, *, special: bool = False) -> "Subwords":
         """The tokenizer of a checkpoint: a folder, or an id of the Hugging Face hub."""
         from transformers import AutoTokenizer
 
@@ -123,8 +124,8 @@ class Subwords:
                 f'task.checkpoint = "{one_line(name)}": no tokenizer can be had of it ({one_line(error, 200)})'
             ) from None
         if eos is None:
-            raise InputError(f'task.checkpoint = "{one_line(name)}": its tokenizer has no end-of-sequence token')
-        return cls(fast, int(eos))
+            raise checkpoints.no_end(name)
+        return cls(fast, int(eos), special=special)
 
     def encode(self, lines: Iterable[str]) -> Iterator[Numbers]:
         """See Tokenizer."""
@@ -137,6 +138,17 @@ class Subwords:
     def to_json(self) -> str:
         """See Tokenizer."""
         return str(self._fast.to_str())
+
+
+def whole(fast: "FastTokenizer", *, special: bool) -> "FastTokenizer":
+    """The tokenizer without the truncation and padding that it was last called with: both are stored with it.
+
+    special: whether special tokens that stand in the text are read as such; otherwise they are text.
+    """
+    fast.no_truncation()
+    fast.no_padding()
+    fast.encode_special_tokens = not special
+    return fast
 
 
 def _order(counts: Mapping[str, int]) -> Callable[[str], tuple[int, str]]:

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lth_core import checkpoint_files as checkpoints
 from lth_core.errors import InputError
 from lth_core.settings.texts import PARTS, TranslationTask
-from lth_core.tasks.text import cache, checkpoints, hub
+from lth_core.tasks.text import cache, hub
 from lth_core.tasks.text.lines import READING
 from lth_core.tasks.text.token_files import batched, number_type, stamp
 from lth_core.tasks.translation import bleu, pairs, vocabulary
@@ -135,6 +136,7 @@ def _facts(task: TranslationTask) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "format": FORMAT, "source": asdict(hub.data_set(task.source, task.languages)), "languages": task.languages,
         "vocabulary": task.vocabulary, "checkpoint": task.checkpoint, "pairs": task.pairs, "longest": task.longest,
+        "special_tokens": task.special_tokens,
     }  # fmt: skip
     if task.source == "files":
         facts["reading"] = READING
@@ -147,9 +149,10 @@ def _facts(task: TranslationTask) -> dict[str, Any]:
 
 def _convert(task: TranslationTask, into: Path) -> dict[str, Any]:
     if task.checkpoint is not None:
-        own = vocabulary.of_checkpoint(task.checkpoint)
+        own = vocabulary.of_checkpoint(task.checkpoint, special_tokens=task.special_tokens)
     else:
-        own = vocabulary.learn((text for pair in pairs.read(task, "train") for text in pair), task.vocabulary)
+        texts = (text for pair in pairs.read(task, "train") for text in pair)
+        own = vocabulary.learn(texts, task.vocabulary, special_tokens=task.special_tokens)
     (into / "vocabulary.json").write_text(own.to_json())
     kind = number_type(own.size)
     left_out, cut, unknown = {"long": 0, "empty": 0}, {"valid": 0, "test": 0}, dict.fromkeys(PARTS, 0)

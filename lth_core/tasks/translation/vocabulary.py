@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lth_core.errors import InputError
+from lth_core.tasks.text.tokenizers import whole
 from lth_core.text import one_line
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Vocabulary:
         return cls(Tokenizer.from_str(fields["tokenizer"]), *fields["special"])
 
 
-def learn(texts: Iterable[str], size: int) -> Vocabulary:
+def learn(texts: Iterable[str], size: int, *, special_tokens: bool = False) -> Vocabulary:
     """Byte-pair encoding with `size` tokens, or as many as the texts give; words and marks are never joined.
 
     The same texts give the same bytes. Spaces belong to the word behind them, so that texts are spelt back exactly.
@@ -77,10 +78,10 @@ def learn(texts: Iterable[str], size: int) -> Vocabulary:
     tokenizer.train_from_iterator(
         texts, trainers.BpeTrainer(vocab_size=size, special_tokens=special, show_progress=False)
     )
-    return Vocabulary(tokenizer, 0, 1, 2, 3)
+    return Vocabulary(whole(tokenizer, special=special_tokens), 0, 1, 2, 3)
 
 
-def of_checkpoint(name: str) -> Vocabulary:
+def of_checkpoint(name: str, *, special_tokens: bool = False) -> Vocabulary:
     """The tokenizer of a sequence-to-sequence checkpoint: a folder, or an id of the Hugging Face hub."""
     from transformers import AutoConfig, AutoTokenizer
 
@@ -89,7 +90,7 @@ def of_checkpoint(name: str) -> Vocabulary:
         config: Any = AutoConfig.from_pretrained(name)
         special = (config.pad_token_id, config.decoder_start_token_id, config.eos_token_id)
         unknown = -1 if found.unk_token_id is None else found.unk_token_id
-        vocabulary = Vocabulary(found.backend_tokenizer, *special, unknown)
+        vocabulary = Vocabulary(whole(found.backend_tokenizer, special=special_tokens), *special, unknown)
     except (OSError, ValueError, AttributeError, ImportError) as error:
         raise InputError(
             f"task.checkpoint = {one_line(name)}: no tokenizer in the form of tokenizers can be had of it "
