@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -26,6 +27,7 @@ from lth_tui.screens.confirm import Confirm
 from lth_tui.screens.messages import Message, Messages
 from lth_tui.screens.page import Page
 from lth_tui.screens.queue import QueuePage
+from lth_tui.type_ahead import TypeAhead
 from lth_tui.widgets.header import Header
 from lth_tui.widgets.hints import Hints, hints_of
 from lth_tui.words import plural
@@ -78,9 +80,17 @@ class Workbench(App[int]):
         self._done_aside: deque[tuple[str, Path | None, str]] = deque()
         self._told: tuple[Snapshot, Ownership] | None = None
         self._last_error: str | None = None
+        self._type_ahead = TypeAhead(self, super().on_event)
         self.animation_level = "none"
         compositor_fix.apply()
         typed_bytes.apply()
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys and pastes one after the other, each when the one before is done."""
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            self._type_ahead.take(event)
+        else:
+            await super().on_event(event)
 
     def on_mount(self) -> None:
         """First the empty page, then everything that takes time."""

@@ -51,6 +51,7 @@ class Add(ModalScreen[list[Wish] | None]):
         self._all: list[Candidate] = []
         self._shown: list[Candidate] = []
         self._previews: dict[Path, Preview] = {}
+        self._found = asyncio.Event()
 
     def compose(self) -> ComposeResult:
         """Filter, list, preview."""
@@ -77,6 +78,7 @@ class Add(ModalScreen[list[Wish] | None]):
     @work(exclusive=True, group="find")
     async def _find(self) -> None:
         self._all = await asyncio.to_thread(candidates)
+        self._found.set()
         self._filter(self.query_one(Input).value)
 
     def on_input_changed(self, event: Input.Changed) -> None:
@@ -156,6 +158,7 @@ class Add(ModalScreen[list[Wish] | None]):
 
     async def action_submit(self, again: bool) -> None:
         """Queue the chosen experiment."""
+        await self._found.wait()
         chosen = self._chosen()
         if chosen is None:
             return
@@ -172,6 +175,7 @@ class Add(ModalScreen[list[Wish] | None]):
     @work(exclusive=True, group="measure")
     async def action_measure(self) -> None:
         """Let `lth check` measure what the chosen file costs on the slots that there are."""
+        await self._found.wait()
         chosen = self._chosen()
         if chosen is None or not (await self._preview(chosen)).experiments:
             return
@@ -192,6 +196,7 @@ class Add(ModalScreen[list[Wish] | None]):
         """Change fields of the chosen experiment before it is queued."""
         from lth_tui.screens.edit import Edit
 
+        await self._found.wait()
         chosen = self._chosen()
         found = None if chosen is None else await self._preview(chosen)
         if chosen is None or found is None or not found.experiments:

@@ -1,0 +1,72 @@
+"""Keys and pastes in their order: the next one is handed on when all that the one before set going is done.
+
+Textual hands a key to the widget that has the focus when the key arrives, and runs priority bindings at once. In a
+burst (a paste, a slow line) an `enter` would overtake the letters before it, and what is typed ahead of a dialog would
+be commands to the page below.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from textual import events
+from textual.app import App
+from textual.command import CommandPalette
+from textual.message_pump import MessagePump
+
+LONGEST = 10.0
+"""Seconds that a key waits at most for the one before: what hangs must not take the keyboard with it."""
+_LEAST, _MOST = 2, 12
+"""Passes over widget, screen and app after a key. A handler may post a message to the next of them, so one is not
+enough; they go on as long as the focus or the screen changes."""
+
+Hand = Callable[[events.Event], Awaitable[None]]
+
+
+class TypeAhead:
+    """What is typed, one after the other; hand passes an event on as Textual does."""
+
+    def __init__(self, app: App[Any], hand: Hand) -> None:
+        self._app, self._hand = app, hand
+        self._waiting: deque[events.Event] = deque()
+        self._typing: asyncio.Task[None] | None = None
+
+    def take(self, event: events.Event) -> None:
+        """Hand the event on, now or when those before it are done."""
+        self._waiting.append(event)
+        if self._typing is None or self._typing.done():
+            self._typing = asyncio.create_task(self._type())
+
+    async def _type(self) -> None:
+        while self._waiting:
+            handing = asyncio.ensure_future(self._hand(self._waiting.popleft()))
+            handed, _ = await asyncio.wait({handing}, timeout=LONGEST)
+            for one in handed:
+                self._app.call_later(one.result)  # what it raised is raised in the app
+            try:
+                async with asyncio.timeout(LONGEST):
+                    await self._settle()
+            except TimeoutError:
+                continue
+
+    async def _settle(self) -> None:
+        for number in range(_MOST):
+            before = self._place()
+            for pump in dict.fromkeys((self._app.focused or self._app.screen, self._app.screen, self._app)):
+                await _emptied(pump)
+            if isinstance(self._app.screen, CommandPalette):
+                palette = self._app.screen
+                await self._app.workers.wait_for_complete([w for w in self._app.workers if w.node is palette])
+            if number + 1 >= _LEAST and self._place() == before:
+                return
+
+    def _place(self) -> tuple[object, object]:
+        return self._app.screen, self._app.focused
+
+
+async def _emptied(pump: MessagePump) -> None:
+    """Wait until all that is in a message queue now has been handled."""
+    passed = asyncio.Event()
+    if pump.call_later(passed.set):
+        await passed.wait()
