@@ -4,9 +4,11 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import save_file
 
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
@@ -143,8 +145,9 @@ def test_a_checkpoints_tokens_are_for_every_network_and_for_its_own(kind: str) -
 
 
 def test_a_folder_is_the_same_checkpoint_however_it_is_written(tmp_path: Path) -> None:
-    for file in ("config.json", "model.safetensors", "tokenizer.json"):
-        (tmp_path / file).touch()
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
+    save_file({"w": np.zeros(1)}, tmp_path / "model.safetensors")
+    (tmp_path / "tokenizer.json").touch()
     task = LANGUAGE | TOKENS | {"checkpoint": str(tmp_path)}
     resolve({"name": "x", "seeds": 1, "task": task, "model": {"kind": "causal", "checkpoint": f"{tmp_path}/./"}}, "f")
 

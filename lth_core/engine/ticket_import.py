@@ -56,8 +56,8 @@ def read(experiment: Experiment, network: Network, source: Path) -> tuple[Weight
     weights = {name.removesuffix("_orig"): w for name, w in weights.items() if not name.endswith("_mask")}
     said = "its form of torch.nn.utils.prune"
     if not form and (beside := file.with_name("mask.safetensors")).is_file() and beside != file:
-        masks_beside, _ = _bare(_load(beside), network, whole_model=source.is_dir())
-        form, said = {name: m.bool() for name, m in masks_beside.items()}, "its file mask.safetensors"
+        form = {name.removeprefix(taken): m.bool() for name, m in _load(beside).items()}
+        said = "its file mask.safetensors"
     if not form:
         form, said = {name: w != 0 for name, w in weights.items()}, "what is exactly zero, for want of a mask"
     for name, one in form.items():
