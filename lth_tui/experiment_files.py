@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lth_core import presets
+from lth_core.analysis.densities import nominal
 from lth_core.engine.surroundings import command
 from lth_core.text import one_line
 from lth_tui.reading.feed import Wish
@@ -91,11 +92,18 @@ def preview(path: Path) -> Preview:
         f"task: {experiment.task.subject}, score {experiment.task.score}",
         f"model: {model.kind} {model.summary}",
         f"training: {_values(training, 4)}",
-        f"pruning: {pruning.fraction:.0%} a round, {pruning.scope}, to {pruning.density(rounds):.2%} left",
+        f"pruning: {pruning.fraction:.0%} a round, {pruning.scope}{_left(experiment)}",
         f"rewinding: weights to {experiment.rewinding.weights:,}, schedule {experiment.rewinding.schedule}",
         f"identity: {experiment.identity[:16]}",
     )
     return Preview(tuple(one_line(line) for line in lines), (experiment,))
+
+
+def _left(experiment: "Experiment") -> str:
+    """What is left in the end; where groups have own fractions, these, as the layers' sizes decide what is left."""
+    left = nominal(experiment, experiment.pruning.rounds)
+    own = ", ".join(f"{group} {fraction:.0%}" for group, fraction in experiment.pruning.fractions.items())
+    return f", {own}" if left is None else f", to {left:.2%} left"
 
 
 def _values(section: "Section", most: int) -> str:

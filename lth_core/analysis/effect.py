@@ -105,7 +105,8 @@ _SAID: dict[Effect, str] = {
 
 
 def _short(scores: JobScores, answer: Answer) -> str:
-    where, gain = f"{_SAID[answer.word]} at {answer.density:.1%} remaining", answer.gain
+    place = f"{answer.density:.1%} remaining" if math.isfinite(answer.density) else f"round {answer.round}"
+    where, gain = f"{_SAID[answer.word]} at {place}", answer.gain
     if gain.n == 0:
         return f"{where}: no pair of {scores.experiment.reference} and dense network is finished yet"
     return f"{where}: {gain.signed()}"

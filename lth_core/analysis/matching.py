@@ -4,6 +4,7 @@ An equivalence claim, not a failure to see a difference: two one-sided tests (Sc
 sign-flip. The margin is fixed in advance, and printed with every answer.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -131,7 +132,7 @@ def reach_facts(found: Reach | None) -> Iterator[str]:
     stop = found.stopped
     if stop is None:
         return
-    where = f"at {stop.density:.1%}"
+    where = f"at {stop.density:.1%}" if math.isfinite(stop.density) else f"at round {stop.round}"
     if stop.gain.n == 0:
         yield f"{where} no pair is finished"
         return

@@ -1,13 +1,15 @@
 """A job's finished scores, turned so that more is better and counted from what counts as nothing learned."""
 
+import math
 from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from lth_core.analysis.densities import known_density
 from lth_core.analysis.normalised import has_scale
 from lth_core.analysis.references import RANDOM_POLICY
 from lth_core.analysis.statistics import Floats, interquartile_mean
-from lth_core.analysis.trials import Scored, finished_scores, is_lost, measured_density
+from lth_core.analysis.trials import Scored, finished_scores, is_lost
 from lth_core.arms import DENSE
 from lth_core.experiment import Experiment
 
@@ -65,6 +67,6 @@ class JobScores:
         return len(lost), len(self.experiment.seeds) - len(lost) - len(have)
 
     def density(self, arm: str, round: int) -> float:
-        """Fraction of the prunable parameters that remain: as measured, else as asked."""
-        known = measured_density(self.at(arm, round))
-        return self.experiment.pruning.density(round) if known is None else known
+        """Fraction of the prunable parameters that remain (see `densities`); NaN while that is not known."""
+        known = known_density(self.experiment, self.trials, arm, round)
+        return math.nan if known is None else known

@@ -1,11 +1,13 @@
 """From the scores of trials to the lottery curve of each arm and a verdict: winning better, worse, inconclusive."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from lth_core.analysis.comparison import Verdict, comparisons, verdicts, with_lost
+from lth_core.analysis.densities import known_density
 from lth_core.analysis.statistics import Interval, bootstrap, holm, sign_flip_p
-from lth_core.analysis.trials import Scored, Scores, finished_scores, is_lost, measured_density
+from lth_core.analysis.trials import Scored, Scores, finished_scores, is_lost
 from lth_core.arms import DENSE
 from lth_core.experiment import Experiment
 
@@ -16,6 +18,7 @@ __all__ = ["Cell", "Summary", "Verdict", "summarise"]
 class Cell:
     """One arm at one round: its score over seeds, and winning minus this arm, paired by seed.
 
+    density: of what may be pruned; NaN while it is not known.
     p: of that difference, sign-flip, corrected by Holm over the rounds of this arm; lost seeds count against.
     """
 
@@ -75,7 +78,7 @@ def _cell(
     own = scores.get((arm, round), {})
     if not own and not failed:
         return None
-    density = measured_density(here)
+    density = known_density(experiment, here, arm, round)
     theirs = scores.get((reference, round), {})
     paired = [theirs[seed] - own[seed] for seed in sorted(own.keys() & theirs.keys())]
     compared = arm not in (reference, DENSE) and bool(paired)
@@ -83,7 +86,7 @@ def _cell(
     return Cell(
         arm=arm,
         round=round,
-        density=experiment.pruning.density(round) if density is None else density,
+        density=math.nan if density is None else density,
         score=bootstrap([own[seed] for seed in sorted(own)]),
         difference=bootstrap(paired) if compared else None,
         failed=failed,

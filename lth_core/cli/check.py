@@ -95,6 +95,7 @@ def _print_cost(console: Console, experiment: Experiment, found: list[Slot]) -> 
     cost = estimate(experiment, trials, total, int(measured["parameters"]), int(measured["steps_per_unit"]))
     bound = "at most " if cost.at_most else "about "
     where = ", ".join(f"{count} on {name}" for name, count in Counter(s.device for s in found).items())
+    console.print(_remaining([float(one) for one in measured["densities"]]), highlight=False, soft_wrap=True)
     console.print(
         f"{stacking}{int(measured['parameters']):,} parameters; {rate(total)} measured, a stack of {stack} on each of "
         f"{len(found)} slots ({where})\n"
@@ -103,6 +104,14 @@ def _print_cost(console: Console, experiment: Experiment, found: list[Slot]) -> 
         highlight=False, soft_wrap=True,
     )  # fmt: skip
     return cost
+
+
+def _remaining(densities: list[float]) -> str:
+    """What remains of the prunable parameters after each round; of many rounds a few."""
+    last = len(densities)
+    shown = sorted({k for k in (1, 2, 3, 5, 10, 15, 20, 30, 50, 100) if k < last} | {last})
+    told = ", ".join(f"{densities[k - 1]:.2%} after round {k}" for k in shown)
+    return f"remaining of the prunable parameters: {told}"
 
 
 def estimate(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from lth_core.analysis.densities import known_density
 from lth_core.analysis.effect import CRASHED, EQUIVALENT
 from lth_core.analysis.power import LEVEL
 from lth_core.experiment import Experiment
@@ -60,9 +61,11 @@ def _pruned(record: JobRecord) -> str:
         )
     scope = "pooled over all layers" if pruning.scope == "global" else f"scope {pruning.scope}"
     own_rates = "".join(f", {group} {fraction:.0%}" for group, fraction in pruning.fractions.items())
+    left = known_density(record.experiment, record.trials, record.experiment.reference, pruning.rounds)
+    down = "" if left is None else f", down to {left:.2%} remaining"
     return (
         f"Each round the smallest {pruning.fraction:.0%} of what remains, by {pruning.criterion}, {scope}{own_rates}; "
-        f"{pruning.rounds} rounds, down to {pruning.density(pruning.rounds):.2%} remaining.{sizes} "
+        f"{pruning.rounds} rounds{down}.{sizes} "
         "Masks act on weights, gradients (before clipping) and optimizer state at every step."
     )
 

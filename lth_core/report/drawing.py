@@ -97,6 +97,7 @@ def density_axis(axes: Axes, densities: Sequence[float], *, inches: float = 2.5)
     densities: of all rounds, from 1 for the dense network down.
     """
     axes.set_xscale("log")
+    densities = [one for one in densities if math.isfinite(one)]
     axes.set_xlim(1.06, densities[-1] / 1.06)
     room = math.log(densities[0] / densities[-1]) * 0.3 / inches
     ticks = [densities[0]]

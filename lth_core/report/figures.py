@@ -1,5 +1,6 @@
 """The figures of one job, in the form of the paper's: lottery curves, differences, learning curves, heatmap."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -47,7 +48,7 @@ def lottery(axes: Axes, record: JobRecord, *, inches: float = 2.5) -> None:
 
 
 def _densities(record: JobRecord) -> list[float]:
-    """Of each round: the reference arm's as measured, which differ from the nominal where groups have own rates."""
+    """Of each round the reference arm's, as measured; NaN where a round is not known yet."""
     experiment, scores = record.experiment, record.scores
     return [1.0, *(scores.density(experiment.reference, k) for k in range(1, experiment.pruning.rounds + 1))]
 
@@ -140,7 +141,8 @@ def _learning(record: JobRecord) -> tuple[Figure, str] | None:
             if len(curves) > 1 and arm in (DENSE, experiment.reference):
                 low, high = np.quantile(values[:, whole], (0.25, 0.75), axis=0)
                 one.fill_between(steps[whole], low, high, color=look[arm].colour, alpha=0.14, linewidth=0)
-        one.set_title(f"round {round}, {percent(_densities(record)[round])} % remaining")
+        left = _densities(record)[round]
+        one.set_title(f"round {round}" + (f", {percent(left)} % remaining" if math.isfinite(left) else ""))
         one.xaxis.set_major_locator(MaxNLocator(4))
         one.xaxis.set_major_formatter(EngFormatter(sep=""))
     figure.supxlabel("steps of training", fontsize=9)

@@ -46,7 +46,7 @@ def summary_table(experiment: Experiment, summary: Summary) -> Table:
     table.add_column("n", justify="right")
     before, shown = -1, ""
     for cell in summary.cells:
-        first, density = cell.round != before, f"{100 * cell.density:.1f} %"
+        first, density = cell.round != before, f"{100 * cell.density:.1f} %" if math.isfinite(cell.density) else "-"
         # Tickets from elsewhere and smaller networks may keep another share than the arms beside them.
         table.add_row(*_cells(cell, first, density if first or density != shown else ""))
         before, shown = cell.round, density

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from lth_core.analysis.densities import axis_densities, known_density, lowest
 from lth_core.analysis.verdict import Cell, Summary
 from lth_core.arms import DENSE
 from lth_core.text import one_line
@@ -34,14 +35,13 @@ def learning_chart(detail: JobDetail, drawing: Drawing) -> Chart:
         one = _learning_series(a, detail, look[a], drawing, banded=banded)
         series += [*(_raw(one) if drawing.smoothing and banded and not one.hidden else ()), _smoothed(one, drawing)]
     seeds = max((curve.seeds for curve in detail.curves.values()), default=0)
-    density = percent(experiment.pruning.density(detail.round))
+    density = known_density(experiment, detail.trials, detail.reference, detail.round)
+    left = "" if density is None else f", {percent(density)} % left"
     shown = f", {drawing.band_words}" if drawing.band_words and seeds > 1 else ""
     of_seeds = f" · IQM of {plural(seeds, 'seed')}" if seeds else ""
     smooth = f" · smoothed {drawing.smoothing:g}" if drawing.smoothing else ""
-    title = f"{one_line(detail.metric, 60)} · round {detail.round}, {density} % left{of_seeds}{shown}{smooth}"
-    brief = (
-        f"{one_line(detail.metric, 40)} · r{detail.round}, {density} % left{' · IQM' if seeds else ''}{shown}{smooth}"
-    )
+    title = f"{one_line(detail.metric, 60)} · round {detail.round}{left}{of_seeds}{shown}{smooth}"
+    brief = f"{one_line(detail.metric, 40)} · r{detail.round}{left}{' · IQM' if seeds else ''}{shown}{smooth}"
     axis = drawing.axis if drawing.axis in axes_of(detail) else "step"
     return Chart(title, series, _axis_range(detail, series, axis), empty="no points yet",
                  log_y="perplexity" in detail.metric, x_name=axis, y_name=detail.metric, gap=pair,
@@ -115,14 +115,13 @@ def lottery_chart(detail: JobDetail, drawing: Drawing) -> Chart:
     """Final score against density on a logarithmic axis, one curve per arm, the dense network as a line."""
     summary = detail.summary
     experiment = detail.job.experiment
-    rounds = experiment.pruning.rounds
-    densities = [experiment.pruning.density(r) for r in range(rounds + 1)]
+    densities = axis_densities(experiment, detail.trials)
     marks = [(density, percent(density)) for density in densities]
     shown = f", {drawing.band_words}" if drawing.band_words else ""
     better = "" if experiment.task.higher_is_better else ", less is better"
     score = one_line(experiment.task.score, 40)
     title = f"{score} by % left (log){better} · IQM{shown}"
-    x_range = (1.15, experiment.pruning.density(rounds) / 1.15)
+    x_range = (1.15, lowest(experiment, densities) / 1.15)
     if summary is None:
         return Chart(title, (), x_range, log_x=True, x_ticks=marks, empty="summing up ...", x_name="left")
     pair = (detail.reference, partner(detail, drawing.arm))
@@ -157,7 +156,7 @@ def _lottery_series(
 
 def lottery_cells(summary: Summary, arm: str) -> list[Cell]:
     """The points of an arm's lottery curve, which starts at the dense network; none before there are two."""
-    own = [cell for cell in summary.cells if cell.arm in (arm, DENSE) and cell.score.n]
+    own = [cell for cell in summary.cells if cell.arm in (arm, DENSE) and cell.score.n and np.isfinite(cell.density)]
     return sorted(own, key=lambda cell: -cell.density) if len(own) > 1 else []
 
 

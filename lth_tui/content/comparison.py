@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lth_core.analysis.densities import lowest, nominal
 from lth_core.analysis.verdict import Summary
 from lth_core.arms import DENSE
+from lth_core.experiment import Experiment
 from lth_core.text import one_line
 from lth_tui.content.charts import lottery_cells
 from lth_tui.content.verdict_words import short_verdict
@@ -28,10 +30,13 @@ def chart(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary], arm: int,
     """Lottery curves: of each job a colour; its reference arm solid, one of its controls dashed."""
     series: list[Series] = []
     densities: set[float] = set()
+    ends: list[float] = []
     names: list[str] = []
     for place, job in enumerate(jobs[:MOST_JOBS]):
         summary, experiment = summaries.get(job.id), job.experiment
-        densities |= {experiment.pruning.density(r) for r in range(experiment.pruning.rounds + 1)}
+        own = _densities(experiment, summary)
+        densities |= set(own)
+        ends.append(lowest(experiment, own))
         controls = [a for a in experiment.arms if a != experiment.reference]
         chosen = [experiment.reference, *([controls[arm % len(controls)]] if controls else [])]
         names += [a for a in chosen if a not in names]
@@ -45,11 +50,20 @@ def chart(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary], arm: int,
     arms = ", ".join(one_line(name, 30) for name in names)
     brief = f"{'share of dense' if relative else one_line(', '.join(scores), 24)} · IQM · {arms}"
     log = not relative and bool(scores) and all("perplexity" in score for score in scores)
-    left = min(densities, default=0.1)
+    left = min(ends, default=0.1)
     shown = [one for one in series if len(one.x)]
     return Chart(f"{what} by % left (log) · IQM · {arms}", list(reversed(shown)), (1.15, left / 1.15), True, ticks,
                  (1.0, "dense") if relative else None, "no round is finished yet", log, "left", f"compare {what}",
                  brief=brief)  # fmt: skip
+
+
+def _densities(experiment: Experiment, summary: Summary | None) -> list[float]:
+    """Of the dense network and the reference arm's rounds, as far as they are known; from 1 down."""
+    cells = () if summary is None else summary.cells
+    found = {cell.round: cell.density for cell in cells if cell.arm == experiment.reference}
+    rounds = range(experiment.pruning.rounds + 1)
+    known = (found.get(round, nominal(experiment, round)) for round in rounds)
+    return [one for one in known if one is not None and np.isfinite(one)]
 
 
 def _series(label: str, look: Look, summary: Summary | None, arm: str, *, relative: bool) -> Series:
