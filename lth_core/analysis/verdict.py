@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from lth_core.analysis.comparison import Verdict, comparisons, verdicts, with_lost
 from lth_core.analysis.densities import known_density
+from lth_core.analysis.scores import JobScores
 from lth_core.analysis.statistics import Interval, bootstrap, holm, sign_flip_p
 from lth_core.analysis.trials import Scored, Scores, finished_scores, is_lost
 from lth_core.arms import DENSE
@@ -36,12 +37,15 @@ class Summary:
     """All cells, by round and arm (round 0 is the dense network), and a verdict per control arm.
 
     further: verdicts on pairs of which neither is the reference arm; of one family with the others.
+    zero, scale: what scores are normalised by, None where nothing can be (see `JobScores`).
     """
 
     cells: tuple[Cell, ...]
     verdicts: tuple[Verdict, ...]
     failed: int
     further: tuple[Verdict, ...] = ()
+    zero: float | None = None
+    scale: float | None = None
 
     def cell(self, arm: str, round: int) -> Cell | None:
         """The cell of an arm at a round, if it has a finished trial."""
@@ -61,11 +65,14 @@ def summarise(experiment: Experiment, trials: Iterable[Scored]) -> Summary:
     pairs = comparisons(experiment)
     found = verdicts(experiment, trials, scores, pairs)
     controls = len(experiment.arms) - 1
+    turned = JobScores(experiment, trials)
     return Summary(
         cells=tuple(_corrected(experiment, [cell for cell in cells if cell is not None])),
         verdicts=tuple(found[:controls]),
         failed=sum(is_lost(trial) for trial in trials),
         further=tuple(found[controls:]),
+        zero=turned.zero,
+        scale=turned.scale,
     )
 
 

@@ -32,6 +32,7 @@ def chart(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary], arm: int,
     densities: set[float] = set()
     ends: list[float] = []
     names: list[str] = []
+    unscaled = _unscaled(jobs[:MOST_JOBS], summaries)
     for place, job in enumerate(jobs[:MOST_JOBS]):
         summary, experiment = summaries.get(job.id), job.experiment
         own = _densities(experiment, summary)
@@ -43,17 +44,20 @@ def chart(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary], arm: int,
         for which, one in enumerate(chosen):
             look = Look(_COLOURS[place], (1, 0) if which == 0 else (2, 2), (_FILLED, _HOLLOW)[which][place],
                         "━━" if which == 0 else "┅┅")  # fmt: skip
-            series.append(_series(f"{job.id} {one}", look, summary, one, relative=relative))
+            turned = _turned(experiment, summary, normalised=not unscaled) if relative else None
+            series.append(_series(f"{job.id} {one}", look, summary, one, turned))
     ticks = [(density, percent(density)) for density in sorted(densities, reverse=True)]
     scores = sorted({job.experiment.task.score for job in jobs})
-    what = "share of the dense network's score" if relative else one_line(", ".join(scores), 60)
+    told = _said(unscaled) if relative else (one_line(", ".join(scores), 60), one_line(", ".join(scores), 24))
+    what, short = told
     arms = ", ".join(one_line(name, 30) for name in names)
-    brief = f"{'share of dense' if relative else one_line(', '.join(scores), 24)} · IQM · {arms}"
+    brief = f"{short} · IQM · {arms}"
     log = not relative and bool(scores) and all("perplexity" in score for score in scores)
     left = min(ends, default=0.1)
+    dense = (0.0 if unscaled else 1.0, "dense") if relative else None
     shown = [one for one in series if len(one.x)]
     return Chart(f"{what} by % left (log) · IQM · {arms}", list(reversed(shown)), (1.15, left / 1.15), True, ticks,
-                 (1.0, "dense") if relative else None, "no round is finished yet", log, "left", f"compare {what}",
+                 dense, "no round is finished yet", log, "left", f"compare {what}",
                  brief=brief)  # fmt: skip
 
 
@@ -66,12 +70,34 @@ def _densities(experiment: Experiment, summary: Summary | None) -> list[float]:
     return [one for one in known if one is not None and np.isfinite(one)]
 
 
-def _series(label: str, look: Look, summary: Summary | None, arm: str, *, relative: bool) -> Series:
+def _unscaled(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary]) -> list[int]:
+    """Jobs with a dense score but no scale: no reference score, or a dense network not certainly above it."""
+    found = ((job.id, summaries.get(job.id)) for job in jobs)
+    return [number for number, one in found if one is not None and one.cell(DENSE, 0) is not None and one.scale is None]
+
+
+def _said(unscaled: Sequence[int]) -> tuple[str, str]:
+    """What the relative plot shows, in full and in short."""
+    if not unscaled:
+        return "normalised score (0 is the reference, 1 the dense network)", "normalised"
+    jobs = f"{'job' if len(unscaled) == 1 else 'jobs'} {', '.join(map(str, unscaled))}"
+    return f"gain over the dense network, more is better ({jobs}: no scale to normalise by)", "gain over dense"
+
+
+def _turned(experiment: Experiment, summary: Summary | None, *, normalised: bool) -> tuple[float, float]:
+    """(zero, unit) of the relative plot; the unit is negative where less is better."""
+    sign = 1.0 if experiment.task.higher_is_better else -1.0
+    if summary is not None and normalised and summary.zero is not None and summary.scale is not None:
+        return summary.zero, sign * summary.scale
+    dense = None if summary is None else summary.cell(DENSE, 0)
+    return (np.nan if dense is None else dense.score.value), sign
+
+
+def _series(label: str, look: Look, summary: Summary | None, arm: str, turned: tuple[float, float] | None) -> Series:
     cells = [] if summary is None else lottery_cells(summary, arm)
     y = np.array([cell.score.value for cell in cells], np.float64)
-    dense = None if summary is None else summary.cell(DENSE, 0)
-    if relative:
-        y = y / dense.score.value if dense is not None and dense.score.value else np.full(len(y), np.nan)
+    if turned is not None:
+        y = (y - turned[0]) / turned[1]
     x = np.array([cell.density for cell in cells], np.float64)
     return Series(label, look, x, y, note=compact(float(y[-1])) if len(y) else "", markers=True)
 

@@ -81,7 +81,7 @@ class ComparePage(Page):
         self.present(self.bench.snapshot)
 
     def action_relative(self) -> None:
-        """Scores as they are, or as shares of the dense network's, so that different tasks can be compared."""
+        """Scores as they are, or normalised by what the dense network gains, so that tasks can be compared."""
         self._relative = not self._relative
         self.present(self.bench.snapshot)
 

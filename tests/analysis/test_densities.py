@@ -67,7 +67,8 @@ def test_titles_and_ticks_of_the_workbench_are_as_measured() -> None:
 def test_the_add_dialog_names_own_fractions_and_no_density_that_is_not_known(tmp_path: Path) -> None:
     file = tmp_path / "own.toml"
     file.write_text(
-        'name = "own"\nseeds = 1\narms = ["winning"]\n[pruning]\nscope = "layerwise"\nfractions = { policy_head = 0.1 }\n'
+        'name = "own"\nseeds = 1\narms = ["winning"]\n'
+        '[pruning]\nscope = "layerwise"\nfractions = { policy_head = 0.1 }\n'
     )
     (line,) = [one for one in preview(file).lines if one.startswith("pruning")]
     assert line == "pruning: 20% a round, layerwise, policy_head 10%"
