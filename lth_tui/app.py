@@ -42,6 +42,8 @@ TICK = 0.1
 _LAST_MOMENT = 5.0
 """Seconds that leaving waits, at most, for what was asked for just before."""
 
+_LEAVING = ("q", "ctrl+q", "ctrl+c")
+
 LONGEST_TOAST = 160
 """Characters of a message that a toast shows."""
 
@@ -66,6 +68,8 @@ class Workbench(App[int]):
         self, workspace: Workspace, owner: EngineOwner | None = None, *, read_only: bool = False, locked: bool = False
     ) -> None:  # fmt: skip
         # With NO_COLOR Textual turns colours into greys, unless the terminal's own are asked for: then it sends none.
+        if os.environ.get("NO_COLOR") == "":
+            del os.environ["NO_COLOR"]  # set to nothing is not set (no-color.org); Textual takes it for set
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self.workspace = workspace
         self.owner = owner
@@ -80,7 +84,7 @@ class Workbench(App[int]):
         self._done_aside: deque[tuple[str, Path | None, str]] = deque()
         self._told: tuple[Snapshot, Ownership] | None = None
         self._last_error: str | None = None
-        self._type_ahead = TypeAhead(self, super().on_event)
+        self._type_ahead = TypeAhead(self, self._hand)
         self.animation_level = "none"
         compositor_fix.apply()
         typed_bytes.apply()
@@ -92,11 +96,17 @@ class Workbench(App[int]):
         else:
             await super().on_event(event)
 
+    async def _hand(self, event: events.Event) -> None:
+        """Pass a key or a paste on as Textual does; a page that is not shown takes only what leaves it."""
+        blind = isinstance(self.screen, Page) and self.screen.tiny
+        if not (blind and not (isinstance(event, events.Key) and event.key in _LEAVING)):
+            await super().on_event(event)
+
     def on_mount(self) -> None:
         """First the empty page, then everything that takes time."""
         hangup.catch(self)
-        self.theme_changed_signal.subscribe(self, lambda _: self._recolour())
         self._read_settings()
+        self.theme_changed_signal.subscribe(self, lambda _: self._take_theme())
         self._recolour()
         self.call_after_refresh(self._begin)
 
@@ -108,9 +118,13 @@ class Workbench(App[int]):
         except InputError as error:
             self.say(str(error), "error")
             return
-        if found.theme is not None:
-            self.theme = found.theme
+        wanted = (settings.last_theme(path), found.theme)
+        self.theme = next((theme for theme in wanted if theme in self.available_themes), self.theme)
         self.set_keymap(dict(found.keys))
+
+    def _take_theme(self) -> None:
+        settings.remember_theme(settings.settings_file(), self.theme)
+        self._recolour()
 
     def _recolour(self) -> None:
         palette.use(light=not self.current_theme.dark, colours=self._colours())
@@ -264,7 +278,7 @@ class Workbench(App[int]):
             return
         running = sum(job.trials_running for job in jobs)
         rows = (
-            f"{running} trials are running, {plural(len(jobs), 'job')} not finished.",
+            f"{plural(running, 'trial')} running, {plural(len(jobs), 'job')} not finished.",
             "They can go on without the terminal: lth-tui on this workspace shows them again.",
             "Stopping takes a few seconds: they save a checkpoint and go on from it at the next start.",
         )

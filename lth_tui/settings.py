@@ -1,5 +1,6 @@
 """The settings file of the workbench: other keys, the theme. Where it lies, and what is wrong with it."""
 
+import contextlib
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from lth_core.errors import InputError
 from lth_core.text import did_you_mean, one_line
 
 _FIELDS = ("theme", "keys")
+_CHOSEN = "chosen-theme"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,24 @@ def load_settings(path: Path) -> Settings:
     if not isinstance(keys, dict) or not all(isinstance(value, str) for value in keys.values()):
         raise InputError(f'{shown}: keys: accepted is a table of names and keys such as "queue.new" = "n,insert"')
     return Settings(theme, keys)
+
+
+def last_theme(path: Path) -> str | None:
+    """The theme that was last chosen in the workbench, unless the settings file was written after that."""
+    beside = path.with_name(_CHOSEN)
+    try:
+        if path.exists() and path.stat().st_mtime > beside.stat().st_mtime:
+            return None
+        return beside.read_text(encoding="utf-8").strip() or None
+    except (OSError, ValueError):
+        return None
+
+
+def remember_theme(path: Path, theme: str) -> None:
+    """For the next start; where it cannot be written it is forgotten."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_name(_CHOSEN).write_text(f"{theme}\n", encoding="utf-8")
 
 
 def check(settings: Settings, path: Path, ids: Collection[str], themes: Collection[str]) -> None:

@@ -140,7 +140,8 @@ _JOBS = """
         SUM(t.state = 'running') AS trials_running,
         MAX(CASE WHEN t.state IN ('running', 'done') THEN t.round ELSE 0 END) AS round,
         MAX(t.round) AS rounds,
-        (SELECT TOTAL(b.fraction * (SELECT COUNT(*) FROM trials u WHERE u.batch = b.id AND u.state = 'running'))
+        (SELECT TOTAL(b.fraction
+            * (SELECT COUNT(*) FROM trials u WHERE u.batch = b.id AND u.state IN ('running', 'waiting')))
             FROM batches b WHERE b.job = j.id AND b.state IN ('running', 'pending')) AS partial,
         (SELECT TOTAL(b.rate) FROM batches b WHERE b.job = j.id AND b.state = 'running') AS rate
     FROM jobs j LEFT JOIN trials t ON t.job = j.id

@@ -1,10 +1,12 @@
 """What is said of a job in words: facts, summary, audit, events, log, the resolved experiment. Pure functions."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
+from lth_core.analysis.verdict import Summary
+from lth_core.store.views import JobView
 from lth_core.text import one_line
-from lth_tui.content.verdict_words import verdict_line, verdict_rows
+from lth_tui.content.verdict_words import short_verdict, verdict_line, verdict_rows
 from lth_tui.palette import BOLD, DIM, GREEN, PLAIN, VERMILLION, YELLOW, ink, state_ink
 from lth_tui.reading.snapshot import JobDetail
 from lth_tui.widgets.strips import Row, Span, wrap
@@ -73,6 +75,20 @@ def summary_rows(detail: JobDetail, width: int, *, short: bool) -> list[Row]:
     else:
         rows += verdict_rows(detail.summary, width)
     return [*rows, audit_row(detail)]
+
+
+def suite_rows(suite: str, jobs: Sequence[JobView], summaries: Mapping[int, Summary]) -> list[Row]:
+    """What a suite is made of, then a row for each job: its state, how far it is, its verdict in short."""
+    trials, done = sum(job.trials for job in jobs), sum(job.trials_done for job in jobs)
+    head = f"   {plural(len(jobs), 'job')}, {done:,} of {plural(trials, 'trial')}"
+    rows: list[Row] = [[(f" suite {one_line(suite, 60)}", BOLD), (head, PLAIN)]]
+    width = max((len(one_line(job.name, 40)) for job in jobs), default=0)
+    for job in jobs:
+        words = f" {job.state:<9} {job.progress:>4.0%}  "
+        row = [(f"  {glyph(job.state)} {one_line(job.name, 40):<{width}}", state_ink(job.state)), (words, PLAIN)]
+        known = summaries.get(job.id)
+        rows.append([*row, *(short_verdict(known.verdicts) if known else ())])
+    return rows
 
 
 def audit_row(detail: JobDetail) -> Row:

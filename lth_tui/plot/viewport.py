@@ -37,6 +37,11 @@ class Viewport:
         return self._window == _ALL
 
     @property
+    def untouched(self) -> bool:
+        """Whether neither axis is zoomed."""
+        return self.whole and self._stretch == 1.0
+
+    @property
     def logarithmic(self) -> bool:
         """Whether the y axis is."""
         return self.chart.log_y if self._log_y is None else self._log_y

@@ -97,7 +97,8 @@ class Reader:
 
     def _all_summaries(self, jobs: tuple[JobView, ...], watch: Watch) -> Mapping[int, Summary]:
         """Summaries of all jobs; of those not looked at, one is brought up to date at a time, none at first."""
-        others = (job for job in jobs if self._snapshot.loaded and job.id != watch.job and self._stale(job))
+        others = [job for job in jobs if self._snapshot.loaded and job.id != watch.job and self._stale(job)]
+        others.sort(key=lambda job: job.state == "running")
         for job in itertools.islice(others, 1):
             self._summarise(job, tuple(views.trials(self.database, job.id)))
         close = self._close.get(watch.job) if watch.job is not None and watch.overlap is not None else None
@@ -113,7 +114,8 @@ class Reader:
 
     def _summarise(self, job: JobView, trials: tuple[TrialView, ...]) -> None:
         known = self._summaries.get(job.id)
-        if not self._stale(job) or (known and time.monotonic() - known[1] < _SUMMARY_PAUSE):
+        pause = _SUMMARY_PAUSE if job.state == "running" else 0.0  # what has ended changes once more at most
+        if not self._stale(job) or (known and time.monotonic() - known[1] < pause):
             return
         summary = summarise(job.experiment, trials)
         self._summaries[job.id] = ((job.trials_done, job.trials_failed), time.monotonic(), summary)

@@ -141,7 +141,7 @@ class Edit(ModalScreen[Wish | None]):
         changed = len(set(experiment_text.lines_of(self._fields)) ^ set(experiment_text.lines_of(self._before)))
         rows: list[Row] = [[(line, ink(VERMILLION))] for line in wrap(wrong, width)] if wrong else []
         if not rows:
-            trials = "" if self._good is None else f"{_trials(self._good):,} trials"
+            trials = "" if self._good is None else plural(_trials(self._good), "trial")
             rows = [[("✓ accepted ", ink(GREEN)), (f"{trials}  {plural((changed + 1) // 2, 'field')} changed", DIM)]]
         self.query_one("#wrong", Lines).put([*rows, ""][: max(2, len(rows))])
 
@@ -153,7 +153,7 @@ class Edit(ModalScreen[Wish | None]):
         old = set(experiment_text.lines_of(self._before))
         rows: list[Row] = [[(one_line(line), PLAIN if line in old else ink(YELLOW, bold=True))] for line in self._shown]
         what = "clone" if self._replaces is None else f"edit job {self._replaces}"
-        self.query_one(ListPane).put(rows, f"{what}: {len(rows)} fields" if rows else "no field matches")
+        self.query_one(ListPane).put(rows, f"{what}: {plural(len(rows), 'field')}" if rows else "no field matches")
 
     async def action_editor(self) -> None:
         """Suspend the workbench, let the user's editor change the fields, check them."""

@@ -64,6 +64,7 @@ class JobPage(JobCommands):
         super().__init__()
         self.job_id = job
         self._round: int | None = None
+        self._to_newest = False
         self._metric: str | None = None
         self.drawing = Drawing()
         self._overlap = False
@@ -140,11 +141,25 @@ class JobPage(JobCommands):
         error = job_texts.error_rows(detail, self.size.width)
         self.query_one("#verdicts", Lines).put([*error, *self._verdicts(detail)])
         self.query_one("#audit-line", Lines).put([job_texts.audit_row(detail)])
+        if self._drawn is not None and self._pulls_away(detail, self._drawn[1]):
+            return
         drawn = (detail.job.id, detail.round, detail.metric, self.drawing.axis)
         for view in VIEWS:
             if self._visible(view):
                 self._fill(view, detail, snapshot, fresh=drawn != self._drawn)
         self._drawn = drawn
+
+    def _pulls_away(self, detail: JobDetail, shown: int) -> bool:
+        """Whether a new round would take the curves away under a cursor or a zoom: then the old one stays."""
+        if self._round is not None or detail.round == shown or not self.query_one("#curves", LinePlot).in_use:
+            return False
+        if self._to_newest:
+            self._to_newest = False
+            return False
+        self._round = shown
+        self.bench.say(f"round {detail.round} has begun; this is round {shown}, f follows the newest")
+        self.bench.look_at(self._watch())
+        return True
 
     def _fill(self, view: str, detail: JobDetail, snapshot: Snapshot, *, fresh: bool) -> None:
         arm = self.drawing.arm or detail.reference
@@ -168,14 +183,14 @@ class JobPage(JobCommands):
 
     def _verdicts(self, detail: JobDetail) -> Sequence[Row]:
         """A line, a sentence each, or all that is known of them: as much as there is room for and as is looked at."""
-        if self._view == "lottery" and self.has_class("-single"):
+        room = max(1, min(self.size.height // 4, self.size.height - 15))  # of 16 rows the curves need most
+        if self._view == "lottery" and self.has_class("-single") and room > 1:
             rows: list[Row] = wrapped_all(verdict_rows(detail.summary), self.size.width)
         elif self.has_class("-wide"):
             rows = [*verdict_rows(detail.summary, self.size.width)]
         else:
             line = [] if detail.summary is None else verdict_line(detail.reference, detail.summary.verdicts)
             return [line] if line else []
-        room = max(1, self.size.height // 4)
         if len(rows) > room:
             rows = [*rows[: room - 1], [(" · there is more: y copies it, lth show prints it", DIM)]]
         return rows
@@ -260,7 +275,7 @@ class JobPage(JobCommands):
 
     def action_follow(self) -> None:
         """Show the newest round, also when the next one starts."""
-        self._round = None
+        self._round, self._to_newest = None, True
         self.bench.look_at(self._watch())
 
     def action_arm(self) -> None:

@@ -44,6 +44,7 @@ class Page(Screen[None]):
     AUTO_FOCUS: ClassVar[str | None] = ""  # each page says itself where the keys go
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)
     """Textual's own, which sends the whole screen again whenever the focus moves."""
+    _kept_focus: Widget | None = None
 
     def compose(self) -> ComposeResult:
         """Header, the page's own widgets, hints."""
@@ -79,8 +80,23 @@ class Page(Screen[None]):
 
     def fit(self, width: int, height: int) -> None:
         """Set the classes by which the stylesheet arranges the page."""
-        self.set_class(width < LEAST_WIDTH or height < LEAST_HEIGHT, "-tiny")
+        tiny = width < LEAST_WIDTH or height < LEAST_HEIGHT
+        if tiny and not self.tiny:
+            self._kept_focus = self.focused  # what is not displayed loses it
+        self.set_class(tiny, "-tiny")
+        if not tiny and self._kept_focus is not None:
+            self.call_after_refresh(self._give_focus_back)
         self.set_class(width >= 110 and height >= 30, "-wide")
+
+    @property
+    def tiny(self) -> bool:
+        """Whether there is no room for the page: nothing of it is shown, and it takes no keys."""
+        return self.has_class("-tiny")
+
+    def _give_focus_back(self) -> None:
+        kept, self._kept_focus = self._kept_focus, None
+        if kept is not None and self.focused is None:
+            self.set_focus(kept, scroll_visible=False)
 
     def on_screen_resume(self) -> None:
         """Catch up with what was read while another screen was on top."""

@@ -11,7 +11,7 @@ from textual.widgets import Input
 
 from lth_tui.content.charts import learning_chart, lottery_chart
 from lth_tui.content.drawing import Drawing
-from lth_tui.content.job_texts import summary_rows
+from lth_tui.content.job_texts import suite_rows, summary_rows
 from lth_tui.content.layer_tables import heat_table
 from lth_tui.content.listing import SORTS, Listing, listed
 from lth_tui.keys import key
@@ -67,7 +67,7 @@ class QueuePage(JobCommands):
         yield JobTable(id="jobs")
         with Vertical(id="preview"):
             yield Lines(id="summary")
-            with Horizontal():
+            with Horizontal(id="preview-plots"):
                 yield Heatmap(id="preview-layers", passive=True)
                 yield LinePlot(id="preview-curves")
 
@@ -122,7 +122,13 @@ class QueuePage(JobCommands):
         self.bench.look_at(Watch(abs(cursor) if cursor else None))
 
     def _preview(self, detail: JobDetail | None) -> None:
-        cursor = self.query_one(JobTable).cursor
+        cursor, row = self.query_one(JobTable).cursor, self.query_one(JobTable).row
+        self.query_one("#preview-plots").set_class(row is not None and row.suite is not None, "-gone")
+        if row is not None and row.suite is not None:
+            jobs = [job for job in self.bench.snapshot.jobs if job.suite == row.suite]
+            self.query_one("#preview").remove_class("-gone")
+            self.query_one("#summary", Lines).put(suite_rows(row.suite, jobs, self.bench.snapshot.summaries))
+            return
         here = detail is not None and cursor is not None and detail.job.id == abs(cursor)
         self.query_one("#preview").set_class(not here, "-gone")
         if detail is None or not here:

@@ -17,6 +17,13 @@ _LAST = ("help", "quit")
 _FOREIGN = ("screen.copy_text", "screen.minimize", "app.focus_next", "app.focus_previous", "copy_text")
 
 
+CHANGING = frozenset({
+    "add", "pause", "cancel", "retry", "clone", "edit", "delete", "undelete", "shift", "priority", "launcher", "slots",
+    "save_picture", "save_table", "save_figure",
+})  # fmt: skip
+"""Actions that a workbench which only shows refuses, and so does not offer."""
+
+
 def key_name(key: str) -> str:
     """A key as it is written on keyboards and in the help."""
     names = {"question_mark": "?", "comma": ",", "full_stop": ".", "escape": "esc", "enter": "⏎",
@@ -50,9 +57,12 @@ class Hint:
 def hints_of(screen: Screen[Any], *, hidden: bool = False) -> list[Hint]:
     """Everything that works on the screen now, one entry per action; `hidden`: the rare keys as well."""
     found: dict[str, Hint] = {}
+    shows_only = bool(getattr(screen.app, "read_only", False))
     for active in screen.active_bindings.values():
         binding = active.binding
         if binding.action in _FOREIGN or not binding.description or not (binding.show or hidden) or not active.enabled:
+            continue
+        if shows_only and binding.action.partition("(")[0] in CHANGING:
             continue
         name = binding.key_display or key_name(binding.key)
         known = found.get(binding.action)

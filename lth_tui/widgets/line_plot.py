@@ -56,6 +56,11 @@ class LinePlot(Pane, can_focus=True):
         return self._view.chart
 
     @property
+    def in_use(self) -> bool:
+        """Whether a cursor stands in it, or a part of it is looked at."""
+        return self._cursor is not None or not self._view.untouched
+
+    @property
     def cursor_text(self) -> str:
         """What is told at the cursor; empty without a cursor."""
         if self._cursor is None:

@@ -38,9 +38,7 @@ async def test_quitting_with_trials_running_asks(opened: Open) -> None:
         app.renew()
         assert "engine ● here" in app.screen.query_one("#header", Lines).text
         await pilot.press("q")
-        assert (
-            isinstance(app.screen, Confirm) and "16 trials are running" in app.screen.query_one("#question", Lines).text
-        )
+        assert isinstance(app.screen, Confirm) and "16 trials running" in app.screen.query_one("#question", Lines).text
         await pilot.press("escape")
         await until(pilot, lambda: not isinstance(app.screen, Confirm))
         assert app.is_running and not owner.stopped

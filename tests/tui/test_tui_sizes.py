@@ -7,11 +7,13 @@ from textual.pilot import Pilot
 from textual.strip import Strip
 from textual.widget import Widget
 from tui_helpers import Open, until
+from workspace_fixture import Writer
 
 from lth_tui.app import Workbench
 from lth_tui.screens.add import Add
 from lth_tui.screens.ask import Ask
 from lth_tui.screens.job import VIEWS, JobPage
+from lth_tui.widgets.job_table import JobTable
 from lth_tui.widgets.line_plot import LinePlot
 from lth_tui.widgets.lines import Lines
 
@@ -86,15 +88,31 @@ async def test_the_header_of_a_page_just_opened_uses_the_width(opened: Open) -> 
 
 
 @pytest.mark.parametrize("size", [(59, 30), (60, 15), (4, 2)])
-async def test_too_small_says_enlarge(opened: Open, size: tuple[int, int]) -> None:
+async def test_too_small_says_enlarge(opened: Open, writer: Writer, size: tuple[int, int]) -> None:
     async with opened() as (app, pilot):
         await pilot.resize_terminal(*size)
         enlarge = app.screen.query_one("#enlarge", Lines)
         await until(pilot, lambda: enlarge.display)
-        assert not app.screen.query_one("#jobs").display and "enlarge to 60x16" in enlarge.text
+        assert not app.screen.query_one("#jobs").display
+        shown = " ".join(line.text for line in app.screen._compositor.render_strips())
+        assert "enlarge to 60x16"[: size[0] - 1] in shown
+        await pilot.press("j", "p", "n")
+        assert not writer.asked() and len(app.screen_stack) == 1, "what nobody sees takes no keys"
         await pilot.resize_terminal(80, 24)
         await until(pilot, lambda: not enlarge.display)
         assert app.screen.query_one("#jobs").display
+        table = app.screen.query_one(JobTable)
+        before = table.cursor
+        await pilot.press("j")
+        await until(pilot, lambda: table.cursor != before)
+
+
+async def test_a_start_that_is_too_small_says_enlarge(opened: Open) -> None:
+    async with opened((50, 14)) as (app, pilot):
+        assert "enlarge to 60x16" in "\n".join(line.text for line in app.screen._compositor.render_strips())
+        await pilot.resize_terminal(80, 24)
+        await pilot.press("k")
+        await until(pilot, lambda: app.screen.query_one(JobTable).cursor == 1)
 
 
 @pytest.mark.parametrize("size", [(60, 16), (80, 24), (200, 60)])
