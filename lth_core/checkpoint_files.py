@@ -1,39 +1,37 @@
 """What is wrong with a checkpoint of transformers, said before anything is queued. Imports neither it nor torch."""
 
-import importlib.util
 import json
 import re
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
+from lth_core import checkpoint_kinds, checkpoint_weights
 from lth_core.errors import InputError
 from lth_core.text import one_line
 
 _TOKENIZER = ("tokenizer*", "vocab*", "*.model", "*.spm", "*.tiktoken", "tekken.json")
-_WEIGHTS = ("*.safetensors", "*.bin")
 _ID = re.compile(r"[A-Za-z0-9_][\w.-]{0,95}(/[A-Za-z0-9_][\w.-]{0,95})?", re.ASCII)
 _ACCEPTED = "accepted is a folder that save_pretrained of transformers has written, or an id of the hub"
 _POINTER = b"version https://git-lfs.github.com/spec/"
-_POSITIONS = ("max_position_embeddings", "n_positions")
-_FORMATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 
-def check_model(name: str) -> None:
-    """InputError where model.checkpoint is seen to be no checkpoint, or one that cannot be trained."""
+def check_model(name: str, model: str) -> None:
+    """InputError where model.checkpoint is seen to be no checkpoint, or one that cannot be trained as this kind of
+    model."""
     shown = _shown("model.checkpoint", name)
-    there = _check(shown, name, {"config.json": ("config.json",), "file of weights": _WEIGHTS})
+    there = _check(shown, name, {"config.json": ("config.json",)})
     if there is None:
         return
+    used = checkpoint_weights.loaded(there)
+    if not used:
+        raise InputError(f"{shown}: the folder holds no file of weights: {_ACCEPTED}")
+    for file in used:
+        _check_pointer(shown, Path(name) / file)
     config = _json(shown, Path(name) / "config.json")
-    kind = str(config.get("model_type"))
-    if "auto_map" in config and not _is_known(kind):
-        raise InputError(
-            f'{shown}: its model type "{one_line(kind, 80)}" is code of its own (auto_map in config.json), which '
-            "is never run: accepted are the model types that transformers has itself"
-        )
+    checkpoint_kinds.check_kind(shown, name, config, model)
     if "quantization_config" in config:
         raise InputError(
             f"{shown}: its weights are quantised (quantization_config in config.json), which cannot be trained: "
@@ -59,11 +57,11 @@ def check_fit(model: str, field: str, tokens: int, tokenizer: str | None) -> Non
     if not (folder / "config.json").is_file():
         return
     config = _json(shown, folder / "config.json")
-    most = next((config[name] for name in _POSITIONS if isinstance(config.get(name), int)), tokens)
-    # The positions that T5 and its kin name are relative and end nowhere.
-    if most < tokens and "relative_attention_num_buckets" not in config:
+    most = checkpoint_kinds.positions(config)
+    if most is not None and most < tokens:
         raise too_long(field, tokens, most)
-    known, own = config.get("vocab_size"), _folder(tokenizer or "") / "tokenizer.json"
+    known = {**config, **(config.get("text_config") or {})}.get("vocab_size")
+    own = _folder(tokenizer or "") / "tokenizer.json"
     if tokenizer is not None and isinstance(known, int) and own.is_file():
         found = _size(_shown("task.checkpoint", tokenizer), own)
         if found > known:
@@ -96,22 +94,22 @@ def formats_of(name: str) -> list[str]:
 
     InputError for files that are not what their names say, or missing.
     """
-    folder, found = _folder(name), set[str]()
-    _check_parts(_shown("model.checkpoint", name), folder)
-    files = sorted(folder.glob("*.safetensors"))
-    if not files and (folder / "config.json").is_file():
-        config = _json(_shown("model.checkpoint", name), folder / "config.json")
-        return [str(config.get("dtype") or config.get("torch_dtype") or "float32")]
-    for file in files:
+    folder, shown = _folder(name), _shown("model.checkpoint", name)
+    there = [one.name for one in folder.iterdir()] if folder.is_dir() else []
+    used, found = checkpoint_weights.loaded(there), set[str]()
+    _check_parts(shown, folder, there, checkpoint_weights.index_of(used))
+    for file in used:
         try:
-            with safe_open(file, framework="np") as weights:
-                found |= {str(weights.get_slice(key).get_dtype()) for key in weights.keys()}  # noqa: SIM118 no mapping
+            found |= checkpoint_weights.formats(folder / file)
         except (OSError, SafetensorError) as error:
             raise InputError(
-                f"{_shown('model.checkpoint', name)}: {one_line(file.name)} is damaged ({one_line(error, 80)}): "
-                "accepted is the file as it was published"
+                f"{shown}: {one_line(file)} is damaged ({one_line(error, 80)}): accepted is the file as it was "
+                "published"
             ) from None
-    return sorted(_FORMATS.get(kind, kind.lower()) for kind in found if kind.startswith(("F", "BF")))
+    if not found and (folder / "config.json").is_file():
+        config = _json(shown, folder / "config.json")
+        found = {str(config.get("dtype") or config.get("torch_dtype") or "float32")}
+    return sorted(found)
 
 
 def converted(name: str) -> str:
@@ -130,14 +128,16 @@ def _folder(name: str) -> Path:
     return Path(name)
 
 
-def _check_parts(shown: str, folder: Path) -> None:
-    """InputError where a file that the index of the weights names is not there."""
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        parts = _json(shown, index).get("weight_map")
-        missing = sorted({str(p) for p in parts.values()} - {p.name for p in folder.iterdir()}) if parts else []
-        if missing:
-            raise InputError(f"{shown}: lacks {one_line(missing[0], 80)}, which its index of weights names")
+def _check_parts(shown: str, folder: Path, there: list[str], index: str | None) -> None:
+    """InputError where weights in several files lack their index, or a file that it names."""
+    if index is None:
+        return
+    if index not in there:
+        raise InputError(f"{shown}: lacks {index}, which says which file holds which weights")
+    parts = _json(shown, folder / index).get("weight_map")
+    missing = sorted({str(part) for part in parts.values()} - set(there)) if isinstance(parts, dict) else []
+    if missing:
+        raise InputError(f"{shown}: lacks {one_line(missing[0], 80)}, which its index of weights names")
 
 
 def _shown(field: str, name: str) -> str:
@@ -160,7 +160,8 @@ def _check(shown: str, name: str, wanted: dict[str, tuple[str, ...]]) -> list[st
             found = [file for file in there if any(fnmatch(file, pattern) for pattern in patterns)]
             if not found:
                 raise InputError(f"{shown}: the folder holds no {what}: {_ACCEPTED}")
-            for file in found:
+            # With a tokenizer.json, the forms beside it are not read.
+            for file in {"tokenizer.json"}.intersection(found) or found:
                 _check_pointer(shown, folder / file)
     except OSError as error:
         raise InputError(f"{shown}: {error.strerror}: {_ACCEPTED}") from None
@@ -186,15 +187,6 @@ def _json(shown: str, file: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InputError(f"{shown}: its {one_line(file.name)} is no table of settings")
     return found
-
-
-def _is_known(kind: str) -> bool:
-    """Whether transformers has a model type itself: each has a folder there."""
-    package = importlib.util.find_spec("transformers")
-    name = kind.replace("-", "_")
-    if package is None or package.origin is None or not re.fullmatch(r"\w{1,100}", name, re.ASCII):
-        return False
-    return (Path(package.origin).parent / "models" / name).is_dir()
 
 
 def _check_end(shown: str, folder: Path) -> None:

@@ -61,6 +61,8 @@ def _check_suite(console: Console, suite: Suite, found: list[Slot], *, measure: 
     costs = []
     for experiment in suite.experiments:
         console.print(f"\n{experiment.name} (identity {experiment.identity[:12]})", highlight=False)
+        for note in notes(experiment):
+            console.print(note, markup=False, highlight=False, soft_wrap=True)
         console.print(_trials(experiment), highlight=False, soft_wrap=True)
         if measure:
             costs.append(_print_cost(console, experiment, found))

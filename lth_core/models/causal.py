@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from lth_core import checkpoint_files as checkpoints
+from lth_core import checkpoint_kinds
 from lth_core.errors import InputError
 from lth_core.models.module import ModuleNetwork
 from lth_core.settings.language_networks import Causal
@@ -47,10 +48,10 @@ def causal(settings: Causal, vocabulary: int, window: int, *, own_tokens: bool) 
         loaded: Any = AutoModelForCausalLM.from_pretrained(name, dtype="float32")
     except (OSError, ValueError, ImportError, SafetensorError) as error:
         raise InputError(f'model.checkpoint = "{one_line(name)}": cannot be had: {one_line(error, 200)}') from None
-    known, longest = loaded.get_input_embeddings().weight.shape[0], getattr(config, "max_position_embeddings", window)
+    known, longest = loaded.get_input_embeddings().weight.shape[0], checkpoint_kinds.positions(config.to_dict())
     if known < vocabulary:
         raise checkpoints.too_many_tokens(name, known, vocabulary, own=own_tokens)
-    if longest < window:
+    if longest is not None and longest < window:
         raise checkpoints.too_long("task.window", window, longest)
     trained = {name: weight.detach().clone() for name, weight in Scores(loaded).named_parameters()}
     groups = _groups(Scores(loaded))

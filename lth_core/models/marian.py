@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lth_core import checkpoint_files as checkpoints
+from lth_core import checkpoint_kinds
 from lth_core.errors import InputError
 from lth_core.models import transformer
 from lth_core.models.exchange import from_marian
@@ -145,8 +146,8 @@ def pretrained(settings: PretrainedSeq2Seq, vocabulary: int, longest: int) -> Mo
         ) from None
     if config.vocab_size < vocabulary:
         raise checkpoints.too_many_tokens(settings.checkpoint, config.vocab_size, vocabulary, own=True)
-    most = getattr(config, "max_position_embeddings", None) or longest
-    if most < longest:
+    most = checkpoint_kinds.positions(config.to_dict())
+    if most is not None and most < longest:
         raise checkpoints.too_long("task.longest", longest, most)
     trained: Weights = {f"model.{name}": weight.detach().clone() for name, weight in loaded.named_parameters()}
     fixed = {name: buffer.detach().clone() for name, buffer in loaded.named_buffers()}

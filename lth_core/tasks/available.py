@@ -23,7 +23,7 @@ def check(task: Task, model: Model) -> None:
     """Raise InputError, naming the field, what is accepted and what to install, where the task or what the network
     starts from cannot be had."""
     if isinstance(model, Causal | PretrainedSeq2Seq):
-        checkpoints.check_model(model.checkpoint)
+        checkpoints.check_model(model.checkpoint, model.kind)
         if isinstance(task, LanguageModelTask):
             checkpoints.check_fit(model.checkpoint, "task.window", task.window, task.checkpoint)
         elif isinstance(task, TranslationTask):

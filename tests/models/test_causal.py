@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from lth_core import checkpoint_kinds, checkpoint_weights
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
 from lth_core.models.causal import causal
@@ -158,3 +159,17 @@ def test_special_tokens_that_stand_in_a_text_are_text_unless_asked(checkpoint: P
     )
     assert (as_token == as_token[-1]).sum() == 2 and (as_text == as_text[-1]).sum() == 1
     assert len(as_text) > len(as_token)
+
+
+def test_formats_in_files_of_torch_save_are_seen_without_running_them(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(2, dtype=torch.bfloat16), "b": torch.zeros(2, dtype=torch.int64)}, tmp_path / "x.bin")
+    assert checkpoint_weights.formats(tmp_path / "x.bin") == {"bfloat16"}
+    (tmp_path / "x.bin").write_bytes(b"no such file")
+    assert checkpoint_weights.formats(tmp_path / "x.bin") == set()
+
+
+def test_model_types_are_those_of_transformers() -> None:
+    from transformers.models.auto import modeling_auto as auto
+
+    assert checkpoint_kinds.model_types("causal") == set(auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
+    assert checkpoint_kinds.model_types("pretrained_seq2seq") == set(auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES)

@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
-from lth_core import checkpoint_files
+from lth_core import checkpoint_files, checkpoint_kinds
 from lth_core.errors import InputError
 from lth_core.experiment_file import notes, resolve
 
@@ -25,7 +25,7 @@ def write(folder: Path, kind: str = "float32", **config: Any) -> None:
     folder.mkdir(exist_ok=True)
     weight = np.zeros((3, 2), dtype=kind)
     save_file({"w": weight}, folder / "model.safetensors")
-    sizes = {"model_type": "gpt2", "vocab_size": 3, "max_position_embeddings": 256}
+    sizes = {"model_type": "bart", "vocab_size": 3, "max_position_embeddings": 256}
     (folder / "config.json").write_text(json.dumps({**sizes, **config}))
     words = Tokenizer(WordLevel({"a": 0, "b": 1, "</s>": 2}))
     words.save(str(folder / "tokenizer.json"))
@@ -134,9 +134,60 @@ def test_a_checkpoint_that_cannot_be_trained_is_refused_before_queueing(tmp_path
     (tmp_path / "model.safetensors").write_bytes(b"x" * 100)
     assert "model.safetensors is damaged" in said(tmp_path)
     write(tmp_path)
+    (tmp_path / "model.safetensors").rename(tmp_path / "model-00002-of-00002.safetensors")
+    assert "lacks model.safetensors.index.json" in said(tmp_path)
     index = {"weight_map": {"w": "model-00001-of-00002.safetensors"}}
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
     assert "lacks model-00001-of-00002.safetensors" in said(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "words"),
+    [
+        (
+            "language_model",
+            {"model_type": "mine"},
+            'type "mine" is none of those that AutoModelForCausalLM of ',
+        ),
+        (
+            "translation",
+            {"model_type": "gpt2"},
+            'type "gpt2" is none of those that AutoModelForSeq2SeqLM of ',
+        ),
+        ("language_model", {"model_type": None}, "its config.json names no model_type"),
+        ("language_model", {"model_type": "bert"}, 'its model type "bert" reads a text in both directions'),
+    ],
+)
+def test_a_model_of_another_type_is_refused(tmp_path: Path, kind: str, config: dict[str, Any], words: str) -> None:
+    write(tmp_path, **config)
+    assert words in said(tmp_path, kind)
+
+
+@pytest.mark.parametrize(
+    ("config", "most"),
+    [
+        ({"model_type": "roberta", "max_position_embeddings": 514}, 512),
+        ({"model_type": "xmod", "max_position_embeddings": 514, "pad_token_id": 0}, 513),
+        ({"model_type": "led", "max_encoder_position_embeddings": 64, "max_decoder_position_embeddings": 32}, 32),
+        ({"model_type": "mpt", "max_seq_len": 128}, 128),
+        ({"model_type": "gemma3", "text_config": {"max_position_embeddings": 99}}, 99),
+        ({"model_type": "t5", "n_positions": 512, "relative_attention_num_buckets": 32}, None),
+        ({"model_type": "bloom"}, None),
+    ],
+)
+def test_positions_are_those_that_a_text_can_have(config: dict[str, Any], most: int | None) -> None:
+    assert checkpoint_kinds.positions(config) == most
+
+
+def test_only_the_files_that_are_loaded_count(tmp_path: Path) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"
+    write(tmp_path)
+    for file in ("pytorch_model.bin", "tokenizer.model", "consolidated.safetensors"):
+        (tmp_path / file).write_text(pointer)
+    resolve(fields(str(tmp_path)), "f")
+    (tmp_path / "model.safetensors").rename(tmp_path / "adapter_model.safetensors")
+    (tmp_path / "pytorch_model.bin").rename(tmp_path / "training_args.bin")
+    assert "the folder holds no file of weights" in said(tmp_path)
 
 
 @pytest.mark.parametrize(("kind", "said"), [("float16", ["float16"]), ("float64", ["float64"]), ("float32", [])])
