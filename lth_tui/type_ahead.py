@@ -7,7 +7,7 @@ be commands to the page below.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from textual import events
@@ -21,7 +21,7 @@ _LEAST, _MOST = 2, 12
 """Passes over widget, screen and app after a key. A handler may post a message to the next of them, so one is not
 enough; they go on as long as the focus or the screen changes."""
 
-Hand = Callable[[events.Event], Awaitable[None]]
+Hand = Callable[[events.Event], Coroutine[Any, Any, None]]
 
 
 class TypeAhead:
@@ -40,7 +40,7 @@ class TypeAhead:
 
     async def _type(self) -> None:
         while self._waiting:
-            handing = asyncio.ensure_future(self._hand(self._waiting.popleft()))
+            handing = asyncio.create_task(self._hand(self._waiting.popleft()), name="key")
             handed, _ = await asyncio.wait({handing}, timeout=LONGEST)
             for one in handed:
                 self._app.call_later(one.result)  # what it raised is raised in the app

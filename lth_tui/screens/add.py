@@ -163,6 +163,8 @@ class Add(ModalScreen[list[Wish] | None]):
         if chosen is None:
             return
         found = await self._preview(chosen)
+        if not self.is_current:  # left meanwhile
+            return
         if not found.experiments:
             self._say(found.lines[0], "error")
             return
@@ -199,7 +201,7 @@ class Add(ModalScreen[list[Wish] | None]):
         await self._found.wait()
         chosen = self._chosen()
         found = None if chosen is None else await self._preview(chosen)
-        if chosen is None or found is None or not found.experiments:
+        if chosen is None or found is None or not found.experiments or not self.is_current:
             return
         if found.suite is not None:
             self._say("a suite is changed in its file; its jobs can be cloned one by one", "warning")

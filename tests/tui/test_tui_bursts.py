@@ -1,7 +1,9 @@
 """Keys that arrive in one write are handled in their order, and go to what the ones before them opened."""
 
+import asyncio
 import json
 import os
+import threading
 
 import pytest
 from pseudo_terminal import Terminal
@@ -12,7 +14,9 @@ from textual.screen import Screen
 from tui_helpers import Open, until
 from workspace_fixture import Writer
 
+from lth_tui import type_ahead
 from lth_tui.app import Workbench
+from lth_tui.screens import add
 from lth_tui.screens.add import Add
 from lth_tui.screens.ask import Ask
 from lth_tui.screens.compare import ComparePage
@@ -105,3 +109,18 @@ def test_a_real_terminals_burst_is_handled_in_its_order(writer: Writer) -> None:
     assert json.loads(str(writer.asked()[0][1]["experiment"]))["name"] == "pendulum"
     os.write(terminal.master, b"q")
     assert terminal.end() == 0
+
+
+@pytest.mark.parametrize("keys", ["\n", "\x13"])
+async def test_a_dialog_that_was_left_while_it_worked_does_nothing_more(
+    opened: Open, writer: Writer, monkeypatch: pytest.MonkeyPatch, keys: str
+) -> None:
+    read, own = threading.Event(), add.preview
+    monkeypatch.setattr(add, "preview", lambda path: read.wait(30) and own(path))
+    monkeypatch.setattr(type_ahead, "LONGEST", 0.1)
+    async with opened() as (app, pilot):
+        burst(app, f"npendu{keys}\x1b\n")  # a slow disk: left, and on to the job below
+        await until(pilot, lambda: isinstance(app.screen, JobPage))
+        read.set()
+        await until(pilot, lambda: not any(task.get_name() == "key" for task in asyncio.all_tasks()))
+        assert isinstance(app.screen, JobPage) and not writer.asked()
