@@ -12,7 +12,7 @@ from lth_core import checkpoint_kinds, checkpoint_weights
 from lth_core.errors import InputError
 from lth_core.text import one_line
 
-_TOKENIZER = ("tokenizer*", "vocab*", "*.model", "*.spm", "*.tiktoken", "tekken.json")
+TOKENIZER = ("tokenizer*", "vocab*", "*.model", "*.spm", "*.tiktoken", "tekken.json")
 _ID = re.compile(r"[A-Za-z0-9_][\w.-]{0,95}(/[A-Za-z0-9_][\w.-]{0,95})?", re.ASCII)
 _ACCEPTED = "accepted is a folder that save_pretrained of transformers has written, or an id of the hub"
 _POINTER = b"version https://git-lfs.github.com/spec/"
@@ -46,14 +46,14 @@ def check_tokenizer(name: str, *more: str, ends: bool = False) -> None:
     ends: where its tokenizer needs a token for the end of a text.
     """
     shown = _shown("task.checkpoint", name)
-    if _check(shown, name, {"tokenizer": _TOKENIZER, **{file: (file,) for file in more}}) is not None and ends:
+    if _check(shown, name, {"tokenizer": TOKENIZER, **{file: (file,) for file in more}}) is not None and ends:
         _check_end(shown, Path(name))
 
 
 def check_fit(model: str, field: str, tokens: int, tokenizer: str | None) -> None:
     """InputError where a text of so many tokens (the task's field) is too long for the model's positions, or where the
     tokenizer of a checkpoint has more tokens than the model's embedding."""
-    folder, shown = _folder(model), _shown("model.checkpoint", model)
+    folder, shown = folder_of(model), _shown("model.checkpoint", model)
     if not (folder / "config.json").is_file():
         return
     config = _json(shown, folder / "config.json")
@@ -61,7 +61,7 @@ def check_fit(model: str, field: str, tokens: int, tokenizer: str | None) -> Non
     if most is not None and most < tokens:
         raise too_long(field, tokens, most)
     known = {**config, **(config.get("text_config") or {})}.get("vocab_size")
-    own = _folder(tokenizer or "") / "tokenizer.json"
+    own = folder_of(tokenizer or "") / "tokenizer.json"
     if tokenizer is not None and isinstance(known, int) and own.is_file():
         found = _size(_shown("task.checkpoint", tokenizer), own)
         if found > known:
@@ -94,7 +94,7 @@ def formats_of(name: str) -> list[str]:
 
     InputError for files that are not what their names say, or missing.
     """
-    folder, shown = _folder(name), _shown("model.checkpoint", name)
+    folder, shown = folder_of(name), _shown("model.checkpoint", name)
     there = [one.name for one in folder.iterdir()] if folder.is_dir() else []
     used, found = checkpoint_weights.loaded(there), set[str]()
     _check_parts(shown, folder, there, checkpoint_weights.index_of(used))
@@ -118,7 +118,7 @@ def converted(name: str) -> str:
     return f"weights of {one_line(Path(name).name)} read as float32 from {', '.join(others)}" if others else ""
 
 
-def _folder(name: str) -> Path:
+def folder_of(name: str) -> Path:
     """Where a checkpoint's files are: its folder, or what has been downloaded of the hub's."""
     if not Path(name).is_dir() and _ID.fullmatch(name):
         from huggingface_hub import try_to_load_from_cache

@@ -87,9 +87,19 @@ def resolve(fields: dict[str, Any], source: str) -> Experiment:
     try:
         rules.check_tokens(experiment)
         check(experiment.task, experiment.model)
+        return _with_contents(experiment)
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
-    return experiment
+
+
+def _with_contents(experiment: Experiment) -> Experiment:
+    """With the places of its files for good, and what they hold; InputError where they say they hold other things."""
+    from lth_core.tasks import contents
+
+    contents.check(experiment.task)
+    contents.check(experiment.model)
+    found = {"task": contents.filled_in(experiment.task), "model": contents.filled_in(experiment.model)}
+    return experiment.model_copy(update=found)
 
 
 def notes(experiment: Experiment) -> list[str]:

@@ -10,12 +10,14 @@ from lth_core.arms import DENSE
 from lth_core.engine.assemble import Assembler, DamagedParent, Prepared, pack_trained
 from lth_core.engine.batch import CHECKPOINTED, DONE, BatchFolder, BatchSpec, Superseded, TrialSpec
 from lth_core.engine.causes import NotEnoughSpace
+from lth_core.errors import InputError
 from lth_core.experiment import Experiment
 from lth_core.plan import TrialKey, plan
 from lth_core.store.records import RecordWriter, read_all
 from lth_core.store.tensorboard import TrialLog
 from lth_core.store.tensors import Arrays, load_newest_checkpoint, save_checkpoint, save_tensors
 from lth_core.store.workspace import Workspace
+from lth_core.text import one_line
 from lth_core.tickets import audit
 from lth_core.tickets import mask as masks
 from lth_core.tickets.audit import Check
@@ -61,6 +63,7 @@ class Attempt:
         run.keep([row for row, p in enumerate(prepared) if self._audit_start(p, stack.weights(row))])
         checkpoint = load_newest_checkpoint([*self._batch.attempts().values()], {trial.id for trial in trials})
         if checkpoint is not None:
+            self._check_data(checkpoint[1])
             run.restore(*checkpoint)
             log.info("resumed at step %d with %d tickets", stack.trained, stack.tickets)
         ended = self._ended_before()
@@ -69,6 +72,15 @@ class Attempt:
         for trial in run.trials:
             self._open_log(trial, stack.trained, resumed=checkpoint is not None)
         return DONE if run.run() else CHECKPOINTED
+
+    def _check_data(self, values: dict[str, Any]) -> None:
+        """InputError where a checkpoint was made with other data; earlier versions did not say."""
+        was = values.get("data")
+        if was is not None and was != self._data:
+            raise InputError(
+                f"the checkpoint was trained on other data ({one_line(was, 400)}) than there is now "
+                f"({one_line(self._data, 400)}): accepted is the data as it was"
+            )
 
     def _ended_before(self) -> set[int]:
         """Trials whose result an earlier attempt has published: they count, and are not trained again."""
@@ -121,7 +133,10 @@ class Attempt:
         return self._passed(p.trial.id, "before", checks)
 
     def _passed(self, trial: int, moment: str, checks: list[Check]) -> bool:
-        self._append(kind="audit", trial=trial, moment=moment, checks=[[c.name, c.passed, c.detail] for c in checks])
+        self._append(
+            kind="audit", trial=trial, moment=moment, batch=self._spec.batch, attempt=self._attempt,
+            checks=[[c.name, c.passed, c.detail] for c in checks],
+        )  # fmt: skip
         failed = [c for c in checks if not c.passed]
         if failed:
             self._fail(trial, "audit: " + "; ".join(f"{c.name}: {c.detail}" for c in failed))
@@ -185,7 +200,7 @@ class Attempt:
         """See Sink; records first, so that a checkpoint never stands for records that are lost."""
         self._check_current()
         self._records.sync()
-        save_checkpoint(self.folder, step, arrays, values)
+        save_checkpoint(self.folder, step, arrays, values if self._data is None else {**values, "data": self._data})
 
     def beat(self, fraction: float, rate: float) -> None:
         """See Sink. Not synced to disk: a lost beat is no loss."""

@@ -11,7 +11,7 @@ from lth_core.engine.provenance import provenance
 from lth_core.errors import InputError
 from lth_core.experiment import Experiment
 from lth_core.settings.launcher import launcher_from
-from lth_core.store import commands, queue
+from lth_core.store import commands, earlier, queue
 from lth_core.store.commands import Command
 from lth_core.store.database import Database
 from lth_core.store.queue import NONSENSE
@@ -85,6 +85,11 @@ class Wishes:
         experiment = Experiment.from_json(payload["experiment"])
         suite = payload.get("suite")
         known = None if payload.get("again") else queue.known_job(connection, experiment.identity, suite)
+        if known is None and not payload.get("again"):
+            known = earlier.known(connection, experiment, suite)
+            if known is not None:
+                said = "an earlier version queued it and did not keep what its files held: taken for the same"
+                queue.add_event(connection, "data unchecked", said, known)
         if known is not None:
             if suite is not None:
                 queue.adopt_job(connection, known, suite)

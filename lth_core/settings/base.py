@@ -21,22 +21,36 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Precision = Literal["float32", "tfloat32", "bfloat16"]
+Contents = tuple[tuple[str, str], ...]
+"""What files hold: by the field that names them and what they are, the SHA-256."""
 
 
 class Section(BaseModel):
     """Base of every table of the file: immutable, strict about types, unknown fields refused.
 
     added: fields that a later version brought. At its default such a field is no part of an experiment's identity, so
-    that experiments of older workspaces are still found.
+    that experiments of older workspaces are still found. places: fields that name files; where `contents` says what
+    these hold, that is part of the identity in their stead.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
     added: ClassVar[frozenset[str]] = frozenset()
+    places: ClassVar[tuple[str, ...]] = ()
+
+    def read_from(self, contents: Contents) -> list[str]:
+        """The fields that name the files of these contents."""
+        return [
+            place for place in self.places if any(name.split("/")[0].split(".")[0] == place for name, _ in contents)
+        ]
 
     def identifying(self) -> dict[str, Any]:
         """The fields as JSON values, without added ones at their defaults, at any depth."""
         fields = self.model_dump(mode="json")
+        read = self.read_from(getattr(self, "contents", ()))
         for name, value in self:
+            if name in read:
+                del fields[name]
+                continue
             if name in self.added and value == type(self).model_fields[name].get_default(call_default_factory=True):
                 del fields[name]
             elif isinstance(value, Section):

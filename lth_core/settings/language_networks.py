@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lth_core.settings.base import WHOLE, NetworkSection, PositiveFloat, Share, Width
+from lth_core.settings.base import WHOLE, Contents, NetworkSection, PositiveFloat, Share, Width
 
 Heads = Annotated[int, Field(ge=1, le=1024), WHOLE]
 Blocks = Annotated[int, Field(ge=1, le=256), WHOLE]
@@ -91,11 +91,15 @@ class Causal(NetworkSection):
     """A causal language model of the library transformers, whose trained weights are what the dense run starts from.
 
     checkpoint: a folder, or an id of the Hugging Face hub. Fresh weights are drawn as its configuration says.
+    contents is filled in when the file is read: the SHA-256 of each of the folder's files.
     """
 
     kind: Literal["causal"] = "causal"
     checkpoint: Checkpoint
+    contents: Contents = ()
 
+    added: ClassVar[frozenset[str]] = frozenset({"contents"})
+    places: ClassVar[tuple[str, ...]] = ("checkpoint",)
     groups: ClassVar[tuple[str, ...]] = _LANGUAGE_GROUPS
     everything: ClassVar[tuple[frozenset[str], ...]] = (frozenset({"weights", "biases"}),)
     largest_stack: ClassVar[int] = 1
@@ -150,12 +154,16 @@ class Seq2Seq(NetworkSection):
 class PretrainedSeq2Seq(NetworkSection):
     """A sequence-to-sequence model of transformers as the dense start: a folder, or the name of one on its hub.
 
-    Its sizes and its dropout are the checkpoint's own; the task's tokenizer must be the checkpoint's.
+    Its sizes and its dropout are the checkpoint's own; the task's tokenizer must be the checkpoint's. contents as for
+    causal.
     """
 
     kind: Literal["pretrained_seq2seq"] = "pretrained_seq2seq"
     checkpoint: Checkpoint
+    contents: Contents = ()
 
+    added: ClassVar[frozenset[str]] = frozenset({"contents"})
+    places: ClassVar[tuple[str, ...]] = ("checkpoint",)
     groups: ClassVar[tuple[str, ...]] = _SEQ2SEQ_GROUPS
     everything: ClassVar[tuple[frozenset[str], ...]] = _SEQ2SEQ_EVERYTHING
     largest_stack: ClassVar[int] = 1
@@ -164,4 +172,5 @@ class PretrainedSeq2Seq(NetworkSection):
     @property
     def summary(self) -> str:
         """See NetworkSection."""
-        return f"from {self.checkpoint}"
+        path = PurePath(self.checkpoint)
+        return f"from {path.name if path.is_absolute() else path}"

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lth_core.settings.base import WHOLE, Positive, TaskSection
+from lth_core.settings.base import WHOLE, Contents, Positive, TaskSection
 from lth_core.text import did_you_mean
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}(:[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
@@ -20,6 +20,7 @@ class TextTask(TaskSection):
     """Where text comes from, for both kinds.
 
     special_tokens: whether those that stand in the text (<unk>, </s>) are read as such; otherwise they are text.
+    contents is filled in when the file is read: the SHA-256 of each file that train, valid, test and checkpoint name.
     sources: the names of `source` that are no data set of the hub."""
 
     source: str = "builtin"
@@ -29,8 +30,10 @@ class TextTask(TaskSection):
     tokenizer: str
     checkpoint: str | None = None
     special_tokens: bool = False
+    contents: Contents = ()
 
-    added: ClassVar[frozenset[str]] = frozenset({"special_tokens"})
+    added: ClassVar[frozenset[str]] = frozenset({"special_tokens", "contents"})
+    places: ClassVar[tuple[str, ...]] = (*PARTS, "checkpoint")
     sources: ClassVar[tuple[str, ...]]
 
     @property

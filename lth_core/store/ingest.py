@@ -45,8 +45,12 @@ def ingest(connection: sqlite3.Connection, job: int, record: dict[str, Any]) -> 
         connection.execute("UPDATE trials SET density = ?, model_density = ? WHERE id = ?", densities)
     elif kind == "audit":
         connection.executemany(
-            "INSERT OR REPLACE INTO audits (trial, moment, name, passed, detail) VALUES (?, ?, ?, ?, ?)",
-            [(trial, record["moment"], name, passed, detail) for name, passed, detail in record["checks"]],
+            "INSERT OR REPLACE INTO audits (trial, moment, batch, attempt, name, passed, detail) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (trial, record["moment"], int(record.get("batch", 0)), int(record.get("attempt", 0)), *check)
+                for check in record["checks"]
+            ],
         )
     elif kind == "done":
         _finish_trial(connection, job, trial, record)

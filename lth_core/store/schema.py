@@ -150,7 +150,31 @@ MIGRATIONS: tuple[str, ...] = (
     """
     CREATE INDEX commands_unanswered ON commands (id) WHERE answer IS NULL
     """,
+    # Each attempt's audits are kept; attempt 0 is of earlier versions.
+    """
+    ALTER TABLE audits RENAME TO earlier_audits;
+    CREATE TABLE audits (
+        trial INTEGER NOT NULL REFERENCES trials ON DELETE CASCADE,
+        moment TEXT NOT NULL CHECK (moment IN ('before','after')),
+        name TEXT NOT NULL,
+        batch INTEGER NOT NULL,
+        attempt INTEGER NOT NULL,
+        passed INTEGER NOT NULL,
+        detail TEXT NOT NULL,
+        PRIMARY KEY (trial, moment, name, batch, attempt)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO audits SELECT trial, moment, name, 0, 0, passed, detail FROM earlier_audits;
+    DROP TABLE earlier_audits
+    """,
 )
+
+
+NEWEST_AUDITS = """(
+    SELECT * FROM audits x WHERE NOT EXISTS (
+        SELECT 1 FROM audits y WHERE y.trial = x.trial AND y.moment = x.moment AND y.name = x.name
+        AND (y.batch, y.attempt) > (x.batch, x.attempt)))
+"""
+"""In the place of the table: what the last attempt that made a check has found."""
 
 
 def lacking(connection: sqlite3.Connection) -> set[str]:

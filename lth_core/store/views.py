@@ -11,6 +11,7 @@ from lth_core.errors import InputError
 from lth_core.experiment import Experiment
 from lth_core.plan import TrialKey
 from lth_core.store.database import Database
+from lth_core.store.schema import NEWEST_AUDITS
 from lth_core.text import one_line
 
 
@@ -260,7 +261,7 @@ def audits(database: Database, job: int, *, failed_only: bool = False) -> list[A
     """Checks of a job's audits, newest trials last."""
     rows = database.rows(
         "SELECT a.trial, t.arm, t.round, t.seed, a.moment, a.name, a.passed, a.detail "
-        "FROM audits a JOIN trials t ON t.id = a.trial WHERE t.job = ? AND (? = 0 OR a.passed = 0) "
+        f"FROM {NEWEST_AUDITS} a JOIN trials t ON t.id = a.trial WHERE t.job = ? AND (? = 0 OR a.passed = 0) "
         "ORDER BY t.round, t.arm, t.seed, a.moment DESC, a.name",
         job, int(failed_only),
     )  # fmt: skip
@@ -270,7 +271,8 @@ def audits(database: Database, job: int, *, failed_only: bool = False) -> list[A
 def audit_counts(database: Database, job: int) -> tuple[int, int]:
     """(checks that passed, checks that failed) of a job."""
     row = database.row(
-        "SELECT TOTAL(a.passed = 1), TOTAL(a.passed = 0) FROM audits a JOIN trials t ON t.id = a.trial WHERE t.job = ?",
+        f"SELECT TOTAL(a.passed = 1), TOTAL(a.passed = 0) FROM {NEWEST_AUDITS} a "
+        "JOIN trials t ON t.id = a.trial WHERE t.job = ?",
         job,
     )
     return (int(row[0]), int(row[1])) if row else (0, 0)

@@ -17,7 +17,7 @@ from lth_core.settings.reinforcement import A2C, PPO
 from lth_core.settings.supervised import Supervised
 from lth_core.settings.tasks import AtariTask
 from lth_core.settings.texts import LanguageModelTask, TranslationTask
-from lth_core.tasks import environments
+from lth_core.tasks import contents, environments
 from lth_core.tasks.text import corpus
 from lth_core.tasks.translation import bleu
 from lth_core.tasks.translation import corpus as parallel
@@ -34,7 +34,8 @@ from lth_core.training.translation import TranslationLesson, translator_network
 
 
 def make_model(experiment: Experiment) -> Network:
-    """The experiment's network, with the sizes that its task asks for."""
+    """The experiment's network, with the sizes that its task asks for. InputError where a checkpoint has changed."""
+    contents.check(experiment.model)
     if isinstance(experiment.model, MLP):
         probe = environments.make(experiment.task, [0], 1)
         return ActorCritic(experiment.model, probe.inputs, probe.actions, probe.continuous, probe.parts)

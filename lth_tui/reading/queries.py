@@ -8,6 +8,7 @@ from lth_core.plan import TrialKey
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.plain import open_plain
+from lth_core.store.schema import NEWEST_AUDITS
 from lth_core.store.views import SlotView
 from lth_core.store.workspace import Workspace
 
@@ -30,7 +31,7 @@ def check_counts(database: Database, job: int) -> tuple[CheckCount, ...]:
     rows = database.rows(
         "SELECT a.name, a.moment, CAST(TOTAL(a.passed = 1) AS INTEGER) AS passed, "
         "CAST(TOTAL(a.passed = 0) AS INTEGER) AS failed, MIN(a.detail) AS example "
-        "FROM audits a JOIN trials t ON t.id = a.trial WHERE t.job = ? "
+        f"FROM {NEWEST_AUDITS} a JOIN trials t ON t.id = a.trial WHERE t.job = ? "
         "GROUP BY a.name, a.moment ORDER BY failed DESC, a.moment DESC, a.name",
         job,
     )

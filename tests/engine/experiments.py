@@ -8,6 +8,7 @@ from lth_core.experiment import Experiment
 from lth_core.experiment_file import resolve
 from lth_core.store import views
 from lth_core.store.database import Database
+from lth_core.store.schema import NEWEST_AUDITS
 from lth_core.store.tensors import load_tensors
 from lth_core.store.workspace import Workspace
 
@@ -66,7 +67,7 @@ def digest(folder: Path, job: int = 1) -> dict[str, Any]:
                 "WHERE m.trial = ? ORDER BY 1, 2", trial.id)],
             "layers": [tuple(r) for r in database.rows("SELECT layer, kept FROM layers WHERE trial = ?", trial.id)],
             "audits": [tuple(r) for r in database.rows(
-                "SELECT moment, name, passed, detail FROM audits WHERE trial = ? ORDER BY 1, 2", trial.id)],
+                f"SELECT moment, name, passed, detail FROM {NEWEST_AUDITS} WHERE trial = ? ORDER BY 1, 2", trial.id)],
         }  # fmt: skip
     database.close()
     return found

@@ -65,7 +65,7 @@ def _make(done: Path, make: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
     temporary.mkdir()
     try:
         card = make(temporary)
-        card = {**card, "files": {path.name: _sha256(path) for path in sorted(temporary.iterdir())}}
+        card = {**card, "files": {path.name: sha256_of(path) for path in sorted(temporary.iterdir())}}
         (temporary / _CARD).write_text(json.dumps(card, indent=1, sort_keys=True))
         for path in temporary.iterdir():
             with path.open("rb") as file:
@@ -83,12 +83,13 @@ def _card(done: Path) -> dict[str, Any] | None:
     """The card of a folder whose files are whole; None for any other."""
     try:
         card: dict[str, Any] = json.loads((done / _CARD).read_text())
-        whole = all(_sha256(done / name) == sha256 for name, sha256 in card["files"].items())
+        whole = all(sha256_of(done / name) == sha256 for name, sha256 in card["files"].items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return card if whole else None
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -17,10 +17,12 @@ import numpy.typing as npt
 
 from lth_core import checkpoint_files as checkpoints
 from lth_core.errors import InputError
+from lth_core.settings.base import Contents
 from lth_core.settings.texts import PARTS, LanguageModelTask
+from lth_core.tasks import contents
 from lth_core.tasks.text import cache, hub, prose, tokenizers
-from lth_core.tasks.text.lines import READING, check_file, check_text, read_lines
-from lth_core.tasks.text.token_files import number_type, stamp
+from lth_core.tasks.text.lines import READING, check_text, read_lines
+from lth_core.tasks.text.token_files import number_type
 from lth_core.tasks.text.tokenizers import Subwords, Tokenizer, Words
 from lth_core.text import one_line
 
@@ -74,7 +76,9 @@ def _check_files(_key: str, *names: str) -> None:
 
 def load(task: LanguageModelTask) -> Corpus:
     """The task's corpus, converted now if it never was. Raises InputError for what cannot be had or read."""
-    folder, card = cache.prepared("text", cache.key(_facts(task)), lambda into: _convert(task, into))
+    facts = _facts(task)
+    contents.compare(task, facts["contents"])
+    folder, card = cache.prepared("text", cache.key(facts), lambda into: _convert(task, into, facts["contents"]))
     kind = np.dtype(card["dtype"])
     parts = {part: np.memmap(folder / f"{part}.bin", dtype=kind, mode="r") for part in PARTS}
     return Corpus(
@@ -87,16 +91,13 @@ def _facts(task: LanguageModelTask) -> dict[str, Any]:
     """What the token files follow from."""
     facts: dict[str, Any] = {
         "format": FORMAT, "source": asdict(hub.data_set(task.source)), "tokenizer": task.tokenizer,
-        "vocabulary": task.vocabulary, "minimum_count": task.minimum_count, "checkpoint": task.checkpoint,
-        "special_tokens": task.special_tokens,
+        "vocabulary": task.vocabulary, "minimum_count": task.minimum_count, "special_tokens": task.special_tokens,
+        "contents": contents.of_task(task), **contents.hub_facts(task.checkpoint),
     }  # fmt: skip
     if task.source == "builtin":
         facts["python"] = platform.python_version()
     if task.source == "files":
         facts["reading"] = READING
-        for part in PARTS:
-            path = check_file(f"task.{part}", str(getattr(task, part)))
-            facts[part] = stamp(path)
     return facts
 
 
@@ -110,7 +111,7 @@ def _lines(task: LanguageModelTask) -> Callable[[str], Iterator[str]]:
     return lambda part: hub.lines(task.source, part)
 
 
-def _convert(task: LanguageModelTask, into: Path) -> dict[str, Any]:
+def _convert(task: LanguageModelTask, into: Path, read: Contents) -> dict[str, Any]:
     lines = _lines(task)
     tokenizer = _tokenizer(task, lines)
     kind = number_type(tokenizer.size)
@@ -125,6 +126,7 @@ def _convert(task: LanguageModelTask, into: Path) -> dict[str, Any]:
                 file.write(numbers.astype(kind).tobytes())
         if written < 2:
             raise InputError(f"task.source = {json.dumps(one_line(task.source))}: its part {part} holds no text")
+    contents.check_unchanged(task, read)
     (into / "tokenizer.json").write_text(tokenizer.to_json(), encoding="utf-8")
     return {
         "dtype": kind.str, "vocabulary": tokenizer.size, "unknown": unknown,

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,12 +14,6 @@ _T = TypeVar("_T")
 def number_type(vocabulary: int) -> np.dtype[Any]:
     """The smaller of two kinds of numbers that hold so many tokens."""
     return np.dtype(np.uint16 if vocabulary <= 2**16 else np.int32)
-
-
-def stamp(path: Path) -> list[str | int]:
-    """What is another when a text file has changed: its place, size or time."""
-    found = path.stat()
-    return [str(path.resolve()), found.st_size, found.st_mtime_ns]
 
 
 def batched(items: Iterable[_T]) -> Iterator[tuple[_T, ...]]:

@@ -16,10 +16,12 @@ import numpy.typing as npt
 
 from lth_core import checkpoint_files as checkpoints
 from lth_core.errors import InputError
+from lth_core.settings.base import Contents
 from lth_core.settings.texts import PARTS, TranslationTask
+from lth_core.tasks import contents
 from lth_core.tasks.text import cache, hub
 from lth_core.tasks.text.lines import READING
-from lth_core.tasks.text.token_files import batched, number_type, stamp
+from lth_core.tasks.text.token_files import batched, number_type
 from lth_core.tasks.translation import bleu, pairs, vocabulary
 from lth_core.tasks.translation.vocabulary import Vocabulary
 from lth_core.text import one_line
@@ -116,7 +118,9 @@ def _check_files(_key: str, task: TranslationTask) -> None:
 
 def load(task: TranslationTask) -> ParallelCorpus:
     """The task's corpus, converted now if it never was. Raises InputError for what cannot be had or read."""
-    folder, card = cache.prepared("pairs", cache.key(_facts(task)), lambda into: _convert(task, into))
+    facts = _facts(task)
+    contents.compare(task, facts["contents"])
+    folder, card = cache.prepared("pairs", cache.key(facts), lambda into: _convert(task, into, facts["contents"]))
     kind = np.dtype(card["dtype"])
     parts = {
         part: Part(
@@ -135,19 +139,17 @@ def _facts(task: TranslationTask) -> dict[str, Any]:
     """What the token files follow from."""
     facts: dict[str, Any] = {
         "format": FORMAT, "source": asdict(hub.data_set(task.source, task.languages)), "languages": task.languages,
-        "vocabulary": task.vocabulary, "checkpoint": task.checkpoint, "pairs": task.pairs, "longest": task.longest,
-        "special_tokens": task.special_tokens,
+        "vocabulary": task.vocabulary, "pairs": task.pairs, "longest": task.longest,
+        "special_tokens": task.special_tokens, "contents": contents.of_task(task),
+        **contents.hub_facts(task.checkpoint),
     }  # fmt: skip
     if task.source == "files":
         facts["reading"] = READING
         facts["columns"] = [task.columns, task.header, task.quotes]
-        for part in PARTS:
-            for side, path in enumerate(pairs.files(task, part)):
-                facts[f"{part}.{side}"] = stamp(path)
     return facts
 
 
-def _convert(task: TranslationTask, into: Path) -> dict[str, Any]:
+def _convert(task: TranslationTask, into: Path, read: Contents) -> dict[str, Any]:
     if task.checkpoint is not None:
         own = vocabulary.of_checkpoint(task.checkpoint, special_tokens=task.special_tokens)
     else:
@@ -179,6 +181,7 @@ def _convert(task: TranslationTask, into: Path) -> dict[str, Any]:
         if part != "train":
             text = "\n".join(" ".join(target.split()) for _, target in pairs.read(task, part))
             (into / f"{part}.txt").write_text(text, encoding="utf-8")
+    contents.check_unchanged(task, read)
     return {
         "dtype": kind.str, "left_out": left_out, "cut": cut, "unknown": unknown, "forms": pairs.forms(task),
     }  # fmt: skip

@@ -55,7 +55,7 @@ def check(task: TranslationTask, part: str) -> None:
 def files(task: TranslationTask, part: str) -> list[Path]:
     """The files of a part: one of pairs, or one for each language. InputError names the field."""
     field, name = f"task.{part}", str(getattr(task, part))
-    if _kind(name):
+    if kind(name):
         return [check_file(field, name)]
     found = []
     for language in task.languages:
@@ -74,11 +74,12 @@ def forms(task: TranslationTask) -> dict[str, str]:
     """How the files of columns are read, by part, where that is not as they stand."""
     if task.source != "files":
         return {}
-    tables = {part: files(task, part)[0] for part in PARTS if _kind(str(getattr(task, part))) == ".tsv"}
+    tables = {part: files(task, part)[0] for part in PARTS if kind(str(getattr(task, part))) == ".tsv"}
     return {part: said for part, path in tables.items() if (said := columns.form_of(task, path).said)}
 
 
-def _kind(name: str) -> str:
+def kind(name: str) -> str:
+    """The ending of a file of pairs, .tsv or .jsonl; empty for the stem of two files."""
     suffix = Path(name.removesuffix(".gz")).suffix
     return suffix if suffix in (".tsv", ".jsonl") else ""
 
@@ -89,7 +90,7 @@ def _from_files(task: TranslationTask, part: str) -> Pairs:
         yield from _side_by_side(paths[0], paths[1])
         return
     (path,) = paths
-    if _kind(path.name) == ".tsv":
+    if kind(path.name) == ".tsv":
         yield from columns.read(task, path)
         return
     for number, line in enumerate(read_lines(path), 1):

@@ -1,0 +1,45 @@
+"""Jobs of earlier versions, which kept the places of an experiment's files and not what they held."""
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+from lth_core.experiment import Experiment
+from lth_core.settings.base import Section
+from lth_core.store.queue import NONSENSE, known_job
+
+
+def known(connection: sqlite3.Connection, experiment: Experiment, suite: str | None) -> int | None:
+    """As `queue.known_job`: a job whose files have the same places, as seen from here."""
+    wanted = _without_contents(experiment)
+    if wanted == experiment:
+        return None
+    rows = connection.execute(
+        "SELECT DISTINCT identity, experiment FROM jobs WHERE experiment NOT LIKE '%\"contents\":[[%' "
+        "AND (json_extract(experiment, '$.task.train') NOT NULL OR json_extract(experiment, '$.task.checkpoint') "
+        "NOT NULL OR json_extract(experiment, '$.model.checkpoint') NOT NULL) ORDER BY id DESC"
+    ).fetchall()
+    for row in rows:
+        with contextlib.suppress(*NONSENSE):
+            if _without_contents(Experiment.from_json(row["experiment"])).identity == wanted.identity:
+                return known_job(connection, row["identity"], suite)
+    return None
+
+
+def _without_contents(experiment: Experiment) -> Experiment:
+    tables = {"task": experiment.task, "model": experiment.model}
+    return experiment.model_copy(update={name: _placed(table) for name, table in tables.items()})
+
+
+def _placed(section: Section) -> Section:
+    """With the places of its files for good, and without what they hold."""
+    if not section.places:
+        return section
+    named = {place: getattr(section, place) for place in section.places}
+    there = {place: str(Path(name).absolute()) for place, name in named.items() if name and _is_path(place, name)}
+    return section.model_copy(update={**there, "contents": ()})
+
+
+def _is_path(place: str, name: str) -> bool:
+    """A checkpoint may be an id of the hub; what the other places name are files."""
+    return place != "checkpoint" or Path(name).is_dir()

@@ -1,0 +1,155 @@
+"""What the files of an experiment hold: their SHA-256s, part of what makes two experiments the same. No torch."""
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TypeVar
+
+from lth_core.checkpoint_files import TOKENIZER, WEIGHTS, folder_of
+from lth_core.errors import InputError
+from lth_core.settings.base import Contents, Section
+from lth_core.settings.language_networks import Causal, PretrainedSeq2Seq
+from lth_core.settings.networks import Model
+from lth_core.settings.tasks import Task
+from lth_core.settings.texts import PARTS, LanguageModelTask, TranslationTask
+from lth_core.tasks.text import cache
+from lth_core.tasks.text.lines import check_file
+from lth_core.tasks.translation import pairs
+from lth_core.text import one_line
+
+_SETTINGS = ("*.json", "merges.txt", "*.jinja")
+_SETTLED = 2 * 10**9
+"""Nanoseconds for which a file must have been left alone: a change within a clock's tick shows in no time of it."""
+_S = TypeVar("_S", bound=Section)
+
+
+def filled_in(section: _S) -> _S:
+    """A task or model with the places of its files for good, and what they hold."""
+    found = _of(section)
+    if not found:
+        return section
+    places = {place: str(Path(getattr(section, place)).absolute()) for place in section.read_from(found)}
+    return section.model_copy(update={**places, "contents": found})
+
+
+def check(section: Task | Model) -> None:
+    """InputError that names the file where one holds something else than when the experiment was read."""
+    wanted = section.contents if isinstance(section, _WITH_FILES) else ()
+    if wanted:
+        compare(section, _of(section))
+
+
+def compare(section: Section, found: Contents) -> None:
+    """As `check`, for files that have been looked at."""
+    wanted, now = dict(getattr(section, "contents", ())), dict(found)
+    for name in sorted({*wanted, *now}) if wanted else ():
+        was, has = wanted.get(name), now.get(name)
+        if was == has:
+            continue
+        path = dict(_files(section)).get(name)
+        table = "task" if isinstance(section, LanguageModelTask | TranslationTask) else "model"
+        shown = f"{table}.{name}" + (f" = {one_line(path)}" if path else "")
+        said = f"its SHA-256 begins with {has[:12]}" if has else "it is missing"
+        before = f"it began with {was[:12]}" if was else "it was not there"
+        raise InputError(
+            f"{shown}: not what it was when the job was queued ({said}, {before}): accepted is the file as it was; "
+            "with the file as it is now, run the experiment again, which is another one"
+        )
+
+
+def of_task(task: LanguageModelTask | TranslationTask) -> Contents:
+    """What a task's files hold, by part and by the checkpoint's files; nothing for what has none here."""
+    return _of(task)
+
+
+_WITH_FILES = (LanguageModelTask, TranslationTask, Causal, PretrainedSeq2Seq)
+
+
+def _of(section: Section) -> Contents:
+    return tuple((name, file_sha256(path)) for name, path in _files(section))
+
+
+def _files(section: Section) -> Iterator[tuple[str, Path]]:
+    if isinstance(section, LanguageModelTask | TranslationTask):
+        if section.source == "files":
+            for part in PARTS:
+                yield from _files_of(section, part)
+        if section.checkpoint is not None:
+            yield from _checkpoint(section.checkpoint, (*TOKENIZER, *_SETTINGS))
+    elif isinstance(section, Causal | PretrainedSeq2Seq):
+        yield from _checkpoint(section.checkpoint, (*WEIGHTS, "config.json", "generation_config.json", "*.index.json"))
+
+
+def _files_of(task: LanguageModelTask | TranslationTask, part: str) -> Iterator[tuple[str, Path]]:
+    """By what they are read as, too: the same bytes under another ending are another text."""
+    if isinstance(task, LanguageModelTask):
+        paths, names = [check_file(f"task.{part}", str(getattr(task, part)))], [part]
+    else:
+        paths = pairs.files(task, part)
+        kind = pairs.kind(paths[0].name) if len(paths) == 1 else ""
+        names = [f"{part}{kind}"] if len(paths) == 1 else [f"{part}.{language}" for language in task.languages]
+    for name, path in zip(names, paths, strict=True):
+        yield name + ".gz" * (path.suffix == ".gz"), path
+
+
+def _checkpoint(name: str, patterns: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
+    """Files of a folder; of an id of the hub nothing: what is there of it changes with the first download."""
+    folder = Path(name)
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.is_file() and any(fnmatch(path.name, pattern) for pattern in patterns):
+            yield f"checkpoint/{path.name}", path
+
+
+def hub_facts(name: str | None) -> dict[str, str | None]:
+    """An id of the hub and the revision that has been downloaded; for a folder its contents say what it is."""
+    if name is None or Path(name).is_dir():
+        return {}
+    found = folder_of(name)
+    return {"checkpoint": name, "revision": found.name if found.is_dir() else None}
+
+
+def check_unchanged(task: LanguageModelTask | TranslationTask, read: Contents) -> None:
+    """InputError where a task's files have changed since they began to be read."""
+    if of_task(task) != read:
+        raise InputError("a file of [task] was changed while it was read: run it again once the file is whole")
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, read only where its place, size or times are not those of an earlier time."""
+    try:
+        stamp = _stamp(path)
+        kept = cache.folder() / "hashes" / f"{cache.key({'path': str(path.absolute())})}.json"
+        known = _known(kept)
+        if known is not None and known[:-1] == stamp:
+            return str(known[-1])
+        found = cache.sha256_of(path)
+        if _stamp(path) == stamp and time.time_ns() - max(stamp[1:3]) > _SETTLED:
+            _keep(kept, [*stamp, found])
+    except OSError as error:
+        raise InputError(f"{one_line(path)}: {error.strerror or one_line(error)}") from None
+    return found
+
+
+def _stamp(path: Path) -> list[int]:
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev]
+
+
+def _known(kept: Path) -> list[int | str] | None:
+    try:
+        found = json.loads(kept.read_text())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, list) and len(found) == 6 else None
+
+
+def _keep(kept: Path, entry: list[int | str]) -> None:
+    with contextlib.suppress(OSError):  # it is only read again the next time
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        temporary = kept.with_name(f".{kept.name}.{os.getpid()}")
+        temporary.write_text(json.dumps(entry))
+        temporary.replace(kept)
