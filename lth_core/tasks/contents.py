@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TypeVar
 
-from lth_core.checkpoint_files import TOKENIZER, WEIGHTS, folder_of
+from lth_core.checkpoint_files import TOKENIZER, folder_of
 from lth_core.errors import InputError
 from lth_core.settings.base import Contents, Section
 from lth_core.settings.language_networks import Causal, PretrainedSeq2Seq
@@ -21,6 +21,7 @@ from lth_core.tasks.text.lines import check_file
 from lth_core.tasks.translation import pairs
 from lth_core.text import one_line
 
+_WEIGHTS = ("*.safetensors", "*.bin")
 _SETTINGS = ("*.json", "merges.txt", "*.jinja")
 _SETTLED = 2 * 10**9
 """Nanoseconds for which a file must have been left alone: a change within a clock's tick shows in no time of it."""
@@ -81,7 +82,7 @@ def _files(section: Section) -> Iterator[tuple[str, Path]]:
         if section.checkpoint is not None:
             yield from _checkpoint(section.checkpoint, (*TOKENIZER, *_SETTINGS))
     elif isinstance(section, Causal | PretrainedSeq2Seq):
-        yield from _checkpoint(section.checkpoint, (*WEIGHTS, "config.json", "generation_config.json", "*.index.json"))
+        yield from _checkpoint(section.checkpoint, (*_WEIGHTS, "config.json", "generation_config.json", "*.index.json"))
 
 
 def _files_of(task: LanguageModelTask | TranslationTask, part: str) -> Iterator[tuple[str, Path]]:
