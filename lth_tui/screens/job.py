@@ -275,7 +275,10 @@ class JobPage(JobCommands):
 
     def action_follow(self) -> None:
         """Show the newest round, also when the next one starts."""
-        self._round, self._to_newest = None, True
+        from lth_tui.reading.job_reader import newest_round
+
+        detail = self._detail()
+        self._round, self._to_newest = None, detail is not None and detail.round != newest_round(detail.trials)
         self.bench.look_at(self._watch())
 
     def action_arm(self) -> None:

@@ -21,8 +21,8 @@ from lth_tui.widgets.line_plot import LinePlot
 from lth_tui.widgets.lines import Lines
 
 
-@pytest.mark.parametrize("key", ["v", "plus", "left_curly_bracket"])
-async def test_a_new_round_leaves_a_cursor_or_zoom_where_it_is(opened: Open, writer: Writer, key: str) -> None:
+@pytest.mark.parametrize("keys", ["v", "plus", "left_curly_bracket", "f v"])
+async def test_a_new_round_leaves_a_cursor_or_zoom_where_it_is(opened: Open, writer: Writer, keys: str) -> None:
     async with opened() as (app, pilot):
         await pilot.press("enter")
         page = app.screen
@@ -30,7 +30,7 @@ async def test_a_new_round_leaves_a_cursor_or_zoom_where_it_is(opened: Open, wri
         plot = page.query_one("#curves", LinePlot)
         await until(pilot, lambda: plot.chart.title != "" and plot.has_focus)
         shown = app.snapshot.detail.round if app.snapshot.detail else -1
-        await pilot.press(key)
+        await pilot.press(*keys.split())
         writer.sql(f"UPDATE trials SET state = 'running' WHERE job = 2 AND round = {shown + 1}")
         writer.sql(f"UPDATE trials SET state = 'done' WHERE job = 2 AND round = {shown} AND state = 'running'")
         await until(pilot, lambda: any("f follows the newest" in text for _, _, text in app.said))
