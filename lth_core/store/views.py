@@ -1,7 +1,8 @@
 """What interfaces read: jobs, trials, layers, audits, events, the engine. Values only, no tensors, no writing."""
 
 import json
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +14,7 @@ from lth_core.plan import TrialKey
 from lth_core.store.database import Database
 from lth_core.store.schema import NEWEST_AUDITS
 from lth_core.text import one_line
+from lth_core.time_left import BatchTime, seconds_left
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,11 @@ _JOBS = """
 def jobs(database: Database) -> list[JobView]:
     """All jobs in the order of the queue, without those that were deleted or cannot be read."""
     order = "GROUP BY j.id ORDER BY j.priority DESC, j.position, j.id"
-    return [_job(row) for row in database.rows(f"{_JOBS} WHERE j.deleted IS NULL {order}") if _is_readable(row)]
+    return [
+        _timed(database, _job(row))
+        for row in database.rows(f"{_JOBS} WHERE j.deleted IS NULL {order}")
+        if _is_readable(row)
+    ]
 
 
 def unreadable(database: Database) -> list[int]:
@@ -164,7 +170,7 @@ def unreadable(database: Database) -> list[int]:
 def job(database: Database, number: int) -> JobView | None:
     """One job, or None where there is none of that number; InputError where its experiment cannot be read."""
     row = database.row(f"{_JOBS} WHERE j.id = ? GROUP BY j.id", number)
-    return None if row is None else _job(row)
+    return None if row is None else _timed(database, _job(row))
 
 
 def suites(database: Database) -> list[str]:
@@ -181,15 +187,40 @@ def suite_jobs(database: Database, suite: str) -> list[JobView]:
     rows = database.rows(
         f"{_JOBS} WHERE j.suite = ? AND j.deleted IS NULL GROUP BY j.id ORDER BY j.state != 'cancelled', j.id", suite
     )
-    for found in (_job(row) for row in rows if _is_readable(row)):
+    for found in (_timed(database, _job(row)) for row in rows if _is_readable(row)):
         newest[found.name] = found
     return sorted(newest.values(), key=lambda found: found.id)
+
+
+def _timed(database: Database, job: JobView) -> JobView:
+    """The job with its time left, where it runs and that can be told."""
+    if job.state != "running":
+        return job
+    rows = database.rows(
+        "SELECT b.started, b.finished, b.fraction, b.rate, MIN(t.arm) AS arm, COUNT(t.id) AS size FROM batches b "
+        "JOIN trials t ON t.batch = b.id WHERE b.job = ? AND b.state IN ('running', 'done') AND b.attempt = 1 "
+        "AND b.started IS NOT NULL GROUP BY b.id ORDER BY b.id",
+        job.id,
+    )
+    waiting = database.rows(
+        "SELECT round, COUNT(*) AS trials FROM trials WHERE job = ? AND state = 'waiting' GROUP BY round", job.id
+    )
+    batches = [_batch_time(job.experiment, row) for row in rows]
+    left = seconds_left(batches, {row["round"]: row["trials"] for row in waiting}, time.time())
+    return replace(job, seconds_left=left)
+
+
+def _batch_time(experiment: Experiment, row: Any) -> BatchTime:
+    steps = None
+    if experiment.training.unit == "steps":
+        first, last = experiment.span(row["arm"])
+        steps = float(row["size"] * (last - first))
+    return BatchTime(row["size"], row["started"], row["finished"], row["fraction"], row["rate"], steps)
 
 
 def _job(row: Any) -> JobView:
     # A trial's last update may pass its end.
     progress = min(1.0, (row["trials_done"] + row["partial"]) / row["trials"]) if row["trials"] else 0.0
-    running = row["state"] == "running" and progress > 0.002
     return JobView(
         **{k: row[k] for k in ("id", "name", "identity", "state", "source", "created", "started", "finished")},
         **{k: row[k] for k in ("error", "trials", "trials_done", "trials_failed", "trials_running")},
@@ -197,7 +228,7 @@ def _job(row: Any) -> JobView:
         rounds=row["rounds"],
         progress=progress,
         rate=row["rate"],
-        seconds_left=row["active"] * (1 - progress) / progress if running else None,
+        seconds_left=None,
         experiment=_experiment(row["experiment"]),
         suite=row["suite"],
         priority=row["priority"],
