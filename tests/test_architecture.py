@@ -9,13 +9,14 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-BASE = {"text", "errors", "randomness", "presets", "settings", "checkpoint_files", "checkpoint_kinds"}
+BASE = {"text", "errors", "randomness", "presets", "settings", "foreign", "checkpoint_files", "checkpoint_kinds"}
 EXPERIMENT = BASE | {"arms", "experiment", "experiment_file", "plan", "suite", "suite_file", "ticket_files"}
 COMMAND = {"entry", "streams", "places"}
 MAY_IMPORT = {
     "text": set(),
     "errors": set(),
     "presets": set(),
+    "foreign": set(),
     "checkpoint_files": {"text", "errors", "checkpoint_kinds", "checkpoint_weights"},
     "checkpoint_kinds": {"text", "errors"},
     "checkpoint_weights": set(),

@@ -11,6 +11,7 @@ from typing import Any
 
 from lth_core.engine.surroundings import command, variables
 from lth_core.errors import InputError
+from lth_core.foreign import contained
 from lth_core.text import one_line
 
 
@@ -38,9 +39,10 @@ def answer(act: Callable[[dict[str, Any]], dict[str, Any]]) -> int:
 
     An InputError is the answer too, in its sentence.
     """
-    code = 0
+    code, message = 0, json.loads(sys.stdin.read())
     try:
-        found = act(json.loads(sys.stdin.read()))
+        with contained():  # whatever packages print, the answer alone is printed here
+            found = act(message)
     except InputError as error:
         found, code = {"error": str(error)}, 2
     print(json.dumps(found))

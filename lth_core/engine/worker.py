@@ -68,7 +68,7 @@ class Engine:
 
 def main() -> int:
     """Serve batches until the engine says stop or goes away; returns the exit code."""
-    workspace, device = Workspace(Path(sys.argv[1])), sys.argv[2]
+    workspace, device = Workspace(Path(sys.argv[1]).absolute()), sys.argv[2]  # an environment may change the folder
     engine = Engine()
     with contextlib.suppress(OSError):
         os.nice(10)

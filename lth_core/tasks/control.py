@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import gymnasium
 
 from lth_core.errors import InputError
+from lth_core.foreign import contained
 from lth_core.tasks.classic import STACKED, Classic
 from lth_core.tasks.one_by_one import OneByOne
 from lth_core.text import did_you_mean, one_line
@@ -30,11 +31,12 @@ def make(environment: str, seeds: Sequence[int], count: int) -> Classic | OneByO
     missing), or whose spaces are not supported.
     """
     try:
-        spec = gymnasium.spec(environment)
-        for stacked in STACKED:
-            if stacked.serves(spec):
-                return stacked(environment, seeds, count)
-        return OneByOne(environment, seeds, count)
+        with contained():
+            spec = gymnasium.spec(environment)
+            for stacked in STACKED:
+                if stacked.serves(spec):
+                    return stacked(environment, seeds, count)
+            return OneByOne(environment, seeds, count)
     except InputError:
         raise
     # Environments come from other packages and fail in their own ways when these are missing.

@@ -4,13 +4,13 @@ from typing import Any, Protocol
 
 import gymnasium
 import numpy as np
-from gymnasium.error import DependencyNotInstalled
 
 from lth_core.errors import InputError
 from lth_core.settings.tasks import AtariTask, ControlTask, Task
 from lth_core.tasks import spaces
 from lth_core.tasks.action_masks import ActionMasks
 from lth_core.tasks.step import Array
+from lth_core.text import one_line
 
 
 class Watched(Protocol):
@@ -50,8 +50,9 @@ class _Control:
             self._environment: Any = gymnasium.make(name, render_mode="rgb_array")
             self._now, info = self._environment.reset(seed=seed)
             self.picture()
-        except (DependencyNotInstalled, gymnasium.error.Error) as error:
-            raise InputError(f'task.environment "{name}" cannot be drawn: {error}') from None
+        # A constructor without render_mode, a method that draws nothing: packages fail in their own ways.
+        except (Exception, SystemExit) as error:
+            raise InputError(f'task.environment "{name}" cannot be drawn: {one_line(error)}') from None
         self._observe = spaces.observations(name, self._environment.observation_space)
         self._act = spaces.actions(name, self._environment.action_space)
         self._masks = ActionMasks(self._act, 1, 1, self._environment)

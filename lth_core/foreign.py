@@ -1,0 +1,54 @@
+"""Code of environments' packages, run so that what it does to the process stays without effect on ours."""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextlib.contextmanager
+def contained() -> Iterator[None]:
+    """What is printed goes to standard error; working folder, environment variables, warning filters and signal
+    handlers are afterwards as they were."""
+    folder, variables = _folder(), dict(os.environ)
+    alone = threading.current_thread() is threading.main_thread()
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS} if alone else {}
+    try:
+        with warnings.catch_warnings(), _printed_elsewhere() if alone else contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        if folder is not None and folder != _folder():
+            os.chdir(folder)
+        if variables != dict(os.environ):
+            os.environ.clear()
+            os.environ.update(variables)
+        for number, handler in handlers.items():
+            if handler is not None and handler is not signal.getsignal(number):
+                signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _printed_elsewhere() -> Iterator[None]:
+    """Standard output is standard error, also for code that writes to the file itself (descriptor 1)."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        os.dup2(2, 1)
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def _folder() -> Path | None:
+    try:
+        return Path.cwd()
+    except OSError:  # it was removed
+        return None

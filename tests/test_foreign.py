@@ -1,0 +1,98 @@
+"""What environments of other packages do to the process stays without effect on ours."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import pytest
+
+from lth_core.errors import InputError
+from lth_core.foreign import contained
+from lth_core.settings.tasks import ControlTask
+from lth_core.tasks import control
+from lth_core.tasks.watched import watched
+from tests.tasks.odd_environments import Walk
+
+LITTERING = """
+import os, signal, sys, warnings, json
+from lth_core.foreign import contained
+with contained():
+    print("through Python")
+    os.write(1, b"through the file\\n")
+    os.system("echo through a child")
+    os.chdir("/")
+    os.environ["LITTER"] = "1"
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    warnings.simplefilter("error")
+print(json.dumps([os.getcwd(), "LITTER" in os.environ, signal.getsignal(signal.SIGTERM) is signal.SIG_DFL]))
+warnings.warn("still only shown")
+"""
+
+
+def test_what_an_environment_does_to_the_process_is_undone(tmp_path: Path) -> None:
+    root = str(Path(__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", LITTERING], cwd=tmp_path, capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": root},
+    )  # fmt: skip
+    assert done.stdout == f'["{tmp_path}", false, true]\n'
+    assert all(f"through {way}" in done.stderr for way in ("Python", "the file", "a child"))
+
+
+class Littering(Walk):
+    """Says hello and goes elsewhere, as some do that load files of their own."""
+
+    def __init__(self, **_: Any) -> None:
+        print("pygame 2.6 hello")
+        os.chdir("/")
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+class OldConstructor(Walk):
+    """Knows no render_mode."""
+
+    def __init__(self) -> None:
+        pass
+
+
+gymnasium.register("Littering-v0", entry_point=Littering)
+gymnasium.register("OldConstructor-v0", entry_point=OldConstructor)
+
+
+def test_an_environment_that_is_checked_leaves_output_and_folder_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = signal.getsignal(signal.SIGTERM)
+    control.check("Littering-v0")
+    assert (Path.cwd(), signal.getsignal(signal.SIGTERM)) == (tmp_path, before)
+    said = capfd.readouterr()
+    assert said.out == "" and "hello" in said.err
+
+
+def test_an_environment_without_render_mode_cannot_be_drawn_in_a_sentence() -> None:
+    with pytest.raises(InputError, match=r'task.environment "OldConstructor-v0" cannot be drawn: .*render_mode'):
+        watched(ControlTask(environment="OldConstructor-v0"), 0)
+
+
+def test_a_signal_that_another_thread_may_not_set_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import threading
+
+    monkeypatch.chdir(tmp_path)
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            with contained():
+                os.chdir("/")
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert not failed and Path.cwd() == tmp_path
