@@ -46,7 +46,15 @@ def check_tokenizer(name: str, *more: str, ends: bool = False) -> None:
     ends: where its tokenizer needs a token for the end of a text.
     """
     shown = _shown("task.checkpoint", name)
-    if _check(shown, name, {"tokenizer": TOKENIZER, **{file: (file,) for file in more}}) is not None and ends:
+    there = _check(shown, name, {"tokenizer": TOKENIZER, **{file: (file,) for file in more}})
+    if there is None:
+        return
+    if "source.spm" in there and "tokenizer.json" not in there:
+        raise InputError(
+            f"{shown}: its tokenizer is for sentencepiece alone (source.spm): accepted are checkpoints with a "
+            "tokenizer.json"
+        )
+    if ends:
         _check_end(shown, Path(name))
 
 

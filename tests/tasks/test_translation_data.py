@@ -78,6 +78,11 @@ def test_a_byte_order_mark_is_no_text(tmp_path: Path, name: str) -> None:
         (["src\ttgt", "Yes.\tJa."], {}, "header row left out"),
         (["Yes.\tJa.\tCC-BY 2.0 (France) Tatoeba #1"], {}, "columns 1 and 2 of 3"),
         (["7\tYes.\t9\tJa."], {"columns": [2, 4]}, "columns 2 and 4 of 4"),
+        (["7\tYes.\t9\tJa."], {}, "columns 2 and 4 of 4"),
+        (["nr\tText\tTexto", "7\tYes.\tJa."], {}, "header row left out, columns 2 and 3 of 3"),
+        (["sentence_de\tsentence_en", "Ja.\tYes."], {}, "header row left out, columns 2 and 1 of 2"),
+        (["Sentence\tTranslation", "Yes.\tJa."], {}, "header row left out"),
+        (["Deutsch\tEnglish", "Ja.\tYes."], {}, "header row left out, columns 2 and 1 of 2"),
         (["a\tb", "Yes.\tJa."], {"header": True}, "header row left out"),
         (['"Yes."\t"Ja."'], {}, "quotes around cells taken off"),
         (['"Yes."\tJa.'], {"quotes": True}, "quotes around cells taken off"),
@@ -110,6 +115,8 @@ def test_quotes_of_an_author_stay_and_those_of_a_program_go(tmp_path: Path) -> N
         InputError, match=r"a.tsv: line 1: unexpected end of data: accepted are cells in quotes throughout"
     ):
         list(pairs.read(quoted, "train"))
+    (tmp_path / "a.tsv").write_text("I speak English.\tIch spreche Deutsch.\n")
+    assert list(pairs.read(own, "train")) == [("I speak English.", "Ich spreche Deutsch.")]
     (tmp_path / "a.tsv").write_text("en\tde\n")
     kept = TranslationTask.model_validate_json(json.dumps({**json.loads(own.model_dump_json()), "header": False}))
     assert list(pairs.read(kept, "train")) == [("en", "de")]
@@ -190,6 +197,7 @@ def test_pairs_that_are_not_trained_on_are_not_looked_at(tmp_path: Path) -> None
         ("a.tsv", "one\ttwo\nthree\n", "line 2: columns between tabs: 1; accepted are 2"),
         ("a.jsonl", '{"en": "one", "de": "two"}\n{"en": 1, "de": "x"}\n', "line 2: accepted is an object"),
         ("a.tsv", "one\ttwo\nthree\tfour\tfive\n", "line 2: columns between tabs: 3; accepted are 2"),
+        ("a.tsv", "1\ta\tb\n2\tc\n", "line 2: columns between tabs: 2; accepted are rows with the columns 2 and 3"),
         ("a.jsonl", '{"en": "one \\ud800", "de": "two"}\n', "line 1: holds half of a character"),
         ("a.jsonl", '[1]\n', "line 1: accepted is an object"),
         ("a.jsonl", "[" * 5000, "line 1: accepted is an object"),

@@ -5,6 +5,7 @@ What the experiment does not say is found in the first rows of the file.
 
 import csv
 import itertools
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +18,16 @@ from lth_core.text import one_line
 SAMPLE = 1000
 """Rows of a file that its form is found from."""
 LONGEST_CELL = 10**8
-_HEADINGS = (
-    {"source", "src", "sentence1", "text1", "input"}, {"target", "tgt", "trg", "sentence2", "text2", "output"},
+_ROLES = (
+    {"source", "src", "sentence1", "text1", "input", "sentence", "original"},
+    {"target", "tgt", "trg", "sentence2", "text2", "output", "translation"},
 )  # fmt: skip
 _NAMES = {
-    "en": "english", "de": "german", "fr": "french", "es": "spanish", "it": "italian", "pt": "portuguese",
-    "nl": "dutch", "cs": "czech", "pl": "polish", "ru": "russian", "zh": "chinese", "ja": "japanese", "ko": "korean",
-    "tr": "turkish", "ar": "arabic", "hi": "hindi", "fi": "finnish", "sv": "swedish", "ro": "romanian",
+    "en": "english", "de": "german deutsch", "fr": "french français", "es": "spanish español", "it": "italian italiano",
+    "pt": "portuguese português", "nl": "dutch nederlands", "cs": "czech čeština", "pl": "polish polski",
+    "ru": "russian русский", "zh": "chinese 中文", "ja": "japanese 日本語", "ko": "korean 한국어",
+    "tr": "turkish türkçe", "ar": "arabic العربية", "hi": "hindi हिन्दी", "fi": "finnish suomi", "sv": "swedish svenska",
+    "ro": "romanian română",
 }  # fmt: skip
 
 
@@ -55,9 +59,9 @@ def read(task: TranslationTask, path: Path) -> Iterator[tuple[str, str]]:
     first, second = form.columns
     for number, row in itertools.islice(_rows(path, form.quotes), int(form.header), None):
         if len(row) <= max(form.columns) or (form.there == 2 and len(row) > 2):
+            accepted = "2" if form.there == 2 else f"rows with the columns {first + 1} and {second + 1}"
             raise InputError(
-                f"{one_line(path)}: line {number}: columns between tabs: {len(row)}; accepted are {form.there}, "
-                "two of which task.columns can name"
+                f"{one_line(path)}: line {number}: columns between tabs: {len(row)}; accepted are {accepted}"
             )
         yield row[first], row[second]
 
@@ -68,14 +72,29 @@ def form_of(task: TranslationTask, path: Path) -> Form:
         quotes = _are_quoted(row for _, row in itertools.islice(_rows(path, False), SAMPLE))
     else:
         quotes = task.quotes
-    head = next((row for _, row in _rows(path, quotes)), [])
-    heading = _heading(head, task.languages)
-    header = heading is not None if task.header is None else task.header
+    sample = [row for _, row in itertools.islice(_rows(path, quotes), SAMPLE)]
+    head = sample[0] if sample else []
+    heading, numbers = _heading(head, task.languages), _of_numbers(sample)
+    if task.header is None:
+        header = heading is not None or any(not head[place].strip().isdecimal() for place in numbers)
+    else:
+        header = task.header
     if task.columns is not None:
         columns = (task.columns[0] - 1, task.columns[1] - 1)
+    elif header and heading is not None:
+        columns = heading
     else:
-        columns = heading if header and heading is not None else (0, 1)
+        texts = [place for place in range(len(head)) if place not in numbers]
+        columns = (texts[0], texts[1]) if len(texts) > 1 else (0, 1)
     return Form(quotes, header, columns, max(len(head), 2))
+
+
+def _of_numbers(rows: list[list[str]]) -> set[int]:
+    """Columns that hold numbers alone in all rows but the first, which may name them; none where there are only two."""
+    width = len(rows[0]) if rows else 0
+    below = rows[1:] or rows
+    cells = [[row[place].strip() for row in below if place < len(row)] for place in range(width)]
+    return {place for place in range(width) if width > 2 and cells[place] and all(map(str.isdecimal, cells[place]))}
 
 
 def _rows(path: Path, quotes: bool) -> Iterator[tuple[int, list[str]]]:
@@ -115,11 +134,21 @@ def _are_quoted(rows: Iterable[list[str]]) -> bool:
 
 def _heading(row: list[str], languages: tuple[str, str]) -> tuple[int, int] | None:
     """The columns of source and target that a header row names; None where the row is no header."""
-    cells = [cell.strip().lower() for cell in row]
-    found = []
-    for side, language in enumerate(languages):
-        own = language.lower()
-        names = {own, _NAMES.get(own, own), *_HEADINGS[side]}
-        found.append(next((place for place, cell in enumerate(cells) if cell in names), None))
+    cells = [_words(cell) for cell in row]
+    found: list[int | None] = []
+    # Names of languages come first: sentence_de is no source where German is the target.
+    for language in languages:
+        own = {language.lower(), *_NAMES.get(language.lower(), "").split()}
+        found.append(next((place for place, words in enumerate(cells) if words & own), None))
+    for side, roles in enumerate(_ROLES):
+        if found[side] is None:
+            free = (place for place in range(len(cells)) if place not in found)
+            found[side] = next((place for place in free if cells[place] & roles), None)
     first, second = found
-    return None if first is None or second is None else (first, second)
+    return None if first is None or second is None or first == second else (first, second)
+
+
+def _words(cell: str) -> set[str]:
+    """What a heading may be known by: itself, and its parts where it is one word such as text_de."""
+    whole = cell.strip().lower()
+    return {whole} if re.search(r"\s", whole) else {whole, *re.split(r"[\W_]+", whole)}

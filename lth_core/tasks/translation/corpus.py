@@ -26,7 +26,7 @@ from lth_core.tasks.translation import bleu, pairs, vocabulary
 from lth_core.tasks.translation.vocabulary import Vocabulary
 from lth_core.text import one_line
 
-FORMAT = 3
+FORMAT = 4
 """Raised whenever the same source would give other token files."""
 Array = npt.NDArray[Any]
 

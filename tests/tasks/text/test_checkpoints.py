@@ -185,6 +185,12 @@ def test_only_the_files_that_are_loaded_count(tmp_path: Path) -> None:
     for file in ("pytorch_model.bin", "tokenizer.model", "consolidated.safetensors"):
         (tmp_path / file).write_text(pointer)
     resolve(fields(str(tmp_path)), "f")
+    (tmp_path / "tokenizer.model").rename(tmp_path / "source.spm")
+    (tmp_path / "tokenizer.json").rename(tmp_path / "kept")
+    assert "source.spm is a pointer of Git LFS" in said(tmp_path)
+    (tmp_path / "source.spm").write_bytes(b"")
+    assert "its tokenizer is for sentencepiece alone (source.spm)" in said(tmp_path)
+    (tmp_path / "kept").rename(tmp_path / "tokenizer.json")
     (tmp_path / "model.safetensors").rename(tmp_path / "adapter_model.safetensors")
     (tmp_path / "pytorch_model.bin").rename(tmp_path / "training_args.bin")
     assert "the folder holds no file of weights" in said(tmp_path)
