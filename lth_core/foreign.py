@@ -14,13 +14,16 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextlib.contextmanager
 def contained() -> Iterator[None]:
-    """What is printed goes to standard error; working folder, environment variables, warning filters and signal
-    handlers are afterwards as they were."""
+    """What is printed goes to standard error, what is deprecated is its authors' to know.
+
+    Working folder, environment variables, warning filters and signal handlers are afterwards as they were.
+    """
     folder, variables = _folder(), dict(os.environ)
     alone = threading.current_thread() is threading.main_thread()
     handlers = {number: signal.getsignal(number) for number in _SIGNALS} if alone else {}
     try:
-        with warnings.catch_warnings(), _printed_elsewhere() if alone else contextlib.redirect_stdout(sys.stderr):
+        elsewhere = _printed_elsewhere() if alone else contextlib.redirect_stdout(sys.stderr)
+        with warnings.catch_warnings(action="ignore", category=DeprecationWarning), elsewhere:
             yield
     finally:
         if folder is not None and folder != _folder():

@@ -14,6 +14,7 @@ class BatchTime:
     """A batch of `size` tickets: Unix seconds, the share of its training that is done, tickets' steps per second.
 
     steps: of all its tickets together; None where only the share tells how far it is. finished: None while it runs.
+    resumed: it has stood still in between, so that its start and end do not tell what it cost.
     """
 
     size: int
@@ -22,25 +23,23 @@ class BatchTime:
     fraction: float
     rate: float | None = None
     steps: float | None = None
+    resumed: bool = False
 
 
 def seconds_left(batches: Sequence[BatchTime], waiting: Mapping[int, int], now: float) -> float | None:
     """Seconds until the job ends; None while no stack of the size that is to come has been measured.
 
-    batches: those that have run without a break, in the order of their start. waiting: trials to come by round.
+    batches: those that run or have ended, in the order of their start. waiting: trials to come by round.
     """
-    width = _side_by_side(batches)
+    whole_ones = [one for one in batches if not one.resumed]
+    width = max(_side_by_side(whole_ones), sum(one.finished is None for one in batches))
     if not width:
         return None
-    costs = [(one.size, cost) for one in batches if (cost := _cost(one, now)) is not None]
-    running = []
-    for one in batches:
-        if one.finished is None:
-            whole = _cost(one, now)
-            whole = _like(costs, one.size) if whole is None else whole
-            if whole is None:
-                return None
-            running.append(max(0.0, one.started + whole - now))
+    costs = [(one.size, cost) for one in whole_ones if (cost := _cost(one, now)) is not None]
+    rests = [_rest(one, costs, now) for one in batches if one.finished is None]
+    running = [rest for rest in rests if rest is not None]
+    if len(running) < len(rests):
+        return None
     work = sum(running)
     alone = max(one.size for one in batches) == 1 and len(costs) > width
     size = 1 if alone else math.ceil(max(waiting.values(), default=0) / width)
@@ -50,6 +49,19 @@ def seconds_left(batches: Sequence[BatchTime], waiting: Mapping[int, int], now: 
             return None
         work += whole * sum(max(1, round(count / size)) for count in waiting.values())
     return max(work / width, *running, 0.0)
+
+
+def _rest(one: BatchTime, costs: Sequence[tuple[int, float]], now: float) -> float | None:
+    """Seconds that a running batch still takes; None where nothing like it has been measured."""
+    whole = None if one.resumed else _cost(one, now)
+    if whole is not None:
+        return max(0.0, one.started + whole - now)
+    if one.resumed and one.steps and one.rate:
+        return max(0.0, 1 - one.fraction) * one.steps / one.rate
+    whole = _like(costs, one.size)
+    if whole is None:
+        return None
+    return max(0.0, 1 - one.fraction) * whole if one.resumed else max(0.0, one.started + whole - now)
 
 
 def _cost(one: BatchTime, now: float) -> float | None:

@@ -71,7 +71,7 @@ def as_data(chart: Chart) -> dict[str, object]:
         "series": [
             {
                 "label": s.label, "colour": f"#{s.look.colour:06x}", "dash": list(s.look.dash), "faint": s.faint,
-                "markers": s.markers, "x": s.x.tolist(), "y": s.y.tolist(),
+                "marker": s.look.marker if s.markers else None, "x": s.x.tolist(), "y": s.y.tolist(),
                 "low": None if s.low is None else s.low.tolist(), "high": None if s.high is None else s.high.tolist(),
             }
             for s in chart.shown

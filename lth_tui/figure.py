@@ -5,7 +5,9 @@ import math
 import sys
 from typing import Any
 
-_MARKERS = "osD^v<>"
+_MARKERS = {"●": "o", "○": "o", "▲": "^", "△": "^", "■": "s", "□": "s", "◆": "D", "+": "+"}
+"""Those of the screen, as matplotlib has them."""
+_HOLLOW = "○△□"
 
 
 def main() -> None:
@@ -17,8 +19,8 @@ def main() -> None:
 
     data = json.load(sys.stdin)
     figure, axes = pyplot.subplots(figsize=(7.2, 4.4), dpi=200)
-    for number, series in enumerate(data["series"]):
-        _draw(axes, series, _MARKERS[number % len(_MARKERS)])
+    for series in data["series"]:
+        _draw(axes, series)
     if data["reference"] is not None and data["reference"][0] is not None:
         axes.axhline(data["reference"][0], color="#8a8a8a", linestyle=":", linewidth=1)
     if data["log_x"]:
@@ -30,6 +32,7 @@ def main() -> None:
         axes.minorticks_off()
     axes.set_xlim(*data["x_range"])
     axes.set_xlabel("% of the prunable parameters left" if data["x_name"] == "left" else data["x_name"])
+    axes.set_ylabel(data["y_name"])
     axes.set_title(data["title"], fontsize=8)
     axes.grid(alpha=0.25)
     axes.legend(fontsize=8, frameon=False)
@@ -37,15 +40,16 @@ def main() -> None:
     figure.savefig(sys.argv[1])
 
 
-def _draw(axes: Any, series: dict[str, Any], marker: str) -> None:
+def _draw(axes: Any, series: dict[str, Any]) -> None:
     x, y = _numbers(series["x"]), _numbers(series["y"])
     on, off = series["dash"]
     style: Any = (0, (on, off)) if off else "-"
     if series["faint"]:
         axes.plot(x, y, color=series["colour"], alpha=0.3, linewidth=0.8)
         return
+    face = "white" if series["marker"] and series["marker"] in _HOLLOW else series["colour"]
     axes.plot(x, y, color=series["colour"], linestyle=style, label=series["label"], linewidth=1.6,
-              marker=marker if series["markers"] else None, markersize=4)  # fmt: skip
+              marker=_MARKERS.get(series["marker"]), markersize=4, markerfacecolor=face)  # fmt: skip
     if series["low"] is not None and series["high"] is not None:
         low, high = _numbers(series["low"]), _numbers(series["high"])
         axes.fill_between(x, low, high, color=series["colour"], alpha=0.18, linewidth=0)

@@ -96,3 +96,9 @@ def test_a_signal_that_another_thread_may_not_set_is_left(tmp_path: Path, monkey
     thread.start()
     thread.join()
     assert not failed and Path.cwd() == tmp_path
+
+
+def test_an_old_environment_is_checked_without_a_word_of_its_library(capfd: pytest.CaptureFixture[str]) -> None:
+    control.check("CartPole-v0")
+    said = capfd.readouterr()
+    assert (said.out, said.err) == ("", "")

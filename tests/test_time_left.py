@@ -1,5 +1,7 @@
 """Time left: from stacks of the size that is to come, and nothing before one is measured."""
 
+from dataclasses import replace
+
 import pytest
 
 from lth_core.time_left import BatchTime, seconds_left
@@ -28,3 +30,14 @@ def test_the_last_round_that_runs_is_all_that_is_left() -> None:
 def test_a_size_between_two_that_are_measured_is_known() -> None:
     known = [BatchTime(4, 0.0, 20.0, 1.0), BatchTime(16, 20.0, 60.0, 1.0)]
     assert seconds_left(known, {3: 10}, 60.0) == pytest.approx(30.0)
+
+
+def test_a_batch_that_stood_still_in_between_is_counted_by_what_is_left_of_it() -> None:
+    whole = BatchTime(4, 0.0, 100.0, 1.0)
+    resumed = BatchTime(4, 100.0, None, 0.75, rate=10.0, steps=1000.0, resumed=True)
+    assert seconds_left([whole, resumed], {}, 9_000.0) == pytest.approx(25.0)
+    without_rate = replace(resumed, rate=None)
+    assert seconds_left([whole, without_rate], {}, 9_000.0) == pytest.approx(25.0)
+    assert seconds_left([without_rate], {}, 9_000.0) is None
+    ended = replace(resumed, finished=8_000.0)
+    assert seconds_left([whole, ended], {1: 4}, 9_000.0) == pytest.approx(100.0)

@@ -28,7 +28,8 @@ Folder = Annotated[Path, typer.Option("--workspace", "-w", help="Folder that hol
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, or a list such as cuda:0,cuda:1.")]
 Slots = Annotated[int | None, typer.Option(help="Workers; by default one per CPU core and four shares of each GPU.")]
 Kind = Annotated[
-    str | None, typer.Option("--launcher", help="local or slurm: where batches run, over the experiment's [launcher].")
+    str | None,
+    typer.Option("--launcher", help="local or slurm: where batches run, over the experiment's \\[launcher]."),
 ]
 Subject = Annotated[
     str, typer.Argument(help="A job's number in the workspace, or an experiment file.", show_default=False)

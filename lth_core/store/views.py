@@ -197,8 +197,8 @@ def _timed(database: Database, job: JobView) -> JobView:
     if job.state != "running":
         return job
     rows = database.rows(
-        "SELECT b.started, b.finished, b.fraction, b.rate, MIN(t.arm) AS arm, COUNT(t.id) AS size FROM batches b "
-        "JOIN trials t ON t.batch = b.id WHERE b.job = ? AND b.state IN ('running', 'done') AND b.attempt = 1 "
+        "SELECT b.started, b.finished, b.fraction, b.rate, b.attempt, MIN(t.arm) AS arm, COUNT(t.id) AS size "
+        "FROM batches b JOIN trials t ON t.batch = b.id WHERE b.job = ? AND b.state IN ('running', 'done') "
         "AND b.started IS NOT NULL GROUP BY b.id ORDER BY b.id",
         job.id,
     )
@@ -215,7 +215,9 @@ def _batch_time(experiment: Experiment, row: Any) -> BatchTime:
     if experiment.training.unit == "steps":
         first, last = experiment.span(row["arm"])
         steps = float(row["size"] * (last - first))
-    return BatchTime(row["size"], row["started"], row["finished"], row["fraction"], row["rate"], steps)
+    return BatchTime(
+        row["size"], row["started"], row["finished"], row["fraction"], row["rate"], steps, row["attempt"] > 1
+    )
 
 
 def _job(row: Any) -> JobView:

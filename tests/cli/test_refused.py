@@ -1,13 +1,17 @@
 """What is refused is refused before anything is queued, and what is not ours is read without harm."""
 
+import re
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lth_core import presets
+from lth_core.cli import app
 from lth_core.store import views
 from lth_core.store.database import Database
 from tests.cli.test_cli import lth
@@ -103,3 +107,16 @@ def test_python_files_of_the_current_folder_are_not_run(held: Path, tmp_path: Pa
     done = subprocess.run([*command, "-w", "ws"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "RUN").exists()
+
+
+def test_brackets_in_the_help_are_shown() -> None:
+    """They are markup to the library that prints it, unless escaped."""
+    from typer.main import get_command
+
+    def texts(command: Any) -> Iterator[str]:
+        yield command.help or ""
+        yield from (option.help or "" for option in command.params if hasattr(option, "help"))
+        for part in getattr(command, "commands", {}).values():
+            yield from texts(part)
+
+    assert not [text for text in texts(get_command(app)) if re.search(r"(?<!\\)\[[a-z]", text)]

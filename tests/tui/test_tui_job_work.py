@@ -185,3 +185,17 @@ async def test_devices_and_log(opened: Open, writer: Writer) -> None:
         devices = app.screen.query_one("#devices", ListPane)
         await until(pilot, lambda: "memory" in devices.text and "GiB" in devices.text)
         assert "cpu:0" in devices.text and "2 cartpole" in devices.text and "CPU" in devices.text
+
+
+async def test_a_figures_marks_and_axis_are_those_of_the_screen(opened: Open, writer: Writer) -> None:
+    from lth_tui.exports import as_data
+    from lth_tui.figure import _MARKERS
+    from lth_tui.palette import _REFERENCE
+
+    async with opened((80, 24)) as (app, pilot):
+        await plot_of(app, pilot)
+        await pilot.press("2")
+        await until(pilot, lambda: bool(app.screen.query_one("#lottery", LinePlot).chart.series))
+        data: Any = as_data(app.screen.query_one("#lottery", LinePlot).chart)
+        assert data["y_name"] and {s["marker"] for s in data["series"]} <= {None, *_MARKERS}
+        assert next(s for s in data["series"] if s["label"] == "winning")["marker"] == _REFERENCE.marker
