@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from stable_baselines3 import A2C
 from stable_baselines3.common.env_util import make_atari_env
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecFrameStack
 
 from benchmarks.stacks import stack
@@ -44,7 +45,9 @@ def peer(environments):
     """Stable-Baselines3's A2C with its own network and wrappers."""
     games = VecFrameStack(make_atari_env("BreakoutNoFrameskip-v4", n_envs=environments, seed=0), 4)
     rates = {"learning_rate": 7e-4, "ent_coef": 0.01, "vf_coef": 0.25}
-    return A2C("CnnPolicy", games, n_steps=N_STEPS, device="cpu", **rates)
+    model = A2C("CnnPolicy", games, n_steps=N_STEPS, device="cpu", **rates)
+    model.set_logger(Logger(None, []))  # or each call of learn makes a temporary folder
+    return model
 
 
 def raw_rate(games, seconds):

@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
 from benchmarks.stacks import EPOCHS, LEARNING_RATE, MINIBATCHES, classic, n_steps, stack
@@ -108,6 +109,7 @@ class Peer:
             },
             **own,
         )
+        self._model.set_logger(Logger(None, []))  # or each call of learn makes a temporary folder
 
     def turn(self):
         """Train a little; environment steps done."""
