@@ -6,6 +6,7 @@ be commands to the page below.
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -14,6 +15,7 @@ from textual import events
 from textual.app import App
 from textual.command import CommandPalette
 from textual.message_pump import MessagePump
+from textual.worker import WorkerError
 
 LONGEST = 10.0
 """Seconds that a key waits at most for the one before: what hangs must not take the keyboard with it."""
@@ -44,11 +46,9 @@ class TypeAhead:
             handed, _ = await asyncio.wait({handing}, timeout=LONGEST)
             for one in handed:
                 self._app.call_later(one.result)  # what it raised is raised in the app
-            try:
+            with contextlib.suppress(TimeoutError, WorkerError):  # a search of the palette ends the one before it
                 async with asyncio.timeout(LONGEST):
                     await self._settle()
-            except TimeoutError:
-                continue
 
     async def _settle(self) -> None:
         for number in range(_MOST):
