@@ -28,9 +28,9 @@ def contained() -> Iterator[None]:
     finally:
         if folder is not None and folder != _folder():
             os.chdir(folder)
-        if variables != dict(os.environ):
-            os.environ.clear()
-            os.environ.update(variables)
+        for name in os.environ.keys() - variables.keys():
+            del os.environ[name]
+        os.environ.update({name: value for name, value in variables.items() if os.environ.get(name) != value})
         for number, handler in handlers.items():
             if handler is not None and handler is not signal.getsignal(number):
                 signal.signal(number, handler)

@@ -87,7 +87,7 @@ def _trained(folder: Path) -> set[Any]:
 
 
 def test_a_specification_that_changes_between_two_runs_is_the_databases_again(tmp_path: Path) -> None:
-    experiment = tiny(seeds=2, pruning={"rounds": 1}, training={"length": 60_000, "checkpoint_every": 4_000})
+    experiment = tiny(seeds=2, pruning={"rounds": 1}, training={"length": 24_000, "checkpoint_every": 2_000})
     with running(tmp_path) as r:
         r.submit(experiment)
         r.until(lambda: bool(list(tmp_path.glob("batches/000001/attempt-1/step-*"))))
