@@ -316,17 +316,17 @@ def test_a_fenced_batch_lets_no_attempt_publish(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_shows_no_life_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "SILENCE", 3.0)
+    monkeypatch.setattr(local, "SILENCE", 15.0)
     with running(tmp_path) as r:
         r.submit(tiny(training={"length": 400_000, "environments": 32}))
         r.until(lambda: any(t.step > 0 for t in views.trials(r.database, 1)))
         next(p for p in psutil.Process().children() if "engine.worker" in " ".join(p.cmdline())).suspend()
-        r.until(lambda: any("no sign of life for 3 s; trying again" in e.text for e in views.events(r.database)), 30)
+        r.until(lambda: any("no sign of life for 15 s; trying again" in e.text for e in views.events(r.database)), 90)
         texts = [e.text for e in views.events(r.database)]
         warned = next(i for i, text in enumerate(texts) if "cpu/0 has shown no sign of life for" in text)
         assert warned < next(i for i, text in enumerate(texts) if "trying again" in text), "a warning comes first"
         log = (tmp_path / "batches" / "000001" / "attempt-1" / "log.txt").read_text()
-        assert "engine: the worker showed no sign of life for 3 s" in log
+        assert "engine: the worker showed no sign of life for 15 s" in log
         r.ask("cancel", job=1)
 
 

@@ -1,6 +1,7 @@
 """Processes that run out when a worker is to start, and a workspace that is moved while it runs."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,11 +18,11 @@ SMALL = {"arms": ["winning"], "seeds": 1, "pruning": {"rounds": 1}}
 def test_a_worker_that_cannot_be_started_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     left, spawn = [1, 2], LocalWorkers._spawn
 
-    def scarce(self: LocalWorkers, slot: object) -> object:
+    def scarce(self: LocalWorkers, *arguments: Any) -> object:
         if left:
             left.pop()
             raise BlockingIOError(11, "Resource temporarily unavailable")
-        return spawn(self, slot)  # type: ignore[arg-type]
+        return spawn(self, *arguments)
 
     monkeypatch.setattr(scarcity, "RETRY", 0.1)
     monkeypatch.setattr(LocalWorkers, "_spawn", scarce)
