@@ -62,6 +62,7 @@ def test_a_plain_character_is_as_wide_as_what_it_stands_for() -> None:
 def test_three_interrupts_in_a_burst_are_one(tmp_path: Path) -> None:
     act = (
         "import os, signal, time\nfrom lth_core.entry import Interrupted, enter\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job inherits that it is ignored
         "def act():\n try:\n  os.kill(os.getpid(), signal.SIGINT)\n  time.sleep(60)\n"
         " finally:\n  for _ in range(2): os.kill(os.getpid(), signal.SIGINT)\n  print('orderly')\n"
         "enter('lth', act)"

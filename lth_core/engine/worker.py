@@ -20,7 +20,16 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from lth_core.engine.batch import CHECKPOINTED, ENGINE_GONE, SUPERSEDED, BatchFolder, Exit, Superseded
+from lth_core.engine.batch import (
+    CHECKPOINTED,
+    ENGINE_GONE,
+    FAILED,
+    SUPERSEDED,
+    TRANSIENT,
+    BatchFolder,
+    Exit,
+    Superseded,
+)
 from lth_core.engine.causes import code_of, sentence
 from lth_core.engine.link import WorkerEnd
 from lth_core.engine.provenance import attempt_facts, processor
@@ -92,6 +101,8 @@ def _serve(workspace: Workspace, device: str, engine: Engine, request: Request) 
         with contextlib.suppress(OSError):
             traceback.print_exc()
         code, error, needed = code_of(fault), sentence(fault), getattr(fault, "needed", 0)
+        if code == FAILED and not folder.attempt(attempt).is_dir():
+            code, error = TRANSIENT, "the batch's folder was taken away"  # the engine makes it again
     if code == CHECKPOINTED and engine.gone and not engine.terminated:
         code = ENGINE_GONE
     if code != SUPERSEDED:
