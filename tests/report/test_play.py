@@ -69,7 +69,7 @@ def barriers_are_there(folder: Path) -> bool:
 def test_an_atari_ticket_plays_in_colour_and_the_return_is_that_of_whole_games(tmp_path: Path) -> None:
     fields = {
         "name": "game", "seeds": [0], "arms": ["winning"], "pruning": {"rounds": 1},
-        "task": {"kind": "atari", "game": "breakout", "size": [42, 42], "max_frames": 2_000},
+        "task": {"kind": "atari", "game": "breakout", "size": [42, 42], "max_frames": 400},
         "model": {"architecture": "small"},
         "training": {
             "algorithm": "a2c", "length": 320, "environments": 2, "record_every": 160, "evaluation_episodes": 0,
