@@ -10,7 +10,6 @@ from textual import events, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from lth_core.text import one_line
@@ -18,6 +17,7 @@ from lth_tui.experiment_files import Candidate, Preview, candidates, known_time,
 from lth_tui.keys import key
 from lth_tui.palette import BOLD, DIM, PLAIN, SKY, VERMILLION, ink
 from lth_tui.reading.feed import Wish
+from lth_tui.screens.dialog import Dialog
 from lth_tui.widgets.lines import Lines
 from lth_tui.widgets.list_pane import ListPane
 from lth_tui.widgets.strips import Row, wrap, wrap_hints
@@ -31,7 +31,7 @@ _REST = 0.8
 """Seconds on one file after which its time and disk are measured, if nothing else runs."""
 
 
-class Add(ModalScreen[list[Wish] | None]):
+class Add(Dialog[list[Wish] | None]):
     """Returns the wishes to submit the chosen experiment, or all of the chosen suite."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -13,7 +13,6 @@ from textual import work
 from textual.app import ComposeResult, SuspendNotSupported
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input
 from textual.worker import Worker
 
@@ -25,6 +24,7 @@ from lth_tui.experiment_text import Fields
 from lth_tui.keys import key
 from lth_tui.palette import DIM, GREEN, PLAIN, VERMILLION, YELLOW, ink
 from lth_tui.reading.feed import Wish
+from lth_tui.screens.dialog import Dialog
 from lth_tui.widgets.lines import Lines
 from lth_tui.widgets.list_pane import ListPane
 from lth_tui.widgets.strips import Row, wrap
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _KEYS = "⏎ change, or set   ^s queue it   ^g in $EDITOR   ^z undo   esc close"
 
 
-class Edit(ModalScreen[Wish | None]):
+class Edit(Dialog[Wish | None]):
     """Returns the wish to queue the changed experiment; `replaces` is the job whose place it takes, if any."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

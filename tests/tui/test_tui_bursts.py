@@ -26,6 +26,7 @@ from lth_tui.screens.job import JobPage
 from lth_tui.screens.messages import Messages
 from lth_tui.screens.queue import QueuePage
 from lth_tui.widgets.filter_line import FilterLine
+from lth_tui.widgets.list_pane import ListPane
 
 NAMED = {"\n": "enter", "\x1b": "escape", "\t": "tab", " ": "space", "\x13": "ctrl+s"}
 
@@ -124,3 +125,30 @@ async def test_a_dialog_that_was_left_while_it_worked_does_nothing_more(
         read.set()
         await until(pilot, lambda: not any(task.get_name() == "key" for task in asyncio.all_tasks()))
         assert isinstance(app.screen, JobPage) and not writer.asked()
+
+
+@pytest.mark.parametrize("slow", ["candidates", "preview"])
+async def test_what_a_closed_dialog_still_waited_for_ends_with_it(
+    opened: Open, monkeypatch: pytest.MonkeyPatch, slow: str
+) -> None:
+    asked, answered, real = threading.Event(), threading.Event(), getattr(add, slow)
+
+    def held(*arguments: object) -> object:
+        asked.set()
+        answered.wait(30)
+        return real(*arguments)
+
+    async def last(pane: ListPane) -> None:
+        answered.set()
+        await asyncio.sleep(0.2)
+
+    monkeypatch.setattr(add, slow, held)
+    monkeypatch.setattr(ListPane, "on_unmount", last, raising=False)
+    async with opened() as (app, pilot):
+        burst(app, "n")
+        await until(pilot, asked.is_set)
+        burst(app, "\x1b")
+        await until(pilot, lambda: len(app.screen_stack) == 1)
+        await until(pilot, answered.is_set)
+        await pilot.pause(0.4)
+        assert isinstance(app.screen, QueuePage)
