@@ -248,7 +248,7 @@ def fail_trial(connection: sqlite3.Connection, trial: int, error: str) -> None:
 
 
 def requeue_unfinished(connection: sqlite3.Connection, job: int) -> int:
-    """Failed, blocked and cancelled trials wait again, from scratch; returns how many."""
+    """Failed, blocked and cancelled trials wait again, from scratch; returns how many. Their audits are kept."""
     ids = [
         row["id"]
         for row in connection.execute(
@@ -256,12 +256,18 @@ def requeue_unfinished(connection: sqlite3.Connection, job: int) -> int:
         ).fetchall()
     ]
     for trial in ids:
+        # Audits of earlier versions do not name their batch: from now on they are those of the one that is left.
+        connection.execute(
+            "UPDATE audits SET batch = (SELECT batch FROM trials WHERE id = trial) WHERE trial = ? AND batch = 0 "
+            "AND EXISTS (SELECT 1 FROM trials WHERE id = trial AND batch NOT NULL)",
+            (trial,),
+        )
         connection.execute(
             "UPDATE trials SET state = 'waiting', batch = NULL, error = NULL, step = 0, started = NULL, "
             "finished = NULL WHERE id = ?",
             (trial,),
         )
-        for table in ("audits", "layers", "metrics"):
+        for table in ("layers", "metrics"):
             connection.execute(f"DELETE FROM {table} WHERE trial = ?", (trial,))
     return len(ids)
 

@@ -170,11 +170,11 @@ MIGRATIONS: tuple[str, ...] = (
 
 
 NEWEST_AUDITS = """(
-    SELECT * FROM audits x WHERE NOT EXISTS (
+    SELECT x.* FROM audits x JOIN trials o ON o.id = x.trial AND x.batch IN (0, o.batch) WHERE NOT EXISTS (
         SELECT 1 FROM audits y WHERE y.trial = x.trial AND y.moment = x.moment AND y.name = x.name
-        AND (y.batch, y.attempt) > (x.batch, x.attempt)))
+        AND (y.batch, y.attempt) > (x.batch, x.attempt) AND y.batch IN (0, o.batch)))
 """
-"""In the place of the table: what the last attempt that made a check has found."""
+"""In the place of the table: of each check the last result in a trial's present batch, not of those before a retry."""
 
 
 def lacking(connection: sqlite3.Connection) -> set[str]:

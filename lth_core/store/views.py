@@ -315,7 +315,7 @@ def data(database: Database, job: int) -> list[str]:
     """What a job's trials were trained on, as their audits say: one sentence, or several where that changed."""
     rows = database.rows(
         "SELECT DISTINCT a.detail FROM audits a JOIN trials t ON t.id = a.trial "
-        "WHERE t.job = ? AND a.name = 'data' AND a.passed = 1 ORDER BY a.trial", job
+        "WHERE t.job = ? AND a.batch IN (0, t.batch) AND a.name = 'data' AND a.passed = 1 ORDER BY a.trial", job
     )  # fmt: skip
     return [str(row["detail"]) for row in rows]
 

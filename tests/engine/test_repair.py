@@ -94,7 +94,8 @@ def _given_up(workspace: Workspace, batch: int) -> BatchFolder:
     del spec["checksum"]
     (again.folder / "spec.json").write_text(json.dumps({**spec, "batch": last + 1}))
     for path in again.folder.glob("attempt-*/records.jsonl"):
-        path.write_text(path.read_text().replace(f"batches/{batch:06d}/", f"batches/{last + 1:06d}/"))
+        text = path.read_text().replace(f"batches/{batch:06d}/", f"batches/{last + 1:06d}/")
+        path.write_text(text.replace(f'"batch":{batch},', f'"batch":{last + 1},'))
     first = BatchFolder(workspace.batch(batch))
     (first.folder / "attempt-1").mkdir(parents=True)
     (first.folder / "spec.json").write_text(json.dumps(spec))

@@ -149,6 +149,25 @@ def test_retrying_lets_failed_and_blocked_trials_wait_again_from_scratch(store: 
     assert all(t.error is None for t in store.trials())
 
 
+@pytest.mark.parametrize("names_it", [True, False])  # records of earlier versions do not name their batch
+def test_a_retry_keeps_the_audits_of_earlier_attempts_as_rows_of_these(store: Store, names_it: bool) -> None:
+    trial = store.id("dense", 0)
+    for failed in (True, False):
+        batch = store.begin()
+        of = {"batch": batch, "attempt": 1} if names_it or not failed else {}
+        for moment in ("before", "after") if failed else ("before",):
+            store.ingest(kind="audit", trial=trial, moment=moment, checks=[["x", not failed, f"batch {batch}"]], **of)
+        if failed:
+            store.ingest(kind="failed", trial=trial, error="audit")
+            with store.database.transaction() as connection:
+                queue.end_batch(connection, batch, None)
+                queue.requeue_unfinished(connection, store.job)
+            assert views.audit_counts(store.database, store.job) == (0, 0)
+    rows = store.database.rows("SELECT moment, batch, passed FROM audits ORDER BY batch, moment")
+    assert [tuple(row) for row in rows] == [("after", 1, 0), ("before", 1, 0), ("before", 2, 1)]
+    assert [audit.detail for audit in views.audits(store.database, store.job)] == ["batch 2"]
+
+
 def test_a_worker_that_ends_without_results_fails_its_trials(store: Store) -> None:
     batch = store.begin()
     store.done(store.id("dense", 0, 1))
