@@ -1,4 +1,6 @@
-"""Settings that every test shares: one thread for torch, hypothesis without deadlines and without its database."""
+"""What every test shares: one thread for torch, hypothesis without deadlines and its database, a trained workspace."""
+
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -13,3 +15,19 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with tiny.toml, the workspace of its run, and out.txt, which is what that printed: for reading only."""
+    from tests.command import lth_apart
+    from tests.engine.experiments import as_toml, tiny
+    from tests.once import made_once
+
+    def make(folder: Path) -> None:
+        (folder / "tiny.toml").write_text(as_toml(tiny()))
+        run = lth_apart("headless", "tiny.toml", "--device", "cpu", "--slots", 1, cwd=folder)
+        assert run.returncode == 0, run.stderr
+        (folder / "out.txt").write_text(run.stdout)
+
+    return made_once(tmp_path_factory, "trained", make)

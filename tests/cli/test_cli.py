@@ -3,10 +3,10 @@
 import json
 import os
 import pty
-import shutil
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -15,31 +15,22 @@ from lth_core.cli.fields import lines
 from lth_core.store import commands
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
+from tests.command import lth, lth_apart
 from tests.engine.experiments import as_toml, tiny
+from tests.once import copied
 
 ROOT = Path(__file__).parent.parent.parent
 QUICK = ROOT / "configs" / "quick" / "cartpole.toml"
 
 
-def lth(*arguments: object, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "lth_core.cli", *map(str, arguments)],
-        capture_output=True, text=True, cwd=cwd, check=False, timeout=120,
-    )  # fmt: skip
-
-
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def finished(trained: Path) -> tuple[Path, str]:
     """A folder with a finished run of a tiny experiment, and what the run printed."""
-    folder = tmp_path_factory.mktemp("finished")
-    (folder / "tiny.toml").write_text(as_toml(tiny()))
-    done = lth("headless", "tiny.toml", "--device", "cpu", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return folder, done.stdout
+    return trained, (trained / "out.txt").read_text()
 
 
 def test_help_names_the_commands() -> None:
-    done = lth("--help")
+    done = lth_apart("--help")
     assert done.returncode == 0
     for command in ("headless", "check", "show", "diff", "jobs"):
         assert command in done.stdout
@@ -83,7 +74,8 @@ def test_a_database_that_is_none_is_a_sentence(tmp_path: Path) -> None:
     assert done.returncode == 2 and "cannot be used as a database" in done.stderr
 
 
-def test_check_says_whether_a_games_tickets_train_together(tmp_path: Path) -> None:
+def test_check_says_whether_a_games_tickets_train_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_module("lth_core.cli.check"), "MEASURE_SECONDS", 0.2)
     (tmp_path / "pong.toml").write_text(
         'seeds = 8\n[task]\nkind = "atari"\ngame = "Pong"\nsize = [36, 36]\n[model]\narchitecture = "small"\n'
         "[training]\nlength = 1000\nenvironments = 1\nn_steps = 8\n[pruning]\nrounds = 1\n"
@@ -95,8 +87,9 @@ def test_check_says_whether_a_games_tickets_train_together(tmp_path: Path) -> No
     assert 'game = "pong"' in done.stdout
 
 
-def test_check_prints_experiment_trials_and_cost() -> None:
-    done = lth("check", QUICK, "--device", "cpu")
+def test_check_prints_experiment_trials_and_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_module("lth_core.cli.check"), "MEASURE_SECONDS", 0.2)
+    done = lth("check", QUICK, "--device", "cpu", "--slots", "1")
     assert done.returncode == 0
     assert "pruning.rounds = 8" in done.stdout
     assert "264 trials: 8 dense, 64 winning" in done.stdout
@@ -143,7 +136,7 @@ def test_diff_names_the_fields_that_differ(finished: tuple[Path, str]) -> None:
 def test_a_failed_trial_gives_exit_code_1(tmp_path: Path) -> None:
     broken = tiny(training={"learning_rate": 1e37, "optimizer": "rmsprop"}, seeds=1)
     (tmp_path / "broken.toml").write_text(as_toml(broken))
-    done = lth("headless", "broken.toml", "--json", cwd=tmp_path)
+    done = lth("headless", "broken.toml", "--json", "--slots", 1, cwd=tmp_path)
     assert done.returncode == 1
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert any(e["event"] == "trial failed" and "diverged" in e["text"] for e in events)
@@ -172,7 +165,7 @@ def test_a_job_that_is_deleted_meanwhile_is_not_waited_for(tmp_path: Path) -> No
 
 
 def test_a_run_on_a_terminal_shows_progress(tmp_path: Path) -> None:
-    (tmp_path / "tiny.toml").write_text(as_toml(tiny(training={"length": 20_000})))
+    (tmp_path / "tiny.toml").write_text(as_toml(tiny(seeds=1, arms=["winning"])))
     parent, child = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "lth_core.cli", "headless", "tiny.toml", "--device", "cpu"],
@@ -210,7 +203,7 @@ def test_odd_subjects_are_sentences(finished: tuple[Path, str]) -> None:
 def test_a_reader_that_leaves_does_not_fail_the_run(tmp_path: Path) -> None:
     (tmp_path / "tiny.toml").write_text(as_toml(tiny(training={"length": 100_000})))
     process = subprocess.Popen(
-        [sys.executable, "-m", "lth_core.cli", "headless", "tiny.toml", "--json", "--device=cpu"],
+        [sys.executable, "-m", "lth_core.cli", "headless", "tiny.toml", "--json", "--device=cpu", "--slots=1"],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None and process.stderr is not None
@@ -230,7 +223,7 @@ def test_hostile_names_are_refused_or_shown_clean(tmp_path: Path) -> None:
 
 
 def test_what_another_wrote_into_a_workspace_is_printed_clean(finished: tuple[Path, str], tmp_path: Path) -> None:
-    shutil.copytree(finished[0], tmp_path / "w")
+    copied(finished[0], tmp_path / "w")
     database = Database(tmp_path / "w" / "workspace" / "workspace.sqlite", writer=True)
     evil = "\x1b]0;title\x07\x9b31m\u202etxt"
     database.connection.execute("UPDATE jobs SET error = ?, suite = ?", (evil, evil))

@@ -1,6 +1,7 @@
 """What is refused is refused before anything is queued, and what is not ours is read without harm."""
 
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -14,16 +15,17 @@ from lth_core import presets
 from lth_core.cli import app
 from lth_core.store import views
 from lth_core.store.database import Database
-from tests.cli.test_cli import lth
+from tests.command import lth
 from tests.engine.experiments import as_toml, tiny
+from tests.once import copied
 
 
 @pytest.fixture(scope="module")
-def held(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def held(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an experiment and a workspace in which it is done."""
     folder = tmp_path_factory.mktemp("held")
-    (folder / "good.toml").write_text(as_toml(tiny("good", pruning={"rounds": 1}, arms=["winning"], seeds=1)))
-    assert lth("headless", "good.toml", "--device", "cpu", "-w", "ws", cwd=folder).returncode == 0
+    copied(trained / "workspace", folder / "ws")
+    shutil.copy(trained / "tiny.toml", folder / "good.toml")
     return folder
 
 
@@ -71,7 +73,7 @@ def test_a_job_that_cannot_be_read_hides_no_other(changed: Path) -> None:
     names = ", ".join(name for name in columns if name not in ("id", "experiment"))
     spoil(changed, f"INSERT INTO jobs (experiment, {names}) SELECT '{{}}', {names} FROM jobs WHERE id = 1")
     done = lth("jobs", "-w", changed)
-    assert done.returncode == 0 and "good" in done.stdout and "job 2 cannot be read" in done.stdout
+    assert done.returncode == 0 and "tiny" in done.stdout and "job 2 cannot be read" in done.stdout
     said = lth("show", 2, "-w", changed)
     assert said.returncode == 2 and "a stored experiment cannot be read" in said.stderr
 
@@ -93,17 +95,20 @@ def test_show_says_why_a_trial_failed(changed: Path) -> None:
 
 
 def test_a_preset_by_name_is_remembered_as_its_file(tmp_path: Path) -> None:
-    small = [("seeds", 1), ("pruning.rounds", 1), ("training.length", 2_000), ("training.evaluation_episodes", 0)]
-    overrides = [word for name, value in small for word in ("--set", f"{name}={value}")]
-    assert lth("headless", "quick/cartpole", "--device", "cpu", *overrides, cwd=tmp_path).returncode == 0
+    small = {"seeds": 1, "arms": "['winning']", "pruning.rounds": 1, "training.length": 2_000}
+    small["training.evaluation_episodes"] = 0
+    overrides = [word for name, value in small.items() for word in ("--set", f"{name}={value}")]
+    done = lth("headless", "quick/cartpole", "--device", "cpu", "--slots", 1, *overrides, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     job = views.job(Database(tmp_path / "workspace" / "workspace.sqlite", writer=False), 1)
     assert job is not None and Path(job.source) == presets.folder() / "quick" / "cartpole.toml"
 
 
-def test_python_files_of_the_current_folder_are_not_run(held: Path, tmp_path: Path) -> None:
+def test_python_files_of_the_current_folder_are_not_run(tmp_path: Path) -> None:
+    (tmp_path / "good.toml").write_text(as_toml(tiny(pruning={"rounds": 1}, arms=["winning"], seeds=1)))
     for name in ("torch", "json", "numpy", "gymnasium"):
         (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'RUN')!r}, 'w').write('{name}')\n")
-    command = [sys.executable, "-P", "-m", "lth_core.cli", "headless", str(held / "good.toml"), "--device", "cpu"]
+    command = [sys.executable, "-P", "-m", "lth_core.cli", "headless", "good.toml", "--slots=1"]
     done = subprocess.run([*command, "-w", "ws"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "RUN").exists()

@@ -1,12 +1,14 @@
 """`lth` with a suite file: checked, queued together, remembered, shown."""
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from tests.cli.test_cli import lth
+from tests.command import lth
 from tests.engine.experiments import as_toml, tiny
+from tests.once import copied, made_once
 
 ROOT = Path(__file__).parents[2]
 QUICK = ROOT / "configs" / "suites" / "classic-quick.toml"
@@ -19,22 +21,28 @@ task.environment = "CartPole-v0"
 """
 
 
-def suite_of_two(seeds: int = 2) -> str:
-    base = "\n".join(line for line in as_toml(tiny(seeds=seeds)).splitlines() if not line.startswith("name ="))
+def suite_of_two() -> str:
+    base = "\n".join(line for line in as_toml(tiny()).splitlines() if not line.startswith("name ="))
     return base + MEMBERS
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A folder with a finished run of a suite of two tiny experiments, and what the run printed."""
-    folder = tmp_path_factory.mktemp("suite")
-    (folder / "two.toml").write_text(suite_of_two())
-    done = lth("headless", "two.toml", "--device", "cpu", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return folder, done.stdout
+
+    def make(folder: Path) -> None:
+        (folder / "two.toml").write_text(suite_of_two())
+        done = lth("headless", "two.toml", "--device", "cpu", "--slots", 1, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        (folder / "out.txt").write_text(done.stdout)
+
+    folder = made_once(tmp_path_factory, "suite", make)
+    return folder, (folder / "out.txt").read_text()
 
 
-def test_check_prints_each_member_in_short_with_or_without_an_estimate(tmp_path: Path) -> None:
+def test_check_prints_each_member_in_short_with_or_without_an_estimate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     done = lth("check", QUICK, "--device", "cpu", "--no-measure")
     assert done.returncode == 0
     assert "suite classic-quick: 3 experiments" in done.stdout
@@ -42,7 +50,8 @@ def test_check_prints_each_member_in_short_with_or_without_an_estimate(tmp_path:
     assert "in all 456 trials" in done.stdout
     assert "measured" not in done.stdout
     (tmp_path / "two.toml").write_text(suite_of_two())
-    done = lth("check", "two.toml", "--device", "cpu", "--set", "seeds=1", cwd=tmp_path)
+    monkeypatch.setattr(import_module("lth_core.cli.check"), "MEASURE_SECONDS", 0.2)
+    done = lth("check", "two.toml", "--device", "cpu", "--slots", 1, "--set", "seeds=1", cwd=tmp_path)
     assert done.stdout.count("MB on disk") == 2 and "in all 10 trials, about" in done.stdout
 
 
@@ -111,11 +120,10 @@ def test_an_unknown_suite_and_a_show_of_nothing_are_sentences(finished: tuple[Pa
         assert done.returncode == 2 and "accepted is a job's number, a file, or --suite NAME" in done.stderr
 
 
-def test_a_job_of_the_same_experiment_is_taken_into_the_suite_and_not_run_again(tmp_path: Path) -> None:
-    (tmp_path / "alone.toml").write_text(as_toml(tiny(seeds=1)))
-    (tmp_path / "two.toml").write_text(suite_of_two(seeds=1))
-    assert lth("headless", "alone.toml", "--device", "cpu", cwd=tmp_path).returncode == 0
-    done = lth("headless", "two.toml", "--device", "cpu", cwd=tmp_path)
+def test_a_job_of_the_same_experiment_is_taken_into_the_suite_and_not_run_again(trained: Path, tmp_path: Path) -> None:
+    copied(trained / "workspace", tmp_path / "workspace")
+    (tmp_path / "two.toml").write_text(suite_of_two())
+    done = lth("headless", "two.toml", "--device", "cpu", "--slots", 1, cwd=tmp_path)
     assert done.returncode == 0 and "two.toml: two-v1: the same experiment is job 1 here (done)" in done.stdout
     rows = [line.split() for line in lth("jobs", cwd=tmp_path).stdout.splitlines()]
     assert [row[:3] for row in rows if row and row[0].isdigit()] == [["1", "tiny", "two"], ["2", "two-v0", "two"]]

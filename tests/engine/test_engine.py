@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from lth_core.analysis.verdict import summarise
+from lth_core.engine import retry
 from lth_core.engine.batch import BatchFolder
 from lth_core.engine.engine import Engine, LeaseHeld
 from lth_core.engine.launchers import local
@@ -19,6 +20,7 @@ from lth_core.store import commands, views
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
 from tests.engine.experiments import digest, tiny
+from tests.faults.runs import injected
 from tests.small import ARMS
 
 
@@ -86,12 +88,11 @@ def test_a_job_runs_to_its_verdict_with_every_built_in_arm(tmp_path: Path) -> No
     assert one_shot["tensors"] == winning["tensors"], "round 1 is the same ticket in both arms"
 
 
-def test_the_result_does_not_depend_on_slots_or_batches(tmp_path: Path) -> None:
-    for slots in (1, 2):
-        with running(tmp_path / str(slots), slots) as r:
-            r.submit(tiny())
-            r.until_state(1, "done")
-    assert digest(tmp_path / "1") == digest(tmp_path / "2")
+def test_the_result_does_not_depend_on_slots_or_batches(done: Path, tmp_path: Path) -> None:
+    with running(tmp_path, 2) as r:
+        r.submit(tiny())
+        r.until_state(1, "done")
+    assert digest(done) == digest(tmp_path)
 
 
 def test_several_jobs_share_the_slots_and_order_can_be_changed(tmp_path: Path) -> None:
@@ -112,26 +113,33 @@ def test_the_same_experiment_is_recognised_and_can_be_run_again(tmp_path: Path) 
         assert r.submit(tiny(training={"gamma": 0.98})) == {"job": 3}
 
 
-def test_pause_checkpoints_and_resume_gives_the_uninterrupted_result(tmp_path: Path) -> None:
-    longer = tiny(
-        pruning={"rounds": 1},
-        training={"environments": 32, "length": 250_000, "checkpoint_every": 50_000, "record_every": 50_000},
-    )
-    with running(tmp_path / "whole") as r:
-        r.submit(longer)
-        r.until_state(1, "done")
+@pytest.fixture
+def hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Workers that are started stand still after 39 of 63 updates until this file is there; `.held` says that they do.
+
+    That is after two checkpoints.
+    """
+    file = tmp_path / "go"
+    for name, value in injected({"hold": {"asked": 40, "file": str(file)}}).items():
+        monkeypatch.setenv(name, value)
+    return file
+
+
+def test_pause_checkpoints_and_resume_gives_the_uninterrupted_result(done: Path, hold: Path, tmp_path: Path) -> None:
     with running(tmp_path / "paused") as r:
-        r.submit(longer)
-        r.until(lambda: any(job.progress > 0.05 for job in views.jobs(r.database)))
+        r.submit(tiny())
+        r.until(hold.with_suffix(".held").exists)
         assert r.ask("pause", job=1) == {"job": 1}
         r.until(lambda: not r.database.rows("SELECT 1 FROM batches WHERE state = 'running'"), 15)
         assert r.state(1) == "paused"
         attempts = r.database.rows("SELECT attempt FROM batches WHERE state = 'pending'")
         assert attempts, "a batch waits to go on from its checkpoint"
+        assert list((tmp_path / "paused").glob("batches/000001/attempt-1/step-000000001248.*")), "of where it stood"
+        hold.touch()
         r.ask("resume", job=1)
         r.until_state(1, "done")
-        assert r.database.rows("SELECT 1 FROM batches WHERE attempt > 1")
-    assert digest(tmp_path / "whole") == digest(tmp_path / "paused")
+    assert _resumed(tmp_path / "paused") == 1248
+    assert digest(done) == digest(tmp_path / "paused")
 
 
 def test_cancel_frees_the_slot_for_the_next_job(tmp_path: Path) -> None:
@@ -145,9 +153,11 @@ def test_cancel_frees_the_slot_for_the_next_job(tmp_path: Path) -> None:
         assert {t.state for t in views.trials(r.database, 1)} == {"cancelled"}
 
 
-def test_wishes_that_make_no_sense_are_answered_with_a_sentence(tmp_path: Path) -> None:
+def test_wishes_that_make_no_sense_are_answered_with_a_sentence_and_the_queue_goes_on(tmp_path: Path) -> None:
     with running(tmp_path) as r:
-        r.submit(tiny())
+        with r.database.transaction() as connection:
+            connection.execute("INSERT INTO commands (at, kind, payload) VALUES (0, 'pause', 'no json')")
+        assert r.submit(tiny(seeds=1, arms=["winning"])) == {"job": 1}
         assert "no job 7" in r.ask("pause", job=7)["error"]
         assert "job 1 is" in r.ask("resume", job=1)["error"]
         assert "ValueError" in r.ask("cancel", job="x")["error"]
@@ -169,77 +179,69 @@ def test_a_diverging_trial_fails_visibly_and_the_queue_goes_on(tmp_path: Path) -
         assert error is not None and "diverged" in error
 
 
-def test_a_killed_worker_is_replaced_and_its_batch_goes_on(tmp_path: Path) -> None:
-    longer = tiny(
-        pruning={"rounds": 1},
-        training={"environments": 32, "length": 250_000, "checkpoint_every": 50_000, "record_every": 20_000},
-    )
-    with running(tmp_path / "whole") as r:
-        r.submit(longer)
-        r.until_state(1, "done")
+def test_a_killed_worker_is_replaced_and_its_batch_goes_on(done: Path, hold: Path, tmp_path: Path) -> None:
     with running(tmp_path / "killed") as r:
-        r.submit(longer)
-        r.until(lambda: any(t.step > 20_000 for t in views.trials(r.database, 1)))
-        for child in psutil.Process().children():
-            if "lth_core.engine.worker" in " ".join(child.cmdline()):
-                child.kill()
+        r.submit(tiny())
+        r.until(hold.with_suffix(".held").exists)
+        _worker().kill()
+        hold.touch()
         r.until_state(1, "done")
         assert any("SIGKILL" in e.text for e in views.events(r.database))
-    assert digest(tmp_path / "whole") == digest(tmp_path / "killed")
+    assert _resumed(tmp_path / "killed") == 1024
+    assert digest(done) == digest(tmp_path / "killed")
+
+
+def _resumed(folder: Path) -> int:
+    """The step from which the second attempt at the first batch went on."""
+    log = (folder / "batches" / "000001" / "attempt-2" / "log.txt").read_text()
+    return int(log.partition("resumed at step ")[2].split()[0])
+
+
+def _worker() -> psutil.Process:
+    """The one that this process's engine has."""
+    (found,) = [p for p in psutil.Process().children() if "lth_core.engine.worker" in " ".join(p.cmdline())]
+    return found
 
 
 def test_a_batch_whose_worker_always_dies_fails_with_the_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(_sabotage(tmp_path)))
+    (tmp_path / "torch.py").write_text("import os\nos._exit(7)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(retry, "DELAYS", (0.1, 0.2))
     with running(tmp_path / "workspace") as r:
         r.submit(tiny())
         r.until_state(1, "failed")
         errors = [t.error for t in views.trials(r.database, 1) if t.state == "failed"]
         assert errors and all(e is not None and "ended with code 7" in e for e in errors)
+        assert r.database.rows("SELECT attempt FROM batches")[0]["attempt"] == 3
 
 
-def _sabotage(folder: Path) -> Path:
-    """A folder for PYTHONPATH whose gymnasium ends the worker at once."""
-    (folder / "gymnasium.py").write_text("import os\nos._exit(7)\n")
-    return folder
+def _break_torch(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have workers that are started from now on fail as they begin to train."""
+    (folder / "torch.py").write_text("raise RuntimeError('the simulator is broken')\n")
+    monkeypatch.setenv("PYTHONPATH", str(folder))
 
 
-def test_an_exception_in_a_batch_fails_its_trials_with_a_traceback_in_the_log(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_exception_in_a_batch_fails_its_trials_with_a_traceback_in_the_log_and_they_can_be_retried(
+    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "gymnasium.py").write_text("raise RuntimeError('the simulator is broken')\n")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with running(tmp_path / "workspace") as r:
-        r.submit(tiny())
-        r.until_state(1, "failed")
+        with monkeypatch.context() as patch:
+            _break_torch(tmp_path, patch)
+            r.submit(tiny())
+            r.until_state(1, "failed")
         error = next(t.error for t in views.trials(r.database, 1) if t.state == "failed")
         assert error is not None and "the simulator is broken" in error
         log = (tmp_path / "workspace" / "batches" / "000001" / "attempt-1" / "log.txt").read_text()
         assert "Traceback" in log
         assert r.database.rows("SELECT attempt FROM batches")[0]["attempt"] == 1, "not retried: it is no accident"
-
-
-def test_failed_trials_can_be_retried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = tmp_path / "broken"
-    broken.mkdir()
-    (broken / "gymnasium.py").write_text("raise RuntimeError('for now')\n")
-    with monkeypatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(broken))
-        with running(tmp_path / "workspace") as r:
-            r.submit(tiny())
-            r.until_state(1, "failed")
     with running(tmp_path / "workspace") as r:
         assert r.ask("retry", job=1) == {"job": 1}
         r.until_state(1, "done")
-    with running(tmp_path / "fresh") as r:
-        r.submit(tiny())
-        r.until_state(1, "done")
-    assert digest(tmp_path / "workspace") == digest(tmp_path / "fresh")
+    assert digest(tmp_path / "workspace") == digest(done)
 
 
-def test_a_damaged_file_costs_its_seed_only_and_retry_trains_it_again(tmp_path: Path) -> None:
-    with running(tmp_path) as r:
-        r.submit(tiny())
-        r.until_state(1, "done")
+def test_a_damaged_file_costs_its_seed_only_and_retry_trains_it_again(workspace: Workspace) -> None:
+    tmp_path = workspace.folder
     whole = digest(tmp_path)
     database = Database(tmp_path / "workspace.sqlite", writer=True)
     with database.transaction() as connection:
@@ -261,10 +263,8 @@ def test_a_damaged_file_costs_its_seed_only_and_retry_trains_it_again(tmp_path: 
     assert digest(tmp_path) == whole
 
 
-def test_batches_that_the_database_does_not_know_of_are_left_as_they_are(tmp_path: Path) -> None:
-    with running(tmp_path) as r:
-        r.submit(tiny())
-        r.until_state(1, "done")
+def test_batches_that_the_database_does_not_know_of_are_left_as_they_are(workspace: Workspace) -> None:
+    tmp_path = workspace.folder
     before = {path: path.read_bytes() for path in (tmp_path / "batches").rglob("*") if path.is_file()}
     last = max(int(path.name) for path in (tmp_path / "batches").iterdir())
     for file in tmp_path.glob("workspace.sqlite*"):
@@ -279,10 +279,8 @@ def test_batches_that_the_database_does_not_know_of_are_left_as_they_are(tmp_pat
     assert {path: path.read_bytes() for path in before} == before
 
 
-def test_resuming_a_job_that_has_nothing_left_ends_it(tmp_path: Path) -> None:
-    with running(tmp_path) as r:
-        r.submit(tiny())
-        r.until_state(1, "done")
+def test_resuming_a_job_that_has_nothing_left_ends_it(workspace: Workspace) -> None:
+    tmp_path = workspace.folder
     database = Database(tmp_path / "workspace.sqlite", writer=True)
     with database.transaction() as connection:
         connection.execute("UPDATE jobs SET state = 'paused'")
@@ -295,7 +293,7 @@ def test_resuming_a_job_that_has_nothing_left_ends_it(tmp_path: Path) -> None:
 def test_pausing_again_and_again_harms_nothing(tmp_path: Path) -> None:
     with running(tmp_path) as r:
         r.submit(tiny())
-        for _ in range(5):
+        for _ in range(3):
             if r.state(1) in ("queued", "running"):
                 r.ask("pause", job=1)
             r.until(lambda: not r.database.rows("SELECT 1 FROM batches WHERE state = 'running'"), 15)
@@ -305,44 +303,32 @@ def test_pausing_again_and_again_harms_nothing(tmp_path: Path) -> None:
         assert not r.database.rows("SELECT 1 FROM batches WHERE failures > 0")
 
 
-def test_a_fenced_batch_lets_no_attempt_publish(tmp_path: Path) -> None:
-    with running(tmp_path) as r:
-        r.submit(tiny())
-        r.until_state(1, "done")
-        batch = BatchFolder(r.workspace.batch(1))
+def test_a_fenced_batch_lets_no_attempt_publish(workspace: Workspace) -> None:
+    batch = BatchFolder(workspace.batch(1))
     assert batch.is_current(1)
     batch.fence()
     assert not batch.is_current(1)
 
 
-def test_a_worker_that_shows_no_life_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "SILENCE", 15.0)
-    with running(tmp_path) as r:
-        r.submit(tiny(training={"length": 400_000, "environments": 32}))
-        r.until(lambda: any(t.step > 0 for t in views.trials(r.database, 1)))
-        next(p for p in psutil.Process().children() if "engine.worker" in " ".join(p.cmdline())).suspend()
-        r.until(lambda: any("no sign of life for 15 s; trying again" in e.text for e in views.events(r.database)), 90)
+def test_a_worker_that_shows_no_life_is_replaced(hold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(tmp_path / "w") as r:
+        r.submit(tiny())
+        r.until(hold.with_suffix(".held").exists)
+        _worker().suspend()
+        with monkeypatch.context() as patch:
+            patch.setattr(local, "SILENCE", 1.0)
+            r.until(lambda: any("no sign of life for 1 s; trying again" in e.text for e in views.events(r.database)))
         texts = [e.text for e in views.events(r.database)]
         warned = next(i for i, text in enumerate(texts) if "cpu/0 has shown no sign of life for" in text)
         assert warned < next(i for i, text in enumerate(texts) if "trying again" in text), "a warning comes first"
-        log = (tmp_path / "batches" / "000001" / "attempt-1" / "log.txt").read_text()
-        assert "engine: the worker showed no sign of life for 15 s" in log
+        log = (tmp_path / "w" / "batches" / "000001" / "attempt-1" / "log.txt").read_text()
+        assert "engine: the worker showed no sign of life for 1 s" in log
         r.ask("cancel", job=1)
 
 
-def test_finished_batches_keep_no_checkpoints(tmp_path: Path) -> None:
-    with running(tmp_path) as r:
-        r.submit(tiny())
-        r.until_state(1, "done")
-    assert not list(tmp_path.rglob("step-*"))
-
-
-def test_a_broken_wish_does_not_stop_the_queue(tmp_path: Path) -> None:
-    with running(tmp_path) as r:
-        with r.database.transaction() as connection:
-            connection.execute("INSERT INTO commands (at, kind, payload) VALUES (0, 'pause', 'no json')")
-        assert r.submit(tiny()) == {"job": 1}
-        r.until_state(1, "done")
+def test_finished_batches_keep_no_checkpoints(done: Path) -> None:
+    assert views.trials(Database(Workspace(done).database, writer=False), 1)[0].state == "done"
+    assert not list(done.rglob("step-*"))
 
 
 def test_only_one_engine_owns_a_workspace(tmp_path: Path) -> None:

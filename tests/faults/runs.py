@@ -36,6 +36,11 @@ def short(name: str = "short", **sections: Any) -> Experiment:
     return tiny(name, training=training, **settings)
 
 
+def injected(fault: dict[str, Any]) -> dict[str, str]:
+    """Environment variables by which a process that is started is hurt as tests/faults/injected says."""
+    return {"PYTHONPATH": os.pathsep.join([str(INJECTED), str(ROOT)]), "LTH_TEST_FAULT": json.dumps(fault)}
+
+
 class Run:
     """A workspace in `folder` and the headless processes that work on it.
 
@@ -55,8 +60,7 @@ class Run:
             shutil.copy(experiment, self.file)
         else:
             self.file.write_text(as_toml(experiment))
-        self._environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(INJECTED), str(ROOT)])}
-        self._environment |= {"LTH_TEST_FAULT": json.dumps(fault or {}), **(environment or {})}
+        self._environment = {**os.environ, **injected(fault or {}), **(environment or {})}
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, *prefix: str) -> "subprocess.Popen[bytes]":

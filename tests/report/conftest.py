@@ -1,7 +1,5 @@
 """A workspace with a finished job, a job under way, and a suite of two, written as an engine would."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +8,6 @@ from lth_core.analysis import statistics
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
-from tests.engine.experiments import as_toml, tiny
 from tests.tui.workspace_fixture import Writer, experiment
 
 
@@ -35,24 +32,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             ("<script>alert(1)</script> diverged\x1b[31m",),
         )
     writer.database.close()
-    return path
-
-
-def lth(*arguments: object, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
-    """The command line in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "lth_core.cli", *map(str, arguments)], capture_output=True, text=True, cwd=cwd,
-        check=False, timeout=300,
-    )  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a workspace in which a tiny experiment of two seeds, two rounds and two arms was really run."""
-    path = tmp_path_factory.mktemp("trained")
-    (path / "tiny.toml").write_text(as_toml(tiny()))
-    done = lth("headless", "tiny.toml", "--device", "cpu", cwd=path)
-    assert done.returncode == 0, done.stderr
     return path
 
 

@@ -16,7 +16,9 @@ from lth_core.report.figures import job_figures
 from lth_core.report.record import job_record
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
-from tests.report.conftest import job, lth
+from tests.command import lth
+from tests.once import copied
+from tests.report.conftest import job
 
 
 def opened(trained: Path) -> tuple[Workspace, Database]:
@@ -92,9 +94,7 @@ def test_a_job_without_trained_tickets_has_nothing_to_look_into(database: Databa
 
 
 def test_a_damaged_file_is_named(trained: Path, tmp_path: Path) -> None:
-    import shutil
-
-    shutil.copytree(trained / "workspace", tmp_path / "workspace")
+    copied(trained / "workspace", tmp_path / "workspace")
     next((tmp_path / "workspace").rglob("trial-*.safetensors")).write_bytes(b"")
     workspace, database = opened(tmp_path)
     with pytest.raises(InputError, match="cannot be read"):

@@ -26,7 +26,8 @@ from lth_core.tickets.mask import Mask, Weights
 from lth_core.training import build
 from lth_core.training.lesson import Batch, Carry
 from lth_core.training.stack import Start
-from tests.report.conftest import lth
+from tests.command import lth
+from tests.once import copied
 from tests.small import experiment, stack
 from tests.training import test_language
 
@@ -193,6 +194,7 @@ def test_what_normalises_observations_is_stored_and_goes_along_the_line() -> Non
 
 
 def test_the_command_prints_a_row_per_point_and_the_report_shows_it(trained: Path, tmp_path: Path) -> None:
+    trained = copied(trained, tmp_path / "trained")
     done = lth("inspect", 1, "--instability", "--rewind", "0,1000", "--rounds", "0,2", "--alphas", 5, cwd=trained)
     assert done.returncode == 0, done.stderr
     assert "training 16 networks" in done.stdout and "worst between" in done.stdout
@@ -211,7 +213,7 @@ def test_the_command_prints_a_row_per_point_and_the_report_shows_it(trained: Pat
 def test_an_answer_that_cannot_be_kept_is_shown_and_none_is_kept_elsewhere(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shutil.copytree(trained / "workspace", tmp_path / "w")
+    copied(trained / "workspace", tmp_path / "w")
     workspace, database, job = find_job(tmp_path / "w", 1)
     shutil.rmtree(tmp_path / "w" / "instability", ignore_errors=True)
     rows = [{"round": 0, "point": 0, "seed": 0, "scores": [1.0, 0.5, 1.0]}]

@@ -18,8 +18,8 @@ from lth_core.report.film import as_blocks, as_gif
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
 from lth_core.training.build import make_model
+from tests.command import lth
 from tests.engine.experiments import as_toml, tiny
-from tests.report.conftest import lth
 
 pytest.importorskip("pygame", reason="gymnasium draws CartPole with pygame")
 

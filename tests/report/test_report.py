@@ -25,7 +25,8 @@ from lth_core.report.tables import job_tables, suite_tables
 from lth_core.report.write import write_job, write_suite
 from lth_core.store import views
 from lth_core.store.database import Database
-from tests.report.conftest import job, lth
+from tests.command import lth
+from tests.report.conftest import job
 
 
 class Links(HTMLParser):

@@ -20,8 +20,8 @@ from lth_core.report.plain_torch import loading_lines, pruning_lines
 from lth_core.settings.language_networks import LSTM, Seq2Seq, Transformer
 from lth_core.settings.networks import MLP, Convolutional
 from lth_core.tickets.mask import apply
+from tests.command import lth
 from tests.engine.experiments import as_toml, tiny
-from tests.report.conftest import lth
 
 
 @pytest.fixture(scope="module")

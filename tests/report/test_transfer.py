@@ -23,8 +23,8 @@ from lth_core.store.tensors import load_tensors
 from lth_core.store.workspace import Workspace
 from lth_core.tickets import mask as masks
 from lth_core.training.build import make_model
+from tests.command import lth
 from tests.engine.experiments import as_toml, tiny
-from tests.report.conftest import lth
 
 
 @pytest.fixture(scope="module")

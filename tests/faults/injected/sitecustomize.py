@@ -1,6 +1,7 @@
 """Loaded by every Python process of a run whose PYTHONPATH begins here: hurts it as LTH_TEST_FAULT (JSON) says.
 
 kill:        a worker dies at a named point of a save, at its n-th pass; `marker` is written so that it happens once
+hold:        attempts stand still before their n-th step until `file` is there; `file`.held tells that one does
 clock:       a file with seconds that are added to what the clock says
 environment: registers Faulty-v0, which does what this says
 memory:      megabytes that a worker may map beyond what it has when its attempt begins
@@ -100,6 +101,30 @@ def kill_at(killer: Killer) -> None:
     tensors.sync_folder, records.RecordWriter.append = sync_folder, append
 
 
+def hold(asked: int, file: str) -> None:
+    """Stand still where a training asks for the n-th time whether it must stop; being told to stop is heard still."""
+    import time
+
+    from lth_core.engine.attempt import Attempt
+
+    real = Attempt.__init__
+
+    def init(self, workspace, spec, attempt, device, must_stop) -> None:
+        times = 0
+
+        def held() -> bool:
+            nonlocal times
+            times += 1
+            while times == asked and not Path(file).exists() and not must_stop():
+                Path(f"{file}.held").touch()
+                time.sleep(0.01)
+            return must_stop()
+
+        real(self, workspace, spec, attempt, device, held)
+
+    Attempt.__init__ = init
+
+
 def shift_clock(file: Path) -> None:
     """Let the clock be as far off as the file says, from now on."""
     import time
@@ -183,6 +208,8 @@ if "environment" in FAULT:
     gymnasium.register("Faulty-v0", "tests.faults.environment:Faulty", max_episode_steps=500)
 if WORKER and "kill" in FAULT:
     kill_at(Killer(**FAULT["kill"]))
+if WORKER and "hold" in FAULT:
+    hold(**FAULT["hold"])
 if WORKER and "memory" in FAULT:
     limit_memory(FAULT["memory"])
 if WORKER and "on_device" in FAULT:

@@ -1,0 +1,30 @@
+"""Workspaces that take a training to make and are only read: made once, however many processes run the tests."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """The folder of this name, for reading only: made by the first process that asks for it, the others wait."""
+    base = factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = shared / f"once-{name}"
+    made = folder / ".made"
+    with (shared / f"once-{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of one that failed
+            folder.mkdir()
+            make(folder)
+            made.touch()
+    return folder
+
+
+def copied(folder: Path, to: Path) -> Path:
+    """A copy of it that may be changed; without SQLite's files of those who read it meanwhile, which come and go."""
+    return shutil.copytree(folder, to, ignore=shutil.ignore_patterns("*-wal", "*-shm", ".made"))
