@@ -31,6 +31,7 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
 from benchmarks.stacks import EPOCHS, LEARNING_RATE, MINIBATCHES, classic, n_steps, stack
+from lth_core.settings.tasks import ControlTask
 from lth_core.tasks import control
 
 
@@ -135,7 +136,9 @@ class Raw:
     """The same environments with random actions and nothing else."""
 
     def __init__(self, case):
-        self._environments = control.make(case.environment, list(range(case.tickets)), case.environments)
+        self._environments = control.make(
+            ControlTask(environment=case.environment), list(range(case.tickets)), case.environments
+        )
         self._environments.reset()
         shape, rng = (64, case.tickets, case.environments), np.random.default_rng(0)
         if self._environments.continuous:
@@ -155,7 +158,7 @@ class Products:
 
     def __init__(self, case):
         self._case = case
-        inputs = control.make(case.environment, [0], 1).reset().shape[-1]
+        inputs = control.make(ControlTask(environment=case.environment), [0], 1).reset().shape[-1]
         sizes, batch = (inputs, *case.hidden), case.environments * case.n_steps
         self._matrices = [torch.randn(case.tickets, *pair) for pair in itertools.pairwise(sizes)]
         self._seen = [torch.randn(case.tickets, case.environments, size) for size in sizes]

@@ -95,8 +95,29 @@ def preview(path: Path) -> Preview:
         f"pruning: {pruning.fraction:.0%} a round, {pruning.scope}{_left(experiment)}",
         f"rewinding: weights to {experiment.rewinding.weights:,}, schedule {experiment.rewinding.schedule}",
         f"identity: {experiment.identity[:16]}",
+        *would_import([experiment]),
     )
     return Preview(tuple(one_line(line) for line in lines), (experiment,))
+
+
+def would_import(experiments: Sequence["Experiment"]) -> list[str]:
+    """What code they name, a line each: it is not imported before one of them is queued or measured."""
+    from lth_core.settings.tasks import ControlTask
+
+    code = [own for one in experiments if isinstance(one.task, ControlTask) for own in one.task.code.values()]
+    return [f"imports {own}, once it is queued or measured" for own in dict.fromkeys(one.imports for one in code)]
+
+
+async def code_refused(experiments: Sequence["Experiment"], source: object) -> str:
+    """Why the code that they name cannot be imported and made, in a sentence; empty where it can, or none is named."""
+    from lth_core.engine import named_code
+    from lth_core.errors import InputError
+
+    try:
+        await asyncio.to_thread(named_code.check, experiments, one_line(source))
+    except InputError as error:
+        return str(error)
+    return ""
 
 
 def _left(experiment: "Experiment") -> str:
@@ -130,6 +151,7 @@ def _preview_of_suite(suite: "Suite") -> Preview:
     trials = [len(plan(experiment)) for experiment in suite.experiments]
     lines = (
         f"suite {suite.name}: {plural(len(trials), 'experiment')}, {plural(sum(trials), 'trial')}",
+        *would_import(suite.experiments),
         *(f"{one.name}: {plural(count, 'trial')}" for one, count in zip(suite.experiments, trials, strict=True)),
     )
     return Preview(tuple(one_line(line) for line in lines), suite.experiments, suite.name)

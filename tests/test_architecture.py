@@ -58,6 +58,7 @@ WORKER_SIDE = {
     "lth_core.engine.ticket_check",
     "lth_core.engine.ticket_export",
     "lth_core.engine.ticket_import",
+    "lth_core.engine.code_check",
     "lth_core.engine.connectivity",
     "lth_core.engine.play",
 }

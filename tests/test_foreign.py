@@ -68,7 +68,7 @@ def test_an_environment_that_is_checked_leaves_output_and_folder_alone(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     before = signal.getsignal(signal.SIGTERM)
-    control.check("Littering-v0")
+    control.check(ControlTask(environment="Littering-v0"))
     assert (Path.cwd(), signal.getsignal(signal.SIGTERM)) == (tmp_path, before)
     said = capfd.readouterr()
     assert said.out == "" and "hello" in said.err
@@ -99,6 +99,6 @@ def test_a_signal_that_another_thread_may_not_set_is_left(tmp_path: Path, monkey
 
 
 def test_an_old_environment_is_checked_without_a_word_of_its_library(capfd: pytest.CaptureFixture[str]) -> None:
-    control.check("CartPole-v0")
+    control.check(ControlTask(environment="CartPole-v0"))
     said = capfd.readouterr()
     assert (said.out, said.err) == ("", "")

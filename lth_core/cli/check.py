@@ -13,6 +13,7 @@ from rich.console import Console
 from lth_core.cli.console import make_console
 from lth_core.cli.fields import experiment_fields, lines
 from lth_core.cli.progress import duration, rate
+from lth_core.engine import named_code
 from lth_core.engine.slots import Slot, find_slots, usable
 from lth_core.engine.stacking import SIZE, decide, start_measuring
 from lth_core.errors import InputError
@@ -43,6 +44,8 @@ def check(file: Path, overrides: list[str], device: str, slots: int | None, *, m
     console = make_console()
     held = load(file, overrides)
     found = find_slots(device, slots)
+    if measure:
+        named_code.check(held.experiments if isinstance(held, Suite) else [held], one_line(file))
     if isinstance(held, Suite):
         _check_suite(console, held, found, measure=measure)
         return

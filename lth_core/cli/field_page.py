@@ -118,7 +118,8 @@ def _accepted(field: Mapping[str, Any]) -> str:
         inner = field.get("prefixItems", [field["items"]] if "items" in field else [])
         return "a list of " + " and ".join(dict.fromkeys(_accepted(one) for one in inner))
     if field.get("type") == "object":
-        return f"a table; of each name {_accepted(field.get('additionalProperties', {}))}"
+        inner = field.get("additionalProperties")
+        return "a table" if inner is None else f"a table; of each name {_accepted(inner)}"
     word = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false"}
     return word.get(field.get("type", ""), "anything") + _bounds(field)
 

@@ -13,6 +13,7 @@ from lth_core.cli.follower import Follower
 from lth_core.cli.job_result import print_job
 from lth_core.cli.progress import JsonProgress, LiveProgress, PlainProgress, Progress
 from lth_core.cli.suite_result import print_suite
+from lth_core.engine import named_code
 from lth_core.engine.apart import run_apart
 from lth_core.engine.slots import find_slots
 from lth_core.entry import INTERRUPTED, Interrupted, interrupt_on
@@ -43,6 +44,8 @@ def run(
     wanted = [one for file in files for one in _experiments(file, overrides)]
     workspace = Workspace(folder)
     find_slots(device, slots)
+    for file in files:
+        named_code.check([one for one, its, _ in wanted if its == file], one_line(file))
     check_launchers([experiment for experiment, *_ in wanted], workspace.folder)
     check_tickets([experiment for experiment, *_ in wanted])
     workspace.create()

@@ -15,6 +15,10 @@ from lth_core.foreign import contained
 from lth_core.text import one_line
 
 
+class Unanswered(InputError):
+    """The process ended without an answer; says what it wrote last."""
+
+
 def run_apart(module: str, *arguments: str, **message: Any) -> dict[str, Any]:
     """Run a module of the worker's side in a process of its own; what it prints last is its answer.
 
@@ -28,7 +32,8 @@ def run_apart(module: str, *arguments: str, **message: Any) -> dict[str, Any]:
     try:
         answer: dict[str, Any] = json.loads(lines[-1])
     except (IndexError, ValueError):
-        raise InputError(f"{module} ended without an answer: {one_line(done.stderr[-300:])}") from None
+        said = one_line(done.stderr[-300:]) or f"exit code {done.returncode}"
+        raise Unanswered(f"{module} ended without an answer: {said}") from None
     if "error" in answer:
         raise InputError(str(answer["error"]))
     return answer

@@ -1,11 +1,13 @@
 """What is learnt: the kinds of `[task]`. Each names its score, and the networks and algorithms that fit it."""
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from lth_core.settings.base import WHOLE, Share, TaskSection
+from lth_core.settings.base import WHOLE, Contents, Share, TaskSection
+from lth_core.settings.code import Arguments, EnvironmentName, Named, Wrapped, named
 from lth_core.settings.games import rom_name
 from lth_core.settings.texts import LanguageModelTask, TranslationTask
 
@@ -13,11 +15,23 @@ Pixels = Annotated[int, Field(ge=16, le=512), WHOLE]
 
 
 class ControlTask(TaskSection):
-    """Control from vector observations: a registered gymnasium environment."""
+    """Control from vector observations: an environment that gymnasium has registered, one of an installed package
+    (MODULE:NAME, such as "minigrid:MiniGrid-Empty-5x5-v0"), or a class of a file of one's own (PATH.py:NAME, as seen
+    from where the program was started).
+
+    arguments: what its constructor is given by name. wrappers: each around those before it, MODULE:NAME or
+    PATH.py:NAME, with arguments as { name = ..., arguments = { ... } }. leave_out: entries of a Dict observation that
+    the network does not see. contents is filled in when the file is read: the SHA-256 of each Python file named.
+    """
 
     kind: Literal["control"] = "control"
-    environment: str = "CartPole-v1"
+    environment: EnvironmentName = "CartPole-v1"
+    arguments: Arguments = Field(default_factory=dict)
+    wrappers: tuple[Wrapped, ...] = ()
+    leave_out: tuple[str, ...] = ()
+    contents: Contents = ()
 
+    added: ClassVar[frozenset[str]] = frozenset({"arguments", "wrappers", "leave_out", "contents"})
     score: ClassVar[str] = "return/train"
     curve: ClassVar[str] = "return/train"
     higher_is_better: ClassVar[bool] = True
@@ -25,9 +39,35 @@ class ControlTask(TaskSection):
     algorithms: ClassVar[tuple[str, ...]] = ("a2c", "ppo")
 
     @property
+    def code(self) -> dict[str, Named]:
+        """The code that is imported for it, by the field that names it."""
+        wrappers = {f"wrappers.{place}": one.name for place, one in enumerate(self.wrappers)}
+        found = {field: named(text) for field, text in {"environment": self.environment, **wrappers}.items()}
+        return {field: one for field, one in found.items() if one is not None}
+
+    def identifying(self) -> dict[str, Any]:
+        """See Section: a file of one's own counts by what it holds, not by where it lies."""
+        fields = super().identifying()
+        for field, one in self.code.items():
+            if one.is_file and field == "environment":
+                fields[field] = f".py:{one.name}"
+            elif one.is_file:
+                fields["wrappers"][int(field.partition(".")[2])]["name"] = f".py:{one.name}"
+        return fields
+
+    @property
+    def changes(self) -> str:
+        """How it differs from the environment as its authors have it, in a few words; empty where it does not."""
+        told = [f"{name}={json.dumps(value)}" for name, value in self.arguments.items()]
+        told += [one.short.rpartition(":")[2] for field, one in self.code.items() if field != "environment"]
+        return ", ".join([*told, *(f"without {name}" for name in self.leave_out)])
+
+    @property
     def subject(self) -> str:
         """See TaskSection."""
-        return self.environment
+        own = named(self.environment)
+        name = own.short if own is not None else self.environment
+        return f"{name} ({self.changes})" if self.changes else name
 
 
 PROTOCOLS: Mapping[str, Mapping[str, Any]] = {

@@ -10,6 +10,11 @@ from lth_core.settings.texts import LanguageModelTask, TranslationTask
 def notes(task: Task, model: Model) -> list[str]:
     """What is done with their files that their owner may not expect, a line each."""
     found = []
+    if isinstance(task, ControlTask):
+        found += [
+            f"task.{field}: {one.imports} is imported, which runs its code, when this is queued, measured or trained"
+            for field, one in task.code.items()
+        ]
     if isinstance(task, TranslationTask):
         from lth_core.tasks.translation import pairs
 
@@ -31,7 +36,8 @@ def check(task: Task, model: Model) -> None:
     if isinstance(task, ControlTask):
         from lth_core.tasks import control
 
-        control.check(task.environment)
+        if not task.code:  # what others wrote is not imported by reading a file: see engine.named_code
+            control.check(task)
     elif isinstance(task, AtariTask):
         from lth_core.tasks import atari
 

@@ -8,12 +8,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import gymnasium
 import numpy as np
 
 from lth_core.randomness import stream
 from lth_core.settings.action_parts import Parts
 from lth_core.tasks import spaces
+from lth_core.tasks.maker import Maker
 from lth_core.tasks.step import UNLIMITED, Array, Step
 
 
@@ -26,19 +26,20 @@ class Classic(ABC):
     parts: Parts = None
     valid: Array | None = None
 
-    def __init__(self, environment: str, seeds: Sequence[int], count: int) -> None:
-        spec = gymnasium.spec(environment)
-        self._acted = spaces.actions(environment, gymnasium.make(environment).action_space)
+    def __init__(self, maker: Maker, seeds: Sequence[int], count: int) -> None:
+        self._acted = spaces.actions(maker.name, maker.make().action_space)
         self.actions, self.continuous = self._acted.count, self._acted.continuous
-        self.limit = int(spec.max_episode_steps or UNLIMITED)
+        self.limit = int(maker.spec.max_episode_steps or UNLIMITED)
         self._count = count
         self._streams = [stream(seed, "environments") for seed in seeds]
         self._state, self._steps = self._starts(range(len(seeds) * count)), np.zeros(len(seeds) * count, np.int64)
 
     @classmethod
-    def serves(cls, spec: Any) -> bool:
-        """Whether this class is the environment of a gymnasium spec, with nothing changed."""
-        return spec.entry_point == cls.entry_point and not spec.kwargs and not spec.additional_wrappers
+    def serves(cls, maker: Maker) -> bool:
+        """Whether this class is the environment that is asked for, with nothing changed."""
+        spec = maker.spec
+        plain = maker.plain and not spec.kwargs and not spec.additional_wrappers
+        return plain and spec.entry_point == cls.entry_point
 
     @abstractmethod
     def _start(self, rng: np.random.Generator) -> Array:

@@ -7,14 +7,14 @@ import time
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lth_core.checkpoint_files import TOKENIZER, folder_of
 from lth_core.errors import InputError
-from lth_core.settings.base import Contents, Section
+from lth_core.settings.base import Contents, Section, TaskSection
 from lth_core.settings.language_networks import Causal, PretrainedSeq2Seq
 from lth_core.settings.networks import Model
-from lth_core.settings.tasks import Task
+from lth_core.settings.tasks import ControlTask, Task
 from lth_core.settings.texts import PARTS, LanguageModelTask, TranslationTask
 from lth_core.tasks.text import cache
 from lth_core.tasks.text.lines import check_file
@@ -33,8 +33,19 @@ def filled_in(section: _S) -> _S:
     found = _of(section)
     if not found:
         return section
-    places = {place: str(Path(getattr(section, place)).absolute()) for place in section.read_from(found)}
-    return section.model_copy(update={**places, "contents": found})
+    return section.model_copy(update={**_places(section, found), "contents": found})
+
+
+def _places(section: Section, found: Contents) -> dict[str, Any]:
+    """The fields that name files, with whole paths."""
+    if not isinstance(section, ControlTask):
+        return {place: str(Path(getattr(section, place)).absolute()) for place in section.read_from(found)}
+    whole = {field: f"{Path(one.place).absolute()}:{one.name}" for field, one in section.code.items() if one.is_file}
+    wrappers = [
+        wrapper.model_copy(update={"name": whole[f"wrappers.{place}"]}) if f"wrappers.{place}" in whole else wrapper
+        for place, wrapper in enumerate(section.wrappers)
+    ]
+    return {"environment": whole.get("environment", section.environment), "wrappers": tuple(wrappers)}
 
 
 def check(section: Task | Model) -> None:
@@ -52,7 +63,7 @@ def compare(section: Section, found: Contents) -> None:
         if was == has:
             continue
         path = dict(_files(section)).get(name)
-        table = "task" if isinstance(section, LanguageModelTask | TranslationTask) else "model"
+        table = "task" if isinstance(section, TaskSection) else "model"
         shown = f"{table}.{name}" + (f" = {one_line(path)}" if path else "")
         said = f"its SHA-256 begins with {has[:12]}" if has else "it is missing"
         before = f"it began with {was[:12]}" if was else "it was not there"
@@ -67,7 +78,7 @@ def of_task(task: LanguageModelTask | TranslationTask) -> Contents:
     return _of(task)
 
 
-_WITH_FILES = (LanguageModelTask, TranslationTask, Causal, PretrainedSeq2Seq)
+_WITH_FILES = (ControlTask, LanguageModelTask, TranslationTask, Causal, PretrainedSeq2Seq)
 
 
 def _of(section: Section) -> Contents:
@@ -81,6 +92,10 @@ def _files(section: Section) -> Iterator[tuple[str, Path]]:
                 yield from _files_of(section, part)
         if section.checkpoint is not None:
             yield from _checkpoint(section.checkpoint, (*TOKENIZER, *_SETTINGS))
+    elif isinstance(section, ControlTask):
+        for field, one in section.code.items():
+            if one.is_file:
+                yield field, check_file(f"task.{field}", one.place, "a Python file")
     elif isinstance(section, Causal | PretrainedSeq2Seq):
         yield from _checkpoint(section.checkpoint, (*_WEIGHTS, "config.json", "generation_config.json", "*.index.json"))
 

@@ -56,7 +56,7 @@ def make(task: Task, seeds: Sequence[int], count: int) -> Environments:
     Raises InputError where they cannot be made, naming what to install if that is the reason.
     """
     if isinstance(task, ControlTask):
-        return control.make(task.environment, seeds, count)
+        return control.make(task, seeds, count)
     if isinstance(task, AtariTask):
         from lth_core.tasks.atari import Atari
 

@@ -1,4 +1,4 @@
-"""Environments stepped one by one: whatever gymnasium has registered and nobody has stacked.
+"""Environments stepped one by one: all that nobody has stacked.
 
 Such an environment cannot be copied, but it can be lived again: reset with the same seed and given the same actions
 it does the same. So every episode is reset with a seed derived from its ticket's, and the actions of unfinished
@@ -9,13 +9,13 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import gymnasium
 import numpy as np
 
 from lth_core.randomness import stream_seed
 from lth_core.tasks import spaces
 from lth_core.tasks.action_log import ActionLog
 from lth_core.tasks.action_masks import ActionMasks
+from lth_core.tasks.maker import Maker
 from lth_core.tasks.step import UNLIMITED, Array, Step
 from lth_core.text import one_line
 
@@ -28,12 +28,12 @@ SAME_EPISODES = 1_000
 class OneByOne:
     """Environments of T tickets, E each, every one by itself; see Environments."""
 
-    def __init__(self, environment: str, seeds: Sequence[int], count: int) -> None:
-        self._name, self._seeds, self._count = environment, list(seeds), count
-        first = gymnasium.make(environment)
-        self._observed = spaces.observations(environment, first.observation_space)
-        self._acted = spaces.actions(environment, first.action_space)
-        self._environments = [[_make(environment) for _ in range(count)] for _ in seeds]
+    def __init__(self, maker: Maker, seeds: Sequence[int], count: int) -> None:
+        self._name, self._seeds, self._count = maker.name, list(seeds), count
+        first = maker.make(checked=True)
+        self._observed = spaces.observations(maker.name, first.observation_space)
+        self._acted = spaces.actions(maker.name, first.action_space)
+        self._environments = [[_make(maker) for _ in range(count)] for _ in seeds]
         self.inputs = self._observed.size
         self.actions, self.continuous = self._acted.count, self._acted.continuous
         self.parts = self._acted.parts
@@ -219,13 +219,12 @@ class OneByOne:
         raise TypeError("these environments can be saved")
 
 
-def _make(environment: str) -> Any:
-    """One environment as gymnasium makes it, or its equal that steps faster."""
-    spec = gymnasium.spec(environment)
+def _make(maker: Maker) -> Any:
+    """One environment as it is asked for, or its equal that steps faster."""
+    spec = maker.spec
     calm = spec.kwargs.keys() <= {"continuous"} and not spec.additional_wrappers and spec.max_episode_steps
-    if spec.entry_point == "gymnasium.envs.box2d.lunar_lander:LunarLander" and calm:
+    if maker.plain and spec.entry_point == "gymnasium.envs.box2d.lunar_lander:LunarLander" and calm:
         from lth_core.tasks.lunar_lander import Lander
 
         return Lander(int(spec.max_episode_steps or 0), bool(spec.kwargs.get("continuous")))
-    # Without gymnasium's checker: it warns of what is refused here, and only at the first step.
-    return gymnasium.make(environment, disable_env_checker=True)
+    return maker.make()

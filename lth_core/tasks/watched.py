@@ -2,13 +2,13 @@
 
 from typing import Any, Protocol
 
-import gymnasium
 import numpy as np
 
 from lth_core.errors import InputError
 from lth_core.settings.tasks import AtariTask, ControlTask, Task
 from lth_core.tasks import spaces
 from lth_core.tasks.action_masks import ActionMasks
+from lth_core.tasks.maker import Maker
 from lth_core.tasks.step import Array
 from lth_core.text import one_line
 
@@ -37,17 +37,18 @@ class Watched(Protocol):
 def watched(task: Task, seed: int) -> Watched:
     """A game of a task; InputError where it cannot be drawn."""
     if isinstance(task, ControlTask):
-        return _Control(task.environment, seed)
+        return _Control(task, seed)
     if isinstance(task, AtariTask):
         return _Atari(task, seed)
     raise InputError(f'play: task.kind "{task.kind}" has no games: accepted are control and atari')
 
 
 class _Control:
-    def __init__(self, name: str, seed: int) -> None:
-        self._name = name
+    def __init__(self, task: ControlTask, seed: int) -> None:
+        maker = Maker(task)
+        self._name = name = maker.name
         try:
-            self._environment: Any = gymnasium.make(name, render_mode="rgb_array")
+            self._environment: Any = maker.make(checked=True, render_mode="rgb_array")
             self._now, info = self._environment.reset(seed=seed)
             self.picture()
         # A constructor without render_mode, a method that draws nothing: packages fail in their own ways.

@@ -13,7 +13,16 @@ from textual.containers import Container, Vertical
 from textual.widgets import Input
 
 from lth_core.text import one_line
-from lth_tui.experiment_files import Candidate, Preview, candidates, known_time, measured_cost, preview, wishes
+from lth_tui.experiment_files import (
+    Candidate,
+    Preview,
+    candidates,
+    code_refused,
+    known_time,
+    measured_cost,
+    preview,
+    wishes,
+)
 from lth_tui.keys import key
 from lth_tui.palette import BOLD, DIM, PLAIN, SKY, VERMILLION, ink
 from lth_tui.reading.feed import Wish
@@ -165,8 +174,11 @@ class Add(Dialog[list[Wish] | None]):
         found = await self._preview(chosen)
         if not self.is_current:  # left meanwhile
             return
-        if not found.experiments:
-            self._say(found.lines[0], "error")
+        wrong = found.lines[0] if not found.experiments else await code_refused(found.experiments, chosen.path)
+        if not self.is_current:
+            return
+        if wrong:
+            self._say(wrong, "error")
             return
         self.dismiss(wishes(found, chosen.path, again=again))
 

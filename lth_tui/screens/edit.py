@@ -20,6 +20,7 @@ from lth_core.errors import InputError
 from lth_core.experiment import Experiment
 from lth_core.text import one_line
 from lth_tui import experiment_text
+from lth_tui.experiment_files import code_refused
 from lth_tui.experiment_text import Fields
 from lth_tui.keys import key
 from lth_tui.palette import DIM, GREEN, PLAIN, VERMILLION, YELLOW, ink
@@ -188,6 +189,12 @@ class Edit(Dialog[Wish | None]):
             return
         if self._good is None:
             self._say(self._wrong or "not accepted yet")
+            return
+        wrong = await code_refused([self._good], self._good.name)
+        if not self.is_current:
+            return
+        if wrong:
+            self._say(wrong)
             return
         payload = {"experiment": self._good.canonical(), "source": self._source, "again": True}
         if self._replaces is not None:

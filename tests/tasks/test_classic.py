@@ -7,8 +7,11 @@ import gymnasium
 import numpy as np
 import pytest
 
+from lth_core.settings.code import Wrapper
+from lth_core.settings.tasks import ControlTask
 from lth_core.tasks import control
 from lth_core.tasks.classic import STACKED, Classic, MountainCarContinuous
+from lth_core.tasks.maker import Maker
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 
@@ -30,16 +33,23 @@ def _place(reference: Any, one: Classic, column: int) -> None:
 
 
 def test_every_class_serves_one_environment_and_no_variant_of_it() -> None:
-    made = [type(control.make(name, [0], 1)) for name in NAMES]
+    made = [type(control.make(ControlTask(environment=name), [0], 1)) for name in NAMES]
     assert set(made) == set(STACKED)
-    spec = copy.deepcopy(gymnasium.spec("Pendulum-v1"))
-    spec.kwargs = {"g": 9.81}
-    assert not any(one.serves(spec) for one in STACKED)
+    changed = Maker(ControlTask(environment="Pendulum-v1"))
+    changed.spec = copy.deepcopy(changed.spec)
+    changed.spec.kwargs = {"g": 9.81}
+    wrapped = [Wrapper(name="gymnasium.wrappers:ClipReward")]
+    of_task = [
+        ControlTask(environment="Pendulum-v1", arguments={"g": 10.0}),
+        ControlTask(environment="Pendulum-v1", wrappers=tuple(wrapped)),
+        ControlTask(environment="gymnasium:Pendulum-v1"),
+    ]
+    assert not any(one.serves(maker) for one in STACKED for maker in (changed, *map(Maker, of_task)))
 
 
 @pytest.mark.parametrize("environment", [*NAMES, "CartPole-v0"])
 def test_a_thousand_random_steps_equal_gymnasiums(environment: str) -> None:
-    one = control.make(environment, [3], 3)
+    one = control.make(ControlTask(environment=environment), [3], 3)
     assert isinstance(one, Classic)
     first = one.reset()
     references = [gymnasium.make(environment) for _ in range(3)]
@@ -74,7 +84,7 @@ def test_a_thousand_random_steps_equal_gymnasiums(environment: str) -> None:
 
 @every
 def test_start_states_are_where_gymnasiums_are(environment: str) -> None:
-    one, reference = control.make(environment, [0], 2000), gymnasium.make(environment)
+    one, reference = control.make(ControlTask(environment=environment), [0], 2000), gymnasium.make(environment)
     assert isinstance(one, Classic)
     one.reset()
     theirs = np.array([reference.reset(seed=seed) and reference.unwrapped.state for seed in range(2000)])
@@ -84,7 +94,7 @@ def test_start_states_are_where_gymnasiums_are(environment: str) -> None:
 
 
 def test_reaching_the_goal_terminates_with_its_reward() -> None:
-    one = control.make("MountainCarContinuous-v0", [0], 2)
+    one = control.make(ControlTask(environment="MountainCarContinuous-v0"), [0], 2)
     assert isinstance(one, MountainCarContinuous)
     one.reset()
     one._state[:, 0] = 0.44, 0.06
@@ -101,7 +111,10 @@ def test_reaching_the_goal_terminates_with_its_reward() -> None:
 
 @every
 def test_a_tickets_trajectory_does_not_depend_on_its_neighbours(environment: str) -> None:
-    together, alone = control.make(environment, [5, 6, 7], 2), control.make(environment, [6], 2)
+    together, alone = (
+        control.make(ControlTask(environment=environment), [5, 6, 7], 2),
+        control.make(ControlTask(environment=environment), [6], 2),
+    )
     first, own = together.reset(), alone.reset()
     np.testing.assert_array_equal(first[1], own[0])
     assert not np.array_equal(first[0], first[1])
@@ -118,7 +131,7 @@ def test_a_tickets_trajectory_does_not_depend_on_its_neighbours(environment: str
 
 @every
 def test_saved_environments_go_on_the_same(environment: str) -> None:
-    one, other = (control.make(environment, [1, 2], 3) for _ in range(2))
+    one, other = (control.make(ControlTask(environment=environment), [1, 2], 3) for _ in range(2))
     one.reset()
     rng = np.random.default_rng(3)
     for _ in range(150):
@@ -136,7 +149,7 @@ def test_saved_environments_go_on_the_same(environment: str) -> None:
 
 @pytest.mark.parametrize(("environment", "limit"), [("CartPole-v1", 500), ("CartPole-v0", 200)])
 def test_episodes_are_cut_at_the_limit_and_start_again_at_once(environment: str, limit: int) -> None:
-    one = control.make(environment, [0], 2)
+    one = control.make(ControlTask(environment=environment), [0], 2)
     assert isinstance(one, Classic)
     assert one.limit == limit
     one.reset()
@@ -153,7 +166,7 @@ def test_episodes_are_cut_at_the_limit_and_start_again_at_once(environment: str,
 
 
 def test_no_transition_of_cartpole_crosses_the_end_of_an_episode() -> None:
-    one = control.make("CartPole-v1", [0, 1], 3)
+    one = control.make(ControlTask(environment="CartPole-v1"), [0, 1], 3)
     before = one.reset()
     rng, ends = np.random.default_rng(1), 0
     for _ in range(300):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from lth_core.randomness import stream_seed
+from lth_core.settings.tasks import ControlTask
 from lth_core.tasks import control
 from lth_core.tasks.one_by_one import SAME_EPISODES, OneByOne
 from tests.tasks import odd_environments
@@ -29,7 +30,7 @@ def _odd_environments(monkeypatch: pytest.MonkeyPatch) -> None:
 def _made(environment: str, seeds: list[int], count: int) -> OneByOne:
     if environment.startswith("LunarLander"):
         pytest.importorskip("Box2D", reason="needs the extra box2d")
-    one = control.make(environment, seeds, count)
+    one = control.make(ControlTask(environment=environment), seeds, count)
     assert isinstance(one, OneByOne)
     return one
 

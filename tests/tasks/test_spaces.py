@@ -7,6 +7,7 @@ from gymnasium import spaces as gym_spaces
 from gymnasium.envs.registration import EnvSpec
 
 from lth_core.errors import InputError
+from lth_core.settings.tasks import ControlTask
 from lth_core.tasks import control, spaces
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
@@ -108,7 +109,7 @@ class Odd(gymnasium.Env):
 
 def test_an_environment_of_ones_own_with_a_dict_and_shifted_choices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(gymnasium.registry, "Odd-v0", EnvSpec("Odd-v0", entry_point=Odd, disable_env_checker=True))
-    one = control.make("Odd-v0", [0], 2)
+    one = control.make(ControlTask(environment="Odd-v0"), [0], 2)
     assert (one.inputs, one.actions, one.continuous) == (7, 2, False)
     assert one.reset()[0, 0].tolist() == [0, 1, 0, 0, 0, 0, 0]
     assert one.step(np.array([[0, 1]])).observations[0, :, 3:].tolist() == [[5] * 4, [6] * 4]
@@ -134,7 +135,7 @@ def test_environments_of_every_kind_are_stepped(
     environment: str, inputs: int, actions: int, continuous: bool, limit: int
 ) -> None:
     try:
-        one = control.make(environment, [0, 1], 2)
+        one = control.make(ControlTask(environment=environment), [0, 1], 2)
     except InputError as error:
         if "lth-workbench[" not in str(error):
             raise

@@ -6,6 +6,7 @@ import torch
 
 from lth_core.experiment import Experiment
 from lth_core.randomness import stream_seed
+from lth_core.settings.tasks import ControlTask
 from lth_core.tasks import control
 from lth_core.training.actor_critic import ActorCriticStack
 from lth_core.training.stack import Interrupted
@@ -61,7 +62,7 @@ def test_a_greedy_score_is_the_mean_of_first_episodes_played_one_after_the_other
     settings = SETTINGS["CartPole"]
     one = trained(settings, [3])
     layers = one.parameters.of_some([0]).layers()
-    envs = control.make("CartPole-v1", [stream_seed(3, "evaluation", "greedy")], 5)
+    envs = control.make(ControlTask(environment="CartPole-v1"), [stream_seed(3, "evaluation", "greedy")], 5)
     seen, returns = envs.reset(), np.zeros(5)
     over = np.zeros(5, bool)
     while not over.all():

@@ -19,8 +19,8 @@ BLANK = "the file holds nothing but blanks: accepted is a file with text"
 _BYTE_ORDER_MARK = "\ufeff"
 
 
-def check_file(field: str, name: str) -> Path:
-    """The path of a file that is there and not empty; InputError names the field otherwise."""
+def check_file(field: str, name: str, accepted: str = "a text file, plain or .gz") -> Path:
+    """The path of a file that is there and not empty; InputError names the field and what is `accepted` otherwise."""
     path = Path(name)
     try:
         if not path.is_file():
@@ -30,7 +30,7 @@ def check_file(field: str, name: str) -> Path:
             raise InputError(f"{field} = {one_line(name)}: the file is empty")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no file can have this name"
-        raise InputError(f"{field} = {one_line(name)}: {reason}; accepted is a text file, plain or .gz") from None
+        raise InputError(f"{field} = {one_line(name)}: {reason}; accepted is {accepted}") from None
     return path
 
 

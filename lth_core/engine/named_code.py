@@ -1,0 +1,28 @@
+"""Whether the code that experiments name can be imported and made: asked before they are queued or measured.
+
+It runs in a process of its own: what others wrote may print, end the process, or take any module for its own.
+"""
+
+import json
+from collections.abc import Iterable
+
+from lth_core.engine.apart import Unanswered, run_apart
+from lth_core.errors import InputError
+from lth_core.experiment import Experiment
+from lth_core.settings.tasks import ControlTask
+from lth_core.text import one_line
+
+
+def check(experiments: Iterable[Experiment], source: str) -> None:
+    """Make one environment of each task that names code; `source` opens the sentence of the InputError."""
+    named = [one.task for one in experiments if isinstance(one.task, ControlTask) and one.task.code]
+    for task in dict.fromkeys(task.model_dump_json() for task in named):
+        environment = one_line(json.loads(task)["environment"])
+        try:
+            run_apart("lth_core.engine.code_check", task=task)
+        except Unanswered as error:
+            raise InputError(
+                f'{source}: task.environment = "{environment}": making it ended its process: {error}'
+            ) from None
+        except InputError as error:
+            raise InputError(f"{source}: {error}") from None

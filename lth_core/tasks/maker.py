@@ -1,0 +1,107 @@
+"""How the environments of a control task are made: by name, with arguments, inside wrappers. One maker for all uses."""
+
+import copy
+from typing import Any
+
+import gymnasium
+from gymnasium.envs.registration import EnvSpec, load_env_creator
+
+from lth_core.errors import InputError
+from lth_core.foreign import contained
+from lth_core.settings.code import Named, named
+from lth_core.settings.tasks import ControlTask
+from lth_core.tasks import imported
+from lth_core.text import did_you_mean, one_line
+
+
+class Maker:
+    """Makes environments of one task, as many as are asked for.
+
+    Raises InputError, naming the field and what is accepted, where there is no such environment or wrapper, or one
+    cannot be made (naming the extra to install where its package is missing).
+    """
+
+    def __init__(self, task: ControlTask) -> None:
+        self.task = task
+        self.name = one_line(task.environment)
+        # Code of others may raise anything; where there is none, what else is raised is a wish to end us.
+        self._raised = BaseException if task.code else (Exception, SystemExit)
+        with contained():
+            self.spec = self._spec()
+            self._wrappers = [self._wrapper(place) for place in range(len(task.wrappers))]
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is what gymnasium has registered, with nothing changed."""
+        return not (self.task.arguments or self.task.wrappers or self.task.code)
+
+    def make(self, *, checked: bool = False, **more: Any) -> gymnasium.Env[Any, Any]:
+        """One environment; checked: with gymnasium's own checks. more: arguments beside the task's."""
+        try:
+            with contained():
+                return self._made(checked, more)
+        except (InputError, KeyboardInterrupt):
+            raise
+        # Environments come from other packages and fail in their own ways when these are missing.
+        except self._raised as error:
+            raise InputError(f'task.environment "{self.name}" cannot be made: {self._reason(error)}') from error
+
+    def _spec(self) -> EnvSpec:
+        own = named(self.task.environment)
+        if own is None:
+            if self.task.environment in gymnasium.registry:
+                return gymnasium.spec(self.task.environment)
+            near, shown = did_you_mean(self.task.environment, gymnasium.registry), one_line(self.task.environment, 80)
+            raise InputError(
+                f'task.environment = "{shown}": accepted are what gymnasium has registered, MODULE:NAME of an '
+                f"installed package and PATH.py:NAME{near}"
+            )
+        within = self._module("environment", own)
+        if own.name in gymnasium.registry:
+            return gymnasium.spec(own.name)
+        if not own.name.isidentifier():
+            near = did_you_mean(own.name, gymnasium.registry)
+            raise InputError(f'task.environment = "{self.name}": {own.imports} registers no {own.name}{near}')
+        found = imported.a_class("task.environment", own, within, gymnasium.Env)
+        return EnvSpec(own.name, found)  # type: ignore[arg-type]
+
+    def _module(self, field: str, own: Named) -> Any:
+        return imported.module(f"task.{field}", own, dict(self.task.contents).get(field))
+
+    def _wrapper(self, place: int) -> type[Any]:
+        own, field = self.task.code[f"wrappers.{place}"], f"wrappers.{place}"
+        return imported.a_class(f"task.{field}", own, self._module(field, own), gymnasium.Wrapper)
+
+    def _made(self, checked: bool, more: dict[str, Any]) -> gymnasium.Env[Any, Any]:
+        spec = copy.copy(self.spec)
+        spec.kwargs = {**copy.deepcopy(self.spec.kwargs), **copy.deepcopy(self.task.arguments), **more}
+        if self.task.arguments:
+            entry = spec.entry_point
+            creator = load_env_creator(entry) if isinstance(entry, str) else entry
+            imported.check_arguments("task.arguments", creator, spec.kwargs)
+        # Without gymnasium's checker where it trains: it warns of what is refused here, and only at the first step.
+        made = gymnasium.make(spec, disable_env_checker=None if checked else True)
+        for place, wrapper in enumerate(self._wrappers):
+            made = self._wrapped(place, wrapper, made)
+        _ = made.observation_space, made.action_space  # may be properties that raise
+        return made
+
+    def _wrapped(self, place: int, wrapper: Any, inner: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any]:
+        field, own = f"task.wrappers.{place}", self.task.wrappers[place]
+        imported.check_arguments(f"{field}.arguments", wrapper, own.arguments, inner)
+        try:
+            made: gymnasium.Env[Any, Any] = wrapper(inner, **copy.deepcopy(own.arguments))
+        except (Exception, SystemExit) as error:
+            raise InputError(
+                f'{field} = "{one_line(own.name)}": making it raised {imported.in_words(error)}'
+            ) from error
+        return made
+
+    def _reason(self, error: BaseException) -> str:
+        """What is wrong, or what to install: gymnasium names its own extras, some of which need a compiler."""
+        entry = self.spec.entry_point
+        if isinstance(error, (ImportError, gymnasium.error.DependencyNotInstalled)) and isinstance(entry, str):
+            for extra in ("box2d", "mujoco"):
+                if entry.startswith(f"gymnasium.envs.{extra}"):
+                    return f"its package is not installed: pip install 'lth-workbench[{extra}]'"
+        return one_line(error) if isinstance(error, Exception) and one_line(error) else imported.in_words(error)
