@@ -13,7 +13,7 @@ import sys
 import time
 import warnings
 
-from lth_core.engine.surroundings import variables
+from lth_core.batches.processes import variables
 
 if __name__ == "__main__" and "MALLOC_TRIM_THRESHOLD_" not in os.environ:
     # As workers run, with one thread; the peer too.
@@ -28,7 +28,7 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecFrameStack
 
 from benchmarks.stacks import stack
-from lth_core.experiment_file import resolve
+from lth_core.experiment.file import resolve
 from lth_core.tasks.atari import Atari
 
 N_STEPS = 5

@@ -15,17 +15,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-from lth_core.engine.batch import BatchFolder
+from lth_core.batches.batch import BatchFolder
+from lth_core.engine.disk import Space
 from lth_core.engine.dispatch import Dispatcher
 from lth_core.engine.intake import Intake
 from lth_core.engine.launchers import slurm
 from lth_core.engine.launchers.both import Launchers
 from lth_core.engine.launchers.slurm_commands import JobLine, Task
 from lth_core.engine.slots import find_slots
-from lth_core.engine.space import Space
-from lth_core.experiment import Experiment
-from lth_core.experiment_file import resolve
-from lth_core.plan import plan
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.file import resolve
+from lth_core.experiment.plan import plan
 from lth_core.store import queue
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace

@@ -16,7 +16,7 @@ import time
 import warnings
 from dataclasses import dataclass
 
-from lth_core.engine.surroundings import variables
+from lth_core.batches.processes import variables
 
 if __name__ == "__main__" and "MALLOC_TRIM_THRESHOLD_" not in os.environ:
     # As workers run, with one thread; the peer too.

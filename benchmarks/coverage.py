@@ -21,7 +21,7 @@ from lth_core.analysis.normalised import Stratum, stratified_iqm
 from lth_core.analysis.power import LEVEL, seeds_needed
 from lth_core.analysis.profiles import probability_of_improvement
 from lth_core.analysis.statistics import bootstrap, holm, interquartile_mean, sign_flip_p
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 
 SEEDS = (5, 6, 8, 10, 20)
 Draw = Callable[[np.random.Generator, int], np.ndarray]

@@ -41,7 +41,7 @@ from benchmarks.language_sides import (
 )  # fmt: skip
 
 try:
-    from lth_core.training import adam_kernel
+    from lth_core.training.supervised import adam_kernel
 except ImportError:  # no Triton
     adam_kernel = None
 SIDE_BY_SIDE = (1, 2) if SMALL else (1, 4, 8)

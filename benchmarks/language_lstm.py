@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 
-from lth_core.engine.surroundings import variables
+from lth_core.batches.processes import variables
 
 SIZES = {  # width, layers, vocabulary, batch, window, updates a turn
     "small": (128, 2, 6_500, 20, 35, 10),
@@ -93,8 +93,8 @@ def stack(width, layers, vocabulary, batch, window, masks=False):
     from lth_core.settings.language_networks import LSTM
     from lth_core.settings.supervised import Supervised
     from lth_core.tasks.text.corpus import Corpus
-    from lth_core.training.language import LanguageLesson
-    from lth_core.training.supervised import SupervisedStack
+    from lth_core.training.supervised.language import LanguageLesson
+    from lth_core.training.supervised.stack import SupervisedStack
 
     tokens = np.random.default_rng(0).integers(0, vocabulary, batch * (100 * window + 1)).astype(np.uint16)
     corpus = Corpus(tokens, tokens, tokens, vocabulary, {}, "", "")

@@ -17,9 +17,9 @@ from lth_core.settings.supervised import Supervised
 from lth_core.settings.texts import TranslationTask
 from lth_core.tasks.text.corpus import Corpus
 from lth_core.tasks.translation.corpus import ParallelCorpus, Part
-from lth_core.training.language import LanguageLesson
-from lth_core.training.supervised import SupervisedStack
-from lth_core.training.translation import TranslationLesson
+from lth_core.training.supervised.language import LanguageLesson
+from lth_core.training.supervised.stack import SupervisedStack
+from lth_core.training.supervised.translation import TranslationLesson
 
 SMALL = "--small" in sys.argv
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.terminal import Terminal
-from lth_core.experiment_file import resolve
+from lth_core.experiment.file import resolve
 from lth_core.store import queue
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace

@@ -23,10 +23,10 @@ from torch.nn import functional
 
 from benchmarks.reinforcement_sides import games_rate, pixels, rate, rates, without_replaying
 from benchmarks.stacks import classic, stack
-from lth_core.experiment import Experiment
-from lth_core.training.build import make_model, make_stack
+from lth_core.experiment.experiment import Experiment
+from lth_core.training.cuda_graphs import Replayed
+from lth_core.training.families import make_model, make_stack
 from lth_core.training.precision import products
-from lth_core.training.replay import Replayed
 from lth_core.training.stack import Stack, Start
 
 CORES = len(os.sched_getaffinity(0))
@@ -255,7 +255,7 @@ def stacked_games() -> None:
 
 def learning() -> None:
     """CartPole from configs/learn: what 8 seeds score on a CPU core, on the GPU, and there in tf32."""
-    from lth_core.experiment_file import load_experiment
+    from lth_core.experiment.file import load_experiment
 
     for device, precision in (("cpu", "float32"), ("cuda", "float32"), ("cuda", "tfloat32")):
         settings = load_experiment(Path("configs/learn/cartpole.toml"), [f'training.precision="{precision}"'])

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from lth_core.experiment import Experiment
-from lth_core.experiment_file import resolve
-from lth_core.training.replay import Replayed
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.file import resolve
+from lth_core.training.cuda_graphs import Replayed
 from lth_core.training.stack import Stack
 
 SECONDS = 0.8

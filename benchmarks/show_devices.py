@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-from lth_core.plan import TrialKey
+from lth_core.experiment.plan import TrialKey
 from lth_core.store.views import EngineView, SlotView
 from lth_tui.content.device_rows import device_rows
 from lth_tui.reading.machine import Meter

@@ -2,8 +2,8 @@
 
 import torch
 
-from lth_core.experiment_file import resolve
-from lth_core.training.build import make_model, make_stack
+from lth_core.experiment.file import resolve
+from lth_core.training.families import make_model, make_stack
 from lth_core.training.stack import Start
 
 LEARNING_RATE, EPOCHS, MINIBATCHES = 3e-3, 4, 4

@@ -16,12 +16,12 @@ import threading
 import time
 from pathlib import Path
 
+from lth_core.engine.disk import Space
 from lth_core.engine.dispatch import Dispatcher
 from lth_core.engine.intake import Intake, Patience
 from lth_core.engine.launchers.both import Launchers
 from lth_core.engine.slots import find_slots
-from lth_core.engine.space import Space
-from lth_core.experiment_file import resolve
+from lth_core.experiment.file import resolve
 from lth_core.settings.launcher import launcher_from
 from lth_core.store import commands, metrics, queue, views
 from lth_core.store.database import Database

@@ -21,9 +21,9 @@ from transformers import DataCollatorForSeq2Seq, PreTrainedTokenizerFast, Traine
 from transformers.utils import logging as transformers_logging
 
 from benchmarks.stacks import starts
-from lth_core.experiment_file import resolve
+from lth_core.experiment.file import resolve
 from lth_core.tasks.translation.vocabulary import PAD
-from lth_core.training.build import make_model, make_stack
+from lth_core.training.families import make_model, make_stack
 
 PAIRS_A_BATCH = 64
 SIZES = {"width": 64, "feed_forward": 256, "heads": 4, "encoder_layers": 1, "decoder_layers": 1, "dropout": 0.1}

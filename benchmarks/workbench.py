@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 
 from benchmarks.terminal import Terminal
-from lth_core.experiment_file import load_experiment
+from lth_core.experiment.file import load_experiment
 from lth_core.store import commands
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace

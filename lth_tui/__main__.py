@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lth_core import __version__
-from lth_core.entry import enter
+from lth_core.entry.command import enter
 
 
 def main() -> None:
@@ -82,7 +82,7 @@ def _serve(folder: Path, port: int) -> int:
         return 2
     from textual_serve.server import Server
 
-    from lth_core.engine.surroundings import command
+    from lth_core.batches.processes import command
 
     visit = shlex.join(command("lth_tui", str(folder.resolve()), "--read-only"))
     Server(visit, host="127.0.0.1", port=port, title="lth-tui").serve()

@@ -24,6 +24,7 @@ from lth_tui.keys import binding_ids, key
 from lth_tui.reading.feed import Feed, Reply, Wish
 from lth_tui.reading.snapshot import Snapshot, Watch
 from lth_tui.screens.confirm import Confirm
+from lth_tui.screens.devices import DevicesPage
 from lth_tui.screens.messages import Message, Messages
 from lth_tui.screens.page import Page
 from lth_tui.screens.queue import QueuePage
@@ -218,6 +219,11 @@ class Workbench(App[int]):
     def action_messages(self) -> None:
         """Everything that was said, in full."""
         self.push_screen(Messages(list(self.said)))
+
+    def action_devices(self) -> None:
+        """What runs on each slot, and what the machine is doing."""
+        if not isinstance(self.screen, DevicesPage):
+            self.push_screen(DevicesPage())
 
     def do_aside(self, what: str, work: Callable[[], Path]) -> None:
         """Write a file in a thread of its own, then say where it is."""

@@ -8,8 +8,7 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from lth_core.errors import InputError
-from lth_core.suite import Suite
-from lth_core.suite_file import load
+from lth_core.experiment.suite import Suite, load
 from lth_tui.app import Workbench, workbench
 from lth_tui.reading.feed import Wish
 

@@ -15,15 +15,17 @@ from dataclasses import dataclass
 
 import psutil
 
+from lth_core.batches.processes import command
 from lth_core.engine.lease import Lease, LeaseHeld
-from lth_core.engine.surroundings import command
 from lth_core.errors import InputError
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
 
 _RETRY = 3.0
 STOP_TIMEOUT = 25.0
-_MODULE = "lth_tui.engine_process"
+_MODULE = "lth_core.engine.process"
+_MODULE_BEFORE = "lth_tui.engine_process"
+"""Its name in earlier versions: one of theirs may still run."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,6 @@ def _wait_for(workspace: Workspace) -> None:
 
 def _is_detached(pid: int) -> bool:
     try:
-        return _MODULE in psutil.Process(pid).cmdline()
+        return not {_MODULE, _MODULE_BEFORE}.isdisjoint(psutil.Process(pid).cmdline())
     except psutil.Error:
         return False

@@ -11,18 +11,18 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lth_core import presets
 from lth_core.analysis.densities import nominal
-from lth_core.engine.surroundings import command
+from lth_core.batches.processes import command
+from lth_core.experiment import presets
 from lth_core.text import one_line
 from lth_tui.reading.feed import Wish
 from lth_tui.words import duration, plural
 
 if TYPE_CHECKING:
-    from lth_core.experiment import Experiment
+    from lth_core.experiment.experiment import Experiment
+    from lth_core.experiment.suite import Suite
     from lth_core.settings.base import Section
     from lth_core.store.views import JobView
-    from lth_core.suite import Suite
 
 _MOST_FILES = 500
 _NOT_EXPERIMENTS = {"pyproject.toml", "uv.lock"}
@@ -70,9 +70,8 @@ def _toml_below(folder: Path) -> list[Path]:
 def preview(path: Path) -> Preview:
     """Load an experiment and say what it would do; takes a third of a second the first time."""
     from lth_core.errors import InputError
-    from lth_core.plan import plan
-    from lth_core.suite import Suite
-    from lth_core.suite_file import load
+    from lth_core.experiment.plan import plan
+    from lth_core.experiment.suite import Suite, load
 
     try:
         experiment = load(path)
@@ -146,7 +145,7 @@ def _word(name: str, value: object) -> str:
 
 def _preview_of_suite(suite: "Suite") -> Preview:
     """What a suite holds; it becomes one job a member."""
-    from lth_core.plan import plan
+    from lth_core.experiment.plan import plan
 
     trials = [len(plan(experiment)) for experiment in suite.experiments]
     lines = (
@@ -178,7 +177,7 @@ def known_time(found: Preview, jobs: Sequence["JobView"]) -> str:
             return ""
         like = alike[-1]
         assert like.finished is not None and like.started is not None  # noqa: S101 chosen above
-        from lth_core.plan import plan
+        from lth_core.experiment.plan import plan
 
         seconds += (like.finished - like.started) / like.trials * len(plan(experiment))
     return f"about {duration(seconds)}, as job {like.id} took" if found.experiments else ""

@@ -5,7 +5,7 @@ import tomllib
 from typing import Any
 
 from lth_core.errors import InputError
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 from lth_core.text import one_line
 
 Fields = dict[str, Any]
@@ -44,6 +44,6 @@ def parse(text: str) -> Fields:
 
 def check(fields: Fields, source: str) -> Experiment:
     """The experiment of these fields; raises InputError with one sentence."""
-    from lth_core.experiment_file import resolve
+    from lth_core.experiment.file import resolve
 
     return resolve(fields, source)

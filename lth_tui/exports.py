@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from lth_core import places
-from lth_core.engine.surroundings import command
+from lth_core.batches.processes import command
 from lth_core.errors import InputError
 from lth_core.store.records import finite
 from lth_core.text import one_line

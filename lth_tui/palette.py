@@ -8,7 +8,7 @@ from typing import Literal
 from rich.color import Color
 from rich.style import Style
 
-from lth_core.arms import DENSE
+from lth_core.experiment.arms import DENSE
 
 NO_COLOUR = -1
 """Stands for "the terminal's or the widget's own colour" wherever a colour is a packed 0xRRGGBB."""

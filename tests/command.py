@@ -11,9 +11,9 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
+from lth_core.batches import processes as apart
 from lth_core.cli import app
-from lth_core.engine import apart
-from lth_core.entry import _code
+from lth_core.entry.command import _code
 
 HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -10,9 +10,9 @@ from lth_core.models.module import ModuleNetwork
 from lth_core.randomness import stream_seed
 from lth_core.settings.supervised import Supervised
 from lth_core.tickets.mask import Mask, Weights
-from lth_core.training.lesson import Batch, Carry
 from lth_core.training.stack import Start
-from lth_core.training.supervised import SupervisedStack
+from lth_core.training.supervised.lesson import Batch, Carry
+from lth_core.training.supervised.stack import SupervisedStack
 
 
 class Remembering(nn.Module):

@@ -4,18 +4,18 @@ from typing import Any
 
 import torch
 
-from lth_core.arms import BUILT_IN, DENSE
-from lth_core.experiment import Experiment
+from lth_core.experiment.arms import BUILT_IN, DENSE
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.plan import TrialKey
 from lth_core.models.flow import slopes
 from lth_core.models.mlp import ActorCritic
-from lth_core.plan import TrialKey
 from lth_core.randomness import stream_seed
 from lth_core.tickets import mask as masks
 from lth_core.tickets.derive import Family, Trained, derive_mask
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.tickets.saliency import Slope
-from lth_core.training.actor_critic import ActorCriticStack
-from lth_core.training.build import make_model, make_stack
+from lth_core.training.families import make_model, make_stack
+from lth_core.training.reinforcement.stack import ActorCriticStack
 from lth_core.training.run import RunningTrial, StackRun
 from lth_core.training.stack import Start
 

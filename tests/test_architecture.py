@@ -1,118 +1,123 @@
-"""The floors of the house: imports point one way, and the interface's side never imports torch."""
+"""The floors of the house: imports point one way, in no circle, and the interface's side never imports torch."""
 
 import ast
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parent.parent
 
-BASE = {"text", "errors", "randomness", "presets", "settings", "foreign", "checkpoint_files", "checkpoint_kinds"}
-EXPERIMENT = BASE | {"arms", "experiment", "experiment_file", "plan", "suite", "suite_file", "ticket_files"}
-COMMAND = {"entry", "streams", "places"}
 MAY_IMPORT = {
-    "text": set(),
-    "errors": set(),
-    "presets": set(),
-    "foreign": set(),
-    "checkpoint_files": {"text", "errors", "checkpoint_kinds", "checkpoint_weights"},
-    "checkpoint_kinds": {"text", "errors"},
-    "checkpoint_weights": set(),
-    "streams": set(),
-    "places": {"text", "errors"},
-    "start": {"cli", "lth_tui"},
-    "entry": {"text", "errors", "streams", "places"},
-    "randomness": set(),
-    "settings": BASE,
-    "arms": BASE,
-    "experiment": BASE | {"arms", "experiment_rules"},
-    "experiment_rules": BASE | {"arms", "experiment"},  # the type that they are about
-    "ticket_files": BASE,
-    "experiment_file": BASE
-    | {"arms", "experiment", "experiment_rules", "ticket_files", "tasks"},  # the last to see what can be had
-    "plan": BASE | {"arms", "experiment"},
-    "suite": BASE | {"experiment", "experiment_file"},
-    "suite_file": BASE | {"experiment", "experiment_file", "suite"},
-    "tickets": EXPERIMENT,
-    "models": BASE | {"tickets", "experiment"},
-    "tasks": BASE | {"places"},
-    "training": EXPERIMENT | {"tasks", "models", "tickets"},
-    "store": EXPERIMENT,
-    "analysis": EXPERIMENT | {"store"},
-    "engine": EXPERIMENT | {"store", "places"},
-    "worker": EXPERIMENT | {"store", "engine", "training", "models", "tickets", "tasks"},
-    "report": EXPERIMENT | {"store", "analysis"},
-    "cli": EXPERIMENT | {"store", "analysis", "engine", "report"} | COMMAND,
-    "lth_tui": EXPERIMENT | {"store", "analysis", "engine", "report"} | COMMAND,
+    "": set(),
+    "settings": {""},
+    "checkpoints": {""},
+    "tasks": {"", "settings", "checkpoints"},
+    "experiment": {"", "settings", "tasks"},
+    "tickets": {"", "settings", "experiment"},
+    "models": {"", "settings", "checkpoints", "tickets"},
+    "training": {"", "settings", "checkpoints", "tasks", "experiment", "tickets", "models"},
+    "store": {"", "settings", "experiment"},
+    "batches": {"", "experiment", "store"},
+    "worker": {"", "settings", "experiment", "tasks", "tickets", "models", "training", "store", "batches"},
+    "engine": {"", "settings", "experiment", "store", "batches"},
+    "upkeep": {"", "experiment", "store", "batches", "engine"},
+    "analysis": {"", "settings", "experiment", "store"},
+    "report": {"", "settings", "experiment", "store", "analysis"},
+    "entry": {"", "cli", "lth_tui"},
+    "cli": {"", "settings", "experiment", "store", "batches", "engine", "upkeep", "analysis", "report", "entry"},
+    "lth_tui": {"", "settings", "experiment", "store", "batches", "engine", "upkeep", "analysis", "report", "entry"},
 }
-WORKER_SIDE = {
-    "lth_core.engine.worker",
-    "lth_core.engine.attempt",
-    "lth_core.engine.assemble",
-    "lth_core.engine.measure",
-    "lth_core.engine.imported",
-    "lth_core.engine.instability",
-    "lth_core.engine.solutions",
-    "lth_core.engine.ticket_check",
-    "lth_core.engine.ticket_export",
-    "lth_core.engine.ticket_import",
-    "lth_core.engine.code_check",
-    "lth_core.engine.connectivity",
-    "lth_core.engine.play",
-}
+"""By folder, the folders that it may import. The files at the top of lth_core are the ground: "". """
+TORCH = {"tasks", "tickets", "models", "training", "worker"}
+"""Folders that may import torch."""
 
 
-def _modules() -> list[tuple[str, Path]]:
-    found = []
+def _modules() -> dict[str, Path]:
+    found = {}
     for package in ("lth_core", "lth_tui"):
         for path in sorted((ROOT / package).rglob("*.py")):
             parts = path.relative_to(ROOT).with_suffix("").parts
-            found.append((".".join(parts[:-1] if parts[-1] == "__init__" else parts), path))
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found
 
 
+MODULES = _modules()
+
+
 def _floor(module: str) -> str:
-    if module in WORKER_SIDE:
-        return "worker"
     parts = module.split(".")
     if parts[0] == "lth_tui":
         return "lth_tui"
-    return parts[1] if len(parts) > 1 else ""
+    return parts[1] if len(parts) > 1 and (ROOT / parts[0] / parts[1]).is_dir() else ""
 
 
-def _imports(path: Path) -> set[str]:
-    """Our own modules that a file imports, anywhere in it."""
+def _imports(source: str) -> set[str]:
+    """Our own modules that a source imports, anywhere in it, for its types alone too."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return {name for name in found if name.startswith(("lth_core.", "lth_tui"))}
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in MODULES else node.module for name in inner}
+    return {name for name in found if name.startswith(("lth_core", "lth_tui"))}
 
 
-@pytest.mark.parametrize(("module", "path"), _modules(), ids=lambda value: value if isinstance(value, str) else "")
-def test_imports_point_down_the_floors(module: str, path: Path) -> None:
+def _wrong(module: str, source: str) -> list[str]:
     floor = _floor(module)
-    if not floor:
-        return
-    for imported in _imports(path):
-        other = _floor(imported)
-        if other in MAY_IMPORT and other != floor:
-            assert other in MAY_IMPORT.get(floor, BASE), f"{module} ({floor}) imports {imported} ({other})"
+    return [
+        f"{module} imports {name}"
+        for name in sorted(_imports(source))
+        if _floor(name) != floor and _floor(name) not in MAY_IMPORT[floor]
+    ]
 
 
-def test_the_floors_see_a_wrong_import(tmp_path: Path) -> None:
-    wrong = tmp_path / "wrong.py"
-    wrong.write_text("def f():\n    from lth_core.training.a2c import StackedA2C\n")
-    assert any(_floor(name) not in MAY_IMPORT["cli"] for name in _imports(wrong))
+def _circles(graph: dict[str, set[str]]) -> list[set[str]]:
+    """Groups of nodes that reach one another."""
+    reached: dict[str, set[str]] = {}
+    for node in graph:
+        seen, ahead = set(), [node]
+        while ahead:
+            for following in graph.get(ahead.pop(), set()) - seen:
+                seen.add(following)
+                ahead.append(following)
+        reached[node] = seen
+    groups = [
+        {node} | {n for n in seen if node in reached.get(n, ())} for node, seen in reached.items() if node in seen
+    ]
+    return [group for place, group in enumerate(groups) if group not in groups[:place]]
+
+
+def test_imports_point_down_the_floors() -> None:
+    wrong = [sentence for module, path in MODULES.items() for sentence in _wrong(module, path.read_text())]
+    assert not wrong
+
+
+def test_every_folder_has_its_floor() -> None:
+    assert {_floor(module) for module in MODULES} == set(MAY_IMPORT)
+
+
+def test_the_floors_see_a_wrong_import() -> None:
+    assert _wrong("lth_core.cli.show", "def f():\n    from lth_core.training.reinforcement.a2c import StackedA2C\n")
+    assert _wrong("lth_core.text", "from lth_core.settings import base\n")
+
+
+def test_no_imports_run_in_a_circle() -> None:
+    graph = {module: _imports(path.read_text()) - {module} for module, path in MODULES.items()}
+    assert _circles(graph) == []
+    floors: dict[str, set[str]] = {floor: set() for floor in MAY_IMPORT}
+    for module, imported in graph.items():
+        floors[_floor(module)] |= {_floor(name) for name in imported} - {_floor(module)}
+    # lth_core.entry begins the commands and serves them: two of its files, no circle of files.
+    assert _circles(floors) in ([], [{"entry", "cli", "lth_tui"}])
+
+
+def test_a_circle_is_seen() -> None:
+    assert _circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [{"a", "b", "c"}]
 
 
 def test_the_interface_side_never_imports_torch() -> None:
-    modules = [m for m, _ in _modules() if _floor(m) not in ("worker", "training", "models", "tickets", "tasks")]
-    modules = [m for m in modules if not m.endswith("__main__")]
+    modules = [m for m in MODULES if _floor(m) not in TORCH and not m.endswith("__main__")]
     code = f"import sys, importlib\nfor m in {modules!r}: importlib.import_module(m)\nprint('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

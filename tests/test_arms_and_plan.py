@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lth_core.arms import BUILT_IN, DENSE
-from lth_core.plan import TrialKey, plan
+from lth_core.experiment.arms import BUILT_IN, DENSE
+from lth_core.experiment.plan import TrialKey, plan
 from lth_core.randomness import stream, stream_seed
 from lth_core.tickets.derive import Family, derive
 from tests.small import ARMS, SHARED, experiment, family

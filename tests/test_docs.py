@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from lth_core import presets
 from lth_core.cli import app
 from lth_core.cli.field_page import page
+from lth_core.experiment import presets
 from lth_core.settings.texts import LanguageModelTask, TextTask, TranslationTask
 
 ROOT = Path(__file__).parent.parent

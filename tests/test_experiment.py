@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from lth_core.arms import BUILT_IN
-from lth_core.experiment import Experiment
+from lth_core.experiment.arms import BUILT_IN
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.suite import load
 from lth_core.settings.pruning import Pruning
-from lth_core.suite_file import load
 from lth_core.tickets.scope import prunable
 from tests.small import experiment
 

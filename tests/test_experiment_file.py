@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from lth_core.errors import InputError
-from lth_core.experiment import Experiment
-from lth_core.experiment_file import load_experiment, resolve
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.file import load_experiment, resolve
 
 
 def write(folder: Path, text: str, name: str = "tiny.toml") -> Path:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from lth_core.cli.headless import on_launcher
 from lth_core.errors import InputError
-from lth_core.experiment_file import apply_override, resolve
+from lth_core.experiment.file import apply_override, resolve
 from lth_core.settings.launcher import LocalLauncher, SlurmLauncher
 
 

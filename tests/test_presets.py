@@ -4,12 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from lth_core import presets
 from lth_core.errors import InputError
-from lth_core.experiment import Experiment
-from lth_core.experiment_file import load_experiment
-from lth_core.suite import Suite
-from lth_core.suite_file import load
+from lth_core.experiment import presets
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.file import load_experiment
+from lth_core.experiment.suite import Suite, load
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lth_core.streams import plain
+from lth_core.entry.streams import plain
 
 ROOT = Path(__file__).parent.parent
 _BARE = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
@@ -61,7 +61,7 @@ def test_a_plain_character_is_as_wide_as_what_it_stands_for() -> None:
 
 def test_three_interrupts_in_a_burst_are_one(tmp_path: Path) -> None:
     act = (
-        "import os, signal, time\nfrom lth_core.entry import Interrupted, enter\n"
+        "import os, signal, time\nfrom lth_core.entry.command import Interrupted, enter\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job inherits that it is ignored
         "def act():\n try:\n  os.kill(os.getpid(), signal.SIGINT)\n  time.sleep(60)\n"
         " finally:\n  for _ in range(2): os.kill(os.getpid(), signal.SIGINT)\n  print('orderly')\n"
@@ -74,7 +74,7 @@ def test_three_interrupts_in_a_burst_are_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("fault", ["OSError(24, 'Too many open files')", "RuntimeError('cannot start new thread')"])
 def test_a_machine_that_gives_no_more_is_told_in_a_sentence(fault: str, tmp_path: Path) -> None:
     fault = fault.replace("cannot", "can\\'t")
-    act = f"from lth_core.entry import enter\ndef act(): raise {fault}\nenter('lth', act)"
+    act = f"from lth_core.entry.command import enter\ndef act(): raise {fault}\nenter('lth', act)"
     done = run(f'"{sys.executable}" -c "{act}"', tmp_path)
     assert done.returncode == 2 and done.stdout == b""
     assert done.stderr.startswith(b"lth: this machine's open files, processes or memory have run out: ")

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 from lth_core.errors import InputError
-from lth_core.experiment import Experiment
-from lth_core.experiment_file import resolve
-from lth_core.suite import Suite, expand, merge
-from lth_core.suite_file import load
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.file import resolve
+from lth_core.experiment.suite import Suite, expand, load, merge
 
 ROOT = Path(__file__).parents[1]
 SUITES = sorted((ROOT / "configs" / "suites").glob("*.toml"))

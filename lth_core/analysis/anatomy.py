@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lth_core.analysis.graphs import Graph, Shapes
+from lth_core.analysis.network_graphs import Graph, Shapes
 from lth_core.analysis.paths import Masks, living_paths
 
 Weights = Mapping[str, npt.NDArray[np.float32]]

@@ -12,8 +12,8 @@ from lth_core.analysis.power import LEVEL, more_seeds
 from lth_core.analysis.profiles import probability_of_improvement
 from lth_core.analysis.statistics import Interval, bootstrap, holm, sign_flip_p
 from lth_core.analysis.trials import Scored, Scores, is_lost
-from lth_core.arms import DENSE
-from lth_core.experiment import Experiment
+from lth_core.experiment.arms import DENSE
+from lth_core.experiment.experiment import Experiment
 
 
 @dataclass(frozen=True)

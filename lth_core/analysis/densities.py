@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from lth_core.analysis.trials import Scored, measured_density
-from lth_core.arms import DENSE
-from lth_core.experiment import Experiment
+from lth_core.experiment.arms import DENSE
+from lth_core.experiment.experiment import Experiment
 
 
 def known_density(experiment: Experiment, trials: Iterable[Scored], arm: str, round: int) -> float | None:

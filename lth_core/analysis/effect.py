@@ -11,8 +11,8 @@ from typing import Literal, get_args
 from lth_core.analysis.power import LEVEL, fewest_seeds, more_seeds_within
 from lth_core.analysis.scores import JobScores
 from lth_core.analysis.statistics import Interval, bootstrap, sign_flip_p
-from lth_core.arms import DENSE
-from lth_core.experiment import Experiment
+from lth_core.experiment.arms import DENSE
+from lth_core.experiment.experiment import Experiment
 
 THIRD = 1 / 3
 """Remaining fraction that the first answer is given at: the paper's headline, 67 % pruned, is its round 5."""

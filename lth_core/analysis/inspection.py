@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 from lth_core.analysis import anatomy
 from lth_core.analysis.anatomy import Effective, Overlap
-from lth_core.analysis.graphs import Graph, graph_of
-from lth_core.arms import DENSE
+from lth_core.analysis.network_graphs import Graph, graph_of
 from lth_core.errors import InputError
-from lth_core.experiment import Experiment
-from lth_core.plan import shares_network
+from lth_core.experiment.arms import DENSE
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.plan import shares_network
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.tensors import Arrays, DamagedFile, load_tensors

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from lth_core.arms import Arm
+from lth_core.experiment.arms import Arm
 
 Kind = Callable[[Arm], bool]
 

@@ -13,7 +13,7 @@ from lth_core.analysis.effect import EQUIVALENT
 from lth_core.analysis.power import LEVEL, more_seeds
 from lth_core.analysis.scores import JobScores
 from lth_core.analysis.statistics import Interval, bootstrap, sign_flip_p
-from lth_core.arms import DENSE
+from lth_core.experiment.arms import DENSE
 
 Word = Literal["equal", "at least", "below", "inconclusive"]
 MATCHING: tuple[Word, ...] = ("equal", "at least")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from lth_core.analysis.graphs import Edge, Graph, Shapes
+from lth_core.analysis.network_graphs import Edge, Graph, Shapes
 
 Bools = npt.NDArray[np.bool_]
 Masks = Mapping[str, Bools]

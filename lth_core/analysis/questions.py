@@ -12,7 +12,7 @@ from lth_core.analysis.power import LEVEL, fewest_seeds
 from lth_core.analysis.scores import JobScores
 from lth_core.analysis.trials import Scored
 from lth_core.analysis.verdict import Summary, summarise
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 
 NOT_ASKED = "not asked"
 

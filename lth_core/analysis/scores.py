@@ -10,8 +10,8 @@ from lth_core.analysis.normalised import has_scale
 from lth_core.analysis.references import RANDOM_POLICY
 from lth_core.analysis.statistics import Floats, interquartile_mean
 from lth_core.analysis.trials import Scored, finished_scores, is_lost
-from lth_core.arms import DENSE
-from lth_core.experiment import Experiment
+from lth_core.experiment.arms import DENSE
+from lth_core.experiment.experiment import Experiment
 
 
 class JobScores:

@@ -17,8 +17,8 @@ from lth_core.analysis.scores import JobScores
 from lth_core.analysis.statistics import Floats, Interval, bootstrap
 from lth_core.analysis.trials import Scored
 from lth_core.analysis.verdict import summarise
-from lth_core.arms import DENSE
-from lth_core.experiment import Experiment
+from lth_core.experiment.arms import DENSE
+from lth_core.experiment.experiment import Experiment
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from lth_core.analysis.densities import known_density
 from lth_core.analysis.scores import JobScores
 from lth_core.analysis.statistics import Interval, bootstrap, holm, sign_flip_p
 from lth_core.analysis.trials import Scored, Scores, finished_scores, is_lost
-from lth_core.arms import DENSE
-from lth_core.experiment import Experiment
+from lth_core.experiment.arms import DENSE
+from lth_core.experiment.experiment import Experiment
 
 __all__ = ["Cell", "Summary", "Verdict", "summarise"]
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lth_core.entry import enter
+from lth_core.entry.command import enter
 from lth_core.errors import InputError
 
 app = typer.Typer(

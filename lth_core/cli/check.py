@@ -15,14 +15,13 @@ from lth_core.cli.fields import experiment_fields, lines
 from lth_core.cli.progress import duration, rate
 from lth_core.engine import named_code
 from lth_core.engine.slots import Slot, find_slots, usable
-from lth_core.engine.stacking import SIZE, decide, start_measuring
+from lth_core.engine.stacking import SIZE, stack_size, start_measuring
 from lth_core.errors import InputError
-from lth_core.experiment import Experiment
-from lth_core.experiment_file import notes
-from lth_core.plan import PlannedTrial, plan
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.file import notes
+from lth_core.experiment.plan import PlannedTrial, plan
+from lth_core.experiment.suite import Suite, load
 from lth_core.settings.launcher import LocalLauncher
-from lth_core.suite import Suite
-from lth_core.suite_file import load
 from lth_core.text import one_line
 
 MEASURE_SECONDS = 2.0
@@ -94,7 +93,7 @@ def _print_cost(console: Console, experiment: Experiment, found: list[Slot]) -> 
     rates = measured["rates"]
     stacking = ""
     if compared:
-        decision = decide(experiment, rates)
+        decision = stack_size(experiment, rates)
         stack, stacking = min(decision.largest, stack), f"{decision.text}\n"
     total = rates[str(stack)] if str(stack) in rates else rates[str(SIZE)]
     cost = estimate(experiment, trials, total, int(measured["parameters"]), int(measured["steps_per_unit"]))

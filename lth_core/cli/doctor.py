@@ -5,12 +5,12 @@ from pathlib import Path
 from rich.console import Console
 
 from lth_core.cli.console import make_console
-from lth_core.engine import health
-from lth_core.engine.health import Finding
 from lth_core.engine.lease import owned
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
+from lth_core.upkeep import health
+from lth_core.upkeep.health import Finding
 
 _MARKS = {"good": ("✓", "green"), "note": ("-", "yellow"), "bad": ("✗", "red")}
 

@@ -5,9 +5,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lth_core.arms import Arm
 from lth_core.cli.console import make_console
-from lth_core.experiment import KINDS, Experiment
+from lth_core.experiment.arms import Arm
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.tables import KINDS
 from lth_core.settings.base import NetworkSection, Section, TaskSection, TrainingSection
 from lth_core.settings.pruning import Gradual, Pruning, Rewinding
 from lth_core.settings.ticket import TicketSource

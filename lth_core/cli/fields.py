@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 from lth_core.text import clean
 
 

@@ -4,11 +4,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from lth_core import presets
 from lth_core.cli.progress import Progress
 from lth_core.engine.engine import Engine, LeaseHeld
 from lth_core.errors import InputError
-from lth_core.experiment import Experiment
+from lth_core.experiment import presets
+from lth_core.experiment.experiment import Experiment
 from lth_core.store import commands, views
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace

@@ -5,12 +5,12 @@ from collections import defaultdict
 from pathlib import Path
 
 from lth_core.cli.console import make_console
-from lth_core.engine import garbage
-from lth_core.engine.garbage import Garbage
 from lth_core.engine.lease import owned
 from lth_core.store.database import Database
 from lth_core.store.refusal import Refused
 from lth_core.store.workspace import Workspace
+from lth_core.upkeep import garbage
+from lth_core.upkeep.garbage import Garbage
 
 
 def gc(folder: Path, *, yes: bool, cancelled: bool) -> None:

@@ -8,23 +8,22 @@ from pathlib import Path
 
 from rich.console import Console
 
+from lth_core.batches.processes import run_apart
 from lth_core.cli.console import make_console
 from lth_core.cli.follower import Follower
 from lth_core.cli.job_result import print_job
 from lth_core.cli.progress import JsonProgress, LiveProgress, PlainProgress, Progress
 from lth_core.cli.suite_result import print_suite
 from lth_core.engine import named_code
-from lth_core.engine.apart import run_apart
 from lth_core.engine.slots import find_slots
-from lth_core.entry import INTERRUPTED, Interrupted, interrupt_on
-from lth_core.experiment import Experiment
+from lth_core.entry.command import INTERRUPTED, Interrupted, interrupt_on
+from lth_core.entry.streams import OutputLost
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.suite import Suite, load
 from lth_core.settings.launcher import launcher_from
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
-from lth_core.streams import OutputLost
-from lth_core.suite import Suite
-from lth_core.suite_file import load
 from lth_core.text import one_line
 
 DONE, TRIAL_FAILED = 0, 1
@@ -114,7 +113,7 @@ def check_tickets(experiments: list[Experiment]) -> None:
     """Whether the tickets from elsewhere that experiments build on fit their networks; InputError names the layer."""
     for experiment in experiments:
         if experiment.ticket is not None:
-            run_apart("lth_core.engine.ticket_check", experiment=experiment.canonical())
+            run_apart("lth_core.worker.imported_tickets", experiment=experiment.canonical())
 
 
 def _experiments(file: Path, overrides: list[str]) -> list[tuple[Experiment, Path, str | None]]:

@@ -9,15 +9,15 @@ from rich.text import Text
 
 from lth_core.analysis.connectivity import Barrier, Instability, barriers, instabilities
 from lth_core.analysis.inspection import inspect
-from lth_core.arms import DENSE
+from lth_core.batches.processes import run_apart
 from lth_core.cli.console import make_console
 from lth_core.cli.subject import find_job
-from lth_core.engine.apart import run_apart
 from lth_core.engine.slots import find_slots
 from lth_core.engine.stored import stored_spec
 from lth_core.errors import InputError
-from lth_core.experiment import Experiment
-from lth_core.plan import TrialKey
+from lth_core.experiment.arms import DENSE
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.plan import TrialKey
 from lth_core.report.inspection_table import barrier_table, explained, inspection_table, instability_table
 from lth_core.store import instability as remembered
 from lth_core.store import views
@@ -69,7 +69,7 @@ def find_barriers(workspace: Workspace, database: Database, job: JobView, device
         return []
     spec = stored_spec(database, job.id, experiment, keys).to_json()
     answer = run_apart(
-        "lth_core.engine.connectivity", str(workspace.folder), device, spec=spec, pairs=pairs, points=POINTS
+        "lth_core.worker.barriers", str(workspace.folder), device, spec=spec, pairs=pairs, points=POINTS
     )  # fmt: skip
     scores, higher, metric = np.array(answer["scores"]), answer["higher"], answer["metric"]
     return [
@@ -98,7 +98,7 @@ def find_instability(
     trainings = 2 * len(points) * len(rounds) * len(experiment.seeds)
     make_console().print(f"training {trainings} networks, two per point, round and seed ...", style="dim")
     answer = run_apart(
-        "lth_core.engine.instability", str(workspace.folder), device, spec=spec, points=list(points),
+        "lth_core.worker.instability", str(workspace.folder), device, spec=spec, points=list(points),
         rounds=list(rounds), alphas=alphas,
     )  # fmt: skip
     try:

@@ -8,13 +8,13 @@ import time
 from pathlib import Path
 
 from lth_core import places
+from lth_core.batches.processes import run_apart
 from lth_core.cli.console import make_console
 from lth_core.cli.subject import find_job
-from lth_core.engine.apart import run_apart
 from lth_core.engine.stored import stored_spec
-from lth_core.entry import Interrupted
+from lth_core.entry.command import Interrupted
 from lth_core.errors import InputError
-from lth_core.plan import TrialKey
+from lth_core.experiment.plan import TrialKey
 from lth_core.report.film import Frames, as_blocks, as_gif
 from lth_core.store.tensors import write_atomically
 from lth_core.text import one_line
@@ -36,7 +36,7 @@ def run(number: int, arm: str, round: int, seed: int, game: int, out: Path | Non
     with tempfile.TemporaryDirectory(dir=places.temporary(workspace.folder)) as temporary:
         file = Path(temporary) / "frames.safetensors"
         answer = run_apart(
-            "lth_core.engine.play", str(workspace.folder), str(file), spec=spec, game=game, most=MOST_STEPS
+            "lth_core.worker.play", str(workspace.folder), str(file), spec=spec, game=game, most=MOST_STEPS
         )  # fmt: skip
         from safetensors.numpy import load_file
 

@@ -3,8 +3,8 @@
 from rich.table import Table
 from rich.text import Text
 
-from lth_core import presets
 from lth_core.cli.console import make_console
+from lth_core.experiment import presets
 
 
 def run() -> None:

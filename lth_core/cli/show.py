@@ -12,12 +12,11 @@ from lth_core.cli.job_result import print_job
 from lth_core.cli.progress import duration
 from lth_core.cli.subject import find_job, is_number
 from lth_core.errors import InputError
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.suite import Suite, load
 from lth_core.store import attempts, views
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
-from lth_core.suite import Suite
-from lth_core.suite_file import load
 from lth_core.text import one_line
 
 

@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-from lth_core.arms import DENSE
+from lth_core.batches.processes import run_apart
 from lth_core.cli.console import make_console
 from lth_core.cli.subject import find_job
-from lth_core.engine.apart import run_apart
 from lth_core.engine.stored import stored_spec
 from lth_core.errors import InputError
-from lth_core.experiment_file import load_experiment
-from lth_core.plan import TrialKey
+from lth_core.experiment.arms import DENSE
+from lth_core.experiment.file import load_experiment
+from lth_core.experiment.plan import TrialKey
+from lth_core.experiment.ticket_files import read_card, read_tensors
 from lth_core.report.plain_torch import loading_lines
 from lth_core.report.table_files import make_folder
 from lth_core.report.ticket_card import experiment_lines, write_card
@@ -17,7 +18,6 @@ from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.views import JobView
 from lth_core.text import one_line
-from lth_core.ticket_files import read_card, read_tensors
 
 
 def export(
@@ -31,7 +31,7 @@ def export(
     _new_folder(out)
     folders = [out / f"round-{k.round}-seed-{k.seed}" if all_ else out for k in keys]
     answer = run_apart(
-        "lth_core.engine.ticket_export", str(workspace.folder), spec=spec.to_json(),
+        "lth_core.worker.ticket_export", str(workspace.folder), spec=spec.to_json(),
         folders=[str(one) for one in folders], transformers=transformers,
     )  # fmt: skip
     trials = {t.key: t for t in views.trials(database, number)}
@@ -78,7 +78,7 @@ def import_(source: Path, out: Path, file: Path | None) -> None:
         experiment = load_experiment(file)
         _new_folder(out)
         answer = run_apart(
-            "lth_core.engine.ticket_import", experiment=experiment.canonical(), source=str(source),
+            "lth_core.worker.ticket_import", experiment=experiment.canonical(), source=str(source),
             folder=str(out),
         )  # fmt: skip
         facts = {

@@ -5,18 +5,18 @@ import time
 from collections.abc import Mapping
 from functools import lru_cache
 
-from lth_core.engine.batch import BatchFolder, BatchSpec, ParentSpec, TrialSpec
+from lth_core.batches.batch import BatchFolder, BatchSpec, ParentSpec, TrialSpec
+from lth_core.batches.request import Request
+from lth_core.engine.failures import fail_job, fail_job_of
 from lth_core.engine.intake import Patience
 from lth_core.engine.launchers.base import Need
 from lth_core.engine.launchers.both import Launchers
 from lth_core.engine.launchers.slurm import SLOT
-from lth_core.engine.odd import fail_job, fail_job_of
-from lth_core.engine.request import Request
 from lth_core.engine.slots import Slot, usable
 from lth_core.engine.spec_check import unlike
 from lth_core.engine.stacking import Stacking
-from lth_core.experiment import Experiment
-from lth_core.plan import TrialKey, shares_network
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.plan import TrialKey, shares_network
 from lth_core.settings.launcher import LocalLauncher, SlurmLauncher, launcher_from
 from lth_core.store import queue
 from lth_core.store.database import Database

@@ -12,7 +12,9 @@ import time
 import traceback
 from collections.abc import Callable
 
-from lth_core.engine.batch import BatchFolder
+from lth_core.batches.batch import BatchFolder
+from lth_core.engine.commands import Wishes
+from lth_core.engine.disk import Space, mind_shortages, take_up
 from lth_core.engine.dispatch import Dispatcher
 from lth_core.engine.intake import Intake
 from lth_core.engine.launchers.base import Ended, Notice
@@ -21,10 +23,7 @@ from lth_core.engine.launchers.slurm import SLOT
 from lth_core.engine.lease import Lease, LeaseHeld
 from lth_core.engine.purge import purge
 from lth_core.engine.scarcity import Scarcity
-from lth_core.engine.shortage import mind_shortages, take_up
 from lth_core.engine.slots import find_slots
-from lth_core.engine.space import Space
-from lth_core.engine.wishes import Wishes
 from lth_core.errors import InputError
 from lth_core.settings.launcher import launcher_from
 from lth_core.store import queue

@@ -6,11 +6,11 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from lth_core.engine.batch import ENGINE_GONE, BatchFolder, Exit, read_exit, read_json
+from lth_core.batches.batch import BatchFolder, Exit, read_exit, read_json
+from lth_core.batches.exit_codes import ENGINE_GONE
+from lth_core.engine.disk import Space
+from lth_core.engine.failures import ODD, Decision, decide, fail_job_of
 from lth_core.engine.launchers.base import Ended
-from lth_core.engine.odd import ODD, fail_job_of
-from lth_core.engine.retry import Decision, decide
-from lth_core.engine.space import Space
 from lth_core.store import queue
 from lth_core.store.database import Database
 from lth_core.store.ingest import take_over

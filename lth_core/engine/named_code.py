@@ -6,9 +6,9 @@ It runs in a process of its own: what others wrote may print, end the process, o
 import json
 from collections.abc import Iterable
 
-from lth_core.engine.apart import Unanswered, run_apart
+from lth_core.batches.processes import Unanswered, run_apart
 from lth_core.errors import InputError
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 from lth_core.settings.tasks import ControlTask
 from lth_core.text import one_line
 
@@ -19,7 +19,7 @@ def check(experiments: Iterable[Experiment], source: str) -> None:
     for task in dict.fromkeys(task.model_dump_json() for task in named):
         environment = one_line(json.loads(task)["environment"])
         try:
-            run_apart("lth_core.engine.code_check", task=task)
+            run_apart("lth_core.worker.code_check", task=task)
         except Unanswered as error:
             raise InputError(
                 f'{source}: task.environment = "{environment}": making it ended its process: {error}'

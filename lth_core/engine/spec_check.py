@@ -1,7 +1,7 @@
 """What a batch's spec.json held where that is not what the database says."""
 
-from lth_core.engine.batch import BatchSpec
-from lth_core.engine.sealed import Unsound
+from lth_core.batches.batch import BatchSpec
+from lth_core.batches.sealed import Unsound
 from lth_core.store.queue import NONSENSE
 
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import IO
 
 from lth_core import places
+from lth_core.batches.processes import command, variables
 from lth_core.engine.slots import Slot
-from lth_core.engine.surroundings import command, variables
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 from lth_core.store import queue
 from lth_core.store.database import Database
 
@@ -29,20 +29,20 @@ PATIENCE = 300.0
 
 
 @dataclass(frozen=True)
-class Decision:
+class StackSize:
     """How many tickets train together at most, and why in a sentence."""
 
     largest: int
     text: str
 
 
-def decide(experiment: Experiment, rates: Mapping[str, float]) -> Decision:
+def stack_size(experiment: Experiment, rates: Mapping[str, float]) -> StackSize:
     """From the rates of a stack of 1 and of SIZE, under "1" and str(SIZE), in steps per second of all tickets."""
     ratio = rates[str(SIZE)] / rates["1"]
     pays = ratio >= PAYS
     largest = experiment.model.largest_stack if pays else 1
     what = f"stacks of up to {largest}" if pays else "one per slot"
-    return Decision(
+    return StackSize(
         largest, f"a stack of {SIZE} trains at {ratio:.2f} times the rate of one per slot (measured): {what}"
     )
 
@@ -52,7 +52,7 @@ def start_measuring(
 ) -> "subprocess.Popen[bytes]":
     """A process that measures stacks of so many tickets and writes JSON to `out`; see engine.measure."""
     process = subprocess.Popen(
-        command("lth_core.engine.measure", slot.device, ",".join(map(str, tickets)), str(seconds)),
+        command("lth_core.worker.measure", slot.device, ",".join(map(str, tickets)), str(seconds)),
         stdin=subprocess.PIPE, stdout=out, stderr=subprocess.PIPE if out == subprocess.PIPE else subprocess.DEVNULL,
         env=variables(slot.threads),
     )  # fmt: skip
@@ -93,14 +93,14 @@ class Stacking:
             if time.monotonic() - self._started < PATIENCE:
                 return
             self.close()
-            decision = Decision(1, f"measuring a stack of {SIZE} took over {PATIENCE:.0f} s: one per slot")
+            size = StackSize(1, f"measuring a stack of {SIZE} took over {PATIENCE:.0f} s: one per slot")
         else:
             self._out.seek(0)
-            decision = _read(self._experiment, self._out.read())
+            size = _read(self._experiment, self._out.read())
             self.close()
-        self._decided[self._job] = decision.largest
+        self._decided[self._job] = size.largest
         with self._database.transaction() as connection:
-            queue.add_event(connection, "stacking", decision.text, self._job)
+            queue.add_event(connection, "stacking", size.text, self._job)
 
     def close(self) -> None:
         """End a measurement that still runs."""
@@ -113,11 +113,11 @@ class Stacking:
             self._out = None
 
 
-def _read(experiment: Experiment, out: bytes) -> Decision:
+def _read(experiment: Experiment, out: bytes) -> StackSize:
     try:
         rates = json.loads(out)["rates"]
         if all(math.isfinite(rate) and rate > 0 for rate in rates.values()):
-            return decide(experiment, rates)
+            return stack_size(experiment, rates)
     except (ValueError, KeyError, TypeError, AttributeError):
         pass
-    return Decision(1, f"a stack of {SIZE} could not be measured: one per slot")
+    return StackSize(1, f"a stack of {SIZE} could not be measured: one per slot")

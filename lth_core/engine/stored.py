@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
-from lth_core.arms import DENSE
-from lth_core.engine.batch import BatchSpec, ParentSpec, TrialSpec
+from lth_core.batches.batch import BatchSpec, ParentSpec, TrialSpec
 from lth_core.errors import InputError
-from lth_core.experiment import Experiment
-from lth_core.plan import TrialKey, parents
+from lth_core.experiment.arms import DENSE
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.plan import TrialKey, parents
 from lth_core.store.database import Database
 from lth_core.text import one_line
 

@@ -14,11 +14,11 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from lth_core.engine.batch import CHECKPOINTED, DONE, OUT_OF_MEMORY, BatchFolder, Exit, read_exit
-from lth_core.engine.deaths import BY_MEMORY, MemoryWatch
-from lth_core.engine.link import Link
-from lth_core.engine.request import Request
-from lth_core.engine.surroundings import command, variables
+from lth_core.batches.batch import BatchFolder, Exit, read_exit
+from lth_core.batches.exit_codes import BY_MEMORY, CHECKPOINTED, DONE, OUT_OF_MEMORY, MemoryWatch
+from lth_core.batches.link import Link
+from lth_core.batches.processes import command, variables
+from lth_core.batches.request import Request
 from lth_core.store.tensors import write_atomically
 from lth_core.store.workspace import Workspace
 
@@ -37,7 +37,7 @@ class Supervisor:
     def __init__(self, folder: str, request: Request, device: str) -> None:
         self._batch, self._attempt = BatchFolder(Workspace(Path(folder)).batch(request.batch)), request.attempt
         self._folder = self._batch.attempt(self._attempt)
-        self._command = command("lth_core.engine.worker", folder, device)
+        self._command = command("lth_core.worker.worker", folder, device)
         self._request = request
         self._environment = variables(request.threads)
         self._warned = self._killed = False

@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lth_core import checkpoint_files as checkpoints
-from lth_core import checkpoint_kinds
+from lth_core.checkpoints import files as checkpoints
+from lth_core.checkpoints import kinds as checkpoint_kinds
 from lth_core.errors import InputError
 from lth_core.models.module import ModuleNetwork
 from lth_core.settings.language_networks import Causal

@@ -9,12 +9,12 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from lth_core import checkpoint_files as checkpoints
-from lth_core import checkpoint_kinds
+from lth_core.checkpoints import files as checkpoints
+from lth_core.checkpoints import kinds as checkpoint_kinds
 from lth_core.errors import InputError
 from lth_core.models import transformer
-from lth_core.models.exchange import from_marian
 from lth_core.models.module import Flow, ModuleNetwork
+from lth_core.models.transformers_names import from_marian
 from lth_core.models.translator import Special
 from lth_core.settings.language_networks import PretrainedSeq2Seq, Seq2Seq
 from lth_core.text import one_line

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from lth_core.errors import InputError
-from lth_core.models.exchange import from_gpt_neox, from_marian, to_gpt_neox, to_marian
 from lth_core.models.marian import marian_config
 from lth_core.models.module import ModuleNetwork
+from lth_core.models.transformers_names import from_gpt_neox, from_marian, to_gpt_neox, to_marian
 from lth_core.models.translator import Special
 from lth_core.settings.language_networks import Causal, PretrainedSeq2Seq, Seq2Seq, Transformer
 from lth_core.settings.networks import Model

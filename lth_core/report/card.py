@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from lth_core.analysis.densities import known_density
 from lth_core.analysis.effect import CRASHED, EQUIVALENT
 from lth_core.analysis.power import LEVEL
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 from lth_core.report.record import JobRecord
 from lth_core.store.attempts import changes, said
 from lth_core.text import one_line

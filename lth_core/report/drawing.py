@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from lth_core.analysis.kinds import is_random
-from lth_core.arms import DENSE
-from lth_core.experiment import Experiment
+from lth_core.experiment.arms import DENSE
+from lth_core.experiment.experiment import Experiment
 from lth_core.text import one_line
 
 FORMATS = ("pdf", "png", "svg")

@@ -10,7 +10,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from lth_core.analysis.effect import LEVELS, level_round
 from lth_core.analysis.statistics import Interval, interquartile_mean
-from lth_core.arms import DENSE
+from lth_core.experiment.arms import DENSE
 from lth_core.report.anatomy_figures import anatomy, barriers, inputs, instability
 from lth_core.report.drawing import GREY, Look, density_axis, legend, looks, order, panels, percent, styled
 from lth_core.report.record import JobRecord

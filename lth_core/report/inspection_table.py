@@ -9,7 +9,7 @@ from rich.table import Table
 from lth_core.analysis.anatomy import Overlap
 from lth_core.analysis.connectivity import STABLE, Barrier, Instability
 from lth_core.analysis.inspection import Inspected
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 from lth_core.report.table import interval, number
 
 

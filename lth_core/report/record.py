@@ -12,7 +12,7 @@ from lth_core.analysis.scores import JobScores
 from lth_core.analysis.suite_questions import suite_findings
 from lth_core.analysis.suite_summary import SuiteJob, SuiteSummary, summarise_suite
 from lth_core.analysis.verdict import Summary, summarise
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 from lth_core.store import attempts, metrics, views
 from lth_core.store.attempts import Run
 from lth_core.store.database import Database

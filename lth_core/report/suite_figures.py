@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from lth_core.analysis.effect import CRASHED, EQUIVALENT, LEVELS, level_round
 from lth_core.analysis.profiles import performance_profile
 from lth_core.analysis.suite_questions import LEVEL_NAMES
-from lth_core.arms import DENSE
+from lth_core.experiment.arms import DENSE
 from lth_core.report.drawing import GREY, legend, looks, panels, styled
 from lth_core.report.figures import lottery
 from lth_core.report.record import SuiteRecord

@@ -12,7 +12,7 @@ from lth_core.analysis.questions import Finding
 from lth_core.analysis.statistics import Interval
 from lth_core.analysis.suite_questions import LEVEL_NAMES, sentences
 from lth_core.analysis.suite_summary import SuiteSummary
-from lth_core.arms import DENSE
+from lth_core.experiment.arms import DENSE
 from lth_core.report.table import COLOURS, answer_lines, interval, said
 from lth_core.text import one_line
 

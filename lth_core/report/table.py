@@ -11,7 +11,7 @@ from rich.text import Text
 from lth_core.analysis.questions import NOT_ASKED, Finding, left_out, notes
 from lth_core.analysis.statistics import Interval
 from lth_core.analysis.verdict import Cell, Summary
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 from lth_core.text import one_line
 
 COLOURS = {

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lth_core.arms import DENSE
-from lth_core.experiment import Experiment
+from lth_core.experiment.arms import DENSE
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.ticket_files import FILES, FORMAT
 from lth_core.report.plain_torch import Shapes, loading_lines, pruning_lines, transformers_lines
 from lth_core.settings.convolutions import architecture
 from lth_core.settings.networks import MLP, Convolutional, Model
 from lth_core.store.tensors import write_atomically
 from lth_core.text import one_line
-from lth_core.ticket_files import FILES, FORMAT
 
 
 def write_card(folder: Path, experiment: Experiment, facts: Mapping[str, Any], shapes: Shapes) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 from lth_core.settings.base import Section
 from lth_core.store.queue import NONSENSE, known_job
 

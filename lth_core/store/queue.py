@@ -6,8 +6,8 @@ import time
 from typing import Any
 
 from lth_core.errors import InputError
-from lth_core.experiment import Experiment
-from lth_core.plan import TrialKey, plan
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.plan import TrialKey, plan
 from lth_core.text import one_line
 
 NONSENSE = (

@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from lth_core.errors import InputError
-from lth_core.experiment import Experiment
-from lth_core.plan import TrialKey
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.plan import TrialKey
 from lth_core.store.database import Database
 from lth_core.store.schema import NEWEST_AUDITS
 from lth_core.text import one_line

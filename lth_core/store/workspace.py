@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lth_core.errors import InputError
-from lth_core.plan import TrialKey
+from lth_core.experiment.plan import TrialKey
 from lth_core.text import is_name, one_line
 
 _WRITTEN = (

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from lth_core.tasks.spaces import Actions
+from lth_core.tasks.gym_spaces import Actions
 from lth_core.tasks.step import Array
 
 

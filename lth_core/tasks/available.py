@@ -1,6 +1,6 @@
 """Whether a task can be had on this machine: its environment, its data, a checkpoint. Imports no torch."""
 
-from lth_core import checkpoint_files as checkpoints
+from lth_core.checkpoints import files as checkpoints
 from lth_core.settings.language_networks import Causal, PretrainedSeq2Seq
 from lth_core.settings.networks import Model
 from lth_core.settings.tasks import AtariTask, ControlTask, Task

@@ -12,7 +12,7 @@ import numpy as np
 
 from lth_core.randomness import stream
 from lth_core.settings.action_parts import Parts
-from lth_core.tasks import spaces
+from lth_core.tasks import gym_spaces
 from lth_core.tasks.maker import Maker
 from lth_core.tasks.step import UNLIMITED, Array, Step
 
@@ -27,7 +27,7 @@ class Classic(ABC):
     valid: Array | None = None
 
     def __init__(self, maker: Maker, seeds: Sequence[int], count: int) -> None:
-        self._acted = spaces.actions(maker.name, maker.make().action_space)
+        self._acted = gym_spaces.actions(maker.name, maker.make().action_space)
         self.actions, self.continuous = self._acted.count, self._acted.continuous
         self.limit = int(maker.spec.max_episode_steps or UNLIMITED)
         self._count = count

@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lth_core.checkpoint_files import TOKENIZER, folder_of
+from lth_core.checkpoints.files import TOKENIZER, folder_of
 from lth_core.errors import InputError
 from lth_core.settings.base import Contents, Section, TaskSection
 from lth_core.settings.language_networks import Causal, PretrainedSeq2Seq

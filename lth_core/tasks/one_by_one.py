@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lth_core.randomness import stream_seed
-from lth_core.tasks import spaces
+from lth_core.tasks import gym_spaces
 from lth_core.tasks.action_log import ActionLog
 from lth_core.tasks.action_masks import ActionMasks
 from lth_core.tasks.maker import Maker
@@ -31,8 +31,8 @@ class OneByOne:
     def __init__(self, maker: Maker, seeds: Sequence[int], count: int) -> None:
         self._name, self._seeds, self._count = maker.name, list(seeds), count
         first = maker.make(checked=True)
-        self._observed = spaces.observations(maker.name, first.observation_space)
-        self._acted = spaces.actions(maker.name, first.action_space)
+        self._observed = gym_spaces.observations(maker.name, first.observation_space)
+        self._acted = gym_spaces.actions(maker.name, first.action_space)
         self._environments = [[_make(maker) for _ in range(count)] for _ in seeds]
         self.inputs = self._observed.size
         self.actions, self.continuous = self._acted.count, self._acted.continuous
@@ -84,7 +84,7 @@ class OneByOne:
         """Learn which actions are valid where an episode goes on."""
         try:
             self._masks.see(t, e, env, info)
-        except spaces.ActionMaskError as error:
+        except gym_spaces.ActionMaskError as error:
             self._fault(t, e, str(error))
         except Exception as error:
             self._raised(t, e, "action_masks", error)
@@ -100,7 +100,7 @@ class OneByOne:
             # What an environment raises is only its ticket's to suffer. (A call less than _try: this is done often.)
             try:
                 seen, reward, ended, cut, info = env.step(actions[t, e])
-                rewards[t, e] = reward if isinstance(reward, float) else spaces.one_number(reward)
+                rewards[t, e] = reward if isinstance(reward, float) else gym_spaces.one_number(reward)
                 last[t, e] = self._observed.flat(seen)
             except (Exception, SystemExit) as error:
                 self._raised(t, e, "step", error)

@@ -6,7 +6,7 @@ import numpy as np
 
 from lth_core.errors import InputError
 from lth_core.settings.tasks import AtariTask, ControlTask, Task
-from lth_core.tasks import spaces
+from lth_core.tasks import gym_spaces
 from lth_core.tasks.action_masks import ActionMasks
 from lth_core.tasks.maker import Maker
 from lth_core.tasks.step import Array
@@ -54,8 +54,8 @@ class _Control:
         # A constructor without render_mode, a method that draws nothing: packages fail in their own ways.
         except (Exception, SystemExit) as error:
             raise InputError(f'task.environment "{name}" cannot be drawn: {one_line(error)}') from None
-        self._observe = spaces.observations(name, self._environment.observation_space)
-        self._act = spaces.actions(name, self._environment.action_space)
+        self._observe = gym_spaces.observations(name, self._environment.observation_space)
+        self._act = gym_spaces.actions(name, self._environment.action_space)
         self._masks = ActionMasks(self._act, 1, 1, self._environment)
         self._see_mask(info)
         self.rate = float(self._environment.metadata.get("render_fps", 30))
@@ -81,7 +81,7 @@ class _Control:
     def _see_mask(self, info: Any) -> None:
         try:
             self._masks.see(0, 0, self._environment, info)
-        except spaces.ActionMaskError as error:
+        except gym_spaces.ActionMaskError as error:
             raise InputError(f'play: task.environment "{self._name}": {error}') from None
 
     def close(self) -> None:

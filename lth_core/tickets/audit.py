@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lth_core.plan import TrialKey
+from lth_core.experiment.plan import TrialKey
 from lth_core.settings.pruning import Pruning
 from lth_core.tickets import expected
 from lth_core.tickets import mask as masks

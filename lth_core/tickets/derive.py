@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from lth_core.arms import DENSE, Arm
-from lth_core.experiment import Experiment
-from lth_core.plan import TrialKey
+from lth_core.experiment.arms import DENSE, Arm
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.plan import TrialKey
 from lth_core.randomness import stream, stream_seed
 from lth_core.tickets import criteria, saliency
 from lth_core.tickets import mask as masks

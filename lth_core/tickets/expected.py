@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import torch
 
-from lth_core.arms import DENSE
-from lth_core.plan import TrialKey
+from lth_core.experiment.arms import DENSE
+from lth_core.experiment.plan import TrialKey
 from lth_core.randomness import stream_seed
 from lth_core.tickets.derive import Family, Trained
 from lth_core.tickets.mask import Weights

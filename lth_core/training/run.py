@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from lth_core.arms import DENSE
-from lth_core.experiment import Experiment
-from lth_core.plan import TrialKey
+from lth_core.experiment.arms import DENSE
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.plan import TrialKey
 from lth_core.tickets import mask as masks
 from lth_core.tickets.gradual import Narrowing
 from lth_core.tickets.mask import Mask, Weights

@@ -6,7 +6,7 @@ import numpy as np
 
 from lth_core.analysis.densities import axis_densities, known_density, lowest
 from lth_core.analysis.verdict import Cell, Summary
-from lth_core.arms import DENSE
+from lth_core.experiment.arms import DENSE
 from lth_core.text import one_line
 from lth_tui.content.drawing import Drawing, arms_of, axes_of, partner, steps_per_update
 from lth_tui.palette import GREY, Look, looks

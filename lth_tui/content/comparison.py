@@ -7,8 +7,8 @@ import numpy as np
 
 from lth_core.analysis.densities import lowest, nominal
 from lth_core.analysis.verdict import Summary
-from lth_core.arms import DENSE
-from lth_core.experiment import Experiment
+from lth_core.experiment.arms import DENSE
+from lth_core.experiment.experiment import Experiment
 from lth_core.text import one_line
 from lth_tui.content.charts import lottery_cells
 from lth_tui.content.verdict_words import short_verdict

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from rich.style import Style
 
-from lth_core.plan import TrialKey
+from lth_core.experiment.plan import TrialKey
 from lth_core.store.views import SlotView
 from lth_core.text import one_line
 from lth_tui.palette import BOLD, DIM, GREEN, PLAIN, VERMILLION, YELLOW, ink

@@ -1,6 +1,6 @@
 """The tables of layers against rounds: what is kept, and how far seeds agree. Pure functions."""
 
-from lth_core.arms import DENSE
+from lth_core.experiment.arms import DENSE
 from lth_core.text import one_line
 from lth_tui.reading.snapshot import JobDetail
 from lth_tui.widgets.heat_table import HeatTable

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Mapping
 
 from lth_core.analysis.verdict import Summary
-from lth_core.arms import DENSE
+from lth_core.experiment.arms import DENSE
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.views import EventView, JobView, TrialView

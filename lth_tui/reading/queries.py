@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lth_core.plan import TrialKey
+from lth_core.experiment.plan import TrialKey
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.plain import open_plain

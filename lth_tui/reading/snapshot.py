@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lth_core.analysis.verdict import Summary
-from lth_core.plan import TrialKey
+from lth_core.experiment.plan import TrialKey
 from lth_core.store.views import AuditView, EngineView, EventView, JobView, SlotView, TrialView
 from lth_tui.reading.curves import ArmCurve
 from lth_tui.reading.machine import Machine

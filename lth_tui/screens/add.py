@@ -33,7 +33,7 @@ from lth_tui.widgets.strips import Row, wrap, wrap_hints
 
 if TYPE_CHECKING:
     from lth_core.store.views import JobView, SlotView
-    from lth_tui.app import Workbench
+    from lth_tui.bench import Bench
 
 _KEYS = "⏎ queue it  ^s change fields first  ^n another copy  ^t measure again  esc close"
 _REST = 0.8
@@ -119,7 +119,7 @@ class Add(Dialog[list[Wish] | None]):
         self.dismiss(None)
 
     def _say(self, words: str, severity: str) -> None:
-        cast("Workbench", self.app).say(words, severity)
+        cast("Bench", self.app).say(words, severity)
 
     def _chosen(self) -> Candidate | None:
         place = self.query_one("#files", ListPane).index

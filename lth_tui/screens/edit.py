@@ -17,7 +17,7 @@ from textual.widgets import Input
 from textual.worker import Worker
 
 from lth_core.errors import InputError
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 from lth_core.text import one_line
 from lth_tui import experiment_text
 from lth_tui.experiment_files import code_refused
@@ -32,7 +32,7 @@ from lth_tui.widgets.strips import Row, wrap
 from lth_tui.words import plural
 
 if TYPE_CHECKING:
-    from lth_tui.app import Workbench
+    from lth_tui.bench import Bench
 
 _KEYS = "⏎ change, or set   ^s queue it   ^g in $EDITOR   ^z undo   esc close"
 
@@ -103,7 +103,7 @@ class Edit(Dialog[Wish | None]):
             line.cursor_position = len(line.value)
 
     def _set(self, assignment: str) -> None:
-        from lth_core.experiment_file import apply_override
+        from lth_core.experiment.file import apply_override
 
         changed = copy.deepcopy(self._fields)
         try:
@@ -179,7 +179,7 @@ class Edit(Dialog[Wish | None]):
             self._change(fields)
 
     def _say(self, words: str) -> None:
-        cast("Workbench", self.app).say(words, "error")
+        cast("Bench", self.app).say(words, "error")
 
     async def action_queue(self) -> None:
         """Queue it if it is accepted."""
@@ -203,7 +203,7 @@ class Edit(Dialog[Wish | None]):
 
 
 def _trials(experiment: Experiment) -> int:
-    from lth_core.plan import plan
+    from lth_core.experiment.plan import plan
 
     return len(plan(experiment))
 

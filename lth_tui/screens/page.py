@@ -19,7 +19,7 @@ from lth_tui.widgets.lines import Lines
 from lth_tui.words import plural
 
 if TYPE_CHECKING:
-    from lth_tui.app import Workbench
+    from lth_tui.bench import Bench
     from lth_tui.reading.snapshot import Snapshot
 
 LEAST_WIDTH, LEAST_HEIGHT = 60, 16
@@ -32,7 +32,7 @@ COMMON_KEYS = (
     key("page", "P", "save_figure", "save the figure as PNG", display="P"),
     key("page", "y", "copy", "copy what the cursor is on"),
     key("page", "w", "slots", "number of slots"),
-    key("page", "d", "devices", "devices"),
+    key("page", "d", "app.devices", "devices"),
     key("page", "question_mark", "help", "help", show=True, display="?"),
 )
 """Keys of all pages, put after each page's own."""
@@ -70,9 +70,9 @@ class Page(Screen[None]):
         return ""
 
     @property
-    def bench(self) -> "Workbench":
-        """The app, as what it is."""
-        return cast("Workbench", self.app)
+    def bench(self) -> "Bench":
+        """The app, as what screens may ask of it."""
+        return cast("Bench", self.app)
 
     def on_resize(self, event: events.Resize) -> None:
         """Take the size class."""
@@ -108,13 +108,6 @@ class Page(Screen[None]):
         from lth_tui.screens.help import Help
 
         self.app.push_screen(Help(self))
-
-    def action_devices(self) -> None:
-        """What runs on each slot, and what the machine is doing."""
-        from lth_tui.screens.devices import DevicesPage
-
-        if not isinstance(self, DevicesPage):
-            self.app.push_screen(DevicesPage())
 
     def action_slots(self) -> None:
         """How many workers run at once, from now on."""

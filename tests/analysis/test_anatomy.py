@@ -16,7 +16,7 @@ from lth_core.analysis.anatomy import (
     sign_agreement,
     unpack_mask,
 )  # fmt: skip
-from lth_core.analysis.graphs import graph_of
+from lth_core.analysis.network_graphs import graph_of
 
 SHAPES = {
     "trunk.0.weight": (3, 2), "trunk.0.bias": (3,), "trunk.1.weight": (2, 3), "trunk.1.bias": (2,),

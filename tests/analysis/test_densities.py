@@ -11,9 +11,9 @@ import pytest
 from lth_core.analysis.densities import axis_densities, known_density, lowest
 from lth_core.analysis.scores import JobScores
 from lth_core.analysis.verdict import summarise
-from lth_core.engine.measure import densities
-from lth_core.plan import TrialKey
-from lth_core.training.build import make_model
+from lth_core.experiment.plan import TrialKey
+from lth_core.training.families import make_model
+from lth_core.worker.measure import densities
 from lth_tui.content.charts import learning_chart, lottery_chart
 from lth_tui.content.comparison import chart
 from lth_tui.content.drawing import Drawing

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lth_core.analysis.anatomy import Effective, effective
-from lth_core.analysis.graphs import graph_of
+from lth_core.analysis.network_graphs import graph_of
 from lth_core.analysis.paths import living_paths
 from lth_core.models import language, transformer
 from lth_core.models.convolutional import ConvolutionalActorCritic

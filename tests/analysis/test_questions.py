@@ -11,7 +11,7 @@ from lth_core.analysis.questions import NOT_ASKED, Finding, findings, left_out, 
 from lth_core.analysis.suite_questions import kept_or_pruned, suite_findings
 from lth_core.analysis.suite_summary import SuiteJob, summarise_suite
 from lth_core.analysis.verdict import summarise
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 from tests.analysis.test_verdict import Trial
 from tests.small import experiment
 

@@ -10,7 +10,7 @@ from lth_core.analysis import statistics
 from lth_core.analysis.comparison import comparisons
 from lth_core.analysis.questions import notes
 from lth_core.analysis.verdict import Summary, summarise
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 from tests.small import experiment
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from lth_core import presets
 from lth_core.cli import app
+from lth_core.experiment import presets
 from lth_core.store import views
 from lth_core.store.database import Database
 from tests.command import lth

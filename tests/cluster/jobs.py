@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 from lth_core.store import views
 from tests.cluster.slurm_cluster import SlurmCluster
 from tests.engine.experiments import tiny

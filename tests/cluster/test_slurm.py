@@ -199,7 +199,7 @@ def test_a_killed_worker_is_told_from_its_folder(cluster: SlurmCluster, local: P
         c.until_training()
         for process in psutil.process_iter(["cmdline"]):
             line = " ".join(process.info["cmdline"] or [])
-            if "lth_core.engine.worker" in line and str(tmp_path) in line:
+            if "lth_core.worker.worker" in line and str(tmp_path) in line:
                 process.kill()
         c.until_state("done")
         assert c.said("the worker was killed by signal 9")

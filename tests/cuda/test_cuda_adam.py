@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from lth_core.settings.supervised import Supervised
-from lth_core.training.masked_step import MaskedStep
+from lth_core.training.supervised.masked_step import MaskedStep
 
 SHAPES = {"pruned": (130, 70), "whole": (5_000,), "small": (33,)}
 
@@ -14,7 +14,9 @@ def after(
     kernels: bool, settings: Supervised, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[dict[str, nn.Parameter], MaskedStep]:
     """Parameters and step after twelve steps with random gradients; kernels take the two large ones."""
-    monkeypatch.setattr(pytest.importorskip("lth_core.training.adam_kernel"), "LARGE", 1_000 if kernels else 10**9)
+    monkeypatch.setattr(
+        pytest.importorskip("lth_core.training.supervised.adam_kernel"), "LARGE", 1_000 if kernels else 10**9
+    )
     random = torch.Generator("cuda").manual_seed(0)
     parameters = {n: nn.Parameter(torch.randn(s, generator=random, device="cuda")) for n, s in SHAPES.items()}
     mask = {n: torch.rand(s, generator=random, device="cuda") < 0.5 for n, s in SHAPES.items() if n != "whole"}

@@ -14,10 +14,10 @@ from lth_core.settings.supervised import Supervised
 from lth_core.settings.texts import TranslationTask
 from lth_core.tasks.text.corpus import Corpus
 from lth_core.tasks.translation.corpus import ParallelCorpus, Part
-from lth_core.training.language import LanguageLesson
 from lth_core.training.stack import Start
-from lth_core.training.supervised import SupervisedStack
-from lth_core.training.translation import TranslationLesson
+from lth_core.training.supervised.language import LanguageLesson
+from lth_core.training.supervised.stack import SupervisedStack
+from lth_core.training.supervised.translation import TranslationLesson
 from tests.lessons import bits
 
 WORDS = 300
@@ -58,7 +58,7 @@ def trained(one: SupervisedStack, updates: int = 30) -> SupervisedStack:
 def _step(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test with Adam of nearly all parameters in kernels of ours, and of none."""
     if request.param == "kernels":
-        monkeypatch.setattr(pytest.importorskip("lth_core.training.adam_kernel"), "LARGE", 200)
+        monkeypatch.setattr(pytest.importorskip("lth_core.training.supervised.adam_kernel"), "LARGE", 200)
     # Networks as small as here have no large parameter.
 
 

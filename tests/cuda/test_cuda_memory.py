@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 from lth_core.store import views
 from tests.faults.runs import Run, short
 

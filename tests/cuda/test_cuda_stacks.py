@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import torch
 
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
-from lth_core.training.actor_critic import ActorCriticStack
-from lth_core.training.build import make_model, make_stack
-from lth_core.training.replay import Replayed
+from lth_core.training.cuda_graphs import Replayed
+from lth_core.training.families import make_model, make_stack
+from lth_core.training.reinforcement.stack import ActorCriticStack
 from lth_core.training.stack import Start
 from tests.engine.experiments import as_toml, tiny
 from tests.small import experiment

@@ -4,8 +4,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from lth_core.experiment import Experiment
-from lth_core.experiment_file import resolve
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.file import resolve
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.schema import NEWEST_AUDITS

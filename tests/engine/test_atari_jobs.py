@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lth_core.engine import stacking
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 from lth_core.store import views
 from lth_core.tasks import atari
 from tests.engine.experiments import tiny

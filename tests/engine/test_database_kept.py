@@ -13,13 +13,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from lth_core.cli import app
-from lth_core.engine import health
 from lth_core.errors import InputError
 from lth_core.store import database as module
 from lth_core.store import queue
 from lth_core.store.database import Database
 from lth_core.store.schema import MIGRATIONS
 from lth_core.store.workspace import Workspace
+from lth_core.upkeep import health
 from tests.engine.experiments import tiny
 
 HOLD = (

@@ -10,12 +10,12 @@ import psutil
 import pytest
 
 from lth_core.analysis.verdict import summarise
-from lth_core.engine import retry
-from lth_core.engine.batch import BatchFolder
+from lth_core.batches.batch import BatchFolder
+from lth_core.engine import failures as retry
 from lth_core.engine.engine import Engine, LeaseHeld
 from lth_core.engine.launchers import local
 from lth_core.errors import InputError
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 from lth_core.store import commands, views
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
@@ -199,7 +199,7 @@ def _resumed(folder: Path) -> int:
 
 def _worker() -> psutil.Process:
     """The one that this process's engine has."""
-    (found,) = [p for p in psutil.Process().children() if "lth_core.engine.worker" in " ".join(p.cmdline())]
+    (found,) = [p for p in psutil.Process().children() if "lth_core.worker.worker" in " ".join(p.cmdline())]
     return found
 
 

@@ -4,7 +4,8 @@ from importlib import util
 
 import pytest
 
-from lth_core.engine import health, provenance
+from lth_core.batches import provenance
+from lth_core.upkeep import health
 
 
 def state_of(what: str) -> str:

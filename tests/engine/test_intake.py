@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from lth_core.engine.batch import BatchFolder
+from lth_core.batches.batch import BatchFolder
+from lth_core.engine.disk import Space
+from lth_core.engine.failures import fail_job
 from lth_core.engine.intake import Intake
-from lth_core.engine.odd import fail_job
-from lth_core.engine.space import Space
 from lth_core.store import queue
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace

@@ -132,7 +132,7 @@ def _workers_of(folder: Path) -> list[int]:
     found = []
     for process in psutil.process_iter(["cmdline"]):
         line = " ".join(process.info["cmdline"] or [])
-        if "lth_core.engine.worker" in line and str(folder) in line:
+        if "lth_core.worker.worker" in line and str(folder) in line:
             found.append(process.pid)
     return found
 

@@ -5,17 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from lth_core.engine import attempt as module
-from lth_core.engine.attempt import Attempt
-from lth_core.engine.batch import CHECKPOINTED, DONE, BatchFolder, BatchSpec, Superseded, TrialSpec
+from lth_core.batches.batch import BatchFolder, BatchSpec, Superseded, TrialSpec
+from lth_core.batches.exit_codes import CHECKPOINTED, DONE
+from lth_core.engine.disk import Space
 from lth_core.engine.intake import Intake
 from lth_core.engine.launchers.base import Ended
-from lth_core.engine.space import Space
-from lth_core.plan import TrialKey
+from lth_core.experiment.plan import TrialKey
 from lth_core.store import queue, views
 from lth_core.store.database import Database
 from lth_core.store.records import read_all
 from lth_core.store.workspace import Workspace
+from lth_core.worker import attempt as module
+from lth_core.worker.attempt import Attempt
 from tests.small import experiment
 
 

@@ -2,14 +2,15 @@
 
 import sys
 
-from lth_core.engine.batch import TRANSIENT, Exit
-from lth_core.engine.link import Link
-from lth_core.engine.request import Request
+from lth_core.batches.batch import Exit
+from lth_core.batches.exit_codes import TRANSIENT
+from lth_core.batches.link import Link
+from lth_core.batches.request import Request
 
 _WORKER = """
 import os, sys
-from lth_core.engine.batch import Exit
-from lth_core.engine.link import WorkerEnd
+from lth_core.batches.batch import Exit
+from lth_core.batches.link import WorkerEnd
 end = WorkerEnd()
 assert sys.stdin.read() == "", "what a worker runs must not take requests away"
 while not end.gone:

@@ -5,7 +5,7 @@ from pathlib import Path
 import gymnasium
 import pytest
 
-from lth_core.engine import retry
+from lth_core.engine import failures
 from lth_core.store import views
 from tests.engine.experiments import tiny
 from tests.engine.test_engine import running
@@ -47,7 +47,7 @@ def test_the_trials_of_environments_that_do_wrong_fail_with_the_cause_and_the_qu
 def test_the_exit_code_of_an_environment_says_nothing_of_its_attempt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retry, "DELAYS", (0.0, 0.0))
+    monkeypatch.setattr(failures, "DELAYS", (0.0, 0.0))
     with running(tmp_path / "ws") as r:
         r.submit(tiny("job1", task={"environment": "EndsTheProcess-v0"}, arms=["winning"], seeds=1))
         r.until(lambda: r.state(1) == "failed", 120)

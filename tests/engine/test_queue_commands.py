@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from lth_core.engine import commands as obeying
 from lth_core.engine import engine as turns
 from lth_core.engine import purge as purging
-from lth_core.engine import wishes as obeying
+from lth_core.engine.commands import Wishes
 from lth_core.engine.engine import Engine
 from lth_core.engine.launchers.local import LocalWorkers
 from lth_core.engine.slots import Slot, find_slots
-from lth_core.engine.wishes import Wishes
 from lth_core.store import commands, queue, views
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace

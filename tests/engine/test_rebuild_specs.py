@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from lth_core.engine import health, rebuild
 from lth_core.store.database import Database
 from lth_core.store.records import read_all
 from lth_core.store.workspace import Workspace
+from lth_core.upkeep import health, rebuild
 from tests.engine.experiments import digest, forget, tiny
 
 

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from lth_core.batches.batch import BatchFolder
 from lth_core.cli import app
-from lth_core.engine import garbage, health
-from lth_core.engine.batch import BatchFolder
 from lth_core.engine.engine import Engine
 from lth_core.engine.lease import Lease
 from lth_core.errors import InputError
@@ -20,6 +19,7 @@ from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.refusal import Refused
 from lth_core.store.workspace import Workspace
+from lth_core.upkeep import garbage, health
 from tests.alarm import within
 from tests.engine.experiments import digest, forget, tiny
 from tests.engine.test_engine import running

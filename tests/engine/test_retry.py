@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from lth_core.engine.batch import (
+from lth_core.batches.exit_codes import (
     CHECKPOINTED,
     DISK_FULL,
     DONE,
@@ -13,9 +13,11 @@ from lth_core.engine.batch import (
     OUT_OF_MEMORY,
     SUPERSEDED,
     TRANSIENT,
+    NotEnoughSpace,
+    code_of,
+    sentence,
 )  # fmt: skip
-from lth_core.engine.causes import NotEnoughSpace, code_of, sentence
-from lth_core.engine.retry import DELAYS, decide
+from lth_core.engine.failures import DELAYS, decide
 from lth_core.errors import InputError
 
 

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from lth_core.engine.batch import DISK_FULL
+from lth_core.batches.exit_codes import DISK_FULL
+from lth_core.engine.disk import ROOM, Space, mind_shortages, take_up
 from lth_core.engine.intake import Intake
 from lth_core.engine.launchers.base import Ended
-from lth_core.engine.shortage import mind_shortages, take_up
-from lth_core.engine.space import ROOM, Space
 from lth_core.store import queue, views
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace

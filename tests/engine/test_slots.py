@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
+from lth_core.batches.request import Request
 from lth_core.engine import slots
 from lth_core.engine.dispatch import Dispatcher
 from lth_core.engine.intake import Patience
 from lth_core.engine.launchers.both import Launchers
-from lth_core.engine.request import Request
 from lth_core.engine.slots import find_slots, usable
 from lth_core.errors import InputError
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 from lth_core.store import queue, views
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace

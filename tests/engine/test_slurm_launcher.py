@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
-from lth_core.engine import deaths, supervisor
-from lth_core.engine.batch import DISK_FULL, OUT_OF_MEMORY, BatchFolder
+from lth_core.batches import exit_codes
+from lth_core.batches.batch import BatchFolder
+from lth_core.batches.exit_codes import DISK_FULL, OUT_OF_MEMORY
+from lth_core.batches.request import Request
+from lth_core.engine import supervisor
 from lth_core.engine.launchers import slurm
 from lth_core.engine.launchers.base import Ended
 from lth_core.engine.launchers.slurm_commands import JobLine, SlurmError, Task, check, flags, look, parameters, submit
-from lth_core.engine.request import Request
 from lth_core.errors import InputError
 from lth_core.settings.launcher import SlurmLauncher
 from lth_core.store.workspace import Workspace
@@ -216,7 +218,7 @@ def test_a_supervisor_tells_a_kill_for_memory_from_another(held: Held, monkeypat
     held.attempt(1).mkdir(parents=True)
     (held.workspace.batch(1) / "current").write_text("1")
     kills = iter([4, 4, 5])
-    monkeypatch.setattr(deaths, "memory_kills", lambda: next(kills))
+    monkeypatch.setattr(exit_codes, "memory_kills", lambda: next(kills))
     watching = supervisor.Supervisor(str(held.workspace.folder), Request(1, 1, "abc", 1), "cpu")
     said = []
     for _ in range(2):

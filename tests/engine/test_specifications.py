@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from lth_core.engine.batch import BatchFolder, BatchSpec, DamagedSpec, ParentSpec, TrialSpec, read_exit
-from lth_core.engine.causes import TRANSIENT, code_of
-from lth_core.engine.sealed import Unsound
+from lth_core.batches.batch import BatchFolder, BatchSpec, DamagedSpec, ParentSpec, TrialSpec, read_exit
+from lth_core.batches.exit_codes import TRANSIENT, code_of
+from lth_core.batches.sealed import Unsound
 from lth_core.engine.spec_check import unlike
-from lth_core.plan import TrialKey
+from lth_core.experiment.plan import TrialKey
 from lth_core.settings.launcher import SlurmLauncher
 from lth_core.store import attempts, views
 from lth_core.store.queue import NONSENSE

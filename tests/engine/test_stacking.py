@@ -11,7 +11,7 @@ from lth_core.engine.dispatch import Dispatcher
 from lth_core.engine.intake import Patience
 from lth_core.engine.launchers.both import Launchers
 from lth_core.engine.slots import Slot
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 from lth_core.store import queue, views
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
@@ -38,7 +38,7 @@ def _atari() -> Experiment:
     ],
 )
 def test_the_rate_decides(rates: dict[str, float], largest: int, said: str) -> None:
-    decision = stacking.decide(_atari(), rates)
+    decision = stacking.stack_size(_atari(), rates)
     assert decision.largest == largest
     assert said in decision.text
 

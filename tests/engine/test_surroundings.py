@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from lth_core.engine.surroundings import variables
+from lth_core.batches.processes import variables
 
 PRODUCTS = """
 import torch

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 from tests.faults.runs import Run, short
 
 

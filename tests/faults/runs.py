@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
@@ -89,7 +89,7 @@ class Run:
         found = []
         for process in psutil.process_iter(["cmdline", "status"]):
             line = " ".join(process.info["cmdline"] or [])
-            ours = "lth_core.engine.worker" in line and str(self.workspace) in line
+            ours = "lth_core.worker.worker" in line and str(self.workspace) in line
             if ours and process.info["status"] != psutil.STATUS_ZOMBIE:
                 found.append(process)
         return found

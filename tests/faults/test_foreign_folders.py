@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lth_core.engine.batch import BatchFolder
+from lth_core.batches.batch import BatchFolder
 from lth_core.store import queue
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace

@@ -14,15 +14,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from lth_core.batches.batch import BatchSpec, read_exit
 from lth_core.cli.progress import PlainProgress
-from lth_core.engine.batch import BatchSpec, read_exit
+from lth_core.engine.commands import Wishes
+from lth_core.engine.disk import Space
+from lth_core.engine.failures import decide
 from lth_core.engine.intake import Intake
 from lth_core.engine.launchers import local
-from lth_core.engine.retry import decide
-from lth_core.engine.space import Space
-from lth_core.engine.wishes import Wishes
 from lth_core.errors import InputError
-from lth_core.experiment_file import load_experiment, resolve
+from lth_core.experiment.file import load_experiment, resolve
+from lth_core.experiment.suite import load
 from lth_core.store import queue, views
 from lth_core.store.commands import CommandKind
 from lth_core.store.database import Database
@@ -30,7 +31,6 @@ from lth_core.store.events_file import read_scalars
 from lth_core.store.records import read_from
 from lth_core.store.tensors import load_newest_checkpoint, read_card
 from lth_core.store.workspace import Workspace
-from lth_core.suite_file import load
 from lth_core.text import is_name
 from tests.engine.experiments import tiny
 

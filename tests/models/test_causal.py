@@ -10,16 +10,17 @@ import numpy as np
 import pytest
 import torch
 
-from lth_core import checkpoint_kinds, checkpoint_weights
+from lth_core.checkpoints import kinds as checkpoint_kinds
+from lth_core.checkpoints import weights as checkpoint_weights
 from lth_core.errors import InputError
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.plan import TrialKey
 from lth_core.models.causal import causal
-from lth_core.plan import TrialKey
 from lth_core.randomness import stream_seed
 from lth_core.settings.language_networks import Causal
 from lth_core.tasks.text.tokenizers import EOS, Subwords, whole
 from lth_core.tasks.translation.vocabulary import Vocabulary
-from lth_core.training.build import data_summary, make_model
+from lth_core.training.families import data_summary, make_model
 from tests.training.test_every_arm import Batches, dense
 
 

@@ -6,9 +6,9 @@ from torch import Tensor
 
 from lth_core.models import language, transformer
 from lth_core.models.convolutional import ConvolutionalActorCritic
-from lth_core.models.exchange import from_marian, to_marian
 from lth_core.models.flow import slopes
 from lth_core.models.module import ModuleNetwork
+from lth_core.models.transformers_names import from_marian, to_marian
 from lth_core.settings import language_networks
 from lth_core.settings.language_networks import LSTM, Seq2Seq
 from lth_core.settings.networks import Convolutional

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from lth_core.errors import InputError
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 from lth_core.models.module import ModuleNetwork
 from lth_core.models.pretrained import exchange, loaded, masks_there
 from lth_core.settings.networks import MLP
 from lth_core.tickets.mask import Mask, Weights
-from lth_core.training.build import make_model
-from lth_core.training.exchange import exchange_of
+from lth_core.training.families import make_model
+from lth_core.training.supervised.transformers_exchange import exchange_of
 from tests.models.test_causal import checkpoint, settings  # noqa: F401 a fixture
 from tests.training import test_language, test_translation
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from lth_core.models.beam import Search, translate
-from lth_core.models.exchange import to_marian
 from lth_core.models.module import ModuleNetwork
 from lth_core.models.transformer import Transformer, grouping
+from lth_core.models.transformers_names import to_marian
 from lth_core.models.translator import Special
 from lth_core.settings.language_networks import Seq2Seq
 

@@ -10,12 +10,12 @@ import torch
 from lth_core.analysis.connectivity import barrier, barriers
 from lth_core.analysis.inspection import inspect
 from lth_core.cli.inspect import POINTS, find_barriers
-from lth_core.engine.solutions import line
 from lth_core.errors import InputError
 from lth_core.report.figures import job_figures
 from lth_core.report.record import job_record
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
+from lth_core.worker.solutions import line
 from tests.command import lth
 from tests.once import copied
 from tests.report.conftest import job

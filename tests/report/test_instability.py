@@ -13,19 +13,19 @@ from torch import Tensor, nn
 from lth_core.analysis.connectivity import instabilities, instability
 from lth_core.cli.inspect import find_instability
 from lth_core.cli.subject import find_job
-from lth_core.engine import instability as module
-from lth_core.engine.instability import _moments
-from lth_core.engine.solutions import Solution, between, scores
 from lth_core.errors import InputError
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 from lth_core.models.module import ModuleNetwork
 from lth_core.randomness import stream_seed
 from lth_core.store import instability as remembered
 from lth_core.store.workspace import Workspace
 from lth_core.tickets.mask import Mask, Weights
-from lth_core.training import build
-from lth_core.training.lesson import Batch, Carry
+from lth_core.training import families as build
 from lth_core.training.stack import Start
+from lth_core.training.supervised.lesson import Batch, Carry
+from lth_core.worker import instability as module
+from lth_core.worker.instability import _moments
+from lth_core.worker.solutions import Solution, between, scores
 from tests.command import lth
 from tests.once import copied
 from tests.small import experiment, stack
@@ -230,7 +230,7 @@ def test_an_answer_that_cannot_be_kept_is_shown_and_none_is_kept_elsewhere(
 
 
 def identity(trained: Path) -> str:
-    from lth_core.experiment_file import load_experiment
+    from lth_core.experiment.file import load_experiment
 
     return load_experiment(trained / "tiny.toml").identity
 

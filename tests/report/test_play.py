@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lth_core.engine.assemble import Assembler
-from lth_core.engine.play import normalised
-from lth_core.engine.solutions import solution
 from lth_core.engine.stored import stored_spec
-from lth_core.experiment import Experiment
-from lth_core.plan import TrialKey
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.plan import TrialKey
 from lth_core.report.film import as_blocks, as_gif
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
-from lth_core.training.build import make_model
+from lth_core.training.families import make_model
+from lth_core.worker.assemble import Assembler
+from lth_core.worker.play import normalised
+from lth_core.worker.solutions import solution
 from tests.command import lth
 from tests.engine.experiments import as_toml, tiny
 

@@ -11,7 +11,6 @@ import torch
 from safetensors.torch import load_file
 from torch.nn.utils import prune
 
-from lth_core.engine.ticket_export import write_files
 from lth_core.models import language, transformer
 from lth_core.models.convolutional import ConvolutionalActorCritic
 from lth_core.models.mlp import ActorCritic
@@ -20,6 +19,7 @@ from lth_core.report.plain_torch import loading_lines, pruning_lines
 from lth_core.settings.language_networks import LSTM, Seq2Seq, Transformer
 from lth_core.settings.networks import MLP, Convolutional
 from lth_core.tickets.mask import apply
+from lth_core.worker.ticket_export import write_files
 from tests.command import lth
 from tests.engine.experiments import as_toml, tiny
 

@@ -12,17 +12,17 @@ from torch import nn
 from torch.nn.utils import prune
 
 from lth_core.cli.fields import experiment_fields
-from lth_core.engine import ticket_import
-from lth_core.engine.imported import ImportedTickets
 from lth_core.errors import InputError
-from lth_core.experiment_file import load_experiment
-from lth_core.plan import plan
+from lth_core.experiment.file import load_experiment
+from lth_core.experiment.plan import plan
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.tensors import load_tensors
 from lth_core.store.workspace import Workspace
 from lth_core.tickets import mask as masks
-from lth_core.training.build import make_model
+from lth_core.training.families import make_model
+from lth_core.worker import ticket_import
+from lth_core.worker.imported_tickets import ImportedTickets
 from tests.command import lth
 from tests.engine.experiments import as_toml, tiny
 

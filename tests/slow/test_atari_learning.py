@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lth_core.experiment_file import load_experiment
+from lth_core.experiment.file import load_experiment
 from lth_core.randomness import stream_seed
 from lth_core.settings.tasks import AtariTask
 from lth_core.tasks.atari import Atari
-from lth_core.training.build import make_model, make_stack
+from lth_core.training.families import make_model, make_stack
 from lth_core.training.stack import Start
 
 BREAKOUT = Path(__file__).parents[2] / "configs" / "learn" / "breakout.toml"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lth_core.experiment_file import load_experiment
+from lth_core.experiment.file import load_experiment
 from lth_core.randomness import stream_seed
-from lth_core.training.build import make_model
+from lth_core.training.families import make_model
 from lth_core.training.stack import Start
 from tests.small import Memory, stack_run
 

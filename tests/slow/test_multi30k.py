@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 from lth_core.randomness import stream_seed
-from lth_core.training.build import make_model, make_stack
+from lth_core.training.families import make_model, make_stack
 from lth_core.training.stack import Start
 from tests.text_data import DATA
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 from lth_core.settings.texts import LanguageModelTask
 from lth_core.tasks.text import corpus
-from lth_core.training.build import make_model, make_stack
+from lth_core.training.families import make_model, make_stack
 from lth_core.training.stack import Start
 from tests.text_data import needs_wikitext, wikitext
 from tests.training import reference_language as reference

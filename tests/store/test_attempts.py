@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lth_core.analysis.verdict import summarise
-from lth_core.engine.provenance import attempt_facts
+from lth_core.batches.provenance import attempt_facts
 from lth_core.report.card import card
 from lth_core.report.record import job_record
 from lth_core.report.table import result

@@ -6,7 +6,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
-from lth_core.plan import TrialKey
+from lth_core.experiment.plan import TrialKey
 from lth_core.store.events_file import read_scalars
 from lth_core.store.tensorboard import TrialLog
 

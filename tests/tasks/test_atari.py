@@ -10,8 +10,8 @@ from ale_py import roms
 from ale_py.vector_env import AtariVectorEnv
 
 from lth_core.errors import InputError
-from lth_core.experiment import Experiment
-from lth_core.experiment_file import load_experiment
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.file import load_experiment
 from lth_core.settings.games import GAMES, rom_name
 from lth_core.settings.tasks import AtariTask
 from lth_core.tasks import atari, environments

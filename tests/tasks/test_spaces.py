@@ -8,7 +8,8 @@ from gymnasium.envs.registration import EnvSpec
 
 from lth_core.errors import InputError
 from lth_core.settings.tasks import ControlTask
-from lth_core.tasks import control, spaces
+from lth_core.tasks import control
+from lth_core.tasks import gym_spaces as spaces
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 

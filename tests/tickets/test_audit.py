@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from lth_core.arms import Arm
-from lth_core.plan import TrialKey
+from lth_core.experiment.arms import Arm
+from lth_core.experiment.plan import TrialKey
 from lth_core.tickets import audit, criteria, derive
 from lth_core.tickets import mask as masks
 from lth_core.tickets.audit import Check

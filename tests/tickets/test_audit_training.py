@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from lth_core.tickets import audit
-from lth_core.training import optimizer
-from lth_core.training.actor_critic import ActorCriticStack
+from lth_core.training.reinforcement import optimizer
+from lth_core.training.reinforcement.stack import ActorCriticStack
 from tests.small import digest, experiment, stack, starts
 
 

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lth_core.plan import TrialKey
+from lth_core.experiment.plan import TrialKey
 from lth_core.settings.pruning import Pruning
 from lth_core.tickets import audit, derive
 from lth_core.tickets.criteria import BY_NAME, scores

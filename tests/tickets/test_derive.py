@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from lth_core.arms import DENSE
-from lth_core.plan import TrialKey
+from lth_core.experiment.arms import DENSE
+from lth_core.experiment.plan import TrialKey
 from lth_core.randomness import stream_seed
 from lth_core.tickets import derive as derivation
 from lth_core.tickets import mask as masks

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from lth_core.arms import DENSE
-from lth_core.experiment import Experiment
+from lth_core.experiment.arms import DENSE
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.plan import TrialKey, plan
 from lth_core.models.flow import slopes
 from lth_core.models.mlp import ActorCritic
-from lth_core.plan import TrialKey, plan
 from lth_core.settings.networks import MLP
 from lth_core.settings.pruning import Pruning
 from lth_core.tickets import audit

@@ -6,10 +6,10 @@ import gymnasium
 import pytest
 import torch
 
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 from lth_core.tasks.watched import watched
-from lth_core.training.actor_critic import ActorCriticStack
-from lth_core.training.slopes import actor_critic_loss
+from lth_core.training.loss_gradients import actor_critic_loss
+from lth_core.training.reinforcement.stack import ActorCriticStack
 from tests.small import Memory, digest, experiment, stack, stack_run, starts
 from tests.tasks.choice_environments import KINDS, LENGTH, SPECS
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.plan import TrialKey
 from lth_core.models.convolutional import ConvolutionalActorCritic
-from lth_core.plan import TrialKey
 from lth_core.tickets.mask import Mask
-from lth_core.training.a2c import StackedA2C
-from lth_core.training.build import make_model, make_stack
-from lth_core.training.rollout import Rollout
+from lth_core.training.families import make_model, make_stack
+from lth_core.training.reinforcement.a2c import StackedA2C
+from lth_core.training.reinforcement.rollout import Rollout
 from lth_core.training.run import RunningTrial, StackRun
 from lth_core.training.stack import Start
 from tests import small

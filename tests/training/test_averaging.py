@@ -7,7 +7,7 @@ from torch import nn
 from lth_core.settings.supervised import Supervised
 from lth_core.tickets.mask import Weights
 from lth_core.training.stack import Arrays
-from lth_core.training.supervised import SupervisedStack
+from lth_core.training.supervised.stack import SupervisedStack
 from tests.lessons import bits, half, stack, start
 
 AVERAGED = Supervised(length=20, learning_rate=1e-2, average=3, average_every=4)

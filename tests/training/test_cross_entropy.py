@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from lth_core.training import cross_entropy as module
-from lth_core.training.cross_entropy import CrossEntropy
+from lth_core.training.supervised import cross_entropy as module
+from lth_core.training.supervised.cross_entropy import CrossEntropy
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])

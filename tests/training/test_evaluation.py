@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 from lth_core.randomness import stream_seed
 from lth_core.settings.tasks import ControlTask
 from lth_core.tasks import control
-from lth_core.training.actor_critic import ActorCriticStack
+from lth_core.training.reinforcement.stack import ActorCriticStack
 from lth_core.training.stack import Interrupted
 from tests.small import Memory, digest, experiment, stack, stack_run, starts
 

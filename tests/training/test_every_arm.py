@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from lth_core.engine.attempt import Attempt
-from lth_core.engine.batch import DONE, BatchFolder, BatchSpec, ParentSpec, TrialSpec
-from lth_core.experiment import Experiment
-from lth_core.plan import TrialKey, parents, shares_network
+from lth_core.batches.batch import BatchFolder, BatchSpec, ParentSpec, TrialSpec
+from lth_core.batches.exit_codes import DONE
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.plan import TrialKey, parents, shares_network
 from lth_core.store.records import read_from
 from lth_core.store.workspace import Workspace
 from lth_core.tickets import derive
+from lth_core.worker.attempt import Attempt
 from tests.small import ARMS, experiment
 
 

@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 import torch
 
-from lth_core.arms import DENSE
-from lth_core.plan import TrialKey
+from lth_core.experiment.arms import DENSE
+from lth_core.experiment.plan import TrialKey
 from lth_core.settings.pruning import Gradual, Pruning
 from lth_core.store.tensors import load_tensors
 from lth_core.tickets import audit
 from lth_core.tickets import mask as masks
 from lth_core.tickets.gradual import Narrowing
 from lth_core.tickets.mask import Mask, Weights
-from lth_core.training.averaging import Average
-from lth_core.training.build import make_model, make_stack
+from lth_core.training.families import make_model, make_stack
 from lth_core.training.run import RunningTrial, StackRun
 from lth_core.training.stack import Stack, Start
+from lth_core.training.supervised.averaging import Average
 from tests.small import Memory, experiment, is_nested
 from tests.training import test_language
 from tests.training.test_every_arm import Batches, dense

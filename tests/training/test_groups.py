@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lth_core.plan import TrialKey
+from lth_core.experiment.plan import TrialKey
 from lth_core.tickets import mask as masks
 from lth_core.tickets.derive import derive
 from lth_core.training.stack import Start

@@ -8,17 +8,17 @@ import pytest
 import torch
 
 from lth_core.errors import InputError
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.plan import TrialKey
 from lth_core.models import language
-from lth_core.plan import TrialKey
 from lth_core.settings.language_networks import LSTM
 from lth_core.settings.supervised import Supervised
 from lth_core.tasks.text.corpus import Corpus
 from lth_core.tasks.text.windows import Windows
-from lth_core.training.build import make_lesson, make_model, make_stack
-from lth_core.training.language import LanguageLesson
+from lth_core.training.families import make_lesson, make_model, make_stack
 from lth_core.training.run import RunningTrial, StackRun
 from lth_core.training.stack import Start
+from lth_core.training.supervised.language import LanguageLesson
 from tests.small import ARMS, Memory
 from tests.training.test_every_arm import Batches, dense
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lth_core.training.normalise import Moments, Observations, Returns
+from lth_core.training.reinforcement.normalise import Moments, Observations, Returns
 
 
 def test_moments_equal_those_of_everything_seen() -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lth_core.settings.reinforcement import A2C
-from lth_core.training import optimizer
+from lth_core.training.reinforcement import optimizer
 
 
 def _reference(settings: A2C, weights: torch.Tensor, rate: float) -> torch.optim.Optimizer:

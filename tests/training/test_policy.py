@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import distributions
 
-from lth_core.training.policy import Bits, Categorical, Choices, Gaussian, Policy
+from lth_core.training.reinforcement.policy import Bits, Categorical, Choices, Gaussian, Policy
 
 
 def _drawn(*shape: int, seed: int = 0) -> torch.Tensor:

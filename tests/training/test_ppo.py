@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 from lth_core.models.flat import flatten
 from lth_core.models.mlp import ActorCritic
-from lth_core.training.actor_critic import Part
-from lth_core.training.ppo import Minibatch, StackedPPO, _standardised
+from lth_core.training.reinforcement.ppo import Minibatch, StackedPPO, _standardised
+from lth_core.training.reinforcement.stack import Part
 from tests.small import experiment, stack, starts
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*out of date:DeprecationWarning")

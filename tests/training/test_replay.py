@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from lth_core.training.replay import capturing
+from lth_core.training.cuda_graphs import capturing
 
 
 class Graph:

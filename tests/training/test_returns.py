@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from lth_core.tasks import control
 from lth_core.tasks.step import Step
-from lth_core.training import parameters
-from lth_core.training.episodes import Episodes
-from lth_core.training.parameters import clip
-from lth_core.training.rollout import advantages
+from lth_core.training.reinforcement import parameters
+from lth_core.training.reinforcement.episodes import Episodes
+from lth_core.training.reinforcement.parameters import clip
+from lth_core.training.reinforcement.rollout import advantages
 from lth_core.training.stack import Start
 from tests.small import experiment, stack, starts
 

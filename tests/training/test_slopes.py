@@ -11,11 +11,11 @@ from lth_core.models.flat import flatten
 from lth_core.models.module import ModuleNetwork
 from lth_core.randomness import stream_seed
 from lth_core.tickets.mask import Mask, Weights, apply
-from lth_core.training import slopes
-from lth_core.training.build import make_model
-from lth_core.training.lesson import Batch, Carry
-from lth_core.training.slopes import LossSlopes, actor_critic_loss
+from lth_core.training import loss_gradients
+from lth_core.training.families import make_model
+from lth_core.training.loss_gradients import LossSlopes, actor_critic_loss
 from lth_core.training.stack import Start
+from lth_core.training.supervised.lesson import Batch, Carry
 from tests.small import experiment, stack
 from tests.training import test_language, test_translation
 
@@ -108,7 +108,7 @@ class Points:
 
 
 def test_slopes_of_examples_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slopes, "make_lesson", lambda settings, seed: Points())
+    monkeypatch.setattr(loss_gradients, "make_lesson", lambda settings, seed: Points())
     network = ModuleNetwork(Straight, lambda name: set())
     weights = {"line.weight": torch.tensor([[0.5, -1.0, 2.0]])}
     mask = {"line.weight": torch.tensor([[True, False, True]])}

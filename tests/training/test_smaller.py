@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
+from lth_core.experiment.plan import TrialKey
 from lth_core.models.convolutional import ConvolutionalActorCritic
 from lth_core.models.mlp import ActorCritic
 from lth_core.models.smaller import scaled, smaller
-from lth_core.plan import TrialKey
 from lth_core.settings.language_networks import LSTM, Causal, Seq2Seq, Transformer
 from lth_core.settings.networks import MLP, Convolutional
 from lth_core.store import views
@@ -18,7 +18,7 @@ from lth_core.store.database import Database
 from lth_core.store.tensors import load_tensors
 from lth_core.store.workspace import Workspace
 from lth_core.tickets import audit
-from lth_core.training.build import make_model, smaller_network
+from lth_core.training.families import make_model, smaller_network
 from tests.engine.experiments import tiny
 from tests.engine.test_engine import running
 from tests.small import experiment, random_mask
@@ -131,7 +131,7 @@ def test_texts_have_smaller_networks_too(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_checkpoints_of_others_cannot_be_made_smaller() -> None:
-    from lth_core.experiment import Experiment
+    from lth_core.experiment.experiment import Experiment
 
     task = {"kind": "language_model", "tokenizer": "checkpoint", "checkpoint": "x"}
     fields = {"name": "x", "seeds": [0], "task": task, "model": {"kind": "causal", "checkpoint": "x"}}

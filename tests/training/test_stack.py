@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from lth_core.experiment import Experiment
-from lth_core.training.policy import Categorical
+from lth_core.experiment.experiment import Experiment
+from lth_core.training.reinforcement.policy import Categorical
 from lth_core.training.stack import Stack, Start
 from tests.small import digest, experiment, random_weights, stack, starts
 

@@ -8,7 +8,7 @@ import gymnasium
 import pytest
 import torch
 
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 from lth_core.settings.reinforcement import PPO
 from lth_core.training.run import StackRun
 from lth_core.training.stack import Start

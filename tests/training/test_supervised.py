@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from lth_core.settings.supervised import Supervised
-from lth_core.training.schedule import learning_rate
 from lth_core.training.stack import Start
+from lth_core.training.supervised.stack import learning_rate
 from tests.lessons import Lines, Remembering, bits, half, network, stack, start
 
 ADAM = Supervised(learning_rate=1e-2, max_gradient_norm=0.5, weight_decay=0.01)

@@ -9,18 +9,18 @@ import torch
 from torch import nn
 
 from lth_core.errors import InputError
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.plan import TrialKey
 from lth_core.models.module import ModuleNetwork
-from lth_core.plan import TrialKey
 from lth_core.randomness import stream_seed
 from lth_core.tasks.translation import vocabulary
 from lth_core.tasks.translation.grammar import sentences
-from lth_core.training import translation
-from lth_core.training.build import make_lesson, make_model, make_stack
+from lth_core.training.families import make_lesson, make_model, make_stack
 from lth_core.training.run import RunningTrial, StackRun
 from lth_core.training.stack import Interrupted, Start
-from lth_core.training.supervised import SupervisedStack
-from lth_core.training.translation import TranslationLesson
+from lth_core.training.supervised import translation
+from lth_core.training.supervised.stack import SupervisedStack
+from lth_core.training.supervised.translation import TranslationLesson
 from tests.small import ARMS, Memory
 from tests.training.test_every_arm import Batches, dense
 

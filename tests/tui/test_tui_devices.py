@@ -10,7 +10,7 @@ import pytest
 from tui_helpers import Open, until
 from workspace_fixture import Writer
 
-from lth_core.plan import TrialKey
+from lth_core.experiment.plan import TrialKey
 from lth_core.store.views import EngineView, SlotView
 from lth_tui.content.device_rows import device_rows, trials_in_words
 from lth_tui.reading.machine import Gpu, Machine, Meter

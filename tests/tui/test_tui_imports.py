@@ -17,7 +17,7 @@ _ALL = """
 import sys, pkgutil, importlib, lth_tui
 for module in pkgutil.walk_packages(lth_tui.__path__, "lth_tui."):
     importlib.import_module(module.name)
-import lth_core.engine.engine, lth_core.experiment_file, lth_core.plan, lth_core.store.commands
+import lth_core.engine.engine, lth_core.experiment.file, lth_core.experiment.plan, lth_core.store.commands
 print("torch" in sys.modules)
 """
 

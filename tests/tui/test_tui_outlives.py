@@ -18,7 +18,7 @@ import pytest
 from tui_helpers import wait_for
 
 from lth_core.engine.lease import Lease, LeaseHeld
-from lth_core.experiment_file import resolve
+from lth_core.experiment.file import resolve
 from lth_core.store import commands, views
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
@@ -180,7 +180,7 @@ def test_an_engine_that_nobody_looks_at_ends_when_nothing_is_left(tmp_path: Path
     workspace.create()
     with_database(workspace, views.jobs)
     process = subprocess.Popen(
-        [sys.executable, "-m", "lth_tui.engine_process", str(workspace.folder), "--device", "cpu", "--slots", "1"],
+        [sys.executable, "-m", "lth_core.engine.process", str(workspace.folder), "--device", "cpu", "--slots", "1"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdin is not None and process.stdout is not None

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lth_core.arms import DENSE
-from lth_core.experiment import Experiment
-from lth_core.experiment_file import resolve
-from lth_core.plan import TrialKey, plan
+from lth_core.experiment.arms import DENSE
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.file import resolve
+from lth_core.experiment.plan import TrialKey, plan
 from lth_core.store import metrics
 from lth_core.store.commands import unanswered
 from lth_core.store.database import Database

@@ -6,7 +6,7 @@ The handle of an attempt is its batch's number. Whoever runs it only gives hints
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from lth_core.engine.request import Request
+from lth_core.batches.request import Request
 from lth_core.settings.launcher import LocalLauncher, SlurmLauncher
 
 Need = LocalLauncher | SlurmLauncher

@@ -1,9 +1,9 @@
 """All launchers as one: each batch goes to the one that its experiment asks for; Slurm's is made when first needed."""
 
+from lth_core.batches.request import Request
 from lth_core.engine.launchers.base import Ended, How, Launcher, Need, Notice
 from lth_core.engine.launchers.local import LocalWorkers
 from lth_core.engine.launchers.slurm import SlurmJobs
-from lth_core.engine.request import Request
 from lth_core.engine.slots import Slot
 from lth_core.settings.launcher import LocalLauncher
 from lth_core.store.workspace import Workspace

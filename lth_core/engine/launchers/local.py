@@ -8,13 +8,13 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lth_core.engine.batch import CHECKPOINTED, ENGINE_GONE, OUT_OF_MEMORY, BatchFolder, read_exit
-from lth_core.engine.deaths import BY_MEMORY, MemoryWatch
+from lth_core.batches.batch import BatchFolder, read_exit
+from lth_core.batches.exit_codes import BY_MEMORY, CHECKPOINTED, ENGINE_GONE, OUT_OF_MEMORY, MemoryWatch
+from lth_core.batches.link import Link
+from lth_core.batches.processes import command, variables
+from lth_core.batches.request import Request
 from lth_core.engine.launchers.base import Ended
-from lth_core.engine.link import Link
-from lth_core.engine.request import Request
 from lth_core.engine.slots import Slot
-from lth_core.engine.surroundings import command, variables
 from lth_core.store.plain import open_plain
 from lth_core.store.workspace import Workspace
 from lth_core.text import clean
@@ -197,7 +197,7 @@ class LocalWorkers:
 
     def _spawn(self, slot: Slot, threads: int) -> Link:
         log = self._workspace.folder / "workers.log"
-        words = command("lth_core.engine.worker", str(self._workspace.folder.resolve()), slot.device)
+        words = command("lth_core.worker.worker", str(self._workspace.folder.resolve()), slot.device)
         with log.open("ab") as output:
             return Link(words, variables(threads), output)
 

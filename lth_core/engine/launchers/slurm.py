@@ -14,14 +14,13 @@ import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from lth_core.engine.batch import CHECKPOINTED, BatchFolder, read_exit, read_json
+from lth_core.batches.batch import BatchFolder, read_exit, read_json
+from lth_core.batches.exit_codes import CHECKPOINTED
+from lth_core.batches.request import Request
 from lth_core.engine.launchers import slurm_commands as slurm
 from lth_core.engine.launchers.base import Ended, How, Need, Notice
-from lth_core.engine.launchers.slurm_commands import JobLine, SlurmError, Task
-from lth_core.engine.launchers.slurm_fate import InFlight, fate, is_final
-from lth_core.engine.launchers.slurm_threads import Commands
-from lth_core.engine.launchers.slurm_words import ALIVE
-from lth_core.engine.request import Request
+from lth_core.engine.launchers.slurm_commands import Commands, JobLine, SlurmError, Task
+from lth_core.engine.launchers.slurm_fate import ALIVE, InFlight, fate, is_final
 from lth_core.engine.supervisor import STOP
 from lth_core.settings.launcher import SlurmLauncher
 from lth_core.store.tensors import write_atomically

@@ -3,14 +3,46 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from lth_core.engine.batch import CHECKPOINTED, ENGINE_GONE, OUT_OF_MEMORY, BatchFolder, Exit, read_json
-from lth_core.engine.deaths import SPOKEN
+from lth_core.batches.batch import BatchFolder, Exit, read_json
+from lth_core.batches.exit_codes import CHECKPOINTED, ENGINE_GONE, OUT_OF_MEMORY, SPOKEN
+from lth_core.batches.request import Request
 from lth_core.engine.launchers.base import Ended, How, Notice
-from lth_core.engine.launchers.slurm_words import cause_of, left_because
-from lth_core.engine.request import Request
 from lth_core.engine.supervisor import DEATH
 from lth_core.settings.launcher import SlurmLauncher
 from lth_core.text import one_line
+
+ALIVE = (
+    "PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING",
+    "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD", "SPECIAL_EXIT",
+)  # fmt: skip
+"""States in which a job may still do something."""
+
+_CAUSES = {
+    "NODE_FAIL": "its node{node} failed",
+    "BOOT_FAIL": "its node{node} did not boot",
+    "TIMEOUT": "it reached its time limit and did not leave in time",
+    "DEADLINE": "it reached its deadline",
+    "OUT_OF_MEMORY": "it was killed by the memory limit",
+    "FAILED": "it failed without a word",
+    "COMPLETED": "it ended without a word",
+    "": "the scheduler knows nothing of it",
+}
+
+
+def cause_of(state: str, node: str) -> str:
+    """Why a job died that said nothing itself."""
+    return _CAUSES.get(state, f"it ended as {state}").format(node=f" {node}" if node else "")
+
+
+def left_because(state: str) -> str:
+    """Why a job left that was not asked by the engine."""
+    return {
+        "PREEMPTED": "was preempted",
+        "TIMEOUT": "left at its time limit",
+        "COMPLETED": "left near its time limit",
+        "NODE_FAIL": "left a node that failed",
+        "": "is unknown to the scheduler",
+    }.get(state, f"left ({state})")
 
 
 @dataclass

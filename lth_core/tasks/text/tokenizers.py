@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from lth_core import checkpoint_files as checkpoints
+from lth_core.checkpoints import files as checkpoints
 from lth_core.errors import InputError
 from lth_core.tasks.text.token_files import batched
 from lth_core.text import one_line

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lth_core import checkpoint_files as checkpoints
+from lth_core.checkpoints import files as checkpoints
 from lth_core.errors import InputError
 from lth_core.settings.base import Contents
 from lth_core.settings.texts import PARTS, TranslationTask

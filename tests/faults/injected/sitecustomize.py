@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 FAULT = json.loads(os.environ.get("LTH_TEST_FAULT", "{}"))
-WORKER = "lth_core.engine.worker" in sys.orig_argv
+WORKER = "lth_core.worker.worker" in sys.orig_argv
 
 
 class Killer:
@@ -142,7 +142,7 @@ def limit_memory(megabytes: int) -> None:
     """What an attempt may map beyond what the process has when it begins."""
     import resource
 
-    from lth_core.engine.attempt import Attempt
+    from lth_core.worker.attempt import Attempt
 
     real = Attempt.run
 
@@ -159,7 +159,7 @@ def limit_memory(megabytes: int) -> None:
 
 def limit_device_memory(megabytes: int) -> None:
     """What torch may take of the first GPU: beyond it is the same exception as beyond all of it."""
-    from lth_core.engine.attempt import Attempt
+    from lth_core.worker.attempt import Attempt
 
     real = Attempt.run
 
@@ -174,14 +174,14 @@ def limit_device_memory(megabytes: int) -> None:
 
 def raise_as_a_device(tickets: int) -> None:
     """Stacks of so many tickets and more raise what torch does when a GPU's memory runs out, in the middle."""
-    from lth_core.engine.attempt import Attempt
+    from lth_core.worker.attempt import Attempt
 
     real_run, updates = Attempt.run, {}
 
     def run(self) -> int:
         import torch
 
-        from lth_core.training.actor_critic import ActorCriticStack
+        from lth_core.training.reinforcement.stack import ActorCriticStack
 
         real = ActorCriticStack.update
 

@@ -10,9 +10,10 @@ from safetensors.numpy import save_file
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
-from lth_core import checkpoint_files, checkpoint_kinds
+from lth_core.checkpoints import files as checkpoint_files
+from lth_core.checkpoints import kinds as checkpoint_kinds
 from lth_core.errors import InputError
-from lth_core.experiment_file import notes, resolve
+from lth_core.experiment.file import notes, resolve
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from lth_core.errors import InputError
-from lth_core.experiment import Experiment
-from lth_core.experiment_file import resolve
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.file import resolve
 from lth_core.settings.texts import LanguageModelTask
 from lth_core.tasks import contents
 from lth_core.tasks.text import corpus

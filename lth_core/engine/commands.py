@@ -1,0 +1,180 @@
+"""Acting on what interfaces want: rows of the command table become changes of the queue, each with an answer."""
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable
+from typing import Any
+
+from lth_core.batches.provenance import provenance
+from lth_core.engine.launchers.base import How
+from lth_core.errors import InputError
+from lth_core.experiment.experiment import Experiment
+from lth_core.settings.launcher import launcher_from
+from lth_core.store import commands, earlier, queue
+from lth_core.store.commands import Command
+from lth_core.store.database import Database
+from lth_core.store.queue import NONSENSE
+
+LONGEST = 0.5
+"""Seconds of a turn of the engine in which wishes are acted on: what runs must not wait for hundreds of them."""
+_ACCEPTED = {
+    "pause": ("queued", "running"),
+    "resume": ("paused",),
+    "cancel": ("queued", "running", "paused"),
+    "retry": ("running", "failed", "cancelled"),
+    "launch": ("queued", "running", "paused", "failed", "cancelled"),
+    "move": ("queued", "running", "paused", "done", "failed", "cancelled"),
+    "priority": ("queued", "running", "paused", "done", "failed", "cancelled"),
+    "delete": ("queued", "paused", "done", "failed", "cancelled"),
+    "restore": ("queued", "paused", "done", "failed", "cancelled"),
+}
+"""States of a job in which a wish makes sense."""
+
+
+class Wishes:
+    """Obeys commands; `devices` go into the provenance of new jobs; `stop` ends a batch."""
+
+    def __init__(
+        self, database: Database, devices: list[str], stop: Callable[[int, How], None],
+        resize: Callable[[sqlite3.Connection, int], None],
+    ) -> None:  # fmt: skip
+        self._database, self._devices, self._stop, self._resize = database, devices, stop, resize
+
+    def obey(self) -> None:
+        """Act on what is wanted and not answered yet, the oldest first; what takes long is left for the next turn."""
+        until = time.monotonic() + LONGEST
+        for command in commands.unanswered(self._database):
+            try:
+                with self._database.transaction() as connection:
+                    self._answer(connection, command, self._act(connection, command))
+            except InputError as error:
+                with self._database.transaction() as connection:
+                    self._answer(connection, command, {"error": str(error)})
+            except NONSENSE as error:
+                with self._database.transaction() as connection:
+                    self._answer(connection, command, {"error": f"{command.kind}: {type(error).__name__}: {error}"})
+            if time.monotonic() > until:
+                return
+
+    def _answer(self, connection: sqlite3.Connection, command: Command, reply: dict[str, Any]) -> None:
+        connection.execute("UPDATE commands SET answer = ? WHERE id = ?", (json.dumps(reply), command.id))
+
+    def _act(self, connection: sqlite3.Connection, command: Command) -> dict[str, Any]:
+        payload = json.loads(command.payload)
+        if command.kind == "submit":
+            return self._submit(connection, payload)
+        if command.kind == "slots":
+            self._resize(connection, int(payload["count"]))
+            return {"slots": int(payload["count"])}
+        accepted = _ACCEPTED.get(command.kind)
+        if accepted is None:
+            return {"error": f"unknown command {command.kind}"}
+        job = int(payload["job"])
+        row = connection.execute("SELECT state, deleted FROM jobs WHERE id = ?", (job,)).fetchone()
+        if row is None or (row["deleted"] is None) == (command.kind == "restore"):
+            return {"error": f"there is no {'deleted ' * (command.kind == 'restore')}job {job}"}
+        if row["state"] not in accepted:
+            return {
+                "error": f"job {job} is {row['state']}: {command.kind} is for jobs that are {' or '.join(accepted)}"
+            }
+        getattr(self, f"_{command.kind}")(connection, job, payload)
+        return {"job": job}
+
+    def _submit(self, connection: sqlite3.Connection, payload: dict[str, Any]) -> dict[str, Any]:
+        experiment = Experiment.from_json(payload["experiment"])
+        suite = payload.get("suite")
+        known = None if payload.get("again") else queue.known_job(connection, experiment.identity, suite)
+        if known is None and not payload.get("again"):
+            known = earlier.known(connection, experiment, suite)
+            if known is not None:
+                said = "an earlier version queued it and did not keep what its files held: taken for the same"
+                queue.add_event(connection, "data unchecked", said, known)
+        if known is not None:
+            if suite is not None:
+                queue.adopt_job(connection, known, suite)
+            self._launch(connection, known, {"launcher": experiment.launcher.model_dump(mode="json")})
+            return {"job": known, "known": True}
+        source = str(payload["source"])
+        new = queue.add_job(connection, experiment, source, provenance(source, self._devices), suite)
+        if payload.get("replaces") is not None:
+            self._replace(connection, int(payload["replaces"]), new)
+        return {"job": new}
+
+    def _replace(self, connection: sqlite3.Connection, old: int, new: int) -> None:
+        """The new job takes the place of one that has not begun."""
+        row = connection.execute(
+            "SELECT position, priority, suite, started FROM jobs WHERE id = ? AND state IN ('queued', 'paused')", (old,)
+        ).fetchone()
+        if row is None or row["started"] is not None:
+            raise InputError(f"job {old} has begun or ended: it can be cloned, not replaced")
+        connection.execute(
+            "UPDATE jobs SET position = ?, priority = ?, suite = ? WHERE id = ?",
+            (row["position"], row["priority"], row["suite"], new),
+        )
+        self._delete(connection, old, {})
+
+    def _pause(self, connection: sqlite3.Connection, job: int, _payload: dict[str, Any]) -> None:
+        queue.set_job(connection, job, "paused")
+        self._stop_batches(connection, job)
+
+    def _resume(self, connection: sqlite3.Connection, job: int, _payload: dict[str, Any]) -> None:
+        queue.set_job(connection, job, "queued")
+        queue.settle_job(connection, job)
+
+    def _cancel(self, connection: sqlite3.Connection, job: int, payload: dict[str, Any]) -> None:
+        if payload.get("after_round"):
+            last = queue.cancel_later_rounds(connection, job)
+            if last is not None:
+                queue.add_event(connection, "cancel", f"ends after round {last}", job)
+                queue.settle_job(connection, job)
+                return
+        self._stop_batches(connection, job, "kill")
+        queue.cancel_trials(connection, job)
+        queue.set_job(connection, job, "cancelled")
+
+    def _retry(self, connection: sqlite3.Connection, job: int, _payload: dict[str, Any]) -> None:
+        count = queue.requeue_unfinished(connection, job)
+        queue.add_event(connection, "retry", f"{count} trials wait again", job)
+        queue.set_job(connection, job, "queued")
+        queue.settle_job(connection, job)
+
+    def _move(self, connection: sqlite3.Connection, job: int, payload: dict[str, Any]) -> None:
+        """Among the jobs of its priority that are there to see."""
+        rows = connection.execute(
+            "SELECT id FROM jobs WHERE deleted IS NULL AND priority = (SELECT priority FROM jobs WHERE id = ?) "
+            "ORDER BY position, id", (job,)
+        ).fetchall()  # fmt: skip
+        order = [row[0] for row in rows]
+        here = order.index(job)
+        order.insert(min(max(here + int(payload["by"]), 0), len(order) - 1), order.pop(here))
+        connection.executemany("UPDATE jobs SET position = ? WHERE id = ?", list(enumerate(order)))
+
+    def _priority(self, connection: sqlite3.Connection, job: int, payload: dict[str, Any]) -> None:
+        by = int(payload["by"])
+        connection.execute("UPDATE jobs SET priority = MAX(-9, MIN(9, priority + ?)) WHERE id = ?", (by, job))
+
+    def _delete(self, connection: sqlite3.Connection, job: int, _payload: dict[str, Any]) -> None:
+        connection.execute("UPDATE jobs SET deleted = ? WHERE id = ?", (time.time(), job))
+        queue.add_event(connection, "deleted", "job deleted; it can be brought back for a day", job)
+
+    def _restore(self, connection: sqlite3.Connection, job: int, _payload: dict[str, Any]) -> None:
+        connection.execute("UPDATE jobs SET deleted = NULL WHERE id = ?", (job,))
+        queue.add_event(connection, "restored", "job brought back", job)
+
+    def _launch(self, connection: sqlite3.Connection, job: int, payload: dict[str, Any]) -> None:
+        """What is left of a job runs elsewhere from now on; what runs checkpoints, and goes on there."""
+        wanted = launcher_from(json.dumps(payload["launcher"]))
+        row = connection.execute("SELECT experiment, state FROM jobs WHERE id = ?", (job,)).fetchone()
+        experiment = Experiment.from_json(row["experiment"])
+        if experiment.launcher == wanted or row["state"] == "done":
+            return
+        moved = experiment.model_copy(update={"launcher": wanted})
+        # Elsewhere its workers may have other threads, which its attempts say.
+        connection.execute("UPDATE jobs SET experiment = ?, threads = NULL WHERE id = ?", (moved.canonical(), job))
+        queue.add_event(connection, "launcher", f"from now on with launcher {wanted.kind}", job)
+        self._stop_batches(connection, job)
+
+    def _stop_batches(self, connection: sqlite3.Connection, job: int, how: How = "checkpoint") -> None:
+        for row in connection.execute("SELECT id FROM batches WHERE job = ? AND state = 'running'", (job,)).fetchall():
+            self._stop(row["id"], how)

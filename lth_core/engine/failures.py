@@ -1,0 +1,105 @@
+"""What follows a failure: what is tried again, how often and how, and jobs that cannot be run as they are stored.
+
+the end of an attempt                  what follows
+done, or nothing left to train         the batch is over
+checkpointed, engine gone, superseded  it goes on from its checkpoint
+disk full                              all jobs are paused until there is room, then go on from their checkpoints
+too little disk, found at its start    its job alone is paused until there is room for it
+out of memory, several tickets         two smaller stacks, from their start
+out of memory, one ticket              once more with no other worker beside it, then failed
+died, silent, lost device or network   again from its checkpoint after 1 s, then after 10 s, then failed
+anything else                          failed: it would fail again
+"""
+
+import errno
+from dataclasses import dataclass
+from typing import Literal
+
+from lth_core.batches.exit_codes import (
+    CHECKPOINTED,
+    DISK_FULL,
+    DONE,
+    ENGINE_GONE,
+    OUT_OF_MEMORY,
+    SUPERSEDED,
+    TRANSIENT,
+    code_of,
+)
+from lth_core.errors import RAN_OUT
+from lth_core.store import queue
+from lth_core.store.database import Database
+from lth_core.store.workspace import LeadsElsewhere
+from lth_core.text import one_line
+
+DELAYS = (1.0, 10.0)
+"""Seconds before the second and the third attempt at a batch whose worker was lost; there is no fourth."""
+
+Step = Literal["over", "go on", "again", "split", "alone", "disk full", "failed"]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What follows the end of an attempt; `delay` in seconds; `why` is said in the job's events, if anything is."""
+
+    step: Step
+    why: str = ""
+    delay: float = 0.0
+
+
+def decide(code: int | None, error: str, *, failures: int, tickets: int) -> Decision:
+    """The answer to an attempt's end. failures: faults of this batch so far; tickets: those that are not done."""
+    if code == DONE or not tickets:
+        return Decision("over")
+    if code in (CHECKPOINTED, ENGINE_GONE, SUPERSEDED):
+        return Decision("go on")
+    if code == DISK_FULL:
+        return Decision("disk full", error)
+    if code == OUT_OF_MEMORY:
+        return _out_of_memory(error, failures, tickets)
+    if code is None or code == TRANSIENT:
+        if failures < len(DELAYS):
+            delay = DELAYS[failures]
+            return Decision("again", f"{error}; trying again from its checkpoint in {delay:.0f} s", delay)
+        return Decision("failed", f"{error}; given up after {failures + 1} attempts")
+    return Decision("failed", error or "failed without saying why")
+
+
+def _out_of_memory(error: str, failures: int, tickets: int) -> Decision:
+    if tickets > 1:
+        half = tickets // 2
+        return Decision("split", f"{error}; trying again with stacks of {tickets - half} and {half} tickets")
+    if not failures:
+        return Decision("alone", f"{error}; trying again once with no other worker beside it")
+    return Decision("failed", f"{error}; one ticket does not fit, even alone")
+
+
+ODD = (LeadsElsewhere, OSError)
+"""What using a batch's folder raises that is not as it must be."""
+_EVERYBODYS = {errno.EROFS, *RAN_OUT}
+
+
+def fail_job(database: Database, job: int, error: Exception) -> None:
+    """Fail a job that cannot be run as it is stored, unless it is over; the engine has its workers leave.
+
+    Raises the error again where it is no batch's own: a disk that is full, read-only or for the moment away.
+    """
+    if isinstance(error, OSError) and (code_of(error) in (DISK_FULL, TRANSIENT) or error.errno in _EVERYBODYS):
+        raise error
+    with database.transaction() as connection:
+        state = connection.execute("SELECT state FROM jobs WHERE id = ?", (job,)).fetchone()["state"]
+        if state in ("queued", "running", "paused"):
+            queue.cancel_trials(connection, job)
+            queue.set_job(connection, job, "failed", f"cannot be run as it is stored: {_sentence(error)}")
+
+
+def fail_job_of(database: Database, batch: int, error: Exception) -> None:
+    """`fail_job` for the job that a batch belongs to."""
+    row = database.row("SELECT job FROM batches WHERE id = ?", batch)
+    assert row is not None  # noqa: S101 it was found a moment ago
+    fail_job(database, row["job"], error)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return one_line(f"{error.filename}: {error.strerror}")
+    return one_line(error)

@@ -1,0 +1,82 @@
+"""The experiment: what follows from its fields, its canonical form and its identity. Knows no files."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import model_validator
+
+from lth_core.experiment import rules
+from lth_core.experiment.tables import Tables, with_kinds
+from lth_core.text import one_line
+
+
+def _refuse(value: Any) -> Any:
+    raise ValueError(f"{one_line(value, 80)}: dates and times are not accepted")
+
+
+class Experiment(Tables):
+    """One resolved experiment; equal files give equal values, and an equal `identity`."""
+
+    def canonical(self) -> str:
+        """Canonical JSON: every field with its value, keys sorted, no spaces."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 of the canonical JSON without name and launcher, and without the place of a ticket, whose content is
+        in it: the same experiment, whatever it is called and wherever it runs, is one."""
+        fields = {key: value for key, value in self.identifying().items() if key not in ("name", "launcher")}
+        if self.ticket is not None:
+            del fields["ticket"]["path"]
+        return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> Self:
+        """From plain data, as a TOML file has it; a table without its kind gets the one that goes with the task.
+
+        Raises pydantic.ValidationError, or ValueError for what JSON has no form of.
+        """
+        return cls.model_validate_json(json.dumps(with_kinds(fields), default=_refuse))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Rebuild from `canonical()`; raises pydantic.ValidationError on anything else."""
+        return cls.model_validate_json(text)
+
+    def described(self, arm: str) -> str:
+        """What an arm is, in a few words."""
+        definition = self.arm_named(arm)
+        mask = definition.mask + (f" of {definition.of}" if definition.borrows_mask else "")
+        if definition.mask == "smaller":
+            return f"a smaller network with the parameters of {definition.of}, schedule {self.schedule_of(arm)}"
+        if definition.prunes:
+            at = {"experiment": "", "init": " at initialisation", "rewind": " at the rewind point"}[definition.at]
+            mask += f" by {self.criterion_of(arm)}{at}"
+        return f"mask {mask}, weights {definition.weights}, schedule {self.schedule_of(arm)}"
+
+    def rounds_of(self, arm: str) -> tuple[int, ...]:
+        """The rounds from 1 on that an arm is trained at: of imported masks, those that there are tickets for."""
+        definition = self.arm_named(arm)
+        if definition.mask == "imported":
+            return self.ticket.rounds if self.ticket is not None else ()
+        return self.rounds_of(definition.of) if definition.borrows_mask else tuple(range(1, self.pruning.rounds + 1))
+
+    @property
+    def reference(self) -> str:
+        """The arm that verdicts and audits compare with: `winning`, or else the first of the experiment's network."""
+        own = (arm for arm in self.arms if self.arm_named(arm).mask != "smaller")
+        return "winning" if "winning" in self.arms else next(own, self.arms[0])
+
+    def compared_with(self, arm: str) -> str | None:
+        """The arm that `arm` is a control of: the one it borrows its mask or its size from, else the reference."""
+        definition = self.arm_named(arm)
+        if definition.refers:
+            return definition.of
+        return None if arm == self.reference else self.reference
+
+    @model_validator(mode="after")
+    def _rules(self) -> Self:
+        rules.check(self)
+        return self

@@ -1,0 +1,251 @@
+"""Reading an experiment from a TOML file, with `--set` overrides, and saying in one sentence what is wrong."""
+
+import json
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from lth_core.errors import InputError
+from lth_core.experiment import presets, rules
+from lth_core.experiment.arms import Arm
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.tables import KINDS
+from lth_core.experiment.ticket_files import Place
+from lth_core.settings.ticket import TicketSource
+from lth_core.text import did_you_mean, is_name, one_line
+
+LARGEST_FILE = 1_000_000
+"""Bytes; nothing larger is read."""
+_SEEDS = "a count from 1 to 1000 or a list of 1 to 1000 seeds"
+
+
+def load_experiment(path: Path, overrides: Iterable[str] = ()) -> Experiment:
+    """The resolved experiment of a TOML file.
+
+    `seeds` may be a count (`8` means 0 to 7) or a list; `name` defaults to the file's stem;
+    `overrides` are `field=value` with dotted fields and TOML values (`pruning.rounds=3`).
+    Raises InputError with one sentence for anything that cannot be read or is not accepted.
+    """
+    return experiment_of(read_fields(path), path, overrides)
+
+
+def read_fields(path: Path) -> dict[str, Any]:
+    """The plain data of a TOML file; InputError with one sentence where it cannot be read."""
+    shown = one_line(path)
+    try:
+        if not path.is_file():
+            path.stat()  # raises where there is nothing
+            raise InputError(f"{shown}: not a regular file")
+        if path.stat().st_size > LARGEST_FILE:
+            raise InputError(f"{shown}: larger than {LARGEST_FILE:,} bytes, no experiment file")
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError:
+        near = did_you_mean(path.with_suffix("").as_posix().removeprefix("configs/"), presets.names())
+        raise InputError(f"{shown}: No such file, and no preset (`lth presets` lists them){near}") from None
+    except OSError as error:
+        raise InputError(f"{shown}: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{shown}: not UTF-8 text (byte {error.start})") from None
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, or a number beyond Python's limits
+        raise InputError(f"{shown}: not valid TOML: {one_line(error)}") from None
+
+
+def experiment_of(fields: dict[str, Any], path: Path, overrides: Iterable[str] = ()) -> Experiment:
+    """The resolved experiment of the plain data of a file; see `load_experiment`."""
+    shown = one_line(path)
+    for override in overrides:
+        apply_override(fields, override)
+    if "name" not in fields:
+        if not is_name(path.stem):
+            raise InputError(f"{shown}: the file's name does not serve as a name; set the field name")
+        fields["name"] = path.stem
+    return resolve(fields, shown)
+
+
+def resolve(fields: dict[str, Any], source: str) -> Experiment:
+    """Validate plain data into an Experiment; `source` opens the sentence of the InputError."""
+    seeds = fields.get("seeds")
+    if isinstance(seeds, float) and seeds.is_integer():
+        seeds = int(seeds)
+    if isinstance(seeds, int) and not isinstance(seeds, bool):
+        if not 1 <= seeds <= 1000:
+            raise InputError(f"{source}: seeds = {_shown(seeds)}: accepted is {_SEEDS}")
+        fields = {**fields, "seeds": list(range(seeds))}
+    if isinstance(fields.get("ticket"), str):
+        fields = {**fields, "ticket": {"path": fields["ticket"]}}
+    experiment = _validated(fields, source)
+    if experiment.ticket is not None:
+        experiment = _validated({**fields, "ticket": _found(experiment, experiment.ticket, source)}, source)
+    # Here and not in the model: a stored experiment can be read where its environment is not installed, and one that
+    # an earlier version accepted.
+    from lth_core.tasks.available import check
+
+    try:
+        rules.check_tokens(experiment)
+        check(experiment.task, experiment.model)
+        return _with_contents(experiment)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
+
+
+def _with_contents(experiment: Experiment) -> Experiment:
+    """With the places of its files for good, and what they hold; InputError where they say they hold other things."""
+    from lth_core.tasks import contents
+
+    contents.check(experiment.task)
+    contents.check(experiment.model)
+    found = {"task": contents.filled_in(experiment.task), "model": contents.filled_in(experiment.model)}
+    return experiment.model_copy(update=found)
+
+
+def notes(experiment: Experiment) -> list[str]:
+    """What is done with the experiment's files that their owner may not expect, a line each."""
+    from lth_core.tasks import available
+
+    return available.notes(experiment.task, experiment.model)
+
+
+def _validated(fields: dict[str, Any], source: str) -> Experiment:
+    try:
+        return Experiment.from_fields(fields)
+    except ValidationError as error:
+        raise InputError(f"{source}: {_sentence(error)}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{source}: {one_line(error)}") from None
+
+
+def _found(experiment: Experiment, ticket: TicketSource, source: str) -> dict[str, Any]:
+    """The ticket's table with its place for good, and what is found there."""
+    place = Place(str(Path(ticket.path).absolute()))
+    densities = {k: experiment.pruning.density(k) for k in range(1, experiment.pruning.rounds + 1)}
+    try:
+        rounds, digest = place.found(experiment.seeds, densities)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
+    if ticket.digest not in ("", digest):
+        raise InputError(f"{source}: ticket.digest: {one_line(ticket.path)} holds another ticket than this says")
+    return {**ticket.model_dump(mode="json"), "path": place.path, "digest": digest, "rounds": list(rounds)}
+
+
+def apply_override(fields: dict[str, Any], override: str) -> None:
+    """Set one dotted field of plain data from `field=value`; raises InputError where it is none."""
+    name, equals, text = override.partition("=")
+    if not equals or not name.strip():
+        raise InputError(f'--set {one_line(override)}: accepted is field=value, such as "pruning.rounds=3"')
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except (ValueError, RecursionError):
+        value = text.strip()
+    *tables, last = name.strip().split(".")
+    for table in tables:
+        fields = fields.setdefault(table, {})
+        if not isinstance(fields, dict):
+            raise InputError(f"--set {one_line(override)}: {one_line(table)} is no table")
+    fields[last] = value
+
+
+def _sentence(error: ValidationError) -> str:
+    errors = _telling(error.errors(include_url=False))
+    first = errors[0]
+    # A union names its branches in the place and gives an error for each: one field, all that it accepts.
+    place, branches = _place(first)
+    same = [e for e in errors if _place(e)[0] == place]
+    field = ".".join(one_line(part) for part in place)
+    more = "" if len(errors) == len(same) else f" (and {len(errors) - len(same)} more)"
+    if first["type"] == "value_error":
+        said = one_line(first["ctx"]["error"], 2000)
+        return (f"{field}: {said}" if field else said) + more
+    if first["type"] == "extra_forbidden":
+        known = _fields_of(place[:-1], branches)
+        accepted = f": accepted are {', '.join(known)}" if known else ""
+        return f"{field} is not a field{accepted}{did_you_mean(str(place[-1]), known)}{more}"
+    if first["type"] == "union_tag_invalid":
+        known = first["ctx"]["expected_tags"].replace("'", "").split(", ")
+        tag, discriminator = str(first["ctx"]["tag"]), first["ctx"]["discriminator"].strip("'")
+        accepted = f"{' or '.join(map(repr, known))}{did_you_mean(tag, known)}"
+        return f"{field}.{discriminator} = {_shown(tag)}: accepted is {accepted}{more}"
+    if first["type"] == "missing" and not _lacks_item(first):
+        return f"{field} is missing{more}"
+    accepted = _SEEDS if place == ["seeds"] else " or ".join(_accepted(e) for e in same)
+    return f"{field} = {_shown(first['input'])}: accepted is {accepted}{more}"
+
+
+def _telling(errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without those that others say better: of the items that a list lacks all but the last, and that it is too short
+    where that is for its bad items."""
+    longest = {e["loc"][:-1]: e for e in errors if _lacks_item(e)}
+    bad = {e["loc"][:-1] for e in errors}
+    return [
+        e
+        for e in errors
+        if not (e["type"] == "too_short" and e["loc"] in bad) and (not _lacks_item(e) or e is longest[e["loc"][:-1]])
+    ]
+
+
+def _lacks_item(error: ErrorDetails) -> bool:
+    """Whether a list of fixed length has fewer items."""
+    return error["type"] == "missing" and isinstance(error["loc"][-1], int)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, int) and abs(value) > 10**30:
+        return "a huge number"  # Python refuses to spell out the largest
+    return one_line(json.dumps(value, default=str), 80)
+
+
+def _place(error: ErrorDetails) -> tuple[list[int | str], list[str]]:
+    """Where an error is as the user wrote it, and the branches of unions that stand in between."""
+    place: list[int | str] = []
+    branches: list[str] = []
+    for number, part in enumerate(error["loc"][:-1] if _lacks_item(error) else error["loc"]):
+        tag = number == 1 and part in KINDS.get(str(place[0]), {})
+        plain = part in ("int", "float", "str", "bool")
+        if isinstance(part, str) and (
+            tag or plain or part.startswith(("literal[", "constrained-", "function-before["))
+        ):
+            branches.append(part)
+        else:
+            place.append(part)
+    return place, branches
+
+
+_TYPES = {
+    "tuple_type": "a list", "list_type": "a list", "dict_type": "a table", "model_type": "a table",
+    "too_short": "a list of at least {min_length}", "too_long": "a list of at most {max_length}",
+    "string_type": "a text", "string_pattern_mismatch": "a text that matches {pattern}",
+    "string_too_short": "a text of length {min_length} or more",
+    "string_too_long": "a text of length {max_length} or less",
+}  # fmt: skip
+"""What is accepted, by the type of pydantic's error, where its message is no answer to "accepted is"."""
+
+
+def _accepted(error: ErrorDetails) -> str:
+    if _lacks_item(error):
+        return f"a list of {int(error['loc'][-1]) + 1}"
+    if error["type"] in _TYPES:
+        return _TYPES[error["type"]].format(**error.get("ctx", {}))
+    message = error["msg"].removeprefix("Input should be ")
+    suggestion = ""
+    if error["type"] == "literal_error" and isinstance(error["input"], str):
+        known = error["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", ")
+        suggestion = did_you_mean(error["input"], known)
+    return f"{message}{suggestion}"
+
+
+def _fields_of(place: list[int | str], branches: list[str]) -> list[str]:
+    """Names that stand in the table at `place`, in these branches; empty where the table is free."""
+    if not place:
+        return list(Experiment.model_fields)
+    table = str(place[0])
+    if table == "arm":
+        return list(Arm.model_fields) if len(place) == 2 else []
+    kinds = KINDS.get(table, {})
+    chosen = [kinds[branch] for branch in branches if branch in kinds]
+    annotation = chosen[0] if chosen else Experiment.model_fields[table].annotation
+    if len(place) > 1 or not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        return []
+    return list(annotation.model_fields)

@@ -1,0 +1,59 @@
+"""From an experiment to its trials and what each waits for. Pure data: nothing is run, nothing is stored."""
+
+from dataclasses import dataclass
+
+from lth_core.experiment.arms import DENSE
+from lth_core.experiment.experiment import Experiment
+
+
+@dataclass(frozen=True, order=True)
+class TrialKey:
+    """(arm, round, seed): one training of one ticket."""
+
+    round: int
+    arm: str
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.arm} round {self.round} seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class PlannedTrial:
+    """A trial and the trials whose results its ticket is derived from."""
+
+    key: TrialKey
+    waits_for: tuple[TrialKey, ...]
+
+
+def plan(experiment: Experiment) -> tuple[PlannedTrial, ...]:
+    """All trials in an order that respects what they wait for: by round, then arm as listed, then seed."""
+    trials = [PlannedTrial(TrialKey(0, DENSE, seed), ()) for seed in experiment.seeds]
+    for round in range(1, experiment.pruning.rounds + 1):
+        trials += [
+            PlannedTrial(TrialKey(round, arm, seed), parents(experiment, arm, round, seed))
+            for arm in experiment.arms
+            if round in experiment.rounds_of(arm)
+            for seed in experiment.seeds
+        ]
+    return tuple(trials)
+
+
+def parents(experiment: Experiment, arm: str, round: int, seed: int) -> tuple[TrialKey, ...]:
+    """What the ticket (arm, round >= 1, seed) is derived from, and what its audit compares it with.
+
+    That is the dense run, the arm's own previous round if it prunes iteratively, and the previous round of
+    the arm that it is a control of: a borrowed mask is pruned from there, and so control and reference start
+    together.
+    """
+    dense = TrialKey(0, DENSE, seed)
+    chains = dict.fromkeys((arm, experiment.compared_with(arm)))
+    if round == 1:
+        return (dense,)
+    iterative = [c for c in chains if c is not None and experiment.arm_named(c).mask == "iterative"]
+    return (dense, *(TrialKey(round - 1, chain, seed) for chain in iterative))
+
+
+def shares_network(experiment: Experiment, arm: str) -> bool:
+    """Whether trials of an arm are of the experiment's own network, and can be trained beside others of a round."""
+    return arm == DENSE or experiment.arm_named(arm).mask != "smaller"

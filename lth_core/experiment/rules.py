@@ -1,0 +1,220 @@
+"""The rules between the tables of an experiment: what is refused though every field by itself is accepted."""
+
+import json
+from pathlib import PurePath
+from typing import Any
+
+from lth_core.errors import InputError
+from lth_core.experiment.arms import BUILT_IN, DENSE
+from lth_core.experiment.tables import Tables
+from lth_core.settings.language_networks import Causal, PretrainedSeq2Seq
+from lth_core.settings.reinforcement import PPO
+from lth_core.settings.tasks import AtariTask
+from lth_core.settings.texts import LanguageModelTask, TranslationTask
+from lth_core.text import NAMES, did_you_mean, is_name, one_line
+
+
+def check(experiment: Tables) -> None:
+    """Raise ValueError, with a sentence that names field, value and what is accepted, for the first rule broken."""
+    for rule in (_check_kinds, _check_names, _check_groups, _check_points, _check_arms, _check_ticket):
+        rule(experiment)
+
+
+def check_tokens(experiment: Tables) -> None:
+    """Raise InputError where a checkpoint's weights would be given tokens of another numbering, or a vocabulary is
+    asked for beside a checkpoint's own. For new experiments only: those stored by earlier versions stay readable."""
+    task, model = experiment.task, experiment.model
+    if not isinstance(task, LanguageModelTask | TranslationTask):
+        return
+    if isinstance(model, Causal | PretrainedSeq2Seq):
+        own = one_line(json.dumps(model.checkpoint))
+        why = f'the weights that model.kind "{model.kind}" starts from know the tokens of {own} alone'
+        if task.checkpoint is None:
+            accepted = f'accepted is "checkpoint" with task.checkpoint = {own}'
+            raise InputError(f'task.tokenizer = "{task.tokenizer}": {why}: {accepted}')
+        if PurePath(task.checkpoint) != PurePath(model.checkpoint):
+            raise InputError(f"task.checkpoint = {one_line(json.dumps(task.checkpoint))}: {why}: accepted is {own}")
+    usual = type(task).model_fields["vocabulary"].default
+    if task.tokenizer == "checkpoint" and task.vocabulary != usual:
+        default = "" if usual is None else f", or its default {usual}"
+        raise InputError(
+            f'task.vocabulary = {task.vocabulary}: task.tokenizer = "checkpoint" brings its own: '
+            f"accepted is to leave the field out{default}"
+        )
+
+
+def _check_kinds(experiment: Tables) -> None:
+    task, model, training = experiment.task, experiment.model, experiment.training
+    if model.kind not in task.networks:
+        raise ValueError(
+            f'model.kind "{model.kind}" does not fit task.kind "{task.kind}": accepted is {" or ".join(task.networks)}'
+        )
+    if training.algorithm not in task.algorithms:
+        raise ValueError(
+            f'training.algorithm "{training.algorithm}" does not fit task.kind "{task.kind}": '
+            f"accepted is {' or '.join(task.algorithms)}"
+        )
+    if isinstance(task, AtariTask) and isinstance(training, PPO) and training.normalise_observations:
+        raise ValueError(
+            "training.normalise_observations true: accepted is false with pixels, which the network scales itself"
+        )
+
+
+def _check_names(experiment: Tables) -> None:
+    for field, name in [("name", experiment.name), *(("arm", name) for name in experiment.arm)]:
+        if not is_name(name):
+            raise ValueError(f"{field} {json.dumps(name)}: accepted are {NAMES}")
+    if len(set(experiment.seeds)) < len(experiment.seeds):
+        raise ValueError(f"seeds {list(experiment.seeds)}: every seed may stand once")
+    if len(set(experiment.arms)) < len(experiment.arms):
+        raise ValueError(f"arms {list(experiment.arms)}: every arm may stand once")
+
+
+def _check_groups(experiment: Tables) -> None:
+    known = experiment.model.groups
+    fresh = () if experiment.ticket is None else experiment.ticket.fresh
+    fields = (("pruning.keep", experiment.pruning.keep), ("pruning.fractions", experiment.pruning.fractions))
+    for field, names in (*fields, ("ticket.fresh", fresh)):
+        for name in names:
+            if name not in known:
+                raise ValueError(
+                    f'{field} "{name}" is no parameter group of {experiment.model.kind}: '
+                    f"accepted are {', '.join(known)}{did_you_mean(name, known)}"
+                )
+    kept = set(experiment.pruning.keep)
+    for everything in experiment.model.everything:
+        if everything <= kept:
+            raise ValueError(f"pruning.keep {sorted(kept)} leaves nothing to prune")
+    if experiment.pruning.fractions and experiment.pruning.scope != "layerwise":
+        raise ValueError('pruning.fractions needs pruning.scope = "layerwise"')
+
+
+def _check_points(experiment: Tables) -> None:
+    length = experiment.training.length
+    if experiment.rewinding.weights >= length:
+        raise ValueError(
+            f"rewinding.weights {experiment.rewinding.weights}: accepted are points before training.length {length}"
+        )
+    point = experiment.rewinding.prune_from
+    if point != "final" and point > length:
+        raise ValueError(f'rewinding.prune_from {point}: accepted are "final" and points up to {length}')
+    for name in experiment.arms:
+        if point != "final" and name in (*experiment.arm, *BUILT_IN) and experiment.span(name)[0] >= point:
+            raise ValueError(
+                f'rewinding.prune_from {point}: arm "{name}" starts at {experiment.span(name)[0]} and never passes it'
+            )
+
+
+def _check_arms(experiment: Tables) -> None:
+    known = [*experiment.arm, *BUILT_IN]
+    if DENSE in experiment.arm or DENSE in experiment.arms:
+        raise ValueError(f'arm "{DENSE}" is the shared round 0 and always trained: it is not named')
+    for name in experiment.arms:
+        if name not in known:
+            raise ValueError(
+                f'arms "{name}" is not defined: accepted are {", ".join(known)}, '
+                f"or a table [arm.NAME]{did_you_mean(name, known)}"
+            )
+    for name in experiment.arms:
+        _check_of(experiment, name)
+        _check_fields(experiment, name)
+        _check_own_network(experiment, name)
+    _check_distinct(experiment)
+
+
+def _check_of(experiment: Tables, name: str) -> None:
+    """The arm that an arm refers to is there, and has a mask before it is trained."""
+    arm = experiment.arm_named(name)
+    if not arm.refers:
+        if arm.of not in (*experiment.arm, *BUILT_IN):
+            raise ValueError(f'arm "{name}": of = "{arm.of}" is not defined, and mask "{arm.mask}" needs none')
+        return
+    if arm.of not in experiment.arms:
+        raise ValueError(f'arms: "{name}" derives its mask from "{arm.of}", which is not among the arms')
+    of = experiment.arm_named(arm.of)
+    if not (of.prunes or (arm.borrows_mask and of.mask == "imported")):
+        raise ValueError(f'arm "{name}": of = "{arm.of}" has no mask of its own before it is trained')
+
+
+def _check_fields(experiment: Tables, name: str) -> None:
+    """The fields of an arm go together."""
+    arm = experiment.arm_named(name)
+    if arm.borrows_mask and arm.weights == "final":
+        raise ValueError(f'arm "{name}": weights "final" need a mask from the arm\'s own pruning')
+    if arm.weights in ("fresh", "signed", "constant") and experiment.schedule_of(name) == "end":
+        raise ValueError(f'arm "{name}": {arm.weights} weights cannot start at the schedule\'s end')
+    if arm.criterion != "experiment" and not arm.prunes:
+        raise ValueError(f'arm "{name}": criterion is accepted with mask "iterative" or "one_shot"')
+    if arm.at != "experiment" and arm.mask != "one_shot":
+        raise ValueError(f'arm "{name}": at is accepted with mask "one_shot"')
+    if arm.mask == "gradual" and arm.weights not in ("init", "rewind", "fresh", "final"):
+        raise ValueError(
+            f'arm "{name}": weights "{arm.weights}" go with a mask: accepted are init, rewind, fresh and final'
+        )
+    if arm.mask == "smaller" and arm.weights != "fresh":
+        raise ValueError(f'arm "{name}": weights "{arm.weights}" are another network\'s: accepted is fresh')
+
+
+def _check_own_network(experiment: Tables, name: str) -> None:
+    """What is done with modules of ours alone is not asked of a network of transformers."""
+    arm, model = experiment.arm_named(name), experiment.model
+    if model.own:
+        return
+    if arm.mask == "smaller":
+        raise ValueError(
+            f'arm "{name}": a smaller network of model.kind "{model.kind}" cannot be made: its widths are '
+            "its checkpoint's"
+        )
+    if arm.prunes and experiment.criterion_of(name) == "synflow":
+        raise ValueError(
+            f'arm "{name}": criterion "synflow" needs a network of this program, model.kind '
+            f'"{model.kind}" is one of transformers: accepted are the other criteria'
+        )
+
+
+def _check_distinct(experiment: Tables) -> None:
+    seen: dict[tuple[Any, ...], str] = {}
+    for name in experiment.arms:
+        arm = experiment.arm_named(name)
+        first, last = experiment.span(name)
+        span = (0, last - first) if experiment.training.rate_is_constant else (first, last)
+        of = arm.of if arm.refers else None
+        weights = "init" if arm.weights == "rewind" and experiment.rewinding.weights == 0 else arm.weights
+        same = seen.setdefault((*_ranked(experiment, name), weights, span, of), name)
+        # Two arms that draw their own random numbers are replicates, not copies.
+        if same != name and weights not in ("fresh", "shuffled") and not arm.mask.startswith(("random", "shuffled")):
+            raise ValueError(
+                f'arms: "{name}" and "{same}" are the same arm with this [rewinding] '
+                f"(weights = {experiment.rewinding.weights}), learning-rate schedule and pruning.criterion"
+            )
+
+
+def _ranked(experiment: Tables, name: str) -> tuple[str, ...]:
+    """Where an arm's mask comes from, the same for two arms that get the same mask by other words."""
+    arm = experiment.arm_named(name)
+    if not arm.prunes:
+        return (arm.mask,)
+    # Magnitudes at initialisation do not change from round to round: pruned at once or bit by bit is the same.
+    if experiment.criterion_of(name) == "magnitude_init":
+        return ("one_shot", "magnitude", "init")
+    at = "init" if arm.at == "rewind" and experiment.rewinding.weights == 0 else arm.at
+    return (arm.mask, experiment.criterion_of(name), at)
+
+
+def _check_ticket(experiment: Tables) -> None:
+    ticket, arms = experiment.ticket, {name: experiment.arm_named(name) for name in experiment.arms}
+    used = {name: arm for name, arm in arms.items() if "imported" in (arm.mask, arm.weights)}
+    for name, arm in used.items():
+        if ticket is None:
+            raise ValueError(f'arm "{name}" needs a ticket: accepted is ticket = "FOLDER"')
+        if arm.weights == "imported" and arm.mask != "imported":
+            raise ValueError(f'arm "{name}": weights "imported" go with mask "imported"')
+    if ticket is None:
+        return
+    if not (used or ticket.dense):
+        raise ValueError(
+            f'ticket "{ticket.path}" is used by nothing: accepted are an arm with mask "imported", such as '
+            "imported or transferred, and ticket.dense = true"
+        )
+    if ticket.dense and "{round}" in ticket.path:
+        raise ValueError("ticket.dense true: accepted with a path without {round}: the dense run is round 0")

@@ -1,0 +1,91 @@
+"""The tables of an experiment with their fields and defaults, and which kind of each goes with a task."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Field
+
+from lth_core.experiment.arms import BUILT_IN, DENSE, Arm
+from lth_core.settings.base import WHOLE, Section, TaskSection
+from lth_core.settings.launcher import Launcher, LocalLauncher
+from lth_core.settings.networks import MLP, Model
+from lth_core.settings.pruning import Criterion, Pruning, Rewinding
+from lth_core.settings.reinforcement import A2C, PPO
+from lth_core.settings.supervised import Supervised
+from lth_core.settings.tasks import ControlTask, Task
+from lth_core.settings.ticket import TicketSource
+
+Training = Annotated[A2C | PPO | Supervised, Field(discriminator="algorithm")]
+
+
+def _kinds(union: Any, field: str) -> dict[str, type[Section]]:
+    return {kind.model_fields[field].default: kind for kind in get_args(get_args(union)[0])}
+
+
+KINDS = {
+    "task": _kinds(Task, "kind"),
+    "model": _kinds(Model, "kind"),
+    "training": _kinds(Training, "algorithm"),
+    "launcher": _kinds(Launcher, "kind"),
+}
+"""The tables that come in several kinds: by table, then kind."""
+
+
+def with_kinds(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields with the kind of each table that has several; what a task implies, where nothing else is said."""
+    filled = {"task": {}, "model": {}, "training": {}, **fields}
+    if isinstance(filled.get("launcher"), dict):
+        filled["launcher"] = {"kind": "local", **filled["launcher"]}
+    if isinstance(filled["task"], dict):
+        filled["task"] = {"kind": "control", **filled["task"]}
+        kind = filled["task"]["kind"]
+        task = KINDS["task"].get(kind) if isinstance(kind, str) else None
+        if task is not None and issubclass(task, TaskSection):
+            filled["task"] = task.completed(filled["task"])
+            firsts = (("model", "kind", task.networks[0]), ("training", "algorithm", task.algorithms[0]))
+            for table, name, first in firsts:
+                if isinstance(filled[table], dict):
+                    filled[table] = {name: first, **filled[table]}
+            if isinstance(filled["training"], dict):
+                algorithm = filled["training"]["algorithm"]
+                defaults = task.defaults.get(algorithm, {}) if isinstance(algorithm, str) else {}
+                filled["training"] = {**defaults, **filled["training"]}
+    return filled
+
+
+class Tables(Section):
+    """What an experiment's file says, each value by itself; see `rules` for those that must fit each other."""
+
+    name: str
+    task: Task = ControlTask()
+    model: Model = MLP()
+    training: Training = A2C()
+    pruning: Pruning = Pruning()
+    rewinding: Rewinding = Rewinding()
+    arms: Annotated[tuple[str, ...], Field(min_length=1)] = ("winning", "random")
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**62), WHOLE], ...], Field(min_length=1, max_length=1000)]
+    arm: dict[str, Arm] = Field(default_factory=dict)
+    ticket: TicketSource | None = None
+    launcher: Launcher = LocalLauncher()
+
+    def arm_named(self, name: str) -> Arm:
+        """The definition of an arm: the file's own `[arm.NAME]` first, then the built-in ones."""
+        return self.arm[name] if name in self.arm else BUILT_IN[name]
+
+    def schedule_of(self, arm: str) -> Literal["start", "rewind", "end"]:
+        """Where the arm's schedule starts, `experiment` resolved."""
+        schedule = self.arm_named(arm).schedule
+        return self.rewinding.schedule if schedule == "experiment" else schedule
+
+    def criterion_of(self, arm: str) -> Criterion:
+        """By what an arm that prunes ranks its entries, `experiment` resolved."""
+        own = self.arm_named(arm).criterion
+        return self.pruning.criterion if own == "experiment" else own
+
+    def span(self, arm: str) -> tuple[int, int]:
+        """First and last value of the training counter (in `training.unit`) of a trial of `arm`."""
+        length, point = self.training.length, self.rewinding.weights
+        if arm == DENSE:
+            return 0, length
+        schedule = self.schedule_of(arm)
+        return {"start": (0, length), "rewind": (point, length), "end": (length, 2 * length)}[schedule]

@@ -1,0 +1,130 @@
+"""Slopes of the training loss at given weights: its gradient, and its Hessian times it, for pruning criteria.
+
+Taken over `pruning.batches` batches of the training, or rollouts, with nothing learnt and nothing dropped out, in
+double precision: what is compared are products of small numbers.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from lth_core.experiment.experiment import Experiment
+from lth_core.models.flat import flatten, unflatten
+from lth_core.models.module import ModuleNetwork
+from lth_core.randomness import stream_seed
+from lth_core.settings.reinforcement import A2C, PPO
+from lth_core.tickets import mask as masks
+from lth_core.tickets.mask import Mask, Weights
+from lth_core.tickets.network import Network
+from lth_core.tickets.saliency import Slope
+from lth_core.training.families import make_lesson, make_stack
+from lth_core.training.reinforcement.policy import policy
+from lth_core.training.reinforcement.rollout import Rollout
+from lth_core.training.reinforcement.stack import ActorCriticStack
+from lth_core.training.stack import Start
+from lth_core.training.supervised.lesson import Carry
+
+Losses = Callable[[], Iterator[Tensor]]
+"""Parts of the loss, one graph each: they add up to the mean over all batches."""
+
+
+class LossSlopes:
+    """See `tickets.saliency.Slopes`, for the chain of one seed."""
+
+    def __init__(self, experiment: Experiment, model: Network, seed: int, device: str) -> None:
+        self._experiment, self._model, self._seed, self._device = experiment, model, seed, device
+
+    def __call__(self, slope: Slope, weights: Weights, mask: Mask) -> Weights:
+        """By name, on the CPU, in double precision."""
+        if isinstance(self._model, ModuleNetwork):
+            return self._of_examples(self._model, slope, weights, mask)
+        return self._of_rollouts(slope, weights, mask)
+
+    def _of_examples(self, model: ModuleNetwork, slope: Slope, weights: Weights, mask: Mask) -> Weights:
+        module = model.module().to(self._device).double().eval()
+        own = dict(module.named_parameters())
+        with torch.no_grad():
+            for name, parameter in own.items():
+                parameter.copy_(weights[name])
+        lesson = make_lesson(self._experiment, self._seed)
+        device = next(module.parameters()).device
+        count = min(self._experiment.pruning.batches, lesson.per_epoch)
+
+        def losses() -> Iterator[Tensor]:
+            carry: Carry = ()
+            for place in range(count):
+                batch = lesson.batch(0, place).to(device)
+                loss, carry = lesson.loss(module, batch, carry)
+                yield loss / batch.predictions / count
+
+        # Fused attention and recurrence have no second derivative.
+        with sdpa_kernel(SDPBackend.MATH), torch.backends.mkldnn.flags(enabled=False), torch.backends.cudnn.flags(
+            enabled=False
+        ):  # fmt: skip
+            alive = [mask[name].to(device) if name in mask else None for name in own]
+            found = _slope(slope, losses, list(own.values()), alive)
+        return {name: one.cpu() for name, one in zip(own, found, strict=True)}
+
+    def _of_rollouts(self, slope: Slope, weights: Weights, mask: Mask) -> Weights:
+        start = Start(stream_seed(self._seed, "slopes"), weights, mask, *self._experiment.span("dense"))
+        stack = make_stack(self._experiment, self._model, [start], self._device)
+        assert isinstance(stack, ActorCriticStack)  # noqa: S101 the other kind of stack
+        shapes = self._model.shapes()
+        flat = flatten(weights, shapes)[None].double().to(self._device).requires_grad_()
+        alive = masks.whole(mask, shapes)
+        rollouts = [stack.experience() for _ in range(self._experiment.pruning.batches)]
+
+        def losses() -> Iterator[Tensor]:
+            for rollout in rollouts:
+                yield actor_critic_loss(stack, flat, rollout) / len(rollouts)
+
+        (found,) = _slope(slope, losses, [flat], [flatten(alive, shapes)[None].to(self._device)])
+        return unflatten(found[0].cpu(), shapes)
+
+
+def actor_critic_loss(stack: ActorCriticStack, flat: Tensor, rollout: Rollout) -> Tensor:
+    """What a stack of one minimises on a rollout at parameters (1, Q) in the order of `shapes`.
+
+    Where it acted by them, PPO's ratio is 1.
+    """
+    settings, model = stack.training, stack.model
+    advantages, seen = rollout.advantages, rollout.activations[0]
+    if isinstance(settings, PPO) and settings.normalise_advantages:
+        advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+    if isinstance(settings, A2C) and settings.advantage_clip is not None:
+        advantages = advantages.clamp(-settings.advantage_clip, settings.advantage_clip)
+    seen = seen.to(flat.dtype) if seen.is_floating_point() else seen
+    packed = model.packed(flat)
+    heads = model.forward(model.layers(packed), seen)[-1]
+    own = policy(model.log_std(packed), model.parts, model.actions)
+    terms = own.terms(heads[..., :-1], rollout.actions, *rollout.valid)
+    off = heads[..., -1] - rollout.targets
+    each = settings.value_weight * off.square() - advantages * terms.log_p - settings.entropy_weight * terms.entropy
+    return each.mean() if settings.loss_reduction == "mean" else each.sum()
+
+
+def _slope(slope: Slope, losses: Losses, parameters: Sequence[Tensor], alive: Sequence[Tensor | None]) -> list[Tensor]:
+    """g, or H (mask x g), of the sum of the losses, batch by batch so that one graph is held at a time."""
+    gradient = _summed(parameters, (torch.autograd.grad(one, parameters, allow_unused=True) for one in losses()))
+    if slope == "gradient":
+        return gradient
+    along = [g if m is None else g * m for g, m in zip(gradient, alive, strict=True)]
+    return _summed(parameters, (_along(one, parameters, along) for one in losses()))
+
+
+def _along(loss: Tensor, parameters: Sequence[Tensor], along: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
+    """The Hessian of one loss times a vector (Pearlmutter 1994)."""
+    gradient = torch.autograd.grad(loss, parameters, create_graph=True, allow_unused=True)
+    product = sum((g * v).sum() for g, v in zip(gradient, along, strict=True) if g is not None)
+    return torch.autograd.grad(product, parameters, allow_unused=True)  # type: ignore[arg-type]
+
+
+def _summed(parameters: Sequence[Tensor], parts: Iterator[tuple[Tensor | None, ...]]) -> list[Tensor]:
+    total = [torch.zeros_like(parameter) for parameter in parameters]
+    for part in parts:
+        for whole, one in zip(total, part, strict=True):
+            if one is not None:
+                whole += one
+    return total

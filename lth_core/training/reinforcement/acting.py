@@ -1,0 +1,98 @@
+"""From observations to heads while a stack acts, on the host or on a device, and what is kept of it for learning.
+
+Environments are on the host. A device is waited for once a step, for the heads that actions are drawn from.
+"""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from lth_core.training.cuda_graphs import Replayed, to_host
+from lth_core.training.reinforcement.parameters import Parameters
+from lth_core.training.stack import Array
+
+
+class Actor(Protocol):
+    """The network of a stack as its parameters stand."""
+
+    def heads(self, observations: Array) -> Array:
+        """Heads (T, E, actions + 1) of observations (T, E, D)."""
+
+    def act(self, observations: Array) -> Array:
+        """The same, kept for learning."""
+
+    def kept(self) -> list[Tensor]:
+        """What was kept since the last call, (T, n * E, ...) of n steps: the observations first, the heads last.
+
+        With the activations of all layers between them, where these were asked for and are there.
+        """
+
+
+class _Keeping:
+    def __init__(self) -> None:
+        self._steps: list[list[Tensor]] = []
+
+    def kept(self) -> list[Tensor]:
+        """See Actor."""
+        found = [torch.stack(steps, dim=1).flatten(1, 2) for steps in zip(*self._steps, strict=True)]
+        self._steps = []
+        return found
+
+
+class HostActor(_Keeping):
+    """On the CPU; everything: keep the activations of all layers."""
+
+    def __init__(self, parameters: Parameters, everything: bool) -> None:
+        super().__init__()
+        self._model, self._layers, self._everything = parameters.model, parameters.layers(), everything
+
+    def heads(self, observations: Array) -> Array:
+        """See Actor."""
+        found: Array = self._forward(observations)[-1].numpy()
+        return found
+
+    def act(self, observations: Array) -> Array:
+        """See Actor."""
+        activations = self._forward(observations)
+        self._steps.append(activations if self._everything else [activations[0], activations[-1]])
+        found: Array = activations[-1].numpy()
+        return found
+
+    def _forward(self, observations: Array) -> list[Tensor]:
+        return self._model.forward(self._layers, torch.from_numpy(observations))
+
+
+class DeviceActor(_Keeping):
+    """On a GPU: each step is one launch, and nothing but observations and heads crosses over."""
+
+    def __init__(self, parameters: Parameters, device: torch.device) -> None:
+        super().__init__()
+        model, layers = parameters.model, parameters.layers()
+        self._forward = Replayed(lambda seen: model.forward(layers, seen)[-1], device)
+        self._pinned: dict[torch.Size, Tensor] = {}
+
+    def heads(self, observations: Array) -> Array:
+        """See Actor."""
+        return self._found(observations)[1]
+
+    def act(self, observations: Array) -> Array:
+        """See Actor."""
+        on_device, found = self._found(observations)
+        self._steps.append([self._forward.inputs[0].clone(), on_device.clone()])
+        return found
+
+    def _found(self, observations: Array) -> tuple[Tensor, Array]:
+        """Heads on the device, where the next step writes too, and on the host."""
+        ours = torch.from_numpy(observations)
+        if ours.shape not in self._pinned:
+            self._pinned[ours.shape] = torch.empty(ours.shape, dtype=ours.dtype, pin_memory=True)
+        seen = self._pinned[ours.shape]
+        seen.copy_(ours)
+        on_device: Tensor = self._forward(seen)
+        return on_device, to_host(on_device)
+
+
+def actor(parameters: Parameters, device: torch.device, everything: bool) -> Actor:
+    """The actor of these parameters, whatever steps make of them, until they are replaced; `everything` on a CPU."""
+    return HostActor(parameters, everything) if device.type == "cpu" else DeviceActor(parameters, device)

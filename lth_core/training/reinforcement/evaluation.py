@@ -1,0 +1,88 @@
+"""Evaluation at the end of a training: whole episodes in environments of their own, without learning.
+
+Seeds come from a stream of their own, shared by the arms of a seed: tickets are compared on the same episodes. All
+tickets that end together are evaluated together; each gets the bits that it gets alone.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lth_core.randomness import stream, stream_seed
+from lth_core.settings.tasks import Task
+from lth_core.tasks import environments
+from lth_core.tasks.step import UNLIMITED
+from lth_core.training.reinforcement.policy import Policy
+from lth_core.training.stack import Interrupted
+
+LONGEST = 10_000
+"""Steps after which an episode is taken as it is, in an environment that never ends one."""
+
+WAYS = ("sampled", "greedy")
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """returns: of each ticket, mean returns by the name under which they are recorded. faults: see Environments."""
+
+    returns: list[dict[str, float]]
+    faults: dict[int, str]
+
+
+def evaluate(
+    task: Task,
+    seeds: Sequence[int],
+    episodes: int,
+    policy: Policy,
+    heads: Callable[[Array], Array],
+    go_on: Callable[[], bool],
+    ways: Sequence[str] = WAYS,
+) -> Evaluated:
+    """Mean returns of tickets with these chain seeds, unscaled.
+
+    Actions are `sampled` from the policy, or `greedy`: its likeliest. heads: from observations (T, episodes, D) as
+    they are to logits or means (T, episodes, A). Raises Interrupted once `go_on`, asked at every step, says no.
+    """
+    if not seeds or episodes == 0:
+        return Evaluated([{} for _ in seeds], {})
+    faults: dict[int, str] = {}
+    found = {f"return/eval-{way}": _returns(task, seeds, episodes, policy, heads, way, go_on, faults) for way in ways}
+    return Evaluated([{name: means[row] for name, means in found.items()} for row in range(len(seeds))], faults)
+
+
+def _returns(
+    task: Task,
+    seeds: Sequence[int],
+    episodes: int,
+    policy: Policy,
+    heads: Callable[[Array], Array],
+    way: str,
+    go_on: Callable[[], bool],
+    faults: dict[int, str],
+) -> list[float]:
+    envs = environments.make(task, [stream_seed(seed, "evaluation", way) for seed in seeds], episodes)
+    streams = [stream(seed, "evaluation", way, "actions") for seed in seeds]
+    returns, running = np.zeros((len(seeds), episodes)), np.ones((len(seeds), episodes), bool)
+    seen = envs.reset()
+    for _ in range(envs.limit if envs.limit < UNLIMITED else LONGEST):
+        if not go_on():
+            raise Interrupted
+        found = heads(seen)
+        if way == "greedy":
+            actions = policy.greedy(found, envs.valid)
+        else:
+            actions = policy.sample(found, np.stack([policy.noise(rng, episodes) for rng in streams]), envs.valid)
+        step = envs.step(actions)
+        seen = step.observations
+        rewards, ended = step.scored
+        returns += rewards * running
+        running &= ~ended
+        if not running.any():
+            break
+    faults |= {row: f"in evaluation: {cause}" for row, cause in envs.faults().items()}
+    # Episode by episode: numpy adds up rows of a matrix in another order than a single one.
+    return [float(sum(row) / episodes) for row in returns.tolist()]

@@ -1,0 +1,210 @@
+"""Collecting transitions: n steps of every environment of a stack, with advantages that respect how episodes end.
+
+No transition crosses the end of an episode. A termination has no value after it; a time limit has the value of
+the state that it cut off.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lth_core.randomness import stream
+from lth_core.settings.reinforcement import PPO, ActorCriticTraining
+from lth_core.settings.tasks import Task
+from lth_core.tasks import environments
+from lth_core.training.reinforcement.acting import Actor
+from lth_core.training.reinforcement.episodes import Episodes
+from lth_core.training.reinforcement.normalise import Observations, Returns
+from lth_core.training.reinforcement.policy import Policy
+from lth_core.training.stack import Array, Arrays, under
+
+
+class Rollout(NamedTuple):
+    """n steps of T tickets in E environments, flattened to B = n * E.
+
+    activations: see acting.Actor, where the network is; the rest on the host: actions (T, B) or (T, B, A); values,
+    targets and advantages (T, B); valid: actions that could be taken, (T, B, choices) bool, where environments tell.
+    """
+
+    activations: list[Tensor]
+    actions: Tensor
+    values: Tensor
+    targets: Tensor
+    advantages: Tensor
+    valid: tuple[Tensor, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """B, how many transitions each ticket has."""
+        return self.values.shape[1]
+
+
+class Collector:
+    """The acting side of a stack: environments, action streams and the returns of episodes."""
+
+    def __init__(self, task: Task, settings: ActorCriticTraining, seeds: Sequence[int]) -> None:
+        self._settings = settings
+        self.seeds = list(seeds)
+        self.environments = environments.make(task, seeds, settings.environments)
+        self.episodes = Episodes(len(seeds), settings.environments, settings.score_episodes)
+        self._actions = [stream(seed, "actions") for seed in seeds]
+        self._observations = self.environments.reset()
+        self._seen, self._earned = self._statistics(settings, len(seeds))
+
+    def _statistics(self, settings: ActorCriticTraining, tickets: int) -> tuple[Observations | None, Returns | None]:
+        if not isinstance(settings, PPO):
+            return None, None
+        return (
+            Observations(tickets, self.environments.inputs) if settings.normalise_observations else None,
+            Returns(tickets, settings.environments, settings.gamma) if settings.normalise_returns else None,
+        )
+
+    def normalised(self, observations: Array, rows: Sequence[int] | None = None) -> Array:
+        """Observations (T, E, D) as the network gets to see them; of the tickets in `rows`, or of all."""
+        return observations if self._seen is None else self._seen.normalised(observations, rows)
+
+    def seen(self, row: int) -> Arrays:
+        """Mean and variance (D,) of one ticket's observations and their count so far, and of its returns, in scalars.
+
+        Where they are normalised.
+        """
+        seen = {} if self._seen is None else self._seen.of(row)
+        earned = {} if self._earned is None else self._earned.of(row)
+        return seen | {f"earned_{name}": one for name, one in earned.items()}
+
+    def know(self, row: int, statistics: Arrays) -> None:
+        """The inverse of `seen`."""
+        for known, prefix in ((self._seen, ""), (self._earned, "earned_")):
+            if known is not None and f"{prefix}mean" in statistics:
+                known.know(row, {n: statistics[prefix + n] for n in known.of(row) if prefix + n in statistics})
+
+    def collect(self, policy: Policy, actor: Actor) -> Rollout:
+        """Act for n steps, then targets and advantages."""
+        s, env = self._settings, self.environments
+        tickets = len(self._actions)
+        shape = (tickets, s.n_steps, s.environments)
+        actions, values = policy.empty(*shape), np.empty(shape, np.float32)
+        rewards, ends = np.empty(shape, np.float32), np.empty(shape, bool)
+        noise = np.stack([policy.noise(rng, s.n_steps, s.environments) for rng in self._actions])
+        valid: Array | None = None
+        cuts = _Cuts(shape, self._observations, lambda seen: actor.heads(seen)[..., -1])
+        for i in range(s.n_steps):
+            if self._seen is not None:
+                self._seen.add(self._observations)
+            heads = actor.act(self.normalised(self._observations))
+            now = env.valid
+            if now is not None:
+                valid = np.ones((*shape, now.shape[-1]), bool) if valid is None else valid
+                valid[:, i] = now
+            actions[:, i], values[:, i] = policy.sample(heads[..., :-1], noise[:, i], now), heads[..., -1]
+            step = env.step(actions[:, i])
+            self._observations, rewards[:, i] = step.observations, step.rewards
+            ends[:, i] = step.terminated | step.truncated
+            self.episodes.add(*step.scored)
+            if self._earned is not None:
+                rewards[:, i] = self._earned.normalised(step.rewards, ends[:, i])
+            if step.last_observations is not None and step.truncated.any():
+                cuts.add(i, step.truncated, self.normalised(step.last_observations))
+        bootstrap = actor.heads(self.normalised(self._observations))[..., -1]
+        rewards *= np.float32(s.reward_scale)
+        # A time limit is no end of the world: the value of the state it cut off belongs to the return.
+        rewards += np.float32(s.gamma) * cuts.values()
+        found_advantages = advantages(rewards, ends, values, bootstrap, s.gamma, s.gae_lambda)
+        kept = (actions, values, found_advantages + values, found_advantages)
+        taken, known, targets, better = (torch.from_numpy(one).flatten(1, 2) for one in kept)
+        may = () if valid is None else (torch.from_numpy(valid).flatten(1, 2),)
+        return Rollout(actor.kept(), taken, known, targets, better, may)
+
+    def restart(self, step: int) -> None:
+        """New episodes everywhere, seeded by the step: what stands in for saving environments."""
+        self._observations = self.environments.restart(step)
+        self.episodes.restart()
+        if self._earned is not None:
+            self._earned.restart()
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Drop all tickets but these."""
+        rows = list(rows)
+        self.seeds = [self.seeds[t] for t in rows]
+        self._actions = [self._actions[t] for t in rows]
+        self._observations = self._observations[rows]
+        self.environments.keep(rows)
+        self.episodes.keep(rows)
+        for statistics in (self._seen, self._earned):
+            if statistics is not None:
+                statistics.keep(rows)
+
+    def state(self) -> tuple[Arrays, dict[str, Any]]:
+        """Everything that the future depends on, as arrays and JSON values."""
+        arrays: Arrays = {"observations": self._observations.copy()}
+        values: dict[str, Any] = {"actions": [rng.bit_generator.state for rng in self._actions]}
+        for name, part in (("environments", self.environments.state()), ("episodes", self.episodes.state())):
+            if part is not None:
+                arrays |= {f"{name}/{key}": array for key, array in part[0].items()}
+                values[name] = part[1]
+        for name, statistics in (("seen", self._seen), ("earned", self._earned)):
+            if statistics is not None:
+                arrays |= {f"{name}/{key}": array for key, array in statistics.state().items()}
+        return arrays, values
+
+    def restore(self, arrays: Arrays, values: dict[str, Any], step: int) -> None:
+        """The inverse of `state`, at this step."""
+        for rng, state in zip(self._actions, values["actions"], strict=True):
+            rng.bit_generator.state = state
+        self.episodes.restore(under(arrays, "episodes/"), values["episodes"])
+        self._observations = arrays["observations"].copy()
+        for name, statistics in (("seen", self._seen), ("earned", self._earned)):
+            if statistics is not None:
+                statistics.restore(under(arrays, f"{name}/"))
+        if "environments" in values:
+            self.environments.restore(under(arrays, "environments/"), values["environments"])
+        else:  # checkpointed right after `restart`
+            self.environments.restart(step)
+
+
+class _Cuts:
+    """States that time limits cut off, and their values at the places (T, n, E) where they were cut off.
+
+    They wait, one for each environment, until one of them is cut again: so values are always those of a batch
+    (T, E), whatever the stack, and a ticket's are the same bits alone.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], observations: Array, value: Callable[[Array], Array]) -> None:
+        self._value = value
+        self._at = np.full((shape[0], shape[2]), -1)
+        self._waiting = np.zeros_like(observations)
+        self._found = np.zeros(shape, np.float32)
+
+    def add(self, i: int, truncated: Array, last_observations: Array) -> None:
+        """Step i cut off these (T, E), in these states (T, E, D)."""
+        if (self._at[truncated] >= 0).any():
+            self._flush()
+        self._at[truncated] = i
+        self._waiting[truncated] = last_observations[truncated]
+
+    def values(self) -> Array:
+        """(T, n, E), zero where nothing was cut off."""
+        if (self._at >= 0).any():
+            self._flush()
+        return self._found
+
+    def _flush(self) -> None:
+        tickets, environments = np.nonzero(self._at >= 0)
+        values = self._value(self._waiting)
+        self._found[tickets, self._at[tickets, environments], environments] = values[tickets, environments]
+        self._at[:] = -1
+
+
+def advantages(rewards: Array, ends: Array, values: Array, bootstrap: Array, gamma: float, gae_lambda: float) -> Array:
+    """Generalised advantages (T, n, E), cut at the ends of episodes; lambda 1 gives n-step returns."""
+    found = np.empty_like(rewards)
+    following, running = bootstrap, np.zeros_like(bootstrap)
+    alive = np.float32(gamma) * ~ends
+    for i in reversed(range(rewards.shape[1])):
+        delta = rewards[:, i] + alive[:, i] * following - values[:, i]
+        running = delta + alive[:, i] * np.float32(gae_lambda) * running
+        found[:, i], following = running, values[:, i]
+    return found

@@ -1,0 +1,251 @@
+"""A stack of actors and critics: rollouts in the environments of all tickets, and learning from them.
+
+What is learnt from a rollout is an algorithm's.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from lth_core.experiment.experiment import Experiment
+from lth_core.models.actor_critic import ActorCriticNetwork
+from lth_core.settings.reinforcement import ActorCriticTraining
+from lth_core.tickets.mask import Mask, Weights
+from lth_core.training.cuda_graphs import Replayed
+from lth_core.training.precision import products
+from lth_core.training.reinforcement.acting import actor
+from lth_core.training.reinforcement.episodes import Episodes
+from lth_core.training.reinforcement.evaluation import WAYS, evaluate
+from lth_core.training.reinforcement.minibatches import Shuffles
+from lth_core.training.reinforcement.parameters import Parameters
+from lth_core.training.reinforcement.policy import Terms
+from lth_core.training.reinforcement.rollout import Collector, Rollout
+from lth_core.training.stack import Arrays, Stack, Start
+
+Part = tuple[Tensor, ...]
+"""What an algorithm remembers of one minibatch, for its losses; each (T, b)."""
+
+
+class ActorCriticStack(Stack):
+    """Rollouts in the environments of all tickets, and what an algorithm makes of them."""
+
+    def __init__(self, experiment: Experiment, model: ActorCriticNetwork, starts: Sequence[Start], device: str) -> None:
+        super().__init__(starts)
+        assert isinstance(experiment.training, ActorCriticTraining)  # noqa: S101 see build
+        self.training, self.model = experiment.training, model
+        self.device = torch.device(device)
+        self._task = experiment.task
+        self.collector = Collector(self._task, self.training, [start.seed for start in starts])
+        for row, start in enumerate(starts):
+            self.know(row, start.statistics or {})
+        self._shuffles = Shuffles([start.seed for start in starts])
+        self.parameters = Parameters.of(self.training, model, starts, self.device)
+        self._learning = Replayed(self._learn, self.device)
+        self._place()
+        self._learnt: list[Part] = []
+        """What the last update learnt from, minibatch by minibatch."""
+        self._losses: dict[str, npt.NDArray[Any]] = {}
+        self._evaluation_faults: dict[int, str] = {}
+
+    def _place(self) -> None:
+        """Whatever knows where the parameters are is told."""
+        self._actor = actor(self.parameters, self.device, everything=not self.epochs)
+        self._learning.forget()
+
+    @property
+    @abstractmethod
+    def epochs(self) -> int:
+        """How often learning goes through a rollout in an order of its own.
+
+        0: once, whole and in the order that it is in, with the activations of all layers while acting.
+        """
+
+    @property
+    def episodes(self) -> Episodes:
+        """The returns of training episodes."""
+        return self.collector.episodes
+
+    @property
+    def steps_per_unit(self) -> int:
+        """See Stack: a game has as many steps as its time limit allows."""
+        return self.collector.environments.limit if self.training.unit == "games" else 1
+
+    @property
+    def counter(self) -> npt.NDArray[np.int64]:
+        """(T,) where each ticket stands between `first` and `last`."""
+        done = self.episodes.finished if self.training.unit == "games" else self.trained
+        counter: npt.NDArray[np.int64] = (self.first + done).astype(np.int64)
+        return counter
+
+    def weights(self, ticket: int) -> Weights:
+        """Copies of one ticket's parameters, as they stand in the stack."""
+        return self.parameters.weights(ticket)
+
+    def optimizer_state(self, ticket: int) -> dict[str, Weights]:
+        """Copies of one ticket's optimizer entries; `count` under the name "count"."""
+        return self.parameters.optimizer_state(ticket)
+
+    def statistics(self, ticket: int) -> Weights:
+        """See Stack: of observations and returns, where they are normalised."""
+        found = self.collector.seen(ticket)
+        return {name: torch.from_numpy(one) for name, one in found.items()}
+
+    def know(self, ticket: int, statistics: Weights) -> None:
+        """The inverse of `statistics`."""
+        self.collector.know(ticket, {name: one.numpy() for name, one in statistics.items()})
+
+    def forget(self, ticket: int) -> None:
+        """See Stack: episodes."""
+        self.episodes.forget(ticket)
+
+    def broken(self) -> list[int]:
+        """Tickets with a parameter that is not finite."""
+        return self.parameters.broken()
+
+    def faults(self) -> dict[int, str]:
+        """See Stack: what environments did wrong, in training or in evaluation."""
+        return self._evaluation_faults | self.collector.environments.faults()
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """One rollout of n steps in every environment, and what the algorithm learns from it."""
+        with products(self.training.precision, self.device):
+            self._update()
+
+    def _update(self) -> None:
+        rollout = self._collect()
+        self.trained += self.training.n_steps * self.training.environments
+        self._losses = {}
+        orders = self._orders(rollout.size)
+        self._learnt = self._learning(rollout, self._rate(), *([] if orders is None else [orders]))
+
+    @torch.no_grad()
+    def experience(self) -> Rollout:
+        """A rollout with the parameters as they are, that nothing is learnt from."""
+        with products(self.training.precision, self.device):
+            return self._collect()
+
+    def _collect(self) -> Rollout:
+        """Act with the current parameters."""
+        return self.collector.collect(self.parameters.policy(), self._actor)
+
+    def _orders(self, size: int) -> Tensor | None:
+        """Orders (epochs, T, size) in which transitions are gone through; None for the one that they are in."""
+        return self._shuffles.orders(size, self.epochs) if self.epochs else None
+
+    @abstractmethod
+    def _learn(self, rollout: Rollout, rate: Tensor, orders: Tensor | None = None) -> list[Part]:
+        """Improve the parameters at learning rates (T, 1), in these orders: see `_orders`."""
+
+    @abstractmethod
+    def _losses_of(self, parts: Sequence[Part]) -> dict[str, Tensor]:
+        """Losses and entropy (T, B) in what was learnt from."""
+
+    def losses(self) -> dict[str, npt.NDArray[Any]]:
+        """Mean losses and entropy (T,) of the last update; computed only when asked for."""
+        if self._learnt and not self._losses:
+            found = self._losses_of(self._learnt)
+            self._losses = {name: values.mean(1).cpu().numpy() for name, values in found.items()}
+        return self._losses
+
+    def metrics(self) -> list[dict[str, float]]:
+        """See Stack."""
+        losses = self.losses()
+        return [
+            {
+                **{name: float(column[row]) for name, column in losses.items()},
+                "return/train": self.episodes.score(row),
+                "games": float(self.episodes.finished[row]),
+            }
+            for row in range(self.tickets)
+        ]
+
+    @torch.no_grad()
+    def evaluate(
+        self, rows: Sequence[int], go_on: Callable[[], bool], ways: Sequence[str] = WAYS
+    ) -> list[dict[str, float]]:
+        """See Stack; observations are normalised as they were at the end of training."""
+        own = self.parameters.of_some(rows)
+        seeing = actor(own, self.device, False)
+
+        def heads(seen: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+            found: npt.NDArray[np.float32] = seeing.heads(self.collector.normalised(seen, rows))[..., :-1]
+            return found
+
+        seeds = [self.collector.seeds[row] for row in rows]
+        with products(self.training.precision, self.device):
+            found = evaluate(self._task, seeds, self.training.evaluation_episodes, own.policy(), heads, go_on, ways)
+        self._evaluation_faults |= {rows[place]: cause for place, cause in found.faults.items()}
+        return found.returns
+
+    def _backward(
+        self, layers: Any, activations: Sequence[Tensor], terms: Terms, weight: Tensor, of_values: Tensor
+    ) -> Tensor:
+        """Gradients (T, P) from the weight (T, B) of each log-probability and the gradient (T, B) of each value."""
+        of_heads = torch.empty_like(activations[-1])
+        of_heads[..., :-1], of_log_std = terms.gradient(weight, self.training.entropy_weight)
+        of_heads[..., -1] = of_values
+        mean = self.training.loss_reduction == "mean"
+        if mean:
+            of_heads /= of_heads.shape[1]
+        gradient = self.model.backward(layers, activations, of_heads)
+        room = self.model.log_std(gradient)
+        if room is not None and of_log_std is not None:
+            room.copy_(of_log_std / of_heads.shape[1] if mean else of_log_std)
+        return gradient
+
+    def _rate(self) -> Tensor:
+        """Learning rate (T, 1) of each ticket, from where its schedule stands; on the CPU."""
+        rate = np.full(self.tickets, self.training.learning_rate)
+        if self.training.learning_rate_schedule == "linear":
+            passed = np.clip(self.counter / self.training.length, 0.0, 1.0)
+            rate *= 1.0 - passed * (1.0 - self.training.learning_rate_end)
+        return torch.from_numpy(rate).float().unsqueeze(1)
+
+    def narrow(self, ticket: int, mask: Mask) -> None:
+        """See Stack."""
+        self.parameters.narrow(ticket, mask)
+
+    def keep(self, tickets: Sequence[int]) -> None:
+        """Drop all tickets but these; the others go on as if nothing had happened."""
+        rows = list(tickets)
+        self._losses = {name: values[rows] for name, values in self.losses().items()}
+        self._learnt = []
+        self.parameters.keep(rows)
+        self._place()
+        self.first, self.last = self.first[rows], self.last[rows]
+        wrong = self._evaluation_faults
+        self._evaluation_faults = {place: wrong[row] for place, row in enumerate(rows) if row in wrong}
+        self.collector.keep(rows)
+        self._shuffles.keep(rows)
+
+    @property
+    def can_save(self) -> bool:
+        """See Stack: only with environments whose state can be had."""
+        return self.collector.environments.state() is not None
+
+    def restart(self) -> None:
+        """Start new episodes everywhere, seeded by the step: what stands in for saving environments."""
+        self.collector.restart(self.trained)
+
+    def state(self) -> tuple[Arrays, dict[str, Any]]:
+        """Everything that the future depends on, as arrays and JSON values."""
+        arrays, values = self.collector.state()
+        values["trained"] = self.trained
+        if self.epochs:
+            values["minibatches"] = self._shuffles.state()
+        return arrays | self.parameters.state(), values
+
+    def restore(self, arrays: Arrays, values: dict[str, Any]) -> None:
+        """The inverse of `state`, on a stack of the same tickets."""
+        self.trained = values["trained"]
+        self.collector.restore(arrays, values, self.trained)
+        self.parameters.restore(arrays)
+        if self.epochs:
+            self._shuffles.restore(values["minibatches"])
+        self._place()

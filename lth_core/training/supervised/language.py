@@ -1,0 +1,58 @@
+"""The lesson of a language model: windows of a corpus, the loss of the next token, perplexity."""
+
+import torch
+from torch import Tensor, nn
+
+from lth_core.settings.supervised import Supervised
+from lth_core.tasks.text.corpus import Corpus, Tokens
+from lth_core.tasks.text.windows import Windows
+from lth_core.training.supervised.cross_entropy import CrossEntropy
+from lth_core.training.supervised.lesson import Batch, Carry, GoOn, perplexity
+
+EVALUATED_TOGETHER = 10
+"""Rows in evaluation, the usual number for these corpora: each row's first tokens are predicted from less."""
+
+
+class LanguageLesson:
+    """A corpus read in order, every epoch alike: nothing in it depends on the seed."""
+
+    def __init__(self, corpus: Corpus, window: int, settings: Supervised) -> None:
+        self._corpus, self._window, self._smoothing = corpus, window, settings.label_smoothing
+        self._train = Windows(corpus.train, settings.batch, window)
+        self._cross_entropy = CrossEntropy()
+
+    @property
+    def per_epoch(self) -> int:
+        """See Lesson."""
+        return self._train.windows
+
+    def batch(self, epoch: int, place: int) -> Batch:
+        """See Lesson."""
+        return _batch(self._train, place)
+
+    def loss(self, module: nn.Module, batch: Batch, carry: Carry) -> tuple[Tensor, Carry]:
+        """See Lesson."""
+        return self._loss(module, batch, carry, self._smoothing)
+
+    def _loss(self, module: nn.Module, batch: Batch, carry: Carry, smoothing: float = 0.0) -> tuple[Tensor, Carry]:
+        features, carry = module(batch.tensors["tokens"], carry)
+        output: nn.Module = module.output  # type: ignore[assignment]
+        return self._cross_entropy(output, features, batch.tensors["targets"].flatten(), smoothing), carry
+
+    def validate(self, module: nn.Module, go_on: GoOn) -> dict[str, float]:
+        """See Lesson: of each token after those before it."""
+        return self._perplexity("valid", self._corpus.valid, module, go_on)
+
+    def test(self, module: nn.Module, go_on: GoOn) -> dict[str, float]:
+        """See Lesson."""
+        return self._perplexity("test", self._corpus.test, module, go_on)
+
+    def _perplexity(self, part: str, tokens: Tokens, module: nn.Module, go_on: GoOn) -> dict[str, float]:
+        windows = Windows(tokens, max(1, min(EVALUATED_TOGETHER, len(tokens) // 2)), self._window)
+        batches = (_batch(windows, place) for place in range(windows.windows))
+        return perplexity(part, module, batches, self._loss, go_on)
+
+
+def _batch(windows: Windows, place: int) -> Batch:
+    tokens, targets = windows.at(place)
+    return Batch({"tokens": torch.from_numpy(tokens), "targets": torch.from_numpy(targets)}, targets.size)

@@ -1,0 +1,215 @@
+"""Supervised training of one ticket: an ordinary torch module, torch's own optimizers, masks on the real parameters.
+
+Stacking gains nothing for networks of this kind, so a stack holds one ticket. What is learnt is a lesson's.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from lth_core.models.module import ModuleNetwork
+from lth_core.randomness import stream_seed
+from lth_core.settings.supervised import Supervised
+from lth_core.tickets.mask import Mask, Weights
+from lth_core.training.generators import Draws
+from lth_core.training.precision import products
+from lth_core.training.stack import Arrays, Stack, Start, under
+from lth_core.training.supervised import optimizer as module_optimizer
+from lth_core.training.supervised.averaging import Average
+from lth_core.training.supervised.lesson import Batch, Carry, Lesson
+from lth_core.training.supervised.masked_step import MaskedStep
+from lth_core.training.supervised.update_graphs import Graphs
+
+
+def learning_rate(settings: Supervised, update: int, updates: int) -> float:
+    """The rate of the update that comes after `update` others of the dense run's `updates`.
+
+    Warm-up: (update + 1) / warmup of the rate. After it, inverse_sqrt: sqrt(warmup / (update + 1)), which the
+    warm-up meets at 1; linear: to learning_rate_end at `updates`, and constant from there.
+    """
+    rate, warmup = settings.learning_rate, settings.warmup
+    if update < warmup:
+        return rate * (update + 1) / warmup
+    if settings.learning_rate_schedule == "inverse_sqrt":
+        return float(rate * (max(warmup, 1) / (update + 1)) ** 0.5)
+    if settings.learning_rate_schedule == "linear":
+        passed = min(1.0, (update - warmup) / max(1, updates - warmup))
+        return rate * (1.0 - passed * (1.0 - settings.learning_rate_end))
+    return rate
+
+
+class SupervisedStack(Stack):
+    """A stack of one ticket. Entries that no mask touches cost nothing: a dense run is a plain training loop."""
+
+    def __init__(
+        self, settings: Supervised, network: ModuleNetwork, lesson: Lesson, starts: Sequence[Start], device: str
+    ) -> None:
+        super().__init__(starts)
+        (start,) = starts
+        self.settings, self.lesson = settings, lesson
+        self.device = torch.device(device)
+        self.module = network.module().to(self.device)
+        self._parameters = dict(self.module.named_parameters())
+        self._in_graph = settings.cuda_graph and self.device.type == "cuda"
+        self.step = MaskedStep(settings, self._parameters, start.mask, self._in_graph)
+        self._draws = Draws(stream_seed(start.seed, "dropout"), self.device)
+        self._carry: Carry = ()
+        self._loss = torch.zeros((), device=self.device)
+        self._updates = 0
+        self._load(start.weights)
+        self._average = Average(self._parameters, settings.average, settings.average_every)
+        self._place()
+        self._step: Callable[[], None] = self.step
+        if settings.compile:
+            self.module.compile(dynamic=True)
+            self._step = torch.compile(self.step.__call__)
+        if start.optimizer:
+            alive = start.mask
+            masked = {
+                entry: {n: w * alive[n] if n in alive else w for n, w in weights.items()}
+                for entry, weights in start.optimizer.items()
+            }
+            module_optimizer.fill(self.step.optimizer, self._parameters, masked)
+
+    def _place(self) -> None:
+        """An update that knows where masks and parameters lie now."""
+        self._update = Graphs(self._learn, self.device).learn if self._in_graph else self._learn
+
+    @torch.no_grad()
+    def _load(self, weights: Mapping[str, Tensor]) -> None:
+        for name, parameter in self._parameters.items():
+            parameter.copy_(weights[name])
+        self.step.masks.start()
+
+    @property
+    def _per_epoch(self) -> int:
+        """Updates of an epoch; the last one may take fewer batches."""
+        return -(-self.lesson.per_epoch // self.settings.accumulate)
+
+    @property
+    def steps_per_unit(self) -> int:
+        """See Stack."""
+        return self._per_epoch if self.settings.unit == "epochs" else 1
+
+    @property
+    def counter(self) -> npt.NDArray[np.int64]:
+        """See Stack."""
+        counter: npt.NDArray[np.int64] = (self.first + self.trained // self.steps_per_unit).astype(np.int64)
+        return counter
+
+    @property
+    def _position(self) -> int:
+        """Updates of the dense run up to here: where schedule and data stand."""
+        return int(self.first[0]) * self.steps_per_unit + self.trained
+
+    def update(self) -> None:
+        """One step of the optimizer, on `accumulate` batches."""
+        batches = self._batches()
+        dense = self.settings.length * self.steps_per_unit
+        module_optimizer.set_rate(self.step.optimizer, learning_rate(self.settings, self._position, dense))
+        self.module.train()
+        with self._draws.lent():
+            self._carry = self._update(batches, self._carry, 1 / sum(batch.predictions for batch in batches))
+        self.trained += 1
+        self._updates += 1
+        self._average.take(int(self.last[0]) * self.steps_per_unit - self._position)
+
+    def _learn(self, batches: Sequence[Batch], carry: Carry, share: Tensor | float) -> Carry:
+        """Losses, gradients and the step; share of a prediction in the mean. Waits for nothing that a GPU does."""
+        self.step.optimizer.zero_grad(set_to_none=True)
+        with products(self.settings.precision, self.device):
+            for batch in batches:
+                loss, carry = self.lesson.loss(self.module, batch, carry)
+                (loss * share).backward()
+                self._loss += loss.detach() * share
+        self._step()
+        return carry
+
+    def _batches(self) -> list[Batch]:
+        """The batches of the update that comes; an epoch's first one carries nothing over."""
+        epoch, update = divmod(self._position, self._per_epoch)
+        if update == 0:
+            self._carry = ()
+        first = update * self.settings.accumulate
+        places = range(first, min(first + self.settings.accumulate, self.lesson.per_epoch))
+        return [self.lesson.batch(epoch, place).to(self.device) for place in places]
+
+    def weights(self, ticket: int) -> Weights:
+        """See Stack."""
+        return {name: parameter.detach().cpu().clone() for name, parameter in self._parameters.items()}
+
+    def optimizer_state(self, ticket: int) -> dict[str, Weights]:
+        """See Stack."""
+        return module_optimizer.read(self.step.optimizer, self._parameters)
+
+    def broken(self) -> list[int]:
+        """See Stack."""
+        finite = torch.stack([torch.isfinite(parameter).all() for parameter in self._parameters.values()])
+        return [] if bool(finite.all()) else [0]
+
+    def metrics(self) -> list[dict[str, float]]:
+        """See Stack: the mean loss of the updates since the last record."""
+        loss = float(self._loss) / max(1, self._updates)
+        self._loss.zero_()
+        self._updates = 0
+        return [{"loss/train": loss}]
+
+    @torch.no_grad()
+    def validate(self, go_on: Callable[[], bool]) -> list[dict[str, float]]:
+        """See Stack."""
+        self.module.eval()
+        with products(self.settings.precision, self.device):
+            return [self.lesson.validate(self.module, go_on)]
+
+    @torch.no_grad()
+    def evaluate(self, rows: Sequence[int], go_on: Callable[[], bool]) -> list[dict[str, float]]:
+        """See Stack: the test part is looked at here, and nowhere else."""
+        self.module.eval()
+        with products(self.settings.precision, self.device), self._average.shown():
+            return [self.lesson.test(self.module, go_on) for _ in rows]
+
+    @torch.no_grad()
+    def narrow(self, ticket: int, mask: Mask) -> None:
+        """See Stack; in the mean of weights too. In place where the same parameters have lost entries before."""
+        if not self.step.narrow(mask):
+            self._place()
+        self._average.narrow({name: m for name, m in mask.items() if not bool(m.all())})
+
+    def forget(self, ticket: int) -> None:
+        """See Stack: it scores at its end only."""
+
+    def keep(self, tickets: Sequence[int]) -> None:
+        """See Stack: there is one."""
+
+    def state(self) -> tuple[Arrays, dict[str, Any]]:
+        """See Stack."""
+        arrays = {f"weight/{name}": weight.numpy() for name, weight in self.weights(0).items()}
+        for entry, weights in self.optimizer_state(0).items():
+            arrays |= {f"optimizer/{entry}/{name}": weight.numpy() for name, weight in weights.items()}
+        arrays |= {f"carry/{i}": part.float().cpu().numpy() for i, part in enumerate(self._carry)}
+        arrays["loss"] = self._loss.reshape(1).cpu().numpy().copy()
+        return {**arrays, **self._average.state(), **self._draws.state()}, {
+            "trained": self.trained,
+            "updates": self._updates,
+        }
+
+    def restore(self, arrays: Arrays, values: dict[str, Any]) -> None:
+        """See Stack."""
+        self.trained, self._updates = values["trained"], values["updates"]
+        found = {key: torch.from_numpy(np.array(array)) for key, array in arrays.items()}
+        self._load(under(found, "weight/"))
+        entries: dict[str, Weights] = {}
+        for key, weight in under(found, "optimizer/").items():
+            entry, _, name = key.partition("/")
+            entries.setdefault(entry, {})[name] = weight
+        module_optimizer.fill(self.step.optimizer, self._parameters, entries)
+        carry = under(found, "carry/")
+        # Copies, because numpy's memory is not aligned as torch's is, on which the bits of a product can depend.
+        self._carry = tuple(carry[str(i)].clone().to(self.device) for i in range(len(carry)))
+        self._loss = found["loss"].reshape(()).to(self.device)
+        self._average.restore(arrays)
+        self._draws.restore(arrays)

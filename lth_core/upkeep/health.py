@@ -1,0 +1,236 @@
+"""Looking over a workspace and the machine, and repairing what can be made again. Prints nothing."""
+
+import contextlib
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import util
+from pathlib import Path
+from typing import Literal
+
+from lth_core.batches.provenance import provenance
+from lth_core.engine.slots import find_slots
+from lth_core.errors import InputError
+from lth_core.store import queue
+from lth_core.store.database import Database, on_network_filesystem
+from lth_core.store.refusal import Refused, refusal
+from lth_core.store.schema import lacking
+from lth_core.store.tensors import file_sha256, sync_folder
+from lth_core.store.workspace import Workspace
+from lth_core.text import one_line
+from lth_core.upkeep.rebuild import Rebuilt, rebuild
+
+LITTLE = 1_000_000_000
+"""Bytes of free disk below which this is worth a word."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at: how it is, in a sentence."""
+
+    what: str
+    state: Literal["good", "note", "bad"]
+    sentence: str
+    repairable: bool = False
+    """Whether `--repair` can make good what is bad."""
+
+
+_OPTIONAL = {"datasets"}
+"""Packages whose absence is nothing wrong."""
+
+
+def machine() -> Iterator[Finding]:
+    """Versions, devices, environments and data that experiments can use here."""
+    facts = provenance("", [])
+    packages = {name: version for name, version in facts["packages"].items() if version or name not in _OPTIONAL}
+    versions = ", ".join(f"{name} {version or 'missing'}" for name, version in packages.items())
+    missing = [name for name, version in packages.items() if version is None]
+    yield Finding("versions", "bad" if missing else "good", f"lth {facts['lth']}, Python {facts['python']}, {versions}")
+    try:
+        slots = find_slots()
+        devices = ", ".join(dict.fromkeys(slot.device for slot in slots))
+        yield Finding("devices", "good", f"{devices}: {len(slots)} slots by default")
+    except InputError as error:
+        yield Finding("devices", "bad", str(error))
+    yield _roms()
+    extras = {"Box2D": "Box2D", "mujoco": "MuJoCo", "datasets": "data sets from a hub"}
+    for module, what in extras.items():
+        there = util.find_spec(module) is not None
+        yield Finding("extras", "good" if there else "note", f"{what}: {'installed' if there else 'not installed'}")
+    text = _built_in_text()
+    yield Finding("datasets", "good" if text else "note", f"built-in text: {'there' if text else 'not there'}")
+
+
+def _built_in_text() -> bool:
+    try:
+        return util.find_spec("pydoc_data.topics") is not None
+    except ModuleNotFoundError:  # some systems keep the whole of pydoc_data in a package of its own
+        return False
+
+
+def _roms() -> Finding:
+    found = util.find_spec("ale_py")
+    folder = None if found is None or found.origin is None else Path(found.origin).with_name("roms")
+    count = len(list(folder.glob("*.bin"))) if folder is not None and folder.is_dir() else 0
+    return Finding("ROMs", "good" if count else "note", f"{count} Atari games" if count else "none: pip install ale-py")
+
+
+def disk(workspace: Workspace) -> Finding:
+    """How much room there is."""
+    free = shutil.disk_usage(workspace.folder).free
+    kind = ", a network filesystem: slower, and safe" if on_network_filesystem(workspace.folder) else ""
+    return Finding("disk", "good" if free > LITTLE else "note", f"{free / 1e9:,.1f} GB free{kind}")
+
+
+def database(workspace: Workspace) -> Iterator[Finding]:
+    """Whether the database can be read, and is whole in itself."""
+    opened = None
+    try:
+        opened = Database(workspace.database, writer=False)
+        if broken := _broken(opened):
+            yield Finding("database", "bad", broken, repairable=True)
+            return
+        count = opened.rows("SELECT (SELECT COUNT(*) FROM jobs), (SELECT COUNT(*) FROM metrics)")[0]
+        yield Finding("database", "good", f"whole; {count[0]:,} jobs, {count[1]:,} points of curves")
+        yield from _tensors(workspace, opened)
+    except Refused as refused:
+        if refused.kind == "older":
+            said = "written by an older version: the next run, or --repair, brings it up to date after a copy"
+            yield Finding("database", "note", said)
+        else:
+            yield Finding("database", "bad", str(refused), repairable=refused.lost)
+    except sqlite3.DatabaseError as error:
+        found = refusal(workspace.database, error)
+        yield Finding("database", "bad", str(found), repairable=found.lost)
+    finally:
+        if opened is not None:
+            opened.close()
+
+
+def lost(workspace: Workspace) -> bool:
+    """Whether the database has to be made again. One of an older version is migrated for that question.
+
+    Raises Refused where that cannot be told: a newer, locked or unreadable one may be whole.
+    """
+    try:
+        with contextlib.closing(_up_to_date(workspace)) as opened:
+            return bool(_broken(opened))
+    except sqlite3.DatabaseError as error:
+        found = refusal(workspace.database, error)
+    except Refused as refused:
+        found = refused
+    if found.lost:
+        return True
+    raise found
+
+
+def _up_to_date(workspace: Workspace) -> Database:
+    try:
+        return Database(workspace.database, writer=False)
+    except Refused as refused:
+        if refused.kind != "older":
+            raise
+    return Database(workspace.database, writer=True)
+
+
+def _broken(opened: Database) -> str:
+    """What is damaged in a database that could be opened; empty where it is whole."""
+    said = [row[0] for row in opened.rows("PRAGMA integrity_check(5)")]
+    if said != ["ok"]:
+        return one_line("; ".join(said))
+    if missing := sorted(lacking(opened.connection)):
+        return f"lacks {len(missing)} columns of this program's, such as {missing[0]}"
+    orphans = opened.rows("PRAGMA foreign_key_check")
+    return f"{len(orphans)} rows that belong to nothing" if orphans else ""
+
+
+def _tensors(workspace: Workspace, opened: Database) -> Iterator[Finding]:
+    """Whether the files of finished trials are what their checksums say."""
+    damaged = damaged_trials(workspace, opened)
+    count = opened.rows("SELECT COUNT(*) FROM trials WHERE tensors IS NOT NULL")[0][0]
+    for _, sentence in damaged[:20]:
+        yield Finding("tensors", "bad", sentence, repairable=True)
+    if len(damaged) > 20:
+        yield Finding("tensors", "bad", f"and {len(damaged) - 20} more", repairable=True)
+    if not damaged:
+        yield Finding("tensors", "good", f"{count:,} files are what their checksums say")
+
+
+def damaged_trials(workspace: Workspace, opened: Database) -> list[tuple[int, str]]:
+    """Finished trials whose file is missing or changed, with a sentence each."""
+    found = []
+    rows = opened.rows("SELECT id, job, arm, round, seed, tensors, sha256 FROM trials WHERE state = 'done' ORDER BY id")
+    for row in rows:
+        name = f"job {row['job']}: {one_line(row['arm'], 80)} round {row['round']} seed {row['seed']}"
+        try:
+            path = workspace.inside(row["tensors"] or "")
+            if file_sha256(path) != row["sha256"]:
+                found.append((row["id"], f"{name}: its file has changed since it was written"))
+        except (OSError, ValueError) as error:
+            found.append((row["id"], f"{name}: {one_line(error, 120)}"))
+    return found
+
+
+def fail_damaged(workspace: Workspace, opened: Database) -> int:
+    """Have finished trials whose files are damaged count as failed, so that a retry trains them again; how many."""
+    damaged = damaged_trials(workspace, opened)
+    with opened.transaction() as connection:
+        for trial, sentence in damaged:
+            job = connection.execute("SELECT job FROM trials WHERE id = ?", (trial,)).fetchone()["job"]
+            queue.fail_trial(connection, trial, "its file is damaged; retry trains it again")
+            queue.add_event(connection, "damaged", sentence, job, trial)
+            connection.execute("UPDATE jobs SET state = 'failed', error = ? WHERE id = ? AND state = 'done'",
+                               ("files of finished trials are damaged; retry trains them again", job))  # fmt: skip
+    return len(damaged)
+
+
+def remake_database(workspace: Workspace) -> Rebuilt:
+    """Make a lost database again from what lies beside it, then set the old one aside, if there is one.
+
+    Raises InputError, with everything as it was, where the new one cannot be completed.
+    """
+    made = workspace.remade
+    try:
+        _forget(made)
+        found = _rebuilt(workspace, made[0])
+        _swap(workspace, made[0])
+        return found
+    except OSError as error:
+        said = f"the database cannot be made again: {one_line(error)}"
+        raise InputError(f"workspace {one_line(workspace.folder)}: {said}") from None
+    finally:
+        with contextlib.suppress(OSError):
+            _forget(made)
+
+
+def _rebuilt(workspace: Workspace, path: Path) -> Rebuilt:
+    with contextlib.closing(Database(path, writer=True, remaking=True)) as opened:
+        try:
+            found = rebuild(workspace, opened)
+            opened.connection.execute("PRAGMA journal_mode = DELETE")  # all of it in the one file that is renamed
+        except sqlite3.DatabaseError as error:
+            raise refusal(path, error) from None
+    return found
+
+
+def _swap(workspace: Workspace, made: Path) -> None:
+    """The old database goes aside, the new one takes its place; neither where that fails."""
+    aside = f".damaged-{time.time_ns()}"
+    moved = []
+    try:
+        for path in workspace.database_files:
+            if path.exists():
+                moved.append((path.rename(path.with_name(path.name + aside)), path))
+        made.rename(workspace.database)
+    except OSError:
+        for there, path in moved:
+            there.rename(path)
+        raise
+    sync_folder(workspace.folder)
+
+
+def _forget(paths: tuple[Path, ...]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,105 @@
+"""The specifications that a lost database is made from: those that make sense, and do not contradict one another."""
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from lth_core.batches.batch import BatchFolder, BatchSpec
+from lth_core.experiment.plan import TrialKey, plan
+from lth_core.store.queue import NONSENSE
+from lth_core.store.workspace import Workspace
+from lth_core.text import one_line
+
+_FOLDER = re.compile(r"[0-9]{6,12}")
+LARGEST = 10**12
+"""A number of a batch, job or trial: more than will ever be given, and far from where SQLite cannot count on."""
+
+
+def read_specs(workspace: Workspace) -> tuple[list[BatchSpec], list[str]]:
+    """Specifications in the order of the batches, and a sentence for each that is left out."""
+    left_out: list[str] = []
+    sound = list(_sound(workspace, left_out))
+    return _agreeing(workspace, sound, left_out), left_out
+
+
+def take_back(workspace: Workspace) -> list[str]:
+    """Give folders that earlier versions set aside their number again; a sentence for each whose number is taken."""
+    left = []
+    for folder in sorted(workspace.batches.glob("*.aside-*")):
+        number = workspace.batches / folder.name.partition(".")[0]
+        if folder.is_symlink() or not _FOLDER.fullmatch(number.name) or not (folder / "spec.json").is_file():
+            continue
+        if os.path.lexists(number):
+            left.append(f"{folder.name}: was set aside, and another batch has its number: left as it is")
+        else:
+            folder.rename(number)
+    return left
+
+
+def without_checksum(workspace: Workspace, specs: list[BatchSpec]) -> str:
+    """A sentence on those that nothing confirms; empty where there is none."""
+    found = [spec.batch for spec in specs if not BatchFolder(workspace.batch(spec.batch)).spec_is_sealed]
+    if not found:
+        return ""
+    named = ", ".join(f"{number:06d}" for number in found[:5]) + (" ..." if len(found) > 5 else "")
+    what = "specification was" if len(found) == 1 else "specifications were"
+    return f"{len(found)} {what} written by an earlier version, without a checksum, and taken as they are: {named}"
+
+
+def _sound(workspace: Workspace, left_out: list[str]) -> Iterable[BatchSpec]:
+    for folder in sorted(workspace.batches.iterdir(), key=lambda path: path.name):
+        if not _FOLDER.fullmatch(folder.name) or folder.is_symlink():
+            continue
+        try:
+            yield _read(workspace, folder)
+        except (OSError, *NONSENSE) as error:
+            left_out.append(f"{folder.name}/spec.json: {one_line(error, 120)}")
+
+
+def _read(workspace: Workspace, folder: Path) -> BatchSpec:
+    """Raises OSError or NONSENSE where the folder has no specification of its own that makes sense."""
+    if (folder / "spec.json").exists() and not (folder / "spec.json").is_file():
+        raise ValueError("is no file")
+    spec = BatchFolder(folder).spec()
+    numbers = [("batch", spec.batch), ("job", spec.job), *(("trial", trial.id) for trial in spec.trials)]
+    for what, number in numbers:
+        if type(number) is not int or not 0 < number <= LARGEST:
+            raise ValueError(f"{what} {one_line(repr(number), 40)} is no whole number from 1 to {LARGEST}")
+    if folder.name != workspace.batch(spec.batch).name:
+        raise ValueError(f"names batch {spec.batch}")
+    if any(type(number) is not int for trial in spec.trials for number in (trial.key.round, trial.key.seed)):
+        raise ValueError("a round or seed is no whole number")
+    if not spec.trials:
+        raise ValueError("names no trial")
+    planned = {trial.key for trial in plan(spec.experiment)}
+    if not planned.issuperset(trial.key for trial in spec.trials):
+        raise ValueError("names trials that its experiment has not")
+    workspace.inside(spec.tensorboard)
+    return spec
+
+
+def _agreeing(workspace: Workspace, specs: list[BatchSpec], left_out: list[str]) -> list[BatchSpec]:
+    """A job has one experiment, a trial one number. Of two that contradict each other the one without results goes."""
+    experiments: dict[int, str] = {}
+    trials: dict[int, tuple[int, TrialKey]] = {}
+    numbers: dict[tuple[int, TrialKey], int] = {}
+    kept = []
+    for spec in sorted(specs, key=lambda spec: (not _has_results(workspace, spec), spec.batch)):
+        pairs = [(trial.id, (spec.job, trial.key)) for trial in spec.trials]
+        identity = spec.experiment.identity
+        twice = len({number for number, _ in pairs}) < len(pairs) or len({trial for _, trial in pairs}) < len(pairs)
+        if experiments.get(spec.job, identity) != identity:
+            left_out.append(f"{spec.batch:06d}/spec.json: has another experiment than other batches of job {spec.job}")
+        elif twice or any(trials.get(n, t) != t or numbers.get(t, n) != n for n, t in pairs):
+            left_out.append(f"{spec.batch:06d}/spec.json: numbers its trials unlike other batches")
+        else:
+            experiments[spec.job] = identity
+            trials.update(pairs)
+            numbers.update((trial, number) for number, trial in pairs)
+            kept.append(spec)
+    return sorted(kept, key=lambda spec: spec.batch)
+
+
+def _has_results(workspace: Workspace, spec: BatchSpec) -> bool:
+    return any(workspace.batch(spec.batch).glob("attempt-*/trial-*.safetensors"))

@@ -1,0 +1,201 @@
+"""On the worker's side: from a batch's specification to its audited tickets, ready to be stacked."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from lth_core.batches.batch import BatchSpec, ParentSpec, TrialSpec
+from lth_core.errors import InputError
+from lth_core.experiment.arms import DENSE
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.plan import TrialKey, shares_network
+from lth_core.models.flow import slopes
+from lth_core.models.module import ModuleNetwork
+from lth_core.randomness import stream_seed
+from lth_core.store.tensors import Arrays, DamagedFile, load_tensors
+from lth_core.store.workspace import Workspace
+from lth_core.tickets import mask as masks
+from lth_core.tickets.derive import Family, Imported, Ticket, Trained, derive, no_ticket, statistics
+from lth_core.tickets.gradual import Narrowing
+from lth_core.tickets.mask import Mask, Weights
+from lth_core.tickets.network import Network
+from lth_core.tickets.scope import prunable
+from lth_core.training.families import smaller_network
+from lth_core.training.loss_gradients import LossSlopes
+from lth_core.training.run import RunningTrial
+from lth_core.training.stack import Start
+from lth_core.worker.imported_tickets import ImportedTickets
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A trial, what it starts from, its ticket, and the ticket it is compared with (both None for dense runs).
+
+    narrowing: how its mask shrinks during the training, if it does. made_for: for how many parameters a smaller
+    network was made, where the trial is of one.
+    """
+
+    trial: TrialSpec
+    start: Start
+    ticket: Ticket | None
+    compared: Ticket | None
+    narrowing: Narrowing | None = None
+    made_for: int | None = None
+
+
+class DamagedParent(InputError):
+    """A finished trial's file is not what its checksum says."""
+
+    def __init__(self, parent: ParentSpec, error: DamagedFile) -> None:
+        super().__init__(f"{parent.key}: {error}")
+        self.parent = parent
+
+
+class Assembler:
+    """Derives the tickets of one batch; parents are read once, with their checksums compared."""
+
+    def __init__(self, workspace: Workspace, spec: BatchSpec, model: Network, device: str = "cpu") -> None:
+        self._spec, self._model, self._device = spec, model, device
+        self._experiment = spec.experiment
+        self._workspace = workspace
+        self._families: dict[int, Family] = {}
+        self._smaller_ones: dict[int, tuple[Network, int]] = {}
+        self._tickets = ImportedTickets(self._experiment, model) if self._experiment.ticket is not None else None
+        self.data: set[str] = set()
+        """What the parents read so far were trained on, where they say it."""
+
+    def network(self, key: TrialKey) -> Network:
+        """What a trial trains: the experiment's network, or the smaller one of an arm's round."""
+        return self._model if shares_network(self._experiment, key.arm) else self._smaller(key.round)[0]
+
+    def _smaller(self, round: int) -> tuple[Network, int]:
+        if round not in self._smaller_ones:
+            self._smaller_ones[round] = smaller_network(self._experiment, self._model, round)
+        return self._smaller_ones[round]
+
+    def family(self, seed: int) -> Family:
+        """The stored runs of a seed, which its tickets are derived from; DamagedParent where one is not whole."""
+        if seed not in self._families:
+            own = [parent for parent in self._spec.parents if parent.key.seed == seed]
+            trained = {(parent.key.arm, parent.key.round): self._read(parent) for parent in own}
+            self._families[seed] = Family(
+                self._experiment, seed, self._model.groups(), trained, self._model.initialise,
+                LossSlopes(self._experiment, self._model, seed, self._device),
+                lambda weights: slopes(self._model.flow, weights), lambda round: self._imported(round, seed),
+            )  # fmt: skip
+        return self._families[seed]
+
+    @lru_cache(maxsize=4)  # noqa: B019 an assembler lives as long as its batch
+    def _imported(self, round: int, seed: int) -> Imported:
+        if self._tickets is None:
+            return no_ticket(round)
+        return self._tickets.ticket(round, seed, self._own_initial(seed))
+
+    def _read(self, parent: ParentSpec) -> Trained:
+        try:
+            arrays, card = load_tensors(self._workspace.inside(parent.path), parent.sha256)
+        except DamagedFile as error:
+            raise DamagedParent(parent, error) from error
+        if card.get("data"):
+            self.data.add(str(card["data"]))
+        return unpack_trained(arrays, self._experiment, self.network(parent.key))
+
+    def prepare(self, trial: TrialSpec) -> Prepared:
+        """The trial's ticket and start. Raises DamagedParent or ValueError where it cannot be derived."""
+        key, experiment = trial.key, self._experiment
+        first, last = experiment.span(key.arm)
+        if key.arm == DENSE:
+            weights = self.initial(key.seed)
+            mask = self.everything()
+            return Prepared(trial, Start(key.seed, weights, mask, first, last), None, None)
+        family = self.family(key.seed)
+        other = experiment.compared_with(key.arm)
+        there = other is not None and key.round in experiment.rounds_of(other)
+        compared = derive(family, TrialKey(key.round, str(other), key.seed)) if there else None
+        if not shares_network(experiment, key.arm):
+            network, made_for = self._smaller(key.round)
+            weights, mask = self.drawn(key), self._everything(network)
+            ticket = Ticket(mask, weights, weights, mask)
+            return Prepared(trial, Start(key.seed, weights, mask, first, last), ticket, compared, made_for=made_for)
+        ticket = derive(family, key)
+        # Moments belong to their weights: shuffled weights start without.
+        optimizer = family.dense.optimizer if experiment.arm_named(key.arm).weights == "rewind" else None
+        start = Start(key.seed, ticket.start, ticket.mask, first, last, optimizer, statistics(family, key))
+        gradual = experiment.arm_named(key.arm).mask == "gradual"
+        narrowing = Narrowing(family.groups, experiment.pruning, key.round) if gradual else None
+        return Prepared(trial, start, ticket, compared, narrowing)
+
+    def initial(self, seed: int) -> Weights:
+        """What a seed's dense run starts from: its initialisation, a checkpoint, or a ticket from elsewhere."""
+        if self._experiment.ticket is not None and self._experiment.ticket.dense:
+            return self._imported(0, seed).weights
+        return self._own_initial(seed)
+
+    def _own_initial(self, seed: int) -> Weights:
+        if isinstance(self._model, ModuleNetwork) and self._model.trained is not None:
+            return self._model.trained()
+        return self._model.initialise(stream_seed(seed, "initialisation"))
+
+    def everything(self) -> Mask:
+        """The mask of a dense run."""
+        return self._everything(self._model)
+
+    @property
+    def normalises(self) -> bool:
+        """Whether networks are given observations that are normalised by statistics of the training."""
+        return bool(getattr(self._experiment.training, "normalise_observations", False))
+
+    def drawn(self, key: TrialKey) -> Weights:
+        """Fresh weights of a trial's network."""
+        return self.network(key).initialise(stream_seed(key.seed, "fresh", key.arm, key.round))
+
+    def _everything(self, network: Network) -> Mask:
+        """The mask in which all that may be pruned lives."""
+        shapes = network.shapes()
+        return masks.full({name: shapes[name] for name in prunable(network.groups(), self._experiment.pruning)})
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Prunable parameters, and all, of the experiment's network."""
+        return masks.total(self.everything()), sum(s.numel() for s in self._model.shapes().values())
+
+
+_OTHERS = ("count", "mean", "variance", "earned_count", "earned_mean", "earned_variance")
+"""What is stored beside parameters under their names."""
+
+
+def pack_trained(trial: RunningTrial, final: Weights) -> Arrays:
+    """The arrays that a finished trial leaves: mask (packed bits), final, and its snapshots, by parameter."""
+    arrays: Arrays = {"mask": masks.pack(trial.mask)}
+    for part, weights in {"final": final, **trial.snapshots}.items():
+        arrays |= {f"{part}/{name}": w.numpy() for name, w in weights.items()}
+    return arrays
+
+
+def unpack_trained(arrays: Arrays, experiment: Experiment, model: Network) -> Trained:
+    """The inverse of `pack_trained`."""
+    names = prunable(model.groups(), experiment.pruning)
+    shapes = model.shapes()
+
+    def part(prefix: str) -> Weights | None:
+        found = {
+            key.removeprefix(f"{prefix}/"): torch.from_numpy(np.ascontiguousarray(array))
+            for key, array in arrays.items()
+            if key.startswith(f"{prefix}/")
+        }
+        # The file lists its arrays by name; layers keep the model's order.
+        return {n: found[n] for n in sorted(found, key=[*shapes, *_OTHERS].index)} or None
+
+    final = part("final")
+    if final is None:
+        raise ValueError("a finished trial without final weights")
+    entries = {key.split("/")[0].removeprefix("optimizer.") for key in arrays if key.startswith("optimizer.")}
+    optimizer = {entry: part(f"optimizer.{entry}") or {} for entry in entries}
+    mask = masks.unpack(arrays["mask"], {name: shapes[name] for name in names})
+    ranked = part("ranked") or final
+    return Trained(
+        mask, final, ranked, part("init"), part("rewind"), optimizer or None, part("statistics"),
+        part("rewind_statistics"),
+    )  # fmt: skip

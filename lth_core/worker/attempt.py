@@ -1,0 +1,234 @@
+"""On the worker's side: one attempt at a batch. Audits tickets, trains them as a stack, publishes into its folder."""
+
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+from lth_core.batches.batch import BatchFolder, BatchSpec, Superseded, TrialSpec
+from lth_core.batches.exit_codes import CHECKPOINTED, DONE, NotEnoughSpace
+from lth_core.errors import InputError
+from lth_core.experiment.arms import DENSE
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.plan import TrialKey, plan
+from lth_core.store.records import RecordWriter, read_all
+from lth_core.store.tensorboard import TrialLog
+from lth_core.store.tensors import Arrays, load_newest_checkpoint, save_checkpoint, save_tensors
+from lth_core.store.workspace import Workspace
+from lth_core.text import one_line
+from lth_core.tickets import audit
+from lth_core.tickets import mask as masks
+from lth_core.tickets.audit import Check
+from lth_core.tickets.mask import Mask, Weights
+from lth_core.training.families import data_summary, make_model, make_stack
+from lth_core.training.run import RunningTrial, StackRun
+from lth_core.training.stack import Stack
+from lth_core.worker.assemble import Assembler, DamagedParent, Prepared, pack_trained
+
+log = logging.getLogger("lth.attempt")
+
+
+class Attempt:
+    """One attempt; the Sink of its run."""
+
+    def __init__(
+        self, workspace: Workspace, spec: BatchSpec, attempt: int, device: str, must_stop: Callable[[], bool]
+    ) -> None:
+        self._workspace, self._attempt, self._device = workspace, attempt, device
+        self.must_stop = must_stop
+        self._batch = BatchFolder(workspace.batch(spec.batch))
+        self.folder = self._batch.attempt(attempt)
+        self._spec = spec
+        self._experiment: Experiment = spec.experiment
+        self._records = RecordWriter(self.folder / "records.jsonl")
+        self._logs: dict[int, TrialLog] = {}
+        whole = make_model(self._experiment)
+        self._assembler = Assembler(workspace, self._spec, whole, device)
+        self._model = self._assembler.network(self._spec.trials[0].key)
+        self._data = data_summary(self._experiment)
+
+    def ran_with(self, facts: dict[str, Any]) -> None:
+        """Record versions, threads and device of this attempt."""
+        self._append(kind="ran", batch=self._spec.batch, attempt=self._attempt, facts=facts)
+
+    def run(self) -> int:
+        """Train the batch; returns DONE or CHECKPOINTED. Raises Superseded, or whatever went wrong."""
+        prepared = [p for trial in self._spec.trials if (p := self._prepare(trial)) is not None]
+        if not prepared:
+            return DONE
+        stack = make_stack(self._experiment, self._model, [p.start for p in prepared], self._device)
+        trials = [RunningTrial(p.trial.id, p.trial.key, p.start.mask, narrowing=p.narrowing) for p in prepared]
+        run = StackRun(self._experiment, stack, trials, self)
+        run.keep([row for row, p in enumerate(prepared) if self._audit_start(p, stack.weights(row))])
+        checkpoint = load_newest_checkpoint([*self._batch.attempts().values()], {trial.id for trial in trials})
+        if checkpoint is not None:
+            self._check_data(checkpoint[1])
+            run.restore(*checkpoint)
+            log.info("resumed at step %d with %d tickets", stack.trained, stack.tickets)
+        ended = self._ended_before()
+        run.keep([row for row, trial in enumerate(run.trials) if trial.id not in ended])
+        self._check_space(stack, len(run.trials))
+        for trial in run.trials:
+            self._open_log(trial, stack.trained, resumed=checkpoint is not None)
+        return DONE if run.run() else CHECKPOINTED
+
+    def _check_data(self, values: dict[str, Any]) -> None:
+        """InputError where a checkpoint was made with other data; earlier versions did not say."""
+        was = values.get("data")
+        if was is not None and was != self._data:
+            raise InputError(
+                f"the checkpoint was trained on other data ({one_line(was, 400)}) than there is now "
+                f"({one_line(self._data, 400)}): accepted is the data as it was"
+            )
+
+    def _ended_before(self) -> set[int]:
+        """Trials whose result an earlier attempt has published: they count, and are not trained again."""
+        records = (one for folder in self._batch.attempts().values() for one in read_all(folder / "records.jsonl"))
+        return {record.get("trial", 0) for record in records if record.get("kind") in ("done", "failed")}
+
+    def _check_space(self, stack: Stack, tickets: int) -> None:
+        """Raises NotEnoughSpace where the disk cannot hold what will be written: the whole job's, at its start."""
+        arrays, _ = stack.state()
+        checkpoints = 3 * sum(array.nbytes for array in arrays.values())  # two kept while one is written
+        parameters = 4 * sum(shape.numel() for shape in self._model.shapes().values())
+        first = any(trial.key.arm == DENSE for trial in self._spec.trials)
+        trials = len(plan(self._experiment)) + 3 * len(self._experiment.seeds) if first else tickets
+        needed = checkpoints + trials * (parameters + parameters // 32 + 10_000)
+        free = shutil.disk_usage(self.folder).free
+        if free < needed:
+            raise NotEnoughSpace(needed, free)
+
+    def close(self) -> None:
+        """Make what was recorded durable."""
+        self._records.close()
+        for trial_log in self._logs.values():
+            trial_log.close()
+
+    def _prepare(self, trial: TrialSpec) -> Prepared | None:
+        try:
+            return self._assembler.prepare(trial)
+        except DamagedParent as error:
+            self._check_current()  # a workspace that was moved is not damaged
+            self._fail(trial.id, f"what it builds on is damaged: {error}", damaged=[error.parent.id])
+            return None
+        except Exception as error:
+            log.exception("%s cannot be derived", trial.key)
+            self._check_current()
+            self._fail(trial.id, f"its ticket cannot be derived: {error}")
+            return None
+
+    def _audit_start(self, p: Prepared, start: Weights) -> bool:
+        key, assembler = p.trial.key, self._assembler
+        if p.ticket is None:
+            checks = audit.before_dense(start, assembler.initial(key.seed))
+        elif p.made_for is not None:
+            whole, compared = assembler.family(key.seed).dense.final, p.compared.mask if p.compared else {}
+            checks = audit.before_smaller(start, assembler.drawn(key), p.made_for, whole, compared)
+        else:
+            checks = audit.before_training(assembler.family(key.seed), key, p.ticket, start, p.compared)
+        if self._data is not None:
+            checks.append(audit.same_data(self._data, assembler.data))
+        self._publish_layers(p.trial.id, p.start.mask)
+        return self._passed(p.trial.id, "before", checks)
+
+    def _passed(self, trial: int, moment: str, checks: list[Check]) -> bool:
+        self._append(
+            kind="audit", trial=trial, moment=moment, batch=self._spec.batch, attempt=self._attempt,
+            checks=[[c.name, c.passed, c.detail] for c in checks],
+        )  # fmt: skip
+        failed = [c for c in checks if not c.passed]
+        if failed:
+            self._fail(trial, "audit: " + "; ".join(f"{c.name}: {c.detail}" for c in failed))
+        return not failed
+
+    def _publish_layers(self, trial: int, mask: Mask) -> None:
+        rows: list[tuple[str, list[int], int, int, bool]] = []
+        for name, shape in self._model.shapes().items():
+            kept = int(mask[name].sum()) if name in mask else shape.numel()
+            rows.append((name, list(shape), shape.numel(), kept, name in mask))
+        prunable, whole = self._assembler.sizes  # of the experiment's network, also where this is a narrower one
+        self._append(
+            kind="layers", trial=trial, layers=rows, density=masks.total(mask) / prunable if prunable else 1.0,
+            model_density=sum(row[3] for row in rows) / whole,
+        )  # fmt: skip
+
+    def _open_log(self, trial: RunningTrial, step: int, *, resumed: bool) -> None:
+        self._check_current()  # the folder of a workspace that was moved is not made again
+        job_folder = self._workspace.inside(self._spec.tensorboard)
+        trial_log = self._logs[trial.id] = TrialLog(job_folder, trial.key, step, resumed=resumed)
+        trial_log.hparams(_hyperparameters(self._experiment, trial.key))
+        if resumed:
+            return  # its start is in an earlier file
+        sparsity = {f"sparsity/{name}": 1 - float(m.float().mean()) for name, m in trial.mask.items()}
+        trial_log.scalars(sparsity, step)
+
+    def metrics(self, trial: RunningTrial, step: int, values: dict[str, float]) -> None:
+        """See Sink."""
+        self._append(kind="metrics", trial=trial.id, step=step, values=values)
+        self._logs[trial.id].scalars(values, step)
+
+    def finished(self, trial: RunningTrial, step: int, final: Weights, optimizer: dict[str, Weights]) -> None:
+        """See Sink: the audit after training, then the tensors, then the record that counts."""
+        entries = {entry: weights for entry, weights in optimizer.items() if entry != "count"}
+        checks = audit.after_training(trial.mask, final, entries)
+        if trial.narrowing is not None:
+            own = trial.narrowing
+            checks.append(audit.after_narrowing(own.pruning, own.groups, own.round, trial.mask))
+            self._publish_layers(trial.id, trial.mask)
+        if not self._passed(trial.id, "after", checks):
+            return
+        path = self.folder / f"trial-{trial.id}.safetensors"
+        card = {
+            "arm": trial.key.arm, "round": trial.key.round, "seed": trial.key.seed, "step": step,
+            "experiment": self._experiment.identity, "data": self._data,
+            "mask": [[name, list(m.shape)] for name, m in trial.mask.items()],
+        }  # fmt: skip
+        self._check_current()
+        sha256 = save_tensors(path, pack_trained(trial, final), card)
+        relative = str(path.relative_to(self._workspace.folder))
+        self._logs[trial.id].scalars({"score": trial.score}, step)
+        self._check_current()  # again: the disk may have taken a while
+        self._append(kind="done", trial=trial.id, step=step, score=trial.score, tensors=relative, sha256=sha256)
+        self._records.sync()
+
+    def failed(self, trial: RunningTrial, error: str) -> None:
+        """See Sink."""
+        self._fail(trial.id, error)
+
+    def checkpoint(self, step: int, arrays: Arrays, values: dict[str, Any]) -> None:
+        """See Sink; records first, so that a checkpoint never stands for records that are lost."""
+        self._check_current()
+        self._records.sync()
+        save_checkpoint(self.folder, step, arrays, values if self._data is None else {**values, "data": self._data})
+
+    def beat(self, fraction: float, rate: float) -> None:
+        """See Sink. Not synced to disk: a lost beat is no loss."""
+        self._check_current()
+        temporary = self.folder / ".beat.tmp"
+        temporary.write_text(json.dumps({"fraction": fraction, "rate": rate}))
+        temporary.replace(self.folder / "beat.json")
+
+    def _fail(self, trial: int, error: str, **more: Any) -> None:
+        log.error("trial %d failed: %s", trial, error)
+        self._append(kind="failed", trial=trial, error=error, **more)
+
+    def _append(self, **record: Any) -> None:
+        self._records.append(record)
+
+    def _check_current(self) -> None:
+        """Raises Superseded where another attempt may publish, OSError where the folder is no longer there."""
+        if not self._batch.is_current(self._attempt):
+            raise Superseded(f"attempt {self._attempt} was superseded")
+
+
+def _hyperparameters(experiment: Experiment, key: TrialKey) -> dict[str, str | int | float | bool]:
+    found: dict[str, str | int | float | bool] = {
+        "arm": key.arm, "round": key.round, "seed": key.seed,
+        "density": 1.0 if key.arm == DENSE else experiment.pruning.density(key.round),
+    }  # fmt: skip
+    for section in ("task", "model", "training", "pruning", "rewinding"):
+        for name, value in getattr(experiment, section):
+            if isinstance(value, (str, int, float, bool)):
+                found[f"{section}.{name}"] = value
+    return found

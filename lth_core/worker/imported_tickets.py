@@ -1,0 +1,100 @@
+"""On the worker's side: the ticket that an experiment names, made to fit its network, or why it does not."""
+
+import sys
+from typing import Any
+
+import torch
+
+from lth_core.batches.processes import answer
+from lth_core.errors import InputError
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.ticket_files import Card, Place, read_card, read_tensors
+from lth_core.settings.ticket import TicketSource
+from lth_core.text import one_line
+from lth_core.tickets import mask as masks
+from lth_core.tickets.derive import Imported
+from lth_core.tickets.mask import Mask, Weights
+from lth_core.tickets.network import Network
+from lth_core.tickets.scope import prunable
+from lth_core.training.families import make_model
+
+
+class ImportedTickets:
+    """The tickets of one experiment. Raises InputError where one is not there, is another, or does not fit."""
+
+    def __init__(self, experiment: Experiment, network: Network) -> None:
+        assert experiment.ticket is not None  # noqa: S101 the caller has looked
+        self._experiment, self._network = experiment, network
+        self._ticket: TicketSource = experiment.ticket
+        self._place = Place(experiment.ticket.path)
+        self._checked = False
+
+    def ticket(self, round: int, seed: int, initial: Weights) -> Imported:
+        """For a round and a seed; parameters that are not taken are `initial`'s, and whole."""
+        card = self._card(round, seed)
+        taken = self._taken(card)
+        names = prunable(self._network.groups(), self._experiment.pruning)
+        shapes = self._network.shapes()
+        stored = read_tensors(card, "mask")
+        whole = masks.full({name: shapes[name] for name in names})
+        mask: Mask = {n: torch.from_numpy(stored[n]) if n in taken and n in stored else m for n, m in whole.items()}
+        weights = read_tensors(card, self._ticket.weights)
+        own: Weights = {n: torch.from_numpy(weights[n].copy()) if n in taken else w for n, w in initial.items()}
+        return Imported(mask, own)
+
+    def check(self) -> None:
+        """Whether the tickets of all rounds and seeds fit; reads their cards alone."""
+        for round in self._ticket.rounds:
+            for seed in self._experiment.seeds:
+                self._taken(self._card(round, seed))
+
+    def _card(self, round: int, seed: int) -> Card:
+        if not self._checked:
+            if self._place.digest(self._ticket.rounds, self._experiment.seeds) != self._ticket.digest:
+                raise InputError(f"ticket {one_line(self._ticket.path)}: is another than when the experiment was read")
+            self._checked = True
+        return read_card(self._place.folder(round if self._place.by_round else 0, seed))
+
+    def _taken(self, card: Card) -> set[str]:
+        """The layers that are taken of a ticket; InputError names the first that does not fit."""
+        shown, groups, ours = f"ticket {one_line(card.folder)}", self._network.groups(), self._network.shapes()
+        fresh = set(self._ticket.fresh)
+        for name in card.shapes:
+            if name not in ours and name.split(".")[0] not in fresh:
+                raise InputError(f"{shown}: has a layer {one_line(name, 80)}, which this network has not")
+        taken = {name for name, tags in groups.items() if not tags & fresh}
+        for name in ours:
+            if name not in taken:
+                continue
+            if name not in card.shapes:
+                raise InputError(f"{shown}: has no layer {name}, which this network has{_way_out(groups[name])}")
+            if card.shapes[name] != tuple(ours[name]):
+                raise InputError(
+                    f"{shown}: layer {name} is {_size(card.shapes[name])} there and {_size(ours[name])} here"
+                    f"{_way_out(groups[name])}"
+                )
+        if not taken:
+            raise InputError(f"{shown}: ticket.fresh leaves nothing of it")
+        return taken
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _way_out(groups: frozenset[str]) -> str:
+    named = ", ".join(f'"{group}"' for group in sorted(groups - {"weights", "biases"}))
+    return (
+        f": accepted are tickets of the same network, or one of its groups ({named}) in ticket.fresh" if named else ""
+    )
+
+
+def act(message: dict[str, Any]) -> dict[str, Any]:
+    """Nothing, where the ticket fits."""
+    experiment = Experiment.from_json(message["experiment"])
+    ImportedTickets(experiment, make_model(experiment)).check()
+    return {}
+
+
+if __name__ == "__main__":
+    sys.exit(answer(act))

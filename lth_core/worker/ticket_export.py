@@ -1,0 +1,86 @@
+"""Tickets' tensors into folders, in a process of its own (it imports torch): what `lth ticket export` runs.
+
+python -m lth_core.worker.ticket_export WORKSPACE < {"spec": ..., "folders": [...], "transformers": false}
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save
+from torch import Tensor
+
+from lth_core.batches.batch import BatchSpec, TrialSpec
+from lth_core.batches.processes import answer
+from lth_core.errors import InputError
+from lth_core.experiment.arms import DENSE
+from lth_core.experiment.experiment import Experiment
+from lth_core.models.pretrained import loaded, masks_there
+from lth_core.store.tensors import write_atomically
+from lth_core.store.workspace import Workspace
+from lth_core.tickets import mask as masks
+from lth_core.tickets.mask import Mask, Weights
+from lth_core.tickets.network import Network
+from lth_core.training.families import make_model
+from lth_core.training.supervised.transformers_exchange import exchange_of, save_tokenizer
+from lth_core.worker.assemble import Assembler
+
+
+def act(message: dict[str, Any]) -> dict[str, Any]:
+    """Writes the files of the specification's trials; their parameters' shapes, in the model's order."""
+    spec = BatchSpec.from_json(message["spec"])
+    assembler = Assembler(Workspace(Path(sys.argv[1])), spec, make_model(spec.experiment))
+    shapes = []
+    try:
+        for trial, folder in zip(spec.trials, map(Path, message["folders"]), strict=True):
+            network = assembler.network(trial.key)
+            trained, mask = export(assembler, trial, folder)
+            if message["transformers"]:
+                for_transformers(spec.experiment, network, trained, mask, folder / "transformers")
+            shapes.append({name: list(shape) for name, shape in network.shapes().items()})
+    except (InputError, ValueError) as error:
+        raise InputError(f"job {spec.job}: {error}") from error
+    return {"shapes": shapes}
+
+
+def export(assembler: Assembler, trial: TrialSpec, folder: Path) -> tuple[Weights, Mask]:
+    """Write the files of one ticket, derived again; returns its trained weights and its mask.
+
+    Raises ValueError where what is stored is not what was derived.
+    """
+    key = trial.key
+    prepared, family = assembler.prepare(trial), assembler.family(key.seed)
+    stored = family.dense if key.arm == DENSE else family.trained[key.arm, key.round]
+    settled = prepared.ticket is not None and prepared.narrowing is None
+    if settled and prepared.ticket is not None and masks.distance(stored.mask, prepared.ticket.mask):
+        raise ValueError(f"{key}: its stored mask is not the one derived again")
+    source = prepared.start.weights if prepared.ticket is None else prepared.ticket.source
+    write_files(folder, stored.mask, source, prepared.start.weights, stored.final)
+    return stored.final, stored.mask
+
+
+def write_files(folder: Path, mask: Mask, source: Weights, start: Weights, trained: Weights) -> None:
+    """Masks, two state dicts, and the form of torch.nn.utils.prune (name_orig, name_mask)."""
+    form: dict[str, Tensor] = {}
+    for name, weights in source.items():
+        if name in mask:
+            form |= {f"{name}_orig": weights, f"{name}_mask": mask[name].to(weights.dtype)}
+        else:
+            form[name] = weights
+    contents = {"mask": dict(mask), "start": dict(start), "trained": dict(trained), "prune": form}
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, tensors in contents.items():
+        write_atomically(folder / f"{name}.safetensors", save({key: t.contiguous() for key, t in tensors.items()}))
+
+
+def for_transformers(experiment: Experiment, network: Network, trained: Weights, mask: Mask, folder: Path) -> None:
+    """The trained network as `from_pretrained` loads it, its masks by the names there, and the task's tokenizer."""
+    found = exchange_of(experiment, network)
+    loaded(found, trained).save_pretrained(folder)
+    there = {name: one.clone().contiguous() for name, one in masks_there(found, mask, trained).items()}
+    write_atomically(folder / "mask.safetensors", save(there))
+    save_tokenizer(experiment, folder)
+
+
+if __name__ == "__main__":
+    sys.exit(answer(act))
