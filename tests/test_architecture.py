@@ -5,31 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-
-MAY_IMPORT = {
-    "": set(),
-    "settings": {""},
-    "checkpoints": {""},
-    "tasks": {"", "settings", "checkpoints"},
-    "experiment": {"", "settings", "tasks"},
-    "tickets": {"", "settings", "experiment"},
-    "models": {"", "settings", "checkpoints", "tickets"},
-    "training": {"", "settings", "checkpoints", "tasks", "experiment", "tickets", "models"},
-    "store": {"", "settings", "experiment"},
-    "batches": {"", "experiment", "store"},
-    "worker": {"", "settings", "experiment", "tasks", "tickets", "models", "training", "store", "batches"},
-    "engine": {"", "settings", "experiment", "store", "batches"},
-    "upkeep": {"", "experiment", "store", "batches", "engine"},
-    "analysis": {"", "settings", "experiment", "store"},
-    "report": {"", "settings", "experiment", "store", "analysis"},
-    "entry": {"", "cli", "lth_tui"},
-    "cli": {"", "settings", "experiment", "store", "batches", "engine", "upkeep", "analysis", "report", "entry"},
-    "lth_tui": {"", "settings", "experiment", "store", "batches", "engine", "upkeep", "analysis", "report", "entry"},
-}
-"""By folder, the folders that it may import. The files at the top of lth_core are the ground: "". """
-TORCH = {"tasks", "tickets", "models", "training", "worker"}
-"""Folders that may import torch."""
+from tests.floors import MAY_IMPORT, PAGE, ROOT, TORCH, page
 
 
 def _modules() -> dict[str, Path]:
@@ -114,6 +90,10 @@ def test_no_imports_run_in_a_circle() -> None:
 
 def test_a_circle_is_seen() -> None:
     assert _circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [{"a", "b", "c"}]
+
+
+def test_the_documentation_has_these_floors() -> None:
+    assert PAGE.read_text() == page(), "./dev docs writes them"
 
 
 def test_the_interface_side_never_imports_torch() -> None:

@@ -99,6 +99,27 @@ def test_commands_can_be_given_as_they_stand(path: Path) -> None:
     assert not wrong
 
 
+def missing_files(text: str) -> list[str]:
+    """Python files that a text names in backticks and that are nowhere: by a path in the project or in a package."""
+    named = set(re.findall(r"`([\w/]+\.py)`", text))
+    places = [ROOT, ROOT / "lth_core", ROOT / "lth_tui"]
+    whole = {name for name in named if "/" in name and not any((place / name).is_file() for place in places)}
+    files = {path.name for place in ("lth_core", "lth_tui", "tests") for path in (ROOT / place).rglob("*.py")}
+    return sorted(whole | {name for name in named if "/" not in name and name not in files})
+
+
+@ids
+def test_files_that_are_named_are_there(path: Path) -> None:
+    assert path.name == "CHANGELOG.md" or missing_files(path.read_text()) == []
+
+
+def test_a_file_that_is_not_there_is_seen() -> None:
+    assert missing_files("`engine/engine.py`, `tests/once.py`, `engine.py`, `engine/no.py`, `no.py`") == [
+        "engine/no.py",
+        "no.py",
+    ]
+
+
 def test_wrong_commands_and_links_are_seen() -> None:
     text = "`lth headles x`, `lth show 1 --sweet`, `lth check quick/no`, `python -m benchmarks.no`, `pytest tests/no`"
     assert len([words for words in commands(text) if problem(words)]) == 5

@@ -1,0 +1,1 @@
+"""Checkpoints of transformers as they are published: their files, their kinds, their weights."""

@@ -1,0 +1,1 @@
+"""Where the commands begin and end: their first moment, their streams, one sentence for what is wrong."""

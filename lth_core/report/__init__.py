@@ -1,0 +1,1 @@
+"""Tables, figures, pages and cards from the store. Imports no torch."""

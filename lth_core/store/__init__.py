@@ -1,0 +1,1 @@
+"""What is kept: the database, append-only records, checksummed tensors, TensorBoard files. Imports no torch."""
