@@ -16,6 +16,11 @@ LARGEST_EVENT = 16_000_000
 Scalars = dict[tuple[str, int], float]
 
 
+def is_metric(name: str) -> bool:
+    """Whether a scalar of that name is a point of a curve, as the database has them too."""
+    return name != "score" and not name.startswith("sparsity/")
+
+
 def read_scalars(folder: Path) -> Scalars:
     """(name, step) to value of all event files in a trial's folder, in the order of their names.
 

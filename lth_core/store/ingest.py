@@ -8,10 +8,14 @@ from typing import Any
 from lth_core.store import attempts, metrics
 from lth_core.store.metrics import Point
 from lth_core.store.queue import NONSENSE, add_event, fail_trial
+from lth_core.store.records import DAMAGED
 
 
 def take_over(connection: sqlite3.Connection, job: int, record: dict[str, Any]) -> None:
     """Take over one record; one that makes no sense is noted and left out, so that it cannot stop the queue."""
+    if record is DAMAGED:
+        add_event(connection, "bad record", "a record was left out: it is not what a worker wrote", job)
+        return
     try:
         ingest(connection, job, record)
     except NONSENSE as error:

@@ -40,6 +40,14 @@ def write(connection: sqlite3.Connection, points: Sequence[Point]) -> None:
     )
 
 
+def recorded(connection: sqlite3.Connection, trial: int) -> dict[tuple[str, int], float | None]:
+    """All points of a trial by name and step; None is not-a-number."""
+    rows = connection.execute(
+        "SELECT n.name, m.step, m.value FROM metrics m JOIN metric_names n ON n.id = m.name WHERE m.trial = ?", (trial,)
+    ).fetchall()
+    return {(name, step): value for name, step, value in rows}
+
+
 def curves(database: Database, trials: Sequence[int], name: str, after_step: int = -1) -> dict[int, Curve]:
     """Curves of several trials, only points later than `after_step`; trials without points are absent."""
     if not trials:

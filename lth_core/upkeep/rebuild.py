@@ -14,11 +14,11 @@ from lth_core.batches.batch import BatchFolder, BatchSpec, TrialSpec
 from lth_core.experiment.plan import TrialKey, plan
 from lth_core.store import attempts, metrics, queue
 from lth_core.store.database import Database
-from lth_core.store.events_file import read_scalars
+from lth_core.store.events_file import is_metric, read_scalars
 from lth_core.store.ingest import take_over
 from lth_core.store.metrics import Point
 from lth_core.store.queue import NONSENSE
-from lth_core.store.records import read_all
+from lth_core.store.records import DAMAGED, read_all
 from lth_core.store.tensors import file_sha256, read_card
 from lth_core.store.workspace import Workspace, trial_folder
 from lth_core.text import one_line
@@ -133,12 +133,17 @@ def _add_batch(connection: sqlite3.Connection, workspace: Workspace, spec: Batch
     # A later batch of the same trial is a retry: what the earlier one had is forgotten, unless it is a whole result.
     connection.execute(f"UPDATE trials SET state = 'running', batch = ?, error = NULL WHERE id IN ({marks})",
                        (spec.batch, *ids))  # fmt: skip
+    damaged = 0
     for attempt in attempts:
         for record in read_all(folder.attempt(attempt) / "records.jsonl"):
+            damaged += record is DAMAGED
             if record.get("trial") in ids or record.get("kind") == "ran":
                 take_over(connection, spec.job, record)
+    if damaged:
+        found.unreadable.append(f"{spec.batch:06d}: lines of its records are damaged, in {damaged} places")
     for trial in own:
-        _fill_in(connection, workspace, spec, trial, attempts, found)
+        if damaged or _has_no_curve(connection, trial.id):
+            _fill_in(connection, workspace, spec, trial, attempts, found)
 
 
 def _has_result(connection: sqlite3.Connection, workspace: Workspace, trial: int) -> bool:
@@ -150,21 +155,24 @@ def _has_result(connection: sqlite3.Connection, workspace: Workspace, trial: int
         return False
 
 
+def _has_no_curve(connection: sqlite3.Connection, trial: int) -> bool:
+    return connection.execute("SELECT 1 FROM metrics WHERE trial = ? LIMIT 1", (trial,)).fetchone() is None
+
+
 def _fill_in(
     connection: sqlite3.Connection, workspace: Workspace, spec: BatchSpec, trial: TrialSpec, attempts: list[int],
     found: Rebuilt,
 ) -> None:  # fmt: skip
-    """A trial without any record: its curves and score from TensorBoard, its tensors as they lie there."""
-    if connection.execute("SELECT 1 FROM metrics WHERE trial = ? LIMIT 1", (trial.id,)).fetchone() is not None:
-        return
+    """What the records do not say of a trial: points and score from TensorBoard, its tensors as they lie there."""
     key = trial.key
     place = trial_folder(workspace.inside(spec.tensorboard), key)
     scalars = read_scalars(place) if place.is_dir() else {}
     score = [(step, value) for (name, step), value in scalars.items() if name == "score"]
+    known = metrics.recorded(connection, trial.id)
     points = [
         Point(trial.id, name, step, value)
         for (name, step), value in scalars.items()
-        if name != "score" and not name.startswith("sparsity/")
+        if is_metric(name) and (name, step) not in known
     ]
     metrics.write(connection, points)
     found.from_tensorboard += len(points)

@@ -9,8 +9,10 @@ from lth_core.batches.batch import BatchFolder
 from lth_core.engine.disk import Space
 from lth_core.engine.failures import fail_job
 from lth_core.engine.intake import Intake
-from lth_core.store import queue
+from lth_core.store import queue, views
 from lth_core.store.database import Database
+from lth_core.store.ingest import take_over
+from lth_core.store.records import line_of, record_of
 from lth_core.store.workspace import Workspace
 from tests.small import experiment
 
@@ -35,6 +37,20 @@ def test_a_beat_that_makes_no_sense_stops_nothing(tmp_path: Path, beat: str) -> 
     intake.ingest(batch)
     row = database.row("SELECT fraction, rate FROM batches")
     assert row is not None and tuple(row) == (0.5, 10.0)
+    database.close()
+
+
+def test_a_damaged_record_is_left_out_with_an_event(tmp_path: Path) -> None:
+    database = Database(tmp_path / "w.sqlite", writer=True)
+    with database.transaction() as connection:
+        job = queue.add_job(connection, experiment(), "x.toml", {})
+        line = line_of({"kind": "metrics", "trial": 1, "step": 512, "values": {"games": 4.0}})
+        take_over(connection, job, record_of(line.rstrip().replace(b"4.0", b"5.0")))
+        take_over(connection, job, record_of(line.rstrip()))
+    assert [tuple(row) for row in database.rows("SELECT step, value FROM metrics")] == [(512, 4.0)]
+    assert [event.text for event in views.events(database) if event.kind == "bad record"] == [
+        "a record was left out: it is not what a worker wrote"
+    ]
     database.close()
 
 

@@ -12,7 +12,7 @@ from lth_core.store.database import Database
 from lth_core.store.records import read_all
 from lth_core.store.workspace import Workspace
 from lth_core.upkeep import health, rebuild
-from tests.engine.experiments import digest, forget, tiny
+from tests.engine.experiments import change_records, digest, forget, tiny
 
 
 def _put(workspace: Workspace, number: int, **fields: Any) -> None:
@@ -65,7 +65,7 @@ def test_a_specification_that_claims_finished_trials_takes_none_of_them(
             _put(workspace, int(path.name) + 1)
         for path in workspace.batches.glob("*/attempt-*/records.jsonl"):
             number = int(path.parent.parent.name)
-            path.write_text(path.read_text().replace(f"batches/{number - 1:06d}/", f"batches/{number:06d}/"))
+            change_records(path, {f"batches/{number - 1:06d}/": f"batches/{number:06d}/"})
         workspace.batch(1).mkdir()
         (workspace.batch(1) / "spec.json").write_text(json.dumps({**spec, **changed[how]}))
     else:

@@ -21,7 +21,7 @@ from lth_core.store.refusal import Refused
 from lth_core.store.workspace import Workspace
 from lth_core.upkeep import garbage, health
 from tests.alarm import within
-from tests.engine.experiments import digest, forget, tiny
+from tests.engine.experiments import change_records, digest, forget, tiny
 from tests.engine.test_engine import running
 
 EXPERIMENT = tiny(arms=["winning", "random"])
@@ -54,6 +54,26 @@ def test_without_records_the_curves_and_scores_come_from_tensorboard(done: Path,
         assert [m[:2] for m in trial["metrics"]] == [m[:2] for m in whole[key]["metrics"]]
         for mine, theirs in zip(trial["metrics"], whole[key]["metrics"], strict=True):
             assert mine[2] == pytest.approx(theirs[2], rel=1e-6, nan_ok=True) or mine[2] is theirs[2]
+
+
+@pytest.mark.parametrize("kind", ["metrics", "done"])
+def test_a_damaged_record_is_named_and_what_it_said_comes_from_tensorboard(
+    done: Path, workspace: Workspace, kind: str
+) -> None:
+    whole = digest(done)
+    path = workspace.batch(1) / "attempt-1" / "records.jsonl"
+    lines = path.read_bytes().split(b"\n")
+    place = next(place for place, line in enumerate(lines) if f'"{kind}"'.encode() in line)
+    digits = lines[place].index(b'"step":') + 7
+    lines[place] = lines[place][:digits] + b"9" + lines[place][digits + 1 :]
+    path.write_bytes(b"\n".join(lines))
+    forget(workspace)
+    found = health.remake_database(workspace)
+    assert found.done == 10 and found.from_tensorboard == (5 if kind == "metrics" else 0)
+    assert found.unreadable == ["000001: lines of its records are damaged, in 1 places"]
+    for key, trial in digest(workspace.folder).items():
+        assert [m[:2] for m in trial["metrics"]] == [m[:2] for m in whole[key]["metrics"]]
+        assert trial["score"] == pytest.approx(whole[key]["score"], rel=1e-6)
 
 
 def test_a_damaged_event_file_is_read_up_to_its_damage(done: Path, workspace: Workspace) -> None:
@@ -94,8 +114,8 @@ def _given_up(workspace: Workspace, batch: int) -> BatchFolder:
     del spec["checksum"]
     (again.folder / "spec.json").write_text(json.dumps({**spec, "batch": last + 1}))
     for path in again.folder.glob("attempt-*/records.jsonl"):
-        text = path.read_text().replace(f"batches/{batch:06d}/", f"batches/{last + 1:06d}/")
-        path.write_text(text.replace(f'"batch":{batch},', f'"batch":{last + 1},'))
+        new = last + 1
+        change_records(path, {f"batches/{batch:06d}/": f"batches/{new:06d}/", f'"batch":{batch},': f'"batch":{new},'})
     first = BatchFolder(workspace.batch(batch))
     (first.folder / "attempt-1").mkdir(parents=True)
     (first.folder / "spec.json").write_text(json.dumps(spec))
