@@ -65,7 +65,8 @@ def test_a_specification_that_claims_finished_trials_takes_none_of_them(
             _put(workspace, int(path.name) + 1)
         for path in workspace.batches.glob("*/attempt-*/records.jsonl"):
             number = int(path.parent.parent.name)
-            change_records(path, {f"batches/{number - 1:06d}/": f"batches/{number:06d}/"})
+            paths = {f"batches/{number - 1:06d}/": f"batches/{number:06d}/"}
+            change_records(path, {**paths, f'"batch":{number - 1},': f'"batch":{number},'})
         workspace.batch(1).mkdir()
         (workspace.batch(1) / "spec.json").write_text(json.dumps({**spec, **changed[how]}))
     else:
