@@ -23,7 +23,7 @@ from lth_core.store.plain import append_plain, open_plain
 from lth_core.store.tensors import newest_step, write_atomically
 from lth_core.text import one_line
 
-_SPEC = frozenset({"batch", "job", "experiment", "trials", "parents", "tensorboard"})
+_SPEC = frozenset({"batch", "job", "experiment", "trials", "parents", "tensorboard", "trained_on"})
 _EXIT = frozenset({"code", "error", "needed"})
 _ATTEMPT = re.compile(r"attempt-([0-9]{1,9})")
 _LARGEST_WORD = 1_000_000
@@ -58,7 +58,10 @@ class ParentSpec:
 
 @dataclass(frozen=True)
 class BatchSpec:
-    """What to train. `tensorboard` is the job's folder for event files, within the workspace."""
+    """What to train. `tensorboard` is the job's folder for event files, within the workspace.
+
+    trained_on: what earlier attempts of the job were trained on, as `tasks.trained_on` has it; empty where none was.
+    """
 
     batch: int
     job: int
@@ -66,9 +69,11 @@ class BatchSpec:
     trials: tuple[TrialSpec, ...]
     parents: tuple[ParentSpec, ...]
     tensorboard: str
+    trained_on: tuple[tuple[str, str], ...] = ()
 
     def _fields(self) -> dict[str, Any]:
-        return {
+        more = {"trained_on": dict(self.trained_on)} if self.trained_on else {}
+        return more | {
             "batch": self.batch,
             "job": self.job,
             "experiment": json.loads(self.experiment.canonical()),
@@ -97,6 +102,7 @@ class BatchSpec:
             trials=tuple(TrialSpec(t["id"], _from(t)) for t in fields["trials"]),
             parents=tuple(ParentSpec(p["id"], _from(p), p["path"], p["sha256"]) for p in fields["parents"]),
             tensorboard=fields["tensorboard"],
+            trained_on=tuple(sorted(fields.get("trained_on", {}).items())),
         )
 
 

@@ -1,5 +1,6 @@
 """The files of weights in a checkpoint's folder, and the formats of their numbers. Nothing of them is run."""
 
+import json
 import pickletools
 import zipfile
 from fnmatch import fnmatch
@@ -28,6 +29,18 @@ def index_of(files: list[str]) -> str | None:
     """The file that says which of these files holds which weight; None where one file holds all."""
     whole = not files or files[0] in _FORMS
     return None if whole else f"{files[0].split('-')[0]}.{files[0].split('.')[-1]}.index.json"
+
+
+def files(folder: Path) -> list[str]:
+    """The files of a folder that transformers loads weights from, with the index that names them where there is one."""
+    there = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    used = loaded(there)
+    index = index_of(used)
+    try:
+        named = json.loads((folder / index).read_text(encoding="utf-8"))["weight_map"].values() if index else used
+        return sorted({str(name) for name in named} & set(there)) + ([index] if index else [])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return used  # no index that can be read: what is wrong is said where weights are loaded
 
 
 def formats(file: Path) -> set[str]:

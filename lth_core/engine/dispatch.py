@@ -18,7 +18,7 @@ from lth_core.engine.stacking import Stacking
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey, shares_network
 from lth_core.settings.launcher import LocalLauncher, SlurmLauncher, launcher_from
-from lth_core.store import queue
+from lth_core.store import attempts, queue
 from lth_core.store.database import Database
 from lth_core.store.queue import NONSENSE
 from lth_core.store.workspace import Workspace
@@ -241,4 +241,5 @@ class Dispatcher:
                 for p in parents
             ),
             tensorboard=str(self._workspace.tensorboard(row["id"], row["name"]).relative_to(self._workspace.folder)),
+            trained_on=attempts.trained_on(self._database, row["id"]),
         )

@@ -1,5 +1,6 @@
 """What attempts ran with, as their workers say: versions, threads, device, revision; and where that changed."""
 
+import contextlib
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -72,6 +73,24 @@ def runs(database: Database, job: int) -> list[Run]:
         job,
     )
     return [Run(frozenset(map(int, row["rounds"].split(","))), _read(row["facts"])) for row in rows]
+
+
+def trained_on(database: Database, job: int) -> tuple[tuple[str, str], ...]:
+    """What the trials of a job that are done, or go on from a checkpoint, were trained on: as the first of them say it.
+
+    See `tasks.trained_on`.
+    """
+    rows = database.rows(
+        "SELECT DISTINCT json_extract(a.facts, '$.trained_on') AS found FROM attempts a "
+        "JOIN batches b ON b.id = a.batch JOIN trials t ON t.batch = b.id "
+        "WHERE b.job = ? AND t.state != 'failed' ORDER BY a.batch DESC, a.attempt DESC",
+        job,
+    )
+    found: dict[str, str] = {}
+    for row in rows:
+        with contextlib.suppress(*NONSENSE):
+            found |= {str(what): str(value) for what, value in json.loads(row["found"]).items()}
+    return tuple(sorted(found.items()))
 
 
 def said(runs: Sequence[Run]) -> str:

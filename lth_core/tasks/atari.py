@@ -35,7 +35,6 @@ ROMS = "ALE_ROMS_DIR"
 
 def check(task: AtariTask) -> None:
     """Raise InputError where the game cannot be had, with the nearest names, or what is wrong with its ROM."""
-    import ale_py
     from ale_py import roms
 
     shown = one_line(task.game, 80)
@@ -44,8 +43,7 @@ def check(task: AtariTask) -> None:
         near = difflib.get_close_matches(task.game, known, n=3, cutoff=0.5)
         hint = f" (did you mean {', '.join(near)}?)" if near else ""
         raise InputError(f'task.game "{shown}": accepted are the {len(known)} games that ale-py has ROMs for{hint}')
-    own = os.environ.get(ROMS)
-    path = (Path(own) if own else Path(ale_py.__file__).parent / "roms") / f"{task.game}.bin"
+    own, path = os.environ.get(ROMS), rom(task)
     if not path.is_file():
         raise InputError(
             f'task.game "{shown}": its ROM {one_line(path)} is missing: '
@@ -53,6 +51,14 @@ def check(task: AtariTask) -> None:
         )
     if hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != _checksum(task.game):
         raise InputError(f'task.game "{shown}": its ROM {one_line(path)} is not the one that ale-py knows')
+
+
+def rom(task: AtariTask) -> Path:
+    """The file of the game that is played."""
+    import ale_py
+
+    own = os.environ.get(ROMS)
+    return (Path(own) if own else Path(ale_py.__file__).parent / "roms") / f"{task.game}.bin"
 
 
 def _checksum(game: str) -> str:

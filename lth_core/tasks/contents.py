@@ -9,6 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lth_core.checkpoints import weights
 from lth_core.checkpoints.files import TOKENIZER, folder_of
 from lth_core.errors import InputError
 from lth_core.settings.base import Contents, Section, TaskSection
@@ -21,7 +22,6 @@ from lth_core.tasks.text.lines import check_file
 from lth_core.tasks.translation import pairs
 from lth_core.text import one_line
 
-_WEIGHTS = ("*.safetensors", "*.bin")
 _SETTINGS = ("*.json", "merges.txt", "*.jinja")
 _SETTLED = 2 * 10**9
 """Nanoseconds for which a file must have been left alone: a change within a clock's tick shows in no time of it."""
@@ -97,7 +97,8 @@ def _files(section: Section) -> Iterator[tuple[str, Path]]:
             if one.is_file:
                 yield field, check_file(f"task.{field}", one.place, "a Python file")
     elif isinstance(section, Causal | PretrainedSeq2Seq):
-        yield from _checkpoint(section.checkpoint, (*_WEIGHTS, "config.json", "generation_config.json", "*.index.json"))
+        loaded = weights.files(Path(section.checkpoint))
+        yield from _checkpoint(section.checkpoint, (*loaded, "config.json", "generation_config.json"))
 
 
 def _files_of(task: LanguageModelTask | TranslationTask, part: str) -> Iterator[tuple[str, Path]]:
@@ -118,6 +119,15 @@ def _checkpoint(name: str, patterns: tuple[str, ...]) -> Iterator[tuple[str, Pat
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.is_file() and any(fnmatch(path.name, pattern) for pattern in patterns):
             yield f"checkpoint/{path.name}", path
+
+
+def of_download(model: Causal | PretrainedSeq2Seq) -> dict[str, str]:
+    """One SHA-256 of what is loaded of a checkpoint of the hub, as it was downloaded; a folder's are in `contents`."""
+    folder = Path(model.checkpoint)
+    if folder.is_dir() or not folder_of(model.checkpoint).is_dir():
+        return {}
+    downloaded = model.model_copy(update={"checkpoint": str(folder_of(model.checkpoint))})
+    return {f"model.checkpoint {one_line(model.checkpoint)}": cache.key({"files": _of(downloaded)})}
 
 
 def hub_facts(name: str | None) -> dict[str, str | None]:

@@ -16,6 +16,7 @@ from lth_core.store.records import RecordWriter, read_all
 from lth_core.store.tensorboard import TrialLog
 from lth_core.store.tensors import Arrays, load_newest_checkpoint, save_checkpoint, save_tensors
 from lth_core.store.workspace import Workspace
+from lth_core.tasks import trained_on
 from lth_core.text import one_line
 from lth_core.tickets import audit
 from lth_core.tickets import mask as masks
@@ -47,10 +48,16 @@ class Attempt:
         self._assembler = Assembler(workspace, self._spec, whole, device)
         self._model = self._assembler.network(self._spec.trials[0].key)
         self._data = data_summary(self._experiment)
+        task, model = self._experiment.task, self._experiment.model
+        self._trained_on = trained_on.found(task, model) | ({} if self._data is None else {"data": self._data})
+        trained_on.compare(dict(spec.trained_on), self._trained_on, task)
 
     def ran_with(self, facts: dict[str, Any]) -> None:
-        """Record versions, threads and device of this attempt."""
-        self._append(kind="ran", batch=self._spec.batch, attempt=self._attempt, facts=facts)
+        """Record versions, threads and device of this attempt, and what it is trained on."""
+        task, model = self._experiment.task, self._experiment.model
+        packages = {**trained_on.versions(task, model), **facts["packages"]}
+        more = {"packages": packages, "trained_on": self._trained_on}
+        self._append(kind="ran", batch=self._spec.batch, attempt=self._attempt, facts=facts | more)
 
     def run(self) -> int:
         """Train the batch; returns DONE or CHECKPOINTED. Raises Superseded, or whatever went wrong."""
@@ -181,7 +188,7 @@ class Attempt:
         path = self.folder / f"trial-{trial.id}.safetensors"
         card = {
             "arm": trial.key.arm, "round": trial.key.round, "seed": trial.key.seed, "step": step,
-            "experiment": self._experiment.identity, "data": self._data,
+            "experiment": self._experiment.identity, "data": self._data, "trained_on": self._trained_on,
             "mask": [[name, list(m.shape)] for name, m in trial.mask.items()],
         }  # fmt: skip
         self._check_current()
@@ -200,7 +207,8 @@ class Attempt:
         """See Sink; records first, so that a checkpoint never stands for records that are lost."""
         self._check_current()
         self._records.sync()
-        save_checkpoint(self.folder, step, arrays, values if self._data is None else {**values, "data": self._data})
+        said = {"trained_on": self._trained_on, **({} if self._data is None else {"data": self._data})}
+        save_checkpoint(self.folder, step, arrays, {**values, **said})
 
     def beat(self, fraction: float, rate: float) -> None:
         """See Sink. Not synced to disk: a lost beat is no loss."""

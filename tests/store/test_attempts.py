@@ -66,6 +66,22 @@ def test_other_versions_are_an_event_and_a_note_in_table_and_card(store: Store) 
     assert note in [str(part) for part in result(job.experiment, summary, [], (0, 0), (), note)]
 
 
+def test_another_version_of_an_environment_that_begins_alike_is_an_event_and_what_failed_is_forgotten(
+    store: Store,
+) -> None:
+    same, other = {"first observations": "alike"}, {"first observations": "unlike"}
+    store.ran(1, packages={"minigrid": "2.3"}, trained_on=other)
+    with store.database.transaction() as connection:
+        queue.end_batch(connection, 1, None)  # in which nothing was trained
+        connection.execute("UPDATE trials SET state = 'failed' WHERE batch = 1")
+    assert attempts.trained_on(store.database, 1) == ()
+    store.ran(2, packages={"minigrid": "2.3"}, trained_on=same)
+    store.ran(3, packages={"minigrid": "2.4"}, trained_on=same | {"ROM": "x"})
+    store.ran(4, packages={"minigrid": "2.4"}, trained_on=None)
+    assert store.events("versions") == ["goes on with minigrid 2.4 (before: minigrid 2.3)"]
+    assert attempts.trained_on(store.database, 1) == (("ROM", "x"), ("first observations", "alike"))
+
+
 def test_a_round_that_two_attempts_trained_is_of_both(store: Store) -> None:
     store.ran(1)
     store.ran(2, threads=1)

@@ -7,18 +7,22 @@ import numpy as np
 import pytest
 import torch
 
+from lth_core.batches.batch import BatchFolder, BatchSpec, TrialSpec
+from lth_core.batches.exit_codes import CHECKPOINTED, DONE
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
 from lth_core.models import language
 from lth_core.settings.language_networks import LSTM
 from lth_core.settings.supervised import Supervised
+from lth_core.store.workspace import Workspace
 from lth_core.tasks.text.corpus import Corpus
 from lth_core.tasks.text.windows import Windows
 from lth_core.training.families import make_lesson, make_model, make_stack
 from lth_core.training.run import RunningTrial, StackRun
 from lth_core.training.stack import Start
 from lth_core.training.supervised.language import LanguageLesson
+from lth_core.worker.attempt import Attempt
 from tests.small import ARMS, Memory
 from tests.training.test_every_arm import Batches, dense
 
@@ -95,6 +99,33 @@ def test_an_interrupted_run_is_the_same_run(tmp_path: Path) -> None:
         assert again.run()
         assert second.same_results(whole, 0)
         assert whole.records[-len(second.records) :] == second.records
+
+
+def test_a_run_does_not_go_on_from_a_checkpoint_on_another_text(tmp_path: Path) -> None:
+    own = settings(tmp_path, training={"length": 30, "batch": 4, "checkpoint_every": 4})
+    workspace = Workspace(tmp_path / "w")
+    workspace.create()
+    spec = BatchSpec(1, 1, own, (TrialSpec(1, TrialKey(0, "dense", 0)),), (), "tensorboard/0001-words")
+    folder = BatchFolder(workspace.batch(1))
+    folder.complete(spec)
+
+    def attempt(number: int, steps: int) -> int:
+        folder.begin(number)
+        left = iter([False] * steps)
+        running = Attempt(workspace, spec, number, "cpu", lambda: next(left, True))
+        try:
+            return running.run()
+        finally:
+            running.close()
+
+    assert attempt(1, 9) == CHECKPOINTED
+    text(tmp_path, words=800)
+    with pytest.raises(
+        InputError, match=r"^the checkpoint was trained on other data \(train 4.. tokens .* than there is"
+    ):
+        attempt(2, 99)
+    text(tmp_path)
+    assert attempt(3, 999) == DONE
 
 
 def test_tickets_that_build_on_other_data_fail_the_audit(tmp_path: Path) -> None:

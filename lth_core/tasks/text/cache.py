@@ -27,6 +27,19 @@ def key(facts: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 
+def name_for(kind: str, facts: dict[str, Any], revision: str | None) -> str:
+    """The name of what these facts give at this revision of a download, where it is known.
+
+    The first revision goes by the facts alone: it is not known before the download, of which it is made.
+    """
+    name = key(facts)
+    try:
+        made_of = json.loads((folder() / kind / name / _CARD).read_text()).get("revision")
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return name
+    return name if revision is None or made_of in (None, revision) else key({**facts, "revision": revision})
+
+
 def has(kind: str, name: str) -> bool:
     """Whether `prepared` has made this folder before; whether it is whole is not looked at."""
     try:

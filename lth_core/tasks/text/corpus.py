@@ -56,7 +56,7 @@ class Corpus:
 
 def check(task: LanguageModelTask) -> None:
     """InputError where the source is seen not to be had. Reads files, unless the cache has what they give."""
-    name = cache.key(_facts(task))
+    name = _name(task, _facts(task))
     if cache.has("text", name):
         return
     if task.source == "files":
@@ -78,7 +78,7 @@ def load(task: LanguageModelTask) -> Corpus:
     """The task's corpus, converted now if it never was. Raises InputError for what cannot be had or read."""
     facts = _facts(task)
     contents.compare(task, facts["contents"])
-    folder, card = cache.prepared("text", cache.key(facts), lambda into: _convert(task, into, facts["contents"]))
+    folder, card = cache.prepared("text", _name(task, facts), lambda into: _convert(task, into, facts["contents"]))
     kind = np.dtype(card["dtype"])
     parts = {part: np.memmap(folder / f"{part}.bin", dtype=kind, mode="r") for part in PARTS}
     return Corpus(
@@ -99,6 +99,10 @@ def _facts(task: LanguageModelTask) -> dict[str, Any]:
     if task.source == "files":
         facts["reading"] = READING
     return facts
+
+
+def _name(task: LanguageModelTask, facts: dict[str, Any]) -> str:
+    return cache.name_for("text", facts, hub.revision(task.source))
 
 
 def _lines(task: LanguageModelTask) -> Callable[[str], Iterator[str]]:
@@ -130,7 +134,7 @@ def _convert(task: LanguageModelTask, into: Path, read: Contents) -> dict[str, A
     (into / "tokenizer.json").write_text(tokenizer.to_json(), encoding="utf-8")
     return {
         "dtype": kind.str, "vocabulary": tokenizer.size, "unknown": unknown,
-        "tokenizer": tokenizers.digest(tokenizer),
+        "tokenizer": tokenizers.digest(tokenizer), "revision": hub.revision(task.source),
     }  # fmt: skip
 
 

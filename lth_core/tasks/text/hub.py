@@ -3,6 +3,7 @@
 import importlib.util
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from lth_core.errors import InputError
@@ -37,6 +38,17 @@ def data_set(source: str, languages: tuple[str, str] = ("", "")) -> DataSet:
     found = PRESETS.get(source, DataSet(name, configuration or None))
     folder = found.folder and found.folder.format(*languages)
     return DataSet(found.name, found.configuration, folder, found.revision)
+
+
+def revision(source: str, languages: tuple[str, str] = ("", "")) -> str | None:
+    """The commit of a data set's files that were downloaded last; None where that is not known."""
+    wanted = data_set(source, languages)
+    if "/" not in wanted.name:
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(wanted.name, "README.md", repo_type="dataset", revision=wanted.revision)
+    return Path(found).parent.name if isinstance(found, str) else None
 
 
 def check(source: str) -> None:

@@ -98,7 +98,7 @@ class ParallelCorpus:
 def check(task: TranslationTask) -> None:
     """InputError where the source is seen not to be had. Reads files, unless the cache has what they give."""
     bleu.check(task)
-    name = cache.key(_facts(task))
+    name = _name(task, _facts(task))
     if cache.has("pairs", name):
         return
     if task.source == "files":
@@ -120,7 +120,7 @@ def load(task: TranslationTask) -> ParallelCorpus:
     """The task's corpus, converted now if it never was. Raises InputError for what cannot be had or read."""
     facts = _facts(task)
     contents.compare(task, facts["contents"])
-    folder, card = cache.prepared("pairs", cache.key(facts), lambda into: _convert(task, into, facts["contents"]))
+    folder, card = cache.prepared("pairs", _name(task, facts), lambda into: _convert(task, into, facts["contents"]))
     kind = np.dtype(card["dtype"])
     parts = {
         part: Part(
@@ -147,6 +147,10 @@ def _facts(task: TranslationTask) -> dict[str, Any]:
         facts["reading"] = READING
         facts["columns"] = [task.columns, task.header, task.quotes]
     return facts
+
+
+def _name(task: TranslationTask, facts: dict[str, Any]) -> str:
+    return cache.name_for("pairs", facts, hub.revision(task.source, task.languages))
 
 
 def _convert(task: TranslationTask, into: Path, read: Contents) -> dict[str, Any]:
@@ -184,6 +188,7 @@ def _convert(task: TranslationTask, into: Path, read: Contents) -> dict[str, Any
     contents.check_unchanged(task, read)
     return {
         "dtype": kind.str, "left_out": left_out, "cut": cut, "unknown": unknown, "forms": pairs.forms(task),
+        "revision": hub.revision(task.source, task.languages),
     }  # fmt: skip
 
 

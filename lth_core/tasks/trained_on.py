@@ -1,0 +1,124 @@
+"""What an attempt is trained on beside an experiment's files: how environments begin, ROMs, downloads of the hub.
+
+Compared by content from attempt to attempt of a job; versions and revisions are said where they change. No torch.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from importlib import metadata
+
+import numpy as np
+
+from lth_core.errors import InputError
+from lth_core.settings.language_networks import Causal, PretrainedSeq2Seq
+from lth_core.settings.networks import Model
+from lth_core.settings.tasks import AtariTask, ControlTask, Task
+from lth_core.settings.texts import LanguageModelTask, TranslationTask
+from lth_core.tasks import contents, environments
+from lth_core.tasks.environments import Environments
+from lth_core.tasks.maker import Maker
+from lth_core.tasks.step import Array
+from lth_core.tasks.text import hub
+from lth_core.text import one_line
+
+STEPS = 32
+"""Steps after the first observation of which a digest is made."""
+DIGITS = 5
+"""Decimals of what is observed: the last bits are another processor's to choose."""
+
+
+def found(task: Task, model: Model) -> dict[str, str]:
+    """What is here, by what it is: digests. Reads and runs what the training will."""
+    here: dict[str, str] = {}
+    if isinstance(task, ControlTask | AtariTask):
+        first = first_observations(task)
+        here |= {"first observations": first} if first else {}
+    if isinstance(task, AtariTask):
+        from lth_core.tasks import atari
+
+        here["ROM"] = contents.file_sha256(atari.rom(task))
+    if isinstance(model, Causal | PretrainedSeq2Seq):
+        here |= contents.of_download(model)
+    return here
+
+
+def compare(wanted: Mapping[str, str], here: Mapping[str, str], task: Task) -> None:
+    """InputError where the job was trained on something else so far; what is known of one side alone counts not."""
+    for what in sorted(wanted.keys() & here.keys()):
+        was, now = wanted[what], here[what]
+        if was != now:
+            raise InputError(
+                f"{one_line(task.subject)}: {what}: not what this job was trained on so far ({_short(now)}, before: "
+                f"{_short(was)}): accepted is what it was; `lth headless --again` trains all of it on what there is now"
+            )
+
+
+def _short(value: str) -> str:
+    return one_line(value if " " in value else value[:12], 400)
+
+
+def first_observations(task: ControlTask | AtariTask) -> str | None:
+    """SHA-256 of what an environment shows and pays in its first steps, from a fixed seed by fixed actions.
+
+    None for one that faults, or that does not do the same twice.
+    """
+    digests = {_digest(environments.make(task, [0], 1)) for _ in range(2)}
+    return digests.pop() if len(digests) == 1 else None
+
+
+def _digest(made: Environments) -> str | None:
+    digest = hashlib.sha256(f"{made.inputs} {made.actions} {made.continuous} {made.parts} {made.limit}".encode())
+    digest.update(_rounded(made.reset()))
+    for number in range(STEPS):
+        step = made.step(_action(made, number))
+        for part in (step.observations, step.rewards, step.terminated, step.truncated):
+            digest.update(_rounded(part))
+    return None if made.faults() else digest.hexdigest()
+
+
+def _rounded(values: Array) -> bytes:
+    return (np.round(values.astype(np.float64), DIGITS) + 0.0).tobytes()  # no -0.0
+
+
+def _action(made: Environments, number: int) -> Array:
+    """(1, 1), (1, 1, parts) or (1, 1, actions): valid, and without a generator, whose numbers a version may change."""
+    if made.continuous:
+        return np.array([[[(number * 7 + 11 * k) % 21 / 10 - 1 for k in range(made.actions)]]], np.float32)
+    sizes = (2,) * made.actions if made.parts == "bits" else made.parts or (made.actions,)
+    valid = np.ones(sum(sizes), bool) if made.valid is None else made.valid[0, 0]
+    own = [np.flatnonzero(part) for part in np.split(valid, np.cumsum(sizes)[:-1])]
+    chosen = np.array([part[(number * 7 + number // 3 + 5 * k) % len(part)] for k, part in enumerate(own)], np.int64)
+    return chosen.reshape((1, 1) if made.parts is None else (1, 1, -1))
+
+
+def versions(task: Task, model: Model) -> dict[str, str]:
+    """Versions of the packages that an environment is of, and revisions of what was downloaded of the hub, by name."""
+    if isinstance(task, ControlTask):
+        return dict(_packages(task))
+    here: dict[str, str | None] = {}
+    if isinstance(task, LanguageModelTask | TranslationTask):
+        languages = task.languages if isinstance(task, TranslationTask) else ("", "")
+        here |= {task.source: hub.revision(task.source, languages)}
+        here |= {str(task.checkpoint): _revision(task.checkpoint)}
+    if isinstance(model, Causal | PretrainedSeq2Seq):
+        here |= {model.checkpoint: _revision(model.checkpoint)}
+    return {name: revision for name, revision in here.items() if revision}
+
+
+def _revision(name: str | None) -> str | None:
+    return contents.hub_facts(name).get("revision") or None
+
+
+def _packages(task: ControlTask) -> Iterator[tuple[str, str]]:
+    entry = Maker(task).spec.entry_point
+    module = entry.partition(":")[0] if isinstance(entry, str) else getattr(entry, "__module__", "")
+    own = [one.place for one in task.code.values() if not one.is_file]
+    for name in {name.partition(".")[0]: None for name in (module, *own)}:
+        for package in _distributions().get(name, ()):
+            yield package, metadata.version(package)
+
+
+@lru_cache(maxsize=1)
+def _distributions() -> Mapping[str, list[str]]:
+    return metadata.packages_distributions()
