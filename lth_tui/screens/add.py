@@ -193,7 +193,7 @@ class Add(Dialog[list[Wish] | None]):
         chosen = self._chosen()
         if chosen is None or not (await self._preview(chosen)).experiments:
             return
-        self._costs[chosen.path] = ["measuring, some seconds ..."]
+        measuring = self._costs[chosen.path] = ["measuring, some seconds ..."]
         self._sketch()
         device = ",".join(sorted({slot.device for slot in self._slots})) or "auto"
         try:
@@ -201,7 +201,8 @@ class Add(Dialog[list[Wish] | None]):
         except OSError as error:
             cost = [f"could not be measured: {one_line(error)}"]
         except asyncio.CancelledError:
-            del self._costs[chosen.path]
+            if self._costs.get(chosen.path) is measuring:  # not the measurement that ended this one
+                del self._costs[chosen.path]
             raise
         self._costs[chosen.path] = cost or ["could not be measured"]
         self._sketch()

@@ -172,6 +172,36 @@ async def test_fields_are_changed_and_queued_while_the_measurement_goes_on(
         await until(pilot, lambda: len(writer.asked()) == 1, seconds=5)
 
 
+async def test_a_measurement_asked_for_again_ends_the_first_and_stays_on_screen(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.toml").write_text(GOOD)
+    monkeypatch.chdir(tmp_path)
+    ended = 0
+
+    async def endless(*_: object) -> list[str]:
+        nonlocal ended
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended += 1
+            await asyncio.sleep(0.05)  # it takes a moment: the next measurement begins meanwhile
+        return []
+
+    monkeypatch.setattr("lth_tui.screens.add.measured_cost", endless)
+    async with opened((80, 24)) as (app, pilot):
+        await pilot.press("n", *"mine.toml")
+        sketch = app.screen.query_one("#sketch", Lines)
+        await until(pilot, lambda: "15 trials" in sketch.text)
+        await pilot.press("ctrl+t", "ctrl+t")
+        await until(pilot, lambda: ended == 1)
+        await pilot.pause(0.1)
+        await pilot.resize_terminal(100, 30)  # the sketch is drawn again
+        assert "measuring" in sketch.text
+        await pilot.press("escape")
+        await until(pilot, lambda: ended == 2 and not isinstance(app.screen, Add))
+
+
 async def test_a_measurement_that_nobody_waits_for_ends(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(GOOD)
     measuring = asyncio.create_task(measured_cost(tmp_path / "mine.toml", "cpu", 1))
