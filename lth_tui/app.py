@@ -18,7 +18,7 @@ from textual.screen import Screen
 from lth_core.errors import InputError
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
-from lth_tui import compositor_fix, hangup, palette, settings, typed_bytes
+from lth_tui import closing_fix, compositor_fix, hangup, palette, settings, typed_bytes
 from lth_tui.engine_owner import EngineOwner, Ownership
 from lth_tui.keys import binding_ids, key
 from lth_tui.reading.feed import Feed, Reply, Wish
@@ -53,6 +53,7 @@ class Workbench(App[int]):
     """The terminal workbench of one workspace; with `owner` None it runs no engine, `read_only` it changes nothing."""
 
     CSS_PATH = "theme.tcss"
+    ALLOW_SELECT = False  # Textual's selection cannot read these widgets, and would take ctrl+c; the terminal's can
     TITLE = "lth"
     BINDINGS: ClassVar[list[BindingType]] = [
         key("app", "q", "quit", "quit", show=True),
@@ -87,6 +88,7 @@ class Workbench(App[int]):
         self._last_error: str | None = None
         self._type_ahead = TypeAhead(self, self._hand)
         self.animation_level = "none"
+        closing_fix.apply()
         compositor_fix.apply()
         typed_bytes.apply()
 

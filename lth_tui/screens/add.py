@@ -98,7 +98,8 @@ class Add(Dialog[list[Wish] | None]):
         words = wanted.lower().split()
         self._shown = [c for c in self._all if all(word in c.label.lower() for word in words)]
         typed = Path(os.path.expanduser(wanted.strip())) if wanted.strip().endswith(".toml") else None  # noqa: PTH111 Path's raises without a home
-        if typed is not None and typed.is_file() and typed.resolve() not in {c.path for c in self._shown}:
+        there = typed is not None and os.path.isfile(typed)  # noqa: PTH113 Path's raises where a folder is closed
+        if typed is not None and there and typed.resolve() not in {c.path for c in self._shown}:
             self._shown.insert(0, Candidate(typed.resolve(), one_line(wanted, 200)))
         files = self.query_one("#files", ListPane)
         files.index = 0
@@ -172,7 +173,7 @@ class Add(Dialog[list[Wish] | None]):
         if chosen is None:
             return
         found = await self._preview(chosen)
-        if not self.is_current:  # left meanwhile
+        if not self.is_active:  # left meanwhile
             return
         wrong = found.lines[0] if not found.experiments else await code_refused(found.experiments, chosen.path)
         if not self.is_current:
@@ -214,7 +215,7 @@ class Add(Dialog[list[Wish] | None]):
         await self._found.wait()
         chosen = self._chosen()
         found = None if chosen is None else await self._preview(chosen)
-        if chosen is None or found is None or not found.experiments or not self.is_current:
+        if chosen is None or found is None or not found.experiments or not self.is_active:
             return
         if found.suite is not None:
             self._say("a suite is changed in its file; its jobs can be cloned one by one", "warning")

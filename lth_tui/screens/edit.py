@@ -185,7 +185,7 @@ class Edit(Dialog[Wish | None]):
         """Queue it if it is accepted."""
         if self._checking is not None:
             await self._checking.wait()
-        if not self.is_current:  # left meanwhile
+        if not self.is_active:  # left meanwhile
             return
         if self._good is None:
             self._say(self._wrong or "not accepted yet")

@@ -101,6 +101,6 @@ class Help(ModalScreen[None]):
         """Close, then do what the chosen key does."""
         place = self.query_one(ListPane).index
         chosen = self._shown[place] if place < len(self._shown) else None
-        if chosen is not None:
+        if chosen is not None and self.is_active:
             await self.dismiss()
             self.app.call_later(chosen.run, self.app)

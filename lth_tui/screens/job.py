@@ -134,7 +134,7 @@ class JobPage(JobCommands):
         self.bench.look_at(self._watch())
         detail = self._detail()
         if detail is None:
-            if snapshot.loaded and not self.chosen_jobs():
+            if snapshot.loaded and not self.chosen_jobs() and self.is_active:
                 self._gone()
             return
         self.query_one("#facts", Lines).put([job_texts.facts_row(detail, self.size.width)])

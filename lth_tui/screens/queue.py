@@ -146,8 +146,9 @@ class QueuePage(JobCommands):
         self._look()
 
     def on_job_table_opened(self) -> None:
-        """A second click opens."""
-        self.action_open()
+        """A second click opens, a third does no more."""
+        if self.is_active:
+            self.action_open()
 
     def on_job_table_folded(self) -> None:
         """A second click on a suite folds it."""

@@ -72,6 +72,13 @@ async def test_a_typed_path_counts(opened: Open, writer: Writer, tmp_path: Path)
         assert writer.asked()[0][1]["again"] is True
 
 
+async def test_a_path_that_no_file_can_have_matches_nothing(opened: Open) -> None:
+    async with opened((80, 24)) as (app, pilot):
+        await pilot.press("n")
+        app.screen.query_one("#filter").value = "x" * 300 + ".toml"  # type: ignore[attr-defined]
+        await until(pilot, lambda: "nothing matches" in app.screen.query_one("#sketch", Lines).text)
+
+
 async def test_escape_adds_nothing(opened: Open, writer: Writer) -> None:
     async with opened((80, 24)) as (app, pilot):
         await pilot.press("n")

@@ -31,6 +31,13 @@ from lth_tui.widgets.list_pane import ListPane
 NAMED = {"\n": "enter", "\x1b": "escape", "\t": "tab", " ": "space", "\x13": "ctrl+s"}
 
 
+def clicks(app: Workbench, x: int, y: int, times: int) -> None:
+    """Clicks on one cell in one write."""
+    for _ in range(times):
+        for kind in (events.MouseDown, events.MouseUp):
+            app.post_message(kind(None, x=x, y=y, delta_x=0, delta_y=0, button=1, shift=False, meta=False, ctrl=False))
+
+
 def burst(app: Workbench, text: str) -> None:
     """All of a text in one write, as a terminal sends it."""
     for character in text:
@@ -152,3 +159,45 @@ async def test_what_a_closed_dialog_still_waited_for_ends_with_it(
         await until(pilot, answered.is_set)
         await pilot.pause(0.4)
         assert isinstance(app.screen, QueuePage)
+
+
+async def test_a_double_click_beside_the_palette_closes_it_alone(opened: Open) -> None:
+    async with opened((80, 24)) as (app, pilot):
+        burst(app, "\n:")
+        await until(pilot, lambda: isinstance(app.screen, CommandPalette))
+        clicks(app, 3, 1, 2)
+        await until(pilot, lambda: not isinstance(app.screen, CommandPalette))
+        assert isinstance(app.screen, JobPage)
+
+
+async def test_many_clicks_on_a_job_open_it_once(opened: Open) -> None:
+    async with opened((80, 24)) as (app, pilot):
+        clicks(app, 5, 3, 4)
+        await until(pilot, lambda: isinstance(app.screen, JobPage))
+        assert len(app.screen_stack) == 2
+
+
+async def test_ctrl_c_quits_after_the_mouse_was_dragged_too(opened: Open) -> None:
+    async with opened((80, 24)) as (app, pilot):
+        common = {"delta_x": 0, "delta_y": 0, "button": 1, "shift": False, "meta": False, "ctrl": False}
+        app.post_message(events.MouseDown(None, x=3, y=2, **common))
+        app.post_message(events.MouseMove(None, x=40, y=9, **common))
+        app.post_message(events.MouseUp(None, x=40, y=9, **common))
+        await pilot.pause(0.1)
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: not app.is_running or app._exit)
+
+
+async def test_a_job_deleted_below_a_dialog_leads_back_when_that_is_closed(opened: Open, writer: Writer) -> None:
+    async with opened((80, 24)) as (app, pilot):
+        burst(app, "\nd")
+        await until(pilot, lambda: isinstance(app.screen, DevicesPage))
+        writer.sql("UPDATE jobs SET deleted = 1 WHERE id = 2")
+        await until(pilot, lambda: len(app.snapshot.jobs) and 2 not in [job.id for job in app.snapshot.jobs])
+        app.screen_stack[1].present(app.snapshot)  # type: ignore[attr-defined]
+        await pilot.resize_terminal(100, 30)
+        await pilot.pause(0.1)
+        assert isinstance(app.screen, DevicesPage)
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, QueuePage))
+        assert sum("job 2 was deleted" in text for _, _, text in app.said) == 1
