@@ -1,6 +1,8 @@
 """What an environment's spaces are to a network: a flat vector in, logits or means out."""
 
+import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +13,7 @@ from gymnasium import spaces
 from lth_core.errors import InputError
 from lth_core.settings.action_parts import Parts
 from lth_core.tasks.step import Array
-from lth_core.text import one_line
+from lth_core.text import did_you_mean, one_line
 
 log = logging.getLogger("lth.tasks")
 
@@ -22,7 +24,10 @@ _INFINITE = 1e15
 
 @dataclass(frozen=True)
 class Observations:
-    """A space of observations as vectors of `size` entries: boxes flattened, discrete parts one-hot."""
+    """A space of observations as vectors of `size` entries: boxes flattened, discrete parts one-hot.
+
+    Of a Dict, `space` has the entries that are seen.
+    """
 
     space: gymnasium.Space[Any]
     size: int
@@ -43,15 +48,46 @@ class Observations:
                 self.said.add(found.shape)
                 log.warning("observations of shape %s are read as %s, in order", found.shape, self.space.shape)
             return found.reshape(-1)
-        if isinstance(self.space, spaces.Discrete) and not 0 <= observation - self.space.start < self.space.n:
-            raise ValueError(f"an observation {one_line(observation, 80)} outside {one_line(self.space)}")
+        check_within(self.space, observation)
         try:
             flat = np.asarray(spaces.flatten(self.space, observation), np.float32)
-        except IndexError as error:
+        except IndexError as error:  # a Discrete value that is no whole number
             raise ValueError(f"an observation {one_line(observation, 80)} outside {one_line(self.space)}") from error
         if flat.shape != (self.size,):
             raise ValueError(f"an observation of {flat.size} numbers, not {self.size}")
         return flat
+
+
+def check_within(space: gymnasium.Space[Any], value: Any, where: str = "") -> None:
+    """Raise ValueError, naming value and space, where a Discrete or MultiDiscrete part has a value outside its space.
+
+    Flattening would take it for another value where it does not fail.
+    """
+    if isinstance(space, spaces.Dict):
+        for name, part in space.spaces.items():
+            if name not in value:
+                raise ValueError(f"an observation without its entry {where}{one_line(name, 80)}")
+            check_within(part, value[name], f"{where}{one_line(name, 80)}.")
+    elif isinstance(space, spaces.Tuple):
+        if len(value) != len(space.spaces):
+            raise ValueError(f"an observation of {len(value)} parts, not {len(space.spaces)}")
+        for number, part in enumerate(space.spaces):
+            check_within(part, value[number], f"{where}{number}.")
+    elif not _is_within(space, value):
+        of = f" of its entry {where[:-1]}" if where else ""
+        raise ValueError(f"an observation {one_line(value, 80)}{of} outside {one_line(space)}")
+
+
+def _is_within(space: gymnasium.Space[Any], value: Any) -> bool:
+    if isinstance(space, spaces.Discrete):
+        return bool(0 <= value - space.start < space.n)
+    if isinstance(space, spaces.MultiDiscrete):
+        found = np.asarray(value)
+        if found.size != space.nvec.size:
+            return True  # said by its size
+        moved = found.reshape(-1) - np.asarray(space.start).reshape(-1)
+        return bool(((moved >= 0) & (moved < space.nvec.reshape(-1))).all())
+    return True
 
 
 def one_number(reward: Any) -> float:
@@ -145,8 +181,13 @@ class ActionMaskError(ValueError):
     """An action mask that cannot be acted by, in a sentence."""
 
 
-def observations(environment: str, space: gymnasium.Space[Any]) -> Observations:
-    """How to flatten this space; raises InputError where it has no fixed size, or nothing in it."""
+def observations(environment: str, space: gymnasium.Space[Any], leave_out: Sequence[str] = ()) -> Observations:
+    """How to flatten this space without the entries of a Dict that are left out.
+
+    Raises InputError where it has no fixed size, or nothing in it, or not these entries.
+    """
+    space = _without(space, leave_out) if leave_out else space
+    _check_parts(environment, space)
     size = spaces.flatdim(space) if _has_fixed_size(space) else 0
     if size == 0:
         raise InputError(
@@ -154,6 +195,31 @@ def observations(environment: str, space: gymnasium.Space[Any]) -> Observations:
             "(Box, Discrete, MultiBinary, MultiDiscrete, and Dict and Tuple of these)"
         )
     return Observations(space, size)
+
+
+def _without(space: gymnasium.Space[Any], leave_out: Sequence[str]) -> spaces.Dict:
+    shown = f"task.leave_out = {json.dumps(list(leave_out))}"
+    if not isinstance(space, spaces.Dict):
+        raise InputError(f"{one_line(shown)}: observation {one_line(space)} is no Dict: accepted is []")
+    known = [one_line(name) for name in space.spaces]
+    for name in leave_out:
+        if name not in space.spaces:
+            near = did_you_mean(name, known)
+            raise InputError(f"{one_line(shown)}: the observation has no {one_line(name)}: accepted are {known}{near}")
+    return spaces.Dict({name: part for name, part in space.spaces.items() if name not in leave_out})
+
+
+def _check_parts(environment: str, space: gymnasium.Space[Any]) -> None:
+    """InputError that says how to leave them out where a Dict has entries of text, or of another size each time."""
+    if not isinstance(space, spaces.Dict):
+        return
+    unseen = [name for name, part in space.spaces.items() if not _has_fixed_size(part)]
+    if 0 < len(unseen) < len(space.spaces):
+        first = f"{unseen[0]} = {space.spaces[unseen[0]]}"
+        raise InputError(
+            f'task.environment "{environment}": the network cannot see {one_line(first)} of its observation, which has '
+            f"no fixed size: accepted is to leave it out, task.leave_out = {one_line(json.dumps(unseen))}"
+        )
 
 
 def _has_fixed_size(space: gymnasium.Space[Any]) -> bool:

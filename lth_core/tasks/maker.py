@@ -10,7 +10,7 @@ from lth_core.errors import InputError
 from lth_core.foreign import contained
 from lth_core.settings.code import Named, named
 from lth_core.settings.tasks import ControlTask
-from lth_core.tasks import imported
+from lth_core.tasks import gym_spaces, imported
 from lth_core.text import did_you_mean, one_line
 
 
@@ -33,7 +33,7 @@ class Maker:
     @property
     def plain(self) -> bool:
         """Whether it is what gymnasium has registered, with nothing changed."""
-        return not (self.task.arguments or self.task.wrappers or self.task.code)
+        return not (self.task.changes or self.task.code)
 
     def make(self, *, checked: bool = False, **more: Any) -> gymnasium.Env[Any, Any]:
         """One environment; checked: with gymnasium's own checks. more: arguments beside the task's."""
@@ -45,6 +45,10 @@ class Maker:
         # Environments come from other packages and fail in their own ways when these are missing.
         except self._raised as error:
             raise InputError(f'task.environment "{self.name}" cannot be made: {self._reason(error)}') from error
+
+    def observations(self, made: gymnasium.Env[Any, Any]) -> gym_spaces.Observations:
+        """How to flatten what an environment shows, without what is left out."""
+        return gym_spaces.observations(self.name, made.observation_space, self.task.leave_out)
 
     def _spec(self) -> EnvSpec:
         own = named(self.task.environment)

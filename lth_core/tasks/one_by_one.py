@@ -31,7 +31,7 @@ class OneByOne:
     def __init__(self, maker: Maker, seeds: Sequence[int], count: int) -> None:
         self._name, self._seeds, self._count = maker.name, list(seeds), count
         first = maker.make(checked=True)
-        self._observed = gym_spaces.observations(maker.name, first.observation_space)
+        self._observed = maker.observations(first)
         self._acted = gym_spaces.actions(maker.name, first.action_space)
         self._environments = [[_make(maker) for _ in range(count)] for _ in seeds]
         self.inputs = self._observed.size

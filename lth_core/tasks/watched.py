@@ -54,7 +54,7 @@ class _Control:
         # A constructor without render_mode, a method that draws nothing: packages fail in their own ways.
         except (Exception, SystemExit) as error:
             raise InputError(f'task.environment "{name}" cannot be drawn: {one_line(error)}') from None
-        self._observe = gym_spaces.observations(name, self._environment.observation_space)
+        self._observe = maker.observations(self._environment)
         self._act = gym_spaces.actions(name, self._environment.action_space)
         self._masks = ActionMasks(self._act, 1, 1, self._environment)
         self._see_mask(info)

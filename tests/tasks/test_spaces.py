@@ -1,5 +1,7 @@
 """Observations as vectors and actions as environments take them; environments of every kind, stepped."""
 
+from typing import Any
+
 import gymnasium
 import numpy as np
 import pytest
@@ -86,11 +88,51 @@ class OfOnesOwn(gymnasium.Space):
 
 @pytest.mark.parametrize("space", [
     gym_spaces.Sequence(gym_spaces.Discrete(2)), gym_spaces.Dict({}), gym_spaces.Text(3), OfOnesOwn(),
-    gym_spaces.Dict({"a": gym_spaces.Discrete(2), "b": gym_spaces.Tuple([gym_spaces.Text(3)])}),
 ])  # fmt: skip
 def test_other_observations_are_refused_in_a_sentence(space: gymnasium.Space) -> None:
     with pytest.raises(InputError, match=r'task.environment "E": observation .*: accepted are spaces of a fixed size'):
         spaces.observations("E", space)
+
+
+WITH_TEXT = gym_spaces.Dict(
+    {"seen": gym_spaces.Discrete(2), "mission": gym_spaces.Text(9), "said": gym_spaces.Tuple([gym_spaces.Text(3)])}
+)
+
+
+def test_entries_of_a_dict_are_left_out_where_asked() -> None:
+    found = spaces.observations("E", WITH_TEXT, ["mission", "said"])
+    assert found.size == 2
+    assert found.flat({"seen": 1, "mission": "go", "said": ("a",)}).tolist() == [0, 1]
+    with pytest.raises(ValueError, match="an observation without its entry seen"):
+        found.flat({"mission": "go"})
+
+
+@pytest.mark.parametrize(("space", "left_out", "said"), [
+    (WITH_TEXT, ["mission"], r'cannot see said = .*: accepted is .* task.leave_out = \["said"\]'),
+    (WITH_TEXT, [], r'see mission = Text\(.* task.leave_out = \["mission", "said"\]'),
+    (WITH_TEXT, ["misson"], r'task.leave_out = \["misson"\]: the observation has no misson: .*did you mean "mission"'),
+    (gym_spaces.Discrete(3), ["seen"], r'task.leave_out = \["seen"\]: observation Discrete\(3\) is no Dict'),
+    (WITH_TEXT, ["seen", "mission", "said"], r"observation Dict\(\): accepted are spaces of a fixed size"),
+])  # fmt: skip
+def test_text_that_is_not_left_out_and_entries_that_are_not_there_are_refused(
+    space: gymnasium.Space, left_out: list[str], said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        spaces.observations("E", space, left_out)
+
+
+@pytest.mark.parametrize(("space", "value", "said"), [
+    (gym_spaces.Dict({"n": gym_spaces.Discrete(3, start=-1)}), {"n": -2},
+     r"an observation -2 of its entry n outside Discrete\(3, start=-1\)"),
+    (gym_spaces.Tuple([gym_spaces.Discrete(2), gym_spaces.MultiDiscrete([2, 3])]), (0, np.array([2, 0])),
+     r"an observation \[2 0\] of its entry 1 outside MultiDiscrete\(\[2 3\]\)"),
+    (gym_spaces.MultiDiscrete([2, 2], start=[-1, 0]), np.array([0, -1]), r"an observation \[ 0 -1\] outside MultiD"),
+    (gym_spaces.Tuple([gym_spaces.Discrete(2)]), (), "an observation of 0 parts, not 1"),
+    (gym_spaces.Discrete(3), 0.5, r"an observation 0.5 outside Discrete\(3\)"),
+])  # fmt: skip
+def test_a_part_outside_its_space_is_named_with_its_value(space: gymnasium.Space, value: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        spaces.observations("X", space).flat(value)
 
 
 class Odd(gymnasium.Env):
