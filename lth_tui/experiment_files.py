@@ -101,10 +101,8 @@ def preview(path: Path) -> Preview:
 
 def would_import(experiments: Sequence["Experiment"]) -> list[str]:
     """What code they name, a line each: it is not imported before one of them is queued or measured."""
-    from lth_core.settings.tasks import ControlTask
-
-    code = [own for one in experiments if isinstance(one.task, ControlTask) for own in one.task.code.values()]
-    return [f"imports {own}, once it is queued or measured" for own in dict.fromkeys(one.imports for one in code)]
+    imports = dict.fromkeys(own for one in experiments for own in one.task.imports)
+    return [f"imports {own}, once it is queued or measured" for own in imports]
 
 
 async def code_refused(experiments: Sequence["Experiment"], source: object) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.text import one_line
+from lth_core.toml_text import toml_key, toml_value
 
 Fields = dict[str, Any]
 
@@ -28,9 +29,9 @@ def lines_of(fields: Fields, prefix: str = "") -> list[str]:
     lines: list[str] = []
     for name, value in fields.items():
         if isinstance(value, dict):
-            lines += lines_of(value, f"{prefix}{name}.")
+            lines += lines_of(value, f"{prefix}{toml_key(name)}.")
         else:
-            lines.append(f"{prefix}{name} = {json.dumps(value, ensure_ascii=False)}")
+            lines.append(f"{prefix}{toml_key(name)} = {toml_value(value)}")
     return lines
 
 

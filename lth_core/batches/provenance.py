@@ -5,6 +5,7 @@ import os
 import platform
 import socket
 import subprocess
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -25,12 +26,15 @@ _PACKAGES = (
 )
 
 
-def provenance(source: str, devices: list[str]) -> dict[str, Any]:
-    """Facts as JSON values; `source` is the experiment's file, whose git revision is looked up."""
+def provenance(source: str, devices: list[str], modules: Iterable[str] = ()) -> dict[str, Any]:
+    """Facts as JSON values; `source` is the experiment's file, whose git revision is looked up.
+
+    modules: those that the experiment names, whose packages are among the facts.
+    """
     return {
         "lth": __version__,
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": {name: _version(name) for name in (*_PACKAGES, *_packages_of(tuple(modules)))},
         "host": socket.gethostname(),
         "system": platform.platform(),
         "cores": os.cpu_count(),
@@ -40,7 +44,7 @@ def provenance(source: str, devices: list[str]) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=8)
-def attempt_facts(device: str, threads: int) -> dict[str, Any]:
+def attempt_facts(device: str, threads: int, modules: tuple[str, ...] = ()) -> dict[str, Any]:
     """What a worker runs an attempt with; `device` is its name. The git revision is the program's own, if it has one.
 
     Found once in the life of a process: what has been imported stays as it was.
@@ -50,7 +54,7 @@ def attempt_facts(device: str, threads: int) -> dict[str, Any]:
     return {
         "lth": __version__,
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": {name: _version(name) for name in (*_PACKAGES, *_packages_of(modules))},
         "threads": threads,
         "device": device,
         "host": socket.gethostname(),
@@ -73,6 +77,13 @@ def _version(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
+
+
+def _packages_of(modules: tuple[str, ...]) -> list[str]:
+    """The packages that installed these modules; the name of a module that no package did."""
+    known = metadata.packages_distributions() if modules else {}
+    found = [package for module in modules for package in known.get(module.partition(".")[0], [module])]
+    return [package for package in dict.fromkeys(found) if package not in _PACKAGES]
 
 
 def _git_revision(folder: Path) -> dict[str, Any] | None:

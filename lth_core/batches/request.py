@@ -11,6 +11,8 @@ class Request:
     attempt: int
     checksum: str
     threads: int
+    code: str = ""
+    """What the experiment names of others' code, for whoever has the worker; the worker itself is not told."""
 
     def line(self) -> bytes:
         """As it goes through a worker's pipe."""

@@ -96,7 +96,8 @@ class Wishes:
             self._launch(connection, known, {"launcher": experiment.launcher.model_dump(mode="json")})
             return {"job": known, "known": True}
         source = str(payload["source"])
-        new = queue.add_job(connection, experiment, source, provenance(source, self._devices), suite)
+        facts = provenance(source, self._devices, experiment.task.modules)
+        new = queue.add_job(connection, experiment, source, facts, suite)
         if payload.get("replaces") is not None:
             self._replace(connection, int(payload["replaces"]), new)
         return {"job": new}

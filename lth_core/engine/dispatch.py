@@ -1,5 +1,6 @@
 """Which trials run next, together, and where: ready trials become batches, batches go to free slots."""
 
+import json
 import math
 import time
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from lth_core.engine.stacking import Stacking
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey, shares_network
 from lth_core.settings.launcher import LocalLauncher, SlurmLauncher, launcher_from
+from lth_core.settings.tasks import Task
 from lth_core.store import attempts, queue
 from lth_core.store.database import Database
 from lth_core.store.queue import NONSENSE
@@ -30,6 +32,11 @@ LONGEST = 0.5
 @lru_cache(maxsize=1024)
 def _experiment(text: str) -> Experiment:
     return Experiment.from_json(text)
+
+
+def _code(task: Task) -> str:
+    """All that says which code of others a task runs; empty for none."""
+    return json.dumps([task.imports, getattr(task, "contents", ())]) if task.imports else ""
 
 
 class Dispatcher:
@@ -218,7 +225,7 @@ class Dispatcher:
             if row["state"] == "queued":
                 queue.set_job(connection, spec.job, "running")
             threads = queue.fix_threads(connection, spec.job, threads)
-        return Request(spec.batch, attempt, spec.checksum, threads)
+        return Request(spec.batch, attempt, spec.checksum, threads, _code(spec.experiment.task))
 
     def _spec(self, batch: int) -> BatchSpec:
         row = self._database.row(

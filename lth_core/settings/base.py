@@ -85,6 +85,16 @@ class TaskSection(Section):
         return fields
 
     @property
+    def imports(self) -> tuple[str, ...]:
+        """The code of others that it names, in words."""
+        return ()
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules among it."""
+        return ()
+
+    @property
     @abstractmethod
     def subject(self) -> str:
         """What the task is about in a word or two, as tables show it: an environment, a game, a corpus."""

@@ -45,6 +45,16 @@ class ControlTask(TaskSection):
         found = {field: named(text) for field, text in {"environment": self.environment, **wrappers}.items()}
         return {field: one for field, one in found.items() if one is not None}
 
+    @property
+    def imports(self) -> tuple[str, ...]:
+        """See TaskSection."""
+        return tuple(dict.fromkeys(one.imports for one in self.code.values()))
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """See TaskSection."""
+        return tuple(dict.fromkeys(one.place for one in self.code.values() if not one.is_file))
+
     def identifying(self) -> dict[str, Any]:
         """See Section: a file of one's own counts by what it holds, not by where it lies."""
         fields = super().identifying()

@@ -123,7 +123,8 @@ def _train(workspace: Workspace, device: str, engine: EngineLink, request: Reque
         gc.enable()
     running = Attempt(workspace, spec, request.attempt, device, engine.must_stop)
     try:
-        running.ran_with(attempt_facts(_named(torch.device(device)), request.threads))
+        modules = spec.experiment.task.modules
+        running.ran_with(attempt_facts(_named(torch.device(device)), request.threads, modules))
         return running.run()
     finally:
         running.close()

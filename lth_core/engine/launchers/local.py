@@ -52,6 +52,7 @@ class LocalWorkers:
         self.slots = {slot.name: slot for slot in slots}
         self._workers: dict[str, Link] = {}
         self._threads: dict[str, int] = {}
+        self._codes: dict[str, str] = {}
         self._running: dict[str, Running] = {}
 
     def resize(self, slots: list[Slot]) -> None:
@@ -72,25 +73,30 @@ class LocalWorkers:
 
     def submit(self, slot: str, request: Request, _need: object = None) -> None:
         """Have the attempt, whose folder exists, run on a free slot."""
-        self.prepare(slot, request.threads)
+        self.prepare(slot, request.threads, request.code)
         self._running[slot] = Running(request.batch, request.attempt)
         self._workers[slot].ask(request)
 
-    def prepare(self, slot: str, threads: int | None = None) -> None:
+    def prepare(self, slot: str, threads: int | None = None, code: str | None = None) -> None:
         """Have a worker on a free slot; raises OSError where open files or processes have run out.
 
         threads: those that it is started with, the slot's by default; one that has others leaves. Told later, a process
-        does not compute the same bits.
+        does not compute the same bits. code: what it is to run of others' code; one that has run some serves no other
+        experiment, as nobody knows what it has changed in the process.
         """
         worker = self._workers.get(slot)
         threads = threads or self._threads.get(slot, self.slots[slot].threads)
         gone = worker is None or worker.process.poll() is not None
-        if gone or self._threads.get(slot) != threads:
+        ran = self._codes.get(slot, "")
+        if gone or self._threads.get(slot) != threads or (ran and code not in (None, ran)):
             if worker is not None:
                 _signal(worker.process, signal.SIGTERM)
                 worker.close()
             self._workers[slot] = self._spawn(self.slots[slot], threads)
             self._threads[slot] = threads
+            self._codes[slot] = ""
+        if code is not None:
+            self._codes[slot] = code
 
     def pid(self, slot: str) -> int | None:
         """Process on a slot, if there is one."""
