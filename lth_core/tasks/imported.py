@@ -7,7 +7,7 @@ import inspect
 import sys
 from collections.abc import Mapping
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from lth_core.errors import InputError
 from lth_core.settings.code import Named
@@ -65,16 +65,19 @@ def _file(field: str, path: str, sha256: str | None) -> ModuleType:
     return made
 
 
-def a_class(field: str, named: Named, within: ModuleType, base: type) -> type[Any]:
-    """The class of this name, which must be a kind of `base`: nothing else of a module is ever called."""
+def a_class(field: str, named: Named, within: ModuleType, base: type, but: tuple[type, ...] = ()) -> type[Any]:
+    """The class of this name, a kind of `base` and of none in `but`: nothing else of a module is ever called."""
+
+    def serves(value: Any) -> bool:
+        return isinstance(value, type) and issubclass(value, base) and value is not base and not issubclass(value, but)
+
     found = getattr(within, named.name, None)
-    if isinstance(found, type) and issubclass(found, base):
-        return found
+    if serves(found):
+        return cast("type[Any]", found)
     shown = f'{field} = "{one_line(named.place)}:{one_line(named.name)}"'
-    kind = f"{base.__module__.partition('.')[0]}.{base.__name__}"
-    own = [name for name, value in vars(within).items() if isinstance(value, type) and issubclass(value, base)
-           and value is not base]  # fmt: skip
+    own = [name for name, value in vars(within).items() if serves(value)]
     if hasattr(within, named.name):
+        kind = f"{base.__module__.partition('.')[0]}.{base.__name__}"
         raise InputError(f"{shown}: {one_line(named.name)} is no class of kind {kind}{_these(own)}")
     near = did_you_mean(named.name, own)
     raise InputError(f"{shown}: {named.imports} has no {one_line(named.name)}{near or _these(own)}")

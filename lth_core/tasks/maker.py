@@ -66,7 +66,7 @@ class Maker:
         if not own.name.isidentifier():
             near = did_you_mean(own.name, gymnasium.registry)
             raise InputError(f'task.environment = "{self.name}": {own.imports} registers no {own.name}{near}')
-        found = imported.a_class("task.environment", own, within, gymnasium.Env)
+        found = imported.a_class("task.environment", own, within, gymnasium.Env, but=(gymnasium.Wrapper,))
         return EnvSpec(own.name, found)  # type: ignore[arg-type]
 
     def _module(self, field: str, own: Named) -> Any:
