@@ -11,7 +11,7 @@ from lth_core.engine.launchers.base import How
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.settings.launcher import launcher_from
-from lth_core.store import commands, earlier, queue
+from lth_core.store import commands, digests, earlier, queue
 from lth_core.store.commands import Command
 from lth_core.store.database import Database
 from lth_core.store.queue import NONSENSE
@@ -172,7 +172,8 @@ class Wishes:
             return
         moved = experiment.model_copy(update={"launcher": wanted})
         # Elsewhere its workers may have other threads, which its attempts say.
-        connection.execute("UPDATE jobs SET experiment = ?, threads = NULL WHERE id = ?", (moved.canonical(), job))
+        with digests.kept_job(connection, job):
+            connection.execute("UPDATE jobs SET experiment = ?, threads = NULL WHERE id = ?", (moved.canonical(), job))
         queue.add_event(connection, "launcher", f"from now on with launcher {wanted.kind}", job)
         self._stop_batches(connection, job)
 

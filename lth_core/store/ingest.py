@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from lth_core.store import attempts, metrics
+from lth_core.store.digests import kept
 from lth_core.store.metrics import Point
 from lth_core.store.queue import NONSENSE, add_event, fail_trial
 from lth_core.store.records import DAMAGED
@@ -30,15 +31,22 @@ def ingest(connection: sqlite3.Connection, job: int, record: dict[str, Any]) -> 
         return
     trial = int(record["trial"])
     _of_job(connection, job, trial)
-    if kind == "metrics":
+    if kind != "metrics":
+        with kept(connection, trial):
+            _take(connection, job, trial, record)
+    else:
         step = int(record["step"])
         points = [Point(trial, n, step, float("nan") if v is None else v) for n, v in record["values"].items()]
         metrics.write(connection, points)
-        connection.execute("UPDATE trials SET step = MAX(step, ?) WHERE id = ?", (step, trial))
-    elif kind == "layers":
+        connection.execute("UPDATE trials SET step = MAX(step, ?) WHERE id = ? AND state != 'done'", (step, trial))
+
+
+def _take(connection: sqlite3.Connection, job: int, trial: int, record: dict[str, Any]) -> None:
+    kind = record.get("kind")
+    if kind == "layers":
         rows = [
-            (trial, position, name, json.dumps(shape), size, kept, prunable)
-            for position, (name, shape, size, kept, prunable) in enumerate(record["layers"])
+            (trial, position, name, json.dumps(shape), size, alive, prunable)
+            for position, (name, shape, size, alive, prunable) in enumerate(record["layers"])
         ]
         connection.executemany(
             "INSERT OR REPLACE INTO layers (trial, position, layer, shape, size, kept, prunable) "

@@ -8,6 +8,7 @@ from typing import Any
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey, plan
+from lth_core.store import digests
 from lth_core.text import one_line
 
 NONSENSE = (
@@ -80,6 +81,7 @@ def add_job(
             "INSERT INTO waits (trial, waits_for) VALUES (?, ?)",
             [(ids[key], ids[p]) for p in trial.waits_for],
         )
+    digests.seal(connection, int(job or 0))
     add_event(connection, "queued", f"{experiment.name} queued with {len(ids)} trials", job)
     return int(job or 0)
 
@@ -231,10 +233,11 @@ def fail_trial(connection: sqlite3.Connection, trial: int, error: str) -> None:
     """Mark a trial failed, and all that wait for it, directly or not, blocked."""
     row = connection.execute("SELECT job, arm, round, seed FROM trials WHERE id = ?", (trial,)).fetchone()
     name = f"{row['arm']} round {row['round']} seed {row['seed']}"
-    connection.execute(
-        "UPDATE trials SET state = 'failed', error = ?, finished = ? WHERE id = ?",
-        (one_line(error), time.time(), trial),
-    )
+    with digests.kept(connection, trial):
+        connection.execute(
+            "UPDATE trials SET state = 'failed', error = ?, finished = ? WHERE id = ?",
+            (one_line(error), time.time(), trial),
+        )
     add_event(connection, "trial failed", f"{name}: {error}", row["job"], trial)
     connection.execute(
         """
@@ -256,20 +259,25 @@ def requeue_unfinished(connection: sqlite3.Connection, job: int) -> int:
         ).fetchall()
     ]
     for trial in ids:
-        # Audits of earlier versions do not name their batch: from now on they are those of the one that is left.
-        connection.execute(
-            "UPDATE audits SET batch = (SELECT batch FROM trials WHERE id = trial) WHERE trial = ? AND batch = 0 "
-            "AND EXISTS (SELECT 1 FROM trials WHERE id = trial AND batch NOT NULL)",
-            (trial,),
-        )
-        connection.execute(
-            "UPDATE trials SET state = 'waiting', batch = NULL, error = NULL, step = 0, started = NULL, "
-            "finished = NULL WHERE id = ?",
-            (trial,),
-        )
-        for table in ("layers", "metrics"):
-            connection.execute(f"DELETE FROM {table} WHERE trial = ?", (trial,))
+        with digests.kept(connection, trial):
+            _requeue(connection, trial)
     return len(ids)
+
+
+def _requeue(connection: sqlite3.Connection, trial: int) -> None:
+    # Audits of earlier versions do not name their batch: from now on they are those of the one that is left.
+    connection.execute(
+        "UPDATE audits SET batch = (SELECT batch FROM trials WHERE id = trial) WHERE trial = ? AND batch = 0 "
+        "AND EXISTS (SELECT 1 FROM trials WHERE id = trial AND batch NOT NULL)",
+        (trial,),
+    )
+    connection.execute(
+        "UPDATE trials SET state = 'waiting', batch = NULL, error = NULL, step = 0, started = NULL, "
+        "finished = NULL WHERE id = ?",
+        (trial,),
+    )
+    for table in ("layers", "metrics"):
+        connection.execute(f"DELETE FROM {table} WHERE trial = ?", (trial,))
 
 
 def cancel_trials(connection: sqlite3.Connection, job: int) -> None:

@@ -166,6 +166,11 @@ MIGRATIONS: tuple[str, ...] = (
     INSERT INTO audits SELECT trial, moment, name, 0, 0, passed, detail FROM earlier_audits;
     DROP TABLE earlier_audits
     """,
+    # What is stored of a trial, and a job's experiment, each with a digest (`digests`); NULL is unchecked.
+    """
+    ALTER TABLE trials ADD COLUMN digest TEXT;
+    ALTER TABLE jobs ADD COLUMN digest TEXT
+    """,
 )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from lth_core.store import digests
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
 
@@ -82,10 +83,12 @@ def _of_an_attempt(
 def remove(workspace: Workspace, database: Database, garbage: list[Garbage]) -> int:
     """Remove these; returns the bytes freed. Trials of cancelled jobs lose their result first, then their file."""
     with database.transaction() as connection:
-        connection.executemany(
-            "UPDATE trials SET state = 'cancelled', tensors = NULL, sha256 = NULL, score = NULL WHERE id = ?",
-            [(one.trial,) for one in garbage if one.trial is not None],
-        )
+        for trial in (one.trial for one in garbage if one.trial is not None):
+            with digests.kept(connection, trial):
+                connection.execute(
+                    "UPDATE trials SET state = 'cancelled', tensors = NULL, sha256 = NULL, score = NULL WHERE id = ?",
+                    (trial,),
+                )
     for one in garbage:
         one.path.unlink(missing_ok=True)
     for folder in sorted(workspace.batches.glob("*.aside-*/**"), reverse=True):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from lth_core.batches.batch import BatchFolder, BatchSpec, TrialSpec
 from lth_core.experiment.plan import TrialKey, plan
-from lth_core.store import attempts, metrics, queue
+from lth_core.store import attempts, digests, metrics, queue
 from lth_core.store.database import Database
 from lth_core.store.events_file import is_metric, read_scalars
 from lth_core.store.ingest import take_over
@@ -67,6 +67,7 @@ def rebuild(workspace: Workspace, database: Database) -> Rebuilt:
             connection.execute("UPDATE jobs SET state = 'paused', error = ? WHERE id = ?", (_LAST_WORDS, job))
             attempts.threads_again(connection, job)
             queue.settle_job(connection, job)
+            digests.seal(connection, job)
         counts = "SELECT (SELECT COUNT(*) FROM jobs), COUNT(*), TOTAL(state = 'done') FROM trials"
         found.jobs, found.trials, found.done = map(int, connection.execute(counts).fetchone())
         found.points = connection.execute("SELECT COUNT(*) FROM metrics").fetchone()[0]

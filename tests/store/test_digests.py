@@ -1,0 +1,101 @@
+"""Digests of what is stored: every writer carries them on, and nothing seals what the disk has changed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lth_core.store import digests, queue
+from lth_core.store.database import Database
+from lth_core.store.ingest import take_over
+from lth_core.store.workspace import Workspace
+from lth_core.upkeep import garbage
+from lth_core.upkeep.garbage import Garbage
+from tests.small import experiment
+
+RECORDS: tuple[dict[str, Any], ...] = (
+    {"kind": "layers", "layers": [["a", [4, 2], 8, 5, True]], "density": 5 / 8, "model_density": 0.7},
+    {"kind": "audit", "moment": "before", "batch": 1, "attempt": 1, "checks": [["nested", True, "in all"]]},
+    {"kind": "metrics", "step": 512, "values": {"games": 3.0}},
+    {"kind": "done", "step": 512, "score": 0.1 + 0.2, "tensors": "x", "sha256": "y"},
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Database]:
+    """A database with one job, whose first three trials run as batch 1."""
+    database = Database(tmp_path / "w.sqlite", writer=True)
+    with database.transaction() as connection:
+        queue.add_job(connection, experiment(), "x.toml", {})
+        queue.begin_batch(connection, queue.add_batch(connection, 1, [1, 2, 3]), "cpu/0")
+    yield database
+    database.close()
+
+
+def take(database: Database, trial: int, *records: dict[str, Any]) -> None:
+    with database.transaction() as connection:
+        for record in records:
+            take_over(connection, 1, {**record, "trial": trial})
+
+
+def broken(database: Database) -> list[int]:
+    assert digests.job_holds(database.connection, 1) is True
+    found = digests.trials_hold(database.connection, 1)
+    assert None not in found.values()
+    return [trial for trial, holds in found.items() if not holds]
+
+
+def test_every_writer_carries_the_digest_on(store: Database, tmp_path: Path) -> None:
+    assert broken(store) == []
+    for record in RECORDS:
+        take(store, 1, record)
+        assert broken(store) == [], record
+    assert store.rows("SELECT COUNT(DISTINCT digest) FROM trials WHERE id IN (1, 2)")[0][0] == 2
+    take(store, 1, *RECORDS)  # published again
+    take(store, 1, {"kind": "metrics", "step": 600, "values": {}})
+    take(store, 2, {"kind": "layers", "layers": [["a", [1], 1, 1, True], ["b"]], "density": 1, "model_density": 1})
+    assert broken(store) == []
+    take(store, 2, RECORDS[1], {"kind": "failed", "error": "it broke", "damaged": [1]})
+    assert broken(store) == []
+    for writer in (
+        lambda connection: queue.end_batch(connection, 1, "gone"),
+        lambda connection: queue.requeue_unfinished(connection, 1),
+        lambda connection: queue.cancel_trials(connection, 1),
+    ):
+        with store.transaction() as connection:
+            writer(connection)
+        assert broken(store) == []
+    garbage.remove(Workspace(tmp_path), store, [Garbage(tmp_path / "none", 0, "", 1)])
+    assert broken(store) == []
+
+
+@pytest.mark.parametrize("change", [
+    "UPDATE trials SET score = score + 1e-16 WHERE id = 1", "UPDATE trials SET state = 'failed' WHERE id = 1",
+    "UPDATE trials SET density = 0.5 WHERE id = 1", "UPDATE trials SET seed = 77 WHERE id = 1",
+    "UPDATE trials SET sha256 = 'z' WHERE id = 1", "UPDATE layers SET kept = 4", "UPDATE layers SET shape = '[2, 4]'",
+    "UPDATE audits SET passed = 0", "UPDATE audits SET detail = 'in some'", "DELETE FROM audits",
+])  # fmt: skip
+def test_what_the_disk_changes_is_noticed_and_not_sealed_by_a_later_write(store: Database, change: str) -> None:
+    take(store, 1, *RECORDS)
+    store.connection.execute(change)
+    assert broken(store) == [1]
+    take(store, 1, {**RECORDS[1], "attempt": 2})
+    with store.transaction() as connection:
+        queue.fail_trial(connection, 1, "its file is damaged")
+    assert broken(store) == [1]
+
+
+def test_the_experiment_of_a_job_has_a_digest(store: Database) -> None:
+    assert digests.job_holds(store.connection, 1) is True
+    with store.transaction() as connection, digests.kept_job(connection, 1):
+        connection.execute("UPDATE jobs SET experiment = experiment || ' '")
+    assert digests.job_holds(store.connection, 1) is True
+    store.connection.execute("UPDATE jobs SET experiment = replace(experiment, '1', '3')")
+    assert digests.job_holds(store.connection, 1) is False
+
+
+def test_a_job_of_an_earlier_version_is_unchecked(store: Database) -> None:
+    store.connection.execute("UPDATE trials SET digest = NULL")
+    take(store, 1, *RECORDS)
+    assert set(digests.trials_hold(store.connection, 1).values()) == {None}
