@@ -60,4 +60,6 @@ def _repair(console: Console, workspace: Workspace) -> None:
 def _print(console: Console, finding: Finding) -> None:
     mark, style = _MARKS[finding.state]
     console.print(mark, end=" ", style=style)
-    console.print(f"{finding.what:<9} {one_line(finding.sentence)}", markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        f"{finding.what:<9} {one_line(finding.sentence, 4000)}", markup=False, highlight=False, soft_wrap=True
+    )

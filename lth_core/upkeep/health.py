@@ -21,6 +21,7 @@ from lth_core.store.tensors import file_sha256, sync_folder
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
 from lth_core.upkeep.rebuild import Rebuilt, rebuild
+from lth_core.upkeep.rebuild_specs import how_to_read, set_aside
 
 LITTLE = 1_000_000_000
 """Bytes of free disk below which this is worth a word."""
@@ -95,6 +96,8 @@ def database(workspace: Workspace) -> Iterator[Finding]:
         count = opened.rows("SELECT (SELECT COUNT(*) FROM jobs), (SELECT COUNT(*) FROM metrics)")[0]
         yield Finding("database", "good", f"whole; {count[0]:,} jobs, {count[1]:,} points of curves")
         yield from _tensors(workspace, opened)
+        if aside := set_aside(workspace):
+            yield Finding("set aside", "note", how_to_read(aside, workspace))
     except Refused as refused:
         if refused.kind == "older":
             said = "written by an older version: the next run, or --repair, brings it up to date after a copy"

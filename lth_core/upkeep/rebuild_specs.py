@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,17 +25,58 @@ def read_specs(workspace: Workspace) -> tuple[list[BatchSpec], list[str]]:
 
 
 def take_back(workspace: Workspace) -> list[str]:
-    """Give folders that earlier versions set aside their number again; a sentence for each whose number is taken."""
+    """Give folders that earlier versions set aside their number again; a sentence for each that keeps its name.
+
+    All of a job or none: where one of its numbers is taken, the others are left beside it, to be read together.
+    """
+    jobs: dict[object, list[Path]] = {}
+    for folder in set_aside(workspace):
+        jobs.setdefault(_job_of(folder), []).append(folder)
     left = []
-    for folder in sorted(workspace.batches.glob("*.aside-*")):
-        number = workspace.batches / folder.name.partition(".")[0]
-        if folder.is_symlink() or not _FOLDER.fullmatch(number.name) or not (folder / "spec.json").is_file():
-            continue
-        if os.path.lexists(number):
-            left.append(f"{folder.name}: was set aside, and another batch has its number: left as it is")
-        else:
+    for own in jobs.values():
+        first: dict[Path, Path] = {}
+        for folder in own:
+            first.setdefault(folder.with_name(folder.name.partition(".")[0]), folder)
+        taken = [number.name for number in first if os.path.lexists(number)]
+        for number, folder in first.items() if not taken else ():
             folder.rename(number)
+        why = f"another batch has the number {taken[0]}" if taken else "so was one of its number before"
+        rest = own if taken else [folder for folder in own if folder not in first.values()]
+        left += [f"{folder.name}: was set aside, and {why}: left as it is" for folder in rest]
     return left
+
+
+def _job_of(folder: Path) -> object:
+    """What folders of one job have in common; the folder itself where its specification cannot be read."""
+    try:
+        spec = BatchFolder(folder).spec()
+    except (OSError, *NONSENSE):
+        return folder
+    return spec.job, spec.experiment.identity
+
+
+def set_aside(workspace: Workspace) -> list[Path]:
+    """Folders of batches that earlier versions set aside."""
+    return [
+        folder
+        for folder in sorted(workspace.batches.glob("*.aside-*"))
+        if _FOLDER.fullmatch(folder.name.partition(".")[0])
+        and not folder.is_symlink()
+        and (folder / "spec.json").is_file()
+    ]
+
+
+def how_to_read(aside: list[Path], workspace: Workspace) -> str:
+    """What to type to have these folders read: in a workspace of their own their numbers are free."""
+    own = workspace.folder.with_name(f"{workspace.folder.name}-aside")
+    moved = f"{shlex.quote(str(workspace.batches))}/*.aside-*"
+    into = shlex.quote(str(own / "batches"))
+    many = "a folder" if len(aside) == 1 else f"{len(aside)} folders"
+    repair = f"lth doctor --repair --workspace {shlex.quote(str(own))}"
+    return (
+        f"{many} in batches that an earlier version set aside, untouched: `mkdir -p {into} && mv {moved} {into} && "
+        f"{repair}` makes a workspace of what is in there"
+    )
 
 
 def without_checksum(workspace: Workspace, specs: list[BatchSpec]) -> str:

@@ -2,12 +2,17 @@
 
 import errno
 import json
+import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lth_core.cli.doctor import doctor
 from lth_core.store.database import Database
 from lth_core.store.records import read_all
 from lth_core.store.workspace import Workspace
@@ -136,3 +141,23 @@ def test_folders_that_were_set_aside_are_found(done: Path, workspace: Workspace)
     found = health.remake_database(workspace)
     assert [said.split(":")[0] for said in found.unreadable] == ["000002.aside-1"]
     assert digest(workspace.folder) == digest(done)
+
+
+def test_what_was_set_aside_and_has_lost_its_number_becomes_a_workspace_as_doctor_says(
+    done: Path, workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All of a job was set aside, and another has begun since."""
+    spaced = Workspace(workspace.folder.rename(tmp_path / "my work"))
+    for folder in list(spaced.batches.iterdir()):
+        folder.rename(folder.with_name(f"{folder.name}.aside-7"))
+    shutil.copytree(spaced.batches / "000001.aside-7", spaced.batch(1))
+    _put(spaced, 1, experiment=json.loads(tiny(seeds=4).canonical()))
+    forget(spaced)
+    assert doctor(spaced.folder, repair=True) == 0
+    said = capsys.readouterr().out
+    assert "000002.aside-7: was set aside, and another batch has the number 000001: left as it is" in said
+    (commands,) = re.findall("folders in batches that an earlier version set aside, untouched: `(.*)` makes", said)
+    typed = commands.replace("lth doctor", f"{sys.executable} -m lth_core.cli doctor")
+    subprocess.run(["sh", "-c", typed], check=True, cwd=Path(__file__).parents[2])
+    assert [path.name for path in spaced.batches.iterdir()] == ["000001"]
+    assert digest(tmp_path / "my work-aside") == digest(done)
