@@ -34,7 +34,7 @@ def provenance(source: str, devices: list[str], modules: Iterable[str] = ()) -> 
     return {
         "lth": __version__,
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in (*_PACKAGES, *_packages_of(tuple(modules)))},
+        "packages": {name: version_of(name) for name in (*_PACKAGES, *_packages_of(tuple(modules)))},
         "host": socket.gethostname(),
         "system": platform.platform(),
         "cores": os.cpu_count(),
@@ -54,7 +54,7 @@ def attempt_facts(device: str, threads: int, modules: tuple[str, ...] = ()) -> d
     return {
         "lth": __version__,
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in (*_PACKAGES, *_packages_of(modules))},
+        "packages": {name: version_of(name) for name in (*_PACKAGES, *_packages_of(modules))},
         "threads": threads,
         "device": device,
         "host": socket.gethostname(),
@@ -72,7 +72,8 @@ def processor() -> str:
 
 
 @lru_cache(maxsize=64)
-def _version(name: str) -> str | None:
+def version_of(name: str) -> str | None:
+    """The version of an installed package; None where there is none of this name."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

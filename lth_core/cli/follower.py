@@ -4,18 +4,21 @@ import time
 from pathlib import Path
 from typing import Any
 
+from lth_core.batches.provenance import version_of
 from lth_core.cli.progress import Progress
 from lth_core.engine.engine import Engine, LeaseHeld
 from lth_core.errors import InputError
 from lth_core.experiment import presets
 from lth_core.experiment.experiment import Experiment
-from lth_core.store import commands, views
+from lth_core.store import attempts, commands, views
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
 
 POLL = 0.2
 TAKE_OVER_EVERY = 2.0
+_MOST = 6
+"""Packages of other versions that are named at most."""
 ENDED = ("done", "failed", "cancelled")
 """States of a job in which nothing more comes of it by itself."""
 
@@ -54,6 +57,13 @@ class Follower:
         view = views.job(self._database, job)
         state = view.state if view else "gone"
         self._progress.say(f"{file}: the same experiment is job {job} here ({state}); --again runs it anew")
+        ran_with = attempts.packages(self._database, job)
+        here = {name: version_of(name) for name in ran_with}
+        other = [
+            one_line(f"{n} {was}, here is {here[n]}", 80) for n, was in ran_with.items() if here[n] not in (None, was)
+        ]
+        if other:
+            self._progress.say(f"job {job} ran with {'; with '.join(other[:_MOST])}")
         wish = {"paused": "resume", "failed": "retry"}.get(state)
         if wish is not None:
             self._ask(wish, {"job": job})

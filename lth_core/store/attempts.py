@@ -75,6 +75,18 @@ def runs(database: Database, job: int) -> list[Run]:
     return [Run(frozenset(map(int, row["rounds"].split(","))), _read(row["facts"])) for row in rows]
 
 
+def packages(database: Database, job: int) -> dict[str, str]:
+    """Versions of packages that a job's last attempt ran with, and revisions of downloads, by name."""
+    row = database.row(
+        "SELECT json_extract(a.facts, '$.packages') AS found FROM attempts a JOIN batches b ON b.id = a.batch "
+        "WHERE b.job = ? ORDER BY a.batch DESC, a.attempt DESC LIMIT 1", job
+    )  # fmt: skip
+    try:
+        return {} if row is None else {str(n): str(v) for n, v in json.loads(row["found"]).items() if v is not None}
+    except NONSENSE:
+        return {}
+
+
 def trained_on(database: Database, job: int) -> tuple[tuple[str, str], ...]:
     """What the trials of a job that are done, or go on from a checkpoint, were trained on: as the first of them say it.
 
