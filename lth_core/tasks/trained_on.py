@@ -113,10 +113,8 @@ def _revision(name: str | None) -> str | None:
 def _packages(task: ControlTask) -> Iterator[tuple[str, str]]:
     entry = Maker(task).spec.entry_point
     module = entry.partition(":")[0] if isinstance(entry, str) else getattr(entry, "__module__", "")
-    own = [one.place for one in task.code.values() if not one.is_file]
-    for name in {name.partition(".")[0]: None for name in (module, *own)}:
-        for package in _distributions().get(name, ()):
-            yield package, metadata.version(package)
+    for name in _distributions().get(module.partition(".")[0], ()):
+        yield name, metadata.version(name)
 
 
 @lru_cache(maxsize=1)
