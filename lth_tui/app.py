@@ -93,14 +93,16 @@ class Workbench(App[int]):
         typed_bytes.apply()
 
     async def on_event(self, event: events.Event) -> None:
-        """Keys and pastes one after the other, each when the one before is done."""
-        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+        """Keys and pastes one after the other, each when the one before is done; what the mouse does among them too."""
+        typed = isinstance(event, events.Key | events.Paste)
+        amid = isinstance(event, events.MouseEvent) and self._type_ahead.busy
+        if (typed or amid) and not event.is_forwarded:
             self._type_ahead.take(event)
         else:
             await super().on_event(event)
 
     async def _hand(self, event: events.Event) -> None:
-        """Pass a key or a paste on as Textual does; a page that is not shown takes only what leaves it."""
+        """Pass what was typed or clicked on as Textual does; a page that is not shown takes only what leaves it."""
         blind = isinstance(self.screen, Page) and self.screen.tiny
         if not (blind and not (isinstance(event, events.Key) and event.key in _LEAVING)):
             await super().on_event(event)

@@ -1,4 +1,4 @@
-"""Keys and pastes in their order: the next one is handed on when all that the one before set going is done.
+"""Keys, pastes and clicks in their order: the next one is handed on when all that the one before set going is done.
 
 Textual hands a key to the widget that has the focus when the key arrives, and runs priority bindings at once. In a
 burst (a paste, a slow line) an `enter` would overtake the letters before it, and what is typed ahead of a dialog would
@@ -39,6 +39,11 @@ class TypeAhead:
         self._waiting.append(event)
         if self._typing is None or self._typing.done():
             self._typing = asyncio.create_task(self._type())
+
+    @property
+    def busy(self) -> bool:
+        """Whether something typed is not done yet: a click must not overtake it."""
+        return self._typing is not None and not self._typing.done()
 
     async def _type(self) -> None:
         while self._waiting:

@@ -14,6 +14,7 @@ from textual.screen import Screen
 from tui_helpers import Open, until
 from workspace_fixture import Writer
 
+from lth_core.experiment import presets
 from lth_tui import type_ahead
 from lth_tui.app import Workbench
 from lth_tui.screens import add
@@ -106,6 +107,26 @@ async def test_a_paste_goes_where_the_keys_before_it_lead(opened: Open, writer: 
         app.post_message(events.Key("enter", None))
         await until(pilot, lambda: bool(writer.asked()))
         assert json.loads(str(writer.asked()[0][1]["experiment"]))["name"] == "pendulum"
+
+
+async def test_a_click_amid_a_burst_goes_where_the_keys_before_it_lead(opened: Open, writer: Writer) -> None:
+    async with opened() as (app, pilot):
+        burst(app, "n")
+        await until(
+            pilot,
+            lambda: isinstance(app.screen, Add) and any(one.region.height > 4 for one in app.screen.query(ListPane)),
+        )
+        corner = app.screen.query_one(ListPane).region
+        x, y = corner.x + 3, corner.y + 3  # the third row
+        burst(app, "\x1b")
+        await until(pilot, lambda: isinstance(app.screen, QueuePage))
+        burst(app, "nquick")
+        for kind in (events.MouseDown, events.MouseUp):
+            app.post_message(kind(None, x, y, 0, 0, 1, False, False, False, x, y))
+        burst(app, "\n")
+        await until(pilot, lambda: bool(writer.asked()))
+        wanted = sorted(name for name in presets.names() if name.startswith("quick/"))[2]
+        assert json.loads(str(writer.asked()[0][1]["experiment"]))["name"] == wanted.removeprefix("quick/")
 
 
 def test_a_real_terminals_burst_is_handled_in_its_order(writer: Writer) -> None:
