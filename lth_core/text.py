@@ -34,6 +34,11 @@ def one_line(text: object, limit: int = 400) -> str:
     return " ".join(clean(text, limit).split())
 
 
+def plural(count: int, word: str) -> str:
+    """`1 job`, `2 jobs`, `3,168 checks`."""
+    return f"{count:,} {word}{'s' * (count != 1)}"
+
+
 def is_name(text: str) -> bool:
     """Whether `text` may become part of a path: letters, digits, `_`, `.`, `-`, at most 80, no leading dot."""
     return _NAME.fullmatch(text) is not None and ".." not in text

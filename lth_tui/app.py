@@ -17,7 +17,7 @@ from textual.screen import Screen
 
 from lth_core.errors import InputError
 from lth_core.store.workspace import Workspace
-from lth_core.text import one_line
+from lth_core.text import one_line, plural
 from lth_tui import closing_fix, compositor_fix, hangup, palette, settings, typed_bytes
 from lth_tui.engine_owner import EngineOwner, Ownership
 from lth_tui.keys import binding_ids, key
@@ -31,7 +31,6 @@ from lth_tui.screens.queue import QueuePage
 from lth_tui.type_ahead import TypeAhead
 from lth_tui.widgets.header import Header
 from lth_tui.widgets.hints import Hints, hints_of
-from lth_tui.words import plural
 
 if TYPE_CHECKING:
     from lth_tui.widgets.line_plot import LinePlot
@@ -175,8 +174,7 @@ class Workbench(App[int]):
         return Ownership("viewing") if self.owner is None else self.owner.state
 
     def _tick(self) -> None:
-        while self.feed.replies:
-            self._tell_reply(self.feed.replies.popleft())
+        self._tell_replies()
         while self._done_aside:
             self._tell_aside(*self._done_aside.popleft())
         latest = self.feed.latest
@@ -251,6 +249,21 @@ class Workbench(App[int]):
             self.say(f"copied; where the terminal does not take it (tmux: set-clipboard on), it is in {path}")
         else:
             self.say(f"{what} saved: {path}")
+
+    def _tell_replies(self) -> None:
+        """Each by itself, but what was done to several jobs at once in one message."""
+        alike: dict[str, list[Reply]] = {}
+        while self.feed.replies:
+            reply = self.feed.replies.popleft()
+            if reply.error is not None or reply.answer is None or reply.wish.kind == "submit":
+                self._tell_reply(reply)
+            else:
+                alike.setdefault(reply.wish.kind, []).append(reply)
+        for kind, replies in alike.items():
+            if len(replies) == 1:
+                self._tell_reply(replies[0])
+            else:
+                self.say(f"{kind} {plural(len(replies), 'job')}")
 
     def _tell_reply(self, reply: Reply) -> None:
         label = reply.wish.label

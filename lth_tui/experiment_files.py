@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from lth_core.analysis.densities import nominal
 from lth_core.batches.processes import command
 from lth_core.experiment import presets
-from lth_core.text import one_line
+from lth_core.text import one_line, plural
 from lth_tui.reading.feed import Wish
-from lth_tui.words import duration, plural
+from lth_tui.words import duration
 
 if TYPE_CHECKING:
     from lth_core.experiment.experiment import Experiment

@@ -65,11 +65,6 @@ def clock(at: float) -> str:
     return time.strftime("%H:%M:%S", time.localtime(at))
 
 
-def plural(count: int, word: str) -> str:
-    """`1 job`, `2 jobs`, `3,168 checks`."""
-    return f"{count:,} {word}{'s' * (count != 1)}"
-
-
 def sparkline(shares: Sequence[float]) -> str:
     """Numbers from 0 to 1 as a row of blocks, one each."""
     return "".join("▁▂▃▄▅▆▇█"[min(7, max(0, round(share * 7)))] for share in shares)

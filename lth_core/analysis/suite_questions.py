@@ -11,6 +11,7 @@ from lth_core.analysis.questions import NOT_ASKED, Finding, Line, findings
 from lth_core.analysis.scores import JobScores
 from lth_core.analysis.suite_summary import SuiteJob, SuiteSummary
 from lth_core.analysis.trials import Scores
+from lth_core.text import plural
 
 LEVEL_NAMES: dict[Level, str] = {"third": "about a third remaining", "last": "the last round"}
 
@@ -25,7 +26,9 @@ def suite_findings(jobs: Sequence[SuiteJob], summary: SuiteSummary) -> tuple[Fin
             continue
         counts = Counter(finding.word for _, finding in answered)
         words = ", ".join(f"{word} {count}" for word, count in counts.most_common())
-        counted = Line(next(iter(counts)) if len(counts) == 1 else "mixed", f"of {len(answered)} jobs: {words}")
+        counted = Line(
+            next(iter(counts)) if len(counts) == 1 else "mixed", f"of {plural(len(answered), 'job')}: {words}"
+        )
         said = [Line(one.word, f"{name}: {one.short}", one.facts) for name, f in answered for one in f.lines]
         found.append(Finding(question, words, (counted, *said)))
     lines = tuple(Line("", sentence) for sentence in sentences(summary))
@@ -43,7 +46,7 @@ def sentences(summary: SuiteSummary) -> Iterator[str]:
     for level in LEVELS:
         counts = [(word, summary.count(level, word)) for word in EFFECTS]
         said = ", ".join(f"{word} {'in ' if word == 'inconclusive' else ''}{n}" for word, n in counts if n)
-        yield f"at {LEVEL_NAMES[level]}, of {len(summary.jobs)} jobs pruning: {said or 'nothing is known'}"
+        yield f"at {LEVEL_NAMES[level]}, of {plural(len(summary.jobs), 'job')} pruning: {said or 'nothing is known'}"
 
 
 @dataclass(frozen=True)

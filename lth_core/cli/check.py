@@ -22,7 +22,7 @@ from lth_core.experiment.file import notes
 from lth_core.experiment.plan import PlannedTrial, plan
 from lth_core.experiment.suite import Suite, load
 from lth_core.settings.launcher import LocalLauncher
-from lth_core.text import one_line
+from lth_core.text import one_line, plural
 
 MEASURE_SECONDS = 2.0
 _METRICS, _BYTES_PER_POINT = 5, 28 + 60 + 45  # in the database, in TensorBoard's log, in the records
@@ -59,7 +59,7 @@ def check(file: Path, overrides: list[str], device: str, slots: int | None, *, m
 
 def _check_suite(console: Console, suite: Suite, found: list[Slot], *, measure: bool) -> None:
     """Each member's trials and estimate, and what they cost together."""
-    console.print(f"suite {suite.name}: {len(suite.experiments)} experiments", highlight=False)
+    console.print(f"suite {suite.name}: {plural(len(suite.experiments), 'experiment')}", highlight=False)
     costs = []
     for experiment in suite.experiments:
         console.print(f"\n{experiment.name} (identity {experiment.identity[:12]})", highlight=False)
@@ -79,7 +79,7 @@ def _check_suite(console: Console, suite: Suite, found: list[Slot], *, measure: 
 def _trials(experiment: Experiment) -> str:
     trials = plan(experiment)
     per_arm = Counter(trial.key.arm for trial in trials)
-    return f"{len(trials)} trials: {', '.join(f'{count} {arm}' for arm, count in per_arm.items())}"
+    return f"{plural(len(trials), 'trial')}: {', '.join(f'{count} {arm}' for arm, count in per_arm.items())}"
 
 
 def _print_cost(console: Console, experiment: Experiment, found: list[Slot]) -> Cost:
@@ -102,7 +102,7 @@ def _print_cost(console: Console, experiment: Experiment, found: list[Slot]) -> 
     console.print(_remaining([float(one) for one in measured["densities"]]), highlight=False, soft_wrap=True)
     console.print(
         f"{stacking}{int(measured['parameters']):,} parameters; {rate(total)} measured, a stack of {stack} on each of "
-        f"{len(found)} slots ({where})\n"
+        f"{plural(len(found), 'slot')} ({where})\n"
         f"{bound}{cost.steps:,} {experiment.training.steps}, {duration(cost.seconds)} "
         f"and {cost.bytes / 1e6:,.0f} MB on disk",
         highlight=False, soft_wrap=True,

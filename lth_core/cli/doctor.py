@@ -8,7 +8,7 @@ from lth_core.cli.console import make_console
 from lth_core.engine.lease import owned
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
-from lth_core.text import one_line
+from lth_core.text import one_line, plural
 from lth_core.upkeep import health
 from lth_core.upkeep.health import Finding
 
@@ -44,7 +44,8 @@ def _repair(console: Console, workspace: Workspace) -> None:
             if found.unconfirmed:
                 _print(console, Finding("rebuilt", "note", found.unconfirmed))
             _print(console, Finding("rebuilt", "good", (
-                f"{found.jobs} jobs, {found.trials} trials ({found.done} done), {found.points:,} points of curves, "
+                f"{plural(found.jobs, 'job')}, {plural(found.trials, 'trial')} ({found.done} done), "
+                f"{plural(found.points, 'point')} of curves, "
                 f"{found.from_tensorboard:,} of them from TensorBoard's files; jobs that are not over are paused"
             )))  # fmt: skip
         database = Database(workspace.database, writer=True)
@@ -53,7 +54,7 @@ def _repair(console: Console, workspace: Workspace) -> None:
         finally:
             database.close()
     if count:
-        sentence = f"{count} trials with damaged files now count as failed: retry their jobs to train them again"
+        sentence = f"{plural(count, 'trial')} with damaged files: failed now; retry the job to train again"
         _print(console, Finding("repaired", "good", sentence))
 
 

@@ -17,7 +17,7 @@ from lth_core.report.ticket_card import experiment_lines, write_card
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.views import JobView
-from lth_core.text import one_line
+from lth_core.text import one_line, plural
 
 
 def export(
@@ -41,7 +41,7 @@ def export(
         }
         write_card(place, job.experiment, facts, shapes)
     if all_:
-        _say(f"{out}: {len(keys)} tickets of {job.name}, {arm}")
+        _say(f"{out}: {plural(len(keys), 'ticket')} of {job.name}, {arm}")
         _say(f'    ticket = "{out}/round-{{round}}-seed-{{seed}}"')
         return
     _say(f"{out}: {job.name}, {key}")

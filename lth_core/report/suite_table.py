@@ -14,7 +14,7 @@ from lth_core.analysis.suite_questions import LEVEL_NAMES, sentences
 from lth_core.analysis.suite_summary import SuiteSummary
 from lth_core.experiment.arms import DENSE
 from lth_core.report.table import COLOURS, answer_lines, interval, said
-from lth_core.text import one_line
+from lth_core.text import one_line, plural
 
 
 def suite_result(name: str, summary: SuiteSummary, kept: Sequence[Finding] = ()) -> list[RenderableType]:
@@ -23,7 +23,7 @@ def suite_result(name: str, summary: SuiteSummary, kept: Sequence[Finding] = ())
     kept: the answers that compare jobs which differ in `pruning.keep` alone.
     """
     parts: list[RenderableType] = [
-        Text(f"suite {name}: {len(summary.jobs)} jobs", style="bold"),
+        Text(f"suite {name}: {plural(len(summary.jobs), 'job')}", style="bold"),
         _jobs(summary),
         Text(
             f"95 % intervals over seeds. leaves alone: the interval lies within {EQUIVALENT:.0%} of what the dense "

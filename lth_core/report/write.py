@@ -18,6 +18,7 @@ from lth_core.report.table_files import make_folder, write_tables
 from lth_core.report.tables import job_tables, suite_tables
 from lth_core.store.attempts import changes
 from lth_core.store.tensors import write_atomically
+from lth_core.text import plural
 
 _LOTTERY = {
     "round": "round", "density": "remaining", "arm": "arm", "score": "score", "score_low": "low", "score_high": "high",
@@ -78,7 +79,7 @@ def write_suite(record: SuiteRecord, folder: Path) -> list[Path]:
     for job in record.jobs:
         parts += [page.heading(f"Job {job.job.id}: {job.job.name} ({job.job.state})")]
         parts += _job_parts(job, own[job.job.id], job_tables(job), level=3)
-    facts = f"suite of {len(record.jobs)} jobs"
+    facts = f"suite of {plural(len(record.jobs), 'job')}"
     return [_write_page(folder, page.page(f"Suite {record.name}", facts, [*parts, *_files()])), *written]
 
 

@@ -9,7 +9,7 @@ from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey, plan
 from lth_core.store import digests
-from lth_core.text import one_line
+from lth_core.text import one_line, plural
 
 NONSENSE = (
     KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, InputError,
@@ -82,7 +82,7 @@ def add_job(
             [(ids[key], ids[p]) for p in trial.waits_for],
         )
     digests.seal(connection, int(job or 0))
-    add_event(connection, "queued", f"{experiment.name} queued with {len(ids)} trials", job)
+    add_event(connection, "queued", f"{experiment.name} queued with {plural(len(ids), 'trial')}", job)
     return int(job or 0)
 
 

@@ -13,7 +13,7 @@ from gymnasium import spaces
 from lth_core.errors import InputError
 from lth_core.settings.action_parts import Parts
 from lth_core.tasks.step import Array
-from lth_core.text import did_you_mean, one_line
+from lth_core.text import did_you_mean, one_line, plural
 
 log = logging.getLogger("lth.tasks")
 
@@ -70,7 +70,7 @@ def check_within(space: gymnasium.Space[Any], value: Any, where: str = "") -> No
             check_within(part, value[name], f"{where}{one_line(name, 80)}.")
     elif isinstance(space, spaces.Tuple):
         if len(value) != len(space.spaces):
-            raise ValueError(f"an observation of {len(value)} parts, not {len(space.spaces)}")
+            raise ValueError(f"an observation of {plural(len(value), 'part')}, not {len(space.spaces)}")
         for number, part in enumerate(space.spaces):
             check_within(part, value[number], f"{where}{number}.")
     elif not _is_within(space, value):

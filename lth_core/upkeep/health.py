@@ -19,7 +19,7 @@ from lth_core.store.refusal import Refused, refusal
 from lth_core.store.schema import lacking
 from lth_core.store.tensors import file_sha256, sync_folder
 from lth_core.store.workspace import Workspace
-from lth_core.text import one_line
+from lth_core.text import one_line, plural
 from lth_core.upkeep.rebuild import Rebuilt, rebuild
 from lth_core.upkeep.rebuild_specs import how_to_read, set_aside
 
@@ -52,7 +52,7 @@ def machine() -> Iterator[Finding]:
     try:
         slots = find_slots()
         devices = ", ".join(dict.fromkeys(slot.device for slot in slots))
-        yield Finding("devices", "good", f"{devices}: {len(slots)} slots by default")
+        yield Finding("devices", "good", f"{devices}: {plural(len(slots), 'slot')} by default")
     except InputError as error:
         yield Finding("devices", "bad", str(error))
     yield _roms()
@@ -94,7 +94,7 @@ def database(workspace: Workspace) -> Iterator[Finding]:
             yield Finding("database", "bad", broken, repairable=True)
             return
         count = opened.rows("SELECT (SELECT COUNT(*) FROM jobs), (SELECT COUNT(*) FROM metrics)")[0]
-        yield Finding("database", "good", f"whole; {count[0]:,} jobs, {count[1]:,} points of curves")
+        yield Finding("database", "good", f"whole; {plural(count[0], 'job')}, {plural(count[1], 'point')} of curves")
         yield from _tensors(workspace, opened)
         if aside := set_aside(workspace):
             yield Finding("set aside", "note", how_to_read(aside, workspace))
@@ -144,9 +144,9 @@ def _broken(opened: Database) -> str:
     if said != ["ok"]:
         return one_line("; ".join(said))
     if missing := sorted(lacking(opened.connection)):
-        return f"lacks {len(missing)} columns of this program's, such as {missing[0]}"
+        return f"lacks {plural(len(missing), 'column')} of this program's, such as {missing[0]}"
     orphans = opened.rows("PRAGMA foreign_key_check")
-    return f"{len(orphans)} rows that belong to nothing" if orphans else ""
+    return f"{plural(len(orphans), 'row')} that belong to nothing" if orphans else ""
 
 
 def _tensors(workspace: Workspace, opened: Database) -> Iterator[Finding]:

@@ -7,14 +7,14 @@ import numpy as np
 from lth_core.analysis.densities import axis_densities, known_density, lowest
 from lth_core.analysis.verdict import Cell, Summary
 from lth_core.experiment.arms import DENSE
-from lth_core.text import one_line
+from lth_core.text import one_line, plural
 from lth_tui.content.drawing import Drawing, arms_of, axes_of, partner, steps_per_update
 from lth_tui.palette import GREY, Look, looks
 from lth_tui.plot import raster
 from lth_tui.plot.chart import Chart, Series
 from lth_tui.plot.raster import Floats
 from lth_tui.reading.snapshot import JobDetail
-from lth_tui.words import compact, percent, plural
+from lth_tui.words import compact, percent
 
 
 def looks_of(detail: JobDetail) -> dict[str, Look]:

@@ -1,10 +1,9 @@
 """The tables of layers against rounds: what is kept, and how far seeds agree. Pure functions."""
 
 from lth_core.experiment.arms import DENSE
-from lth_core.text import one_line
+from lth_core.text import one_line, plural
 from lth_tui.reading.snapshot import JobDetail
 from lth_tui.widgets.heat_table import HeatTable
-from lth_tui.words import plural
 
 _SMALLEST_NEWS = 8
 """Entries of a layer of which it is news that none lives."""

@@ -4,13 +4,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from lth_core.text import one_line
+from lth_core.text import one_line, plural
 from lth_tui.content.verdict_words import short_verdict
 from lth_tui.palette import DIM, VERMILLION, ink
 from lth_tui.reading.snapshot import Snapshot
 from lth_tui.widgets.job_columns import JobRow
 from lth_tui.widgets.strips import Span
-from lth_tui.words import calm, plural
+from lth_tui.words import calm
 
 if TYPE_CHECKING:
     from lth_core.store.views import JobView

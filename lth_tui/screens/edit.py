@@ -18,7 +18,7 @@ from textual.worker import Worker
 
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
-from lth_core.text import one_line
+from lth_core.text import one_line, plural
 from lth_tui import experiment_text
 from lth_tui.experiment_files import code_refused
 from lth_tui.experiment_text import Fields
@@ -29,7 +29,6 @@ from lth_tui.screens.dialog import Dialog
 from lth_tui.widgets.lines import Lines
 from lth_tui.widgets.list_pane import ListPane
 from lth_tui.widgets.strips import Row, wrap
-from lth_tui.words import plural
 
 if TYPE_CHECKING:
     from lth_tui.bench import Bench

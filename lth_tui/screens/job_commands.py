@@ -4,12 +4,11 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from lth_core.text import one_line
+from lth_core.text import one_line, plural
 from lth_tui.keys import key
 from lth_tui.reading.feed import Wish
 from lth_tui.screens.confirm import Confirm
 from lth_tui.screens.page import COMMON_KEYS, Page
-from lth_tui.words import plural
 
 if TYPE_CHECKING:
     from lth_core.store.views import JobView

@@ -9,6 +9,7 @@ from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.widget import Widget
 
+from lth_core.text import plural
 from lth_tui.keys import key
 from lth_tui.palette import BOLD
 from lth_tui.plot.chart import Chart
@@ -16,7 +17,6 @@ from lth_tui.reading.feed import Wish
 from lth_tui.widgets.header import Header
 from lth_tui.widgets.hints import Hints
 from lth_tui.widgets.lines import Lines
-from lth_tui.words import plural
 
 if TYPE_CHECKING:
     from lth_tui.bench import Bench

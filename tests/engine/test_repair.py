@@ -175,7 +175,7 @@ def test_doctor_finds_a_changed_file_and_repair_has_it_trained_again(done: Path,
     said = tool.invoke(app, ["doctor", "-w", str(workspace.folder)])
     assert said.exit_code == 1 and "its file has changed since it was written" in said.output
     said = tool.invoke(app, ["doctor", "--repair", "-w", str(workspace.folder)])
-    assert said.exit_code == 0 and "1 trials with damaged files" in said.output, said.output
+    assert said.exit_code == 0 and "1 trial with damaged files" in said.output, said.output
     with running(workspace.folder) as r:
         assert r.state(1) == "failed"
         r.ask("retry", job=1)
@@ -194,7 +194,7 @@ def test_doctor_rebuilds_a_damaged_database_and_keeps_the_old_one_aside(done: Pa
     said = tool.invoke(app, ["doctor", "-w", str(workspace.folder)])
     assert said.exit_code == 1 and "--repair" in said.output
     said = tool.invoke(app, ["doctor", "--repair", "-w", str(workspace.folder)])
-    assert said.exit_code == 0 and "1 jobs, 10 trials (10 done)" in said.output, said.output
+    assert said.exit_code == 0 and "1 job, 10 trials (10 done)" in said.output, said.output
     assert digest(workspace.folder) == digest(done)
     assert next(iter(workspace.folder.glob("workspace.sqlite.damaged-*"))).read_bytes() == content
 

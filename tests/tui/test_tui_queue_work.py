@@ -54,6 +54,9 @@ async def test_several_jobs_at_once(opened: Open, writer: Writer) -> None:
         await pilot.press("plus")
         await until(pilot, lambda: len(writer.asked()) == 2)
         assert writer.asked() == [("priority", {"job": 1, "by": 1}), ("priority", {"job": 2, "by": 1})]
+        writer.answer_all({})
+        await until(pilot, lambda: bool(app.said))
+        assert [words for _, _, words in app.said] == ["priority 2 jobs"], "one message for all of them"
         await pilot.press("v")
         await until(pilot, lambda: isinstance(app.screen, ComparePage))
         plot = app.screen.query_one("#together", LinePlot)
