@@ -43,6 +43,39 @@ def test_what_an_environment_does_to_the_process_is_undone(tmp_path: Path) -> No
     assert all(f"through {way}" in done.stderr for way in ("Python", "the file", "a child"))
 
 
+JSON_ALONE = """
+import json, os, sys, threading
+if sys.argv[1] == "command":
+    from lth_core.entry.streams import keep_output_apart, settle
+    settle()
+    keep_output_apart()
+else:
+    from lth_core.foreign import output_apart
+    sys.stdout = output_apart()
+thread = threading.Thread(target=os.write, args=(1, b"from another thread\\n"))
+thread.start()
+thread.join()
+print(json.dumps([1]), flush=True)
+"""
+
+
+@pytest.mark.parametrize("who", ["command", "answer"])
+def test_what_other_threads_write_to_the_file_itself_is_no_output(who: str) -> None:
+    done = subprocess.run([sys.executable, "-c", JSON_ALONE, who], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("[1]\n", "from another thread\n")
+
+
+def test_a_process_that_answers_ends_with_threads_that_code_has_left() -> None:
+    code = (
+        "import sys, threading; from lth_core.batches.processes import answer\n"
+        "sys.exit(answer(lambda _: {'thread': threading.Thread(target=threading.Event().wait).start()}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], input="{}", capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == '{"thread": null}\n'
+
+
 class Littering(Walk):
     """Says hello and goes elsewhere, as some do that load files of their own."""
 

@@ -8,11 +8,12 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
 from lth_core.errors import InputError
-from lth_core.foreign import contained
+from lth_core.foreign import contained, output_apart
 from lth_core.text import one_line
 
 _KEPT = str(2**30)
@@ -77,10 +78,14 @@ def answer(act: Callable[[dict[str, Any]], dict[str, Any]]) -> int:
     An InputError is the answer too, in its sentence.
     """
     code, message = 0, json.loads(sys.stdin.read())
+    own = output_apart()  # whatever packages print, the answer alone is printed here
     try:
-        with contained():  # whatever packages print, the answer alone is printed here
+        with contained():
             found = act(message)
     except InputError as error:
         found, code = {"error": str(error)}, 2
-    print(json.dumps(found))
+    print(json.dumps(found), file=own, flush=True)
+    alone = own is not sys.stdout
+    if alone and any(not one.daemon and one is not threading.main_thread() for one in threading.enumerate()):
+        os._exit(code)  # threads that a package has left would never let the process end
     return code

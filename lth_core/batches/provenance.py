@@ -44,7 +44,7 @@ def provenance(source: str, devices: list[str], modules: Iterable[str] = ()) -> 
 
 
 @lru_cache(maxsize=8)
-def attempt_facts(device: str, threads: int, modules: tuple[str, ...] = ()) -> dict[str, Any]:
+def attempt_facts(device: str, threads: int) -> dict[str, Any]:
     """What a worker runs an attempt with; `device` is its name. The git revision is the program's own, if it has one.
 
     Found once in the life of a process: what has been imported stays as it was.
@@ -54,7 +54,7 @@ def attempt_facts(device: str, threads: int, modules: tuple[str, ...] = ()) -> d
     return {
         "lth": __version__,
         "python": platform.python_version(),
-        "packages": {name: version_of(name) for name in (*_PACKAGES, *_packages_of(modules))},
+        "packages": {name: version_of(name) for name in _PACKAGES},
         "threads": threads,
         "device": device,
         "host": socket.gethostname(),

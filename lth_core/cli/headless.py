@@ -17,7 +17,7 @@ from lth_core.cli.suite_result import print_suite
 from lth_core.engine import named_code
 from lth_core.engine.slots import find_slots
 from lth_core.entry.command import INTERRUPTED, Interrupted, interrupt_on
-from lth_core.entry.streams import OutputLost
+from lth_core.entry.streams import OutputLost, keep_output_apart
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.suite import Suite, load
 from lth_core.settings.launcher import launcher_from
@@ -40,6 +40,8 @@ def run(
     again: bool,
 ) -> int:
     """Returns the exit code; raises InputError before anything is queued if any file is not accepted."""
+    if as_json:
+        keep_output_apart()
     wanted = [one for file in files for one in _experiments(file, overrides)]
     workspace = Workspace(folder)
     find_slots(device, slots)

@@ -60,6 +60,19 @@ def settle() -> None:
         sys.stderr.reconfigure(errors="lth.plain")
 
 
+def keep_output_apart() -> None:
+    """From now on standard output is written to by us alone.
+
+    What libraries write to the file itself (descriptor 1), in whichever thread, goes to standard error.
+    """
+    if not isinstance(sys.stdout, io.TextIOWrapper) or not isinstance(getattr(sys.stdout.buffer, "raw", None), _Output):
+        return  # not the process's own
+    sys.stdout.flush()
+    raw = io.BufferedWriter(_Output(os.dup(sys.stdout.fileno()), "w"))
+    sys.stdout = io.TextIOWrapper(raw, sys.stdout.encoding, "lth.plain", line_buffering=sys.stdout.line_buffering)
+    os.dup2(2, 1)
+
+
 def plain(error: UnicodeError) -> tuple[str, int]:
     """The handler of characters that an encoding lacks: one that looks like it, or a question mark a column."""
     if not isinstance(error, UnicodeEncodeError):

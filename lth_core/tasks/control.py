@@ -7,6 +7,7 @@ end, and the last observation of the old episode is handed out beside the first 
 
 from collections.abc import Sequence
 
+from lth_core.foreign import contained
 from lth_core.settings.tasks import ControlTask
 from lth_core.tasks.classic import STACKED, Classic
 from lth_core.tasks.maker import Maker
@@ -27,4 +28,5 @@ def make(task: ControlTask, seeds: Sequence[int], count: int) -> Classic | OneBy
     for stacked in STACKED:
         if stacked.serves(maker):
             return stacked(maker, seeds, count)
-    return OneByOne(maker, seeds, count)
+    with contained():
+        return OneByOne(maker, seeds, count)

@@ -1,6 +1,7 @@
 """How the environments of a control task are made: by name, with arguments, inside wrappers. One maker for all uses."""
 
 import copy
+from contextlib import nullcontext
 from typing import Any
 
 import gymnasium
@@ -26,7 +27,7 @@ class Maker:
         self.name = one_line(task.environment)
         # Code of others may raise anything; where there is none, what else is raised is a wish to end us.
         self._raised = BaseException if task.code else (Exception, SystemExit)
-        with contained():
+        with contained(keep_variables=bool(task.code)):  # such as say how to draw
             self.spec = self._spec()
             self._wrappers = [self._wrapper(place) for place in range(len(task.wrappers))]
 
@@ -35,10 +36,19 @@ class Maker:
         """Whether it is what gymnasium has registered, with nothing changed."""
         return not (self.task.changes or self.task.code)
 
-    def make(self, *, checked: bool = False, **more: Any) -> gymnasium.Env[Any, Any]:
-        """One environment; checked: with gymnasium's own checks. more: arguments beside the task's."""
+    @property
+    def trusted(self) -> bool:
+        """Whether it is one of gymnasium's own, which leave the process alone."""
+        entry = self.spec.entry_point
+        return not self.task.code and isinstance(entry, str) and entry.startswith("gymnasium.envs.")
+
+    def make(self, *, checked: bool = False, kept: bool = False, **more: Any) -> gymnasium.Env[Any, Any]:
+        """One environment; checked: with gymnasium's own checks. more: arguments beside the task's.
+
+        kept: what it does to the process stays, for whoever looks after that.
+        """
         try:
-            with contained():
+            with nullcontext() if kept else contained():
                 return self._made(checked, more)
         except (InputError, KeyboardInterrupt):
             raise

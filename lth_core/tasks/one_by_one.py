@@ -7,6 +7,7 @@ episodes are kept. What an environment does wrong ends its own ticket, not the o
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from lth_core.tasks import gym_spaces
 from lth_core.tasks.action_log import ActionLog
 from lth_core.tasks.action_masks import ActionMasks
 from lth_core.tasks.maker import Maker
+from lth_core.tasks.own_process import OwnProcess
 from lth_core.tasks.step import UNLIMITED, Array, Step
 from lth_core.text import one_line
 
@@ -30,10 +32,16 @@ class OneByOne:
 
     def __init__(self, maker: Maker, seeds: Sequence[int], count: int) -> None:
         self._name, self._seeds, self._count = maker.name, list(seeds), count
-        first = maker.make(checked=True)
+        self._process = OwnProcess(trusted=maker.trusted)
+        with self._process.visit():
+            first = self._process.call((-1, 0), lambda: maker.make(checked=True, kept=True), 0)
+            self._environments = [
+                [self._process.call((t, e), lambda: _make(maker), stream_seed(seed, "global generators", e))
+                 for e in range(count)]
+                for t, seed in enumerate(seeds)
+            ]  # fmt: skip
         self._observed = maker.observations(first)
         self._acted = gym_spaces.actions(maker.name, first.action_space)
-        self._environments = [[_make(maker) for _ in range(count)] for _ in seeds]
         self.inputs = self._observed.size
         self.actions, self.continuous = self._acted.count, self._acted.continuous
         self.parts = self._acted.parts
@@ -55,8 +63,9 @@ class OneByOne:
     def reset(self) -> Array:
         """See Environments."""
         self._begin()
-        for t, e, env in self._all():
-            self._try(t, e, "reset", self._start, t, e, env)
+        with self._process.visit():
+            for t, e, env in self._all():
+                self._try(t, e, "reset", self._start, t, e, env)
         self._check_finite(self._seen, "an observation")
         self._silence(self._seen)
         return self._seen.copy()
@@ -74,7 +83,14 @@ class OneByOne:
                     yield t, e, env
 
     def _start(self, t: int, e: int, env: Any) -> None:
-        """Reset one environment, to the start of the episode whose number stands in `_episodes`."""
+        """Reset one environment in its own surroundings, with global generators seeded for this episode."""
+        self._process.call((t, e), lambda: self._reset(t, e, env), self._seed_of_generators(t, e))
+
+    def _seed_of_generators(self, t: int, e: int) -> int:
+        return stream_seed(self._seeds[t], "global generators", e, int(self._episodes[t, e]))
+
+    def _reset(self, t: int, e: int, env: Any) -> None:
+        """To the start of the episode whose number stands in `_episodes`."""
         seed = stream_seed(self._seeds[t], "environments", e, int(self._episodes[t, e])) % 2**31
         seen, info = env.reset(seed=seed)
         self._seen[t, e] = self._observed.flat(seen)
@@ -94,21 +110,16 @@ class OneByOne:
         self._log.add(actions)
         shape = actions.shape[:2]
         actions = self._acted.translated(actions).reshape(*shape, *self._acted.shape)
-        last, rewards = self._seen.copy(), np.zeros(shape, np.float32)
-        terminated, truncated = np.zeros(shape, bool), np.zeros(shape, bool)
-        for t, e, env in self._all():
-            # What an environment raises is only its ticket's to suffer. (A call less than _try: this is done often.)
-            try:
-                seen, reward, ended, cut, info = env.step(actions[t, e])
-                rewards[t, e] = reward if isinstance(reward, float) else gym_spaces.one_number(reward)
-                last[t, e] = self._observed.flat(seen)
-            except (Exception, SystemExit) as error:
-                self._raised(t, e, "step", error)
-                continue
-            if ended or cut:
-                terminated[t, e], truncated[t, e] = ended, not ended
-            elif self._masks.told(info):
-                self._see_mask(t, e, env, info)
+        was_apart, faults = self._process.apart, dict(self._faults)
+        last, rewards, terminated, truncated = self._act(actions)
+        if self._process.apart and not was_apart:
+            # They have seen what others did to the process: done again, each by itself.
+            self._faults = faults
+            with self._process.visit():
+                for t, e, env in self._all():
+                    live, seed = partial(self._live, t, e, env, self._log.of(t, e)[:-1]), self._seed_of_generators(t, e)
+                    self._try(t, e, "lived again, it", self._process.call, (t, e), live, seed)
+            last, rewards, terminated, truncated = self._act(actions)
         self._check_finite(last, "an observation")
         self._check_finite(rewards, "a reward")
         for part in (last, rewards, terminated, truncated):
@@ -119,12 +130,41 @@ class OneByOne:
             return Step(self._seen.copy(), None, rewards, terminated, truncated)
         self._log.begin(ended)
         self._episodes[ended] += 1
-        for t, e in np.argwhere(ended).tolist():
-            if t not in self._faults:
-                self._try(t, e, "reset", self._start, t, e, self._environments[t][e])
+        with self._process.visit():
+            for t, e in np.argwhere(ended).tolist():
+                if t not in self._faults:
+                    self._try(t, e, "reset", self._start, t, e, self._environments[t][e])
         self._check_finite(self._seen, "an observation")
         self._silence(self._seen)
         return Step(self._seen.copy(), last, rewards, terminated, truncated)
+
+    def _act(self, actions: Array) -> tuple[Array, Array, Array, Array]:
+        """Step all; last observations (T, E, D), rewards, terminated and truncated (T, E)."""
+        shape = actions.shape[:2]
+        last, rewards = self._seen.copy(), np.zeros(shape, np.float32)
+        ends = np.zeros((2, *shape), bool)
+        with self._process.visit():
+            for t, e, env in self._all():
+                if self._process.apart:
+                    one = partial(self._act_one, t, e, env, actions[t, e], last, rewards, ends)
+                    self._process.call((t, e), one)
+                else:
+                    self._act_one(t, e, env, actions[t, e], last, rewards, ends)
+        return last, rewards, ends[0], ends[1]
+
+    def _act_one(self, t: int, e: int, env: Any, action: Any, last: Array, rewards: Array, ends: Array) -> None:
+        # What an environment raises is only its ticket's to suffer. (A call less than _try: this is done often.)
+        try:
+            seen, reward, ended, cut, info = env.step(action)
+            rewards[t, e] = reward if isinstance(reward, float) else gym_spaces.one_number(reward)
+            last[t, e] = self._observed.flat(seen)
+        except (Exception, SystemExit) as error:
+            self._raised(t, e, "step", error)
+            return
+        if ended or cut:
+            ends[:, t, e] = ended, not ended
+        elif self._masks.told(info):
+            self._see_mask(t, e, env, info)
 
     def _try(self, t: int, e: int, what: str, call: Callable[..., None], *arguments: Any) -> None:
         """Call; an environment may raise anything, and only its ticket is to suffer."""
@@ -173,6 +213,7 @@ class OneByOne:
         self._environments = [self._environments[t] for t in rows]
         self._log.keep(rows)
         self._masks.keep(rows)
+        self._process.keep(rows)
         self._episodes, self._seen = self._episodes[rows], self._seen[rows]
         self._empty, self._reward = self._empty[rows], self._reward[rows]
         self._faults = {row: self._faults[t] for row, t in enumerate(rows) if t in self._faults}
@@ -190,14 +231,23 @@ class OneByOne:
         self._begin()
         self._episodes, self._empty, self._reward = (arrays[name].copy() for name in ("episodes", "empty", "reward"))
         self._log.restore(arrays)
-        for t, e, env in self._all():
-            self._try(t, e, "lived again, it", self._live_again, t, e, env, arrays["seen"][t, e])
+        with self._process.visit():
+            for t, e, env in self._all():
+                self._try(t, e, "lived again, it", self._live_again, t, e, env, arrays["seen"][t, e])
         self._silence(self._seen)
         return self._seen.copy()
 
     def _live_again(self, t: int, e: int, env: Any, expected: Array) -> None:
-        self._start(t, e, env)
-        taken = self._log.of(t, e)
+        live = partial(self._live, t, e, env, self._log.of(t, e))
+        ended = self._process.call((t, e), live, self._seed_of_generators(t, e))
+        if ended or not np.array_equal(self._seen[t, e], expected):
+            self._fault(
+                t, e, "it cannot be resumed, because the same seed and actions gave another observation than before"
+            )  # fmt: skip
+
+    def _live(self, t: int, e: int, env: Any, taken: Array) -> bool:
+        """Reset, and take these actions; whether that ended the episode."""
+        self._reset(t, e, env)
         if not self.continuous:
             taken = taken.astype(np.int64)  # as it was acted with: a byte minus one may be 255
         ended = False
@@ -209,10 +259,7 @@ class OneByOne:
             ended = bool(terminated or truncated)
             if not ended:
                 self._see_mask(t, e, env, info)
-        if ended or not np.array_equal(self._seen[t, e], expected):
-            self._fault(
-                t, e, "it cannot be resumed, because the same seed and actions gave another observation than before"
-            )  # fmt: skip
+        return ended
 
     def restart(self, step: int) -> Array:
         """See Environments."""
@@ -227,4 +274,4 @@ def _make(maker: Maker) -> Any:
         from lth_core.tasks.lunar_lander import Lander
 
         return Lander(int(spec.max_episode_steps or 0), bool(spec.kwargs.get("continuous")))
-    return maker.make()
+    return maker.make(kept=True)

@@ -123,8 +123,7 @@ def _train(workspace: Workspace, device: str, engine: EngineLink, request: Reque
         gc.enable()
     running = Attempt(workspace, spec, request.attempt, device, engine.must_stop)
     try:
-        modules = spec.experiment.task.modules
-        running.ran_with(attempt_facts(_named(torch.device(device)), request.threads, modules))
+        running.ran_with(attempt_facts(_named(torch.device(device)), request.threads))
         return running.run()
     finally:
         running.close()
