@@ -1,4 +1,4 @@
-"""CartPole that goes wrong after some steps, as LTH_TEST_FAULT says: raises, hangs, or pays what is no number."""
+"""CartPole as LTH_TEST_FAULT says: after some steps it raises, hangs, or pays what is no number; or all is heavier."""
 
 import json
 import os
@@ -17,6 +17,8 @@ class Faulty(CartPoleEnv):
         super().__init__()
         self._left = AFTER
         self._fault = json.loads(os.environ.get("LTH_TEST_FAULT", "{}")).get("environment")
+        if self._fault == "heavier":
+            self.gravity = 12.0
 
     def step(self, action: Any) -> Any:
         observation, reward, terminated, truncated, more = super().step(action)

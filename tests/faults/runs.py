@@ -145,9 +145,9 @@ class Run:
         """The workspace's database, for a `with` block."""
         return _Reading(self.workspace)
 
-    def digest(self) -> dict[str, Any]:
+    def digest(self, job: int = 1) -> dict[str, Any]:
         """All that the job has produced, exactly."""
-        return digest(self.workspace)
+        return digest(self.workspace, job)
 
     def stop(self) -> None:
         """Leave nothing running."""
