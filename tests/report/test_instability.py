@@ -26,7 +26,7 @@ from lth_core.training.supervised.lesson import Batch, Carry
 from lth_core.worker import instability as module
 from lth_core.worker.instability import _moments
 from lth_core.worker.solutions import Solution, between, scores
-from tests.command import lth
+from tests.command import lth, lth_apart
 from tests.once import copied
 from tests.small import experiment, stack
 from tests.training import test_language
@@ -195,7 +195,7 @@ def test_what_normalises_observations_is_stored_and_goes_along_the_line() -> Non
 
 def test_the_command_prints_a_row_per_point_and_the_report_shows_it(trained: Path, tmp_path: Path) -> None:
     trained = copied(trained, tmp_path / "trained")
-    done = lth("inspect", 1, "--instability", "--rewind", "0,1000", "--rounds", "0,2", "--alphas", 5, cwd=trained)
+    done = lth_apart("inspect", 1, "--instability", "--rewind", "0,1000", "--rounds", "0,2", "--alphas", 5, cwd=trained)
     assert done.returncode == 0, done.stderr
     assert "training 16 networks" in done.stdout and "worst between" in done.stdout
     found = remembered.read(Workspace(trained / "workspace"), 1, identity(trained))

@@ -2,6 +2,7 @@
 
 import io
 import re
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,11 @@ from lth_core.report.film import as_blocks, as_gif
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
 from lth_core.training.families import make_model
+from lth_core.worker import solutions
 from lth_core.worker.assemble import Assembler
 from lth_core.worker.play import normalised
 from lth_core.worker.solutions import solution
-from tests.command import lth
+from tests.command import lth, lth_apart
 from tests.engine.experiments import as_toml, tiny
 
 pytest.importorskip("pygame", reason="gymnasium draws CartPole with pygame")
@@ -26,8 +28,8 @@ pytest.importorskip("pygame", reason="gymnasium draws CartPole with pygame")
 
 def test_a_ticket_plays_into_a_gif_and_the_same_game_is_the_same_game(trained: Path, tmp_path: Path) -> None:
     said = []
-    for name in ("one.gif", "two.gif"):
-        done = lth("play", 1, "--round", 2, "--seed", 1, "-o", tmp_path / name, cwd=trained)
+    for name, run in (("one.gif", lth), ("two.gif", lth_apart)):
+        done = run("play", 1, "--round", 2, "--seed", 1, "-o", tmp_path / name, cwd=trained)
         assert done.returncode == 0, done.stderr
         said.append(re.search(r"return (\d+) in (\d+) steps", done.stdout))
     first, second = said
@@ -44,7 +46,7 @@ def test_a_ticket_that_was_given_normalised_observations_plays_with_them(tmp_pat
     own = tiny(seeds=1, arms=["winning"], pruning={"rounds": 1}).model_dump(mode="json")
     fields = {**own, "task": {"environment": "Pendulum-v1"}, "training": training}
     (tmp_path / "tiny.toml").write_text(as_toml(Experiment.from_fields(fields)))
-    assert lth("headless", "tiny.toml", "--device", "cpu", cwd=tmp_path).returncode == 0
+    assert lth("headless", "tiny.toml", "--device", "cpu", "--slots", 1, cwd=tmp_path).returncode == 0
     done = lth("play", 1, "-o", "p.gif", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     # In the same game and the same way as the evaluation at the end of the training: greedily.
@@ -66,7 +68,11 @@ def barriers_are_there(folder: Path) -> bool:
     return done.returncode == 0 and "0 and 1" in done.stdout
 
 
-def test_an_atari_ticket_plays_in_colour_and_the_return_is_that_of_whole_games(tmp_path: Path) -> None:
+def test_an_atari_ticket_plays_in_colour_and_the_return_is_that_of_whole_games(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_module("lth_core.cli.inspect"), "POINTS", 3)
+    monkeypatch.setattr(solutions, "GAMES", 1)
     fields = {
         "name": "game", "seeds": [0], "arms": ["winning"], "pruning": {"rounds": 1},
         "task": {"kind": "atari", "game": "breakout", "size": [42, 42], "max_frames": 400},
@@ -76,7 +82,7 @@ def test_an_atari_ticket_plays_in_colour_and_the_return_is_that_of_whole_games(t
         },
     }  # fmt: skip
     (tmp_path / "game.toml").write_text(as_toml(Experiment.from_fields(fields)))
-    done = lth("headless", "game.toml", "--device", "cpu", cwd=tmp_path)
+    done = lth("headless", "game.toml", "--device", "cpu", "--slots", 1, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     done = lth("play", 1, "-o", "b.gif", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -23,7 +23,7 @@ from lth_core.tickets import mask as masks
 from lth_core.training.families import make_model
 from lth_core.worker import ticket_import
 from lth_core.worker.imported_tickets import ImportedTickets
-from tests.command import lth
+from tests.command import lth, lth_apart
 from tests.engine.experiments import as_toml, tiny
 
 
@@ -52,7 +52,7 @@ EVERY = 'ticket.path = "{tickets}/round-{{round}}-seed-{{seed}}"\narms = ["winni
 def test_masks_and_weights_of_another_job_are_trained_round_by_round_and_audited(tickets: Path, tmp_path: Path) -> None:
     path = written(tmp_path, EVERY.format(tickets=tickets), training={"optimizer": "rmsprop"})
     path.write_text(path.read_text() + '\n[arm.mine]\nmask = "random"\nweights = "fresh"\nof = "imported"\n')
-    done = lth("headless", path, "--device", "cpu", "-w", "w", cwd=tmp_path)
+    done = lth("headless", path, "--device", "cpu", "--slots", 1, "-w", "w", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     database = Database(Workspace(tmp_path / "w").database, writer=False)
     assert views.audit_counts(database, 1)[1] == 0
@@ -90,7 +90,7 @@ def test_one_ticket_is_trained_at_the_round_of_its_density_only(tickets: Path, t
     # 0.49 is nearest to 0.8^3 = 0.512.
     assert own.ticket is not None and own.ticket.rounds == (3,)
     assert {t.key.round for t in plan(own) if t.key.arm == "imported"} == {3}
-    done = lth("headless", tmp_path / "target.toml", "--device", "cpu", "-w", "w", cwd=tmp_path)
+    done = lth("headless", tmp_path / "target.toml", "--device", "cpu", "--slots", 1, "-w", "w", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "winning against imported: " in done.stdout or "imported" in done.stdout
 
@@ -99,7 +99,7 @@ def test_one_ticket_is_trained_at_the_round_of_its_density_only(tickets: Path, t
 def test_a_dense_run_starts_from_a_tickets_weights(weights: str, tickets: Path, tmp_path: Path) -> None:
     text = f'ticket = {{ path = "{tickets}/round-1-seed-{{seed}}", dense = true, weights = "{weights}" }}'
     path = written(tmp_path, f'{text}\narms = ["winning"]', pruning={"rounds": 1})
-    done = lth("headless", path, "--device", "cpu", "-w", "w", cwd=tmp_path)
+    done = lth("headless", path, "--device", "cpu", "--slots", 1, "-w", "w", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     database = Database(Workspace(tmp_path / "w").database, writer=False)
     row = database.row("SELECT tensors, sha256 FROM trials WHERE arm = 'dense' AND seed = 1")
@@ -118,7 +118,7 @@ def test_another_task_is_told_which_layer_does_not_fit_and_how_to_leave_it_fresh
     text = f'ticket.path = "{tickets}/round-2-seed-{{seed}}"\narms = ["winning", "imported", "transferred"]'
     task = {"task": {"environment": "Acrobot-v1"}}
     path = written(tmp_path, text, **task)
-    done = lth("headless", path, "--device", "cpu", cwd=tmp_path)
+    done = lth_apart("headless", path, "--device", "cpu", "--slots", 1, cwd=tmp_path)
     assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1
     assert "layer trunk.0.weight is 8 x 4 there and 8 x 6 here: accepted are tickets of the same network" in done.stderr
     assert '("first_layer", "trunk") in ticket.fresh' in done.stderr
@@ -133,7 +133,7 @@ def test_another_task_is_told_which_layer_does_not_fit_and_how_to_leave_it_fresh
     assert done.returncode == 2 and "layer policy_head.weight is 2 x 8 there and 3 x 8 here" in done.stderr
     fresh = f'{text}\nticket.fresh = ["first_layer", "policy_head"]'
     deep = {"model": {"hidden": [8, 8]}, **task}
-    done = lth("headless", written(tmp_path, fresh, **deep), "--device", "cpu", cwd=tmp_path)
+    done = lth("headless", written(tmp_path, fresh, **deep), "--device", "cpu", "--slots", 1, cwd=tmp_path)
     assert done.returncode == 2 and "has no layer trunk.1.weight, which this network has" in done.stderr
     own = load_experiment(written(tmp_path, fresh, **task))
     network = make_model(own)
@@ -145,7 +145,7 @@ def test_another_task_is_told_which_layer_does_not_fit_and_how_to_leave_it_fresh
             assert bool(found.mask[name].all()) and torch.equal(found.weights[name], initial[name])
         else:
             assert torch.equal(found.mask[name], theirs[name])
-    done = lth("headless", written(tmp_path, fresh, **task), "--device", "cpu", cwd=tmp_path)
+    done = lth("headless", written(tmp_path, fresh, **task), "--device", "cpu", "--slots", 1, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     database = Database(Workspace(tmp_path / "workspace").database, writer=False)
     assert views.audit_counts(database, 1)[1] == 0
@@ -154,7 +154,7 @@ def test_another_task_is_told_which_layer_does_not_fit_and_how_to_leave_it_fresh
 def test_a_ticket_of_another_depth_names_the_layer_that_is_left_over(tickets: Path, tmp_path: Path) -> None:
     own = tiny(arms=["winning"], model={"hidden": [8, 8]}, seeds=1)
     (tmp_path / "deep.toml").write_text(as_toml(own))
-    assert lth("headless", "deep.toml", "--device", "cpu", "-w", "d", cwd=tmp_path).returncode == 0
+    assert lth("headless", "deep.toml", "--device", "cpu", "--slots", 1, "-w", "d", cwd=tmp_path).returncode == 0
     assert lth("ticket", "export", 1, "deep", "-w", "d", cwd=tmp_path).returncode == 0
     target = load_experiment(written(tmp_path, f'ticket = "{tmp_path}/deep"\narms = ["imported"]'))
     with pytest.raises(InputError, match=r"has a layer trunk.1.weight, which this network has not"):
@@ -272,8 +272,12 @@ def test_a_network_that_others_pruned_becomes_a_ticket(form: str, tmp_path: Path
     assert bool(mask["policy_head.bias"].all()) == (form != "zeros")
     assert ("what is exactly zero, for want of a mask" in done.stdout) == (form == "zeros")
     path = written(tmp_path, f'ticket = "{tmp_path}/in"\narms = ["winning", "imported", "transferred"]', seeds=1)
-    done = lth("headless", path, "--device", "cpu", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    own = load_experiment(path)
+    found = ImportedTickets(own, make_model(own)).ticket(1, 0, make_model(own).initialise(0))
+    assert torch.equal(found.mask["trunk.0.weight"], expected)
+    if form == "zeros":
+        done = lth("headless", path, "--device", "cpu", "--slots", 1, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "model."])
@@ -295,7 +299,7 @@ def test_names_lose_what_a_wrapper_put_before_them_and_it_is_said(prefix: str, f
 
 
 def test_a_tickets_folder_is_checked_and_copied(tickets: Path, tmp_path: Path) -> None:
-    done = lth("ticket", "import", tickets / "round-1-seed-0", "copy", cwd=tmp_path)
+    done = lth_apart("ticket", "import", tickets / "round-1-seed-0", "copy", cwd=tmp_path)
     assert done.returncode == 0 and 'ticket = "copy"' in done.stdout
     assert (tmp_path / "copy" / "card.json").read_bytes() == (tickets / "round-1-seed-0" / "card.json").read_bytes()
     damaged = tmp_path / "copy" / "start.safetensors"

@@ -105,7 +105,7 @@ def hold(asked: int, file: str) -> None:
     """Stand still where a training asks for the n-th time whether it must stop; being told to stop is heard still."""
     import time
 
-    from lth_core.engine.attempt import Attempt
+    from lth_core.worker.attempt import Attempt
 
     real = Attempt.__init__
 
