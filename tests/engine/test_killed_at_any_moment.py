@@ -14,22 +14,24 @@ import pytest
 
 from lth_core.store.database import Database
 from tests.engine.experiments import as_toml, digest, tiny
+from tests.once import made_once
 
-KILLS = 5
+KILLS = 4
 EXPERIMENT = tiny(
-    rewinding={"weights": 40_000, "optimizer": "rewind"},
+    rewinding={"weights": 16_000, "optimizer": "rewind"},
     pruning={"rounds": 1},
     arms=["winning", "random", "finetune", "gmp", "small_dense", "synflow"],
-    training={"environments": 16, "length": 150_000, "checkpoint_every": 8_000, "record_every": 4_000},
+    training={"environments": 16, "length": 60_000, "checkpoint_every": 4_000, "record_every": 2_000},
 )
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("uninterrupted")
-    (folder / "tiny.toml").write_text(as_toml(EXPERIMENT))
-    assert _start(folder).wait(timeout=200) == 0
-    return folder
+    def make(folder: Path) -> None:
+        (folder / "tiny.toml").write_text(as_toml(EXPERIMENT))
+        assert _start(folder).wait(timeout=200) == 0
+
+    return made_once(tmp_path_factory, "uninterrupted", make)
 
 
 def _start(folder: Path) -> "subprocess.Popen[str]":
@@ -69,10 +71,10 @@ def _wait_for_progress(process: "subprocess.Popen[str]", folder: Path, more: int
 def test_killed_at_random_moments_equals_uninterrupted(uninterrupted: Path, tmp_path: Path) -> None:
     (tmp_path / "tiny.toml").write_text(as_toml(EXPERIMENT))
     moments = random.Random(os.getpid())
-    kills = 0
+    kills, most = 0, _steps(uninterrupted) // (KILLS + 1)
     for _ in range(KILLS):
         process = _start(tmp_path)
-        if _wait_for_progress(process, tmp_path, moments.randint(500, 12_000)):
+        if _wait_for_progress(process, tmp_path, moments.randint(500, most)):
             time.sleep(moments.random() * 0.2)
             _kill_everything(process)
             kills += 1

@@ -1,5 +1,6 @@
 """What tests of faults share: runs that end with their test, and the outcome each has seen for the printed table."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import pytest
 
 from lth_core.experiment.experiment import Experiment
+from tests.engine.experiments import digest
 from tests.faults.runs import Run, short
+from tests.once import made_once
 
 
 @pytest.fixture
@@ -36,19 +39,23 @@ def make_run(tmp_path: Path) -> Iterator[Callable[..., Run]]:
 
 @pytest.fixture(scope="session")
 def left_alone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Experiment | Path | None], dict[str, Any]]:
-    """The digest of a run of any experiment that nothing interrupts; each is run once a session."""
+    """The digest of a run of any experiment that nothing interrupts; each is run once, whoever asks for it."""
     known: dict[str, dict[str, Any]] = {}
 
     def digest_of(experiment: Experiment | Path | None = None) -> dict[str, Any]:
         wanted = experiment or short()
         key = wanted.read_text() if isinstance(wanted, Path) else wanted.canonical()
-        if key not in known:
-            run = Run(tmp_path_factory.mktemp("left-alone"), wanted)
+
+        def make(folder: Path) -> None:
+            run = Run(folder, wanted)
             try:
                 run.finish()
-                known[key] = run.digest()
             finally:
                 run.stop()
+
+        if key not in known:
+            name = f"left-alone-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+            known[key] = digest(made_once(tmp_path_factory, name, make) / "workspace")
         return known[key]
 
     return digest_of
