@@ -1,16 +1,24 @@
 """`lth doctor`: look over a workspace and the machine; with --repair make again what can be made again."""
 
+import contextlib
+import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
 
+from lth_core.analysis.inspection import inspect
 from lth_core.cli.console import make_console
 from lth_core.engine.lease import owned
+from lth_core.errors import InputError
+from lth_core.report.record import job_record
+from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line, plural
 from lth_core.upkeep import health
 from lth_core.upkeep.health import Finding
+from lth_core.upkeep.mend import mend
 
 _MARKS = {"good": ("✓", "green"), "note": ("-", "yellow"), "bad": ("✗", "red")}
 
@@ -26,13 +34,30 @@ def doctor(folder: Path, *, repair: bool) -> int:
         return 0
     if repair:
         _repair(console, workspace)
-    findings = [health.disk(workspace), *health.database(workspace)]
+    findings = [health.disk(workspace), *health.database(workspace), *_refused(workspace)]
     for finding in findings:
         _print(console, finding)
     bad = any(finding.state == "bad" for finding in findings)
     if any(finding.repairable for finding in findings) and not repair:
         console.print("`lth doctor --repair` makes again what can be made again", markup=False, highlight=False)
     return int(bad)
+
+
+def _refused(workspace: Workspace) -> Iterator[Finding]:
+    """Jobs that `lth show`, `report`, `export` or `inspect` cannot read."""
+    try:
+        database = Database(workspace.database, writer=False)
+    except InputError:
+        return  # which is a finding already
+    with contextlib.closing(database):
+        for row in database.rows("SELECT id FROM jobs WHERE deleted IS NULL ORDER BY id"):
+            try:
+                job = views.job(database, row["id"])
+                if job is not None:
+                    record = job_record(database, job)
+                    list(inspect(workspace, database, job.id, record.experiment))
+            except (InputError, sqlite3.DatabaseError, ValueError, TypeError) as error:
+                yield Finding("results", "bad", f"job {row['id']} cannot be shown: {one_line(error)}")
 
 
 def _repair(console: Console, workspace: Workspace) -> None:
@@ -50,9 +75,14 @@ def _repair(console: Console, workspace: Workspace) -> None:
             )))  # fmt: skip
         database = Database(workspace.database, writer=True)
         try:
+            mended = mend(workspace, database)
             count = health.fail_damaged(workspace, database)
         finally:
             database.close()
+    for sentence in mended[: health.SHOWN]:
+        _print(console, Finding("repaired", "good", f"put back: {sentence}"))
+    if len(mended) > health.SHOWN:
+        _print(console, Finding("repaired", "good", f"and {len(mended) - health.SHOWN} more values"))
     if count:
         sentence = f"{plural(count, 'trial')} with damaged files: failed now; retry the job to train again"
         _print(console, Finding("repaired", "good", sentence))

@@ -47,6 +47,11 @@ def seal(connection: sqlite3.Connection, job: int) -> None:
     """Give a job and all its trials a digest of what is stored now, whatever theirs was."""
     rows = connection.execute(f"{_TRIALS} WHERE t.job = ?", (job,)).fetchall()
     connection.executemany("UPDATE trials SET digest = ? WHERE id = ?", [(_digest(row), row[0]) for row in rows])
+    seal_job(connection, job)
+
+
+def seal_job(connection: sqlite3.Connection, job: int) -> None:
+    """Give a job a digest of the experiment that is stored now, whatever its was."""
     row = connection.execute(f"{_JOBS} WHERE id = ?", (job,)).fetchone()
     connection.execute("UPDATE jobs SET digest = ? WHERE id = ?", (_digest(row), job))
 

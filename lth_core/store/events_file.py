@@ -16,6 +16,13 @@ LARGEST_EVENT = 16_000_000
 Scalars = dict[tuple[str, int], float]
 
 
+def hyperparameters(folder: Path) -> list[Event]:
+    """The events of a trial that hold its hyperparameters, each once."""
+    events = [event for path in sorted(folder.glob("events.out.tfevents.*")) for event in _events(_content(path))]
+    held = (e for e in events if any(v.metadata.plugin_data.plugin_name == "hparams" for v in e.summary.value))
+    return list({event.summary.SerializeToString(): event for event in held}.values())
+
+
 def is_metric(name: str) -> bool:
     """Whether a scalar of that name is a point of a curve, as the database has them too."""
     return name != "score" and not name.startswith("sparsity/")
@@ -36,6 +43,26 @@ def read_scalars(folder: Path) -> Scalars:
                 if value.WhichOneof("value") == "simple_value":
                     found[value.tag, event.step] = value.simple_value
     return found
+
+
+def damaged_files(folder: Path) -> list[Path]:
+    """Event files of a trial in which an event is not what its checksum says; one cut off at the end is none."""
+    return [path for path in sorted(folder.glob("events.out.tfevents.*")) if _is_damaged(_content(path))]
+
+
+def _is_damaged(content: bytes) -> bool:
+    place = 0
+    while place + 12 <= len(content):
+        length, checksum = struct.unpack_from("<QI", content, place)
+        if length > LARGEST_EVENT or masked_crc32c(content[place : place + 8]) != checksum:
+            return True
+        end = place + 12 + length
+        if end + 4 > len(content):
+            return False
+        if masked_crc32c(content[place + 12 : end]) != struct.unpack_from("<I", content, end)[0]:
+            return True
+        place = end + 4
+    return False
 
 
 def _content(path: Path) -> bytes:

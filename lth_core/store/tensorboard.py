@@ -40,23 +40,24 @@ class TrialLog:
         name = f"events.out.tfevents.{second:010d}.{socket.gethostname()}.{os.getpid()}.{time.time_ns()}"
         self._file = (folder / name).open("wb")
         self._writer = RecordWriter(self._file)
-        self._write(Event(file_version="brain.Event:2"))
+        self.write(Event(file_version="brain.Event:2"))
         if repeats:
             # A trial that is run again repeats steps; readers drop the first copy of this step and all after it.
             again = first_step + 1 if resumed else first_step
-            self._write(Event(step=again, session_log=SessionLog(status=SessionLog.START)))
+            self.write(Event(step=again, session_log=SessionLog(status=SessionLog.START)))
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         """Write values at a step."""
         entries = [Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
-        self._write(Event(step=step, summary=Summary(value=entries)))
+        self.write(Event(step=step, summary=Summary(value=entries)))
 
     def hparams(self, values: Mapping[str, str | int | float | bool]) -> None:
         """Write what TensorBoard's hyperparameter page shows for this trial."""
         summary = Summary.FromString(hparams.hparams_pb(dict(values)).SerializeToString())
-        self._write(Event(step=0, summary=summary))
+        self.write(Event(step=0, summary=summary))
 
-    def _write(self, event: Event) -> None:
+    def write(self, event: Event) -> None:
+        """Write an event as of now."""
         event.wall_time = time.time()
         self._writer.write(event.SerializeToString())
         self._file.flush()

@@ -22,7 +22,10 @@ from lth_core.store.workspace import Workspace
 from lth_core.text import one_line, plural
 from lth_core.upkeep.rebuild import Rebuilt, rebuild
 from lth_core.upkeep.rebuild_specs import how_to_read, set_aside
+from lth_core.upkeep.witnesses import compare
 
+SHOWN = 20
+"""Findings of a kind that are shown one by one."""
 LITTLE = 1_000_000_000
 """Bytes of free disk below which this is worth a word."""
 
@@ -98,6 +101,7 @@ def database(workspace: Workspace) -> Iterator[Finding]:
         yield from _tensors(workspace, opened)
         if aside := set_aside(workspace):
             yield Finding("set aside", "note", how_to_read(aside, workspace))
+        yield from _witnesses(workspace, opened)
     except Refused as refused:
         if refused.kind == "older":
             said = "written by an older version: the next run, or --repair, brings it up to date after a copy"
@@ -153,12 +157,26 @@ def _tensors(workspace: Workspace, opened: Database) -> Iterator[Finding]:
     """Whether the files of finished trials are what their checksums say."""
     damaged = damaged_trials(workspace, opened)
     count = opened.rows("SELECT COUNT(*) FROM trials WHERE tensors IS NOT NULL")[0][0]
-    for _, sentence in damaged[:20]:
+    for _, sentence in damaged[:SHOWN]:
         yield Finding("tensors", "bad", sentence, repairable=True)
-    if len(damaged) > 20:
-        yield Finding("tensors", "bad", f"and {len(damaged) - 20} more", repairable=True)
+    if len(damaged) > SHOWN:
+        yield Finding("tensors", "bad", f"and {len(damaged) - SHOWN} more", repairable=True)
     if not damaged:
         yield Finding("tensors", "good", f"{count:,} files are what their checksums say")
+
+
+def _witnesses(workspace: Workspace, opened: Database) -> Iterator[Finding]:
+    """Whether database, records and TensorBoard's files say the same."""
+    odd = list(compare(workspace, opened))
+    for one in odd[:SHOWN]:
+        yield Finding("results", "bad", one.sentence, repairable=one.wrong is not None)
+    if len(odd) > SHOWN:
+        more = any(one.wrong is not None for one in odd[SHOWN:])
+        yield Finding("results", "bad", f"and {len(odd) - SHOWN} more", repairable=more)
+    if not odd:
+        count, old = opened.rows("SELECT COUNT(*), TOTAL(digest IS NULL) FROM trials")[0]
+        earlier = f"; {old:,.0f} are of an earlier version, without a digest" * (old > 0)
+        yield Finding("results", "good", f"{count:,} trials are in database, records and TensorBoard alike{earlier}")
 
 
 def damaged_trials(workspace: Workspace, opened: Database) -> list[tuple[int, str]]:

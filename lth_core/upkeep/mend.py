@@ -1,0 +1,207 @@
+"""Putting back what two of three witnesses agree on: into the database, the records, or TensorBoard's files."""
+
+import json
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from lth_core.batches.batch import BatchFolder
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.plan import TrialKey
+from lth_core.store import digests, metrics, queue
+from lth_core.store.database import Database
+from lth_core.store.events_file import hyperparameters, is_metric, read_scalars
+from lth_core.store.metrics import Point
+from lth_core.store.records import line_of, record_of
+from lth_core.store.tensorboard import TrialLog
+from lth_core.store.tensors import sync_folder, write_atomically
+from lth_core.store.workspace import Workspace, trial_folder
+from lth_core.upkeep.facts import PLACE, RESULT, Facts, facts_of, lines_of, sound_lines
+from lth_core.upkeep.witnesses import MISSING, Odd, compare
+
+_DAMAGED = "its state had changed on the disk; retry trains it again"
+
+
+def mend(workspace: Workspace, database: Database) -> list[str]:
+    """Put back all that can be told, with an event each; a sentence for each. No engine may be at work.
+
+    The database first, for the others are mended from it.
+    """
+    odd = list(compare(workspace, database))
+    found = [one for one in odd if one.wrong is not None]
+    unsure = {one.trial for one in odd if one.wrong is None}
+    with database.transaction() as connection:
+        for one in found:
+            if one.wrong == "database":
+                _put_back(connection, one)
+            queue.add_event(connection, "repaired", f"put back: {one.sentence}", one.job, one.trial)
+        for trial in {one.trial for one in found if one.wrong == "database" and one.trial is not None} - unsure:
+            digests.seal_trial(connection, trial)
+    for batch in sorted({one.batch for one in found if one.wrong == "records" and one.batch is not None}):
+        _mend_records(workspace, database, batch, [one for one in found if one.batch == batch])
+    for trial in sorted({one.trial for one in found if one.wrong == "TensorBoard" and one.trial is not None}):
+        _mend_events(workspace, database, trial)
+    return [one.sentence for one in found]
+
+
+def _put_back(connection: sqlite3.Connection, one: Odd) -> None:
+    kind, *place = one.key
+    if kind == "experiment":
+        experiment = Experiment.from_json(one.value)
+        connection.execute(
+            "UPDATE jobs SET experiment = ?, name = ?, identity = ? WHERE id = ?",
+            (one.value, experiment.name, experiment.identity, one.job),
+        )
+        digests.seal_job(connection, one.job)
+    elif kind in ("result", "trial") and place[0] in (*RESULT, *PLACE):
+        _put_column(connection, one, place[0])
+    elif kind == "point":
+        _put_point(connection, one, *place)
+    elif kind == "layer":
+        connection.execute("DELETE FROM layers WHERE trial = ? AND position = ?", (one.trial, *place))
+        if one.value is not MISSING:
+            connection.execute("INSERT INTO layers VALUES (?, ?, ?, ?, ?, ?, ?)", (one.trial, *place, *one.value))
+    elif kind == "audit":
+        connection.execute(
+            "DELETE FROM audits WHERE trial = ? AND moment = ? AND name = ? AND batch = ? AND attempt = ?",
+            (one.trial, *place),
+        )
+        if one.value is not MISSING:
+            connection.execute("INSERT INTO audits VALUES (?, ?, ?, ?, ?, ?, ?)", (one.trial, *place, *one.value))
+
+
+def _put_column(connection: sqlite3.Connection, one: Odd, column: str) -> None:
+    if column == "state" and one.value is None:
+        connection.execute("UPDATE trials SET state = 'failed', error = ? WHERE id = ?", (_DAMAGED, one.trial))
+    else:
+        cleared = ", error = NULL" if column == "state" else ""
+        connection.execute(f"UPDATE trials SET {column} = ?{cleared} WHERE id = ?", (one.value, one.trial))
+
+
+def _put_point(connection: sqlite3.Connection, one: Odd, name: str, step: int) -> None:
+    if one.value is MISSING:
+        connection.execute(
+            "DELETE FROM metrics WHERE trial = ? AND step = ? AND name = (SELECT id FROM metric_names WHERE name = ?)",
+            (one.trial, step, name),
+        )
+    elif one.trial is not None:
+        metrics.write(connection, [Point(one.trial, name, step, float("nan") if one.value is None else one.value)])
+
+
+def _mend_records(workspace: Workspace, database: Database, batch: int, odd: list[Odd]) -> None:
+    """Write the files of a batch again without damaged lines, and at the end what is missing, from the database."""
+    with database.transaction() as connection:  # what is read twice counts once, whatever the file's length is now
+        connection.execute("UPDATE batches SET records_read = 0 WHERE id = ?", (batch,))
+    attempts = sorted(BatchFolder(workspace.batch(batch)).attempts().items())
+    if not attempts:
+        return
+    paths = [folder / "records.jsonl" for _, folder in attempts]
+    damaged = [one.key[1] for one in odd if one.key[0] == "lines"]
+    missing = _missing(database.connection, [one for one in odd if one.wrong == "records"])
+    missing += _facts_of_attempts(database.connection, batch, paths)
+    again = {record["trial"] for record in missing if record["kind"] == "done"}
+    for path in dict.fromkeys((*damaged, paths[-1])):
+        lines = sound_lines(lines_of(path))
+        records = [record_of(line) for line in lines]
+        kept = [
+            line + b"\n"
+            for line, record in zip(lines, records, strict=True)
+            if not (record.get("kind") == "done" and record.get("trial") in again)
+        ]
+        if path == (damaged or paths[-1:])[0]:
+            kept += map(line_of, missing)
+        write_atomically(workspace.own(path), b"".join(kept))
+
+
+def _facts_of_attempts(connection: sqlite3.Connection, batch: int, paths: list[Path]) -> list[dict[str, Any]]:
+    """What attempts ran with, where no sound line says so any more."""
+    there = {
+        record.get("attempt")
+        for path in paths
+        for record in map(record_of, sound_lines(lines_of(path)))
+        if record.get("kind") == "ran"
+    }
+    rows = connection.execute("SELECT attempt, facts FROM attempts WHERE batch = ?", (batch,)).fetchall()
+    return [
+        {"kind": "ran", "batch": batch, "attempt": row["attempt"], "facts": json.loads(row["facts"])}
+        for row in rows
+        if row["attempt"] not in there
+    ]
+
+
+def _missing(connection: sqlite3.Connection, odd: Iterable[Odd]) -> list[dict[str, Any]]:
+    """Records that say what the database does of these facts."""
+    wanted: dict[int, set[tuple[Any, ...]]] = {}
+    for one in odd:
+        if one.trial is not None:
+            kind, *place = one.key
+            densities = kind == "result" and place[0] in ("density", "model_density")
+            group = {"point": ("metrics", place[-1]) if place else (), "audit": ("audit", *place[:1], *place[2:])}
+            wanted.setdefault(one.trial, set()).add(
+                group.get(kind, ("layers",) if kind == "layer" or densities else ("done",))
+            )
+    found: list[dict[str, Any]] = []
+    for trial, groups in wanted.items():
+        facts = facts_of(connection, trial)
+        for kind, *place in sorted(groups, key=lambda group: group[0] == "done"):
+            record: dict[str, Any] = {"kind": kind, "trial": trial}
+            if kind == "metrics":
+                values = {k[1]: v for k, v in facts.items() if k[0] == "point" and k[2] == place[0]}
+                record |= {"step": place[0], "values": values}
+            elif kind == "audit":
+                checks = [
+                    [k[2], bool(v[0]), v[1]]
+                    for k, v in facts.items()
+                    if k[0] == "audit" and (k[1], k[3], k[4]) == tuple(place)
+                ]
+                record |= {"moment": place[0], "batch": place[1], "attempt": place[2], "checks": checks}
+            elif kind == "layers":
+                record |= _layers(facts)
+            else:
+                record |= {name: facts["result", name] for name in ("step", "score", "tensors", "sha256")}
+            found.append(record)
+    return found
+
+
+def _layers(facts: Facts) -> dict[str, Any]:
+    rows = [facts[key] for key in sorted(key for key in facts if key[0] == "layer")]
+    return {
+        "layers": [[name, json.loads(shape), size, kept, bool(prunable)] for name, shape, size, kept, prunable in rows],
+        "density": facts["result", "density"],
+        "model_density": facts["result", "model_density"],
+    }
+
+
+def _mend_events(workspace: Workspace, database: Database, trial: int) -> None:
+    """One new event file with all points and the score of a trial; what was there is set aside."""
+    row = database.rows(
+        "SELECT j.id, j.name, t.arm, t.round, t.seed, t.step, t.score FROM trials t JOIN jobs j ON j.id = t.job "
+        "WHERE t.id = ?", trial
+    )[0]  # fmt: skip
+    key = TrialKey(row["round"], row["arm"], row["seed"])
+    folder = workspace.own(trial_folder(workspace.tensorboard(row["id"], row["name"]), key))
+    steps: dict[int, dict[str, float]] = {}
+    for (name, step), value in read_scalars(folder).items():
+        if name != "score" and not is_metric(name):
+            steps.setdefault(step, {})[name] = value
+    for (name, step), stored in metrics.recorded(database.connection, trial).items():
+        steps.setdefault(step, {})[name] = float("nan") if stored is None else stored
+    made = workspace.own(workspace.folder / "tensorboard" / ".again")
+    shutil.rmtree(made, ignore_errors=True)
+    log = TrialLog(made, key, 0)
+    for event in hyperparameters(folder):
+        log.write(event)
+    for step, values in sorted(steps.items()):
+        log.scalars(values, step)
+    if row["score"] is not None:
+        log.scalars({"score": row["score"]}, row["step"])
+    log.close()
+    for path in folder.glob("events.out.tfevents.*"):
+        path.rename(path.with_name(f"damaged-{time.time_ns()}"))
+    for path in trial_folder(made, key).iterdir():
+        path.rename(folder / path.name)
+    sync_folder(folder)
+    shutil.rmtree(made, ignore_errors=True)

@@ -1,0 +1,121 @@
+"""One value changed in one place: `lth doctor` names it and says who agrees, `--repair` puts it back."""
+
+import contextlib
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from lth_core.cli import app
+from lth_core.store import views
+from lth_core.store.database import Database
+from lth_core.store.events_file import read_scalars
+from lth_core.store.workspace import Workspace
+from lth_core.upkeep import health
+from lth_core.upkeep.witnesses import compare
+from tests.engine.experiments import digest, forget
+
+
+def sql(statement: str) -> Callable[[Workspace], None]:
+    def change(workspace: Workspace) -> None:
+        with sqlite3.connect(workspace.database) as connection:
+            assert connection.execute(statement).rowcount == 1
+        connection.close()
+
+    return change
+
+
+def in_a_record(kind: str, old: bytes, new: bytes) -> Callable[[Workspace], None]:
+    def change(workspace: Workspace) -> None:
+        path = workspace.batch(2) / "attempt-1" / "records.jsonl"
+        lines = path.read_bytes().split(b"\n")
+        place = next(n for n, line in enumerate(lines) if f'"kind":"{kind}"'.encode() in line and old in line)
+        lines[place] = lines[place].replace(old, new, 1)
+        path.write_bytes(b"\n".join(lines))
+
+    return change
+
+
+def events_of(workspace: Workspace) -> Path:
+    return next((workspace.folder / "tensorboard").glob("*/winning/round-01/seed-0"))
+
+
+def in_tensorboard(workspace: Workspace) -> None:
+    path = next(events_of(workspace).iterdir())
+    content = bytearray(path.read_bytes())
+    content[content.rindex(b"entropy") + 10] ^= 1
+    path.write_bytes(content)
+
+
+DIGEST, HOLDS = "the database's digest does not hold", "the database's digest holds"
+ONE = "FROM trials WHERE arm = 'winning' AND round = 1 AND seed = 0"
+CHANGES: dict[str, tuple[Callable[[Workspace], None], str]] = {
+    "score": (sql(f"UPDATE trials SET score = 400.5 WHERE id = (SELECT id {ONE})"), "records and TensorBoard agree"),
+    "last bit of a score": (
+        sql(f"UPDATE trials SET score = score * (1 + 4e-16) WHERE id = (SELECT id {ONE})"), DIGEST),
+    "state": (sql(f"UPDATE trials SET state = 'failed' WHERE id = (SELECT id {ONE})"), DIGEST),
+    "seed": (sql(f"UPDATE trials SET seed = 5 WHERE id = (SELECT id {ONE})"), "seed is 5 in the database, 0"),
+    "checksum of a file": (
+        sql(f"UPDATE trials SET sha256 = replace(sha256, substr(sha256, 1, 1), 'x') WHERE id = (SELECT id {ONE})"),
+        "sha256 is x"),
+    "audit row": (
+        sql(f"UPDATE audits SET passed = 0 WHERE trial = (SELECT id {ONE}) AND name = (SELECT MIN(name) FROM audits "
+            f"WHERE trial = (SELECT id {ONE}))"), DIGEST),
+    "layer row": (
+        sql(f"UPDATE layers SET kept = kept + 1 WHERE position = 0 AND trial = (SELECT id {ONE})"), "layer 0 is"),
+    "shape that cannot be read": (
+        sql(f"UPDATE layers SET shape = 'x' WHERE position = 0 AND trial = (SELECT id {ONE})"), "cannot be shown"),
+    "point": (
+        sql(f"UPDATE metrics SET value = value + 1 WHERE trial = (SELECT id {ONE}) AND (name, step) = "
+            f"(SELECT name, MAX(step) FROM metrics WHERE trial = (SELECT id {ONE}) AND value NOT NULL)"),
+        "records and TensorBoard agree"),
+    "digest": (sql(f"UPDATE trials SET digest = 'x' || digest WHERE id = (SELECT id {ONE})"), "all else is as its"),
+    "experiment": (
+        sql("UPDATE jobs SET experiment = replace(experiment, '0.003', '0.001')"), "its experiment is not what was"),
+    "experiment that cannot be read": (sql("UPDATE jobs SET experiment = '{'"), "its experiment is not what was"),
+    "record of a score": (in_a_record("done", b'"score":', b'"score":1'), "lines are not what was written"),
+    "record of a point": (in_a_record("metrics", b'"games":', b'"games":1'), "database and TensorBoard agree"),
+    "record of an audit": (in_a_record("audit", b"true", b"fals"), HOLDS),
+    "record of a layer": (in_a_record("layers", b"[[", b"[]"), HOLDS),
+    "name of a checksum": (in_a_record("done", b'"crc32"', b'"crc33"'), "lines are not what was written"),
+    "TensorBoard's point": (in_tensorboard, "TensorBoard's file is damaged"),
+}  # fmt: skip
+
+
+def doctor(workspace: Workspace, *words: str) -> Any:
+    return CliRunner().invoke(app, ["doctor", *words, "-w", str(workspace.folder)])
+
+
+def odd(workspace: Workspace) -> list[str]:
+    database = Database(workspace.database, writer=False)
+    found = [one.sentence for one in compare(workspace, database)]
+    database.close()
+    return found
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_one_changed_value_is_named(workspace: Workspace, what: str) -> None:
+    change, said = CHANGES[what]
+    assert odd(workspace) == []
+    change(workspace)
+    found = doctor(workspace)
+    assert found.exit_code == 1 and said in found.output, found.output
+    assert "lth doctor --repair" in found.output
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_repair_puts_it_back_with_an_event(done: Path, workspace: Workspace, what: str) -> None:
+    CHANGES[what][0](workspace)
+    said = doctor(workspace, "--repair")
+    assert said.exit_code == 0 and "put back: " in said.output, said.output
+    assert odd(workspace) == []
+    assert digest(workspace.folder) == digest(done)
+    with contextlib.closing(Database(workspace.database, writer=False)) as database:
+        assert [event.kind for event in views.events(database)].count("repaired") >= 1
+        assert read_scalars(events_of(workspace)) == read_scalars(events_of(Workspace(done)))
+    forget(workspace)  # the records alone say the same, too
+    health.remake_database(workspace)
+    assert digest(workspace.folder) == digest(done)
