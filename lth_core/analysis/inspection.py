@@ -63,7 +63,8 @@ def inspect(workspace: Workspace, database: Database, job: int, experiment: Expe
         shapes.setdefault(entry.layer, entry.shape)
     graph = graph_of(experiment.model.kind, shapes, heads=getattr(experiment.model, "heads", 1))
     rows = database.rows(
-        "SELECT arm, round, seed, tensors, sha256 FROM trials WHERE job = ? AND tensors IS NOT NULL", job
+        "SELECT arm, round, seed, tensors, sha256 FROM trials WHERE job = ? AND state = 'done' AND tensors NOT NULL",
+        job,
     )
     paths = {(row["arm"], row["round"], row["seed"]): (row["tensors"], row["sha256"]) for row in rows}
     dense = {seed: _read(workspace, *found) for (arm, _, seed), found in paths.items() if arm == DENSE}
