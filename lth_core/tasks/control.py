@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from lth_core.foreign import contained
 from lth_core.settings.tasks import ControlTask
+from lth_core.tasks import repeats
 from lth_core.tasks.classic import STACKED, Classic
 from lth_core.tasks.maker import Maker
 from lth_core.tasks.one_by_one import OneByOne
@@ -17,6 +18,9 @@ from lth_core.tasks.one_by_one import OneByOne
 def check(task: ControlTask) -> None:
     """Raise InputError where there is no such environment or wrapper, or it cannot be made or trained on."""
     make(task, [0], 1)
+    if task.wrappers:
+        with contained():
+            repeats.check(Maker(task))
 
 
 def make(task: ControlTask, seeds: Sequence[int], count: int) -> Classic | OneByOne:

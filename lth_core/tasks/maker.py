@@ -42,14 +42,16 @@ class Maker:
         entry = self.spec.entry_point
         return not self.task.code and isinstance(entry, str) and entry.startswith("gymnasium.envs.")
 
-    def make(self, *, checked: bool = False, kept: bool = False, **more: Any) -> gymnasium.Env[Any, Any]:
+    def make(
+        self, *, checked: bool = False, kept: bool = False, inside: int | None = None, **more: Any
+    ) -> gymnasium.Env[Any, Any]:
         """One environment; checked: with gymnasium's own checks. more: arguments beside the task's.
 
-        kept: what it does to the process stays, for whoever looks after that.
+        kept: what it does to the process stays, for whoever looks after that. inside: of how many of the wrappers.
         """
         try:
             with nullcontext() if kept else contained():
-                return self._made(checked, more)
+                return self._made(checked, inside, more)
         except (InputError, KeyboardInterrupt):
             raise
         # Environments come from other packages and fail in their own ways when these are missing.
@@ -86,16 +88,17 @@ class Maker:
         own, field = self.task.code[f"wrappers.{place}"], f"wrappers.{place}"
         return imported.a_class(f"task.{field}", own, self._module(field, own), gymnasium.Wrapper)
 
-    def _made(self, checked: bool, more: dict[str, Any]) -> gymnasium.Env[Any, Any]:
+    def _made(self, checked: bool, inside: int | None, more: dict[str, Any]) -> gymnasium.Env[Any, Any]:
         spec = copy.copy(self.spec)
-        spec.kwargs = {**copy.deepcopy(self.spec.kwargs), **copy.deepcopy(self.task.arguments), **more}
+        own = {**copy.deepcopy(self.spec.kwargs), **copy.deepcopy(self.task.arguments)}
+        spec.kwargs = {**own, **more}
         if self.task.arguments:
             entry = spec.entry_point
             creator = load_env_creator(entry) if isinstance(entry, str) else entry
-            imported.check_arguments("task.arguments", creator, spec.kwargs)
+            imported.check_arguments("task.arguments", creator, own)
         # Without gymnasium's checker where it trains: it warns of what is refused here, and only at the first step.
         made = gymnasium.make(spec, disable_env_checker=None if checked else True)
-        for place, wrapper in enumerate(self._wrappers):
+        for place, wrapper in enumerate(self._wrappers[:inside]):
             made = self._wrapped(place, wrapper, made)
         _ = made.observation_space, made.action_space  # may be properties that raise
         return made

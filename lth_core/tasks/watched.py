@@ -53,7 +53,8 @@ class _Control:
             self.picture()
         # A constructor without render_mode, a method that draws nothing: packages fail in their own ways.
         except (Exception, SystemExit) as error:
-            raise InputError(f'task.environment "{name}" cannot be drawn: {one_line(error)}') from None
+            said = one_line(error).removeprefix(f'task.environment "{name}" cannot be made: ')
+            raise InputError(f'task.environment "{name}" cannot be drawn: {said}') from None
         self._observe = maker.observations(self._environment)
         self._act = gym_spaces.actions(name, self._environment.action_space)
         self._masks = ActionMasks(self._act, 1, 1, self._environment)

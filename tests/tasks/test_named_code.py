@@ -108,6 +108,8 @@ def test_arguments_of_a_registered_environment_are_its_own() -> None:
     ({**WALK, "wrappers": ["gymnasium.wrappers:FrameStackObservation"]}, "missing a required argument: 'stack_size'"),
     ({**WALK, "wrappers": [{"name": "gymnasium.wrappers:FrameStackObservation", "arguments": {"stack_size": -1}}]},
      "task.wrappers.0 = .*: making it raised"),
+    ({**WALK, "wrappers": ["some_walks:Doubled", "gymnasium.wrappers:NormalizeReward"]},
+     r"task.wrappers.1 = .*NormalizeReward.: it remembers earlier episodes, .*: accepted are wrappers that begin anew"),
     ({"environment": "subprocess:Popen", "arguments": {"args": ["true"]}}, "Popen is no class of kind gymnasium.Env"),
 ])  # fmt: skip
 def test_what_cannot_be_made_is_said_in_a_sentence(folder: Path, fields: dict[str, Any], said: str) -> None:

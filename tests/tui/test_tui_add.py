@@ -231,3 +231,19 @@ async def test_a_measurement_that_nobody_waits_for_ends(tmp_path: Path) -> None:
 def test_a_single_seed_is_counted_as_one(tmp_path: Path) -> None:
     (tmp_path / "one.toml").write_text('arms = ["winning"]\nseeds = 1\n[pruning]\nrounds = 1\n')
     assert preview(tmp_path / "one.toml").lines[1] == "2 trials: 1 round × 1 arm × 1 seed, and 1 dense"
+
+
+async def test_code_that_cannot_be_made_is_said_where_it_would_be_queued_and_not_before(
+    opened: Open, writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "trap.py").write_text("raise SystemExit('was imported')")
+    (tmp_path / "mine.toml").write_text(GOOD + '[task]\nenvironment = "trap.py:X"\n')
+    monkeypatch.chdir(tmp_path)
+    async with opened() as (app, pilot):
+        await pilot.press("n")
+        sketch = app.screen.query_one("#sketch", Lines)
+        await pilot.press(*"mine.toml")
+        await until(pilot, lambda: "once it is queued or measured" in " ".join(sketch.text.split()))
+        await pilot.press("enter")
+        await until(pilot, lambda: any("raised SystemExit: was imported" in text for _, _, text in app.said), 60)
+        assert isinstance(app.screen, Add) and not writer.asked()
