@@ -15,7 +15,7 @@ from lth_core.store.views import EngineView, SlotView
 from lth_tui.content.device_rows import device_rows
 from lth_tui.reading.machine import Meter
 from lth_tui.reading.snapshot import Snapshot
-from lth_tui.widgets.strips import text_of
+from lth_tui.strips import text_of
 
 WORK = """
 import time, torch

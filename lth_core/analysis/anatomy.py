@@ -4,7 +4,7 @@ A mask maps parameter names to boolean arrays of the parameters' shapes, in the 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,20 +39,6 @@ class Effective:
     effective: int
     units: int
     dead_units: int
-
-
-def unpack_mask(
-    packed: npt.NDArray[np.uint8], layers: Sequence[tuple[str, Sequence[int]]]
-) -> dict[str, npt.NDArray[np.bool_]]:
-    """Stored bits as arrays: layers in order, each in C order, first entry in the highest bit.
-
-    Raises ValueError where the bytes do not fit the layers.
-    """
-    sizes = [math.prod(shape) for _, shape in layers]
-    if packed.size != (sum(sizes) + 7) // 8:
-        raise ValueError(f"a mask of {sum(sizes)} entries takes {(sum(sizes) + 7) // 8} bytes, found {packed.size}")
-    bits = np.split(np.unpackbits(packed, count=sum(sizes)).astype(bool), np.cumsum(sizes)[:-1])
-    return {name: part.reshape(tuple(shape)) for (name, shape), part in zip(layers, bits, strict=True)}
 
 
 def overlap(one: Masks, other: Masks) -> Overlap:

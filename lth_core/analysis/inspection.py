@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from lth_core import bits
 from lth_core.analysis import anatomy
 from lth_core.analysis.anatomy import Effective, Overlap
 from lth_core.analysis.network_graphs import Graph, graph_of
@@ -83,7 +84,7 @@ def inspect(workspace: Workspace, database: Database, job: int, experiment: Expe
 def _read(workspace: Workspace, path: str, sha256: str) -> _Stored:
     try:
         arrays, card = load_tensors(workspace.inside(path), sha256)
-        mask = anatomy.unpack_mask(arrays["mask"], card["mask"])
+        mask = bits.unpack(arrays["mask"], dict(card["mask"]))
     except (DamagedFile, KeyError, ValueError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
     return _Stored(mask, {part: _part(arrays, part) for part in ("init", "rewind", "final")})

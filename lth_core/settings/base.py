@@ -67,6 +67,7 @@ class TaskSection(Section):
     algorithms: the kinds of `[model]` and `[training]` that fit, the default first. defaults: fields of `[training]`,
     by algorithm, that this task starts from where the file leaves them out.
     beside: what else is measured at the end, as the protocol card says it.
+    logarithmic: metrics that are drawn on a logarithmic axis, by what stands before the slash.
     large_tensors: whether training is faster on a CPU with huge pages (measured).
     """
 
@@ -77,7 +78,13 @@ class TaskSection(Section):
     algorithms: ClassVar[tuple[str, ...]]
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     beside: ClassVar[str] = ""
+    logarithmic: ClassVar[tuple[str, ...]] = ()
     large_tensors: ClassVar[bool] = False
+
+    @classmethod
+    def draws_log(cls, metric: str) -> bool:
+        """Whether a metric is drawn on a logarithmic axis."""
+        return metric.partition("/")[0] in cls.logarithmic
 
     @classmethod
     def completed(cls, fields: dict[str, Any]) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class TextTask(TaskSection):
     contents: Contents = ()
 
     added: ClassVar[frozenset[str]] = frozenset({"special_tokens", "contents"})
+    logarithmic: ClassVar[tuple[str, ...]] = ("perplexity",)
     places: ClassVar[tuple[str, ...]] = (*PARTS, "checkpoint")
     sources: ClassVar[tuple[str, ...]]
 

@@ -6,7 +6,6 @@ Neither safetensors nor any filesystem here notices a flipped bit, so every read
 import errno
 import hashlib
 import json
-import math
 import os
 import re
 from collections.abc import Collection, Mapping
@@ -99,10 +98,10 @@ def read_card(path: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def mask_layers(metadata: Mapping[str, str]) -> list[tuple[str, int]]:
-    """Names and sizes of the layers in a finished trial's packed mask, from its file's metadata."""
+def mask_shapes(metadata: Mapping[str, str]) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the layers in a finished trial's packed mask, from its file's metadata."""
     layers = json.loads(metadata["values"])["mask"]
-    return [(str(name), math.prod(int(length) for length in shape)) for name, shape in layers]
+    return {str(name): tuple(int(length) for length in shape) for name, shape in layers}
 
 
 def save_checkpoint(folder: Path, step: int, arrays: Mapping[str, npt.NDArray[Any]], values: Mapping[str, Any]) -> Path:

@@ -11,6 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lth_core import bits
+
 Mask = dict[str, Tensor]
 Weights = dict[str, Tensor]
 
@@ -115,7 +117,4 @@ def pack(mask: Mask) -> npt.NDArray[np.uint8]:
 
 def unpack(packed: npt.NDArray[np.uint8], sizes: Mapping[str, torch.Size]) -> Mask:
     """The inverse of `pack`; raises ValueError if the number of bytes does not fit the layers' sizes."""
-    n = sum(shape.numel() for shape in sizes.values())
-    if packed.size != (n + 7) // 8:
-        raise ValueError(f"a mask of {n} entries takes {(n + 7) // 8} bytes, found {packed.size}")
-    return split(torch.from_numpy(np.unpackbits(packed, count=n).astype(bool)), full(sizes))
+    return {name: torch.from_numpy(layer).clone() for name, layer in bits.unpack(packed, sizes).items()}

@@ -44,7 +44,7 @@ def learning_chart(detail: JobDetail, drawing: Drawing) -> Chart:
     brief = f"{one_line(detail.metric, 40)} · r{detail.round}{left}{' · IQM' if seeds else ''}{shown}{smooth}"
     axis = drawing.axis if drawing.axis in axes_of(detail) else "step"
     return Chart(title, series, _axis_range(detail, series, axis), empty="no points yet",
-                 log_y="perplexity" in detail.metric, x_name=axis, y_name=detail.metric, gap=pair,
+                 log_y=detail.job.experiment.task.draws_log(detail.metric), x_name=axis, y_name=detail.metric, gap=pair,
                  brief=brief)  # fmt: skip
 
 
@@ -131,8 +131,9 @@ def lottery_chart(detail: JobDetail, drawing: Drawing) -> Chart:
     dense = summary.cell(DENSE, 0)
     reference = None if dense is None else (dense.score.value, f"dense {compact(dense.score.value)}")
     return Chart(title, [s for s in series if len(s.x)], x_range, True, marks, reference,
-                 "the lottery curve starts when round 1 is finished", log_y="perplexity" in experiment.task.score,
-                 x_name="left", y_name=f"lottery {detail.job.id}", gap=pair,
+                 "the lottery curve starts when round 1 is finished",
+                 log_y=experiment.task.draws_log(experiment.task.score), x_name="left",
+                 y_name=f"lottery {detail.job.id}", gap=pair,
                  brief=f"{score}, % left · IQM{shown}")  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from lth_tui.content.verdict_words import short_verdict
 from lth_tui.experiment_text import fields_of, lines_of
 from lth_tui.palette import BLUE, BOLD, DIM, GREEN, ORANGE, PLAIN, PURPLE, SKY, VERMILLION, YELLOW, Look, ink
 from lth_tui.plot.chart import Chart, Series
-from lth_tui.widgets.strips import Row
+from lth_tui.strips import Row
 from lth_tui.words import compact, glyph, percent
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def chart(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary], arm: int,
     what, short = told
     arms = ", ".join(one_line(name, 30) for name in names)
     brief = f"{short} · IQM · {arms}"
-    log = not relative and bool(scores) and all("perplexity" in score for score in scores)
+    tasks = [job.experiment.task for job in jobs]
+    log = not relative and bool(tasks) and all(task.draws_log(task.score) for task in tasks)
     left = min(ends, default=0.1)
     dense = (0.0 if unscaled else 1.0, "dense") if relative else None
     shown = [one for one in series if len(one.x)]

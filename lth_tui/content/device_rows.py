@@ -11,7 +11,7 @@ from lth_core.text import one_line, plural
 from lth_tui.palette import BOLD, DIM, GREEN, PLAIN, VERMILLION, YELLOW, ink
 from lth_tui.reading.machine import Gpu, Machine
 from lth_tui.reading.snapshot import Snapshot
-from lth_tui.widgets.strips import Row, Span
+from lth_tui.strips import Row, Span
 from lth_tui.words import bar, compact, sparkline
 
 _BAR = 10

@@ -9,7 +9,7 @@ from lth_core.text import one_line, plural
 from lth_tui.content.verdict_words import short_verdict, verdict_line, verdict_rows
 from lth_tui.palette import BOLD, DIM, GREEN, PLAIN, VERMILLION, YELLOW, ink, state_ink
 from lth_tui.reading.snapshot import JobDetail
-from lth_tui.widgets.strips import Row, Span, wrap
+from lth_tui.strips import Row, Span, wrap
 from lth_tui.words import bar, calm, clock, compact, duration, glyph
 
 _KINDS = {"error": VERMILLION, "failed": VERMILLION, "warning": YELLOW, "done": GREEN}

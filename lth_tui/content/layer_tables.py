@@ -2,8 +2,8 @@
 
 from lth_core.experiment.arms import DENSE
 from lth_core.text import one_line, plural
+from lth_tui.reading.layers import HeatTable
 from lth_tui.reading.snapshot import JobDetail
-from lth_tui.widgets.heat_table import HeatTable
 
 _SMALLEST_NEWS = 8
 """Entries of a layer of which it is news that none lives."""

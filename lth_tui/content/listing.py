@@ -8,8 +8,8 @@ from lth_core.text import one_line, plural
 from lth_tui.content.verdict_words import short_verdict
 from lth_tui.palette import DIM, VERMILLION, ink
 from lth_tui.reading.snapshot import Snapshot
+from lth_tui.strips import Span
 from lth_tui.widgets.job_columns import JobRow
-from lth_tui.widgets.strips import Span
 from lth_tui.words import calm
 
 if TYPE_CHECKING:
@@ -51,11 +51,11 @@ class Listing:
 def matches(job: "JobView", wanted: str) -> bool:
     """Whether a job has all words of a filter.
 
-    A word is found in name, state, suite and environment; `state:failed` looks in one of them, `a|b` is either,
+    A word is found in name, state, suite and task; `state:failed` looks in one of them, `a|b` is either,
     `!word` is none.
     """
-    environment = getattr(job.experiment.task, "environment", job.experiment.task.kind)
-    places = {"name": job.name, "state": job.state, "suite": job.suite or "", "task": environment, "id": str(job.id)}
+    task = f"{job.experiment.task.subject} {job.experiment.task.kind}"
+    places = {"name": job.name, "state": job.state, "suite": job.suite or "", "task": task, "id": str(job.id)}
     for word in wanted.lower().split():
         negated = word.startswith("!")
         place, colon, rest = word.lstrip("!").partition(":")

@@ -3,7 +3,7 @@
 from lth_core.analysis.verdict import Summary, Verdict
 from lth_core.text import one_line
 from lth_tui.palette import DIM, GREEN, PLAIN, VERMILLION, ink
-from lth_tui.widgets.strips import Span
+from lth_tui.strips import Span
 
 _MARKS = {"better": ("▲", GREEN), "worse": ("▼", VERMILLION), "inconclusive": ("~", None)}
 

@@ -15,7 +15,7 @@ from lth_tui.palette import DIM, GREY, NO_COLOUR, blend, ink
 from lth_tui.plot import raster
 from lth_tui.plot.chart import GUTTER, Series, y_labels
 from lth_tui.plot.viewport import Viewport
-from lth_tui.widgets.strips import Row, strip_of, text_of, wrap
+from lth_tui.strips import Row, strip_of, text_of, wrap
 from lth_tui.words import compact
 
 _SPACE = ord(" ")

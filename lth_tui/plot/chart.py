@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from lth_tui.palette import Look, ink
 from lth_tui.plot import raster
 from lth_tui.plot.raster import Floats
-from lth_tui.widgets.strips import Row, Span
+from lth_tui.strips import Row, Span
 from lth_tui.words import compact
 
 Entry = list[Span]

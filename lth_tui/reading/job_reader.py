@@ -11,9 +11,9 @@ from lth_core.store.views import EventView, JobView, TrialView
 from lth_core.store.workspace import Workspace
 from lth_tui.reading import queries
 from lth_tui.reading.curves import ArmCurve, RoundCurves
+from lth_tui.reading.layers import HeatCell, HeatRow
 from lth_tui.reading.overlap import Overlaps
 from lth_tui.reading.snapshot import Audit, JobDetail, LayerGrid, Watch
-from lth_tui.widgets.heat_table import HeatCell, HeatRow
 
 _MOST_EVENTS = 1000
 

@@ -6,17 +6,15 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
+from lth_core.bits import Bits, unpack
 from lth_core.store.database import Database
-from lth_core.store.tensors import mask_layers
+from lth_core.store.tensors import mask_shapes
 from lth_core.store.workspace import Workspace
 from lth_tui.reading import queries
+from lth_tui.reading.layers import HeatCell
 from lth_tui.reading.snapshot import LayerGrid
-from lth_tui.widgets.heat_table import HeatCell
-
-Bits = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -32,19 +30,12 @@ class Overlap:
 
 
 def read_mask(path: Path) -> dict[str, Bits]:
-    """The mask of a finished trial, each layer flat; only its bytes are read. Raises OSError or ValueError."""
+    """The mask of a finished trial; only its bytes are read. Raises OSError or ValueError."""
     try:
         with safe_open(path, framework="numpy") as file:
-            packed = file.get_tensor("mask")
-            layers = mask_layers(file.metadata())
+            return unpack(file.get_tensor("mask"), mask_shapes(file.metadata()))
     except (SafetensorError, KeyError, TypeError) as error:
         raise ValueError(f"{path.name}: no mask of a trial ({type(error).__name__})") from None
-    sizes = [size for _, size in layers]
-    if packed.dtype != np.uint8 or not 0 <= sum(sizes) <= 8 * packed.size or min(sizes, default=0) < 0:
-        raise ValueError(f"{path.name}: its mask is not of the size that it says")
-    bits = np.unpackbits(packed, count=sum(sizes)).astype(np.bool_)
-    parts = np.split(bits, np.cumsum(sizes)[:-1])
-    return {name: part for (name, _), part in zip(layers, parts, strict=True)}
 
 
 def overlaps(masks: Sequence[Mapping[str, Bits]]) -> dict[str, Overlap]:

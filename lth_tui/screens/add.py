@@ -27,9 +27,9 @@ from lth_tui.keys import key
 from lth_tui.palette import BOLD, DIM, PLAIN, SKY, VERMILLION, ink
 from lth_tui.reading.feed import Wish
 from lth_tui.screens.dialog import Dialog
+from lth_tui.strips import Row, wrap, wrap_hints
 from lth_tui.widgets.lines import Lines
 from lth_tui.widgets.list_pane import ListPane
-from lth_tui.widgets.strips import Row, wrap, wrap_hints
 
 if TYPE_CHECKING:
     from lth_core.store.views import JobView, SlotView

@@ -11,8 +11,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from lth_tui.palette import BOLD, DIM, VERMILLION, ink
+from lth_tui.strips import wrap
 from lth_tui.widgets.lines import Lines
-from lth_tui.widgets.strips import wrap
 
 
 class Ask(ModalScreen[str | None]):

@@ -8,8 +8,8 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from lth_tui.palette import SKY, ink
+from lth_tui.strips import Row, Span, wrap
 from lth_tui.widgets.lines import Lines
-from lth_tui.widgets.strips import Row, Span, wrap
 
 Choice = tuple[str, str, str]
 """Key, what it says, the value it returns."""

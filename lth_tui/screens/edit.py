@@ -26,9 +26,9 @@ from lth_tui.keys import key
 from lth_tui.palette import DIM, GREEN, PLAIN, VERMILLION, YELLOW, ink
 from lth_tui.reading.feed import Wish
 from lth_tui.screens.dialog import Dialog
+from lth_tui.strips import Row, wrap
 from lth_tui.widgets.lines import Lines
 from lth_tui.widgets.list_pane import ListPane
-from lth_tui.widgets.strips import Row, wrap
 
 if TYPE_CHECKING:
     from lth_tui.bench import Bench

@@ -10,9 +10,9 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Input
 
 from lth_tui.palette import BOLD, DIM, PLAIN, SKY, ink
+from lth_tui.strips import Row
 from lth_tui.widgets.hints import Hint, hints_of
 from lth_tui.widgets.list_pane import ListPane
-from lth_tui.widgets.strips import Row
 
 LEGEND = (
     ("▲ ~ ▼", "winning is better than, undecided against, worse than the arms named"),

@@ -20,12 +20,12 @@ from lth_tui.palette import DIM
 from lth_tui.plot.chart import Chart
 from lth_tui.reading.snapshot import JobDetail, Snapshot, Watch
 from lth_tui.screens.job_commands import JOB_KEYS, JobCommands
+from lth_tui.strips import Row, text_of, wrapped_all
 from lth_tui.widgets.filter_line import FilterLine
 from lth_tui.widgets.heatmap import Heatmap
 from lth_tui.widgets.line_plot import LinePlot
 from lth_tui.widgets.lines import Lines
 from lth_tui.widgets.list_pane import ListPane
-from lth_tui.widgets.strips import Row, text_of, wrapped_all
 from lth_tui.widgets.tabs import TabRow
 
 if TYPE_CHECKING:

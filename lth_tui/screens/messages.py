@@ -8,8 +8,8 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from lth_tui.palette import DIM, PLAIN, VERMILLION, YELLOW, ink
+from lth_tui.strips import Row
 from lth_tui.widgets.list_pane import ListPane
-from lth_tui.widgets.strips import Row
 from lth_tui.words import clock
 
 Message = tuple[float, str, str]

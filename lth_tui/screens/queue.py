@@ -20,12 +20,12 @@ from lth_tui.plot.chart import Chart
 from lth_tui.reading.feed import Wish
 from lth_tui.reading.snapshot import JobDetail, Snapshot, Watch
 from lth_tui.screens.job_commands import JOB_KEYS, JobCommands
+from lth_tui.strips import Row
 from lth_tui.widgets.filter_line import FilterLine
 from lth_tui.widgets.heatmap import Heatmap
 from lth_tui.widgets.job_table import JobTable
 from lth_tui.widgets.line_plot import LinePlot
 from lth_tui.widgets.lines import Lines
-from lth_tui.widgets.strips import Row
 
 if TYPE_CHECKING:
     from lth_core.store.views import JobView

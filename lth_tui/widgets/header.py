@@ -8,8 +8,8 @@ from lth_core.text import one_line
 from lth_tui.engine_owner import Ownership
 from lth_tui.palette import BOLD, DIM, GREEN, PLAIN, SKY, VERMILLION, YELLOW, ink
 from lth_tui.reading.snapshot import Snapshot
+from lth_tui.strips import Span
 from lth_tui.widgets.lines import Lines
-from lth_tui.widgets.strips import Span
 from lth_tui.words import compact
 
 SILENCE = 20.0

@@ -11,9 +11,9 @@ from textual.strip import Strip
 
 from lth_tui.keys import key
 from lth_tui.palette import BOLD, DIM, PLAIN, dead_ink, ink, viridis, warning_ink
-from lth_tui.widgets.heat_table import HeatTable
+from lth_tui.reading.layers import HeatTable
+from lth_tui.strips import Row, Span, strip_of
 from lth_tui.widgets.pane import Pane
-from lth_tui.widgets.strips import Row, Span, strip_of
 from lth_tui.words import compact, percent
 
 _WIDE, _TIGHT = 5, 4

@@ -10,8 +10,8 @@ from textual.keys import format_key
 from textual.screen import Screen
 
 from lth_tui.palette import DIM, SKY, ink
+from lth_tui.strips import Span
 from lth_tui.widgets.lines import Lines
-from lth_tui.widgets.strips import Span
 
 _LAST = ("help", "quit")
 _FOREIGN = ("screen.copy_text", "screen.minimize", "app.focus_next", "app.focus_previous", "copy_text")

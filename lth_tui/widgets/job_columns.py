@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from lth_core.text import one_line
 from lth_tui.palette import BOLD, DIM, GREEN, GREY, PLAIN, SKY, VERMILLION, YELLOW, ink, state_ink
-from lth_tui.widgets.strips import Row, Span
+from lth_tui.strips import Row, Span
 from lth_tui.words import bar, compact, duration, glyph
 
 

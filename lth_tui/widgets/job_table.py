@@ -13,8 +13,8 @@ from textual.widget import Widget
 
 from lth_tui.keys import key
 from lth_tui.palette import DIM, cursor_ink
+from lth_tui.strips import Row, changed_cells, strip_of
 from lth_tui.widgets.job_columns import Column, JobRow, cells_of, fitting, titles_of
-from lth_tui.widgets.strips import Row, changed_cells, strip_of
 
 
 class JobTable(Widget, can_focus=True):

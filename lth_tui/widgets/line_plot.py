@@ -13,8 +13,8 @@ from lth_tui.plot import canvas
 from lth_tui.plot.canvas import Canvas
 from lth_tui.plot.chart import GUTTER, Chart, Entry, alike, legend_of, packed, readout
 from lth_tui.plot.viewport import Viewport
+from lth_tui.strips import Row, strip_of, text_of
 from lth_tui.widgets.pane import Pane
-from lth_tui.widgets.strips import Row, strip_of, text_of
 
 
 class LinePlot(Pane, can_focus=True):

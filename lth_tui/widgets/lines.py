@@ -6,7 +6,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from lth_tui.widgets.strips import Row, changed_cells, strip_of, text_of
+from lth_tui.strips import Row, changed_cells, strip_of, text_of
 
 
 class Lines(Widget):

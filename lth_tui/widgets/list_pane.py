@@ -13,8 +13,8 @@ from textual.strip import Strip
 
 from lth_tui.keys import key
 from lth_tui.palette import BOLD, DIM, cursor_ink
+from lth_tui.strips import Row, spans_of, strip_of, text_of, wrapped_all
 from lth_tui.widgets.pane import Pane
-from lth_tui.widgets.strips import Row, spans_of, strip_of, text_of, wrapped_all
 
 _MARK = "▶ "
 

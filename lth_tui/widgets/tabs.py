@@ -6,8 +6,8 @@ from textual import events
 from textual.message import Message
 
 from lth_tui.palette import DIM, SKY, ink
+from lth_tui.strips import Span
 from lth_tui.widgets.lines import Lines
-from lth_tui.widgets.strips import Span
 
 
 class TabRow(Lines):

@@ -14,9 +14,9 @@ from lth_core.analysis.anatomy import (
     overlap,
     pixels_seen,
     sign_agreement,
-    unpack_mask,
 )  # fmt: skip
 from lth_core.analysis.network_graphs import graph_of
+from lth_core.bits import unpack
 
 SHAPES = {
     "trunk.0.weight": (3, 2), "trunk.0.bias": (3,), "trunk.1.weight": (2, 3), "trunk.1.bias": (2,),
@@ -160,7 +160,7 @@ def test_stored_bits_are_read_as_the_tickets_side_packs_them() -> None:
     from lth_core.tickets import mask as masks
 
     mask = {name: torch.rand(shape) < 0.5 for name, shape in SHAPES.items()}
-    found = unpack_mask(masks.pack(mask), [(name, list(shape)) for name, shape in SHAPES.items()])
+    found = unpack(masks.pack(mask), SHAPES)
     assert all((found[name] == m.numpy()).all() for name, m in mask.items())
     with pytest.raises(ValueError, match="bytes"):
-        unpack_mask(masks.pack(mask)[:-1], [(name, list(shape)) for name, shape in SHAPES.items()])
+        unpack(masks.pack(mask)[:-1], SHAPES)

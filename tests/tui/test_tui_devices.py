@@ -17,9 +17,9 @@ from lth_tui.reading.machine import Gpu, Machine, Meter
 from lth_tui.reading.snapshot import Snapshot
 from lth_tui.screens.ask import Ask
 from lth_tui.screens.devices import DevicesPage
+from lth_tui.strips import text_of
 from lth_tui.widgets.lines import Lines
 from lth_tui.widgets.list_pane import ListPane
-from lth_tui.widgets.strips import text_of
 
 
 class NVMLError(Exception):

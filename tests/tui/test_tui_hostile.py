@@ -4,10 +4,10 @@ from tui_helpers import Open, until
 from workspace_fixture import Writer
 
 from lth_tui.screens.job import VIEWS, JobPage
+from lth_tui.strips import strip_of, wrap
 from lth_tui.widgets.hints import Hints
 from lth_tui.widgets.lines import Lines
 from lth_tui.widgets.list_pane import ListPane
-from lth_tui.widgets.strips import strip_of, wrap
 
 EVIL = "[red]x[/red]\x1b]52;c;aGk=\x07\x1b[2J\x1b]0;title\x07\u202egnp.exe\u2066 \x9b31m done"
 SEEN = "[red]x[/red]"

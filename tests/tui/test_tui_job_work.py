@@ -10,6 +10,7 @@ from safetensors.numpy import save
 from tui_helpers import Open, until
 from workspace_fixture import LAYERS, Writer
 
+from lth_core.settings.tasks import ControlTask
 from lth_tui.screens.job import JobPage
 from lth_tui.widgets.heatmap import Heatmap
 from lth_tui.widgets.line_plot import LinePlot
@@ -88,7 +89,10 @@ async def test_smoothing_axes_and_arms(opened: Open) -> None:
         assert len(plot.chart.shown) == 5
 
 
-async def test_other_metrics_and_perplexity_is_logarithmic(opened: Open, writer: Writer) -> None:
+async def test_other_metrics_and_some_are_logarithmic(
+    opened: Open, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ControlTask, "logarithmic", ("perplexity",))
     writer.sql("INSERT INTO metric_names (name) VALUES ('perplexity/valid')")
     writer.sql(
         "INSERT INTO metrics SELECT trial, (SELECT id FROM metric_names WHERE name = 'perplexity/valid'), step, "

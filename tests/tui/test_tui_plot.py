@@ -9,7 +9,7 @@ from lth_tui.palette import SKY, Look
 from lth_tui.plot import canvas, raster
 from lth_tui.plot.chart import GUTTER, Chart, Entry, Series, alike, packed
 from lth_tui.plot.viewport import Viewport
-from lth_tui.widgets.strips import text_of
+from lth_tui.strips import text_of
 
 SOLID = Look(SKY, (1, 0), "●", "━━")
 

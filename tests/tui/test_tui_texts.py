@@ -10,10 +10,10 @@ from workspace_fixture import Writer
 from lth_tui.palette import DIM, PLAIN
 from lth_tui.screens.job import JobPage
 from lth_tui.screens.queue import QueuePage
+from lth_tui.strips import Row, text_of, wrap_hints, wrapped_all
 from lth_tui.widgets.filter_line import FilterLine
 from lth_tui.widgets.lines import Lines
 from lth_tui.widgets.list_pane import ListPane
-from lth_tui.widgets.strips import Row, text_of, wrap_hints, wrapped_all
 from lth_tui.widgets.tabs import TabRow
 
 TRACE = "Traceback (most recent call last):\n  File \"sim.py\", line 8, in step\n    raise RuntimeError('no licence')\n"
