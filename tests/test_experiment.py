@@ -83,7 +83,7 @@ def test_a_field_that_a_later_version_added_counts_only_where_it_is_used() -> No
 
 CHANGES: dict[str, Any] = {
     "task.environment": "Acrobot-v1", "task.arguments": {"length": 3}, "task.wrappers": ["some.module:Wrapper"],
-    "task.leave_out": ["mission"], "task.contents": [["environment", "0" * 64]],
+    "task.leave_out": ["mission"], "task.time_limit": 100, "task.contents": [["environment", "0" * 64]],
     "model.hidden": [9], "model.activation": "relu",
     "model.initialisation": "orthogonal", "training.unit": "games", "training.length": 513,
     "training.environments": 5, "training.n_steps": 9, "training.optimizer": "rmsprop",

@@ -23,6 +23,7 @@ from lth_core.experiment.suite import Suite, load
 from lth_core.settings.launcher import launcher_from
 from lth_core.store import views
 from lth_core.store.database import Database
+from lth_core.store.views import JobView
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
 
@@ -72,14 +73,15 @@ def run(
     progress.close()
     follower.close()
     ended = [(job, suite) for job, (*_, suite) in zip(jobs, wanted, strict=True) if job not in gone]
-    states = _print_results(console, database, ended, as_json=as_json)
-    return DONE if not gone and all(state == "done" for state in states) else TRIAL_FAILED
+    results = _print_results(console, database, ended, as_json=as_json)
+    whole = all(job.state == "done" and not job.trials_failed for job in results)
+    return DONE if whole and not gone else TRIAL_FAILED
 
 
 def _print_results(
     console: Console, database: Database, jobs: list[tuple[int, str | None]], *, as_json: bool
-) -> list[str]:
-    """What each job has come to, then each suite; returns the jobs' states."""
+) -> list[JobView]:
+    """What each job has come to, then each suite; returns the jobs."""
     ended = {job: view for job, _ in jobs if (view := views.job(database, job)) is not None}
     for job, _ in jobs:
         if job in ended:
@@ -91,7 +93,7 @@ def _print_results(
         # The jobs that this command asked for, which need not be the newest of their names.
         own = [ended[job] for job, suite in jobs if suite == name and job in ended]
         print_suite(console, database, name, own, as_json=as_json)
-    return [view.state for view in ended.values()]
+    return list(ended.values())
 
 
 def on_launcher(kind: str | None) -> list[str]:

@@ -10,6 +10,7 @@ from lth_core.analysis.questions import findings, notes
 from lth_core.analysis.verdict import summarise
 from lth_core.cli.console import print_parts
 from lth_core.report import table
+from lth_core.report.failures import causes
 from lth_core.store import attempts, views
 from lth_core.store.database import Database
 from lth_core.store.records import finite
@@ -24,13 +25,14 @@ def print_job(console: Console, database: Database, job: JobView, *, as_json: bo
     audits, data = views.audit_counts(database, job.id), views.data(database, job.id)
     changed = attempts.changes(attempts.runs(database, job.id))
     if not as_json:
-        print_parts(console, table.result(job.experiment, summary, answers, audits, data, changed))
+        print_parts(console, table.result(job.experiment, summary, answers, audits, data, changed, causes(trials)))
         return
     result = {
         "event": "result", "job": job.id, "name": job.name, "state": job.state,
         "cells": [asdict(cell) for cell in summary.cells],
         "verdicts": [{**asdict(v), "text": v.text} for v in (*summary.verdicts, *summary.further)],
         "answers": [answer.fields() for answer in answers],
+        "failures": causes(trials),
         "notes": [*notes(job.experiment, summary), *filter(None, [changed])],
         "audits": {"passed": audits[0], "failed": audits[1]}, "data": data,
     }  # fmt: skip

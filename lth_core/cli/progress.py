@@ -136,6 +136,7 @@ class JsonProgress:
                     {
                         "event": "progress", "job": job.id, "name": job.name, "state": job.state,
                         "progress": round(job.progress, 4), "trials_done": job.trials_done, "trials": job.trials,
+                        "trials_failed": job.trials_failed,
                         "rate": job.rate, "seconds_left": job.seconds_left,
                     }
                 )  # fmt: skip

@@ -38,10 +38,6 @@ def show(subject: str, workspace: Path) -> None:
         console.print(f"workers = {attempts.said(runs)}", markup=False, highlight=False, soft_wrap=True)
     console.rule(f"job {job.id}: {job.state}")
     print_job(console, database, job)
-    for trial in views.trials(database, job.id):
-        if trial.state == "failed":
-            said = f"{one_line(trial.arm)} round {trial.round} seed {trial.seed}: {one_line(trial.error or '')}"
-            console.print(said, style="red", markup=False, soft_wrap=True)
     for audit in views.audits(database, job.id, failed_only=True):
         place = f"{audit.arm} round {audit.round} seed {audit.seed}"
         console.print(f"{place}: {audit.name} ({audit.moment}): {one_line(audit.detail)}", style="red", markup=False)

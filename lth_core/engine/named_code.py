@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from lth_core.batches.processes import Unanswered, run_apart
 from lth_core.errors import InputError
+from lth_core.experiment.episodes import check_episodes
 from lth_core.experiment.experiment import Experiment
 from lth_core.settings.tasks import ControlTask
 from lth_core.text import one_line
@@ -15,11 +16,15 @@ from lth_core.text import one_line
 
 def check(experiments: Iterable[Experiment], source: str) -> None:
     """Make one environment of each task that names code; `source` opens the sentence of the InputError."""
-    named = [one.task for one in experiments if isinstance(one.task, ControlTask) and one.task.code]
-    for task in dict.fromkeys(task.model_dump_json() for task in named):
+    named = [one for one in experiments if isinstance(one.task, ControlTask) and one.task.code]
+    told: dict[str, float | None] = {}
+    for experiment in named:
+        task = experiment.task.model_dump_json()
         environment = one_line(json.loads(task)["environment"])
         try:
-            run_apart("lth_core.worker.code_check", task=task)
+            if task not in told:
+                told[task] = run_apart("lth_core.worker.code_check", task=task)["episode_steps"]
+            check_episodes(experiment, told[task])
         except Unanswered as error:
             raise InputError(
                 f'{source}: task.environment = "{environment}": making it ended its process: {error}'

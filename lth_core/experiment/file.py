@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from lth_core.errors import InputError
 from lth_core.experiment import presets, rules
 from lth_core.experiment.arms import Arm
+from lth_core.experiment.episodes import check_episodes
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.tables import KINDS
 from lth_core.experiment.ticket_files import Place
@@ -82,11 +83,12 @@ def resolve(fields: dict[str, Any], source: str) -> Experiment:
         experiment = _validated({**fields, "ticket": _found(experiment, experiment.ticket, source)}, source)
     # Here and not in the model: a stored experiment can be read where its environment is not installed, and one that
     # an earlier version accepted.
-    from lth_core.tasks.available import check
+    from lth_core.tasks.available import check, episode_steps
 
     try:
         rules.check_tokens(experiment)
         check(experiment.task, experiment.model)
+        check_episodes(experiment, episode_steps(experiment.task))
         return _with_contents(experiment)
     except InputError as error:
         raise InputError(f"{source}: {error}") from None

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from lth_core.analysis.densities import known_density
 from lth_core.analysis.effect import CRASHED, EQUIVALENT
 from lth_core.analysis.power import LEVEL
+from lth_core.analysis.trials import is_lost
 from lth_core.experiment.experiment import Experiment
+from lth_core.report.failures import causes
 from lth_core.report.record import JobRecord
 from lth_core.store.attempts import changes, said
 from lth_core.text import one_line
@@ -120,11 +122,11 @@ def _audit(record: JobRecord) -> str:
 
 
 def _lost(record: JobRecord) -> str:
-    lost = [t for t in record.trials if t.state in ("failed", "blocked")]
+    lost = sum(is_lost(trial) for trial in record.trials)
     if not lost:
         return f"No trial of {len(record.trials)} failed."
-    named = "; ".join(one_line(f"{t.arm} round {t.round} seed {t.seed}: {t.error}", 160) for t in lost[:5])
-    return f"{len(lost)} of {len(record.trials)} trials failed or were blocked, and count: {named}"
+    named = "; ".join(one_line(cause, 300) for cause in causes(record.trials))
+    return f"{lost} of {len(record.trials)} trials failed or were blocked, and count: {named}"
 
 
 def _versions(record: JobRecord) -> str:

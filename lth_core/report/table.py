@@ -90,9 +90,11 @@ def result(
     audits: tuple[int, int],
     data: Sequence[str] = (),
     changed: str = "",
+    failures: Sequence[str] = (),
 ) -> list[RenderableType]:
     """Table, what its numbers are, the answers to the paper's questions, what was trained on, and audit; each to be
-    printed by itself. changed: rounds and what they ran with, where that is not the same for all."""
+    printed by itself. changed: rounds and what they ran with, where that is not the same for all. failures: see
+    `failures.causes`."""
     seeds = len(experiment.seeds)
     passed, failed = audits
     facts = Text(
@@ -109,4 +111,5 @@ def result(
     ]  # fmt: skip
     if summary.failed:
         parts.append(Text(f"{summary.failed} trials failed or were blocked", style="red"))
+        parts += [Text(f"  {one_line(cause, 1000)}", style="red") for cause in failures]
     return parts

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from lth_core.settings.base import WHOLE, Contents, Share, TaskSection
+from lth_core.settings.base import WHOLE, Contents, Positive, Share, TaskSection
 from lth_core.settings.code import Arguments, EnvironmentName, Named, Wrapped, named
 from lth_core.settings.games import rom_name
 from lth_core.settings.texts import LanguageModelTask, TranslationTask
@@ -21,7 +21,9 @@ class ControlTask(TaskSection):
 
     arguments: what its constructor is given by name. wrappers: each around those before it, MODULE:NAME or
     PATH.py:NAME, with arguments as { name = ..., arguments = { ... } }. leave_out: entries of a Dict observation that
-    the network does not see. contents is filled in when the file is read: the SHA-256 of each Python file named.
+    the network does not see. time_limit: steps after which an episode is truncated, in place of the environment's own
+    limit; the value of the state that it cuts off counts, as with any time limit. contents is filled in when the file
+    is read: the SHA-256 of each Python file named.
     """
 
     kind: Literal["control"] = "control"
@@ -29,9 +31,10 @@ class ControlTask(TaskSection):
     arguments: Arguments = Field(default_factory=dict)
     wrappers: tuple[Wrapped, ...] = ()
     leave_out: tuple[str, ...] = ()
+    time_limit: Positive | None = None
     contents: Contents = ()
 
-    added: ClassVar[frozenset[str]] = frozenset({"arguments", "wrappers", "leave_out", "contents"})
+    added: ClassVar[frozenset[str]] = frozenset({"arguments", "wrappers", "leave_out", "time_limit", "contents"})
     score: ClassVar[str] = "return/train"
     curve: ClassVar[str] = "return/train"
     higher_is_better: ClassVar[bool] = True
@@ -70,7 +73,8 @@ class ControlTask(TaskSection):
         """How it differs from the environment as its authors have it, in a few words; empty where it does not."""
         told = [f"{name}={json.dumps(value)}" for name, value in self.arguments.items()]
         told += [one.short.rpartition(":")[2] for field, one in self.code.items() if field != "environment"]
-        return ", ".join([*told, *(f"without {name}" for name in self.leave_out)])
+        told += [f"without {name}" for name in self.leave_out]
+        return ", ".join([*told, *([f"{self.time_limit} steps"] if self.time_limit is not None else [])])
 
     @property
     def subject(self) -> str:

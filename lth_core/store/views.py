@@ -138,8 +138,10 @@ class SlotView:
 _JOBS = """
     SELECT j.*,
         COUNT(t.id) AS trials,
-        SUM(t.state = 'done') AS trials_done,
-        SUM(t.state IN ('failed', 'blocked')) AS trials_failed,
+        SUM(t.state = 'done' AND COALESCE(ABS(t.score), 1e308) < 1e308) AS trials_done,
+        -- Earlier versions let a trial without a score be done.
+        SUM(t.state IN ('failed', 'blocked') OR (t.state = 'done' AND COALESCE(ABS(t.score), 1e308) >= 1e308))
+            AS trials_failed,
         SUM(t.state = 'running') AS trials_running,
         MAX(CASE WHEN t.state IN ('running', 'done') THEN t.round ELSE 0 END) AS round,
         MAX(t.round) AS rounds,

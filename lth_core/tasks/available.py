@@ -24,6 +24,18 @@ def notes(task: Task, model: Model) -> list[str]:
     return found
 
 
+def episode_steps(task: Task) -> float | None:
+    """Steps of every episode of a task where nothing but a time limit ends one, infinite without a limit; else None.
+
+    None also for what others wrote, which is not imported by reading a file: see engine.named_code.
+    """
+    if not isinstance(task, ControlTask) or task.code:
+        return None
+    from lth_core.tasks import control
+
+    return control.episode_steps(task)
+
+
 def check(task: Task, model: Model) -> None:
     """Raise InputError, naming the field, what is accepted and what to install, where the task or what the network
     starts from cannot be had."""

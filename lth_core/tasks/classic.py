@@ -22,6 +22,8 @@ class Classic(ABC):
 
     entry_point: ClassVar[str]
     """What gymnasium registers this environment with."""
+    terminates: ClassVar[bool] = True
+    """Whether anything but the time limit ends an episode."""
     inputs: int
     parts: Parts = None
     valid: Array | None = None
@@ -237,6 +239,7 @@ class Pendulum(Classic):
     """A pendulum to be swung up and held; the state is angle and speed, and it never terminates."""
 
     entry_point = "gymnasium.envs.classic_control.pendulum:PendulumEnv"
+    terminates = False
     inputs = 3
 
     def _start(self, rng: np.random.Generator) -> Array:

@@ -5,6 +5,7 @@ on what else is in the stack. Episodes that end are reset in the same step: no t
 end, and the last observation of the old episode is handed out beside the first of the new one.
 """
 
+import math
 from collections.abc import Sequence
 
 from lth_core.foreign import contained
@@ -13,6 +14,7 @@ from lth_core.tasks import repeats
 from lth_core.tasks.classic import STACKED, Classic
 from lth_core.tasks.maker import Maker
 from lth_core.tasks.one_by_one import OneByOne
+from lth_core.tasks.step import UNLIMITED
 
 
 def check(task: ControlTask) -> None:
@@ -21,6 +23,14 @@ def check(task: ControlTask) -> None:
     if task.wrappers:
         with contained():
             repeats.check(Maker(task))
+
+
+def episode_steps(task: ControlTask) -> float | None:
+    """Steps of every episode where nothing but a time limit ends one, infinite without a limit; else None."""
+    made = make(task, [0], 1)
+    if made.terminates:
+        return None
+    return made.limit if made.limit < UNLIMITED else math.inf
 
 
 def make(task: ControlTask, seeds: Sequence[int], count: int) -> Classic | OneByOne:

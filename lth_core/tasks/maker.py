@@ -28,7 +28,9 @@ class Maker:
         # Code of others may raise anything; where there is none, what else is raised is a wish to end us.
         self._raised = BaseException if task.code else (Exception, SystemExit)
         with contained(keep_variables=bool(task.code)):  # such as say how to draw
-            self.spec = self._spec()
+            self.spec = copy.copy(self._spec())
+            if task.time_limit is not None:
+                self.spec.max_episode_steps = task.time_limit
             self._wrappers = [self._wrapper(place) for place in range(len(task.wrappers))]
 
     @property

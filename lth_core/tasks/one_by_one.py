@@ -16,6 +16,7 @@ from lth_core.randomness import stream_seed
 from lth_core.tasks import gym_spaces
 from lth_core.tasks.action_log import ActionLog
 from lth_core.tasks.action_masks import ActionMasks
+from lth_core.tasks.endless import may_terminate
 from lth_core.tasks.maker import Maker
 from lth_core.tasks.own_process import OwnProcess
 from lth_core.tasks.step import UNLIMITED, Array, Step
@@ -40,6 +41,7 @@ class OneByOne:
                  for e in range(count)]
                 for t, seed in enumerate(seeds)
             ]  # fmt: skip
+        self.terminates = may_terminate(first)
         self._observed = maker.observations(first)
         self._acted = gym_spaces.actions(maker.name, first.action_space)
         self.inputs = self._observed.size

@@ -95,7 +95,7 @@ class StackRun:
                 except Interrupted:  # the last checkpoint stands: what follows it is trained again
                     return False
                 self._record(rows, {row: validated[row] | evaluated.get(row, {}) for row in rows})
-                self._drop(self._broken() | self.stack.faults())
+                self._drop(self._unscored() | self._broken() | self.stack.faults())
                 self._finish_those_at_their_end()
             if self.trials and self._passed(before, self.experiment.training.checkpoint_every):
                 if not self.stack.can_save:
@@ -195,6 +195,11 @@ class StackRun:
 
     def _broken(self) -> dict[int, str]:
         return dict.fromkeys(self.stack.broken(), "not a number: the training diverged")
+
+    def _unscored(self) -> dict[int, str]:
+        """Trials at their end whose score is not a number, and why."""
+        at_end = np.flatnonzero(self.stack.counter >= self.stack.last).tolist()
+        return {row: self.stack.unscored(row) for row in at_end if not math.isfinite(self.trials[row].score)}
 
     def _drop(self, causes: dict[int, str]) -> None:
         """Trials that cannot go on, by row, and why."""

@@ -95,6 +95,10 @@ class Stack(ABC):
         """Tickets that cannot go on for a cause outside their parameters, and the cause in a sentence."""
         return {}
 
+    def unscored(self, ticket: int) -> str:
+        """Why a ticket that has ended may have no score, in a sentence."""
+        return "its score is not a number"
+
     @abstractmethod
     def metrics(self) -> list[dict[str, float]]:
         """What is recorded of each ticket now, by metric name."""

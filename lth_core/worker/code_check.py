@@ -12,9 +12,8 @@ from lth_core.tasks import control
 
 
 def act(message: dict[str, Any]) -> dict[str, Any]:
-    """Nothing, where it can be trained on."""
-    control.check(ControlTask.model_validate_json(message["task"]))
-    return {}
+    """`episode_steps` (see control) of an environment that can be trained on."""
+    return {"episode_steps": control.episode_steps(ControlTask.model_validate_json(message["task"]))}
 
 
 if __name__ == "__main__":

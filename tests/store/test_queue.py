@@ -220,6 +220,13 @@ def test_the_experiment_is_stored_before_anything_runs(store: Store) -> None:
     assert (job.trials, job.trials_done, job.state) == (2 + 2 * 9, 0, "queued")
 
 
+def test_what_ended_without_a_score_is_not_counted_as_done(store: Store) -> None:
+    with store.database.transaction() as connection:
+        connection.execute("UPDATE trials SET state = 'done', score = CASE WHEN round < 2 THEN 1.5 END")
+    (job,) = views.jobs(store.database)
+    assert (job.trials_done, job.trials_failed) == (2 + 2 * 3, 2 * 6)
+
+
 def test_a_job_ends_failed_when_trials_were_lost_and_done_otherwise(store: Store) -> None:
     for lost, state in ((False, "done"), (True, "failed")):
         with store.database.transaction() as connection:

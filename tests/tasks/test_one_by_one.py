@@ -27,10 +27,10 @@ def _odd_environments(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(gymnasium.registry, name, spec)
 
 
-def _made(environment: str, seeds: list[int], count: int) -> OneByOne:
+def _made(environment: str, seeds: list[int], count: int, limit: int | None = None) -> OneByOne:
     if environment.startswith("LunarLander"):
         pytest.importorskip("Box2D", reason="needs the extra box2d")
-    one = control.make(ControlTask(environment=environment), seeds, count)
+    one = control.make(ControlTask(environment=environment, time_limit=limit), seeds, count)
     assert isinstance(one, OneByOne)
     return one
 
@@ -41,12 +41,13 @@ def _drawn(one: OneByOne, rng: np.random.Generator, tickets: int, count: int) ->
     return rng.integers(0, one.actions, (tickets, count))
 
 
+@pytest.mark.parametrize("limit", [None, 23])
 @pytest.mark.parametrize("environment", [OTHER, *LANDERS])
-def test_trajectories_are_gymnasiums_with_a_derived_seed_for_every_episode(environment: str) -> None:
-    one = _made(environment, [4], 2)
+def test_trajectories_are_gymnasiums_with_a_derived_seed_for_every_episode(environment: str, limit: int | None) -> None:
+    one = _made(environment, [4], 2, limit)
     seen = one.reset()
     assert seen.dtype == np.float32
-    references = [gymnasium.make(environment) for _ in range(2)]
+    references = [gymnasium.make(environment, max_episode_steps=limit) for _ in range(2)]
     episodes, cut = [0, 0], 0
 
     def begin(index: int) -> np.ndarray:

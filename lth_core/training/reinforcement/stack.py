@@ -15,6 +15,7 @@ from torch import Tensor
 from lth_core.experiment.experiment import Experiment
 from lth_core.models.actor_critic import ActorCriticNetwork
 from lth_core.settings.reinforcement import ActorCriticTraining
+from lth_core.settings.tasks import AtariTask
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.training.cuda_graphs import Replayed
 from lth_core.training.precision import products
@@ -27,6 +28,8 @@ from lth_core.training.reinforcement.policy import Terms
 from lth_core.training.reinforcement.rollout import Collector, Rollout
 from lth_core.training.stack import Arrays, Stack, Start
 
+NO_GAME = 1_000_000
+"""Steps of each environment after which a training that counts games is given up, where none has ended."""
 Part = tuple[Tensor, ...]
 """What an algorithm remembers of one minibatch, for its losses; each (T, b)."""
 
@@ -108,8 +111,21 @@ class ActorCriticStack(Stack):
         return self.parameters.broken()
 
     def faults(self) -> dict[int, str]:
-        """See Stack: what environments did wrong, in training or in evaluation."""
-        return self._evaluation_faults | self.collector.environments.faults()
+        """See Stack: what environments did wrong, in training or in evaluation, and games that never end."""
+        return self._evaluation_faults | self._endless() | self.collector.environments.faults()
+
+    def _endless(self) -> dict[int, str]:
+        """Tickets whose training is to go on for so many games, and that have not finished one for too long."""
+        if self.training.unit != "games" or self.trained < NO_GAME * self.training.environments:
+            return {}
+        cause = f"no game has ended in {NO_GAME:,} steps of each environment: accepted is a task.time_limit"
+        return dict.fromkeys(np.flatnonzero(self.episodes.finished == 0).tolist(), cause)
+
+    def unscored(self, ticket: int) -> str:
+        """See Stack."""
+        limit = "task.max_frames" if isinstance(self._task, AtariTask) else "task.time_limit"
+        when = "after its last mask" if self.episodes.finished[ticket] else "in its training"
+        return f"no episode ended {when}, so it has no score: set a longer training.length or a shorter {limit}"
 
     @torch.no_grad()
     def update(self) -> None:

@@ -1,0 +1,63 @@
+"""Whether an episode can end while it counts: a training without a finished episode has no score."""
+
+import math
+
+from lth_core.errors import InputError
+from lth_core.experiment.arms import DENSE
+from lth_core.experiment.tables import Tables
+from lth_core.settings.reinforcement import ActorCriticTraining
+
+
+def check_episodes(experiment: Tables, episode: float | None) -> None:
+    """Raise InputError, saying what to change, where no episode of some arm can end, or none after its last mask.
+
+    episode: steps of every episode where nothing but a time limit ends one, infinite without a limit; None where
+    episodes may end by themselves.
+    """
+    if not isinstance(experiment.training, ActorCriticTraining):
+        return
+    if episode == math.inf:
+        raise InputError(
+            f"task.environment {experiment.task.subject}: nothing ends its episodes, so that no training has a score: "
+            "accepted is task.time_limit = the steps of an episode"
+        )
+    for arm in (DENSE, *experiment.arms):
+        gradual = arm != DENSE and experiment.arm_named(arm).mask == "gradual"
+        if gradual:
+            _check_last_mask(experiment, arm, episode)
+        elif episode is not None and experiment.training.unit == "steps":
+            _check_length(experiment, experiment.training, arm, math.ceil(episode))
+
+
+def _check_length(experiment: Tables, training: ActorCriticTraining, arm: str, episode: int) -> None:
+    first, last = experiment.span(arm)
+    update = training.environments * training.n_steps
+    taken = -(-(last - first) // update) * training.n_steps
+    if taken < episode:
+        least = training.length - (last - first) + (-(-episode // training.n_steps) - 1) * update + 1
+        of = "" if arm == DENSE else f' of arm "{arm}"'
+        raise InputError(
+            f"training.length {training.length}: no episode{of} can end: each of the {training.environments} "
+            f"environments takes {taken} steps, and an episode of {experiment.task.subject} has {episode}: accepted "
+            f"are a length of at least {least}, fewer environments, or a task.time_limit of at most {taken}"
+        )
+
+
+def _check_last_mask(experiment: Tables, arm: str, episode: float | None) -> None:
+    """A mask that shrinks begins the score anew at its last step: an episode must end after that."""
+    training, end = experiment.training, experiment.pruning.gradual.end
+    assert isinstance(training, ActorCriticTraining)  # noqa: S101 see check_episodes
+    first, last = experiment.span(arm)
+    update = training.environments * training.n_steps
+    updates, at = -(-(last - first) // update), math.ceil(round(end * (last - first) / update, 9))
+    if training.unit == "games":
+        never = end == 1
+    else:
+        never = at >= updates or (
+            episode is not None and updates * training.n_steps // episode == at * training.n_steps // episode
+        )
+    if never:
+        raise InputError(
+            f'pruning.gradual.end {end:g}: no episode of arm "{arm}" can end after its last mask, so that it has no '
+            "score: accepted are an earlier end, a longer training.length, or a shorter task.time_limit"
+        )
