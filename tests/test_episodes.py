@@ -6,6 +6,7 @@ from typing import Any
 import gymnasium
 import pytest
 
+from lth_core.engine import named_code
 from lth_core.errors import InputError
 from lth_core.experiment.file import resolve
 from lth_core.report.failures import causes
@@ -91,6 +92,21 @@ def test_an_environment_is_cut_at_the_time_limit_alone_where_nothing_else_ends_i
     assert control.episode_steps(ControlTask(environment="Endless-v0", time_limit=7)) == 7
     assert control.episode_steps(ControlTask(environment="Pendulum-v1")) == 200
     assert control.episode_steps(ControlTask(environment="CartPole-v1", time_limit=7)) is None
+
+
+def test_an_environment_of_ones_own_is_refused_by_the_process_that_may_import_it(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(
+        "import gymnasium\nfrom gymnasium.spaces import Box, Discrete\n"
+        "class Endless(gymnasium.Env):\n"
+        "    observation_space, action_space = Box(-1, 1, (1,)), Discrete(2)\n"
+        "    def reset(self, *, seed=None, options=None):\n        return self.observation_space.sample(), {}\n"
+        "    def step(self, action):\n        return self.observation_space.sample(), 0.5, False, False, {}\n"
+    )
+    own = f"{tmp_path}/own.py:Endless"
+    experiments = [tiny("a", task={"environment": own}), tiny("a", task={"environment": own, "time_limit": 50})]
+    named_code.check(experiments[1:], "a.toml")
+    with pytest.raises(InputError, match=r"a.toml: task.environment own.py:Endless: nothing ends its episodes"):
+        named_code.check(experiments, "a.toml")
 
 
 def test_a_ticket_without_a_finished_episode_fails_with_the_reason() -> None:
