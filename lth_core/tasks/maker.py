@@ -35,8 +35,8 @@ class Maker:
 
     @property
     def plain(self) -> bool:
-        """Whether it is what gymnasium has registered, with nothing changed."""
-        return not (self.task.changes or self.task.code)
+        """Whether it is what gymnasium has registered, with nothing changed but perhaps its time limit."""
+        return not (self.task.arguments or self.task.leave_out or self.task.code)
 
     @property
     def trusted(self) -> bool:
