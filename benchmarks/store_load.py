@@ -1,5 +1,6 @@
 """The store under load: many jobs and trials in the queue, eight workers' records taken over at once, a reader beside.
 
+What checksums and digests cost is measured apart, both sides taking turns: `--checks` measures that alone.
 First an engine of its own answers wishes for as many jobs, one by one, is killed in the middle, and started again.
 
 Eight processes append records as workers do, one engine side takes them over as the engine does, and a reader asks
@@ -7,6 +8,7 @@ five times a second for what a screen shows. At the end every point is counted. 
 """
 
 import argparse
+import contextlib
 import multiprocessing
 import statistics
 import subprocess
@@ -15,17 +17,18 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from unittest import mock
 
 from lth_core.engine.disk import Space
 from lth_core.engine.dispatch import Dispatcher
-from lth_core.engine.intake import Intake, Patience
+from lth_core.engine.intake import SOME, Intake, Patience
 from lth_core.engine.launchers.both import Launchers
 from lth_core.engine.slots import find_slots
 from lth_core.experiment.file import resolve
 from lth_core.settings.launcher import launcher_from
-from lth_core.store import commands, metrics, queue, views
+from lth_core.store import commands, ingest, metrics, queue, views
 from lth_core.store.database import Database
-from lth_core.store.records import RecordWriter
+from lth_core.store.records import RecordWriter, line_of, read_from
 from lth_core.store.workspace import Workspace
 
 NAMES = ("return/train", "loss/policy", "loss/value", "entropy", "games")
@@ -139,6 +142,53 @@ def ask_an_engine(jobs, trials):
     return seconds, left, again
 
 
+def a_trial(trial, records):
+    """What a worker records of one trial: layers, audits, curves, its end; all numbers as long as real ones."""
+    layers = [[f"layer.{n}", [64, 64], 4096, 4096 - n, True] for n in range(8)]
+    checks = [[f"check {n}", True, "0 entries alive outside the mask"] for n in range(10)]
+    yield {"kind": "layers", "trial": trial, "layers": layers, "density": 0.512, "model_density": 0.52}
+    yield {"kind": "audit", "trial": trial, "moment": "before", "batch": 1, "attempt": 1, "checks": checks}
+    for step in range(records):
+        values = {name: step / 7 + place for place, name in enumerate(NAMES)}
+        yield {"kind": "metrics", "trial": trial, "step": step * 512, "values": values}
+    yield {"kind": "audit", "trial": trial, "moment": "after", "batch": 1, "attempt": 1, "checks": checks}
+    yield {"kind": "done", "trial": trial, "step": records * 512, "score": 7 / 3, "tensors": "x", "sha256": "y"}
+
+
+def ingest_trials(trials, records, checked):
+    """CPU seconds to take over the records of so many trials, with or without checksums and digests."""
+    kept = ingest.kept if checked else lambda *_: contextlib.nullcontext()
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(ingest, "kept", kept):
+        database, path = Database(Path(folder) / "w.sqlite", writer=True), Path(folder) / "records.jsonl"
+        with database.transaction() as connection:
+            job = queue.add_job(connection, experiment(0, trials), "load.toml", {})
+            queue.begin_batch(connection, queue.add_batch(connection, job, list(range(1, trials + 1))), "cpu/0")
+        lines = [line_of(record) for trial in range(1, trials + 1) for record in a_trial(trial, records)]
+        if not checked:
+            lines = [line.rpartition(b',"crc32"')[0] + b"}\n" for line in lines]
+        path.write_bytes(b"".join(lines))
+        start, offset, end = time.thread_time(), 0, -1
+        while end != offset:
+            offset = max(end, 0)
+            found, end = read_from(path, offset, SOME)
+            with database.transaction() as connection:
+                ingest.take_over_all(connection, job, found)
+        seconds = time.thread_time() - start
+        assert database.rows("SELECT COUNT(*) FROM trials WHERE state = 'done'")[0][0] == trials
+        database.close()
+    return seconds
+
+
+def cost_of_checks(turns=11, trials=40):
+    """Print what checksums and digests add to taking over trials of few and of many records."""
+    for records in (60, 600):
+        pairs = [(ingest_trials(trials, records, True), ingest_trials(trials, records, False)) for _ in range(turns)]
+        ratio = statistics.median(a / b for a, b in pairs)
+        least = min(a for a, _ in pairs) / min(b for _, b in pairs)
+        print(f"checksums and digests, {trials} trials of {records * len(NAMES):,} points: {ratio:.3f} times the CPU "
+              f"time without (median of {turns} pairs; fastest against fastest {least:.3f})")  # fmt: skip
+
+
 def spread(seconds):
     """Median and largest, in milliseconds."""
     return f"median {statistics.median(seconds) * 1e3:,.1f} ms, longest {max(seconds) * 1e3:,.0f} ms"
@@ -151,7 +201,11 @@ def main():
     parser.add_argument("--points", type=int, default=5_000_000)
     parser.add_argument("--writers", type=int, default=8)
     parser.add_argument("--wishes", type=int, default=300, help="jobs that an engine is asked for")
+    parser.add_argument("--checks", action="store_true", help="only what checksums and digests cost")
     options = parser.parse_args()
+    cost_of_checks()
+    if options.checks:
+        return
     seconds, left, again = ask_an_engine(options.wishes, 20)
     print(f"{len(seconds)} jobs asked of an engine, one by one: {spread(seconds)}")
     print(f"killed with {left} wishes unanswered, started again: all answered after {again:.1f} s")

@@ -13,7 +13,7 @@ from lth_core.engine.failures import ODD, Decision, decide, fail_job_of
 from lth_core.engine.launchers.base import Ended
 from lth_core.store import queue
 from lth_core.store.database import Database
-from lth_core.store.ingest import take_over
+from lth_core.store.ingest import take_over_all
 from lth_core.store.queue import NONSENSE
 from lth_core.store.records import read_all, read_from
 from lth_core.store.workspace import Workspace
@@ -70,8 +70,7 @@ class Intake:
             if end == offset:
                 break
             with self._database.transaction() as connection:
-                for record in records:
-                    take_over(connection, row["job"], record)
+                take_over_all(connection, row["job"], records)
                 connection.execute("UPDATE batches SET records_read = ? WHERE id = ?", (end, batch))
             offset = end
             if some:
@@ -97,8 +96,7 @@ class Intake:
         self._ingest(ended.batch, some=False)
         late = list(self._late_results(folder, ended.batch, row["attempt"]))
         with self._database.transaction() as connection:
-            for record in late:
-                take_over(connection, row["job"], record)
+            take_over_all(connection, row["job"], late)
             decision = self._settle(connection, ended)
         folder.delete_half_written()
         if decision.step == "disk full" and ended.needed > 0:

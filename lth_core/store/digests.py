@@ -25,13 +25,13 @@ _JOBS = "SELECT id, digest, name, identity, experiment FROM jobs"
 @contextmanager
 def kept(connection: sqlite3.Connection, trial: int) -> Iterator[None]:
     """Around a change of a trial's result, layers or audits, inside the caller's transaction."""
-    before = _now(connection, trial)
+    row = connection.execute(f"{_TRIALS} WHERE t.id = ?", (trial,)).fetchone()
+    held = row is not None and _holds(row)
     try:
         yield
     finally:  # a record that makes no sense may be stored in part
-        after = _now(connection, trial)
-        if after != before and connection.in_transaction:
-            connection.execute("UPDATE trials SET digest = ? WHERE id = ? AND digest = ?", (after, trial, before))
+        if held and connection.in_transaction:
+            seal_trial(connection, trial)
 
 
 @contextmanager

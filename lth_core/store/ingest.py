@@ -1,8 +1,10 @@
 """Taking over one record of a worker into the tables. Which kinds there are is what `engine.attempt` writes."""
 
+import contextlib
 import json
 import sqlite3
 import time
+from collections.abc import Collection
 from typing import Any
 
 from lth_core.store import attempts, metrics
@@ -12,18 +14,32 @@ from lth_core.store.queue import NONSENSE, add_event, fail_trial
 from lth_core.store.records import DAMAGED
 
 
-def take_over(connection: sqlite3.Connection, job: int, record: dict[str, Any]) -> None:
-    """Take over one record; one that makes no sense is noted and left out, so that it cannot stop the queue."""
+def take_over_all(connection: sqlite3.Connection, job: int, records: list[dict[str, Any]]) -> None:
+    """Take over records, as `take_over` does each; the digest of a trial is made once for all of them."""
+    told = {r["trial"] for r in records if r.get("kind") != "metrics" and type(r.get("trial")) is int}
+    with contextlib.ExitStack() as stack:
+        for trial in told:
+            if abs(trial) < 2**63:  # SQLite's largest
+                stack.enter_context(kept(connection, trial))
+        for record in records:
+            take_over(connection, job, record, sealed=told)
+
+
+def take_over(connection: sqlite3.Connection, job: int, record: dict[str, Any], sealed: Collection[int] = ()) -> None:
+    """Take over one record; one that makes no sense is noted and left out, so that it cannot stop the queue.
+
+    sealed: trials whose digests the caller carries on.
+    """
     if record is DAMAGED:
         add_event(connection, "bad record", "a record was left out: it is not what a worker wrote", job)
         return
     try:
-        ingest(connection, job, record)
+        ingest(connection, job, record, sealed)
     except NONSENSE as error:
         add_event(connection, "bad record", f"a record was left out: {type(error).__name__} {error}", job)
 
 
-def ingest(connection: sqlite3.Connection, job: int, record: dict[str, Any]) -> None:
+def ingest(connection: sqlite3.Connection, job: int, record: dict[str, Any], sealed: Collection[int] = ()) -> None:
     """As `take_over`, but raises NONSENSE where the record makes no sense."""
     kind = record.get("kind")
     if kind == "ran":
@@ -32,7 +48,7 @@ def ingest(connection: sqlite3.Connection, job: int, record: dict[str, Any]) -> 
     trial = int(record["trial"])
     _of_job(connection, job, trial)
     if kind != "metrics":
-        with kept(connection, trial):
+        with contextlib.nullcontext() if trial in sealed else kept(connection, trial):
             _take(connection, job, trial, record)
     else:
         step = int(record["step"])

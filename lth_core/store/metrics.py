@@ -31,9 +31,10 @@ class Curve:
 
 def write(connection: sqlite3.Connection, points: Sequence[Point]) -> None:
     """Store points inside the caller's transaction; a step that is written again keeps its newest value."""
-    names = {(point.name,) for point in points}
-    connection.executemany("INSERT OR IGNORE INTO metric_names (name) VALUES (?)", names)
     ids = dict(connection.execute("SELECT name, id FROM metric_names").fetchall())
+    if new := {(point.name,) for point in points if point.name not in ids}:
+        connection.executemany("INSERT INTO metric_names (name) VALUES (?)", new)
+        ids = dict(connection.execute("SELECT name, id FROM metric_names").fetchall())
     connection.executemany(
         "INSERT OR REPLACE INTO metrics (trial, name, step, value) VALUES (?, ?, ?, ?)",
         [(p.trial, ids[p.name], p.step, None if math.isnan(p.value) else p.value) for p in points],
