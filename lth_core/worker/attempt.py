@@ -26,6 +26,7 @@ from lth_core.training.families import data_summary, make_model, make_stack
 from lth_core.training.run import RunningTrial, StackRun
 from lth_core.training.stack import Stack
 from lth_core.worker.assemble import Assembler, DamagedParent, Prepared, pack_trained
+from lth_core.worker.measure import densities
 
 log = logging.getLogger("lth.attempt")
 
@@ -164,11 +165,19 @@ class Attempt:
         self._check_current()  # the folder of a workspace that was moved is not made again
         job_folder = self._workspace.inside(self._spec.tensorboard)
         trial_log = self._logs[trial.id] = TrialLog(job_folder, trial.key, step, resumed=resumed)
-        trial_log.hparams(_hyperparameters(self._experiment, trial.key))
+        trial_log.hparams({**_hyperparameters(self._experiment, trial.key), "density": self._density(trial)})
         if resumed:
             return  # its start is in an earlier file
         sparsity = {f"sparsity/{name}": 1 - float(m.float().mean()) for name, m in trial.mask.items()}
         trial_log.scalars(sparsity, step)
+
+    def _density(self, trial: RunningTrial) -> float:
+        """What remains of the prunable parameters: with a mask that shrinks, what will at the end."""
+        if trial.narrowing is not None:
+            model = self._model
+            return densities(model.shapes(), model.groups(), self._experiment.pruning)[trial.key.round - 1]
+        prunable, _ = self._assembler.sizes  # of the experiment's network, also where this is a narrower one
+        return masks.total(trial.mask) / prunable if prunable else 1.0
 
     def metrics(self, trial: RunningTrial, step: int, values: dict[str, float]) -> None:
         """See Sink."""
@@ -233,7 +242,6 @@ class Attempt:
 def _hyperparameters(experiment: Experiment, key: TrialKey) -> dict[str, str | int | float | bool]:
     found: dict[str, str | int | float | bool] = {
         "arm": key.arm, "round": key.round, "seed": key.seed,
-        "density": 1.0 if key.arm == DENSE else experiment.pruning.density(key.round),
     }  # fmt: skip
     for section in ("task", "model", "training", "pruning", "rewinding"):
         for name, value in getattr(experiment, section):

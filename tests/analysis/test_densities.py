@@ -7,6 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import plugin_data_pb2
 
 from lth_core.analysis.densities import axis_densities, known_density, lowest
 from lth_core.analysis.scores import JobScores
@@ -86,3 +88,14 @@ def test_the_prediction_is_what_a_run_measures(tmp_path: Path, pruning: dict[str
     measured = [json.loads(line)["density"] for line in lines if json.loads(line)["kind"] == "layers"]
     model = make_model(settings)
     assert measured == [1.0, *densities(model.shapes(), model.groups(), settings.pruning)]
+    logs = [next((tmp_path / "tensorboard").rglob(f"round-{k:02}/seed-0")) for k in range(4)]
+    assert [_told(log) for log in logs] == pytest.approx(measured)
+
+
+def _told(log: Path) -> float:
+    """The density among the hyperparameters in TensorBoard's files of a trial."""
+    found = EventAccumulator(str(log))
+    found.Reload()
+    content = found.PluginTagToContent("hparams")["_hparams_/session_start_info"]
+    start = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info
+    return float(start.hparams["density"].number_value)
