@@ -39,7 +39,7 @@ def changed(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """A copy of the program with the change applied."""
     for part in PARTS:
         if (ROOT / part).is_dir():
-            shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__", "*.svg"))
+            shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("*.svg"))
         else:
             shutil.copy(ROOT / part, tmp_path / part)
     subprocess.run(["git", "apply", CHANGES / f"{request.param}.diff"], cwd=tmp_path, check=True)
