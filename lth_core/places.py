@@ -66,7 +66,7 @@ def _writable(path: Path) -> bool:
 
 def _private() -> Path:
     """A folder of this user alone; InputError where there can be none."""
-    wanted = "accepted is a folder that can be written, as TMPDIR"
+    wanted = "expected a folder that can be written, as TMPDIR"
     try:
         path = Path(tempfile.gettempdir()) / f"lth-{os.getuid()}"
         path.mkdir(mode=0o700, exist_ok=True)

@@ -53,13 +53,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 1024:
-        raise argparse.ArgumentTypeError(f"{text!r}: accepted is a number from 1 to 1024")
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 1 to 1024")
     return int(text)
 
 
 def _port(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65_535:
-        raise argparse.ArgumentTypeError(f"{text!r}: accepted is a port from 1 to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a port from 1 to 65535")
     return int(text)
 
 

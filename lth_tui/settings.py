@@ -39,12 +39,12 @@ def load_settings(path: Path) -> Settings:
     for name in fields:
         if name not in _FIELDS:
             near = did_you_mean(name, _FIELDS)
-            raise InputError(f"{shown}: {one_line(name, 40)} is no setting: accepted are theme and [keys]{near}")
+            raise InputError(f"{shown}: {one_line(name, 40)} is no setting: expected theme and [keys]{near}")
     theme, keys = fields.get("theme"), fields.get("keys", {})
     if theme is not None and not isinstance(theme, str):
-        raise InputError(f"{shown}: theme: accepted is the name of a theme")
+        raise InputError(f"{shown}: theme: expected the name of a theme")
     if not isinstance(keys, dict) or not all(isinstance(value, str) for value in keys.values()):
-        raise InputError(f'{shown}: keys: accepted is a table of names and keys such as "queue.new" = "n,insert"')
+        raise InputError(f'{shown}: keys: expected a table of names and keys such as "queue.new" = "n,insert"')
     return Settings(theme, keys)
 
 
@@ -70,7 +70,7 @@ def check(settings: Settings, path: Path, ids: Collection[str], themes: Collecti
     """Raises InputError for a theme or a binding that is not there."""
     if settings.theme is not None and settings.theme not in themes:
         wrong, near = one_line(settings.theme, 40), did_you_mean(settings.theme, themes)
-        raise InputError(f"{one_line(path)}: theme {wrong}: accepted are {', '.join(sorted(themes))}{near}")
+        raise InputError(f"{one_line(path)}: theme {wrong}: expected one of {', '.join(sorted(themes))}{near}")
     for name in settings.keys:
         if name not in ids:
             near = did_you_mean(name, ids)

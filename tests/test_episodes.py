@@ -25,7 +25,7 @@ SHORT = {"length": 256, "environments": 2, "n_steps": 32, "minibatches": 4, "alg
 GRADUAL = {"arms": ["winning", "gmp"], "rewinding": {"weights": 400}}
 NONE_ENDS = (
     "training.length 256: no episode can end: each of the 2 environments takes 128 steps, and an episode of "
-    "Pendulum-v1 has 200: accepted are a length of at least 385, fewer environments, or a "
+    "Pendulum-v1 has 200: expected a length of at least 385, fewer environments, or a "
     "task.time_limit of at most 128"
 )
 
@@ -58,7 +58,7 @@ def _endless(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"environment": "CartPole-v1", "arms": ["winning", "gmp"], "pruning": {"gradual": {"end": 1.0}}},
          'pruning.gradual.end 1: no episode of arm "gmp" can end'),
         ({"environment": "Endless-v0", "training": {"unit": "games"}},
-         "task.environment Endless-v0: nothing ends its episodes, .*: accepted is task.time_limit"),
+         "task.environment Endless-v0: nothing ends its episodes, .*: expected task.time_limit"),
     ],
 )  # fmt: skip
 def test_what_cannot_end_is_refused_and_what_to_change_is_said(sections: dict[str, Any], sentence: str) -> None:

@@ -73,7 +73,7 @@ def test_a_plain_file_is_the_experiment_it_was(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("pruning.rounds = 3", "pruning.rounds = 0", "two.toml: member b: pruning.rounds = 0: accepted is"),
+        ("pruning.rounds = 3", "pruning.rounds = 0", "two.toml: member b: pruning.rounds = 0: expected"),
         ("pruning.rounds = 3", "pruning.rouds = 3", 'two.toml: member b: pruning.rouds is not a field: .*"rounds"'),
         ("CartPole-v0", "CartPol-v0", 'two.toml: member a: task.environment = "CartPol-v0": .*did you mean'),
         ("pruning.rounds = 3", 'task.environment = "CartPole-v0"\npruning.rounds = 5', "b: is the same .* as member a"),

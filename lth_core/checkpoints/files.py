@@ -15,7 +15,7 @@ from lth_core.text import one_line
 
 TOKENIZER = ("tokenizer*", "vocab*", "*.model", "*.spm", "*.tiktoken", "tekken.json")
 _ID = re.compile(r"[A-Za-z0-9_][\w.-]{0,95}(/[A-Za-z0-9_][\w.-]{0,95})?", re.ASCII)
-_ACCEPTED = "accepted is a folder that save_pretrained of transformers has written, or an id of the hub"
+_ACCEPTED = "expected a folder that save_pretrained of transformers has written, or an id of the hub"
 _POINTER = b"version https://git-lfs.github.com/spec/"
 
 
@@ -36,7 +36,7 @@ def check_model(name: str, model: str) -> None:
     if "quantization_config" in config:
         raise InputError(
             f"{shown}: its weights are quantised (quantization_config in config.json), which cannot be trained: "
-            "accepted are weights in a floating-point format"
+            "expected weights in a floating-point format"
         )
     formats_of(name)
 
@@ -52,7 +52,7 @@ def check_tokenizer(name: str, *more: str, ends: bool = False) -> None:
         return
     if "source.spm" in there and "tokenizer.json" not in there:
         raise InputError(
-            f"{shown}: its tokenizer is for sentencepiece alone (source.spm): accepted are checkpoints with a "
+            f"{shown}: its tokenizer is for sentencepiece alone (source.spm): expected checkpoints with a "
             "tokenizer.json"
         )
     if ends:
@@ -79,9 +79,7 @@ def check_fit(model: str, field: str, tokens: int, tokenizer: str | None) -> Non
 
 def too_long(field: str, tokens: int, most: int) -> InputError:
     """A text longer than the positions that a checkpoint has."""
-    return InputError(
-        f"{field} = {tokens}: the checkpoint has positions for {most} tokens: accepted are at most {most}"
-    )
+    return InputError(f"{field} = {tokens}: the checkpoint has positions for {most} tokens: expected at most {most}")
 
 
 def too_many_tokens(model: str, known: int, vocabulary: int, *, own: bool) -> InputError:
@@ -90,7 +88,7 @@ def too_many_tokens(model: str, known: int, vocabulary: int, *, own: bool) -> In
         "tokens were added to it: resize the embedding (model.resize_token_embeddings(len(tokenizer))) and save both, "
         "or take the tokenizer as it was published"
         if own
-        else 'accepted is task.tokenizer = "checkpoint" with the same checkpoint'
+        else 'expected task.tokenizer = "checkpoint" with the same checkpoint'
     )
     return InputError(
         f"{_shown('model.checkpoint', model)}: has an embedding for {known:,} tokens, the tokenizer has "
@@ -112,8 +110,7 @@ def formats_of(name: str) -> list[str]:
             found |= checkpoint_weights.formats(folder / file)
         except (OSError, SafetensorError) as error:
             raise InputError(
-                f"{shown}: {one_line(file)} is damaged ({one_line(error, 80)}): accepted is the file as it was "
-                "published"
+                f"{shown}: {one_line(file)} is damaged ({one_line(error, 80)}): expected the file as it was published"
             ) from None
     if not found and (folder / "config.json").is_file():
         config = _json(shown, folder / "config.json")

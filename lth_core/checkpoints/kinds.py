@@ -40,21 +40,21 @@ def check_kind(shown: str, name: str, config: Mapping[str, Any], model: str) -> 
     if kind is None:
         # transformers then looks for a type in the folder's name.
         if known and not any(one in name for one in known):
-            raise InputError(f"{shown}: its config.json names no model_type: accepted is the file as it was published")
+            raise InputError(f"{shown}: its config.json names no model_type: expected the file as it was published")
     elif known and kind not in known and "auto_map" in config:
         raise InputError(
             f'{shown}: its model type "{one_line(kind, 80)}" is code of its own (auto_map in config.json), which '
-            f"is never run: accepted are the types of {auto} that transformers has itself"
+            f"is never run: expected the types of {auto} that transformers has itself"
         )
     elif known and kind not in known:
         raise InputError(
             f'{shown}: its model type "{one_line(kind, 80)}" is none of those that {auto} of transformers '
-            f"{version('transformers')} has: accepted is a model of such a type, or a transformers that has this one"
+            f"{version('transformers')} has: expected a model of such a type, or a transformers that has this one"
         )
     if model == "causal" and kind in _BOTH_WAYS and not config.get("is_decoder"):
         raise InputError(
             f'{shown}: its model type "{kind}" reads a text in both directions and would see the tokens that it is to '
-            "predict: accepted are models that read forwards (is_decoder in config.json, for weights trained that way)"
+            "predict: expected models that read forwards (is_decoder in config.json, for weights trained that way)"
         )
 
 

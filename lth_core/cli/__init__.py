@@ -92,7 +92,7 @@ def show(
 ) -> None:  # fmt: skip
     """Print a job (experiment, versions, table, verdicts), a file's resolved experiment, or a suite's summary."""
     if (subject is None) == (suite is None):
-        raise InputError("show: accepted is a job's number, a file, or --suite NAME")
+        raise InputError("show: expected a job's number, a file, or --suite NAME")
     if suite is not None:
         from lth_core.cli.suite_result import show_suite
 

@@ -132,7 +132,5 @@ def _numbers(option: str, text: str, least: int, most: int) -> list[int]:
     if not all(re.fullmatch(r" *\d{1,12} *", part) for part in parts) or not all(
         least <= int(p) <= most for p in parts
     ):
-        raise InputError(
-            f"{option} {one_line(text, 80)}: accepted are numbers from {least} to {most}, such as 0,{most}"
-        )
+        raise InputError(f"{option} {one_line(text, 80)}: expected numbers from {least} to {most}, such as 0,{most}")
     return sorted({int(part) for part in parts})

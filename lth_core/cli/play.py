@@ -25,7 +25,7 @@ MOST_STEPS = 2_000
 def run(number: int, arm: str, round: int, seed: int, game: int, out: Path | None, folder: Path) -> None:
     """Play one game; InputError where nothing can be drawn, or nobody would see it."""
     if out is not None and out.suffix != ".gif":
-        raise InputError(f"{one_line(out)}: accepted is a file name that ends in .gif")
+        raise InputError(f"{one_line(out)}: expected a file name that ends in .gif")
     if out is None and not sys.stdout.isatty():
         raise InputError("play: standard output is no terminal: name a file with --out GAME.gif")
     if out is None and os.environ.get("TERM", "dumb") in ("", "dumb"):

@@ -95,5 +95,5 @@ def _experiment(subject: str, workspace: Path) -> Experiment:
         return find_job(workspace, int(subject))[2].experiment
     held = load(Path(subject))
     if isinstance(held, Suite):
-        raise InputError(f"{one_line(subject)}: is a suite; accepted are an experiment's file and a job's number")
+        raise InputError(f"{one_line(subject)}: is a suite; expected an experiment's file or a job's number")
     return held

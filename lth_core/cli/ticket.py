@@ -73,7 +73,7 @@ def import_(source: Path, out: Path, file: Path | None) -> None:
     else:
         if file is None:
             raise InputError(
-                f"{one_line(source)}: has no card: accepted is --experiment FILE, whose network it is to be one of"
+                f"{one_line(source)}: has no card: expected --experiment FILE, whose network it is to be one of"
             )
         experiment = load_experiment(file)
         _new_folder(out)
@@ -94,7 +94,7 @@ def import_(source: Path, out: Path, file: Path | None) -> None:
 
 def _new_folder(out: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{one_line(out)}: is there already; accepted is a folder that is new or empty")
+        raise InputError(f"{one_line(out)}: is there already; expected a folder that is new or empty")
     make_folder(out)
 
 

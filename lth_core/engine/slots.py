@@ -39,7 +39,7 @@ def find_slots(device: str = "auto", count: int | None = None) -> list[Slot]:
     per CPU core. Raises InputError for anything else.
     """
     if count is not None and not 1 <= count <= 1024:
-        raise InputError(f"slots {count}: accepted are 1 to 1024")
+        raise InputError(f"slots {count}: expected 1 to 1024")
     devices, cores = _devices(device), len(os.sched_getaffinity(0))
     gpus = [name for name in devices if name != "cpu"]
     shared = SHARES * len(gpus) if count is None or "cpu" in devices else count

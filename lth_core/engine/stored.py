@@ -35,6 +35,6 @@ def stored_spec(database: Database, job: int, experiment: Experiment, keys: Iter
 def _no_such(key: TrialKey, experiment: Experiment) -> str:
     arms = ", ".join((DENSE, *experiment.arms))
     return (
-        f"there is no trial {one_line(key, 120)}: accepted are arms {arms} ({DENSE} at round 0 only), rounds 1 to "
+        f"there is no trial {one_line(key, 120)}: expected arms {arms} ({DENSE} at round 0 only), rounds 1 to "
         f"{experiment.pruning.rounds}, seeds {', '.join(map(str, experiment.seeds))}"
     )

@@ -19,7 +19,7 @@ def check_episodes(experiment: Tables, episode: float | None) -> None:
     if episode == math.inf:
         raise InputError(
             f"task.environment {experiment.task.subject}: nothing ends its episodes, so that no training has a score: "
-            "accepted is task.time_limit = the steps of an episode"
+            "expected task.time_limit = the steps of an episode"
         )
     for arm in (DENSE, *experiment.arms):
         gradual = arm != DENSE and experiment.arm_named(arm).mask == "gradual"
@@ -59,5 +59,5 @@ def _check_last_mask(experiment: Tables, arm: str, episode: float | None) -> Non
     if never:
         raise InputError(
             f'pruning.gradual.end {end:g}: no episode of arm "{arm}" can end after its last mask, so that it has no '
-            "score: accepted are an earlier end, a longer training.length, or a shorter task.time_limit"
+            "score: expected an earlier end, a longer training.length, or a shorter task.time_limit"
         )

@@ -74,7 +74,7 @@ def resolve(fields: dict[str, Any], source: str) -> Experiment:
         seeds = int(seeds)
     if isinstance(seeds, int) and not isinstance(seeds, bool):
         if not 1 <= seeds <= 1000:
-            raise InputError(f"{source}: seeds = {_shown(seeds)}: accepted is {_SEEDS}")
+            raise InputError(f"{source}: seeds = {_shown(seeds)}: expected {_SEEDS}")
         fields = {**fields, "seeds": list(range(seeds))}
     if isinstance(fields.get("ticket"), str):
         fields = {**fields, "ticket": {"path": fields["ticket"]}}
@@ -137,7 +137,7 @@ def apply_override(fields: dict[str, Any], override: str) -> None:
     """Set one dotted field of plain data from `field=value`; raises InputError where it is none."""
     name, equals, text = override.partition("=")
     if not equals or not name.strip():
-        raise InputError(f'--set {one_line(override)}: accepted is field=value, such as "pruning.rounds=3"')
+        raise InputError(f'--set {one_line(override)}: expected field=value, such as "pruning.rounds=3"')
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except (ValueError, RecursionError):
@@ -163,17 +163,17 @@ def _sentence(error: ValidationError) -> str:
         return (f"{field}: {said}" if field else said) + more
     if first["type"] == "extra_forbidden":
         known = _fields_of(place[:-1], branches)
-        accepted = f": accepted are {', '.join(known)}" if known else ""
-        return f"{field} is not a field{accepted}{did_you_mean(str(place[-1]), known)}{more}"
+        expected = f": expected one of {', '.join(known)}" if known else ""
+        return f"{field} is not a field{expected}{did_you_mean(str(place[-1]), known)}{more}"
     if first["type"] == "union_tag_invalid":
         known = first["ctx"]["expected_tags"].replace("'", "").split(", ")
         tag, discriminator = str(first["ctx"]["tag"]), first["ctx"]["discriminator"].strip("'")
-        accepted = f"{' or '.join(map(repr, known))}{did_you_mean(tag, known)}"
-        return f"{field}.{discriminator} = {_shown(tag)}: accepted is {accepted}{more}"
+        expected = f"{' or '.join(map(repr, known))}{did_you_mean(tag, known)}"
+        return f"{field}.{discriminator} = {_shown(tag)}: expected {expected}{more}"
     if first["type"] == "missing" and not _lacks_item(first):
         return f"{field} is missing{more}"
-    accepted = _SEEDS if place == ["seeds"] else " or ".join(_accepted(e) for e in same)
-    return f"{field} = {_shown(first['input'])}: accepted is {accepted}{more}"
+    expected = _SEEDS if place == ["seeds"] else " or ".join(_expected(e) for e in same)
+    return f"{field} = {_shown(first['input'])}: expected {expected}{more}"
 
 
 def _telling(errors: list[ErrorDetails]) -> list[ErrorDetails]:
@@ -221,11 +221,16 @@ _TYPES = {
     "string_type": "a text", "string_pattern_mismatch": "a text that matches {pattern}",
     "string_too_short": "a text of length {min_length} or more",
     "string_too_long": "a text of length {max_length} or less",
+    "int_type": "a whole number", "int_parsing": "a whole number", "int_from_float": "a whole number",
+    "float_type": "a number", "float_parsing": "a number", "finite_number": "a finite number",
+    "bool_type": "true or false", "bool_parsing": "true or false",
+    "greater_than": "more than {gt}", "greater_than_equal": "{ge} or more",
+    "less_than": "less than {lt}", "less_than_equal": "{le} or less",
 }  # fmt: skip
-"""What is accepted, by the type of pydantic's error, where its message is no answer to "accepted is"."""
+"""What is expected, by the type of pydantic's error, where its own message does not say it plainly."""
 
 
-def _accepted(error: ErrorDetails) -> str:
+def _expected(error: ErrorDetails) -> str:
     if _lacks_item(error):
         return f"a list of {int(error['loc'][-1]) + 1}"
     if error["type"] in _TYPES:

@@ -30,16 +30,16 @@ def check_tokens(experiment: Tables) -> None:
         own = one_line(json.dumps(model.checkpoint))
         why = f'the weights that model.kind "{model.kind}" starts from know the tokens of {own} alone'
         if task.checkpoint is None:
-            accepted = f'accepted is "checkpoint" with task.checkpoint = {own}'
+            accepted = f'expected "checkpoint" with task.checkpoint = {own}'
             raise InputError(f'task.tokenizer = "{task.tokenizer}": {why}: {accepted}')
         if PurePath(task.checkpoint) != PurePath(model.checkpoint):
-            raise InputError(f"task.checkpoint = {one_line(json.dumps(task.checkpoint))}: {why}: accepted is {own}")
+            raise InputError(f"task.checkpoint = {one_line(json.dumps(task.checkpoint))}: {why}: expected {own}")
     usual = type(task).model_fields["vocabulary"].default
     if task.tokenizer == "checkpoint" and task.vocabulary != usual:
         default = "" if usual is None else f", or its default {usual}"
         raise InputError(
             f'task.vocabulary = {task.vocabulary}: task.tokenizer = "checkpoint" brings its own: '
-            f"accepted is to leave the field out{default}"
+            f"leave the field out{default}"
         )
 
 
@@ -47,23 +47,23 @@ def _check_kinds(experiment: Tables) -> None:
     task, model, training = experiment.task, experiment.model, experiment.training
     if model.kind not in task.networks:
         raise ValueError(
-            f'model.kind "{model.kind}" does not fit task.kind "{task.kind}": accepted is {" or ".join(task.networks)}'
+            f'model.kind "{model.kind}" does not fit task.kind "{task.kind}": expected {" or ".join(task.networks)}'
         )
     if training.algorithm not in task.algorithms:
         raise ValueError(
             f'training.algorithm "{training.algorithm}" does not fit task.kind "{task.kind}": '
-            f"accepted is {' or '.join(task.algorithms)}"
+            f"expected {' or '.join(task.algorithms)}"
         )
     if isinstance(task, AtariTask) and isinstance(training, PPO) and training.normalise_observations:
         raise ValueError(
-            "training.normalise_observations true: accepted is false with pixels, which the network scales itself"
+            "training.normalise_observations true: expected false with pixels, which the network scales itself"
         )
 
 
 def _check_names(experiment: Tables) -> None:
     for field, name in [("name", experiment.name), *(("arm", name) for name in experiment.arm)]:
         if not is_name(name):
-            raise ValueError(f"{field} {json.dumps(name)}: accepted are {NAMES}")
+            raise ValueError(f"{field} {json.dumps(name)}: expected {NAMES}")
     if len(set(experiment.seeds)) < len(experiment.seeds):
         raise ValueError(f"seeds {list(experiment.seeds)}: every seed may stand once")
     if len(set(experiment.arms)) < len(experiment.arms):
@@ -79,7 +79,7 @@ def _check_groups(experiment: Tables) -> None:
             if name not in known:
                 raise ValueError(
                     f'{field} "{name}" is no parameter group of {experiment.model.kind}: '
-                    f"accepted are {', '.join(known)}{did_you_mean(name, known)}"
+                    f"expected one of {', '.join(known)}{did_you_mean(name, known)}"
                 )
     kept = set(experiment.pruning.keep)
     for everything in experiment.model.everything:
@@ -93,11 +93,11 @@ def _check_points(experiment: Tables) -> None:
     length = experiment.training.length
     if experiment.rewinding.weights >= length:
         raise ValueError(
-            f"rewinding.weights {experiment.rewinding.weights}: accepted are points before training.length {length}"
+            f"rewinding.weights {experiment.rewinding.weights}: expected points before training.length {length}"
         )
     point = experiment.rewinding.prune_from
     if point != "final" and point > length:
-        raise ValueError(f'rewinding.prune_from {point}: accepted are "final" and points up to {length}')
+        raise ValueError(f'rewinding.prune_from {point}: expected "final" and points up to {length}')
     for name in experiment.arms:
         if point != "final" and name in (*experiment.arm, *BUILT_IN) and experiment.span(name)[0] >= point:
             raise ValueError(
@@ -112,7 +112,7 @@ def _check_arms(experiment: Tables) -> None:
     for name in experiment.arms:
         if name not in known:
             raise ValueError(
-                f'arms "{name}" is not defined: accepted are {", ".join(known)}, '
+                f'arms "{name}" is not defined: expected one of {", ".join(known)}, '
                 f"or a table [arm.NAME]{did_you_mean(name, known)}"
             )
     for name in experiment.arms:
@@ -149,10 +149,10 @@ def _check_fields(experiment: Tables, name: str) -> None:
         raise ValueError(f'arm "{name}": at is accepted with mask "one_shot"')
     if arm.mask == "gradual" and arm.weights not in ("init", "rewind", "fresh", "final"):
         raise ValueError(
-            f'arm "{name}": weights "{arm.weights}" go with a mask: accepted are init, rewind, fresh and final'
+            f'arm "{name}": weights "{arm.weights}" go with a mask: expected init, rewind, fresh and final'
         )
     if arm.mask == "smaller" and arm.weights != "fresh":
-        raise ValueError(f'arm "{name}": weights "{arm.weights}" are another network\'s: accepted is fresh')
+        raise ValueError(f'arm "{name}": weights "{arm.weights}" are another network\'s: expected fresh')
 
 
 def _check_own_network(experiment: Tables, name: str) -> None:
@@ -168,7 +168,7 @@ def _check_own_network(experiment: Tables, name: str) -> None:
     if arm.prunes and experiment.criterion_of(name) == "synflow":
         raise ValueError(
             f'arm "{name}": criterion "synflow" needs a network of this program, model.kind '
-            f'"{model.kind}" is one of transformers: accepted are the other criteria'
+            f'"{model.kind}" is one of transformers: expected the other criteria'
         )
 
 
@@ -206,14 +206,14 @@ def _check_ticket(experiment: Tables) -> None:
     used = {name: arm for name, arm in arms.items() if "imported" in (arm.mask, arm.weights)}
     for name, arm in used.items():
         if ticket is None:
-            raise ValueError(f'arm "{name}" needs a ticket: accepted is ticket = "FOLDER"')
+            raise ValueError(f'arm "{name}" needs a ticket: expected ticket = "FOLDER"')
         if arm.weights == "imported" and arm.mask != "imported":
             raise ValueError(f'arm "{name}": weights "imported" go with mask "imported"')
     if ticket is None:
         return
     if not (used or ticket.dense):
         raise ValueError(
-            f'ticket "{ticket.path}" is used by nothing: accepted are an arm with mask "imported", such as '
+            f'ticket "{ticket.path}" is used by nothing: expected an arm with mask "imported", such as '
             "imported or transferred, and ticket.dense = true"
         )
     if ticket.dense and "{round}" in ticket.path:

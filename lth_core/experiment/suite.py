@@ -35,7 +35,7 @@ def expand(fields: dict[str, Any], source: str, default_name: str, overrides: It
     table = _table(fields["suite"], source)
     name = table.get("name", default_name)
     if not isinstance(name, str) or not is_name(name):
-        raise InputError(f"{source}: suite.name = {_shown(name)}: accepted are {NAMES}")
+        raise InputError(f"{source}: suite.name = {_shown(name)}: expected {NAMES}")
     if "name" in base:
         raise InputError(f"{source}: name = {_shown(base['name'])}: a suite has its name in [suite], not at the top")
     overrides = tuple(overrides)
@@ -68,29 +68,29 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 def _table(suite: Any, source: str) -> dict[str, Any]:
     if not isinstance(suite, dict):
-        raise InputError(f"{source}: suite = {_shown(suite)}: accepted is a table [suite] with {', '.join(_FIELDS)}")
+        raise InputError(f"{source}: suite = {_shown(suite)}: expected a table [suite] with {', '.join(_FIELDS)}")
     for field in suite:
         if field not in _FIELDS:
             near = did_you_mean(field, _FIELDS)
             raise InputError(
-                f"{source}: suite.{one_line(field, 80)} is not a field: accepted are {', '.join(_FIELDS)}{near}"
+                f"{source}: suite.{one_line(field, 80)} is not a field: expected one of {', '.join(_FIELDS)}{near}"
             )
     members = suite.get("member")
     if not isinstance(members, list) or not 1 <= len(members) <= MOST_MEMBERS:
         raise InputError(
-            f"{source}: suite.member = {_shown(members)}: accepted are 1 to {MOST_MEMBERS} tables [[suite.member]]"
+            f"{source}: suite.member = {_shown(members)}: expected 1 to {MOST_MEMBERS} tables [[suite.member]]"
         )
     return suite
 
 
 def _member_name(member: Any, source: str) -> str:
     if not isinstance(member, dict):
-        raise InputError(f"{source}: {_shown(member)}: accepted is a table [[suite.member]]")
+        raise InputError(f"{source}: {_shown(member)}: expected a table [[suite.member]]")
     name = member.get("name")
     if name is None:
         raise InputError(f"{source}: name is missing")
     if not isinstance(name, str) or not is_name(name):
-        raise InputError(f"{source}: name = {_shown(name)}: accepted are {NAMES}")
+        raise InputError(f"{source}: name = {_shown(name)}: expected {NAMES}")
     return name
 
 

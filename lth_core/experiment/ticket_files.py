@@ -51,7 +51,7 @@ def read_card(folder: Path) -> Card:
         content = path.read_bytes()
         found = json.loads(content)
         if found["format"] != FORMAT:
-            raise InputError(f"ticket {shown}: format {one_line(found['format'], 40)}: accepted is {FORMAT}")
+            raise InputError(f"ticket {shown}: format {one_line(found['format'], 40)}: expected {FORMAT}")
         shapes = {str(name): tuple(int(n) for n in shape) for name, shape in found["shapes"].items()}
         sums = {name: str(found["sha256"][name]) for name in FILES}
         density = float(found["density"])
@@ -63,7 +63,7 @@ def read_card(folder: Path) -> Card:
         )  # fmt: skip
     except OSError as error:
         raise InputError(
-            f"ticket {shown}: card.json: {error.strerror}: accepted is a folder of `lth ticket export` or `import`"
+            f"ticket {shown}: card.json: {error.strerror}: expected a folder of `lth ticket export` or `import`"
         ) from None
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise InputError(f"ticket {shown}: card.json makes no sense ({one_line(error, 80)})") from None

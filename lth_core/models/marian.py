@@ -141,7 +141,7 @@ def pretrained(settings: PretrainedSeq2Seq, vocabulary: int, longest: int) -> Mo
         loaded = AutoModelForSeq2SeqLM.from_pretrained(settings.checkpoint, dtype=torch.float32)
     except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
         raise InputError(
-            f"{shown}: accepted is a folder or the id of a sequence-to-sequence model of transformers "
+            f"{shown}: expected a folder or the id of a sequence-to-sequence model of transformers "
             f"({one_line(error, 200)})"
         ) from None
     if config.vocab_size < vocabulary:

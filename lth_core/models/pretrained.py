@@ -55,7 +55,7 @@ def exchange(
         return Exchange(lambda: _plain(network), lambda w: _all_names(network, _bare(w)), lambda w: _ours(w, network))
     what = {"lstm": "no LSTM language model", "mlp": "no perceptrons that act", "conv": "no convolutions that act"}
     raise InputError(
-        f'model.kind "{settings.kind}": transformers has {what.get(settings.kind, "nothing like it")}: accepted are '
+        f'model.kind "{settings.kind}": transformers has {what.get(settings.kind, "nothing like it")}: expected '
         "the kinds transformer, causal, seq2seq and pretrained_seq2seq"
     )
 

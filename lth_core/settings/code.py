@@ -54,7 +54,7 @@ def _is_code(text: str) -> bool:
 def _environment(text: str) -> str:
     if ":" in text and not _is_code(text):
         raise ValueError(
-            f"{one_line(json.dumps(text), 200)}: accepted are a name that gymnasium has registered, MODULE:NAME and "
+            f"{one_line(json.dumps(text), 200)}: expected a name that gymnasium has registered, MODULE:NAME and "
             "PATH.py:NAME"
         )
     return text
@@ -62,16 +62,16 @@ def _environment(text: str) -> str:
 
 def _wrapper(text: str) -> str:
     if not _is_code(text):
-        raise ValueError(f"{one_line(json.dumps(text), 200)}: accepted are MODULE:NAME and PATH.py:NAME")
+        raise ValueError(f"{one_line(json.dumps(text), 200)}: expected MODULE:NAME and PATH.py:NAME")
     return text
 
 
 def _given(arguments: dict[str, Any]) -> dict[str, Any]:
     for name, value in arguments.items():
         if not name.isidentifier():
-            raise ValueError(f"{one_line(json.dumps(name), 80)}: accepted are names of a constructor's arguments")
+            raise ValueError(f"{one_line(json.dumps(name), 80)}: expected names of a constructor's arguments")
         if not _finite(value):
-            raise ValueError(f"{name}: accepted are finite numbers")
+            raise ValueError(f"{name}: expected finite numbers")
     return arguments
 
 
@@ -103,7 +103,7 @@ def _as_table(value: Any) -> Any:
     if isinstance(value, dict | Wrapper):
         return value
     raise ValueError(
-        f"{one_line(json.dumps(value, default=str), 80)}: accepted are MODULE:NAME, PATH.py:NAME and a table "
+        f"{one_line(json.dumps(value, default=str), 80)}: expected MODULE:NAME, PATH.py:NAME and a table "
         "{ name = ..., arguments = { ... } }"
     )
 

@@ -17,7 +17,7 @@ _LANGUAGE_GROUPS = ("embedding", "output", "attention", "feed_forward", "norm", 
 def _check_heads(heads: int, width: int) -> None:
     """Every head has a part of the width, and pairs of numbers in it: positions are sines and cosines."""
     if width % (2 * heads):
-        raise ValueError(f"heads {heads}: accepted are numbers whose double divides width {width}")
+        raise ValueError(f"heads {heads}: expected numbers whose double divides width {width}")
 
 
 class LSTM(NetworkSection):

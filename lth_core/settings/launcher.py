@@ -70,14 +70,14 @@ class SlurmLauncher(Section):
         )
         for field, value, form, accepted in forms:
             if value is not None and not form.fullmatch(value):
-                raise ValueError(f'{field} "{one_line(value, 80)}": accepted is {accepted}')
+                raise ValueError(f'{field} "{one_line(value, 80)}": expected {accepted}')
         for name, chosen in self.options.items():
             if name not in OPTIONS:
                 near = did_you_mean(name, OPTIONS)
-                raise ValueError(f'options "{one_line(name, 80)}": accepted are {", ".join(OPTIONS)}{near}')
+                raise ValueError(f'options "{one_line(name, 80)}": expected one of {", ".join(OPTIONS)}{near}')
             if not _VALUE.fullmatch(str(chosen)):
                 raise ValueError(
-                    f'options.{name} "{one_line(chosen, 80)}": accepted are true, numbers, and text of letters, '
+                    f'options.{name} "{one_line(chosen, 80)}": expected true, numbers, and text of letters, '
                     "digits and _./:,;=@+*&|()[]<>!- and spaces"
                 )
         return self

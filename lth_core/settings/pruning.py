@@ -24,7 +24,7 @@ class Gradual(Section):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.start >= self.end:
-            raise ValueError(f"start {self.start:g}: accepted is less than end, {self.end:g}")
+            raise ValueError(f"start {self.start:g}: expected less than end, {self.end:g}")
         return self
 
 

@@ -104,6 +104,6 @@ class PPO(ActorCriticTraining):
 def _check_minibatches(minibatches: int, batch: int, least: int) -> None:
     if batch % minibatches or batch // minibatches < least:
         raise ValueError(
-            f"minibatches {minibatches}: accepted are divisors of environments * n_steps = {batch} "
+            f"minibatches {minibatches}: expected divisors of environments * n_steps = {batch} "
             f"that leave at least {least} transition{'s' * (least > 1)} each"
         )

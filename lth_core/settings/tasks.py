@@ -156,7 +156,7 @@ class AtariTask(TaskSection):
     @model_validator(mode="after")
     def _lasts(self) -> Self:
         if self.max_frames < self.frame_skip:
-            raise ValueError(f"max_frames {self.max_frames}: accepted are at least frame_skip = {self.frame_skip}")
+            raise ValueError(f"max_frames {self.max_frames}: expected at least frame_skip = {self.frame_skip}")
         return self
 
     @property

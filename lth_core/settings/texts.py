@@ -51,7 +51,7 @@ class TextTask(TaskSection):
             raise ValueError(f'{named[0]}: accepted beside source = "files" only')
         if self.source not in self.sources and not HUB_NAME.fullmatch(self.source):
             raise ValueError(
-                f"source {json.dumps(self.source)}: accepted are {', '.join(self.sources)} and OWNER/NAME or "
+                f"source {json.dumps(self.source)}: expected one of {', '.join(self.sources)} and OWNER/NAME or "
                 f"OWNER/NAME:CONFIGURATION of the Hugging Face hub{did_you_mean(self.source, self.sources)}"
             )
         if (self.tokenizer == "checkpoint") != (self.checkpoint is not None):

@@ -42,12 +42,12 @@ def check(task: AtariTask) -> None:
     if task.game not in known:
         near = difflib.get_close_matches(task.game, known, n=3, cutoff=0.5)
         hint = f" (did you mean {', '.join(near)}?)" if near else ""
-        raise InputError(f'task.game "{shown}": accepted are the {len(known)} games that ale-py has ROMs for{hint}')
+        raise InputError(f'task.game "{shown}": expected the {len(known)} games that ale-py has ROMs for{hint}')
     own, path = os.environ.get(ROMS), rom(task)
     if not path.is_file():
         raise InputError(
             f'task.game "{shown}": its ROM {one_line(path)} is missing: '
-            + (f"accepted is a folder in {ROMS} that has it" if own else "reinstall ale-py, which brings it")
+            + (f"expected a folder in {ROMS} that has it" if own else "reinstall ale-py, which brings it")
         )
     if hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != _checksum(task.game):
         raise InputError(f'task.game "{shown}": its ROM {one_line(path)} is not the one that ale-py knows')

@@ -68,7 +68,7 @@ def compare(section: Section, found: Contents) -> None:
         said = f"its SHA-256 begins with {has[:12]}" if has else "it is missing"
         before = f"it began with {was[:12]}" if was else "it was not there"
         raise InputError(
-            f"{shown}: not what it was when the job was queued ({said}, {before}): accepted is the file as it was; "
+            f"{shown}: not what it was when the job was queued ({said}, {before}): expected the file as it was; "
             "with the file as it is now, run the experiment again, which is another one"
         )
 

@@ -191,7 +191,7 @@ def observations(environment: str, space: gymnasium.Space[Any], leave_out: Seque
     size = spaces.flatdim(space) if _has_fixed_size(space) else 0
     if size == 0:
         raise InputError(
-            f'task.environment "{environment}": observation {one_line(space)}: accepted are spaces of a fixed size '
+            f'task.environment "{environment}": observation {one_line(space)}: expected spaces of a fixed size '
             "(Box, Discrete, MultiBinary, MultiDiscrete, and Dict and Tuple of these)"
         )
     return Observations(space, size)
@@ -200,12 +200,12 @@ def observations(environment: str, space: gymnasium.Space[Any], leave_out: Seque
 def _without(space: gymnasium.Space[Any], leave_out: Sequence[str]) -> spaces.Dict:
     shown = f"task.leave_out = {json.dumps(list(leave_out))}"
     if not isinstance(space, spaces.Dict):
-        raise InputError(f"{one_line(shown)}: observation {one_line(space)} is no Dict: accepted is []")
+        raise InputError(f"{one_line(shown)}: observation {one_line(space)} is no Dict: expected []")
     known = [one_line(name) for name in space.spaces]
     for name in leave_out:
         if name not in space.spaces:
             near = did_you_mean(name, known)
-            raise InputError(f"{one_line(shown)}: the observation has no {one_line(name)}: accepted are {known}{near}")
+            raise InputError(f"{one_line(shown)}: the observation has no {one_line(name)}: expected {known}{near}")
     return spaces.Dict({name: part for name, part in space.spaces.items() if name not in leave_out})
 
 
@@ -218,7 +218,7 @@ def _check_parts(environment: str, space: gymnasium.Space[Any]) -> None:
         first = f"{unseen[0]} = {space.spaces[unseen[0]]}"
         raise InputError(
             f'task.environment "{environment}": the network cannot see {one_line(first)} of its observation, which has '
-            f"no fixed size: accepted is to leave it out, task.leave_out = {one_line(json.dumps(unseen))}"
+            f"no fixed size: leave it out with task.leave_out = {one_line(json.dumps(unseen))}"
         )
 
 
@@ -249,5 +249,5 @@ def actions(environment: str, space: gymnasium.Space[Any]) -> Actions:
         return Actions(space.low.size, True, 0, tuple(space.shape), least, most, dtype=space.dtype)
     raise InputError(
         f'task.environment "{environment}": action {one_line(space)}: '
-        "accepted are Discrete, MultiDiscrete, MultiBinary, and a Box of numbers"
+        "expected Discrete, MultiDiscrete, MultiBinary, and a Box of numbers"
     )

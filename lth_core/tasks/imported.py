@@ -28,7 +28,7 @@ def module(field: str, named: Named, sha256: str | None) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is not None and (named.place == error.name or named.place.startswith(f"{error.name}.")):
             raise InputError(
-                f"{shown}: there is no module {error.name} here: accepted are modules of packages that are installed "
+                f"{shown}: there is no module {error.name} here: expected modules of packages that are installed "
                 "beside this program, and Python files as PATH.py:NAME"
             ) from error
         raise InputError(f"{shown}: {named.imports} needs a module that is not installed: {error.name}") from error
@@ -48,7 +48,7 @@ def _file(field: str, path: str, sha256: str | None) -> ModuleType:
     found = hashlib.sha256(source).hexdigest()
     if sha256 not in (None, found):
         raise InputError(
-            f"{field} = {one_line(path)}: not what it was when the job was queued: accepted is the file as it was; "
+            f"{field} = {one_line(path)}: not what it was when the job was queued: expected the file as it was; "
             "with the file as it is now, run the experiment again, which is another one"
         )
     name = f"lth_named_{found[:16]}"
@@ -84,7 +84,7 @@ def a_class(field: str, named: Named, within: ModuleType, base: type, but: tuple
 
 
 def _these(names: list[str]) -> str:
-    return f": accepted are {', '.join(map(one_line, sorted(names)[:10]))}" if names else ""
+    return f": expected one of {', '.join(map(one_line, sorted(names)[:10]))}" if names else ""
 
 
 def check_arguments(field: str, creator: Any, arguments: Mapping[str, Any], *first: Any) -> None:
@@ -100,5 +100,5 @@ def check_arguments(field: str, creator: Any, arguments: Mapping[str, Any], *fir
                  one.POSITIONAL_OR_KEYWORD)][len(first):]  # fmt: skip
         wrong = [name for name in arguments if name not in known]
         near = did_you_mean(wrong[0], known) if wrong else ""
-        takes = f"accepted are {', '.join(known)}" if known else "it takes none"
+        takes = f"expected one of {', '.join(known)}" if known else "it takes none"
         raise InputError(f"{field}: {one_line(creator.__name__)}: {error}: {takes}{near}") from None

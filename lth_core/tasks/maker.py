@@ -71,7 +71,7 @@ class Maker:
                 return gymnasium.spec(self.task.environment)
             near, shown = did_you_mean(self.task.environment, gymnasium.registry), one_line(self.task.environment, 80)
             raise InputError(
-                f'task.environment = "{shown}": accepted are what gymnasium has registered, MODULE:NAME of an '
+                f'task.environment = "{shown}": expected what gymnasium has registered, MODULE:NAME of an '
                 f"installed package and PATH.py:NAME{near}"
             )
         within = self._module("environment", own)

@@ -23,7 +23,7 @@ def check(maker: Maker) -> None:
         name = one_line(maker.task.wrappers[broken - 1].name)
         raise InputError(
             f'task.wrappers.{broken - 1} = "{name}": it remembers earlier episodes, so a resumed job would go on '
-            "otherwise: accepted are wrappers that begin anew with each episode (PPO has normalise_observations and "
+            "otherwise: expected wrappers that begin anew with each episode (PPO has normalise_observations and "
             "normalise_returns)"
         )
 

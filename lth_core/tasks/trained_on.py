@@ -50,7 +50,7 @@ def compare(wanted: Mapping[str, str], here: Mapping[str, str], task: Task) -> N
         if was != now:
             raise InputError(
                 f"{one_line(task.subject)}: {what}: not what this job was trained on so far ({_short(now)}, before: "
-                f"{_short(was)}): accepted is what it was; `lth headless --again` trains all of it on what there is now"
+                f"{_short(was)}): expected what it was; `lth headless --again` trains all of it on what there is now"
             )
 
 

@@ -40,7 +40,7 @@ def watched(task: Task, seed: int) -> Watched:
         return _Control(task, seed)
     if isinstance(task, AtariTask):
         return _Atari(task, seed)
-    raise InputError(f'play: task.kind "{task.kind}" has no games: accepted are control and atari')
+    raise InputError(f'play: task.kind "{task.kind}" has no games: expected control or atari')
 
 
 class _Control:

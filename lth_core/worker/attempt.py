@@ -87,7 +87,7 @@ class Attempt:
         if was is not None and was != self._data:
             raise InputError(
                 f"the checkpoint was trained on other data ({one_line(was, 400)}) than there is now "
-                f"({one_line(self._data, 400)}): accepted is the data as it was"
+                f"({one_line(self._data, 400)}): expected the data as it was"
             )
 
     def _ended_before(self) -> set[int]:

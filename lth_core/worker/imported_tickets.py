@@ -84,9 +84,7 @@ def _size(shape: tuple[int, ...]) -> str:
 
 def _way_out(groups: frozenset[str]) -> str:
     named = ", ".join(f'"{group}"' for group in sorted(groups - {"weights", "biases"}))
-    return (
-        f": accepted are tickets of the same network, or one of its groups ({named}) in ticket.fresh" if named else ""
-    )
+    return f": expected tickets of the same network, or one of its groups ({named}) in ticket.fresh" if named else ""
 
 
 def act(message: dict[str, Any]) -> dict[str, Any]:

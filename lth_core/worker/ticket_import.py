@@ -103,7 +103,7 @@ def _load(file: Path) -> Weights:
         return load_file(file)
     except (OSError, SafetensorError, ValueError) as error:
         raise InputError(
-            f"{one_line(file)}: cannot be read ({one_line(error, 80)}): accepted are safetensors, and folders that "
+            f"{one_line(file)}: cannot be read ({one_line(error, 80)}): expected safetensors, and folders that "
             "from_pretrained loads with a model.safetensors"
         ) from None
 

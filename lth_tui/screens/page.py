@@ -114,7 +114,7 @@ class Page(Screen[None]):
         from lth_tui.screens.ask import Ask
 
         def refuse(text: str) -> str | None:
-            return None if _slots_of(text) is not None else f"accepted is a number from 1 to {MOST_SLOTS}"
+            return None if _slots_of(text) is not None else f"expected a number from 1 to {MOST_SLOTS}"
 
         def answered(text: str | None) -> None:
             count = None if text is None else _slots_of(text)
@@ -131,7 +131,7 @@ class Page(Screen[None]):
         if 1 <= count <= MOST_SLOTS:
             self.bench.ask(Wish("slots", {"count": count}, plural(count, "slot")))
         else:
-            self.bench.say(f"accepted is a number of slots from 1 to {MOST_SLOTS}", "warning")
+            self.bench.say(f"expected a number of slots from 1 to {MOST_SLOTS}", "warning")
 
     def action_save_picture(self) -> None:
         """The screen as it is, as SVG."""

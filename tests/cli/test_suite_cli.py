@@ -117,7 +117,7 @@ def test_an_unknown_suite_and_a_show_of_nothing_are_sentences(finished: tuple[Pa
     assert done.returncode == 2 and 'there is no suite tow; there are: two, did you mean "two"?' in done.stderr
     for arguments in ((), ("1", "--suite", "two")):
         done = lth("show", *arguments, cwd=folder)
-        assert done.returncode == 2 and "accepted is a job's number, a file, or --suite NAME" in done.stderr
+        assert done.returncode == 2 and "expected a job's number, a file, or --suite NAME" in done.stderr
 
 
 def test_a_job_of_the_same_experiment_is_taken_into_the_suite_and_not_run_again(trained: Path, tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ def test_a_cancelled_batch_is_dropped_and_a_moved_one_checkpoints_first(desk: De
 def test_the_number_of_slots_can_be_changed(desk: Desk) -> None:
     assert desk.ask("slots", count=3) == {"slots": 3}
     assert [slot.name for slot in desk.slots] == ["cpu/0", "cpu/1", "cpu/2"]
-    assert "accepted are 1 to 1024" in desk.ask("slots", count=0)["error"]
+    assert "expected 1 to 1024" in desk.ask("slots", count=0)["error"]
 
 
 def test_a_launcher_with_fewer_slots_offers_only_those(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_the_dense_network_and_controls_are_tickets_too(arm: str, round: int, tr
     ("arguments", "said"),
     [
         ((9,), "there is no job 9; there are: 1"),
-        ((1, "--arm", "wining"), "accepted are arms dense, winning, random (dense at round 0 only)"),
+        ((1, "--arm", "wining"), "expected arms dense, winning, random (dense at round 0 only)"),
         ((1, "--round", "3"), "rounds 1 to 2"),
         ((1, "--seed", "7"), "seeds 0, 1"),
     ],

@@ -120,7 +120,7 @@ def test_another_task_is_told_which_layer_does_not_fit_and_how_to_leave_it_fresh
     path = written(tmp_path, text, **task)
     done = lth_apart("headless", path, "--device", "cpu", "--slots", 1, cwd=tmp_path)
     assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1
-    assert "layer trunk.0.weight is 8 x 4 there and 8 x 6 here: accepted are tickets of the same network" in done.stderr
+    assert "layer trunk.0.weight is 8 x 4 there and 8 x 6 here: expected tickets of the same network" in done.stderr
     assert '("first_layer", "trunk") in ticket.fresh' in done.stderr
     assert not (tmp_path / "workspace").exists()
     done = lth(
@@ -196,10 +196,10 @@ def test_a_ticket_that_was_changed_after_the_experiment_was_read_is_not_trained(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "accepted is a folder of `lth ticket export` or `import`"),
+        (None, "expected a folder of `lth ticket export` or `import`"),
         ("{", "makes no sense"),
         ("[]", "makes no sense"),
-        ('{"format": "other"}', "format other: accepted is lth-ticket-1"),
+        ('{"format": "other"}', "format other: expected lth-ticket-1"),
         ("[" * 100_000, "makes no sense"),
         ('{"format": "lth-ticket-1", "shapes": {"a": [1e999]}}', "makes no sense"),
         ('{"format": "lth-ticket-1", "density": NaN, "shapes": {}, "sha256": {}}', "makes no sense"),
@@ -218,8 +218,8 @@ def test_cards_that_are_none_are_one_sentence(content: str | None, said: str, tm
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('arms = ["winning", "imported"]', 'arm "imported" needs a ticket: accepted is ticket = "FOLDER"'),
-        ('ticket = "x"\narms = ["winning"]', "is used by nothing: accepted are an arm with mask"),
+        ('arms = ["winning", "imported"]', 'arm "imported" needs a ticket: expected ticket = "FOLDER"'),
+        ('ticket = "x"\narms = ["winning"]', "is used by nothing: expected an arm with mask"),
         ('ticket = { path = "r-{round}", dense = true }\narms = ["winning"]', "accepted with a path without {round}"),
         (
             'ticket = { path = "x", fresh = ["heads"] }\narms = ["imported"]',
@@ -318,9 +318,9 @@ def test_files_that_are_no_such_network_name_the_layer(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "in")
     (tmp_path / "b.safetensors").write_bytes(b"not at all")
     done = imported(tmp_path / "b.safetensors", tmp_path)
-    assert done.returncode == 2 and "accepted are safetensors" in done.stderr
+    assert done.returncode == 2 and "expected safetensors" in done.stderr
     done = lth("ticket", "import", "b.safetensors", "x", cwd=tmp_path)
-    assert done.returncode == 2 and "has no card: accepted is --experiment FILE" in done.stderr
+    assert done.returncode == 2 and "has no card: expected --experiment FILE" in done.stderr
 
 
 @pytest.mark.parametrize(

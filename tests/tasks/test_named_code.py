@@ -87,29 +87,29 @@ def test_arguments_of_a_registered_environment_are_its_own() -> None:
 
 
 @pytest.mark.parametrize(("fields", "said"), [
-    ({"environment": "no_such_package:X-v0"}, "there is no module no_such_package here: accepted are modules of pack"),
+    ({"environment": "no_such_package:X-v0"}, "there is no module no_such_package here: expected modules of pack"),
     ({"environment": "some_walks.part:X-v0"}, "there is no module some_walks.part here"),
     ({"environment": "some_walks:Packaged-v0"}, "module some_walks registers no Packaged-v0"),
     ({"environment": "some_walks:Wlak"}, 'has no Wlak, did you mean "Walk"'),
-    ({"environment": "some_walks:no_class"}, "no_class is no class of kind gymnasium.Env: accepted are Walk"),
-    ({"environment": "some_walks:Doubled"}, "Doubled is no class of kind gymnasium.Env: accepted are Walk"),
-    ({"environment": "missing.py:X"}, r"environment = missing.py: No such file .*; accepted is a Python file"),
+    ({"environment": "some_walks:no_class"}, "no_class is no class of kind gymnasium.Env: expected Walk"),
+    ({"environment": "some_walks:Doubled"}, "Doubled is no class of kind gymnasium.Env: expected Walk"),
+    ({"environment": "missing.py:X"}, r"environment = missing.py: No such file .*; expected a Python file"),
     ({"environment": "ends.py:X"}, r"importing the file .*ends.py raised SystemExit: 3"),
     ({"environment": "odd.py:X"}, r"importing the file .*odd.py raised Odd: of its own kind"),
     ({"environment": "needs.py:X"}, r"the file .*needs.py needs a module that is not installed: not_there"),
     ({"environment": "wrong.py:X"}, r"importing the file .*wrong.py raised SyntaxError"),
-    ({**WALK, "arguments": {"lenght": 3}}, r"task.arguments: Walk: .*'lenght': accepted are length, render_mode, did"),
+    ({**WALK, "arguments": {"lenght": 3}}, r"task.arguments: Walk: .*'lenght': expected length, render_mode, did"),
     ({**WALK, "arguments": {"length": 0}}, r"cannot be made: no way to walk"),
     ({**WALK, "leave_out": []}, r'cannot see mission = Text.* task.leave_out = \["mission"\]'),
     ({**WALK, "wrappers": ["some_walks:Walk"]}, "task.wrappers.0 = .*Walk is no class of kind gymnasium.Wrapper: acc"),
     ({**WALK, "wrappers": ["some_walks:no_class"]}, "no_class is no class of kind gymnasium.Wrapper: .* Doubled"),
     ({**WALK, "wrappers": ["some_walks:Doubled", {"name": "some_walks:Doubled", "arguments": {"times": 2}}]},
-     r"task.wrappers.1.arguments: Doubled: .*'times': accepted are by"),
+     r"task.wrappers.1.arguments: Doubled: .*'times': expected by"),
     ({**WALK, "wrappers": ["gymnasium.wrappers:FrameStackObservation"]}, "missing a required argument: 'stack_size'"),
     ({**WALK, "wrappers": [{"name": "gymnasium.wrappers:FrameStackObservation", "arguments": {"stack_size": -1}}]},
      "task.wrappers.0 = .*: making it raised"),
     ({**WALK, "wrappers": ["some_walks:Doubled", "gymnasium.wrappers:NormalizeReward"]},
-     r"task.wrappers.1 = .*NormalizeReward.: it remembers earlier episodes, .*: accepted are wrappers that begin anew"),
+     r"task.wrappers.1 = .*NormalizeReward.: it remembers earlier episodes, .*: expected wrappers that begin anew"),
     ({"environment": "subprocess:Popen", "arguments": {"args": ["true"]}}, "Popen is no class of kind gymnasium.Env"),
 ])  # fmt: skip
 def test_what_cannot_be_made_is_said_in_a_sentence(folder: Path, fields: dict[str, Any], said: str) -> None:
@@ -124,7 +124,7 @@ def test_what_cannot_be_made_is_said_in_a_sentence(folder: Path, fields: dict[st
 
 @pytest.mark.parametrize("named", ["a b:C", ":C", "some_walks:", "some_walks:A B", "1x:C", "walks/:C"])
 def test_names_that_are_none_are_refused_when_the_file_is_read(named: str) -> None:
-    with pytest.raises(InputError, match=r"a.toml: task.environment: .*: accepted are .* MODULE:NAME and PATH.py:NAME"):
+    with pytest.raises(InputError, match=r"a.toml: task.environment: .*: expected .* MODULE:NAME and PATH.py:NAME"):
         task(environment=named)
 
 

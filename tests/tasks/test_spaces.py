@@ -74,7 +74,7 @@ def test_the_largest_float_is_no_bound() -> None:
 def test_other_actions_are_refused_in_a_sentence(space: gymnasium.Space) -> None:
     with pytest.raises(
         InputError,
-        match=r'task.environment "E": action .*: accepted are Discrete, MultiDiscrete, MultiBinary, and a Box',
+        match=r'task.environment "E": action .*: expected Discrete, MultiDiscrete, MultiBinary, and a Box',
     ):
         spaces.actions("E", space)
 
@@ -90,7 +90,7 @@ class OfOnesOwn(gymnasium.Space):
     gym_spaces.Sequence(gym_spaces.Discrete(2)), gym_spaces.Dict({}), gym_spaces.Text(3), OfOnesOwn(),
 ])  # fmt: skip
 def test_other_observations_are_refused_in_a_sentence(space: gymnasium.Space) -> None:
-    with pytest.raises(InputError, match=r'task.environment "E": observation .*: accepted are spaces of a fixed size'):
+    with pytest.raises(InputError, match=r'task.environment "E": observation .*: expected spaces of a fixed size'):
         spaces.observations("E", space)
 
 
@@ -108,11 +108,11 @@ def test_entries_of_a_dict_are_left_out_where_asked() -> None:
 
 
 @pytest.mark.parametrize(("space", "left_out", "said"), [
-    (WITH_TEXT, ["mission"], r'cannot see said = .*: accepted is .* task.leave_out = \["said"\]'),
+    (WITH_TEXT, ["mission"], r'cannot see said = .*: expected .* task.leave_out = \["said"\]'),
     (WITH_TEXT, [], r'see mission = Text\(.* task.leave_out = \["mission", "said"\]'),
     (WITH_TEXT, ["misson"], r'task.leave_out = \["misson"\]: the observation has no misson: .*did you mean "mission"'),
     (gym_spaces.Discrete(3), ["seen"], r'task.leave_out = \["seen"\]: observation Discrete\(3\) is no Dict'),
-    (WITH_TEXT, ["seen", "mission", "said"], r"observation Dict\(\): accepted are spaces of a fixed size"),
+    (WITH_TEXT, ["seen", "mission", "said"], r"observation Dict\(\): expected spaces of a fixed size"),
 ])  # fmt: skip
 def test_text_that_is_not_left_out_and_entries_that_are_not_there_are_refused(
     space: gymnasium.Space, left_out: list[str], said: str

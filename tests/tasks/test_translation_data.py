@@ -111,9 +111,7 @@ def test_quotes_of_an_author_stay_and_those_of_a_program_go(tmp_path: Path) -> N
     quoted = TranslationTask.model_validate_json(json.dumps({**json.loads(own.model_dump_json()), "quotes": True}))
     assert list(pairs.read(quoted, "train")) == [("two lines", "Geh!")]
     (tmp_path / "a.tsv").write_text('"a"\t"b')
-    with pytest.raises(
-        InputError, match=r"a.tsv: line 1: unexpected end of data: accepted are cells in quotes throughout"
-    ):
+    with pytest.raises(InputError, match=r"a.tsv: line 1: unexpected end of data: expected cells in quotes throughout"):
         list(pairs.read(quoted, "train"))
     (tmp_path / "a.tsv").write_text("I speak English.\tIch spreche Deutsch.\n")
     assert list(pairs.read(own, "train")) == [("I speak English.", "Ich spreche Deutsch.")]
@@ -194,13 +192,13 @@ def test_pairs_that_are_not_trained_on_are_not_looked_at(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("a.tsv", "one\ttwo\nthree\n", "line 2: columns between tabs: 1; accepted are 2"),
-        ("a.jsonl", '{"en": "one", "de": "two"}\n{"en": 1, "de": "x"}\n', "line 2: accepted is an object"),
-        ("a.tsv", "one\ttwo\nthree\tfour\tfive\n", "line 2: columns between tabs: 3; accepted are 2"),
-        ("a.tsv", "1\ta\tb\n2\tc\n", "line 2: columns between tabs: 2; accepted are rows with the columns 2 and 3"),
+        ("a.tsv", "one\ttwo\nthree\n", "line 2: columns between tabs: 1; expected 2"),
+        ("a.jsonl", '{"en": "one", "de": "two"}\n{"en": 1, "de": "x"}\n', "line 2: expected an object"),
+        ("a.tsv", "one\ttwo\nthree\tfour\tfive\n", "line 2: columns between tabs: 3; expected 2"),
+        ("a.tsv", "1\ta\tb\n2\tc\n", "line 2: columns between tabs: 2; expected rows with the columns 2 and 3"),
         ("a.jsonl", '{"en": "one \\ud800", "de": "two"}\n', "line 1: holds half of a character"),
-        ("a.jsonl", '[1]\n', "line 1: accepted is an object"),
-        ("a.jsonl", "[" * 5000, "line 1: accepted is an object"),
+        ("a.jsonl", '[1]\n', "line 1: expected an object"),
+        ("a.jsonl", "[" * 5000, "line 1: expected an object"),
         ("a", None, "neither"),
     ],
 )  # fmt: skip

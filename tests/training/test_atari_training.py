@@ -152,14 +152,14 @@ def test_several_minibatches_are_several_steps() -> None:
 
 
 def test_minibatches_of_one_transition_each_and_ratios_without_them_are_refused() -> None:
-    with pytest.raises(ValueError, match="accepted are divisors of environments"):
+    with pytest.raises(ValueError, match="expected divisors of environments"):
         small.experiment(training={"algorithm": "a2c", "minibatches": 5})
     with pytest.raises(ValueError, match="accepted with minibatches of 2 and more"):
         small.experiment(training={"algorithm": "a2c", "importance_clip": 1.5})
 
 
 def test_normalising_pixels_is_refused_with_a_sentence() -> None:
-    with pytest.raises(ValueError, match=r"training\.normalise_observations true: accepted is false with pixels"):
+    with pytest.raises(ValueError, match=r"training\.normalise_observations true: expected false with pixels"):
         _experiment("ppo", {"normalise_observations": True})
     assert _experiment("ppo").training.normalise_observations is False  # type: ignore[union-attr]
 

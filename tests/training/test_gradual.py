@@ -50,7 +50,7 @@ def test_layers_that_are_ranked_apart_shrink_each_to_its_own_count() -> None:
 
 
 def test_start_must_lie_before_end() -> None:
-    with pytest.raises(ValueError, match=r"start 0.8: accepted is less than end, 0.5"):
+    with pytest.raises(ValueError, match=r"start 0.8: expected less than end, 0.5"):
         experiment(pruning={"gradual": {"start": 0.8, "end": 0.5}})
 
 
@@ -211,7 +211,7 @@ def test_a_mask_that_shrinks_lends_itself_to_no_other_arm() -> None:
     arm = {"mask": "ticket", "weights": "fresh", "of": "gmp"}
     with pytest.raises(ValueError, match='of = "gmp" has no mask of its own before it is trained'):
         experiment(arms=["winning", "gmp", "mine"], arm={"mine": arm})
-    with pytest.raises(ValueError, match="accepted are init, rewind, fresh"):
+    with pytest.raises(ValueError, match="expected init, rewind, fresh"):
         experiment(arms=["winning", "mine"], arm={"mine": {"mask": "gradual", "weights": "shuffled"}})
 
 

@@ -157,7 +157,7 @@ def test_perplexity_of_an_untrained_network_is_about_its_vocabulary(tmp_path: Pa
 
 @pytest.mark.parametrize(("tokens", "most"), [(3, "1 text"), (7, "3 texts")])
 def test_of_a_short_text_the_largest_batch_is_named(tokens: int, most: str) -> None:
-    said = rf"training.batch = 20: the corpus has {tokens} tokens, accepted is a batch of at most {most}$"
+    said = rf"training.batch = 20: the corpus has {tokens} tokens, expected a batch of at most {most}$"
     with pytest.raises(InputError, match=said):
         Windows(np.arange(tokens), 20, 3)
 

@@ -137,7 +137,7 @@ def test_checkpoints_of_others_cannot_be_made_smaller() -> None:
     fields = {"name": "x", "seeds": [0], "task": task, "model": {"kind": "causal", "checkpoint": "x"}}
     with pytest.raises(ValueError, match=r'smaller network of model.kind "causal"'):
         Experiment.from_fields({**fields, "arms": ["winning", "small_dense"]})
-    with pytest.raises(ValueError, match="accepted is fresh"):
+    with pytest.raises(ValueError, match="expected fresh"):
         experiment(arms=["winning", "mine"], arm={"mine": {"mask": "smaller", "weights": "init"}})
 
 

@@ -256,7 +256,7 @@ def _network_section(fields: dict[str, Any]) -> Any:
 def test_a_checkpoint_that_cannot_be_had_is_said_in_a_sentence(tmp_path: Path) -> None:
     from lth_core.models import marian
 
-    with pytest.raises(InputError, match=r"model.checkpoint = .*nowhere: accepted is a folder"):
+    with pytest.raises(InputError, match=r"model.checkpoint = .*nowhere: expected a folder"):
         marian.pretrained(_network_section({"checkpoint": str(tmp_path / "nowhere")}), 10, 8)
     with pytest.raises(InputError, match=r"task.checkpoint = .*nowhere: no tokenizer"):
         vocabulary.of_checkpoint(str(tmp_path / "nowhere"))
@@ -264,7 +264,7 @@ def test_a_checkpoint_that_cannot_be_had_is_said_in_a_sentence(tmp_path: Path) -
     with pytest.raises(InputError, match=r"has an embedding for 210 tokens, the tokenizer has 500"):
         marian.pretrained(_network_section({"checkpoint": path}), 500, 8)
     os.truncate(Path(path) / "model.safetensors", 100)
-    with pytest.raises(InputError, match=r"model.checkpoint = .*marian: accepted is a folder .*deserializing header"):
+    with pytest.raises(InputError, match=r"model.checkpoint = .*marian: expected a folder .*deserializing header"):
         marian.pretrained(_network_section({"checkpoint": path}), 10, 8)
 
 

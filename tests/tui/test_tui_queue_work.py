@@ -177,7 +177,7 @@ async def test_slots_are_asked_for_and_refused(opened: Open, writer: Writer) -> 
         line = app.screen.query_one(Input)
         line.value = "many"
         await pilot.press("enter")
-        assert "accepted is a number" in app.screen.query_one("#wrong", Lines).text
+        assert "expected a number" in app.screen.query_one("#wrong", Lines).text
         line.value = "3"
         await pilot.press("enter")
         await until(pilot, lambda: writer.asked() == [("slots", {"count": 3})])

@@ -133,9 +133,7 @@ def check(need: SlurmLauncher, workspace: Path) -> None:
     if importlib.util.find_spec("submitit") is None:
         raise InputError(NO_SUBMITIT)
     if shutil.which("sbatch") is None or shutil.which("srun") is None:
-        raise InputError(
-            'launcher.kind = "slurm": there is no sbatch on this machine; accepted is a login node of Slurm'
-        )
+        raise InputError('launcher.kind = "slurm": there is no sbatch on this machine; expected a login node of Slurm')
     if "%" in str(workspace.resolve()):
         raise InputError(f"workspace {one_line(workspace)}: Slurm takes no folder with a % in its name")
     try:

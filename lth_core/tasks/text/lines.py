@@ -15,7 +15,7 @@ LONGEST_LINE = 10**8
 """Bytes. A file without line ends would otherwise be read at once."""
 CHECKED = 256 * 10**6
 """Characters of a file that are read before a job is queued."""
-BLANK = "the file holds nothing but blanks: accepted is a file with text"
+BLANK = "the file holds nothing but blanks: expected a file with text"
 _BYTE_ORDER_MARK = "\ufeff"
 
 
@@ -30,7 +30,7 @@ def check_file(field: str, name: str, accepted: str = "a text file, plain or .gz
             raise InputError(f"{field} = {one_line(name)}: the file is empty")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no file can have this name"
-        raise InputError(f"{field} = {one_line(name)}: {reason}; accepted is {accepted}") from None
+        raise InputError(f"{field} = {one_line(name)}: {reason}; expected {accepted}") from None
     return path
 
 

@@ -107,7 +107,7 @@ class Subwords:
         if found != size:
             raise InputError(
                 f"task.vocabulary = {size}: byte-pair encoding of the training text gives {found} tokens at most: "
-                f"accepted is 257 to {found}"
+                f"expected 257 to {found}"
             )
         return cls(fast, int(fast.token_to_id(EOS) or 0), special=special)
 

@@ -21,7 +21,7 @@ class Windows:
         most = len(self.tokens) // 2
         if most < self.rows:
             raise InputError(
-                f"training.batch = {self.rows}: the corpus has {len(self.tokens):,} tokens, accepted is a batch of at "
+                f"training.batch = {self.rows}: the corpus has {len(self.tokens):,} tokens, expected a batch of at "
                 f"most {most:,} {'text' if most == 1 else 'texts'}"
             )
 

@@ -60,9 +60,7 @@ def read(task: TranslationTask, path: Path) -> Iterator[tuple[str, str]]:
     for number, row in itertools.islice(_rows(path, form.quotes), int(form.header), None):
         if len(row) <= max(form.columns) or (form.there == 2 and len(row) > 2):
             accepted = "2" if form.there == 2 else f"rows with the columns {first + 1} and {second + 1}"
-            raise InputError(
-                f"{one_line(path)}: line {number}: columns between tabs: {len(row)}; accepted are {accepted}"
-            )
+            raise InputError(f"{one_line(path)}: line {number}: columns between tabs: {len(row)}; expected {accepted}")
         yield row[first], row[second]
 
 
@@ -112,7 +110,7 @@ def _rows(path: Path, quotes: bool) -> Iterator[tuple[int, list[str]]]:
             return
         except csv.Error as error:
             raise InputError(
-                f"{one_line(path)}: line {reader.line_num}: {one_line(error)}: accepted are cells in quotes "
+                f"{one_line(path)}: line {reader.line_num}: {one_line(error)}: expected cells in quotes "
                 "throughout; task.quotes = false keeps quotes as they stand"
             ) from None
         if any(cell.strip() for cell in row):

@@ -64,7 +64,7 @@ def files(task: TranslationTask, part: str) -> list[Path]:
         if not there:
             raise InputError(
                 f"{field} = {one_line(name)}: neither {one_line(options[0])} nor {one_line(options[1])} is there; "
-                "accepted is the stem of a file for each language, or a .tsv or .jsonl file (plain or .gz)"
+                "expected the stem of a file for each language, or a .tsv or .jsonl file (plain or .gz)"
             )
         found.append(check_file(field, there[0]))
     return found
@@ -106,7 +106,7 @@ def _from_files(task: TranslationTask, part: str) -> Pairs:
         except (ValueError, KeyError, TypeError, RecursionError):
             first, second = task.languages
             raise InputError(
-                f'{one_line(path)}: line {number}: accepted is an object with texts "{first}" and "{second}", or with '
+                f'{one_line(path)}: line {number}: expected an object with texts "{first}" and "{second}", or with '
                 'these in "translation"'
             ) from None
 

@@ -118,7 +118,7 @@ class ActorCriticStack(Stack):
         """Tickets whose training is to go on for so many games, and that have not finished one for too long."""
         if self.training.unit != "games" or self.trained < NO_GAME * self.training.environments:
             return {}
-        cause = f"no game has ended in {NO_GAME:,} steps of each environment: accepted is a task.time_limit"
+        cause = f"no game has ended in {NO_GAME:,} steps of each environment: expected a task.time_limit"
         return dict.fromkeys(np.flatnonzero(self.episodes.finished == 0).tolist(), cause)
 
     def unscored(self, ticket: int) -> str:

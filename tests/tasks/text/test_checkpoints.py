@@ -53,9 +53,9 @@ def fields(checkpoint: str, kind: str = "language_model") -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("lacks", "words"),
     [
-        ("config.json", 'f: model.checkpoint = "{0}": the folder holds no config.json: accepted is '),
-        ("model.safetensors", 'f: model.checkpoint = "{0}": the folder holds no file of weights: accepted is '),
-        ("tokenizer.json", 'f: task.checkpoint = "{0}": the folder holds no tokenizer: accepted is '),
+        ("config.json", 'f: model.checkpoint = "{0}": the folder holds no config.json: expected '),
+        ("model.safetensors", 'f: model.checkpoint = "{0}": the folder holds no file of weights: expected '),
+        ("tokenizer.json", 'f: task.checkpoint = "{0}": the folder holds no tokenizer: expected '),
     ],
 )
 def test_a_folder_that_is_no_checkpoint_says_what_it_lacks(tmp_path: Path, kind: str, lacks: str, words: str) -> None:
@@ -73,7 +73,7 @@ def test_what_is_no_folder_and_no_id_of_the_hub_is_refused(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("file").touch()
-    with pytest.raises(InputError, match=r'^f: model.checkpoint = ".*": .*accepted is a folder .*, or an id of'):
+    with pytest.raises(InputError, match=r'^f: model.checkpoint = ".*": .*expected a folder .*, or an id of'):
         resolve(fields(name), "f")
 
 
@@ -87,7 +87,7 @@ def test_texts_longer_than_the_models_positions_are_refused_before_queueing(
     tmp_path: Path, kind: str, field: str
 ) -> None:
     write(tmp_path, max_position_embeddings=16)
-    words = f"task.{field} = 17: the checkpoint has positions for 16 tokens: accepted are at most 16"
+    words = f"task.{field} = 17: the checkpoint has positions for 16 tokens: expected at most 16"
     assert words in said(tmp_path, kind, **{field: 17})
     asked = fields(str(tmp_path), kind)
     asked["task"][field] = 16

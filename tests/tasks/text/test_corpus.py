@@ -109,7 +109,7 @@ def test_unreadable_files_are_refused_in_a_sentence(texts: dict[str, Any], said:
 
 def test_what_only_a_whole_reading_shows_is_refused_before_anything_is_queued(tmp_path: Path) -> None:
     fields = files(tmp_path, valid="\n \t\n\n", test=b"a line\n" * 300_000 + b"\xff\n")
-    with pytest.raises(InputError, match=r"^task.valid = .*valid.txt: the file holds nothing but blanks: accepted is"):
+    with pytest.raises(InputError, match=r"^task.valid = .*valid.txt: the file holds nothing but blanks: expected"):
         corpus.check(LanguageModelTask(**fields))
     Path(fields["valid"]).write_text("words\n")
     with pytest.raises(InputError, match=r"test.txt: line 300001 is not UTF-8 text"):
@@ -133,7 +133,7 @@ def test_files_are_read_once_and_again_when_they_have_changed(tmp_path: Path, mo
 
 def test_missing_and_cut_files_are_refused(tmp_path: Path) -> None:
     task = LanguageModelTask(**{**files(tmp_path), "test": str(tmp_path / "none.txt")})
-    with pytest.raises(InputError, match=r"task.test = .*none.txt: No such file.*accepted is a text file"):
+    with pytest.raises(InputError, match=r"task.test = .*none.txt: No such file.*expected a text file"):
         corpus.check(task)
     cut = tmp_path / "cut.gz"
     cut.write_bytes(gzip.compress(b"word " * 9999)[:-20])
@@ -191,7 +191,7 @@ def test_byte_pairs_are_exactly_as_many_as_asked_and_the_same_every_time() -> No
     assert digest(one) != digest(Subwords.fit(lines, 289))
     (numbers,) = one.encode(["word1 né 漢", ""])
     assert numbers[-1] == numbers[-2] == one._eos  # each line's end
-    said = r"task.vocabulary = 9000: byte-pair encoding .* gives (\d+) tokens at most: accepted is 257 to \1$"
+    said = r"task.vocabulary = 9000: byte-pair encoding .* gives (\d+) tokens at most: expected 257 to \1$"
     with pytest.raises(InputError, match=said):
         Subwords.fit(lines, 9000)
 
@@ -272,7 +272,7 @@ def test_a_data_set_is_loaded_once_and_then_needs_nothing_but_the_cache(
         ({"source": "files", "train": "a"}, "needs the fields train, valid and test"),
         ({"train": "a"}, 'accepted beside source = "files" only'),
         ({"source": "wikitext2"}, 'did you mean "wikitext-2"'),
-        ({"source": "../../etc/passwd"}, "accepted are builtin"),
+        ({"source": "../../etc/passwd"}, "expected builtin"),
         ({"tokenizer": "bpe"}, "needs vocabulary, 257"),
         ({"tokenizer": "checkpoint"}, "go together"),
     ],
