@@ -46,10 +46,10 @@ BAD = [
     ("seeds = 0", ["tiny.toml", "seeds = 0", "1 to 1000"]),
     ("seeds = true", ["seeds = true"]),
     ("", ["seeds is missing"]),
-    ("seeds = 2\nrunds = 3", ["runds is not a field", "expected name, task"]),
+    ("seeds = 2\nrunds = 3", ["runds is not a field", "expected one of name, task"]),
     ("seeds = 2\n[pruning]\nround = 3", ["pruning.round is not a field", "fraction, rounds", 'did you mean "rounds"?']),
     ("seeds = 2\n[training]\nlength = -5", ["training.length = -5", "more than 0"]),
-    ("seeds = 2\n[training]\nlength = 1.5", ["training.length = 1.5", "integer"]),
+    ("seeds = 2\n[training]\nlength = 1.5", ["training.length = 1.5", "a whole number"]),
     ('seeds = 2\n[training]\noptimizer = "adm"', ['training.optimizer = "adm"', "'adam'", 'did you mean "adam"?']),
     ("seeds = 2\n[training]\ngamma = nan", ["training.gamma = NaN"]),
     ("seeds = 2\n[training]\nlearning_rate = inf", ["training.learning_rate", "finite"]),
@@ -291,7 +291,7 @@ def test_each_algorithm_has_its_own_fields(training: dict, sentence: str) -> Non
 
 
 def test_a_field_of_the_other_algorithm_is_refused_and_the_own_ones_are_named() -> None:
-    with pytest.raises(InputError, match=r"training.epochs is not a field: expected unit, .*advantage_clip$"):
+    with pytest.raises(InputError, match=r"training.epochs is not a field: expected one of unit, .*advantage_clip$"):
         resolve({"name": "x", "seeds": 1, "training": {"epochs": 3}}, "f")
     with pytest.raises(InputError, match=r'training.epocs is not a field: .*value_clip.*did you mean "epochs"'):
         resolve({"name": "x", "seeds": 1, "training": {"epocs": 3, "algorithm": "ppo"}}, "f")

@@ -78,10 +78,10 @@ def test_a_plain_file_is_the_experiment_it_was(tmp_path: Path) -> None:
         ("CartPole-v0", "CartPol-v0", 'two.toml: member a: task.environment = "CartPol-v0": .*did you mean'),
         ("pruning.rounds = 3", 'task.environment = "CartPole-v0"\npruning.rounds = 5', "b: is the same .* as member a"),
         ('name = "b"', 'name = "a"', 'member 2: name = "a": every member'),
-        ('name = "b"', 'name = "../b"', r'member 2: name = "../b": accepted'),
-        ('name = "b"', "name = 3", r"member 2: name = 3: accepted"),
+        ('name = "b"', 'name = "../b"', r'member 2: name = "../b": expected'),
+        ('name = "b"', "name = 3", r"member 2: name = 3: expected"),
         ('name = "b"\n', "", "member 2: name is missing"),
-        ('name = "two"', 'name = "-x"', 'suite.name = "-x": accepted'),
+        ('name = "two"', 'name = "-x"', 'suite.name = "-x": expected'),
         ('name = "two"', 'members = "x"', 'suite.members is not a field: .*did you mean "member"'),
         ("seeds = 2", 'seeds = 2\nname = "x"', 'name = "x": a suite has its name in'),
         ("seeds = 2", "", "member a: seeds is missing"),
@@ -98,7 +98,7 @@ def test_what_is_wrong_is_said_with_member_field_and_value(old: str, new: str, e
     "text", ["suite = 3", "[suite]", "suite.member = []", "suite.member = 3", "suite.member = [1]"]
 )
 def test_a_suite_without_members_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match="accepted"):
+    with pytest.raises(InputError, match="expected"):
         expanded(text)
 
 

@@ -234,7 +234,8 @@ def _expected(error: ErrorDetails) -> str:
     if _lacks_item(error):
         return f"a list of {int(error['loc'][-1]) + 1}"
     if error["type"] in _TYPES:
-        return _TYPES[error["type"]].format(**error.get("ctx", {}))
+        bounds = {name: f"{n:g}" if isinstance(n, float) else n for name, n in error.get("ctx", {}).items()}
+        return _TYPES[error["type"]].format(**bounds)
     message = error["msg"].removeprefix("Input should be ")
     suggestion = ""
     if error["type"] == "literal_error" and isinstance(error["input"], str):

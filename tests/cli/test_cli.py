@@ -39,7 +39,7 @@ def test_help_names_the_commands() -> None:
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
-        ("pruning.rouds=3", 'pruning.rouds is not a field: expected fraction, rounds'),
+        ("pruning.rouds=3", 'pruning.rouds is not a field: expected one of fraction, rounds'),
         ("pruning.rouds=3", 'did you mean "rounds"?'),
         ("pruning.fraction=1.5", "pruning.fraction = 1.5: expected less than 1"),
         ("task.environment='CartPol-v1'", 'did you mean "CartPole-v1"?'),

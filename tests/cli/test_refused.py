@@ -45,7 +45,7 @@ def spoil(folder: Path, statement: str, *values: object) -> None:
 @pytest.mark.parametrize("asked", [("--device", "gpu9"), ("--slots", "0"), ("--slots", 10**22)])
 def test_a_device_that_is_not_there_queues_nothing(held: Path, asked: tuple[str, object], tmp_path: Path) -> None:
     done = lth("headless", "good.toml", "-w", tmp_path / "ws", *asked, cwd=held)
-    assert done.returncode == 2 and "accepted" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert done.returncode == 2 and "expected" in done.stderr and len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "ws").exists()
 
 
@@ -91,7 +91,7 @@ def test_stored_json_that_is_none_is_no_traceback(changed: Path, statement: str)
 
 def test_show_says_why_a_trial_failed(changed: Path) -> None:
     spoil(changed, "UPDATE trials SET state = 'failed', error = 'the simulator lost its physics' WHERE round = 1")
-    assert "winning round 1 seed 0: the simulator lost its physics" in lth("show", 1, "-w", changed).stdout
+    assert "winning round 1 seeds 0, 1: the simulator lost its physics" in lth("show", 1, "-w", changed).stdout
 
 
 def test_a_preset_by_name_is_remembered_as_its_file(tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ async def test_clone_with_another_field(opened: Open, writer: Writer, size: tupl
         line.value = "training.length = -3"
         await pilot.press("enter")
         await until(
-            pilot, lambda: "training.length" in wrong.text and "accepted" in wrong.text and "✓" not in wrong.text
+            pilot, lambda: "training.length" in wrong.text and "expected" in wrong.text and "✓" not in wrong.text
         )
         await pilot.press("ctrl+s")
         assert isinstance(app.screen, Edit) and writer.asked() == []  # not while it is wrong

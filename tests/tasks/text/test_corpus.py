@@ -272,7 +272,7 @@ def test_a_data_set_is_loaded_once_and_then_needs_nothing_but_the_cache(
         ({"source": "files", "train": "a"}, "needs the fields train, valid and test"),
         ({"train": "a"}, 'accepted beside source = "files" only'),
         ({"source": "wikitext2"}, 'did you mean "wikitext-2"'),
-        ({"source": "../../etc/passwd"}, "expected builtin"),
+        ({"source": "../../etc/passwd"}, "expected one of builtin"),
         ({"tokenizer": "bpe"}, "needs vocabulary, 257"),
         ({"tokenizer": "checkpoint"}, "go together"),
     ],
