@@ -68,7 +68,7 @@ class Wishes:
             self._resize(connection, int(payload["count"]))
             return {"slots": int(payload["count"])}
         accepted = _ACCEPTED.get(command.kind)
-        if expected None:
+        if accepted is None:
             return {"error": f"unknown command {command.kind}"}
         job = int(payload["job"])
         row = connection.execute("SELECT state, deleted FROM jobs WHERE id = ?", (job,)).fetchone()

@@ -66,7 +66,7 @@ def usable(slots: Iterable[Slot], model: NetworkSection, device: str = "auto") -
     if device == "auto" and kind not in kinds:
         (kind,) = kinds
     if kind not in kinds:
-        raise InputError(f'launcher.device "{kind}": accepted here are {", ".join(sorted(kinds))}')
+        raise InputError(f'launcher.device "{kind}": expected here {", ".join(sorted(kinds))}')
     return [slot for slot in slots if slot.kind == kind and (model.shares_device or not slot.extra)]
 
 
@@ -82,7 +82,7 @@ def _devices(device: str) -> list[str]:
     for name in asked:
         if name not in present:
             accepted = ", ".join(["auto", "cpu", *(["cuda"] if present else []), *present])
-            raise InputError(f"device {one_line(name)}: accepted here are {accepted}")
+            raise InputError(f"device {one_line(name)}: expected here {accepted}")
     return asked
 
 

@@ -38,8 +38,8 @@ def _check_length(experiment: Tables, training: ActorCriticTraining, arm: str, e
         of = "" if arm == DENSE else f' of arm "{arm}"'
         raise InputError(
             f"training.length {training.length}: no episode{of} can end: each of the {training.environments} "
-            f"environments takes {taken} steps, and an episode of {experiment.task.subject} has {episode}: accepted "
-            f"are a length of at least {least}, fewer environments, or a task.time_limit of at most {taken}"
+            f"environments takes {taken} steps, and an episode of {experiment.task.subject} has {episode}: expected "
+            f"a length of at least {least}, fewer environments, or a task.time_limit of at most {taken}"
         )
 
 

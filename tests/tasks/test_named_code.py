@@ -98,7 +98,7 @@ def test_arguments_of_a_registered_environment_are_its_own() -> None:
     ({"environment": "odd.py:X"}, r"importing the file .*odd.py raised Odd: of its own kind"),
     ({"environment": "needs.py:X"}, r"the file .*needs.py needs a module that is not installed: not_there"),
     ({"environment": "wrong.py:X"}, r"importing the file .*wrong.py raised SyntaxError"),
-    ({**WALK, "arguments": {"lenght": 3}}, r"task.arguments: Walk: .*'lenght': expected one of length, render_mode, did"),
+    ({**WALK, "arguments": {"lenght": 3}}, r"arguments: Walk: .*'lenght': expected one of length, render_mode, did"),
     ({**WALK, "arguments": {"length": 0}}, r"cannot be made: no way to walk"),
     ({**WALK, "leave_out": []}, r'cannot see mission = Text.* task.leave_out = \["mission"\]'),
     ({**WALK, "wrappers": ["some_walks:Walk"]}, "task.wrappers.0 = .*Walk is no class of kind gymnasium.Wrapper: exp"),
