@@ -60,24 +60,37 @@ class Run:
             shutil.copy(experiment, self.file)
         else:
             self.file.write_text(as_toml(experiment))
-        self._environment = {**os.environ, **injected(fault or {}), **(environment or {})}
+        self._environment = {**os.environ, **injected({}), **(environment or {})}
+        self.set_fault(fault or {})
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *prefix: str) -> "subprocess.Popen[bytes]":
+    def set_fault(self, fault: dict[str, Any]) -> None:
+        """What hurts the processes that are started from now on."""
+        self._environment["LTH_TEST_FAULT"] = json.dumps(fault)
+
+    def start(self, *prefix: str, output: int | None = None, errors: int | None = None) -> "subprocess.Popen[bytes]":
         """Begin, or go on; `prefix` is put before the command (`nohup`, `prlimit` ...).
 
+        `output` and `errors` are descriptors for what it prints, instead of the file that is read here.
         As from a terminal, whatever these tests were started with: background jobs ignore SIGINT.
         """
         asked = [str(self.file), f"--device={self.device}", f"--slots={self.slots}", "--json"]
         asked.append(f"--workspace={self.workspace}")
         terminal = ["env", "--default-signal=INT,HUP"]
         command = [*terminal, *prefix, sys.executable, "-m", "lth_core.cli", "headless", *asked]
-        with self.output.open("ab") as output:
+        with self.output.open("ab") as file:
             self.process = subprocess.Popen(
-                command, cwd=self.folder, stdout=output, stderr=subprocess.STDOUT, env=self._environment,
-                stdin=subprocess.DEVNULL,
+                command, cwd=self.folder, stdout=file if output is None else output,
+                stderr=subprocess.STDOUT if errors is None else errors, env=self._environment, stdin=subprocess.DEVNULL,
             )  # fmt: skip
         return self.process
+
+    def tool(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """Run another command (`doctor --repair`) on the workspace, to its end."""
+        command = [sys.executable, "-m", "lth_core.cli", *words, f"--workspace={self.workspace}"]
+        return subprocess.run(
+            command, cwd=self.folder, env=self._environment, capture_output=True, text=True, timeout=300, check=False
+        )
 
     def finish(self, code: int = 0, seconds: float = 300) -> None:
         """Go on, if nothing runs, and wait for this exit code."""

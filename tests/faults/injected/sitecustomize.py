@@ -4,6 +4,8 @@ kill:        a worker dies at a named point of a save, at its n-th pass; `marker
 hold:        attempts stand still before their n-th step until `file` is there; `file`.held tells that one does
 clock:       a file with seconds that are added to what the clock says
 environment: registers Faulty-v0, which does what this says
+no_processes: a file; while it is there, this process can start no other
+version:     the version that torch says it has
 memory:      megabytes that a worker may map beyond what it has when its attempt begins
 on_device:   megabytes of a GPU that torch may take in a worker
 as_on_device: tickets of which a stack finds no room on a GPU at its third update: torch's exception, without a GPU
@@ -138,6 +140,29 @@ def shift_clock(file: Path) -> None:
     time.time_ns = lambda: real_ns() + int(offset() * 1e9)
 
 
+def start_nothing_while(file: Path) -> None:
+    """As a machine whose processes have run out, at the place of the system call."""
+    import errno
+    import subprocess
+
+    real = subprocess._fork_exec
+
+    def fork_exec(*arguments):
+        if file.exists():
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return real(*arguments)
+
+    subprocess._fork_exec = fork_exec
+
+
+def say_version(version: str) -> None:
+    """What torch is said to be."""
+    from importlib import metadata
+
+    real = metadata.version
+    metadata.version = lambda name: version if name == "torch" else real(name)
+
+
 def limit_memory(megabytes: int) -> None:
     """What an attempt may map beyond what the process has when it begins."""
     import resource
@@ -206,6 +231,10 @@ if "environment" in FAULT:
     import gymnasium
 
     gymnasium.register("Faulty-v0", "tests.faults.environment:Faulty", max_episode_steps=500)
+if "no_processes" in FAULT and not WORKER:
+    start_nothing_while(Path(FAULT["no_processes"]))
+if FAULT.get("version"):
+    say_version(FAULT["version"])
 if WORKER and "kill" in FAULT:
     kill_at(Killer(**FAULT["kill"]))
 if WORKER and "hold" in FAULT:
