@@ -97,9 +97,14 @@ def _thaw(scene: Scene) -> None:
 
 
 def _second_engine(scene: Scene) -> str:
-    """A second process of the same command; the first one is killed when that one follows it."""
+    """A second process of the same command; the first one is killed when that one follows it.
+
+    Its workers are frozen meanwhile, or they might be done.
+    """
     first, process = _engine(scene), scene.run.process
     assert process is not None
+    for worker in scene.run.workers():
+        worker.suspend()
     followers = scene.run.output.read_text().count("following it")
     scene.run.start()
     scene.run.until(
@@ -109,6 +114,7 @@ def _second_engine(scene: Scene) -> str:
         raise NothingHurt("the first engine had ended before the second one came")
     first.kill()
     process.wait()
+    _thaw(scene)
     return "a second process follows the first one, which is killed"
 
 

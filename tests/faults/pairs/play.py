@@ -62,7 +62,7 @@ class Play:
     def _reach(self, fault: Fault) -> None:
         """Let the job go on to a random moment, if it does not end before that."""
         run, moments = self.scene.run, self.scene.moments
-        wanted = run.recorded() + moments.uniform(0.02, 0.3) * self.whole.size
+        wanted = run.recorded() + moments.uniform(0.02, 0.25) * self.whole.size
 
         def there() -> bool:
             if run.recorded() < wanted or (fault.needs and not self.scene.files(fault.needs)):
@@ -112,10 +112,9 @@ class Play:
 
     def _failures(self) -> list[str]:
         with self.scene.run.database() as database:
-            rows = database.rows(
-                "SELECT error FROM trials WHERE state = 'failed' UNION SELECT error FROM jobs WHERE state = 'failed'"
-            )
-        return [row["error"] or "no reason" for row in rows]
+            trials = database.rows("SELECT DISTINCT error FROM trials WHERE state = 'failed'")
+            jobs = database.rows("SELECT error FROM jobs WHERE state = 'failed'")
+        return [row["error"] or "no reason" for row in trials or jobs]
 
     def _repair(self) -> None:
         done = self.scene.run.tool("doctor", "--repair")
