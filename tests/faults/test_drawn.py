@@ -82,7 +82,7 @@ def asleep(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     started: list[subprocess.Popen[bytes]] = []
 
     def start(run: Run, **_: Any) -> "subprocess.Popen[bytes]":
-        worker = [sys.executable, "-SEc", "import time; time.sleep(60)", "lth_core.engine.worker", str(run.workspace)]
+        worker = [sys.executable, "-SEc", "import time; time.sleep(60)", "lth_core.worker.worker", str(run.workspace)]
         started.append(subprocess.Popen(worker))
         with run.output.open("ab") as output:
             run.process = subprocess.Popen([sys.executable, "-SEc", ENGINE], stdout=output)

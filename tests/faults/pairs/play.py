@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lth_core.engine import health
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
+from lth_core.upkeep import health
 from tests.faults.pairs.fault import Fault, Unnamed
 from tests.faults.pairs.scene import Scene
 

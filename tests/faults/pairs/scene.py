@@ -11,7 +11,7 @@ from typing import Any, Literal
 import gymnasium
 import numpy as np
 
-from lth_core.experiment import Experiment
+from lth_core.experiment.experiment import Experiment
 from tests.faults.runs import Run, short
 
 JobName = Literal["cartpole", "environment", "text"]
