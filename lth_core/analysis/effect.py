@@ -4,13 +4,15 @@ The rules are fixed in advance and stand in docs/science.md; nothing is chosen a
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
+from lth_core.analysis.densities import known_density
 from lth_core.analysis.power import LEVEL, fewest_seeds, more_seeds_within
 from lth_core.analysis.scores import JobScores
 from lth_core.analysis.statistics import Interval, bootstrap, sign_flip_p
+from lth_core.analysis.trials import Scored
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 
@@ -56,12 +58,19 @@ class Answer:
         return "; ".join((self.short, *self.facts))
 
 
-def level_round(experiment: Experiment, level: Level) -> int:
-    """The round that a level means: the last, or the one whose nominal density is nearest a third (on a log axis)."""
-    rounds = experiment.rounds_of(experiment.reference)
+def level_round(experiment: Experiment, level: Level, trials: Iterable[Scored] = ()) -> int:
+    """The round that a level means: the last, or the one whose density is nearest a third (on a log axis).
+
+    Densities as far as they are known (see `densities`); where none is, the pruning fraction decides.
+    """
+    rounds, trials = experiment.rounds_of(experiment.reference), tuple(trials)
     if level == "last":
         return rounds[-1]
-    return min(rounds, key=lambda k: (abs(math.log(experiment.pruning.density(k)) - math.log(THIRD)), k))
+    known = {k: known_density(experiment, trials, experiment.reference, k) for k in rounds}
+    found = {k: density for k, density in known.items() if density} or {
+        k: experiment.pruning.density(k) for k in rounds
+    }
+    return min(found, key=lambda k: (abs(math.log(found[k]) - math.log(THIRD)), k))
 
 
 def judge(gains: Sequence[float], scale: float | None, *, lost: int = 0, unfinished: int = 0) -> Effect:
@@ -88,7 +97,7 @@ def judge(gains: Sequence[float], scale: float | None, *, lost: int = 0, unfinis
 def effect_of_pruning(scores: JobScores, level: Level) -> Answer:
     """The reference arm against the dense network at one level."""
     experiment = scores.experiment
-    arm, round = experiment.reference, level_round(experiment, level)
+    arm, round = experiment.reference, level_round(experiment, level, scores.trials)
     mine, dense = scores.paired(round, arm, DENSE)
     gains = (mine - dense).tolist()
     lost, unfinished = scores.missing(round, arm, DENSE)

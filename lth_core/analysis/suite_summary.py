@@ -123,7 +123,7 @@ def _across(all_scores: Sequence[JobScores], level: Level, arm: str, other: str)
     runs: list[tuple[Floats, Floats]] = []
     human: list[Stratum] = []
     for scores in all_scores:
-        round = level_round(scores.experiment, level)
+        round = level_round(scores.experiment, level, scores.trials)
         mine, theirs, dense = scores.paired(round, arm, other, DENSE)
         if mine.size:
             gains.append(mine - theirs)

@@ -123,6 +123,11 @@ def _validated(fields: dict[str, Any], source: str) -> Experiment:
 def _found(experiment: Experiment, ticket: TicketSource, source: str) -> dict[str, Any]:
     """The ticket's table with its place for good, and what is found there."""
     place = Place(str(Path(ticket.path).absolute()))
+    if experiment.pruning.fractions and not place.by_round:
+        raise InputError(
+            f'{source}: ticket.path "{one_line(ticket.path)}": with pruning.fractions the density of a round is not '
+            "known beforehand, so a ticket fits none by its density: expected a path with {round}"
+        )
     densities = {k: experiment.pruning.density(k) for k in range(1, experiment.pruning.rounds + 1)}
     try:
         rounds, digest = place.found(experiment.seeds, densities)

@@ -123,7 +123,7 @@ def _learning(record: JobRecord) -> tuple[Figure, str] | None:
     found = record.curves.get(experiment.task.curve)
     if not found:
         return None
-    rounds = list(dict.fromkeys((1, *(level_round(experiment, level) for level in LEVELS))))
+    rounds = list(dict.fromkeys((1, *(level_round(experiment, level, record.trials) for level in LEVELS))))
     figure, axes = panels(len(rounds))
     for one, round in zip(axes, rounds, strict=True):
         for arm in (DENSE, *order(experiment)):

@@ -89,7 +89,7 @@ def _profiles(record: SuiteRecord) -> tuple[Figure, str] | None:
             runs = []
             for job in jobs:
                 scores, scale = job.scores, job.scores.scale or 1.0
-                own, _ = scores.with_failed(level_round(job.experiment, level), arm, DENSE)
+                own, _ = scores.with_failed(level_round(job.experiment, level, scores.trials), arm, DENSE)
                 if own.size:
                     runs.append(own / scale)
             if not runs:

@@ -1,5 +1,6 @@
 """The summary of a suite as rich renderables: the same in `lth headless` and `lth show --suite`."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 from rich import box
@@ -56,7 +57,7 @@ def _jobs(summary: SuiteSummary) -> Table:
                 str(job.job) if first else "",
                 (one_line(job.name) + ("" if job.state == "done" else f" ({job.state})")) if first else "",
                 interval(job.dense) if first else "",
-                f"{answer.density:.1%}",
+                f"{answer.density:.1%}" if math.isfinite(answer.density) else "-",
                 interval(answer.gain, signed=True),
                 Text(answer.word, style=COLOURS[answer.word]),
             )

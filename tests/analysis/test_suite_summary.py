@@ -53,6 +53,12 @@ def test_the_levels_are_the_round_nearest_a_third_and_the_last() -> None:
     assert level_round(experiment(pruning={"rounds": 8, "fraction": 0.4}), "third") == 2
 
 
+def test_a_level_is_the_round_of_the_measured_density() -> None:
+    own = experiment(pruning={"rounds": 3, "fraction": 0.2, "scope": "layerwise", "fractions": {"trunk": 0.8}})
+    measured = [Trial("winning", k, 0, score=1.0, density=0.35**k) for k in (1, 2, 3)]
+    assert level_round(own, "third", measured) == 1 and level_round(own, "third") == 3
+
+
 SCATTER = np.array([-1.0, 1.0, -0.5, 0.5, 0.3, -0.3, 0.8, -0.8])
 
 

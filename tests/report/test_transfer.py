@@ -235,6 +235,12 @@ def test_what_a_ticket_cannot_be_is_said_before_anything_is_queued(text: str, sa
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+def test_one_ticket_has_no_round_where_densities_are_not_known_beforehand(tmp_path: Path) -> None:
+    path = written(tmp_path, 'ticket = "x"\narms = ["imported"]')
+    with pytest.raises(InputError, match=r"with pruning\.fractions the density of a round is not known beforehand"):
+        load_experiment(path, ['pruning.scope="layerwise"', "pruning.fractions.trunk=0.5"])
+
+
 def plain() -> nn.Module:
     """The tiny network as a stranger would write it."""
     torch.manual_seed(7)
