@@ -162,6 +162,8 @@ class _Look:
             if not self._counts(key, stored, said, done):
                 continue
             d, r, t = stored.get(key, MISSING), said.get(key, MISSING), shown.get(key, MISSING)
+            if key[0] == "result" and r is None and d is not None:
+                r = MISSING  # its records end before they say how it ended
             lost += key[0] == "point" and t is MISSING and d == r
             alone = not said or (r is MISSING and key[0] == "trial")
             if (d == r or alone) and (t is MISSING or _same(d, t)):
