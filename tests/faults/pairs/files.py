@@ -7,7 +7,10 @@ from pathlib import Path
 from tests.faults.pairs.fault import Fault, NothingHurt
 from tests.faults.pairs.scene import Scene, contents
 
-DAMAGE = r"damaged|changed|nothing in the records|checksum|cannot be read|does not hold|is gone|is missing|No such file|not there|left out"
+DAMAGE = (
+    r"damaged|changed|nothing in the records|checksum|cannot be read|does not hold|is gone|is missing|No such file"
+    r"|not there|left out"
+)
 DATABASE = r"malformed|not a database|damaged|database|lth doctor"
 
 
