@@ -1,6 +1,7 @@
 """The floors of the house: imports point one way, in no circle, and the interface's side never imports torch."""
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,7 @@ def _floor(module: str) -> str:
     return parts[1] if len(parts) > 1 and (ROOT / parts[0] / parts[1]).is_dir() else ""
 
 
+@functools.cache
 def _imports(source: str) -> set[str]:
     """Our own modules that a source imports, anywhere in it, for its types alone too."""
     found = set()

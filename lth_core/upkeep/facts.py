@@ -63,8 +63,8 @@ def recorded(workspace: Workspace, database: sqlite3.Connection, job: int) -> It
         for table in ("jobs", "trials", "batches"):
             own = "id = ?" if table == "jobs" else "job = ?"
             rows = [tuple(row) for row in database.execute(f"SELECT * FROM {table} WHERE {own}", (job,))]
-            marks = ", ".join("?" * len(rows[0])) if rows else ""
-            connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+            if rows:  # a job that waits has no batches
+                connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)
         connection.execute(
             "UPDATE trials SET state = 'waiting', batch = NULL, step = 0, digest = NULL, score = NULL, tensors = NULL, "
             "sha256 = NULL, density = NULL, model_density = NULL"

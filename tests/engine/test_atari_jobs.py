@@ -16,7 +16,7 @@ def _atari() -> Experiment:
     return Experiment.from_fields(
         {
             "name": "atari", "seeds": [0], "arms": ["winning", "random"], "pruning": {"rounds": 1, "keep": ["biases"]},
-            "task": {"kind": "atari", "game": "Space Invaders", "size": [36, 36], "max_frames": 400},
+            "task": {"kind": "atari", "game": "Space Invaders", "size": [36, 36], "max_frames": 120},
             "model": {"architecture": "small"}, "rewinding": {"weights": 16},
             "training": {
                 "length": 64, "environments": 1, "n_steps": 8, "record_every": 32, "checkpoint_every": 32,

@@ -13,8 +13,8 @@ def state_of(what: str) -> str:
 
 
 def without(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
-    real = provenance._version
-    monkeypatch.setattr(provenance, "_version", lambda name: None if name in names else real(name))
+    real = provenance.version_of
+    monkeypatch.setattr(provenance, "version_of", lambda name: None if name in names else real(name))
 
 
 def test_a_machine_without_extras_is_well(monkeypatch: pytest.MonkeyPatch) -> None:

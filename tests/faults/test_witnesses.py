@@ -23,6 +23,7 @@ PLACES = {
 }
 
 
+@pytest.mark.slow  # tests/engine/test_witnesses.py shows each place in every run
 @pytest.mark.fault("one value changed on the disk")
 def test_each_place_in_turn_is_named_and_put_back(make_run: Callable[..., Run], seen: Any) -> None:
     run = make_run(short(seeds=1, training={"length": 19_000}))

@@ -29,7 +29,7 @@ def _experiment(algorithm: str = "a2c", training: dict[str, Any] | None = None, 
     return Experiment.from_fields(
         {
             "name": "atari", "seeds": [0, 1], "pruning": {"rounds": 2}, "training": {**fields, **(training or {})},
-            "task": {"kind": "atari", "game": "breakout", "size": [36, 36], **task},
+            "task": {"kind": "atari", "game": "breakout", "size": [36, 36], "max_frames": 40, **task},
             "model": {"architecture": "small"},
         }
     )  # fmt: skip

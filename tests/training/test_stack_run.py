@@ -314,7 +314,8 @@ def test_an_environment_that_cannot_be_reset_fails_all_before_the_first_step() -
 
 def test_what_goes_wrong_in_evaluation_fails_the_trial(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = experiment(
-        task={"environment": "Plain-v0"}, training={"length": 64, "environments": 2, "learning_rate": 1e-9}
+        task={"environment": "Plain-v0", "time_limit": 20},
+        training={"length": 64, "environments": 2, "learning_rate": 1e-9},
     )
     _, own = starts(settings, 2)
     for one, action in zip(own, (1, 2), strict=True):
