@@ -18,18 +18,6 @@ from lth_core.store.queue import NONSENSE
 
 LONGEST = 0.5
 """Seconds of a turn of the engine in which wishes are acted on: what runs must not wait for hundreds of them."""
-_ACCEPTED = {
-    "pause": ("queued", "running"),
-    "resume": ("paused",),
-    "cancel": ("queued", "running", "paused"),
-    "retry": ("running", "failed", "cancelled"),
-    "launch": ("queued", "running", "paused", "failed", "cancelled"),
-    "move": ("queued", "running", "paused", "done", "failed", "cancelled"),
-    "priority": ("queued", "running", "paused", "done", "failed", "cancelled"),
-    "delete": ("queued", "paused", "done", "failed", "cancelled"),
-    "restore": ("queued", "paused", "done", "failed", "cancelled"),
-}
-"""States of a job in which a wish makes sense."""
 
 
 class Wishes:
@@ -67,7 +55,7 @@ class Wishes:
         if command.kind == "slots":
             self._resize(connection, int(payload["count"]))
             return {"slots": int(payload["count"])}
-        accepted = _ACCEPTED.get(command.kind)
+        accepted = commands.ACCEPTED.get(command.kind)
         if accepted is None:
             return {"error": f"unknown command {command.kind}"}
         job = int(payload["job"])

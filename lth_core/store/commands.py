@@ -11,6 +11,19 @@ CommandKind = Literal[
     "submit", "pause", "resume", "cancel", "retry", "move", "priority", "delete", "restore", "slots", "launch"
 ]
 
+ACCEPTED: dict[str, tuple[str, ...]] = {
+    "pause": ("queued", "running"),
+    "resume": ("paused",),
+    "cancel": ("queued", "running", "paused"),
+    "retry": ("running", "failed", "cancelled"),
+    "launch": ("queued", "running", "paused", "failed", "cancelled"),
+    "move": ("queued", "running", "paused", "done", "failed", "cancelled"),
+    "priority": ("queued", "running", "paused", "done", "failed", "cancelled"),
+    "delete": ("queued", "paused", "done", "failed", "cancelled"),
+    "restore": ("queued", "paused", "done", "failed", "cancelled"),
+}
+"""States of a job in which a wish about it is obeyed; interfaces offer it in these alone."""
+
 
 @dataclass(frozen=True)
 class Command:

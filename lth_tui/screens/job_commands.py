@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from lth_core.store.commands import ACCEPTED
 from lth_core.text import one_line, plural
 from lth_tui.keys import key
 from lth_tui.reading.feed import Wish
@@ -25,8 +26,6 @@ JOB_KEYS = (
 )
 """Keys of the pages on which jobs can be commanded."""
 
-_ENDED = ("done", "failed", "cancelled")
-
 
 class JobCommands(Page):
     """A page on which jobs can be commanded."""
@@ -38,8 +37,8 @@ class JobCommands(Page):
     def action_pause(self) -> None:
         """Pause the jobs, or resume them."""
         jobs = self._jobs_or_say()
-        live = [job for job in jobs if job.state in ("queued", "running")]
-        paused = [job for job in jobs if job.state == "paused"]
+        live = [job for job in jobs if job.state in ACCEPTED["pause"]]
+        paused = [job for job in jobs if job.state in ACCEPTED["resume"]]
         for job in live or paused:
             self.wish("pause" if live else "resume", job)
         if jobs and not live and not paused:
@@ -49,15 +48,16 @@ class JobCommands(Page):
         """Run failed or cancelled trials again."""
         jobs = self._jobs_or_say()
         lost = [job for job in jobs if job.state in ("failed", "cancelled") or job.trials_failed]
-        for job in lost:
+        ready = [job for job in lost if job.state in ACCEPTED["retry"]]
+        for job in ready:
             self.wish("retry", job)
-        if jobs and not lost:
-            self._say_all(jobs, "nothing failed")
+        if jobs and not ready:
+            self._say_all(jobs, "resume it, then retry" if lost else "nothing failed")
 
     def action_launcher(self) -> None:
         """Let what is left of the jobs run on the cluster, or here again."""
         jobs = self._jobs_or_say()
-        left = [job for job in jobs if job.state != "done"]
+        left = [job for job in jobs if job.state in ACCEPTED["launch"]]
         for job in left:
             kind = "local" if job.experiment.launcher.kind == "slurm" else "slurm"
             self.wish("launch", job, launcher={"kind": kind})
@@ -67,7 +67,7 @@ class JobCommands(Page):
     def action_cancel(self) -> None:
         """Ask, then cancel the jobs, now or when their round has ended."""
         jobs = self._jobs_or_say()
-        live = [job for job in jobs if job.state not in _ENDED]
+        live = [job for job in jobs if job.state in ACCEPTED["cancel"]]
         if not live:
             if jobs:
                 self._say_all(jobs, "nothing is left to cancel")
@@ -88,7 +88,7 @@ class JobCommands(Page):
     def action_delete(self) -> None:
         """Ask, then delete the jobs; for a day they can be brought back."""
         jobs = self._jobs_or_say()
-        ended = [job for job in jobs if job.state != "running"]
+        ended = [job for job in jobs if job.state in ACCEPTED["delete"]]
         if jobs and not ended:
             self._say_all(jobs, "cancel it before deleting it")
         if not ended:

@@ -66,6 +66,14 @@ async def test_pause_resume_retry_move_reach_the_command_table(
         await until(pilot, lambda: [kind for kind, _ in writer.asked()] == ["resume"])
 
 
+async def test_what_the_engine_would_refuse_is_not_asked_for(opened: Open, writer: Writer) -> None:
+    writer.sql("UPDATE jobs SET state = 'paused' WHERE id = 3")  # with trials that failed
+    async with opened() as (app, pilot):
+        await pilot.press("down", "r")
+        await until(pilot, lambda: bool(app.said))
+        assert app.said[-1][2].endswith("paused, resume it, then retry") and not writer.asked()
+
+
 async def test_a_job_is_sent_to_the_cluster_with_a_key(opened: Open, writer: Writer) -> None:
     async with opened() as (_, pilot):
         await pilot.press("L")
