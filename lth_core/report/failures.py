@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from lth_core.analysis.trials import is_lost
 from lth_core.store.views import TrialView
-from lth_core.text import one_line
+from lth_core.text import one_line, plural
 
 MOST = 10
 """Causes that are told in full."""
@@ -21,7 +21,10 @@ def causes(trials: Sequence[TrialView], most: int | None = MOST) -> list[str]:
     told = sorted(found.items(), key=lambda one: -len(one[1]))
     lines = [f"{_named(own)}: {cause}" for cause, own in told[:most]]
     left = sum(len(own) for _, own in told[len(lines) :])
-    return [*lines, *([f"and {left} more trials, of {len(told) - len(lines)} other causes"] if left else [])]
+    return [
+        *lines,
+        *([f"and {plural(left, 'more trial')}, of {plural(len(told) - len(lines), 'other cause')}"] if left else []),
+    ]
 
 
 def _named(trials: Sequence[TrialView]) -> str:

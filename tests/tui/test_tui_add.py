@@ -176,7 +176,7 @@ async def test_fields_are_changed_and_queued_while_the_measurement_goes_on(
         await pilot.press("ctrl+s")
         await until(pilot, lambda: isinstance(app.screen, Edit))
         await pilot.press(*"seeds = 2", "enter", "ctrl+s")
-        await until(pilot, lambda: len(writer.asked()) == 1, seconds=5)
+        await until(pilot, lambda: len(writer.asked()) == 1)
 
 
 async def test_a_measurement_asked_for_again_ends_the_first_and_stays_on_screen(
