@@ -135,6 +135,7 @@ class Dispatcher:
         largest = self._largest_stack(job, need) if len(ready) > free else 1
         if not ready or largest is None:  # None: being measured
             return []
+        largest = min(largest, self._share(job, ready[0], free))
         batches = []
         with self._database.transaction() as connection:
             for left in range(min(free, len(ready)), 0, -1):
@@ -143,6 +144,21 @@ class Dispatcher:
                 batches.append(queue.add_batch(connection, job, ready[:count]))
                 del ready[:count]
         return batches
+
+    def _share(self, job: int, trial: int, free: int) -> int:
+        """Tickets of a trial's round for each slot that is free or runs the job.
+
+        A stack that has all but ended has published most of its trials: whoever is free first must not take what comes
+        of those too, and leave next to nothing for the other slots.
+        """
+        row = self._database.row(
+            "SELECT COUNT(*) AS trials, (SELECT COUNT(*) FROM batches WHERE job = ?1 AND state = 'running') AS running "
+            "FROM trials WHERE job = ?1 AND round = (SELECT round FROM trials WHERE id = ?2) "
+            "AND state IN ('waiting', 'running', 'done')",
+            job, trial,
+        )  # fmt: skip
+        assert row is not None  # noqa: S101 it counts
+        return max(1, math.ceil(row["trials"] / (free + row["running"])))
 
     def _of_one_network(self, job: int) -> list[int]:
         """Ready trials that may be trained together: those of smaller networks only where there are no others."""

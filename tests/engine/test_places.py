@@ -87,6 +87,18 @@ def test_batches_that_are_to_wait_wait_on_a_cluster_too(started: Started) -> Non
     assert started.start() == [(there, "slurm")]
 
 
+def test_a_free_slot_leaves_their_share_to_those_that_are_about_to_be_free(started: Started) -> None:
+    job = started.add("one", arms=["winning", "random"])
+    started.start()
+    done = "UPDATE trials SET state = 'done' WHERE job = ? AND round = 0"
+    started.database.connection.execute(f"{done} AND seed != 3", (job,))  # the other stack has all but ended
+    batch, slot = started.taken.pop(0)
+    started.database.connection.execute("UPDATE batches SET state = 'done' WHERE id = ?", (batch,))
+    assert started.start() == [(job, slot)]
+    sizes = started.database.rows("SELECT COUNT(*) AS n FROM trials WHERE round = 1 AND batch NOT NULL GROUP BY batch")
+    assert [row["n"] for row in sizes] == [4]
+
+
 def test_higher_priority_first_and_nothing_of_deleted_jobs(started: Started) -> None:
     started.add("gone", launcher=SLURM)
     started.add("low", launcher=SLURM)
