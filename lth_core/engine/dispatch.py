@@ -158,7 +158,7 @@ class Dispatcher:
             job, trial,
         )  # fmt: skip
         assert row is not None  # noqa: S101 it counts
-        return max(1, math.ceil(row["trials"] / (free + row["running"])))
+        return max(1, math.ceil(int(row["trials"]) / (free + int(row["running"]))))
 
     def _of_one_network(self, job: int) -> list[int]:
         """Ready trials that may be trained together: those of smaller networks only where there are no others."""
