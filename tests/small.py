@@ -8,7 +8,7 @@ from lth_core.experiment.arms import BUILT_IN, DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
 from lth_core.models.flow import slopes
-from lth_core.models.mlp import ActorCritic
+from lth_core.models.mlp import Perceptron
 from lth_core.randomness import stream_seed
 from lth_core.tickets import mask as masks
 from lth_core.tickets.derive import Family, Trained, derive_mask
@@ -48,13 +48,13 @@ def experiment(**sections: Any) -> Experiment:
     return Experiment.from_fields(fields)
 
 
-def random_weights(model: ActorCritic, seed: int) -> Weights:
+def random_weights(model: Perceptron, seed: int) -> Weights:
     """Weights without equal magnitudes and without zeros."""
     generator = torch.Generator().manual_seed(seed)
     return {name: torch.randn(shape, generator=generator) for name, shape in model.shapes().items()}
 
 
-def random_mask(model: ActorCritic, seed: int, density: float = 0.5) -> Mask:
+def random_mask(model: Perceptron, seed: int, density: float = 0.5) -> Mask:
     """A mask over all parameters."""
     generator = torch.Generator().manual_seed(1000 + seed)
     return {name: torch.rand(shape, generator=generator) < density for name, shape in model.shapes().items()}
@@ -70,7 +70,7 @@ def family(settings: Experiment, seed: int = 0, salt: int = 0) -> Family:
 
     The slopes of its loss are invented too.
     """
-    model = ActorCritic(settings.model, 4, 2)
+    model = Perceptron(settings.model, 4, 2)
     init = model.initialise(stream_seed(seed, "initialisation"))
     final = random_weights(model, 100 * seed + salt)
     rewind = {name: 0.5 * (init[name] + final[name]) for name in init}
@@ -92,17 +92,17 @@ def family(settings: Experiment, seed: int = 0, salt: int = 0) -> Family:
     return made
 
 
-def starts(settings: Experiment, count: int, density: float = 0.5) -> tuple[ActorCritic, list[Start]]:
+def starts(settings: Experiment, count: int, density: float = 0.5) -> tuple[Perceptron, list[Start]]:
     """Dense-length starts of `count` tickets with their own seeds and random masks."""
     model = make_model(settings)
-    assert isinstance(model, ActorCritic)
+    assert isinstance(model, Perceptron)
     return model, [
         Start(seed, model.initialise(seed), random_mask(model, seed, density), 0, settings.training.length)
         for seed in range(count)
     ]
 
 
-def stack(settings: Experiment, own: list[Start], model: ActorCritic | None = None) -> ActorCriticStack:
+def stack(settings: Experiment, own: list[Start], model: Perceptron | None = None) -> ActorCriticStack:
     """A stack on the CPU."""
     made = make_stack(settings, model or make_model(settings), own, "cpu")
     assert isinstance(made, ActorCriticStack)

@@ -205,10 +205,10 @@ def test_density_is_one_minus_p_to_the_k(fraction: float, round: int) -> None:
 
 
 def test_an_experiment_that_keeps_every_parameter_is_refused() -> None:
-    from lth_core.models.mlp import ActorCritic
+    from lth_core.models.mlp import Perceptron
 
     keep = ["weights", "biases"]
-    assert prunable(ActorCritic(experiment().model, 4, 2).groups(), Pruning(keep=tuple(keep))) == ()
+    assert prunable(Perceptron(experiment().model, 4, 2).groups(), Pruning(keep=tuple(keep))) == ()
     refused(pruning={"keep": keep})
 
 

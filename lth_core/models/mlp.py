@@ -37,7 +37,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class ActorCritic:
+class Perceptron:
     """The network of a `settings.networks.MLP` between `inputs` observations and `actions` logits, or means."""
 
     settings: MLP

@@ -8,7 +8,7 @@ from lth_core.experiment.experiment import Experiment
 from lth_core.models import language
 from lth_core.models.causal import causal
 from lth_core.models.convolutional import ConvolutionalActorCritic
-from lth_core.models.mlp import ActorCritic
+from lth_core.models.mlp import Perceptron
 from lth_core.models.module import ModuleNetwork
 from lth_core.models.smaller import smaller
 from lth_core.settings.language_networks import LSTM, Causal, PretrainedSeq2Seq, Seq2Seq, Transformer
@@ -38,7 +38,7 @@ def make_model(experiment: Experiment) -> Network:
     contents.check(experiment.model)
     if isinstance(experiment.model, MLP):
         probe = environments.make(experiment.task, [0], 1)
-        return ActorCritic(experiment.model, probe.inputs, probe.actions, probe.continuous, probe.parts)
+        return Perceptron(experiment.model, probe.inputs, probe.actions, probe.continuous, probe.parts)
     if isinstance(experiment.model, Convolutional) and isinstance(experiment.task, AtariTask):
         probe = environments.make(experiment.task, [0], 1)
         return ConvolutionalActorCritic(experiment.model, experiment.task.shape, probe.actions)
@@ -59,7 +59,7 @@ def smaller_network(experiment: Experiment, model: Network, round: int) -> tuple
     living += sum(size for name, size in sizes.items() if name not in mask)
 
     def made(settings: Model) -> Network:
-        if isinstance(model, ActorCritic | ConvolutionalActorCritic):
+        if isinstance(model, Perceptron | ConvolutionalActorCritic):
             return replace(model, settings=settings)  # type: ignore[arg-type]
         return make_model(experiment.model_copy(update={"model": settings}))
 
@@ -82,7 +82,7 @@ def _language_model(settings: Model, task: LanguageModelTask) -> ModuleNetwork:
 
 def make_stack(experiment: Experiment, model: Network, starts: Sequence[Start], device: str) -> Stack:
     """A stack of these tickets, at its start, with the experiment's algorithm."""
-    if isinstance(model, ActorCritic | ConvolutionalActorCritic):
+    if isinstance(model, Perceptron | ConvolutionalActorCritic):
         if isinstance(experiment.training, PPO):
             return StackedPPO(experiment, model, starts, device)
         if isinstance(experiment.training, A2C):

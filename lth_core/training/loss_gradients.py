@@ -30,7 +30,7 @@ Losses = Callable[[], Iterator[Tensor]]
 """Parts of the loss, one graph each: they add up to the mean over all batches."""
 
 
-class LossSlopes:
+class LossGradients:
     """See `tickets.saliency.Slopes`, for the chain of one seed."""
 
     def __init__(self, experiment: Experiment, model: Network, seed: int, device: str) -> None:

@@ -23,7 +23,7 @@ from lth_core.tickets.mask import Mask, Weights
 from lth_core.tickets.network import Network
 from lth_core.tickets.scope import prunable
 from lth_core.training.families import smaller_network
-from lth_core.training.loss_gradients import LossSlopes
+from lth_core.training.loss_gradients import LossGradients
 from lth_core.training.run import RunningTrial
 from lth_core.training.stack import Start
 from lth_core.worker.imported_tickets import ImportedTickets
@@ -82,7 +82,7 @@ class Assembler:
             trained = {(parent.key.arm, parent.key.round): self._read(parent) for parent in own}
             self._families[seed] = Family(
                 self._experiment, seed, self._model.groups(), trained, self._model.initialise,
-                LossSlopes(self._experiment, self._model, seed, self._device),
+                LossGradients(self._experiment, self._model, seed, self._device),
                 lambda weights: slopes(self._model.flow, weights), lambda round: self._imported(round, seed),
             )  # fmt: skip
         return self._families[seed]

@@ -9,7 +9,7 @@ from lth_core.errors import InputError
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
-from lth_core.models.mlp import ActorCritic
+from lth_core.models.mlp import Perceptron
 from lth_core.models.module import ModuleNetwork
 from lth_core.tickets.mask import Weights
 from lth_core.tickets.network import Network
@@ -56,7 +56,7 @@ def scores(experiment: Experiment, network: Network, solutions: Sequence[Solutio
         return [_on_texts(experiment, network, one, device) for one in solutions]
     changed = {"evaluation_episodes": GAMES if experiment.task.kind == "atari" else EPISODES}
     experiment = experiment.model_copy(update={"training": experiment.training.model_copy(update=changed)})
-    most = _LARGEST_STACK if isinstance(network, ActorCritic) else experiment.model.largest_stack
+    most = _LARGEST_STACK if isinstance(network, Perceptron) else experiment.model.largest_stack
     found: list[float] = []
     for first in range(0, len(solutions), most):
         own = solutions[first : first + most]

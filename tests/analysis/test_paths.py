@@ -13,7 +13,7 @@ from lth_core.analysis.paths import living_paths
 from lth_core.models import language, transformer
 from lth_core.models.convolutional import ConvolutionalActorCritic
 from lth_core.models.flow import slopes
-from lth_core.models.mlp import ActorCritic
+from lth_core.models.mlp import Perceptron
 from lth_core.models.module import ModuleNetwork
 from lth_core.settings.language_networks import LSTM, Seq2Seq, Transformer
 from lth_core.settings.networks import MLP, Convolutional
@@ -167,7 +167,7 @@ def masked(shapes: Shapes, seed: int, density: float, biases: bool) -> tuple[dic
 
 @pytest.mark.parametrize("seed", range(6))
 def test_what_is_on_a_path_through_a_perceptron_is_what_changes_its_outputs(seed: int) -> None:
-    model = ActorCritic(MLP(hidden=(8, 7), activation="tanh"), 4, 2)
+    model = Perceptron(MLP(hidden=(8, 7), activation="tanh"), 4, 2)
     shapes = {name: tuple(shape) for name, shape in model.shapes().items()}
     mask, weights = masked(shapes, seed, 0.25, biases=False)
     seen = torch.rand(1, 7, 4, dtype=torch.float64) * 0.1

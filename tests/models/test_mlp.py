@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from lth_core.models.flat import flatten, unflatten
-from lth_core.models.mlp import ActorCritic
+from lth_core.models.mlp import Perceptron
 from lth_core.settings.networks import MLP
 from lth_core.settings.pruning import Pruning
 from lth_core.tickets.scope import prunable
 from tests.small import experiment, random_weights, stack, starts
 
 
-def _ordinary(model: ActorCritic, weights: dict[str, torch.Tensor]) -> tuple[torch.nn.Module, ...]:
+def _ordinary(model: Perceptron, weights: dict[str, torch.Tensor]) -> tuple[torch.nn.Module, ...]:
     """The same network from torch.nn."""
 
     def linear(name: str) -> torch.nn.Linear:
@@ -32,7 +32,7 @@ def _ordinary(model: ActorCritic, weights: dict[str, torch.Tensor]) -> tuple[tor
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 @pytest.mark.parametrize("hidden", [(2,), (5,), (7, 3), (16, 12, 8)])
 def test_forward_of_a_stack_equals_each_network_alone(hidden: tuple[int, ...], activation: str) -> None:
-    model = ActorCritic(MLP(hidden=hidden, activation=activation), 4, 3)
+    model = Perceptron(MLP(hidden=hidden, activation=activation), 4, 3)
     weights = [random_weights(model, seed) for seed in range(3)]
     flat = model.packed(torch.stack([flatten(w, model.shapes()) for w in weights]))
     observations = torch.randn(3, 6, 4, generator=torch.Generator().manual_seed(9))
@@ -110,7 +110,7 @@ def test_the_gaussian_gradient_written_by_hand_equals_autograds(environment: str
 
 
 def test_one_observation_entry_makes_no_product_with_a_single_column() -> None:
-    model = ActorCritic(MLP(hidden=(5,)), 1, 2)
+    model = Perceptron(MLP(hidden=(5,)), 1, 2)
     flat = model.packed(torch.randn(7, model.parameters))
     seen, of_heads = torch.randn(7, 33, 1), torch.randn(7, 33, 3)
     layers = model.layers(flat)
@@ -122,20 +122,20 @@ def test_one_observation_entry_makes_no_product_with_a_single_column() -> None:
 
 
 def test_log_standard_deviations_are_parameters_of_their_own_and_never_pruned() -> None:
-    model = ActorCritic(MLP(hidden=(5, 3)), 4, 2, True)
+    model = Perceptron(MLP(hidden=(5, 3)), 4, 2, True)
     assert list(model.shapes())[-1] == "log_std"
     assert model.groups()["log_std"] == {"log_std"}
     assert "log_std" not in prunable(model.groups(), Pruning())
     for initialisation in ("uniform", "orthogonal"):
-        fresh = ActorCritic(MLP(hidden=(5,), initialisation=initialisation), 4, 2, True).initialise(0)
+        fresh = Perceptron(MLP(hidden=(5,), initialisation=initialisation), 4, 2, True).initialise(0)
         assert fresh["log_std"].tolist() == [0, 0]
-    other = ActorCritic(MLP(hidden=(5, 3)), 4, 2)
+    other = Perceptron(MLP(hidden=(5, 3)), 4, 2)
     assert all(torch.equal(model.initialise(3)[n], w) for n, w in other.initialise(3).items())
 
 
 @pytest.mark.parametrize("continuous", [True, False])
 def test_flattening_and_packing_and_back_is_exact(continuous: bool) -> None:
-    model = ActorCritic(MLP(hidden=(5, 3)), 4, 2, continuous)
+    model = Perceptron(MLP(hidden=(5, 3)), 4, 2, continuous)
     weights = random_weights(model, 1)
     back = unflatten(model.unpacked(model.packed(flatten(weights, model.shapes())[None]))[0], model.shapes())
     assert list(back) == list(model.shapes())
@@ -143,7 +143,7 @@ def test_flattening_and_packing_and_back_is_exact(continuous: bool) -> None:
 
 
 def test_every_parameter_is_in_its_groups_and_every_group_has_parameters() -> None:
-    model = ActorCritic(MLP(hidden=(5, 3)), 4, 2)
+    model = Perceptron(MLP(hidden=(5, 3)), 4, 2)
     groups = model.groups()
     assert list(groups) == list(model.shapes())
     assert {tag for tags in groups.values() for tag in tags} == set(MLP.groups)
@@ -153,7 +153,7 @@ def test_every_parameter_is_in_its_groups_and_every_group_has_parameters() -> No
 
 
 def test_uniform_initialisation_has_torchs_bounds_for_weights_and_biases() -> None:
-    model = ActorCritic(MLP(hidden=(400, 300)), 4, 2)
+    model = Perceptron(MLP(hidden=(400, 300)), 4, 2)
     weights = model.initialise(1)
     for name, inputs in (("trunk.0", 4), ("trunk.1", 400), ("policy_head", 300), ("value_head", 300)):
         bound = 1 / math.sqrt(inputs)
@@ -165,7 +165,7 @@ def test_uniform_initialisation_has_torchs_bounds_for_weights_and_biases() -> No
 
 
 def test_orthogonal_initialisation_has_its_gains_and_zero_biases() -> None:
-    model = ActorCritic(MLP(hidden=(16, 16), initialisation="orthogonal"), 4, 2)
+    model = Perceptron(MLP(hidden=(16, 16), initialisation="orthogonal"), 4, 2)
     weights = model.initialise(1)
     for name, gain in (("trunk.1", math.sqrt(2)), ("policy_head", 0.01), ("value_head", 1.0)):
         w = weights[f"{name}.weight"]
@@ -175,7 +175,7 @@ def test_orthogonal_initialisation_has_its_gains_and_zero_biases() -> None:
 
 @pytest.mark.parametrize("initialisation", ["uniform", "orthogonal"])
 def test_initialisation_depends_on_its_seed_alone(initialisation: str) -> None:
-    model = ActorCritic(MLP(hidden=(8,), initialisation=initialisation), 4, 2)
+    model = Perceptron(MLP(hidden=(8,), initialisation=initialisation), 4, 2)
     first = model.initialise(2**62)
     torch.manual_seed(123)
     torch.rand(5)

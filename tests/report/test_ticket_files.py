@@ -13,7 +13,7 @@ from torch.nn.utils import prune
 
 from lth_core.models import language, transformer
 from lth_core.models.convolutional import ConvolutionalActorCritic
-from lth_core.models.mlp import ActorCritic
+from lth_core.models.mlp import Perceptron
 from lth_core.models.module import ModuleNetwork
 from lth_core.report.plain_torch import loading_lines, pruning_lines
 from lth_core.settings.language_networks import LSTM, Seq2Seq, Transformer
@@ -53,7 +53,7 @@ def test_three_plain_lines_of_the_card_load_the_trained_network(
     out = x
     for layer in model["trunk"]:
         out = torch.relu(layer(out))
-    ours = ActorCritic(tiny().model, 4, 2)
+    ours = Perceptron(tiny().model, 4, 2)
     weights = load_file(exported / "trained.safetensors")
     flat = torch.cat([weights[name].flatten() for name in ours.shapes()])[None]
     heads = ours.forward(ours.layers(ours.packed(flat)), x[None])[-1][0]
@@ -143,7 +143,7 @@ def test_a_damaged_file_of_the_store_is_not_exported(trained: Path, tmp_path: Pa
 
 
 NETWORKS: list[tuple[Any, Any]] = [
-    (MLP(hidden=(5, 4)), lambda s: ActorCritic(s, 3, 2, continuous=True)),
+    (MLP(hidden=(5, 4)), lambda s: Perceptron(s, 3, 2, continuous=True)),
     (Convolutional(architecture="paper", width=0.1), lambda s: ConvolutionalActorCritic(s, (3, 32, 34), 4)),
     (Convolutional(architecture="nature", width=0.2), lambda s: ConvolutionalActorCritic(s, (4, 84, 84), 4)),
     (LSTM(embedding=6, hidden=5), lambda s: language.recurrent(s, 9)),

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lth_core.models.mlp import ActorCritic
+from lth_core.models.mlp import Perceptron
 from lth_core.settings.networks import MLP
 from lth_core.settings.pruning import Pruning
 from lth_core.tickets import mask as masks
@@ -15,7 +15,7 @@ from lth_core.tickets.mask import keep_largest, permute_survivors, permuted
 from lth_core.tickets.scope import layer_counts, prunable, prune, remaining
 from tests.small import is_nested, random_weights
 
-MODEL = ActorCritic(MLP(hidden=(16, 12)), 4, 2)
+MODEL = Perceptron(MLP(hidden=(16, 12)), 4, 2)
 
 # Few distinct values, so that ties and zeros are the rule.
 tied_scores = st.lists(st.sampled_from([0.0, 0.0, 1.0, 1.0, 2.0, 3.5, 1e-45]), min_size=1, max_size=40)

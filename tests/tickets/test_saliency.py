@@ -8,7 +8,7 @@ from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey, plan
 from lth_core.models.flow import slopes
-from lth_core.models.mlp import ActorCritic
+from lth_core.models.mlp import Perceptron
 from lth_core.settings.networks import MLP
 from lth_core.settings.pruning import Pruning
 from lth_core.tickets import audit
@@ -79,7 +79,7 @@ def test_synflow_removes_step_by_step_with_scores_of_what_is_left() -> None:
 
 def test_a_hundred_steps_of_synflow_leave_a_path_where_one_step_cuts_a_layer() -> None:
     """Tanaka et al. 2020, theorem 3: its last path is kept to the end, where pruning at once collapses a layer."""
-    model = ActorCritic(MLP(hidden=(16, 200, 16)), 4, 2)
+    model = Perceptron(MLP(hidden=(16, 200, 16)), 4, 2)
     weights = model.initialise(3)
     settings = Pruning(fraction=1 - 8 / sum(w.numel() for n, w in weights.items() if n.endswith("weight")), rounds=1)
     mask = {name: m for name, m in masks.full(model.shapes()).items() if name.endswith("weight")}
@@ -96,7 +96,7 @@ def test_a_hundred_steps_of_synflow_leave_a_path_where_one_step_cuts_a_layer() -
 
 
 def test_the_flow_of_a_perceptron_is_that_of_the_network_itself_with_positive_weights() -> None:
-    model = ActorCritic(MLP(hidden=(5, 6), activation="relu"), 3, 2)
+    model = Perceptron(MLP(hidden=(5, 6), activation="relu"), 3, 2)
     weights = {name: w.abs() for name, w in model.initialise(0).items()}
     flat = torch.cat([w.flatten() for w in weights.values()])[None].requires_grad_()
     heads = model.forward(model.layers(model.packed(flat)), torch.ones(1, 1, 3))[-1]

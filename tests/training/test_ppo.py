@@ -6,7 +6,7 @@ import torch
 
 from lth_core.experiment.experiment import Experiment
 from lth_core.models.flat import flatten
-from lth_core.models.mlp import ActorCritic
+from lth_core.models.mlp import Perceptron
 from lth_core.training.reinforcement.ppo import Minibatch, StackedPPO, _standardised
 from lth_core.training.reinforcement.stack import Part
 from tests.small import experiment, stack, starts
@@ -26,7 +26,7 @@ def _made(settings: Experiment, tickets: int = 2) -> StackedPPO:
 def _minibatch(one: StackedPPO, size: int = 40) -> Minibatch:
     """Transitions whose ratios and values lie on all sides of the clipping."""
     g = torch.Generator().manual_seed(0)
-    model: ActorCritic = one.model
+    model: Perceptron = one.model
     observations = torch.randn(one.tickets, size, model.inputs, generator=g)
     heads = model.forward(one.parameters.layers(), observations)[-1]
     if model.continuous:

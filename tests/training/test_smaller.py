@@ -9,7 +9,7 @@ import torch
 
 from lth_core.experiment.plan import TrialKey
 from lth_core.models.convolutional import ConvolutionalActorCritic
-from lth_core.models.mlp import ActorCritic
+from lth_core.models.mlp import Perceptron
 from lth_core.models.smaller import scaled, smaller
 from lth_core.settings.language_networks import LSTM, Causal, Seq2Seq, Transformer
 from lth_core.settings.networks import MLP, Convolutional
@@ -27,7 +27,7 @@ from tests.training.test_every_arm import Batches, dense
 
 
 def perceptron(settings: MLP) -> int:
-    return sum(shape.numel() for shape in ActorCritic(settings, 4, 2).shapes().values())
+    return sum(shape.numel() for shape in Perceptron(settings, 4, 2).shapes().values())
 
 
 @pytest.mark.parametrize("hidden", [(64, 64), (20, 40), (30,), (16, 16, 16)])
@@ -99,10 +99,10 @@ def test_it_is_made_for_the_number_that_lives_in_the_ticket_with_what_is_never_p
 
 
 def test_the_audit_sees_wrong_weights_and_a_network_that_was_made_for_another_number() -> None:
-    model = ActorCritic(MLP(hidden=(20, 20)), 4, 2)
+    model = Perceptron(MLP(hidden=(20, 20)), 4, 2)
     whole, mask = model.initialise(0), random_mask(model, 0)
     living = sum(int(m.sum()) for m in mask.values())
-    own = ActorCritic(MLP(hidden=(12, 12)), 4, 2).initialise(5)
+    own = Perceptron(MLP(hidden=(12, 12)), 4, 2).initialise(5)
 
     def failed(start: dict[str, torch.Tensor], made_for: int) -> set[str]:
         return {c.name for c in audit.before_smaller(start, own, made_for, whole, mask) if not c.passed}
@@ -110,7 +110,7 @@ def test_the_audit_sees_wrong_weights_and_a_network_that_was_made_for_another_nu
     assert not failed(own, living)
     assert failed({n: w + 1 for n, w in own.items()}, living) == {"start_weights"}
     assert failed(own, living + 1) == {"parameters"}
-    wide = ActorCritic(MLP(hidden=(16, 16)), 4, 2).initialise(5)
+    wide = Perceptron(MLP(hidden=(16, 16)), 4, 2).initialise(5)
     (_, size) = audit.before_smaller(wide, wide, living, {**whole, "more": torch.zeros(10**6)}, mask)
     assert not size.passed  # much larger than the ticket: no control of its size
     (_, said) = audit.before_smaller(own, own, living, whole, mask)

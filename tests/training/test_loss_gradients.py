@@ -13,7 +13,7 @@ from lth_core.randomness import stream_seed
 from lth_core.tickets.mask import Mask, Weights, apply
 from lth_core.training import loss_gradients
 from lth_core.training.families import make_model
-from lth_core.training.loss_gradients import LossSlopes, actor_critic_loss
+from lth_core.training.loss_gradients import LossGradients, actor_critic_loss
 from lth_core.training.stack import Start
 from lth_core.training.supervised.lesson import Batch, Carry
 from tests.small import experiment, stack
@@ -55,7 +55,7 @@ def test_the_loss_of_a_rollout_has_the_gradient_that_the_training_computes_by_ha
 def test_the_curvature_of_a_rollouts_loss_is_the_difference_of_its_gradients() -> None:
     settings = experiment(model={"activation": "tanh", "hidden": [6, 5]}, pruning={"batches": 3})
     model = make_model(settings)
-    found = LossSlopes(settings, model, 0, "cpu")
+    found = LossGradients(settings, model, 0, "cpu")
     weights = model.initialise(2)
     mask = everything(weights)
     mask["trunk.0.weight"][0] = False
@@ -112,7 +112,7 @@ def test_slopes_of_examples_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     network = ModuleNetwork(Straight, lambda name: set())
     weights = {"line.weight": torch.tensor([[0.5, -1.0, 2.0]])}
     mask = {"line.weight": torch.tensor([[True, False, True]])}
-    found = LossSlopes(experiment(), network, 0, "cpu")
+    found = LossGradients(experiment(), network, 0, "cpu")
     x, y, w = Points.x.double(), Points.y.double(), weights["line.weight"][0].double()
     share = torch.tensor([0.25, 0.25, 0.5], dtype=torch.float64)  # each batch counts as much as the other
     gradient = 2 * x.T @ (share * (x @ w - y))
@@ -140,7 +140,7 @@ def test_the_curvature_of_texts_is_the_difference_of_gradients(
         # What an LSTM carries from batch to batch counts as given, which differences of gradients cannot know.
         settings = test_language.settings(tmp_path, model=network, pruning={"batches": 1 if kind == "lstm" else 2})
     model = make_model(settings)
-    found = LossSlopes(settings, model, 0, "cpu")
+    found = LossGradients(settings, model, 0, "cpu")
     weights = model.initialise(0)
     mask = everything(weights)
     gradient = found("gradient", weights, mask)
