@@ -1,103 +1,155 @@
-"""How long a job still takes, from what its batches have cost so far, by the number of tickets in each. Pure."""
+"""How long a job still takes: its coming stacks as they will be formed, each at what its like has cost. Pure."""
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from lth_core.coming_stacks import ComingStacks, Place
 
 LIKE = 1.25
 """A stack is taken to cost what one cost whose size is at most this many times another."""
 _RECENT = 4
+_TELLING = 0.02
+"""Share of a training from which on its pace is known."""
 
 
 @dataclass(frozen=True)
 class BatchTime:
-    """A batch of `size` tickets: Unix seconds, the share of its training that is done, tickets' steps per second.
+    """A batch of `size` tickets that runs or has ended; moments in Unix seconds.
 
-    steps: of all its tickets together; None where only the share tells how far it is. finished: None while it runs.
-    resumed: it has stood still in between, so that its start and end do not tell what it cost.
+    length: of each training, in its own unit. fraction: the share of it that is done. whole: seconds that all of it
+    takes at its pace so far; None where it was too short to tell. finished: None while it runs. resumed: it has stood
+    still in between, so that its start and end do not tell what it cost. places: of its trials, while it runs.
     """
 
     size: int
+    length: float
     started: float
     finished: float | None
     fraction: float
-    rate: float | None = None
-    steps: float | None = None
+    whole: float | None = None
     resumed: bool = False
+    places: tuple[Place, ...] = ()
 
 
-def seconds_left(batches: Sequence[BatchTime], waiting: Mapping[int, int], now: float) -> float | None:
-    """Seconds until the job ends; None while no stack of the size that is to come has been measured.
+@dataclass(frozen=True)
+class JobTime:
+    """What there is to know of a job's time.
 
-    batches: those that run or have ended, in the order of their start. waiting: trials to come by round.
+    batches: in the order of their start. waiting: trials to come. trials: all of a round. lengths: of a training, by
+    round. slots: stacks side by side. largest: tickets in a stack at most. costs: what a stack costs in comparison, by
+    its size, where that is known before it has run.
     """
-    whole_ones = [one for one in batches if not one.resumed]
-    width = max(_side_by_side(whole_ones), sum(one.finished is None for one in batches))
-    if not width:
+
+    batches: Sequence[BatchTime]
+    waiting: Mapping[Place, int]
+    trials: Mapping[int, int]
+    lengths: Mapping[int, float]
+    slots: int
+    largest: int
+    costs: Mapping[int, float] = field(default_factory=dict)
+
+
+class _UnknownError(Exception):
+    """Nothing like it has run."""
+
+
+def seconds_left(job: JobTime, now: float) -> float | None:
+    """Seconds until the job ends; None while it is not known what a stack of a size that is to come costs."""
+    paces, extras = _Paces(job), _Extras(job.batches)
+
+    def seconds(size: int, round: int) -> float:
+        return paces.of(size) * job.lengths[round] + extras.of(size)
+
+    try:
+        running = [(_rest(one, paces, extras, now), one.places) for one in job.batches if one.finished is None]
+        slots = max(job.slots, len(running), 1)
+        largest = {round: min(job.largest, math.ceil(count / slots)) for round, count in job.trials.items()}
+        return ComingStacks(job.waiting, slots, largest, seconds).end(running)
+    except _UnknownError:
         return None
-    costs = [(one.size, cost) for one in whole_ones if (cost := _cost(one, now)) is not None]
-    rests = [_rest(one, costs, now) for one in batches if one.finished is None]
-    running = [rest for rest in rests if rest is not None]
-    if len(running) < len(rests):
+
+
+class _Paces:
+    """Seconds that a stack takes for one unit of training, by its size."""
+
+    def __init__(self, job: JobTime) -> None:
+        self._costs = sorted(job.costs.items())
+        self._known = [known for one in job.batches if (known := _told(one)) is not None]
+
+    def of(self, size: int) -> float:
+        """The mean of the newest of its like; else from other sizes."""
+        near = self._near(size)
+        if near is not None:
+            return near
+        below = max((one.size for one in self._known if one.size < size), default=0)
+        above = min((one.size for one in self._known if one.size > size), default=0)
+        if below and above:
+            return self._of_one(below) + (self._of_one(above) - self._of_one(below)) * (size - below) / (above - below)
+        other = below or above
+        if not other or len(self._costs) < 2:
+            raise _UnknownError
+        return self._of_one(other) * self._cost(size) / self._cost(other)
+
+    def _near(self, size: int) -> float | None:
+        """Each counts by the share of its training that is behind it: its validations may be yet to come."""
+        near = [one for one in self._known if max(one.size, size) <= LIKE * min(one.size, size)][-_RECENT:]
+        shares = sum(one.share for one in near)
+        return sum(one.pace * one.share for one in near) / shares if near else None
+
+    def _of_one(self, size: int) -> float:
+        return next(one.pace for one in reversed(self._known) if one.size == size)
+
+    def _cost(self, size: int) -> float:
+        """On a line through the two known sizes that are nearest; a ticket costs no less in a smaller stack."""
+        pairs = list(pairwise(self._costs))
+        (low, first), (high, last) = next((pair for pair in pairs if pair[1][0] >= size), pairs[-1])
+        return max(first + (last - first) * (size - low) / (high - low), first * min(1.0, size / low))
+
+
+class _Extras:
+    """Seconds of a batch beside its training: making and auditing its tickets, evaluation, files."""
+
+    def __init__(self, batches: Sequence[BatchTime]) -> None:
+        first = min((one.finished for one in batches if one.finished is not None), default=0.0)
+        self._known = [
+            max(0.0, one.finished - one.started - one.whole) / one.size
+            for one in batches
+            if one.finished is not None and one.whole is not None and not one.resumed
+            and one.started >= first  # a worker's first batch waits for its start
+        ][-_RECENT:]  # fmt: skip
+
+    def of(self, size: int) -> float:
+        """As much for each ticket as the newest took; 0 where that is not known."""
+        return size * sum(self._known) / len(self._known) if self._known else 0.0
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Seconds of a unit of training in a stack of a size, from so large a share of one."""
+
+    size: int
+    pace: float
+    share: float
+
+
+def _told(one: BatchTime) -> _Known | None:
+    if one.whole is not None and one.fraction >= _TELLING:
+        return _Known(one.size, one.whole / one.length, min(1.0, one.fraction))
+    if one.finished is None or one.resumed or one.finished <= one.started:  # the clock was set
         return None
-    work = sum(running)
-    alone = max(one.size for one in batches) == 1 and len(costs) > width
-    size = 1 if alone else math.ceil(max(waiting.values(), default=0) / width)
-    if waiting:
-        whole = _like(costs, size)
-        if whole is None:
-            return None
-        work += whole * sum(max(1, round(count / size)) for count in waiting.values())
-    return max(work / width, *running, 0.0)
+    return _Known(one.size, (one.finished - one.started) / one.length, 1.0)
 
 
-def _rest(one: BatchTime, costs: Sequence[tuple[int, float]], now: float) -> float | None:
-    """Seconds that a running batch still takes; None where nothing like it has been measured."""
-    whole = None if one.resumed else _cost(one, now)
-    if whole is not None:
-        return max(0.0, one.started + whole - now)
-    if one.resumed and one.steps and one.rate:
-        return max(0.0, 1 - one.fraction) * one.steps / one.rate
-    whole = _like(costs, one.size)
-    if whole is None:
-        return None
-    return max(0.0, 1 - one.fraction) * whole if one.resumed else max(0.0, one.started + whole - now)
-
-
-def _cost(one: BatchTime, now: float) -> float | None:
-    """Seconds that a batch takes from its start to its end; None while too little of it is done to tell."""
-    if now < one.started or (one.finished is not None and one.finished <= one.started):
-        return None  # the clock was set
-    if one.finished is not None:
-        return one.finished - one.started
-    if one.steps and one.rate and one.fraction >= 0.03:  # its start is not counted into its rate
-        return now - one.started + max(0.0, 1 - one.fraction) * one.steps / one.rate
-    return (now - one.started) / one.fraction if one.fraction >= 0.25 else None
-
-
-def _like(costs: Sequence[tuple[int, float]], size: int) -> float | None:
-    """Mean cost of the newest batches of about this size, or between smaller and larger ones; else None."""
-    near = [cost for own, cost in costs if max(own, size) <= LIKE * min(own, size)][-_RECENT:]
-    if near:
-        return sum(near) / len(near)
-    below = [one for one in costs if one[0] < size][-_RECENT:]
-    above = [one for one in costs if one[0] > size][-_RECENT:]
-    if not below or not above:
-        return None
-    (low, first), (high, last) = _mean(below), _mean(above)
-    return first + (last - first) * (size - low) / (high - low)
-
-
-def _mean(costs: Sequence[tuple[int, float]]) -> tuple[float, float]:
-    return sum(size for size, _ in costs) / len(costs), sum(cost for _, cost in costs) / len(costs)
-
-
-def _side_by_side(batches: Sequence[BatchTime]) -> int:
-    """The most batches that ran at once: how many slots the job gets."""
-    ends = [(one.started, 1) for one in batches]
-    ends += [(one.finished, -1) for one in batches if one.finished is not None]
-    most = now = 0
-    for _, change in sorted(ends):
-        now += change
-        most = max(most, now)
-    return most
+def _rest(one: BatchTime, paces: _Paces, extras: _Extras, now: float) -> float:
+    """Seconds that a running batch still takes."""
+    whole = paces.of(one.size) * one.length
+    left = max(0.0, 1 - one.fraction) * whole
+    if one.resumed:
+        return left
+    beside = now - one.started - one.fraction * whole  # what it has taken beside its training
+    extra = extras.of(one.size)
+    if one.fraction < _TELLING:
+        return max(0.0, whole + extra - (now - one.started))
+    return left + max(0.0, extra - max(0.0, beside))

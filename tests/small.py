@@ -141,7 +141,7 @@ class Memory:
     def checkpoint(self, step: int, arrays: dict[str, Any], values: dict[str, Any]) -> None:
         self.checkpoints.append((step, arrays, values))
 
-    def beat(self, fraction: float, rate: float) -> None:
+    def beat(self, fraction: float, rate: float, whole: float | None) -> None:
         pass
 
     def must_stop(self) -> bool:

@@ -16,14 +16,16 @@ from lth_core.engine.launchers.slurm import SLOT
 from lth_core.engine.slots import Slot, usable
 from lth_core.engine.spec_check import unlike
 from lth_core.engine.stacking import Stacking
+from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
-from lth_core.experiment.plan import TrialKey, shares_network
+from lth_core.experiment.plan import TrialKey, plan, shares_network
 from lth_core.settings.launcher import LocalLauncher, SlurmLauncher, launcher_from
 from lth_core.settings.tasks import Task
 from lth_core.store import attempts, queue
 from lth_core.store.database import Database
 from lth_core.store.queue import NONSENSE
 from lth_core.store.workspace import Workspace
+from lth_core.time_left import LIKE
 
 LONGEST = 0.5
 """Seconds of a turn of the engine in which batches are started."""
@@ -241,7 +243,25 @@ class Dispatcher:
             if row["state"] == "queued":
                 queue.set_job(connection, spec.job, "running")
             threads = queue.fix_threads(connection, spec.job, threads)
-        return Request(spec.batch, attempt, spec.checksum, threads, _code(spec.experiment.task))
+        code, coming = _code(spec.experiment.task), self._to_be_measured(spec, slot, need)
+        return Request(spec.batch, attempt, spec.checksum, threads, code, coming)
+
+    def _to_be_measured(self, spec: BatchSpec, slot: str, need: Need) -> int:
+        """Tickets in the stacks of the next round, where it is for this batch to measure what they cost; else 0.
+
+        That is so for a job's first dense runs, on a processor, where larger stacks are to come.
+        """
+        experiment, model = spec.experiment, spec.experiment.model
+        if TrialKey(0, DENSE, experiment.seeds[0]) not in {trial.key for trial in spec.trials}:
+            return 0
+        if isinstance(need, SlurmLauncher) or model.largest_stack == 1 or model.stack_is_measured:
+            return 0
+        if self._launcher.here.slots[slot].kind != "cpu":
+            return 0
+        slots = usable(self._launcher.here.slots.values(), model, need.device)
+        coming = sum(trial.key.round == 1 and shares_network(experiment, trial.key.arm) for trial in plan(experiment))
+        size = min(model.largest_stack, math.ceil(coming / len(slots)))
+        return size if size > LIKE * len(spec.trials) else 0
 
     def _spec(self, batch: int) -> BatchSpec:
         row = self._database.row(

@@ -1,6 +1,7 @@
 """Taking over what workers publish: their records, exactly once, and the end of their attempts."""
 
 import contextlib
+import json
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -60,7 +61,9 @@ class Intake:
             fail_job_of(self._database, batch, error)
 
     def _ingest(self, batch: int, some: bool) -> None:
-        row = self._database.row("SELECT job, attempt, records_read, fraction, rate FROM batches WHERE id = ?", batch)
+        row = self._database.row(
+            "SELECT job, attempt, records_read, fraction, rate, whole, costs FROM batches WHERE id = ?", batch
+        )
         if row is None:
             return
         folder = self._folder(batch, row["attempt"]).attempt(row["attempt"])
@@ -76,10 +79,13 @@ class Intake:
             if some:
                 break
         beat = read_json(folder / "beat.json") or {}
-        fraction, rate = beat.get("fraction"), beat.get("rate")
-        if fraction is not None and (fraction, rate) != (row["fraction"], row["rate"]):
+        costs = json.dumps(beat["costs"]) if "costs" in beat else None
+        said = (beat.get("fraction"), beat.get("rate"), beat.get("whole"), costs)
+        if said[0] is not None and said != tuple(row[name] for name in ("fraction", "rate", "whole", "costs")):
             with contextlib.suppress(*NONSENSE), self._database.transaction() as connection:
-                connection.execute("UPDATE batches SET fraction = ?, rate = ? WHERE id = ?", (fraction, rate, batch))
+                connection.execute(
+                    "UPDATE batches SET fraction = ?, rate = ?, whole = ?, costs = ? WHERE id = ?", (*said, batch)
+                )
 
     def end(self, ended: Ended) -> None:
         """Act on the end of an attempt, after its last records are taken over; a folder that is odd fails its job."""

@@ -171,6 +171,12 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE trials ADD COLUMN digest TEXT;
     ALTER TABLE jobs ADD COLUMN digest TEXT
     """,
+    # Seconds that a batch's training takes in all at its pace so far; JSON of what stacks cost in comparison, by their
+    # tickets, as measured beside it.
+    """
+    ALTER TABLE batches ADD COLUMN whole REAL;
+    ALTER TABLE batches ADD COLUMN costs TEXT
+    """,
 )
 
 

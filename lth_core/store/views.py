@@ -12,9 +12,10 @@ from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
 from lth_core.store.database import Database
+from lth_core.store.job_time import job_time
 from lth_core.store.schema import NEWEST_AUDITS
 from lth_core.text import one_line
-from lth_core.time_left import BatchTime, seconds_left
+from lth_core.time_left import seconds_left
 
 
 @dataclass(frozen=True)
@@ -198,28 +199,7 @@ def _timed(database: Database, job: JobView) -> JobView:
     """The job with its time left, where it runs and that can be told."""
     if job.state != "running":
         return job
-    rows = database.rows(
-        "SELECT b.started, b.finished, b.fraction, b.rate, b.attempt, MIN(t.arm) AS arm, COUNT(t.id) AS size "
-        "FROM batches b JOIN trials t ON t.batch = b.id WHERE b.job = ? AND b.state IN ('running', 'done') "
-        "AND b.started IS NOT NULL GROUP BY b.id ORDER BY b.id",
-        job.id,
-    )
-    waiting = database.rows(
-        "SELECT round, COUNT(*) AS trials FROM trials WHERE job = ? AND state = 'waiting' GROUP BY round", job.id
-    )
-    batches = [_batch_time(job.experiment, row) for row in rows]
-    left = seconds_left(batches, {row["round"]: row["trials"] for row in waiting}, time.time())
-    return replace(job, seconds_left=left)
-
-
-def _batch_time(experiment: Experiment, row: Any) -> BatchTime:
-    steps = None
-    if experiment.training.unit == "steps":
-        first, last = experiment.span(row["arm"])
-        steps = float(row["size"] * (last - first))
-    return BatchTime(
-        row["size"], row["started"], row["finished"], row["fraction"], row["rate"], steps, row["attempt"] > 1
-    )
+    return replace(job, seconds_left=seconds_left(job_time(database, job.id, job.experiment), time.time()))
 
 
 def _job(row: Any) -> JobView:

@@ -54,8 +54,11 @@ class Sink(Protocol):
     def checkpoint(self, step: int, arrays: Arrays, values: dict[str, Any]) -> None:
         """Keep this, so that the run can go on from here."""
 
-    def beat(self, fraction: float, rate: float) -> None:
-        """Still alive: fraction done of what is in the stack, steps per second of all its tickets."""
+    def beat(self, fraction: float, rate: float, whole: float | None) -> None:
+        """Still alive: fraction done of what is in the stack, steps per second of all its tickets.
+
+        whole: seconds that all of its training takes at the pace so far; None before anything is trained.
+        """
 
     def must_stop(self) -> bool:
         """Whether to checkpoint and leave."""
@@ -68,11 +71,14 @@ class StackRun:
         self.experiment, self.stack, self.sink = experiment, stack, sink
         self.trials = list(trials)
         self._beat_at, self._beat_steps = time.monotonic(), 0
+        self._begun, self._share_before = self._beat_at, 0.0
 
     def run(self) -> bool:
         """Train until every trial has ended (True) or `must_stop` (False, checkpointed where that is possible)."""
         self._drop(self.stack.faults())
         self._take_snapshots()
+        if self.trials:
+            self._begun, self._share_before = time.monotonic(), float(self._passed_share().mean())
         while self.trials:
             if self.sink.must_stop():
                 if self.stack.can_save:
@@ -228,5 +234,8 @@ class StackRun:
         now = time.monotonic()
         self._beat_steps += steps
         if now - self._beat_at >= 1.0 and self.trials:
-            self.sink.beat(float(self._passed_share().mean()), self._beat_steps / (now - self._beat_at))
+            share = float(self._passed_share().mean())
+            trained = share - self._share_before
+            whole = (now - self._begun) / trained if trained > 0 else None
+            self.sink.beat(share, self._beat_steps / (now - self._beat_at), whole)
             self._beat_at, self._beat_steps = now, 0

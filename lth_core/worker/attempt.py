@@ -27,6 +27,7 @@ from lth_core.training.run import RunningTrial, StackRun
 from lth_core.training.stack import Stack
 from lth_core.worker.assemble import Assembler, DamagedParent, Prepared, pack_trained
 from lth_core.worker.measure import densities
+from lth_core.worker.stack_costs import WORTH, StackCosts
 
 log = logging.getLogger("lth.attempt")
 
@@ -35,8 +36,10 @@ class Attempt:
     """One attempt; the Sink of its run."""
 
     def __init__(
-        self, workspace: Workspace, spec: BatchSpec, attempt: int, device: str, must_stop: Callable[[], bool]
-    ) -> None:
+        self, workspace: Workspace, spec: BatchSpec, attempt: int, device: str, must_stop: Callable[[], bool],
+        coming: int = 0,
+    ) -> None:  # fmt: skip
+        """coming: tickets in the stacks of the next round, of which it is to be measured what they cost; 0: nothing."""
         self._workspace, self._attempt, self._device = workspace, attempt, device
         self.must_stop = must_stop
         self._batch = BatchFolder(workspace.batch(spec.batch))
@@ -45,6 +48,7 @@ class Attempt:
         self._experiment: Experiment = spec.experiment
         self._records = RecordWriter(self.folder / "records.jsonl")
         self._logs: dict[int, TrialLog] = {}
+        self._coming, self._costs = coming, None  # type: tuple[int, StackCosts | None]
         whole = make_model(self._experiment)
         self._assembler = Assembler(workspace, self._spec, whole, device)
         self._model = self._assembler.network(self._spec.trials[0].key)
@@ -109,6 +113,8 @@ class Attempt:
 
     def close(self) -> None:
         """Make what was recorded durable."""
+        if self._costs is not None:
+            self._costs.close()
         self._records.close()
         for trial_log in self._logs.values():
             trial_log.close()
@@ -219,11 +225,16 @@ class Attempt:
         said = {"trained_on": self._trained_on, **({} if self._data is None else {"data": self._data})}
         save_checkpoint(self.folder, step, arrays, {**values, **said})
 
-    def beat(self, fraction: float, rate: float) -> None:
+    def beat(self, fraction: float, rate: float, whole: float | None) -> None:
         """See Sink. Not synced to disk: a lost beat is no loss."""
         self._check_current()
+        if self._costs is None and self._coming and whole is not None and whole >= WORTH:
+            self._costs = StackCosts(self._experiment, self._model, {len(self._spec.trials), self._coming})
+        said: dict[str, Any] = {"fraction": fraction, "rate": rate, "whole": whole}
+        if self._costs is not None and (found := self._costs.found()):
+            said["costs"] = found
         temporary = self.folder / ".beat.tmp"
-        temporary.write_text(json.dumps({"fraction": fraction, "rate": rate}))
+        temporary.write_text(json.dumps(said))
         temporary.replace(self.folder / "beat.json")
 
     def _fail(self, trial: int, error: str, **more: Any) -> None:

@@ -121,7 +121,7 @@ def _train(workspace: Workspace, device: str, engine: EngineLink, request: Reque
     if not gc.isenabled():
         gc.freeze()
         gc.enable()
-    running = Attempt(workspace, spec, request.attempt, device, engine.must_stop)
+    running = Attempt(workspace, spec, request.attempt, device, engine.must_stop, request.coming)
     try:
         running.ran_with(attempt_facts(_named(torch.device(device)), request.threads))
         return running.run()

@@ -1,0 +1,102 @@
+"""What the database has of a running job's time: its batches, what is to come of it, and where that can run."""
+
+import json
+import math
+from typing import Any
+
+from lth_core.coming_stacks import Place
+from lth_core.experiment.arms import DENSE
+from lth_core.experiment.experiment import Experiment
+from lth_core.settings.launcher import LocalLauncher
+from lth_core.store import queue
+from lth_core.store.database import Database
+from lth_core.time_left import BatchTime, JobTime
+
+_ONE_BY_ONE = {1: 1.0, 2: 2.0}
+"""What stacks cost in comparison where their tickets are computed one after the other: convolutions on a processor."""
+
+
+def job_time(database: Database, job: int, experiment: Experiment) -> JobTime:
+    """For `seconds_left`, of a job of this number and experiment."""
+    rows = database.rows(
+        "SELECT b.*, MIN(t.round) AS round, COUNT(t.id) AS size FROM batches b JOIN trials t ON t.batch = b.id "
+        "WHERE b.job = ? AND b.state IN ('running', 'done') AND b.started IS NOT NULL GROUP BY b.id ORDER BY b.id",
+        job,
+    )
+    places = _running(database, job)
+    lengths = {0: _length(experiment, DENSE)}
+    of_arms = sum(_length(experiment, arm) for arm in experiment.arms) / len(experiment.arms)
+    trials = database.rows(
+        "SELECT round, COUNT(*) AS trials FROM trials WHERE job = ? AND state IN ('waiting', 'running', 'done') "
+        "GROUP BY round", job
+    )  # fmt: skip
+    lengths |= {row["round"]: of_arms for row in trials if row["round"] > 0}
+    waiting = database.rows(
+        "SELECT round, seed, COUNT(*) AS trials FROM trials WHERE job = ? AND state = 'waiting' GROUP BY round, seed",
+        job,
+    )
+    devices = _devices(database, job, experiment)
+    return JobTime(
+        batches=[
+            BatchTime(
+                row["size"], lengths[row["round"]], row["started"], row["finished"], row["fraction"],
+                _positive(row["whole"]), row["attempt"] > 1, places.get(row["id"], ()),
+            )
+            for row in rows
+        ],
+        waiting={(row["round"], row["seed"]): row["trials"] for row in waiting},
+        trials={row["round"]: row["trials"] for row in trials},
+        lengths=lengths,
+        slots=len(devices),
+        largest=_largest(database, job, experiment, [row["size"] for row in rows if row["round"] > 0]),
+        costs=_costs(experiment, rows, devices),
+    )  # fmt: skip
+
+
+def _running(database: Database, job: int) -> dict[int, tuple[Place, ...]]:
+    """By batch, where its trials that run are in the plan."""
+    found: dict[int, tuple[Place, ...]] = {}
+    for row in database.rows("SELECT batch, round, seed FROM trials WHERE job = ? AND state = 'running'", job):
+        found[row["batch"]] = (*found.get(row["batch"], ()), (row["round"], row["seed"]))
+    return found
+
+
+def _length(experiment: Experiment, arm: str) -> float:
+    first, last = experiment.span(arm)
+    return float(last - first)
+
+
+def _devices(database: Database, job: int, experiment: Experiment) -> list[str]:
+    """Of each slot that the job has, or can have beside the other jobs that run: of the kind that it runs on."""
+    rows = database.rows(
+        "SELECT s.name, s.device, b.job FROM slots s LEFT JOIN batches b ON b.slot = s.name AND b.state = 'running' "
+        "WHERE b.job IS NULL OR b.job = ? ORDER BY s.name", job
+    )  # fmt: skip
+    own = [row["device"] for row in rows if row["job"] == job]
+    if not own or not isinstance(experiment.launcher, LocalLauncher):
+        return own
+    kind = own[0].partition(":")[0]
+    devices = [row["device"] for row in rows if row["device"].partition(":")[0] == kind]
+    return devices if kind == "cpu" or experiment.model.shares_device else list(dict.fromkeys(devices))
+
+
+def _largest(database: Database, job: int, experiment: Experiment, run: list[int]) -> int:
+    """Tickets in a stack at most; where that is measured by what has run."""
+    model = experiment.model
+    largest = max(run) if run and model.stack_is_measured else model.largest_stack
+    return min(largest, queue.largest_stack(database.connection, job) or largest)
+
+
+def _costs(experiment: Experiment, rows: list[Any], devices: list[str]) -> dict[int, float]:
+    if experiment.model.stack_is_measured:
+        return _ONE_BY_ONE if "cpu" in devices else {}
+    try:
+        found: Any = next((json.loads(row["costs"]) for row in rows if row["costs"]), {})
+        costs = {int(size): float(cost) for size, cost in found.items()}
+    except (ValueError, TypeError, AttributeError, RecursionError):  # not what a worker wrote
+        return {}
+    return costs if all(size > 0 and _positive(cost) for size, cost in costs.items()) else {}
+
+
+def _positive(seconds: float | None) -> float | None:
+    return seconds if seconds is not None and seconds > 0 and math.isfinite(seconds) else None
