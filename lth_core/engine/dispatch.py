@@ -83,10 +83,10 @@ class Dispatcher:
         On a cluster a batch has its memory to itself: there it is like any other.
         """
         rows = self._database.rows(
-            "SELECT id, job, state FROM batches WHERE error = ? AND slot IS NOT ? AND state IN ('running', 'pending') "
+            "SELECT id, job, state FROM batches WHERE alone AND slot IS NOT ? AND state IN ('running', 'pending') "
             "ORDER BY state DESC, id",
-            queue.ALONE, SLOT,
-        )  # fmt: skip
+            SLOT,
+        )
         own = [row for row in rows if row["state"] == "running" or row["job"] in jobs]
         if own and own[0]["job"] in jobs and not self._launcher.here.running():
             need = jobs[own[0]["job"]]

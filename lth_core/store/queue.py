@@ -19,12 +19,6 @@ NONSENSE = (
 
 LAUNCHER = "CASE WHEN json_valid(j.experiment) THEN json_extract(j.experiment, '$.launcher') END"
 """SQL of the `[launcher]` of a job `j` as JSON; NULL where it has none, or is none that can be read."""
-ALONE = "out of memory: to be run alone"
-"""The error of a pending or running batch that is to have no other worker beside it."""
-TOO_LARGE = "stack too large"
-"""How the error of a batch begins that was split."""
-DISK_FULL = "disk full"
-"""How the error of a paused job begins that waits for room; one that a user paused has no error."""
 
 
 def add_event(
@@ -86,15 +80,18 @@ def add_job(
     return int(job or 0)
 
 
-def set_job(connection: sqlite3.Connection, job: int, state: str, error: str | None = None) -> None:
-    """Change a job's state, keep its times, and say so."""
+def set_job(
+    connection: sqlite3.Connection, job: int, state: str, error: str | None = None, waits_for: str | None = None
+) -> None:
+    """Change a job's state, keep its times, and say so. waits_for: `space` for a job that is paused until there is
+    room on the disk."""
     connection.execute(
-        "UPDATE jobs SET state = ?1, error = ?2, "
+        "UPDATE jobs SET state = ?1, error = ?2, waits_for = ?5, "
         "started = CASE WHEN ?1 = 'running' THEN COALESCE(started, ?3) ELSE started END, "
         # Not before its start, where the clock was set back.
         "finished = CASE WHEN ?1 IN ('done', 'failed', 'cancelled') THEN MAX(?3, COALESCE(started, ?3)) END "
         "WHERE id = ?4",
-        (state, error, time.time(), job),
+        (state, error, time.time(), job, waits_for),
     )
     add_event(connection, state, f"job {state}" + (f": {error}" if error else ""), job)
 
@@ -122,7 +119,7 @@ def add_batch(connection: sqlite3.Connection, job: int, trials: list[int]) -> in
 def renumber_batch(connection: sqlite3.Connection, old: int, new: int) -> None:
     """Give a batch that has not begun another number."""
     connection.execute(
-        "INSERT INTO batches (id, job, state, failures, error) SELECT ?, job, state, failures, error FROM batches "
+        "INSERT INTO batches (id, job, state, failures, alone) SELECT ?, job, state, failures, alone FROM batches "
         "WHERE id = ?", (new, old)
     )  # fmt: skip
     connection.execute("UPDATE trials SET batch = ? WHERE batch = ?", (new, old))
@@ -156,9 +153,8 @@ def begin_batch(connection: sqlite3.Connection, batch: int, slot: str, *, after:
 def return_batch(connection: sqlite3.Connection, batch: int, *, alone: bool = False) -> None:
     """The batch is to be run again from its newest checkpoint; from now on alone, if that is wanted."""
     connection.execute(
-        "UPDATE batches SET state = 'pending', slot = NULL, rate = NULL, error = CASE WHEN ? THEN ? ELSE error END "
-        "WHERE id = ?",
-        (alone, ALONE, batch),
+        "UPDATE batches SET state = 'pending', slot = NULL, rate = NULL, alone = MAX(alone, ?) WHERE id = ?",
+        (alone, batch),
     )
     connection.execute("UPDATE trials SET state = 'waiting' WHERE batch = ? AND state = 'running'", (batch,))
 
@@ -175,8 +171,9 @@ def split_batch(connection: sqlite3.Connection, batch: int, trials: list[int], e
     """The batch was too large: its unfinished trials become two batches, which start from the beginning."""
     job = connection.execute("SELECT job FROM batches WHERE id = ?", (batch,)).fetchone()["job"]
     connection.execute(
-        "UPDATE batches SET state = 'failed', error = ?, finished = ?, slot = NULL, rate = NULL WHERE id = ?",
-        (f"{TOO_LARGE}: {one_line(error)}", time.time(), batch),
+        "UPDATE batches SET state = 'failed', split = 1, error = ?, finished = ?, slot = NULL, rate = NULL "
+        "WHERE id = ?",
+        (f"stack too large: {one_line(error)}", time.time(), batch),
     )
     connection.executemany("UPDATE trials SET state = 'waiting', step = 0 WHERE id = ?", [(t,) for t in trials])
     middle = (len(trials) + 1) // 2
@@ -186,10 +183,7 @@ def split_batch(connection: sqlite3.Connection, batch: int, trials: list[int], e
 
 def largest_stack(connection: sqlite3.Connection, job: int) -> int | None:
     """The most tickets of a stack since one of the job was too large for the memory; None where none was."""
-    row = connection.execute(
-        "SELECT MAX(id) AS last FROM batches WHERE job = ? AND state = 'failed' AND error LIKE ?",
-        (job, f"{TOO_LARGE}%"),
-    ).fetchone()
+    row = connection.execute("SELECT MAX(id) AS last FROM batches WHERE job = ? AND split", (job,)).fetchone()
     if row["last"] is None:
         return None
     found = connection.execute(
@@ -208,13 +202,13 @@ def pause_for_space(connection: sqlite3.Connection, why: str) -> None:
 def wait_for_space(connection: sqlite3.Connection, job: int, why: str) -> None:
     """Pause one job until there is room on the disk, unless it has ended or was paused."""
     if connection.execute("SELECT 1 FROM jobs WHERE id = ? AND state IN ('queued', 'running')", (job,)).fetchone():
-        said = one_line(why).removeprefix(f"{DISK_FULL}: ")
-        set_job(connection, job, "paused", f"{DISK_FULL}: {said}; it goes on by itself when there is room")
+        said = one_line(why).removeprefix("disk full: ")
+        set_job(connection, job, "paused", f"disk full: {said}; it goes on by itself when there is room", "space")
 
 
 def waiting_for_space(connection: sqlite3.Connection) -> list[int]:
     """Jobs that were paused because the disk was full."""
-    rows = connection.execute("SELECT id FROM jobs WHERE state = 'paused' AND error LIKE ?", (f"{DISK_FULL}%",))
+    rows = connection.execute("SELECT id FROM jobs WHERE state = 'paused' AND waits_for = 'space'")
     return [row["id"] for row in rows.fetchall()]
 
 

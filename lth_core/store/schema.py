@@ -177,6 +177,16 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE batches ADD COLUMN whole REAL;
     ALTER TABLE batches ADD COLUMN costs TEXT
     """,
+    # What a paused job waits for (NULL: to be resumed); whether a batch is to run alone; whether it was split. Earlier
+    # versions said these by how an error begins.
+    """
+    ALTER TABLE jobs ADD COLUMN waits_for TEXT CHECK (waits_for IN ('space'));
+    ALTER TABLE batches ADD COLUMN alone INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE batches ADD COLUMN split INTEGER NOT NULL DEFAULT 0;
+    UPDATE jobs SET waits_for = 'space' WHERE state = 'paused' AND error LIKE 'disk full%';
+    UPDATE batches SET alone = 1, error = NULL WHERE error = 'out of memory: to be run alone';
+    UPDATE batches SET split = 1 WHERE state = 'failed' AND error LIKE 'stack too large%'
+    """,
 )
 
 
