@@ -97,7 +97,8 @@ CHANGES: dict[str, Any] = {
     "training.checkpoint_every": 64, "pruning.fraction": 0.3, "pruning.rounds": 4, "pruning.scope": "layerwise",
     "pruning.criterion": "movement", "pruning.batches": 3, "pruning.gradual": {"steps": 30},
     "pruning.keep": ["biases"], "rewinding.prune_from": 100, "rewinding.weights": 10,
-    "rewinding.schedule": "rewind", "rewinding.optimizer": "rewind", "arms": ["winning"], "seeds": [0, 2],
+    "rewinding.schedule": "rewind", "rewinding.optimizer": "rewind", "rewinding.buffers": "fresh",
+    "arms": ["winning"], "seeds": [0, 2],
 }  # fmt: skip
 
 

@@ -35,17 +35,18 @@ def export(
         folders=[str(one) for one in folders], transformers=transformers,
     )  # fmt: skip
     trials = {t.key: t for t in views.trials(database, number)}
-    for own, place, shapes in zip(keys, folders, answer["shapes"], strict=True):
+    for own, place, shapes, buffers in zip(keys, folders, answer["shapes"], answer["buffers"], strict=True):
         facts = {"job": job.name, "arm": own.arm, "round": own.round, "seed": own.seed} | {
             name: getattr(trials[own], name) for name in ("density", "model_density", "score")
         }
-        write_card(place, job.experiment, facts, shapes)
+        write_card(place, job.experiment, facts, shapes, buffers)
     if all_:
         _say(f"{out}: {plural(len(keys), 'ticket')} of {job.name}, {arm}")
         _say(f'    ticket = "{out}/round-{{round}}-seed-{{seed}}"')
         return
     _say(f"{out}: {job.name}, {key}")
-    for line in loading_lines(job.experiment.model, answer["shapes"][0], f"{out}/trained.safetensors"):
+    state = answer["shapes"][0] | answer["buffers"][0]
+    for line in loading_lines(job.experiment.model, state, f"{out}/trained.safetensors"):
         _say(f"    {line}")
     if transformers:
         _say(f"    {out}/transformers: for from_pretrained; {out}/card.md has the lines")
@@ -86,7 +87,7 @@ def import_(source: Path, out: Path, file: Path | None) -> None:
             "model_density": answer["model_density"], "score": None,
             "origin": f"{source.name}; mask from {answer['mask']}",
         }  # fmt: skip
-        write_card(out, experiment, facts, answer["shapes"])
+        write_card(out, experiment, facts, answer["shapes"], answer["buffers"])
         _say(f"{out}: {answer['density']:.2%} of what may be pruned live; mask from {answer['mask']}")
     for line in experiment_lines(out):
         _say(f"    {line}")

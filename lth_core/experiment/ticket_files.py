@@ -30,7 +30,8 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class Card:
-    """What is needed of a card. density: of its prunable parameters; shapes: of all parameters, in order."""
+    """What is needed of a card. density: of its prunable parameters; shapes: of all parameters, in order; buffers:
+    the shapes of what the network keeps beside them."""
 
     folder: Path
     arm: str
@@ -38,6 +39,7 @@ class Card:
     seed: int
     density: float
     shapes: Mapping[str, tuple[int, ...]]
+    buffers: Mapping[str, tuple[int, ...]]
     sha256: Mapping[str, str]
     digest: str
 
@@ -52,14 +54,17 @@ def read_card(folder: Path) -> Card:
         found = json.loads(content)
         if found["format"] != FORMAT:
             raise InputError(f"ticket {shown}: format {one_line(found['format'], 40)}: expected {FORMAT}")
-        shapes = {str(name): tuple(int(n) for n in shape) for name, shape in found["shapes"].items()}
+        shapes, buffers = (
+            {str(name): tuple(int(n) for n in shape) for name, shape in part.items()}
+            for part in (found["shapes"], found.get("buffers", {}))
+        )
         sums = {name: str(found["sha256"][name]) for name in FILES}
         density = float(found["density"])
         if not 0 <= density <= 1:
             raise ValueError("density")
         return Card(
-            folder, str(found["arm"]), int(found["round"]), int(found["seed"]), density, shapes, sums,
-            hashlib.sha256(content).hexdigest(),
+            folder, str(found["arm"]), int(found["round"]), int(found["seed"]), density, shapes, buffers,
+            sums, hashlib.sha256(content).hexdigest(),
         )  # fmt: skip
     except OSError as error:
         raise InputError(
@@ -70,7 +75,8 @@ def read_card(folder: Path) -> Card:
 
 
 def read_tensors(card: Card, part: str) -> Arrays:
-    """The arrays of `mask`, `start` or `trained`, by parameter; InputError where the file is not what the card says."""
+    """The arrays of `mask`, `start` or `trained`, by parameter and buffer; InputError where the file is not what the
+    card says."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
@@ -88,7 +94,9 @@ def read_tensors(card: Card, part: str) -> Arrays:
         raise InputError(f"{shown}: cannot be read: {one_line(error, 80)}") from None
     wanted = np.dtype(bool) if part == "mask" else np.dtype(np.float32)
     for layer, array in found.items():
-        if array.dtype != wanted or tuple(array.shape) != card.shapes.get(layer):
+        own = layer in card.buffers and part != "mask"
+        said = (card.buffers if own else card.shapes).get(layer)
+        if tuple(array.shape) != said or not (own or array.dtype == wanted):
             raise InputError(f"{shown}: layer {one_line(layer, 80)} is not of the shape or type that its card says")
     return found
 

@@ -60,6 +60,10 @@ class ConvolutionalActorCritic:
         """Fresh float32 parameters of one network, as the settings say."""
         return fresh(self.shapes(), self.settings.initialisation, seed)
 
+    def buffers(self) -> Weights:
+        """See Network: none."""
+        return {}
+
     def flow(self, weights: Weights) -> Tensor:
         """See Network; maxima of two by two pixels stay."""
         filters, hidden = architecture(self.settings)

@@ -13,7 +13,7 @@ from lth_core.checkpoints import files as checkpoints
 from lth_core.checkpoints import kinds as checkpoint_kinds
 from lth_core.errors import InputError
 from lth_core.models import transformer
-from lth_core.models.module import Flow, ModuleNetwork
+from lth_core.models.module import Flow, ModuleNetwork, fill_buffers
 from lth_core.models.transformers_names import from_marian
 from lth_core.models.translator import Special
 from lth_core.settings.language_networks import PretrainedSeq2Seq, Seq2Seq
@@ -154,9 +154,7 @@ def pretrained(settings: PretrainedSeq2Seq, vocabulary: int, longest: int) -> Mo
 
     def factory() -> nn.Module:
         model: Any = AutoModelForSeq2SeqLM.from_config(config, dtype=torch.float32)
-        for name, buffer in model.named_buffers():
-            if buffer.device.type != "meta":
-                buffer.copy_(fixed[name])
+        fill_buffers(model, fixed)
         return TransformersTranslator(model)
 
     def start() -> Weights:

@@ -67,6 +67,10 @@ class Perceptron:
         """Fresh float32 parameters of one network, as the settings say."""
         return fresh(self.shapes(), self.settings.initialisation, seed)
 
+    def buffers(self) -> Weights:
+        """See Network: none."""
+        return {}
+
     def flow(self, weights: Weights) -> Tensor:
         """See Network."""
         x = torch.ones(self.inputs, dtype=weights["trunk.0.weight"].dtype)

@@ -1,9 +1,11 @@
 """A network that is an ordinary torch module: its names, shapes and groups are those of its parameters.
 
+Its buffers are those of its `state_dict`: what the module registers as not persistent it makes anew by itself.
+
 Nothing in the module knows of masks. Knows no task.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -29,14 +31,19 @@ class ModuleNetwork:
         with torch.device("meta"):
             made = factory()
         self._shapes = {name: parameter.shape for name, parameter in made.named_parameters()}
+        self._buffers = list(buffers_of(made))
 
     def module(self) -> nn.Module:
-        """A new module; what its parameters hold is not said."""
+        """A new module, with the buffers of one; what its parameters hold is not said."""
         return _seeded(self._factory, 0)
 
     def shapes(self) -> dict[str, torch.Size]:
         """See Network."""
         return dict(self._shapes)
+
+    def buffers(self) -> Weights:
+        """See Network."""
+        return {n: b.detach().clone() for n, b in buffers_of(self.module()).items()} if self._buffers else {}
 
     def groups(self) -> dict[str, frozenset[str]]:
         """See Network."""
@@ -55,6 +62,20 @@ class ModuleNetwork:
         if self._flow is None:
             raise ValueError("a network of transformers cannot be read as additions alone")
         return self._flow(weights)
+
+
+def buffers_of(module: nn.Module) -> dict[str, Tensor]:
+    """The buffers that are part of a module's state, by name."""
+    own = dict(module.named_buffers())
+    return {name: own[name] for name in module.state_dict() if name in own}
+
+
+@torch.no_grad()
+def fill_buffers(module: nn.Module, buffers: Mapping[str, Tensor]) -> None:
+    """Copy these into a module's buffers of the same names; others stay as they are, and all on the meta device."""
+    for name, own in module.named_buffers():
+        if name in buffers and own.device.type != "meta":
+            own.copy_(buffers[name].reshape(own.shape))
 
 
 def _seeded(factory: Callable[[], nn.Module], seed: int) -> nn.Module:

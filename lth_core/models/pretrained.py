@@ -11,7 +11,7 @@ import torch
 
 from lth_core.errors import InputError
 from lth_core.models.marian import marian_config
-from lth_core.models.module import ModuleNetwork
+from lth_core.models.module import ModuleNetwork, fill_buffers
 from lth_core.models.transformers_names import from_gpt_neox, from_marian, to_gpt_neox, to_marian
 from lth_core.models.translator import Special
 from lth_core.settings.language_networks import Causal, PretrainedSeq2Seq, Seq2Seq, Transformer
@@ -107,9 +107,11 @@ def _all_names(network: ModuleNetwork, weights: Weights) -> Weights:
 
 
 @torch.no_grad()
-def loaded(found: Exchange, weights: Weights) -> Any:
-    """A model of transformers with these weights of ours. Raises ValueError where a parameter is left over."""
+def loaded(found: Exchange, weights: Weights, buffers: Weights) -> Any:
+    """A model of transformers with these weights and buffers of ours. Raises ValueError where a parameter is left
+    over."""
     model = found.make().eval()
+    fill_buffers(model, _bare(buffers))
     there = found.there(weights)
     parameters = dict(model.named_parameters(remove_duplicate=False))
     lacking = [name for name, p in parameters.items() if p.requires_grad and name not in there]

@@ -78,7 +78,7 @@ def _reset(experiment: Experiment) -> str:
     ranked = "at the end of training" if rewinding.prune_from == "final" else f"at {rewinding.prune_from:,} {unit}"
     return (
         f"Weights are ranked {ranked} and set back to {point}; schedule from {rewinding.schedule}; "
-        f"optimizer state {rewinding.optimizer}."
+        f"optimizer state {rewinding.optimizer}; buffers (running statistics) {rewinding.buffers}."
     )
 
 

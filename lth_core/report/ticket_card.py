@@ -16,7 +16,7 @@ from lth_core.store.tensors import write_atomically
 from lth_core.text import one_line
 
 
-def write_card(folder: Path, experiment: Experiment, facts: Mapping[str, Any], shapes: Shapes) -> None:
+def write_card(folder: Path, experiment: Experiment, facts: Mapping[str, Any], shapes: Shapes, buffers: Shapes) -> None:
     """card.json (for programs, with the files' checksums) and card.md (for people).
 
     facts: `job`, `arm`, `round`, `seed`, `density`, `model_density`, `score`; `origin` of a ticket of other programs.
@@ -25,10 +25,11 @@ def write_card(folder: Path, experiment: Experiment, facts: Mapping[str, Any], s
     content = {
         "format": FORMAT, **facts, "identity": experiment.identity, "metric": experiment.task.score,
         "shapes": {name: list(shape) for name, shape in shapes.items()}, "sha256": sums,
+        **({"buffers": {name: list(shape) for name, shape in buffers.items()}} if buffers else {}),
         "experiment": json.loads(experiment.canonical()),
     }  # fmt: skip
     write_atomically(folder / "card.json", (json.dumps(content, indent=1) + "\n").encode())
-    write_atomically(folder / "card.md", _markdown(folder, experiment, facts, shapes).encode())
+    write_atomically(folder / "card.md", _markdown(folder, experiment, facts, {**shapes, **buffers}).encode())
 
 
 def _markdown(folder: Path, experiment: Experiment, facts: Mapping[str, Any], shapes: Shapes) -> str:

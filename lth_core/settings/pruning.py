@@ -1,6 +1,6 @@
 """What is pruned, and where tickets are rewound to: `[pruning]` and `[rewinding]`."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -50,9 +50,16 @@ class Pruning(Section):
 
 
 class Rewinding(Section):
-    """The triple of rewinding: weights ranked at, weights reset to, schedule reset to."""
+    """The triple of rewinding: weights ranked at, weights reset to, schedule reset to.
+
+    buffers: what a network keeps beside its weights, such as the running statistics of BatchNorm or of normalised
+    observations. They go back to the rewind point with the weights, or are fresh: those of a new network.
+    """
 
     prune_from: Literal["final"] | Positive = "final"
     weights: Annotated[int, Field(ge=0), WHOLE] = 0
     schedule: Literal["start", "rewind", "end"] = "start"
     optimizer: Literal["fresh", "rewind"] = "fresh"
+    buffers: Literal["fresh", "rewind"] = "rewind"
+
+    added: ClassVar[frozenset[str]] = frozenset({"buffers"})

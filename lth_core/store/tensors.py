@@ -144,7 +144,7 @@ def _checkpoints(folder: Path) -> list[Path]:
 
 
 def _serialise(arrays: Mapping[str, npt.NDArray[Any]], values: Mapping[str, Any]) -> bytes:
-    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     return bytes(save(whole, metadata={"values": json.dumps(values, sort_keys=True)}))
 
 

@@ -86,6 +86,12 @@ def before_smaller(start: Weights, drawn: Weights, made_for: int, whole: Weights
     ]
 
 
+def same_buffers(found: Weights, wanted: Weights) -> Check:
+    """A training starts with the buffers that go with its weights."""
+    wrong = {name: _unequal(found[name].double().flatten(), one.double().flatten()) for name, one in wanted.items()}
+    return _count("buffers", wrong, "differ from those that go with the start weights")
+
+
 def after_training(mask: Mask, final: Weights, optimizer: Mapping[str, Weights]) -> list[Check]:
     """Checks of the trained weights and of each optimizer entry: nothing lives outside the mask, all is finite."""
     revived = {name: int((final[name][~m] != 0).sum()) for name, m in mask.items()}

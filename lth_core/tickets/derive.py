@@ -26,7 +26,8 @@ class Trained:
 
     final are the weights at the end, ranked those at `rewinding.prune_from`; init and rewind exist for the
     dense run only, as do the optimizer's entries at the rewind point. statistics: what the trained network needs beside
-    its weights (those by which observations and returns were normalised), rewind_statistics: at the rewind point.
+    its weights (its buffers, or those by which observations and returns were normalised), rewind_statistics: at the
+    rewind point.
     """
 
     mask: Mask
@@ -51,10 +52,12 @@ class Ticket:
 
 @dataclass(frozen=True)
 class Imported:
-    """A ticket from elsewhere: its mask, whole where nothing is taken of it, and weights of all parameters."""
+    """A ticket from elsewhere: its mask, whole where nothing is taken of it, weights of all parameters, and the buffers
+    that are taken."""
 
     mask: Mask
     weights: Weights
+    buffers: Weights = field(default_factory=dict)
 
 
 def no_ticket(round: int) -> Imported:
@@ -219,10 +222,12 @@ def _source(family: Family, arm: Arm, key: TrialKey, mask: Mask) -> Weights:
 
 
 def statistics(family: Family, key: TrialKey) -> Weights | None:
-    """What the start weights of a ticket were trained behind; None where they were not trained."""
+    """The buffers that go with the start weights of a ticket; None where they are those of a new network."""
     arm = family.experiment.arm_named(key.arm)
     if arm.weights in ("rewind", "shuffled"):
-        return family.dense.rewind_statistics
+        return family.dense.rewind_statistics if family.experiment.rewinding.buffers == "rewind" else None
+    if arm.weights == "imported":
+        return family.imported(key.round).buffers or None
     return pruned_run(family, key.arm, key.round).statistics if arm.weights == "final" else None
 
 

@@ -20,6 +20,9 @@ class Network(Protocol):
     def initialise(self, seed: int) -> Weights:
         """Fresh float32 parameters."""
 
+    def buffers(self) -> Weights:
+        """What a new network keeps beside its parameters, by name: running statistics, such as BatchNorm's."""
+
     def flow(self, weights: Weights) -> Tensor:
         """The sum of all outputs for an input of ones, the network read as additions alone; differentiable, a number.
 

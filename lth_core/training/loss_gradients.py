@@ -7,7 +7,7 @@ double precision: what is compared are products of small numbers.
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lth_core.experiment.experiment import Experiment
@@ -43,7 +43,7 @@ class LossGradients:
         return self._of_rollouts(slope, weights, mask)
 
     def _of_examples(self, model: ModuleNetwork, slope: Slope, weights: Weights, mask: Mask) -> Weights:
-        module = model.module().to(self._device).double().eval()
+        module = _with_batch_statistics(model.module().to(self._device).double().eval())
         own = dict(module.named_parameters())
         with torch.no_grad():
             for name, parameter in own.items():
@@ -55,7 +55,7 @@ class LossGradients:
         def losses() -> Iterator[Tensor]:
             carry: Carry = ()
             for place in range(count):
-                batch = lesson.batch(0, place).to(device)
+                batch = lesson.batch(0, place).to(device).double()
                 loss, carry = lesson.loss(module, batch, carry)
                 yield loss / batch.predictions / count
 
@@ -82,6 +82,14 @@ class LossGradients:
 
         (found,) = _slope(slope, losses, [flat], [flatten(alive, shapes)[None].to(self._device)])
         return unflatten(found[0].cpu(), shapes)
+
+
+def _with_batch_statistics(module: nn.Module) -> nn.Module:
+    """Batch norm as in training: weights need not have running statistics of their own, as at initialisation."""
+    for part in module.modules():
+        if isinstance(part, nn.modules.batchnorm._BatchNorm):
+            part.train()
+    return module
 
 
 def actor_critic_loss(stack: ActorCriticStack, flat: Tensor, rollout: Rollout) -> Tensor:

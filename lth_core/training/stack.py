@@ -31,7 +31,7 @@ class Interrupted(Exception):
 class Start:
     """What one ticket of a stack starts from; first and last bound its counter, in `training.unit`.
 
-    statistics: those that the weights were trained behind, see Stack.statistics.
+    statistics: those that the weights were trained with, see Stack.statistics; None for those of a new network.
     """
 
     seed: int
@@ -84,7 +84,8 @@ class Stack(ABC):
         """Copies of one ticket's optimizer entries; `count` under the name "count"."""
 
     def statistics(self, ticket: int) -> Weights:
-        """What the network needs beside its parameters to compute what it did in training, by name."""
+        """What the network needs beside its parameters to compute what it did in training, by name: its buffers, or
+        the running statistics of what it is shown."""
         return {}
 
     @abstractmethod

@@ -107,9 +107,10 @@ class Assembler:
         key, experiment = trial.key, self._experiment
         first, last = experiment.span(key.arm)
         if key.arm == DENSE:
-            weights = self.initial(key.seed)
-            mask = self.everything()
-            return Prepared(trial, Start(key.seed, weights, mask, first, last), None, None)
+            start = Start(
+                key.seed, self.initial(key.seed), self.everything(), first, last, None, self._brought(key.seed)
+            )
+            return Prepared(trial, start, None, None)
         family = self.family(key.seed)
         other = experiment.compared_with(key.arm)
         there = other is not None and key.round in experiment.rounds_of(other)
@@ -132,6 +133,16 @@ class Assembler:
         if self._experiment.ticket is not None and self._experiment.ticket.dense:
             return self._imported(0, seed).weights
         return self._own_initial(seed)
+
+    def _brought(self, seed: int) -> Weights | None:
+        """The buffers that a dense run takes from a ticket from elsewhere, if any."""
+        dense = self._experiment.ticket is not None and self._experiment.ticket.dense
+        return (self._imported(0, seed).buffers or None) if dense else None
+
+    def buffers(self, prepared: Prepared) -> Weights:
+        """The network's buffers when a trial starts: those that go with its weights, or a new network's."""
+        fresh, given = self.network(prepared.trial.key).buffers(), prepared.start.statistics or {}
+        return {name: given.get(name, buffer) for name, buffer in fresh.items()}
 
     def _own_initial(self, seed: int) -> Weights:
         if isinstance(self._model, ModuleNetwork) and self._model.trained is not None:
@@ -162,10 +173,6 @@ class Assembler:
         return masks.total(self.everything()), sum(s.numel() for s in self._model.shapes().values())
 
 
-_OTHERS = ("count", "mean", "variance", "earned_count", "earned_mean", "earned_variance")
-"""What is stored beside parameters under their names."""
-
-
 def pack_trained(trial: RunningTrial, final: Weights) -> Arrays:
     """The arrays that a finished trial leaves: mask (packed bits), final, and its snapshots, by parameter."""
     arrays: Arrays = {"mask": masks.pack(trial.mask)}
@@ -178,15 +185,16 @@ def unpack_trained(arrays: Arrays, experiment: Experiment, model: Network) -> Tr
     """The inverse of `pack_trained`."""
     names = prunable(model.groups(), experiment.pruning)
     shapes = model.shapes()
+    places = {name: place for place, name in enumerate(shapes)}
 
     def part(prefix: str) -> Weights | None:
         found = {
-            key.removeprefix(f"{prefix}/"): torch.from_numpy(np.ascontiguousarray(array))
+            key.removeprefix(f"{prefix}/"): torch.from_numpy(np.asarray(array, order="C"))
             for key, array in arrays.items()
             if key.startswith(f"{prefix}/")
         }
-        # The file lists its arrays by name; layers keep the model's order.
-        return {n: found[n] for n in sorted(found, key=[*shapes, *_OTHERS].index)} or None
+        # The file lists its arrays by name; layers keep the model's order, what is beside them comes last.
+        return {n: found[n] for n in sorted(found, key=lambda name: places.get(name, len(places)))} or None
 
     final = part("final")
     if final is None:

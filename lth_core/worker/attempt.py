@@ -72,7 +72,7 @@ class Attempt:
         stack = make_stack(self._experiment, self._model, [p.start for p in prepared], self._device)
         trials = [RunningTrial(p.trial.id, p.trial.key, p.start.mask, narrowing=p.narrowing) for p in prepared]
         run = StackRun(self._experiment, stack, trials, self)
-        run.keep([row for row, p in enumerate(prepared) if self._audit_start(p, stack.weights(row))])
+        run.keep([row for row, p in enumerate(prepared) if self._audit_start(p, stack, row)])
         checkpoint = load_newest_checkpoint([*self._batch.attempts().values()], {trial.id for trial in trials})
         if checkpoint is not None:
             self._check_data(checkpoint[1])
@@ -132,8 +132,8 @@ class Attempt:
             self._fail(trial.id, f"its ticket cannot be derived: {error}")
             return None
 
-    def _audit_start(self, p: Prepared, start: Weights) -> bool:
-        key, assembler = p.trial.key, self._assembler
+    def _audit_start(self, p: Prepared, stack: Stack, row: int) -> bool:
+        key, assembler, start = p.trial.key, self._assembler, stack.weights(row)
         if p.ticket is None:
             checks = audit.before_dense(start, assembler.initial(key.seed))
         elif p.made_for is not None:
@@ -141,6 +141,8 @@ class Attempt:
             checks = audit.before_smaller(start, assembler.drawn(key), p.made_for, whole, compared)
         else:
             checks = audit.before_training(assembler.family(key.seed), key, p.ticket, start, p.compared)
+        if buffers := assembler.buffers(p):
+            checks.append(audit.same_buffers(stack.statistics(row), buffers))
         if self._data is not None:
             checks.append(audit.same_data(self._data, assembler.data))
         self._publish_layers(p.trial.id, p.start.mask)

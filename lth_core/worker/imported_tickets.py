@@ -8,7 +8,7 @@ import torch
 from lth_core.batches.processes import answer
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
-from lth_core.experiment.ticket_files import Card, Place, read_card, read_tensors
+from lth_core.experiment.ticket_files import Arrays, Card, Place, read_card, read_tensors
 from lth_core.settings.ticket import TicketSource
 from lth_core.text import one_line
 from lth_core.tickets import mask as masks
@@ -40,7 +40,20 @@ class ImportedTickets:
         mask: Mask = {n: torch.from_numpy(stored[n]) if n in taken and n in stored else m for n, m in whole.items()}
         weights = read_tensors(card, self._ticket.weights)
         own: Weights = {n: torch.from_numpy(weights[n].copy()) if n in taken else w for n, w in initial.items()}
-        return Imported(mask, own)
+        return Imported(mask, own, self._buffers(card, taken, weights))
+
+    def _buffers(self, card: Card, taken: set[str], stored: Arrays) -> Weights:
+        """Those of the layers that are taken; InputError where one has another shape here."""
+        left = {name.rpartition(".")[0] for name in self._network.shapes() if name not in taken}
+        found = {}
+        for name, fresh in self._network.buffers().items():
+            if name.rpartition(".")[0] in left or name not in stored:
+                continue
+            if stored[name].shape != fresh.shape:
+                there, here = _size(stored[name].shape), _size(tuple(fresh.shape))
+                raise InputError(f"ticket {one_line(card.folder)}: buffer {name} is {there} there and {here} here")
+            found[name] = torch.from_numpy(stored[name].copy()).to(fresh.dtype)
+        return found
 
     def check(self) -> None:
         """Whether the tickets of all rounds and seeds fit; reads their cards alone."""

@@ -70,7 +70,7 @@ def scores(experiment: Experiment, network: Network, solutions: Sequence[Solutio
 
 
 def _on_texts(experiment: Experiment, network: ModuleNetwork, one: Solution, device: str) -> float:
-    start = Start(one.seed, one.weights, {}, *experiment.span(DENSE))
+    start = Start(one.seed, one.weights, {}, *experiment.span(DENSE), statistics=one.statistics)
     stack = make_stack(experiment, network, [start], device)
     assert isinstance(stack, SupervisedStack)  # noqa: S101 the other kind of stack
     return stack.validate(lambda: True)[0]["log_perplexity/valid"]
@@ -88,7 +88,10 @@ def between(one: Solution, other: Solution, points: int) -> list[Solution]:
 
 
 def line(one: Weights, other: Weights, share: float) -> Weights:
-    """(1 - share) x one + share x other; the ends exactly."""
+    """(1 - share) x one + share x other; the ends exactly. Counts are those of the nearer end."""
     if share in (0.0, 1.0):
         return one if share == 0.0 else other
-    return {name: torch.lerp(w, other[name], share) for name, w in one.items()}
+    nearer = one if share < 0.5 else other
+    return {
+        name: torch.lerp(w, other[name], share) if w.is_floating_point() else nearer[name] for name, w in one.items()
+    }

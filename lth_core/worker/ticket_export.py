@@ -27,24 +27,26 @@ from lth_core.worker.assemble import Assembler
 
 
 def act(message: dict[str, Any]) -> dict[str, Any]:
-    """Writes the files of the specification's trials; their parameters' shapes, in the model's order."""
+    """Writes the files of the specification's trials; the shapes of their parameters, in the model's order, and of
+    their buffers."""
     spec = BatchSpec.from_json(message["spec"])
     assembler = Assembler(Workspace(Path(sys.argv[1])), spec, make_model(spec.experiment))
-    shapes = []
+    shapes, buffers = [], []
     try:
         for trial, folder in zip(spec.trials, map(Path, message["folders"]), strict=True):
             network = assembler.network(trial.key)
-            trained, mask = export(assembler, trial, folder)
+            trained, mask, running = export(assembler, trial, folder)
             if message["transformers"]:
-                for_transformers(spec.experiment, network, trained, mask, folder / "transformers")
+                for_transformers(spec.experiment, network, trained, mask, running, folder / "transformers")
             shapes.append({name: list(shape) for name, shape in network.shapes().items()})
+            buffers.append({name: list(buffer.shape) for name, buffer in running.items()})
     except (InputError, ValueError) as error:
         raise InputError(f"job {spec.job}: {error}") from error
-    return {"shapes": shapes}
+    return {"shapes": shapes, "buffers": buffers}
 
 
-def export(assembler: Assembler, trial: TrialSpec, folder: Path) -> tuple[Weights, Mask]:
-    """Write the files of one ticket, derived again; returns its trained weights and its mask.
+def export(assembler: Assembler, trial: TrialSpec, folder: Path) -> tuple[Weights, Mask, Weights]:
+    """Write the files of one ticket, derived again; returns its trained weights, its mask and its trained buffers.
 
     Raises ValueError where what is stored is not what was derived.
     """
@@ -55,28 +57,36 @@ def export(assembler: Assembler, trial: TrialSpec, folder: Path) -> tuple[Weight
     if settled and prepared.ticket is not None and masks.distance(stored.mask, prepared.ticket.mask):
         raise ValueError(f"{key}: its stored mask is not the one derived again")
     source = prepared.start.weights if prepared.ticket is None else prepared.ticket.source
-    write_files(folder, stored.mask, source, prepared.start.weights, stored.final)
-    return stored.final, stored.mask
+    began, kept = assembler.buffers(prepared), stored.statistics or {}
+    ended = {name: kept.get(name, buffer) for name, buffer in began.items()}
+    write_files(folder, stored.mask, source, prepared.start.weights, stored.final, (began, ended))
+    return stored.final, stored.mask, ended
 
 
-def write_files(folder: Path, mask: Mask, source: Weights, start: Weights, trained: Weights) -> None:
-    """Masks, two state dicts, and the form of torch.nn.utils.prune (name_orig, name_mask)."""
+def write_files(
+    folder: Path, mask: Mask, source: Weights, start: Weights, trained: Weights, buffers: tuple[Weights, Weights]
+) -> None:
+    """Masks, two state dicts, and the form of torch.nn.utils.prune (name_orig, name_mask); buffers: at the start and
+    after training."""
     form: dict[str, Tensor] = {}
     for name, weights in source.items():
         if name in mask:
             form |= {f"{name}_orig": weights, f"{name}_mask": mask[name].to(weights.dtype)}
         else:
             form[name] = weights
-    contents = {"mask": dict(mask), "start": dict(start), "trained": dict(trained), "prune": form}
+    began, ended = buffers
+    contents = {"mask": dict(mask), "start": start | began, "trained": trained | ended, "prune": form | began}
     folder.mkdir(parents=True, exist_ok=True)
     for name, tensors in contents.items():
         write_atomically(folder / f"{name}.safetensors", save({key: t.contiguous() for key, t in tensors.items()}))
 
 
-def for_transformers(experiment: Experiment, network: Network, trained: Weights, mask: Mask, folder: Path) -> None:
+def for_transformers(
+    experiment: Experiment, network: Network, trained: Weights, mask: Mask, buffers: Weights, folder: Path
+) -> None:
     """The trained network as `from_pretrained` loads it, its masks by the names there, and the task's tokenizer."""
     found = exchange_of(experiment, network)
-    loaded(found, trained).save_pretrained(folder)
+    loaded(found, trained, buffers).save_pretrained(folder)
     there = {name: one.clone().contiguous() for name, one in masks_there(found, mask, trained).items()}
     write_atomically(folder / "mask.safetensors", save(there))
     save_tokenizer(experiment, folder)

@@ -38,14 +38,22 @@ def act(message: dict[str, Any]) -> dict[str, Any]:
     source, folder = Path(message["source"]), Path(message["folder"])
     network = make_model(experiment)
     weights, mask, said = read(experiment, network, source)
+    kept = network.buffers()
+    running = {name: weights[name].to(one.dtype) if name in weights else one for name, one in kept.items()}
+    weights = {name: one for name, one in weights.items() if name not in kept}
     fit(network, weights, source)
+    fit_buffers(kept, running, source)
     mask = {name: mask[name] for name in prunable(network.groups(), experiment.pruning)}
     trained = masks.apply(mask, {name: weights[name].float() for name in network.shapes()})
-    write_files(folder, mask, trained, trained, trained)
+    write_files(folder, mask, trained, trained, trained, (running, running))
     whole = sum(w.numel() for w in trained.values())
     living = masks.total(mask) + sum(w.numel() for name, w in trained.items() if name not in mask)
     shapes = {name: list(shape) for name, shape in network.shapes().items()}
-    return {"density": masks.density(mask), "model_density": living / whole, "shapes": shapes, "mask": said}
+    buffers = {name: list(one.shape) for name, one in running.items()}
+    return {
+        "density": masks.density(mask), "model_density": living / whole, "shapes": shapes, "buffers": buffers,
+        "mask": said,
+    }  # fmt: skip
 
 
 def read(experiment: Experiment, network: Network, source: Path) -> tuple[Weights, Mask, str]:
@@ -120,6 +128,16 @@ def fit(network: Network, weights: Weights, source: Path) -> None:
     extra = [name for name in weights if name not in shapes]
     if extra:
         raise InputError(f"{shown}: has a layer {one_line(extra[0], 80)}, which the experiment's network has not")
+
+
+def fit_buffers(wanted: Weights, found: Weights, source: Path) -> None:
+    """Raise InputError for the first buffer of another shape."""
+    for name, one in wanted.items():
+        if found[name].shape != one.shape:
+            there, here = (" x ".join(map(str, size)) for size in (found[name].shape, one.shape))
+            raise InputError(
+                f"{one_line(source)}: buffer {name} is {there} there and {here} in the experiment's network"
+            )
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def round_trip(own: Experiment, folder: Path, compute: Any) -> None:
     network = make_model(own)
     assert isinstance(network, ModuleNetwork)
     weights, found = drawn(network), exchange_of(own, network)
-    loaded(found, weights).save_pretrained(folder / "saved")
+    loaded(found, weights, {}).save_pretrained(folder / "saved")
     kind = AutoModelForSeq2SeqLM if own.task.kind == "translation" else AutoModelForCausalLM
     theirs = kind.from_pretrained(folder / "saved").eval()
     with torch.no_grad():

@@ -160,7 +160,7 @@ def test_every_network_of_ours_is_loaded_by_three_lines_and_as_torchs_pruning(
     network = make(settings)
     weights = network.initialise(0)
     mask = {name: torch.rand(w.shape) < 0.5 for name, w in weights.items()}
-    write_files(tmp_path, mask, weights, apply(mask, weights), apply(mask, weights))
+    write_files(tmp_path, mask, weights, apply(mask, weights), apply(mask, weights), ({}, {}))
     shapes = {name: tuple(shape) for name, shape in network.shapes().items()}
     lines = loading_lines(settings, shapes)
     assert len(lines) == 3
@@ -180,7 +180,7 @@ def test_the_plain_convolutions_compute_what_ours_do(tmp_path: Path, monkeypatch
     settings = Convolutional(architecture="nature", width=0.2)
     network = ConvolutionalActorCritic(settings, (4, 84, 84), 4)
     weights = network.initialise(0)
-    write_files(tmp_path, {}, weights, weights, weights)
+    write_files(tmp_path, {}, weights, weights, weights, ({}, {}))
     shapes = {name: tuple(shape) for name, shape in network.shapes().items()}
     model = run("\n".join(loading_lines(settings, shapes)), tmp_path, monkeypatch)["model"]
     seen = torch.randint(0, 256, (2, 4, 84, 84), dtype=torch.uint8)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lth_core.training.stack import Arrays
 
@@ -14,9 +14,10 @@ class Average:
     """The mean of `count` snapshots, `every` updates apart, the last of them at the end of the training.
 
     The end is known, so that a running sum is all there is to keep. A weight that is zero throughout is zero in it.
+    Running statistics are averaged as weights are.
     """
 
-    def __init__(self, parameters: Mapping[str, nn.Parameter], count: int, every: int) -> None:
+    def __init__(self, parameters: Mapping[str, Tensor], count: int, every: int) -> None:
         self._parameters, self._count, self._every = parameters, count, every
         self._taken = 0
         self._sums: dict[str, Tensor] = {}
@@ -44,7 +45,7 @@ class Average:
         if not self._taken:
             yield
             return
-        own = {name: parameter.detach().clone() for name, parameter in self._parameters.items()}
+        own = {name: self._parameters[name].detach().clone() for name in self._sums}
         try:
             self._put({name: total / self._taken for name, total in self._sums.items()})
             yield
@@ -53,8 +54,8 @@ class Average:
 
     @torch.no_grad()
     def _put(self, weights: Mapping[str, Tensor]) -> None:
-        for name, parameter in self._parameters.items():
-            parameter.copy_(weights[name])
+        for name, weight in weights.items():
+            self._parameters[name].copy_(weight)
 
     def state(self) -> Arrays:
         """The sum and how much is in it; nothing before the first snapshot."""
@@ -71,4 +72,5 @@ class Average:
             self._sums = {
                 name: torch.from_numpy(np.array(arrays[f"average/{name}"])).to(parameter.device)
                 for name, parameter in self._parameters.items()
+                if f"average/{name}" in arrays
             }

@@ -31,6 +31,11 @@ class Batch:
         moved = {name: t.pin_memory().to(device, non_blocking=True) for name, t in self.tensors.items()}
         return Batch(moved, self.predictions)
 
+    def double(self) -> "Batch":
+        """The same batch, its numbers in double precision; tokens and labels stay what they are."""
+        cast = {name: t.double() if t.is_floating_point() else t for name, t in self.tensors.items()}
+        return Batch(cast, self.predictions)
+
 
 class Lesson(Protocol):
     """One ticket's examples. What is seeded, `seed` of its chain seeds: arms share their batches."""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lth_core.models.module import ModuleNetwork
+from lth_core.models.module import ModuleNetwork, buffers_of, fill_buffers
 from lth_core.randomness import stream_seed
 from lth_core.settings.supervised import Supervised
 from lth_core.tickets.mask import Mask, Weights
@@ -54,6 +54,7 @@ class SupervisedStack(Stack):
         self.device = torch.device(device)
         self.module = network.module().to(self.device)
         self._parameters = dict(self.module.named_parameters())
+        self._buffers = buffers_of(self.module)
         self._in_graph = settings.cuda_graph and self.device.type == "cuda"
         self.step = MaskedStep(settings, self._parameters, start.mask, self._in_graph)
         self._draws = Draws(stream_seed(start.seed, "dropout"), self.device)
@@ -61,7 +62,9 @@ class SupervisedStack(Stack):
         self._loss = torch.zeros((), device=self.device)
         self._updates = 0
         self._load(start.weights)
-        self._average = Average(self._parameters, settings.average, settings.average_every)
+        fill_buffers(self.module, start.statistics or {})
+        running = {name: one for name, one in self._buffers.items() if one.is_floating_point()}
+        self._average = Average({**self._parameters, **running}, settings.average, settings.average_every)
         self._place()
         self._step: Callable[[], None] = self.step
         if settings.compile:
@@ -146,6 +149,10 @@ class SupervisedStack(Stack):
         """See Stack."""
         return module_optimizer.read(self.step.optimizer, self._parameters)
 
+    def statistics(self, ticket: int) -> Weights:
+        """See Stack: the module's buffers."""
+        return {name: buffer.detach().cpu().clone() for name, buffer in self._buffers.items()}
+
     def broken(self) -> list[int]:
         """See Stack."""
         finite = torch.stack([torch.isfinite(parameter).all() for parameter in self._parameters.values()])
@@ -188,6 +195,7 @@ class SupervisedStack(Stack):
     def state(self) -> tuple[Arrays, dict[str, Any]]:
         """See Stack."""
         arrays = {f"weight/{name}": weight.numpy() for name, weight in self.weights(0).items()}
+        arrays |= {f"buffer/{name}": buffer.numpy() for name, buffer in self.statistics(0).items()}
         for entry, weights in self.optimizer_state(0).items():
             arrays |= {f"optimizer/{entry}/{name}": weight.numpy() for name, weight in weights.items()}
         arrays |= {f"carry/{i}": part.float().cpu().numpy() for i, part in enumerate(self._carry)}
@@ -202,6 +210,7 @@ class SupervisedStack(Stack):
         self.trained, self._updates = values["trained"], values["updates"]
         found = {key: torch.from_numpy(np.array(array)) for key, array in arrays.items()}
         self._load(under(found, "weight/"))
+        fill_buffers(self.module, under(found, "buffer/"))
         entries: dict[str, Weights] = {}
         for key, weight in under(found, "optimizer/").items():
             entry, _, name = key.partition("/")
