@@ -162,8 +162,8 @@ def _check_own_network(experiment: Tables, name: str) -> None:
         return
     if arm.mask == "smaller":
         raise ValueError(
-            f'arm "{name}": a smaller network of model.kind "{model.kind}" cannot be made: its widths are '
-            "its checkpoint's"
+            f'arm "{name}": a smaller network of model.kind "{model.kind}" cannot be made: '
+            "its checkpoint fixes its widths"
         )
     if arm.prunes and experiment.criterion_of(name) == "synflow":
         raise ValueError(

@@ -1,1 +1,1 @@
-"""Networks: each names its parameters and their groups, and how it starts. Knows no task, no training."""
+"""Networks. Each defines its parameters' names, groups and initialisation. Knows nothing of tasks or training."""

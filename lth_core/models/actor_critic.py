@@ -1,4 +1,4 @@
-"""What a stack of actors and critics may ask of its network, whatever it is made of."""
+"""The interface that every actor-critic network offers to the training of a stack."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -10,33 +10,33 @@ from lth_core.tickets.network import Network
 
 
 class ActorCriticNetwork(Network, Protocol):
-    """A network with a policy and a value. Parameters of a stack are flat, (T, P), in an order of the network's own."""
+    """A network with policy and value heads. A stack's parameters are flat, (T, P), in the network's own order."""
 
     @property
     def actions(self) -> int:
-        """How many logits, or means, the policy head gives."""
+        """Outputs of the policy head: logits, or means."""
 
     @property
     def parts(self) -> Parts:
-        """Of what an action consists, where it is several choices or bits."""
+        """The parts of a composite action (several choices or bits); None for a single choice or continuous actions."""
 
     def packed(self, flat: Tensor) -> Tensor:
-        """Parameters (T, Q) in the order of `shapes` in the network's own, (T, P)."""
+        """Parameters (T, Q) in the order of `shapes`, rearranged into the network's own order (T, P)."""
 
     def unpacked(self, flat: Tensor) -> Tensor:
         """The inverse of `packed`."""
 
     def layers(self, flat: Tensor) -> Any:
-        """The parameters in the form in which they are computed with, as views of them."""
+        """The parameters in the form the forward pass uses, as views."""
 
     def log_std(self, flat: Tensor) -> Tensor | None:
         """Logarithms of the standard deviations (T, actions), a view of flat parameters; None for logits."""
 
     def forward(self, layers: Any, observations: Tensor) -> list[Tensor]:
-        """Activations: the observations (T, B, ...) first, the heads (T, B, actions + 1) last."""
+        """All activations, from the observations (T, B, ...) to the heads' outputs (T, B, actions + 1)."""
 
     def traced(self, layers: Any, observations: Tensor) -> list[Tensor]:
-        """The same, ready for `backward`."""
+        """Like `forward`, but keeps what `backward` needs."""
 
     def backward(self, layers: Any, activations: Sequence[Tensor], gradient: Tensor) -> Tensor:
-        """Gradients (T, P) from that of the heads (T, B, actions + 1); log_std's are zero, to be filled in."""
+        """Gradients (T, P) from the heads' gradient (T, B, actions + 1). log_std's are zero: the caller sets them."""

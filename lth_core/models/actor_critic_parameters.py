@@ -1,4 +1,4 @@
-"""The parameters of networks of actors and critics by their names: heads, groups, how they start. Knows no layers."""
+"""Parameters of actor-critic networks by name: heads, groups, initialisation. Knows nothing of layers."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from lth_core.tickets.scope import LOG_STD
 
 
 def head_shapes(actions: int, inputs: int) -> dict[str, torch.Size]:
-    """Parameters of the policy and the value head, weights first: both heads lie side by side in memory."""
+    """Names and shapes of both heads' parameters, weights first, so that the heads are adjacent in memory."""
     return {
         "policy_head.weight": torch.Size((actions, inputs)),
         "value_head.weight": torch.Size((1, inputs)),
@@ -20,9 +20,9 @@ def head_shapes(actions: int, inputs: int) -> dict[str, torch.Size]:
 
 
 def grouped(names: Iterable[str], first: str) -> dict[str, frozenset[str]]:
-    """The groups of parameters named PART.LAYER.weight or PART.LAYER.bias; first: the layer that sees the input.
+    """The groups of a parameter named PART.LAYER.weight or PART.LAYER.bias. first: the name of the input layer.
 
-    Convolutions are part of the trunk.
+    Convolutions belong to the trunk.
     """
     found = {}
     for name in names:
@@ -42,8 +42,8 @@ def grouped(names: Iterable[str], first: str) -> dict[str, frozenset[str]]:
 def fresh(shapes: Mapping[str, torch.Size], how: str, seed: int) -> Weights:
     """Fresh float32 parameters of one network.
 
-    `uniform` is torch's own for layers, U(-1/sqrt(in), 1/sqrt(in)) for weights and biases, `in` the inputs of one unit
-    or filter; `orthogonal` has gain sqrt(2) in the trunk, 0.01 for the policy, 1 for the value, and zero biases.
+    `uniform` is torch's default, U(-1/sqrt(in), 1/sqrt(in)) for weights and biases, where `in` is the fan-in of a unit
+    or filter. `orthogonal` uses gain sqrt(2) in the trunk, 0.01 for the policy, 1 for the value, and zero biases.
     Standard deviations start at 1.
     """
     generator = torch.Generator().manual_seed(seed)

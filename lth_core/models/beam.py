@@ -1,8 +1,8 @@
-"""Beam search over cached states; one hypothesis is greedy search. Knows no network, no text.
+"""Beam search over cached decoder states; a beam of 1 is greedy search. Knows nothing of networks or text.
 
-A finished hypothesis scores its log-probability divided by length^penalty, the end token counted (fairseq's lenpen, as
-in the paper's setup). Of the best 2K continuations those that end among the first K are finished, the best K others
-go on; a sentence is done with K finished, or at its longest, where it must end.
+A finished hypothesis scores its log-probability / length^penalty; the length includes the end token (fairseq's lenpen,
+as in the paper). Each step takes the best 2K continuations: those among the first K that end are finished, and the
+best K of the others continue. A sentence is done when K hypotheses are finished, or at its maximum length.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from lth_core.models.translator import Decoding
 
 @dataclass(frozen=True)
 class Search:
-    """How many hypotheses, how length counts, and the tokens that start and end a sentence or are never said."""
+    """Beam width, length penalty, the start and end tokens, and the tokens that are never generated."""
 
     beam: int
     length_penalty: float
@@ -26,7 +26,7 @@ class Search:
 
 @torch.no_grad()
 def translate(decoding: Decoding, search: Search, longest: Tensor) -> list[tuple[list[int], float]]:
-    """The best translation of each sentence, without start and end, and its score; longest (N,): tokens at most."""
+    """The best translation of each sentence, without start and end token, and its score. longest (N,): token limits."""
     beam, device = search.beam, longest.device
     n = len(longest)
     best: list[tuple[list[int], float]] = [([], -float("inf")) for _ in range(n)]
@@ -44,7 +44,7 @@ def translate(decoding: Decoding, search: Search, longest: Tensor) -> list[tuple
         ends[:, beam:] = False
         _collect(said, rows, (ends, origins, totals), search, (best, finished), length)
         totals = totals.masked_fill(tokens == search.end, -float("inf"))
-        # A stable order of what goes on: by score, ties by rank.
+        # Continuations in a stable order: by score, ties by rank.
         order = torch.sort(totals, dim=1, descending=True, stable=True).indices[:, :beam]
         names = rows.tolist()
         going = [i for i, name in enumerate(names) if finished[name] < beam and length < limit[name]]
@@ -63,7 +63,7 @@ def translate(decoding: Decoding, search: Search, longest: Tensor) -> list[tuple
 def _continuations(
     logs: Tensor, scores: Tensor, search: Search, longest: Tensor, length: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The best 2K next tokens of each sentence, the hypotheses they continue, their log-probabilities: (N, 2K) each."""
+    """The best 2K next tokens per sentence, the hypotheses they extend, and their log-probabilities, each (N, 2K)."""
     n, beam, size = logs.shape
     logs[:, :, [*search.never, search.start]] = -float("inf")
     last = (longest <= length)[:, None, None]
@@ -82,7 +82,7 @@ def _collect(
     results: tuple[list[tuple[list[int], float]], list[int]],
     length: int,
 ) -> None:
-    """Count what has ended, and remember it where it is the best of its sentence."""
+    """Count the finished hypotheses, and keep each sentence's best."""
     ends, origins, totals = candidates
     best, finished = results
     for i, rank in ends.nonzero().tolist():

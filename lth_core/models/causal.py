@@ -1,4 +1,4 @@
-"""Causal language models of the library transformers, from a checkpoint. Imports it late: that takes seconds."""
+"""Causal language models of transformers, loaded from a checkpoint. Imports transformers late: it takes seconds."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ _KINDS = (
 
 
 class Scores(nn.Module):
-    """A transformers model whose features are its scores: what it does behind its last layer stays its own."""
+    """A transformers model whose features are its logits, so that its own output layer is used as it is."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -30,14 +30,14 @@ class Scores(nn.Module):
         self.output = nn.Identity()
 
     def forward(self, tokens: Tensor, carry: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Scores (B * L, vocabulary); carries nothing."""
+        """Logits (B * L, vocabulary). There is no recurrent state."""
         return self.model(input_ids=tokens, use_cache=False).logits.flatten(0, 1), ()
 
 
 def causal(settings: Causal, vocabulary: int, window: int, *, own_tokens: bool) -> ModuleNetwork:
-    """The network of a checkpoint, in float32. own_tokens: whether the tokenizer is a checkpoint's.
+    """The network of a checkpoint, in float32. own_tokens: whether the text uses a checkpoint's tokenizer.
 
-    InputError where it cannot be had, or does not fit vocabulary or window.
+    Raises InputError if it cannot be loaded, or does not fit the vocabulary or the window.
     """
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM
@@ -47,7 +47,7 @@ def causal(settings: Causal, vocabulary: int, window: int, *, own_tokens: bool) 
         config: Any = AutoConfig.from_pretrained(name)
         loaded: Any = AutoModelForCausalLM.from_pretrained(name, dtype="float32")
     except (OSError, ValueError, ImportError, SafetensorError) as error:
-        raise InputError(f'model.checkpoint = "{one_line(name)}": cannot be had: {one_line(error, 200)}') from None
+        raise InputError(f'model.checkpoint = "{one_line(name)}": cannot be loaded: {one_line(error, 200)}') from None
     known, longest = loaded.get_input_embeddings().weight.shape[0], checkpoint_kinds.positions(config.to_dict())
     if known < vocabulary:
         raise checkpoints.too_many_tokens(name, known, vocabulary, own=own_tokens)
@@ -68,7 +68,7 @@ def causal(settings: Causal, vocabulary: int, window: int, *, own_tokens: bool) 
 
 
 def _groups(module: Scores) -> dict[str, set[str]]:
-    """Groups by parameter: those of the input and output embeddings by identity, the others by their names."""
+    """Groups per parameter: input and output embeddings by identity, all others by name."""
     model: Any = module.model
     embedding, output = model.get_input_embeddings(), model.get_output_embeddings()
     found: dict[str, set[str]] = {}

@@ -1,7 +1,7 @@
-"""Convolutions over pixels with policy and value heads, for a stack of tickets.
+"""A convolutional network over pixels with policy and value heads, for a stack of tickets.
 
-Observations are bytes, (T, B, channels, height, width), and are scaled to [0, 1] here. Both heads are one product,
-as in the multi-layer perceptron. Gradients come from autograd, by acting again on what is learnt from.
+Observations are bytes, (T, B, channels, height, width), scaled to [0, 1] here. One matrix product computes both
+heads, as in the perceptron. Gradients come from autograd, which repeats the forward pass on each minibatch.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from lth_core.tickets.mask import Weights
 
 @dataclass(frozen=True)
 class Layers:
-    """The parameters of a stack, flat (T, P)."""
+    """The parameters of a stack, flat, (T, P)."""
 
     flat: Tensor
 
@@ -57,7 +57,7 @@ class ConvolutionalActorCritic:
         return grouped(self.shapes(), "convolution.0")
 
     def initialise(self, seed: int) -> Weights:
-        """Fresh float32 parameters of one network, as the settings say."""
+        """Newly initialised float32 parameters of one network."""
         return fresh(self.shapes(), self.settings.initialisation, seed)
 
     def buffers(self) -> Weights:
@@ -65,7 +65,7 @@ class ConvolutionalActorCritic:
         return {}
 
     def flow(self, weights: Weights) -> Tensor:
-        """See Network; maxima of two by two pixels stay."""
+        """See Network; max pooling is kept."""
         filters, hidden = architecture(self.settings)
         x = torch.ones(1, *self.image, dtype=weights["convolution.0.weight"].dtype)
         for i, one in enumerate(filters):
@@ -83,36 +83,36 @@ class ConvolutionalActorCritic:
         return flat
 
     def layers(self, flat: Tensor) -> Layers:
-        """The parameters (T, P), as they are whenever they are used."""
+        """The parameters (T, P); the forward pass uses them as they are."""
         return Layers(flat)
 
     def log_std(self, flat: Tensor) -> None:
-        """See ActorCriticNetwork: games have choices."""
+        """See ActorCriticNetwork; None, since games have discrete actions."""
 
     def forward(self, layers: Layers, observations: Tensor) -> list[Tensor]:
-        """The observations (T, B, C, H, W) uint8, and the heads (T, B, actions + 1): logits, then the value."""
+        """The observations (T, B, C, H, W) uint8 and the heads' outputs (T, B, actions + 1): logits, then the value."""
         return [observations, self._heads(layers.flat, observations)]
 
     def traced(self, layers: Layers, observations: Tensor) -> list[Tensor]:
-        """The same, ready for `backward`; the heads are detached, the graph stands behind them."""
+        """Like `forward`, but keeps the autograd graph for `backward`; the returned heads are detached."""
         with torch.enable_grad():
             leaf = layers.flat.detach().requires_grad_()
             heads = self._heads(leaf, observations)
         return [observations, leaf, heads]
 
     def backward(self, layers: Layers, activations: Sequence[Tensor], gradient: Tensor) -> Tensor:
-        """Gradients (T, P) from that of the heads."""
+        """Gradients (T, P) from the gradient of the heads."""
         (found,) = torch.autograd.grad(activations[-1], activations[1], gradient)
         return found
 
     def _heads(self, flat: Tensor, observations: Tensor) -> Tensor:
-        # On a CPU grouped convolutions are slower (1.3 to 1.8 times, measured), and nobody promises their bits.
+        # On a CPU grouped convolutions are slower (1.3 to 1.8 times, measured) and need not give the same bits.
         if flat.device.type == "cpu" or len(flat) == 1:
             return torch.stack([self._alone(*one) for one in zip(flat.unbind(0), observations.unbind(0), strict=True)])
         return self._grouped(flat, observations)
 
     def _alone(self, flat: Tensor, observations: Tensor) -> Tensor:
-        """(B, actions + 1) of one ticket's parameters (P,) and observations (B, C, H, W)."""
+        """The heads' outputs (B, actions + 1) of one ticket, from parameters (P,) and observations (B, C, H, W)."""
         filters, hidden = architecture(self.settings)
         parts = flat.split([shape.numel() for shape in self._joint()])
         shaped = [part.view(shape) for part, shape in zip(parts, self._joint(), strict=True)]
@@ -128,7 +128,7 @@ class ConvolutionalActorCritic:
         return functional.linear(x, dense[-2], dense[-1])
 
     def _grouped(self, flat: Tensor, observations: Tensor) -> Tensor:
-        """(T, B, actions + 1), all tickets in the same operations: convolutions in groups, batched products."""
+        """The heads' outputs (T, B, actions + 1) of all tickets, by grouped convolutions and batched products."""
         tickets, batch = observations.shape[:2]
         filters, hidden = architecture(self.settings)
         parts = flat.split([shape.numel() for shape in self._joint()], dim=1)
@@ -148,6 +148,6 @@ class ConvolutionalActorCritic:
         return x
 
     def _joint(self) -> list[torch.Size]:
-        """The shapes of weights and biases in turn, those of both heads as one."""
+        """The shapes of weights and biases in order, both heads as one layer."""
         shapes = list(self.shapes().values())
         return [*shapes[:-4], torch.Size((self.actions + 1, shapes[-4][1])), torch.Size((self.actions + 1,))]

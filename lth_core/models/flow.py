@@ -1,7 +1,7 @@
-"""Networks read as additions alone: what SynFlow prunes by (Tanaka et al. 2020). Parts of `Network.flow`.
+"""Linearised networks for SynFlow (Tanaka et al. 2020): the building blocks of `Network.flow`.
 
 A layer is x -> W x + b, a norm x -> g x + b, an LSTM layer the sum of its four gates, attention the sum of queries,
-keys and values: every parameter is an edge of a graph, and the flow counts its paths, weighted by the weights on them.
+keys and values. Every parameter is an edge of a graph, and the flow sums the products of weights along all paths.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from lth_core.tickets.mask import Weights
 
 
 def slopes(flow: Callable[[Weights], Tensor], weights: Weights) -> Weights:
-    """Gradient of a flow by each parameter, in double precision: paths multiply to very large numbers."""
+    """A flow's gradient with respect to each parameter, in double precision: products along paths get huge."""
     leaves = {name: w.detach().double().requires_grad_() for name, w in weights.items()}
     with torch.enable_grad():
         found = torch.autograd.grad(flow(leaves), list(leaves.values()), allow_unused=True)
@@ -21,7 +21,7 @@ def slopes(flow: Callable[[Weights], Tensor], weights: Weights) -> Weights:
 
 
 def linear(weights: Weights, name: str, x: Tensor) -> Tensor:
-    """W x + b of the layer of that name, without b where it has none; x (in,)."""
+    """W x + b of the named layer, without b if it has none; x (in,)."""
     found = weights[f"{name}.weight"] @ x
     bias = f"{name}.bias"
     return found + weights[bias] if bias in weights else found
@@ -33,18 +33,18 @@ def norm(weights: Weights, name: str, x: Tensor) -> Tensor:
 
 
 def joined(weights: Weights, name: str, parts: int, x: Tensor) -> Tensor:
-    """The sum of so many equal parts of a layer's outputs: gates, or queries, keys and values."""
+    """A layer's output (parts x width,) summed over its parts, such as gates, or queries, keys and values."""
     found: Tensor = linear(weights, name, x).unflatten(0, (parts, -1)).sum(0)
     return found
 
 
 def through(weights: Weights, name: str, layers: int, x: Tensor) -> Tensor:
-    """Through the layers NAME.0, NAME.1, ... in turn."""
+    """The output of the layers NAME.0, NAME.1, ... in sequence."""
     for i in range(layers):
         x = linear(weights, f"{name}.{i}", x)
     return x
 
 
 def heads_flow(weights: Weights, x: Tensor) -> Tensor:
-    """The sum of what policy and value head make of x."""
+    """The sum of the outputs of policy and value head."""
     return linear(weights, "policy_head", x).sum() + linear(weights, "value_head", x).sum()

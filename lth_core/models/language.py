@@ -1,7 +1,7 @@
-"""Language models: a recurrent one and a decoder-only Transformer, as ordinary torch modules.
+"""Language models as ordinary torch modules: an LSTM and a decoder-only Transformer.
 
-Each gives, from tokens (B, L) and what it carried here, features (B * L, width) in the order of `tokens.flatten()`
-and what it carries on; its `output` turns features into scores over the vocabulary, so that a loss can do so in parts.
+From tokens (B, L) and a recurrent state, each returns features (B * L, width) in the order of `tokens.flatten()` and
+the next state. Its `output` maps features to logits over the vocabulary, so a loss can compute them in chunks.
 """
 
 import torch
@@ -18,8 +18,8 @@ Carry = tuple[Tensor, ...]
 
 
 class Recurrent(nn.Module):
-    """Embedding, LSTM layers, output. One nn.LSTM a layer: each runs in its fused form, and dropout between them
-    draws from torch's generator, where cuDNN's own would keep a state that cannot be saved."""
+    """Embedding, LSTM layers, output. Each layer is an nn.LSTM of its own: it still runs fused, and the dropout between
+    layers draws from torch's generator. cuDNN's own dropout would have a state that cannot be saved."""
 
     def __init__(self, settings: LSTM, vocabulary: int) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class Recurrent(nn.Module):
             self.output.weight = self.embedding.weight
 
     def forward(self, tokens: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
-        """Carried are hidden and cell state (1, B, hidden) of each layer."""
+        """The recurrent state is the hidden and cell state (1, B, hidden) of each layer."""
         x = dropout(self.embedding(tokens.t()), self._ends, self.training)
         carried: list[Tensor] = []
         for number, layer in enumerate(self.recurrent):
@@ -47,7 +47,7 @@ class Recurrent(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Embedding, blocks, a last norm, output. Carries nothing: a window sees itself alone."""
+    """Embedding, blocks, final norm, output. There is no recurrent state: attention stays within the window."""
 
     def __init__(self, settings: Transformer, vocabulary: int) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class Decoder(nn.Module):
             self.output.weight = self.embedding.weight
 
     def forward(self, tokens: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
-        """See the module."""
+        """Features and no state; see the module's docstring."""
         x = dropout(self.embedding(tokens), self._dropout, self.training)
         angles = _angles(tokens.shape[1], self._head, tokens.device)
         for block in self.blocks:
@@ -71,7 +71,7 @@ class Decoder(nn.Module):
 
 
 class Block(nn.Module):
-    """Causal attention, then a feed-forward layer, each added to what it was given the norm of."""
+    """Causal attention, then a feed-forward layer, each pre-norm with a residual connection."""
 
     def __init__(self, settings: Transformer) -> None:
         super().__init__()
@@ -86,11 +86,11 @@ class Block(nn.Module):
             nn.init.normal_(layer.weight, std=0.02)
             nn.init.zeros_(layer.bias)
         for layer in (self.attention_out, self.feed_forward_out):
-            # The sum over all blocks keeps its size, as in GPT-2.
+            # Keeps the scale of the residual sum over all blocks, as in GPT-2.
             nn.init.normal_(layer.weight, std=0.02 / (2 * settings.layers) ** 0.5)
 
     def forward(self, x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
-        """(B, L, width) to the same; angles as from `_angles`."""
+        """(B, L, width) to (B, L, width); angles: see `_angles`."""
         drop = self._dropout if self.training else 0.0
         queries, keys, values = (
             part.unflatten(-1, (-1, self.head)).transpose(1, 2)
@@ -105,14 +105,14 @@ class Block(nn.Module):
 
 
 def _angles(length: int, head: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Cosines and sines (length, head / 2) of position x 10000^(-2i / head) (rotary embedding)."""
+    """Cosines and sines (length, head / 2) of position x 10000^(-2i / head), for rotary embeddings."""
     steps = 10_000 ** (-torch.arange(0, head, 2, device=device) / head)
     turned = torch.arange(length, device=device).unsqueeze(1) * steps
     return turned.cos(), turned.sin()
 
 
 def _rotated(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
-    """Pairs (first half, second half) of (..., L, head) turned by their angles."""
+    """(..., L, head) with the pairs of first and second half rotated by the angles."""
     cosines, sines = (part.to(x.dtype) for part in angles)
     first, second = x.chunk(2, dim=-1)
     return torch.cat([first * cosines - second * sines, first * sines + second * cosines], dim=-1)
@@ -126,7 +126,7 @@ def recurrent(settings: LSTM, vocabulary: int) -> ModuleNetwork:
         return {"embedding", "output"} if settings.tied and name == "embedding.weight" else {part}
 
     def flow(weights: Weights) -> Tensor:
-        """All words at once; what a layer remembers is ones, too: one step of it."""
+        """All words at once, for one step from a state of ones."""
         x = weights["embedding.weight"].sum(0)
         for i in range(settings.layers):
             w = {name: weights[f"recurrent.{i}.{name}_l0"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}

@@ -1,6 +1,6 @@
-"""Translation networks of `transformers`: Marian at any size (Vaswani et al.'s network), and checkpoints as a start.
+"""Translation networks of `transformers`: Marian at any size (Vaswani et al.'s network), and checkpoints.
 
-Importing a model of transformers takes seconds: here, and only in the worker. Knows no masks, no data.
+Importing a transformers model takes seconds, so only the worker does. Knows nothing of masks or data.
 """
 
 from collections.abc import Callable
@@ -22,10 +22,10 @@ from lth_core.tickets.mask import Weights
 
 
 class TransformersTranslator(nn.Module):
-    """A Translator around a sequence-to-sequence model of transformers. Features are scores: what is behind the last
-    layer stays its own.
+    """A Translator around a sequence-to-sequence model of transformers. Its features are logits, so that the model's
+    own output layer is used as it is.
 
-    What the model does not train, its sinusoids, becomes a buffer: a ticket's parameters are those that learn.
+    Untrained parameters (the sinusoids) become buffers: a ticket's parameters are the trained ones.
     """
 
     def __init__(self, model: Any) -> None:
@@ -52,7 +52,7 @@ class TransformersTranslator(nn.Module):
 
 
 class TransformersDecoding:
-    """See Decoding: every hypothesis is a sentence of its own to transformers."""
+    """See Decoding. transformers sees every hypothesis as a sentence of its own."""
 
     def __init__(self, model: Any, source: Tensor, seen: Tensor, beam: int) -> None:
         from transformers import DynamicCache, EncoderDecoderCache
@@ -80,7 +80,7 @@ class TransformersDecoding:
 
 
 def grouping(name: str) -> set[str]:
-    """The groups of a parameter of a model of transformers, by the names that they use."""
+    """The groups of a parameter, from its name in transformers."""
     parts = name.split(".")
     side = {side for side in ("encoder", "decoder") if side in parts}
     if "lm_head" in parts:
@@ -95,7 +95,7 @@ def grouping(name: str) -> set[str]:
 
 
 def marian(sizes: Seq2Seq, vocabulary: int, longest: int, special: Special) -> Callable[[], nn.Module]:
-    """Makes Marian networks of these sizes."""
+    """A factory of Marian networks of these sizes."""
     from transformers import MarianMTModel
 
     config = marian_config(sizes, vocabulary, longest, special)
@@ -103,7 +103,7 @@ def marian(sizes: Seq2Seq, vocabulary: int, longest: int, special: Special) -> C
 
 
 def marian_config(sizes: Seq2Seq, vocabulary: int, longest: int, special: Special) -> Any:
-    """The configuration of Marian that computes what our own network does."""
+    """The configuration with which Marian computes the same function as our own network."""
     from transformers import MarianConfig
 
     return MarianConfig(
@@ -117,7 +117,7 @@ def marian_config(sizes: Seq2Seq, vocabulary: int, longest: int, special: Specia
 
 
 def flow(sizes: Seq2Seq) -> Flow:
-    """See Network: that of our own network, which computes the same."""
+    """See Network; the flow of our own network, which computes the same function."""
 
     def found(weights: Weights) -> Tensor:
         own = from_marian({name.removeprefix("model."): w for name, w in weights.items()})
@@ -127,10 +127,9 @@ def flow(sizes: Seq2Seq) -> Flow:
 
 
 def pretrained(settings: PretrainedSeq2Seq, vocabulary: int, longest: int) -> ModuleNetwork:
-    """The network whose dense run starts from the checkpoint, in float32; vocabulary: tokens that the task uses;
-    longest: of a sentence.
+    """The network of a checkpoint, in float32. vocabulary: tokens of the task; longest: tokens of its longest sentence.
 
-    Raises InputError where it cannot be had, knows fewer tokens or has fewer positions.
+    Raises InputError if the checkpoint cannot be loaded or has too few tokens or positions.
     """
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForSeq2SeqLM

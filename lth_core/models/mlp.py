@@ -1,12 +1,12 @@
 """A multi-layer perceptron with policy and value heads, for a whole stack of tickets at once.
 
-Parameters are in torch.nn.Linear's convention, (out, in) and (out,); those of a stack are kept (in, out), as they are
-multiplied, so that layers are views and gradients are written in place. Both heads lie side by side in memory, so
-that one product computes them: besides being faster, no product has a single output column, the one case in which a
-batched product rounds differently alone.
+Stored parameters follow torch.nn.Linear, (out, in) and (out,). A stack keeps its matrices as (in, out), the layout of
+the products, so that layers are views and gradients are written in place. The heads are adjacent in memory and
+computed by one product. That is faster, and no product has a single output column, the one case in which a batched
+product rounds differently from a single one.
 
-For continuous actions the policy head gives means; the logarithms of the standard deviations are parameters of
-their own, the same in every state, last in the vector and in no product.
+For continuous actions the policy head gives means. The log standard deviations are separate parameters, independent
+of the state, at the end of the vector.
 """
 
 import itertools
@@ -24,13 +24,13 @@ from lth_core.tickets.mask import Weights
 from lth_core.tickets.scope import LOG_STD
 
 _ALIGNED = 16
-"""Numbers in the widest vector of a CPU, 64 bytes."""
+"""Float32 numbers in the widest CPU vector register, 64 bytes."""
 _MINUS_ONE = torch.tensor(-1.0)
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of a stack: weight (T, in, out) and bias (T, 1, out), views of its parameters."""
+    """One layer of a stack: weight (T, in, out) and bias (T, 1, out), views of the parameters."""
 
     weight: Tensor
     bias: Tensor
@@ -47,7 +47,7 @@ class Perceptron:
     parts: Parts = None
 
     def shapes(self) -> dict[str, torch.Size]:
-        """Parameter names and shapes of one network, in the order in which they are stored."""
+        """Parameter names and shapes of one network, in storage order."""
         shapes: dict[str, torch.Size] = {}
         width = self.inputs
         for i, hidden in enumerate(self.settings.hidden):
@@ -64,7 +64,7 @@ class Perceptron:
         return grouped(self.shapes(), "trunk.0")
 
     def initialise(self, seed: int) -> Weights:
-        """Fresh float32 parameters of one network, as the settings say."""
+        """Newly initialised float32 parameters of one network."""
         return fresh(self.shapes(), self.settings.initialisation, seed)
 
     def buffers(self) -> Weights:
@@ -77,9 +77,9 @@ class Perceptron:
         return heads_flow(weights, through(weights, "trunk", len(self.settings.hidden), x))
 
     def packed(self, flat: Tensor) -> Tensor:
-        """Parameters (T, Q) in the order of `shapes` as they are computed with, (T, P): hidden matrices (in, out).
+        """Parameters (T, Q) in the order of `shapes`, packed for computing, (T, P): hidden matrices as (in, out).
 
-        Rows are filled up with zeros, so that all lie alike in memory: products may round by where their operands lie.
+        Rows are padded with zeros to the same alignment, because rounding in products may depend on alignment.
         """
         parts = list(flat.split([*self._sizes(), self._deviations], dim=1))
         for i, (out, inputs) in enumerate(self._matrices()[:-1]):
@@ -95,14 +95,14 @@ class Perceptron:
         return torch.cat(parts, dim=1)
 
     def layers(self, flat: Tensor) -> list[Layer]:
-        """The layers of packed parameters (T, P), joint heads last, as views."""
+        """The layers of packed parameters (T, P) as views; the joint heads are last."""
         parts = flat[:, : sum(self._sizes())].split(self._sizes(), dim=1)
         return [
             Layer(self._matrix(i, parts[2 * i]), parts[2 * i + 1].unsqueeze(1)) for i in range(len(self._matrices()))
         ]
 
     def _matrix(self, layer: int, part: Tensor) -> Tensor:
-        """Weights (T, in, out) of a layer, or their gradient, as a view; the heads' are kept (out, in)."""
+        """A layer's weights (T, in, out), or their gradient, as a view. The heads' are stored as (out, in)."""
         out, inputs = self._matrices()[layer]
         heads = layer == len(self.settings.hidden)
         tickets = len(part)
@@ -114,7 +114,7 @@ class Perceptron:
 
     @property
     def parameters(self) -> int:
-        """How many numbers the network has."""
+        """The number of parameters."""
         return sum(self._sizes()) + self._deviations
 
     @property
@@ -133,7 +133,7 @@ class Perceptron:
         return [size for out, inputs in self._matrices() for size in (out * inputs, out)]
 
     def forward(self, layers: Sequence[Layer], observations: Tensor) -> list[Tensor]:
-        """Activations, the input first, the heads (T, B, actions + 1) last: logits or means, then the value.
+        """All activations, from the input to the heads' outputs (T, B, actions + 1): logits or means, then the value.
 
         observations: (T, B, inputs).
         """
@@ -151,13 +151,13 @@ class Perceptron:
         return activations
 
     def traced(self, layers: Sequence[Layer], observations: Tensor) -> list[Tensor]:
-        """The same, ready for `backward`: all that it needs are the activations."""
+        """The same as `forward`: the activations are all that `backward` needs."""
         return self.forward(layers, observations)
 
     def backward(self, layers: Sequence[Layer], activations: Sequence[Tensor], gradient: Tensor) -> Tensor:
-        """Gradients (T, P) of packed parameters from that of the heads (T, B, actions + 1); log_std's are zero.
+        """Gradients (T, P) of packed parameters from the heads' gradient (T, B, actions + 1); log_std's are zero.
 
-        By hand, because autograd's overhead shows on stacks of small networks (and the result is the same; tested).
+        Written by hand because autograd's overhead is large for small networks; tests compare the two.
         """
         found = gradient.new_empty(len(gradient), self._width)
         ends = list(itertools.accumulate(self._sizes()))
@@ -172,7 +172,7 @@ class Perceptron:
             torch.sum(gradient, 1, out=bias)
             if i > 0:
                 gradient = torch.bmm(gradient, layers[i].weight.transpose(1, 2))
-                # One pass each, where `1 - x * x` would take three.
+                # One pass over memory each; `1 - x * x` would take three.
                 if self.settings.activation == "tanh":
                     gradient = torch.ops.aten.tanh_backward(gradient, x)
                 else:
@@ -181,17 +181,17 @@ class Perceptron:
 
 
 def _by_sigmoid(x: Tensor, layer: Layer) -> bool:
-    """Whether tanh x is had as 2 sigmoid 2x - 1, off by 2e-7 at most: a fifth of the time on a CPU.
+    """Whether to compute tanh x as 2 sigmoid(2x) - 1, five times faster on a CPU and off by at most 2e-7.
 
-    torch's kernel rounds the last numbers of what does not fill its vectors differently. So only where a ticket's
-    numbers fill them, in one thread: its bits do not depend on where they stand then.
+    torch's sigmoid kernel rounds the remainder that does not fill a vector register differently. So this is done only
+    in one thread and if a ticket's numbers fill whole registers: then its bits do not depend on its place in the stack.
     """
     full = x.shape[1] * layer.weight.shape[2] % (2 * _ALIGNED) == 0
     return x.device.type == "cpu" and full and torch.get_num_threads() == 1 and not layer.weight.requires_grad
 
 
 def _weight_gradient(gradient: Tensor, x: Tensor, out: Tensor) -> None:
-    """(T, in, out) from (T, B, out) and (T, B, in); a single input would make a product with a single row."""
+    """Weight gradients (T, in, out) from (T, B, out) and (T, B, in); avoids a product with a single row."""
     if x.shape[-1] == 1:
         torch.sum(gradient * x, 1, keepdim=True, out=out)
     else:

@@ -1,8 +1,8 @@
-"""A network that is an ordinary torch module: its names, shapes and groups are those of its parameters.
+"""A network made of an ordinary torch module: names, shapes and groups come from the module's parameters.
 
-Its buffers are those of its `state_dict`: what the module registers as not persistent it makes anew by itself.
+Buffers are part of the network if `state_dict` has them; the module recreates non-persistent ones itself.
 
-Nothing in the module knows of masks. Knows no task.
+The module knows nothing of masks or tasks.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,10 +17,10 @@ Flow = Callable[[Weights], Tensor]
 
 
 class ModuleNetwork:
-    """The module that `factory` makes. A tied parameter stands once, under its first name.
+    """The network of the module that `factory` makes. A tied parameter is listed once, under its first name.
 
-    grouping: the groups of a parameter's name; "weights" or "biases" is added to them.
-    trained: what every dense run starts from, where that is not fresh parameters. flow: see Network, if there is one.
+    grouping: maps a parameter's name to its groups; "weights" or "biases" is added. trained: the pretrained parameters
+    that every dense run starts from; None to initialise anew. flow: see Network; None if there is none.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class ModuleNetwork:
         self._buffers = list(buffers_of(made))
 
     def module(self) -> nn.Module:
-        """A new module, with the buffers of one; what its parameters hold is not said."""
+        """A new module with arbitrary parameter values; its buffers are initialised."""
         return _seeded(self._factory, 0)
 
     def shapes(self) -> dict[str, torch.Size]:
@@ -58,9 +58,9 @@ class ModuleNetwork:
         return {name: parameter.detach().float() for name, parameter in made.named_parameters()}
 
     def flow(self, weights: Weights) -> Tensor:
-        """See Network; ValueError for networks of others, whose parts are not known."""
+        """See Network; raises ValueError for checkpoints, whose layers are not known."""
         if self._flow is None:
-            raise ValueError("a network of transformers cannot be read as additions alone")
+            raise ValueError("SynFlow cannot read the layers of a network of transformers")
         return self._flow(weights)
 
 
@@ -79,7 +79,7 @@ def fill_buffers(module: nn.Module, buffers: Mapping[str, Tensor]) -> None:
 
 
 def _seeded(factory: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """What `factory` makes with torch's generator at a seed; the generator itself stays where it was."""
+    """The module that `factory` makes with torch seeded; torch's global generator keeps its state."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         return factory()

@@ -1,6 +1,6 @@
-"""A ticket's network as a model of transformers, and its weights under the names there: what `from_pretrained` loads.
+"""A ticket as a model of transformers, with weights under its names, ready for `from_pretrained`.
 
-Imports transformers late: that takes seconds.
+Imports transformers late: it takes seconds.
 """
 
 from collections.abc import Callable
@@ -19,13 +19,13 @@ from lth_core.settings.networks import Model
 from lth_core.tickets import mask as masks
 from lth_core.tickets.mask import Mask, Weights
 
-_PREFIX = "model."  # of a model of transformers within our own module
+_PREFIX = "model."  # prefix of the transformers model within our module
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """make: a model of transformers with nothing of ours in it. there, back: parameters, or masks, by the other's
-    names; of tied ones all names."""
+    """make: creates the plain transformers model. there, back: rename parameters or masks to and from its names; of
+    tied parameters, all names."""
 
     make: Callable[[], Any]
     there: Callable[[Weights], Weights]
@@ -35,9 +35,9 @@ class Exchange:
 def exchange(
     settings: Model, network: object, *, longest: int, vocabulary: int, special: Special | None = None
 ) -> Exchange:
-    """How a network is exchanged with transformers; InputError with a sentence where it has nothing like it.
+    """How to exchange a network with transformers; raises InputError if it has no equivalent.
 
-    longest: tokens of a text. special: of a translation task.
+    longest: maximum tokens of a text. special: the special tokens of a translation task.
     """
     if isinstance(settings, Seq2Seq) and special is not None:
         from transformers import MarianMTModel
@@ -53,9 +53,9 @@ def exchange(
         return _as_gpt_neox(settings, vocabulary, longest)
     if isinstance(settings, Causal | PretrainedSeq2Seq) and isinstance(network, ModuleNetwork):
         return Exchange(lambda: _plain(network), lambda w: _all_names(network, _bare(w)), lambda w: _ours(w, network))
-    what = {"lstm": "no LSTM language model", "mlp": "no perceptrons that act", "conv": "no convolutions that act"}
+    what = {"lstm": "no LSTM language models", "mlp": "no perceptrons", "conv": "no convolutional networks for games"}
     raise InputError(
-        f'model.kind "{settings.kind}": transformers has {what.get(settings.kind, "nothing like it")}: expected '
+        f'model.kind "{settings.kind}": transformers has {what.get(settings.kind, "no equivalent")}: expected '
         "the kinds transformer, causal, seq2seq and pretrained_seq2seq"
     )
 
@@ -83,14 +83,14 @@ def _bare(weights: Weights) -> Weights:
 
 
 def _ours(weights: Weights, network: object) -> Weights:
-    """By the names of our module around the model; a tied parameter under its first name."""
+    """Values under the names of our wrapping module; a tied parameter under its first name."""
     assert isinstance(network, ModuleNetwork)  # noqa: S101 see exchange
     known = network.shapes()
     return {f"{_PREFIX}{name}": w for name, w in weights.items() if f"{_PREFIX}{name}" in known}
 
 
 def _plain(network: ModuleNetwork) -> Any:
-    """The model within our module, made anew, with what it does not train as it is there."""
+    """A new copy of the wrapped model, including its untrained parameters."""
     inner: Any = network.module().model
     made = type(inner)(inner.config)
     known = made.state_dict()
@@ -99,7 +99,7 @@ def _plain(network: ModuleNetwork) -> Any:
 
 
 def _all_names(network: ModuleNetwork, weights: Weights) -> Weights:
-    """With every name of a tied parameter."""
+    """Values with every name of a tied parameter."""
     inner: Any = network.module().model
     first = {id(p): name for name, p in inner.named_parameters()}
     names = {name: first[id(p)] for name, p in inner.named_parameters(remove_duplicate=False)}
@@ -108,8 +108,7 @@ def _all_names(network: ModuleNetwork, weights: Weights) -> Weights:
 
 @torch.no_grad()
 def loaded(found: Exchange, weights: Weights, buffers: Weights) -> Any:
-    """A model of transformers with these weights and buffers of ours. Raises ValueError where a parameter is left
-    over."""
+    """A model of transformers with our weights and buffers. Raises ValueError if a parameter is unmatched."""
     model = found.make().eval()
     fill_buffers(model, _bare(buffers))
     there = found.there(weights)
@@ -123,5 +122,5 @@ def loaded(found: Exchange, weights: Weights, buffers: Weights) -> Any:
 
 
 def masks_there(found: Exchange, mask: Mask, weights: Weights) -> Mask:
-    """The mask by the names there; parameters outside of it live."""
+    """The mask under transformers' names; parameters outside the mask are kept."""
     return found.there(masks.whole(mask, {name: w.shape for name, w in weights.items()}))

@@ -1,4 +1,4 @@
-"""A smaller network of the same kind with a given number of parameters: all widths scaled alike, as near as can be."""
+"""A smaller network of the same kind with about a given number of parameters: all widths are scaled by one factor."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -8,14 +8,14 @@ from lth_core.settings.language_networks import LSTM, Seq2Seq, Transformer
 from lth_core.settings.networks import MLP, Convolutional, Model
 
 Count = Callable[[Model], int]
-_LEAST = 2  # the least width: see settings.base
+_LEAST = 2  # the minimum width: see settings.base
 
 
 def smaller(settings: Model, parameters: int, count: Count) -> Model:
-    """The settings with widths scaled by one share and mended by a unit here and there: nearest to so many parameters.
+    """The settings with all widths scaled by one factor, then adjusted by single units to come closest to the target.
 
-    count: the parameters of a network with given settings. Below the narrowest network of the kind there is none:
-    then that one. Raises ValueError for kinds whose widths are not ours to choose.
+    count: returns the number of parameters for given settings. Returns the narrowest network of the kind if the target
+    is below it. Raises ValueError for kinds whose widths are fixed.
     """
     low, high = 0.0, 1.0
     while high - low > 1e-7:
@@ -27,7 +27,7 @@ def smaller(settings: Model, parameters: int, count: Count) -> Model:
 
 
 def scaled(settings: Model, share: float) -> Model:
-    """All widths times a share, none below what the kind allows."""
+    """All widths times a factor, none below the kind's minimum."""
     if isinstance(settings, MLP):
         return _with(settings, hidden=tuple(_part(width, share) for width in settings.hidden))
     if isinstance(settings, Convolutional):
@@ -37,12 +37,12 @@ def scaled(settings: Model, share: float) -> Model:
     if isinstance(settings, (Transformer, Seq2Seq)):
         return _with(settings, **_headed(settings, share), feed_forward=_part(settings.feed_forward, share))
     raise ValueError(
-        f'a smaller network of model.kind "{settings.kind}" cannot be made: its widths are its checkpoint\'s'
+        f'a smaller network of model.kind "{settings.kind}" cannot be made: its checkpoint fixes its widths'
     )
 
 
 def _headed(settings: Transformer | Seq2Seq, share: float) -> dict[str, int]:
-    """Width and heads: a width is a multiple of twice the heads, which grow fewer where that is too coarse."""
+    """Width and heads. The width is a multiple of twice the heads; fewer heads are used if that is too coarse."""
     wanted, most = settings.width * share, settings.heads
     step = 2 * most if wanted >= 8 * most else 2
     width = step * max(1, round(wanted / step))
@@ -59,14 +59,14 @@ def _with(settings: Model, **fields: Any) -> Model:
 
 
 def _between(less: Model, more: Model) -> Iterator[Model]:
-    """Two neighbours, and what has some of its widths from the one and some from the other."""
+    """Two neighbouring settings and all mixtures of their widths."""
     own, other = less.model_dump(), more.model_dump()
     differ = [name for name in own if own[name] != other[name]]
     if isinstance(less, LSTM) and less.tied:
         differ = []
     for chosen in itertools.product((own, other), repeat=len(differ)):
         mixed = {name: values[name] for name, values in zip(differ, chosen, strict=True)}
-        if "heads" in mixed:  # they go with their width
+        if "heads" in mixed:  # tied to the width
             mixed["heads"] = (own if mixed["width"] == own["width"] else other)["heads"]
         yield _with(less, **mixed)
     yield from (less, more)
@@ -76,7 +76,7 @@ def _between(less: Model, more: Model) -> Iterator[Model]:
 
 
 def _mended(settings: Model, parameters: int, count: Count) -> Iterator[Model]:
-    """Transformers, whose widths come in large steps: with the inner width that makes up for it, at most fourfold."""
+    """Transformers' widths come in large steps, so the inner width compensates, up to four times the width."""
     if not isinstance(settings, (Transformer, Seq2Seq)):
         return
     least, most = max(_LEAST, settings.feed_forward // 4), 4 * settings.feed_forward

@@ -1,8 +1,8 @@
-"""An encoder-decoder Transformer after Vaswani et al. (2017): norms after the residual, sinusoidal positions, ReLU,
-one embedding for source, target and output, scaled by the root of the width. Knows no masks, no data.
+"""An encoder-decoder Transformer after Vaswani et al. (2017): post-norm, sinusoidal positions, ReLU, one embedding
+shared by source, target and output, scaled by the root of the width. Knows nothing of masks or data.
 
-A parameter of a norm is of the group `norm`; those of encoder and decoder are of these groups too. Dropout is applied
-to the sums of embeddings and positions and to the output of each part, as in the paper.
+Parameters of norms are in the group `norm`; those of encoder and decoder are in those groups too. As in the paper,
+dropout is applied to the sums of embeddings and positions and to the output of each sublayer.
 """
 
 import math
@@ -19,9 +19,9 @@ from lth_core.tickets.mask import Weights
 
 
 class Projection(nn.Linear):
-    """A linear layer of `parts` blocks side by side, each started as a layer of its own; biases start at zero.
+    """A linear layer of `parts` blocks, each initialised as a layer of its own; biases start at zero.
 
-    The range is fairseq's: U(-b, b) with b = sqrt(6 / (in + out)) * gain, for each block.
+    The initialisation is fairseq's: U(-b, b) with b = sqrt(6 / (in + out)) * gain, for each block.
     """
 
     def __init__(self, width: int, out: int, parts: int = 1, gain: float = 1.0) -> None:
@@ -32,7 +32,7 @@ class Projection(nn.Linear):
 
 
 class Attention(nn.Module):
-    """Multi-head attention; queries, keys and values come from one product where they come from one input."""
+    """Multi-head attention. In self-attention one product computes queries, keys and values."""
 
     def __init__(self, width: int, heads: int, *, across: bool) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class FeedForward(nn.Module):
         self.down = Projection(hidden, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, L, width) to the same."""
+        """(N, L, width) to (N, L, width)."""
         result: Tensor = self.down(self.up(x).relu())
         return result
 
@@ -83,7 +83,7 @@ class EncoderLayer(nn.Module):
         self.feed_forward_norm = nn.LayerNorm(sizes.width)
 
     def forward(self, x: Tensor, seen: Tensor | None) -> Tensor:
-        """x (N, S, width); seen (N, 1, 1, S) is true where there is a token, None where there is no padding."""
+        """x (N, S, width). seen (N, 1, 1, S) is true where there is a token; None if nothing is padded."""
         q, k, v = self.attention.split(self.attention.query_key_value(x), 3)
         told = self.attention.join(scaled_dot_product_attention(q, k, v, attn_mask=seen))
         x = self.attention_norm(x + dropout(told, self.dropout, self.training))
@@ -106,7 +106,7 @@ class DecoderLayer(nn.Module):
         self.feed_forward_norm = nn.LayerNorm(sizes.width)
 
     def forward(self, x: Tensor, memory: Tensor, seen: Tensor | None) -> Tensor:
-        """x (N, T, width), memory (N, S, width). Padding at the end of x is seen by padding only."""
+        """x (N, T, width), memory (N, S, width). Causality hides the padding at the end of x from all tokens."""
         q, k, v = self.attention.split(self.attention.query_key_value(x), 3)
         told = self.attention.join(scaled_dot_product_attention(q, k, v, is_causal=True))
         return self.after(x, told, self.memory(memory), seen)
@@ -117,7 +117,7 @@ class DecoderLayer(nn.Module):
         return key, value
 
     def after(self, x: Tensor, told: Tensor, source: tuple[Tensor, Tensor], seen: Tensor | None) -> Tensor:
-        """What follows self-attention, which has `told` something of x."""
+        """The sublayers after self-attention, whose output is `told`."""
         x = self.attention_norm(x + dropout(told, self.dropout, self.training))
         (q,) = self.source_attention.split(self.source_attention.query(x), 1)
         found = self.source_attention.join(scaled_dot_product_attention(q, *source, attn_mask=seen))
@@ -128,7 +128,7 @@ class DecoderLayer(nn.Module):
 
 
 class Transformer(nn.Module):
-    """The whole network for a joint vocabulary of so many tokens and sentences of at most so many; pad fills up."""
+    """The whole network. vocabulary: its joint size; longest: maximum tokens of a sentence; pad: padding token."""
 
     positions: Tensor
 
@@ -151,7 +151,7 @@ class Transformer(nn.Module):
         return x
 
     def encode(self, source: Tensor) -> tuple[Tensor, Tensor | None]:
-        """(N, S, width), and where there is a token (N, 1, 1, S), None if everywhere (asked on the CPU only)."""
+        """Memory (N, S, width), and where tokens are (N, 1, 1, S); None without padding (checked on CPUs only)."""
         seen: Tensor | None = (source != self.pad)[:, None, None, :]
         if source.device.type == "cpu" and seen is not None and bool(seen.all()):
             seen = None
@@ -171,7 +171,7 @@ class Transformer(nn.Module):
 
 
 class CachedDecoding:
-    """See Decoding. Hypotheses of a sentence are queries side by side in its attention to the source."""
+    """See Decoding. In attention to the source, a sentence's hypotheses are queries of one product."""
 
     def __init__(self, model: Transformer, source: Tensor, beam: int) -> None:
         self._model, self._beam, self._length = model, beam, 0
@@ -234,7 +234,7 @@ def _fed(weights: Weights, layer: str, x: Tensor) -> Tensor:
 
 
 def grouping(name: str) -> set[str]:
-    """The groups of a parameter of `Transformer`, besides weights and biases."""
+    """The groups of a parameter of `Transformer`, apart from weights and biases."""
     if name == "embedding":
         return {"embedding", "output"}
     side, _, part, *_ = name.split(".")
@@ -243,7 +243,7 @@ def grouping(name: str) -> set[str]:
 
 
 def _sinusoids(longest: int, width: int) -> Tensor:
-    """(longest, width): sines in the first half of the columns, cosines in the second, wavelengths to 10,000 x 2 pi."""
+    """(longest, width): sines in the first half of the columns, cosines in the second; wavelengths to 10,000 x 2 pi."""
     half = width // 2
     rates = torch.exp(torch.arange(half) * (-math.log(10_000.0) / half))
     angles = torch.arange(longest)[:, None] * rates

@@ -1,6 +1,6 @@
-"""Weights of our Transformers under the names that transformers gives them, so that others can load a ticket.
+"""Maps our Transformers' weights to the names in transformers, so that it can load a ticket.
 
-The encoder-decoder is its Marian, the decoder-only language model its GPT-NeoX. Masks go the same way.
+The encoder-decoder becomes Marian, the decoder-only language model GPT-NeoX. Masks are mapped in the same way.
 """
 
 import torch
@@ -45,9 +45,9 @@ def to_marian(weights: Weights) -> Weights:
 
 
 def from_marian(weights: Weights) -> Weights:
-    """The inverse of `to_marian`; of tied weights any name will do, and sinusoids of positions are left out.
+    """The inverse of `to_marian`. Any name of tied weights is accepted; sinusoidal positions are left out.
 
-    Raises KeyError for what ours does not have.
+    Raises KeyError for a name that our network does not have.
     """
     found: Weights = {}
     blocks: dict[tuple[str, str], list[tuple[int, Tensor]]] = {}
@@ -89,7 +89,7 @@ def to_gpt_neox(weights: Weights, heads: int) -> Weights:
             found[_NEOX_ENDS[name]] = weight
             continue
         _, block, part, kind = name.split(".")
-        # Theirs lie head by head, ours all queries first, then all keys, then all values.
+        # GPT-NeoX orders them by head; ours has all queries, then all keys, then all values.
         weight = weight.unflatten(0, (3, heads, -1)).transpose(0, 1).flatten(0, 2) if part == "attention_in" else weight
         found[f"gpt_neox.layers.{block}.{_NEOX[part]}.{kind}"] = weight.contiguous()
     if "output.weight" not in weights:  # tied
@@ -98,7 +98,7 @@ def to_gpt_neox(weights: Weights, heads: int) -> Weights:
 
 
 def from_gpt_neox(weights: Weights, heads: int, *, tied: bool) -> Weights:
-    """The inverse of `to_gpt_neox`. Raises KeyError for what ours does not have."""
+    """The inverse of `to_gpt_neox`. Raises KeyError for a name that our network does not have."""
     found: Weights = {}
     for name, weight in weights.items():
         if name in _NEOX_BACK:

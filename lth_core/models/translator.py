@@ -1,5 +1,5 @@
-"""What translation asks of a network, whoever wrote it: teacher-forced features, whose output is scores, and decoding
-with cached states."""
+"""The interface of translation networks: teacher-forced features with an output layer to logits, and decoding with
+cached states."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Special:
-    """Tokens that are no words: what fills up, what opens a target, what ends source and target."""
+    """Special tokens: padding, the start of a target, the end of source and target."""
 
     pad: int
     start: int
@@ -17,22 +17,23 @@ class Special:
 
 
 class Decoding(Protocol):
-    """One batch of source sentences being translated, N sentences with K hypotheses each; it keeps what it has read."""
+    """The state of decoding N source sentences with K hypotheses each, with cached activations."""
 
     def step(self, tokens: Tensor) -> Tensor:
-        """Log-probabilities (N, K, V) of the next token after these last ones (N, K)."""
+        """Log-probabilities (N, K, V) of the next token, given the last tokens (N, K)."""
 
     def select(self, rows: Tensor, beams: Tensor) -> None:
-        """Go on with the sentences `rows` (M,), their hypotheses continuing those of `beams` (M, K)."""
+        """Continue only with the sentences `rows` (M,); their new hypotheses extend those of `beams` (M, K)."""
 
 
 class Translator(Protocol):
-    """A module that translates; tokens are int64, padded at the end. `output` turns features into scores (..., V)."""
+    """A module that translates. Tokens are int64, padded at the end. `output` maps features to logits (..., V)."""
 
     output: nn.Module
 
     def __call__(self, source: Tensor, target: Tensor) -> Tensor:
-        """Features (N, T, width) of what follows each of target (N, T), which opens with a start token; of (N, S)."""
+        """Features (N, T, width) that predict the token after each of target (N, T), which begins with the start token.
+        source: (N, S)."""
 
     def decoding(self, source: Tensor, beam: int) -> Decoding:
         """Start translating source (N, S) with `beam` hypotheses each."""

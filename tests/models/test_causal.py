@@ -92,7 +92,7 @@ def test_groups_of_a_checkpoint_are_known_by_identity_and_by_name(checkpoint: Pa
 
 
 def test_a_checkpoint_that_cannot_be_had_or_does_not_fit_is_refused(checkpoint: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"model.checkpoint = .*cannot be had"):
+    with pytest.raises(InputError, match=r"model.checkpoint = .*cannot be loaded"):
         causal(Causal(checkpoint=str(tmp_path / "none")), 270, 8, own_tokens=True)
     with pytest.raises(InputError, match=r"embedding for 270 tokens, the tokenizer has 300: tokens were added"):
         causal(Causal(checkpoint=str(checkpoint)), 300, 8, own_tokens=True)
@@ -104,7 +104,7 @@ def test_damaged_weights_of_a_checkpoint_are_named_with_their_folder(checkpoint:
     damaged = tmp_path / "damaged"
     shutil.copytree(checkpoint, damaged)
     os.truncate(damaged / "model.safetensors", 100)
-    with pytest.raises(InputError, match=r'model.checkpoint = ".*damaged": cannot be had: .*deserializing header'):
+    with pytest.raises(InputError, match=r'model.checkpoint = ".*damaged": cannot be loaded: .*deserializing header'):
         causal(Causal(checkpoint=str(damaged)), 270, 8, own_tokens=True)
 
 

@@ -1,4 +1,4 @@
-"""Networks read as additions alone: against the networks themselves where they add, by hand where they do not."""
+"""The linearised networks that SynFlow uses: against the networks where those are linear, by hand where not."""
 
 import pytest
 import torch

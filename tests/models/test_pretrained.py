@@ -103,7 +103,7 @@ def test_a_translation_checkpoint_keeps_what_it_does_not_train(kind: str, tmp_pa
 
 def test_what_transformers_does_not_have_is_one_sentence(tmp_path: Path) -> None:
     own = test_language.settings(tmp_path)
-    with pytest.raises(InputError, match=r'model.kind "lstm": transformers has no LSTM language model: expected'):
+    with pytest.raises(InputError, match=r'model.kind "lstm": transformers has no LSTM language models: expected'):
         exchange_of(own, make_model(own))
-    with pytest.raises(InputError, match="no perceptrons that act"):
+    with pytest.raises(InputError, match="no perceptrons"):
         exchange(MLP(), None, longest=1, vocabulary=1)

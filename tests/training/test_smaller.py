@@ -45,7 +45,7 @@ def test_no_share_of_all_widths_comes_nearer(hidden: tuple[int, ...], share: flo
 
 def test_below_the_narrowest_network_there_is_none() -> None:
     assert smaller(MLP(hidden=(64, 64)), 3, perceptron) == MLP(hidden=(2, 2))  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="its widths are its checkpoint's"):
+    with pytest.raises(ValueError, match="its checkpoint fixes its widths"):
         scaled(Causal(checkpoint="x"), 0.5)
 
 
