@@ -26,8 +26,8 @@ from lth_core.engine.slots import find_slots
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.file import resolve
 from lth_core.experiment.plan import plan
-from lth_core.store import queue
 from lth_core.store.database import Database
+from lth_core.store.jobs import add_job
 from lth_core.store.workspace import Workspace
 
 RECORDS, METRICS = 100, 5
@@ -118,7 +118,7 @@ def measure(nodes: int, fills: int, folder: Path) -> dict[str, float]:
     trials = len(plan(asked))
     planning, dispatching, taking, idle = Clock(), Clock(), Clock(), Clock()
     with planning, database.transaction() as connection:
-        queue.add_job(connection, asked, "scale.toml", {})
+        add_job(connection, asked, "scale.toml", {})
 
     def running() -> list[int]:
         return [row["id"] for row in database.rows("SELECT id FROM batches WHERE state = 'running'")]

@@ -9,8 +9,8 @@ import numpy as np
 
 from benchmarks.terminal import Terminal
 from lth_core.experiment.file import resolve
-from lth_core.store import queue
 from lth_core.store.database import Database
+from lth_core.store.jobs import add_job
 from lth_core.store.workspace import Workspace
 
 
@@ -42,7 +42,7 @@ def fill(workspace: Workspace, jobs: int, points: int) -> int:
         for number in range(jobs):
             fields = {"name": f"job-{number:03d}", "seeds": 4, "arms": ["winning", "random"],
                       "pruning": {"rounds": 4, "fraction": 0.4}}  # fmt: skip
-            queue.add_job(connection, resolve(fields, "made"), "made", {})
+            add_job(connection, resolve(fields, "made"), "made", {})
         connection.execute("UPDATE jobs SET state = 'done', started = created, finished = created + 60")
         connection.execute("UPDATE trials SET state = 'done', density = 0.5, score = id * 7919 % 500, step = 60000")
         connection.execute("INSERT INTO metric_names (name) VALUES ('return/train')")

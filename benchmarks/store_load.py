@@ -26,8 +26,10 @@ from lth_core.engine.launchers.both import Launchers
 from lth_core.engine.slots import find_slots
 from lth_core.experiment.file import resolve
 from lth_core.settings.launcher import launcher_from
-from lth_core.store import commands, ingest, metrics, queue, views
+from lth_core.store import commands, ingest, metrics, views
+from lth_core.store.batches import add_batch, begin_batch
 from lth_core.store.database import Database
+from lth_core.store.jobs import add_job
 from lth_core.store.records import RecordWriter, line_of, read_from
 from lth_core.store.workspace import Workspace
 
@@ -47,7 +49,7 @@ def fill_queue(database, jobs, trials):
         one = experiment(number, trials)
         start = time.perf_counter()
         with database.transaction() as connection:
-            queue.add_job(connection, one, "load.toml", {})
+            add_job(connection, one, "load.toml", {})
         seconds.append(time.perf_counter() - start)
     return seconds
 
@@ -161,8 +163,8 @@ def ingest_trials(trials, records, checked):
     with tempfile.TemporaryDirectory() as folder, mock.patch.object(ingest, "kept", kept):
         database, path = Database(Path(folder) / "w.sqlite", writer=True), Path(folder) / "records.jsonl"
         with database.transaction() as connection:
-            job = queue.add_job(connection, experiment(0, trials), "load.toml", {})
-            queue.begin_batch(connection, queue.add_batch(connection, job, list(range(1, trials + 1))), "cpu/0")
+            job = add_job(connection, experiment(0, trials), "load.toml", {})
+            begin_batch(connection, add_batch(connection, job, list(range(1, trials + 1))), "cpu/0")
         lines = [line_of(record) for trial in range(1, trials + 1) for record in a_trial(trial, records)]
         if not checked:
             lines = [line.rpartition(b',"crc32"')[0] + b"}\n" for line in lines]
@@ -230,8 +232,8 @@ def main():
         for _ in range(options.writers):
             trials = [next(rows)["id"] for _ in range(per_batch)]
             with database.transaction() as connection:
-                batch = queue.add_batch(connection, ids[0], trials)
-                queue.begin_batch(connection, batch, "cpu/0")
+                batch = add_batch(connection, ids[0], trials)
+                begin_batch(connection, batch, "cpu/0")
             attempt = workspace.batch(batch) / "attempt-1"
             attempt.mkdir(parents=True)
             batches.append(batch)

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from lth_core.store import job_time, queue, views
+from lth_core.store import job_time, views
+from lth_core.store.batches import add_batch, begin_batch
 from lth_core.store.database import Database
+from lth_core.store.jobs import add_job, set_job
+from lth_core.store.trials import ready_trials
 from lth_core.time_left import BatchTime, JobTime, seconds_left
 from tests.engine.experiments import tiny
 
@@ -96,13 +99,13 @@ def test_a_database_knows_all_this_of_a_job_that_runs(tmp_path: Path) -> None:
     database = Database(tmp_path / "w.sqlite", writer=True)
     experiment = tiny("one", seeds=4)
     with database.transaction() as connection:
-        job = queue.add_job(connection, experiment, "x.toml", {})
+        job = add_job(connection, experiment, "x.toml", {})
         connection.executemany("INSERT INTO slots (name, device) VALUES (?, 'cpu')", [("cpu/0",), ("cpu/1",)])
-        ready = [row["id"] for row in queue.ready_trials(connection, job)]
+        ready = [row["id"] for row in ready_trials(connection, job)]
         for slot, trials in enumerate((ready[:2], ready[2:])):
-            batch = queue.add_batch(connection, job, trials)
-            queue.begin_batch(connection, batch, f"cpu/{slot}")
-        queue.set_job(connection, job, "running")
+            batch = add_batch(connection, job, trials)
+            begin_batch(connection, batch, f"cpu/{slot}")
+        set_job(connection, job, "running")
         connection.execute("UPDATE batches SET fraction = 0.5, whole = 20")
     assert views.jobs(database)[0].seconds_left is None
     database.connection.execute("UPDATE batches SET costs = ? WHERE id = 1", ('{"2": 0.004, "4": 0.006}',))

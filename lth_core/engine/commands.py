@@ -11,10 +11,13 @@ from lth_core.engine.launchers.base import How
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.settings.launcher import launcher_from
-from lth_core.store import commands, digests, earlier, queue
+from lth_core.store import commands, digests, earlier
 from lth_core.store.commands import Command
 from lth_core.store.database import Database
-from lth_core.store.queue import NONSENSE
+from lth_core.store.events import add_event
+from lth_core.store.jobs import add_job, adopt_job, known_job, set_job, settle_job
+from lth_core.store.nonsense import NONSENSE
+from lth_core.store.trials import cancel_later_rounds, cancel_trials, requeue_unfinished
 
 LONGEST = 0.5
 """Seconds of a turn of the engine in which wishes are acted on: what runs must not wait for hundreds of them."""
@@ -72,20 +75,20 @@ class Wishes:
     def _submit(self, connection: sqlite3.Connection, payload: dict[str, Any]) -> dict[str, Any]:
         experiment = Experiment.from_json(payload["experiment"])
         suite = payload.get("suite")
-        known = None if payload.get("again") else queue.known_job(connection, experiment.identity, suite)
+        known = None if payload.get("again") else known_job(connection, experiment.identity, suite)
         if known is None and not payload.get("again"):
             known = earlier.known(connection, experiment, suite)
             if known is not None:
                 said = "an earlier version queued it and did not keep what its files held: taken for the same"
-                queue.add_event(connection, "data unchecked", said, known)
+                add_event(connection, "data unchecked", said, known)
         if known is not None:
             if suite is not None:
-                queue.adopt_job(connection, known, suite)
+                adopt_job(connection, known, suite)
             self._launch(connection, known, {"launcher": experiment.launcher.model_dump(mode="json")})
             return {"job": known, "known": True}
         source = str(payload["source"])
         facts = provenance(source, self._devices, experiment.task.modules)
-        new = queue.add_job(connection, experiment, source, facts, suite)
+        new = add_job(connection, experiment, source, facts, suite)
         if payload.get("replaces") is not None:
             self._replace(connection, int(payload["replaces"]), new)
         return {"job": new}
@@ -104,29 +107,29 @@ class Wishes:
         self._delete(connection, old, {})
 
     def _pause(self, connection: sqlite3.Connection, job: int, _payload: dict[str, Any]) -> None:
-        queue.set_job(connection, job, "paused")
+        set_job(connection, job, "paused")
         self._stop_batches(connection, job)
 
     def _resume(self, connection: sqlite3.Connection, job: int, _payload: dict[str, Any]) -> None:
-        queue.set_job(connection, job, "queued")
-        queue.settle_job(connection, job)
+        set_job(connection, job, "queued")
+        settle_job(connection, job)
 
     def _cancel(self, connection: sqlite3.Connection, job: int, payload: dict[str, Any]) -> None:
         if payload.get("after_round"):
-            last = queue.cancel_later_rounds(connection, job)
+            last = cancel_later_rounds(connection, job)
             if last is not None:
-                queue.add_event(connection, "cancel", f"ends after round {last}", job)
-                queue.settle_job(connection, job)
+                add_event(connection, "cancel", f"ends after round {last}", job)
+                settle_job(connection, job)
                 return
         self._stop_batches(connection, job, "kill")
-        queue.cancel_trials(connection, job)
-        queue.set_job(connection, job, "cancelled")
+        cancel_trials(connection, job)
+        set_job(connection, job, "cancelled")
 
     def _retry(self, connection: sqlite3.Connection, job: int, _payload: dict[str, Any]) -> None:
-        count = queue.requeue_unfinished(connection, job)
-        queue.add_event(connection, "retry", f"{count} trials wait again", job)
-        queue.set_job(connection, job, "queued")
-        queue.settle_job(connection, job)
+        count = requeue_unfinished(connection, job)
+        add_event(connection, "retry", f"{count} trials wait again", job)
+        set_job(connection, job, "queued")
+        settle_job(connection, job)
 
     def _move(self, connection: sqlite3.Connection, job: int, payload: dict[str, Any]) -> None:
         """Among the jobs of its priority that are there to see."""
@@ -145,11 +148,11 @@ class Wishes:
 
     def _delete(self, connection: sqlite3.Connection, job: int, _payload: dict[str, Any]) -> None:
         connection.execute("UPDATE jobs SET deleted = ? WHERE id = ?", (time.time(), job))
-        queue.add_event(connection, "deleted", "job deleted; it can be brought back for a day", job)
+        add_event(connection, "deleted", "job deleted; it can be brought back for a day", job)
 
     def _restore(self, connection: sqlite3.Connection, job: int, _payload: dict[str, Any]) -> None:
         connection.execute("UPDATE jobs SET deleted = NULL WHERE id = ?", (job,))
-        queue.add_event(connection, "restored", "job brought back", job)
+        add_event(connection, "restored", "job brought back", job)
 
     def _launch(self, connection: sqlite3.Connection, job: int, payload: dict[str, Any]) -> None:
         """What is left of a job runs elsewhere from now on; what runs checkpoints, and goes on there."""
@@ -162,7 +165,7 @@ class Wishes:
         # Elsewhere its workers may have other threads, which its attempts say.
         with digests.kept_job(connection, job):
             connection.execute("UPDATE jobs SET experiment = ?, threads = NULL WHERE id = ?", (moved.canonical(), job))
-        queue.add_event(connection, "launcher", f"from now on with launcher {wanted.kind}", job)
+        add_event(connection, "launcher", f"from now on with launcher {wanted.kind}", job)
         self._stop_batches(connection, job)
 
     def _stop_batches(self, connection: sqlite3.Connection, job: int, how: How = "checkpoint") -> None:

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lth_core.batches.exit_codes import DISK_FULL, code_of
-from lth_core.store import queue, reserve
+from lth_core.store import reserve
 from lth_core.store.database import Database
+from lth_core.store.events import add_event
+from lth_core.store.jobs import set_job, settle_job, wait_for_space, waiting_for_space
 from lth_core.store.refusal import kind_of
 
 ROOM = 2 * reserve.BYTES
@@ -98,7 +100,7 @@ class Space:
 
 def take_up(database: Database, space: Space) -> None:
     """What an earlier engine left waiting: for a full disk, or each for a room that only its next start can tell."""
-    waiting = queue.waiting_for_space(database.connection)
+    waiting = waiting_for_space(database.connection)
     if waiting and not space.room():
         space.fill("an earlier engine found it so")
     else:
@@ -110,7 +112,7 @@ def mind_shortages(database: Database, space: Space, stop: Callable[[int], None]
     for job, shortage in space.short.items():
         if not shortage.told:
             _pause(database, job, shortage, stop)
-    waiting = queue.waiting_for_space(database.connection) if space.short else []
+    waiting = waiting_for_space(database.connection) if space.short else []
     for job, shortage in list(space.short.items()):
         if job not in waiting:  # resumed, cancelled or paused by a user
             del space.short[job]
@@ -121,7 +123,7 @@ def mind_shortages(database: Database, space: Space, stop: Callable[[int], None]
 
 def _pause(database: Database, job: int, shortage: Shortage, stop: Callable[[int], None]) -> None:
     with database.transaction() as connection:
-        queue.wait_for_space(connection, job, shortage.why)
+        wait_for_space(connection, job, shortage.why)
         batches = connection.execute("SELECT id FROM batches WHERE job = ? AND state = 'running'", (job,)).fetchall()
     shortage.told = True
     for batch in batches:
@@ -130,6 +132,6 @@ def _pause(database: Database, job: int, shortage: Shortage, stop: Callable[[int
 
 def _go_on(database: Database, job: int) -> None:
     with database.transaction() as connection:
-        queue.add_event(connection, "space", "there is room on the disk again", job)
-        queue.set_job(connection, job, "queued")
-        queue.settle_job(connection, job)
+        add_event(connection, "space", "there is room on the disk again", job)
+        set_job(connection, job, "queued")
+        settle_job(connection, job)

@@ -21,9 +21,13 @@ from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey, plan, shares_network
 from lth_core.settings.launcher import LocalLauncher, SlurmLauncher, launcher_from
 from lth_core.settings.tasks import Task
-from lth_core.store import attempts, queue
+from lth_core.store import attempts
+from lth_core.store.batches import add_batch, begin_batch, largest_stack, renumber_batch
 from lth_core.store.database import Database
-from lth_core.store.queue import NONSENSE
+from lth_core.store.events import add_event
+from lth_core.store.jobs import LAUNCHER, fix_threads, set_job
+from lth_core.store.nonsense import NONSENSE
+from lth_core.store.trials import ready_trials
 from lth_core.store.workspace import Workspace
 from lth_core.time_left import LIKE
 
@@ -66,7 +70,7 @@ class Dispatcher:
     def _jobs(self) -> list[tuple[int, Need]]:
         """The jobs that may run, the first first, and where each is to."""
         rows = self._database.rows(
-            f"SELECT id, {queue.LAUNCHER} AS launcher FROM jobs j WHERE state IN ('queued', 'running') "
+            f"SELECT id, {LAUNCHER} AS launcher FROM jobs j WHERE state IN ('queued', 'running') "
             "AND deleted IS NULL ORDER BY priority DESC, position, id"
         )
         found = []
@@ -143,7 +147,7 @@ class Dispatcher:
             for left in range(min(free, len(ready)), 0, -1):
                 # Spread over the free slots: several small stacks side by side end sooner than a large one.
                 count = min(largest, math.ceil(len(ready) / left))
-                batches.append(queue.add_batch(connection, job, ready[:count]))
+                batches.append(add_batch(connection, job, ready[:count]))
                 del ready[:count]
         return batches
 
@@ -164,7 +168,7 @@ class Dispatcher:
 
     def _of_one_network(self, job: int) -> list[int]:
         """Ready trials that may be trained together: those of smaller networks only where there are no others."""
-        rows = queue.ready_trials(self._database.connection, job)
+        rows = ready_trials(self._database.connection, job)
         try:
             experiment = self._asked(job)
             own = [one["id"] for one in rows if shares_network(experiment, one["arm"])]
@@ -181,7 +185,7 @@ class Dispatcher:
             return 1  # it cannot be run as it is stored, which is found when the batch begins
         if ceiling is None:
             return None
-        return min(ceiling, queue.largest_stack(self._database.connection, job) or ceiling)
+        return min(ceiling, largest_stack(self._database.connection, job) or ceiling)
 
     def _ceiling(self, job: int, experiment: Experiment, need: Need) -> int | None:
         if isinstance(need, SlurmLauncher):
@@ -216,9 +220,9 @@ class Dispatcher:
         with self._database.transaction() as connection:
             last = int(connection.execute("SELECT MAX(id) FROM batches").fetchone()[0])
             new = max(last, self._workspace.last_batch()) + 1
-            queue.renumber_batch(connection, batch, new)
+            renumber_batch(connection, batch, new)
             said = f"batches/{batch:06d} holds a batch that the database does not know: left as it is, {new} taken"
-            queue.add_event(connection, "unknown", said, row["job"])
+            add_event(connection, "unknown", said, row["job"])
         return new
 
     def _prepare(self, spec: BatchSpec) -> BatchFolder:
@@ -231,18 +235,18 @@ class Dispatcher:
         if said and row is not None and row["attempt"] > 0:
             with self._database.transaction() as connection:
                 text = f"batches/{spec.batch:06d}/spec.json {said}: written again as the database has it"
-                queue.add_event(connection, "specification", text, spec.job)
+                add_event(connection, "specification", text, spec.job)
         return folder
 
     def _begin(self, spec: BatchSpec, folder: BatchFolder, slot: str, need: Need) -> Request:
         """Write down that an attempt begins, and with how many threads; returns what its worker is told."""
         threads = need.cpus if isinstance(need, SlurmLauncher) else self._launcher.here.slots[slot].threads
         with self._database.transaction() as connection:
-            attempt = queue.begin_batch(connection, spec.batch, slot, after=max(folder.attempts(), default=0))
+            attempt = begin_batch(connection, spec.batch, slot, after=max(folder.attempts(), default=0))
             row = connection.execute("SELECT state FROM jobs WHERE id = ?", (spec.job,)).fetchone()
             if row["state"] == "queued":
-                queue.set_job(connection, spec.job, "running")
-            threads = queue.fix_threads(connection, spec.job, threads)
+                set_job(connection, spec.job, "running")
+            threads = fix_threads(connection, spec.job, threads)
         code, coming = _code(spec.experiment.task), self._to_be_measured(spec, slot, need)
         return Request(spec.batch, attempt, spec.checksum, threads, code, coming)
 

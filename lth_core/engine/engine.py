@@ -26,8 +26,10 @@ from lth_core.engine.scarcity import Scarcity
 from lth_core.engine.slots import find_slots
 from lth_core.errors import InputError
 from lth_core.settings.launcher import launcher_from
-from lth_core.store import queue
 from lth_core.store.database import Database
+from lth_core.store.events import add_event
+from lth_core.store.jobs import LAUNCHER, pause_for_space, set_job, settle_job, waiting_for_space
+from lth_core.store.nonsense import NONSENSE
 from lth_core.store.reserve import has_little
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
@@ -153,13 +155,13 @@ class Engine(threading.Thread):
     def _adopt(self, database: Database, launcher: Launchers) -> set[int]:
         """Batches of an earlier engine whose attempts run on without it."""
         rows = database.rows(
-            f"SELECT b.id, b.attempt, {queue.LAUNCHER} AS launcher "
+            f"SELECT b.id, b.attempt, {LAUNCHER} AS launcher "
             "FROM batches b JOIN jobs j ON j.id = b.job WHERE b.state = 'running' AND b.slot = ?",
             SLOT,
         )
         found = set()
         for row in rows:
-            with contextlib.suppress(*queue.NONSENSE):  # its job is failed when it is to be started
+            with contextlib.suppress(*NONSENSE):  # its job is failed when it is to be started
                 if launcher.adopt(row["id"], row["attempt"], launcher_from(row["launcher"])):
                     found.add(row["id"])
         return found
@@ -170,10 +172,10 @@ class Engine(threading.Thread):
             row = connection.execute(
                 "SELECT j.id, j.state FROM batches b JOIN jobs j ON j.id = b.job WHERE b.id = ?", (notice.batch,)
             ).fetchone()
-            queue.add_event(connection, "cluster", notice.text, row["id"])
+            add_event(connection, "cluster", notice.text, row["id"])
             if not notice.pause or row["state"] not in ("queued", "running"):
                 return
-            queue.set_job(connection, row["id"], "paused", notice.text)
+            set_job(connection, row["id"], "paused", notice.text)
             batches = connection.execute("SELECT id FROM batches WHERE job = ? AND state = 'running'", (row["id"],))
             for batch in batches.fetchall():
                 launcher.stop(batch["id"])
@@ -199,7 +201,7 @@ class Engine(threading.Thread):
         intake.recover({*launcher.running(), *(ended.batch for ended in self._ended)})
         with database.transaction() as connection:
             for job in connection.execute("SELECT id FROM jobs WHERE state IN ('queued', 'running')").fetchall():
-                queue.add_event(connection, "warning", self._scarcity.unsaid, job["id"])
+                add_event(connection, "warning", self._scarcity.unsaid, job["id"])
         self._scarcity.told()
 
     def _mind_the_disk(self, database: Database, launcher: Launchers, intake: Intake) -> None:
@@ -208,23 +210,23 @@ class Engine(threading.Thread):
             intake.recover({*launcher.running(), *(ended.batch for ended in self._ended)})  # it was about to start
             with database.transaction() as connection:
                 told = f"disk full: {self._space.why}; nothing is started until there is room"
-                queue.add_event(connection, "warning", told)
-                queue.pause_for_space(connection, self._space.why)
+                add_event(connection, "warning", told)
+                pause_for_space(connection, self._space.why)
             self._space.told = True
             for batch in launcher.running():
                 launcher.stop(batch)
         if not launcher.running() and self._space.due() and self._space.room():
             with database.transaction() as connection:
-                for job in sorted(set(queue.waiting_for_space(connection)) - self._space.short.keys()):
-                    queue.set_job(connection, job, "queued")
-                    queue.settle_job(connection, job)
-                queue.add_event(connection, "space", "there is room on the disk again")
+                for job in sorted(set(waiting_for_space(connection)) - self._space.short.keys()):
+                    set_job(connection, job, "queued")
+                    settle_job(connection, job)
+                add_event(connection, "space", "there is room on the disk again")
             self._space.clear()
 
     def _warn(self, database: Database, batch: int, sentence: str) -> None:
         with database.transaction() as connection:
             row = connection.execute("SELECT job, attempt FROM batches WHERE id = ?", (batch,)).fetchone()
-            queue.add_event(connection, "warning", sentence, row["job"])
+            add_event(connection, "warning", sentence, row["job"])
         BatchFolder(self._workspace.batch(batch)).note(row["attempt"], sentence)
 
     def _leave(self, database: Database, launcher: Launchers) -> None:
@@ -253,7 +255,7 @@ class Engine(threading.Thread):
             )
             self._list_slots(connection)
             if recovered:
-                queue.add_event(connection, "recovered", f"{recovered} batches of an earlier engine taken over")
+                add_event(connection, "recovered", f"{recovered} batches of an earlier engine taken over")
         self._signed_in = True
 
     def _list_slots(self, connection: sqlite3.Connection) -> None:
@@ -267,7 +269,7 @@ class Engine(threading.Thread):
             self._slots = find_slots(self._device, count)
             launcher.here.resize(self._slots)
             self._list_slots(connection)
-            queue.add_event(connection, "slots", f"{count} slots from now on")
+            add_event(connection, "slots", f"{count} slots from now on")
 
         return resize
 

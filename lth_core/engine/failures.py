@@ -26,8 +26,9 @@ from lth_core.batches.exit_codes import (
     code_of,
 )
 from lth_core.errors import RAN_OUT
-from lth_core.store import queue
 from lth_core.store.database import Database
+from lth_core.store.jobs import set_job
+from lth_core.store.trials import cancel_trials
 from lth_core.store.workspace import LeadsElsewhere
 from lth_core.text import one_line
 
@@ -88,8 +89,8 @@ def fail_job(database: Database, job: int, error: Exception) -> None:
     with database.transaction() as connection:
         state = connection.execute("SELECT state FROM jobs WHERE id = ?", (job,)).fetchone()["state"]
         if state in ("queued", "running", "paused"):
-            queue.cancel_trials(connection, job)
-            queue.set_job(connection, job, "failed", f"cannot be run as it is stored: {_sentence(error)}")
+            cancel_trials(connection, job)
+            set_job(connection, job, "failed", f"cannot be run as it is stored: {_sentence(error)}")
 
 
 def fail_job_of(database: Database, batch: int, error: Exception) -> None:

@@ -12,11 +12,14 @@ from lth_core.batches.exit_codes import ENGINE_GONE
 from lth_core.engine.disk import Space
 from lth_core.engine.failures import ODD, Decision, decide, fail_job_of
 from lth_core.engine.launchers.base import Ended
-from lth_core.store import queue
+from lth_core.store.batches import end_batch, return_batch, split_batch
 from lth_core.store.database import Database
+from lth_core.store.events import add_event
 from lth_core.store.ingest import take_over_all
-from lth_core.store.queue import NONSENSE
+from lth_core.store.jobs import settle_job
+from lth_core.store.nonsense import NONSENSE
 from lth_core.store.records import read_all, read_from
+from lth_core.store.trials import unfinished_trials
 from lth_core.store.workspace import Workspace
 
 SOME = 100_000
@@ -121,7 +124,7 @@ class Intake:
 
         Its worker outlived its engine, and published after that attempt was read for the last time.
         """
-        missing = set(queue.unfinished(self._database.connection, batch))
+        missing = set(unfinished_trials(self._database.connection, batch))
         for number, earlier in folder.attempts().items() if missing else ():
             if number >= attempt:
                 continue  # the one that has just been read, or of a later database
@@ -134,21 +137,21 @@ class Intake:
     def _settle(self, connection: sqlite3.Connection, ended: Ended) -> Decision:
         """Write down what follows."""
         row = connection.execute("SELECT job, failures FROM batches WHERE id = ?", (ended.batch,)).fetchone()
-        unfinished = queue.unfinished(connection, ended.batch)
+        unfinished = unfinished_trials(connection, ended.batch)
         decision = decide(ended.code, ended.error, failures=row["failures"], tickets=len(unfinished))
         if decision.step == "over":
-            queue.end_batch(connection, ended.batch, None)
+            end_batch(connection, ended.batch, None)
         elif decision.step == "failed":
-            queue.end_batch(connection, ended.batch, decision.why)
+            end_batch(connection, ended.batch, decision.why)
         elif decision.step == "split":
-            queue.split_batch(connection, ended.batch, unfinished, ended.error)
+            split_batch(connection, ended.batch, unfinished, ended.error)
         else:
-            queue.return_batch(connection, ended.batch, alone=decision.step == "alone")
+            return_batch(connection, ended.batch, alone=decision.step == "alone")
         if decision.step in ("again", "alone"):
             connection.execute("UPDATE batches SET failures = failures + 1 WHERE id = ?", (ended.batch,))
         if decision.why and decision.step in ("again", "alone", "split"):
-            queue.add_event(connection, "retry", decision.why, row["job"])
-        queue.settle_job(connection, row["job"])
+            add_event(connection, "retry", decision.why, row["job"])
+        settle_job(connection, row["job"])
         return decision
 
     def recover(self, present: set[int]) -> int:

@@ -3,8 +3,8 @@
 import shutil
 import time
 
-from lth_core.store import queue
 from lth_core.store.database import Database
+from lth_core.store.jobs import purge_deleted
 from lth_core.store.workspace import Workspace
 
 KEPT = 86_400.0
@@ -14,7 +14,7 @@ KEPT = 86_400.0
 def purge(workspace: Workspace, database: Database) -> None:
     """Forget jobs that were deleted more than a day ago; called when an engine starts."""
     with database.transaction() as connection:
-        jobs, batches = queue.purge_deleted(connection, time.time() - KEPT)
+        jobs, batches = purge_deleted(connection, time.time() - KEPT)
     for batch in batches:
         shutil.rmtree(workspace.batch(batch), ignore_errors=True)
     for job in jobs:

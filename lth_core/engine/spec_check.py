@@ -2,7 +2,7 @@
 
 from lth_core.batches.batch import BatchSpec
 from lth_core.batches.sealed import Unsound
-from lth_core.store.queue import NONSENSE
+from lth_core.store.nonsense import NONSENSE
 
 
 def unlike(found: bytes, wanted: BatchSpec) -> str:

@@ -16,8 +16,8 @@ from lth_core import places
 from lth_core.batches.processes import command, variables
 from lth_core.engine.slots import Slot
 from lth_core.experiment.experiment import Experiment
-from lth_core.store import queue
 from lth_core.store.database import Database
+from lth_core.store.events import add_event
 
 SIZE = 4
 """Tickets in the stack that is measured against a single one."""
@@ -100,7 +100,7 @@ class Stacking:
             self.close()
         self._decided[self._job] = size.largest
         with self._database.transaction() as connection:
-            queue.add_event(connection, "stacking", size.text, self._job)
+            add_event(connection, "stacking", size.text, self._job)
 
     def close(self) -> None:
         """End a measurement that still runs."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lth_core.store.database import Database
-from lth_core.store.queue import NONSENSE, add_event
+from lth_core.store.events import add_event
+from lth_core.store.nonsense import NONSENSE
 from lth_core.text import one_line
 
 _MOST = 8

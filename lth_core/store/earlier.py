@@ -6,11 +6,12 @@ from pathlib import Path
 
 from lth_core.experiment.experiment import Experiment
 from lth_core.settings.base import Section
-from lth_core.store.queue import NONSENSE, known_job
+from lth_core.store.jobs import known_job
+from lth_core.store.nonsense import NONSENSE
 
 
 def known(connection: sqlite3.Connection, experiment: Experiment, suite: str | None) -> int | None:
-    """As `queue.known_job`: a job whose files have the same places, as seen from here."""
+    """As `jobs.known_job`: a job whose files have the same places, as seen from here."""
     wanted = _without_contents(experiment)
     if wanted == experiment:
         return None

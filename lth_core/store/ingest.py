@@ -9,9 +9,11 @@ from typing import Any
 
 from lth_core.store import attempts, metrics
 from lth_core.store.digests import kept
+from lth_core.store.events import add_event
 from lth_core.store.metrics import Point
-from lth_core.store.queue import NONSENSE, add_event, fail_trial
+from lth_core.store.nonsense import NONSENSE
 from lth_core.store.records import DAMAGED
+from lth_core.store.trials import fail_trial
 
 
 def take_over_all(connection: sqlite3.Connection, job: int, records: list[dict[str, Any]]) -> None:

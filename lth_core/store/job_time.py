@@ -8,7 +8,7 @@ from lth_core.coming_stacks import Place
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.settings.launcher import LocalLauncher
-from lth_core.store import queue
+from lth_core.store.batches import largest_stack
 from lth_core.store.database import Database
 from lth_core.time_left import BatchTime, JobTime
 
@@ -84,7 +84,7 @@ def _largest(database: Database, job: int, experiment: Experiment, run: list[int
     """Tickets in a stack at most; where that is measured by what has run."""
     model = experiment.model
     largest = max(run) if run and model.stack_is_measured else model.largest_stack
-    return min(largest, queue.largest_stack(database.connection, job) or largest)
+    return min(largest, largest_stack(database.connection, job) or largest)
 
 
 def _costs(experiment: Experiment, rows: list[Any], devices: list[str]) -> dict[int, float]:

@@ -13,11 +13,12 @@ from typing import Literal
 from lth_core.batches.provenance import provenance
 from lth_core.engine.slots import find_slots
 from lth_core.errors import InputError
-from lth_core.store import queue
 from lth_core.store.database import Database, on_network_filesystem
+from lth_core.store.events import add_event
 from lth_core.store.refusal import Refused, refusal
 from lth_core.store.schema import lacking
 from lth_core.store.tensors import file_sha256, sync_folder
+from lth_core.store.trials import fail_trial
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line, plural
 from lth_core.upkeep.rebuild import Rebuilt, rebuild
@@ -200,8 +201,8 @@ def fail_damaged(workspace: Workspace, opened: Database) -> int:
     with opened.transaction() as connection:
         for trial, sentence in damaged:
             job = connection.execute("SELECT job FROM trials WHERE id = ?", (trial,)).fetchone()["job"]
-            queue.fail_trial(connection, trial, "its file is damaged; retry trains it again")
-            queue.add_event(connection, "damaged", sentence, job, trial)
+            fail_trial(connection, trial, "its file is damaged; retry trains it again")
+            add_event(connection, "damaged", sentence, job, trial)
             connection.execute("UPDATE jobs SET state = 'failed', error = ? WHERE id = ? AND state = 'done'",
                                ("files of finished trials are damaged; retry trains them again", job))  # fmt: skip
     return len(damaged)

@@ -11,8 +11,9 @@ from typing import Any
 from lth_core.batches.batch import BatchFolder
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
-from lth_core.store import digests, metrics, queue
+from lth_core.store import digests, metrics
 from lth_core.store.database import Database
+from lth_core.store.events import add_event
 from lth_core.store.events_file import hyperparameters, is_metric, read_scalars
 from lth_core.store.metrics import Point
 from lth_core.store.records import line_of, record_of
@@ -37,7 +38,7 @@ def mend(workspace: Workspace, database: Database) -> list[str]:
         for one in found:
             if one.wrong == "database":
                 _put_back(connection, one)
-            queue.add_event(connection, "repaired", f"put back: {one.sentence}", one.job, one.trial)
+            add_event(connection, "repaired", f"put back: {one.sentence}", one.job, one.trial)
         for trial in {one.trial for one in found if one.wrong == "database" and one.trial is not None} - unsure:
             digests.seal_trial(connection, trial)
     for batch in sorted({one.batch for one in found if one.wrong == "records" and one.batch is not None}):

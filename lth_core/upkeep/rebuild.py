@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 
 from lth_core.batches.batch import BatchFolder, BatchSpec, TrialSpec
 from lth_core.experiment.plan import TrialKey, plan
-from lth_core.store import attempts, digests, metrics, queue
+from lth_core.store import attempts, digests, metrics
 from lth_core.store.database import Database
+from lth_core.store.events import add_event
 from lth_core.store.events_file import is_metric, read_scalars
 from lth_core.store.ingest import take_over
+from lth_core.store.jobs import add_job, settle_job
 from lth_core.store.metrics import Point
-from lth_core.store.queue import NONSENSE
+from lth_core.store.nonsense import NONSENSE
 from lth_core.store.records import DAMAGED, read_all
 from lth_core.store.tensors import file_sha256, read_card
 from lth_core.store.workspace import Workspace, trial_folder
@@ -66,12 +68,12 @@ def rebuild(workspace: Workspace, database: Database) -> Rebuilt:
             connection.execute("UPDATE trials SET state = 'waiting' WHERE job = ? AND state = 'running'", (job,))
             connection.execute("UPDATE jobs SET state = 'paused', error = ? WHERE id = ?", (_LAST_WORDS, job))
             attempts.threads_again(connection, job)
-            queue.settle_job(connection, job)
+            settle_job(connection, job)
             digests.seal(connection, job)
         counts = "SELECT (SELECT COUNT(*) FROM jobs), COUNT(*), TOTAL(state = 'done') FROM trials"
         found.jobs, found.trials, found.done = map(int, connection.execute(counts).fetchone())
         found.points = connection.execute("SELECT COUNT(*) FROM metrics").fetchone()[0]
-        queue.add_event(connection, "rebuilt", f"{found.jobs} jobs with {found.trials} trials read from their folders")
+        add_event(connection, "rebuilt", f"{found.jobs} jobs with {found.trials} trials read from their folders")
     return found
 
 
@@ -91,7 +93,7 @@ def _all_or_nothing(connection: sqlite3.Connection) -> Iterator[None]:
 def _add_job(connection: sqlite3.Connection, specs: list[BatchSpec]) -> None:
     """The job under its old number; trials that no batch names get numbers later."""
     spec = specs[-1]
-    number = queue.add_job(connection, spec.experiment, "", {"rebuilt": True})
+    number = add_job(connection, spec.experiment, "", {"rebuilt": True})
     # Its own number, and its trials': `add_job` has counted from what the empty tables hold.
     connection.execute("DELETE FROM waits WHERE trial IN (SELECT id FROM trials WHERE job = ?)", (number,))
     connection.execute("DELETE FROM trials WHERE job = ?", (number,))

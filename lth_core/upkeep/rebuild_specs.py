@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lth_core.batches.batch import BatchFolder, BatchSpec
 from lth_core.experiment.plan import TrialKey, plan
-from lth_core.store.queue import NONSENSE
+from lth_core.store.nonsense import NONSENSE
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
 

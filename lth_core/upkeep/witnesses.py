@@ -13,7 +13,7 @@ from lth_core.experiment.plan import TrialKey
 from lth_core.store import digests
 from lth_core.store.database import Database
 from lth_core.store.events_file import damaged_files, read_scalars
-from lth_core.store.queue import NONSENSE
+from lth_core.store.nonsense import NONSENSE
 from lth_core.store.workspace import Workspace, trial_folder
 from lth_core.text import one_line
 from lth_core.upkeep.facts import Facts, Recorded, facts_of, recorded

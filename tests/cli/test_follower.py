@@ -7,9 +7,10 @@ import pytest
 from lth_core.batches.provenance import attempt_facts, version_of
 from lth_core.cli import follower
 from lth_core.cli.follower import Follower
-from lth_core.store import queue
+from lth_core.store.batches import add_batch
 from lth_core.store.database import Database
 from lth_core.store.ingest import take_over
+from lth_core.store.jobs import add_job, set_job
 from lth_core.store.views import EventView, JobView
 from lth_core.store.workspace import Workspace
 from tests.engine.experiments import tiny
@@ -41,9 +42,9 @@ def test_jobs_that_are_gone_have_ended_and_results_stay(tmp_path: Path, monkeypa
     workspace.create()
     database = Database(workspace.database, writer=True)
     with database.transaction() as connection:
-        done, paused = (queue.add_job(connection, tiny(name), "x.toml", {}) for name in ("done", "paused"))
-        queue.set_job(connection, done, "done")
-        queue.set_job(connection, paused, "paused")
+        done, paused = (add_job(connection, tiny(name), "x.toml", {}) for name in ("done", "paused"))
+        set_job(connection, done, "done")
+        set_job(connection, paused, "paused")
         connection.execute("UPDATE jobs SET deleted = 1.0")
     forgotten = 7
     heard = Heard()
@@ -60,8 +61,8 @@ def test_a_finished_job_that_ran_with_other_versions_is_said_to_have(tmp_path: P
     facts = attempt_facts("a processor", 1)
     old = {**facts, "packages": {**facts["packages"], "gymnasium": "0.0.1", "owner/net": "c0ffee"}}
     with database.transaction() as connection:
-        job = queue.add_job(connection, experiment, "x.toml", {})
-        batch = queue.add_batch(connection, job, [1])
+        job = add_job(connection, experiment, "x.toml", {})
+        batch = add_batch(connection, job, [1])
         take_over(connection, job, {"kind": "ran", "batch": batch, "attempt": 1, "facts": old})
     heard = Heard()
     Follower(workspace, database, "cpu", 1, heard)._go_on_with(job, "x.toml")

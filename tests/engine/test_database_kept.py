@@ -15,8 +15,8 @@ from typer.testing import CliRunner, Result
 from lth_core.cli import app
 from lth_core.errors import InputError
 from lth_core.store import database as module
-from lth_core.store import queue
 from lth_core.store.database import Database
+from lth_core.store.jobs import add_job
 from lth_core.store.schema import MIGRATIONS
 from lth_core.store.workspace import Workspace
 from lth_core.upkeep import health
@@ -35,7 +35,7 @@ def workspace(tmp_path: Path) -> Workspace:
     made.create()
     database = Database(made.database, writer=True)
     with database.transaction() as connection:
-        queue.add_job(connection, tiny(), "source", {})
+        add_job(connection, tiny(), "source", {})
     database.close()
     return made
 

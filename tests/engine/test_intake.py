@@ -9,9 +9,11 @@ from lth_core.batches.batch import BatchFolder
 from lth_core.engine.disk import Space
 from lth_core.engine.failures import fail_job
 from lth_core.engine.intake import Intake
-from lth_core.store import queue, views
+from lth_core.store import views
+from lth_core.store.batches import add_batch, begin_batch
 from lth_core.store.database import Database
 from lth_core.store.ingest import take_over
+from lth_core.store.jobs import add_job
 from lth_core.store.records import line_of, record_of
 from lth_core.store.workspace import Workspace
 from tests.small import experiment
@@ -25,9 +27,9 @@ def test_a_beat_that_makes_no_sense_stops_nothing(tmp_path: Path, beat: str) -> 
     workspace.create()
     database = Database(workspace.database, writer=True)
     with database.transaction() as connection:
-        job = queue.add_job(connection, experiment(), "x.toml", {})
-        batch = queue.add_batch(connection, job, [1])
-        attempt = queue.begin_batch(connection, batch, "cpu/0")
+        job = add_job(connection, experiment(), "x.toml", {})
+        batch = add_batch(connection, job, [1])
+        attempt = begin_batch(connection, batch, "cpu/0")
     folder = BatchFolder(workspace.batch(batch))
     folder.folder.mkdir()
     (folder.begin(attempt) / "beat.json").write_text(beat)
@@ -43,7 +45,7 @@ def test_a_beat_that_makes_no_sense_stops_nothing(tmp_path: Path, beat: str) -> 
 def test_a_damaged_record_is_left_out_with_an_event(tmp_path: Path) -> None:
     database = Database(tmp_path / "w.sqlite", writer=True)
     with database.transaction() as connection:
-        job = queue.add_job(connection, experiment(), "x.toml", {})
+        job = add_job(connection, experiment(), "x.toml", {})
         line = line_of({"kind": "metrics", "trial": 1, "step": 512, "values": {"games": 4.0}})
         take_over(connection, job, record_of(line.rstrip().replace(b"4.0", b"5.0")))
         take_over(connection, job, record_of(line.rstrip()))
@@ -58,7 +60,7 @@ def test_a_damaged_record_is_left_out_with_an_event(tmp_path: Path) -> None:
 def test_a_disk_that_is_away_or_full_fails_no_job(tmp_path: Path, number: int) -> None:
     database = Database(tmp_path / "w.sqlite", writer=True)
     with database.transaction() as connection:
-        job = queue.add_job(connection, experiment(), "x.toml", {})
+        job = add_job(connection, experiment(), "x.toml", {})
     with pytest.raises(OSError):
         fail_job(database, job, OSError(number, "for the moment"))
     assert database.row("SELECT state FROM jobs WHERE id = ?", job)["state"] == "queued"  # type: ignore[index]

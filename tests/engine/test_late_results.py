@@ -11,8 +11,10 @@ from lth_core.engine.disk import Space
 from lth_core.engine.intake import Intake
 from lth_core.engine.launchers.base import Ended
 from lth_core.experiment.plan import TrialKey
-from lth_core.store import queue, views
+from lth_core.store import views
+from lth_core.store.batches import add_batch, begin_batch
 from lth_core.store.database import Database
+from lth_core.store.jobs import add_job
 from lth_core.store.records import read_all
 from lth_core.store.workspace import Workspace
 from lth_core.worker import attempt as module
@@ -37,13 +39,13 @@ def test_a_result_that_an_earlier_attempt_published_late_counts_once(tmp_path: P
     database = Database(workspace.database, writer=True)
     intake = Intake(workspace, database, Space(tmp_path))
     with database.transaction() as connection:
-        job = queue.add_job(connection, experiment(), "x.toml", {})
-        batch = queue.add_batch(connection, job, [1, 2])
+        job = add_job(connection, experiment(), "x.toml", {})
+        batch = add_batch(connection, job, [1, 2])
     folder = BatchFolder(workspace.batch(batch))
     folder.folder.mkdir()
     for number in (1, 2):
         with database.transaction() as connection:
-            assert queue.begin_batch(connection, batch, "cpu/0") == number
+            assert begin_batch(connection, batch, "cpu/0") == number
         folder.begin(number)
         if number == 1:
             intake.end(Ended(batch, CHECKPOINTED, ""))

@@ -11,8 +11,11 @@ from lth_core.engine.dispatch import Dispatcher
 from lth_core.engine.intake import Patience
 from lth_core.engine.launchers.both import Launchers
 from lth_core.engine.slots import find_slots
-from lth_core.store import queue, views
+from lth_core.store import views
+from lth_core.store.batches import add_batch, return_batch
 from lth_core.store.database import Database
+from lth_core.store.jobs import add_job
+from lth_core.store.trials import ready_trials
 from lth_core.store.workspace import Workspace
 from tests.engine.experiments import tiny
 
@@ -44,7 +47,7 @@ class Started:
 
     def add(self, name: str, **fields: Any) -> int:
         with self.database.transaction() as connection:
-            return queue.add_job(connection, tiny(name, seeds=4, **fields), "test", {})
+            return add_job(connection, tiny(name, seeds=4, **fields), "test", {})
 
     def start(self) -> list[tuple[int, str]]:
         """What is started now: job and slot."""
@@ -71,8 +74,8 @@ def test_a_batch_that_is_to_be_alone_holds_up_this_machine_and_no_cluster(starte
     here, there = started.add("here"), started.add("there", launcher=SLURM)
     for job in (here, there):
         with started.database.transaction() as connection:
-            batch = queue.add_batch(connection, job, [queue.ready_trials(connection, job)[0]["id"]])
-            queue.return_batch(connection, batch, alone=True)
+            batch = add_batch(connection, job, [ready_trials(connection, job)[0]["id"]])
+            return_batch(connection, batch, alone=True)
     assert started.start() == [(here, "cpu/0"), (there, "slurm"), (there, "slurm")]
     assert started.start() == []
 
@@ -80,7 +83,7 @@ def test_a_batch_that_is_to_be_alone_holds_up_this_machine_and_no_cluster(starte
 def test_batches_that_are_to_wait_wait_on_a_cluster_too(started: Started) -> None:
     there = started.add("there", launcher=SLURM)
     with started.database.transaction() as connection:
-        first = queue.add_batch(connection, there, [row["id"] for row in queue.ready_trials(connection, there)])
+        first = add_batch(connection, there, [row["id"] for row in ready_trials(connection, there)])
     started.patience.wait(first, 60)
     assert started.start() == []
     started.patience.wait(first, 0)

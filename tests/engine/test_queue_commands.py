@@ -15,8 +15,11 @@ from lth_core.engine.commands import Wishes
 from lth_core.engine.engine import Engine
 from lth_core.engine.launchers.local import LocalWorkers
 from lth_core.engine.slots import Slot, find_slots
-from lth_core.store import commands, queue, views
+from lth_core.store import commands, views
+from lth_core.store.batches import add_batch, begin_batch
 from lth_core.store.database import Database
+from lth_core.store.jobs import known_job, set_job, settle_job
+from lth_core.store.trials import ready_trials
 from lth_core.store.workspace import Workspace
 from tests.engine.experiments import tiny
 
@@ -82,7 +85,7 @@ def test_a_deleted_job_is_gone_from_all_lists_and_comes_back_as_it_was(desk: Des
     assert "there is no deleted job 2" in desk.ask("restore", job=two)["error"]
     same = tiny("a")
     with desk.database.transaction() as connection:
-        assert queue.known_job(connection, same.identity) == two  # the same fields, another name
+        assert known_job(connection, same.identity) == two  # the same fields, another name
     desk.ask("restore", job=one)
     assert desk.order() == [one, two] and views.jobs(desk.database)[0].state == "queued"
 
@@ -97,8 +100,7 @@ def test_a_day_later_rows_and_files_are_forgotten_and_nobody_elses(desk: Desk, m
     gone, kept = desk.submit("a"), desk.submit("b")
     with desk.database.transaction() as connection:
         batches = [
-            queue.add_batch(connection, job, [row["id"] for row in queue.ready_trials(connection, job)])
-            for job in (gone, kept)
+            add_batch(connection, job, [row["id"] for row in ready_trials(connection, job)]) for job in (gone, kept)
         ]
     folders = [desk.workspace.batch(batch) for batch in batches]
     logs = [desk.workspace.tensorboard(gone, "a"), desk.workspace.tensorboard(kept, "b")]
@@ -129,7 +131,7 @@ def test_cancelling_at_the_end_of_the_round_lets_what_has_begun_go_on(desk: Desk
     assert desk.stopped == [] and views.jobs(desk.database)[0].state == "running"
     desk.sql("UPDATE trials SET state = 'done' WHERE round = 1")
     with desk.database.transaction() as connection:
-        queue.settle_job(connection, job)
+        settle_job(connection, job)
     assert views.jobs(desk.database)[0].state == "cancelled"
     desk.ask("retry", job=job)
     assert {t.state for t in views.trials(desk.database, job) if t.round == 2} == {"waiting"}
@@ -158,9 +160,9 @@ def test_a_cancelled_batch_is_dropped_and_a_moved_one_checkpoints_first(desk: De
     job, other = desk.submit("a"), desk.submit("b")
     for number in (job, other):
         with desk.database.transaction() as connection:
-            batch = queue.add_batch(connection, number, [queue.ready_trials(connection, number)[0]["id"]])
-            queue.begin_batch(connection, batch, "cpu/0")
-            queue.set_job(connection, number, "running")
+            batch = add_batch(connection, number, [ready_trials(connection, number)[0]["id"]])
+            begin_batch(connection, batch, "cpu/0")
+            set_job(connection, number, "running")
     assert desk.ask("launch", job=job, launcher={"kind": "slurm", "cpus": 2}) == {"job": job}
     assert desk.ask("launch", job=job, launcher={"kind": "slurm", "cpus": 2}) == {"job": job}  # nothing to do
     desk.ask("cancel", job=other)

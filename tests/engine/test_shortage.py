@@ -9,8 +9,11 @@ from lth_core.batches.exit_codes import DISK_FULL
 from lth_core.engine.disk import ROOM, Space, mind_shortages, take_up
 from lth_core.engine.intake import Intake
 from lth_core.engine.launchers.base import Ended
-from lth_core.store import queue, views
+from lth_core.store import views
+from lth_core.store.batches import add_batch, begin_batch
 from lth_core.store.database import Database
+from lth_core.store.jobs import add_job, set_job
+from lth_core.store.trials import ready_trials
 from lth_core.store.workspace import Workspace
 from tests.engine.experiments import tiny
 
@@ -40,11 +43,11 @@ class Desk:
     def run(self, name: str, batches: int = 1) -> int:
         """A job with running batches; batches are numbered from 1 on."""
         with self.database.transaction() as connection:
-            job = queue.add_job(connection, tiny(name), "x.toml", {})
-            queue.set_job(connection, job, "running")
-            ready = queue.ready_trials(connection, job)
+            job = add_job(connection, tiny(name), "x.toml", {})
+            set_job(connection, job, "running")
+            ready = ready_trials(connection, job)
             for trial in ready[:batches]:
-                queue.begin_batch(connection, queue.add_batch(connection, job, [trial["id"]]), "cpu/0")
+                begin_batch(connection, add_batch(connection, job, [trial["id"]]), "cpu/0")
         return job
 
     def refuse(self, batch: int, needed: int = NEEDED) -> None:
@@ -100,7 +103,7 @@ def test_what_a_user_did_with_it_meanwhile_stays(desk: Desk, state: str) -> None
     desk.run("big")
     desk.refuse(1)
     with desk.database.transaction() as connection:
-        queue.set_job(connection, 1, state)
+        set_job(connection, 1, state)
     desk.space.bytes_free = 10 * NEEDED
     desk.turn()
     assert desk.states() == [state] and not desk.space.short, "what it asked for is forgotten"
@@ -109,7 +112,7 @@ def test_what_a_user_did_with_it_meanwhile_stays(desk: Desk, state: str) -> None
 def test_a_job_that_was_paused_before_its_batch_said_so_stays_the_users(desk: Desk) -> None:
     desk.run("big")
     with desk.database.transaction() as connection:
-        queue.set_job(connection, 1, "paused")
+        set_job(connection, 1, "paused")
     desk.refuse(1)
     assert views.jobs(desk.database)[0].error is None and not desk.space.short
 

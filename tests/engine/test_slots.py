@@ -13,8 +13,9 @@ from lth_core.engine.launchers.both import Launchers
 from lth_core.engine.slots import find_slots, usable
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
-from lth_core.store import queue, views
+from lth_core.store import views
 from lth_core.store.database import Database
+from lth_core.store.jobs import add_job
 from lth_core.store.workspace import Workspace
 from tests.engine.experiments import tiny
 
@@ -77,9 +78,9 @@ def test_batches_go_to_the_slots_that_suit_them(tmp_path: Path, monkeypatch: pyt
     workspace.create()
     database = Database(workspace.database, writer=True)
     with database.transaction() as connection:
-        small = queue.add_job(connection, tiny("small"), "test", {})
-        large = queue.add_job(connection, tiny("large", model={"hidden": [256, 256]}), "test", {})
-        nowhere = queue.add_job(connection, tiny("nowhere", launcher={"device": "cuda"}), "test", {})
+        small = add_job(connection, tiny("small"), "test", {})
+        large = add_job(connection, tiny("large", model={"hidden": [256, 256]}), "test", {})
+        nowhere = add_job(connection, tiny("nowhere", launcher={"device": "cuda"}), "test", {})
     launchers = Launchers(workspace, [slot for slot in find_slots() if slot.device in ("cpu", "cuda:1")])
     sent: list[tuple[int, str]] = []
 

@@ -13,7 +13,7 @@ from lth_core.engine.spec_check import unlike
 from lth_core.experiment.plan import TrialKey
 from lth_core.settings.launcher import SlurmLauncher
 from lth_core.store import attempts, views
-from lth_core.store.queue import NONSENSE
+from lth_core.store.nonsense import NONSENSE
 from lth_core.store.tensors import read_card
 from tests.engine.experiments import tiny
 from tests.engine.test_engine import Running, running

@@ -15,8 +15,10 @@ from lth_core.engine.intake import Intake, Patience
 from lth_core.engine.launchers.both import Launchers
 from lth_core.engine.slots import Slot
 from lth_core.experiment.experiment import Experiment
-from lth_core.store import queue
+from lth_core.store.batches import add_batch, begin_batch
 from lth_core.store.database import Database
+from lth_core.store.jobs import add_job
+from lth_core.store.trials import ready_trials
 from lth_core.store.workspace import Workspace
 from lth_core.training.families import make_model
 from lth_core.worker.attempt import Attempt
@@ -31,7 +33,7 @@ def _requests(folder: Path, experiment: Experiment, monkeypatch: pytest.MonkeyPa
     workspace.create()
     database = Database(workspace.database, writer=True)
     with database.transaction() as connection:
-        queue.add_job(connection, experiment, "test", {})
+        add_job(connection, experiment, "test", {})
     launchers = Launchers(workspace, SLOTS)
     asked: list[Request] = []
     monkeypatch.setattr(launchers, "submit", lambda _slot, request, _need: asked.append(request))
@@ -66,10 +68,10 @@ def test_a_larger_stack_is_measured_beside_a_training_and_told_with_its_beats(tm
     database = Database(workspace.database, writer=True)
     experiment = tiny("one", seeds=2)
     with database.transaction() as connection:
-        job = queue.add_job(connection, experiment, "test", {})
-        ready = queue.ready_trials(connection, job)
-        batch = queue.add_batch(connection, job, [row["id"] for row in ready])
-        attempt = queue.begin_batch(connection, batch, "cpu/0")
+        job = add_job(connection, experiment, "test", {})
+        ready = ready_trials(connection, job)
+        batch = add_batch(connection, job, [row["id"] for row in ready])
+        attempt = begin_batch(connection, batch, "cpu/0")
     trials = tuple(TrialSpec(row["id"], key) for row, key in zip(ready, _keys(experiment), strict=True))
     spec = BatchSpec(batch, job, experiment, trials, (), "tensorboard/1", {})
     folder = BatchFolder(workspace.batch(batch))

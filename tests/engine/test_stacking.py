@@ -12,8 +12,9 @@ from lth_core.engine.intake import Patience
 from lth_core.engine.launchers.both import Launchers
 from lth_core.engine.slots import Slot
 from lth_core.experiment.experiment import Experiment
-from lth_core.store import queue, views
+from lth_core.store import views
 from lth_core.store.database import Database
+from lth_core.store.jobs import add_job
 from lth_core.store.workspace import Workspace
 from tests.engine.experiments import tiny
 
@@ -55,7 +56,7 @@ def _queued(folder: Path, experiment: Experiment) -> tuple[Workspace, Database, 
     workspace.create()
     database = Database(workspace.database, writer=True)
     with database.transaction() as connection:
-        job = queue.add_job(connection, experiment, "test", {})
+        job = add_job(connection, experiment, "test", {})
     return workspace, database, job
 
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from lth_core.batches.batch import BatchFolder
-from lth_core.store import queue
+from lth_core.store.batches import add_batch, begin_batch
 from lth_core.store.database import Database
+from lth_core.store.jobs import add_job, set_job
 from lth_core.store.workspace import Workspace
 from tests.alarm import within
 from tests.engine.experiments import tiny
@@ -44,10 +45,10 @@ def foreign(tmp_path: Path) -> Foreign:
     workspace.create()
     database = Database(workspace.database, writer=True)
     with database.transaction() as connection:
-        job = queue.add_job(connection, tiny("hostile", seeds=1, pruning={"rounds": 1}), "source", {})
-        batch = queue.add_batch(connection, job, [1])
-        queue.begin_batch(connection, batch, "cpu/0")
-        queue.set_job(connection, job, "running")
+        job = add_job(connection, tiny("hostile", seeds=1, pruning={"rounds": 1}), "source", {})
+        batch = add_batch(connection, job, [1])
+        begin_batch(connection, batch, "cpu/0")
+        set_job(connection, job, "running")
     database.close()
     outside = tmp_path / "outside"
     (outside / "attempt-1").mkdir(parents=True)

@@ -24,10 +24,12 @@ from lth_core.engine.launchers import local
 from lth_core.errors import InputError
 from lth_core.experiment.file import load_experiment, resolve
 from lth_core.experiment.suite import load
-from lth_core.store import queue, views
+from lth_core.store import views
+from lth_core.store.batches import add_batch, begin_batch
 from lth_core.store.commands import CommandKind
 from lth_core.store.database import Database
 from lth_core.store.events_file import read_scalars
+from lth_core.store.jobs import add_job
 from lth_core.store.records import read_from
 from lth_core.store.tensors import load_newest_checkpoint, read_card
 from lth_core.store.workspace import Workspace
@@ -110,9 +112,9 @@ def queued(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Databas
     workspace.create()
     database = Database(workspace.database, writer=True)
     with database.transaction() as connection:
-        job = queue.add_job(connection, tiny(), "source", {})
-        batch = queue.add_batch(connection, job, [1, 2])
-        queue.begin_batch(connection, batch, "cpu/0")
+        job = add_job(connection, tiny(), "source", {})
+        batch = add_batch(connection, job, [1, 2])
+        begin_batch(connection, batch, "cpu/0")
     (workspace.batch(1) / "attempt-1").mkdir(parents=True)
     return workspace, database
 

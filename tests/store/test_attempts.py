@@ -12,9 +12,11 @@ from lth_core.batches.provenance import attempt_facts
 from lth_core.report.card import card
 from lth_core.report.record import job_record
 from lth_core.report.table import result
-from lth_core.store import attempts, queue, views
+from lth_core.store import attempts, views
+from lth_core.store.batches import add_batch, end_batch
 from lth_core.store.database import Database
 from lth_core.store.ingest import take_over
+from lth_core.store.jobs import add_job, fix_threads
 from tests.engine.experiments import tiny
 
 
@@ -24,10 +26,10 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.database = Database(path, writer=True)
         with self.database.transaction() as connection:
-            self.job = queue.add_job(connection, tiny(pruning={"rounds": 3}), "x.toml", {"lth": "0"})
+            self.job = add_job(connection, tiny(pruning={"rounds": 3}), "x.toml", {"lth": "0"})
             for round in range(4):
                 rows = connection.execute("SELECT id FROM trials WHERE round = ?", (round,)).fetchall()
-                queue.add_batch(connection, self.job, [row["id"] for row in rows])
+                add_batch(connection, self.job, [row["id"] for row in rows])
 
     def ran(self, batch: int, attempt: int = 1, **changed: Any) -> None:
         facts = {**json.loads(json.dumps(attempt_facts("a processor", 1))), **changed}
@@ -72,7 +74,7 @@ def test_another_version_of_an_environment_that_begins_alike_is_an_event_and_wha
     same, other = {"first observations": "alike"}, {"first observations": "unlike"}
     store.ran(1, packages={"minigrid": "2.3"}, trained_on=other)
     with store.database.transaction() as connection:
-        queue.end_batch(connection, 1, None)  # in which nothing was trained
+        end_batch(connection, 1, None)  # in which nothing was trained
         connection.execute("UPDATE trials SET state = 'failed' WHERE batch = 1")
     assert attempts.trained_on(store.database, 1) == ()
     store.ran(2, packages={"minigrid": "2.3"}, trained_on=same)
@@ -99,10 +101,10 @@ def test_facts_that_make_no_sense_are_left_out_and_said(store: Store, facts: Any
 
 def test_a_job_keeps_the_threads_of_its_first_attempt(store: Store) -> None:
     with store.database.transaction() as connection:
-        assert queue.fix_threads(connection, 1, 2) == 2
-        assert queue.fix_threads(connection, 1, 1) == 2, "one slot, then two"
+        assert fix_threads(connection, 1, 2) == 2
+        assert fix_threads(connection, 1, 1) == 2, "one slot, then two"
         connection.execute("UPDATE jobs SET threads = NULL")
     store.ran(1, threads=3)
     with store.database.transaction() as connection:
         attempts.threads_again(connection, 1)
-        assert queue.fix_threads(connection, 1, 1) == 3, "made again"
+        assert fix_threads(connection, 1, 1) == 3, "made again"

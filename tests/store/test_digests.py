@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
-from lth_core.store import digests, queue
+from lth_core.store import digests
+from lth_core.store.batches import add_batch, begin_batch, end_batch
 from lth_core.store.database import Database
 from lth_core.store.ingest import take_over
+from lth_core.store.jobs import add_job
+from lth_core.store.trials import cancel_trials, fail_trial, requeue_unfinished
 from lth_core.store.workspace import Workspace
 from lth_core.upkeep import garbage
 from lth_core.upkeep.garbage import Garbage
@@ -27,8 +30,8 @@ def store(tmp_path: Path) -> Iterator[Database]:
     """A database with one job, whose first three trials run as batch 1."""
     database = Database(tmp_path / "w.sqlite", writer=True)
     with database.transaction() as connection:
-        queue.add_job(connection, experiment(), "x.toml", {})
-        queue.begin_batch(connection, queue.add_batch(connection, 1, [1, 2, 3]), "cpu/0")
+        add_job(connection, experiment(), "x.toml", {})
+        begin_batch(connection, add_batch(connection, 1, [1, 2, 3]), "cpu/0")
     yield database
     database.close()
 
@@ -59,9 +62,9 @@ def test_every_writer_carries_the_digest_on(store: Database, tmp_path: Path) -> 
     take(store, 2, RECORDS[1], {"kind": "failed", "error": "it broke", "damaged": [1]})
     assert broken(store) == []
     for writer in (
-        lambda connection: queue.end_batch(connection, 1, "gone"),
-        lambda connection: queue.requeue_unfinished(connection, 1),
-        lambda connection: queue.cancel_trials(connection, 1),
+        lambda connection: end_batch(connection, 1, "gone"),
+        lambda connection: requeue_unfinished(connection, 1),
+        lambda connection: cancel_trials(connection, 1),
     ):
         with store.transaction() as connection:
             writer(connection)
@@ -82,7 +85,7 @@ def test_what_the_disk_changes_is_noticed_and_not_sealed_by_a_later_write(store:
     assert broken(store) == [1]
     take(store, 1, {**RECORDS[1], "attempt": 2})
     with store.transaction() as connection:
-        queue.fail_trial(connection, 1, "its file is damaged")
+        fail_trial(connection, 1, "its file is damaged")
     assert broken(store) == [1]
 
 

@@ -3,15 +3,16 @@
 import sqlite3
 from pathlib import Path
 
-from lth_core.store import queue, views
+from lth_core.store import views
 from lth_core.store.database import Database
+from lth_core.store.jobs import add_job, adopt_job, known_job, set_job
 from lth_core.store.schema import MIGRATIONS
 from tests.engine.experiments import tiny
 
 
 def add(database: Database, suite: str | None, name: str = "tiny", seeds: int = 2) -> int:
     with database.transaction() as connection:
-        return queue.add_job(connection, tiny(name, seeds=seeds), "file", {}, suite)
+        return add_job(connection, tiny(name, seeds=seeds), "file", {}, suite)
 
 
 def test_jobs_of_an_older_workspace_belong_to_no_suite(tmp_path: Path) -> None:
@@ -38,16 +39,16 @@ def test_a_suite_finds_its_own_job_then_one_without_a_suite_never_anothers(tmp_p
     database = Database(tmp_path / "w.sqlite", writer=True)
     connection, identity = database.connection, tiny().identity
     other = add(database, "other")
-    assert queue.known_job(connection, identity) == other
-    assert queue.known_job(connection, identity, "mine") is None
+    assert known_job(connection, identity) == other
+    assert known_job(connection, identity, "mine") is None
     single = add(database, None)
-    assert queue.known_job(connection, identity, "mine") == single
+    assert known_job(connection, identity, "mine") == single
     mine = add(database, "mine")
     newer = add(database, None)
-    assert queue.known_job(connection, identity, "mine") == mine
-    assert queue.known_job(connection, identity) == newer
+    assert known_job(connection, identity, "mine") == mine
+    assert known_job(connection, identity) == newer
     for job in (newer, mine):
-        queue.adopt_job(connection, job, "third")
+        adopt_job(connection, job, "third")
     assert [job.suite for job in views.jobs(database)] == ["other", None, "mine", "third"]
     database.close()
 
@@ -61,7 +62,7 @@ def test_a_suites_jobs_are_the_newest_of_each_name_and_cancelled_ones_only_where
     assert [job.id for job in views.suite_jobs(database, "s")] == [edited, b]
     for job in (edited, b):
         with database.transaction() as connection:
-            queue.set_job(connection, job, "cancelled")
+            set_job(connection, job, "cancelled")
     assert [job.id for job in views.suite_jobs(database, "s")] == [first, b]
     assert views.suites(database) == ["s"]
     assert views.suite_jobs(database, "absent") == []

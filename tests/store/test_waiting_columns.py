@@ -4,8 +4,9 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
-from lth_core.store import queue
+from lth_core.store.batches import add_batch, end_batch, largest_stack, return_batch
 from lth_core.store.database import Database
+from lth_core.store.jobs import add_job, set_job, waiting_for_space
 from lth_core.store.schema import MIGRATIONS
 from tests.engine.experiments import tiny
 
@@ -47,31 +48,31 @@ def _made_before(path: Path) -> None:
 def test_a_workspace_of_the_last_version_waits_for_the_same(tmp_path: Path) -> None:
     _made_before(tmp_path / "w.sqlite")
     database = Database(tmp_path / "w.sqlite", writer=True)
-    assert queue.waiting_for_space(database.connection) == [1]
+    assert waiting_for_space(database.connection) == [1]
     assert [tuple(row) for row in database.rows("SELECT id, alone, split, error FROM batches")] == [
         (1, 0, 1, "stack too large: out of memory: 5 GB asked for"),
         (2, 0, 0, None),
         (3, 1, 0, None),
         (4, 0, 0, "out of memory: one ticket does not fit, even alone"),
     ]
-    assert queue.largest_stack(database.connection, 5) == 3
-    assert queue.largest_stack(database.connection, 4) is None
+    assert largest_stack(database.connection, 5) == 3
+    assert largest_stack(database.connection, 4) is None
     with database.transaction() as connection:
-        queue.set_job(connection, 1, "queued")
-    assert queue.waiting_for_space(database.connection) == []
+        set_job(connection, 1, "queued")
+    assert waiting_for_space(database.connection) == []
     database.close()
 
 
 def test_the_words_of_an_error_decide_nothing(tmp_path: Path) -> None:
     database = Database(tmp_path / "w.sqlite", writer=True)
     with database.transaction() as connection:
-        job = queue.add_job(connection, tiny("a"), "", {})
-        queue.set_job(connection, job, "paused", "disk full, says the cluster")
-        first = queue.add_batch(connection, job, [1])
-        queue.end_batch(connection, first, "stack too large for the cluster")
-        queue.return_batch(connection, queue.add_batch(connection, job, [2]), alone=True)
-        queue.return_batch(connection, 2)
-    assert queue.waiting_for_space(database.connection) == []
-    assert queue.largest_stack(database.connection, job) is None
+        job = add_job(connection, tiny("a"), "", {})
+        set_job(connection, job, "paused", "disk full, says the cluster")
+        first = add_batch(connection, job, [1])
+        end_batch(connection, first, "stack too large for the cluster")
+        return_batch(connection, add_batch(connection, job, [2]), alone=True)
+        return_batch(connection, 2)
+    assert waiting_for_space(database.connection) == []
+    assert largest_stack(database.connection, job) is None
     assert database.row("SELECT alone, error FROM batches WHERE id = 2")[:] == (1, None)
     database.close()

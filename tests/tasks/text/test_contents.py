@@ -17,8 +17,9 @@ from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.file import resolve
 from lth_core.settings.language_networks import Causal
 from lth_core.settings.texts import LanguageModelTask
-from lth_core.store import commands, queue, views
+from lth_core.store import commands, views
 from lth_core.store.database import Database
+from lth_core.store.jobs import add_job
 from lth_core.store.workspace import Workspace
 from lth_core.tasks import contents
 from lth_core.tasks.text import corpus
@@ -128,7 +129,7 @@ def test_an_old_workspaces_job_of_relative_places_is_found_and_goes_on(
         return answer
 
     with database.transaction() as connection:
-        job = queue.add_job(connection, before, "x", {})
+        job = add_job(connection, before, "x", {})
     assert submit(now) == {"job": job, "known": True}
     assert views.events(database)[-1].kind == "data unchecked"
     assert submit(read(folder / "two")) == {"job": job + 1}  # other places, of which nothing is known

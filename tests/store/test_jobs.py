@@ -7,9 +7,13 @@ from typing import Any
 import pytest
 
 from lth_core.errors import InputError
-from lth_core.store import metrics, queue, views
+from lth_core.store import metrics, views
+from lth_core.store.batches import add_batch, begin_batch, end_batch, return_batch
 from lth_core.store.database import Database
 from lth_core.store.ingest import ingest
+from lth_core.store.jobs import add_job, settle_job
+from lth_core.store.nonsense import NONSENSE
+from lth_core.store.trials import ready_trials, requeue_unfinished
 from lth_core.store.workspace import Workspace
 from tests.small import experiment
 
@@ -22,7 +26,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.database = Database(folder / "w.sqlite", writer=True)
         with self.database.transaction() as connection:
-            self.job = queue.add_job(connection, SETTINGS, "x.toml", {"lth": "0"})
+            self.job = add_job(connection, SETTINGS, "x.toml", {"lth": "0"})
 
     def id(self, arm: str, round: int, seed: int = 0) -> int:
         return next(t.id for t in self.trials() if (t.arm, t.round, t.seed) == (arm, round, seed))
@@ -35,9 +39,9 @@ class Store:
 
     def begin(self) -> int:
         with self.database.transaction() as connection:
-            ready = [row["id"] for row in queue.ready_trials(connection, self.job)]
-            batch = queue.add_batch(connection, self.job, ready)
-            queue.begin_batch(connection, batch, "cpu/0")
+            ready = [row["id"] for row in ready_trials(connection, self.job)]
+            batch = add_batch(connection, self.job, ready)
+            begin_batch(connection, batch, "cpu/0")
         return batch
 
     def ingest(self, **record: Any) -> None:
@@ -55,7 +59,7 @@ def store(tmp_path: Path) -> Store:
 
 def test_trials_become_ready_when_all_they_wait_for_is_done(store: Store) -> None:
     def ready() -> set[tuple[str, int, int]]:
-        rows = queue.ready_trials(store.database.connection, store.job)
+        rows = ready_trials(store.database.connection, store.job)
         return {(row["arm"], row["round"], row["seed"]) for row in rows}
 
     assert ready() == {("dense", 0, 0), ("dense", 0, 1)}
@@ -93,12 +97,12 @@ def test_a_failed_record_after_a_done_one_changes_nothing(store: Store) -> None:
 def test_a_batch_speaks_of_its_own_job_alone(store: Store) -> None:
     store.begin()
     with store.database.transaction() as connection:
-        other = queue.add_job(connection, SETTINGS, "y.toml", {"lth": "0"})
+        other = add_job(connection, SETTINGS, "y.toml", {"lth": "0"})
     foreign = next(t.id for t in views.trials(store.database, other))
     store.database.connection.execute("UPDATE trials SET state = 'running' WHERE id = ?", (foreign,))
-    with pytest.raises(queue.NONSENSE, match=f"job {store.job} has no trial {foreign}"):
+    with pytest.raises(NONSENSE, match=f"job {store.job} has no trial {foreign}"):
         store.done(foreign)
-    with pytest.raises(queue.NONSENSE, match=f"job {store.job} has no trial {foreign}"):
+    with pytest.raises(NONSENSE, match=f"job {store.job} has no trial {foreign}"):
         store.ingest(kind="failed", trial=store.id("dense", 0), error="x", damaged=[foreign])
     assert next(t for t in views.trials(store.database, other) if t.id == foreign).state == "running"
 
@@ -143,7 +147,7 @@ def test_retrying_lets_failed_and_blocked_trials_wait_again_from_scratch(store: 
     store.ingest(kind="metrics", trial=trial, step=10, values={"a": 1.0, "b": None})
     store.ingest(kind="failed", trial=trial, error="broken")
     with store.database.transaction() as connection:
-        assert queue.requeue_unfinished(connection, store.job) == 1 + 9
+        assert requeue_unfinished(connection, store.job) == 1 + 9
     assert set(store.states(seed=0).values()) == {"waiting"}
     assert metrics.curves(store.database, [trial], "a") == {}
     assert all(t.error is None for t in store.trials())
@@ -160,8 +164,8 @@ def test_a_retry_keeps_the_audits_of_earlier_attempts_as_rows_of_these(store: St
         if failed:
             store.ingest(kind="failed", trial=trial, error="audit")
             with store.database.transaction() as connection:
-                queue.end_batch(connection, batch, None)
-                queue.requeue_unfinished(connection, store.job)
+                end_batch(connection, batch, None)
+                requeue_unfinished(connection, store.job)
             assert views.audit_counts(store.database, store.job) == (0, 0)
     rows = store.database.rows("SELECT moment, batch, passed FROM audits ORDER BY batch, moment")
     assert [tuple(row) for row in rows] == [("after", 1, 0), ("before", 1, 0), ("before", 2, 1)]
@@ -172,7 +176,7 @@ def test_a_worker_that_ends_without_results_fails_its_trials(store: Store) -> No
     batch = store.begin()
     store.done(store.id("dense", 0, 1))
     with store.database.transaction() as connection:
-        queue.end_batch(connection, batch, "killed")
+        end_batch(connection, batch, "killed")
     states = store.states()
     assert (states[("dense", 0, 0)], states[("dense", 0, 1)]) == ("failed", "done")
 
@@ -181,10 +185,10 @@ def test_a_batch_that_is_run_again_keeps_its_finished_trials(store: Store) -> No
     batch = store.begin()
     store.done(store.id("dense", 0, 1))
     with store.database.transaction() as connection:
-        queue.return_batch(connection, batch)
+        return_batch(connection, batch)
     assert store.states()[("dense", 0, 0)] == "waiting"
     with store.database.transaction() as connection:
-        assert queue.begin_batch(connection, batch, "cpu/0") == 2
+        assert begin_batch(connection, batch, "cpu/0") == 2
     assert store.states()[("dense", 0, 0)] == "running"
     assert store.states()[("dense", 0, 1)] == "done"
 
@@ -234,7 +238,7 @@ def test_a_job_ends_failed_when_trials_were_lost_and_done_otherwise(store: Store
             connection.execute("UPDATE jobs SET state = 'running'")
             if lost:
                 connection.execute("UPDATE trials SET state = 'blocked' WHERE round = 3")
-            queue.settle_job(connection, store.job)
+            settle_job(connection, store.job)
         assert views.jobs(store.database)[0].state == state
 
 

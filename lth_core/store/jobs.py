@@ -1,0 +1,139 @@
+"""Jobs: queued, found again, their states, their ends. Writers work inside the caller's transaction."""
+
+import json
+import sqlite3
+import time
+from typing import Any
+
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.plan import TrialKey, plan
+from lth_core.store import digests
+from lth_core.store.events import add_event
+from lth_core.text import one_line, plural
+
+LAUNCHER = "CASE WHEN json_valid(j.experiment) THEN json_extract(j.experiment, '$.launcher') END"
+"""SQL of the `[launcher]` of a job `j` as JSON; NULL where it has none, or is none that can be read."""
+
+
+def known_job(connection: sqlite3.Connection, identity: str, suite: str | None = None) -> int | None:
+    """The newest job with the same experiment that was not cancelled.
+
+    For a suite that is one of its own jobs, or else one that belongs to no suite: a job cannot be in two, and a
+    suite must find all of its members.
+    """
+    row = connection.execute(
+        "SELECT id FROM jobs WHERE identity = ?1 AND state != 'cancelled' AND deleted IS NULL "
+        "AND (?2 IS NULL OR suite IS NULL OR suite = ?2) ORDER BY ?2 IS NOT NULL AND suite IS ?2 DESC, id DESC LIMIT 1",
+        (identity, suite),
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def adopt_job(connection: sqlite3.Connection, job: int, suite: str) -> None:
+    """A job that belongs to no suite becomes one of this suite; others stay where they are."""
+    connection.execute("UPDATE jobs SET suite = ? WHERE id = ? AND suite IS NULL", (suite, job))
+
+
+def add_job(
+    connection: sqlite3.Connection, experiment: Experiment, source: str, provenance: dict[str, Any],
+    suite: str | None = None,
+) -> int:  # fmt: skip
+    """Queue an experiment with all its trials; returns the job's number."""
+    last = connection.execute("SELECT COALESCE(MAX(position), 0) FROM jobs").fetchone()[0]
+    job = connection.execute(
+        "INSERT INTO jobs (name, identity, experiment, provenance, source, state, position, created, suite) "
+        "VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?)",
+        (
+            experiment.name, experiment.identity, experiment.canonical(), json.dumps(provenance, sort_keys=True),
+            source, last + 1, time.time(), suite,
+        ),
+    ).lastrowid  # fmt: skip
+    ids: dict[TrialKey, int] = {}
+    for trial in plan(experiment):
+        key = trial.key
+        ids[key] = connection.execute(
+            "INSERT INTO trials (job, arm, round, seed, state) VALUES (?, ?, ?, ?, 'waiting')",
+            (job, key.arm, key.round, key.seed),
+        ).lastrowid  # type: ignore[assignment]
+        connection.executemany(
+            "INSERT INTO waits (trial, waits_for) VALUES (?, ?)",
+            [(ids[key], ids[p]) for p in trial.waits_for],
+        )
+    digests.seal(connection, int(job or 0))
+    add_event(connection, "queued", f"{experiment.name} queued with {plural(len(ids), 'trial')}", job)
+    return int(job or 0)
+
+
+def set_job(
+    connection: sqlite3.Connection, job: int, state: str, error: str | None = None, waits_for: str | None = None
+) -> None:
+    """Change a job's state, keep its times, and say so. waits_for: `space` for a job that is paused until there is
+    room on the disk."""
+    connection.execute(
+        "UPDATE jobs SET state = ?1, error = ?2, waits_for = ?5, "
+        "started = CASE WHEN ?1 = 'running' THEN COALESCE(started, ?3) ELSE started END, "
+        # Not before its start, where the clock was set back.
+        "finished = CASE WHEN ?1 IN ('done', 'failed', 'cancelled') THEN MAX(?3, COALESCE(started, ?3)) END "
+        "WHERE id = ?4",
+        (state, error, time.time(), job, waits_for),
+    )
+    add_event(connection, state, f"job {state}" + (f": {error}" if error else ""), job)
+
+
+def fix_threads(connection: sqlite3.Connection, job: int, threads: int) -> int:
+    """The threads of a job's workers: those of its first attempt, for the bits of its results depend on them."""
+    connection.execute("UPDATE jobs SET threads = COALESCE(threads, ?) WHERE id = ?", (threads, job))
+    return int(connection.execute("SELECT threads FROM jobs WHERE id = ?", (job,)).fetchone()[0])
+
+
+def pause_for_space(connection: sqlite3.Connection, why: str) -> None:
+    """Pause the running jobs because the disk is full."""
+    for row in connection.execute("SELECT id FROM jobs WHERE state = 'running'").fetchall():
+        wait_for_space(connection, row["id"], why)
+
+
+def wait_for_space(connection: sqlite3.Connection, job: int, why: str) -> None:
+    """Pause one job until there is room on the disk, unless it has ended or was paused."""
+    if connection.execute("SELECT 1 FROM jobs WHERE id = ? AND state IN ('queued', 'running')", (job,)).fetchone():
+        said = one_line(why).removeprefix("disk full: ")
+        set_job(connection, job, "paused", f"disk full: {said}; it goes on by itself when there is room", "space")
+
+
+def waiting_for_space(connection: sqlite3.Connection) -> list[int]:
+    """Jobs that were paused because the disk was full."""
+    rows = connection.execute("SELECT id FROM jobs WHERE state = 'paused' AND waits_for = 'space'")
+    return [row["id"] for row in rows.fetchall()]
+
+
+def purge_deleted(connection: sqlite3.Connection, before: float) -> tuple[list[int], list[int]]:
+    """Forget jobs that were deleted before a moment; returns their numbers and those of their batches."""
+    doomed = [r[0] for r in connection.execute("SELECT id FROM jobs WHERE deleted < ?", (before,)).fetchall()]
+    batches: list[int] = []
+    for job in doomed:
+        batches += [r[0] for r in connection.execute("SELECT id FROM batches WHERE job = ?", (job,)).fetchall()]
+        own = "IN (SELECT id FROM trials WHERE job = ?)"
+        connection.execute(f"DELETE FROM metrics WHERE trial {own}", (job,))
+        connection.execute(f"DELETE FROM waits WHERE waits_for {own}", (job,))
+        for table in ("trials", "events"):  # a number may be given again
+            connection.execute(f"DELETE FROM {table} WHERE job = ?", (job,))
+        connection.execute("DELETE FROM jobs WHERE id = ?", (job,))
+    return doomed, batches
+
+
+def settle_job(connection: sqlite3.Connection, job: int) -> None:
+    """End a job that has no trial left to run, unless it has ended already."""
+    state = connection.execute("SELECT state FROM jobs WHERE id = ?", (job,)).fetchone()["state"]
+    if state not in ("queued", "running", "paused"):
+        return
+    counts = dict(
+        connection.execute("SELECT state, COUNT(*) FROM trials WHERE job = ? GROUP BY state", (job,)).fetchall()
+    )
+    if counts.keys() & {"waiting", "running"}:
+        return
+    lost = counts.get("failed", 0) + counts.get("blocked", 0)
+    set_job(
+        connection,
+        job,
+        "failed" if lost else ("cancelled" if counts.get("cancelled") else "done"),
+        f"{lost} trials failed or were blocked" if lost else None,
+    )

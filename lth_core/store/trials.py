@@ -1,0 +1,106 @@
+"""Trials: which are ready, how they end, what is tried again. Writers work inside the caller's transaction."""
+
+import sqlite3
+import time
+
+from lth_core.store import digests
+from lth_core.store.events import add_event
+from lth_core.text import one_line
+
+
+def ready_trials(connection: sqlite3.Connection, job: int) -> list[sqlite3.Row]:
+    """Trials of the lowest round that wait for nothing any more, by seed and arm."""
+    return connection.execute(
+        """
+        WITH ready AS (
+            SELECT t.* FROM trials t WHERE t.job = ? AND t.state = 'waiting' AND t.batch IS NULL AND NOT EXISTS (
+                SELECT 1 FROM waits w JOIN trials p ON p.id = w.waits_for WHERE w.trial = t.id AND p.state != 'done'))
+        SELECT * FROM ready WHERE round = (SELECT MIN(round) FROM ready) ORDER BY seed, id
+        """,
+        (job,),
+    ).fetchall()
+
+
+def unfinished_trials(connection: sqlite3.Connection, batch: int) -> list[int]:
+    """Trials of a running batch that have no result yet."""
+    rows = connection.execute(
+        "SELECT id FROM trials WHERE batch = ? AND state = 'running' ORDER BY seed, id", (batch,)
+    ).fetchall()
+    return [row["id"] for row in rows]
+
+
+def fail_trial(connection: sqlite3.Connection, trial: int, error: str) -> None:
+    """Mark a trial failed, and all that wait for it, directly or not, blocked."""
+    row = connection.execute("SELECT job, arm, round, seed FROM trials WHERE id = ?", (trial,)).fetchone()
+    name = f"{row['arm']} round {row['round']} seed {row['seed']}"
+    with digests.kept(connection, trial):
+        connection.execute(
+            "UPDATE trials SET state = 'failed', error = ?, finished = ? WHERE id = ?",
+            (one_line(error), time.time(), trial),
+        )
+    add_event(connection, "trial failed", f"{name}: {error}", row["job"], trial)
+    connection.execute(
+        """
+        WITH RECURSIVE below (id) AS (
+            SELECT trial FROM waits WHERE waits_for = ?1
+            UNION SELECT w.trial FROM waits w JOIN below b ON w.waits_for = b.id)
+        UPDATE trials SET state = 'blocked', error = ?2 WHERE id IN (SELECT id FROM below) AND state = 'waiting'
+        """,
+        (trial, f"waits for {name}, which failed"),
+    )
+
+
+def requeue_unfinished(connection: sqlite3.Connection, job: int) -> int:
+    """Failed, blocked and cancelled trials wait again, from scratch; returns how many. Their audits are kept."""
+    ids = [
+        row["id"]
+        for row in connection.execute(
+            "SELECT id FROM trials WHERE job = ? AND state IN ('failed', 'blocked', 'cancelled')", (job,)
+        ).fetchall()
+    ]
+    for trial in ids:
+        with digests.kept(connection, trial):
+            _requeue(connection, trial)
+    return len(ids)
+
+
+def _requeue(connection: sqlite3.Connection, trial: int) -> None:
+    # Audits of earlier versions do not name their batch: from now on they are those of the one that is left.
+    connection.execute(
+        "UPDATE audits SET batch = (SELECT batch FROM trials WHERE id = trial) WHERE trial = ? AND batch = 0 "
+        "AND EXISTS (SELECT 1 FROM trials WHERE id = trial AND batch NOT NULL)",
+        (trial,),
+    )
+    connection.execute(
+        "UPDATE trials SET state = 'waiting', batch = NULL, error = NULL, step = 0, started = NULL, "
+        "finished = NULL WHERE id = ?",
+        (trial,),
+    )
+    for table in ("layers", "metrics"):
+        connection.execute(f"DELETE FROM {table} WHERE trial = ?", (trial,))
+
+
+def cancel_trials(connection: sqlite3.Connection, job: int) -> None:
+    """All trials of a job that have not ended are cancelled, and their batches with them."""
+    connection.execute(
+        "UPDATE trials SET state = 'cancelled' WHERE job = ? AND state IN ('waiting', 'running', 'blocked')",
+        (job,),
+    )
+    connection.execute(
+        "UPDATE batches SET state = 'cancelled' WHERE job = ? AND state IN ('pending', 'running')",
+        (job,),
+    )
+
+
+def cancel_later_rounds(connection: sqlite3.Connection, job: int) -> int | None:
+    """Cancel trials of rounds that have not begun; returns the last round that goes on, None if none has begun."""
+    begun = connection.execute(
+        "SELECT MAX(round) FROM trials WHERE job = ? AND (state = 'running' OR (state = 'waiting' AND batch NOT NULL))",
+        (job,),
+    ).fetchone()[0]
+    if begun is not None:
+        connection.execute(
+            "UPDATE trials SET state = 'cancelled' WHERE job = ? AND round > ? AND state IN ('waiting', 'blocked')",
+            (job, begun),
+        )
+    return None if begun is None else int(begun)
