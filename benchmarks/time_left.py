@@ -106,14 +106,20 @@ def _on(clock: Callable[[float], float], one: Moment) -> float | None:
 
     def moved(batch: BatchTime) -> BatchTime:
         finished = None if batch.finished is None else clock(batch.finished)
-        whole = batch.whole
+        whole, before = batch.whole, batch.before
+        if before is not None:
+            before *= _speed(clock, batch.started, batch.started + before)
         if whole is not None:
             end = min(batch.finished or one.at, one.at)
             begin = max(batch.started, end - whole * batch.fraction)
-            whole *= (clock(end) - clock(begin)) / max(1e-9, end - begin)
-        return replace(batch, started=clock(batch.started), finished=finished, whole=whole)
+            whole *= _speed(clock, begin, end)
+        return replace(batch, started=clock(batch.started), finished=finished, whole=whole, before=before)
 
     return seconds_left(replace(one.job, batches=[moved(batch) for batch in one.job.batches]), clock(one.at))
+
+
+def _speed(clock: Callable[[float], float], begin: float, end: float) -> float:
+    return (clock(end) - clock(begin)) / max(1e-9, end - begin)
 
 
 def _row(preset: str, clock: str, found: list[tuple[float, float | None]]) -> bool:

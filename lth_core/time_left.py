@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 
 from lth_core.coming_stacks import ComingStacks, Place
@@ -19,8 +20,9 @@ class BatchTime:
     """A batch of `size` tickets that runs or has ended; moments in Unix seconds.
 
     length: of each training, in its own unit. fraction: the share of it that is done. whole: seconds that all of it
-    takes at its pace so far; None where it was too short to tell. finished: None while it runs. resumed: it has stood
-    still in between, so that its start and end do not tell what it cost. places: of its trials, while it runs.
+    takes at its pace so far, before: what it took to begin it, without the start of a worker; None where that is not
+    known. finished: None while it runs. resumed: it has stood still in between, so that its start and end do not tell
+    what it cost. places: of its trials, while it runs.
     """
 
     size: int
@@ -29,6 +31,7 @@ class BatchTime:
     finished: float | None
     fraction: float
     whole: float | None = None
+    before: float | None = None
     resumed: bool = False
     places: tuple[Place, ...] = ()
 
@@ -59,6 +62,7 @@ def seconds_left(job: JobTime, now: float) -> float | None:
     """Seconds until the job ends; None while it is not known what a stack of a size that is to come costs."""
     paces, extras = _Paces(job), _Extras(job.batches)
 
+    @cache
     def seconds(size: int, round: int) -> float:
         return paces.of(size) * job.lengths[round] + extras.of(size)
 
@@ -113,12 +117,15 @@ class _Extras:
 
     def __init__(self, batches: Sequence[BatchTime]) -> None:
         first = min((one.finished for one in batches if one.finished is not None), default=0.0)
-        self._known = [
+        known = [
             max(0.0, one.finished - one.started - one.whole) / one.size
             for one in batches
-            if one.finished is not None and one.whole is not None and not one.resumed
+            if one.finished is not None
+            and one.whole is not None
+            and not one.resumed
             and one.started >= first  # a worker's first batch waits for its start
-        ][-_RECENT:]  # fmt: skip
+        ] or [one.before / one.size for one in batches if one.before is not None]
+        self._known = known[-_RECENT:]
 
     def of(self, size: int) -> float:
         """As much for each ticket as the newest took; 0 where that is not known."""

@@ -60,10 +60,10 @@ def test_single_tickets_go_one_after_the_other_on_the_slots() -> None:
 
 
 def test_what_a_batch_takes_beside_its_training_is_counted_and_a_workers_start_is_not() -> None:
-    first = BatchTime(1, 1.0, 0.0, 20.0, 1.0, 10.0)
+    first = BatchTime(1, 1.0, 0.0, 20.0, 1.0, 10.0, before=1.0)
     later = BatchTime(1, 1.0, 20.0, 32.0, 1.0, 10.0)
     waiting = {(1, 0): 3}
-    assert seconds_left(_job([first], waiting, largest=1, slots=1), 20.0) == pytest.approx(30.0)
+    assert seconds_left(_job([first], waiting, largest=1, slots=1), 20.0) == pytest.approx(33.0)
     assert seconds_left(_job([first, later], waiting, largest=1, slots=1), 32.0) == pytest.approx(36.0)
     evaluating = BatchTime(1, 1.0, 32.0, None, 1.0, 10.0, places=((1, 1),))
     assert seconds_left(_job([first, later, evaluating], {}, slots=1), 43.0) == pytest.approx(1.0)

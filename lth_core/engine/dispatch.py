@@ -141,7 +141,8 @@ class Dispatcher:
         largest = self._largest_stack(job, need) if len(ready) > free else 1
         if not ready or largest is None:  # None: being measured
             return []
-        largest = min(largest, self._share(job, ready[0], free))
+        if largest > 1:
+            largest = min(largest, self._share(job, ready[0], free))
         batches = []
         with self._database.transaction() as connection:
             for left in range(min(free, len(ready)), 0, -1):

@@ -65,7 +65,7 @@ class Intake:
 
     def _ingest(self, batch: int, some: bool) -> None:
         row = self._database.row(
-            "SELECT job, attempt, records_read, fraction, rate, whole, costs FROM batches WHERE id = ?", batch
+            "SELECT job, attempt, records_read, fraction, rate, whole, before, costs FROM batches WHERE id = ?", batch
         )
         if row is None:
             return
@@ -83,11 +83,14 @@ class Intake:
                 break
         beat = read_json(folder / "beat.json") or {}
         costs = json.dumps(beat["costs"]) if "costs" in beat else None
-        said = (beat.get("fraction"), beat.get("rate"), beat.get("whole"), costs)
-        if said[0] is not None and said != tuple(row[name] for name in ("fraction", "rate", "whole", "costs")):
+        said = (beat.get("fraction"), beat.get("rate"), beat.get("whole"), beat.get("before"), costs)
+        if said[0] is not None and said != tuple(
+            row[name] for name in ("fraction", "rate", "whole", "before", "costs")
+        ):
             with contextlib.suppress(*NONSENSE), self._database.transaction() as connection:
                 connection.execute(
-                    "UPDATE batches SET fraction = ?, rate = ?, whole = ?, costs = ? WHERE id = ?", (*said, batch)
+                    "UPDATE batches SET fraction = ?, rate = ?, whole = ?, before = ?, costs = ? WHERE id = ?",
+                    (*said, batch),
                 )
 
     def end(self, ended: Ended) -> None:

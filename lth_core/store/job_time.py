@@ -40,7 +40,7 @@ def job_time(database: Database, job: int, experiment: Experiment) -> JobTime:
         batches=[
             BatchTime(
                 row["size"], lengths[row["round"]], row["started"], row["finished"], row["fraction"],
-                _positive(row["whole"]), row["attempt"] > 1, places.get(row["id"], ()),
+                _positive(row["whole"]), _positive(row["before"]), row["attempt"] > 1, places.get(row["id"], ()),
             )
             for row in rows
         ],

@@ -187,6 +187,10 @@ MIGRATIONS: tuple[str, ...] = (
     UPDATE batches SET alone = 1, error = NULL WHERE error = 'out of memory: to be run alone';
     UPDATE batches SET split = 1 WHERE state = 'failed' AND error LIKE 'stack too large%'
     """,
+    # Seconds from the beginning of a batch's attempt to that of its training, without the start of its worker.
+    """
+    ALTER TABLE batches ADD COLUMN before REAL
+    """,
 )
 
 

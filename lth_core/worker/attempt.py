@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -49,6 +50,7 @@ class Attempt:
         self._records = RecordWriter(self.folder / "records.jsonl")
         self._logs: dict[int, TrialLog] = {}
         self._coming, self._costs = coming, None  # type: tuple[int, StackCosts | None]
+        self._made, self._before = time.monotonic(), 0.0  # seconds until the training began
         whole = make_model(self._experiment)
         self._assembler = Assembler(workspace, self._spec, whole, device)
         self._model = self._assembler.network(self._spec.trials[0].key)
@@ -83,6 +85,7 @@ class Attempt:
         self._check_space(stack, len(run.trials))
         for trial in run.trials:
             self._open_log(trial, stack.trained, resumed=checkpoint is not None)
+        self._before = time.monotonic() - self._made
         return DONE if run.run() else CHECKPOINTED
 
     def _check_data(self, values: dict[str, Any]) -> None:
@@ -232,7 +235,7 @@ class Attempt:
         self._check_current()
         if self._costs is None and self._coming and whole is not None and whole >= WORTH:
             self._costs = StackCosts(self._experiment, self._model, {len(self._spec.trials), self._coming})
-        said: dict[str, Any] = {"fraction": fraction, "rate": rate, "whole": whole}
+        said: dict[str, Any] = {"fraction": fraction, "rate": rate, "whole": whole, "before": self._before}
         if self._costs is not None and (found := self._costs.found()):
             said["costs"] = found
         temporary = self.folder / ".beat.tmp"

@@ -78,6 +78,7 @@ def test_a_larger_stack_is_measured_beside_a_training_and_told_with_its_beats(tm
     folder.folder.mkdir()
     folder.begin(attempt)
     running = Attempt(workspace, spec, attempt, "cpu", lambda: False, coming=8)
+    running._before = 0.25
     running.beat(0.5, 10.0, 1.0)
     assert running._costs is None  # too short a training to be worth it
     running.beat(0.5, 10.0, 60.0)
@@ -87,8 +88,13 @@ def test_a_larger_stack_is_measured_beside_a_training_and_told_with_its_beats(tm
     told = json.loads((folder.attempt(attempt) / "beat.json").read_text())
     assert told["costs"].keys() == {"2", "8"} and all(cost > 0 for cost in told["costs"].values())
     Intake(workspace, database, Space(tmp_path)).ingest(batch)
-    row = database.row("SELECT fraction, whole, costs FROM batches")
-    assert row is not None and (row["fraction"], row["whole"], json.loads(row["costs"])) == (0.6, 60.0, told["costs"])
+    row = database.row("SELECT fraction, whole, before, costs FROM batches")
+    assert row is not None and (row["fraction"], row["whole"], row["before"], json.loads(row["costs"])) == (
+        0.6,
+        60.0,
+        0.25,
+        told["costs"],
+    )
     running.close()
     database.close()
 
