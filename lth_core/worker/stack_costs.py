@@ -19,7 +19,7 @@ from lth_core.training.stack import Stack, Start
 
 WORTH = 5.0
 """Seconds from which on a training is long enough for this to be worth while."""
-_UPDATES, _SECONDS, _PATIENCE = 20, 1.0, 60
+_UPDATES, _SECONDS, _PATIENCE = 20, 1.0, 600
 """Updates of each size at most; processor seconds after which no other follows; seconds until the process is killed."""
 
 
