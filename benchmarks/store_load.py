@@ -9,6 +9,7 @@ five times a second for what a screen shows. At the end every point is counted. 
 
 import argparse
 import contextlib
+import json
 import multiprocessing
 import statistics
 import subprocess
@@ -30,7 +31,8 @@ from lth_core.store import commands, ingest, metrics, views
 from lth_core.store.batches import add_batch, begin_batch
 from lth_core.store.database import Database
 from lth_core.store.jobs import add_job
-from lth_core.store.records import RecordWriter, line_of, read_from
+from lth_core.store.record_lines import content_of
+from lth_core.store.records import RecordWriter, body, read_from
 from lth_core.store.workspace import Workspace
 
 NAMES = ("return/train", "loss/policy", "loss/value", "entropy", "games")
@@ -157,22 +159,30 @@ def a_trial(trial, records):
     yield {"kind": "done", "trial": trial, "step": records * 512, "score": 7 / 3, "tensors": "x", "sha256": "y"}
 
 
+def read_bare(path, offset, most):
+    """The fastest way to read lines that have no checksums."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        content = file.read(most)
+    end = content.rfind(b"\n") + 1
+    return json.loads(b"[" + b",".join(content[:end].split(b"\n")[:-1]) + b"]"), offset + end
+
+
 def ingest_trials(trials, records, checked):
     """CPU seconds to take over the records of so many trials, with or without checksums and digests."""
+    read = read_from if checked else read_bare
     kept = ingest.kept if checked else lambda *_: contextlib.nullcontext()
     with tempfile.TemporaryDirectory() as folder, mock.patch.object(ingest, "kept", kept):
         database, path = Database(Path(folder) / "w.sqlite", writer=True), Path(folder) / "records.jsonl"
         with database.transaction() as connection:
             job = add_job(connection, experiment(0, trials), "load.toml", {})
             begin_batch(connection, add_batch(connection, job, list(range(1, trials + 1))), "cpu/0")
-        lines = [line_of(record) for trial in range(1, trials + 1) for record in a_trial(trial, records)]
-        if not checked:
-            lines = [line.rpartition(b',"crc32"')[0] + b"}\n" for line in lines]
-        path.write_bytes(b"".join(lines))
+        bodies = [body(record) for trial in range(1, trials + 1) for record in a_trial(trial, records)]
+        path.write_bytes(content_of(bodies) if checked else b"".join(one + b"}\n" for one in bodies))
         start, offset, end = time.thread_time(), 0, -1
         while end != offset:
             offset = max(end, 0)
-            found, end = read_from(path, offset, SOME)
+            found, end = read(path, offset, SOME)
             with database.transaction() as connection:
                 ingest.take_over_all(connection, job, found)
         seconds = time.thread_time() - start

@@ -12,7 +12,7 @@ from lth_core.store.digests import kept
 from lth_core.store.events import add_event
 from lth_core.store.metrics import Point
 from lth_core.store.nonsense import NONSENSE
-from lth_core.store.records import DAMAGED
+from lth_core.store.record_lines import DAMAGED
 from lth_core.store.trials import fail_trial
 
 
@@ -46,6 +46,9 @@ def ingest(connection: sqlite3.Connection, job: int, record: dict[str, Any], sea
     kind = record.get("kind")
     if kind == "ran":
         attempts.take(connection, job, record)
+        return
+    if kind == "note":
+        add_event(connection, "records", str(record["text"]), job)
         return
     trial = int(record["trial"])
     _of_job(connection, job, trial)

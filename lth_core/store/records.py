@@ -1,8 +1,4 @@
-"""Records of an attempt: append-only JSON lines, written by one worker, tailed by offset by the engine.
-
-Each line ends with a checksum of the rest of it, as its last field: `{"kind":"metrics", ... ,"crc32":"1a2b3c4d"}`.
-Lines of earlier versions have none.
-"""
+"""Records of an attempt: append-only JSON lines, written by one worker, tailed by offset by the engine."""
 
 import json
 import math
@@ -13,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from lth_core.store.plain import open_plain
+from lth_core.store.record_lines import DAMAGED, TAIL, Chain, crc_before, holds, record_of, records_of
 
 LARGEST_READ = 8_000_000
-DAMAGED = {"kind": "damaged"}
-"""What stands for one or more lines in a row that are not what a worker wrote."""
-_MARK = b',"crc32":"'
 
 
 class RecordWriter:
@@ -25,15 +19,25 @@ class RecordWriter:
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("ab", buffering=0)
+        with open_plain(path) as file:
+            content = file.read()
+        self._chain = Chain(len(content), zlib.crc32(content))
 
     def append(self, record: dict[str, Any]) -> None:
-        """Write one record with its checksum; numbers that are not finite become null.
+        """Write one record with its checksums; numbers that are not finite become null.
 
         Raises OSError when the disk is full.
         """
-        view = memoryview(line_of(record))
+        line = self._chain.line(body(record))
+        view = memoryview(line)
         while view:
             view = view[self._file.write(view) :]
+        self._chain.add(line)
+
+    @property
+    def written(self) -> tuple[int, int]:
+        """Bytes of the file so far, and their CRC-32: what `begins_with` looks for."""
+        return self._chain.size, self._chain.crc
 
     def sync(self) -> None:
         """Make all records durable."""
@@ -45,45 +49,32 @@ class RecordWriter:
         self._file.close()
 
 
-def line_of(record: dict[str, Any]) -> bytes:
-    """The line of a record that is not empty, with its checksum and its end."""
-    body = json.dumps(finite(record), separators=(",", ":"), allow_nan=False).encode()[:-1]
-    return body + _end(body) + b"\n"
+def body(record: dict[str, Any]) -> bytes:
+    """A record that is not empty as JSON, without the brace that closes it."""
+    return json.dumps(finite(record), separators=(",", ":"), allow_nan=False).encode()[:-1]
 
 
-def record_of(line: bytes) -> dict[str, Any]:
-    """The record of a line; DAMAGED where its checksum does not hold, or it is no JSON object."""
-    body, mark, end = line.rpartition(_MARK)
-    if mark:
-        if mark + end != _end(body):
-            return DAMAGED
-        line = body + b"}"
+def begins_with(path: Path, size: int, crc: int) -> bool:
+    """Whether a file of records begins with so many bytes of this CRC-32."""
     try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        return DAMAGED
-    return record if isinstance(record, dict) else DAMAGED
-
-
-def has_checksum(line: bytes) -> bool:
-    """Whether a line carries one, right or wrong."""
-    return _MARK in line
-
-
-def _end(body: bytes) -> bytes:
-    return b'%b%08x"}' % (_MARK, zlib.crc32(body))
+        with open_plain(path, follow=False) as file:
+            content = file.read(size)
+    except FileNotFoundError:
+        return not size
+    return len(content) == size and zlib.crc32(content) == crc
 
 
 def read_from(path: Path, offset: int, most: int | None = None) -> tuple[list[dict[str, Any]], int]:
     """Whole records after byte `offset` and the offset behind them; a line without its end waits.
 
-    DAMAGED stands for lines that are no records, and so for one of 8 MB or more. At most `most` bytes are read at once,
-    8 MB by default, unless one line is longer.
+    DAMAGED stands for lines that are no records or are missing, and so for one of 8 MB or more. At most `most` bytes
+    are read at once, 8 MB by default, unless one line is longer.
     """
     largest = LARGEST_READ if most is None else most
     try:
         with open_plain(path, follow=False) as file:
-            file.seek(offset)
+            file.seek(max(0, offset - TAIL))
+            before = file.read(min(offset, TAIL))
             content = file.read(largest)
             if len(content) == largest and b"\n" not in content:
                 content += file.read(max(0, LARGEST_READ - largest))
@@ -92,13 +83,18 @@ def read_from(path: Path, offset: int, most: int | None = None) -> tuple[list[di
     end = content.rfind(b"\n") + 1
     if not end and len(content) >= LARGEST_READ:
         end = len(content)  # no worker of ours writes such a line; what is left of it is no JSON object
+    content = content[:end]
+    sound = holds(content, crc_before(before))
+    lines = content.split(b"\n")
+    if sound:
+        return records_of(lines[:-1]), offset + end
     records: list[dict[str, Any]] = []
-    for line in content[:end].split(b"\n"):
-        if not line:
-            continue
+    for line in filter(None, lines):
         record = record_of(line)
         if record is not DAMAGED or not records or records[-1] is not DAMAGED:
             records.append(record)
+    if sound is False and DAMAGED not in records:
+        records.insert(0, DAMAGED)  # each line is what was written, and yet some are missing
     return records, offset + end
 
 

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -114,11 +114,14 @@ def save_checkpoint(folder: Path, step: int, arrays: Mapping[str, npt.NDArray[An
     return path
 
 
-def load_newest_checkpoint(folders: list[Path], trials: Collection[int]) -> tuple[Arrays, dict[str, Any]] | None:
-    """The checkpoint of the highest step that is whole and holds none but these trials.
+def load_newest_checkpoint(
+    folders: list[Path], trials: Collection[int], fits: Callable[[int, dict[str, Any]], bool] = lambda *_: True
+) -> tuple[Arrays, dict[str, Any]] | None:
+    """The checkpoint of the highest step that is whole, holds none but these trials, and fits.
 
-    Damaged ones are set aside as `.damaged`. One with more trials is passed over: what these build on was damaged
-    since, and a stack goes on whole or not at all.
+    Damaged ones are set aside as `.damaged`, and those that do not fit as `.unfit`. One with more trials is passed
+    over: what these build on was damaged since, and a stack goes on whole or not at all.
+    fits: is told the step and the JSON values of a checkpoint.
     """
     found = [path for folder in folders for path in _checkpoints(folder)]
     for path in sorted(found, key=lambda p: p.name, reverse=True):
@@ -126,7 +129,9 @@ def load_newest_checkpoint(folders: list[Path], trials: Collection[int]) -> tupl
         try:
             arrays, values = load_tensors(path, match[2] if match else "")
             if set(values["trials"]) <= set(trials):
-                return arrays, values
+                if fits(int(path.name[5:17]), values):
+                    return arrays, values
+                path.rename(path.with_name(path.name + ".unfit"))
         except DamagedFile:
             path.rename(path.with_name(path.name + ".damaged"))
     return None

@@ -16,7 +16,7 @@ from lth_core.store.workspace import Workspace
 
 _ASIDE = re.compile(r"\d{6,12}\.aside-\d+")
 _BATCH = re.compile(r"\d{6,12}")
-_CHECKPOINT = re.compile(r"step-\d{12}\.[0-9a-f]{64}\.safetensors(\.damaged)?")
+_CHECKPOINT = re.compile(r"step-\d{12}\.[0-9a-f]{64}\.safetensors(\.damaged|\.unfit)?")
 _TENSORS = re.compile(r"trial-\d+\.safetensors")
 
 
@@ -70,6 +70,8 @@ def _of_an_attempt(
     if _CHECKPOINT.fullmatch(path.name):
         if path.name.endswith(".damaged"):
             yield path, "a damaged checkpoint", None
+        elif path.name.endswith(".unfit"):
+            yield path, "a checkpoint whose records are no longer whole", None
         elif not goes_on:
             yield path, "a checkpoint of a batch that is over", None
     elif _TENSORS.fullmatch(path.name):

@@ -16,7 +16,8 @@ from lth_core.store.database import Database
 from lth_core.store.events import add_event
 from lth_core.store.events_file import hyperparameters, is_metric, read_scalars
 from lth_core.store.metrics import Point
-from lth_core.store.records import line_of, record_of
+from lth_core.store.record_lines import body_of, content_of, record_of
+from lth_core.store.records import body
 from lth_core.store.tensorboard import TrialLog
 from lth_core.store.tensors import sync_folder, write_atomically
 from lth_core.store.workspace import Workspace, trial_folder
@@ -108,13 +109,13 @@ def _mend_records(workspace: Workspace, database: Database, batch: int, odd: lis
         lines = sound_lines(lines_of(path))
         records = [record_of(line) for line in lines]
         kept = [
-            line + b"\n"
+            body_of(line)
             for line, record in zip(lines, records, strict=True)
             if not (record.get("kind") == "done" and record.get("trial") in again)
         ]
         if path == (damaged or paths[-1:])[0]:
-            kept += map(line_of, missing)
-        write_atomically(workspace.own(path), b"".join(kept))
+            kept += map(body, missing)
+        write_atomically(workspace.own(path), content_of(kept))
 
 
 def _facts_of_attempts(connection: sqlite3.Connection, batch: int, paths: list[Path]) -> list[dict[str, Any]]:

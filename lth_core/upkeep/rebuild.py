@@ -20,7 +20,8 @@ from lth_core.store.ingest import take_over
 from lth_core.store.jobs import add_job, settle_job
 from lth_core.store.metrics import Point
 from lth_core.store.nonsense import NONSENSE
-from lth_core.store.records import DAMAGED, read_all
+from lth_core.store.record_lines import DAMAGED
+from lth_core.store.records import read_all
 from lth_core.store.tensors import file_sha256, read_card
 from lth_core.store.workspace import Workspace, trial_folder
 from lth_core.text import one_line

@@ -13,7 +13,7 @@ from lth_core.errors import InputError
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey, plan
-from lth_core.store.records import RecordWriter, read_all
+from lth_core.store.records import RecordWriter, begins_with, read_all
 from lth_core.store.tensorboard import TrialLog
 from lth_core.store.tensors import Arrays, load_newest_checkpoint, save_checkpoint, save_tensors
 from lth_core.store.workspace import Workspace
@@ -48,6 +48,7 @@ class Attempt:
         self._spec = spec
         self._experiment: Experiment = spec.experiment
         self._records = RecordWriter(self.folder / "records.jsonl")
+        self._went_on_from: dict[str, list[int]] = {}  # records of earlier attempts, as `checkpoint` has them
         self._logs: dict[int, TrialLog] = {}
         self._coming, self._costs = coming, None  # type: tuple[int, StackCosts | None]
         self._made, self._before = time.monotonic(), 0.0  # seconds until the training began
@@ -75,9 +76,11 @@ class Attempt:
         trials = [RunningTrial(p.trial.id, p.trial.key, p.start.mask, narrowing=p.narrowing) for p in prepared]
         run = StackRun(self._experiment, stack, trials, self)
         run.keep([row for row, p in enumerate(prepared) if self._audit_start(p, stack, row)])
-        checkpoint = load_newest_checkpoint([*self._batch.attempts().values()], {trial.id for trial in trials})
+        folders = [*self._batch.attempts().values()]
+        checkpoint = load_newest_checkpoint(folders, {trial.id for trial in trials}, self._has_its_records)
         if checkpoint is not None:
             self._check_data(checkpoint[1])
+            self._went_on_from = checkpoint[1].get("records", {})
             run.restore(*checkpoint)
             log.info("resumed at step %d with %d tickets", stack.trained, stack.tickets)
         ended = self._ended_before()
@@ -87,6 +90,19 @@ class Attempt:
             self._open_log(trial, stack.trained, resumed=checkpoint is not None)
         self._before = time.monotonic() - self._made
         return DONE if run.run() else CHECKPOINTED
+
+    def _has_its_records(self, step: int, values: dict[str, Any]) -> bool:
+        """Whether all is there that was recorded before a checkpoint; earlier versions did not say what that was."""
+        for number, (size, crc) in values.get("records", {}).items():
+            if not begins_with(self._batch.attempt(int(number)) / "records.jsonl", size, crc):
+                text = (
+                    f"batch {self._spec.batch} does not go on from its checkpoint at step {step}: the records of "
+                    f"attempt {int(number)} before it are no longer what was written; what they held is trained again"
+                )
+                log.warning(text)
+                self._append(kind="note", text=text)
+                return False
+        return True
 
     def _check_data(self, values: dict[str, Any]) -> None:
         """InputError where a checkpoint was made with other data; earlier versions did not say."""
@@ -224,10 +240,15 @@ class Attempt:
         self._fail(trial.id, error)
 
     def checkpoint(self, step: int, arrays: Arrays, values: dict[str, Any]) -> None:
-        """See Sink; records first, so that a checkpoint never stands for records that are lost."""
+        """See Sink; records first, so that a checkpoint never stands for records that are lost.
+
+        It says for how many bytes of them it stands, of which CRC-32, by attempt.
+        """
         self._check_current()
         self._records.sync()
-        said = {"trained_on": self._trained_on, **({} if self._data is None else {"data": self._data})}
+        records = {**self._went_on_from, str(self._attempt): self._records.written}
+        said = {"trained_on": self._trained_on, "records": records}
+        said |= {} if self._data is None else {"data": self._data}
         save_checkpoint(self.folder, step, arrays, {**values, **said})
 
     def beat(self, fraction: float, rate: float, whole: float | None) -> None:

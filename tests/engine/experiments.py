@@ -1,7 +1,6 @@
 """Tiny experiments and helpers that the engine's tests share."""
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.file import resolve
 from lth_core.store import views
 from lth_core.store.database import Database
-from lth_core.store.records import line_of
+from lth_core.store.record_lines import body_of, content_of
 from lth_core.store.schema import NEWEST_AUDITS
 from lth_core.store.tensors import load_tensors
 from lth_core.store.workspace import Workspace
@@ -51,8 +50,7 @@ def change_records(path: Path, words: dict[str, str]) -> None:
     text = path.read_text()
     for old, new in words.items():
         text = text.replace(old, new)
-    lines = (line.partition(',"crc32"')[0] + "}" for line in text.splitlines())
-    path.write_bytes(b"".join(line_of(json.loads(line)) for line in lines))
+    path.write_bytes(content_of(body_of(line.encode()) for line in text.splitlines()))
 
 
 def digest(folder: Path, job: int = 1) -> dict[str, Any]:

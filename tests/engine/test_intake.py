@@ -14,7 +14,8 @@ from lth_core.store.batches import add_batch, begin_batch
 from lth_core.store.database import Database
 from lth_core.store.ingest import take_over
 from lth_core.store.jobs import add_job
-from lth_core.store.records import line_of, record_of
+from lth_core.store.record_lines import Chain, record_of
+from lth_core.store.records import body
 from lth_core.store.workspace import Workspace
 from tests.small import experiment
 
@@ -46,7 +47,7 @@ def test_a_damaged_record_is_left_out_with_an_event(tmp_path: Path) -> None:
     database = Database(tmp_path / "w.sqlite", writer=True)
     with database.transaction() as connection:
         job = add_job(connection, experiment(), "x.toml", {})
-        line = line_of({"kind": "metrics", "trial": 1, "step": 512, "values": {"games": 4.0}})
+        line = Chain().line(body({"kind": "metrics", "trial": 1, "step": 512, "values": {"games": 4.0}}))
         take_over(connection, job, record_of(line.rstrip().replace(b"4.0", b"5.0")))
         take_over(connection, job, record_of(line.rstrip()))
     assert [tuple(row) for row in database.rows("SELECT step, value FROM metrics")] == [(512, 4.0)]

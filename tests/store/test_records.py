@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lth_core.store import records
-from lth_core.store.records import DAMAGED, RecordWriter, read_from
+from lth_core.store.record_lines import DAMAGED
+from lth_core.store.records import RecordWriter, read_from
 
 
 def test_a_record_can_be_read_as_soon_as_it_is_written(tmp_path: Path) -> None:

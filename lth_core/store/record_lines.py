@@ -1,0 +1,131 @@
+"""Lines of a file of records: each is a JSON object, and its last two fields are checksums.
+
+    {"kind":"metrics", ... ,"chain":"5e6f7a8b","crc32":"1a2b3c4d"}
+
+`crc32` is the CRC-32 of the line before it, and tells which line is damaged; `chain` is that of the whole file before
+it, and tells at once whether a file, or the part that has just been read, is as it was written, with no line missing.
+Lines of earlier versions have no `chain`, those before them neither.
+"""
+
+import json
+import zlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+DAMAGED = {"kind": "damaged"}
+"""What stands for one or more lines in a row that are not what a worker wrote, or are missing."""
+_CHAIN, _MARK = b',"chain":"', b',"crc32":"'
+_OWN = len(b',"crc32":"1a2b3c4d"}')
+_BOTH = len(b',"chain":"5e6f7a8b"') + _OWN
+TAIL = _BOTH + 1
+"""Bytes of a line that are its checksums and its end."""
+
+
+class Chain:
+    """The checksum of a file of records, carried on from line to line.
+
+    size: bytes of the file so far; crc: their CRC-32.
+    """
+
+    def __init__(self, size: int = 0, crc: int = 0) -> None:
+        self.size, self.crc = size, crc
+
+    def line(self, body: bytes) -> bytes:
+        """The next line, with its end. body: a JSON object that is not empty, without the brace that closes it."""
+        body = b'%b%b%08x"' % (body, _CHAIN, zlib.crc32(body, self.crc))
+        return body + _end(body) + b"\n"
+
+    def add(self, line: bytes) -> None:
+        """Count a line that has been written."""
+        self.size, self.crc = self.size + len(line), zlib.crc32(line, self.crc)
+
+
+def content_of(bodies: Iterable[bytes]) -> bytes:
+    """A whole file of records, from their bodies."""
+    chain, lines = Chain(), []
+    for body in bodies:
+        lines.append(chain.line(body))
+        chain.add(lines[-1])
+    return b"".join(lines)
+
+
+def body_of(line: bytes) -> bytes:
+    """What a line says, without its checksums and the brace that closes it."""
+    body, mark, _ = line.rpartition(_MARK)
+    return _without_chain(body) if mark else line.rstrip().removesuffix(b"}")
+
+
+def record_of(line: bytes) -> dict[str, Any]:
+    """The record of a line; DAMAGED where its own checksum does not hold, or it is no JSON object."""
+    body, mark, end = line.rpartition(_MARK)
+    if mark:
+        if mark + end != _end(body):
+            return DAMAGED
+        line = _without_chain(body) + b"}"
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return DAMAGED
+    return record if isinstance(record, dict) else DAMAGED
+
+
+def has_checksum(line: bytes) -> bool:
+    """Whether a line carries one, right or wrong."""
+    return _MARK in line
+
+
+def crc_before(tail: bytes) -> int | None:
+    """The CRC-32 of a file up to here, from the last bytes of the line that ends here; None where that has no chain.
+
+    tail: TAIL bytes, or none at a file's beginning.
+    """
+    if not tail:
+        return 0
+    said = _said(tail[:-1])
+    return None if said is None else zlib.crc32(tail, said)
+
+
+def holds(content: bytes, before: int | None) -> bool | None:
+    """Whether whole lines are what was written; None where they have no chain.
+
+    before: the CRC-32 of the file before them.
+    """
+    said = _said(content[-TAIL:-1])
+    if before is None or said is None:
+        return None
+    start = content.rfind(b"\n", 0, -1) + 1
+    own = content[start : -_OWN - 1]
+    return zlib.crc32(memoryview(content)[:-TAIL], before) == said and content[-_OWN - 1 : -1] == _end(own)
+
+
+def records_of(lines: Sequence[bytes]) -> list[dict[str, Any]]:
+    """The records of lines whose chain holds. They are parsed at once, which takes half the time."""
+    whole = b"[" + b"},".join([line[:-_BOTH] for line in lines]) + b"}]"
+    try:
+        found = json.loads(whole)
+    except (ValueError, RecursionError):
+        found = []
+    if len(found) != len(lines) or not all(type(record) is dict for record in found):
+        return [record_of(line) for line in lines]  # they have checksums that hold, and are no records all the same
+    return list(found)
+
+
+def _said(end: bytes) -> int | None:
+    """The value of the chain in the last bytes of a line."""
+    start = len(end) - _BOTH
+    value = end[start + len(_CHAIN) : start + len(_CHAIN) + 8]
+    if start < 0 or not end.startswith(_CHAIN, start) or not value.isalnum():
+        return None
+    try:
+        return int(value, 16)
+    except ValueError:
+        return None
+
+
+def _without_chain(body: bytes) -> bytes:
+    start = len(body) - (_BOTH - _OWN)
+    return body[:start] if body.startswith(_CHAIN, max(start, 0)) else body
+
+
+def _end(body: bytes) -> bytes:
+    return b'%b%08x"}' % (_MARK, zlib.crc32(body))
