@@ -11,11 +11,12 @@ from lth_core.engine.launchers.base import How
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.settings.launcher import launcher_from
-from lth_core.store import commands, digests, earlier
+from lth_core.store import commands, earlier, job_changes
+from lth_core.store.batches import running_batches_of
 from lth_core.store.commands import Command
 from lth_core.store.database import Database
 from lth_core.store.events import add_event
-from lth_core.store.jobs import add_job, adopt_job, known_job, set_job, settle_job
+from lth_core.store.jobs import add_job, adopt_job, job_experiment, job_state, known_job, set_job, settle_job
 from lth_core.store.nonsense import NONSENSE
 from lth_core.store.trials import cancel_later_rounds, cancel_trials, requeue_unfinished
 
@@ -49,7 +50,7 @@ class Wishes:
                 return
 
     def _answer(self, connection: sqlite3.Connection, command: Command, reply: dict[str, Any]) -> None:
-        connection.execute("UPDATE commands SET answer = ? WHERE id = ?", (json.dumps(reply), command.id))
+        commands.reply(connection, command.id, reply)
 
     def _act(self, connection: sqlite3.Connection, command: Command) -> dict[str, Any]:
         payload = json.loads(command.payload)
@@ -62,13 +63,11 @@ class Wishes:
         if accepted is None:
             return {"error": f"unknown command {command.kind}"}
         job = int(payload["job"])
-        row = connection.execute("SELECT state, deleted FROM jobs WHERE id = ?", (job,)).fetchone()
-        if row is None or (row["deleted"] is None) == (command.kind == "restore"):
+        found = job_state(connection, job)
+        if found is None or found[1] != (command.kind == "restore"):
             return {"error": f"there is no {'deleted ' * (command.kind == 'restore')}job {job}"}
-        if row["state"] not in accepted:
-            return {
-                "error": f"job {job} is {row['state']}: {command.kind} is for jobs that are {' or '.join(accepted)}"
-            }
+        if found[0] not in accepted:
+            return {"error": f"job {job} is {found[0]}: {command.kind} is for jobs that are {' or '.join(accepted)}"}
         getattr(self, f"_{command.kind}")(connection, job, payload)
         return {"job": job}
 
@@ -95,15 +94,8 @@ class Wishes:
 
     def _replace(self, connection: sqlite3.Connection, old: int, new: int) -> None:
         """The new job takes the place of one that has not begun."""
-        row = connection.execute(
-            "SELECT position, priority, suite, started FROM jobs WHERE id = ? AND state IN ('queued', 'paused')", (old,)
-        ).fetchone()
-        if row is None or row["started"] is not None:
+        if not job_changes.take_place(connection, old, new):
             raise InputError(f"job {old} has begun or ended: it can be cloned, not replaced")
-        connection.execute(
-            "UPDATE jobs SET position = ?, priority = ?, suite = ? WHERE id = ?",
-            (row["position"], row["priority"], row["suite"], new),
-        )
         self._delete(connection, old, {})
 
     def _pause(self, connection: sqlite3.Connection, job: int, _payload: dict[str, Any]) -> None:
@@ -133,41 +125,31 @@ class Wishes:
 
     def _move(self, connection: sqlite3.Connection, job: int, payload: dict[str, Any]) -> None:
         """Among the jobs of its priority that are there to see."""
-        rows = connection.execute(
-            "SELECT id FROM jobs WHERE deleted IS NULL AND priority = (SELECT priority FROM jobs WHERE id = ?) "
-            "ORDER BY position, id", (job,)
-        ).fetchall()  # fmt: skip
-        order = [row[0] for row in rows]
-        here = order.index(job)
-        order.insert(min(max(here + int(payload["by"]), 0), len(order) - 1), order.pop(here))
-        connection.executemany("UPDATE jobs SET position = ? WHERE id = ?", list(enumerate(order)))
+        job_changes.move_job(connection, job, int(payload["by"]))
 
     def _priority(self, connection: sqlite3.Connection, job: int, payload: dict[str, Any]) -> None:
-        by = int(payload["by"])
-        connection.execute("UPDATE jobs SET priority = MAX(-9, MIN(9, priority + ?)) WHERE id = ?", (by, job))
+        job_changes.change_priority(connection, job, int(payload["by"]))
 
     def _delete(self, connection: sqlite3.Connection, job: int, _payload: dict[str, Any]) -> None:
-        connection.execute("UPDATE jobs SET deleted = ? WHERE id = ?", (time.time(), job))
+        job_changes.delete_job(connection, job)
         add_event(connection, "deleted", "job deleted; it can be brought back for a day", job)
 
     def _restore(self, connection: sqlite3.Connection, job: int, _payload: dict[str, Any]) -> None:
-        connection.execute("UPDATE jobs SET deleted = NULL WHERE id = ?", (job,))
+        job_changes.restore_job(connection, job)
         add_event(connection, "restored", "job brought back", job)
 
     def _launch(self, connection: sqlite3.Connection, job: int, payload: dict[str, Any]) -> None:
         """What is left of a job runs elsewhere from now on; what runs checkpoints, and goes on there."""
         wanted = launcher_from(json.dumps(payload["launcher"]))
-        row = connection.execute("SELECT experiment, state FROM jobs WHERE id = ?", (job,)).fetchone()
-        experiment = Experiment.from_json(row["experiment"])
-        if experiment.launcher == wanted or row["state"] == "done":
+        experiment, found = Experiment.from_json(job_experiment(connection, job)), job_state(connection, job)
+        if experiment.launcher == wanted or found is None or found[0] == "done":
             return
         moved = experiment.model_copy(update={"launcher": wanted})
         # Elsewhere its workers may have other threads, which its attempts say.
-        with digests.kept_job(connection, job):
-            connection.execute("UPDATE jobs SET experiment = ?, threads = NULL WHERE id = ?", (moved.canonical(), job))
+        job_changes.change_experiment(connection, job, moved)
         add_event(connection, "launcher", f"from now on with launcher {wanted.kind}", job)
         self._stop_batches(connection, job)
 
     def _stop_batches(self, connection: sqlite3.Connection, job: int, how: How = "checkpoint") -> None:
-        for row in connection.execute("SELECT id FROM batches WHERE job = ? AND state = 'running'", (job,)).fetchall():
-            self._stop(row["id"], how)
+        for batch in running_batches_of(connection, job):
+            self._stop(batch, how)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lth_core.batches.exit_codes import DISK_FULL, code_of
 from lth_core.store import reserve
+from lth_core.store.batches import running_batches_of
 from lth_core.store.database import Database
 from lth_core.store.events import add_event
 from lth_core.store.jobs import set_job, settle_job, wait_for_space, waiting_for_space
@@ -124,10 +125,10 @@ def mind_shortages(database: Database, space: Space, stop: Callable[[int], None]
 def _pause(database: Database, job: int, shortage: Shortage, stop: Callable[[int], None]) -> None:
     with database.transaction() as connection:
         wait_for_space(connection, job, shortage.why)
-        batches = connection.execute("SELECT id FROM batches WHERE job = ? AND state = 'running'", (job,)).fetchall()
+        batches = running_batches_of(connection, job)
     shortage.told = True
     for batch in batches:
-        stop(batch["id"])
+        stop(batch)
 
 
 def _go_on(database: Database, job: int) -> None:

@@ -22,12 +22,21 @@ from lth_core.experiment.plan import TrialKey, plan, shares_network
 from lth_core.settings.launcher import LocalLauncher, SlurmLauncher, launcher_from
 from lth_core.settings.tasks import Task
 from lth_core.store import attempts
-from lth_core.store.batches import add_batch, begin_batch, largest_stack, renumber_batch
+from lth_core.store.batches import (
+    add_batch,
+    batch_row,
+    batches_alone,
+    begin_batch,
+    largest_stack,
+    last_batch,
+    pending_batches,
+    renumber_batch,
+)
 from lth_core.store.database import Database
 from lth_core.store.events import add_event
-from lth_core.store.jobs import LAUNCHER, fix_threads, set_job
+from lth_core.store.jobs import fix_threads, job_experiment, job_of_batch, runnable_jobs, set_job, specified_job
 from lth_core.store.nonsense import NONSENSE
-from lth_core.store.trials import ready_trials
+from lth_core.store.trials import parents_of_batch, ready_trials, round_of, trials_of_batch
 from lth_core.store.workspace import Workspace
 from lth_core.time_left import LIKE
 
@@ -69,12 +78,8 @@ class Dispatcher:
 
     def _jobs(self) -> list[tuple[int, Need]]:
         """The jobs that may run, the first first, and where each is to."""
-        rows = self._database.rows(
-            f"SELECT id, {LAUNCHER} AS launcher FROM jobs j WHERE state IN ('queued', 'running') "
-            "AND deleted IS NULL ORDER BY priority DESC, position, id"
-        )
         found = []
-        for row in rows:
+        for row in runnable_jobs(self._database):
             try:
                 found.append((row["id"], launcher_from(row["launcher"])))
             except NONSENSE as error:
@@ -86,11 +91,7 @@ class Dispatcher:
 
         On a cluster a batch has its memory to itself: there it is like any other.
         """
-        rows = self._database.rows(
-            "SELECT id, job, state FROM batches WHERE alone AND slot IS NOT ? AND state IN ('running', 'pending') "
-            "ORDER BY state DESC, id",
-            SLOT,
-        )
+        rows = batches_alone(self._database.connection, SLOT)
         own = [row for row in rows if row["state"] == "running" or row["job"] in jobs]
         if own and own[0]["job"] in jobs and not self._launcher.here.running():
             need = jobs[own[0]["job"]]
@@ -126,14 +127,12 @@ class Dispatcher:
 
     def _asked(self, job: int) -> Experiment:
         """The experiment of a job; raises NONSENSE where it cannot be read as it is stored."""
-        row = self._database.row("SELECT experiment FROM jobs WHERE id = ?", job)
-        assert row is not None  # noqa: S101 it is in the queue
-        return _experiment(row["experiment"])
+        return _experiment(job_experiment(self._database.connection, job))
 
     def _next_batches(self, job: int, free: int, need: Need) -> list[int]:
         """At most `free` batches of the job to run now: those that wait to go on, or else ready trials."""
-        rows = self._database.rows("SELECT id FROM batches WHERE job = ? AND state = 'pending' ORDER BY id", job)
-        pending = [int(row["id"]) for row in rows if not self._patience.waits(row["id"])]
+        waiting = pending_batches(self._database.connection, job)
+        pending = [batch for batch in waiting if not self._patience.waits(batch)]
         if pending:
             return pending[:free]
         ready = self._of_one_network(job)
@@ -158,14 +157,8 @@ class Dispatcher:
         A stack that has all but ended has published most of its trials: whoever is free first must not take what comes
         of those too, and leave next to nothing for the other slots.
         """
-        row = self._database.row(
-            "SELECT COUNT(*) AS trials, (SELECT COUNT(*) FROM batches WHERE job = ?1 AND state = 'running') AS running "
-            "FROM trials WHERE job = ?1 AND round = (SELECT round FROM trials WHERE id = ?2) "
-            "AND state IN ('waiting', 'running', 'done')",
-            job, trial,
-        )  # fmt: skip
-        assert row is not None  # noqa: S101 it counts
-        return max(1, math.ceil(int(row["trials"]) / (free + int(row["running"]))))
+        trials, running = round_of(self._database.connection, job, trial)
+        return max(1, math.ceil(trials / (free + running)))
 
     def _of_one_network(self, job: int) -> list[int]:
         """Ready trials that may be trained together: those of smaller networks only where there are no others."""
@@ -215,12 +208,11 @@ class Dispatcher:
 
     def _free_number(self, batch: int) -> int:
         """The batch's number, or another where a folder of that number holds what the database does not know of."""
-        row = self._database.row("SELECT job, attempt FROM batches WHERE id = ?", batch)
+        row = batch_row(self._database.connection, batch)
         if row is None or row["attempt"] > 0 or not BatchFolder(self._workspace.batch(batch)).is_taken:
             return batch
         with self._database.transaction() as connection:
-            last = int(connection.execute("SELECT MAX(id) FROM batches").fetchone()[0])
-            new = max(last, self._workspace.last_batch()) + 1
+            new = max(last_batch(connection), self._workspace.last_batch()) + 1
             renumber_batch(connection, batch, new)
             said = f"batches/{batch:06d} holds a batch that the database does not know: left as it is, {new} taken"
             add_event(connection, "unknown", said, row["job"])
@@ -229,7 +221,7 @@ class Dispatcher:
     def _prepare(self, spec: BatchSpec) -> BatchFolder:
         """The batch's folder, with the specification that the database has; says so where another was found."""
         folder = BatchFolder(self._workspace.own(self._workspace.batch(spec.batch)))
-        row = self._database.row("SELECT attempt FROM batches WHERE id = ?", spec.batch)
+        row = batch_row(self._database.connection, spec.batch)
         # Before anything is written down: a folder without its specification must not count as begun.
         found = folder.complete(spec)
         said = "" if found is None else unlike(found, spec)
@@ -244,8 +236,7 @@ class Dispatcher:
         threads = need.cpus if isinstance(need, SlurmLauncher) else self._launcher.here.slots[slot].threads
         with self._database.transaction() as connection:
             attempt = begin_batch(connection, spec.batch, slot, after=max(folder.attempts(), default=0))
-            row = connection.execute("SELECT state FROM jobs WHERE id = ?", (spec.job,)).fetchone()
-            if row["state"] == "queued":
+            if job_of_batch(connection, spec.batch)["state"] == "queued":
                 set_job(connection, spec.job, "running")
             threads = fix_threads(connection, spec.job, threads)
         code, coming = _code(spec.experiment.task), self._to_be_measured(spec, slot, need)
@@ -269,16 +260,9 @@ class Dispatcher:
         return size if size > LIKE * len(spec.trials) else 0
 
     def _spec(self, batch: int) -> BatchSpec:
-        row = self._database.row(
-            "SELECT j.id, j.experiment, j.name FROM batches b JOIN jobs j ON j.id = b.job WHERE b.id = ?", batch
-        )
-        assert row is not None  # noqa: S101 foreign key
-        trials = self._database.rows("SELECT id, arm, round, seed FROM trials WHERE batch = ? ORDER BY seed, id", batch)
-        parents = self._database.rows(
-            "SELECT DISTINCT p.id, p.arm, p.round, p.seed, p.tensors, p.sha256 FROM trials t "
-            "JOIN waits w ON w.trial = t.id JOIN trials p ON p.id = w.waits_for WHERE t.batch = ? ORDER BY p.id",
-            batch,
-        )
+        row = specified_job(self._database.connection, batch)
+        trials = trials_of_batch(self._database.connection, batch)
+        parents = parents_of_batch(self._database.connection, batch)
         return BatchSpec(
             batch=batch,
             job=row["id"],

@@ -26,9 +26,20 @@ from lth_core.engine.scarcity import Scarcity
 from lth_core.engine.slots import find_slots
 from lth_core.errors import InputError
 from lth_core.settings.launcher import launcher_from
+from lth_core.store import engine_rows
+from lth_core.store.batches import batch_row, running_batches, running_batches_of
 from lth_core.store.database import Database
 from lth_core.store.events import add_event
-from lth_core.store.jobs import LAUNCHER, pause_for_space, set_job, settle_job, waiting_for_space
+from lth_core.store.jobs import (
+    add_active,
+    adopted_rows,
+    job_of_batch,
+    live_jobs,
+    pause_for_space,
+    set_job,
+    settle_job,
+    waiting_for_space,
+)
 from lth_core.store.nonsense import NONSENSE
 from lth_core.store.reserve import has_little
 from lth_core.store.workspace import Workspace
@@ -130,8 +141,7 @@ class Engine(threading.Thread):
         self._require_its_place()  # before what has ended of it is taken for anybody's fault
         far = self._turns % FAR_EVERY == 0  # reading what lies on a file server is no matter of microseconds
         self._turns += 1
-        rows = database.rows("SELECT id, slot FROM batches WHERE state = 'running'")
-        wanted = {row["id"]: row["slot"] for row in rows}
+        wanted = {row["id"]: row["slot"] for row in running_batches(database.connection)}
         for batch in set(launcher.running()) - wanted.keys():
             launcher.stop(batch, "kill")  # its job has failed in the meantime
         for batch, slot in wanted.items():
@@ -154,13 +164,8 @@ class Engine(threading.Thread):
 
     def _adopt(self, database: Database, launcher: Launchers) -> set[int]:
         """Batches of an earlier engine whose attempts run on without it."""
-        rows = database.rows(
-            f"SELECT b.id, b.attempt, {LAUNCHER} AS launcher "
-            "FROM batches b JOIN jobs j ON j.id = b.job WHERE b.state = 'running' AND b.slot = ?",
-            SLOT,
-        )
         found = set()
-        for row in rows:
+        for row in adopted_rows(database, SLOT):
             with contextlib.suppress(*NONSENSE):  # its job is failed when it is to be started
                 if launcher.adopt(row["id"], row["attempt"], launcher_from(row["launcher"])):
                     found.add(row["id"])
@@ -169,16 +174,13 @@ class Engine(threading.Thread):
     def _note(self, database: Database, launcher: Launchers, notice: Notice) -> None:
         """Write down what a launcher has to say; where it says so, the job waits until it is resumed."""
         with database.transaction() as connection:
-            row = connection.execute(
-                "SELECT j.id, j.state FROM batches b JOIN jobs j ON j.id = b.job WHERE b.id = ?", (notice.batch,)
-            ).fetchone()
+            row = job_of_batch(connection, notice.batch)
             add_event(connection, "cluster", notice.text, row["id"])
             if not notice.pause or row["state"] not in ("queued", "running"):
                 return
             set_job(connection, row["id"], "paused", notice.text)
-            batches = connection.execute("SELECT id FROM batches WHERE job = ? AND state = 'running'", (row["id"],))
-            for batch in batches.fetchall():
-                launcher.stop(batch["id"])
+            for batch in running_batches_of(connection, row["id"]):
+                launcher.stop(batch)
 
     def _require_its_place(self) -> None:
         """Raises InputError where the workspace was moved: what is whole must not be called damaged or be made anew."""
@@ -200,8 +202,8 @@ class Engine(threading.Thread):
         """Write down that nothing can be started; what was about to start is to start again."""
         intake.recover({*launcher.running(), *(ended.batch for ended in self._ended)})
         with database.transaction() as connection:
-            for job in connection.execute("SELECT id FROM jobs WHERE state IN ('queued', 'running')").fetchall():
-                add_event(connection, "warning", self._scarcity.unsaid, job["id"])
+            for job in live_jobs(connection):
+                add_event(connection, "warning", self._scarcity.unsaid, job)
         self._scarcity.told()
 
     def _mind_the_disk(self, database: Database, launcher: Launchers, intake: Intake) -> None:
@@ -225,7 +227,8 @@ class Engine(threading.Thread):
 
     def _warn(self, database: Database, batch: int, sentence: str) -> None:
         with database.transaction() as connection:
-            row = connection.execute("SELECT job, attempt FROM batches WHERE id = ?", (batch,)).fetchone()
+            row = batch_row(connection, batch)
+            assert row is not None  # noqa: S101 it runs
             add_event(connection, "warning", sentence, row["job"])
         BatchFolder(self._workspace.batch(batch)).note(row["attempt"], sentence)
 
@@ -243,25 +246,18 @@ class Engine(threading.Thread):
         for ended in self._ended:
             intake.end(ended)
         with database.transaction() as connection:
-            connection.execute("UPDATE engine SET state = 'stopped', beat = ?", (time.time(),))
-            connection.execute("DELETE FROM slots")
+            engine_rows.sign_out(connection)
 
     def _sign_in(self, database: Database, recovered: int) -> None:
-        now = time.time()
         with database.transaction() as connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO engine VALUES (1, ?, ?, ?, ?, 'running')",
-                (os.getpid(), socket.gethostname(), now, now),
-            )
+            engine_rows.sign_in(connection, os.getpid(), socket.gethostname())
             self._list_slots(connection)
             if recovered:
                 add_event(connection, "recovered", f"{recovered} batches of an earlier engine taken over")
         self._signed_in = True
 
     def _list_slots(self, connection: sqlite3.Connection) -> None:
-        connection.execute("DELETE FROM slots")
-        rows = [(slot.name, slot.device) for slot in self._slots]
-        connection.executemany("INSERT INTO slots (name, device) VALUES (?, ?)", rows)
+        engine_rows.list_slots(connection, [(slot.name, slot.device) for slot in self._slots])
 
     def _resizer(self, launcher: Launchers) -> Callable[[sqlite3.Connection, int], None]:
         def resize(connection: sqlite3.Connection, count: int) -> None:
@@ -279,22 +275,12 @@ class Engine(threading.Thread):
         if passed < 1.0:
             return
         with database.transaction() as connection:
-            connection.execute("UPDATE engine SET beat = ?", (time.time(),))
-            connection.execute(
-                "UPDATE jobs SET active = active + ? WHERE id IN (SELECT job FROM batches WHERE state = 'running')",
-                (passed,),
-            )
+            engine_rows.beat(connection)
+            add_active(connection, passed)
             for slot in self._slots:
-                self._describe(connection, slot.name, launcher.here.pid(slot.name))
-            connection.execute("DELETE FROM slots WHERE name LIKE ?", (f"{SLOT}/%",))
-            connection.executemany("INSERT INTO slots (name, device, batch) VALUES (?, ?, ?)", launcher.shown())
+                engine_rows.describe_slot(connection, slot.name, launcher.here.pid(slot.name))
+            engine_rows.list_remote_slots(connection, SLOT, launcher.shown())
         self._beat_at += passed
-
-    def _describe(self, connection: sqlite3.Connection, slot: str, pid: int | None) -> None:
-        row = connection.execute("SELECT id FROM batches WHERE slot = ? AND state = 'running'", (slot,)).fetchone()
-        connection.execute(
-            "UPDATE slots SET pid = ?, batch = ? WHERE name = ?", (pid, row["id"] if row else None, slot)
-        )
 
 
 def _as_sentence(error: BaseException, workspace: Workspace) -> BaseException:

@@ -27,7 +27,7 @@ from lth_core.batches.exit_codes import (
 )
 from lth_core.errors import RAN_OUT
 from lth_core.store.database import Database
-from lth_core.store.jobs import set_job
+from lth_core.store.jobs import job_of_batch, job_state, set_job
 from lth_core.store.trials import cancel_trials
 from lth_core.store.workspace import LeadsElsewhere
 from lth_core.text import one_line
@@ -87,17 +87,15 @@ def fail_job(database: Database, job: int, error: Exception) -> None:
     if isinstance(error, OSError) and (code_of(error) in (DISK_FULL, TRANSIENT) or error.errno in _EVERYBODYS):
         raise error
     with database.transaction() as connection:
-        state = connection.execute("SELECT state FROM jobs WHERE id = ?", (job,)).fetchone()["state"]
-        if state in ("queued", "running", "paused"):
+        found = job_state(connection, job)
+        if found is not None and found[0] in ("queued", "running", "paused"):
             cancel_trials(connection, job)
             set_job(connection, job, "failed", f"cannot be run as it is stored: {_sentence(error)}")
 
 
 def fail_job_of(database: Database, batch: int, error: Exception) -> None:
     """`fail_job` for the job that a batch belongs to."""
-    row = database.row("SELECT job FROM batches WHERE id = ?", batch)
-    assert row is not None  # noqa: S101 it was found a moment ago
-    fail_job(database, row["job"], error)
+    fail_job(database, job_of_batch(database.connection, batch)["id"], error)
 
 
 def _sentence(error: Exception) -> str:

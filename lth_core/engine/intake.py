@@ -12,7 +12,16 @@ from lth_core.batches.exit_codes import ENGINE_GONE
 from lth_core.engine.disk import Space
 from lth_core.engine.failures import ODD, Decision, decide, fail_job_of
 from lth_core.engine.launchers.base import Ended
-from lth_core.store.batches import end_batch, return_batch, split_batch
+from lth_core.store.batches import (
+    batch_row,
+    count_failure,
+    end_batch,
+    return_batch,
+    running_batches,
+    set_progress,
+    set_records_read,
+    split_batch,
+)
 from lth_core.store.database import Database
 from lth_core.store.events import add_event
 from lth_core.store.ingest import take_over_all
@@ -64,9 +73,7 @@ class Intake:
             fail_job_of(self._database, batch, error)
 
     def _ingest(self, batch: int, some: bool) -> None:
-        row = self._database.row(
-            "SELECT job, attempt, records_read, fraction, rate, whole, before, costs FROM batches WHERE id = ?", batch
-        )
+        row = batch_row(self._database.connection, batch)
         if row is None:
             return
         folder = self._folder(batch, row["attempt"]).attempt(row["attempt"])
@@ -77,7 +84,7 @@ class Intake:
                 break
             with self._database.transaction() as connection:
                 take_over_all(connection, row["job"], records)
-                connection.execute("UPDATE batches SET records_read = ? WHERE id = ?", (end, batch))
+                set_records_read(connection, batch, end)
             offset = end
             if some:
                 break
@@ -88,10 +95,7 @@ class Intake:
             row[name] for name in ("fraction", "rate", "whole", "before", "costs")
         ):
             with contextlib.suppress(*NONSENSE), self._database.transaction() as connection:
-                connection.execute(
-                    "UPDATE batches SET fraction = ?, rate = ?, whole = ?, before = ?, costs = ? WHERE id = ?",
-                    (*said, batch),
-                )
+                set_progress(connection, batch, *said)
 
     def end(self, ended: Ended) -> None:
         """Act on the end of an attempt, after its last records are taken over; a folder that is odd fails its job."""
@@ -101,7 +105,7 @@ class Intake:
             fail_job_of(self._database, ended.batch, error)
 
     def _end(self, ended: Ended) -> None:
-        row = self._database.row("SELECT job, state, attempt FROM batches WHERE id = ?", ended.batch)
+        row = batch_row(self._database.connection, ended.batch)
         if row is None or row["state"] != "running":
             return  # cancelled: its trials may already be trained anew by another batch
         folder = self._folder(ended.batch, row["attempt"])
@@ -139,7 +143,8 @@ class Intake:
 
     def _settle(self, connection: sqlite3.Connection, ended: Ended) -> Decision:
         """Write down what follows."""
-        row = connection.execute("SELECT job, failures FROM batches WHERE id = ?", (ended.batch,)).fetchone()
+        row = batch_row(connection, ended.batch)
+        assert row is not None  # noqa: S101 it was found a moment ago
         unfinished = unfinished_trials(connection, ended.batch)
         decision = decide(ended.code, ended.error, failures=row["failures"], tickets=len(unfinished))
         if decision.step == "over":
@@ -151,7 +156,7 @@ class Intake:
         else:
             return_batch(connection, ended.batch, alone=decision.step == "alone")
         if decision.step in ("again", "alone"):
-            connection.execute("UPDATE batches SET failures = failures + 1 WHERE id = ?", (ended.batch,))
+            count_failure(connection, ended.batch)
         if decision.why and decision.step in ("again", "alone", "split"):
             add_event(connection, "retry", decision.why, row["job"])
         settle_job(connection, row["job"])
@@ -159,7 +164,7 @@ class Intake:
 
     def recover(self, present: set[int]) -> int:
         """Take over the running batches that have no worker of ours, as `present` do; returns how many."""
-        rows = self._database.rows("SELECT id, attempt FROM batches WHERE state = 'running'")
+        rows = running_batches(self._database.connection)
         running = [row for row in rows if row["id"] not in present]
         for row in running:
             try:

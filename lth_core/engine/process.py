@@ -18,6 +18,7 @@ from typing import Any
 
 from lth_core.engine.engine import Engine, LeaseHeld
 from lth_core.store.database import Database
+from lth_core.store.engine_rows import work_left
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
 
@@ -90,11 +91,7 @@ def _workbench_is_there() -> bool:
 def _work_left(workspace: Workspace) -> bool:
     database = Database(workspace.database, writer=False)
     try:
-        row = database.row(
-            "SELECT (SELECT COUNT(*) FROM jobs WHERE state IN ('queued', 'running') AND deleted IS NULL) "
-            "+ (SELECT COUNT(*) FROM commands WHERE answer IS NULL)"
-        )
-        return bool(row and row[0])
+        return work_left(database)
     finally:
         database.close()
 

@@ -8,6 +8,7 @@ from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey, parents
 from lth_core.store.database import Database
+from lth_core.store.trials import stored_files
 from lth_core.text import one_line
 
 
@@ -16,7 +17,7 @@ def stored_spec(database: Database, job: int, experiment: Experiment, keys: Iter
 
     Raises InputError where one of them has none.
     """
-    rows = database.rows("SELECT id, arm, round, seed, tensors, sha256 FROM trials WHERE job = ?", job)
+    rows = stored_files(database, job)
     known = {TrialKey(row["round"], row["arm"], row["seed"]): row for row in rows}
     trials, needed = [], set()
     for key in keys:

@@ -3,6 +3,7 @@ transaction."""
 
 import sqlite3
 import time
+from typing import Any
 
 from lth_core.store.trials import fail_trial
 from lth_core.text import one_line
@@ -87,3 +88,67 @@ def end_batch(connection: sqlite3.Connection, batch: int, error: str | None) -> 
     )
     for row in connection.execute("SELECT id FROM trials WHERE batch = ? AND state = 'running'", (batch,)).fetchall():
         fail_trial(connection, row["id"], error or "the worker ended without a result for this trial")
+
+
+def batch_row(connection: sqlite3.Connection, batch: int) -> sqlite3.Row | None:
+    """How a batch stands: `job`, `state`, `attempt`, `failures`, `records_read`, `fraction`, `rate`, `whole`,
+    `before`, `costs`; None where there is none of that number."""
+    row: sqlite3.Row | None = connection.execute(
+        "SELECT job, state, attempt, failures, records_read, fraction, rate, whole, before, costs FROM batches WHERE id = ?",
+        (batch,),
+    ).fetchone()
+    return row
+
+
+def last_batch(connection: sqlite3.Connection) -> int:
+    """The highest number of a batch; there must be one."""
+    return int(connection.execute("SELECT MAX(id) FROM batches").fetchone()[0])
+
+
+def running_batches(connection: sqlite3.Connection) -> list[sqlite3.Row]:
+    """All batches that run: `id`, `attempt`, `slot`."""
+    return connection.execute("SELECT id, attempt, slot FROM batches WHERE state = 'running'").fetchall()
+
+
+def running_batches_of(connection: sqlite3.Connection, job: int) -> list[int]:
+    """Numbers of a job's batches that run."""
+    rows = connection.execute("SELECT id FROM batches WHERE job = ? AND state = 'running'", (job,)).fetchall()
+    return [row["id"] for row in rows]
+
+
+def pending_batches(connection: sqlite3.Connection, job: int) -> list[int]:
+    """Numbers of a job's batches that wait to go on, the oldest first."""
+    rows = connection.execute("SELECT id FROM batches WHERE job = ? AND state = 'pending' ORDER BY id", (job,))
+    return [row["id"] for row in rows.fetchall()]
+
+
+def batches_alone(connection: sqlite3.Connection, other_slot: str) -> list[sqlite3.Row]:
+    """Batches that are to have no other beside them, those that run first: `id`, `job`, `state`.
+
+    other_slot: the name of slots where a batch has its memory to itself anyway.
+    """
+    return connection.execute(
+        "SELECT id, job, state FROM batches WHERE alone AND slot IS NOT ? AND state IN ('running', 'pending') "
+        "ORDER BY state DESC, id",
+        (other_slot,),
+    ).fetchall()
+
+
+def set_records_read(connection: sqlite3.Connection, batch: int, end: int) -> None:
+    """The records of the current attempt are taken over up to byte `end`."""
+    connection.execute("UPDATE batches SET records_read = ? WHERE id = ?", (end, batch))
+
+
+def set_progress(
+    connection: sqlite3.Connection, batch: int, fraction: Any, rate: Any, whole: Any, before: Any, costs: str | None
+) -> None:
+    """How far a batch is, as its worker says; raises sqlite3.Error for what are no numbers. See the table's columns."""
+    connection.execute(
+        "UPDATE batches SET fraction = ?, rate = ?, whole = ?, before = ?, costs = ? WHERE id = ?",
+        (fraction, rate, whole, before, costs, batch),
+    )
+
+
+def count_failure(connection: sqlite3.Connection, batch: int) -> None:
+    """One more attempt at the batch has failed."""
+    connection.execute("UPDATE batches SET failures = failures + 1 WHERE id = ?", (batch,))

@@ -1,7 +1,9 @@
 """The one road back: what an interface wants is a row here; the engine reads it, acts, and writes the answer."""
 
 import json
+import sqlite3
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -55,8 +57,13 @@ def answer(database: Database, command: int) -> dict[str, Any] | None:
     row = database.row("SELECT answer FROM commands WHERE id = ?", command)
     if row is None or row["answer"] is None:
         return None
-    reply: dict[str, Any] = json.loads(row["answer"])
-    return reply
+    found: dict[str, Any] = json.loads(row["answer"])
+    return found
+
+
+def reply(connection: sqlite3.Connection, command: int, said: Mapping[str, Any]) -> None:
+    """Store the engine's answer to a command, inside the caller's transaction."""
+    connection.execute("UPDATE commands SET answer = ? WHERE id = ?", (json.dumps(said), command))
 
 
 def unanswered(database: Database) -> list[Command]:

@@ -8,10 +8,11 @@ from typing import Any
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey, plan
 from lth_core.store import digests
+from lth_core.store.database import Database
 from lth_core.store.events import add_event
 from lth_core.text import one_line, plural
 
-LAUNCHER = "CASE WHEN json_valid(j.experiment) THEN json_extract(j.experiment, '$.launcher') END"
+_LAUNCHER = "CASE WHEN json_valid(j.experiment) THEN json_extract(j.experiment, '$.launcher') END"
 """SQL of the `[launcher]` of a job `j` as JSON; NULL where it has none, or is none that can be read."""
 
 
@@ -137,3 +138,59 @@ def settle_job(connection: sqlite3.Connection, job: int) -> None:
         "failed" if lost else ("cancelled" if counts.get("cancelled") else "done"),
         f"{lost} trials failed or were blocked" if lost else None,
     )
+
+
+def runnable_jobs(database: Database) -> list[sqlite3.Row]:
+    """Jobs that may run, the first of the queue first: `id`, and `launcher` as JSON; NULL where none can be read."""
+    return database.rows(
+        f"SELECT id, {_LAUNCHER} AS launcher FROM jobs j WHERE state IN ('queued', 'running') "
+        "AND deleted IS NULL ORDER BY priority DESC, position, id"
+    )
+
+
+def live_jobs(connection: sqlite3.Connection) -> list[int]:
+    """Numbers of all jobs that are queued or run."""
+    return [row["id"] for row in connection.execute("SELECT id FROM jobs WHERE state IN ('queued', 'running')")]
+
+
+def job_state(connection: sqlite3.Connection, job: int) -> tuple[str, bool] | None:
+    """(state, whether it is deleted) of a job; None where there is none of that number."""
+    row = connection.execute("SELECT state, deleted FROM jobs WHERE id = ?", (job,)).fetchone()
+    return None if row is None else (row["state"], row["deleted"] is not None)
+
+
+def job_experiment(connection: sqlite3.Connection, job: int) -> str:
+    """A job's experiment as it is stored: canonical JSON, where nobody has changed it. The job must be there."""
+    return str(connection.execute("SELECT experiment FROM jobs WHERE id = ?", (job,)).fetchone()["experiment"])
+
+
+def add_active(connection: sqlite3.Connection, seconds: float) -> None:
+    """Jobs of which a batch runs have been active for so many seconds more."""
+    connection.execute(
+        "UPDATE jobs SET active = active + ? WHERE id IN (SELECT job FROM batches WHERE state = 'running')", (seconds,)
+    )
+
+
+def adopted_rows(database: Database, slot: str) -> list[sqlite3.Row]:
+    """Batches that run on slots of this name: `id`, `attempt`, and their job's `launcher` as in `runnable_jobs`."""
+    return database.rows(
+        f"SELECT b.id, b.attempt, {_LAUNCHER} AS launcher "
+        "FROM batches b JOIN jobs j ON j.id = b.job WHERE b.state = 'running' AND b.slot = ?",
+        slot,
+    )
+
+
+def job_of_batch(connection: sqlite3.Connection, batch: int) -> sqlite3.Row:
+    """`id` and `state` of the job that a batch belongs to; the batch must be there."""
+    row: sqlite3.Row = connection.execute(
+        "SELECT j.id, j.state FROM batches b JOIN jobs j ON j.id = b.job WHERE b.id = ?", (batch,)
+    ).fetchone()
+    return row
+
+
+def specified_job(connection: sqlite3.Connection, batch: int) -> sqlite3.Row:
+    """`id`, `name` and `experiment` (JSON) of the job that a batch belongs to; the batch must be there."""
+    row: sqlite3.Row = connection.execute(
+        "SELECT j.id, j.name, j.experiment FROM batches b JOIN jobs j ON j.id = b.job WHERE b.id = ?", (batch,)
+    ).fetchone()
+    return row

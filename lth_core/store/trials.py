@@ -4,6 +4,7 @@ import sqlite3
 import time
 
 from lth_core.store import digests
+from lth_core.store.database import Database
 from lth_core.store.events import add_event
 from lth_core.text import one_line
 
@@ -104,3 +105,37 @@ def cancel_later_rounds(connection: sqlite3.Connection, job: int) -> int | None:
             (job, begun),
         )
     return None if begun is None else int(begun)
+
+
+def trials_of_batch(connection: sqlite3.Connection, batch: int) -> list[sqlite3.Row]:
+    """The trials of a batch by seed: `id`, `arm`, `round`, `seed`."""
+    return connection.execute(
+        "SELECT id, arm, round, seed FROM trials WHERE batch = ? ORDER BY seed, id", (batch,)
+    ).fetchall()
+
+
+def parents_of_batch(connection: sqlite3.Connection, batch: int) -> list[sqlite3.Row]:
+    """The trials that those of a batch wait for, each once: `id`, `arm`, `round`, `seed`, `tensors`, `sha256`."""
+    return connection.execute(
+        "SELECT DISTINCT p.id, p.arm, p.round, p.seed, p.tensors, p.sha256 FROM trials t "
+        "JOIN waits w ON w.trial = t.id JOIN trials p ON p.id = w.waits_for WHERE t.batch = ? ORDER BY p.id",
+        (batch,),
+    ).fetchall()
+
+
+def stored_files(database: Database, job: int) -> list[sqlite3.Row]:
+    """All trials of a job and their files: `id`, `arm`, `round`, `seed`, `state`, `tensors`, `sha256` (or NULL)."""
+    return database.rows(
+        "SELECT id, arm, round, seed, state, tensors, sha256 FROM trials WHERE job = ? ORDER BY id", job
+    )
+
+
+def round_of(connection: sqlite3.Connection, job: int, trial: int) -> tuple[int, int]:
+    """(trials of this trial's round that are not lost, batches of the job that run)."""
+    row = connection.execute(
+        "SELECT COUNT(*), (SELECT COUNT(*) FROM batches WHERE job = ?1 AND state = 'running') "
+        "FROM trials WHERE job = ?1 AND round = (SELECT round FROM trials WHERE id = ?2) "
+        "AND state IN ('waiting', 'running', 'done')",
+        (job, trial),
+    ).fetchone()
+    return int(row[0]), int(row[1])
