@@ -94,7 +94,8 @@ def batch_row(connection: sqlite3.Connection, batch: int) -> sqlite3.Row | None:
     """How a batch stands: `job`, `state`, `attempt`, `failures`, `records_read`, `fraction`, `rate`, `whole`,
     `before`, `costs`; None where there is none of that number."""
     row: sqlite3.Row | None = connection.execute(
-        "SELECT job, state, attempt, failures, records_read, fraction, rate, whole, before, costs FROM batches WHERE id = ?",
+        "SELECT job, state, attempt, failures, records_read, fraction, rate, whole, before, costs FROM batches "
+        "WHERE id = ?",
         (batch,),
     ).fetchone()
     return row
