@@ -115,4 +115,8 @@ def test_a_database_knows_all_this_of_a_job_that_runs(tmp_path: Path) -> None:
     for nonsense in ("[", '{"two": 3}', '{"2": 0}', '{"2": null}', "7"):
         database.connection.execute("UPDATE batches SET costs = ? WHERE id = 1", (nonsense,))
         assert views.jobs(database)[0].seconds_left is None
+    with database.transaction() as connection:  # both have ended, and nothing has begun yet
+        connection.execute("UPDATE trials SET state = 'done' WHERE round = 0")
+        connection.execute("UPDATE batches SET state = 'done', slot = NULL, fraction = 1, finished = started + 20")
+    assert job_time.job_time(database, job, experiment).slots == 2
     database.close()

@@ -73,9 +73,13 @@ def _devices(database: Database, job: int, experiment: Experiment) -> list[str]:
         "WHERE b.job IS NULL OR b.job = ? ORDER BY s.name", job
     )  # fmt: skip
     own = [row["device"] for row in rows if row["job"] == job]
-    if not own or not isinstance(experiment.launcher, LocalLauncher):
+    if not isinstance(experiment.launcher, LocalLauncher):
         return own
-    kind = own[0].partition(":")[0]
+    asked = experiment.launcher.device
+    kinds = [device.partition(":")[0] for device in own or [row["device"] for row in rows]]
+    kind: str = experiment.model.device if asked == "auto" else asked
+    if kinds and kind not in kinds:
+        kind = kinds[0]
     devices = [row["device"] for row in rows if row["device"].partition(":")[0] == kind]
     return devices if kind == "cpu" or experiment.model.shares_device else list(dict.fromkeys(devices))
 
