@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def _measure(preset: str, options: list[str]) -> bool:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         found = _watched(preset, Path(folder) / "workspace", options)
     if len(found) < len(TENTHS):
         print(f"{preset}: ended too soon, after {len(found)} s")
