@@ -15,6 +15,9 @@ from lth_core.tickets.derive import Family, Trained, derive_mask
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.tickets.saliency import Slope
 from lth_core.training.families import make_model, make_stack
+from lth_core.training.reinforcement.algorithm import Transitions
+from lth_core.training.reinforcement.learning import gradients
+from lth_core.training.reinforcement.rollout import Rollout
 from lth_core.training.reinforcement.stack import ActorCriticStack
 from lth_core.training.run import RunningTrial, StackRun
 from lth_core.training.stack import Start
@@ -170,3 +173,12 @@ def stack_run(settings: Experiment, own: list[Start], sink: Memory, arm: str = D
     round = 0 if arm == DENSE else 1
     trials = [RunningTrial(i, TrialKey(round, arm, s.seed), s.mask) for i, s in enumerate(own)]
     return StackRun(settings, stack(settings, own), trials, sink)
+
+
+def gradient(one: ActorCriticStack, rollout: Rollout, log_p: torch.Tensor | None = None) -> torch.Tensor:
+    """(T, P) by a stack's algorithm on a rollout with all its activations; log_p: when it acted, if not as now."""
+    terms = one.parameters.policy().terms(rollout.activations[-1][..., :-1], rollout.actions, *rollout.valid)
+    then = terms.log_p if log_p is None else log_p
+    taken = Transitions(rollout.activations[0], rollout.actions, then, *rollout[2:])
+    with torch.no_grad():
+        return gradients(one.algorithm, one.parameters, rollout.activations, terms, taken)[0]

@@ -76,7 +76,7 @@ def test_every_folder_has_its_floor() -> None:
 
 
 def test_the_floors_see_a_wrong_import() -> None:
-    assert _wrong("lth_core.cli.show", "def f():\n    from lth_core.training.reinforcement.a2c import StackedA2C\n")
+    assert _wrong("lth_core.cli.show", "def f():\n    from lth_core.training.reinforcement.a2c import A2C\n")
     assert _wrong("lth_core.text", "from lth_core.settings import base\n")
 
 

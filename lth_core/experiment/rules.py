@@ -8,7 +8,7 @@ from lth_core.errors import InputError
 from lth_core.experiment.arms import BUILT_IN, DENSE
 from lth_core.experiment.tables import Tables
 from lth_core.settings.language_networks import Causal, PretrainedSeq2Seq
-from lth_core.settings.reinforcement import PPO
+from lth_core.settings.reinforcement import ActorCriticTraining
 from lth_core.settings.tasks import AtariTask
 from lth_core.settings.texts import LanguageModelTask, TranslationTask
 from lth_core.text import NAMES, did_you_mean, is_name, one_line
@@ -54,7 +54,11 @@ def _check_kinds(experiment: Tables) -> None:
             f'training.algorithm "{training.algorithm}" does not fit task.kind "{task.kind}": '
             f"expected {' or '.join(task.algorithms)}"
         )
-    if isinstance(task, AtariTask) and isinstance(training, PPO) and training.normalise_observations:
+    if (
+        isinstance(task, AtariTask)
+        and isinstance(training, ActorCriticTraining)
+        and "observations" in training.normalised
+    ):
         raise ValueError(
             "training.normalise_observations true: expected false with pixels, which the network scales itself"
         )

@@ -10,12 +10,12 @@ from lth_core.settings.base import WHOLE, Section, TaskSection
 from lth_core.settings.launcher import Launcher, LocalLauncher
 from lth_core.settings.networks import MLP, Model
 from lth_core.settings.pruning import Criterion, Pruning, Rewinding
-from lth_core.settings.reinforcement import A2C, PPO
+from lth_core.settings.reinforcement import A2C, ActorCriticAlgorithm
 from lth_core.settings.supervised import Supervised
 from lth_core.settings.tasks import ControlTask, Task
 from lth_core.settings.ticket import TicketSource
 
-Training = Annotated[A2C | PPO | Supervised, Field(discriminator="algorithm")]
+Training = Annotated[ActorCriticAlgorithm | Supervised, Field(discriminator="algorithm")]
 
 
 def _kinds(union: Any, field: str) -> dict[str, type[Section]]:

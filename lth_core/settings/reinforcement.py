@@ -1,6 +1,6 @@
 """Learning from rewards: `[training]` with algorithm a2c or ppo."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -38,6 +38,11 @@ class ActorCriticTraining(TrainingSection):
     record_every: Positive = 2_000
     checkpoint_every: Positive = 20_000
     steps: ClassVar[str] = "environment steps"
+
+    @property
+    def normalised(self) -> tuple[str, ...]:
+        """Of what running statistics are kept, to normalise it: "observations", "returns"."""
+        return ()
 
 
 class A2C(ActorCriticTraining):
@@ -100,6 +105,12 @@ class PPO(ActorCriticTraining):
         _check_minibatches(self.minibatches, self.environments * self.n_steps, 2)
         return self
 
+    @property
+    def normalised(self) -> tuple[str, ...]:
+        """See ActorCriticTraining."""
+        asked = {"observations": self.normalise_observations, "returns": self.normalise_returns}
+        return tuple(name for name, wanted in asked.items() if wanted)
+
 
 def _check_minibatches(minibatches: int, batch: int, least: int) -> None:
     if batch % minibatches or batch // minibatches < least:
@@ -107,3 +118,9 @@ def _check_minibatches(minibatches: int, batch: int, least: int) -> None:
             f"minibatches {minibatches}: expected divisors of environments * n_steps = {batch} "
             f"that leave at least {least} transition{'s' * (least > 1)} each"
         )
+
+
+ActorCriticAlgorithm = A2C | PPO
+"""The algorithms of tasks with rewards, the default first."""
+ALGORITHMS: tuple[str, ...] = tuple(one.model_fields["algorithm"].default for one in get_args(ActorCriticAlgorithm))
+"""Their names."""

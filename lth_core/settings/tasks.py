@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from lth_core.settings.base import WHOLE, Contents, Positive, Share, TaskSection
 from lth_core.settings.code import Arguments, EnvironmentName, Named, Wrapped, named
 from lth_core.settings.games import rom_name
+from lth_core.settings.reinforcement import ALGORITHMS
 from lth_core.settings.texts import LanguageModelTask, TranslationTask
 
 Pixels = Annotated[int, Field(ge=16, le=512), WHOLE]
@@ -39,7 +40,7 @@ class ControlTask(TaskSection):
     curve: ClassVar[str] = "return/train"
     higher_is_better: ClassVar[bool] = True
     networks: ClassVar[tuple[str, ...]] = ("mlp",)
-    algorithms: ClassVar[tuple[str, ...]] = ("a2c", "ppo")
+    algorithms: ClassVar[tuple[str, ...]] = ALGORITHMS
 
     @property
     def code(self) -> dict[str, Named]:
@@ -128,7 +129,7 @@ class AtariTask(TaskSection):
     curve: ClassVar[str] = "return/train"
     higher_is_better: ClassVar[bool] = True
     networks: ClassVar[tuple[str, ...]] = ("conv",)
-    algorithms: ClassVar[tuple[str, ...]] = ("a2c", "ppo")
+    algorithms: ClassVar[tuple[str, ...]] = ALGORITHMS
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         # As Stable-Baselines3 tunes them, and the Atari settings of CleanRL.
         "a2c": {

@@ -13,7 +13,7 @@ from lth_core.models.module import ModuleNetwork
 from lth_core.models.smaller import smaller
 from lth_core.settings.language_networks import LSTM, Causal, PretrainedSeq2Seq, Seq2Seq, Transformer
 from lth_core.settings.networks import MLP, Convolutional, Model
-from lth_core.settings.reinforcement import A2C, PPO
+from lth_core.settings.reinforcement import ActorCriticTraining
 from lth_core.settings.supervised import Supervised
 from lth_core.settings.tasks import AtariTask
 from lth_core.settings.texts import LanguageModelTask, TranslationTask
@@ -24,8 +24,7 @@ from lth_core.tasks.translation import corpus as parallel
 from lth_core.tickets import mask as masks
 from lth_core.tickets.network import Network
 from lth_core.tickets.scope import asked, prunable
-from lth_core.training.reinforcement.a2c import StackedA2C
-from lth_core.training.reinforcement.ppo import StackedPPO
+from lth_core.training.reinforcement.stack import ActorCriticStack
 from lth_core.training.stack import Stack, Start
 from lth_core.training.supervised.language import LanguageLesson
 from lth_core.training.supervised.lesson import Lesson
@@ -82,11 +81,10 @@ def _language_model(settings: Model, task: LanguageModelTask) -> ModuleNetwork:
 
 def make_stack(experiment: Experiment, model: Network, starts: Sequence[Start], device: str) -> Stack:
     """A stack of these tickets, at its start, with the experiment's algorithm."""
-    if isinstance(model, Perceptron | ConvolutionalActorCritic):
-        if isinstance(experiment.training, PPO):
-            return StackedPPO(experiment, model, starts, device)
-        if isinstance(experiment.training, A2C):
-            return StackedA2C(experiment, model, starts, device)
+    if isinstance(model, Perceptron | ConvolutionalActorCritic) and isinstance(
+        experiment.training, ActorCriticTraining
+    ):
+        return ActorCriticStack(experiment, model, starts, device)
     if isinstance(model, ModuleNetwork) and isinstance(experiment.training, Supervised):
         (start,) = starts
         return SupervisedStack(experiment.training, model, make_lesson(experiment, start.seed), starts, device)

@@ -14,14 +14,11 @@ from lth_core.experiment.experiment import Experiment
 from lth_core.models.flat import flatten, unflatten
 from lth_core.models.module import ModuleNetwork
 from lth_core.randomness import stream_seed
-from lth_core.settings.reinforcement import A2C, PPO
 from lth_core.tickets import mask as masks
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.tickets.network import Network
 from lth_core.tickets.saliency import Slope
 from lth_core.training.families import make_lesson, make_stack
-from lth_core.training.reinforcement.policy import policy
-from lth_core.training.reinforcement.rollout import Rollout
 from lth_core.training.reinforcement.stack import ActorCriticStack
 from lth_core.training.stack import Start
 from lth_core.training.supervised.lesson import Carry
@@ -78,7 +75,7 @@ class LossGradients:
 
         def losses() -> Iterator[Tensor]:
             for rollout in rollouts:
-                yield actor_critic_loss(stack, flat, rollout) / len(rollouts)
+                yield stack.loss(flat, rollout) / len(rollouts)
 
         (found,) = _slope(slope, losses, [flat], [flatten(alive, shapes)[None].to(self._device)])
         return unflatten(found[0].cpu(), shapes)
@@ -90,27 +87,6 @@ def _with_batch_statistics(module: nn.Module) -> nn.Module:
         if isinstance(part, nn.modules.batchnorm._BatchNorm):
             part.train()
     return module
-
-
-def actor_critic_loss(stack: ActorCriticStack, flat: Tensor, rollout: Rollout) -> Tensor:
-    """What a stack of one minimises on a rollout at parameters (1, Q) in the order of `shapes`.
-
-    Where it acted by them, PPO's ratio is 1.
-    """
-    settings, model = stack.training, stack.model
-    advantages, seen = rollout.advantages, rollout.activations[0]
-    if isinstance(settings, PPO) and settings.normalise_advantages:
-        advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
-    if isinstance(settings, A2C) and settings.advantage_clip is not None:
-        advantages = advantages.clamp(-settings.advantage_clip, settings.advantage_clip)
-    seen = seen.to(flat.dtype) if seen.is_floating_point() else seen
-    packed = model.packed(flat)
-    heads = model.forward(model.layers(packed), seen)[-1]
-    own = policy(model.log_std(packed), model.parts, model.actions)
-    terms = own.terms(heads[..., :-1], rollout.actions, *rollout.valid)
-    off = heads[..., -1] - rollout.targets
-    each = settings.value_weight * off.square() - advantages * terms.log_p - settings.entropy_weight * terms.entropy
-    return each.mean() if settings.loss_reduction == "mean" else each.sum()
 
 
 def _slope(slope: Slope, losses: Losses, parameters: Sequence[Tensor], alive: Sequence[Tensor | None]) -> list[Tensor]:

@@ -10,7 +10,7 @@ from lth_core.models.mlp import Perceptron
 from lth_core.settings.networks import MLP
 from lth_core.settings.pruning import Pruning
 from lth_core.tickets.scope import prunable
-from tests.small import experiment, random_weights, stack, starts
+from tests.small import experiment, gradient, random_weights, stack, starts
 
 
 def _ordinary(model: Perceptron, weights: dict[str, torch.Tensor]) -> tuple[torch.nn.Module, ...]:
@@ -54,7 +54,7 @@ def test_the_gradient_written_by_hand_equals_autograds(activation: str, reductio
     model, own = starts(settings, 3)
     one = stack(settings, own, model)
     rollout = one._collect()
-    by_hand = model.unpacked(one._gradient(rollout)[0])
+    by_hand = model.unpacked(gradient(one, rollout))
     for row in range(3):
         weights = {n: w.clone().requires_grad_() for n, w in one.weights(row).items()}
         x = rollout.activations[0][row]
@@ -88,7 +88,7 @@ def test_the_gaussian_gradient_written_by_hand_equals_autograds(environment: str
         start.weights["log_std"] += 0.4 * start.seed - 0.3
     one = stack(settings, own, model)
     rollout = one._collect()
-    by_hand = model.unpacked(one._gradient(rollout)[0])
+    by_hand = model.unpacked(gradient(one, rollout))
     for row in range(2):
         weights = {n: w.clone().requires_grad_() for n, w in one.weights(row).items()}
         x = rollout.activations[0][row]

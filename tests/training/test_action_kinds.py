@@ -8,7 +8,6 @@ import torch
 
 from lth_core.experiment.experiment import Experiment
 from lth_core.tasks.watched import watched
-from lth_core.training.loss_gradients import actor_critic_loss
 from lth_core.training.reinforcement.stack import ActorCriticStack
 from tests.small import Memory, digest, experiment, stack, stack_run, starts
 from tests.tasks.choice_environments import KINDS, LENGTH, SPECS
@@ -101,7 +100,7 @@ def test_the_slope_of_the_loss_is_the_gradient_by_hand(environment: str, trainin
     rollout = one.experience()
     assert bool(rollout.valid) == (environment in MASKED)
     flat = model.unpacked(one.parameters.flat).double().requires_grad_()
-    (expected,) = torch.autograd.grad(actor_critic_loss(one, flat, rollout), flat)
+    (expected,) = torch.autograd.grad(one.loss(flat, rollout), flat)
     steps: list[torch.Tensor] = []
     one.parameters.step = lambda gradient, rate: steps.append(gradient.clone())  # type: ignore[method-assign]
     with torch.no_grad():

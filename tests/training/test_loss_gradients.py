@@ -13,7 +13,7 @@ from lth_core.randomness import stream_seed
 from lth_core.tickets.mask import Mask, Weights, apply
 from lth_core.training import loss_gradients
 from lth_core.training.families import make_model
-from lth_core.training.loss_gradients import LossGradients, actor_critic_loss
+from lth_core.training.loss_gradients import LossGradients
 from lth_core.training.stack import Start
 from lth_core.training.supervised.lesson import Batch, Carry
 from tests.small import experiment, stack
@@ -42,7 +42,7 @@ def test_the_loss_of_a_rollout_has_the_gradient_that_the_training_computes_by_ha
     made = stack(settings, [Start(3, weights, {}, 0, 512)])
     rollout = made.experience()
     flat = flatten(weights, model.shapes())[None].double().requires_grad_()
-    (ours,) = torch.autograd.grad(actor_critic_loss(made, flat, rollout), flat)
+    (ours,) = torch.autograd.grad(made.loss(flat, rollout), flat)
     steps: list[Tensor] = []
     made.parameters.step = lambda gradient, rate: steps.append(gradient.clone())  # type: ignore[method-assign]
     with torch.no_grad():
@@ -52,8 +52,11 @@ def test_the_loss_of_a_rollout_has_the_gradient_that_the_training_computes_by_ha
     assert float(ours.abs().sum()) > 0
 
 
-def test_the_curvature_of_a_rollouts_loss_is_the_difference_of_its_gradients() -> None:
-    settings = experiment(model={"activation": "tanh", "hidden": [6, 5]}, pruning={"batches": 3})
+@pytest.mark.parametrize("training", [{}, {"algorithm": "ppo", "n_steps": 8, "minibatches": 1, "value_clip": 1.0}])
+def test_the_curvature_of_a_rollouts_loss_is_the_difference_of_its_gradients(training: dict[str, Any]) -> None:
+    settings = experiment(
+        model={"activation": "tanh", "hidden": [6, 5]}, pruning={"batches": 3}, training={"length": 512, **training}
+    )
     model = make_model(settings)
     found = LossGradients(settings, model, 0, "cpu")
     weights = model.initialise(2)
@@ -72,7 +75,7 @@ def test_the_curvature_of_a_rollouts_loss_is_the_difference_of_its_gradients() -
     def slope(sign: float) -> Tensor:
         moved = flatten({n: w.double() + sign * small * along[n] for n, w in weights.items()}, shapes)
         leaf = moved[None].requires_grad_()
-        total = sum(actor_critic_loss(made, leaf, rollout) for rollout in rollouts) / 3
+        total = sum(made.loss(leaf, rollout) for rollout in rollouts) / 3
         return torch.autograd.grad(total, leaf)[0][0]  # type: ignore[arg-type]
 
     expected = (slope(1.0) - slope(-1.0)) / (2 * small)

@@ -25,7 +25,7 @@ def test_categorical_equals_torchs(actions: int) -> None:
         ours = Categorical().terms(logits, taken)
         torch.testing.assert_close(ours.log_p, theirs.log_prob(taken))
         torch.testing.assert_close(ours.entropy, theirs.entropy())
-        of_logits, of_log_std = ours.gradient(weight, 0.3)
+        of_logits, of_log_std = ours.gradient(-weight, torch.full(weight.shape, -0.3))
     torch.testing.assert_close(of_logits, logits.grad, rtol=1e-4, atol=1e-5)
     assert of_log_std is None
 
@@ -40,7 +40,7 @@ def test_gaussian_equals_torchs(actions: int) -> None:
         ours = Gaussian(log_std).terms(means, taken)
         torch.testing.assert_close(ours.log_p, theirs.log_prob(taken))
         torch.testing.assert_close(ours.entropy, theirs.entropy().expand(2, 7))
-        of_means, of_log_std = ours.gradient(weight, 0.3)
+        of_means, of_log_std = ours.gradient(-weight, torch.full(weight.shape, -0.3))
     torch.testing.assert_close(of_means, means.grad, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(of_log_std, log_std.grad, rtol=1e-4, atol=1e-4)
 
@@ -116,7 +116,7 @@ def test_choices_and_bits_equal_torchs_over_what_is_valid(
         ours = policy.terms(logits, torch.from_numpy(actions), may)
         torch.testing.assert_close(ours.log_p, log_p, rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(ours.entropy, entropy, rtol=1e-4, atol=1e-5)
-        of_logits, of_log_std = ours.gradient(weight, 0.3)
+        of_logits, of_log_std = ours.gradient(-weight, torch.full(weight.shape, -0.3))
     torch.testing.assert_close(of_logits, logits.grad, rtol=1e-4, atol=1e-4)
     assert of_log_std is None
     if may is not None and not isinstance(policy, Bits):
@@ -132,7 +132,8 @@ def test_bits_equal_torchs_bernoulli() -> None:
         ours = Bits(3).terms(logits, taken)
         torch.testing.assert_close(ours.log_p, theirs.log_prob(taken.float()))
         torch.testing.assert_close(ours.entropy, theirs.entropy())
-        torch.testing.assert_close(ours.gradient(weight, 0.3)[0], logits.grad, rtol=1e-4, atol=1e-5)
+        found, _ = ours.gradient(-weight, torch.full(weight.shape, -0.3))
+        torch.testing.assert_close(found, logits.grad, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("policy", [Categorical(), Choices([4]), Bits(2)], ids=["choice", "choices", "bits"])

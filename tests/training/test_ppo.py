@@ -7,28 +7,30 @@ import torch
 from lth_core.experiment.experiment import Experiment
 from lth_core.models.flat import flatten
 from lth_core.models.mlp import Perceptron
-from lth_core.training.reinforcement.ppo import Minibatch, StackedPPO, _standardised
-from lth_core.training.reinforcement.stack import Part
-from tests.small import experiment, stack, starts
+from lth_core.training.reinforcement.algorithm import Heads, Transitions
+from lth_core.training.reinforcement.ppo import standardised
+from lth_core.training.reinforcement.rollout import Rollout
+from lth_core.training.reinforcement.stack import ActorCriticStack
+from tests.small import experiment, gradient, stack, starts
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*out of date:DeprecationWarning")
 
 SMALL = {"algorithm": "ppo", "epochs": 2, "minibatches": 4, "length": 10_000}
 
 
-def _made(settings: Experiment, tickets: int = 2) -> StackedPPO:
+def _made(settings: Experiment, tickets: int = 2) -> ActorCriticStack:
     model, own = starts(settings, tickets, density=1.1)
-    one = stack(settings, own, model)
-    assert isinstance(one, StackedPPO)
-    return one
+    return stack(settings, own, model)
 
 
-def _minibatch(one: StackedPPO, size: int = 40) -> Minibatch:
-    """Transitions whose ratios and values lie on all sides of the clipping."""
+def _minibatch(one: ActorCriticStack, size: int = 40) -> tuple[Rollout, torch.Tensor]:
+    """Transitions whose ratios and values lie on all sides of the clipping, and the log-probabilities of the past."""
     g = torch.Generator().manual_seed(0)
-    model: Perceptron = one.model
+    model = one.model
+    assert isinstance(model, Perceptron)
     observations = torch.randn(one.tickets, size, model.inputs, generator=g)
-    heads = model.forward(one.parameters.layers(), observations)[-1]
+    activations = model.forward(one.parameters.layers(), observations)
+    heads = activations[-1]
     if model.continuous:
         actions = heads[..., :-1] + torch.randn(heads[..., :-1].shape, generator=g)
     else:
@@ -38,8 +40,9 @@ def _minibatch(one: StackedPPO, size: int = 40) -> Minibatch:
     def random() -> torch.Tensor:
         return torch.randn(one.tickets, size, generator=g)
 
+    log_p = log_p + 0.4 * random()
     values = heads[..., -1] + 0.3 * random()
-    return Minibatch(observations, actions, log_p + 0.4 * random(), values, values + random(), 2 * random() + 1)
+    return Rollout(activations, actions, values, values + random(), 2 * random() + 1), log_p
 
 
 @pytest.mark.parametrize("value_clip", [None, 0.2])
@@ -53,11 +56,11 @@ def test_the_gradient_equals_autograds(environment: str, normalised: bool, value
         training={**SMALL, "entropy_weight": 0.3, "value_weight": 0.7, "normalise_advantages": normalised, **more},
     )
     one = _made(settings)
-    part = _minibatch(one)
-    by_hand = one.model.unpacked(one._gradient(part)[0])
+    part, log_p = _minibatch(one)
+    by_hand = one.model.unpacked(gradient(one, part, log_p))
     for row in range(2):
         weights = {n: w.clone().requires_grad_() for n, w in one.weights(row).items()}
-        x = part.observations[row]
+        x = part.activations[0][row]
         for i in range(2):
             x = torch.tanh(torch.nn.functional.linear(x, weights[f"trunk.{i}.weight"], weights[f"trunk.{i}.bias"]))
         head = torch.nn.functional.linear(x, weights["policy_head.weight"], weights["policy_head.bias"])
@@ -70,7 +73,7 @@ def test_the_gradient_equals_autograds(environment: str, normalised: bool, value
         advantages = part.advantages[row]
         if normalised:
             advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
-        ratio = (policy.log_prob(part.actions[row]) - part.log_p[row]).exp()
+        ratio = (policy.log_prob(part.actions[row]) - log_p[row]).exp()
         surrogate = torch.max(-advantages * ratio, -advantages * ratio.clamp(0.8, 1.2))
         off = (values - part.targets[row]) ** 2
         if value_clip:
@@ -97,39 +100,42 @@ def test_a_step_that_went_far_enough_in_its_direction_is_not_taken_further(
     ratio: float, advantage: float, learns: bool
 ) -> None:
     one = _made(experiment(training={**SMALL, "normalise_advantages": False, "value_weight": 0.0}), 1)
-    whole = _minibatch(one, 2)
-    heads = one.model.forward(one.parameters.layers(), whole.observations)[-1]
-    log_p = one.parameters.policy().terms(heads[..., :-1], whole.actions).log_p
-    part = Minibatch(
-        whole.observations, whole.actions, log_p - np.log(ratio), whole.values, whole.targets,
-        torch.full((1, 2), float(advantage)),
-    )  # fmt: skip
-    gradient, learnt = one._gradient(part)
-    assert bool(gradient.any()) == learns
-    one._learnt = [learnt]
-    assert one.losses()["loss/policy"][0] == pytest.approx(
-        -min(advantage * ratio, advantage * min(max(ratio, 0.8), 1.2))
-    )
-    assert one.losses()["clipped"][0] == float(abs(ratio - 1) > 0.2)
+    part, _ = _minibatch(one, 2)
+    part = part._replace(advantages=torch.full((1, 2), float(advantage)))
+    log_p = one.parameters.policy().terms(part.activations[-1][..., :-1], part.actions).log_p
+    assert bool(gradient(one, part, log_p - np.log(ratio)).any()) == learns
+    said = Heads(log_p, log_p, part.values)
+    taken = Transitions(part.activations[0], part.actions, log_p - np.log(ratio), *part[2:])
+    found = {name: float(each.mean()) for name, each in one.algorithm.losses(said, taken).items()}
+    assert found["loss/policy"] == pytest.approx(-min(advantage * ratio, advantage * min(max(ratio, 0.8), 1.2)))
+    assert found["clipped"] == float(abs(ratio - 1) > 0.2)
+
+
+def test_what_is_reported_of_values_is_what_is_minimised() -> None:
+    one = _made(experiment(training={**SMALL, "value_clip": 0.2}), 1)
+    zero, values = torch.zeros(1, 3), torch.tensor([[0.1, 0.9, 0.5]])
+    taken = Transitions(zero, zero, zero, zero, torch.tensor([[1.0, 1.0, 0.1]]), zero + 1)
+    found = one.algorithm.losses(Heads(zero, zero, values), taken)["loss/value"]
+    assert found.flatten().tolist() == pytest.approx([0.81, 0.64, 0.16])  # the second: of 0.2, as far as it may go
 
 
 def test_advantages_are_standardised_for_each_ticket_by_itself() -> None:
-    found = _standardised(torch.tensor([[1.0, 2, 3], [10, 10, 40]]))
+    found = standardised(torch.tensor([[1.0, 2, 3], [10, 10, 40]]))
     assert found[0].tolist() == pytest.approx([-1, 0, 1])
     assert found[1].tolist() == pytest.approx([-0.57735, -0.57735, 1.1547], rel=1e-4)
-    assert _standardised(torch.full((1, 4), 3.0)).tolist() == [[0] * 4]
+    assert standardised(torch.full((1, 4), 3.0)).tolist() == [[0] * 4]
 
 
 def test_every_epoch_visits_every_transition_once_in_an_order_of_each_tickets_own() -> None:
     one = _made(experiment(training=SMALL))
     seen: list[torch.Tensor] = []
-    gradient = one._gradient
+    losses = one.algorithm.losses
 
-    def watched(part: Minibatch) -> tuple[torch.Tensor, Part]:
-        seen.append(part.targets.clone())
-        return gradient(part)
+    def watched(heads: Heads, taken: Transitions) -> dict[str, torch.Tensor]:
+        seen.append(taken.targets.clone())
+        return losses(heads, taken)
 
-    one._gradient = watched  # type: ignore[assignment, method-assign]
+    one.algorithm.losses = watched  # type: ignore[method-assign]
     one.update()
     assert len(seen) == 8
     assert {part.shape for part in seen} == {(2, 8)}

@@ -1,4 +1,4 @@
-"""Policies on the network's heads: how actions are drawn, their log-probabilities and entropy, and gradients by hand.
+"""Policies on the network's heads: how actions are drawn, their log-probabilities and entropy, and backward by hand.
 
 Shapes: T tickets, B transitions, A actions. Random numbers come in from outside, each ticket's from its own stream.
 """
@@ -33,10 +33,10 @@ class Terms(Protocol):
     def entropy(self) -> Tensor:
         """Entropy (T, B) where they were taken."""
 
-    def gradient(self, weight: Tensor, entropy_weight: float) -> tuple[Tensor, Tensor | None]:
-        """Gradients of -sum(weight * log_p) - entropy_weight * sum(entropy); weight (T, B) is held constant.
+    def gradient(self, of_log_p: Tensor, of_entropy: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Gradients of a loss with respect to the heads, (T, B, A), and to log_std, (T, A), where there is one.
 
-        With respect to the heads, (T, B, A), and to log_std, (T, A), where there is one.
+        From those with respect to log_p and to the entropy, (T, B); None where it does not count.
         """
 
 
@@ -88,7 +88,7 @@ class Categorical:
 
 
 class CategoricalTerms:
-    """With p the softmax of the logits: -log p[a] has the gradient p - onehot(a), -entropy has p (log p + entropy)."""
+    """With p the softmax of the logits: log p[a] has the gradient onehot(a) - p, entropy has -p (log p + entropy)."""
 
     def __init__(self, logits: Tensor, actions: Tensor) -> None:
         self._chosen = actions.unsqueeze(-1)
@@ -106,13 +106,13 @@ class CategoricalTerms:
         """See Terms."""
         return self._entropy.squeeze(-1)
 
-    def gradient(self, weight: Tensor, entropy_weight: float) -> tuple[Tensor, None]:
+    def gradient(self, of_log_p: Tensor, of_entropy: Tensor | None) -> tuple[Tensor, None]:
         """See Terms."""
-        minus_one = torch.full((1, 1, 1), -1.0, device=self._p.device).expand(self._chosen.shape)
-        found = self._p.scatter_add(-1, self._chosen, minus_one)
-        found *= weight.unsqueeze(-1)
-        if entropy_weight:
-            found.add_(self._p * (self._log_p + self._entropy), alpha=entropy_weight)
+        one = torch.ones((1, 1, 1), device=self._p.device).expand(self._chosen.shape)
+        found = self._p.neg().scatter_add_(-1, self._chosen, one)
+        found *= of_log_p.unsqueeze(-1)
+        if of_entropy is not None:
+            found.addcmul_(self._p * (self._log_p + self._entropy), of_entropy.unsqueeze(-1), value=-1)
         return found, None
 
 
@@ -169,9 +169,9 @@ class ChoicesTerms:
         """See Terms."""
         return functools.reduce(torch.add, [part.entropy for part in self._parts])
 
-    def gradient(self, weight: Tensor, entropy_weight: float) -> tuple[Tensor, None]:
+    def gradient(self, of_log_p: Tensor, of_entropy: Tensor | None) -> tuple[Tensor, None]:
         """See Terms."""
-        return torch.cat([part.gradient(weight, entropy_weight)[0] for part in self._parts], -1), None
+        return torch.cat([part.gradient(of_log_p, of_entropy)[0] for part in self._parts], -1), None
 
 
 class Bits:
@@ -228,9 +228,10 @@ class BitsTerms:
         """See Terms."""
         return functools.reduce(torch.add, self._pairs.entropy.unbind(-1))
 
-    def gradient(self, weight: Tensor, entropy_weight: float) -> tuple[Tensor, None]:
+    def gradient(self, of_log_p: Tensor, of_entropy: Tensor | None) -> tuple[Tensor, None]:
         """See Terms."""
-        return self._pairs.gradient(weight.unsqueeze(-1), entropy_weight)[0][..., 1], None
+        each = None if of_entropy is None else of_entropy.unsqueeze(-1)
+        return self._pairs.gradient(of_log_p.unsqueeze(-1), each)[0][..., 1], None
 
 
 class Gaussian:
@@ -291,11 +292,14 @@ class GaussianTerms:
         """See Terms."""
         return self._entropy
 
-    def gradient(self, weight: Tensor, entropy_weight: float) -> tuple[Tensor, Tensor]:
+    def gradient(self, of_log_p: Tensor, of_entropy: Tensor | None) -> tuple[Tensor, Tensor]:
         """See Terms."""
-        weight = weight.unsqueeze(-1)
-        of_means = -weight * self._z / self._std
-        of_log_std = (weight * (1 - self._z.square())).sum(1) - entropy_weight * self._z.shape[1]
+        of_log_p = of_log_p.unsqueeze(-1)
+        of_means = of_log_p * self._z / self._std
+        of_log_std = (of_log_p * (self._z.square() - 1)).sum(1)
+        if of_entropy is not None:
+            # In double precision the sum is the same in any order, and so in any stack.
+            of_log_std += of_entropy.sum(1, keepdim=True, dtype=torch.float64).to(of_log_std.dtype)
         return of_means, of_log_std
 
 

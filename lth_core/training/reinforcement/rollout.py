@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lth_core.randomness import stream
-from lth_core.settings.reinforcement import PPO, ActorCriticTraining
+from lth_core.settings.reinforcement import ActorCriticTraining
 from lth_core.settings.tasks import Task
 from lth_core.tasks import environments
 from lth_core.training.reinforcement.acting import Actor
@@ -55,11 +55,9 @@ class Collector:
         self._seen, self._earned = self._statistics(settings, len(seeds))
 
     def _statistics(self, settings: ActorCriticTraining, tickets: int) -> tuple[Observations | None, Returns | None]:
-        if not isinstance(settings, PPO):
-            return None, None
         return (
-            Observations(tickets, self.environments.inputs) if settings.normalise_observations else None,
-            Returns(tickets, settings.environments, settings.gamma) if settings.normalise_returns else None,
+            Observations(tickets, self.environments.inputs) if "observations" in settings.normalised else None,
+            Returns(tickets, settings.environments, settings.gamma) if "returns" in settings.normalised else None,
         )
 
     def normalised(self, observations: Array, rows: Sequence[int] | None = None) -> Array:

@@ -1,9 +1,5 @@
-"""A stack of actors and critics: rollouts in the environments of all tickets, and learning from them.
+"""A stack of actors and critics: rollouts in the environments of all tickets, and learning from them."""
 
-What is learnt from a rollout is an algorithm's.
-"""
-
-from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,18 +16,17 @@ from lth_core.tickets.mask import Mask, Weights
 from lth_core.training.cuda_graphs import Replayed
 from lth_core.training.precision import products
 from lth_core.training.reinforcement.acting import actor
+from lth_core.training.reinforcement.algorithms import algorithm
 from lth_core.training.reinforcement.episodes import Episodes
 from lth_core.training.reinforcement.evaluation import WAYS, evaluate
+from lth_core.training.reinforcement.learning import Losses, learn, loss
 from lth_core.training.reinforcement.minibatches import Shuffles
 from lth_core.training.reinforcement.parameters import Parameters
-from lth_core.training.reinforcement.policy import Terms
 from lth_core.training.reinforcement.rollout import Collector, Rollout
 from lth_core.training.stack import Arrays, Stack, Start
 
 NO_GAME = 1_000_000
 """Steps of each environment after which a training that counts games is given up, where none has ended."""
-Part = tuple[Tensor, ...]
-"""What an algorithm remembers of one minibatch, for its losses; each (T, b)."""
 
 
 class ActorCriticStack(Stack):
@@ -41,6 +36,7 @@ class ActorCriticStack(Stack):
         super().__init__(starts)
         assert isinstance(experiment.training, ActorCriticTraining)  # noqa: S101 see build
         self.training, self.model = experiment.training, model
+        self.algorithm = algorithm(experiment.training)
         self.device = torch.device(device)
         self._task = experiment.task
         self.collector = Collector(self._task, self.training, [start.seed for start in starts])
@@ -50,23 +46,15 @@ class ActorCriticStack(Stack):
         self.parameters = Parameters.of(self.training, model, starts, self.device)
         self._learning = Replayed(self._learn, self.device)
         self._place()
-        self._learnt: list[Part] = []
-        """What the last update learnt from, minibatch by minibatch."""
+        self._learnt: list[Losses] = []
+        """Of the last update, minibatch by minibatch."""
         self._losses: dict[str, npt.NDArray[Any]] = {}
         self._evaluation_faults: dict[int, str] = {}
 
     def _place(self) -> None:
         """Whatever knows where the parameters are is told."""
-        self._actor = actor(self.parameters, self.device, everything=not self.epochs)
+        self._actor = actor(self.parameters, self.device, everything=not self.algorithm.epochs)
         self._learning.forget()
-
-    @property
-    @abstractmethod
-    def epochs(self) -> int:
-        """How often learning goes through a rollout in an order of its own.
-
-        0: once, whole and in the order that it is in, with the activations of all layers while acting.
-        """
 
     @property
     def episodes(self) -> Episodes:
@@ -152,21 +140,22 @@ class ActorCriticStack(Stack):
 
     def _orders(self, size: int) -> Tensor | None:
         """Orders (epochs, T, size) in which transitions are gone through; None for the one that they are in."""
-        return self._shuffles.orders(size, self.epochs) if self.epochs else None
+        return self._shuffles.orders(size, self.algorithm.epochs) if self.algorithm.epochs else None
 
-    @abstractmethod
-    def _learn(self, rollout: Rollout, rate: Tensor, orders: Tensor | None = None) -> list[Part]:
+    def _learn(self, rollout: Rollout, rate: Tensor, orders: Tensor | None = None) -> list[Losses]:
         """Improve the parameters at learning rates (T, 1), in these orders: see `_orders`."""
+        return learn(self.algorithm, self.parameters, rollout, rate, orders)
 
-    @abstractmethod
-    def _losses_of(self, parts: Sequence[Part]) -> dict[str, Tensor]:
-        """Losses and entropy (T, B) in what was learnt from."""
+    def loss(self, flat: Tensor, rollout: Rollout) -> Tensor:
+        """What is minimised on a rollout of this stack at parameters (T, Q) in the order of `shapes`."""
+        return loss(self.algorithm, self.parameters, flat, rollout)
 
     def losses(self) -> dict[str, npt.NDArray[Any]]:
         """Mean losses and entropy (T,) of the last update; computed only when asked for."""
         if self._learnt and not self._losses:
-            found = self._losses_of(self._learnt)
-            self._losses = {name: values.mean(1).cpu().numpy() for name, values in found.items()}
+            for name in self._learnt[0]:
+                each = torch.cat([found[name] for found in self._learnt], dim=1)
+                self._losses[name] = each.mean(1).cpu().numpy()
         return self._losses
 
     def metrics(self) -> list[dict[str, float]]:
@@ -198,22 +187,6 @@ class ActorCriticStack(Stack):
             found = evaluate(self._task, seeds, self.training.evaluation_episodes, own.policy(), heads, go_on, ways)
         self._evaluation_faults |= {rows[place]: cause for place, cause in found.faults.items()}
         return found.returns
-
-    def _backward(
-        self, layers: Any, activations: Sequence[Tensor], terms: Terms, weight: Tensor, of_values: Tensor
-    ) -> Tensor:
-        """Gradients (T, P) from the weight (T, B) of each log-probability and the gradient (T, B) of each value."""
-        of_heads = torch.empty_like(activations[-1])
-        of_heads[..., :-1], of_log_std = terms.gradient(weight, self.training.entropy_weight)
-        of_heads[..., -1] = of_values
-        mean = self.training.loss_reduction == "mean"
-        if mean:
-            of_heads /= of_heads.shape[1]
-        gradient = self.model.backward(layers, activations, of_heads)
-        room = self.model.log_std(gradient)
-        if room is not None and of_log_std is not None:
-            room.copy_(of_log_std / of_heads.shape[1] if mean else of_log_std)
-        return gradient
 
     def _rate(self) -> Tensor:
         """Learning rate (T, 1) of each ticket, from where its schedule stands; on the CPU."""
@@ -253,7 +226,7 @@ class ActorCriticStack(Stack):
         """Everything that the future depends on, as arrays and JSON values."""
         arrays, values = self.collector.state()
         values["trained"] = self.trained
-        if self.epochs:
+        if self.algorithm.epochs:
             values["minibatches"] = self._shuffles.state()
         return arrays | self.parameters.state(), values
 
@@ -262,6 +235,6 @@ class ActorCriticStack(Stack):
         self.trained = values["trained"]
         self.collector.restore(arrays, values, self.trained)
         self.parameters.restore(arrays)
-        if self.epochs:
+        if self.algorithm.epochs:
             self._shuffles.restore(values["minibatches"])
         self._place()

@@ -1,0 +1,15 @@
+"""The algorithms that there are, each by the settings that it names."""
+
+from typing import Any
+
+from lth_core.settings.reinforcement import ActorCriticTraining
+from lth_core.training.reinforcement.a2c import AdvantageActorCritic
+from lth_core.training.reinforcement.algorithm import Algorithm
+from lth_core.training.reinforcement.ppo import ProximalPolicyOptimisation
+
+ALGORITHMS: tuple[type[Algorithm[Any]], ...] = (AdvantageActorCritic, ProximalPolicyOptimisation)
+
+
+def algorithm(settings: ActorCriticTraining) -> Algorithm[Any]:
+    """The algorithm that these settings ask for."""
+    return {one.kind: one for one in ALGORITHMS}[type(settings)](settings)
