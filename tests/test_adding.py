@@ -20,6 +20,20 @@ model.hidden = [8]
 training = {{ length = 1000, environments = 4, n_steps = 8, record_every = 500, checkpoint_every = 500 }}
 pruning = {{ rounds = 1, fraction = 0.3, criterion = "{criterion}" }}
 """
+AWR = """
+seeds = 1
+arms = ["winning"]
+task.environment = "CartPole-v1"
+model.hidden = [8]
+pruning = { rounds = 1, criterion = "snip" }
+[training]
+algorithm = "awr"
+length = 1000
+environments = 4
+n_steps = 8
+record_every = 500
+checkpoint_every = 500
+"""
 TEXT = """
 seeds = 1
 arms = ["winning"]
@@ -58,13 +72,14 @@ def run(folder: Path, *command: str) -> str:
 @pytest.mark.parametrize(
     ("changed", "experiment"),
     [
+        ("algorithm", AWR),
         ("arm", cartpole(arms='"winning", "random_rewound"')),
         ("criterion", cartpole(criterion="product")),
         ("environment", cartpole(environment="Corridor-v0")),
         ("model", TEXT),
     ],
     indirect=["changed"],
-    ids=["arm", "criterion", "environment", "model"],
+    ids=["algorithm", "arm", "criterion", "environment", "model"],
 )
 def test_what_is_added_is_trained_audited_and_reported(changed: Path, experiment: str) -> None:
     (changed / "mine.toml").write_text(experiment)
@@ -82,5 +97,5 @@ def test_a_view_of_the_workbench_that_is_added_is_reached_by_its_key(changed: Pa
 
 
 def test_every_change_that_is_shown_is_tried() -> None:
-    tried = {"arm", "criterion", "environment", "model", "view"}
+    tried = {"algorithm", "arm", "criterion", "environment", "model", "view"}
     assert {path.stem for path in CHANGES.iterdir()} == tried
