@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -92,6 +93,34 @@ def test_no_imports_run_in_a_circle() -> None:
 
 def test_a_circle_is_seen() -> None:
     assert _circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [{"a", "b", "c"}]
+
+
+_SQL = re.compile(
+    r"\s*(SELECT|INSERT|UPDATE|DELETE|REPLACE|WITH|CREATE|ALTER|DROP|PRAGMA|BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE"
+    r"|VACUUM|ATTACH)\b"
+)
+
+
+def _sql(source: str) -> list[str]:
+    """Where a source speaks SQL: texts that begin like a statement, and calls that execute one."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _SQL.match(node.value):
+            found.append(f"line {node.lineno}: {node.value[:40]}")
+        elif isinstance(node, ast.Attribute) and node.attr in ("execute", "executemany", "executescript"):
+            found.append(f"line {node.lineno}: .{node.attr}")
+    return found
+
+
+def test_sql_is_spoken_in_the_store_alone() -> None:
+    wrong = {m: _sql(path.read_text()) for m, path in MODULES.items() if _floor(m) != "store"}
+    assert not {module: found for module, found in wrong.items() if found}
+
+
+def test_sql_is_seen() -> None:
+    planted = ('d.row("SELECT 1")', 'f"UPDATE {table} SET x = 1"', "connection.execute(text)", '"""\\n PRAGMA x"""')
+    assert all(map(_sql, planted))
+    assert not _sql('print("Select a job, or update it")')
 
 
 def test_the_documentation_has_these_floors() -> None:

@@ -18,6 +18,7 @@ from lth_core.experiment.plan import shares_network
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.tensors import Arrays, DamagedFile, load_tensors
+from lth_core.store.trials import stored_files
 from lth_core.store.workspace import Workspace
 
 Shapes = dict[str, tuple[int, ...]]
@@ -63,11 +64,11 @@ def inspect(workspace: Workspace, database: Database, job: int, experiment: Expe
     for entry in views.layers(database, job):
         shapes.setdefault(entry.layer, entry.shape)
     graph = graph_of(experiment.model.kind, shapes, heads=getattr(experiment.model, "heads", 1))
-    rows = database.rows(
-        "SELECT arm, round, seed, tensors, sha256 FROM trials WHERE job = ? AND state = 'done' AND tensors NOT NULL",
-        job,
-    )
-    paths = {(row["arm"], row["round"], row["seed"]): (row["tensors"], row["sha256"]) for row in rows}
+    paths = {
+        (row["arm"], row["round"], row["seed"]): (row["tensors"], row["sha256"])
+        for row in stored_files(database, job)
+        if row["state"] == "done" and row["tensors"] is not None
+    }
     dense = {seed: _read(workspace, *found) for (arm, _, seed), found in paths.items() if arm == DENSE}
     others = [a for a in experiment.arms if a != experiment.reference and shares_network(experiment, a)]
     arms = [experiment.reference, *others]

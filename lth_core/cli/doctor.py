@@ -14,6 +14,7 @@ from lth_core.errors import InputError
 from lth_core.report.record import job_record
 from lth_core.store import views
 from lth_core.store.database import Database
+from lth_core.store.glances import job_numbers
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line, plural
 from lth_core.upkeep import health
@@ -50,14 +51,14 @@ def _refused(workspace: Workspace) -> Iterator[Finding]:
     except InputError:
         return  # which is a finding already
     with contextlib.closing(database):
-        for row in database.rows("SELECT id FROM jobs WHERE deleted IS NULL ORDER BY id"):
+        for number in job_numbers(database):
             try:
-                job = views.job(database, row["id"])
+                job = views.job(database, number)
                 if job is not None:
                     record = job_record(database, job)
                     list(inspect(workspace, database, job.id, record.experiment))
             except (InputError, sqlite3.DatabaseError, ValueError, TypeError) as error:
-                yield Finding("results", "bad", f"job {row['id']} cannot be shown: {one_line(error)}")
+                yield Finding("results", "bad", f"job {number} cannot be shown: {one_line(error)}")
 
 
 def _repair(console: Console, workspace: Workspace) -> None:

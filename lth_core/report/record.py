@@ -13,7 +13,7 @@ from lth_core.analysis.suite_questions import suite_findings
 from lth_core.analysis.suite_summary import SuiteJob, SuiteSummary, summarise_suite
 from lth_core.analysis.verdict import Summary, summarise
 from lth_core.experiment.experiment import Experiment
-from lth_core.store import attempts, metrics, views
+from lth_core.store import attempts, glances, metrics, views
 from lth_core.store.attempts import Run
 from lth_core.store.database import Database
 from lth_core.store.metrics import Curve
@@ -70,9 +70,8 @@ def job_record(database: Database, job: JobView) -> JobRecord:
     trials = tuple(views.trials(database, job.id))
     summary = summarise(job.experiment, trials)
     ids = [trial.id for trial in trials]
-    names = [row["name"] for row in database.rows("SELECT name FROM metric_names ORDER BY name")]
+    names = glances.all_metric_names(database)
     curves = {name: found for name in names if (found := metrics.curves(database, ids, name))}
-    active = database.row("SELECT active FROM jobs WHERE id = ?", job.id)
     return JobRecord(
         job=job,
         trials=trials,
@@ -84,7 +83,7 @@ def job_record(database: Database, job: JobView) -> JobRecord:
         failed_audits=tuple(views.audits(database, job.id, failed_only=True)),
         data=tuple(views.data(database, job.id)),
         provenance=views.provenance(database, job.id),
-        active=float(active["active"]) if active else 0.0,
+        active=glances.seconds_active(database, job.id),
         curves=curves,
         runs=tuple(attempts.runs(database, job.id)),
     )

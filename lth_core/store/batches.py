@@ -5,6 +5,7 @@ import sqlite3
 import time
 from typing import Any
 
+from lth_core.store.database import Database
 from lth_core.store.trials import fail_trial
 from lth_core.text import one_line
 
@@ -153,3 +154,14 @@ def set_progress(
 def count_failure(connection: sqlite3.Connection, batch: int) -> None:
     """One more attempt at the batch has failed."""
     connection.execute("UPDATE batches SET failures = failures + 1 WHERE id = ?", (batch,))
+
+
+def batches_of(connection: sqlite3.Connection, job: int) -> list[int]:
+    """Numbers of all batches of a job, the oldest first."""
+    rows = connection.execute("SELECT id FROM batches WHERE job = ? ORDER BY id", (job,)).fetchall()
+    return [row["id"] for row in rows]
+
+
+def batch_states(database: Database) -> dict[int, str]:
+    """The state of every batch by its number."""
+    return {row["id"]: row["state"] for row in database.rows("SELECT id, state FROM batches")}

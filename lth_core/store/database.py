@@ -135,6 +135,18 @@ class Database:
                 self.connection.execute("ROLLBACK")
             raise
 
+    @contextmanager
+    def one_moment(self) -> Iterator[None]:
+        """All answers are of one moment, though an engine may be writing; in a transaction, of that one."""
+        within = self.connection.in_transaction
+        if not within:
+            self.connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            if not within:
+                self.connection.execute("COMMIT")
+
     @property
     def on_network(self) -> bool:
         """Whether the file lies on a network filesystem, where each look at it costs more."""

@@ -139,3 +139,19 @@ def round_of(connection: sqlite3.Connection, job: int, trial: int) -> tuple[int,
         (job, trial),
     ).fetchone()
     return int(row[0]), int(row[1])
+
+
+def named_files(database: Database) -> dict[str, tuple[int, str]]:
+    """Files that trials name, relative to the workspace: (the trial, the state of its job)."""
+    rows = database.rows(
+        "SELECT t.id, t.tensors, j.state FROM trials t JOIN jobs j ON j.id = t.job WHERE t.tensors IS NOT NULL"
+    )
+    return {row["tensors"]: (int(row["id"]), str(row["state"])) for row in rows}
+
+
+def forget_result(connection: sqlite3.Connection, trial: int) -> None:
+    """A trial of a cancelled job is cancelled, and has no result any more."""
+    with digests.kept(connection, trial):
+        connection.execute(
+            "UPDATE trials SET state = 'cancelled', tensors = NULL, sha256 = NULL, score = NULL WHERE id = ?", (trial,)
+        )

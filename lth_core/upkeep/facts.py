@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from lth_core.batches.batch import BatchFolder
-from lth_core.store import metrics, schema
+from lth_core.store import metrics, replay
+from lth_core.store.batches import batches_of
 from lth_core.store.ingest import take_over
 from lth_core.store.plain import open_plain
 from lth_core.store.record_lines import DAMAGED, has_checksum, holds, record_of
@@ -23,16 +24,14 @@ PLACE = ("arm", "round", "seed")
 
 def facts_of(connection: sqlite3.Connection, trial: int) -> Facts:
     """All that a database says of a trial; the state counts only where it is `done`."""
-    row = connection.execute("SELECT * FROM trials WHERE id = ?", (trial,)).fetchone()
+    row = replay.trial_row(connection, trial)
     found: Facts = {("trial", name): row[name] for name in PLACE}
     found |= {("result", name): row[name] for name in RESULT}
     if row["state"] != "done":
         found["result", "state"] = None
-    for layer in connection.execute("SELECT * FROM layers WHERE trial = ?", (trial,)):
+    for layer in replay.layer_rows(connection, trial):
         found["layer", layer["position"]] = tuple(layer)[2:]
-    for row in connection.execute(
-        "SELECT moment, name, batch, attempt, passed, detail FROM audits WHERE trial = ?", (trial,)
-    ):
+    for row in replay.audit_rows(connection, trial):
         found["audit", *tuple(row)[:4]] = tuple(row)[4:]
     for (name, step), value in metrics.recorded(connection, trial).items():
         found["point", name, step] = value
@@ -56,24 +55,10 @@ class Recorded:
 @contextlib.contextmanager
 def recorded(workspace: Workspace, database: sqlite3.Connection, job: int) -> Iterator[Recorded]:
     """What the records of a job say, by the same code that takes them over into the database."""
-    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        connection.row_factory = sqlite3.Row
-        for script in schema.MIGRATIONS:
-            connection.executescript(script)
-        for table in ("jobs", "trials", "batches"):
-            own = "id = ?" if table == "jobs" else "job = ?"
-            rows = [tuple(row) for row in database.execute(f"SELECT * FROM {table} WHERE {own}", (job,))]
-            if rows:  # a job that waits has no batches
-                connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)
-        connection.execute(
-            "UPDATE trials SET state = 'waiting', batch = NULL, step = 0, digest = NULL, score = NULL, tensors = NULL, "
-            "sha256 = NULL, density = NULL, model_density = NULL"
-        )
+    with replay.in_memory(database, job) as connection:
         found = Recorded(connection)
-        connection.execute("BEGIN")
-        for row in database.execute("SELECT id FROM batches WHERE job = ? ORDER BY id", (job,)).fetchall():
-            _read_batch(found, workspace, job, row["id"])
-        connection.execute("COMMIT")
+        for batch in batches_of(database, job):
+            _read_batch(found, workspace, job, batch)
         yield found
 
 
@@ -92,18 +77,8 @@ def _read_batch(found: Recorded, workspace: Workspace, job: int, batch: int) -> 
             trial = record.get("trial")
             if isinstance(trial, int) and trial not in begun:
                 begun.add(trial)
-                _begin(found.connection, trial, batch)
+                replay.begin_again(found.connection, trial, batch)
             take_over(found.connection, job, record)
-
-
-def _begin(connection: sqlite3.Connection, trial: int, batch: int) -> None:
-    """A batch trains its trials from scratch: what one before it had counts no more."""
-    connection.execute(
-        "UPDATE trials SET state = 'running', batch = ?, score = NULL, tensors = NULL, sha256 = NULL, step = 0 "
-        "WHERE id = ?", (batch, trial)
-    )  # fmt: skip
-    for table in ("layers", "metrics"):
-        connection.execute(f"DELETE FROM {table} WHERE trial = ?", (trial,))
 
 
 def sound_lines(lines: list[bytes]) -> list[bytes]:

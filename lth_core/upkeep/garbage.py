@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lth_core.store import digests
+from lth_core.store.batches import batch_states
 from lth_core.store.database import Database
+from lth_core.store.trials import forget_result, named_files
 from lth_core.store.workspace import Workspace
 
 _ASIDE = re.compile(r"\d{6,12}\.aside-\d+")
@@ -32,13 +33,8 @@ class Garbage:
 
 def find(workspace: Workspace, database: Database, *, cancelled: bool) -> list[Garbage]:
     """All that can go, in the order of the paths. Nothing outside of the workspace, and no link, is ever among it."""
-    rows = database.rows(
-        "SELECT t.id, t.tensors, j.state FROM trials t JOIN jobs j ON j.id = t.job WHERE t.tensors IS NOT NULL"
-    )
-    named = {row["tensors"]: (int(row["id"]), str(row["state"])) for row in rows}
-    states = {row["id"]: row["state"] for row in database.rows("SELECT id, state FROM batches")}
     found = []
-    for path, why, trial in _candidates(workspace, named, states, cancelled):
+    for path, why, trial in _candidates(workspace, named_files(database), batch_states(database), cancelled):
         plain = path.resolve() == workspace.folder.resolve() / path.relative_to(workspace.folder)  # no link on the way
         if plain and path.is_file():
             found.append(Garbage(path, path.stat().st_size, why, trial))
@@ -86,11 +82,7 @@ def remove(workspace: Workspace, database: Database, garbage: list[Garbage]) -> 
     """Remove these; returns the bytes freed. Trials of cancelled jobs lose their result first, then their file."""
     with database.transaction() as connection:
         for trial in (one.trial for one in garbage if one.trial is not None):
-            with digests.kept(connection, trial):
-                connection.execute(
-                    "UPDATE trials SET state = 'cancelled', tensors = NULL, sha256 = NULL, score = NULL WHERE id = ?",
-                    (trial,),
-                )
+            forget_result(connection, trial)
     for one in garbage:
         one.path.unlink(missing_ok=True)
     for folder in sorted(workspace.batches.glob("*.aside-*/**"), reverse=True):

@@ -13,6 +13,7 @@ from typing import Literal
 from lth_core.batches.provenance import provenance
 from lth_core.engine.slots import find_slots
 from lth_core.errors import InputError
+from lth_core.store import soundness
 from lth_core.store.database import Database, on_network_filesystem
 from lth_core.store.events import add_event
 from lth_core.store.refusal import Refused, refusal
@@ -97,7 +98,7 @@ def database(workspace: Workspace) -> Iterator[Finding]:
         if broken := _broken(opened):
             yield Finding("database", "bad", broken, repairable=True)
             return
-        count = opened.rows("SELECT (SELECT COUNT(*) FROM jobs), (SELECT COUNT(*) FROM metrics)")[0]
+        count = soundness.counts(opened)
         yield Finding("database", "good", f"whole; {plural(count[0], 'job')}, {plural(count[1], 'point')} of curves")
         yield from _tensors(workspace, opened)
         if aside := set_aside(workspace):
@@ -145,19 +146,18 @@ def _up_to_date(workspace: Workspace) -> Database:
 
 def _broken(opened: Database) -> str:
     """What is damaged in a database that could be opened; empty where it is whole."""
-    said = [row[0] for row in opened.rows("PRAGMA integrity_check(5)")]
-    if said != ["ok"]:
+    if said := soundness.damage(opened):
         return one_line("; ".join(said))
     if missing := sorted(lacking(opened.connection)):
         return f"lacks {plural(len(missing), 'column')} of this program's, such as {missing[0]}"
-    orphans = opened.rows("PRAGMA foreign_key_check")
-    return f"{plural(len(orphans), 'row')} that belong to nothing" if orphans else ""
+    orphans = soundness.orphans(opened)
+    return f"{plural(orphans, 'row')} that belong to nothing" if orphans else ""
 
 
 def _tensors(workspace: Workspace, opened: Database) -> Iterator[Finding]:
     """Whether the files of finished trials are what their checksums say."""
     damaged = damaged_trials(workspace, opened)
-    count = opened.rows("SELECT COUNT(*) FROM trials WHERE tensors IS NOT NULL")[0][0]
+    count = soundness.trial_counts(opened)[2]
     for _, sentence in damaged[:SHOWN]:
         yield Finding("tensors", "bad", sentence, repairable=True)
     if len(damaged) > SHOWN:
@@ -175,7 +175,7 @@ def _witnesses(workspace: Workspace, opened: Database) -> Iterator[Finding]:
         more = any(one.wrong is not None for one in odd[SHOWN:])
         yield Finding("results", "bad", f"and {len(odd) - SHOWN} more", repairable=more)
     if not odd:
-        count, old = opened.rows("SELECT COUNT(*), TOTAL(digest IS NULL) FROM trials")[0]
+        count, old, _ = soundness.trial_counts(opened)
         earlier = f"; {old:,.0f} are of an earlier version, without a digest" * (old > 0)
         yield Finding("results", "good", f"{count:,} trials are in database, records and TensorBoard alike{earlier}")
 
@@ -183,8 +183,7 @@ def _witnesses(workspace: Workspace, opened: Database) -> Iterator[Finding]:
 def damaged_trials(workspace: Workspace, opened: Database) -> list[tuple[int, str]]:
     """Finished trials whose file is missing or changed, with a sentence each."""
     found = []
-    rows = opened.rows("SELECT id, job, arm, round, seed, tensors, sha256 FROM trials WHERE state = 'done' ORDER BY id")
-    for row in rows:
+    for row in soundness.finished_files(opened):
         name = f"job {row['job']}: {one_line(row['arm'], 80)} round {row['round']} seed {row['seed']}"
         try:
             path = workspace.inside(row["tensors"] or "")
@@ -200,11 +199,10 @@ def fail_damaged(workspace: Workspace, opened: Database) -> int:
     damaged = damaged_trials(workspace, opened)
     with opened.transaction() as connection:
         for trial, sentence in damaged:
-            job = connection.execute("SELECT job FROM trials WHERE id = ?", (trial,)).fetchone()["job"]
             fail_trial(connection, trial, "its file is damaged; retry trains it again")
+            error = "files of finished trials are damaged; retry trains them again"
+            job = soundness.fail_finished_job(connection, trial, error)
             add_event(connection, "damaged", sentence, job, trial)
-            connection.execute("UPDATE jobs SET state = 'failed', error = ? WHERE id = ? AND state = 'done'",
-                               ("files of finished trials are damaged; retry trains them again", job))  # fmt: skip
     return len(damaged)
 
 
@@ -231,7 +229,7 @@ def _rebuilt(workspace: Workspace, path: Path) -> Rebuilt:
     with contextlib.closing(Database(path, writer=True, remaking=True)) as opened:
         try:
             found = rebuild(workspace, opened)
-            opened.connection.execute("PRAGMA journal_mode = DELETE")  # all of it in the one file that is renamed
+            soundness.put_into_one_file(opened)
         except sqlite3.DatabaseError as error:
             raise refusal(path, error) from None
     return found

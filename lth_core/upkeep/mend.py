@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from lth_core.batches.batch import BatchFolder
-from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
-from lth_core.store import digests, metrics
+from lth_core.store import digests, mending, metrics
+from lth_core.store.batches import set_records_read
 from lth_core.store.database import Database
 from lth_core.store.events import add_event
 from lth_core.store.events_file import hyperparameters, is_metric, read_scalars
-from lth_core.store.metrics import Point
 from lth_core.store.record_lines import body_of, content_of, record_of
 from lth_core.store.records import body
 from lth_core.store.tensorboard import TrialLog
@@ -52,51 +51,35 @@ def mend(workspace: Workspace, database: Database) -> list[str]:
 def _put_back(connection: sqlite3.Connection, one: Odd) -> None:
     kind, *place = one.key
     if kind == "experiment":
-        experiment = Experiment.from_json(one.value)
-        connection.execute(
-            "UPDATE jobs SET experiment = ?, name = ?, identity = ? WHERE id = ?",
-            (one.value, experiment.name, experiment.identity, one.job),
-        )
-        digests.seal_job(connection, one.job)
+        mending.put_experiment(connection, one.job, one.value)
     elif kind in ("result", "trial") and place[0] in (*RESULT, *PLACE):
         _put_column(connection, one, place[0])
     elif kind == "point":
         _put_point(connection, one, *place)
     elif kind == "layer":
-        connection.execute("DELETE FROM layers WHERE trial = ? AND position = ?", (one.trial, *place))
-        if one.value is not MISSING:
-            connection.execute("INSERT INTO layers VALUES (?, ?, ?, ?, ?, ?, ?)", (one.trial, *place, *one.value))
+        mending.put_layer(connection, one.trial, place[0], None if one.value is MISSING else one.value)
     elif kind == "audit":
-        connection.execute(
-            "DELETE FROM audits WHERE trial = ? AND moment = ? AND name = ? AND batch = ? AND attempt = ?",
-            (one.trial, *place),
-        )
-        if one.value is not MISSING:
-            connection.execute("INSERT INTO audits VALUES (?, ?, ?, ?, ?, ?, ?)", (one.trial, *place, *one.value))
+        mending.put_audit(connection, one.trial, place, None if one.value is MISSING else one.value)
 
 
 def _put_column(connection: sqlite3.Connection, one: Odd, column: str) -> None:
     if column == "state" and one.value is None:
-        connection.execute("UPDATE trials SET state = 'failed', error = ? WHERE id = ?", (_DAMAGED, one.trial))
+        mending.put_failed(connection, one.trial, _DAMAGED)
     else:
-        cleared = ", error = NULL" if column == "state" else ""
-        connection.execute(f"UPDATE trials SET {column} = ?{cleared} WHERE id = ?", (one.value, one.trial))
+        mending.put_column(connection, one.trial, column, one.value)
 
 
 def _put_point(connection: sqlite3.Connection, one: Odd, name: str, step: int) -> None:
     if one.value is MISSING:
-        connection.execute(
-            "DELETE FROM metrics WHERE trial = ? AND step = ? AND name = (SELECT id FROM metric_names WHERE name = ?)",
-            (one.trial, step, name),
-        )
+        mending.remove_point(connection, one.trial, name, step)
     elif one.trial is not None:
-        metrics.write(connection, [Point(one.trial, name, step, float("nan") if one.value is None else one.value)])
+        mending.put_point(connection, one.trial, name, step, float("nan") if one.value is None else one.value)
 
 
 def _mend_records(workspace: Workspace, database: Database, batch: int, odd: list[Odd]) -> None:
     """Write the files of a batch again without damaged lines, and at the end what is missing, from the database."""
     with database.transaction() as connection:  # what is read twice counts once, whatever the file's length is now
-        connection.execute("UPDATE batches SET records_read = 0 WHERE id = ?", (batch,))
+        set_records_read(connection, batch, 0)
     attempts = sorted(BatchFolder(workspace.batch(batch)).attempts().items())
     if not attempts:
         return
@@ -126,7 +109,7 @@ def _facts_of_attempts(connection: sqlite3.Connection, batch: int, paths: list[P
         for record in map(record_of, sound_lines(lines_of(path)))
         if record.get("kind") == "ran"
     }
-    rows = connection.execute("SELECT attempt, facts FROM attempts WHERE batch = ?", (batch,)).fetchall()
+    rows = mending.stored_facts(connection, batch)
     return [
         {"kind": "ran", "batch": batch, "attempt": row["attempt"], "facts": json.loads(row["facts"])}
         for row in rows
@@ -179,10 +162,7 @@ def _layers(facts: Facts) -> dict[str, Any]:
 
 def _mend_events(workspace: Workspace, database: Database, trial: int) -> None:
     """One new event file with all points and the score of a trial; what was there is set aside."""
-    row = database.rows(
-        "SELECT j.id, j.name, t.arm, t.round, t.seed, t.step, t.score FROM trials t JOIN jobs j ON j.id = t.job "
-        "WHERE t.id = ?", trial
-    )[0]  # fmt: skip
+    row = mending.place_and_score(database, trial)
     key = TrialKey(row["round"], row["arm"], row["seed"])
     folder = workspace.own(trial_folder(workspace.tensorboard(row["id"], row["name"]), key))
     steps: dict[int, dict[str, float]] = {}

@@ -6,18 +6,15 @@ of the queue, events, jobs that never started, and what a job was queued with.
 """
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from lth_core.batches.batch import BatchFolder, BatchSpec, TrialSpec
-from lth_core.experiment.plan import TrialKey, plan
-from lth_core.store import attempts, digests, metrics
+from lth_core.store import attempts, digests, metrics, remaking
 from lth_core.store.database import Database
 from lth_core.store.events import add_event
 from lth_core.store.events_file import is_metric, read_scalars
 from lth_core.store.ingest import take_over
-from lth_core.store.jobs import add_job, settle_job
+from lth_core.store.jobs import settle_job
 from lth_core.store.metrics import Point
 from lth_core.store.nonsense import NONSENSE
 from lth_core.store.record_lines import DAMAGED
@@ -52,91 +49,38 @@ def rebuild(workspace: Workspace, database: Database) -> Rebuilt:
     found.unconfirmed = without_checksum(workspace, specs)
     with database.transaction() as connection:
         for job in sorted({spec.job for spec in specs}):
-            _add_job(connection, [spec for spec in specs if spec.job == job])
-        _name_the_rest(connection, specs)
+            own = [spec for spec in specs if spec.job == job]
+            trials = [(trial.id, trial.key) for spec in own for trial in spec.trials]
+            remaking.add_old_job(connection, job, own[-1].experiment, trials)
+        for job, experiment in {spec.job: spec.experiment for spec in specs}.items():
+            remaking.add_other_trials(connection, job, experiment)
         for spec in specs:
             try:
-                with _all_or_nothing(connection):
+                with remaking.all_or_nothing(connection):
                     _add_batch(connection, workspace, spec, found)
             except (OSError, *NONSENSE) as error:
                 found.unreadable.append(f"{spec.batch:06d}: {one_line(error, 120)}")
         # Only now: a later batch may have taken over the trials of an earlier one.
-        connection.execute(
-            "UPDATE batches SET state = 'done' WHERE NOT EXISTS "
-            "(SELECT 1 FROM trials t WHERE t.batch = batches.id AND t.state = 'running')"
-        )
+        remaking.end_old_batches(connection)
         for job in sorted({spec.job for spec in specs}):
-            connection.execute("UPDATE trials SET state = 'waiting' WHERE job = ? AND state = 'running'", (job,))
-            connection.execute("UPDATE jobs SET state = 'paused', error = ? WHERE id = ?", (_LAST_WORDS, job))
+            remaking.pause_old_job(connection, job, _LAST_WORDS)
             attempts.threads_again(connection, job)
             settle_job(connection, job)
             digests.seal(connection, job)
-        counts = "SELECT (SELECT COUNT(*) FROM jobs), COUNT(*), TOTAL(state = 'done') FROM trials"
-        found.jobs, found.trials, found.done = map(int, connection.execute(counts).fetchone())
-        found.points = connection.execute("SELECT COUNT(*) FROM metrics").fetchone()[0]
+        found.jobs, found.trials, found.done, found.points = remaking.how_much(connection)
         add_event(connection, "rebuilt", f"{found.jobs} jobs with {found.trials} trials read from their folders")
     return found
-
-
-@contextmanager
-def _all_or_nothing(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("SAVEPOINT part")
-    try:
-        yield
-    except (OSError, *NONSENSE):
-        connection.execute("ROLLBACK TO part")
-        raise
-    finally:
-        if connection.in_transaction:  # on a full disk SQLite may have rolled back by itself
-            connection.execute("RELEASE part")
-
-
-def _add_job(connection: sqlite3.Connection, specs: list[BatchSpec]) -> None:
-    """The job under its old number; trials that no batch names get numbers later."""
-    spec = specs[-1]
-    number = add_job(connection, spec.experiment, "", {"rebuilt": True})
-    # Its own number, and its trials': `add_job` has counted from what the empty tables hold.
-    connection.execute("DELETE FROM waits WHERE trial IN (SELECT id FROM trials WHERE job = ?)", (number,))
-    connection.execute("DELETE FROM trials WHERE job = ?", (number,))
-    connection.execute("DELETE FROM events WHERE job = ?", (number,))
-    connection.execute("UPDATE jobs SET id = ?, state = 'queued' WHERE id = ?", (spec.job, number))
-    for one in specs:
-        connection.executemany(
-            "INSERT OR IGNORE INTO trials (id, job, arm, round, seed, state) VALUES (?, ?, ?, ?, ?, 'waiting')",
-            [(t.id, spec.job, t.key.arm, t.key.round, t.key.seed) for t in one.trials],
-        )
-
-
-def _name_the_rest(connection: sqlite3.Connection, specs: list[BatchSpec]) -> None:
-    """Trials that were never begun, and what each trial waits for."""
-    for job, experiment in {spec.job: spec.experiment for spec in specs}.items():
-        planned = plan(experiment)
-        connection.executemany(
-            "INSERT OR IGNORE INTO trials (job, arm, round, seed, state) VALUES (?, ?, ?, ?, 'waiting')",
-            [(job, t.key.arm, t.key.round, t.key.seed) for t in planned],
-        )
-        rows = connection.execute("SELECT id, arm, round, seed FROM trials WHERE job = ?", (job,)).fetchall()
-        ids = {TrialKey(row["round"], row["arm"], row["seed"]): row["id"] for row in rows}
-        connection.executemany(
-            "INSERT INTO waits (trial, waits_for) VALUES (?, ?)",
-            [(ids[t.key], ids[parent]) for t in planned for parent in t.waits_for],
-        )
 
 
 def _add_batch(connection: sqlite3.Connection, workspace: Workspace, spec: BatchSpec, found: Rebuilt) -> None:
     """A batch, and what its attempts have published; one that is not over goes on from its checkpoint."""
     folder = BatchFolder(workspace.batch(spec.batch))
     attempts = sorted(folder.attempts())
-    connection.execute(
-        "INSERT INTO batches (id, job, state, attempt) VALUES (?, ?, 'pending', ?)",
-        (spec.batch, spec.job, max(attempts, default=0)),
-    )
+    remaking.add_old_batch(connection, spec.batch, spec.job, max(attempts, default=0))
     own = [trial for trial in spec.trials if not _has_result(connection, workspace, trial.id)]
     ids = [trial.id for trial in own]
-    marks = ",".join("?" * len(ids))
     # A later batch of the same trial is a retry: what the earlier one had is forgotten, unless it is a whole result.
-    connection.execute(f"UPDATE trials SET state = 'running', batch = ?, error = NULL WHERE id IN ({marks})",
-                       (spec.batch, *ids))  # fmt: skip
+    remaking.take_trials(connection, spec.batch, ids)
     damaged = 0
     for attempt in attempts:
         for record in read_all(folder.attempt(attempt) / "records.jsonl"):
@@ -146,21 +90,17 @@ def _add_batch(connection: sqlite3.Connection, workspace: Workspace, spec: Batch
     if damaged:
         found.unreadable.append(f"{spec.batch:06d}: lines of its records are damaged, in {damaged} places")
     for trial in own:
-        if damaged or _has_no_curve(connection, trial.id):
+        if damaged or not remaking.has_curve(connection, trial.id):
             _fill_in(connection, workspace, spec, trial, attempts, found)
 
 
 def _has_result(connection: sqlite3.Connection, workspace: Workspace, trial: int) -> bool:
     """Whether an earlier batch has trained it, and its file is still what it was."""
-    row = connection.execute("SELECT state, tensors, sha256 FROM trials WHERE id = ?", (trial,)).fetchone()
+    row = remaking.result_of(connection, trial)
     try:
         return bool(row["state"] == "done" and file_sha256(workspace.inside(row["tensors"] or "")) == row["sha256"])
     except (OSError, ValueError):
         return False
-
-
-def _has_no_curve(connection: sqlite3.Connection, trial: int) -> bool:
-    return connection.execute("SELECT 1 FROM metrics WHERE trial = ? LIMIT 1", (trial,)).fetchone() is None
 
 
 def _fill_in(

@@ -10,7 +10,8 @@ from lth_core.batches.batch import BatchFolder, BatchSpec
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
-from lth_core.store import digests
+from lth_core.store import digests, soundness
+from lth_core.store.batches import batches_of
 from lth_core.store.database import Database
 from lth_core.store.events_file import damaged_files, read_scalars
 from lth_core.store.nonsense import NONSENSE
@@ -41,26 +42,19 @@ class Odd:
 
 def compare(workspace: Workspace, database: Database) -> Iterator[Odd]:
     """All that is odd about what is stored of the jobs, one after the other."""
-    for row in database.rows("SELECT id, name FROM jobs ORDER BY id"):
-        connection = database.connection
-        within = connection.in_transaction
-        if not within:
-            connection.execute("BEGIN")  # one moment of a database that an engine may be writing
-        try:
-            specs = _specs(workspace, database, row["id"])
-            yield from _experiment(database, row["id"], specs)
-            with recorded(workspace, connection, row["id"]) as records:
-                yield from _trials(workspace, database, row["id"], row["name"], specs, records)
-        finally:
-            if not within:
-                connection.execute("COMMIT")
+    for job, name in soundness.job_names(database):
+        with database.one_moment():
+            specs = _specs(workspace, database, job)
+            yield from _experiment(database, job, specs)
+            with recorded(workspace, database.connection, job) as records:
+                yield from _trials(workspace, database, job, name, specs, records)
 
 
 def _specs(workspace: Workspace, database: Database, job: int) -> list[BatchSpec]:
     """Specifications of a job's batches that carry a checksum, and hold it."""
     found = []
-    for row in database.rows("SELECT id FROM batches WHERE job = ? ORDER BY id", job):
-        folder = BatchFolder(workspace.batch(row["id"]))
+    for batch in batches_of(database.connection, job):
+        folder = BatchFolder(workspace.batch(batch))
         try:
             spec = folder.spec()
         except (OSError, *NONSENSE):
@@ -71,7 +65,7 @@ def _specs(workspace: Workspace, database: Database, job: int) -> list[BatchSpec
 
 
 def _experiment(database: Database, job: int, specs: list[BatchSpec]) -> Iterator[Odd]:
-    row = database.rows("SELECT name, identity, experiment FROM jobs WHERE id = ?", job)[0]
+    row = soundness.named_experiment(database, job)
     holds = digests.job_holds(database.connection, job)
     try:
         stored = Experiment.from_json(row["experiment"])

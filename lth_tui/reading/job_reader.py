@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from lth_core.analysis.verdict import Summary
 from lth_core.experiment.arms import DENSE
-from lth_core.store import views
+from lth_core.store import glances, views
 from lth_core.store.database import Database
 from lth_core.store.views import EventView, JobView, TrialView
 from lth_core.store.workspace import Workspace
@@ -45,7 +45,7 @@ class JobReader:
         curves = self._curves(database, trials, round, metric)
         if job.trials_done + job.trials_running != self._metrics_key or not self._metrics:
             self._metrics_key = job.trials_done + job.trials_running
-            self._metrics = queries.metric_names(database, job.id)
+            self._metrics = glances.metric_names(database, job.id)
         games = self._curves(database, trials, round, "games") if "games" in self._metrics else {}
         self._read_layers(database)
         self._read_audit(database, job)
@@ -85,7 +85,7 @@ class JobReader:
         return self._overlaps.pending
 
     def _read_layers(self, database: Database) -> None:
-        count = queries.layer_count(database, self.number)
+        count = glances.layer_count(database, self.number)
         if count != self._layers_seen:
             self._layers_seen = count
             self._grid = layer_grid(views.layers(database, self.number))
@@ -94,7 +94,7 @@ class JobReader:
         key = (job.trials_done, job.trials_failed, job.trials_running)
         if key != self._audit_key:
             self._audit_key = key
-            checks = queries.check_counts(database, self.number)
+            checks = glances.check_counts(database, self.number)
             failed = any(check.failed for check in checks)
             failures = views.audits(database, self.number, failed_only=True) if failed else []
             self._audit = Audit(checks, tuple(failures))

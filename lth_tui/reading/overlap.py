@@ -9,10 +9,10 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from lth_core.bits import Bits, unpack
+from lth_core.store import glances
 from lth_core.store.database import Database
 from lth_core.store.tensors import mask_shapes
 from lth_core.store.workspace import Workspace
-from lth_tui.reading import queries
 from lth_tui.reading.layers import HeatCell
 from lth_tui.reading.snapshot import LayerGrid
 
@@ -68,7 +68,7 @@ class Overlaps:
         self, database: Database, job: int, arm: str, grid: LayerGrid
     ) -> Mapping[tuple[str, int, int], HeatCell]:  # fmt: skip
         """Cells by (arm, row, round) of every round that two seeds have finished."""
-        files = queries.mask_files(database, job, arm)
+        files = glances.mask_files(database, job, arm)
         stale = [round for round, paths in files.items() if self._known.get((arm, round), ((), {}))[0] != paths]
         for round in stale[:1]:  # the next one with the next reading, so that nobody waits for all of them
             self._known[arm, round] = (files[round], self._read(files[round]))

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 
 from lth_core.analysis.verdict import Summary, summarise
-from lth_core.store import views
+from lth_core.store import glances, views
 from lth_core.store.database import Database
 from lth_core.store.views import JobView, SlotView, TrialView
 from lth_core.store.workspace import Workspace
@@ -39,17 +39,13 @@ class Reader:
 
     def read(self, watch: Watch) -> Snapshot:
         """The store now; the very same value as before where nothing has changed."""
-        now = (queries.changes(self.database), watch)
+        now = (self.database.version_of_others(), watch)
         measured = self._measures(watch) and time.monotonic() > self._measured_at + _MEASURE_PAUSE
         if now == self._last and not self._pending and not measured:
             return self._snapshot
         self._last, self._pending = now, False
-        connection = self.database.connection
-        connection.execute("BEGIN")  # all answers from one moment
-        try:
+        with self.database.one_moment():
             self._snapshot = self._read(watch)
-        finally:
-            connection.execute("COMMIT")
         return self._snapshot
 
     def _read(self, watch: Watch) -> Snapshot:
@@ -61,9 +57,9 @@ class Reader:
             jobs=jobs,
             engine=engine,
             slots=slots,
-            running=queries.running_trials(self.database) if watch.devices else {},
+            running=glances.running_trials(self.database) if watch.devices else {},
             machine=self._measure(slots if here else ()) if self._measures(watch) else self._machine,
-            newest_deleted=queries.newest_deleted(self.database),
+            newest_deleted=glances.newest_deleted(self.database),
             detail=self._detail(jobs, watch),
             summaries=self._all_summaries(jobs, watch),
             loaded=True,

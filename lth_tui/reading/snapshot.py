@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 from lth_core.analysis.verdict import Summary
 from lth_core.experiment.plan import TrialKey
+from lth_core.store.glances import CheckCount
 from lth_core.store.views import AuditView, EngineView, EventView, JobView, SlotView, TrialView
 from lth_tui.reading.curves import ArmCurve
 from lth_tui.reading.layers import HeatCell, HeatRow
 from lth_tui.reading.machine import Machine
-from lth_tui.reading.queries import CheckCount
 
 
 @dataclass(frozen=True)

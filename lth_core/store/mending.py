@@ -1,0 +1,78 @@
+"""Putting single values back where the database has lost or changed them. Works inside the caller's transaction.
+
+Digests are the caller's: what is put back may be only a part of what was changed.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from lth_core.experiment.experiment import Experiment
+from lth_core.store import digests, metrics
+from lth_core.store.database import Database
+from lth_core.store.metrics import Point
+
+
+def put_experiment(connection: sqlite3.Connection, job: int, text: str) -> None:
+    """Store a job's experiment, canonical JSON, with its name and identity, and seal the job."""
+    experiment = Experiment.from_json(text)
+    connection.execute(
+        "UPDATE jobs SET experiment = ?, name = ?, identity = ? WHERE id = ?",
+        (text, experiment.name, experiment.identity, job),
+    )
+    digests.seal_job(connection, job)
+
+
+def put_layer(connection: sqlite3.Connection, trial: int | None, position: int, values: Sequence[Any] | None) -> None:
+    """Store a layer's name, shape, size, kept and prunable in place of what is there; nothing where values is None."""
+    connection.execute("DELETE FROM layers WHERE trial = ? AND position = ?", (trial, position))
+    if values is not None:
+        connection.execute("INSERT INTO layers VALUES (?, ?, ?, ?, ?, ?, ?)", (trial, position, *values))
+
+
+def put_audit(
+    connection: sqlite3.Connection, trial: int | None, check: Sequence[Any], values: Sequence[Any] | None
+) -> None:
+    """Store passed and detail of a check (moment, name, batch, attempt) as `put_layer` does."""
+    connection.execute(
+        "DELETE FROM audits WHERE trial = ? AND moment = ? AND name = ? AND batch = ? AND attempt = ?", (trial, *check)
+    )
+    if values is not None:
+        connection.execute("INSERT INTO audits VALUES (?, ?, ?, ?, ?, ?, ?)", (trial, *check, *values))
+
+
+def put_point(connection: sqlite3.Connection, trial: int, name: str, step: int, value: float) -> None:
+    """Store a point of a curve; what is not a number is kept as such."""
+    metrics.write(connection, [Point(trial, name, step, value)])
+
+
+def remove_point(connection: sqlite3.Connection, trial: int | None, name: str, step: int) -> None:
+    """Remove a point of a curve."""
+    connection.execute(
+        "DELETE FROM metrics WHERE trial = ? AND step = ? AND name = (SELECT id FROM metric_names WHERE name = ?)",
+        (trial, step, name),
+    )
+
+
+def put_column(connection: sqlite3.Connection, trial: int | None, column: str, value: Any) -> None:
+    """Store one column of a trial. column: a name of the program's own, never of a file. A state clears the error."""
+    cleared = ", error = NULL" if column == "state" else ""
+    connection.execute(f"UPDATE trials SET {column} = ?{cleared} WHERE id = ?", (value, trial))
+
+
+def put_failed(connection: sqlite3.Connection, trial: int | None, error: str) -> None:
+    """A trial has failed; those that wait for it stay as they are."""
+    connection.execute("UPDATE trials SET state = 'failed', error = ? WHERE id = ?", (error, trial))
+
+
+def stored_facts(connection: sqlite3.Connection, batch: int) -> list[sqlite3.Row]:
+    """`attempt` and `facts` (JSON) of each attempt at a batch."""
+    return connection.execute("SELECT attempt, facts FROM attempts WHERE batch = ?", (batch,)).fetchall()
+
+
+def place_and_score(database: Database, trial: int) -> sqlite3.Row:
+    """`id` and `name` of a trial's job; `arm`, `round`, `seed`, `step` and `score` of the trial; it must be there."""
+    return database.rows(
+        "SELECT j.id, j.name, t.arm, t.round, t.seed, t.step, t.score FROM trials t JOIN jobs j ON j.id = t.job "
+        "WHERE t.id = ?", trial
+    )[0]  # fmt: skip

@@ -1,0 +1,106 @@
+"""What making a lost database again writes: jobs, trials and batches under their old numbers.
+
+Every function works inside the caller's transaction.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.plan import TrialKey, plan
+from lth_core.store.jobs import add_job
+from lth_core.store.nonsense import NONSENSE
+
+
+@contextmanager
+def all_or_nothing(connection: sqlite3.Connection) -> Iterator[None]:
+    """A part of the transaction, which leaves nothing behind where it raises OSError or NONSENSE."""
+    connection.execute("SAVEPOINT part")
+    try:
+        yield
+    except (OSError, *NONSENSE):
+        connection.execute("ROLLBACK TO part")
+        raise
+    finally:
+        if connection.in_transaction:  # on a full disk SQLite may have rolled back by itself
+            connection.execute("RELEASE part")
+
+
+def add_old_job(
+    connection: sqlite3.Connection, job: int, experiment: Experiment, trials: Iterable[tuple[int, TrialKey]]
+) -> None:
+    """A job under its old number, with those of its trials whose numbers are known."""
+    number = add_job(connection, experiment, "", {"rebuilt": True})
+    # Its own number, and its trials': `add_job` has counted from what the empty tables hold.
+    connection.execute("DELETE FROM waits WHERE trial IN (SELECT id FROM trials WHERE job = ?)", (number,))
+    connection.execute("DELETE FROM trials WHERE job = ?", (number,))
+    connection.execute("DELETE FROM events WHERE job = ?", (number,))
+    connection.execute("UPDATE jobs SET id = ?, state = 'queued' WHERE id = ?", (job, number))
+    connection.executemany(
+        "INSERT OR IGNORE INTO trials (id, job, arm, round, seed, state) VALUES (?, ?, ?, ?, ?, 'waiting')",
+        [(trial, job, key.arm, key.round, key.seed) for trial, key in trials],
+    )
+
+
+def add_other_trials(connection: sqlite3.Connection, job: int, experiment: Experiment) -> None:
+    """The trials of a job that were never begun, and what each of its trials waits for."""
+    planned = plan(experiment)
+    connection.executemany(
+        "INSERT OR IGNORE INTO trials (job, arm, round, seed, state) VALUES (?, ?, ?, ?, 'waiting')",
+        [(job, t.key.arm, t.key.round, t.key.seed) for t in planned],
+    )
+    rows = connection.execute("SELECT id, arm, round, seed FROM trials WHERE job = ?", (job,)).fetchall()
+    ids = {TrialKey(row["round"], row["arm"], row["seed"]): row["id"] for row in rows}
+    connection.executemany(
+        "INSERT INTO waits (trial, waits_for) VALUES (?, ?)",
+        [(ids[t.key], ids[parent]) for t in planned for parent in t.waits_for],
+    )
+
+
+def add_old_batch(connection: sqlite3.Connection, batch: int, job: int, attempt: int) -> None:
+    """A batch under its old number, with the number of its last attempt; it waits to go on."""
+    connection.execute(
+        "INSERT INTO batches (id, job, state, attempt) VALUES (?, ?, 'pending', ?)", (batch, job, attempt)
+    )
+
+
+def take_trials(connection: sqlite3.Connection, batch: int, trials: Sequence[int]) -> None:
+    """These trials are the batch's from now on, and run."""
+    marks = ",".join("?" * len(trials))
+    connection.execute(f"UPDATE trials SET state = 'running', batch = ?, error = NULL WHERE id IN ({marks})",
+                       (batch, *trials))  # fmt: skip
+
+
+def end_old_batches(connection: sqlite3.Connection) -> None:
+    """Batches of which no trial runs are over."""
+    connection.execute(
+        "UPDATE batches SET state = 'done' WHERE NOT EXISTS "
+        "(SELECT 1 FROM trials t WHERE t.batch = batches.id AND t.state = 'running')"
+    )
+
+
+def pause_old_job(connection: sqlite3.Connection, job: int, why: str) -> None:
+    """A job is paused, and what ran of it waits."""
+    connection.execute("UPDATE trials SET state = 'waiting' WHERE job = ? AND state = 'running'", (job,))
+    connection.execute("UPDATE jobs SET state = 'paused', error = ? WHERE id = ?", (why, job))
+
+
+def how_much(connection: sqlite3.Connection) -> tuple[int, int, int, int]:
+    """(jobs, trials, trials that are done, points of curves)."""
+    jobs, trials, done = connection.execute(
+        "SELECT (SELECT COUNT(*) FROM jobs), COUNT(*), TOTAL(state = 'done') FROM trials"
+    ).fetchone()
+    points = connection.execute("SELECT COUNT(*) FROM metrics").fetchone()[0]
+    return int(jobs), int(trials), int(done), int(points)
+
+
+def result_of(connection: sqlite3.Connection, trial: int) -> sqlite3.Row:
+    """`state`, `tensors` and `sha256` of a trial, which must be there."""
+    row: sqlite3.Row = connection.execute("SELECT state, tensors, sha256 FROM trials WHERE id = ?", (trial,)).fetchone()
+    return row
+
+
+def has_curve(connection: sqlite3.Connection, trial: int) -> bool:
+    """Whether a trial has a point of any curve."""
+    return connection.execute("SELECT 1 FROM metrics WHERE trial = ? LIMIT 1", (trial,)).fetchone() is not None
