@@ -1,9 +1,16 @@
 """What every test shares: one thread for torch, hypothesis without deadlines and its database, a trained workspace."""
 
+import os
 from pathlib import Path
+from unittest.mock import patch
 
 import hypothesis
 import pytest
+
+with patch.dict(os.environ, OPENBLAS_NUM_THREADS="1"):
+    import numpy  # noqa: F401  # its threads wait in a loop for one another: on a busy machine for most of the time
+
+pytest_plugins = ("tests.started",)
 
 hypothesis.settings.register_profile("lth", deadline=None, database=None, max_examples=60, derandomize=True)
 hypothesis.settings.load_profile("lth")

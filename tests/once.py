@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.started import uncounted
+
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
     """The folder of this name, for reading only: made by the first process that asks for it, the others wait."""
@@ -20,7 +22,8 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
         if not made.exists():
             shutil.rmtree(folder, ignore_errors=True)  # of one that failed
             folder.mkdir()
-            make(folder)
+            with uncounted():
+                make(folder)
             made.touch()
     return folder
 

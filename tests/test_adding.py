@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parent.parent
 CHANGES = ROOT / "docs" / "adding"
 PARTS = ("lth_core", "lth_tui", "configs", "docs", "tests", "pyproject.toml", "README.md", "CHANGELOG.md")

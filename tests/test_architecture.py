@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.floors import MAY_IMPORT, PAGE, ROOT, TORCH, page
 
 
@@ -127,6 +129,7 @@ def test_the_documentation_has_these_floors() -> None:
     assert PAGE.read_text() == page(), "./dev docs writes them"
 
 
+@pytest.mark.processes
 def test_the_interface_side_never_imports_torch() -> None:
     modules = [m for m in MODULES if _floor(m) not in TORCH and not m.endswith("__main__")]
     code = f"import sys, importlib\nfor m in {modules!r}: importlib.import_module(m)\nprint('torch' in sys.modules)"
@@ -134,6 +137,7 @@ def test_the_interface_side_never_imports_torch() -> None:
     assert done.stdout.strip() == "False"
 
 
+@pytest.mark.processes
 def test_help_needs_neither_numpy_nor_torch() -> None:
     code = "import sys; import lth_core.cli; print({'numpy', 'torch', 'gymnasium', 'textual'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

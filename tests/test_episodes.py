@@ -94,6 +94,7 @@ def test_an_environment_is_cut_at_the_time_limit_alone_where_nothing_else_ends_i
     assert control.episode_steps(ControlTask(environment="CartPole-v1", time_limit=7)) is None
 
 
+@pytest.mark.processes
 def test_an_environment_of_ones_own_is_refused_by_the_process_that_may_import_it(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(
         "import gymnasium\nfrom gymnasium.spaces import Box, Discrete\n"
@@ -128,6 +129,7 @@ def test_games_that_never_end_are_given_up(monkeypatch: pytest.MonkeyPatch) -> N
     assert sink.failures[0].startswith("no game has ended in 64 steps of each environment")
 
 
+@pytest.mark.processes
 def test_a_job_without_scores_ends_with_the_code_of_failure_and_says_why(tmp_path: Path) -> None:
     settings = tiny("a", task={"environment": "Acrobot-v1"}, training={"length": 200}, seeds=1)
     (tmp_path / "a.toml").write_text(as_toml(settings))

@@ -33,6 +33,7 @@ warnings.warn("still only shown")
 """
 
 
+@pytest.mark.processes
 def test_what_an_environment_does_to_the_process_is_undone(tmp_path: Path) -> None:
     root = str(Path(__file__).parents[1])
     done = subprocess.run(
@@ -59,12 +60,14 @@ print(json.dumps([1]), flush=True)
 """
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("who", ["command", "answer"])
 def test_what_other_threads_write_to_the_file_itself_is_no_output(who: str) -> None:
     done = subprocess.run([sys.executable, "-c", JSON_ALONE, who], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("[1]\n", "from another thread\n")
 
 
+@pytest.mark.processes
 def test_a_process_that_answers_ends_with_threads_that_code_has_left() -> None:
     code = (
         "import sys, threading; from lth_core.batches.processes import answer\n"

@@ -9,6 +9,8 @@ import pytest
 
 from lth_core.entry.streams import plain
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parent.parent
 _BARE = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
 _LTH, _TUI = f"'{sys.executable}' -m lth_core.cli", f"'{sys.executable}' -m lth_tui"

@@ -13,10 +13,13 @@ from lth_core.analysis import statistics
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(statistics, "RESAMPLES", 300)
+    monkeypatch.setattr(statistics, "FLIPS", 4096)
     monkeypatch.setattr(coverage, "SEEDS", (8, 20))
-    statistics._bootstrap.cache_clear()  # intervals of other tests were found otherwise
+    for kept in (statistics._bootstrap, statistics._signs):  # other tests found theirs otherwise
+        kept.cache_clear()
     yield
-    statistics._bootstrap.cache_clear()
+    for kept in (statistics._bootstrap, statistics._signs):
+        kept.cache_clear()
 
 
 def at_most(share: float | None, level: float, runs: int) -> bool:

@@ -29,6 +29,7 @@ def finished(trained: Path) -> tuple[Path, str]:
     return trained, (trained / "out.txt").read_text()
 
 
+@pytest.mark.processes
 def test_help_names_the_commands() -> None:
     done = lth_apart("--help")
     assert done.returncode == 0
@@ -74,6 +75,7 @@ def test_a_database_that_is_none_is_a_sentence(tmp_path: Path) -> None:
     assert done.returncode == 2 and "cannot be used as a database" in done.stderr
 
 
+@pytest.mark.processes
 def test_check_says_whether_a_games_tickets_train_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(import_module("lth_core.cli.check"), "MEASURE_SECONDS", 0.2)
     (tmp_path / "pong.toml").write_text(
@@ -87,6 +89,7 @@ def test_check_says_whether_a_games_tickets_train_together(tmp_path: Path, monke
     assert 'game = "pong"' in done.stdout
 
 
+@pytest.mark.processes
 def test_check_prints_experiment_trials_and_cost(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(import_module("lth_core.cli.check"), "MEASURE_SECONDS", 0.2)
     done = lth("check", QUICK, "--device", "cpu", "--slots", "1")
@@ -133,6 +136,7 @@ def test_diff_names_the_fields_that_differ(finished: tuple[Path, str]) -> None:
     assert "pruning.rounds" in done.stdout and "task.environment" not in done.stdout
 
 
+@pytest.mark.processes
 def test_a_failed_trial_gives_exit_code_1(tmp_path: Path) -> None:
     broken = tiny(training={"learning_rate": 1e37, "optimizer": "rmsprop"}, seeds=1)
     (tmp_path / "broken.toml").write_text(as_toml(broken))
@@ -142,6 +146,7 @@ def test_a_failed_trial_gives_exit_code_1(tmp_path: Path) -> None:
     assert any(e["event"] == "trial failed" and "diverged" in e["text"] for e in events)
 
 
+@pytest.mark.processes
 def test_a_job_that_is_deleted_meanwhile_is_not_waited_for(tmp_path: Path) -> None:
     (tmp_path / "one.toml").write_text(as_toml(tiny("one", seeds=1, pruning={"rounds": 1})))
     (tmp_path / "two.toml").write_text(as_toml(tiny("two", seeds=3)))
@@ -164,6 +169,7 @@ def test_a_job_that_is_deleted_meanwhile_is_not_waited_for(tmp_path: Path) -> No
     assert out.count("audit: ") == 1, "the other one's table"
 
 
+@pytest.mark.processes
 def test_a_run_on_a_terminal_shows_progress(tmp_path: Path) -> None:
     (tmp_path / "tiny.toml").write_text(as_toml(tiny(seeds=1, arms=["winning"])))
     parent, child = pty.openpty()
@@ -200,6 +206,7 @@ def test_odd_subjects_are_sentences(finished: tuple[Path, str]) -> None:
         assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
 
 
+@pytest.mark.processes
 def test_a_reader_that_leaves_does_not_fail_the_run(tmp_path: Path) -> None:
     (tmp_path / "tiny.toml").write_text(as_toml(tiny(training={"length": 100_000})))
     process = subprocess.Popen(

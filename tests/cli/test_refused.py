@@ -94,6 +94,7 @@ def test_show_says_why_a_trial_failed(changed: Path) -> None:
     assert "winning round 1 seeds 0, 1: the simulator lost its physics" in lth("show", 1, "-w", changed).stdout
 
 
+@pytest.mark.processes
 def test_a_preset_by_name_is_remembered_as_its_file(tmp_path: Path) -> None:
     small = {"seeds": 1, "arms": "['winning']", "pruning.rounds": 1, "training.length": 2_000}
     small["training.evaluation_episodes"] = 0
@@ -104,6 +105,7 @@ def test_a_preset_by_name_is_remembered_as_its_file(tmp_path: Path) -> None:
     assert job is not None and Path(job.source) == presets.folder() / "quick" / "cartpole.toml"
 
 
+@pytest.mark.processes
 def test_python_files_of_the_current_folder_are_not_run(tmp_path: Path) -> None:
     (tmp_path / "good.toml").write_text(as_toml(tiny(pruning={"rounds": 1}, arms=["winning"], seeds=1)))
     for name in ("torch", "json", "numpy", "gymnasium"):

@@ -40,6 +40,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return folder, (folder / "out.txt").read_text()
 
 
+@pytest.mark.processes
 def test_check_prints_each_member_in_short_with_or_without_an_estimate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,6 +87,7 @@ def test_show_prints_all_members_of_a_file_and_diff_refuses_one(tmp_path: Path) 
     assert done.returncode == 2 and "is a suite" in done.stderr
 
 
+@pytest.mark.processes
 def test_a_suite_ends_with_its_summary_and_show_prints_it_again(finished: tuple[Path, str]) -> None:
     folder, out = finished
     summary = out[out.index("suite two: 2 jobs") :]
@@ -120,6 +122,7 @@ def test_an_unknown_suite_and_a_show_of_nothing_are_sentences(finished: tuple[Pa
         assert done.returncode == 2 and "expected a job's number, a file, or --suite NAME" in done.stderr
 
 
+@pytest.mark.processes
 def test_a_job_of_the_same_experiment_is_taken_into_the_suite_and_not_run_again(trained: Path, tmp_path: Path) -> None:
     copied(trained / "workspace", tmp_path / "workspace")
     (tmp_path / "two.toml").write_text(suite_of_two())

@@ -11,6 +11,8 @@ from lth_core.tasks import atari
 from tests.engine.experiments import tiny
 from tests.engine.test_engine import running
 
+pytestmark = pytest.mark.processes
+
 
 def _atari() -> Experiment:
     return Experiment.from_fields(

@@ -97,6 +97,7 @@ def held(workspace: Workspace) -> Iterator[None]:
     process.communicate()
 
 
+@pytest.mark.processes
 def test_a_locked_database_is_refused_and_left_where_it_is(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:

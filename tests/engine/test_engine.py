@@ -23,6 +23,8 @@ from tests.engine.experiments import digest, tiny
 from tests.faults.runs import injected
 from tests.small import ARMS
 
+pytestmark = pytest.mark.processes
+
 
 class Running:
     """An engine, and what an interface would do with its store."""

@@ -16,6 +16,8 @@ from lth_core.store.database import Database
 from tests.engine.experiments import as_toml, digest, tiny
 from tests.once import made_once
 
+pytestmark = pytest.mark.processes
+
 KILLS = 4
 EXPERIMENT = tiny(
     rewinding={"weights": 16_000, "optimizer": "rewind"},

@@ -2,10 +2,14 @@
 
 import sys
 
+import pytest
+
 from lth_core.batches.batch import Exit
 from lth_core.batches.exit_codes import TRANSIENT
 from lth_core.batches.link import Link
 from lth_core.batches.request import Request
+
+pytestmark = pytest.mark.processes
 
 _WORKER = """
 import os, sys

@@ -12,6 +12,8 @@ from lth_core.store import views
 from tests.engine.experiments import tiny
 from tests.engine.test_engine import running
 
+pytestmark = pytest.mark.processes
+
 SMALL = {"arms": ["winning"], "seeds": 1, "pruning": {"rounds": 1}}
 
 

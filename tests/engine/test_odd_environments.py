@@ -11,6 +11,8 @@ from tests.engine.experiments import tiny
 from tests.engine.test_engine import running
 from tests.tasks import odd_environments
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[2]
 WRONG = ["RaisesInReset-v0", "RewardNaN-v0"]
 

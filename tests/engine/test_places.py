@@ -64,12 +64,14 @@ def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Started
     made.database.close()
 
 
+@pytest.mark.processes
 def test_each_job_has_its_own_kind_of_slots(started: Started) -> None:
     here, there = started.add("here"), started.add("there", launcher=SLURM)
     assert started.start() == [(here, "cpu/0"), (here, "cpu/1"), (there, "slurm"), (there, "slurm")]
     assert started.start() == []
 
 
+@pytest.mark.processes
 def test_a_batch_that_is_to_be_alone_holds_up_this_machine_and_no_cluster(started: Started) -> None:
     here, there = started.add("here"), started.add("there", launcher=SLURM)
     for job in (here, there):
@@ -131,6 +133,7 @@ def test_nothing_is_measured_here_for_a_cluster(started: Started, monkeypatch: p
     assert [row["n"] for row in sizes] == [1, 1]
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("launcher", ['"nowhere"', "7", '{"kind": "slurm", "cpus": "many"}', "[]"])
 def test_a_stored_launcher_that_makes_no_sense_fails_its_job_alone(started: Started, launcher: str) -> None:
     broken, fine = started.add("broken"), started.add("fine")

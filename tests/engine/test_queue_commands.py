@@ -188,6 +188,7 @@ def test_a_launcher_with_fewer_slots_offers_only_those(tmp_path: Path) -> None:
     assert launcher.free() == ["cpu/0", "cpu/1"]
 
 
+@pytest.mark.processes
 def test_slots_taken_away_give_their_batch_to_the_others_at_a_checkpoint(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "ws")
     workspace.create()

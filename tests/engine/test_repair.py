@@ -90,6 +90,7 @@ def test_a_damaged_event_file_is_read_up_to_its_damage(done: Path, workspace: Wo
     assert all(whole[key] == value or value != value for key, value in less.items())
 
 
+@pytest.mark.processes
 def test_a_rebuilt_job_that_was_not_over_goes_on_to_the_same_result(done: Path, workspace: Workspace) -> None:
     database = Database(workspace.database, writer=True)
     last = database.rows("SELECT MAX(id) FROM batches")[0][0]
@@ -163,6 +164,7 @@ def test_a_database_that_is_gone_is_no_empty_workspace(done: Path, workspace: Wo
     assert digest(workspace.folder) == digest(done)
 
 
+@pytest.mark.processes
 def test_doctor_finds_a_changed_file_and_repair_has_it_trained_again(done: Path, workspace: Workspace) -> None:
     tool = CliRunner()
     assert tool.invoke(app, ["doctor", "-w", str(workspace.folder)]).exit_code == 0
@@ -260,6 +262,7 @@ def test_gc_leaves_the_checkpoints_that_a_batch_goes_on_from(workspace: Workspac
     database.close()
 
 
+@pytest.mark.processes
 def test_gc_takes_the_tensors_of_cancelled_jobs_only_where_asked_and_a_retry_trains_them_again(
     done: Path, workspace: Workspace
 ) -> None:

@@ -72,6 +72,7 @@ def test_small_perceptrons_use_the_cores_pixels_all_shares_and_others_a_gpu_each
         usable(find_slots("cpu"), _experiment().model, "cuda")
 
 
+@pytest.mark.processes
 @pytest.mark.usefixtures("box")
 def test_batches_go_to_the_slots_that_suit_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace = Workspace(tmp_path)

@@ -86,6 +86,7 @@ def _trained(folder: Path) -> set[Any]:
     return {card.get("experiment") for card in cards}
 
 
+@pytest.mark.processes
 def test_a_specification_that_changes_between_two_runs_is_the_databases_again(tmp_path: Path) -> None:
     experiment = tiny(seeds=2, pruning={"rounds": 1}, training={"length": 24_000, "checkpoint_every": 2_000})
     with running(tmp_path) as r:
@@ -106,6 +107,7 @@ def test_a_specification_that_changes_between_two_runs_is_the_databases_again(tm
     assert _trained(tmp_path) == {experiment.identity}
 
 
+@pytest.mark.processes
 def test_a_specification_that_changes_under_a_worker_is_refused_and_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,8 @@ from lth_core.store.jobs import add_job
 from lth_core.store.workspace import Workspace
 from tests.engine.experiments import tiny
 
+pytestmark = pytest.mark.processes
+
 SLOT = Slot("cpu/0", "cpu", 1)
 
 

@@ -28,6 +28,7 @@ for m, k, n in ((10, 128, 512), (700, 96, 384), (64, 1500, 256), (33, 77, 55)):
 """
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_product_has_the_same_bits_wherever_its_factors_lie(threads: int) -> None:
     done = subprocess.run(

@@ -12,6 +12,8 @@ import pytest
 from lth_core.tasks.translation.grammar import sentences
 from tests.engine.experiments import digest
 
+pytestmark = pytest.mark.processes
+
 EXPERIMENT = """
 seeds = 1
 arms = ["winning"]

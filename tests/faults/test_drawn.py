@@ -99,6 +99,7 @@ def asleep(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 LEAVING = ("Ctrl-C once to three times", "SIGTERM or SIGHUP")
 
 
+@pytest.mark.processes
 @pytest.mark.usefixtures("asleep")
 @pytest.mark.parametrize(
     "fault", [fault for fault in KINDS if fault.name not in OF_A_RUN], ids=lambda fault: fault.name
@@ -115,6 +116,7 @@ def test_each_injection_changes_something(fault: Fault, scene: Scene) -> None:
     fault.mend(scene)
 
 
+@pytest.mark.processes
 @pytest.mark.usefixtures("asleep")
 @pytest.mark.parametrize("when", ["running", "killed"])
 def test_a_pair_that_hurts_nothing_is_wrong(when: Any, tmp_path: Path) -> None:

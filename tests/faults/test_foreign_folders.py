@@ -19,6 +19,8 @@ from tests.alarm import within
 from tests.engine.experiments import tiny
 from tests.engine.test_engine import running
 
+pytestmark = pytest.mark.processes
+
 
 @dataclass
 class Foreign:

@@ -45,6 +45,7 @@ def test_a_trained_job_is_looked_into(trained: Path) -> None:
     assert found["winning", 2].groups.keys() >= {"trunk", "policy_head", "value_head", "weights", "biases"}
 
 
+@pytest.mark.processes
 def test_barriers_between_rounds_start_and_end_at_the_trials_own_scores(trained: Path) -> None:
     workspace, database = opened(trained)
     found = find_barriers(workspace, database, job(database, 1))

@@ -193,6 +193,7 @@ def test_what_normalises_observations_is_stored_and_goes_along_the_line() -> Non
     assert right != wrong
 
 
+@pytest.mark.processes
 def test_the_command_prints_a_row_per_point_and_the_report_shows_it(trained: Path, tmp_path: Path) -> None:
     trained = copied(trained, tmp_path / "trained")
     done = lth_apart("inspect", 1, "--instability", "--rewind", "0,1000", "--rounds", "0,2", "--alphas", 5, cwd=trained)

@@ -26,6 +26,7 @@ from tests.engine.experiments import as_toml, tiny
 pytest.importorskip("pygame", reason="gymnasium draws CartPole with pygame")
 
 
+@pytest.mark.processes
 def test_a_ticket_plays_into_a_gif_and_the_same_game_is_the_same_game(trained: Path, tmp_path: Path) -> None:
     said = []
     for name, run in (("one.gif", lth), ("two.gif", lth_apart)):
@@ -40,6 +41,7 @@ def test_a_ticket_plays_into_a_gif_and_the_same_game_is_the_same_game(trained: P
         assert film.size == (600, 400) and getattr(film, "n_frames", 1) > 1
 
 
+@pytest.mark.processes
 def test_a_ticket_that_was_given_normalised_observations_plays_with_them(tmp_path: Path) -> None:
     training = {"algorithm": "ppo", "length": 4_000, "environments": 4, "n_steps": 128, "minibatches": 4, "epochs": 4,
                 "evaluation_episodes": 16, "gamma": 0.9}  # fmt: skip
@@ -68,6 +70,7 @@ def barriers_are_there(folder: Path) -> bool:
     return done.returncode == 0 and "0 and 1" in done.stdout
 
 
+@pytest.mark.processes
 def test_an_atari_ticket_plays_in_colour_and_the_return_is_that_of_whole_games(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,6 +43,7 @@ def run(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, A
     return names
 
 
+@pytest.mark.processes
 def test_three_plain_lines_of_the_card_load_the_trained_network(
     exported: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,6 +203,7 @@ def test_a_layer_that_is_not_known_is_loaded_as_weights() -> None:
     assert "bias=False" in loading_lines(MLP(), {"head.weight": (2, 8)})[1]
 
 
+@pytest.mark.processes
 def test_a_mask_that_shrank_and_a_smaller_network_are_exported_as_they_ended(tmp_path: Path) -> None:
     own = tiny(arms=["winning", "gmp", "small_dense"], model={"hidden": [12]}, seeds=1)
     (tmp_path / "tiny.toml").write_text(as_toml(own))

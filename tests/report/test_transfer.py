@@ -49,6 +49,7 @@ def written(folder: Path, ticket: str, **sections: Any) -> Path:
 EVERY = 'ticket.path = "{tickets}/round-{{round}}-seed-{{seed}}"\narms = ["winning", "imported", "transferred", "mine"]'
 
 
+@pytest.mark.processes
 def test_masks_and_weights_of_another_job_are_trained_round_by_round_and_audited(tickets: Path, tmp_path: Path) -> None:
     path = written(tmp_path, EVERY.format(tickets=tickets), training={"optimizer": "rmsprop"})
     path.write_text(path.read_text() + '\n[arm.mine]\nmask = "random"\nweights = "fresh"\nof = "imported"\n')
@@ -84,6 +85,7 @@ def test_the_transferred_ticket_starts_from_the_very_weights_that_it_was_found_w
     assert [t.key.round for t in plan(own) if t.key.arm == "imported" and t.key.seed == 0] == [1, 2]
 
 
+@pytest.mark.processes
 def test_one_ticket_is_trained_at_the_round_of_its_density_only(tickets: Path, tmp_path: Path) -> None:
     text = f'ticket = "{tickets}/round-2-seed-0"\narms = ["winning", "imported"]'
     own = load_experiment(written(tmp_path, text, pruning={"rounds": 5, "fraction": 0.2}))
@@ -95,6 +97,7 @@ def test_one_ticket_is_trained_at_the_round_of_its_density_only(tickets: Path, t
     assert "winning against imported: " in done.stdout or "imported" in done.stdout
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("weights", ["start", "trained"])
 def test_a_dense_run_starts_from_a_tickets_weights(weights: str, tickets: Path, tmp_path: Path) -> None:
     text = f'ticket = {{ path = "{tickets}/round-1-seed-{{seed}}", dense = true, weights = "{weights}" }}'

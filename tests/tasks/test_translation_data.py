@@ -241,6 +241,7 @@ def test_a_corpus_is_made_once_and_again_when_its_files_change(tmp_path: Path, m
     assert len(corpus.load(own).parts["train"]) == 30
 
 
+@pytest.mark.processes
 def test_the_vocabulary_is_the_same_in_every_process() -> None:
     code = (
         "from lth_core.tasks.translation import vocabulary\n"
@@ -350,6 +351,7 @@ def test_a_data_set_that_cannot_be_had_is_said_in_a_sentence(monkeypatch: pytest
         next(iter(pairs.read(TranslationTask(source="multi30k"), "train")))
 
 
+@pytest.mark.processes
 def test_pairs_are_converted_in_any_locale(tmp_path: Path) -> None:
     code = (
         "import json, sys; from lth_core.tasks.translation import corpus\n"

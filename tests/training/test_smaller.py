@@ -141,6 +141,7 @@ def test_checkpoints_of_others_cannot_be_made_smaller() -> None:
         experiment(arms=["winning", "mine"], arm={"mine": {"mask": "smaller", "weights": "init"}})
 
 
+@pytest.mark.processes
 def test_through_the_engine_in_batches_of_their_own_beside_all_other_arms(tmp_path: Path) -> None:
     own = tiny(arms=["winning", "small_dense", "gmp", "random"], model={"hidden": [24, 24]}, seeds=3)
     with running(tmp_path, slots=2) as r:

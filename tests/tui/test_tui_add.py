@@ -103,6 +103,7 @@ async def test_a_suite_is_queued_as_a_whole(opened: Open, writer: Writer) -> Non
         assert names == ["classic-quick-cartpole", "classic-quick-acrobot", "classic-quick-pendulum"]
 
 
+@pytest.mark.processes
 async def test_time_is_told_by_a_job_like_it_or_measured(opened: Open, writer: Writer, tmp_path: Path) -> None:
     file = tmp_path / "like.toml"
     file.write_text("\n".join(lines_of(fields_of(experiment("like", 2, 2)))))
@@ -209,6 +210,7 @@ async def test_a_measurement_asked_for_again_ends_the_first_and_stays_on_screen(
         await until(pilot, lambda: ended == 2 and not isinstance(app.screen, Add))
 
 
+@pytest.mark.processes
 async def test_a_measurement_that_nobody_waits_for_ends(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(GOOD)
     measuring = asyncio.create_task(measured_cost(tmp_path / "mine.toml", "cpu", 1))
@@ -233,6 +235,7 @@ def test_a_single_seed_is_counted_as_one(tmp_path: Path) -> None:
     assert preview(tmp_path / "one.toml").lines[1] == "2 trials: 1 round × 1 arm × 1 seed, and 1 dense"
 
 
+@pytest.mark.processes
 async def test_code_that_cannot_be_made_is_said_where_it_would_be_queued_and_not_before(
     opened: Open, writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -129,6 +129,7 @@ async def test_a_click_amid_a_burst_goes_where_the_keys_before_it_lead(opened: O
         assert json.loads(str(writer.asked()[0][1]["experiment"]))["name"] == wanted.removeprefix("quick/")
 
 
+@pytest.mark.processes
 def test_a_real_terminals_burst_is_handled_in_its_order(writer: Writer) -> None:
     terminal = Terminal(str(writer.workspace.folder), 120, 40)
     terminal.until(lambda text: "cartpole" in text or "job" in text)

@@ -50,6 +50,7 @@ def shown(writer: Writer, **environment: str) -> Terminal:
     return terminal
 
 
+@pytest.mark.processes
 def test_no_colour_is_sent_where_none_is_wanted(writer: Writer) -> None:
     terminal = shown(writer, NO_COLOR="1")
     assert codes(terminal) == set()
@@ -57,6 +58,7 @@ def test_no_colour_is_sent_where_none_is_wanted(writer: Writer) -> None:
     assert "░" in text and "!policy_head" in text  # what colour would say is there to be read
 
 
+@pytest.mark.processes
 def test_sixteen_colours_are_sent_as_such_and_told_apart(writer: Writer) -> None:
     terminal = shown(writer, TERM="xterm")
     sent = codes(terminal)
@@ -71,6 +73,7 @@ def test_sixteen_colours_are_sent_as_such_and_told_apart(writer: Writer) -> None
     assert "green" in colour_of("● running") and "red" not in colour_of("● running")
 
 
+@pytest.mark.processes
 def test_all_colours_where_the_terminal_says_so(writer: Writer) -> None:
     assert {"38;2", "48;2"} <= codes(shown(writer, TERM="xterm", COLORTERM="truecolor"))
     assert {"38;5", "48;5"} <= codes(shown(writer, TERM="xterm-256color"))

@@ -22,6 +22,7 @@ print("torch" in sys.modules)
 """
 
 
+@pytest.mark.processes
 def test_nothing_imports_torch() -> None:
     done = subprocess.run([sys.executable, "-c", _ALL], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "False"

@@ -162,6 +162,7 @@ async def test_what_is_on_screen_can_be_saved(opened: Open, writer: Writer) -> N
         assert [float(row[2]) for row in winning] == list(series.y) and float(winning[3][3]) == series.low[3]
 
 
+@pytest.mark.processes
 async def test_the_figure_is_drawn_elsewhere(opened: Open, writer: Writer) -> None:
     pytest.importorskip("matplotlib", reason="PNG figures need matplotlib")
     import sys

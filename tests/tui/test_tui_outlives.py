@@ -175,6 +175,7 @@ def start_sshd(folder: Path) -> tuple["subprocess.Popen[bytes]", int]:
     pytest.skip(f"sshd does not start here: {(folder / 'sshd.log').read_text()[-200:]}")
 
 
+@pytest.mark.processes
 def test_an_engine_that_nobody_looks_at_ends_when_nothing_is_left(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "ws")
     workspace.create()

@@ -88,6 +88,7 @@ async def test_a_key_pressed_just_before_is_obeyed(
     assert writer.asked() == [("pause", {"job": 2})]
 
 
+@pytest.mark.processes
 def test_a_held_lease_makes_a_viewer_that_takes_over(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
     writer.sql("UPDATE jobs SET state = 'cancelled'")
     writer.sql("UPDATE trials SET state = 'cancelled'")
@@ -104,6 +105,7 @@ def test_a_held_lease_makes_a_viewer_that_takes_over(writer: Writer, monkeypatch
     Lease(writer.workspace.lease).release()  # free again
 
 
+@pytest.mark.processes
 def test_an_engine_that_cannot_start_is_a_sentence(writer: Writer) -> None:
     owner = EngineOwner(writer.workspace, "cuda:9", None)
     owner.start()

@@ -11,6 +11,8 @@ from pseudo_terminal import Terminal
 from test_tui_hostile import poison
 from workspace_fixture import Writer
 
+pytestmark = pytest.mark.processes
+
 
 def test_first_paint_and_quit(writer: Writer) -> None:
     terminal = Terminal(str(writer.workspace.folder))

@@ -164,6 +164,7 @@ def _load(task: LanguageModelTask) -> str:
     return corpus.load(task).digest
 
 
+@pytest.mark.processes
 def test_processes_that_want_a_corpus_at_once_convert_it_once(tmp_path: Path, own_cache: Path) -> None:
     task = LanguageModelTask(**files(tmp_path, train="some words here\n" * 20_000))
     with multiprocessing.get_context("fork").Pool(4) as pool:
@@ -282,6 +283,7 @@ def test_tasks_that_make_no_sense_are_refused(fields: dict[str, Any], said: str)
         LanguageModelTask(**fields)
 
 
+@pytest.mark.processes
 def test_a_corpus_is_converted_in_any_locale(tmp_path: Path) -> None:
     task = LanguageModelTask(tokenizer="bpe", vocabulary=270, **files(tmp_path, train="Die Tür fällt zu. " * 9))
     code = (
