@@ -184,7 +184,7 @@ def test_a_run_on_a_terminal_shows_progress(tmp_path: Path) -> None:
             seen += os.read(parent, 65536)
         except OSError:
             break
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=120) == 0
     text = seen.decode(errors="replace")
     assert "trials" in text and "left" in text and "winning minus arm" in text
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.slurm_cluster import SlurmCluster, missing
+from tests.cluster.slurm_cluster import SlurmCluster, lacking
 
 
 @pytest.fixture
 def cluster(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlurmCluster]:
     """Three nodes, fresh for each test, found by Slurm's commands in this process."""
-    if missing():
-        pytest.skip(f"no {', '.join(missing())} here: Debian packages slurmctld, slurmd, slurm-client, munge")
+    if lacking():
+        pytest.skip(lacking())
     pytest.importorskip("submitit")
     folder: Path = tmp_path_factory.mktemp("slurm")
     made = SlurmCluster(folder)

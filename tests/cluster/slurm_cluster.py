@@ -23,6 +23,7 @@ from pathlib import Path
 import psutil
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol")
+PACKAGES = "slurmctld slurmd slurm-client munge"
 
 _CONFIG = """
 ClusterName=lth
@@ -70,6 +71,16 @@ def missing() -> list[str]:
     """Programs that the test cluster needs and this machine lacks."""
     path = f"{os.environ.get('PATH', '')}:/usr/sbin"
     return [name for name in PROGRAMS if shutil.which(name, path=path) is None]
+
+
+def lacking() -> str:
+    """Nothing, or what is missing and where to get it, as a sentence."""
+    if not missing():
+        return ""
+    return (
+        f"Slurm is missing on this machine: there is no {', no '.join(missing())}. "
+        f"On Debian: apt install {PACKAGES}"
+    )  # fmt: skip
 
 
 class SlurmCluster:
@@ -182,7 +193,7 @@ class SlurmCluster:
         listing = self.run("squeue", "-h", "-r", "--states=all", "-o", "%i|%j|%T|%r|%N").stdout
         return [line.split("|") for line in listing.splitlines()]
 
-    def until(self, condition: Callable[[], bool], what: str, seconds: float = 40) -> None:
+    def until(self, condition: Callable[[], bool], what: str, seconds: float = 120) -> None:
         """Wait for something; RuntimeError with the controller's last words where it does not come."""
         deadline = time.monotonic() + seconds
         while not condition():
@@ -231,10 +242,13 @@ def main() -> int:
     """Run a cluster until Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nodes", type=int, default=3)
+    parser.add_argument("--check", action="store_true", help="only say what is missing here")
     options = parser.parse_args()
-    if missing():
-        sys.stderr.write(f"missing here: {', '.join(missing())} (packages slurmctld slurmd slurm-client munge)\n")
+    if lacking():
+        sys.stderr.write(f"{lacking()}\n")
         return 2
+    if options.check:
+        return 0
     with tempfile.TemporaryDirectory(prefix="lth-slurm-") as folder:
         started = time.monotonic()
         cluster = SlurmCluster(Path(folder), options.nodes)

@@ -92,6 +92,7 @@ def test_batches_that_are_to_wait_wait_on_a_cluster_too(started: Started) -> Non
     assert started.start() == [(there, "slurm")]
 
 
+@pytest.mark.processes
 def test_a_free_slot_leaves_their_share_to_those_that_are_about_to_be_free(started: Started) -> None:
     job = started.add("one", arms=["winning", "random"])
     started.start()

@@ -143,6 +143,7 @@ def test_folders_that_were_set_aside_are_found(done: Path, workspace: Workspace)
     assert digest(workspace.folder) == digest(done)
 
 
+@pytest.mark.processes
 def test_what_was_set_aside_and_has_lost_its_number_becomes_a_workspace_as_doctor_says(
     done: Path, workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -83,7 +83,7 @@ class Held:
             self.launcher.submit("slurm", Request(batch, 1, "abc", 1), NEED)
 
     def until(self, condition: Any) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while not condition():
             self.ended += self.launcher.poll()
             assert time.monotonic() < deadline

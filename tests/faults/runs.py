@@ -113,7 +113,7 @@ class Run:
         for one in [psutil.Process(self.process.pid), *self.workers()]:
             one.kill()
         self.process.wait()
-        self.until(lambda: not self.workers(), 20)
+        self.until(lambda: not self.workers())
 
     def recorded(self) -> int:
         """Bytes of records: moves with every step that is recorded."""
@@ -122,14 +122,14 @@ class Run:
     def moved_on(self, by: int = 300) -> bool:
         """Wait until `by` bytes more are recorded (True), or the run has ended (False)."""
         before = self.recorded()
-        self.until(lambda: self.recorded() >= before + by or self.ended(), 120)
+        self.until(lambda: self.recorded() >= before + by or self.ended())
         return not self.ended()
 
     def ended(self) -> bool:
         """Whether the process is gone."""
         return self.process is not None and self.process.poll() is not None
 
-    def until(self, condition: Callable[[], bool], seconds: float = 60) -> None:
+    def until(self, condition: Callable[[], bool], seconds: float = 120) -> None:
         """Wait for a condition."""
         deadline = time.monotonic() + seconds
         while not condition():

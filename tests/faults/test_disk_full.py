@@ -73,11 +73,11 @@ def test_a_full_disk_pauses_the_job_until_there_is_room(
     kept = {path: path.read_bytes() for path in run.workspace.rglob("trial-*.safetensors")}
     engine.send_signal(signal.SIGSTOP)  # so that the workers are the ones to meet the full disk
     filler = _fill(small_disk, leave)
-    run.until(lambda: not run.workers(), 30)
+    run.until(lambda: not run.workers())
     engine.send_signal(signal.SIGCONT)
     run.until(lambda: run.said("job paused: disk full"), 60)
     assert not run.ended(), "it waits"
-    run.until(lambda: not run.workers(), 15)
+    run.until(lambda: not run.workers())
     assert not (run.workspace / "reserve").exists(), "the reserve was freed to write this down"
     assert not list(run.workspace.rglob("*.tmp")), "nothing half written is left"
     assert all(path.read_bytes() == content for path, content in kept.items())

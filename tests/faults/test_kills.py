@@ -91,7 +91,7 @@ def test_an_engine_killed_alone_is_replaced(make_run: Callable[..., Run], left_a
     process.kill()
     process.wait()
     killed = time.monotonic()
-    run.until(lambda: not run.workers(), 20)
+    run.until(lambda: not run.workers())
     left_in = time.monotonic() - killed
     run.finish()
     assert_whole(run, whole)

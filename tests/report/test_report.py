@@ -13,6 +13,7 @@ import pandas
 import pytest
 from matplotlib.colors import to_rgb
 
+from lth_core.analysis import statistics
 from lth_core.analysis.questions import NOT_ASKED
 from lth_core.errors import InputError
 from lth_core.report.card import card
@@ -25,6 +26,7 @@ from lth_core.report.tables import job_tables, suite_tables
 from lth_core.report.write import write_job, write_suite
 from lth_core.store import views
 from lth_core.store.database import Database
+from lth_core.store.workspace import Workspace
 from tests.command import lth
 from tests.report.conftest import job
 
@@ -42,13 +44,25 @@ class Links(HTMLParser):
         self.found += [str(value) for name, value in attributes if name in ("src", "href", "srcset")]
 
 
-def test_a_jobs_report_is_one_self_contained_page_with_figures_and_tables(database: Database, tmp_path: Path) -> None:
-    files = write_job(job_record(database, job(database, 1)), tmp_path / "report")
-    names = {str(path.relative_to(tmp_path / "report")) for path in files}
+@pytest.fixture(scope="module")
+def written(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of job 1: for reading only."""
+    made = tmp_path_factory.mktemp("report")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(statistics, "RESAMPLES", 200)
+        database = Database(Workspace(folder).database, writer=False)
+        files = write_job(job_record(database, job(database, 1)), made)
+        database.close()
+    assert sorted(files) == sorted(path for path in made.rglob("*") if path.is_file())
+    return made
+
+
+def test_a_jobs_report_is_one_self_contained_page_with_figures_and_tables(written: Path) -> None:
+    names = {str(path.relative_to(written)) for path in written.rglob("*")}
     for figure in ("lottery", "differences", "learning", "layers"):
         assert {f"figures/{figure}.{suffix}" for suffix in ("pdf", "png", "svg")} <= names
     assert {"index.html", "tables/trials.csv", "tables/trials.jsonl", "tables/lottery.csv"} <= names
-    content = (tmp_path / "report" / "index.html").read_text()
+    content = (written / "index.html").read_text()
     page = Links()
     page.feed(content)
     assert page.found and all(link.startswith("data:image/svg+xml;base64,") for link in page.found)
@@ -56,11 +70,10 @@ def test_a_jobs_report_is_one_self_contained_page_with_figures_and_tables(databa
 
 
 def test_the_page_holds_the_same_answers_as_the_terminal_and_the_failed_trial(
-    database: Database, tmp_path: Path
+    database: Database, written: Path
 ) -> None:
     record = job_record(database, job(database, 1))
-    write_job(record, tmp_path)
-    content = (tmp_path / "index.html").read_text()
+    content = (written / "index.html").read_text()
     assert {finding.word for finding in record.findings} > {NOT_ASKED}
     for finding in record.findings:
         lines = [line for line in finding.lines if line.word != NOT_ASKED]
@@ -71,11 +84,10 @@ def test_the_page_holds_the_same_answers_as_the_terminal_and_the_failed_trial(
     assert "<script" not in content and "\x1b" not in content
 
 
-def test_the_same_store_gives_the_same_bytes(database: Database, tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        write_job(job_record(database, job(database, 1)), tmp_path / name)
-    for path in sorted((tmp_path / "one").rglob("*")):
-        other = tmp_path / "two" / path.relative_to(tmp_path / "one")
+def test_the_same_store_gives_the_same_bytes(database: Database, written: Path, tmp_path: Path) -> None:
+    write_job(job_record(database, job(database, 1)), tmp_path)
+    for path in sorted(written.rglob("*")):
+        other = tmp_path / path.relative_to(written)
         assert path.is_dir() or path.read_bytes() == other.read_bytes(), path.name
 
 

@@ -22,12 +22,14 @@ from lth_core.tickets.mask import apply
 from lth_core.worker.ticket_export import write_files
 from tests.command import lth, lth_apart
 from tests.engine.experiments import as_toml, tiny
+from tests.started import uncounted
 
 
 @pytest.fixture(scope="module")
 def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("exported") / "ticket"
-    done = lth_apart("ticket", "export", 1, folder, "--arm", "winning", "--round", 2, "--seed", 1, cwd=trained)
+    with uncounted():
+        done = lth_apart("ticket", "export", 1, folder, "--arm", "winning", "--round", 2, "--seed", 1, cwd=trained)
     assert done.returncode == 0, done.stderr
     return folder
 

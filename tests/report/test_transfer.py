@@ -117,6 +117,7 @@ def test_a_dense_run_starts_from_a_tickets_weights(weights: str, tickets: Path, 
     )
 
 
+@pytest.mark.processes
 def test_another_task_is_told_which_layer_does_not_fit_and_how_to_leave_it_fresh(tickets: Path, tmp_path: Path) -> None:
     text = f'ticket.path = "{tickets}/round-2-seed-{{seed}}"\narms = ["winning", "imported", "transferred"]'
     task = {"task": {"environment": "Acrobot-v1"}}
@@ -154,6 +155,7 @@ def test_another_task_is_told_which_layer_does_not_fit_and_how_to_leave_it_fresh
     assert views.audit_counts(database, 1)[1] == 0
 
 
+@pytest.mark.processes
 def test_a_ticket_of_another_depth_names_the_layer_that_is_left_over(tickets: Path, tmp_path: Path) -> None:
     own = tiny(arms=["winning"], model={"hidden": [8, 8]}, seeds=1)
     (tmp_path / "deep.toml").write_text(as_toml(own))
@@ -257,6 +259,7 @@ def imported(source: Path, folder: Path) -> Any:
     return lth("ticket", "import", source, "in", "--experiment", "own.toml", cwd=folder)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("form", ["torch's pruning", "masks beside it", "zeros"])
 def test_a_network_that_others_pruned_becomes_a_ticket(form: str, tmp_path: Path) -> None:
     model = plain()
@@ -307,6 +310,7 @@ def test_names_lose_what_a_wrapper_put_before_them_and_it_is_said(prefix: str, f
     assert said.endswith(f"; names without their prefix {prefix}")
 
 
+@pytest.mark.processes
 def test_a_tickets_folder_is_checked_and_copied(tickets: Path, tmp_path: Path) -> None:
     done = lth_apart("ticket", "import", tickets / "round-1-seed-0", "copy", cwd=tmp_path)
     assert done.returncode == 0 and 'ticket = "copy"' in done.stdout

@@ -110,6 +110,7 @@ def test_somebody_elses_database_is_refused_and_left_alone(tmp_path: Path) -> No
         Database(path, writer=True)
 
 
+@pytest.mark.processes
 def test_many_processes_may_make_the_database_at_once(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from lth_core.store.database import Database\n"

@@ -59,7 +59,7 @@ class Terminal:
                 self.bytes += new
                 self._stream.feed(re.sub(rb"\x1b\[[<>=?][0-9;]*[a-zA-Z$]*", b"", new))
 
-    def until(self, true: Callable[[str], bool], seconds: float = 10.0) -> float:
+    def until(self, true: Callable[[str], bool], seconds: float = 120) -> float:
         end = time.monotonic() + seconds
         while not true("\n".join(self.screen.display)):
             assert time.monotonic() < end, "\n".join(self.screen.display)
@@ -73,7 +73,7 @@ class Terminal:
             known = len(self.bytes)
             self.pump(0.5)
 
-    def end(self, seconds: float = 5.0) -> int:
+    def end(self, seconds: float = 120) -> int:
         end = time.monotonic() + seconds
         while self.process.poll() is None and time.monotonic() < end:
             self.pump(0.02)

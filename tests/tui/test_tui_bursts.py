@@ -135,7 +135,7 @@ def test_a_real_terminals_burst_is_handled_in_its_order(writer: Writer) -> None:
     terminal.until(lambda text: "cartpole" in text or "job" in text)
     terminal.settle()
     os.write(terminal.master, b"npendu\r")
-    terminal.until(lambda _: bool(writer.asked()), 30)
+    terminal.until(lambda _: bool(writer.asked()))
     assert json.loads(str(writer.asked()[0][1]["experiment"]))["name"] == "pendulum"
     os.write(terminal.master, b"q")
     assert terminal.end() == 0

@@ -43,9 +43,9 @@ def codes(terminal: Terminal) -> set[str]:
 def shown(writer: Writer, **environment: str) -> Terminal:
     """The job page on a pseudo-terminal of some kind."""
     terminal = Terminal(str(writer.workspace.folder), 120, 40, **environment)
-    terminal.until(lambda text: "cartpole-nan" in text and "IQM" in text, 30)
+    terminal.until(lambda text: "cartpole-nan" in text and "IQM" in text)
     os.write(terminal.master, b"j\r")
-    terminal.until(lambda text: "[1 curves]" in text and "policy_head" in text and "winning" in text, 30)
+    terminal.until(lambda text: "[1 curves]" in text and "policy_head" in text and "winning" in text)
     terminal.settle()
     return terminal
 

@@ -44,7 +44,7 @@ def waiting(tmp_path: Path) -> Iterator[Workspace]:
     pid = engine_of(workspace)
     if pid is not None:
         psutil.Process(pid).terminate()
-        wait_for(lambda: engine_of(workspace) is None, 20)
+        wait_for(lambda: engine_of(workspace) is None)
 
 
 def with_database(workspace: Workspace, use: Callable[[Database], Any]) -> Any:
@@ -80,7 +80,7 @@ def goes_on_without(workspace: Workspace, cut: Callable[[], object]) -> None:
     assert workers
     cut()
     screen = f"lth_tui {workspace.folder}"
-    wait_for(lambda: not any(screen in " ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"])), 10)
+    wait_for(lambda: not any(screen in " ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"])))
     before = steps(workspace)
     wait_for(lambda: steps(workspace) > before + 2000)
     assert engine_of(workspace) == engine
@@ -107,9 +107,9 @@ def test_a_killed_tmux_leaves_the_jobs_running_and_the_next_workbench_shows_them
         subprocess.run(start, check=True)
         wait_for(lambda: "engine ● detached" in shown() and "running" in shown())
         subprocess.run([*tmux, "send-keys", "q"], check=True)
-        wait_for(lambda: "keep running" in shown(), 10)
+        wait_for(lambda: "keep running" in shown())
         subprocess.run([*tmux, "send-keys", "s"], check=True)  # stop at a checkpoint
-        wait_for(lambda: engine_of(waiting) is None, 30)
+        wait_for(lambda: engine_of(waiting) is None)
         jobs = with_database(waiting, views.jobs)
         assert [job.state for job in jobs] == ["running"] and jobs[0].trials_failed == 0  # goes on at the next start
     finally:
@@ -125,7 +125,7 @@ def test_a_killed_ssh_connection_leaves_the_jobs_running(waiting: Workspace, tmp
                   f"{getpass.getuser()}@127.0.0.1", f"stty rows 40 cols 120; {command(waiting)}"]  # fmt: skip
         ssh = subprocess.Popen(client, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         try:
-            deadline = time.monotonic() + 15
+            deadline = time.monotonic() + 60
             while engine_of(waiting) is None and time.monotonic() < deadline:
                 if ssh.poll() is not None:
                     assert ssh.stdout is not None
@@ -142,7 +142,7 @@ def test_a_killed_ssh_connection_leaves_the_jobs_running(waiting: Workspace, tmp
             ssh.wait()
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(120)
 
 
 def start_sshd(folder: Path) -> tuple["subprocess.Popen[bytes]", int]:
@@ -165,7 +165,7 @@ def start_sshd(folder: Path) -> tuple["subprocess.Popen[bytes]", int]:
     server = subprocess.Popen(
         [program, "-D", "-e", "-f", str(folder / "sshd_config")], stderr=(folder / "sshd.log").open("wb")
     )
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -189,4 +189,4 @@ def test_an_engine_that_nobody_looks_at_ends_when_nothing_is_left(tmp_path: Path
     time.sleep(4)
     assert process.poll() is None  # while somebody looks, it waits for wishes
     process.stdin.close()
-    assert process.wait(15) == 0
+    assert process.wait(120) == 0

@@ -37,7 +37,7 @@ def test_the_browser_view_is_local_and_shows_the_queue(writer: Writer) -> None:
 
 
 def fetch(address: str) -> str:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while True:
         try:
             with urllib.request.urlopen(address, timeout=5) as answer:  # noqa: S310 our own server

@@ -19,7 +19,7 @@ def looked_at(app: Workbench, job: int) -> bool:
     return detail is not None and detail.job.id == job and detail.summary is not None and summed
 
 
-def wait_for(true: Callable[[], bool], seconds: float = 40.0) -> None:
+def wait_for(true: Callable[[], bool], seconds: float = 120) -> None:
     """Wait, without an app, for something to become true."""
     end = time.monotonic() + seconds
     while not true():
@@ -27,7 +27,7 @@ def wait_for(true: Callable[[], bool], seconds: float = 40.0) -> None:
         time.sleep(0.02)
 
 
-async def until(pilot: Pilot[int], true: Callable[[], bool], seconds: float = 30.0) -> None:
+async def until(pilot: Pilot[int], true: Callable[[], bool], seconds: float = 120) -> None:
     """Wait for something to become true, then let the screen settle."""
     end = time.monotonic() + seconds
     while not true():
