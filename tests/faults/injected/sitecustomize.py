@@ -111,7 +111,7 @@ def hold(asked: int, file: str) -> None:
 
     real = Attempt.__init__
 
-    def init(self, workspace, spec, attempt, device, must_stop) -> None:
+    def init(self, workspace, spec, attempt, device, must_stop, *more) -> None:
         times = 0
 
         def held() -> bool:
@@ -122,7 +122,7 @@ def hold(asked: int, file: str) -> None:
                 time.sleep(0.01)
             return must_stop()
 
-        real(self, workspace, spec, attempt, device, held)
+        real(self, workspace, spec, attempt, device, held, *more)
 
     Attempt.__init__ = init
 
