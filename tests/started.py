@@ -16,6 +16,8 @@ import pytest
 
 FIXTURES = {"make_run", "left_alone"}
 """Who asks for these starts processes, and is marked without being asked."""
+MARKERS = ("processes", "slow", "slurm", "cuda")
+"""What `./dev quick` leaves out."""
 _started: list[str] = []
 _uncounted = 0
 
@@ -73,7 +75,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: "pytest.CallInfo[None]") 
     """Fail a test at its end that has started a process and is not marked."""
     report = yield
     if call.when == "teardown":
-        found = fault(item.get_closest_marker("processes") is not None)
+        found = fault(any(item.get_closest_marker(name) for name in MARKERS))
         if found and report.passed:
             report.outcome, report.longrepr = "failed", f"{item.nodeid} {found}"
     return report
