@@ -92,6 +92,7 @@ def command(workspace: Workspace) -> str:
     return shlex.join([*words, "--device", "cpu", "--slots", "1"])
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 def test_a_killed_tmux_leaves_the_jobs_running_and_the_next_workbench_shows_them(waiting: Workspace) -> None:
     tmux = ["tmux", "-L", f"lth-test-{os.getpid()}", "-f", "/dev/null"]
@@ -116,6 +117,7 @@ def test_a_killed_tmux_leaves_the_jobs_running_and_the_next_workbench_shows_them
         subprocess.run([*tmux, "kill-server"], check=False, capture_output=True)
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(shutil.which("sshd") is None, reason="openssh-server is not installed")
 def test_a_killed_ssh_connection_leaves_the_jobs_running(waiting: Workspace, tmp_path: Path) -> None:
     server, port = start_sshd(tmp_path)

@@ -15,6 +15,7 @@ from workspace_fixture import Writer
 pytest.importorskip("textual_serve", reason="textual-serve is not installed")
 
 
+@pytest.mark.processes
 def test_the_browser_view_is_local_and_shows_the_queue(writer: Writer) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
