@@ -1,7 +1,7 @@
 """The store under load: many jobs and trials in the queue, eight workers' records taken over at once, a reader beside.
 
 What checksums and digests cost is measured apart, both sides taking turns: `--checks` measures that alone.
-First an engine of its own answers wishes for as many jobs, one by one, is killed in the middle, and started again.
+First an engine of its own answers commands for as many jobs, one by one, is killed in the middle, and started again.
 
 Eight processes append records as workers do, one engine side takes them over as the engine does, and a reader asks
 five times a second for what a screen shows. At the end every point is counted. Run: python -m benchmarks.store_load
@@ -116,7 +116,7 @@ ENGINE = "import sys; from pathlib import Path; from lth_core.engine.engine impo
 
 
 def ask_an_engine(jobs, trials):
-    """Seconds until each wish was answered; how many were left at the kill, and seconds until those were answered."""
+    """Seconds until each command was answered; how many were left at the kill; seconds until those were."""
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder))
         workspace.create()
@@ -212,15 +212,15 @@ def main():
     parser.add_argument("--trials", type=int, default=10_000, help="in all jobs together")
     parser.add_argument("--points", type=int, default=5_000_000)
     parser.add_argument("--writers", type=int, default=8)
-    parser.add_argument("--wishes", type=int, default=300, help="jobs that an engine is asked for")
+    parser.add_argument("--commands", type=int, default=300, help="jobs that an engine is asked for")
     parser.add_argument("--checks", action="store_true", help="only what checksums and digests cost")
     options = parser.parse_args()
     cost_of_checks()
     if options.checks:
         return
-    seconds, left, again = ask_an_engine(options.wishes, 20)
+    seconds, left, again = ask_an_engine(options.commands, 20)
     print(f"{len(seconds)} jobs asked of an engine, one by one: {spread(seconds)}")
-    print(f"killed with {left} wishes unanswered, started again: all answered after {again:.1f} s")
+    print(f"killed with {left} commands unanswered, started again: all answered after {again:.1f} s")
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder))
         workspace.create()

@@ -136,9 +136,9 @@ class Live:
     def pause_all(self) -> None:
         """Nothing changes any more."""
         database = Database(self._workspace.database, writer=True)
-        wishes = [commands.ask(database, "pause", job=job) for job in (1, 2)]
+        asked = [commands.ask(database, "pause", job=job) for job in (1, 2)]
         end = time.monotonic() + 30
-        while any(commands.answer(database, wish) is None for wish in wishes) and time.monotonic() < end:
+        while any(commands.answer(database, one) is None for one in asked) and time.monotonic() < end:
             self._terminal.read(0.2)
         database.close()
         self._terminal.read(12)  # workers save and leave

@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
                         help="folder of the workspace, made if missing (default: ./workspace)")  # fmt: skip
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:0 ... (default: auto)")
     parser.add_argument("--slots", type=_positive, metavar="N", help="how many workers run at once")
-    parser.add_argument("--view", action="store_true", help="never run the engine: show the queue, pass on wishes")
+    parser.add_argument("--view", action="store_true", help="never run the engine: show the queue, pass on commands")
     parser.add_argument("--read-only", action="store_true", help="as --view, and change nothing at all")
     parser.add_argument("--serve", nargs="?", const=8000, type=_port, metavar="PORT",
                         help="show the workbench in a browser of this machine, read-only (default: 8000)")  # fmt: skip

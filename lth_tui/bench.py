@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from lth_tui.reading.feed import Wish
+    from lth_tui.reading.feed import Command
     from lth_tui.reading.snapshot import Snapshot, Watch
 
 
@@ -22,8 +22,8 @@ class Bench(Protocol):
     """Where files are saved."""
     read_only: bool
 
-    def ask(self, wish: "Wish") -> None:
-        """Pass a wish on to whatever engine there is."""
+    def ask(self, command: "Command") -> None:
+        """Pass a command on to whatever engine there is."""
 
     def may_change(self) -> bool:
         """Whether anything may be changed or written from here; says so if not."""

@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 from lth_core.errors import InputError
 from lth_core.experiment.suite import Suite, load
 from lth_tui.app import Workbench, workbench
-from lth_tui.reading.feed import Wish
+from lth_tui.reading.feed import Command
 
 PATIENCE = 1200.0
 """Seconds for one job to get where it is wanted."""
@@ -43,7 +43,7 @@ def _submit(app: Workbench, name: str, *overrides: str) -> None:
     suite = held.name if isinstance(held, Suite) else None
     for experiment in held.experiments if isinstance(held, Suite) else (held,):
         payload = {"experiment": experiment.canonical(), "source": f"configs/{name}", "suite": suite}
-        app.ask(Wish("submit", payload, experiment.name))
+        app.ask(Command("submit", payload, experiment.name))
 
 
 async def _until_state(app: Workbench, number: int, state: str) -> None:

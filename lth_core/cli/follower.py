@@ -64,9 +64,9 @@ class Follower:
         ]
         if other:
             self._progress.say(f"job {job} ran with {'; with '.join(other[:_MOST])}")
-        wish = {"paused": "resume", "failed": "retry"}.get(state)
-        if wish is not None:
-            self._ask(wish, {"job": job})
+        kind = {"paused": "resume", "failed": "retry"}.get(state)
+        if kind is not None:
+            self._ask(kind, {"job": job})
 
     def _ask(self, kind: Any, payload: dict[str, Any]) -> dict[str, Any]:
         number = commands.ask(self._database, kind, **payload)

@@ -21,10 +21,10 @@ from lth_core.store.nonsense import NONSENSE
 from lth_core.store.trials import cancel_later_rounds, cancel_trials, requeue_unfinished
 
 LONGEST = 0.5
-"""Seconds of a turn of the engine in which wishes are acted on: what runs must not wait for hundreds of them."""
+"""Seconds of a turn of the engine in which commands are acted on: what runs must not wait for hundreds of them."""
 
 
-class Wishes:
+class Commands:
     """Obeys commands; `devices` go into the provenance of new jobs; `stop` ends a batch."""
 
     def __init__(

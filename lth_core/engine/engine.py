@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 
 from lth_core.batches.batch import BatchFolder
-from lth_core.engine.commands import Wishes
+from lth_core.engine.commands import Commands
 from lth_core.engine.disk import Space, mind_shortages, take_up
 from lth_core.engine.dispatch import Dispatcher
 from lth_core.engine.intake import Intake
@@ -107,11 +107,13 @@ class Engine(threading.Thread):
         intake = Intake(self._workspace, database, self._space)
         take_up(database, self._space)
         dispatcher = Dispatcher(self._workspace, database, launcher, intake.patience)
-        wishes = Wishes(database, sorted({slot.device for slot in self._slots}), launcher.stop, self._resizer(launcher))
+        commands = Commands(
+            database, sorted({slot.device for slot in self._slots}), launcher.stop, self._resizer(launcher)
+        )
         purge(self._workspace, database)
         try:
             while not self._stopping.is_set():
-                self._unless_full(lambda: self._turn(database, launcher, intake, dispatcher, wishes))
+                self._unless_full(lambda: self._turn(database, launcher, intake, dispatcher, commands))
                 if self._scarcity.unsaid:
                     self._unless_full(lambda: self._mind_scarcity(database, launcher, intake))
                 if self._space.full:
@@ -130,13 +132,13 @@ class Engine(threading.Thread):
                 return
 
     def _turn(
-        self, database: Database, launcher: Launchers, intake: Intake, dispatcher: Dispatcher, wishes: Wishes
+        self, database: Database, launcher: Launchers, intake: Intake, dispatcher: Dispatcher, commands: Commands
     ) -> None:
         """What is done ten times a second. It may be cut off anywhere by what is full, and is then done again."""
         self._require_its_place()
         if not self._signed_in:
             self._sign_in(database, intake.recover(self._adopt(database, launcher)))
-        wishes.obey()
+        commands.obey()
         self._ended += launcher.poll()
         self._require_its_place()  # before what has ended of it is taken for anybody's fault
         far = self._turns % FAR_EVERY == 0  # reading what lies on a file server is no matter of microseconds

@@ -32,7 +32,7 @@ from lth_core.store.trials import unfinished_trials
 from lth_core.store.workspace import Workspace
 
 SOME = 100_000
-"""Bytes of a batch's records that are taken over in one turn: wishes and the other batches must not wait for long."""
+"""Bytes of a batch's records that are taken over in one turn: commands and the other batches must not wait for long."""
 
 
 class Patience:

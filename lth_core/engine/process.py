@@ -1,7 +1,7 @@
 """The engine in a process of its own, so that it outlives the terminal: `python -m lth_core.engine.process WORKSPACE`.
 
 It says on standard output in one line of JSON whether it runs. Standard input is a pipe from the workbench that
-started it: while that is open it waits for wishes; once it is closed it ends as soon as nothing is left to run.
+started it: while that is open it waits for commands; once it is closed it ends as soon as nothing is left to run.
 SIGTERM stops it at a checkpoint. No torch, no drawing.
 """
 

@@ -1,7 +1,7 @@
 """What a job of a scheduler runs: the worker as a process of its own, asked to checkpoint when the scheduler warns.
 
 It stands in for the engine, which may be on another machine or gone: it starts the worker on one attempt, passes on
-signals and the wish to stop, and makes what the worker records visible to other machines. Imports no torch.
+signals and the request to stop, and makes what the worker records visible to other machines. Imports no torch.
 """
 
 import contextlib

@@ -24,12 +24,12 @@ ACCEPTED: dict[str, tuple[str, ...]] = {
     "delete": ("queued", "paused", "done", "failed", "cancelled"),
     "restore": ("queued", "paused", "done", "failed", "cancelled"),
 }
-"""States of a job in which a wish about it is obeyed; interfaces offer it in these alone."""
+"""States of a job in which a command about it is obeyed; interfaces offer it in these alone."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """A wish of an interface.
+    """A command of an interface.
 
     submit {experiment, source, again, suite, replaces (the last two optional)}; pause, resume, retry, delete,
     restore {job}; cancel {job, after_round (optional)}; move, priority {job, by}; slots {count};
@@ -43,7 +43,7 @@ class Command:
 
 
 def ask(database: Database, kind: CommandKind, **payload: Any) -> int:
-    """Store a wish; returns its number, by which `answer` finds what became of it."""
+    """Store a command; returns its number, by which `answer` finds what became of it."""
     with database.transaction() as connection:
         row = connection.execute(
             "INSERT INTO commands (at, kind, payload) VALUES (?, ?, ?)",
@@ -53,7 +53,7 @@ def ask(database: Database, kind: CommandKind, **payload: Any) -> int:
 
 
 def answer(database: Database, command: int) -> dict[str, Any] | None:
-    """The engine's answer to a wish (`{"job": 3}` or `{"error": "..."}`), or None while there is none."""
+    """The engine's answer to a command (`{"job": 3}` or `{"error": "..."}`), or None while there is none."""
     row = database.row("SELECT answer FROM commands WHERE id = ?", command)
     if row is None or row["answer"] is None:
         return None
@@ -67,6 +67,6 @@ def reply(connection: sqlite3.Connection, command: int, said: Mapping[str, Any])
 
 
 def unanswered(database: Database) -> list[Command]:
-    """Wishes that the engine has not acted on, oldest first."""
+    """Commands that the engine has not acted on, oldest first."""
     rows = database.rows("SELECT id, kind, payload FROM commands WHERE answer IS NULL ORDER BY id")
     return [Command(row["id"], row["kind"], row["payload"]) for row in rows]

@@ -25,7 +25,7 @@ class Maker:
     def __init__(self, task: ControlTask) -> None:
         self.task = task
         self.name = one_line(task.environment)
-        # Code of others may raise anything; where there is none, what else is raised is a wish to end us.
+        # Code of others may raise anything; where there is none, what else is raised is a request to end us.
         self._raised = BaseException if task.code else (Exception, SystemExit)
         with contained(keep_variables=bool(task.code)):  # such as say how to draw
             self.spec = copy.copy(self._spec())

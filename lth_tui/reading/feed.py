@@ -1,4 +1,4 @@
-"""The thread between store and screen: reads snapshots a few times a second, writes wishes, fetches answers.
+"""The thread between store and screen: reads snapshots a few times a second, writes commands, fetches answers.
 
 It never calls the interface, and the interface never waits for it: a slow disk or a locked database delays
 what is shown, not the keys.
@@ -27,8 +27,8 @@ cursor that runs through a list asks for few queries."""
 
 
 @dataclass(frozen=True)
-class Wish:
-    """A command as the user made it; `label` names it in the toast."""
+class Command:
+    """A command as the user gave it; `label` names it in the toast."""
 
     kind: "CommandKind"
     payload: dict[str, Any]
@@ -37,9 +37,9 @@ class Wish:
 
 @dataclass(frozen=True)
 class Reply:
-    """What became of a wish; `answer` is None if no engine answered in time."""
+    """What became of a command; `answer` is None if no engine answered in time."""
 
-    wish: Wish
+    command: Command
     answer: dict[str, Any] | None
     error: str | None = None
 
@@ -51,8 +51,8 @@ class Feed(threading.Thread):
         super().__init__(name="feed", daemon=True)
         self._workspace = workspace
         self.period = period
-        self._wishes: deque[Wish] = deque()
-        self._asked: dict[int, tuple[Wish, float]] = {}
+        self._unsent: deque[Command] = deque()
+        self._asked: dict[int, tuple[Command, float]] = {}
         self._wake = threading.Event()
         self._ended = False
         self._watch: Watch | None = None
@@ -66,13 +66,13 @@ class Feed(threading.Thread):
             self._watch = watch
             self._wake.set()
 
-    def ask(self, wish: Wish) -> None:
-        """Write a wish into the command table; its Reply appears in `replies`."""
-        self._wishes.append(wish)
+    def ask(self, command: Command) -> None:
+        """Write a command into the command table; its Reply appears in `replies`."""
+        self._unsent.append(command)
         self._wake.set()
 
     def stop(self) -> None:
-        """End the thread soon; wishes that wait are written before."""
+        """End the thread soon; commands that wait are written before."""
         self._ended = True
         self._wake.set()
 
@@ -102,23 +102,23 @@ class Feed(threading.Thread):
     def _send(self, database: "Database") -> None:
         from lth_core.store.commands import ask
 
-        while self._wishes:
-            wish = self._wishes.popleft()
+        while self._unsent:
+            command = self._unsent.popleft()
             try:
-                number = ask(database, wish.kind, **wish.payload)
+                number = ask(database, command.kind, **command.payload)
             except sqlite3.Error as error:
-                self.replies.append(Reply(wish, None, one_line(error)))
+                self.replies.append(Reply(command, None, one_line(error)))
             else:
-                self._asked[number] = (wish, time.monotonic())
+                self._asked[number] = (command, time.monotonic())
 
     def _collect(self, database: "Database") -> None:
         from lth_core.store.commands import answer
 
-        for number, (wish, since) in list(self._asked.items()):
+        for number, (command, since) in list(self._asked.items()):
             reply = answer(database, number)
             if reply is not None:
-                self.replies.append(Reply(wish, reply, reply.get("error")))
+                self.replies.append(Reply(command, reply, reply.get("error")))
                 del self._asked[number]
             elif time.monotonic() - since > _ANSWER_PATIENCE:
-                self.replies.append(Reply(wish, None))
+                self.replies.append(Reply(command, None))
                 del self._asked[number]

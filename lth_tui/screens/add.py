@@ -21,11 +21,11 @@ from lth_tui.experiment_files import (
     known_time,
     measured_cost,
     preview,
-    wishes,
+    submissions,
 )
 from lth_tui.keys import key
 from lth_tui.palette import BOLD, DIM, PLAIN, SKY, VERMILLION, ink
-from lth_tui.reading.feed import Wish
+from lth_tui.reading.feed import Command
 from lth_tui.screens.dialog import Dialog
 from lth_tui.strips import Row, wrap, wrap_hints
 from lth_tui.widgets.lines import Lines
@@ -40,8 +40,8 @@ _REST = 0.8
 """Seconds on one file after which its time and disk are measured, if nothing else runs."""
 
 
-class Add(Dialog[list[Wish] | None]):
-    """Returns the wishes to submit the chosen experiment, or all of the chosen suite."""
+class Add(Dialog[list[Command] | None]):
+    """Returns the commands to submit the chosen experiment, or all of the chosen suite."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         key("add", "escape", "close", "close"),
@@ -181,7 +181,7 @@ class Add(Dialog[list[Wish] | None]):
         if wrong:
             self._say(wrong, "error")
             return
-        self.dismiss(wishes(found, chosen.path, again=again))
+        self.dismiss(submissions(found, chosen.path, again=again))
 
     async def _preview(self, chosen: Candidate) -> Preview:
         known = self._previews.get(chosen.path)
@@ -221,8 +221,8 @@ class Add(Dialog[list[Wish] | None]):
             self._say("a suite is changed in its file; its jobs can be cloned one by one", "warning")
             return
 
-        def edited(wish: Wish | None) -> None:
-            if wish is not None:
-                self.dismiss([wish])
+        def edited(command: Command | None) -> None:
+            if command is not None:
+                self.dismiss([command])
 
         self.app.push_screen(Edit(found.experiments[0], one_line(chosen.path)), edited)

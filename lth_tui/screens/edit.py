@@ -24,7 +24,7 @@ from lth_tui.experiment_files import code_refused
 from lth_tui.experiment_text import Fields
 from lth_tui.keys import key
 from lth_tui.palette import DIM, GREEN, PLAIN, VERMILLION, YELLOW, ink
-from lth_tui.reading.feed import Wish
+from lth_tui.reading.feed import Command
 from lth_tui.screens.dialog import Dialog
 from lth_tui.strips import Row, wrap
 from lth_tui.widgets.lines import Lines
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 _KEYS = "⏎ change, or set   ^s queue it   ^g in $EDITOR   ^z undo   esc close"
 
 
-class Edit(Dialog[Wish | None]):
-    """Returns the wish to queue the changed experiment; `replaces` is the job whose place it takes, if any."""
+class Edit(Dialog[Command | None]):
+    """Returns the command to queue the changed experiment; `replaces` is the job whose place it takes, if any."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         key("edit", "escape", "close", "close"),
@@ -198,7 +198,7 @@ class Edit(Dialog[Wish | None]):
         payload = {"experiment": self._good.canonical(), "source": self._source, "again": True}
         if self._replaces is not None:
             payload["replaces"] = self._replaces
-        self.dismiss(Wish("submit", payload, f"add {one_line(self._good.name, 80)}"))
+        self.dismiss(Command("submit", payload, f"add {one_line(self._good.name, 80)}"))
 
 
 def _trials(experiment: Experiment) -> int:

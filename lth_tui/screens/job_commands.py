@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lth_core.store.commands import ACCEPTED
 from lth_core.text import one_line, plural
 from lth_tui.keys import key
-from lth_tui.reading.feed import Wish
+from lth_tui.reading.feed import Command
 from lth_tui.screens.confirm import Confirm
 from lth_tui.screens.page import COMMON_KEYS, Page
 
@@ -40,7 +40,7 @@ class JobCommands(Page):
         live = [job for job in jobs if job.state in ACCEPTED["pause"]]
         paused = [job for job in jobs if job.state in ACCEPTED["resume"]]
         for job in live or paused:
-            self.wish("pause" if live else "resume", job)
+            self.send_command("pause" if live else "resume", job)
         if jobs and not live and not paused:
             self._say_all(jobs, "there is nothing to pause")
 
@@ -50,7 +50,7 @@ class JobCommands(Page):
         lost = [job for job in jobs if job.state in ("failed", "cancelled") or job.trials_failed]
         ready = [job for job in lost if job.state in ACCEPTED["retry"]]
         for job in ready:
-            self.wish("retry", job)
+            self.send_command("retry", job)
         if jobs and not ready:
             self._say_all(jobs, "resume it, then retry" if lost else "nothing failed")
 
@@ -60,7 +60,7 @@ class JobCommands(Page):
         left = [job for job in jobs if job.state in ACCEPTED["launch"]]
         for job in left:
             kind = "local" if job.experiment.launcher.kind == "slurm" else "slurm"
-            self.wish("launch", job, launcher={"kind": kind})
+            self.send_command("launch", job, launcher={"kind": kind})
         if jobs and not left:
             self._say_all(jobs, "nothing is left to run")
 
@@ -81,7 +81,7 @@ class JobCommands(Page):
 
         def decided(choice: str | None) -> None:
             for job in live if choice in ("now", "round") else ():
-                self.wish("cancel", job, **({"after_round": True} if choice == "round" else {}))
+                self.send_command("cancel", job, **({"after_round": True} if choice == "round" else {}))
 
         self.app.push_screen(Confirm(rows, choices), decided)
 
@@ -102,7 +102,7 @@ class JobCommands(Page):
             if choice == "yes":
                 self.bench.deleted.append([job.id for job in ended])
                 for job in ended:
-                    self.wish("delete", job)
+                    self.send_command("delete", job)
 
         self.app.push_screen(Confirm(rows, [("y", "delete", "yes"), ("n", "keep", "no")]), decided)
 
@@ -116,12 +116,12 @@ class JobCommands(Page):
             self.bench.say("nothing was deleted", "warning")
             return
         for number in gone:
-            self.bench.ask(Wish("restore", {"job": number}, f"bring back job {number}"))
+            self.bench.ask(Command("restore", {"job": number}, f"bring back job {number}"))
 
     def action_priority(self, by: int) -> None:
         """Jobs of a higher priority run first."""
         for job in self._jobs_or_say():
-            self.wish("priority", job, by=by)
+            self.send_command("priority", job, by=by)
 
     def action_clone(self) -> None:
         """A copy of the job, to change and queue."""
@@ -146,10 +146,10 @@ class JobCommands(Page):
             return
         self.app.push_screen(Edit(job.experiment, job.source, job.id if replaces else None), self.asked)
 
-    def asked(self, wish: Wish | None) -> None:
+    def asked(self, command: Command | None) -> None:
         """What a form returned goes to the engine."""
-        if wish is not None:
-            self.bench.ask(wish)
+        if command is not None:
+            self.bench.ask(command)
 
     def _jobs_or_say(self) -> "Sequence[JobView]":
         jobs = self.chosen_jobs()
@@ -160,10 +160,10 @@ class JobCommands(Page):
     def _say_all(self, jobs: "Sequence[JobView]", words: str) -> None:
         self.bench.say(f"{named(jobs)}: {jobs[0].state if len(jobs) == 1 else 'all'}, {words}", "warning")
 
-    def wish(self, kind: str, job: "JobView", **payload: Any) -> None:
+    def send_command(self, kind: str, job: "JobView", **payload: Any) -> None:
         """Ask the engine for something about a job."""
         label = f"{kind} job {job.id}"
-        self.bench.ask(Wish(kind, {"job": job.id, **payload}, label))  # type: ignore[arg-type]
+        self.bench.ask(Command(kind, {"job": job.id, **payload}, label))  # type: ignore[arg-type]
 
 
 def named(jobs: "Sequence[JobView]") -> str:

@@ -13,7 +13,7 @@ from lth_core.text import plural
 from lth_tui.keys import key
 from lth_tui.palette import BOLD
 from lth_tui.plot.chart import Chart
-from lth_tui.reading.feed import Wish
+from lth_tui.reading.feed import Command
 from lth_tui.widgets.header import Header
 from lth_tui.widgets.hints import Hints
 from lth_tui.widgets.lines import Lines
@@ -127,9 +127,9 @@ class Page(Screen[None]):
             self.app.push_screen(Ask(question, str(now or 1), refuse), answered)
 
     def ask_for_slots(self, count: int) -> None:
-        """Wish for that many slots."""
+        """Ask for that many slots."""
         if 1 <= count <= MOST_SLOTS:
-            self.bench.ask(Wish("slots", {"count": count}, plural(count, "slot")))
+            self.bench.ask(Command("slots", {"count": count}, plural(count, "slot")))
         else:
             self.bench.say(f"expected a number of slots from 1 to {MOST_SLOTS}", "warning")
 

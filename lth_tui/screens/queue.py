@@ -17,7 +17,7 @@ from lth_tui.content.listing import SORTS, Listing, listed
 from lth_tui.keys import key
 from lth_tui.palette import BOLD, DIM, PLAIN
 from lth_tui.plot.chart import Chart
-from lth_tui.reading.feed import Wish
+from lth_tui.reading.feed import Command
 from lth_tui.reading.snapshot import JobDetail, Snapshot, Watch
 from lth_tui.screens.job_commands import JOB_KEYS, JobCommands
 from lth_tui.strips import Row
@@ -173,9 +173,9 @@ class QueuePage(JobCommands):
         if self.bench.may_change():
             self.app.push_screen(Add(self.bench.snapshot.jobs, self.bench.snapshot.slots), self._added)
 
-    def _added(self, wishes: list[Wish] | None) -> None:
-        for wish in wishes or ():
-            self.bench.ask(wish)
+    def _added(self, commands: list[Command] | None) -> None:
+        for command in commands or ():
+            self.bench.ask(command)
 
     def action_shift(self, by: int) -> None:
         """Move the job in the queue."""
@@ -184,7 +184,7 @@ class QueuePage(JobCommands):
             return
         jobs = list(self._jobs_or_say())
         for job in reversed(jobs) if by > 0 else jobs:  # the foremost in the direction of the move goes first
-            self.wish("move", job, by=by)
+            self.send_command("move", job, by=by)
 
     def _relist(self, listing: Listing) -> None:
         self.listing = listing

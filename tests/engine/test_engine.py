@@ -1,4 +1,4 @@
-"""The engine as a thread: jobs run to their end, several share the slots, wishes are obeyed, faults stay contained."""
+"""The engine as a thread: jobs run to their end, several share slots, commands are obeyed, faults stay contained."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -155,7 +155,7 @@ def test_cancel_frees_the_slot_for_the_next_job(tmp_path: Path) -> None:
         assert {t.state for t in views.trials(r.database, 1)} == {"cancelled"}
 
 
-def test_wishes_that_make_no_sense_are_answered_with_a_sentence_and_the_queue_goes_on(tmp_path: Path) -> None:
+def test_commands_that_make_no_sense_are_answered_with_a_sentence_and_the_queue_goes_on(tmp_path: Path) -> None:
     with running(tmp_path) as r:
         with r.database.transaction() as connection:
             connection.execute("INSERT INTO commands (at, kind, payload) VALUES (0, 'pause', 'no json')")

@@ -1,4 +1,4 @@
-"""What interfaces ask about the queue, acted on by the engine's `Wishes`; no worker is started."""
+"""What interfaces ask about the queue, acted on by the engine's `Commands`; no worker is started."""
 
 import sqlite3
 import time
@@ -11,7 +11,7 @@ import pytest
 from lth_core.engine import commands as obeying
 from lth_core.engine import engine as turns
 from lth_core.engine import purge as purging
-from lth_core.engine.commands import Wishes
+from lth_core.engine.commands import Commands
 from lth_core.engine.engine import Engine
 from lth_core.engine.launchers.local import LocalWorkers
 from lth_core.engine.slots import Slot, find_slots
@@ -33,14 +33,14 @@ class Desk:
         self.database = Database(self.workspace.database, writer=True)
         self.stopped: list[tuple[int, str]] = []
         self.slots: list[Slot] = []
-        self.wishes = Wishes(self.database, ["cpu"], lambda *what: self.stopped.append(what), self.resize)
+        self.commands = Commands(self.database, ["cpu"], lambda *what: self.stopped.append(what), self.resize)
 
     def resize(self, _connection: sqlite3.Connection, count: int) -> None:
         self.slots = find_slots("cpu", count)
 
     def ask(self, kind: Any, **payload: Any) -> dict[str, Any]:
         number = commands.ask(self.database, kind, **payload)
-        self.wishes.obey()
+        self.commands.obey()
         answer = commands.answer(self.database, number)
         assert answer is not None
         return answer
@@ -219,7 +219,7 @@ def until(true: Callable[[], object], seconds: float = 150) -> None:
         time.sleep(0.05)
 
 
-def test_a_wish_is_answered_when_it_is_made_and_not_at_the_next_turn(
+def test_a_command_is_answered_when_it_is_made_and_not_at_the_next_turn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(turns, "TICK", 1000.0)
@@ -237,10 +237,10 @@ def test_a_wish_is_answered_when_it_is_made_and_not_at_the_next_turn(
         engine.stop()
 
 
-def test_hundreds_of_wishes_hold_nothing_up_and_each_is_answered(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hundreds_of_commands_hold_nothing_up_and_each_is_answered(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(obeying, "LONGEST", 0.0)
     asked = [commands.ask(desk.database, "slots", count=1) for _ in range(3)]
     for left in (2, 1, 0):
-        desk.wishes.obey()
+        desk.commands.obey()
         assert len(commands.unanswered(desk.database)) == left
     assert all(commands.answer(desk.database, one) == {"slots": 1} for one in asked)

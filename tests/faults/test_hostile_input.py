@@ -1,4 +1,4 @@
-"""Anything at all, where names, paths, TOML, records, wishes, logs and event files are read: refused or harmless.
+"""Anything at all, where names, paths, TOML, records, commands, logs and event files are read: refused or harmless.
 
 Fuzzed with hypothesis. Harmless means: nothing outside of the workspace, nothing that a terminal obeys, no exception
 that would stop the queue.
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from lth_core.batches.batch import BatchSpec, read_exit
 from lth_core.cli.progress import PlainProgress
-from lth_core.engine.commands import Wishes
+from lth_core.engine.commands import Commands
 from lth_core.engine.disk import Space
 from lth_core.engine.failures import decide
 from lth_core.engine.intake import Intake
@@ -167,7 +167,7 @@ def assert_readable(database: Database) -> None:
     st.fixed_dictionaries({"count": JSON}),
     st.fixed_dictionaries({"experiment": TEXTS, "source": JSON}, optional={"again": JSON, "suite": JSON}),
 ))  # fmt: skip
-def test_any_wish_is_answered(queued: tuple[Workspace, Database], kind: str, payload: Any) -> None:
+def test_any_command_is_answered(queued: tuple[Workspace, Database], kind: str, payload: Any) -> None:
     _, database = queued
     try:
         text = json.dumps(payload)
@@ -175,7 +175,7 @@ def test_any_wish_is_answered(queued: tuple[Workspace, Database], kind: str, pay
         return
     with database.transaction() as connection:
         connection.execute("INSERT INTO commands (at, kind, payload) VALUES (0, ?, ?)", (kind, text))
-    Wishes(database, ["cpu"], lambda *_: None, lambda *_: None).obey()
+    Commands(database, ["cpu"], lambda *_: None, lambda *_: None).obey()
     row = database.row("SELECT answer FROM commands ORDER BY id DESC LIMIT 1")
     assert row is not None and isinstance(json.loads(row["answer"]), dict)
     assert_readable(database)

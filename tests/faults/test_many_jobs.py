@@ -1,4 +1,4 @@
-"""Many wishes one by one, the engine killed between them; and jobs that go on with other versions and slots."""
+"""Many commands one by one, the engine killed between them; and jobs that go on with other versions and slots."""
 
 import random
 import time
@@ -16,7 +16,7 @@ JOBS = 100
 
 @pytest.mark.slow
 @pytest.mark.fault("jobs added one by one, everything killed between them")
-def test_many_jobs_are_queued_once_and_every_wish_is_answered(make_run: Callable[..., Run], seen: Any) -> None:
+def test_many_jobs_are_queued_once_and_every_command_is_answered(make_run: Callable[..., Run], seen: Any) -> None:
     run = make_run(short("first", training={"length": 10_000_000}))
     run.start()
     assert run.moved_on()
@@ -41,7 +41,7 @@ def test_many_jobs_are_queued_once_and_every_wish_is_answered(make_run: Callable
     assert all(answer is not None and "job" in answer for answer in answers)
     assert sorted(names) == sorted(f"job{number}" for number in range(JOBS)), "each is there, once"
     middle = sorted(took)[len(took) // 2]
-    seen(f"{JOBS} wishes, {len(kills)} kills: each answered, each job there once; {1000 * middle:.0f} ms an answer")
+    seen(f"{JOBS} commands, {len(kills)} kills: each answered, each job there once; {1000 * middle:.0f} ms an answer")
 
 
 @pytest.mark.slow

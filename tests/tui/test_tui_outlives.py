@@ -189,6 +189,6 @@ def test_an_engine_that_nobody_looks_at_ends_when_nothing_is_left(tmp_path: Path
     assert process.stdin is not None and process.stdout is not None
     assert json.loads(process.stdout.readline())["pid"] == process.pid
     time.sleep(4)
-    assert process.poll() is None  # while somebody looks, it waits for wishes
+    assert process.poll() is None  # while somebody looks, it waits for commands
     process.stdin.close()
     assert process.wait(120) == 0

@@ -136,11 +136,11 @@ class Writer:
             connection.execute(statement, parameters)
 
     def asked(self) -> list[tuple[str, dict[str, object]]]:
-        """The wishes in the command table that nobody has answered."""
+        """The commands in the command table that nobody has answered."""
         return [(command.kind, json.loads(command.payload)) for command in unanswered(self.database)]
 
     def answer_all(self, reply: dict[str, object]) -> None:
-        """Answer every wish."""
+        """Answer every command."""
         self.sql("UPDATE commands SET answer = ? WHERE answer IS NULL", json.dumps(reply))
 
 

@@ -100,7 +100,7 @@ class SlurmJobs:
         return ended
 
     def stop(self, batch: int, how: How = "checkpoint") -> None:
-        """See Launcher. A job that runs finds the wish in its folder; one that waits, or is to die, is cancelled."""
+        """See Launcher. A job that runs finds the request in its folder; one that waits, or is to die, is cancelled."""
         one = self._in_flight.get(batch)
         if one is None or one.stop in (how, "kill"):
             return

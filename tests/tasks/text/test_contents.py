@@ -11,7 +11,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from transformers import PreTrainedTokenizerFast
 
-from lth_core.engine.commands import Wishes
+from lth_core.engine.commands import Commands
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.file import resolve
@@ -119,11 +119,11 @@ def test_an_old_workspaces_job_of_relative_places_is_found_and_goes_on(
     workspace = Workspace(folder / "ws")
     workspace.create()
     database = Database(workspace.database, writer=True)
-    wishes = Wishes(database, ["cpu"], lambda *_: None, lambda *_: None)
+    desk = Commands(database, ["cpu"], lambda *_: None, lambda *_: None)
 
     def submit(experiment: Experiment) -> dict[str, Any]:
         number = commands.ask(database, "submit", experiment=experiment.canonical(), source="x")
-        wishes.obey()
+        desk.obey()
         answer = commands.answer(database, number)
         assert answer is not None
         return answer
