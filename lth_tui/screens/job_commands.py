@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from lth_core.store.commands import ACCEPTED
+from lth_core.store.commands import ACCEPTED, CommandKind
 from lth_core.text import one_line, plural
 from lth_tui.keys import key
 from lth_tui.reading.feed import Command
@@ -160,10 +160,10 @@ class JobCommands(Page):
     def _say_all(self, jobs: "Sequence[JobView]", words: str) -> None:
         self.bench.say(f"{named(jobs)}: {jobs[0].state if len(jobs) == 1 else 'all'}, {words}", "warning")
 
-    def send_command(self, kind: str, job: "JobView", **payload: Any) -> None:
+    def send_command(self, kind: CommandKind, job: "JobView", **payload: Any) -> None:
         """Ask the engine for something about a job."""
         label = f"{kind} job {job.id}"
-        self.bench.ask(Command(kind, {"job": job.id, **payload}, label))  # type: ignore[arg-type]
+        self.bench.ask(Command(kind, {"job": job.id, **payload}, label))
 
 
 def named(jobs: "Sequence[JobView]") -> str:
