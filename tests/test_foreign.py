@@ -14,7 +14,7 @@ from lth_core.errors import InputError
 from lth_core.foreign import contained
 from lth_core.settings.tasks import ControlTask
 from lth_core.tasks import control
-from lth_core.tasks.watched import watched
+from lth_core.tasks.families import family_of
 from tests.tasks.odd_environments import Walk
 
 LITTERING = """
@@ -112,7 +112,8 @@ def test_an_environment_that_is_checked_leaves_output_and_folder_alone(
 
 def test_an_environment_without_render_mode_cannot_be_drawn_in_a_sentence() -> None:
     with pytest.raises(InputError, match=r'task.environment "OldConstructor-v0" cannot be drawn: .*render_mode'):
-        watched(ControlTask(environment="OldConstructor-v0"), 0)
+        own = ControlTask(environment="OldConstructor-v0")
+        family_of(own).watched(own, 0)
 
 
 def test_a_signal_that_another_thread_may_not_set_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,6 +125,11 @@ class NetworkSection(Section):
     shares_device: ClassVar[bool] = False
 
     @property
+    def pretrained(self) -> str | None:
+        """The checkpoint that the dense run starts from, if any: a folder, or an id of the hub."""
+        return None
+
+    @property
     def device(self) -> Literal["cpu", "cuda"]:
         """Where it trains faster on a machine that has GPUs, all slots of a kind taken together."""
         return "cuda"

@@ -106,6 +106,11 @@ class Causal(NetworkSection):
     own: ClassVar[bool] = False
 
     @property
+    def pretrained(self) -> str:
+        """See NetworkSection."""
+        return self.checkpoint
+
+    @property
     def summary(self) -> str:
         """See NetworkSection."""
         return PurePath(self.checkpoint).name
@@ -168,6 +173,11 @@ class PretrainedSeq2Seq(NetworkSection):
     everything: ClassVar[tuple[frozenset[str], ...]] = _SEQ2SEQ_EVERYTHING
     largest_stack: ClassVar[int] = 1
     own: ClassVar[bool] = False
+
+    @property
+    def pretrained(self) -> str:
+        """See NetworkSection."""
+        return self.checkpoint
 
     @property
     def summary(self) -> str:

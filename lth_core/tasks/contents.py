@@ -12,8 +12,7 @@ from typing import Any, TypeVar
 from lth_core.checkpoints import weights
 from lth_core.checkpoints.files import TOKENIZER, folder_of
 from lth_core.errors import InputError
-from lth_core.settings.base import Contents, Section, TaskSection
-from lth_core.settings.language_networks import Causal, PretrainedSeq2Seq
+from lth_core.settings.base import Contents, NetworkSection, Section, TaskSection
 from lth_core.settings.networks import Model
 from lth_core.settings.tasks import ControlTask, Task
 from lth_core.settings.texts import PARTS, LanguageModelTask, TranslationTask
@@ -50,8 +49,7 @@ def _places(section: Section, found: Contents) -> dict[str, Any]:
 
 def check(section: Task | Model) -> None:
     """InputError that names the file where one holds something else than when the experiment was read."""
-    wanted = section.contents if isinstance(section, _WITH_FILES) else ()
-    if wanted:
+    if getattr(section, "contents", ()):
         compare(section, _of(section))
 
 
@@ -78,9 +76,6 @@ def of_task(task: LanguageModelTask | TranslationTask) -> Contents:
     return _of(task)
 
 
-_WITH_FILES = (ControlTask, LanguageModelTask, TranslationTask, Causal, PretrainedSeq2Seq)
-
-
 def _of(section: Section) -> Contents:
     return tuple((name, file_sha256(path)) for name, path in _files(section))
 
@@ -96,9 +91,8 @@ def _files(section: Section) -> Iterator[tuple[str, Path]]:
         for field, one in section.code.items():
             if one.is_file:
                 yield field, check_file(f"task.{field}", one.place, "a Python file")
-    elif isinstance(section, Causal | PretrainedSeq2Seq):
-        loaded = weights.files(Path(section.checkpoint))
-        yield from _checkpoint(section.checkpoint, (*loaded, "config.json", "generation_config.json"))
+    elif isinstance(section, NetworkSection) and section.pretrained is not None:
+        yield from _weights(section.pretrained)
 
 
 def _files_of(task: LanguageModelTask | TranslationTask, part: str) -> Iterator[tuple[str, Path]]:
@@ -113,6 +107,12 @@ def _files_of(task: LanguageModelTask | TranslationTask, part: str) -> Iterator[
         yield name + ".gz" * (path.suffix == ".gz"), path
 
 
+def _weights(checkpoint: str) -> Iterator[tuple[str, Path]]:
+    """What a network is loaded from."""
+    loaded = weights.files(Path(checkpoint))
+    yield from _checkpoint(checkpoint, (*loaded, "config.json", "generation_config.json"))
+
+
 def _checkpoint(name: str, patterns: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
     """Files of a folder; of an id of the hub nothing: what is there of it changes with the first download."""
     folder = Path(name)
@@ -121,13 +121,13 @@ def _checkpoint(name: str, patterns: tuple[str, ...]) -> Iterator[tuple[str, Pat
             yield f"checkpoint/{path.name}", path
 
 
-def of_download(model: Causal | PretrainedSeq2Seq) -> dict[str, str]:
+def of_download(checkpoint: str) -> dict[str, str]:
     """One SHA-256 of what is loaded of a checkpoint of the hub, as it was downloaded; a folder's are in `contents`."""
-    folder = Path(model.checkpoint)
-    if folder.is_dir() or not folder_of(model.checkpoint).is_dir():
+    folder = folder_of(checkpoint)
+    if Path(checkpoint).is_dir() or not folder.is_dir():
         return {}
-    downloaded = model.model_copy(update={"checkpoint": str(folder_of(model.checkpoint))})
-    return {f"model.checkpoint {one_line(model.checkpoint)}": cache.key({"files": _of(downloaded)})}
+    found = tuple((name, file_sha256(path)) for name, path in _weights(str(folder)))
+    return {f"model.checkpoint {one_line(checkpoint)}": cache.key({"files": found})}
 
 
 def hub_facts(name: str | None) -> dict[str, str | None]:

@@ -1,11 +1,9 @@
-"""The environments of a stack, whatever the task: what a training may ask of them, and where they are made."""
+"""The environments of a stack, whatever the task: what a training may ask of them."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 from lth_core.settings.action_parts import Parts
-from lth_core.settings.tasks import AtariTask, ControlTask, Task
-from lth_core.tasks import control
 from lth_core.tasks.step import Array, Step
 
 
@@ -48,17 +46,3 @@ class Environments(Protocol):
 
     def restart(self, step: int) -> Array:
         """New episodes from a seed derived from `step`, for environments whose state cannot be saved."""
-
-
-def make(task: Task, seeds: Sequence[int], count: int) -> Environments:
-    """The environments of tickets with these chain seeds, `count` for each.
-
-    Raises InputError where they cannot be made, naming what to install if that is the reason.
-    """
-    if isinstance(task, ControlTask):
-        return control.make(task, seeds, count)
-    if isinstance(task, AtariTask):
-        from lth_core.tasks.atari import Atari
-
-        return Atari(task, seeds, count)
-    raise TypeError(f"{task.kind} has no environments")

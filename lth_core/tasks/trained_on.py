@@ -4,22 +4,17 @@ Compared by content from attempt to attempt of a job; versions and revisions are
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
-from importlib import metadata
+from collections.abc import Mapping
 
 import numpy as np
 
 from lth_core.errors import InputError
-from lth_core.settings.language_networks import Causal, PretrainedSeq2Seq
 from lth_core.settings.networks import Model
-from lth_core.settings.tasks import AtariTask, ControlTask, Task
-from lth_core.settings.texts import LanguageModelTask, TranslationTask
-from lth_core.tasks import contents, environments
+from lth_core.settings.tasks import Task
+from lth_core.tasks import contents
 from lth_core.tasks.environments import Environments
-from lth_core.tasks.maker import Maker
+from lth_core.tasks.families import family_of
 from lth_core.tasks.step import Array
-from lth_core.tasks.text import hub
 from lth_core.text import one_line
 
 STEPS = 32
@@ -31,15 +26,12 @@ DIGITS = 5
 def found(task: Task, model: Model) -> dict[str, str]:
     """What is here, by what it is: digests. Reads and runs what the training will."""
     here: dict[str, str] = {}
-    if isinstance(task, ControlTask | AtariTask):
+    if family_of(task).plays:
         first = first_observations(task)
         here |= {"first observations": first} if first else {}
-    if isinstance(task, AtariTask):
-        from lth_core.tasks import atari
-
-        here["ROM"] = contents.file_sha256(atari.rom(task))
-    if isinstance(model, Causal | PretrainedSeq2Seq):
-        here |= contents.of_download(model)
+    here |= family_of(task).digests(task)
+    if model.pretrained is not None:
+        here |= contents.of_download(model.pretrained)
     return here
 
 
@@ -58,12 +50,12 @@ def _short(value: str) -> str:
     return one_line(value if " " in value else value[:12], 400)
 
 
-def first_observations(task: ControlTask | AtariTask) -> str | None:
+def first_observations(task: Task) -> str | None:
     """SHA-256 of what an environment shows and pays in its first steps, from a fixed seed by fixed actions.
 
     None for one that faults, or that does not do the same twice.
     """
-    digests = {_digest(environments.make(task, [0], 1)) for _ in range(2)}
+    digests = {_digest(family_of(task).environments(task, [0], 1)) for _ in range(2)}
     return digests.pop() if len(digests) == 1 else None
 
 
@@ -94,29 +86,7 @@ def _action(made: Environments, number: int) -> Array:
 
 def versions(task: Task, model: Model) -> dict[str, str]:
     """Versions of the packages that an environment is of, and revisions of what was downloaded of the hub, by name."""
-    if isinstance(task, ControlTask):
-        return dict(_packages(task))
-    here: dict[str, str | None] = {}
-    if isinstance(task, LanguageModelTask | TranslationTask):
-        languages = task.languages if isinstance(task, TranslationTask) else ("", "")
-        here |= {task.source: hub.revision(task.source, languages)}
-        here |= {str(task.checkpoint): _revision(task.checkpoint)}
-    if isinstance(model, Causal | PretrainedSeq2Seq):
-        here |= {model.checkpoint: _revision(model.checkpoint)}
+    here = family_of(task).versions(task)
+    if model.pretrained is not None:
+        here |= {model.pretrained: contents.hub_facts(model.pretrained).get("revision")}
     return {name: revision for name, revision in here.items() if revision}
-
-
-def _revision(name: str | None) -> str | None:
-    return contents.hub_facts(name).get("revision") or None
-
-
-def _packages(task: ControlTask) -> Iterator[tuple[str, str]]:
-    entry = Maker(task).spec.entry_point
-    module = entry.partition(":")[0] if isinstance(entry, str) else getattr(entry, "__module__", "")
-    for name in _distributions().get(module.partition(".")[0], ()):
-        yield name, metadata.version(name)
-
-
-@lru_cache(maxsize=1)
-def _distributions() -> Mapping[str, list[str]]:
-    return metadata.packages_distributions()

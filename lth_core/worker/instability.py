@@ -21,7 +21,6 @@ from lth_core.batches.batch import BatchSpec
 from lth_core.batches.processes import answer
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
-from lth_core.models.module import ModuleNetwork
 from lth_core.randomness import stream_seed
 from lth_core.store.workspace import Workspace
 from lth_core.tickets import mask as masks
@@ -100,7 +99,7 @@ def _moments(
     whole = {name: w.new_ones(w.shape).bool() for name, w in next(iter(initial.values())).items()}
     starts = [Start(seed, weights, whole, 0, experiment.training.length) for seed, weights in initial.items()]
     found: dict[tuple[int, int], Moment] = {}
-    for group in _groups(network, experiment, starts):
+    for group in _groups(experiment, starts):
         stack = make_stack(experiment, network, group, device)
         while True:
             for row, start in enumerate(group):
@@ -128,7 +127,7 @@ def _trained(
 ) -> list[tuple[Weights, Weights]]:
     """Weights and statistics at the end of each training."""
     found: list[tuple[Weights, Weights]] = []
-    for group in _groups(network, experiment, starts):
+    for group in _groups(experiment, starts):
         stack = make_stack(experiment, network, group, device)
         ends: dict[int, tuple[Weights, Weights]] = {}
         rows = list(range(len(group)))
@@ -151,8 +150,8 @@ def _without_those_at_their_end(stack: Stack, rows: list[int], ends: dict[int, t
     return [rows[place] for place in left]
 
 
-def _groups(network: Network, experiment: Experiment, starts: Sequence[Start]) -> list[list[Start]]:
-    most = 1 if isinstance(network, ModuleNetwork) else experiment.model.largest_stack
+def _groups(experiment: Experiment, starts: Sequence[Start]) -> list[list[Start]]:
+    most = experiment.model.largest_stack
     return [list(starts[first : first + most]) for first in range(0, len(starts), most)]
 
 

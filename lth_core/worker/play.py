@@ -17,7 +17,7 @@ from lth_core.models.flat import flatten
 from lth_core.randomness import stream_seed
 from lth_core.store.tensors import save_tensors
 from lth_core.store.workspace import Workspace
-from lth_core.tasks.watched import watched
+from lth_core.tasks.families import family_of
 from lth_core.tickets.mask import Weights
 from lth_core.training.families import make_model
 from lth_core.training.reinforcement.normalise import Observations
@@ -39,7 +39,7 @@ def play(workspace: Workspace, spec: BatchSpec, game: int, most: int) -> tuple[n
     """Pictures, return and frames a second of a game with greedy actions; the game's number is its seed's."""
     experiment, (trial,) = spec.experiment, spec.trials
     key = trial.key
-    film = watched(experiment.task, stream_seed(key.seed, "play", game) % 2**31)
+    film = family_of(experiment.task).watched(experiment.task, stream_seed(key.seed, "play", game) % 2**31)
     assembler = Assembler(workspace, spec, make_model(experiment))
     own = solution(assembler, key)
     model: Any = assembler.network(key)

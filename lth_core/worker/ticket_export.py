@@ -21,8 +21,7 @@ from lth_core.store.workspace import Workspace
 from lth_core.tickets import mask as masks
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.tickets.network import Network
-from lth_core.training.families import make_model
-from lth_core.training.supervised.transformers_exchange import exchange_of, save_tokenizer
+from lth_core.training.families import family_of, make_model
 from lth_core.worker.assemble import Assembler
 
 
@@ -85,11 +84,11 @@ def for_transformers(
     experiment: Experiment, network: Network, trained: Weights, mask: Mask, buffers: Weights, folder: Path
 ) -> None:
     """The trained network as `from_pretrained` loads it, its masks by the names there, and the task's tokenizer."""
-    found = exchange_of(experiment, network)
+    found = family_of(experiment).exchange(experiment, network)
     loaded(found, trained, buffers).save_pretrained(folder)
     there = {name: one.clone().contiguous() for name, one in masks_there(found, mask, trained).items()}
     write_atomically(folder / "mask.safetensors", save(there))
-    save_tokenizer(experiment, folder)
+    family_of(experiment).save_tokenizer(experiment, folder)
 
 
 if __name__ == "__main__":

@@ -24,8 +24,7 @@ from lth_core.tickets import mask as masks
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.tickets.network import Network
 from lth_core.tickets.scope import prunable
-from lth_core.training.families import make_model
-from lth_core.training.supervised.transformers_exchange import exchange_of
+from lth_core.training.families import family_of, make_model
 from lth_core.worker.ticket_export import write_files
 
 _WRAPPERS = ("module.", "_orig_mod.", "_forward_module.", "model.", "network.", "net.")
@@ -78,7 +77,7 @@ def read(experiment: Experiment, network: Network, source: Path) -> tuple[Weight
         said += f"; names without their prefix {taken}"
     if not source.is_dir():
         return weights, whole, said
-    found = exchange_of(experiment, network)
+    found = family_of(experiment).exchange(experiment, network)
     try:
         return found.back(_named(weights)), found.back(_named(whole)), said
     except (KeyError, ValueError, RuntimeError) as error:

@@ -13,8 +13,7 @@ from lth_core.models.module import ModuleNetwork
 from lth_core.models.pretrained import exchange, loaded, masks_there
 from lth_core.settings.networks import MLP
 from lth_core.tickets.mask import Mask, Weights
-from lth_core.training.families import make_model
-from lth_core.training.supervised.transformers_exchange import exchange_of
+from lth_core.training.families import family_of, make_model
 from tests.models.test_causal import checkpoint, settings  # noqa: F401 a fixture
 from tests.training import test_language, test_translation
 
@@ -44,7 +43,7 @@ def round_trip(own: Experiment, folder: Path, compute: Any) -> None:
 
     network = make_model(own)
     assert isinstance(network, ModuleNetwork)
-    weights, found = drawn(network), exchange_of(own, network)
+    weights, found = drawn(network), family_of(own).exchange(own, network)
     loaded(found, weights, {}).save_pretrained(folder / "saved")
     kind = AutoModelForSeq2SeqLM if own.task.kind == "translation" else AutoModelForCausalLM
     theirs = kind.from_pretrained(folder / "saved").eval()
@@ -104,6 +103,6 @@ def test_a_translation_checkpoint_keeps_what_it_does_not_train(kind: str, tmp_pa
 def test_what_transformers_does_not_have_is_one_sentence(tmp_path: Path) -> None:
     own = test_language.settings(tmp_path)
     with pytest.raises(InputError, match=r'model.kind "lstm": transformers has no LSTM language models: expected'):
-        exchange_of(own, make_model(own))
+        family_of(own).exchange(own, make_model(own))
     with pytest.raises(InputError, match="no perceptrons"):
         exchange(MLP(), None, longest=1, vocabulary=1)

@@ -20,8 +20,9 @@ from lth_core.randomness import stream_seed
 from lth_core.store import instability as remembered
 from lth_core.store.workspace import Workspace
 from lth_core.tickets.mask import Mask, Weights
-from lth_core.training import families as build
+from lth_core.training.families import make_model
 from lth_core.training.stack import Start
+from lth_core.training.supervised.language_family import LanguageModelTraining
 from lth_core.training.supervised.lesson import Batch, Carry
 from lth_core.worker import instability as module
 from lth_core.worker.instability import _moments
@@ -89,7 +90,7 @@ def rows(own: Experiment, points: list[int], start: float = 0.0, alphas: int = 3
 def test_on_a_double_well_noise_decides_at_the_start_and_never_later(
     convex: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(build, "make_lesson", lambda settings, seed: Well(seed, convex))
+    monkeypatch.setattr(LanguageModelTraining, "lesson", lambda _self, _settings, seed: Well(seed, convex))
     found = {(row["point"], row["seed"]): row["scores"] for row in rows(text(), [0, 100])}
     apart = {seed: len({stream_seed(seed, "noise", k) % 2 for k in (1, 2)}) == 2 for seed in range(4)}
     assert set(apart.values()) == {True, False}  # both cases are among the seeds
@@ -126,7 +127,7 @@ def test_trainings_that_have_no_noise_are_the_same_and_dropout_is_noise(
     for dropout, same in ((0.0, True), (0.5, False)):
         network = {"kind": "lstm", "embedding": 8, "hidden": 8, "dropout_ends": dropout, "dropout": 0.0}
         own = test_language.settings(tmp_path, model=network)
-        made = build.make_model(own)
+        made = make_model(own)
         initial = {0: made.initialise(0)}
         whole = {(0, 0): {name: torch.ones(shape, dtype=torch.bool) for name, shape in made.shapes().items()}}
         if same:
@@ -143,7 +144,7 @@ def test_trainings_that_have_no_noise_are_the_same_and_dropout_is_noise(
 )
 def test_a_dense_run_is_at_its_point_what_it_was_when_it_was_trained(training: dict[str, Any]) -> None:
     own = experiment(training=training, rewinding={"weights": 8 if training.get("unit") else 128})
-    network = build.make_model(own)
+    network = make_model(own)
     point = own.rewinding.weights
     initial = {seed: network.initialise(seed) for seed in own.seeds}
     found = _moments(own, network, initial, [0, point], "cpu")
@@ -161,7 +162,7 @@ def test_a_dense_run_is_at_its_point_what_it_was_when_it_was_trained(training: d
 
 def test_forks_differ_in_noise_alone_and_keep_to_their_mask() -> None:
     own = experiment()
-    network = build.make_model(own)
+    network = make_model(own)
     initial = {0: network.initialise(0)}
     mask = {name: torch.rand(shape) < 0.5 for name, shape in network.shapes().items()}
     whole = {name: torch.ones(shape, dtype=torch.bool) for name, shape in network.shapes().items()}
@@ -179,7 +180,7 @@ def test_forks_differ_in_noise_alone_and_keep_to_their_mask() -> None:
 
 def test_what_normalises_observations_is_stored_and_goes_along_the_line() -> None:
     own = experiment(training={"algorithm": "ppo", "n_steps": 8, "minibatches": 2, "evaluation_episodes": 4})
-    made = stack(own, [Start(0, build.make_model(own).initialise(0), {}, 0, 512)])
+    made = stack(own, [Start(0, make_model(own).initialise(0), {}, 0, 512)])
     for _ in range(5):
         made.update()
     known = made.statistics(0)
@@ -188,7 +189,7 @@ def test_what_normalises_observations_is_stored_and_goes_along_the_line() -> Non
     other = Solution(0, one.weights, {**known, "mean": known["mean"] + 2})
     middle = between(one, other, 3)[1]
     assert torch.allclose(middle.statistics["mean"], known["mean"] + 1)
-    network = build.make_model(own)
+    network = make_model(own)
     right, wrong = scores(own, network, [one, Solution(0, one.weights, {})], "cpu")
     assert right != wrong
 
@@ -237,6 +238,6 @@ def identity(trained: Path) -> str:
 
 
 def test_two_trainings_that_are_one_and_the_same_are_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "make_lesson", lambda settings, seed: Well(0, False))
+    monkeypatch.setattr(LanguageModelTraining, "lesson", lambda _self, _settings, _seed: Well(0, False))
     with pytest.raises(InputError, match="nothing in this experiment is noise"):
         rows(text(), [0])

@@ -16,7 +16,7 @@ from lth_core.report.film import as_blocks, as_gif
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
 from lth_core.training.families import make_model
-from lth_core.worker import solutions
+from lth_core.training.reinforcement.families import AtariTraining
 from lth_core.worker.assemble import Assembler
 from lth_core.worker.play import normalised
 from lth_core.worker.solutions import solution
@@ -75,7 +75,7 @@ def test_an_atari_ticket_plays_in_colour_and_the_return_is_that_of_whole_games(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(import_module("lth_core.cli.inspect"), "POINTS", 3)
-    monkeypatch.setattr(solutions, "GAMES", 1)
+    monkeypatch.setattr(AtariTraining, "episodes", 1)
     fields = {
         "name": "game", "seeds": [0], "arms": ["winning"], "pruning": {"rounds": 1},
         "task": {"kind": "atari", "game": "breakout", "size": [42, 42], "max_frames": 400},

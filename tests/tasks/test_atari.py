@@ -14,8 +14,9 @@ from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.file import load_experiment
 from lth_core.settings.games import GAMES, rom_name
 from lth_core.settings.tasks import AtariTask
-from lth_core.tasks import atari, environments
+from lth_core.tasks import atari
 from lth_core.tasks.atari import Atari
+from lth_core.tasks.atari_family import AtariFamily
 from lth_core.tasks.step import Step
 
 NINE = ("assault", "berzerk", "breakout", "centipede", "kangaroo", "krull", "qbert", "seaquest", "space_invaders")
@@ -78,17 +79,17 @@ def test_an_unknown_game_names_the_nearest(tmp_path: Path) -> None:
 def test_a_missing_rom_and_a_wrong_one_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(atari.ROMS, str(tmp_path))
     with pytest.raises(InputError, match=r'task\.game "pong": its ROM .*pong\.bin is missing.*ALE_ROMS_DIR'):
-        environments.make(_task(game="pong"), [0], 1)
+        AtariFamily().environments(_task(game="pong"), [0], 1)
     (tmp_path / "pong.bin").write_bytes(b"no game")
     with pytest.raises(InputError, match=r'task\.game "pong": its ROM .* is not the one'):
-        environments.make(_task(game="pong"), [0], 1)
+        AtariFamily().environments(_task(game="pong"), [0], 1)
 
 
 def test_roms_of_ones_own_are_played_without_a_word(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv(atari.ROMS, str(Path(roms.__file__).parent))
-    assert environments.make(_task(game="pong"), [0], 1).reset().any()
+    assert AtariFamily().environments(_task(game="pong"), [0], 1).reset().any()
     assert capsys.readouterr().out == ""  # where measurements are written
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lth_core.experiment.experiment import Experiment
-from lth_core.tasks.watched import watched
+from lth_core.tasks.families import family_of
 from lth_core.training.reinforcement.stack import ActorCriticStack
 from tests.small import Memory, digest, experiment, stack, stack_run, starts
 from tests.tasks.choice_environments import KINDS, LENGTH, SPECS
@@ -128,7 +128,7 @@ def test_a_game_that_is_watched_is_told_valid_actions_in_the_shape_of_its_space(
     settings = _settings(environment, "a2c")
     _, own = starts(settings, 1)
     one = stack(settings, own)
-    choose, game, over = one.parameters.policy(), watched(settings.task, 3), False
+    choose, game, over = one.parameters.policy(), family_of(settings.task).watched(settings.task, 3), False
     while not over:
         heads = one.model.forward(one.parameters.layers(), torch.from_numpy(game.seen()))[-1].numpy()
         assert (game.valid is not None) == (environment in MASKED)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from lth_core.randomness import stream, stream_seed
 from lth_core.settings.tasks import Task
-from lth_core.tasks import environments
+from lth_core.tasks.families import family_of
 from lth_core.tasks.step import UNLIMITED
 from lth_core.training.reinforcement.policy import Policy
 from lth_core.training.stack import Interrupted
@@ -64,7 +64,7 @@ def _returns(
     go_on: Callable[[], bool],
     faults: dict[int, str],
 ) -> list[float]:
-    envs = environments.make(task, [stream_seed(seed, "evaluation", way) for seed in seeds], episodes)
+    envs = family_of(task).environments(task, [stream_seed(seed, "evaluation", way) for seed in seeds], episodes)
     streams = [stream(seed, "evaluation", way, "actions") for seed in seeds]
     returns, running = np.zeros((len(seeds), episodes)), np.ones((len(seeds), episodes), bool)
     seen = envs.reset()

@@ -14,7 +14,7 @@ from torch import Tensor
 from lth_core.randomness import stream
 from lth_core.settings.reinforcement import ActorCriticTraining
 from lth_core.settings.tasks import Task
-from lth_core.tasks import environments
+from lth_core.tasks.families import family_of
 from lth_core.training.reinforcement.acting import Actor
 from lth_core.training.reinforcement.episodes import Episodes
 from lth_core.training.reinforcement.normalise import Observations, Returns
@@ -48,7 +48,7 @@ class Collector:
     def __init__(self, task: Task, settings: ActorCriticTraining, seeds: Sequence[int]) -> None:
         self._settings = settings
         self.seeds = list(seeds)
-        self.environments = environments.make(task, seeds, settings.environments)
+        self.environments = family_of(task).environments(task, seeds, settings.environments)
         self.episodes = Episodes(len(seeds), settings.environments, settings.score_episodes)
         self._actions = [stream(seed, "actions") for seed in seeds]
         self._observations = self.environments.reset()

@@ -1,0 +1,67 @@
+"""Control and Atari: see TrainingFamily."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+from lth_core.experiment.experiment import Experiment
+from lth_core.models.actor_critic import ActorCriticNetwork
+from lth_core.models.convolutional import ConvolutionalActorCritic
+from lth_core.models.mlp import Perceptron
+from lth_core.settings.networks import MLP, Convolutional, Model
+from lth_core.settings.tasks import AtariTask
+from lth_core.tasks.families import family_of
+from lth_core.tickets.network import Network
+from lth_core.training.family import TrainingFamily
+from lth_core.training.reinforcement.stack import ActorCriticStack
+from lth_core.training.stack import Start
+
+
+class ActorCriticTraining(TrainingFamily):
+    """Tasks that are learnt by acting. episodes: over which a network is judged; most: networks judged at once."""
+
+    judged_by = ("return/eval-greedy", True)
+    episodes: int
+    most: int
+
+    def resized(self, experiment: Experiment, network: Network, settings: Model) -> Network:
+        """See TrainingFamily; asks no environment for its sizes again."""
+        return cast(Network, replace(cast(Any, network), settings=settings))
+
+    def stack(self, experiment: Experiment, network: Network, starts: Sequence[Start], device: str) -> ActorCriticStack:
+        """See TrainingFamily."""
+        return ActorCriticStack(experiment, cast(ActorCriticNetwork, network), starts, device)
+
+    def judge(self, experiment: Experiment, network: Network, starts: Sequence[Start], device: str) -> list[float]:
+        """See TrainingFamily: mean returns of greedy actions."""
+        training = experiment.training.model_copy(update={"evaluation_episodes": self.episodes})
+        experiment = experiment.model_copy(update={"training": training})
+        found: list[float] = []
+        for first in range(0, len(starts), self.most):
+            own = starts[first : first + self.most]
+            stack = self.stack(experiment, network, own, device)
+            returns = stack.evaluate(range(len(own)), lambda: True, ["greedy"])
+            found += [values["return/eval-greedy"] for values in returns]
+        return found
+
+
+class ControlTraining(ActorCriticTraining):
+    """Perceptrons."""
+
+    episodes, most = 32, 256
+
+    def network(self, experiment: Experiment) -> Network:
+        """See TrainingFamily."""
+        probe = family_of(experiment.task).environments(experiment.task, [0], 1)
+        return Perceptron(cast(MLP, experiment.model), probe.inputs, probe.actions, probe.continuous, probe.parts)
+
+
+class AtariTraining(ActorCriticTraining):
+    """Convolutions over pixels. To start a game takes 0.2 s."""
+
+    episodes, most = 8, Convolutional.largest_stack
+
+    def network(self, experiment: Experiment) -> Network:
+        """See TrainingFamily."""
+        task, probe = cast(AtariTask, experiment.task), family_of(experiment.task).environments(experiment.task, [0], 1)
+        return ConvolutionalActorCritic(cast(Convolutional, experiment.model), task.shape, probe.actions)
