@@ -28,12 +28,10 @@ def smaller(settings: Model, parameters: int, count: Count) -> Model:
 
 def scaled(settings: Model, share: float) -> Model:
     """All widths times a factor, none below the kind's minimum."""
-    if isinstance(settings, MLP):
-        return _with(settings, hidden=tuple(_part(width, share) for width in settings.hidden))
+    if settings.widths:
+        return _with(settings, **{name: _scaled(getattr(settings, name), share) for name in settings.widths})
     if isinstance(settings, Convolutional):
         return _with(settings, width=max(1e-6, settings.width * share))
-    if isinstance(settings, LSTM):
-        return _with(settings, embedding=_part(settings.embedding, share), hidden=_part(settings.hidden, share))
     if isinstance(settings, (Transformer, Seq2Seq)):
         return _with(settings, **_headed(settings, share), feed_forward=_part(settings.feed_forward, share))
     raise ValueError(
@@ -47,6 +45,10 @@ def _headed(settings: Transformer | Seq2Seq, share: float) -> dict[str, int]:
     step = 2 * most if wanted >= 8 * most else 2
     width = step * max(1, round(wanted / step))
     return {"width": width, "heads": max(h for h in range(1, most + 1) if width % (2 * h) == 0)}
+
+
+def _scaled(width: int | tuple[int, ...], share: float) -> int | tuple[int, ...]:
+    return tuple(_part(one, share) for one in width) if isinstance(width, tuple) else _part(width, share)
 
 
 def _part(width: int, share: float) -> int:

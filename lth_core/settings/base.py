@@ -114,7 +114,7 @@ class NetworkSection(Section):
     when all of them are kept. largest_stack: tickets that are trained together at most; stack_is_measured: only
     where a measurement says that it pays, one by one elsewhere. shares_device: workers beside each other on a GPU train
     more than one does, because they wait for their environments. own: whether the network is made of our own modules,
-    or computes the same as one that is.
+    or computes the same as one that is. widths: fields that a smaller network of the kind has less of.
     """
 
     groups: ClassVar[tuple[str, ...]]
@@ -122,6 +122,7 @@ class NetworkSection(Section):
     largest_stack: ClassVar[int]
     stack_is_measured: ClassVar[bool] = False
     own: ClassVar[bool] = True
+    widths: ClassVar[tuple[str, ...]] = ()
     shares_device: ClassVar[bool] = False
 
     @property

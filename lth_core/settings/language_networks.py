@@ -41,6 +41,7 @@ class LSTM(NetworkSection):
         frozenset({"weights", "biases"}), frozenset({"embedding", "output", "recurrent"}),
     )  # fmt: skip
     largest_stack: ClassVar[int] = 1
+    widths: ClassVar[tuple[str, ...]] = ("embedding", "hidden")
 
     @property
     def summary(self) -> str:

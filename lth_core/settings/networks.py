@@ -27,6 +27,7 @@ class MLP(NetworkSection):
         frozenset({"weights", "biases"}), frozenset({"trunk", "policy_head", "value_head"}),
     )  # fmt: skip
     largest_stack: ClassVar[int] = 64
+    widths: ClassVar[tuple[str, ...]] = ("hidden",)
 
     @property
     def device(self) -> Literal["cpu", "cuda"]:
