@@ -44,6 +44,14 @@ model = { kind = "gru", embedding = 8, hidden = 8 }
 training = { length = 4, batch = 2, record_every = 2, checkpoint_every = 4 }
 pruning = { rounds = 1, keep = ["embedding"] }
 """
+RINGS = """
+seeds = 1
+arms = ["winning", "random", "smaller"]
+task.kind = "rings"
+training = { length = 6, batch = 50, record_every = 3, checkpoint_every = 3 }
+pruning = { rounds = 1, fraction = 0.3, keep = ["norm"] }
+rewinding.weights = 2
+"""
 
 
 def cartpole(arms: str = '"winning"', environment: str = "CartPole-v1", criterion: str = "magnitude") -> str:
@@ -79,9 +87,10 @@ def run(folder: Path, *command: str) -> str:
         ("criterion", cartpole(criterion="product")),
         ("environment", cartpole(environment="Corridor-v0")),
         ("model", TEXT),
+        ("family", RINGS),
     ],
     indirect=["changed"],
-    ids=["algorithm", "arm", "criterion", "environment", "model"],
+    ids=["algorithm", "arm", "criterion", "environment", "model", "family"],
 )
 def test_what_is_added_is_trained_audited_and_reported(changed: Path, experiment: str) -> None:
     (changed / "mine.toml").write_text(experiment)
@@ -99,5 +108,5 @@ def test_a_view_of_the_workbench_that_is_added_is_reached_by_its_key(changed: Pa
 
 
 def test_every_change_that_is_shown_is_tried() -> None:
-    tried = {"algorithm", "arm", "criterion", "environment", "model", "view"}
+    tried = {"algorithm", "arm", "criterion", "environment", "family", "model", "view"}
     assert {path.stem for path in CHANGES.iterdir()} == tried
