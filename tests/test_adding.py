@@ -46,7 +46,7 @@ pruning = { rounds = 1, keep = ["embedding"] }
 """
 RINGS = """
 seeds = 1
-arms = ["winning", "random", "smaller"]
+arms = ["winning", "random", "small_dense"]
 task.kind = "rings"
 training = { length = 6, batch = 50, record_every = 3, checkpoint_every = 3 }
 pruning = { rounds = 1, fraction = 0.3, keep = ["norm"] }
