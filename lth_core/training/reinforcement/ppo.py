@@ -26,10 +26,12 @@ class ProximalPolicyOptimisation(Algorithm[PPO]):
         """See Algorithm; the share of ratios that were clipped, and an estimate of the divergence, come with them."""
         log_ratio = heads.log_p - taken.log_p
         ratio = log_ratio.exp()
-        clipped = ratio.clamp(1 - self.settings.clip, 1 + self.settings.clip)
+        # Where the clipped surrogate is the smaller the ratio is beyond a limit, and so it is constant.
+        clipped = ratio.detach().clamp(1 - self.settings.clip, 1 + self.settings.clip)
         advantages = standardised(taken.advantages) if self.settings.normalise_advantages else taken.advantages
+        surrogate, held = advantages * ratio, advantages * clipped
         return {
-            "loss/policy": -torch.minimum(advantages * ratio, advantages * clipped),
+            "loss/policy": -torch.where(held < surrogate, held, surrogate),
             "loss/value": self._of_values(heads.values, taken),
             "entropy": heads.entropy,
             "clipped": (ratio != clipped).float(),
