@@ -31,14 +31,14 @@ EXPERIMENT = tiny(
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def make(folder: Path) -> None:
         (folder / "tiny.toml").write_text(as_toml(EXPERIMENT))
-        assert _start(folder).wait(timeout=200) == 0
+        assert _start(folder).wait(timeout=600) == 0
 
     return made_once(tmp_path_factory, "uninterrupted", make)
 
 
-def _start(folder: Path, slots: int = 1) -> "subprocess.Popen[str]":
+def _start(folder: Path) -> "subprocess.Popen[str]":
     # As from a terminal, whatever these tests were started with: background jobs ignore SIGINT.
-    asked = ["headless", "tiny.toml", "--device=cpu", f"--slots={slots}", "--json"]
+    asked = ["headless", "tiny.toml", "--device=cpu", "--slots=2", "--json"]
     with (folder / "out.txt").open("a") as output:
         return subprocess.Popen(
             ["env", "--default-signal=INT", sys.executable, "-m", "lth_core.cli", *asked],
@@ -75,14 +75,14 @@ def test_killed_at_random_moments_equals_uninterrupted(uninterrupted: Path, tmp_
     moments = random.Random(os.getpid())
     kills, most = 0, _steps(uninterrupted) // (KILLS + 1)
     for _ in range(KILLS):
-        process = _start(tmp_path, slots=2)
+        process = _start(tmp_path)
         if _wait_for_progress(process, tmp_path, moments.randint(500, most)):
             time.sleep(moments.random() * 0.2)
             _kill_everything(process)
             kills += 1
         process.wait()
     assert kills >= 2, "the run was too short to be killed in the middle"
-    assert _start(tmp_path, slots=2).wait(timeout=200) == 0
+    assert _start(tmp_path).wait(timeout=600) == 0
     assert digest(tmp_path / "workspace") == digest(uninterrupted / "workspace")
     assert not list((tmp_path / "workspace").rglob("*.tmp.*"))
 
@@ -96,7 +96,7 @@ def test_sigterm_stops_at_a_checkpoint_in_time_and_goes_on(uninterrupted: Path, 
         assert process.wait(timeout=120) == 130
         assert list((tmp_path / "workspace").rglob("step-*.safetensors")), "it left a checkpoint"
         assert not _workers_of(tmp_path), "no worker outlives it"
-    assert _start(tmp_path).wait(timeout=200) == 0
+    assert _start(tmp_path).wait(timeout=600) == 0
     assert digest(tmp_path / "workspace") == digest(uninterrupted / "workspace")
 
 
@@ -124,7 +124,7 @@ def test_a_second_run_follows_the_first_and_takes_over_when_it_is_killed(tmp_pat
         time.sleep(0.05)
     first.kill()
     first.wait()
-    assert second.wait(timeout=200) == 0
+    assert second.wait(timeout=600) == 0
     database = Database(tmp_path / "workspace" / "workspace.sqlite", writer=False)
     assert database.rows("SELECT COUNT(*) FROM jobs")[0][0] == 1
     database.close()
