@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from lth_core.engine.launchers.local import GRACE
 from lth_core.store.database import Database
 from tests.engine.experiments import as_toml, digest, tiny
 from tests.once import made_once
@@ -94,6 +95,7 @@ def test_sigterm_stops_at_a_checkpoint_in_time_and_goes_on(uninterrupted: Path, 
         assert _wait_for_progress(process, tmp_path, 500)
         process.send_signal(number)
         assert process.wait(timeout=120) == 130
+        assert GRACE + 1 < 10, "what has not left by then is killed"
         assert list((tmp_path / "workspace").rglob("step-*.safetensors")), "it left a checkpoint"
         assert not _workers_of(tmp_path), "no worker outlives it"
     assert _start(tmp_path).wait(timeout=600) == 0
