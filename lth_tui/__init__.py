@@ -1,4 +1,4 @@
-"""The terminal workbench. What it shows flows one way: `reading`, `content`, `plot` and `widgets`, `screens`.
+"""The terminal workbench. Data flows one way: `reading`, `content`, `plot` and `widgets`, `screens`.
 
-It knows no tensor and never trains: the engine is a process of its own.
+It never imports torch or trains: the engine is a separate process.
 """

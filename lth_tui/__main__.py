@@ -19,7 +19,7 @@ def main() -> None:
 
 
 def _main(arguments: Sequence[str] | None = None) -> None:
-    """Parse the command line, run the app, let the engine go on by itself, exit."""
+    """Parse the command line and run the app; the engine outlives it."""
     options = _parser().parse_args(arguments)
     if options.keys:
         sys.exit(_list_keys())
@@ -29,7 +29,7 @@ def _main(arguments: Sequence[str] | None = None) -> None:
     drawable = sys.__stderr__ is not None and sys.__stderr__.isatty()
     if not drawable and not in_browser:
         print(
-            "lth-tui: draws on standard error, which is no terminal (under Slurm: srun --pty)",
+            "lth-tui: standard error is not a terminal, and the workbench draws there (under Slurm: srun --pty)",
             file=sys.stderr,
         )
         sys.exit(2)
@@ -39,14 +39,14 @@ def _main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lth-tui", description="The terminal workbench.")
     parser.add_argument("workspace", nargs="?", type=Path, default=Path("workspace"), metavar="WORKSPACE",
-                        help="folder of the workspace, made if missing (default: ./workspace)")  # fmt: skip
+                        help="the workspace folder, created if missing (default: ./workspace)")  # fmt: skip
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:0 ... (default: auto)")
-    parser.add_argument("--slots", type=_positive, metavar="N", help="how many workers run at once")
-    parser.add_argument("--view", action="store_true", help="never run the engine: show the queue, pass on commands")
-    parser.add_argument("--read-only", action="store_true", help="as --view, and change nothing at all")
+    parser.add_argument("--slots", type=_positive, metavar="N", help="number of parallel workers")
+    parser.add_argument("--view", action="store_true", help="do not run the engine, only show and command it")
+    parser.add_argument("--read-only", action="store_true", help="like --view, but change nothing")
     parser.add_argument("--serve", nargs="?", const=8000, type=_port, metavar="PORT",
-                        help="show the workbench in a browser of this machine, read-only (default: 8000)")  # fmt: skip
-    parser.add_argument("--keys", action="store_true", help="list the names of all keys for the settings file")
+                        help="serve it read-only to browsers on this machine (port: 8000)")  # fmt: skip
+    parser.add_argument("--keys", action="store_true", help="list the names of all key bindings, for the settings file")
     parser.add_argument("--version", action="version", version=f"lth-tui {__version__}")
     return parser
 
@@ -74,7 +74,7 @@ def _list_keys() -> int:
 
 
 def _serve(folder: Path, port: int) -> int:
-    """The workbench in a browser on this machine only; every visit is a process that only views."""
+    """Serve the workbench to a browser on this machine; every visit runs a read-only process."""
     from importlib.util import find_spec
 
     if find_spec("textual_serve") is None:

@@ -1,4 +1,4 @@
-"""The app: pages, the tick that shows what the feed has read, quitting in order. No torch, no training."""
+"""The app: pages, the timer that shows the feed's snapshots, orderly quitting."""
 
 import os
 import subprocess
@@ -40,7 +40,7 @@ TICK = 0.1
 """Seconds between looks at what the feed has read; the feed itself reads 4-5 times a second."""
 
 _LAST_MOMENT = 5.0
-"""Seconds that leaving waits, at most, for what was asked for just before."""
+"""Most seconds that quitting waits for pending commands."""
 
 _LEAVING = ("q", "ctrl+q", "ctrl+c")
 
@@ -49,7 +49,7 @@ LONGEST_TOAST = 160
 
 
 class Workbench(App[int]):
-    """The terminal workbench of one workspace; with `owner` None it runs no engine, `read_only` it changes nothing."""
+    """The workbench of one workspace. Without `owner` it runs no engine; with `read_only` it changes nothing."""
 
     CSS_PATH = "theme.tcss"
     ALLOW_SELECT = False  # Textual's selection cannot read these widgets, and would take ctrl+c; the terminal's can
@@ -151,7 +151,7 @@ class Workbench(App[int]):
 
     def _begin(self) -> None:
         if self._locked:
-            self.say("nothing can be written in this workspace: it is only shown", "warning")
+            self.say("this workspace is not writable: read-only view", "warning")
         self.feed.start()
         if self.owner is not None:
             self.owner.start()
@@ -162,7 +162,7 @@ class Workbench(App[int]):
         self.feed.stop()
 
     def finish(self) -> None:
-        """After the screen is gone: give what was asked for just before a moment, commands and files being saved."""
+        """After the screen is gone, wait briefly for pending commands and files being saved."""
         end = time.monotonic() + _LAST_MOMENT
         for thread in (self.feed, *self._aside):
             if thread.is_alive():
@@ -196,15 +196,15 @@ class Workbench(App[int]):
             page.present(self.snapshot)
 
     def ask(self, command: Command) -> None:
-        """Pass a command on to whatever engine there is."""
+        """Send a command to the engine."""
         if self.may_change():
             self.feed.ask(command)
 
     def may_change(self) -> bool:
         """Whether anything may be changed or written from here; says so if not."""
         if self.read_only:
-            why = "its folder cannot be written" if self._locked else "it was started with --read-only"
-            self.say(f"this workbench only shows: {why}", "warning")
+            why = "its folder is not writable" if self._locked else "it was started with --read-only"
+            self.say(f"this workbench is read-only: {why}", "warning")
         return not self.read_only
 
     def look_at(self, watch: Watch) -> None:
@@ -212,7 +212,7 @@ class Workbench(App[int]):
         self.feed.watch(watch)
 
     def say(self, words: str, severity: str = "information") -> None:
-        """A toast of plain text; what it had to leave out stands in the list of messages."""
+        """Show a toast of plain text; the list of messages has the full text."""
         text = one_line(words, 4000)
         self.said.append((time.time(), severity, text))
         shown = text if len(text) <= LONGEST_TOAST else text[:LONGEST_TOAST] + "… (! shows all)"
@@ -246,12 +246,12 @@ class Workbench(App[int]):
         if path is None:
             self.say(f"{what}: {error}", "error")
         elif what == "clipboard":
-            self.say(f"copied; where the terminal does not take it (tmux: set-clipboard on), it is in {path}")
+            self.say(f"copied to the clipboard and to {path} (for tmux: set-clipboard on)")
         else:
             self.say(f"{what} saved: {path}")
 
     def _tell_replies(self) -> None:
-        """Each by itself, but what was done to several jobs at once in one message."""
+        """Show each reply, but combine a command on several jobs into one message."""
         alike: dict[str, list[Reply]] = {}
         while self.feed.replies:
             reply = self.feed.replies.popleft()
@@ -270,18 +270,18 @@ class Workbench(App[int]):
         if reply.error is not None:
             self.say(f"{label}: {reply.error}", "error")
         elif reply.answer is None:
-            self.say(f"{label}: no engine has answered yet; it is done when one runs", "warning")
+            self.say(f"{label}: no engine has answered yet; the next engine will do it", "warning")
         elif reply.command.kind == "submit":
             job = reply.answer.get("job")
             self.wanted_job = job if isinstance(job, int) else None
-            known = "the same experiment is in the queue already (^n adds a copy):"
-            self.say(f"{known} job {job}" if reply.answer.get("known") else f"job {job} is in the queue")
+            known = "this experiment is already in the queue (^n adds a copy):"
+            self.say(f"{known} job {job}" if reply.answer.get("known") else f"job {job} queued")
             self._told = None
         else:
             self.say(label)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The command palette: all that the keys do, and the themes."""
+        """The command palette: every key's command, and the themes."""
         for hint in hints_of(screen, hidden=True):
             if hint.action not in ("command_palette", "app.command_palette"):
                 about = f"key {hint.keys}" + (f" · {hint.explained}" if hint.explained else "")
@@ -292,7 +292,7 @@ class Workbench(App[int]):
         self.screen.refresh(layout=True)
 
     async def action_quit(self) -> None:
-        """Leave; with jobs running in an engine that a workbench started, ask what becomes of them."""
+        """Quit; if a workbench's engine is running jobs, ask what to do with them."""
         if isinstance(self.screen, Confirm):
             return
         jobs = [job for job in self.snapshot.jobs if job.state in ("queued", "running")]
@@ -302,8 +302,8 @@ class Workbench(App[int]):
         running = sum(job.trials_running for job in jobs)
         rows = (
             f"{plural(running, 'trial')} running, {plural(len(jobs), 'job')} not finished.",
-            "They can go on without the terminal: lth-tui on this workspace shows them again.",
-            "Stopping takes a few seconds: they save a checkpoint and go on from it at the next start.",
+            "They can keep running without the terminal; lth-tui on this workspace shows them again.",
+            "Stopping takes a few seconds: they save a checkpoint and continue from it at the next start.",
         )
 
         def decided(choice: str | None) -> None:
@@ -316,7 +316,7 @@ class Workbench(App[int]):
         self.push_screen(Confirm(rows, choices), decided)
 
     def _leave(self) -> None:
-        """Exit; the engine goes on as long as there is something to run."""
+        """Exit; the engine continues until nothing is left to run."""
         if self.owner is not None:
             self.owner.leave()
         self.exit(0)
@@ -342,9 +342,9 @@ class Workbench(App[int]):
 def workbench(
     folder: Path, *, view: bool, device: str = "auto", slots: int | None = None, read_only: bool = False
 ) -> Workbench:  # fmt: skip
-    """The app of a workspace, which is made where there is none; raises InputError where that fails.
+    """The app of a workspace, which is created if missing; raises InputError if that fails.
 
-    A folder in which nothing can be written is only shown.
+    A folder that is not writable is shown read-only.
     """
     from lth_core.store.database import Database
 

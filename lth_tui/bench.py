@@ -1,4 +1,4 @@
-"""What the screens ask of the app."""
+"""The interface of the app that screens use."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ class Bench(Protocol):
     """The workbench as its screens see it."""
 
     snapshot: "Snapshot"
-    """What was read last."""
+    """The newest snapshot."""
     wanted_job: int | None
     """A job that was queued a moment ago: the cursor goes to it."""
     deleted: list[list[int]]
@@ -23,7 +23,7 @@ class Bench(Protocol):
     read_only: bool
 
     def ask(self, command: "Command") -> None:
-        """Pass a command on to whatever engine there is."""
+        """Send a command to the engine."""
 
     def may_change(self) -> bool:
         """Whether anything may be changed or written from here; says so if not."""

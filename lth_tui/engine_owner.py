@@ -64,7 +64,7 @@ class EngineOwner(threading.Thread):
             elif process.poll() is not None:
                 self._process = None
                 if process.returncode:
-                    words = "the engine ended; engine.log in the workspace says why"
+                    words = "the engine ended; see engine.log in the workspace"
                     self.state = Ownership("failed", error=words)
                     return
                 self.state = Ownership("stopped")
@@ -92,7 +92,7 @@ class EngineOwner(threading.Thread):
             )
         assert process.stdout is not None  # noqa: S101 opened as a pipe
         line = process.stdout.readline()
-        said = json.loads(line) if line else {"error": "the engine did not start; engine.log says why"}
+        said = json.loads(line) if line else {"error": "the engine did not start; see engine.log"}
         if "pid" in said:
             self._process, self.state = process, Ownership("here", int(said["pid"]), socket.gethostname())
         elif "held" in said:

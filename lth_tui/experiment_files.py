@@ -1,4 +1,4 @@
-"""Which experiment files there are to choose from, what one of them holds and costs. Touches no store."""
+"""Experiment files to choose from, their content and cost. Does not read the store."""
 
 import asyncio
 import os
@@ -102,7 +102,7 @@ def preview(path: Path) -> Preview:
 def would_import(experiments: Sequence["Experiment"]) -> list[str]:
     """What code they name, a line each: it is not imported before one of them is queued or measured."""
     imports = dict.fromkeys(own for one in experiments for own in one.task.imports)
-    return [f"imports {own}, once it is queued or measured" for own in imports]
+    return [f"imports {own} when it is queued or measured" for own in imports]
 
 
 async def code_refused(experiments: Sequence["Experiment"], source: object) -> str:
@@ -121,7 +121,7 @@ def _left(experiment: "Experiment") -> str:
     """What is left in the end; where groups have own fractions, these, as the layers' sizes decide what is left."""
     left = nominal(experiment, experiment.pruning.rounds)
     own = ", ".join(f"{group} {fraction:.0%}" for group, fraction in experiment.pruning.fractions.items())
-    return f", {own}" if left is None else f", to {left:.2%} left"
+    return f", {own}" if left is None else f", to {left:.2%} kept"
 
 
 def _values(section: "Section", most: int) -> str:

@@ -29,7 +29,7 @@ def save_table(folder: Path, chart: Chart) -> Path:
 def save_figure(folder: Path, chart: Chart) -> Path:
     """Have the curves drawn as PNG; returns the file. Raises OSError, and InputError without matplotlib."""
     if find_spec("matplotlib") is None:
-        raise InputError("a PNG needs matplotlib, which is not installed here: pip install matplotlib")
+        raise InputError("a PNG needs matplotlib, which is not installed: pip install matplotlib")
     path = _new(folder, "figure", "png")
     done = subprocess.run(
         command("lth_tui.figure", str(path)), input=json.dumps(finite(as_data(chart))),
@@ -49,11 +49,15 @@ def save_copy(words: str) -> Path:
     return path
 
 
+_COLUMNS = {"kept": "left"}
+"""Column names that differ from the axis name on screen, so that readers of earlier files keep working."""
+
+
 def table(chart: Chart) -> str:
-    """CSV with the columns curve, x, y, low, high; the heads of x and y name axis and metric. No hidden curves."""
+    """CSV with the columns curve, x, y, low, high; x and y are headed by axis and metric. Omits hidden curves."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["curve", chart.x_name, chart.y_name, "low", "high"])
+    writer.writerow(["curve", _COLUMNS.get(chart.x_name, chart.x_name), chart.y_name, "low", "high"])
     for series in chart.shown:
         label = f"{series.label} (raw)" if series.faint else series.label
         for i, (x, y) in enumerate(zip(series.x, series.y, strict=True)):

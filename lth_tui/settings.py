@@ -39,7 +39,7 @@ def load_settings(path: Path) -> Settings:
     for name in fields:
         if name not in _FIELDS:
             near = did_you_mean(name, _FIELDS)
-            raise InputError(f"{shown}: {one_line(name, 40)} is no setting: expected theme and [keys]{near}")
+            raise InputError(f"{shown}: {one_line(name, 40)} is not a setting: expected theme or [keys]{near}")
     theme, keys = fields.get("theme"), fields.get("keys", {})
     if theme is not None and not isinstance(theme, str):
         raise InputError(f"{shown}: theme: expected the name of a theme")

@@ -1,4 +1,4 @@
-"""Numbers, durations and states as the short words that fit a table cell. Pure functions."""
+"""Numbers, durations and states as short words that fit a table cell. Pure functions."""
 
 import math
 import time

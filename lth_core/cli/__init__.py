@@ -10,7 +10,7 @@ from lth_core.entry.command import enter
 from lth_core.errors import InputError
 
 app = typer.Typer(
-    help="Lottery-ticket experiments: train, prune, rewind, repeat; winning tickets against random ones.",
+    help="Run lottery-ticket experiments: train, prune, rewind, repeat, and compare with random tickets.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -18,18 +18,18 @@ app = typer.Typer(
 )
 
 Files = Annotated[
-    list[Path], typer.Argument(help="Files of experiments or suites (TOML), or names of presets.", show_default=False)
+    list[Path], typer.Argument(help="Experiment or suite files (TOML), or names of presets.", show_default=False)
 ]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Override a field, as in pruning.rounds=3.", metavar="FIELD=VALUE"),
+    typer.Option("--set", help="Override a field, e.g. pruning.rounds=3.", metavar="FIELD=VALUE"),
 ]
 Folder = Annotated[Path, typer.Option("--workspace", "-w", help="Folder that holds jobs and results.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, or a list such as cuda:0,cuda:1.")]
-Slots = Annotated[int | None, typer.Option(help="Workers; by default one per CPU core and four shares of each GPU.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, or a list, e.g. cuda:0,cuda:1.")]
+Slots = Annotated[int | None, typer.Option(help="Parallel workers; by default one per CPU core, four per GPU.")]
 Kind = Annotated[
     str | None,
-    typer.Option("--launcher", help="local or slurm: where batches run, over the experiment's \\[launcher]."),
+    typer.Option("--launcher", help="Where batches run, local or slurm; overrides \\[launcher] in the experiment."),
 ]
 Subject = Annotated[
     str, typer.Argument(help="A job's number in the workspace, or an experiment file.", show_default=False)
@@ -44,13 +44,13 @@ WORKSPACE = Path("workspace")
 @app.command()
 def headless(
     files: Files, workspace: Folder = WORKSPACE, set_: Set = None, device: Device = "auto", slots: Slots = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON line per event.")] = False,
-    again: Annotated[bool, typer.Option(help="Run anew what the workspace already holds.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON line per event.")] = False,
+    again: Annotated[bool, typer.Option(help="Run experiments again that the workspace already has.")] = False,
     launcher: Kind = None,
 ) -> None:  # fmt: skip
-    """Run experiments to their verdict, without the workbench.
+    """Run experiments to the end without the workbench, and print their verdicts.
 
-    Exit codes: 0 done, 1 a trial failed or a job was cancelled, 2 bad input, 130 interrupted (run again to go on).
+    Exit codes: 0 done, 1 a trial failed or a job was cancelled, 2 bad input, 130 interrupted (run again to continue).
     """
     from lth_core.cli.headless import on_launcher, run
 
@@ -59,11 +59,11 @@ def headless(
 
 @app.command()
 def check(
-    file: Annotated[Path, typer.Argument(help="Experiment or suite: a file, or a preset.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="Experiment or suite file, or a preset.", show_default=False)],
     set_: Set = None, device: Device = "auto", slots: Slots = None,
-    measure: Annotated[bool, typer.Option(help="Measure the step rate for the estimate of time.")] = True,
+    measure: Annotated[bool, typer.Option(help="Measure the step rate to estimate the time.")] = True,
 ) -> None:  # fmt: skip
-    """Print an experiment as resolved, its trials, and an estimate of time and disk."""
+    """Print the resolved experiment, its trials, and an estimate of time and disk space."""
     from lth_core.cli.check import check as run
 
     run(file, set_ or [], device, slots, measure=measure)
@@ -71,7 +71,7 @@ def check(
 
 @app.command()
 def presets() -> None:
-    """List the experiments and suites that come with the program; their names serve as files do."""
+    """List the built-in experiments and suites. Commands accept their names in place of files."""
     from lth_core.cli.presets import run
 
     run()
@@ -79,7 +79,7 @@ def presets() -> None:
 
 @app.command()
 def fields() -> None:
-    """Print every field of an experiment file, what is accepted, and its default."""
+    """Print every field of an experiment file with its accepted values and default."""
     from lth_core.cli.field_page import show as run
 
     run()
@@ -88,7 +88,7 @@ def fields() -> None:
 @app.command()
 def show(
     subject: MaybeSubject = None, workspace: Folder = WORKSPACE,
-    suite: Annotated[str | None, typer.Option(help="Print the summary across the jobs of a suite.")] = None,
+    suite: Annotated[str | None, typer.Option(help="Print the summary of this suite's jobs.")] = None,
 ) -> None:  # fmt: skip
     """Print a job (experiment, versions, table, verdicts), a file's resolved experiment, or a suite's summary."""
     if (subject is None) == (suite is None):
@@ -105,7 +105,7 @@ def show(
 
 @app.command()
 def diff(a: Subject, b: Subject, workspace: Folder = WORKSPACE) -> None:
-    """Print the fields in which two experiments differ. Exit code 0 if there are none, else 1."""
+    """Print the fields in which two experiments differ. Exit code 0 if none differ, else 1."""
     from lth_core.cli.show import diff as run
 
     sys.exit(run(a, b, workspace))
@@ -127,10 +127,10 @@ Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder to write t
 def report(
     subject: Reported, workspace: Folder = WORKSPACE, out: Out = None,
     barriers: Annotated[
-        bool, typer.Option("--barriers", help="Evaluate networks between successive rounds too (takes a while).")
+        bool, typer.Option("--barriers", help="Also evaluate networks on the line between successive rounds (slow).")
     ] = False,
 ) -> None:  # fmt: skip
-    """Write a job or suite as one HTML page with its figures (PDF, PNG, SVG) and tables."""
+    """Write a report on a job or suite: one HTML page, figures (PDF, PNG, SVG) and tables."""
     from lth_core.cli.report import report as run
 
     run(subject, workspace, out, with_barriers=barriers)
@@ -138,7 +138,7 @@ def report(
 
 @app.command()
 def export(subject: Reported, workspace: Folder = WORKSPACE, out: Out = None) -> None:
-    """Write a job's or suite's numbers as tables: CSV and JSON lines, Parquet with pyarrow."""
+    """Write the results of a job or suite as CSV and JSON lines, and as Parquet if pyarrow is installed."""
     from lth_core.cli.report import export as run
 
     run(subject, workspace, out)
@@ -148,17 +148,17 @@ def export(subject: Reported, workspace: Folder = WORKSPACE, out: Out = None) ->
 def inspect(
     job: Annotated[int, typer.Argument(help="A job's number.")], workspace: Folder = WORKSPACE,
     barriers: Annotated[
-        bool, typer.Option("--barriers", help="Evaluate networks between successive rounds (takes a while).")
+        bool, typer.Option("--barriers", help="Evaluate networks on the line between successive rounds (slow).")
     ] = False,
     instability: Annotated[
-        bool, typer.Option("--instability", help="Train pairs that differ in noise alone, by rewind point (trainings).")
+        bool, typer.Option("--instability", help="Train pairs that differ only in noise, for each rewind point (slow).")
     ] = False,
-    rewind: Annotated[str, typer.Option(help="Points for --instability, such as 0,3000.")] = "",
-    rounds: Annotated[str, typer.Option(help="Rounds for --instability, 0 being dense, such as 0,5.")] = "",
+    rewind: Annotated[str, typer.Option(help="Rewind points for --instability, e.g. 0,3000.")] = "",
+    rounds: Annotated[str, typer.Option(help="Rounds for --instability, e.g. 0,5; 0 is the dense network.")] = "",
     alphas: Annotated[int, typer.Option(min=3, max=1001, help="Networks on a line, for --instability.")] = 11,
     device: Annotated[str, typer.Option(help="Where to train and evaluate: cpu, cuda, ...")] = "cpu",
 ) -> None:  # fmt: skip
-    """Print what a job's tickets are made of: overlap of masks, effective sparsity, signs, distances, barriers."""
+    """Print an analysis of a job's tickets: mask overlap, effective sparsity, signs, distances, barriers."""
     from lth_core.cli.inspect import run
 
     run(
@@ -172,8 +172,8 @@ def play(
     job: Annotated[int, typer.Argument(help="A job's number.")],
     arm: Annotated[str, typer.Option(help="Arm, or `dense` for round 0.")] = "winning",
     round: Annotated[int, typer.Option(help="Round.")] = 1, seed: Annotated[int, typer.Option(help="Seed.")] = 0,
-    game: Annotated[int, typer.Option(help="Which game: its number is its seed.")] = 0,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="GIF to write, instead of the terminal.")] = None,
+    game: Annotated[int, typer.Option(help="The game's number, which is its seed.")] = 0,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write a GIF instead of playing here.")] = None,
     workspace: Folder = WORKSPACE,
 ) -> None:  # fmt: skip
     """Show a trained ticket playing one game, in the terminal or as an animated GIF."""
@@ -182,7 +182,7 @@ def play(
     run(job, arm, round, seed, game, out, workspace)
 
 
-ticket = typer.Typer(help="Tickets as files.", no_args_is_help=True)
+ticket = typer.Typer(help="Export and import tickets as files.", no_args_is_help=True)
 app.add_typer(ticket, name="ticket")
 
 
@@ -193,13 +193,13 @@ def export_ticket(
     arm: Annotated[str, typer.Option(help="Arm, or `dense` for round 0.")] = "winning",
     round: Annotated[int, typer.Option(help="Round.")] = 1,
     seed: Annotated[int, typer.Option(help="Seed.")] = 0,
-    all_: Annotated[bool, typer.Option("--all", help="All rounds and seeds of the arm, a folder each.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="All rounds and seeds of the arm, one folder each.")] = False,
     transformers: Annotated[
-        bool, typer.Option("--transformers", help="Also a folder that transformers' from_pretrained loads.")
+        bool, typer.Option("--transformers", help="Also write a folder for transformers' from_pretrained.")
     ] = False,
     workspace: Folder = WORKSPACE,
 ) -> None:
-    """Write a ticket's mask and weights as safetensors, with a card that says how plain PyTorch loads them."""
+    """Write a ticket's mask and weights as safetensors, with a card that shows how to load them in plain PyTorch."""
     from lth_core.cli.ticket import export as run
 
     run(job, arm, round, seed, out, workspace, all_=all_, transformers=transformers)
@@ -207,15 +207,13 @@ def export_ticket(
 
 @ticket.command("import")
 def import_ticket(
-    source: Annotated[
-        Path, typer.Argument(help="A ticket's folder, one that from_pretrained loads, or a safetensors file.")
-    ],
+    source: Annotated[Path, typer.Argument(help="A ticket's folder, a from_pretrained folder, or a safetensors file.")],
     out: Annotated[Path, typer.Argument(help="Folder to write to, new or empty.")],
     experiment: Annotated[
-        Path | None, typer.Option(help="Experiment whose network it is (not for a ticket's folder).")
+        Path | None, typer.Option(help="The experiment whose network it is (not needed for a ticket's folder).")
     ] = None,
 ) -> None:
-    """Check a ticket, or make one of another program's pruned network, for `ticket = "FOLDER"` in an experiment."""
+    """Check a ticket, or turn another program's pruned network into one, for `ticket = "FOLDER"` in an experiment."""
     from lth_core.cli.ticket import import_ as run
 
     run(source, out, experiment)
@@ -225,10 +223,10 @@ def import_ticket(
 def doctor(
     workspace: Folder = WORKSPACE,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Make a lost database again; have damaged trials count as failed.")
+        bool, typer.Option("--repair", help="Rebuild a lost database; mark damaged trials as failed.")
     ] = False,
 ) -> None:
-    """Look over a workspace and this machine. Exit codes: 0 nothing is wrong, 1 something is."""
+    """Check a workspace and this machine for problems. Exit codes: 0 no problems, 1 problems found."""
     from lth_core.cli.doctor import doctor as run
 
     sys.exit(run(workspace, repair=repair))
@@ -237,10 +235,10 @@ def doctor(
 @app.command()
 def gc(
     workspace: Folder = WORKSPACE,
-    yes: Annotated[bool, typer.Option("--yes", help="Remove; without it only show what would be freed.")] = False,
-    cancelled: Annotated[bool, typer.Option(help="Also the tensors of cancelled jobs.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove the files; without it, only list them.")] = False,
+    cancelled: Annotated[bool, typer.Option(help="Also remove the tensors of cancelled jobs.")] = False,
 ) -> None:
-    """Show, or remove, what nothing needs any more: checkpoints and tensors that no trial goes on from or names."""
+    """List or remove files that are no longer needed: checkpoints and tensors that no trial uses."""
     from lth_core.cli.gc import gc as run
 
     run(workspace, yes=yes, cancelled=cancelled)

@@ -1,4 +1,4 @@
-"""`lth check`: the resolved experiment, its trials, and what it will cost, from a short measurement."""
+"""`lth check`: the resolved experiment, its trials, and an estimate of their cost from a short measurement."""
 
 import json
 import math
@@ -73,7 +73,7 @@ def _check_suite(console: Console, suite: Suite, found: list[Slot], *, measure: 
     if costs:
         bound = "at most" if any(one.at_most for one in costs) else "about"
         cost = f", {bound} {duration(sum(c.seconds for c in costs))} and {sum(c.bytes for c in costs) / 1e6:,.0f} MB"
-    console.print(f"\nin all {trials} trials{cost}", highlight=False, soft_wrap=True)
+    console.print(f"\ntotal: {trials} trials{cost}", highlight=False, soft_wrap=True)
 
 
 def _trials(experiment: Experiment) -> str:
@@ -111,28 +111,28 @@ def _print_cost(console: Console, experiment: Experiment, found: list[Slot]) -> 
 
 
 def _remaining(densities: list[float]) -> str:
-    """What remains of the prunable parameters after each round; of many rounds a few."""
+    """The share of prunable parameters kept after each round; of many rounds only some."""
     last = len(densities)
     shown = sorted({k for k in (1, 2, 3, 5, 10, 15, 20, 30, 50, 100) if k < last} | {last})
     told = ", ".join(f"{densities[k - 1]:.2%} after round {k}" for k in shown)
-    return f"remaining of the prunable parameters: {told}"
+    return f"prunable parameters kept: {told}"
 
 
 def estimate(
     experiment: Experiment, trials: tuple[PlannedTrial, ...], rate: float, parameters: int, steps_per_unit: int
 ) -> Cost:
-    """What the trials cost at `rate` steps per second in all."""
+    """The cost of all trials at a total of `rate` steps per second."""
     lengths = [last - first for first, last in (experiment.span(trial.key.arm) for trial in trials)]
     steps = sum(lengths) * steps_per_unit
     points = steps / experiment.training.record_every * _METRICS
-    copies = len(trials) + 2 * len(experiment.seeds)  # a dense run also keeps two starts
+    copies = len(trials) + 2 * len(experiment.seeds)  # a dense run also stores two states to rewind to
     size = copies * parameters * 4 + len(trials) * parameters / 8 + points * _BYTES_PER_POINT + len(trials) * 8_000
     return Cost(steps, steps / rate, int(size), experiment.training.unit == "games")
 
 
 def _measure(experiment: Experiment, slots: list[Slot], tickets: list[int]) -> dict[str, Any]:
-    """Measured in as many processes at once as there are slots: neighbours take from each other."""
-    # All at once, before waiting for any.
+    """Measured in as many processes at once as there are slots, because they slow each other down."""
+    # Start all of them before waiting for any.
     processes = [start_measuring(experiment, slot, tickets, MEASURE_SECONDS, subprocess.PIPE) for slot in slots]
     found: list[dict[str, Any]] = []
     for process in processes:

@@ -1,4 +1,4 @@
-"""`lth doctor`: look over a workspace and the machine; with --repair make again what can be made again."""
+"""`lth doctor`: check a workspace and the machine; with --repair, restore what can be restored."""
 
 import contextlib
 import sqlite3
@@ -25,13 +25,13 @@ _MARKS = {"good": ("✓", "green"), "note": ("-", "yellow"), "bad": ("✗", "red
 
 
 def doctor(folder: Path, *, repair: bool) -> int:
-    """Print findings; returns 0 if nothing is wrong (any more), else 1."""
+    """Print the findings; returns 0 if no problems are left, else 1."""
     console = make_console()
     workspace = Workspace(folder)
     for finding in health.machine():
         _print(console, finding)
     if not folder.is_dir():
-        console.print(f"{one_line(folder)}: there is no workspace here yet", markup=False, highlight=False)
+        console.print(f"{one_line(folder)}: no workspace exists here yet", markup=False, highlight=False)
         return 0
     if repair:
         _repair(console, workspace)
@@ -40,16 +40,16 @@ def doctor(folder: Path, *, repair: bool) -> int:
         _print(console, finding)
     bad = any(finding.state == "bad" for finding in findings)
     if any(finding.repairable for finding in findings) and not repair:
-        console.print("`lth doctor --repair` makes again what can be made again", markup=False, highlight=False)
+        console.print("`lth doctor --repair` restores what can be restored", markup=False, highlight=False)
     return int(bad)
 
 
 def _refused(workspace: Workspace) -> Iterator[Finding]:
-    """Jobs that `lth show`, `report`, `export` or `inspect` cannot read."""
+    """Jobs that `lth show`, `report`, `export` and `inspect` cannot read."""
     try:
         database = Database(workspace.database, writer=False)
     except InputError:
-        return  # which is a finding already
+        return  # already a finding
     with contextlib.closing(database):
         for number in job_numbers(database):
             try:
@@ -72,7 +72,7 @@ def _repair(console: Console, workspace: Workspace) -> None:
             _print(console, Finding("rebuilt", "good", (
                 f"{plural(found.jobs, 'job')}, {plural(found.trials, 'trial')} ({found.done} done), "
                 f"{plural(found.points, 'point')} of curves, "
-                f"{found.from_tensorboard:,} of them from TensorBoard's files; jobs that are not over are paused"
+                f"{found.from_tensorboard:,} of them from TensorBoard's files; unfinished jobs are paused"
             )))  # fmt: skip
         database = Database(workspace.database, writer=True)
         try:
@@ -81,11 +81,11 @@ def _repair(console: Console, workspace: Workspace) -> None:
         finally:
             database.close()
     for sentence in mended[: health.SHOWN]:
-        _print(console, Finding("repaired", "good", f"put back: {sentence}"))
+        _print(console, Finding("repaired", "good", f"restored: {sentence}"))
     if len(mended) > health.SHOWN:
         _print(console, Finding("repaired", "good", f"and {len(mended) - health.SHOWN} more values"))
     if count:
-        sentence = f"{plural(count, 'trial')} with damaged files: failed now; retry the job to train again"
+        sentence = f"{plural(count, 'trial')} with damaged files marked as failed; retry the job to train them again"
         _print(console, Finding("repaired", "good", sentence))
 
 

@@ -1,4 +1,4 @@
-"""Every field of an experiment file, as Markdown made of the models themselves: `lth fields`, docs/fields.md."""
+"""Every field of an experiment file as Markdown, generated from the models: `lth fields`, docs/fields.md."""
 
 import inspect
 import json
@@ -16,9 +16,9 @@ from lth_core.settings.ticket import TicketSource
 _INTRODUCTION = """\
 # Fields
 
-Every field of an experiment file, what is accepted, and its default; this page is what `lth fields` prints. Where a
-table comes in several kinds, `kind` (of `[training]`: `algorithm`) says which, and a table without it gets the one that
-goes with the task. A task may start from other defaults in `[training]`: they are named with it.
+Every field of an experiment file with its accepted values and default, as printed by `lth fields`. If a table comes
+in several kinds, `kind` (in `[training]`: `algorithm`) selects one; without it, the task's default kind is used. Some
+tasks have their own defaults in `[training]`; these are listed with the task.
 [Experiments](experiments.md) has examples, [science](science.md) the built-in arms.
 """
 _SINGLE: dict[str, type[Section]] = {
@@ -48,7 +48,7 @@ def page() -> str:
 
 
 def show() -> None:
-    """Print it: laid out on a terminal, as it is in a pipe."""
+    """Print the page: formatted on a terminal, as Markdown in a pipe."""
     from rich.markdown import Markdown
 
     console = make_console()
@@ -60,8 +60,8 @@ def show() -> None:
 
 def _top() -> Iterator[str]:
     yield (
-        "`name` is the file's own where it has none. `seeds` is a list, or a count: 8 is 0 to 7.\n"
-        "`ticket` may be a folder's path alone. The tables follow."
+        "`name` defaults to the file's name. `seeds` is a list, or a count: 8 means 0 to 7.\n"
+        "`ticket` may also be just the path of a folder. The tables follow."
     )
     tables = {*KINDS, "pruning", "rewinding", "ticket", "arm"}
     yield _rows(Experiment, without=tables)

@@ -1,4 +1,4 @@
-"""An experiment as lines of `field = value`: what `show` prints, `diff` compares and `--set` accepts."""
+"""An experiment as lines of `field = value`, the form that `show` prints, `diff` compares and `--set` accepts."""
 
 from typing import Any
 
@@ -24,11 +24,11 @@ def experiment_fields(experiment: Experiment) -> dict[str, str]:
 
 
 def lines(fields: dict[str, str]) -> str:
-    """One field a line, safe to print: an experiment may come from another's workspace."""
+    """One field per line, safe to print even if the experiment comes from somebody else."""
     return "\n".join(clean(f"{name} = {value}", 1_000_000) for name, value in fields.items())
 
 
 def differences(a: dict[str, str], b: dict[str, str]) -> list[tuple[str, str, str]]:
-    """(field, value in a, value in b) where they differ; a missing field is shown as a dash."""
+    """(field, value in a, value in b) for each difference; a missing field is a dash."""
     names = list(dict.fromkeys([*a, *b]))
     return [(n, a.get(n, "-"), b.get(n, "-")) for n in names if a.get(n) != b.get(n)]

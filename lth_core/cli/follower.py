@@ -1,4 +1,4 @@
-"""Following jobs to their end, with an engine of one's own where no other process has one."""
+"""Follows jobs to their end, and runs an engine if no other process does."""
 
 import time
 from pathlib import Path
@@ -18,13 +18,13 @@ from lth_core.text import one_line
 POLL = 0.2
 TAKE_OVER_EVERY = 2.0
 _MOST = 6
-"""Packages of other versions that are named at most."""
+"""How many packages with other versions are listed at most."""
 ENDED = ("done", "failed", "cancelled")
-"""States of a job in which nothing more comes of it by itself."""
+"""States in which a job does not continue by itself."""
 
 
 class Follower:
-    """Follows jobs to their end, with an engine of its own where no other process has one."""
+    """Follows jobs to their end; runs an engine if no other process does."""
 
     def __init__(
         self, workspace: Workspace, database: Database, device: str, slots: int | None, progress: Progress
@@ -38,7 +38,7 @@ class Follower:
         self._event = newest[-1].id if newest else 0
 
     def submit(self, experiment: Experiment, file: Path, again: bool, suite: str | None = None) -> int:
-        """Queue an experiment and return its job; one that is already there is gone on with, not doubled."""
+        """Queue an experiment and return its job; if the workspace has it already, continue that job."""
         payload = {
             "experiment": experiment.canonical(),
             "source": one_line(presets.find(file).resolve()),
@@ -56,7 +56,7 @@ class Follower:
     def _go_on_with(self, job: int, file: Path | str) -> None:
         view = views.job(self._database, job)
         state = view.state if view else "gone"
-        self._progress.say(f"{file}: the same experiment is job {job} here ({state}); --again runs it anew")
+        self._progress.say(f"{file}: job {job} already has this experiment ({state}); --again runs it again")
         ran_with = attempts.packages(self._database, job)
         here = {name: version_of(name) for name in ran_with}
         other = [
@@ -76,7 +76,7 @@ class Follower:
         return answer
 
     def wait(self, jobs: list[int]) -> set[int]:
-        """Return when every job has ended, or was deleted before it had: those are told, and returned."""
+        """Wait until every job has ended or been deleted; reports and returns the deleted ones."""
         while True:
             self._own_engine()
             found = [view for job in jobs if (view := views.job(self._database, job)) is not None]
@@ -89,11 +89,11 @@ class Follower:
             time.sleep(POLL)
         gone = set(jobs) - {view.id for view in seen}
         for job in sorted(gone):
-            self._progress.say(f"job {job} was deleted before it ended; what it was asked for is not done")
+            self._progress.say(f"job {job} was deleted before it ended; it has no results")
         return gone
 
     def _own_engine(self) -> None:
-        """Have an engine if no other process has one; raises what ended our own."""
+        """Start an engine if no other process runs one; raises the error that ended our own."""
         if self._engine is not None:
             if self._engine.error is not None:
                 raise self._engine.error
@@ -111,7 +111,7 @@ class Follower:
         self._engine.start()
 
     def close(self) -> bool:
-        """Stop our own engine at a checkpoint; whether there was one."""
+        """Stop our own engine at a checkpoint; returns whether there was one."""
         if self._engine is not None:
             self._engine.stop()
         return self._engine is not None

@@ -1,4 +1,4 @@
-"""`lth gc`: show what a workspace holds that nothing needs any more, and remove it where that is asked for."""
+"""`lth gc`: list the files of a workspace that are no longer needed, or remove them."""
 
 import contextlib
 from collections import defaultdict
@@ -14,7 +14,7 @@ from lth_core.upkeep.garbage import Garbage
 
 
 def gc(folder: Path, *, yes: bool, cancelled: bool) -> None:
-    """Print what can go, by reason; with `yes` remove it. InputError where an engine is at work."""
+    """Print what can be removed, by reason; remove it if `yes`. Raises InputError if an engine is running."""
     console = make_console()
     workspace = Workspace(folder)
     found = _removed(workspace, cancelled) if yes else _found(workspace, cancelled)
@@ -24,7 +24,8 @@ def gc(folder: Path, *, yes: bool, cancelled: bool) -> None:
     for why, sizes in sorted(reasons.items()):
         console.print(f"{sum(sizes) / 1e6:>10,.1f} MB  {len(sizes):>6,} files  {why}", markup=False, highlight=False)
     total = f"{sum(one.bytes for one in found) / 1e6:,.1f} MB"
-    console.print(f"{total} freed" if yes else f"{total} would be freed; --yes removes them", highlight=False)
+    told = f"{total} freed" if yes else f"{total} would be freed; --yes removes these files"
+    console.print(told if found else "nothing to free: all files are needed", highlight=False)
 
 
 def _found(workspace: Workspace, cancelled: bool) -> list[Garbage]:
@@ -33,11 +34,11 @@ def _found(workspace: Workspace, cancelled: bool) -> list[Garbage]:
 
 
 def _removed(workspace: Workspace, cancelled: bool) -> list[Garbage]:
-    """Only where there is a database is a workspace made whole and owned."""
+    """Remove what is found; the workspace is completed and locked only if it has a database."""
     try:
         Database(workspace.database, writer=False).close()
     except Refused as refused:
-        if refused.kind != "full":  # a writer gives up the reserve
+        if refused.kind != "full":  # writing releases the disk reserve
             raise
     with owned(workspace, "remove"), contextlib.closing(Database(workspace.database, writer=True)) as database:
         found = garbage.find(workspace, database, cancelled=cancelled)

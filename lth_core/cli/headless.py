@@ -1,4 +1,4 @@
-"""`lth headless`: queue experiments, own the engine or follow another's, show progress, end with table and verdict."""
+"""`lth headless`: queue experiments, run or follow an engine, show progress, print table and verdict."""
 
 import json
 import signal
@@ -40,7 +40,7 @@ def run(
     as_json: bool,
     again: bool,
 ) -> int:
-    """Returns the exit code; raises InputError before anything is queued if any file is not accepted."""
+    """Returns the exit code. Raises InputError before anything is queued if any file is invalid."""
     if as_json:
         keep_output_apart()
     wanted = [one for file in files for one in _experiments(file, overrides)]
@@ -62,13 +62,13 @@ def run(
     except Interrupted:
         progress.close()
         if follower.close():
-            progress.say("interrupted: the same command goes on from the last checkpoint")
+            progress.say("interrupted: run the same command to continue from the last checkpoint")
         else:
-            progress.say("interrupted: no longer following; the jobs go on in the other process")
+            progress.say("interrupted: no longer following; the jobs continue in the other process")
         return INTERRUPTED
     except OutputLost as lost:
         follower.close()
-        lost.code = INTERRUPTED  # the same command goes on
+        lost.code = INTERRUPTED  # the same command continues
         raise
     progress.close()
     follower.close()
@@ -81,7 +81,7 @@ def run(
 def _print_results(
     console: Console, database: Database, jobs: list[tuple[int, str | None]], *, as_json: bool
 ) -> list[JobView]:
-    """What each job has come to, then each suite; returns the jobs."""
+    """Print each job's result, then each suite's; returns the jobs."""
     ended = {job: view for job, _ in jobs if (view := views.job(database, job)) is not None}
     for job, _ in jobs:
         if job in ended:
@@ -90,21 +90,21 @@ def _print_results(
                 said = f"job {job} {ended[job].state}: {one_line(ended[job].error)}"
                 console.print(said, style="red", markup=False)
     for name in dict.fromkeys(suite for _, suite in jobs if suite is not None):
-        # The jobs that this command asked for, which need not be the newest of their names.
+        # This command's jobs, which need not be the newest of their names.
         own = [ended[job] for job, suite in jobs if suite == name and job in ended]
         print_suite(console, database, name, own, as_json=as_json)
     return list(ended.values())
 
 
 def on_launcher(kind: str | None) -> list[str]:
-    """The overrides that `--launcher` stands for: a kind takes its own fields from the file, this machine has none."""
+    """The overrides of `--launcher`; fields of that kind come from the file."""
     if kind is None:
         return []
     return ['launcher={kind="local"}'] if kind == "local" else [f"launcher.kind={json.dumps(kind)}"]
 
 
 def check_launchers(experiments: list[Experiment], folder: Path) -> None:
-    """Whether what the experiments ask of a cluster can be had there; InputError where it cannot."""
+    """Raises InputError if a cluster cannot provide what the experiments ask for."""
     for launcher in dict.fromkeys(one.launcher.model_dump_json() for one in experiments):
         need = launcher_from(launcher)
         if need.kind == "slurm":
@@ -114,14 +114,14 @@ def check_launchers(experiments: list[Experiment], folder: Path) -> None:
 
 
 def check_tickets(experiments: list[Experiment]) -> None:
-    """Whether the tickets from elsewhere that experiments build on fit their networks; InputError names the layer."""
+    """Raises InputError, naming the layer, if an imported ticket does not fit its experiment's network."""
     for experiment in experiments:
         if experiment.ticket is not None:
             run_apart("lth_core.worker.imported_tickets", experiment=experiment.canonical())
 
 
 def _experiments(file: Path, overrides: list[str]) -> list[tuple[Experiment, Path, str | None]]:
-    """(experiment, file, name of its suite or None) for all that a file holds."""
+    """(experiment, file, name of its suite or None) for each experiment of a file."""
     held = load(file, overrides)
     if isinstance(held, Suite):
         return [(experiment, file, held.name) for experiment in held.experiments]
@@ -136,13 +136,13 @@ def _progress(console: Console, *, as_json: bool) -> Progress:
 
 @contextmanager
 def _signals() -> Iterator[None]:
-    """Interrupted, as by Ctrl-C, by what ends a session or a batch job; none of them counts afterwards."""
-    # One that is ignored stays so: that is how `nohup` has us survive the terminal.
+    """The signals that end a session or a batch job interrupt like Ctrl-C; later ones are ignored."""
+    # An ignored signal stays ignored: `nohup` relies on it.
     heard = [n for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
     interrupt_on(*heard)
     try:
         yield
     finally:
-        # While we stop at a checkpoint, a second Ctrl-C must not cut that short.
+        # A second Ctrl-C must not cut short the stop at a checkpoint.
         for number in heard:
             signal.signal(number, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""`lth inspect`: what a job's tickets are made of, as a table; barriers and instability where asked."""
+"""`lth inspect`: an analysis of a job's tickets as a table; barriers and instability on request."""
 
 import re
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ def run(
         return
     inspected = list(inspect(workspace, database, number, job.experiment))
     if not inspected:
-        raise InputError(f"job {number}: no ticket is trained yet")
+        raise InputError(f"job {number}: no ticket has been trained yet")
     console.print(inspection_table(inspected))
     for line in explained():
         console.print(Text(line, style="dim"), soft_wrap=True)
@@ -52,7 +52,7 @@ def run(
 
 
 def find_barriers(workspace: Workspace, database: Database, job: JobView, device: str = "cpu") -> list[Barrier]:
-    """Of the reference arm, from the dense network through all rounds; seeds that finished both rounds."""
+    """Barriers of the reference arm between successive rounds, round 0 included; seeds that finished both."""
     experiment = job.experiment
     arm = experiment.reference
     done = _done(database, job)
@@ -81,20 +81,20 @@ def find_instability(
     workspace: Workspace, database: Database, job: JobView, points: Sequence[int], rounds: Sequence[int], alphas: int,
     device: str = "cpu",
 ) -> list[Instability]:  # fmt: skip
-    """Of the dense network (round 0) and the reference arm's tickets; kept in the workspace for the report."""
+    """Instability of the dense network (round 0) and the reference arm's tickets; stored for the report."""
     experiment, done = job.experiment, _done(database, job)
     arm = experiment.reference
     trained = (0, *experiment.rounds_of(arm))
     if wrong := [round for round in rounds if round not in trained]:
         those = ", ".join(map(str, trained[1:]))
-        raise InputError(f"--rounds {wrong[0]}: {arm} is trained at rounds {those}; 0 is the dense network")
+        raise InputError(f"--rounds {wrong[0]}: expected rounds of {arm}: {those}; 0 is the dense network")
     keys = [TrialKey(0, DENSE, seed) for seed in experiment.seeds]
     keys += [TrialKey(round, arm, seed) for round in rounds if round for seed in experiment.seeds]
     lacking = [key for key in keys if key not in done]
     if lacking:
         raise InputError(f"job {job.id}: {lacking[0]} has not finished")
     spec = stored_spec(database, job.id, experiment, keys).to_json()
-    workspace.create()  # nothing is kept behind a link that leads out of it
+    workspace.create()  # nothing is written through a link out of the workspace
     trainings = 2 * len(points) * len(rounds) * len(experiment.seeds)
     make_console().print(f"training {trainings} networks, two per point, round and seed ...", style="dim")
     answer = run_apart(
@@ -103,8 +103,8 @@ def find_instability(
     )  # fmt: skip
     try:
         remembered.write(workspace, job.id, experiment.identity, answer)
-    except OSError as error:  # after so many trainings the answer is shown in any case
-        make_console().print(f"not kept for the report: {error.strerror}", style="yellow")
+    except OSError as error:  # after so many trainings, print the answer in any case
+        make_console().print(f"not stored for the report: {error.strerror}", style="yellow")
     return list(instabilities(answer["rows"], answer["metric"], higher_is_better=answer["higher"]))
 
 
@@ -113,7 +113,7 @@ def _done(database: Database, job: JobView) -> set[TrialKey]:
 
 
 def _points(experiment: Experiment, text: str) -> list[int]:
-    """The points asked for; else initialisation, the rewind point, 1/64, 1/16 and 1/4 of the training."""
+    """The given points; by default initialisation, the rewind point, 1/64, 1/16 and 1/4 of the training."""
     length = experiment.training.length
     if text:
         return _numbers("--rewind", text, 0, length - 1)
@@ -122,7 +122,7 @@ def _points(experiment: Experiment, text: str) -> list[int]:
 
 
 def _rounds(experiment: Experiment, text: str) -> list[int]:
-    """The rounds asked for; else the dense network and the last round."""
+    """The given rounds; by default the dense network and the last round."""
     last = experiment.rounds_of(experiment.reference)[-1]
     return _numbers("--rounds", text, 0, last) if text else [0, last]
 

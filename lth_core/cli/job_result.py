@@ -1,4 +1,4 @@
-"""What a job has come to, printed as a table and answers or as one JSON event."""
+"""A job's result, printed as a table and answers or as one JSON event."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ from lth_core.store.views import JobView
 
 
 def print_job(console: Console, database: Database, job: JobView, *, as_json: bool = False) -> None:
-    """Print what the job's finished trials say: table and answers, or one `result` event."""
+    """Print the result of the job's finished trials: table and answers, or one `result` event."""
     trials = views.trials(database, job.id)
     summary = summarise(job.experiment, trials)
     answers = findings(job.experiment, trials, summary)

@@ -1,4 +1,4 @@
-"""`lth play`: a ticket acting, in the terminal or as a GIF."""
+"""`lth play`: a ticket playing a game, in the terminal or as a GIF."""
 
 import os
 import shutil
@@ -23,13 +23,13 @@ MOST_STEPS = 2_000
 
 
 def run(number: int, arm: str, round: int, seed: int, game: int, out: Path | None, folder: Path) -> None:
-    """Play one game; InputError where nothing can be drawn, or nobody would see it."""
+    """Play one game. Raises InputError if it cannot be drawn or shown."""
     if out is not None and out.suffix != ".gif":
         raise InputError(f"{one_line(out)}: expected a file name that ends in .gif")
     if out is None and not sys.stdout.isatty():
-        raise InputError("play: standard output is no terminal: name a file with --out GAME.gif")
+        raise InputError("play: standard output is not a terminal: write a file with --out GAME.gif")
     if out is None and os.environ.get("TERM", "dumb") in ("", "dumb"):
-        raise InputError("play: this terminal draws nothing (TERM is unset or dumb): name a file with --out GAME.gif")
+        raise InputError("play: this terminal cannot draw (TERM is unset or dumb): write a file with --out GAME.gif")
     workspace, database, job = find_job(folder, number)
     key = TrialKey(round, arm, seed)
     spec = stored_spec(database, number, job.experiment, [key]).to_json()
@@ -53,7 +53,7 @@ def run(number: int, arm: str, round: int, seed: int, game: int, out: Path | Non
 
 
 def _show(frames: Frames, rate: float) -> None:
-    """In place, in real time; what comes too late is left out. Ctrl-C ends it."""
+    """Draw in place and in real time, skipping late frames. Ctrl-C ends it."""
     size = shutil.get_terminal_size()
     start = time.monotonic()
     sys.stdout.write("\x1b[?25l\x1b[2J")

@@ -1,4 +1,4 @@
-"""`lth presets`: the experiment files that come with the program."""
+"""`lth presets`: the built-in experiment files."""
 
 from rich.table import Table
 from rich.text import Text
@@ -8,7 +8,7 @@ from lth_core.experiment import presets
 
 
 def run() -> None:
-    """Print their names and what they begin with."""
+    """Print their names and first comments."""
     table = Table("name", "what it is", box=None, pad_edge=False)
     for name in presets.names():
         table.add_row(name, Text(presets.about(name)))

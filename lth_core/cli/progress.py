@@ -1,4 +1,4 @@
-"""How a headless run tells where it stands: a live display on a terminal, plain lines in a pipe, or JSON lines."""
+"""Progress of a headless run: a live display on a terminal, plain lines in a pipe, or JSON lines."""
 
 import json
 import sys
@@ -19,20 +19,20 @@ JSON_EVERY = 5.0
 
 
 class Progress(Protocol):
-    """Where a run's progress goes."""
+    """Shows a run's progress."""
 
     def update(self, jobs: list[JobView], events: list[EventView]) -> None:
-        """The jobs as they stand, and what has happened since the last call."""
+        """Show the jobs, and the events since the last call."""
 
     def say(self, sentence: str) -> None:
-        """One sentence to the user."""
+        """Print one sentence."""
 
     def close(self) -> None:
         """The run is over."""
 
 
 def duration(seconds: float | None) -> str:
-    """`1:02:03`, `2:03`, or a dash where nothing can be said."""
+    """`1:02:03`, `2:03`, or a dash if unknown."""
     if seconds is None:
         return "-"
     minutes, rest = divmod(round(max(seconds, 0)), 60)
@@ -80,7 +80,7 @@ class LiveProgress:
 
 
 class PlainProgress:
-    """A line per event, and one every now and then: for pipes, logs and batch systems."""
+    """A line per event, and one at intervals: for pipes, logs and batch systems."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

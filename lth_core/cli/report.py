@@ -1,4 +1,4 @@
-"""`lth report` and `lth export`: a job or a suite of the workspace as a page with figures, or as tables."""
+"""`lth report` and `lth export`: a job or suite as a page with figures, or as tables."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from lth_core.text import did_you_mean, is_name, one_line
 
 
 def report(subject: str, workspace: Path, out: Path | None, *, with_barriers: bool = False) -> None:
-    """Write page, figures and tables, and say where."""
+    """Write page, figures and tables, and print where."""
     from lth_core.report.write import write_job, write_suite  # matplotlib: not for `export`
 
     record = _looked_into(find(subject, workspace), Workspace(workspace), with_barriers)
@@ -27,7 +27,7 @@ def report(subject: str, workspace: Path, out: Path | None, *, with_barriers: bo
 
 
 def export(subject: str, workspace: Path, out: Path | None) -> None:
-    """Write the tables alone, and say where."""
+    """Write only the tables, and print where."""
     from lth_core.report.table_files import write_tables
     from lth_core.report.tables import job_tables, suite_tables
 
@@ -39,7 +39,7 @@ def export(subject: str, workspace: Path, out: Path | None) -> None:
 
 
 def find(subject: str, workspace: Path) -> JobRecord | SuiteRecord:
-    """The job of that number, or the suite of that name; InputError where there is neither."""
+    """The job with this number or the suite with this name; raises InputError if there is neither."""
     database = Database(Workspace(workspace).database, writer=False)
     if is_number(subject):
         job = views.job(database, int(subject))
@@ -58,7 +58,7 @@ def find(subject: str, workspace: Path) -> JobRecord | SuiteRecord:
 
 
 def _looked_into(record: JobRecord | SuiteRecord, workspace: Workspace, with_barriers: bool) -> JobRecord | SuiteRecord:
-    """With what the stored tickets are made of; where their files cannot be read that is said, and left out."""
+    """The analysis of the stored tickets; None, with a message, if their files cannot be read."""
     if isinstance(record, SuiteRecord):
         jobs = [_looked_into(job, workspace, with_barriers) for job in record.jobs]
         return replace(record, jobs=tuple(job for job in jobs if isinstance(job, JobRecord)))
@@ -68,7 +68,7 @@ def _looked_into(record: JobRecord | SuiteRecord, workspace: Workspace, with_bar
         between = tuple(find_barriers(workspace, database, record.job)) if with_barriers else ()
         noise = instability.read(workspace, record.job.id, record.experiment.identity)
     except InputError as error:
-        make_console().print(f"without a look into the tickets: {one_line(error)}", style="yellow", markup=False)
+        make_console().print(f"without the analysis of tickets: {one_line(error)}", style="yellow", markup=False)
         return record
     unstable = () if noise is None else instabilities(noise["rows"], noise["metric"], higher_is_better=noise["higher"])
     return replace(record, inspected=found, barriers=between, instabilities=tuple(unstable))

@@ -21,7 +21,7 @@ from lth_core.text import one_line
 
 
 def show(subject: str, workspace: Path) -> None:
-    """Print a job or a file; of a suite file all members."""
+    """Print a job or a file; for a suite file, all its members."""
     console = make_console()
     if not is_number(subject):
         held = load(Path(subject))
@@ -44,7 +44,7 @@ def show(subject: str, workspace: Path) -> None:
 
 
 def one_line_each(fields: dict[str, str]) -> str:
-    """Fields that came from another machine, safe to print."""
+    """Escape a field that may come from another machine, for printing."""
     return lines({one_line(name): one_line(value) for name, value in fields.items()})
 
 
@@ -95,5 +95,5 @@ def _experiment(subject: str, workspace: Path) -> Experiment:
         return find_job(workspace, int(subject))[2].experiment
     held = load(Path(subject))
     if isinstance(held, Suite):
-        raise InputError(f"{one_line(subject)}: is a suite; expected an experiment's file or a job's number")
+        raise InputError(f"{one_line(subject)} is a suite: expected an experiment file or a job's number")
     return held

@@ -1,4 +1,4 @@
-"""What a command is asked about: a job of a workspace, by its number."""
+"""Finds the job that a command is about, by its number."""
 
 from pathlib import Path
 
@@ -11,12 +11,12 @@ from lth_core.text import one_line
 
 
 def is_number(subject: str) -> bool:
-    """Whether this is the number of a job, not the name of a file or suite."""
+    """Whether this is a job's number rather than the name of a file or suite."""
     return subject.isascii() and subject.isdigit() and len(subject) < 16
 
 
 def find_job(folder: Path, number: int) -> tuple[Workspace, Database, JobView]:
-    """The job of that number, and where it is; InputError with the numbers there are."""
+    """The job with this number, and its store; raises InputError that lists the existing numbers."""
     workspace = Workspace(folder)
     database = Database(workspace.database, writer=False)
     job = views.job(database, number) if number < 2**63 else None  # SQLite's largest

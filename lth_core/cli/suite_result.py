@@ -1,4 +1,4 @@
-"""The summary of a suite from a workspace, printed as tables and sentences or as one JSON event."""
+"""The summary of a suite, printed as tables and sentences or as one JSON event."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ from lth_core.text import did_you_mean, one_line
 
 
 def show_suite(name: str, workspace: Path) -> None:
-    """Print the summary of a suite of the workspace; raises InputError where there is none of that name."""
+    """Print the summary of a suite; raises InputError if the workspace has no such suite."""
     database = Database(Workspace(workspace).database, writer=False)
     jobs = views.suite_jobs(database, name)
     if not jobs:
@@ -35,7 +35,7 @@ def show_suite(name: str, workspace: Path) -> None:
 
 
 def print_suite(console: Console, database: Database, name: str, jobs: Sequence[JobView], *, as_json: bool) -> None:
-    """Print what these jobs say together: tables and sentences, or one `suite result` event."""
+    """Print the joint result of these jobs: tables and sentences, or one `suite result` event."""
     held = [SuiteJob(job.id, job.name, job.state, job.experiment, views.trials(database, job.id)) for job in jobs]
     summary, kept = summarise_suite(held), list(kept_or_pruned(held))
     if as_json:

@@ -1,4 +1,4 @@
-"""`lth ticket`: tickets as files that need nothing of this program, and files of others as tickets."""
+"""`lth ticket`: exports tickets as files that do not need this program, and imports other programs' files."""
 
 from pathlib import Path
 
@@ -56,12 +56,12 @@ def _finished(database: Database, job: JobView, arm: str) -> list[TrialKey]:
     own = [t.key for t in views.trials(database, job.id) if t.state == "done" and t.arm == arm]
     if not own:
         arms = ", ".join((DENSE, *job.experiment.arms))
-        raise InputError(f"job {job.id}: no trial of arm {one_line(arm, 80)} is finished; arms are {arms}")
+        raise InputError(f"job {job.id}: no trial of arm {one_line(arm, 80)} is finished; the arms are {arms}")
     return own
 
 
 def import_(source: Path, out: Path, file: Path | None) -> None:
-    """Check a ticket's folder, or make one of another program's file for the network of an experiment."""
+    """Check a ticket's folder, or turn another program's file into a ticket for an experiment's network."""
     if (source / "card.json").is_file():
         card = read_card(source)
         for part in ("mask", "start", "trained"):
@@ -70,11 +70,11 @@ def import_(source: Path, out: Path, file: Path | None) -> None:
         make_folder(out)
         for path in (one for one in source.iterdir() if one.is_file() and not one.is_symlink()):
             (out / path.name).write_bytes(path.read_bytes())
-        _say(f"{out}: {card.arm}, round {card.round}, seed {card.seed}, {card.density:.2%} of what may be pruned")
+        _say(f"{out}: {card.arm}, round {card.round}, seed {card.seed}, {card.density:.2%} of prunable parameters kept")
     else:
         if file is None:
             raise InputError(
-                f"{one_line(source)}: has no card: expected --experiment FILE, whose network it is to be one of"
+                f"{one_line(source)}: has no card: expected --experiment FILE to say which network it is for"
             )
         experiment = load_experiment(file)
         _new_folder(out)
@@ -88,14 +88,14 @@ def import_(source: Path, out: Path, file: Path | None) -> None:
             "origin": f"{source.name}; mask from {answer['mask']}",
         }  # fmt: skip
         write_card(out, experiment, facts, answer["shapes"], answer["buffers"])
-        _say(f"{out}: {answer['density']:.2%} of what may be pruned live; mask from {answer['mask']}")
+        _say(f"{out}: {answer['density']:.2%} of the prunable parameters kept; mask from {answer['mask']}")
     for line in experiment_lines(out):
         _say(f"    {line}")
 
 
 def _new_folder(out: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{one_line(out)}: is there already; expected a folder that is new or empty")
+        raise InputError(f"{one_line(out)} already exists: expected a new or empty folder")
     make_folder(out)
 
 

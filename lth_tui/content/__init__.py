@@ -1,1 +1,1 @@
-"""From a Snapshot to what pages show: rows of words, tables, charts. Pure functions that know no store and no page."""
+"""Turns a Snapshot into the content of pages: texts, tables, charts. Pure functions; no store, no widgets."""

@@ -1,4 +1,4 @@
-"""The two kinds of curves of a job: while training, and against what is left of the network. Pure functions."""
+"""The two plots of a job: training curves, and score against the share of parameters kept. Pure functions."""
 
 from dataclasses import replace
 
@@ -36,7 +36,7 @@ def learning_chart(detail: JobDetail, drawing: Drawing) -> Chart:
         series += [*(_raw(one) if drawing.smoothing and banded and not one.hidden else ()), _smoothed(one, drawing)]
     seeds = max((curve.seeds for curve in detail.curves.values()), default=0)
     density = known_density(experiment, detail.trials, detail.reference, detail.round)
-    left = "" if density is None else f", {percent(density)} % left"
+    left = "" if density is None else f", {percent(density)} % kept"
     shown = f", {drawing.band_words}" if drawing.band_words and seeds > 1 else ""
     of_seeds = f" · IQM of {plural(seeds, 'seed')}" if seeds else ""
     smooth = f" · smoothed {drawing.smoothing:g}" if drawing.smoothing else ""
@@ -120,10 +120,10 @@ def lottery_chart(detail: JobDetail, drawing: Drawing) -> Chart:
     shown = f", {drawing.band_words}" if drawing.band_words else ""
     better = "" if experiment.task.higher_is_better else ", less is better"
     score = one_line(experiment.task.score, 40)
-    title = f"{score} by % left (log){better} · IQM{shown}"
+    title = f"{score} by % kept (log){better} · IQM{shown}"
     x_range = (1.15, lowest(experiment, densities) / 1.15)
     if summary is None:
-        return Chart(title, (), x_range, log_x=True, x_ticks=marks, empty="summing up ...", x_name="left")
+        return Chart(title, (), x_range, log_x=True, x_ticks=marks, empty="summarising ...", x_name="kept")
     pair = (detail.reference, partner(detail, drawing.arm))
     order = [a for a in reversed(arms_of(detail)) if a not in pair] + list(dict.fromkeys(reversed(pair)))
     look = looks_of(detail)
@@ -131,10 +131,10 @@ def lottery_chart(detail: JobDetail, drawing: Drawing) -> Chart:
     dense = summary.cell(DENSE, 0)
     reference = None if dense is None else (dense.score.value, f"dense {compact(dense.score.value)}")
     return Chart(title, [s for s in series if len(s.x)], x_range, True, marks, reference,
-                 "the lottery curve starts when round 1 is finished",
-                 log_y=experiment.task.draws_log(experiment.task.score), x_name="left",
+                 "the lottery curve starts when round 1 has finished",
+                 log_y=experiment.task.draws_log(experiment.task.score), x_name="kept",
                  y_name=f"lottery {detail.job.id}", gap=pair,
-                 brief=f"{score}, % left · IQM{shown}")  # fmt: skip
+                 brief=f"{score}, % kept · IQM{shown}")  # fmt: skip
 
 
 def _lottery_series(

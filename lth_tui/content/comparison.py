@@ -57,8 +57,8 @@ def chart(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary], arm: int,
     left = min(ends, default=0.1)
     dense = (0.0 if unscaled else 1.0, "dense") if relative else None
     shown = [one for one in series if len(one.x)]
-    return Chart(f"{what} by % left (log) · IQM · {arms}", list(reversed(shown)), (1.15, left / 1.15), True, ticks,
-                 dense, "no round is finished yet", log, "left", f"compare {what}",
+    return Chart(f"{what} by % kept (log) · IQM · {arms}", list(reversed(shown)), (1.15, left / 1.15), True, ticks,
+                 dense, "no round has finished yet", log, "kept", f"compare {what}",
                  brief=brief)  # fmt: skip
 
 

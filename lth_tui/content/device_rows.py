@@ -39,7 +39,7 @@ def device_rows(snapshot: Snapshot, width: int) -> list[Row]:
 
 def _slot_rows(snapshot: Snapshot) -> list[Row]:
     if not snapshot.slots:
-        return [[("no engine runs: nothing is on any device", DIM)]]
+        return [[("no engine is running: all devices are idle", DIM)]]
     machine = snapshot.machine
     on_gpu = machine is not None and any(slot.device.startswith("cuda") for slot in snapshot.slots)
     names = {job.id: one_line(job.name, 40) for job in snapshot.jobs}
@@ -100,7 +100,7 @@ def _gpu_rows(number: int, gpu: Gpu, width: int) -> list[Row]:
         head += [("  ", PLAIN), (words, style)]
     rows: list[Row] = [head]
     if gpu.busy is None:
-        rows.append([("  busy  ", BOLD), ("the driver does not tell (a share of a GPU)", DIM)])
+        rows.append([("  busy  ", BOLD), ("not reported by the driver (a share of a GPU)", DIM)])
     else:
         rows.append(_measured("  busy", gpu.busy, "", gpu.past, width))
     if gpu.used is not None and gpu.total:

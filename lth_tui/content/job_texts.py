@@ -1,4 +1,4 @@
-"""What is said of a job in words: facts, summary, audit, events, log, the resolved experiment. Pure functions."""
+"""Texts about a job: facts, summary, audit, events, log, the resolved experiment. Pure functions."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ def facts_row(detail: JobDetail, width: int) -> Row:
         (f"  {job.trials_done}/{job.trials} trials", PLAIN),
     ]
     if job.state == "running":
-        parts.insert(1, (f"  left {duration(calm(job.seconds_left))}", PLAIN))
+        parts.insert(1, (f"  {duration(calm(job.seconds_left))} left", PLAIN))
         parts.append((f"  {compact(job.rate, 2)}/s" if job.rate else "", PLAIN))
     if job.trials_failed:
         parts.insert(1, (f"  ✗ {job.trials_failed} failed", state_ink("failed")))
@@ -58,7 +58,7 @@ def summary_rows(detail: JobDetail, width: int, *, short: bool) -> list[Row]:
     numbers = f"  round {job.round} of {job.rounds}   {job.trials_done} of {plural(job.trials, 'trial')}"
     if job.state == "running":
         numbers += f"   {compact(job.rate, 2)} steps/s" if job.rate else ""
-        numbers += f"   left {duration(calm(job.seconds_left))}"
+        numbers += f"   {duration(calm(job.seconds_left))} left"
     rows: list[Row] = [
         [
             (

@@ -1,4 +1,4 @@
-"""The tables of layers against rounds: what is kept, and how far seeds agree. Pure functions."""
+"""Tables of layers against rounds: the share kept, and mask overlap between seeds. Pure functions."""
 
 from lth_core.experiment.arms import DENSE
 from lth_core.text import one_line, plural
@@ -13,7 +13,7 @@ def overlap_table(detail: JobDetail, arm: str) -> HeatTable:
     """Layers against rounds of one arm: how much the masks of two seeds overlap, the mean over pairs."""
     cells = {(row, round): cell for (owner, row, round), cell in detail.overlaps.items() if owner == arm}
     title = f"{one_line(arm, 30)} · mask overlap between seeds (intersection over union, %)"
-    empty = "no two seeds have finished a round" if len(detail.job.experiment.seeds) > 1 else "one seed only"
+    empty = "fewer than two seeds have finished a round" if len(detail.job.experiment.seeds) > 1 else "one seed only"
     return HeatTable(title, detail.grid.rows if cells else (), cells, detail.job.rounds, empty)
 
 

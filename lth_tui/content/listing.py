@@ -1,4 +1,4 @@
-"""Which rows the table of jobs shows, in which order: filter, sort, suites as rows that fold. Pure functions."""
+"""The rows of the table of jobs: filtering, sorting, folding of suites. Pure functions."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -34,9 +34,9 @@ def verdict_line(reference: str, verdicts: tuple[Verdict, ...]) -> list[Span]:
 def verdict_rows(summary: Summary | None, width: int | None = None) -> list[list[Span]]:
     """One sentence per control arm, marked; clauses behind a semicolon are left out where `width` has no room."""
     if summary is None:
-        return [[("summing up ...", DIM)]]
+        return [[("summarising ...", DIM)]]
     if not summary.verdicts:
-        return [[("a single arm: nothing to compare", DIM)]]
+        return [[("only one arm: nothing to compare", DIM)]]
     rows: list[list[Span]] = []
     for verdict in summary.verdicts:
         mark, colour = _MARKS[verdict.word] if verdict.rounds else ("·", None)

@@ -1,1 +1,1 @@
-"""From a Chart to cells: what is looked at, braille dots, axes, legend. It knows no job and no widget."""
+"""Draws a Chart into cells: viewport, braille dots, axes, legend. Knows nothing of jobs or widgets."""

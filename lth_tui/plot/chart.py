@@ -1,4 +1,4 @@
-"""What a plot shows, and the words around it: axis labels and legend."""
+"""The data of a plot, with its axis labels and legend."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Which part of a chart is looked at, and where values stand on its axes. No terminal."""
+"""The visible part of a chart, and the mapping of values to its axes. No terminal."""
 
 import math
 

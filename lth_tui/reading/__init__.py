@@ -1,1 +1,1 @@
-"""From the store and the machine to a Snapshot, in the feed's thread. It draws nothing and knows no Textual."""
+"""Reads the store and the machine into a Snapshot, in the feed's thread. Does not import Textual."""

@@ -1,4 +1,4 @@
-"""What a heatmap shows: layers, and what lives of each after each round. Values only."""
+"""The data of a heatmap: layers, and how much of each is kept after each round. Values only."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ class HeatRow:
 
 @dataclass(frozen=True)
 class HeatCell:
-    """What lives of a layer at one round, over `seeds` seeds; `dead` of them have nothing left.
+    """How much of a layer is kept at one round, over `seeds` seeds; in `dead` of them the layer is empty.
 
     `share` is what is shown instead of the part that is kept, and `words` then says what it is.
     """

@@ -1,4 +1,4 @@
-"""How far the masks of different seeds agree, layer by layer, from the packed masks that trials leave. No torch."""
+"""Mask overlap between seeds, layer by layer, from the packed masks of finished trials. No torch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Reads the store again and again at little cost; what it finds is a Snapshot. It writes nothing."""
+"""Reads Snapshots from the store repeatedly and cheaply. Writes nothing."""
 
 import itertools
 import socket

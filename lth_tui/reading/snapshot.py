@@ -1,4 +1,4 @@
-"""What the interface knows of the store at one moment. Values only."""
+"""The state of the store at one moment, as the interface sees it. Values only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ class Watch:
 
 @dataclass(frozen=True, eq=False)
 class LayerGrid:
-    """What lives of every layer: cells by (arm, row, round); round 0 belongs to the arm `dense`."""
+    """How much of each layer is kept: cells by (arm, row, round); round 0 belongs to the arm `dense`."""
 
     rows: tuple[HeatRow, ...] = ()
     cells: Mapping[tuple[str, int, int], HeatCell] = field(default_factory=dict)

@@ -1,1 +1,1 @@
-"""Pages and boxes: what stands where, and which keys do what. Commands go to the feed, never to the store."""
+"""Pages and dialogs: layout and keys. Commands go to the feed, never to the store."""

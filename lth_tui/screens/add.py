@@ -1,4 +1,4 @@
-"""Adding an experiment: choose a file by typing a part of its name, read what it would do, queue it."""
+"""Adding an experiment: choose a file by typing part of its name, preview it, queue it."""
 
 import asyncio
 import os
@@ -151,7 +151,7 @@ class Add(Dialog[list[Command] | None]):
         width = max(8, lines.size.width - 2)
         if chosen is None:
             typed = self.query_one(Input).value.strip()
-            words = "nothing matches; the path of a TOML file counts too" if typed else (
+            words = "no match; you can also type the path of a TOML file" if typed else (
                 "put TOML files into configs/ or the working folder"
             )  # fmt: skip
             lines.put([[(line, DIM)] for line in wrap(words, width)])
@@ -161,7 +161,7 @@ class Add(Dialog[list[Command] | None]):
             lines.put([[(line, ink(VERMILLION))] for text in found.lines for line in wrap(text, width)])
         else:
             rows: list[Row] = [[(found.lines[0], BOLD)]]
-            cost = self._costs.get(chosen.path) or [known_time(found, self._jobs) or "time, disk: ^t measures them"]
+            cost = self._costs.get(chosen.path) or [known_time(found, self._jobs) or "time, disk: press ^t to measure"]
             rows += [[(line, ink(SKY))] for text in cost for line in wrap(text, width, "  ")]
             rows += [[(line, PLAIN)] for text in found.lines[1:] for line in wrap(text, width, "  ")]
             lines.put(rows)
@@ -194,7 +194,7 @@ class Add(Dialog[list[Command] | None]):
         chosen = self._chosen()
         if chosen is None or not (await self._preview(chosen)).experiments:
             return
-        measuring = self._costs[chosen.path] = ["measuring, some seconds ..."]
+        measuring = self._costs[chosen.path] = ["measuring, takes a few seconds ..."]
         self._sketch()
         device = ",".join(sorted({slot.device for slot in self._slots})) or "auto"
         try:
@@ -218,7 +218,7 @@ class Add(Dialog[list[Command] | None]):
         if chosen is None or found is None or not found.experiments or not self.is_active:
             return
         if found.suite is not None:
-            self._say("a suite is changed in its file; its jobs can be cloned one by one", "warning")
+            self._say("change a suite in its file, or clone its jobs one by one", "warning")
             return
 
         def edited(command: Command | None) -> None:

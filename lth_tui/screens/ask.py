@@ -1,4 +1,4 @@
-"""A question that is answered by one line of text."""
+"""A question answered with one line of text."""
 
 from collections.abc import Callable
 from typing import ClassVar

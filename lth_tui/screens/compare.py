@@ -1,4 +1,4 @@
-"""Jobs side by side: their lottery curves in one plot, their verdicts, and the fields in which they differ."""
+"""Several jobs: their lottery curves in one plot, their verdicts, and the fields in which they differ."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar

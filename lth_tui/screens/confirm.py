@@ -1,4 +1,4 @@
-"""A question with a few answers, each a key."""
+"""A question with a few answers, one key each."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The devices: what runs on each slot, and what the machine is doing."""
+"""The devices: what each slot runs, and the load of the machine."""
 
 from typing import ClassVar
 

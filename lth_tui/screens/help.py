@@ -16,8 +16,8 @@ from lth_tui.widgets.list_pane import ListPane
 
 LEGEND = (
     ("▲ ~ ▼", "winning is better than, undecided against, worse than the arms named"),
-    ("!", "a layer with no weight left, or a job with failed trials"),
-    ("+2", "two more curves, whose names have no room"),
+    ("!", "a layer with no weight kept, or a job with failed trials"),
+    ("+2", "two more curves, whose names do not fit"),
     ("IQM", "interquartile mean over seeds; the band's kind stands in each title"),
 )
 
@@ -53,7 +53,7 @@ class Help(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Filter and list."""
         with Vertical(classes="box tall"):
-            yield Input(placeholder="type to filter, enter does it, esc closes", id="filter")
+            yield Input(placeholder="type to filter, enter runs it, esc closes", id="filter")
             yield ListPane("keys", cursor=True, wrap=True, id="keys")
 
     def on_mount(self) -> None:

@@ -88,7 +88,7 @@ class JobPage(JobCommands):
             yield ListPane("events", follow=True, wrap=True, id="events")
             yield ListPane("experiment", wrap=True, id="experiment")
             yield ListPane("devices", wrap=True, id="devices")
-        yield FilterLine("show only rows with these words", id="search")
+        yield FilterLine("show only rows that contain these words", id="search")
 
     def on_mount(self) -> None:
         """Start with the curves, or with why it failed."""
@@ -157,7 +157,7 @@ class JobPage(JobCommands):
             self._to_newest = False
             return False
         self._round = shown
-        self.bench.say(f"round {detail.round} has begun; this is round {shown}, f follows the newest")
+        self.bench.say(f"round {detail.round} has begun; this is round {shown}, press f to follow the newest")
         self.bench.look_at(self._watch())
         return True
 
@@ -178,7 +178,7 @@ class JobPage(JobCommands):
 
     def _gone(self) -> None:
         """Back to the queue: somebody deleted the job."""
-        self.bench.say(f"job {self.job_id} was deleted: u brings the last one back", "warning")
+        self.bench.say(f"job {self.job_id} was deleted: u undoes the last deletion", "warning")
         self.dismiss()
 
     def _verdicts(self, detail: JobDetail) -> Sequence[Row]:
@@ -192,7 +192,7 @@ class JobPage(JobCommands):
             line = [] if detail.summary is None else verdict_line(detail.reference, detail.summary.verdicts)
             return [line] if line else []
         if len(rows) > room:
-            rows = [*rows[: room - 1], [(" · there is more: y copies it, lth show prints it", DIM)]]
+            rows = [*rows[: room - 1], [(" · truncated: y copies all of it, lth show prints it", DIM)]]
         return rows
 
     def _visible(self, view: str) -> bool:

@@ -1,4 +1,4 @@
-"""Commands on jobs: what the keys of the pages that have jobs ask of the engine."""
+"""Commands on jobs, for the keys of pages that show jobs."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -75,7 +75,7 @@ class JobCommands(Page):
         done, trials = sum(job.trials_done for job in live), sum(job.trials for job in live)
         rows = (
             f"Cancel {named(live)}?",
-            f"{done:,} of {trials:,} trials are done and stay; the rest is not trained.",
+            f"{done:,} of {trials:,} trials are done and will be kept; the others will not be trained.",
         )
         choices = [("y", "now", "now"), ("e", "at the end of the round", "round"), ("n", "keep", "no")]
 
@@ -95,7 +95,7 @@ class JobCommands(Page):
             return
         rows = (
             f"Delete {named(ended)} with all results?",
-            "They leave the list; u brings them back. Their files go when an engine starts a day later.",
+            "u undoes this for a day; after that the next engine removes their files.",
         )
 
         def decided(choice: str | None) -> None:
@@ -138,11 +138,11 @@ class JobCommands(Page):
         if not jobs or not self.bench.may_change():
             return
         if len(jobs) > 1:
-            self.bench.say("one job at a time can be edited", "warning")
+            self.bench.say("only one job can be edited at a time", "warning")
             return
         job = jobs[0]
         if replaces and (job.state not in ("queued", "paused") or job.started is not None):
-            self.bench.say(f"job {job.id} has begun: c clones it, with other fields", "warning")
+            self.bench.say(f"job {job.id} has begun: press c to clone it with other fields", "warning")
             return
         self.app.push_screen(Edit(job.experiment, job.source, job.id if replaces else None), self.asked)
 

@@ -1,4 +1,4 @@
-"""All that was said in toasts, in full."""
+"""The full text of all toasts."""
 
 from typing import ClassVar
 
@@ -37,7 +37,7 @@ class Messages(ModalScreen[None]):
         """All that was said so far."""
         styles = {"error": ink(VERMILLION), "warning": ink(YELLOW)}
         rows: list[Row] = [[(f"{clock(at)} ", DIM), (text, styles.get(how, PLAIN))] for at, how, text in self._said]
-        self.query_one(ListPane).put(rows or [[("nothing has been said yet", DIM)]])
+        self.query_one(ListPane).put(rows or [[("no messages yet", DIM)]])
 
     def action_close(self) -> None:
         """Back to the page."""

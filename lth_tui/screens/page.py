@@ -30,7 +30,7 @@ COMMON_KEYS = (
     key("page", "S", "save_picture", "save the screen as SVG", display="S"),
     key("page", "E", "save_table", "save the curves as CSV", display="E"),
     key("page", "P", "save_figure", "save the figure as PNG", display="P"),
-    key("page", "y", "copy", "copy what the cursor is on"),
+    key("page", "y", "copy", "copy what is under the cursor"),
     key("page", "w", "slots", "number of slots"),
     key("page", "d", "app.devices", "devices"),
     key("page", "question_mark", "help", "help", show=True, display="?"),
@@ -51,7 +51,7 @@ class Page(Screen[None]):
         yield Header()
         yield from self.compose_page()
         yield Hints()
-        yield Lines([(f"enlarge to {LEAST_WIDTH}x{LEAST_HEIGHT}", BOLD)], "everything goes on meanwhile", id="enlarge")
+        yield Lines([(f"enlarge to {LEAST_WIDTH}x{LEAST_HEIGHT}", BOLD)], "jobs keep running", id="enlarge")
 
     @abstractmethod
     def compose_page(self) -> ComposeResult:
@@ -123,7 +123,7 @@ class Page(Screen[None]):
 
         if self.bench.may_change():
             now = len(self.bench.snapshot.slots)
-            question = "How many trials, or stacks of them, run side by side? Fewer: the others stop at a checkpoint."
+            question = "How many trials, or stacks of them, may run at once? If fewer, the others stop at a checkpoint."
             self.app.push_screen(Ask(question, str(now or 1), refuse), answered)
 
     def ask_for_slots(self, count: int) -> None:
@@ -162,18 +162,18 @@ class Page(Screen[None]):
 
         words = self.copied()
         if not words:
-            self.bench.say("there is nothing to copy here", "warning")
+            self.bench.say("nothing to copy here", "warning")
             return
         self.app.copy_to_clipboard(words)
         if self.bench.read_only:
-            self.bench.say("copied, if the terminal takes it: a read-only workbench writes no file beside it")
+            self.bench.say("copied to the clipboard, if the terminal supports it; a read-only workbench writes no file")
         else:
             self.bench.do_aside("clipboard", lambda: exports.save_copy(words))
 
     def _chart_or_say(self) -> Chart | None:
         chart = self.chart()
         if chart is None or not any(len(series.x) for series in chart.series):
-            self.bench.say("there are no curves on screen to save", "warning")
+            self.bench.say("no curves on screen to save", "warning")
             return None
         return chart
 

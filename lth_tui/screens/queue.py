@@ -1,4 +1,4 @@
-"""The queue page: all jobs, and below them a preview of the one under the cursor."""
+"""The queue page: all jobs, and a preview of the one under the cursor."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -51,7 +51,7 @@ class QueuePage(JobCommands):
         key("queue", "plus", "priority(1)", "higher priority", display="+"),
         key("queue", "minus", "priority(-1)", "lower priority", display="-"),
         key("queue", "asterisk", "mark_all", "mark all, or none", display="*"),
-        key("queue", "o", "sort", "sort otherwise"),
+        key("queue", "o", "sort", "next sort order"),
         key("queue", "O", "reverse", "reverse the order", display="O"),
         key("queue", "z", "fold", "fold the suite"),
         key("queue", "v", "compare", "compare marked jobs"),
@@ -180,7 +180,7 @@ class QueuePage(JobCommands):
     def action_shift(self, by: int) -> None:
         """Move the job in the queue."""
         if self.listing.sort != SORTS[0] or self.listing.reverse:
-            self.bench.say("jobs are moved in the order of the queue: o sorts by it again", "warning")
+            self.bench.say("jobs can only be moved in queue order: press o to sort by it", "warning")
             return
         jobs = list(self._jobs_or_say())
         for job in reversed(jobs) if by > 0 else jobs:  # the foremost in the direction of the move goes first
@@ -220,7 +220,7 @@ class QueuePage(JobCommands):
         table = self.query_one(JobTable)
         here = next((job.suite for job in self.bench.snapshot.jobs if job.id == abs(table.cursor or 0)), None)
         if here is None:
-            self.bench.say("this job belongs to no suite", "warning")
+            self.bench.say("this job is not part of a suite", "warning")
             return
         number = min(job.id for job in self.bench.snapshot.jobs if job.suite == here)
         self._relist(replace(self.listing, folded=self.listing.folded ^ {here}))
@@ -249,6 +249,6 @@ class QueuePage(JobCommands):
 
         jobs = self.chosen_jobs()
         if len(jobs) < 2:
-            self.bench.say("mark two jobs or more with space, then compare them", "warning")
+            self.bench.say("mark two or more jobs with space, then compare", "warning")
             return
         self.app.push_screen(ComparePage([job.id for job in jobs]))

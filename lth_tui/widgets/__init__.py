@@ -1,1 +1,1 @@
-"""What draws itself into cells and takes keys. A widget is given what it shows, and asks no store."""
+"""Widgets: they draw cells and handle keys. A widget is given its data and never reads the store."""

@@ -1,4 +1,4 @@
-"""A line to type a filter into, which is there only while it is needed."""
+"""A filter line, shown only while in use."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""The top row: workspace, who runs the engine, what the slots do, how many jobs are in which state."""
+"""The top row: workspace, engine, slots, number of jobs in each state."""
 
 import time
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Layers against rounds: the share of each layer that lives as number and colour, a dead one marked `!`."""
+"""Layers against rounds: the share of each layer kept, as number and colour; an empty layer is marked `!`."""
 
 import math
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""The bottom row: keys that do something here, from the bindings; a click does what the key does."""
+"""The bottom row: the keys that work here, from the bindings; clicking one presses it."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""The columns of the table of jobs: what each shows of a row, and which give way where it is narrow. Pure functions."""
+"""The columns of the table of jobs, and which are dropped on narrow screens. Pure functions."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The table of jobs: the cursor stands on a job and not on a row."""
+"""The table of jobs; its cursor stays on a job, not on a row."""
 
 from collections.abc import Sequence
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""Curves with bands as braille dots in a terminal; only cells that changed are sent again."""
+"""Curves with bands as braille dots; only changed cells are sent to the terminal."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""A label of several rows that repaints only the rows that changed and never lays the screen out again."""
+"""A label of several rows that repaints only changed rows and never triggers a new layout."""
 
 from collections.abc import Sequence
 

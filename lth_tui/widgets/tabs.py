@@ -1,4 +1,4 @@
-"""A row of numbered views, the current one marked by brackets; a click goes there."""
+"""A row of numbered tabs, the current one in brackets; clicking one selects it."""
 
 from collections.abc import Sequence
 

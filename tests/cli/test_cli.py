@@ -114,7 +114,7 @@ def test_the_same_file_again_prints_its_table_at_once(finished: tuple[Path, str]
     folder, first = finished
     done = lth("headless", "tiny.toml", cwd=folder)
     assert done.returncode == 0
-    assert "the same experiment is job 1 here (done)" in done.stdout
+    assert "job 1 already has this experiment (done)" in done.stdout
     assert done.stdout.splitlines()[-4:] == first.splitlines()[-4:]
 
 

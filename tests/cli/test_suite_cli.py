@@ -69,7 +69,7 @@ def test_the_same_suite_again_runs_nothing_anew(finished: tuple[Path, str]) -> N
     folder, _ = finished
     done = lth("headless", "two.toml", cwd=folder)
     assert done.returncode == 0
-    assert "two.toml: two-v0: the same experiment is job 2 here (done)" in done.stdout
+    assert "two.toml: two-v0: job 2 already has this experiment (done)" in done.stdout
 
 
 def test_a_bad_member_is_one_sentence_and_nothing_is_queued(tmp_path: Path) -> None:
@@ -127,6 +127,6 @@ def test_a_job_of_the_same_experiment_is_taken_into_the_suite_and_not_run_again(
     copied(trained / "workspace", tmp_path / "workspace")
     (tmp_path / "two.toml").write_text(suite_of_two())
     done = lth("headless", "two.toml", "--device", "cpu", "--slots", 1, cwd=tmp_path)
-    assert done.returncode == 0 and "two.toml: two-v1: the same experiment is job 1 here (done)" in done.stdout
+    assert done.returncode == 0 and "two.toml: two-v1: job 1 already has this experiment (done)" in done.stdout
     rows = [line.split() for line in lth("jobs", cwd=tmp_path).stdout.splitlines()]
     assert [row[:3] for row in rows if row and row[0].isdigit()] == [["1", "tiny", "two"], ["2", "two-v0", "two"]]

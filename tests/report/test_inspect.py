@@ -88,7 +88,7 @@ def test_the_command_prints_tables_and_the_report_has_them_too(trained: Path, tm
 
 def test_a_job_without_trained_tickets_has_nothing_to_look_into(database: Database, folder: Path) -> None:
     done = lth("inspect", 5, "-w", folder)
-    assert done.returncode == 2 and "no ticket is trained yet" in done.stderr
+    assert done.returncode == 2 and "no ticket has been trained yet" in done.stderr
     assert "anatomy" not in job_figures(job_record(database, job(database, 1)))
     done = lth("inspect", 77, "-w", folder)
     assert done.returncode == 2 and "there is no job 77" in done.stderr

@@ -224,7 +224,7 @@ def test_an_answer_that_cannot_be_kept_is_shown_and_none_is_kept_elsewhere(
     (tmp_path / "w" / "instability").touch()
     (found,) = find_instability(workspace, database, job, [0], [0], 3)
     assert found.height.value == 0.5
-    assert "not kept for the report: File exists" in capsys.readouterr().out
+    assert "not stored for the report: File exists" in capsys.readouterr().out
     (tmp_path / "w" / "instability").unlink()
     (tmp_path / "w" / "instability").symlink_to(tmp_path)
     with pytest.raises(InputError, match="instability is a symbolic link"):

@@ -141,7 +141,7 @@ def test_reading_checking_and_showing_import_nothing_and_say_what_would_be_impor
     assert f"task.environment: the file {folder}/trap.py is imported, which runs its code, when" in done.stdout
     assert "task.wrappers.0: the module no_such_module is imported" in done.stdout
     said = preview(folder / "mine.toml").lines
-    assert f"imports the file {folder}/trap.py, once it is queued or measured" in said
+    assert f"imports the file {folder}/trap.py when it is queued or measured" in said
     for command in (("headless", "mine.toml", "-w", "ws"), ("check", "mine.toml")):
         done = lth(*command, cwd=folder)
         assert (done.returncode, done.stdout) == (2, "")

@@ -42,7 +42,7 @@ async def test_what_the_views_say(opened: Open, writer: Writer) -> None:
         verdicts = page.query_one("#verdicts", Lines).text
         assert "winning minus random so far" in verdicts
         curves = page.query_one("#curves", LinePlot).text
-        assert "return/train · round 5, 7.8 % left · IQM of 4 seeds, 95% bootstrap band" in curves
+        assert "return/train · round 5, 7.8 % kept · IQM of 4 seeds, 95% bootstrap band" in curves
         assert "━━ winning" in curves and "╍╍ random" in curves and "60k" in curves
         lottery = page.query_one("#lottery", LinePlot).text
         assert "dense" in lottery and "●" in lottery and "○" in lottery and "7.8" in lottery
@@ -81,7 +81,7 @@ async def test_rounds_arms_and_bands(opened: Open) -> None:
         page = await enter(app, pilot)
         plot = page.query_one("#curves", LinePlot)
         await pilot.press("comma", "comma")
-        await until(pilot, lambda: "round 3, 22 % left" in plot.text)
+        await until(pilot, lambda: "round 3, 22 % kept" in plot.text)
         await pilot.press("b")
         await until(pilot, lambda: "±1 sd of seeds as band" in plot.text)
         await pilot.press("b")
@@ -90,7 +90,7 @@ async def test_rounds_arms_and_bands(opened: Open) -> None:
         await until(pilot, lambda: "band" not in plot.text)
         for _ in range(8):
             await pilot.press("comma")
-        await until(pilot, lambda: "round 0, 100 % left" in plot.text and "dense" in plot.text)
+        await until(pilot, lambda: "round 0, 100 % kept" in plot.text and "dense" in plot.text)
         await pilot.press("f")
         await until(pilot, lambda: "round 5" in plot.text)
 
@@ -115,7 +115,7 @@ async def test_live_points_and_rounds_arrive(opened: Open, writer: Writer) -> No
         await until(pilot, lambda: plot.text != before)
         writer.round(2, made, 5)
         writer.round(2, made, 6, share=0.2)
-        await until(pilot, lambda: "round 6, 4.7 % left" in plot.text)
+        await until(pilot, lambda: "round 6, 4.7 % kept" in plot.text)
         await until(pilot, lambda: "84/132 trials" in page.query_one("#facts", Lines).text)
 
 

@@ -97,7 +97,7 @@ def test_the_cursor_stands_behind_the_curve() -> None:
 
 
 def test_words_of_an_empty_chart_are_never_cut() -> None:
-    words = "the lottery curve starts when round 1 is finished"
+    words = "the lottery curve starts when round 1 has finished"
     for columns in (20, 41, 60):
         drawn = canvas.drawn(view(Chart(empty=words)), 10, columns, 0)
         assert " ".join(" ".join(drawn.text).split()) == words

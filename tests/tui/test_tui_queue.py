@@ -28,7 +28,7 @@ async def test_all_jobs_with_what_matters(opened: Open, size: tuple[int, int]) -
         assert "engine pid 4321 on gpu-07" in header
         summary = app.screen.query_one("#summary", Lines).text
         assert "audit:" in summary and "0 failed" in summary and "random" in summary
-        assert "5, 7.8 % left" in app.screen.query_one("#preview-curves", LinePlot).text
+        assert "5, 7.8 % kept" in app.screen.query_one("#preview-curves", LinePlot).text
         assert "61k steps/s" in summary
         if size == (120, 40):
             assert "▲" in table or "~" in table

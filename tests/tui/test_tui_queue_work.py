@@ -62,7 +62,7 @@ async def test_several_jobs_at_once(opened: Open, writer: Writer) -> None:
         plot = app.screen.query_one("#together", LinePlot)
         await until(pilot, lambda: "1 winning" in plot.text and "2 winning" in plot.text and "2 random" in plot.text)
         await pilot.press("v", "l")
-        assert "gap" in plot.cursor_text or "left" in plot.cursor_text
+        assert "gap" in plot.cursor_text or "kept" in plot.cursor_text
         fields = app.screen.query_one("#fields", ListPane)
         assert "pruning.rounds" in fields.text
         assert any('"one_shot"]' in fields.render_line(y).text for y in range(fields.size.height)), "nothing is cut"
@@ -143,7 +143,7 @@ async def test_edit_before_it_runs_only_then(opened: Open, writer: Writer) -> No
     writer.sql("UPDATE jobs SET started = NULL WHERE id = 4")
     async with opened() as (app, pilot):
         await pilot.press("e")
-        assert any("has begun: c clones it" in n.message for n in app._notifications)
+        assert any("has begun: press c to clone it" in n.message for n in app._notifications)
         await pilot.press("G", "e")
         line = app.screen.query_one(Input)
         line.value = "pruning.rounds = 2"
