@@ -39,7 +39,7 @@ def test_a_file_goes_before_a_preset_and_nothing_outside_is_found(
     assert len(own.seeds) == 77
     for asked in ("../pyproject", "quick/../../pyproject", "quick", "", "cartpole"):
         assert presets.find(Path(asked)) == Path(asked)
-    with pytest.raises(InputError, match=r'No such file, and no preset .*did you mean "quick/acrobot"'):
+    with pytest.raises(InputError, match=r'no such file or preset .*did you mean "quick/acrobot"'):
         load(Path("quick/acrobat"))
 
 

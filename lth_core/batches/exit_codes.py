@@ -1,4 +1,4 @@
-"""How an attempt at a batch ended, as the exit code of its worker: that decides what is tried again. Knows no torch."""
+"""How an attempt at a batch ended, as its worker's exit code, which decides whether to retry. Imports no torch."""
 
 import errno
 import signal

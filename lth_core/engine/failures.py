@@ -62,7 +62,7 @@ def decide(code: int | None, error: str, *, failures: int, tickets: int) -> Deci
             delay = DELAYS[failures]
             return Decision("again", f"{error}; trying again from its checkpoint in {delay:.0f} s", delay)
         return Decision("failed", f"{error}; given up after {failures + 1} attempts")
-    return Decision("failed", error or "failed without saying why")
+    return Decision("failed", error or "failed without an error message")
 
 
 def _out_of_memory(error: str, failures: int, tickets: int) -> Decision:

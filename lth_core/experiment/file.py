@@ -42,11 +42,11 @@ def read_fields(path: Path) -> dict[str, Any]:
             path.stat()  # raises where there is nothing
             raise InputError(f"{shown}: not a regular file")
         if path.stat().st_size > LARGEST_FILE:
-            raise InputError(f"{shown}: larger than {LARGEST_FILE:,} bytes, no experiment file")
+            raise InputError(f"{shown}: larger than {LARGEST_FILE:,} bytes: expected an experiment file")
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:
         near = did_you_mean(path.with_suffix("").as_posix().removeprefix("configs/"), presets.names())
-        raise InputError(f"{shown}: No such file, and no preset (`lth presets` lists them){near}") from None
+        raise InputError(f"{shown}: no such file or preset (`lth presets` lists the presets){near}") from None
     except OSError as error:
         raise InputError(f"{shown}: {error.strerror or error}") from None
     except UnicodeDecodeError as error:

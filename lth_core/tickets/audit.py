@@ -1,4 +1,4 @@
-"""The audit: what must hold of a ticket before and after its training, checked and said in a sentence each.
+"""The audit: what must hold of a ticket before and after its training, checked one by one, each with a sentence.
 
 The checks compare what is really trained (weights read back from the model) with the stored runs, and choose what to
 compare with a second time, from the arm's definition: a derivation that takes the wrong weights is seen. A failed
@@ -78,10 +78,10 @@ def before_smaller(start: Weights, drawn: Weights, made_for: int, whole: Weights
     wrong = sum(_unequal(start[name], drawn[name]) for name in drawn) if start.keys() == drawn.keys() else -1
     own = sum(w.numel() for w in start.values())
     living = masks.total(compared) + sum(w.numel() for name, w in whole.items() if name not in compared)
-    detail = f"{own:,} parameters against {living:,} that live in the ticket ({own / living - 1:+.2%})"
+    detail = f"{own:,} parameters, the ticket keeps {living:,} ({own / living - 1:+.2%})"
     smaller = own < sum(w.numel() for w in whole.values())
     return [
-        Check("start_weights", wrong == 0, f"{wrong} weights differ from those that are drawn for it"),
+        Check("start_weights", wrong == 0, f"{wrong} weights differ from its own initialisation"),
         Check("parameters", made_for == living and smaller and own <= living * (1 + ROOM), detail),
     ]
 
@@ -89,16 +89,16 @@ def before_smaller(start: Weights, drawn: Weights, made_for: int, whole: Weights
 def same_buffers(found: Weights, wanted: Weights) -> Check:
     """A training starts with the buffers that go with its weights."""
     wrong = {name: _unequal(found[name].double().flatten(), one.double().flatten()) for name, one in wanted.items()}
-    return _count("buffers", wrong, "differ from those that go with the start weights")
+    return _count("buffers", wrong, "differ from those stored with the start weights")
 
 
 def after_training(mask: Mask, final: Weights, optimizer: Mapping[str, Weights]) -> list[Check]:
     """Checks of the trained weights and of each optimizer entry: nothing lives outside the mask, all is finite."""
     revived = {name: int((final[name][~m] != 0).sum()) for name, m in mask.items()}
-    checks = [_count("dead_weights", revived, "weights alive outside the mask")]
+    checks = [_count("dead_weights", revived, "nonzero weights outside the mask")]
     for entry, tensors in optimizer.items():
         revived = {name: int((tensors[name][~m] != 0).sum()) for name, m in mask.items()}
-        checks.append(_count(f"dead_{entry}", revived, f"entries of {entry} alive outside the mask"))
+        checks.append(_count(f"dead_{entry}", revived, f"nonzero entries of {entry} outside the mask"))
     broken = {name: int((~torch.isfinite(w)).sum()) for name, w in final.items()}
     checks.append(_count("finite", broken, "weights that are not finite"))
     return checks
@@ -108,10 +108,10 @@ def after_narrowing(pruning: Pruning, groups: Mapping[str, frozenset[str]], roun
     """What a mask must hold that shrank during the training: exactly as many live as the round asks for."""
     reached, size = masks.counts(mask), masks.size(mask)
     asked = {} if pruning.scope == "global" else layer_counts(mask, groups, pruning, round)
-    wrong = [f"{name}: {reached[name]} of {k} asked" for name, k in asked.items() if reached[name] != k]
+    wrong = [f"{name}: {reached[name]}, expected {k}" for name, k in asked.items() if reached[name] != k]
     k = sum(asked.values()) if asked else remaining(size, pruning.density(round))
     found = sum(reached.values())
-    return Check("density", found == k and not wrong, "; ".join(wrong) or f"{found} of {size} live, {k} asked")
+    return Check("density", found == k and not wrong, "; ".join(wrong) or f"{found} of {size} kept, expected {k}")
 
 
 def same_data(data: str, parents: set[str]) -> Check:
@@ -134,18 +134,18 @@ def _density(family: Family, key: TrialKey, mask: Mask, compared: Ticket | None)
     of = family.experiment.arm_named(arm.of) if arm.borrows_mask else arm
     if of.mask == "imported":
         wanted = masks.total(family.imported(key.round).mask)
-        return Check("density", found == wanted, f"{found} of {size} live, {wanted} in the imported ticket")
+        return Check("density", found == wanted, f"{found} of {size} kept, {wanted} in the imported ticket")
     if arm.mask == "gradual":
-        return Check("density", found == size, f"{found} of {size} live, all asked: they go during the training")
+        return Check("density", found == size, f"{found} of {size} kept, expected all: they are pruned during training")
     if pruning.scope != "global" and arm.mask != "random_global":
         asked = layer_counts(mask, family.groups, pruning, key.round)
-        wrong = [f"{n}: {reached[n]} of {k} asked" for n, k in asked.items() if reached[n] != k]
-        return Check("density", not wrong, "; ".join(wrong) or f"{found} of {size} live, per layer as asked")
+        wrong = [f"{n}: {reached[n]}, expected {k}" for n, k in asked.items() if reached[n] != k]
+        return Check("density", not wrong, "; ".join(wrong) or f"{found} of {size} kept, each layer as expected")
     if pruning.scope != "global" and compared is not None:
         k = masks.total(compared.mask)
     else:
         k = remaining(size, pruning.density(key.round))
-    return Check("density", found == k, f"{found} of {size} live, {k} asked")
+    return Check("density", found == k, f"{found} of {size} kept, expected {k}")
 
 
 def _nested(family: Family, key: TrialKey, ticket: Ticket) -> Check:
@@ -154,7 +154,7 @@ def _nested(family: Family, key: TrialKey, ticket: Ticket) -> Check:
     same_layers = ticket.mask.keys() == parent.keys()
     outside = sum(int((m & ~parent[n]).sum()) for n, m in ticket.mask.items()) if same_layers else -1
     detail = (
-        f"{outside} entries live that were pruned a round earlier" if same_layers else "other layers than the parent"
+        f"{outside} kept entries were pruned a round earlier" if same_layers else "other layers than the parent"
     )
     return Check("nested", same_layers and outside == 0, detail)
 
@@ -192,14 +192,14 @@ def _start_weights(mask: Mask, start: Weights, source: Weights) -> Check:
 def _start_alive(mask: Mask, start: Weights, source: Weights) -> Check:
     """As many non-zero start weights as the mask has entries, up to exact zeros of the source."""
     missing = {n: int(((start[n] == 0) & m & (source[n] != 0)).sum()) for n, m in mask.items()}
-    return _count("start_alive", missing, "living entries start at zero though their source does not")
+    return _count("start_alive", missing, "kept entries start at zero although their source does not")
 
 
 def _shuffled_alive(family: Family, mask: Mask, start: Weights) -> Check:
     """No more zeros among the living than among the survivors that were shuffled."""
     rewind = expected.stored(family.dense.rewind)
     missing = {n: int((start[n][m] == 0).sum()) - int((rewind[n][m] == 0).sum()) for n, m in mask.items()}
-    return _count("start_alive", missing, "living entries start at zero though their source does not")
+    return _count("start_alive", missing, "kept entries start at zero although their source does not")
 
 
 def _is_fresh(family: Family, start: Weights) -> Check:

@@ -1,4 +1,4 @@
-"""Looking over a workspace and the machine, and repairing what can be made again. Prints nothing."""
+"""Checks a workspace and the machine, and repairs what can be repaired. Prints nothing."""
 
 import contextlib
 import shutil
@@ -66,7 +66,7 @@ def machine() -> Iterator[Finding]:
         there = util.find_spec(module) is not None
         yield Finding("extras", "good" if there else "note", f"{what}: {'installed' if there else 'not installed'}")
     text = _built_in_text()
-    yield Finding("datasets", "good" if text else "note", f"built-in text: {'there' if text else 'not there'}")
+    yield Finding("datasets", "good" if text else "note", f"built-in text: {'available' if text else 'missing'}")
 
 
 def _built_in_text() -> bool:
@@ -86,7 +86,7 @@ def _roms() -> Finding:
 def disk(workspace: Workspace) -> Finding:
     """How much room there is."""
     free = shutil.disk_usage(workspace.folder).free
-    kind = ", a network filesystem: slower, and safe" if on_network_filesystem(workspace.folder) else ""
+    kind = ", a network filesystem: slower, but safe" if on_network_filesystem(workspace.folder) else ""
     return Finding("disk", "good" if free > LITTLE else "note", f"{free / 1e9:,.1f} GB free{kind}")
 
 
@@ -99,14 +99,14 @@ def database(workspace: Workspace) -> Iterator[Finding]:
             yield Finding("database", "bad", broken, repairable=True)
             return
         count = soundness.counts(opened)
-        yield Finding("database", "good", f"whole; {plural(count[0], 'job')}, {plural(count[1], 'point')} of curves")
+        yield Finding("database", "good", f"intact; {plural(count[0], 'job')}, {plural(count[1], 'point')} of curves")
         yield from _tensors(workspace, opened)
         if aside := set_aside(workspace):
             yield Finding("set aside", "note", how_to_read(aside, workspace))
         yield from _witnesses(workspace, opened)
     except Refused as refused:
         if refused.kind == "older":
-            said = "written by an older version: the next run, or --repair, brings it up to date after a copy"
+            said = "written by an older version: the next run, or --repair, copies it, then updates it"
             yield Finding("database", "note", said)
         else:
             yield Finding("database", "bad", str(refused), repairable=refused.lost)
@@ -149,9 +149,9 @@ def _broken(opened: Database) -> str:
     if said := soundness.damage(opened):
         return one_line("; ".join(said))
     if missing := sorted(lacking(opened.connection)):
-        return f"lacks {plural(len(missing), 'column')} of this program's, such as {missing[0]}"
+        return f"{plural(len(missing), 'column')} missing, such as {missing[0]}"
     orphans = soundness.orphans(opened)
-    return f"{plural(orphans, 'row')} that belong to nothing" if orphans else ""
+    return f"{plural(orphans, 'row')} without a parent row" if orphans else ""
 
 
 def _tensors(workspace: Workspace, opened: Database) -> Iterator[Finding]:
@@ -163,7 +163,7 @@ def _tensors(workspace: Workspace, opened: Database) -> Iterator[Finding]:
     if len(damaged) > SHOWN:
         yield Finding("tensors", "bad", f"and {len(damaged) - SHOWN} more", repairable=True)
     if not damaged:
-        yield Finding("tensors", "good", f"{count:,} files are what their checksums say")
+        yield Finding("tensors", "good", f"{count:,} files match their checksums")
 
 
 def _witnesses(workspace: Workspace, opened: Database) -> Iterator[Finding]:
@@ -176,8 +176,8 @@ def _witnesses(workspace: Workspace, opened: Database) -> Iterator[Finding]:
         yield Finding("results", "bad", f"and {len(odd) - SHOWN} more", repairable=more)
     if not odd:
         count, old, _ = soundness.trial_counts(opened)
-        earlier = f"; {old:,.0f} are of an earlier version, without a digest" * (old > 0)
-        yield Finding("results", "good", f"{count:,} trials are in database, records and TensorBoard alike{earlier}")
+        earlier = f"; {old:,.0f} were written by an earlier version, without a digest" * (old > 0)
+        yield Finding("results", "good", f"{count:,} trials agree between database, records and TensorBoard{earlier}")
 
 
 def damaged_trials(workspace: Workspace, opened: Database) -> list[tuple[int, str]]:
@@ -218,7 +218,7 @@ def remake_database(workspace: Workspace) -> Rebuilt:
         _swap(workspace, made[0])
         return found
     except OSError as error:
-        said = f"the database cannot be made again: {one_line(error)}"
+        said = f"the database cannot be rebuilt: {one_line(error)}"
         raise InputError(f"workspace {one_line(workspace.folder)}: {said}") from None
     finally:
         with contextlib.suppress(OSError):

@@ -115,7 +115,7 @@ def test_the_audit_sees_wrong_weights_and_a_network_that_was_made_for_another_nu
     assert not size.passed  # much larger than the ticket: no control of its size
     (_, said) = audit.before_smaller(own, own, living, whole, mask)
     count = sum(w.numel() for w in own.values())
-    assert f"{count:,} parameters against {living:,} that live in the ticket ({count / living - 1:+.2%})" == said.detail
+    assert f"{count:,} parameters, the ticket keeps {living:,} ({count / living - 1:+.2%})" == said.detail
 
 
 def test_texts_have_smaller_networks_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

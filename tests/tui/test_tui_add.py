@@ -246,7 +246,7 @@ async def test_code_that_cannot_be_made_is_said_where_it_would_be_queued_and_not
         await pilot.press("n")
         sketch = app.screen.query_one("#sketch", Lines)
         await pilot.press(*"mine.toml")
-        await until(pilot, lambda: "once it is queued or measured" in " ".join(sketch.text.split()))
+        await until(pilot, lambda: "when it is queued or measured" in " ".join(sketch.text.split()))
         await pilot.press("enter")
         await until(pilot, lambda: any("raised SystemExit: was imported" in text for _, _, text in app.said), 60)
         assert isinstance(app.screen, Add) and not writer.asked()

@@ -29,8 +29,8 @@ def test_the_browser_view_is_local_and_shows_the_queue(writer: Writer) -> None:
         assert "textual" in page.lower()
         addresses = {c.laddr.ip for c in psutil.Process(server.pid).net_connections() if c.status == "LISTEN"}
         assert addresses == {"127.0.0.1"}
-        shown = asyncio.run(look(port, ["J"], "only shows"))
-        assert "cartpole-done" in shown and "61k" in shown and "only shows" in shown
+        shown = asyncio.run(look(port, ["J"], "read-only"))
+        assert "cartpole-done" in shown and "61k" in shown and "read-only" in shown
         assert writer.asked() == []  # the job was to be moved, and nothing was asked for
     finally:
         server.terminate()
