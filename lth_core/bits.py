@@ -1,4 +1,4 @@
-"""Masks as they are stored: eight entries a byte, the layers one after the other. Knows no torch."""
+"""The storage format of masks: eight entries per byte, layer after layer. Imports no torch."""
 
 import math
 from collections.abc import Mapping, Sequence

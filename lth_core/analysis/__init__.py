@@ -1,1 +1,1 @@
-"""Statistics, verdicts, answers in words, anatomy of tickets. Imports no torch, draws nothing."""
+"""Statistics, verdicts, answers in words, anatomy of tickets. Imports no torch and draws nothing."""

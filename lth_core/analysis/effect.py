@@ -114,7 +114,7 @@ _SAID: dict[Effect, str] = {
 
 
 def _short(scores: JobScores, answer: Answer) -> str:
-    place = f"{answer.density:.1%} remaining" if math.isfinite(answer.density) else f"round {answer.round}"
+    place = f"{answer.density:.1%} kept" if math.isfinite(answer.density) else f"round {answer.round}"
     where, gain = f"{_SAID[answer.word]} at {place}", answer.gain
     if gain.n == 0:
         return f"{where}: no pair of {scores.experiment.reference} and dense network is finished yet"

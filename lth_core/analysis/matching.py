@@ -113,13 +113,13 @@ def reach(scores: JobScores, arm: str) -> Reach | None:
 
 
 def reach_short(found: Reach | None, arm: str) -> str:
-    """`winning matches the dense network down to 37.2% remaining`, or that it does not."""
+    """`winning matches the dense network down to 37.2% kept`, or that it does not."""
     if found is None:
         return f"{arm}: matching cannot be tested: no reference score, or the dense network is not certainly above it"
     if found.last is None:
         return f"{arm} is not shown to match the dense network at any sparsity"
     every = ", at every round" if found.stopped is None else ""
-    return f"{arm} matches the dense network down to {found.last.density:.1%} remaining{every}"
+    return f"{arm} matches the dense network down to {found.last.density:.1%} kept{every}"
 
 
 def reach_facts(found: Reach | None) -> Iterator[str]:

@@ -13,7 +13,7 @@ from lth_core.analysis.suite_summary import SuiteJob, SuiteSummary
 from lth_core.analysis.trials import Scores
 from lth_core.text import plural
 
-LEVEL_NAMES: dict[Level, str] = {"third": "about a third remaining", "last": "the last round"}
+LEVEL_NAMES: dict[Level, str] = {"third": "about a third kept", "last": "the last round"}
 
 
 def suite_findings(jobs: Sequence[SuiteJob], summary: SuiteSummary) -> tuple[Finding, ...]:
@@ -93,7 +93,7 @@ def _kept(more: SuiteJob, fewer: SuiteJob) -> Finding:
     pairs = [(f"{arm} {labels[more.name]}", f"{arm} {labels[fewer.name]}") for arm in more.experiment.arms]
     found = verdicts(more.experiment, trials, scores, pairs)
     sizes = " against ".join(f"{_left(job):.1%}" for job in (more, fewer))
-    whole = (f"of the whole model {sizes} remain at the last round",) if _left(more) == _left(more) else ()
+    whole = (f"{sizes} of the whole model kept at the last round",) if _left(more) == _left(more) else ()
     kept = ", ".join(sorted(set(more.experiment.pruning.keep) ^ set(fewer.experiment.pruning.keep)))
     names = f"{more.name} and {fewer.name}"
     return Finding(

@@ -1,1 +1,1 @@
-"""What the engine and its workers both know: a batch and its folder, exit codes, how a process is started and asked."""
+"""Shared by the engine and its workers: batches and their folders, exit codes, starting and querying processes."""

@@ -1,1 +1,1 @@
-"""Checkpoints of transformers as they are published: their files, their kinds, their weights."""
+"""Published checkpoints of transformers: their files, model kinds and weights."""

@@ -1,4 +1,4 @@
-"""What is wrong with a checkpoint of transformers, said before anything is queued. Imports neither it nor torch."""
+"""Finds faults in a checkpoint of transformers before anything is queued. Imports neither transformers nor torch."""
 
 import json
 import re

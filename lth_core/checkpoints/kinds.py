@@ -1,5 +1,5 @@
-"""What a checkpoint's configuration says of its model. Lists of transformers are read from its source: importing it
-would import torch."""
+"""What a checkpoint's configuration says about its model. Reads lists from the source of transformers, because
+importing it would import torch."""
 
 import ast
 import importlib.util

@@ -1,4 +1,4 @@
-"""The files of weights in a checkpoint's folder, and the formats of their numbers. Nothing of them is run."""
+"""The weight files in a checkpoint's folder, and their number formats. Runs none of their code."""
 
 import json
 import pickletools

@@ -1,1 +1,1 @@
-"""The thread that runs the queue: slots, lease, commands, what is tried again. Starts workers, imports no torch."""
+"""The thread that runs the queue: slots, lease, commands, retries. Starts workers; imports no torch."""

@@ -1,1 +1,1 @@
-"""Where the commands begin and end: their first moment, their streams, one sentence for what is wrong."""
+"""Start and end of every command: signals, standard streams, one sentence for an error."""

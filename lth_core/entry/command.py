@@ -1,4 +1,4 @@
-"""How every command begins and ends: streams and places as the machine has them, and one sentence for what is wrong."""
+"""How every command starts and ends: streams, folders, and one sentence for an error."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Where the commands begin: from their first moment, before anything is loaded, a Ctrl-C ends them without a word."""
+"""The start of every command: Ctrl-C ends it silently from the first moment, before anything is imported."""
 
 import signal
 

@@ -1,4 +1,4 @@
-"""The standard streams as a command finds them: closed, full, nobody reading, or without some characters."""
+"""Standard streams that may be closed, full, unread, or unable to encode some characters."""
 
 import codecs
 import io

@@ -1,1 +1,1 @@
-"""One experiment: its tables and rules, its file, suites of them, arms as data, trials and what each waits for."""
+"""Experiments: tables and rules, files, suites, arms as data, trials and their dependencies."""

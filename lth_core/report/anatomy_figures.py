@@ -39,7 +39,7 @@ def anatomy(record: JobRecord) -> tuple[Figure, str] | None:
     for one, (title, value) in zip(axes, shown, strict=True):
         _lines(one, record, value)
         one.set_title(title)
-    figure.supxlabel("prunable parameters remaining (%, logarithmic)", fontsize=9)
+    figure.supxlabel("prunable parameters kept (%, logarithmic)", fontsize=9)
     legend(figure, axes)
     return figure, (
         "Means over seeds. Effective: on a path from an input to an output. Overlap: intersection over union of the "
@@ -153,7 +153,7 @@ def _numbered_inputs(
         step = max(1, picture.shape[1] // 16)
         axes.set_xticks(range(0, picture.shape[1], step))
     axes.set_xlabel("word, by its number in the vocabulary" if words else "input")
-    axes.set_ylabel("round (remaining)")
+    axes.set_ylabel("round (kept)")
     axes.set_title(f"what {record.experiment.reference} looks at")
     figure.colorbar(image, ax=axes, label="% kept", pad=0.01)
     what = "word" if words else "input"

@@ -64,7 +64,7 @@ def _pruned(record: JobRecord) -> str:
     scope = "pooled over all layers" if pruning.scope == "global" else f"scope {pruning.scope}"
     own_rates = "".join(f", {group} {fraction:.0%}" for group, fraction in pruning.fractions.items())
     left = known_density(record.experiment, record.trials, record.experiment.reference, pruning.rounds)
-    down = "" if left is None else f", down to {left:.2%} remaining"
+    down = "" if left is None else f", down to {left:.2%} kept"
     return (
         f"Each round the smallest {pruning.fraction:.0%} of what remains, by {pruning.criterion}, {scope}{own_rates}; "
         f"{pruning.rounds} rounds{down}.{sizes} "

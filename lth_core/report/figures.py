@@ -77,7 +77,7 @@ def _lottery(record: JobRecord) -> tuple[Figure, str] | None:
         return None
     figure, (axes,) = panels(1, width=5.6, height=3.5)
     lottery(axes, record, inches=5.0)
-    axes.set_xlabel("prunable parameters remaining (%, logarithmic)")
+    axes.set_xlabel("prunable parameters kept (%, logarithmic)")
     axes.set_ylabel(record.experiment.task.score)
     axes.set_title(_title(record))
     legend(figure, [axes])
@@ -110,7 +110,7 @@ def _differences(record: JobRecord) -> tuple[Figure, str] | None:
         )  # fmt: skip
         density_axis(one, _densities(record))
         one.set_title(f"{experiment.reference} minus {one_line(arm, 30)}")
-    figure.supxlabel("prunable parameters remaining (%, logarithmic)", fontsize=9)
+    figure.supxlabel("prunable parameters kept (%, logarithmic)", fontsize=9)
     figure.supylabel(f"difference of {experiment.task.score}", fontsize=9)
     return figure, (
         f"{experiment.reference} minus each control, paired by seed: interquartile mean and 95 % interval. "
@@ -142,7 +142,7 @@ def _learning(record: JobRecord) -> tuple[Figure, str] | None:
                 low, high = np.quantile(values[:, whole], (0.25, 0.75), axis=0)
                 one.fill_between(steps[whole], low, high, color=look[arm].colour, alpha=0.14, linewidth=0)
         left = _densities(record)[round]
-        one.set_title(f"round {round}" + (f", {percent(left)} % remaining" if math.isfinite(left) else ""))
+        one.set_title(f"round {round}" + (f", {percent(left)} % kept" if math.isfinite(left) else ""))
         one.xaxis.set_major_locator(MaxNLocator(4))
         one.xaxis.set_major_formatter(EngFormatter(sep=""))
     figure.supxlabel("steps of training", fontsize=9)

@@ -36,7 +36,7 @@ def _grid(record: SuiteRecord) -> tuple[Figure, str] | None:
     for one, job in zip(axes, jobs, strict=True):
         lottery(one, job)
         one.set_title(_short(record, job.job.name))
-    figure.supxlabel("prunable parameters remaining (%, logarithmic)", fontsize=9)
+    figure.supxlabel("prunable parameters kept (%, logarithmic)", fontsize=9)
     scores = dict.fromkeys(job.experiment.task.score for job in jobs)
     figure.supylabel(" or ".join(scores), fontsize=9)
     legend(figure, axes)

@@ -43,7 +43,7 @@ def suite_result(name: str, summary: SuiteSummary, kept: Sequence[Finding] = ())
 
 
 def _jobs(summary: SuiteSummary) -> Table:
-    table = _table(("job", "name", "dense", "remaining", f"{summary.arm} over dense", "pruning"))
+    table = _table(("job", "name", "dense", "kept", f"{summary.arm} over dense", "pruning"))
     name = table.columns[1]  # on a narrow terminal names fold, numbers do not
     name.no_wrap, name.overflow = False, "fold"
     for job in summary.jobs:

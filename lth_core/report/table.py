@@ -38,7 +38,7 @@ def interval(estimate: Interval | None, *, signed: bool = False) -> str:
 def summary_table(experiment: Experiment, summary: Summary) -> Table:
     """Per round and arm: density, interquartile mean over seeds, and the reference minus the arm, paired by seed."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading, justify in (("round", "right"), ("remaining", "right"), ("arm", "left")):
+    for heading, justify in (("round", "right"), ("kept", "right"), ("arm", "left")):
         table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     table.add_column(experiment.task.score, no_wrap=True)
     table.add_column(f"{experiment.reference} minus arm", no_wrap=True)
@@ -98,7 +98,7 @@ def result(
     seeds = len(experiment.seeds)
     passed, failed = audits
     facts = Text(
-        f"{experiment.name}: interquartile mean over {seeds} seeds with 95 % bootstrap interval; remaining: of the "
+        f"{experiment.name}: interquartile mean over {seeds} seeds with 95 % bootstrap interval; kept: of the "
         f"prunable parameters; p: of {experiment.reference} minus arm, Holm over the rounds of the arm",
         style="dim",
     )

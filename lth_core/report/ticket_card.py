@@ -43,7 +43,7 @@ def _markdown(folder: Path, experiment: Experiment, facts: Mapping[str, Any], sh
         f"# Ticket: {title}\n",
         *origin,
         f"- {experiment.task.score} after training: {_number(facts['score'], '.5g')}",
-        f"- remaining: {_number(facts['density'], '.2%')} of the prunable parameters, "
+        f"- kept: {_number(facts['density'], '.2%')} of the prunable parameters, "
         f"{_number(facts['model_density'], '.2%')} of all",
         f"- task: {_fields(experiment, 'task')}",
         f"- model: {_fields(experiment, 'model')}",

@@ -21,12 +21,12 @@ from lth_core.store.tensors import write_atomically
 from lth_core.text import plural
 
 _LOTTERY = {
-    "round": "round", "density": "remaining", "arm": "arm", "score": "score", "score_low": "low", "score_high": "high",
+    "round": "round", "density": "kept", "arm": "arm", "score": "score", "score_low": "low", "score_high": "high",
     "reference_minus_arm": "reference minus arm", "reference_minus_arm_low": "low", "reference_minus_arm_high": "high",
     "p_holm": "p (Holm)", "seeds": "seeds", "failed": "failed",
 }  # fmt: skip
 _MATCHING = {
-    "arm": "arm", "round": "round", "density": "remaining", "word": "against dense", "gain": "gain", "gain_low": "low",
+    "arm": "arm", "round": "round", "density": "kept", "word": "against dense", "gain": "gain", "gain_low": "low",
     "gain_high": "high", "margin": "margin", "seeds": "seeds", "lost": "lost",
 }  # fmt: skip
 _ACROSS = {

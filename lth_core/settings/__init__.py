@@ -1,1 +1,1 @@
-"""What an experiment asks for, table by table: kinds, fields, defaults. Knows no torch, no store."""
+"""The settings of an experiment, table by table: kinds, fields, defaults. Imports no torch."""

@@ -1,1 +1,1 @@
-"""What is kept: the database, append-only records, checksummed tensors, TensorBoard files. Imports no torch."""
+"""Storage: the database, append-only records, checksummed tensors, TensorBoard files. Imports no torch."""

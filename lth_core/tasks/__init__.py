@@ -1,1 +1,1 @@
-"""What is learnt from: environments of a whole stack, texts, sentence pairs. Knows no ticket, no network."""
+"""Tasks: environments for a stack of tickets, texts, sentence pairs. Knows nothing of tickets or networks."""

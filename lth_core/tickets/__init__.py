@@ -1,1 +1,1 @@
-"""Tickets: masks, what they are ranked by, derivation, audit. Pure functions on tensors; knows no task, no training."""
+"""Tickets: masks, pruning criteria, derivation, audit. Pure functions on tensors, without tasks or training."""

@@ -1,1 +1,1 @@
-"""From tickets and a task to trained weights and records at fixed steps. Knows no files, no engine."""
+"""Trains tickets on a task and records metrics at fixed steps. Knows nothing of files or the engine."""

@@ -1,1 +1,1 @@
-"""Looking after a workspace: its health, making the database again from the folders, deleting what is not needed."""
+"""Maintenance of a workspace: checks, rebuilding the database from the folders, deleting unneeded files."""

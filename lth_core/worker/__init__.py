@@ -1,1 +1,1 @@
-"""What runs in processes of its own: the attempt at a batch, and what needs torch for a command."""
+"""Code of separate processes: attempts at batches, and the parts of commands that need torch."""

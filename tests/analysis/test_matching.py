@@ -92,7 +92,7 @@ def test_the_reach_is_the_last_round_of_the_unbroken_series() -> None:
     assert (found.last.round, found.stopped.round, found.stopped.word) == (2, 3, "below")
     assert found.margin == pytest.approx(EQUIVALENT * 100, rel=0.02)
     said = sentence(found)
-    assert said.startswith("winning matches the dense network down to 50.0% remaining; margin 5")
+    assert said.startswith("winning matches the dense network down to 50.0% kept; margin 5")
     assert "gain there" in said and "at 50.0% certainly worse: -60" in said
 
 

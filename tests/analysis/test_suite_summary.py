@@ -111,7 +111,7 @@ def test_each_job_has_its_answers_verdicts_and_sentences() -> None:
     assert summary.count("third", "helps") == 1
     assert [v.word for v in summary.jobs[1].verdicts] == ["better"]
     assert list(sentences(summary)) == [
-        "at about a third remaining, of 2 jobs pruning: helps 1, leaves alone 1",
+        "at about a third kept, of 2 jobs pruning: helps 1, leaves alone 1",
         "at the last round, of 2 jobs pruning: helps 1, crashes 1",
     ]
 

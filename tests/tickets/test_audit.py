@@ -80,7 +80,7 @@ def test_one_entry_too_many_or_too_few_is_seen(scope: str, wrong: bool) -> None:
     planted = dataclasses.replace(one, mask=mask, start=masks.apply(mask, one.source))
     checks = before(of, "winning", 2, planted)
     assert "density" in failed(checks)
-    assert "asked" in checks["density"].detail
+    assert "expected" in checks["density"].detail
 
 
 def test_an_entry_moved_to_another_layer_is_seen_under_layerwise_scope() -> None:
