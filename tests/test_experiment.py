@@ -124,11 +124,11 @@ def test_the_table_of_changes_has_every_field() -> None:
     ("fields", "sentence"),
     [
         ({"name": "../x"}, "name"),
-        ({"seeds": [1, 1]}, "every seed may stand once"),
+        ({"seeds": [1, 1]}, "each seed may be listed only once"),
         ({"seeds": []}, "at least 1"),
         ({"seeds": [-1]}, "greater than or equal to 0"),
         ({"seeds": [True]}, "valid integer"),
-        ({"arms": ["winning", "winning"]}, "every arm may stand once"),
+        ({"arms": ["winning", "winning"]}, "each arm may be listed only once"),
         ({"arms": ["wining"]}, 'did you mean "winning"'),
         ({"arms": ["dense", "winning"]}, "always trained"),
         ({"arms": ["random"]}, 'derives its mask from "winning"'),

@@ -119,9 +119,9 @@ TOKENS = {"tokenizer": "checkpoint", "checkpoint": "some/gpt"}
         (LANGUAGE, "causal", 'f: task.tokenizer = "words": the weights that model.kind "causal" starts from know the '
          'tokens of "some/gpt" alone: expected "checkpoint" with task.checkpoint = "some/gpt"'),
         (LANGUAGE | TOKENS | {"checkpoint": "some/bert"}, "causal", 'f: task.checkpoint = "some/bert": the weights '
-         'that model.kind "causal" starts from know the tokens of "some/gpt" alone: expected "some/gpt"'),
+         'that model.kind "causal" starts from need the tokenizer of "some/gpt": expected "some/gpt"'),
         (TRANSLATION, "pretrained_seq2seq", 'f: task.tokenizer = "bpe": the weights that model.kind '
-         '"pretrained_seq2seq" starts from know the tokens of "some/gpt" alone: expected "checkpoint" with '
+         '"pretrained_seq2seq" starts from need the tokenizer of "some/gpt": expected "checkpoint" with '
          'task.checkpoint = "some/gpt"'),
         (LANGUAGE | TOKENS | {"vocabulary": 500}, "causal", 'f: task.vocabulary = 500: task.tokenizer = "checkpoint" '
          "brings its own: leave the field out"),

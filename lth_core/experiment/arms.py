@@ -1,4 +1,4 @@
-"""An arm is data: where a ticket's mask, its start weights and its schedule come from. No code path per arm."""
+"""Arms as data: the source of a ticket's mask, start weights and schedule. No arm has code of its own."""
 
 from typing import Literal
 
@@ -25,9 +25,9 @@ class Arm(Section):
         `random`         a random mask with the per-layer counts of the arm `of`
         `random_global`  a random mask over the pooled parameters with the total count of `of`
         `shuffled`       the mask of `of`, permuted within each layer
-        `gradual`        everything at first; during the training it shrinks to this round's density, by magnitude
-        `smaller`        none: a smaller network, unpruned, with as many parameters as live in the ticket of `of`
-        `imported`       that of the experiment's `ticket`
+        `gradual`        full at first; pruned by magnitude to this round's density during the training
+        `smaller`        none: a smaller, unpruned network with as many parameters as the ticket of `of` keeps
+        `imported`       the mask of the experiment's `ticket`
     weights
         `rewind`    the dense run's weights at the rewind point
         `init`      the dense run's initial weights
@@ -36,17 +36,17 @@ class Arm(Section):
         `signed`    fresh magnitudes with the signs of the rewound weights
         `constant`  one magnitude per layer, its initialisation's standard deviation, with those signs
         `final`     the trained weights that were pruned (the arm's previous round, or the dense run)
-        `imported`  those of the experiment's `ticket`
+        `imported`  the weights of the experiment's `ticket`
     schedule
         `start`       step counter at 0, full length
         `rewind`      step counter at the rewind point, remaining length
         `end`         schedule held at its final value, full length
-        `experiment`  whatever `[rewinding] schedule` says
+        `experiment`  as in `[rewinding] schedule`
     criterion
-        by what entries are ranked where the mask is `iterative` or `one_shot`; `experiment`: as `[pruning]` says
+        how to rank entries if the mask is `iterative` or `one_shot`; `experiment`: as in `[pruning]`
     at
-        which weights of the dense run a `one_shot` mask ranks: `init`, `rewind`, or `experiment`: as
-        `rewinding.prune_from` says
+        which weights of the dense run a `one_shot` mask ranks: `init`, `rewind`, or `experiment`: as in
+        `rewinding.prune_from`
     """
 
     mask: MaskSource
@@ -68,7 +68,7 @@ class Arm(Section):
 
     @property
     def refers(self) -> bool:
-        """Whether `of` says something: whose mask is borrowed, or whose size is matched."""
+        """Whether `of` is used: to borrow its mask, or to match its size."""
         return self.borrows_mask or self.mask == "smaller"
 
 

@@ -1,4 +1,4 @@
-"""Whether an episode can end while it counts: a training without a finished episode has no score."""
+"""Checks that episodes can finish: a training without a finished episode has no score."""
 
 import math
 
@@ -9,16 +9,16 @@ from lth_core.settings.reinforcement import ActorCriticTraining
 
 
 def check_episodes(experiment: Tables, episode: float | None) -> None:
-    """Raise InputError, saying what to change, where no episode of some arm can end, or none after its last mask.
+    """Raise InputError, saying what to change, if no episode of an arm can end, or none after its final mask.
 
-    episode: steps of every episode where nothing but a time limit ends one, infinite without a limit; None where
-    episodes may end by themselves.
+    episode: steps of every episode if only a time limit ends episodes (infinite without one); None if they can end
+    by themselves.
     """
     if not isinstance(experiment.training, ActorCriticTraining):
         return
     if episode == math.inf:
         raise InputError(
-            f"task.environment {experiment.task.subject}: nothing ends its episodes, so that no training has a score: "
+            f"task.environment {experiment.task.subject}: its episodes never end, so no training would have a score: "
             "expected task.time_limit = the steps of an episode"
         )
     for arm in (DENSE, *experiment.arms):
@@ -44,7 +44,7 @@ def _check_length(experiment: Tables, training: ActorCriticTraining, arm: str, e
 
 
 def _check_last_mask(experiment: Tables, arm: str, episode: float | None) -> None:
-    """A mask that shrinks begins the score anew at its last step: an episode must end after that."""
+    """With a gradual mask the score starts anew at its last step: an episode must end after that."""
     training, end = experiment.training, experiment.pruning.gradual.end
     assert isinstance(training, ActorCriticTraining)  # noqa: S101 see check_episodes
     first, last = experiment.span(arm)
@@ -58,6 +58,6 @@ def _check_last_mask(experiment: Tables, arm: str, episode: float | None) -> Non
         )
     if never:
         raise InputError(
-            f'pruning.gradual.end {end:g}: no episode of arm "{arm}" can end after its last mask, so that it has no '
+            f'pruning.gradual.end {end:g}: no episode of arm "{arm}" can end after its final mask, so it would have no '
             "score: expected an earlier end, a longer training.length, or a shorter task.time_limit"
         )

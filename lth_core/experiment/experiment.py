@@ -1,4 +1,4 @@
-"""The experiment: what follows from its fields, its canonical form and its identity. Knows no files."""
+"""The experiment: values derived from its fields, its canonical form and its identity. Reads no files."""
 
 import hashlib
 import json
@@ -25,8 +25,8 @@ class Experiment(Tables):
 
     @property
     def identity(self) -> str:
-        """SHA-256 of the canonical JSON without name and launcher, and without the place of a ticket, whose content is
-        in it: the same experiment, whatever it is called and wherever it runs, is one."""
+        """SHA-256 of the canonical JSON without name, launcher and the path of a ticket (its content is included).
+        So an experiment keeps its identity under any name and wherever it runs."""
         fields = {key: value for key, value in self.identifying().items() if key not in ("name", "launcher")}
         if self.ticket is not None:
             del fields["ticket"]["path"]
@@ -34,9 +34,9 @@ class Experiment(Tables):
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> Self:
-        """From plain data, as a TOML file has it; a table without its kind gets the one that goes with the task.
+        """An experiment from the plain data of a TOML file; a table without a kind gets the task's default kind.
 
-        Raises pydantic.ValidationError, or ValueError for what JSON has no form of.
+        Raises pydantic.ValidationError, or ValueError for values that JSON cannot represent.
         """
         return cls.model_validate_json(json.dumps(with_kinds(fields), default=_refuse))
 
@@ -46,7 +46,7 @@ class Experiment(Tables):
         return cls.model_validate_json(text)
 
     def described(self, arm: str) -> str:
-        """What an arm is, in a few words."""
+        """A short description of an arm."""
         definition = self.arm_named(arm)
         mask = definition.mask + (f" of {definition.of}" if definition.borrows_mask else "")
         if definition.mask == "smaller":
@@ -57,7 +57,7 @@ class Experiment(Tables):
         return f"mask {mask}, weights {definition.weights}, schedule {self.schedule_of(arm)}"
 
     def rounds_of(self, arm: str) -> tuple[int, ...]:
-        """The rounds from 1 on that an arm is trained at: of imported masks, those that there are tickets for."""
+        """The rounds from 1 on at which an arm is trained; with an imported mask, those that have tickets."""
         definition = self.arm_named(arm)
         if definition.mask == "imported":
             return self.ticket.rounds if self.ticket is not None else ()
@@ -65,12 +65,12 @@ class Experiment(Tables):
 
     @property
     def reference(self) -> str:
-        """The arm that verdicts and audits compare with: `winning`, or else the first of the experiment's network."""
+        """The arm that verdicts and audits compare with: `winning`, or else the first with the experiment's network."""
         own = (arm for arm in self.arms if self.arm_named(arm).mask != "smaller")
         return "winning" if "winning" in self.arms else next(own, self.arms[0])
 
     def compared_with(self, arm: str) -> str | None:
-        """The arm that `arm` is a control of: the one it borrows its mask or its size from, else the reference."""
+        """The arm that `arm` controls for: the one whose mask or size it borrows, else the reference."""
         definition = self.arm_named(arm)
         if definition.refers:
             return definition.of

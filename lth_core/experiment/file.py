@@ -1,4 +1,4 @@
-"""Reading an experiment from a TOML file, with `--set` overrides, and saying in one sentence what is wrong."""
+"""Reads an experiment from a TOML file, with `--set` overrides; reports errors in one sentence."""
 
 import json
 import tomllib
@@ -20,7 +20,7 @@ from lth_core.settings.ticket import TicketSource
 from lth_core.text import did_you_mean, is_name, one_line
 
 LARGEST_FILE = 1_000_000
-"""Bytes; nothing larger is read."""
+"""Maximum bytes of a file."""
 _SEEDS = "a count from 1 to 1000 or a list of 1 to 1000 seeds"
 
 
@@ -29,17 +29,17 @@ def load_experiment(path: Path, overrides: Iterable[str] = ()) -> Experiment:
 
     `seeds` may be a count (`8` means 0 to 7) or a list; `name` defaults to the file's stem;
     `overrides` are `field=value` with dotted fields and TOML values (`pruning.rounds=3`).
-    Raises InputError with one sentence for anything that cannot be read or is not accepted.
+    Raises InputError with one sentence for anything unreadable or invalid.
     """
     return experiment_of(read_fields(path), path, overrides)
 
 
 def read_fields(path: Path) -> dict[str, Any]:
-    """The plain data of a TOML file; InputError with one sentence where it cannot be read."""
+    """The plain data of a TOML file; raises InputError with one sentence if it is unreadable."""
     shown = one_line(path)
     try:
         if not path.is_file():
-            path.stat()  # raises where there is nothing
+            path.stat()  # raises if there is no such file
             raise InputError(f"{shown}: not a regular file")
         if path.stat().st_size > LARGEST_FILE:
             raise InputError(f"{shown}: larger than {LARGEST_FILE:,} bytes: expected an experiment file")
@@ -62,7 +62,7 @@ def experiment_of(fields: dict[str, Any], path: Path, overrides: Iterable[str] =
         apply_override(fields, override)
     if "name" not in fields:
         if not is_name(path.stem):
-            raise InputError(f"{shown}: the file's name does not serve as a name; set the field name")
+            raise InputError(f"{shown}: the file's name is not a valid experiment name: set the field name")
         fields["name"] = path.stem
     return resolve(fields, shown)
 
@@ -81,8 +81,8 @@ def resolve(fields: dict[str, Any], source: str) -> Experiment:
     experiment = _validated(fields, source)
     if experiment.ticket is not None:
         experiment = _validated({**fields, "ticket": _found(experiment, experiment.ticket, source)}, source)
-    # Here and not in the model: a stored experiment can be read where its environment is not installed, and one that
-    # an earlier version accepted.
+    # Here and not in the model, so that stored experiments can be read without their environment installed, and if
+    # only an earlier version accepted them.
     from lth_core.tasks.available import check, episode_steps
 
     try:
@@ -95,7 +95,7 @@ def resolve(fields: dict[str, Any], source: str) -> Experiment:
 
 
 def _with_contents(experiment: Experiment) -> Experiment:
-    """With the places of its files for good, and what they hold; InputError where they say they hold other things."""
+    """With absolute paths of its files and their hashes; raises InputError if the given hashes differ."""
     from lth_core.tasks import contents
 
     contents.check(experiment.task)
@@ -105,7 +105,7 @@ def _with_contents(experiment: Experiment) -> Experiment:
 
 
 def notes(experiment: Experiment) -> list[str]:
-    """What is done with the experiment's files that their owner may not expect, a line each."""
+    """Uses of the experiment's files that may surprise their owner, one line each."""
     from lth_core.tasks import available
 
     return available.notes(experiment.task, experiment.model)
@@ -121,12 +121,12 @@ def _validated(fields: dict[str, Any], source: str) -> Experiment:
 
 
 def _found(experiment: Experiment, ticket: TicketSource, source: str) -> dict[str, Any]:
-    """The ticket's table with its place for good, and what is found there."""
+    """The ticket's table with its absolute path, digest and rounds."""
     place = Place(str(Path(ticket.path).absolute()))
     if experiment.pruning.fractions and not place.by_round:
         raise InputError(
-            f'{source}: ticket.path "{one_line(ticket.path)}": with pruning.fractions the density of a round is not '
-            "known beforehand, so a ticket fits none by its density: expected a path with {round}"
+            f'{source}: ticket.path "{one_line(ticket.path)}": with pruning.fractions the density of a round is '
+            "not known in advance, so tickets cannot be matched by density: expected a path with {round}"
         )
     densities = {k: experiment.pruning.density(k) for k in range(1, experiment.pruning.rounds + 1)}
     try:
@@ -134,12 +134,12 @@ def _found(experiment: Experiment, ticket: TicketSource, source: str) -> dict[st
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
     if ticket.digest not in ("", digest):
-        raise InputError(f"{source}: ticket.digest: {one_line(ticket.path)} holds another ticket than this says")
+        raise InputError(f"{source}: ticket.digest: {one_line(ticket.path)} holds a ticket with another digest")
     return {**ticket.model_dump(mode="json"), "path": place.path, "digest": digest, "rounds": list(rounds)}
 
 
 def apply_override(fields: dict[str, Any], override: str) -> None:
-    """Set one dotted field of plain data from `field=value`; raises InputError where it is none."""
+    """Set one dotted field of plain data from `field=value`; raises InputError for anything else."""
     name, equals, text = override.partition("=")
     if not equals or not name.strip():
         raise InputError(f'--set {one_line(override)}: expected field=value, such as "pruning.rounds=3"')
@@ -151,14 +151,14 @@ def apply_override(fields: dict[str, Any], override: str) -> None:
     for table in tables:
         fields = fields.setdefault(table, {})
         if not isinstance(fields, dict):
-            raise InputError(f"--set {one_line(override)}: {one_line(table)} is no table")
+            raise InputError(f"--set {one_line(override)}: {one_line(table)} is not a table")
     fields[last] = value
 
 
 def _sentence(error: ValidationError) -> str:
     errors = _telling(error.errors(include_url=False))
     first = errors[0]
-    # A union names its branches in the place and gives an error for each: one field, all that it accepts.
+    # A union gives an error per branch, with the branch in its location: combine those of one field.
     place, branches = _place(first)
     same = [e for e in errors if _place(e)[0] == place]
     field = ".".join(one_line(part) for part in place)
@@ -182,8 +182,7 @@ def _sentence(error: ValidationError) -> str:
 
 
 def _telling(errors: list[ErrorDetails]) -> list[ErrorDetails]:
-    """Without those that others say better: of the items that a list lacks all but the last, and that it is too short
-    where that is for its bad items."""
+    """Drop redundant errors: of a list's missing items all but the last, and "too short" if items are invalid."""
     longest = {e["loc"][:-1]: e for e in errors if _lacks_item(e)}
     bad = {e["loc"][:-1] for e in errors}
     return [
@@ -200,12 +199,12 @@ def _lacks_item(error: ErrorDetails) -> bool:
 
 def _shown(value: Any) -> str:
     if isinstance(value, int) and abs(value) > 10**30:
-        return "a huge number"  # Python refuses to spell out the largest
+        return "a huge number"  # Python refuses to print the largest
     return one_line(json.dumps(value, default=str), 80)
 
 
 def _place(error: ErrorDetails) -> tuple[list[int | str], list[str]]:
-    """Where an error is as the user wrote it, and the branches of unions that stand in between."""
+    """The location of an error in the user's file, and the branches of unions on the way."""
     place: list[int | str] = []
     branches: list[str] = []
     for number, part in enumerate(error["loc"][:-1] if _lacks_item(error) else error["loc"]):
@@ -232,7 +231,7 @@ _TYPES = {
     "greater_than": "more than {gt}", "greater_than_equal": "{ge} or more",
     "less_than": "less than {lt}", "less_than_equal": "{le} or less",
 }  # fmt: skip
-"""What is expected, by the type of pydantic's error, where its own message does not say it plainly."""
+"""What is expected, by the type of pydantic's error, if its own message is unclear."""
 
 
 def _expected(error: ErrorDetails) -> str:
@@ -250,7 +249,7 @@ def _expected(error: ErrorDetails) -> str:
 
 
 def _fields_of(place: list[int | str], branches: list[str]) -> list[str]:
-    """Names that stand in the table at `place`, in these branches; empty where the table is free."""
+    """The fields of the table at `place`, in these branches; empty if any name is allowed."""
     if not place:
         return list(Experiment.model_fields)
     table = str(place[0])

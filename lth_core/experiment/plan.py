@@ -1,4 +1,4 @@
-"""From an experiment to its trials and what each waits for. Pure data: nothing is run, nothing is stored."""
+"""An experiment's trials and their dependencies. Pure data: runs and stores nothing."""
 
 from dataclasses import dataclass
 
@@ -20,14 +20,14 @@ class TrialKey:
 
 @dataclass(frozen=True)
 class PlannedTrial:
-    """A trial and the trials whose results its ticket is derived from."""
+    """A trial and the trials from whose results its ticket is derived."""
 
     key: TrialKey
     waits_for: tuple[TrialKey, ...]
 
 
 def plan(experiment: Experiment) -> tuple[PlannedTrial, ...]:
-    """All trials in an order that respects what they wait for: by round, then arm as listed, then seed."""
+    """All trials in an order that respects dependencies: by round, then arm as listed, then seed."""
     trials = [PlannedTrial(TrialKey(0, DENSE, seed), ()) for seed in experiment.seeds]
     for round in range(1, experiment.pruning.rounds + 1):
         trials += [
@@ -40,11 +40,10 @@ def plan(experiment: Experiment) -> tuple[PlannedTrial, ...]:
 
 
 def parents(experiment: Experiment, arm: str, round: int, seed: int) -> tuple[TrialKey, ...]:
-    """What the ticket (arm, round >= 1, seed) is derived from, and what its audit compares it with.
+    """The trials that the ticket (arm, round >= 1, seed) is derived from and audited against.
 
-    That is the dense run, the arm's own previous round if it prunes iteratively, and the previous round of
-    the arm that it is a control of: a borrowed mask is pruned from there, and so control and reference start
-    together.
+    These are the dense run, the arm's own previous round if it prunes iteratively, and the previous round of the arm
+    that it controls for: a borrowed mask is derived from there, so that control and reference start together.
     """
     dense = TrialKey(0, DENSE, seed)
     chains = dict.fromkeys((arm, experiment.compared_with(arm)))
@@ -55,5 +54,5 @@ def parents(experiment: Experiment, arm: str, round: int, seed: int) -> tuple[Tr
 
 
 def shares_network(experiment: Experiment, arm: str) -> bool:
-    """Whether trials of an arm are of the experiment's own network, and can be trained beside others of a round."""
+    """Whether an arm uses the experiment's network, so that its trials can be stacked with others of a round."""
     return arm == DENSE or experiment.arm_named(arm).mask != "smaller"

@@ -1,5 +1,4 @@
-"""The experiment files that come with the program, found by name: `quick/cartpole`. Reads none of them but its first
-comment."""
+"""The built-in experiment files, found by name such as `quick/cartpole`. Reads only their first comments."""
 
 from pathlib import Path
 
@@ -7,7 +6,7 @@ ORDER = {"quick": 0, "learn": 1, "paper": 2, "suites": 3}
 
 
 def folder() -> Path:
-    """`configs` inside the installed package, or beside the package in a checkout."""
+    """`configs` inside the installed package, or next to it in a checkout."""
     package = Path(__file__).parent.parent
     installed = package / "configs"
     return installed if installed.is_dir() else package.parent / "configs"
@@ -20,7 +19,7 @@ def names() -> list[str]:
 
 
 def find(path: Path) -> Path:
-    """The file of this path; where there is none, that of the preset of this name, if one has it."""
+    """The file at this path, or else the preset with this name, if there is one."""
     name = path.with_suffix("") if path.suffix == ".toml" else path
     if name.parts[:1] == ("configs",):
         name = name.relative_to("configs")
@@ -30,7 +29,7 @@ def find(path: Path) -> Path:
 
 
 def about(name: str) -> str:
-    """The comment that a preset's file begins with, as one line."""
+    """The first comment of a preset's file, as one line."""
     lines = find(Path(name)).read_text(encoding="utf-8").splitlines()
     end = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
     return " ".join(line.removeprefix("#").strip() for line in lines[:end])

@@ -1,4 +1,4 @@
-"""The rules between the tables of an experiment: what is refused though every field by itself is accepted."""
+"""Rules across the tables of an experiment, for fields that are valid individually but not together."""
 
 import json
 from pathlib import PurePath
@@ -21,14 +21,14 @@ def check(experiment: Tables) -> None:
 
 
 def check_tokens(experiment: Tables) -> None:
-    """Raise InputError where a checkpoint's weights would be given tokens of another numbering, or a vocabulary is
-    asked for beside a checkpoint's own. For new experiments only: those stored by earlier versions stay readable."""
+    """Raise InputError if a checkpoint's weights would see tokens of another tokenizer, or a vocabulary is given beside
+    a checkpoint's own. Only for new experiments: those stored by earlier versions stay readable."""
     task, model = experiment.task, experiment.model
     if not isinstance(task, LanguageModelTask | TranslationTask):
         return
     if isinstance(model, Causal | PretrainedSeq2Seq):
         own = one_line(json.dumps(model.checkpoint))
-        why = f'the weights that model.kind "{model.kind}" starts from know the tokens of {own} alone'
+        why = f'the weights that model.kind "{model.kind}" starts from need the tokenizer of {own}'
         if task.checkpoint is None:
             accepted = f'expected "checkpoint" with task.checkpoint = {own}'
             raise InputError(f'task.tokenizer = "{task.tokenizer}": {why}: {accepted}')
@@ -69,9 +69,9 @@ def _check_names(experiment: Tables) -> None:
         if not is_name(name):
             raise ValueError(f"{field} {json.dumps(name)}: expected {NAMES}")
     if len(set(experiment.seeds)) < len(experiment.seeds):
-        raise ValueError(f"seeds {list(experiment.seeds)}: every seed may stand once")
+        raise ValueError(f"seeds {list(experiment.seeds)}: each seed may be listed only once")
     if len(set(experiment.arms)) < len(experiment.arms):
-        raise ValueError(f"arms {list(experiment.arms)}: every arm may stand once")
+        raise ValueError(f"arms {list(experiment.arms)}: each arm may be listed only once")
 
 
 def _check_groups(experiment: Tables) -> None:
@@ -82,7 +82,7 @@ def _check_groups(experiment: Tables) -> None:
         for name in names:
             if name not in known:
                 raise ValueError(
-                    f'{field} "{name}" is no parameter group of {experiment.model.kind}: '
+                    f'{field} "{name}" is not a parameter group of {experiment.model.kind}: '
                     f"expected one of {', '.join(known)}{did_you_mean(name, known)}"
                 )
     kept = set(experiment.pruning.keep)
@@ -112,7 +112,7 @@ def _check_points(experiment: Tables) -> None:
 def _check_arms(experiment: Tables) -> None:
     known = [*experiment.arm, *BUILT_IN]
     if DENSE in experiment.arm or DENSE in experiment.arms:
-        raise ValueError(f'arm "{DENSE}" is the shared round 0 and always trained: it is not named')
+        raise ValueError(f'arm "{DENSE}" is the shared round 0 and always trained: leave it out of the list')
     for name in experiment.arms:
         if name not in known:
             raise ValueError(
@@ -127,7 +127,7 @@ def _check_arms(experiment: Tables) -> None:
 
 
 def _check_of(experiment: Tables, name: str) -> None:
-    """The arm that an arm refers to is there, and has a mask before it is trained."""
+    """The arm that an arm refers to exists, and has a mask before its training."""
     arm = experiment.arm_named(name)
     if not arm.refers:
         if arm.of not in (*experiment.arm, *BUILT_IN):
@@ -141,7 +141,7 @@ def _check_of(experiment: Tables, name: str) -> None:
 
 
 def _check_fields(experiment: Tables, name: str) -> None:
-    """The fields of an arm go together."""
+    """The fields of an arm are consistent."""
     arm = experiment.arm_named(name)
     if arm.borrows_mask and arm.weights == "final":
         raise ValueError(f'arm "{name}": weights "final" need a mask from the arm\'s own pruning')
@@ -160,7 +160,7 @@ def _check_fields(experiment: Tables, name: str) -> None:
 
 
 def _check_own_network(experiment: Tables, name: str) -> None:
-    """What is done with modules of ours alone is not asked of a network of transformers."""
+    """Features that need our own modules are not used with a network of transformers."""
     arm, model = experiment.arm_named(name), experiment.model
     if model.own:
         return
@@ -185,7 +185,7 @@ def _check_distinct(experiment: Tables) -> None:
         of = arm.of if arm.refers else None
         weights = "init" if arm.weights == "rewind" and experiment.rewinding.weights == 0 else arm.weights
         same = seen.setdefault((*_ranked(experiment, name), weights, span, of), name)
-        # Two arms that draw their own random numbers are replicates, not copies.
+        # Two arms with their own random draws are replicates, not copies.
         if same != name and weights not in ("fresh", "shuffled") and not arm.mask.startswith(("random", "shuffled")):
             raise ValueError(
                 f'arms: "{name}" and "{same}" are the same arm with this [rewinding] '
@@ -194,11 +194,11 @@ def _check_distinct(experiment: Tables) -> None:
 
 
 def _ranked(experiment: Tables, name: str) -> tuple[str, ...]:
-    """Where an arm's mask comes from, the same for two arms that get the same mask by other words."""
+    """The source of an arm's mask; equal for two arms whose definitions give the same mask."""
     arm = experiment.arm_named(name)
     if not arm.prunes:
         return (arm.mask,)
-    # Magnitudes at initialisation do not change from round to round: pruned at once or bit by bit is the same.
+    # Magnitudes at initialisation are the same in every round: iterative and one-shot pruning are equal.
     if experiment.criterion_of(name) == "magnitude_init":
         return ("one_shot", "magnitude", "init")
     at = "init" if arm.at == "rewind" and experiment.rewinding.weights == 0 else arm.at
@@ -217,7 +217,7 @@ def _check_ticket(experiment: Tables) -> None:
         return
     if not (used or ticket.dense):
         raise ValueError(
-            f'ticket "{ticket.path}" is used by nothing: expected an arm with mask "imported", such as '
+            f'ticket "{ticket.path}" is not used: expected an arm with mask "imported", such as '
             "imported or transferred, and ticket.dense = true"
         )
     if ticket.dense and "{round}" in ticket.path:

@@ -1,4 +1,4 @@
-"""A suite: one common base and members that override fields of it, expanded to one experiment each. Pure data."""
+"""A suite: a common base and members that override its fields, expanded to one experiment per member. Pure data."""
 
 import copy
 from collections.abc import Iterable

@@ -1,6 +1,6 @@
-"""Of what an action consists, as environments say it and networks and policies are told."""
+"""The parts of an action, as environments define them and networks and policies use them."""
 
 from typing import Literal
 
 Parts = tuple[int, ...] | Literal["bits"] | None
-"""Several choices with so many values each, bits, or (None) one choice, or numbers."""
+"""Several choices with the given numbers of values, or bits; None for one choice, or for continuous actions."""

@@ -1,4 +1,4 @@
-"""Base of every table of an experiment file, and the kinds of numbers that its fields take. Knows no task."""
+"""The base class of every table of an experiment file, and the number types of its fields."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -8,13 +8,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def _whole(value: Any) -> Any:
-    """1e6 is a whole number: TOML has no other short form of it."""
+    """1e6 counts as a whole number, since TOML has no other short form of it."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 WHOLE = BeforeValidator(_whole)
 Positive = Annotated[int, Field(gt=0, le=10**12), WHOLE]
-# A layer of one unit would be a product with a single column, which rounds differently alone than in a stack.
+# A layer of one unit would need a product with a single column, which rounds differently in a stack.
 Width = Annotated[int, Field(ge=2, le=65_536), WHOLE]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -22,15 +22,15 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Precision = Literal["float32", "tfloat32", "bfloat16"]
 Contents = tuple[tuple[str, str], ...]
-"""What files hold: by the field that names them and what they are, the SHA-256."""
+"""The SHA-256 of each file, by the field that names it and the file's role."""
 
 
 class Section(BaseModel):
-    """Base of every table of the file: immutable, strict about types, unknown fields refused.
+    """Base of every table of the file: immutable, strictly typed; unknown fields are errors.
 
-    added: fields that a later version brought. At its default such a field is no part of an experiment's identity, so
-    that experiments of older workspaces are still found. places: fields that name files; where `contents` says what
-    these hold, that is part of the identity in their stead.
+    added: fields added by later versions. At its default, such a field is not part of an experiment's identity, so
+    that experiments of older workspaces are still found. places: fields that name files. If `contents` has a file's
+    hash, the identity uses the hash instead of the name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -38,7 +38,7 @@ class Section(BaseModel):
     places: ClassVar[tuple[str, ...]] = ()
 
     def read_from(self, contents: Contents) -> list[str]:
-        """The fields that name the files of these contents."""
+        """The fields whose files are listed in `contents`."""
         return [
             place for place in self.places if any(name.split("/")[0].split(".")[0] == place for name, _ in contents)
         ]
@@ -63,12 +63,12 @@ class Section(BaseModel):
 class TaskSection(Section):
     """Base of every kind of `[task]`.
 
-    score: the metric that a finished trial is judged by; curve: the one drawn while it trains. networks and
-    algorithms: the kinds of `[model]` and `[training]` that fit, the default first. defaults: fields of `[training]`,
-    by algorithm, that this task starts from where the file leaves them out.
-    beside: what else is measured at the end, as the protocol card says it.
-    logarithmic: metrics that are drawn on a logarithmic axis, by what stands before the slash.
-    large_tensors: whether training is faster on a CPU with huge pages (measured).
+    score: the metric that judges a finished trial; curve: the one drawn during training. networks and algorithms:
+    the kinds of `[model]` and `[training]` that fit, the default first. defaults: this task's own defaults of
+    `[training]`, by algorithm.
+    beside: what else is measured at the end, in the words of the protocol card.
+    logarithmic: metrics drawn on a logarithmic axis, named by the part before the slash.
+    large_tensors: whether huge pages speed up training on a CPU (measured).
     """
 
     score: ClassVar[str]
@@ -88,33 +88,33 @@ class TaskSection(Section):
 
     @classmethod
     def completed(cls, fields: dict[str, Any]) -> dict[str, Any]:
-        """The table's fields as the file has them, with those that follow from others."""
+        """The fields of the file, completed with those that follow from others."""
         return fields
 
     @property
     def imports(self) -> tuple[str, ...]:
-        """The code of others that it names, in words."""
+        """The foreign code that it names, in words."""
         return ()
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """The modules among it."""
+        """The modules among that code."""
         return ()
 
     @property
     @abstractmethod
     def subject(self) -> str:
-        """What the task is about in a word or two, as tables show it: an environment, a game, a corpus."""
+        """The task in a word or two, for tables: an environment, a game, a corpus."""
 
 
 class NetworkSection(Section):
     """Base of every kind of `[model]`.
 
-    groups: names by which parameters are pruned or kept. everything: sets of groups that leave nothing to prune
-    when all of them are kept. largest_stack: tickets that are trained together at most; stack_is_measured: only
-    where a measurement says that it pays, one by one elsewhere. shares_device: workers beside each other on a GPU train
-    more than one does, because they wait for their environments. own: whether the network is made of our own modules,
-    or computes the same as one that is. widths: fields that a smaller network of the kind has less of.
+    groups: names of parameter groups that can be pruned or kept. everything: sets of groups that leave nothing to
+    prune if all of them are kept. largest_stack: most tickets trained together; stack_is_measured: they are stacked
+    only if a measurement shows that it is faster. shares_device: whether several workers per GPU train faster than
+    one, because they wait for their environments. own: whether the network consists of our own modules, or computes
+    the same as one that does. widths: fields that a smaller network of the kind scales down.
     """
 
     groups: ClassVar[tuple[str, ...]]
@@ -132,21 +132,21 @@ class NetworkSection(Section):
 
     @property
     def device(self) -> Literal["cpu", "cuda"]:
-        """Where it trains faster on a machine that has GPUs, all slots of a kind taken together."""
+        """Where it trains faster on a machine with GPUs, comparing all CPU slots with all GPU slots."""
         return "cuda"
 
     @property
     @abstractmethod
     def summary(self) -> str:
-        """The network in a few words."""
+        """A short description of the network."""
 
 
 class TrainingSection(Section):
-    """Base of every kind of `[training]`: how long, in which unit, how fast, and what is kept on the way.
+    """Base of every kind of `[training]`: length and its unit, learning rate, how often to record and checkpoint.
 
-    length, and the points of `[rewinding]`, count what `unit` says of one ticket; record_every and
-    checkpoint_every count its steps, which `steps` names. Each is reached at the end of the first update at or
-    after it. learning_rate_end is the fraction left at the end of a linear schedule.
+    length and the points of `[rewinding]` are counted in `unit`, per ticket; record_every and checkpoint_every in
+    steps, which `steps` names. Each takes effect at the end of the first update that reaches it. learning_rate_end
+    is the fraction of the learning rate at the end of a linear schedule.
     """
 
     unit: str
@@ -159,5 +159,5 @@ class TrainingSection(Section):
 
     @property
     def rate_is_constant(self) -> bool:
-        """Whether the learning rate is the same at every point of the training."""
+        """Whether the learning rate is constant."""
         return self.learning_rate_schedule == "constant"

@@ -1,4 +1,4 @@
-"""Code that an experiment names: something of a module, or of a file of one's own. Nothing is imported here."""
+"""Names of Python code in an experiment: from a module or from a file. Nothing is imported here."""
 
 import json
 import math
@@ -17,14 +17,14 @@ _ID = re.compile(r"[\w.:-]+", re.ASCII)
 
 @dataclass(frozen=True)
 class Named:
-    """What stands on both sides of the colon of MODULE:NAME or PATH.py:NAME."""
+    """The two parts of MODULE:NAME or PATH.py:NAME."""
 
     place: str
     name: str
 
     @property
     def is_file(self) -> bool:
-        """Whether it is a file's and not a module's."""
+        """Whether it is in a file rather than a module."""
         return self.place.endswith(".py")
 
     @property
@@ -39,7 +39,7 @@ class Named:
 
 
 def named(text: str) -> Named | None:
-    """The code that is named; None for a name without a colon, which is one that gymnasium has registered."""
+    """The named code; None for a name without a colon, which gymnasium has registered."""
     place, colon, name = text.rpartition(":")
     return Named(place, name) if colon else None
 
@@ -87,11 +87,11 @@ Arguments = Annotated[
     AfterValidator(_given),
     WithJsonSchema({"type": "object"}),
 ]
-"""What a constructor is given by name: texts, numbers, truth values, lists and tables."""
+"""Keyword arguments of a constructor: strings, numbers, booleans, lists and tables."""
 
 
 class Wrapper(Section):
-    """A wrapper around an environment: MODULE:NAME or PATH.py:NAME, and what it is given beside the environment."""
+    """A wrapper around an environment: MODULE:NAME or PATH.py:NAME, and its further arguments."""
 
     name: Annotated[str, AfterValidator(_wrapper)]
     arguments: Arguments = Field(default_factory=dict)
@@ -111,4 +111,4 @@ def _as_table(value: Any) -> Any:
 Wrapped = Annotated[
     Wrapper, BeforeValidator(_as_table), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object"}]})
 ]
-"""A name alone stands for a wrapper without arguments."""
+"""A plain name is a wrapper without arguments."""

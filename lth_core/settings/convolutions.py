@@ -1,4 +1,4 @@
-"""The convolutions and dense layers of each architecture of `settings.networks.Convolutional`: sizes alone."""
+"""The sizes of the convolutional and dense layers of each architecture of `settings.networks.Convolutional`."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -8,7 +8,7 @@ from lth_core.settings.networks import Convolutional
 
 @dataclass(frozen=True)
 class Filters:
-    """One convolution: `count` filters of size x size, and whether a 2x2 maximum follows."""
+    """One convolution: `count` filters of size x size, and whether 2x2 max pooling follows."""
 
     count: int
     size: int
@@ -17,7 +17,7 @@ class Filters:
     pooled: bool = False
 
     def after(self, length: int) -> int:
-        """Height or width behind it of an image of this height or width."""
+        """The output height or width for an input of this height or width."""
         length = (length + 2 * self.padding - self.size) // self.stride + 1
         return length // 2 if self.pooled else length
 
@@ -35,7 +35,7 @@ ARCHITECTURES: dict[str, tuple[tuple[Filters, ...], tuple[int, ...]]] = {
 
 @lru_cache(maxsize=64)
 def architecture(settings: Convolutional) -> tuple[tuple[Filters, ...], tuple[int, ...]]:
-    """Convolutions and dense layers of a network; none has less than two filters or units."""
+    """The convolutions and dense layers of a network, each with at least two filters or units."""
     filters, hidden = ARCHITECTURES[settings.architecture]
 
     def scaled(number: int) -> int:

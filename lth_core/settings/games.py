@@ -1,4 +1,4 @@
-"""Names of Atari games: the ROM names of the Arcade Learning Environment, and how they are found in any spelling."""
+"""Names of Atari games: the ROM names of the Arcade Learning Environment, found from any spelling."""
 
 import re
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ _DRESSED = re.compile(r"(?:ale/)?(.*?)(?:noframeskip|deterministic)?(?:-v\d+)?",
 def rom_name(spelled: str) -> str:
     """The ROM name of a game in any spelling: SpaceInvaders, space-invaders, "Space Invaders", ALE/SpaceInvaders-v5.
 
-    A name that is none of them comes back with its words joined by underscores, as ROM names are.
+    An unknown name is returned in the form of ROM names, its words joined by underscores.
     """
     found = _DRESSED.fullmatch(spelled.strip())
     bare = found.group(1) if found else spelled

@@ -1,4 +1,4 @@
-"""What learns text: the kinds of `[model]` for language models and translation."""
+"""Networks for text: the kinds of `[model]` for language models and translation."""
 
 from pathlib import PurePath
 from typing import Annotated, ClassVar, Literal, Self
@@ -15,7 +15,7 @@ _LANGUAGE_GROUPS = ("embedding", "output", "attention", "feed_forward", "norm", 
 
 
 def _check_heads(heads: int, width: int) -> None:
-    """Every head has a part of the width, and pairs of numbers in it: positions are sines and cosines."""
+    """Each head needs an even share of the width, for the pairs of sine and cosine."""
     if width % (2 * heads):
         raise ValueError(f"heads {heads}: expected numbers whose double divides width {width}")
 
@@ -23,8 +23,8 @@ def _check_heads(heads: int, width: int) -> None:
 class LSTM(NetworkSection):
     """A recurrent language model: embedding, LSTM layers, and a linear output over the vocabulary.
 
-    dropout acts between the layers, dropout_ends behind the embedding and before the output. tied: the output takes
-    the embedding's weights. initialisation is the range of the embedding's and the output's first weights.
+    dropout is applied between the layers, dropout_ends after the embedding and before the output. tied: the output
+    shares the embedding's weights. initialisation: range of the embedding's and the output's initial weights.
     """
 
     kind: Literal["lstm"] = "lstm"
@@ -58,9 +58,9 @@ class LSTM(NetworkSection):
 
 
 class Transformer(NetworkSection):
-    """A decoder-only language model: blocks of causal attention and feed-forward layers, normalised before each.
+    """A decoder-only language model: pre-norm blocks of causal attention and feed-forward layers.
 
-    Positions are rotations of queries and keys, so that there is no parameter for them. tied as for the LSTM.
+    Positions are rotary embeddings, which have no parameters. tied: as for the LSTM.
     """
 
     kind: Literal["transformer"] = "transformer"
@@ -89,10 +89,10 @@ class Transformer(NetworkSection):
 
 
 class Causal(NetworkSection):
-    """A causal language model of the library transformers, whose trained weights are what the dense run starts from.
+    """A causal language model of transformers; the dense run starts from its trained weights.
 
-    checkpoint: a folder, or an id of the Hugging Face hub. Fresh weights are drawn as its configuration says.
-    contents is filled in when the file is read: the SHA-256 of each of the folder's files.
+    checkpoint: a folder, or an id on the Hugging Face hub. Its configuration defines how new weights are initialised.
+    contents: filled in when the file is read, with the SHA-256 of each of the folder's files.
     """
 
     kind: Literal["causal"] = "causal"
@@ -127,10 +127,10 @@ _SEQ2SEQ_EVERYTHING = (
 
 
 class Seq2Seq(NetworkSection):
-    """An encoder-decoder Transformer after Vaswani et al. (2017); the defaults are their base size.
+    """An encoder-decoder Transformer after Vaswani et al. (2017); the defaults are their base model.
 
-    One embedding serves source, target and output. implementation: our own modules, or transformers' Marian, which
-    computes the same.
+    Source, target and output share one embedding. implementation: our own modules, or Marian of transformers, which
+    computes the same function.
     """
 
     kind: Literal["seq2seq"] = "seq2seq"
@@ -158,10 +158,10 @@ class Seq2Seq(NetworkSection):
 
 
 class PretrainedSeq2Seq(NetworkSection):
-    """A sequence-to-sequence model of transformers as the dense start: a folder, or the name of one on its hub.
+    """A sequence-to-sequence model of transformers; the dense run starts from its trained weights.
 
-    Its sizes and its dropout are the checkpoint's own; the task's tokenizer must be the checkpoint's. contents as for
-    causal.
+    checkpoint: a folder, or an id on the Hugging Face hub. It defines sizes and dropout; the task must use its
+    tokenizer. contents: as for causal.
     """
 
     kind: Literal["pretrained_seq2seq"] = "pretrained_seq2seq"

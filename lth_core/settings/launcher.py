@@ -1,4 +1,4 @@
-"""Where batches run: the kinds of `[launcher]`. No part of what is asked, so it is no part of an identity."""
+"""Where batches run: the kinds of `[launcher]`. It does not affect results, so it is not part of an identity."""
 
 import re
 from functools import lru_cache
@@ -14,7 +14,7 @@ OPTIONS = (
     "licenses", "mail-type", "mail-user", "mem-bind", "mem-per-cpu", "mem-per-gpu", "nice", "nodelist", "oversubscribe",
     "prefer", "priority", "qos", "reservation", "switches", "threads-per-core", "tmp", "wckey",
 )  # fmt: skip
-"""Further options of sbatch. None of them runs a command, writes a file, or is one that the launcher itself sets."""
+"""Permitted options of sbatch: none runs a command, writes a file, or is set by the launcher itself."""
 
 _TIME = re.compile(r"(?:\d{1,4}-)?\d{1,4}(?::[0-5]\d){0,2}")
 _MEMORY = re.compile(r"[1-9]\d{0,9}[KMGT]?")
@@ -25,7 +25,7 @@ _VALUE = re.compile(r"[A-Za-z0-9_./:,;=@+*&|()\[\]<>! -]{1,400}")
 class LocalLauncher(Section):
     """Worker processes on the machine where the engine runs, one per slot.
 
-    device: which slots, where there are some of both; auto is what trains such a network faster.
+    device: which slots to use if there are both kinds; auto: those that train this kind of network faster.
     """
 
     kind: Literal["local"] = "local"
@@ -33,12 +33,12 @@ class LocalLauncher(Section):
 
 
 class SlurmLauncher(Section):
-    """Jobs of a Slurm cluster, one per batch; what is not given is the cluster's default.
+    """Jobs of a Slurm cluster, one per batch; missing fields take the cluster's defaults.
 
-    gpus: 0 trains on the CPU, 1 on a GPU: a batch uses one device. memory: of a job, as in `--mem` (4G). time_limit:
+    gpus: 0 trains on the CPU, 1 on a GPU; a batch uses one device. memory: per job, as in `--mem` (4G). time_limit:
     as in `--time` (minutes, hours:minutes:seconds, days-hours). warning: seconds before the limit at which a job
-    checkpoints and leaves, to go on in a new one. options: further options of sbatch. most_jobs: in the scheduler's
-    hands at once. poll_every: seconds between two looks at the scheduler's queue.
+    checkpoints and ends, to continue in a new job. options: further options of sbatch. most_jobs: most jobs submitted
+    at once. poll_every: seconds between two queries of the scheduler's queue.
     """
 
     kind: Literal["slurm"] = "slurm"

@@ -1,4 +1,4 @@
-"""What learns: the kinds of `[model]`. Each names the parameter groups that can be pruned or kept."""
+"""Networks: the kinds of `[model]`. Each names the parameter groups that can be pruned or kept."""
 
 import itertools
 from typing import Annotated, ClassVar, Literal
@@ -9,7 +9,7 @@ from lth_core.settings.base import NetworkSection, Width
 from lth_core.settings.language_networks import LSTM, Causal, PretrainedSeq2Seq, Seq2Seq, Transformer
 
 _FOR_CORES = 40_000
-"""Weights between hidden layers up to which the cores of a machine train perceptrons faster than a GPU does."""
+"""Number of weights between hidden layers up to which a machine's CPU cores train perceptrons faster than a GPU."""
 
 
 class MLP(NetworkSection):
@@ -41,12 +41,12 @@ class MLP(NetworkSection):
 
 
 class Convolutional(NetworkSection):
-    """Convolutions over pixels, then dense layers, with a policy head and a value head; relu throughout.
+    """Convolutions over pixels, then dense layers, with a policy head and a value head; ReLU throughout.
 
-    `nature` is the network of Mnih et al. 2015: 32 filters of 8x8 with stride 4, 64 of 4x4 with 2, 64 of 3x3; 512.
-    `small` is that of Mnih et al. 2013: 16 of 8x8 with stride 4, 32 of 4x4 with 2; 256. `paper` is that of Yu et al.
-    2020: 64 of 5x5 twice, 64 of 3x3 twice, each with a 2x2 maximum behind it; 512, 512. width multiplies all these
-    numbers of filters and units.
+    `nature` is the network of Mnih et al. 2015: 32 filters of 8x8 with stride 4, 64 of 4x4 with stride 2, 64 of 3x3;
+    512 units. `small`, Mnih et al. 2013: 16 of 8x8 with stride 4, 32 of 4x4 with stride 2; 256 units. `paper`, Yu et
+    al. 2020: 64 of 5x5 twice, 64 of 3x3 twice, each followed by 2x2 max pooling; 512 and 512 units. width multiplies
+    all numbers of filters and units.
     """
 
     kind: Literal["conv"] = "conv"

@@ -1,4 +1,4 @@
-"""What is pruned, and where tickets are rewound to: `[pruning]` and `[rewinding]`."""
+"""How to prune, and where to rewind tickets to: `[pruning]` and `[rewinding]`."""
 
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -12,9 +12,9 @@ Criterion = Literal[
 
 
 class Gradual(Section):
-    """When arms with a `gradual` mask prune: in so many steps between two shares of their training.
+    """When arms with a `gradual` mask prune: in `steps` steps between two fractions of their training.
 
-    As in the programs of Graesser et al. 2022, which prune from a fifth of the training on.
+    Follows Graesser et al. 2022, who prune from a fifth of the training on.
     """
 
     start: Share = 0.2
@@ -29,9 +29,9 @@ class Gradual(Section):
 
 
 class Pruning(Section):
-    """What is pruned, how much a round and for how many rounds (paper, section 3.1 and equation 1).
+    """What to prune, how much per round and for how many rounds (paper, section 3.1 and equation 1).
 
-    batches: of training, or rollouts, over which the loss of the criteria snip and grasp is taken.
+    batches: number of training batches, or rollouts, for the loss of the criteria snip and grasp.
     """
 
     fraction: Fraction = 0.2
@@ -44,16 +44,16 @@ class Pruning(Section):
     fractions: dict[str, Fraction] = Field(default_factory=dict)
 
     def density(self, round: int, group: str | None = None) -> float:
-        """Fraction that remains after `round` rounds, (1-p)^k; `group` selects a per-group fraction."""
+        """Fraction kept after `round` rounds, (1-p)^k; `group` selects a per-group fraction."""
         fraction = self.fraction if group is None else self.fractions[group]
         return float((1.0 - fraction) ** round)
 
 
 class Rewinding(Section):
-    """The triple of rewinding: weights ranked at, weights reset to, schedule reset to.
+    """The three points of rewinding: which weights are ranked, which weights and which schedule tickets restart from.
 
-    buffers: what a network keeps beside its weights, such as the running statistics of BatchNorm or of normalised
-    observations. They go back to the rewind point with the weights, or are fresh: those of a new network.
+    buffers: state beside the weights, such as running statistics of BatchNorm or of normalised observations. They
+    are rewound with the weights, or are fresh, as in a new network.
     """
 
     prune_from: Literal["final"] | Positive = "final"

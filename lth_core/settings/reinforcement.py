@@ -1,4 +1,4 @@
-"""Learning from rewards: `[training]` with algorithm a2c or ppo."""
+"""Reinforcement learning: `[training]` with algorithm a2c or ppo."""
 
 from typing import Annotated, ClassVar, Literal, Self, get_args
 
@@ -8,10 +8,10 @@ from lth_core.settings.base import WHOLE, Fraction, NonNegative, Positive, Posit
 
 
 class ActorCriticTraining(TrainingSection):
-    """What A2C and PPO have in common; defaults are the paper's classic-control setting (section 3.3).
+    """Fields of both A2C and PPO; defaults are the paper's classic-control setting (section 3.3).
 
-    Steps are environment steps of one ticket, games its finished ones. evaluation_episodes are played at the end,
-    sampled and as many greedily; 0 plays none. precision is that of products on a GPU.
+    Steps are environment steps, and games are finished games, of one ticket. evaluation_episodes: played at the end
+    with sampled actions, and as many again with greedy ones. precision: of matrix products on a GPU.
     """
 
     unit: Literal["steps", "games"] = "steps"
@@ -46,12 +46,12 @@ class ActorCriticTraining(TrainingSection):
 
 
 class A2C(ActorCriticTraining):
-    """Synchronous advantage actor-critic: one gradient step from each rollout, or from each of `minibatches` parts.
+    """Synchronous advantage actor-critic: one gradient step per rollout, or for each of its `minibatches` parts.
 
-    With several, each part is learnt from by a policy that has moved on since it acted, as an asynchronous trainer
-    learns from actors that lag behind it; importance_clip weighs an action by its probability now over that when
-    it was taken, at most this much (paper, section 3.3: 1.5). Left out, actions are not weighed. advantage_clip
-    limits advantages to +- so much.
+    With several minibatches the policy changes between them, as in asynchronous training with lagging actors.
+    importance_clip then weights each action by its probability now over its probability when it was taken, clipped to
+    this value (paper, section 3.3: 1.5); without it there are no weights. advantage_clip clips advantages to
+    +- this value.
     """
 
     algorithm: Literal["a2c"] = "a2c"
@@ -73,10 +73,10 @@ class A2C(ActorCriticTraining):
 class PPO(ActorCriticTraining):
     """Proximal policy optimisation; defaults are the continuous-control settings of its paper and of CleanRL.
 
-    Each rollout is passed through `epochs` times in `minibatches` equal parts. The value loss is the squared
-    error times value_weight: 0.25 here is the usual 0.5 times one half. value_clip limits how far a value moves
-    from the rollout's, as clip does for probabilities; left out, it does not. normalise_observations and
-    normalise_returns keep running statistics of each ticket, and limit what they normalise to +-10.
+    Each rollout is used for `epochs` epochs of `minibatches` equal parts. The value loss is value_weight times the
+    squared error: 0.25 here equals the usual 0.5 times one half. value_clip limits how far a value may move from
+    that of the rollout, as clip does for probabilities; without it there is no limit. normalise_observations and
+    normalise_returns use running statistics per ticket and clip the result to +-10.
     """
 
     algorithm: Literal["ppo"] = "ppo"

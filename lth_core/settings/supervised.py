@@ -1,4 +1,4 @@
-"""Learning from examples: `[training]` with algorithm supervised."""
+"""Supervised learning: `[training]` with algorithm supervised."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -10,15 +10,15 @@ from lth_core.settings.base import WHOLE, NonNegative, Positive, PositiveFloat, 
 class Supervised(TrainingSection):
     """Minimising cross-entropy over batches. Steps are updates: one step of the optimizer each.
 
-    An update takes `accumulate` batches, or what is left of them at the end of an epoch. batch is how much one holds,
-    in what the task counts: texts read side by side for a language model, tokens for translation. The learning rate
-    rises linearly for `warmup` updates; after them it is constant, falls linearly to learning_rate_end of itself at the
-    end, or falls with the inverse square root of updates. The schedule follows the dense run's: a ticket that continues
-    at the rewind point stands behind the warm-up. The mean of the weights at `average` points, `average_every` updates
-    apart and the last at the end, is what is evaluated at the end; pruned and rewound are the weights themselves.
-    momentum is SGD's. precision is that of products; weights and optimizer stay in float32. cuda_graph: a GPU is
-    given an update at once, which is faster for small networks. compile: torch.compile makes kernels of the network and
-    of the optimizer's step with its masks, in a minute or two.
+    An update uses `accumulate` batches, or the remaining ones at the end of an epoch. batch: the size of a batch, in
+    parallel texts for a language model, in tokens for translation. The learning rate rises linearly for `warmup`
+    updates; then it is constant, falls linearly to the fraction learning_rate_end, or falls with the inverse square
+    root of updates. It follows the dense run's schedule: a ticket that continues at the rewind point skips the
+    warm-up. The final evaluation uses the mean of the weights at `average` points, `average_every` updates apart and
+    the last at the end; pruning and rewinding use the weights themselves. momentum: of SGD. precision: of matrix
+    products; weights and optimizer stay in float32. cuda_graph: launch a whole update on a GPU at once, which is faster
+    for small networks. compile: use torch.compile for the network and the masked optimizer step; compiling takes a
+    minute or two.
     """
 
     algorithm: Literal["supervised"] = "supervised"

@@ -1,4 +1,4 @@
-"""What is learnt: the kinds of `[task]`. Each names its score, and the networks and algorithms that fit it."""
+"""Tasks: the kinds of `[task]`. Each names its score, and the networks and algorithms that fit it."""
 
 import json
 from collections.abc import Mapping
@@ -16,15 +16,15 @@ Pixels = Annotated[int, Field(ge=16, le=512), WHOLE]
 
 
 class ControlTask(TaskSection):
-    """Control from vector observations: an environment that gymnasium has registered, one of an installed package
-    (MODULE:NAME, such as "minigrid:MiniGrid-Empty-5x5-v0"), or a class of a file of one's own (PATH.py:NAME, as seen
-    from where the program was started).
+    """Control from vector observations: an environment registered with gymnasium, one of an installed package
+    (MODULE:NAME, such as "minigrid:MiniGrid-Empty-5x5-v0"), or a class in your own file (PATH.py:NAME, relative to
+    the working folder).
 
-    arguments: what its constructor is given by name. wrappers: each around those before it, MODULE:NAME or
-    PATH.py:NAME, with arguments as { name = ..., arguments = { ... } }. leave_out: entries of a Dict observation that
-    the network does not see. time_limit: steps after which an episode is truncated, in place of the environment's own
-    limit; the value of the state that it cuts off counts, as with any time limit. contents is filled in when the file
-    is read: the SHA-256 of each Python file named.
+    arguments: keyword arguments of its constructor. wrappers: MODULE:NAME or PATH.py:NAME, each wrapped around those
+    before it; with arguments, { name = ..., arguments = { ... } }. leave_out: entries of a Dict observation to hide
+    from the network. time_limit: steps after which an episode is truncated, replacing the environment's own limit; the
+    value of the last state is bootstrapped, as with any time limit. contents: filled in when the file is read, with the
+    SHA-256 of each Python file.
     """
 
     kind: Literal["control"] = "control"
@@ -44,7 +44,7 @@ class ControlTask(TaskSection):
 
     @property
     def code(self) -> dict[str, Named]:
-        """The code that is imported for it, by the field that names it."""
+        """The code to import, by the field that names it."""
         wrappers = {f"wrappers.{place}": one.name for place, one in enumerate(self.wrappers)}
         found = {field: named(text) for field, text in {"environment": self.environment, **wrappers}.items()}
         return {field: one for field, one in found.items() if one is not None}
@@ -60,7 +60,7 @@ class ControlTask(TaskSection):
         return tuple(dict.fromkeys(one.place for one in self.code.values() if not one.is_file))
 
     def identifying(self) -> dict[str, Any]:
-        """See Section: a file of one's own counts by what it holds, not by where it lies."""
+        """See Section: a Python file is identified by its content, not by its path."""
         fields = super().identifying()
         for field, one in self.code.items():
             if one.is_file and field == "environment":
@@ -71,7 +71,7 @@ class ControlTask(TaskSection):
 
     @property
     def changes(self) -> str:
-        """How it differs from the environment as its authors have it, in a few words; empty where it does not."""
+        """How it differs from the original environment, in a few words; empty if it does not."""
         told = [f"{name}={json.dumps(value)}" for name, value in self.arguments.items()]
         told += [one.short.rpartition(":")[2] for field, one in self.code.items() if field != "environment"]
         told += [f"without {name}" for name in self.leave_out]
@@ -96,18 +96,18 @@ PROTOCOLS: Mapping[str, Mapping[str, Any]] = {
         "size": (105, 80),
     },
 }  # fmt: skip
-"""What a protocol of playing Atari games sets; everything else is as in `mnih`, the defaults of AtariTask."""
+"""The fields that each Atari protocol sets; all others are as in `mnih`, the defaults of AtariTask."""
 
 
 class AtariTask(TaskSection):
     """An Atari game from pixels, by its ROM name in any spelling.
 
-    protocol fills in what the file leaves out: `mnih` is Mnih et al. 2015 as most of today's programs have it;
-    `machado` the recommendations of Machado et al. 2018; `paper` what can be had of Yu et al. 2020.
-    An action is held for frame_skip frames, and with probability sticky_actions the one before it is repeated in
-    a frame. episodic_life ends a training's episode at the loss of a life and reward_clip limits what it learns
-    from to [-1, 1]; scores are of whole games, unclipped, all the same. A game starts with up to noop_max frames
-    of doing nothing, and with the fire button if fire_reset. size: height and width. max_frames: of a game.
+    protocol sets the defaults of the other fields: `mnih` is Mnih et al. 2015 as most programs implement it today;
+    `machado`, the recommendations of Machado et al. 2018; `paper`, what is known of Yu et al. 2020.
+    An action is repeated for frame_skip frames; in each frame, with probability sticky_actions, the previous action is
+    used instead. For training only, episodic_life ends an episode when a life is lost, and reward_clip clips rewards to
+    [-1, 1]; scores are of whole games, unclipped. A game starts with up to noop_max frames without action, and with the
+    fire button if fire_reset. size: height and width. max_frames: most frames of a game.
     """
 
     kind: Literal["atari"] = "atari"
@@ -145,7 +145,7 @@ class AtariTask(TaskSection):
 
     @classmethod
     def completed(cls, fields: dict[str, Any]) -> dict[str, Any]:
-        """See TaskSection: with what its protocol sets."""
+        """See TaskSection: completed with the fields that its protocol sets."""
         protocol = fields.get("protocol")
         return {**PROTOCOLS.get(protocol, {}), **fields} if isinstance(protocol, str) else fields
 

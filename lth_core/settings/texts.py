@@ -1,4 +1,4 @@
-"""What is learnt from text: the kinds of `[task]` for language models and translation."""
+"""Text tasks: the kinds of `[task]` for language models and translation."""
 
 import json
 import re
@@ -17,11 +17,11 @@ Language = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
 
 
 class TextTask(TaskSection):
-    """Where text comes from, for both kinds.
+    """The source of text, for both kinds.
 
-    special_tokens: whether those that stand in the text (<unk>, </s>) are read as such; otherwise they are text.
-    contents is filled in when the file is read: the SHA-256 of each file that train, valid, test and checkpoint name.
-    sources: the names of `source` that are no data set of the hub."""
+    special_tokens: whether special tokens in the text (<unk>, </s>) are read as such; otherwise they are plain text.
+    contents: filled in when the file is read, with the SHA-256 of each file of train, valid, test and checkpoint.
+    sources: values of `source` that are not data sets on the hub."""
 
     source: str = "builtin"
     train: str | None = None
@@ -62,11 +62,11 @@ class TextTask(TaskSection):
 class LanguageModelTask(TextTask):
     """Predicting the next token of a text; perplexities are per token.
 
-    source: "builtin", "files" (train, valid and test name text files, plain or .gz, as seen from where the program
-    was started), "wikitext-2", "wikitext-103", or OWNER/NAME or OWNER/NAME:CONFIGURATION of the Hugging Face hub.
-    Tokens are words (those that occur minimum_count times, the `vocabulary` most frequent ones), byte pairs (exactly
-    `vocabulary` of them, refused where the text gives fewer), or those of `checkpoint`, a folder or an id of the hub.
-    window: tokens through which gradients flow back.
+    source: "builtin", "files" (train, valid and test name text files, plain or .gz, relative to the working folder),
+    "wikitext-2", "wikitext-103", or OWNER/NAME or OWNER/NAME:CONFIGURATION on the Hugging Face hub.
+    Tokens are words (that occur at least minimum_count times; the `vocabulary` most frequent ones), byte pairs (exactly
+    `vocabulary` of them; an error if the text gives fewer), or those of `checkpoint`, a folder or an id on the hub.
+    window: tokens through which gradients are backpropagated.
     """
 
     kind: Literal["language_model"] = "language_model"
@@ -91,20 +91,20 @@ class LanguageModelTask(TextTask):
 
 
 class TranslationTask(TextTask):
-    """Translating sentences; the score is BLEU as sacrebleu has it, on the test part, once at the end.
+    """Translating sentences; the score is sacrebleu's BLEU on the test part, measured once at the end.
 
     source: "builtin" (English and German from a grammar), "files", "multi30k", "wmt14", "iwslt2017", or OWNER/NAME
-    or OWNER/NAME:CONFIGURATION of the Hugging Face hub. With "files", train, valid and test each name the stem of two
-    text files (data/train for data/train.en and data/train.de, plain or .gz), or a .tsv or .jsonl file, as seen from
-    where the program was started. languages are source and target, as files and columns are called. Of a .tsv file,
-    columns says which two are source and target (from 1), header whether its first row names them, quotes whether
-    cells stand in quotes; what is left out is found in the first 1,000 rows.
+    or OWNER/NAME:CONFIGURATION on the Hugging Face hub. With "files", train, valid and test each name the stem of two
+    text files (data/train for data/train.en and data/train.de, plain or .gz), or a .tsv or .jsonl file, relative to
+    the working folder. languages: source and target, as files and columns are named. For a .tsv file, columns gives
+    the numbers of the source and target columns (from 1), header whether the first row names them, quotes whether
+    cells are quoted; what is not given is detected from the first 1,000 rows.
 
-    Tokens are byte pairs, at most `vocabulary` of them for both languages together (little text gives fewer, which is
-    recorded), or those of `checkpoint`. pairs: how many are trained on, the first ones; all where it is left out.
-    longest: tokens of a sentence; longer pairs are left out of training and counted, others cut. beam: hypotheses of
-    the search; length_penalty: the power of the length that divides their log-probability. bleu_tokenizer: that of
-    sacrebleu by which BLEU is counted; where it is left out, the one that goes with the target language.
+    Tokens are byte pairs, at most `vocabulary` for both languages together (a small corpus gives fewer; the number is
+    recorded), or those of `checkpoint`. pairs: train on only this many pairs, the first ones. longest: most tokens of
+    a sentence; longer pairs are left out of training and counted, in evaluation they are cut. beam: hypotheses of the
+    search; length_penalty: the power of the length that divides their log-probability. bleu_tokenizer: the sacrebleu
+    tokenizer for BLEU; by default that of the target language.
     """
 
     kind: Literal["translation"] = "translation"

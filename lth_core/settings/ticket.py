@@ -1,4 +1,4 @@
-"""A ticket of another job, or of another program, that an experiment builds on: `[ticket]`, or `ticket = "FOLDER"`."""
+"""An imported ticket of another job or program that an experiment uses: `[ticket]`, or `ticket = "FOLDER"`."""
 
 from typing import Annotated, Literal
 
@@ -8,13 +8,13 @@ from lth_core.settings.base import WHOLE, Section
 
 
 class TicketSource(Section):
-    """Where the ticket is, and what is taken of it.
+    """Where the ticket is, and which parts of it to use.
 
-    path: a folder that `lth ticket export` or `import` wrote, as seen from where the program was started; {round} and
-    {seed} in it stand for numbers. weights: those its training started from, or those after it. fresh: parameter groups
-    that are left as this experiment starts them, and whole (heads of another task). dense: the dense run of each seed
-    starts from its weights. digest and rounds are filled in when the file is read: the SHA-256 of the tickets' cards,
-    and the rounds that there are tickets for.
+    path: a folder written by `lth ticket export` or `import`, relative to the working folder; {round} and {seed} in it
+    stand for numbers. weights: those before or after its training. fresh: parameter groups that keep this experiment's
+    own initialisation and are not masked (heads for another task). dense: start the dense run of each seed from its
+    weights. digest and rounds: filled in when the file is read, with the SHA-256 of the tickets' cards and the rounds
+    that have tickets.
     """
 
     path: Annotated[str, Field(min_length=1, max_length=4096)]

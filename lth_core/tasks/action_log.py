@@ -1,4 +1,4 @@
-"""The actions that were taken in episodes that have not ended: what an episode is lived again from."""
+"""The actions of unfinished episodes, from which an episode can be replayed."""
 
 from collections.abc import Sequence
 
@@ -9,9 +9,9 @@ from lth_core.tasks.step import Array
 
 
 class ActionLog:
-    """Actions of T tickets in E environments since each began its episode; older ones are forgotten.
+    """Actions of T tickets in E environments since the start of each current episode.
 
-    Its size is the age of the oldest episode, times T * E actions.
+    Its size is the age of the oldest episode times T * E actions.
     """
 
     def __init__(self, tickets: int, count: int, shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
@@ -37,12 +37,12 @@ class ActionLog:
         return self._taken[oldest : self._length], self._began - oldest
 
     def begin(self, ended: Array) -> None:
-        """New episodes where `ended` (T, E)."""
+        """Start new episodes where `ended` (T, E)."""
         self._began[ended] = self._length
 
     @property
     def ages(self) -> Array:
-        """Actions so far of each episode (T, E)."""
+        """Number of actions so far in each episode (T, E)."""
         ages: Array = self._length - self._began
         return ages
 
@@ -51,7 +51,7 @@ class ActionLog:
         return self._taken[self._began[ticket, environment] : self._length, ticket, environment]
 
     def keep(self, tickets: Sequence[int]) -> None:
-        """Drop all tickets but these."""
+        """Keep only these tickets."""
         self._taken, self._began = self._taken[:, list(tickets)], self._began[list(tickets)]
 
     def state(self) -> dict[str, Array]:

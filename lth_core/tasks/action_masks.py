@@ -1,4 +1,4 @@
-"""Which actions are valid, where environments tell: `info["action_mask"]`, or a method `action_masks()`."""
+"""Masks of valid actions, if environments give them: `info["action_mask"]`, or a method `action_masks()`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,9 +10,9 @@ from lth_core.tasks.step import Array
 
 
 class ActionMasks:
-    """The masks of the states in which T tickets' environments, E each, stand now.
+    """The masks for the current states of T tickets' environments, E each.
 
-    valid: (T, E, choices) bool, see Actions; None as long as no environment has told a mask.
+    valid: (T, E, choices) bool, see Actions; None until an environment gives a mask.
     """
 
     def __init__(self, acted: Actions, tickets: int, count: int, environment: Any) -> None:
@@ -22,13 +22,13 @@ class ActionMasks:
         self.valid: Array | None = None
 
     def told(self, info: Mapping[str, Any]) -> bool:
-        """Whether there is something for `see`."""
+        """Whether `see` has anything to read."""
         return self._asked or self.valid is not None or "action_mask" in info
 
     def see(self, ticket: int, place: int, environment: Any, info: Mapping[str, Any]) -> None:
-        """Take the mask of the state that an environment is in; without one, all is valid. Numbers have none.
+        """Read an environment's mask for its current state; without one, or for continuous actions, all is valid.
 
-        Raises ActionMaskError where it cannot be acted by.
+        Raises ActionMaskError for an unusable mask.
         """
         if self._acted.continuous:
             return
@@ -43,12 +43,12 @@ class ActionMasks:
                 self.valid[ticket, place] = self._acted.valid(mask)
 
     def silence(self, ticket: int) -> None:
-        """Everything is valid for a ticket that cannot go on."""
+        """Make all actions valid for a ticket that has failed."""
         if self.valid is not None:
             self.valid[ticket] = True
 
     def keep(self, tickets: Sequence[int]) -> None:
-        """Drop all tickets but these."""
+        """Keep only these tickets."""
         self._shape = (len(tickets), *self._shape[1:])
         self.valid = None if self.valid is None else self.valid[list(tickets)]
 

@@ -1,9 +1,9 @@
 """Atari games for a whole stack: the Arcade Learning Environment's own vector environment, one of each ticket.
 
-The vector environment resets a game in the same step in which it ends, and hands out the frames before the reset
-beside those after it. Its own ending of episodes at the loss of a life starts a whole new game; here a life ends
-an episode of the training and the game goes on, so that scores are of whole games. Games cannot be saved: they are
-restarted at checkpoints, in every run.
+The vector environment resets a game in the step in which it ends, and returns the frames before and after the
+reset. Its own option to end episodes at the loss of a life starts a new game; here a lost life ends only the
+training's episode and the game continues, so that scores are of whole games. Games cannot be saved, so every run
+restarts them at checkpoints.
 """
 
 import contextlib
@@ -27,14 +27,14 @@ from lth_core.text import one_line
 SCREEN = (210, 160)
 """Height and width of most games' screens."""
 SAME_GAMES = 1_000
-"""First games of a ticket that may all end at their first step: then there is nothing to learn."""
+"""If this many first games of a ticket all end at their first step, there is nothing to learn."""
 
 ROMS = "ALE_ROMS_DIR"
-"""The variable of the environment that names a folder of ROMs in place of ale-py's own."""
+"""The environment variable that names a folder of ROMs to use instead of ale-py's."""
 
 
 def check(task: AtariTask) -> None:
-    """Raise InputError where the game cannot be had, with the nearest names, or what is wrong with its ROM."""
+    """Raise InputError for an unknown game, with the nearest names, or for a fault of its ROM."""
     from ale_py import roms
 
     shown = one_line(task.game, 80)
@@ -42,7 +42,7 @@ def check(task: AtariTask) -> None:
     if task.game not in known:
         near = difflib.get_close_matches(task.game, known, n=3, cutoff=0.5)
         hint = f" (did you mean {', '.join(near)}?)" if near else ""
-        raise InputError(f'task.game "{shown}": expected the {len(known)} games that ale-py has ROMs for{hint}')
+        raise InputError(f'task.game "{shown}": expected one of the {len(known)} games that ale-py has ROMs for{hint}')
     own, path = os.environ.get(ROMS), rom(task)
     if not path.is_file():
         raise InputError(
@@ -50,11 +50,11 @@ def check(task: AtariTask) -> None:
             + (f"expected a folder in {ROMS} that has it" if own else "reinstall ale-py, which brings it")
         )
     if hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != _checksum(task.game):
-        raise InputError(f'task.game "{shown}": its ROM {one_line(path)} is not the one that ale-py knows')
+        raise InputError(f'task.game "{shown}": its ROM {one_line(path)} has a checksum that ale-py does not know')
 
 
 def rom(task: AtariTask) -> Path:
-    """The file of the game that is played."""
+    """The path of the game's ROM."""
     import ale_py
 
     own = os.environ.get(ROMS)
@@ -68,14 +68,14 @@ def _checksum(game: str) -> str:
 
 
 def vector_environment(task: AtariTask, count: int, *, screen: bool = False) -> Any:
-    """A vector environment of `count` games; with `screen` its observations are the coloured screens as they are shown.
+    """A vector environment of `count` games; with `screen` its observations are the full screens in colour.
 
-    One thread unless the process was given more: see the worker.
+    It uses one thread unless the process has more; see the worker.
     """
     from ale_py.vector_env import AtariVectorEnv
 
     height, width = SCREEN if screen else task.size
-    # It says on standard output where it takes ROMs from, which is for measurements and their readers.
+    # It prints the ROM folder on standard output, which is reserved for results.
     with contextlib.redirect_stdout(sys.stderr):
         return AtariVectorEnv(
             task.game,
@@ -100,8 +100,8 @@ def vector_environment(task: AtariTask, count: int, *, screen: bool = False) -> 
 class Atari:
     """`count` games of each ticket; observations (T, E, channels, height, width) uint8, frames oldest first.
 
-    Time limits and the ends of games are the vector environment's. Where a fault is found in a ticket's games, they
-    are no longer played, and `faults` says why.
+    The vector environment handles time limits and ends of games. After a fault in a ticket's games they are no longer
+    played; `faults` says why.
     """
 
     continuous = False
@@ -116,12 +116,12 @@ class Atari:
         self.inputs = int(np.prod(task.shape))
         self.limit = -(-task.max_frames // task.frame_skip)
         self._lives = np.zeros((len(seeds), count), np.int32)
-        # Whether every step so far has ended every game.
+        # Whether every step so far ended every game.
         self._empty, self._finished = np.ones(len(seeds), bool), np.zeros(len(seeds), np.int64)
         self._causes: dict[int, str] = {}
 
     def seed_of(self, ticket: int, place: int, step: int = 0) -> int:
-        """What a game is started with."""
+        """Options for starting a game."""
         return stream_seed(self._seeds[ticket], "environments", step, place) % 2**31
 
     def reset(self) -> Array:
@@ -138,7 +138,7 @@ class Atari:
             try:
                 found, info = game.reset(seed=np.array(own))
             except (Exception, SystemExit) as error:
-                self._causes[t] = f"{self._task.game} could not be started: {one_line(error)}"
+                self._causes[t] = f"{self._task.game} could not start: {one_line(error)}"
                 continue
             seen[t], self._lives[t] = self._channels(found), info["lives"]
         return seen
@@ -157,7 +157,7 @@ class Atari:
             try:
                 found, earned[t], over[t], cut[t], info = game.step(actions[t])
             except (Exception, SystemExit) as error:
-                self._causes[t] = f"{self._task.game} could not be stepped: {one_line(error)}"
+                self._causes[t] = f"{self._task.game} failed in a step: {one_line(error)}"
                 seen[t] = 0
                 continue
             seen[t] = self._channels(found)
@@ -172,7 +172,7 @@ class Atari:
         terminated = over | lost if self._task.episodic_life else over
         last = None
         if (terminated | cut).any():
-            # A lost life alone starts no new game: what was seen last is what is seen.
+            # A lost life alone starts no new game: the next observation is the last one.
             last = seen.copy() if before else seen
             for t, frames in before.items():
                 last[t, ended[t]] = frames[ended[t]]
@@ -180,16 +180,16 @@ class Atari:
         return Step(seen, last, rewards, terminated, cut, earned, ended)
 
     def _look_at(self, t: int, earned: Array, ended: Array) -> None:
-        """Find what nothing can be learnt from; what a game raises has been found already."""
+        """Detect games from which nothing can be learnt; exceptions have been handled already."""
         self._empty[t] &= ended.all()
         self._finished[t] += ended.sum()
         if not np.isfinite(earned).all():
-            self._causes[t] = f"{self._task.game} gave a reward that is not a number"
+            self._causes[t] = f"{self._task.game} returned NaN as a reward"
         elif self._empty[t] and self._finished[t] >= SAME_GAMES:
             self._causes[t] = f"{self._task.game}: every game so far ended at its first step"
 
     def _channels(self, frames: Array) -> Array:
-        """(E, channels, height, width) of frames (E, stack, height, width), or with colours last."""
+        """(E, channels, height, width) from frames (E, stack, height, width), or with colours last."""
         if self._task.grayscale:
             return frames
         return np.moveaxis(frames, -1, 2).reshape(self._count, *self._task.shape)

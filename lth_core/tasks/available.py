@@ -1,4 +1,4 @@
-"""Whether a task can be had on this machine: its environment, its data, a checkpoint. Imports no torch."""
+"""Whether this machine has what a task needs: its environment, data, checkpoint. Imports no torch."""
 
 from lth_core.checkpoints import files as checkpoints
 from lth_core.settings.networks import Model

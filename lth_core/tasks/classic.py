@@ -1,7 +1,7 @@
 """Classic control for a whole stack, stepped together in numpy.
 
-The dynamics are gymnasium's, operation by operation. A start state is drawn from the stream of its ticket, and
-episodes that end start again in the same step.
+The dynamics are gymnasium's, operation by operation. Start states are drawn from the ticket's random stream, and
+episodes that end are reset in the same step.
 """
 
 from abc import ABC, abstractmethod
@@ -21,9 +21,9 @@ class Classic(ABC):
     """Resets, time limits and saved state of environments whose state is a few numbers: (S, N), N = T * E."""
 
     entry_point: ClassVar[str]
-    """What gymnasium registers this environment with."""
+    """The arguments with which gymnasium registers this environment."""
     terminates: ClassVar[bool] = True
-    """Whether anything but the time limit ends an episode."""
+    """Whether an episode can end before the time limit."""
     inputs: int
     parts: Parts = None
     valid: Array | None = None
@@ -38,7 +38,7 @@ class Classic(ABC):
 
     @classmethod
     def serves(cls, maker: Maker) -> bool:
-        """Whether this class is the environment that is asked for, with nothing changed."""
+        """Whether this class is the requested environment, unchanged."""
         spec = maker.spec
         plain = maker.plain and not spec.kwargs and not spec.additional_wrappers
         return plain and spec.entry_point == cls.entry_point
@@ -110,12 +110,12 @@ class Classic(ABC):
         raise TypeError("the state of classic control can be saved")
 
     def faults(self) -> dict[int, str]:
-        """See Environments: these do no wrong."""
+        """See Environments; these have no faults."""
         return {}
 
 
 class CartPole(Classic):
-    """A pole balanced on a cart that is pushed left or right; the state is place, angle and their speeds."""
+    """A pole balanced on a cart that is pushed left or right; the state is position, angle and their velocities."""
 
     entry_point = "gymnasium.envs.classic_control.cartpole:CartPoleEnv"
     inputs = 4
@@ -143,7 +143,7 @@ class CartPole(Classic):
 
 
 class Acrobot(Classic):
-    """Two links, of which the lower joint is driven; the state is two angles and their speeds."""
+    """Two links, of which the lower joint is driven; the state is two angles and their velocities."""
 
     entry_point = "gymnasium.envs.classic_control.acrobot:AcrobotEnv"
     inputs = 6

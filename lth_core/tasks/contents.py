@@ -1,4 +1,4 @@
-"""What the files of an experiment hold: their SHA-256s, part of what makes two experiments the same. No torch."""
+"""The SHA-256s of an experiment's files, which are part of its identity. Imports no torch."""
 
 import contextlib
 import json
@@ -23,12 +23,12 @@ from lth_core.text import one_line
 
 _SETTINGS = ("*.json", "merges.txt", "*.jinja")
 _SETTLED = 2 * 10**9
-"""Nanoseconds for which a file must have been left alone: a change within a clock's tick shows in no time of it."""
+"""Minimum age of a file in nanoseconds, since two changes within one clock tick have the same time."""
 _S = TypeVar("_S", bound=Section)
 
 
 def filled_in(section: _S) -> _S:
-    """A task or model with the places of its files for good, and what they hold."""
+    """A task or model with absolute paths of its files, and their contents' hashes."""
     found = _of(section)
     if not found:
         return section
@@ -36,7 +36,7 @@ def filled_in(section: _S) -> _S:
 
 
 def _places(section: Section, found: Contents) -> dict[str, Any]:
-    """The fields that name files, with whole paths."""
+    """The fields that name files, with absolute paths."""
     if not isinstance(section, ControlTask):
         return {place: str(Path(getattr(section, place)).absolute()) for place in section.read_from(found)}
     whole = {field: f"{Path(one.place).absolute()}:{one.name}" for field, one in section.code.items() if one.is_file}
@@ -54,7 +54,7 @@ def check(section: Task | Model) -> None:
 
 
 def compare(section: Section, found: Contents) -> None:
-    """As `check`, for files that have been looked at."""
+    """Like `check`, for given hashes."""
     wanted, now = dict(getattr(section, "contents", ())), dict(found)
     for name in sorted({*wanted, *now}) if wanted else ():
         was, has = wanted.get(name), now.get(name)
@@ -66,13 +66,13 @@ def compare(section: Section, found: Contents) -> None:
         said = f"its SHA-256 begins with {has[:12]}" if has else "it is missing"
         before = f"it began with {was[:12]}" if was else "it was not there"
         raise InputError(
-            f"{shown}: not what it was when the job was queued ({said}, {before}): expected the file as it was; "
-            "with the file as it is now, run the experiment again, which is another one"
+            f"{shown}: changed since the job was queued ({said}, {before}): restore the file, or "
+            "queue the experiment again to use the file as it is now"
         )
 
 
 def of_task(task: LanguageModelTask | TranslationTask) -> Contents:
-    """What a task's files hold, by part and by the checkpoint's files; nothing for what has none here."""
+    """The hashes of a task's files, by part and by the checkpoint's files; empty if it has none."""
     return _of(task)
 
 
@@ -96,7 +96,7 @@ def _files(section: Section) -> Iterator[tuple[str, Path]]:
 
 
 def _files_of(task: LanguageModelTask | TranslationTask, part: str) -> Iterator[tuple[str, Path]]:
-    """By what they are read as, too: the same bytes under another ending are another text."""
+    """The ending counts too: it decides how a file is read."""
     if isinstance(task, LanguageModelTask):
         paths, names = [check_file(f"task.{part}", str(getattr(task, part)))], [part]
     else:
@@ -114,7 +114,7 @@ def _weights(checkpoint: str) -> Iterator[tuple[str, Path]]:
 
 
 def _checkpoint(name: str, patterns: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
-    """Files of a folder; of an id of the hub nothing: what is there of it changes with the first download."""
+    """The files of a folder; none for an id on the hub, whose local files change with the first download."""
     folder = Path(name)
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.is_file() and any(fnmatch(path.name, pattern) for pattern in patterns):
@@ -131,7 +131,7 @@ def of_download(checkpoint: str) -> dict[str, str]:
 
 
 def hub_facts(name: str | None) -> dict[str, str | None]:
-    """An id of the hub and the revision that has been downloaded; for a folder its contents say what it is."""
+    """A hub id and its downloaded revision; None for a folder."""
     if name is None or Path(name).is_dir():
         return {}
     found = folder_of(name)
@@ -139,13 +139,13 @@ def hub_facts(name: str | None) -> dict[str, str | None]:
 
 
 def check_unchanged(task: LanguageModelTask | TranslationTask, read: Contents) -> None:
-    """InputError where a task's files have changed since they began to be read."""
+    """Raise InputError if a task's files changed while they were read."""
     if of_task(task) != read:
-        raise InputError("a file of [task] was changed while it was read: run it again once the file is whole")
+        raise InputError("a file of [task] changed while it was read: run again once the file is complete")
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, read only where its place, size or times are not those of an earlier time."""
+    """SHA-256 of a file, cached by its path, size and times."""
     try:
         stamp = _stamp(path)
         kept = cache.folder() / "hashes" / f"{cache.key({'path': str(path.absolute())})}.json"
@@ -174,7 +174,7 @@ def _known(kept: Path) -> list[int | str] | None:
 
 
 def _keep(kept: Path, entry: list[int | str]) -> None:
-    with contextlib.suppress(OSError):  # it is only read again the next time
+    with contextlib.suppress(OSError):  # then it is read again next time
         kept.parent.mkdir(parents=True, exist_ok=True)
         temporary = kept.with_name(f".{kept.name}.{os.getpid()}")
         temporary.write_text(json.dumps(entry))

@@ -1,8 +1,8 @@
 """Control from vector observations: the environments of a whole stack of tickets, stepped together.
 
-Each ticket has its own environments and its own random stream for them, so that its trajectory does not depend
-on what else is in the stack. Episodes that end are reset in the same step: no transition crosses an episode's
-end, and the last observation of the old episode is handed out beside the first of the new one.
+Each ticket has its own environments and random stream, so that its trajectory does not depend on the rest of the
+stack. Episodes that end are reset in the same step: no transition crosses the end of an episode, and the last
+observation of the old episode is returned beside the first of the new one.
 """
 
 import math
@@ -18,7 +18,7 @@ from lth_core.tasks.step import UNLIMITED
 
 
 def check(task: ControlTask) -> None:
-    """Raise InputError where there is no such environment or wrapper, or it cannot be made or trained on."""
+    """Raise InputError if the environment or a wrapper does not exist, cannot be created or cannot be trained on."""
     make(task, [0], 1)
     if task.wrappers:
         with contained():
@@ -26,7 +26,7 @@ def check(task: ControlTask) -> None:
 
 
 def episode_steps(task: ControlTask) -> float | None:
-    """Steps of every episode where nothing but a time limit ends one, infinite without a limit; else None."""
+    """Steps of every episode, if only a time limit ends episodes (infinite without a limit); else None."""
     made = make(task, [0], 1)
     if made.terminates:
         return None
@@ -36,7 +36,7 @@ def episode_steps(task: ControlTask) -> float | None:
 def make(task: ControlTask, seeds: Sequence[int], count: int) -> Classic | OneByOne:
     """The environments of tickets with these chain seeds, `count` for each.
 
-    Raises InputError for an environment that cannot be made (see Maker), or whose spaces are not supported.
+    Raises InputError for an environment that cannot be created (see Maker) or has unsupported spaces.
     """
     maker = Maker(task)
     for stacked in STACKED:

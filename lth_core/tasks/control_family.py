@@ -25,7 +25,7 @@ class ControlFamily(TaskFamily[ControlTask]):
     def notes(self, task: ControlTask) -> list[str]:
         """See TaskFamily."""
         return [
-            f"task.{field}: {one.imports} is imported, which runs its code, when this is queued, measured or trained"
+            f"task.{field}: {one.imports} will be imported, which runs its code, when queued, measured or trained"
             for field, one in task.code.items()
         ]
 

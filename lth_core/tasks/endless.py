@@ -1,4 +1,4 @@
-"""Whether anything but a time limit ends an environment's episodes, as far as its code says so."""
+"""Whether an environment's episodes can end before a time limit, judged from its source code."""
 
 import ast
 import inspect
@@ -11,9 +11,9 @@ _TRANSPARENT = (wrappers.TimeLimit, wrappers.OrderEnforcing, wrappers.PassiveEnv
 
 
 def may_terminate(environment: Any) -> bool:
-    """False only where each `return` of the environment's `step` says `False` for terminated, as Pendulum's does.
+    """False only if each `return` of the environment's `step` has the constant `False` for terminated, as in Pendulum.
 
-    True for whatever cannot be read: code that was compiled, a wrapper that may end episodes by itself.
+    True if the code cannot be read, as compiled code, or if a wrapper may end episodes.
     """
     while isinstance(environment, _TRANSPARENT):
         environment = environment.env
@@ -26,7 +26,7 @@ def may_terminate(environment: Any) -> bool:
 
 
 def _terminated(returned: ast.expr | None) -> Any:
-    """The constant that a `return` of five gives as terminated; None for anything else."""
+    """The constant that a `return` of five values has for terminated; None otherwise."""
     if isinstance(returned, ast.Tuple) and len(returned.elts) == 5 and isinstance(returned.elts[2], ast.Constant):
         return returned.elts[2].value
     return None

@@ -13,33 +13,33 @@ class Environments(Protocol):
     inputs: int
     actions: int
     continuous: bool
-    """Whether actions are numbers, as many as `actions`, or one of so many choices."""
+    """Whether actions are vectors of `actions` numbers rather than one of `actions` choices."""
     parts: Parts
-    """Of what an action consists, where it is several choices or bits."""
+    """The parts of a composite action (several choices or bits); None for one choice or continuous actions."""
     limit: int
-    """Steps after which an episode is truncated; UNLIMITED where none is."""
+    """Steps after which an episode is truncated; UNLIMITED if never."""
 
     @property
     def valid(self) -> Array | None:
-        """(T, E, choices) bool: which actions may be taken now (see spaces.Actions); None where nothing says so."""
+        """Valid actions now, (T, E, choices) bool (see gym_spaces.Actions); None if unknown."""
 
     def reset(self) -> Array:
-        """Start a first episode everywhere; observations (T, E, D)."""
+        """Start the first episode in every environment; returns observations (T, E, D)."""
 
     def step(self, actions: Array) -> Step:
-        """Act; actions (T, E) int64, (T, E, parts) int64, or (T, E, actions) float32 where [-1, 1] is the whole box.
+        """Step all environments; actions (T, E) int64, (T, E, parts) int64, or (T, E, actions) float32, [-1, 1] scaled.
 
-        See spaces.Actions.
+        See gym_spaces.Actions.
         """
 
     def faults(self) -> dict[int, str]:
-        """Tickets (their places) whose environments cannot go on, and why in a sentence; none of it is undone."""
+        """Tickets (by index) whose environments have failed for good, each with a sentence that says why."""
 
     def keep(self, tickets: Sequence[int]) -> None:
-        """Drop all tickets but these."""
+        """Keep only these tickets."""
 
     def state(self) -> tuple[dict[str, Array], dict[str, Any]] | None:
-        """Everything that the future depends on, as arrays and JSON values; None where that cannot be had."""
+        """The full state, as arrays and JSON values; None if it cannot be saved."""
 
     def restore(self, arrays: dict[str, Array], values: dict[str, Any]) -> Array:
         """The inverse of `state`; returns the current observations."""

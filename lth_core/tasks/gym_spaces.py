@@ -1,4 +1,4 @@
-"""What an environment's spaces are to a network: a flat vector in, logits or means out."""
+"""Maps an environment's spaces to a network: a flat input vector, logits or means as outputs."""
 
 import json
 import logging
@@ -19,26 +19,26 @@ log = logging.getLogger("lth.tasks")
 
 _PLAIN = (spaces.Box, spaces.Discrete, spaces.MultiBinary, spaces.MultiDiscrete)
 _INFINITE = 1e15
-"""Bounds from here on are none: some environments write the largest float for infinity."""
+"""Larger bounds count as infinite: some environments write the largest float for infinity."""
 
 
 @dataclass(frozen=True)
 class Observations:
     """A space of observations as vectors of `size` entries: boxes flattened, discrete parts one-hot.
 
-    Of a Dict, `space` has the entries that are seen.
+    For a Dict, `space` has only the entries that the network sees.
     """
 
     space: gymnasium.Space[Any]
     size: int
     said: set[tuple[int, ...]] = field(default_factory=set, compare=False)
-    """Shapes other than the space's that the log has told of."""
+    """Deviating shapes that have been logged."""
 
     def flat(self, observation: Any) -> Array:
         """The vector (size,) float32 of one observation.
 
-        Another shape with as many entries as a Box is read in order, and said once in the log. Raises ValueError for
-        another number of entries, and for a value outside a Discrete space.
+        An observation of another shape but with as many entries as the Box is read in order, and logged once. Raises
+        ValueError for another number of entries, and for a value outside a Discrete space.
         """
         if isinstance(self.space, spaces.Box):
             found = np.asarray(observation, np.float32)
@@ -59,14 +59,14 @@ class Observations:
 
 
 def check_within(space: gymnasium.Space[Any], value: Any, where: str = "") -> None:
-    """Raise ValueError, naming value and space, where a Discrete or MultiDiscrete part has a value outside its space.
+    """Raise ValueError, naming value and space, if a Discrete or MultiDiscrete part has a value outside its space.
 
-    Flattening would take it for another value where it does not fail.
+    Flattening may silently turn it into another value.
     """
     if isinstance(space, spaces.Dict):
         for name, part in space.spaces.items():
             if name not in value:
-                raise ValueError(f"an observation without its entry {where}{one_line(name, 80)}")
+                raise ValueError(f"an observation lacks its entry {where}{one_line(name, 80)}")
             check_within(part, value[name], f"{where}{one_line(name, 80)}.")
     elif isinstance(space, spaces.Tuple):
         if len(value) != len(space.spaces):
@@ -84,14 +84,14 @@ def _is_within(space: gymnasium.Space[Any], value: Any) -> bool:
     if isinstance(space, spaces.MultiDiscrete):
         found = np.asarray(value)
         if found.size != space.nvec.size:
-            return True  # said by its size
+            return True  # reported by its size
         moved = found.reshape(-1) - np.asarray(space.start).reshape(-1)
         return bool(((moved >= 0) & (moved < space.nvec.reshape(-1))).all())
     return True
 
 
 def one_number(reward: Any) -> float:
-    """A reward that may be an array of one entry, of any shape; raises ValueError for more entries or none."""
+    """A reward as a number; it may be an array of any shape with one entry. Raises ValueError for another size."""
     if np.ndim(reward) == 0:
         return float(reward)
     if np.size(reward) != 1:
@@ -101,15 +101,14 @@ def one_number(reward: Any) -> float:
 
 @dataclass(frozen=True)
 class Actions:
-    """A space of actions, for which a network gives `count` logits, or `count` means if continuous.
+    """An action space, for which a network outputs `count` logits, or `count` means if it is continuous.
 
-    One choice has a logit for each value; several choices (`parts`) have theirs side by side; a bit has one logit.
+    One choice has a logit per value; several choices (`parts`) have theirs side by side; a bit has one logit.
 
-    Continuous actions are scaled so that [-1, 1] is the whole box where its bounds are finite, and then clipped
-    to the box: a policy that starts with mean 0 and standard deviation 1 explores all of it, whatever its units.
-    Scaling and not tanh, so that log-probabilities and entropy are a Gaussian's own; those of the action before
-    it was clipped, as is usual. Infinite bounds leave a number as it is. Whole numbers are rounded, each from an
-    interval of the same width.
+    Continuous actions are scaled so that [-1, 1] covers the whole box if its bounds are finite, then clipped to the
+    box. So a policy that starts with mean 0 and standard deviation 1 explores the whole box, whatever its units. There
+    is no tanh, so log-probabilities and entropy are those of a Gaussian, taken before clipping, as is usual. Numbers
+    with infinite bounds are not scaled. Integers are rounded, each from an interval of the same width.
     """
 
     count: int
@@ -120,22 +119,22 @@ class Actions:
     high: Array | None = None
     parts: Parts = None
     dtype: np.dtype[Any] | None = None
-    """Of whole numbers and of parts: what the environment takes."""
+    """The dtype that the environment expects for integers and parts."""
 
     @property
     def drawn_shape(self) -> tuple[int, ...]:
-        """Of one action as a policy draws it: () for one choice."""
+        """The shape of one action as a policy draws it: () for one choice."""
         if self.continuous or self.parts == "bits":
             return (self.count,)
         return () if self.parts is None else (len(self.parts),)
 
     @property
     def choices(self) -> int:
-        """Entries of an action mask: the values of all choices side by side, two (unset, set) for a bit."""
+        """Entries of an action mask: one per value of each choice, two (unset, set) per bit."""
         return 2 * self.count if self.parts == "bits" else self.count
 
     def translated(self, actions: Array) -> Array:
-        """What environments take, flat: (...) int64 choices, (..., n) parts, or (..., count) numbers in the box."""
+        """Actions as the environment takes them: (...) int64 choices, (..., n) parts, or (..., count) numbers."""
         if self.parts is not None:
             return (actions + self.start).astype(self.dtype)
         if self.low is None or self.high is None:
@@ -145,7 +144,7 @@ class Actions:
         finite = (np.abs(self.low) < _INFINITE) & (np.abs(self.high) < _INFINITE)
         low, high = np.where(finite, self.low, -1), np.where(finite, self.high, 1)
         scaled = actions * ((high - low) / 2).astype(np.float32) + ((high + low) / 2).astype(np.float32)
-        # A network that diverged says nan, which physics engines abort on; its ticket is found out by its weights.
+        # A diverged network outputs nan, on which physics engines abort; the check of the weights finds its ticket.
         clipped: Array = np.clip(np.nan_to_num(scaled, nan=0.0), self.low, self.high)
         return clipped
 
@@ -159,8 +158,8 @@ class Actions:
     def valid(self, mask: Any) -> Array:
         """An environment's action mask as (choices,) bool.
 
-        mask: flat, or a sequence with one for each part. Raises ActionMaskError where it does not fit or leaves a
-        choice without a value.
+        mask: flat, or a sequence with one mask per part. Raises ActionMaskError if it does not fit or leaves a choice
+        without a valid value.
         """
         parts = mask if isinstance(mask, tuple | list) else [mask]
         flat = np.concatenate([np.ravel(part) for part in parts]) if parts else np.zeros(0)
@@ -178,13 +177,13 @@ class Actions:
 
 
 class ActionMaskError(ValueError):
-    """An action mask that cannot be acted by, in a sentence."""
+    """An unusable action mask; the message is a sentence."""
 
 
 def observations(environment: str, space: gymnasium.Space[Any], leave_out: Sequence[str] = ()) -> Observations:
-    """How to flatten this space without the entries of a Dict that are left out.
+    """How to flatten this space, without the left-out entries of a Dict.
 
-    Raises InputError where it has no fixed size, or nothing in it, or not these entries.
+    Raises InputError if it has no fixed size, is empty, or lacks these entries.
     """
     space = _without(space, leave_out) if leave_out else space
     _check_parts(environment, space)
@@ -200,7 +199,7 @@ def observations(environment: str, space: gymnasium.Space[Any], leave_out: Seque
 def _without(space: gymnasium.Space[Any], leave_out: Sequence[str]) -> spaces.Dict:
     shown = f"task.leave_out = {json.dumps(list(leave_out))}"
     if not isinstance(space, spaces.Dict):
-        raise InputError(f"{one_line(shown)}: observation {one_line(space)} is no Dict: expected []")
+        raise InputError(f"{one_line(shown)}: observation {one_line(space)} is not a Dict: expected []")
     known = [one_line(name) for name in space.spaces]
     for name in leave_out:
         if name not in space.spaces:
@@ -210,7 +209,7 @@ def _without(space: gymnasium.Space[Any], leave_out: Sequence[str]) -> spaces.Di
 
 
 def _check_parts(environment: str, space: gymnasium.Space[Any]) -> None:
-    """InputError that says how to leave them out where a Dict has entries of text, or of another size each time."""
+    """Raise InputError, saying how to leave them out, if a Dict has entries of text or of variable size."""
     if not isinstance(space, spaces.Dict):
         return
     unseen = [name for name, part in space.spaces.items() if not _has_fixed_size(part)]
@@ -231,7 +230,7 @@ def _has_fixed_size(space: gymnasium.Space[Any]) -> bool:
 
 
 def actions(environment: str, space: gymnasium.Space[Any]) -> Actions:
-    """How to act in this space; raises InputError for Dict, Tuple and others that are no choices, bits or numbers."""
+    """How to act in this space; raises InputError for Dict, Tuple and other spaces without choices, bits or numbers."""
     if isinstance(space, spaces.Discrete):
         return Actions(int(space.n), False, int(space.start))
     if isinstance(space, spaces.MultiDiscrete) and space.nvec.size > 0:
@@ -244,7 +243,7 @@ def actions(environment: str, space: gymnasium.Space[Any]) -> Actions:
         return Actions(low.size, True, 0, tuple(space.shape), low, high)
     if isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.integer) and space.low.size > 0:
         least, most = (np.asarray(bound, np.float64).reshape(-1) for bound in (space.low, space.high))
-        # The largest number of 64 bits is no double: what is rounded up to it would not fit.
+        # The largest 64-bit integer is not a double: rounding up to it would overflow.
         most = np.minimum(most, np.nextafter(float(np.iinfo(space.dtype).max) + 1, 0))
         return Actions(space.low.size, True, 0, tuple(space.shape), least, most, dtype=space.dtype)
     raise InputError(

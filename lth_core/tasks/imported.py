@@ -1,5 +1,4 @@
-"""Code that an experiment names, imported: modules that are installed, and files of one's own, which run as they were
-read when the experiment was queued."""
+"""Imports the code that an experiment names: installed modules, and your own files in the version that was queued."""
 
 import hashlib
 import importlib
@@ -16,9 +15,9 @@ from lth_core.text import did_you_mean, one_line
 
 
 def module(field: str, named: Named, sha256: str | None) -> ModuleType:
-    """The module or file that a field names; sha256: what the file must hold, where that is known.
+    """The module or file that a field names. sha256: the expected hash of the file, if known.
 
-    Raises InputError with a sentence where it is not there, holds something else, or fails while it is imported.
+    Raises InputError if it is missing, has changed, or fails during import.
     """
     shown = f'{field} = "{one_line(named.place)}:{one_line(named.name)}"'
     try:
@@ -28,35 +27,35 @@ def module(field: str, named: Named, sha256: str | None) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is not None and (named.place == error.name or named.place.startswith(f"{error.name}.")):
             raise InputError(
-                f"{shown}: there is no module {error.name} here: expected modules of packages that are installed "
-                "beside this program, and Python files as PATH.py:NAME"
+                f"{shown}: no module {error.name} is installed: expected a module of a package that is installed "
+                "with this program, or a Python file as PATH.py:NAME"
             ) from error
         raise InputError(f"{shown}: {named.imports} needs a module that is not installed: {error.name}") from error
-    except BaseException as error:  # code of others may raise anything, also to end the process
+    except BaseException as error:  # foreign code may raise anything, including SystemExit
         raise InputError(f"{shown}: importing {named.imports} raised {in_words(error)}") from error
 
 
 def in_words(error: BaseException) -> str:
-    """What was raised, with what it says."""
+    """The type and message of an exception."""
     said = one_line(error, 300)
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def _file(field: str, path: str, sha256: str | None) -> ModuleType:
-    """Read once: what is run is what was hashed. A file that was imported before is not run again."""
+    """Import a file, reading it once so that exactly the hashed code runs. A file is imported only once."""
     source = check_file(field, path, "a Python file").read_bytes()
     found = hashlib.sha256(source).hexdigest()
     if sha256 not in (None, found):
         raise InputError(
-            f"{field} = {one_line(path)}: not what it was when the job was queued: expected the file as it was; "
-            "with the file as it is now, run the experiment again, which is another one"
+            f"{field} = {one_line(path)}: changed since the job was queued: restore the file, or "
+            "queue the experiment again to use the file as it is now"
         )
     name = f"lth_named_{found[:16]}"
     if name in sys.modules:
         return sys.modules[name]
     made = ModuleType(name)
     made.__file__ = path
-    sys.modules[name] = made  # where pickle and dataclasses look for it
+    sys.modules[name] = made  # pickle and dataclasses look it up here
     try:
         exec(compile(source, path, "exec"), made.__dict__)  # noqa: S102 the user named this file
     except BaseException:
@@ -66,7 +65,7 @@ def _file(field: str, path: str, sha256: str | None) -> ModuleType:
 
 
 def a_class(field: str, named: Named, within: ModuleType, base: type, but: tuple[type, ...] = ()) -> type[Any]:
-    """The class of this name, a kind of `base` and of none in `but`: nothing else of a module is ever called."""
+    """The class of this name, a subclass of `base` but of none of `but`; nothing else in a module is ever called."""
 
     def serves(value: Any) -> bool:
         return isinstance(value, type) and issubclass(value, base) and value is not base and not issubclass(value, but)
@@ -78,7 +77,7 @@ def a_class(field: str, named: Named, within: ModuleType, base: type, but: tuple
     own = [name for name, value in vars(within).items() if serves(value)]
     if hasattr(within, named.name):
         kind = f"{base.__module__.partition('.')[0]}.{base.__name__}"
-        raise InputError(f"{shown}: {one_line(named.name)} is no class of kind {kind}{_these(own)}")
+        raise InputError(f"{shown}: {one_line(named.name)} is not a subclass of {kind}{_these(own)}")
     near = did_you_mean(named.name, own)
     raise InputError(f"{shown}: {named.imports} has no {one_line(named.name)}{near or _these(own)}")
 
@@ -88,10 +87,10 @@ def _these(names: list[str]) -> str:
 
 
 def check_arguments(field: str, creator: Any, arguments: Mapping[str, Any], *first: Any) -> None:
-    """InputError, naming those that there are, where a constructor does not take these arguments."""
+    """Raise InputError, naming the accepted ones, if a constructor does not accept these arguments."""
     try:
         signature = inspect.signature(creator)
-    except (TypeError, ValueError):  # not said by what is written in C
+    except (TypeError, ValueError):  # unknown for code written in C
         return
     try:
         signature.bind(*first, **arguments)
@@ -100,5 +99,5 @@ def check_arguments(field: str, creator: Any, arguments: Mapping[str, Any], *fir
                  one.POSITIONAL_OR_KEYWORD)][len(first):]  # fmt: skip
         wrong = [name for name in arguments if name not in known]
         near = did_you_mean(wrong[0], known) if wrong else ""
-        takes = f"expected one of {', '.join(known)}" if known else "it takes none"
+        takes = f"expected one of {', '.join(known)}" if known else "it takes no arguments"
         raise InputError(f"{field}: {one_line(creator.__name__)}: {error}: {takes}{near}") from None

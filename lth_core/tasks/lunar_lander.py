@@ -1,7 +1,7 @@
-"""LunarLander as gymnasium has it, without what costs time between two steps of its physics.
+"""A faster LunarLander with gymnasium's physics.
 
-The arithmetic of a step is gymnasium's, operation by operation, in Python's numbers in place of numpy's, and there is
-nothing to draw. So the same seed and actions give the same bits (tested). What is left is nearly all Box2D's own.
+A step does gymnasium's arithmetic, operation by operation, with Python numbers instead of numpy's, and without
+rendering. The same seed and actions give the same bits (tested). Nearly all the remaining time is Box2D's.
 """
 
 import math
@@ -50,7 +50,7 @@ class Lander(original.LunarLander):
         return np.array(state, np.float32), reward, terminated, self._age >= self._limit, {}
 
     def _powers(self, action: Any) -> tuple[float, float, float]:
-        """Of the main engine, of a side engine, and which one: left is -1."""
+        """Powers of the main and a side engine, and which side: left is -1."""
         if not self.continuous:
             choice = int(action)
             return float(choice == 2), float(choice in (1, 3)), choice - 2
@@ -75,7 +75,7 @@ class Lander(original.LunarLander):
         x = tip[0] * dispersion[0] + -tip[1] * away
         y = -tip[1] * dispersion[0] - tip[0] * away
         place, strength = self.lander.position, original.SIDE_ENGINE_POWER
-        # 17 is gymnasium's own: the engine sits elsewhere as the lander turns.
+        # 17 is from gymnasium: the engine's position depends on the lander's angle.
         at = (place.x + x - tip[0] * 17 / _SCALE, place.y + y + tip[1] * original.SIDE_ENGINE_HEIGHT / _SCALE)
         self.lander.ApplyLinearImpulse((-x * strength * power, -y * strength * power), at, True)
 
@@ -93,7 +93,7 @@ class Lander(original.LunarLander):
         )
 
     def _judged(self, state: tuple[float, ...], main: float, side: float) -> tuple[float, bool]:
-        """Reward, and whether the lander has crashed, left, or come to rest."""
+        """Reward, and whether the lander has crashed, left the screen, or come to rest."""
         x, y, speed_x, speed_y, angle, _, left, right = state
         shaping = (
             -100 * math.sqrt(x * x + y * y)

@@ -1,4 +1,4 @@
-"""How the environments of a control task are made: by name, with arguments, inside wrappers. One maker for all uses."""
+"""Creates the environments of a control task: by name, with arguments, inside wrappers."""
 
 import copy
 from contextlib import nullcontext
@@ -16,10 +16,10 @@ from lth_core.text import did_you_mean, one_line
 
 
 class Maker:
-    """Makes environments of one task, as many as are asked for.
+    """Creates any number of environments of one task.
 
-    Raises InputError, naming the field and what is accepted, where there is no such environment or wrapper, or one
-    cannot be made (naming the extra to install where its package is missing).
+    Raises InputError, naming the field and what is accepted, if an environment or wrapper does not exist or cannot be
+    created; it names the extra to install if a package is missing.
     """
 
     def __init__(self, task: ControlTask) -> None:
@@ -27,7 +27,7 @@ class Maker:
         self.name = one_line(task.environment)
         # Code of others may raise anything; where there is none, what else is raised is a request to end us.
         self._raised = BaseException if task.code else (Exception, SystemExit)
-        with contained(keep_variables=bool(task.code)):  # such as say how to draw
+        with contained(keep_variables=bool(task.code)):  # such as render_mode
             self.spec = copy.copy(self._spec())
             if task.time_limit is not None:
                 self.spec.max_episode_steps = task.time_limit
@@ -35,33 +35,33 @@ class Maker:
 
     @property
     def plain(self) -> bool:
-        """Whether it is what gymnasium has registered, with nothing changed but perhaps its time limit."""
+        """Whether it is registered with gymnasium and unchanged, except perhaps for its time limit."""
         return not (self.task.arguments or self.task.leave_out or self.task.code)
 
     @property
     def trusted(self) -> bool:
-        """Whether it is one of gymnasium's own, which leave the process alone."""
+        """Whether it is one of gymnasium's own, which do not change the state of the process."""
         entry = self.spec.entry_point
         return not self.task.code and isinstance(entry, str) and entry.startswith("gymnasium.envs.")
 
     def make(
         self, *, checked: bool = False, kept: bool = False, inside: int | None = None, **more: Any
     ) -> gymnasium.Env[Any, Any]:
-        """One environment; checked: with gymnasium's own checks. more: arguments beside the task's.
+        """One environment. checked: run gymnasium's own checks. more: arguments in addition to the task's.
 
-        kept: what it does to the process stays, for whoever looks after that. inside: of how many of the wrappers.
+        kept: leave its changes of the process to the caller. inside: the number of wrappers to apply.
         """
         try:
             with nullcontext() if kept else contained():
                 return self._made(checked, inside, more)
         except (InputError, KeyboardInterrupt):
             raise
-        # Environments come from other packages and fail in their own ways when these are missing.
+        # Environments of missing packages fail in their own ways.
         except self._raised as error:
             raise InputError(f'task.environment "{self.name}" cannot be made: {self._reason(error)}') from error
 
     def observations(self, made: gymnasium.Env[Any, Any]) -> gym_spaces.Observations:
-        """How to flatten what an environment shows, without what is left out."""
+        """How to flatten an environment's observations, without the left-out entries."""
         return gym_spaces.observations(self.name, made.observation_space, self.task.leave_out)
 
     def _spec(self) -> EnvSpec:
@@ -98,7 +98,7 @@ class Maker:
             entry = spec.entry_point
             creator = load_env_creator(entry) if isinstance(entry, str) else entry
             imported.check_arguments("task.arguments", creator, own)
-        # Without gymnasium's checker where it trains: it warns of what is refused here, and only at the first step.
+        # No gymnasium checker in training: it only warns, at the first step, of what is an error here.
         made = gymnasium.make(spec, disable_env_checker=None if checked else True)
         for place, wrapper in enumerate(self._wrappers[:inside]):
             made = self._wrapped(place, wrapper, made)
@@ -112,12 +112,12 @@ class Maker:
             made: gymnasium.Env[Any, Any] = wrapper(inner, **copy.deepcopy(own.arguments))
         except (Exception, SystemExit) as error:
             raise InputError(
-                f'{field} = "{one_line(own.name)}": making it raised {imported.in_words(error)}'
+                f'{field} = "{one_line(own.name)}": creating it raised {imported.in_words(error)}'
             ) from error
         return made
 
     def _reason(self, error: BaseException) -> str:
-        """What is wrong, or what to install: gymnasium names its own extras, some of which need a compiler."""
+        """The fault, or what to install: gymnasium suggests its own extras, some of which need a compiler."""
         entry = self.spec.entry_point
         if isinstance(error, (ImportError, gymnasium.error.DependencyNotInstalled)) and isinstance(entry, str):
             for extra in ("box2d", "mujoco"):

@@ -1,8 +1,8 @@
-"""Environments stepped one by one: all that nobody has stacked.
+"""Environments stepped one by one, for those without a stacked version.
 
-Such an environment cannot be copied, but it can be lived again: reset with the same seed and given the same actions
-it does the same. So every episode is reset with a seed derived from its ticket's, and the actions of unfinished
-episodes are kept. What an environment does wrong ends its own ticket, not the others.
+Such an environment cannot be saved, but it can be replayed: the same seed and actions give the same episode. So every
+episode is reset with a seed derived from its ticket's, and the actions of unfinished episodes are recorded. A fault
+of an environment fails its own ticket only.
 """
 
 import logging
@@ -25,11 +25,11 @@ from lth_core.text import one_line
 log = logging.getLogger("lth.tasks")
 
 SAME_EPISODES = 1_000
-"""First episodes of a ticket that may all end at their first step with one reward: then there is nothing to learn."""
+"""If this many first episodes of a ticket all end at their first step with one reward, there is nothing to learn."""
 
 
 class OneByOne:
-    """Environments of T tickets, E each, every one by itself; see Environments."""
+    """Environments of T tickets, E each, stepped one by one; see Environments."""
 
     def __init__(self, maker: Maker, seeds: Sequence[int], count: int) -> None:
         self._name, self._seeds, self._count = maker.name, list(seeds), count
@@ -58,7 +58,7 @@ class OneByOne:
         self._masks = ActionMasks(self._acted, tickets, self._count, self._environments[0][0])
         self._episodes = np.zeros((tickets, self._count), np.int64)
         self._seen = np.zeros((tickets, self._count, self.inputs), np.float32)
-        # Whether all episodes of a ticket have ended at their first step, with this reward.
+        # Whether all episodes of a ticket ended at their first step, with this reward.
         self._empty, self._reward = np.ones(tickets, bool), np.full(tickets, np.nan, np.float32)
         self._faults: dict[int, str] = {}
 
@@ -78,28 +78,28 @@ class OneByOne:
         return self._masks.valid
 
     def _all(self) -> Iterator[tuple[int, int, Any]]:
-        """Places and environments of the tickets that go on, as long as they do."""
+        """Indices and environments of the tickets that have not failed."""
         for t, own in enumerate(self._environments):
             for e, env in enumerate(own):
                 if t not in self._faults:
                     yield t, e, env
 
     def _start(self, t: int, e: int, env: Any) -> None:
-        """Reset one environment in its own surroundings, with global generators seeded for this episode."""
+        """Reset one environment in its own process state, with global generators seeded for this episode."""
         self._process.call((t, e), lambda: self._reset(t, e, env), self._seed_of_generators(t, e))
 
     def _seed_of_generators(self, t: int, e: int) -> int:
         return stream_seed(self._seeds[t], "global generators", e, int(self._episodes[t, e]))
 
     def _reset(self, t: int, e: int, env: Any) -> None:
-        """To the start of the episode whose number stands in `_episodes`."""
+        """Reset to the start of the episode whose number is in `_episodes`."""
         seed = stream_seed(self._seeds[t], "environments", e, int(self._episodes[t, e])) % 2**31
         seen, info = env.reset(seed=seed)
         self._seen[t, e] = self._observed.flat(seen)
         self._see_mask(t, e, env, info)
 
     def _see_mask(self, t: int, e: int, env: Any, info: Any) -> None:
-        """Learn which actions are valid where an episode goes on."""
+        """Read which actions are valid in continuing episodes."""
         try:
             self._masks.see(t, e, env, info)
         except gym_spaces.ActionMaskError as error:
@@ -115,7 +115,7 @@ class OneByOne:
         was_apart, faults = self._process.apart, dict(self._faults)
         last, rewards, terminated, truncated = self._act(actions)
         if self._process.apart and not was_apart:
-            # They have seen what others did to the process: done again, each by itself.
+            # They saw other environments' changes of the process: replay each by itself.
             self._faults = faults
             with self._process.visit():
                 for t, e, env in self._all():
@@ -155,7 +155,7 @@ class OneByOne:
         return last, rewards, ends[0], ends[1]
 
     def _act_one(self, t: int, e: int, env: Any, action: Any, last: Array, rewards: Array, ends: Array) -> None:
-        # What an environment raises is only its ticket's to suffer. (A call less than _try: this is done often.)
+        # An exception fails only this ticket. (Inlined `_try`, since this is called often.)
         try:
             seen, reward, ended, cut, info = env.step(action)
             rewards[t, e] = reward if isinstance(reward, float) else gym_spaces.one_number(reward)
@@ -169,7 +169,7 @@ class OneByOne:
             self._see_mask(t, e, env, info)
 
     def _try(self, t: int, e: int, what: str, call: Callable[..., None], *arguments: Any) -> None:
-        """Call; an environment may raise anything, and only its ticket is to suffer."""
+        """Call; any exception of an environment fails only its own ticket."""
         try:
             call(*arguments)
         except (Exception, SystemExit) as error:
@@ -199,7 +199,7 @@ class OneByOne:
             self._fault(t, 0, f"every episode so far ended at its first step with a reward of {reward:g}")
 
     def _silence(self, part: Array) -> None:
-        """Zeros for tickets that cannot go on: they are still in the stack until it is told."""
+        """Zeros for failed tickets, which are still in the stack for now."""
         for t in self._faults:
             part[t] = 0
             self._masks.silence(t)
@@ -221,7 +221,7 @@ class OneByOne:
         self._faults = {row: self._faults[t] for row, t in enumerate(rows) if t in self._faults}
 
     def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        """See Environments: the numbers of the episodes, which give their seeds, and their actions so far."""
+        """See Environments; the numbers of the episodes, which determine their seeds, and their actions so far."""
         arrays: dict[str, Array] = {
             "episodes": self._episodes.copy(), "seen": self._seen.copy(),
             "empty": self._empty.copy(), "reward": self._reward.copy(),
@@ -229,7 +229,7 @@ class OneByOne:
         return {**arrays, **self._log.state()}, {}
 
     def restore(self, arrays: dict[str, Array], values: dict[str, Any]) -> Array:
-        """See Environments. A ticket whose environments do not do the same again is among the faults."""
+        """See Environments. A ticket whose environments do not replay identically is among the faults."""
         self._begin()
         self._episodes, self._empty, self._reward = (arrays[name].copy() for name in ("episodes", "empty", "reward"))
         self._log.restore(arrays)
@@ -248,10 +248,10 @@ class OneByOne:
             )  # fmt: skip
 
     def _live(self, t: int, e: int, env: Any, taken: Array) -> bool:
-        """Reset, and take these actions; whether that ended the episode."""
+        """Reset and repeat these actions; returns whether that ended the episode."""
         self._reset(t, e, env)
         if not self.continuous:
-            taken = taken.astype(np.int64)  # as it was acted with: a byte minus one may be 255
+            taken = taken.astype(np.int64)  # the same value as before: a byte of -1 may be 255
         ended = False
         for action in self._acted.translated(taken).reshape(len(taken), *self._acted.shape):
             if ended:
@@ -269,7 +269,7 @@ class OneByOne:
 
 
 def _make(maker: Maker) -> Any:
-    """One environment as it is asked for, or its equal that steps faster."""
+    """The requested environment, or a faster one with the same results."""
     spec = maker.spec
     calm = spec.kwargs.keys() <= {"continuous"} and not spec.additional_wrappers and spec.max_episode_steps
     if maker.plain and spec.entry_point == "gymnasium.envs.box2d.lunar_lander:LunarLander" and calm:

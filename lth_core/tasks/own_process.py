@@ -1,8 +1,8 @@
-"""What each environment has of the process for its own: working folder, environment variables, global generators.
+"""Gives each environment its own process state: working folder, environment variables, global random generators.
 
-Environments of one process share these. One that changes a folder, or draws from a global generator, would change what
-others see, and a ticket's result would depend on its neighbours. As long as none does, all there is to do is to look,
-once a step of all of them. From the first change on, each is called in surroundings of its own.
+Environments of one process share these. If one changed the folder or drew from a global generator, others would be
+affected, and a ticket's result would depend on its neighbours. Until that happens, one check per step of all of them
+is enough; from the first change on, each environment is called with its own state.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,21 +16,21 @@ _R = TypeVar("_R")
 
 
 class OwnProcess:
-    """The surroundings of environments, by ticket and place; `apart` once they have to be told from each other.
+    """The process states of environments, by ticket and index; `apart` once they have to be separate.
 
-    trusted: environments that are known to leave the process alone.
+    trusted: environments known not to change the process.
     """
 
     def __init__(self, *, trusted: bool) -> None:
         self._trusted, self.apart = trusted, False
         self._ours, self._mark = Surroundings(), mark()
         self._own: dict[Place, Surroundings] = {}
-        # Seeds of the global generators of environments that have not drawn from them since.
+        # Seeds of the global generators, for environments that have not used them since.
         self._fresh: dict[Place, int] = {}
 
     @contextmanager
     def visit(self) -> Iterator[None]:
-        """Around calls of environments: afterwards the process is as it was."""
+        """Wraps calls of environments and restores the process afterwards."""
         if self._trusted:
             yield
             return
@@ -46,9 +46,9 @@ class OwnProcess:
             reactions.restore()
 
     def call(self, place: Place, act: Callable[[], _R], seed: int | None = None) -> _R:
-        """Within a visit, call in this environment's own surroundings.
+        """Within a visit, call in this environment's own process state.
 
-        seed: of its global generators, from here on.
+        seed: seeds its global generators first.
         """
         if self._trusted:
             return act()
@@ -69,7 +69,7 @@ class OwnProcess:
             self._ours.enter()
 
     def keep(self, tickets: Sequence[int]) -> None:
-        """Drop all tickets but these."""
+        """Keep only these tickets."""
         rows = {t: row for row, t in enumerate(tickets)}
         self._own = {(rows[t], e): one for (t, e), one in self._own.items() if t in rows}
         self._fresh = {(rows[t], e): one for (t, e), one in self._fresh.items() if t in rows}

@@ -1,4 +1,4 @@
-"""Whether wrappers let an episode be lived again: one that remembers earlier episodes would change a resumed job."""
+"""Whether wrappers let episodes be replayed: one with memory of earlier episodes would change a resumed job."""
 
 from typing import Any
 
@@ -10,32 +10,32 @@ from lth_core.tasks.maker import Maker
 from lth_core.text import one_line
 
 STEPS = 8
-"""Of each episode that is tried."""
+"""Steps of each test episode."""
 
 
 def check(maker: Maker) -> None:
-    """InputError that names the first wrapper with which the same seed and actions give something else later on.
+    """Raise InputError, naming the first wrapper with which the same seed and actions later give other results.
 
-    Where the environment itself does not do the same again, nothing is said of its wrappers.
+    If the environment itself is not repeatable, its wrappers are not judged.
     """
     broken = next((inside for inside in range(len(maker.task.wrappers) + 1) if not _repeats(maker, inside)), 0)
     if broken:
         name = one_line(maker.task.wrappers[broken - 1].name)
         raise InputError(
-            f'task.wrappers.{broken - 1} = "{name}": it remembers earlier episodes, so a resumed job would go on '
-            "otherwise: expected wrappers that begin anew with each episode (PPO has normalise_observations and "
+            f'task.wrappers.{broken - 1} = "{name}": it remembers earlier episodes, so a resumed job would differ: '
+            "expected wrappers that reset with each episode (PPO has normalise_observations and "
             "normalise_returns)"
         )
 
 
 def _repeats(maker: Maker, inside: int) -> bool:
-    """Whether an episode is the same before and after another one, inside so many wrappers."""
+    """Whether an episode is the same before and after another one, inside the first wrappers."""
     made = maker.make(inside=inside)
     made.action_space.seed(0)
     actions = [made.action_space.sample() for _ in range(STEPS)]
     try:
         first, _, again = (_lived(made, seed, actions) for seed in (1, 2, 1))
-    except Exception:  # such as for an action that is not valid now: found out where it is trained
+    except Exception:  # e.g. an action that is not valid now; training reports it
         return True
     finally:
         made.close()
@@ -43,7 +43,7 @@ def _repeats(maker: Maker, inside: int) -> bool:
 
 
 def _lived(made: Any, seed: int, actions: list[Any]) -> list[Any]:
-    """What is seen and earned."""
+    """Observations and rewards."""
     seed_generators(seed)
     seen = [_plain(made.reset(seed=seed)[0])]
     for action in actions:
@@ -55,7 +55,7 @@ def _lived(made: Any, seed: int, actions: list[Any]) -> list[Any]:
 
 
 def _plain(observed: Any) -> Any:
-    """An observation of any kind, to be compared."""
+    """An observation of any kind, as a comparable value."""
     if isinstance(observed, dict):
         return {name: _plain(part) for name, part in observed.items()}
     if isinstance(observed, tuple | list):

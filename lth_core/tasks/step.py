@@ -1,4 +1,4 @@
-"""What one step of the environments of a whole stack gives back, and how long they go on."""
+"""The result of one step of a stack's environments, and their time limit."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,17 +7,17 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 UNLIMITED = 2**31
-"""Steps of an episode that no time limit truncates, as `Environments.limit` says it."""
+"""The value of `Environments.limit` without a time limit."""
 
 
 @dataclass(frozen=True)
 class Step:
     """One step of all environments; T tickets, E environments each, D observation entries.
 
-    observations (T, E, D) float32: after a reset where the episode ended. last_observations (T, E, D): before
-    the reset; None if no episode ended. rewards (T, E) float32, terminated and truncated (T, E) bool.
-    Where scores count other rewards, and longer episodes, than a training does: earned (T, E) and finished (T, E).
-    Of images, D is channels, height, width, and observations are uint8.
+    observations (T, E, D) float32: after the reset if the episode ended. last_observations (T, E, D): before the
+    reset; None if no episode ended. rewards (T, E) float32, terminated and truncated (T, E) bool.
+    earned (T, E) and finished (T, E): rewards and ends for scores, if they differ from those for training.
+    For images, D is channels, height, width, and observations are uint8.
     """
 
     observations: Array
@@ -30,6 +30,6 @@ class Step:
 
     @property
     def scored(self) -> tuple[Array, Array]:
-        """Rewards (T, E) and ends (T, E) of the episodes that are scored."""
+        """Rewards (T, E) and ends (T, E) of the scored episodes."""
         rewards = self.rewards if self.earned is None else self.earned
         return rewards, self.terminated | self.truncated if self.finished is None else self.finished

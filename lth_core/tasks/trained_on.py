@@ -1,6 +1,6 @@
-"""What an attempt is trained on beside an experiment's files: how environments begin, ROMs, downloads of the hub.
+"""Inputs of an attempt besides the experiment's files: first steps of environments, ROMs, downloads from the hub.
 
-Compared by content from attempt to attempt of a job; versions and revisions are said where they change. No torch.
+A job's attempts are compared by content; changes of versions and revisions are reported. Imports no torch.
 """
 
 import hashlib
@@ -18,13 +18,13 @@ from lth_core.tasks.step import Array
 from lth_core.text import one_line
 
 STEPS = 32
-"""Steps after the first observation of which a digest is made."""
+"""Steps included in the digest after the first observation."""
 DIGITS = 5
-"""Decimals of what is observed: the last bits are another processor's to choose."""
+"""Decimals of observations: the last bits may differ between processors."""
 
 
 def found(task: Task, model: Model) -> dict[str, str]:
-    """What is here, by what it is: digests. Reads and runs what the training will."""
+    """The digests of this machine's inputs, by name. Reads and runs what the training will use."""
     here: dict[str, str] = {}
     if family_of(task).plays:
         first = first_observations(task)
@@ -36,13 +36,14 @@ def found(task: Task, model: Model) -> dict[str, str]:
 
 
 def compare(wanted: Mapping[str, str], here: Mapping[str, str], task: Task) -> None:
-    """InputError where the job was trained on something else so far; what is known of one side alone counts not."""
+    """Raise InputError if the job was trained on something else so far; ignores inputs known on one side only."""
     for what in sorted(wanted.keys() & here.keys()):
         was, now = wanted[what], here[what]
         if was != now:
             raise InputError(
-                f"{one_line(task.subject)}: {what}: not what this job was trained on so far ({_short(now)}, before: "
-                f"{_short(was)}): expected what it was; `lth headless --again` trains all of it on what there is now"
+                f"{one_line(task.subject)}: {what}: differs from what this job was trained on so far "
+                f"({_short(now)}, before: {_short(was)}): restore it, or train everything again with "
+                "`lth headless --again`"
             )
 
 
@@ -53,7 +54,7 @@ def _short(value: str) -> str:
 def first_observations(task: Task) -> str | None:
     """SHA-256 of what an environment shows and pays in its first steps, from a fixed seed by fixed actions.
 
-    None for one that faults, or that does not do the same twice.
+    None if it fails or is not repeatable.
     """
     digests = {_digest(family_of(task).environments(task, [0], 1)) for _ in range(2)}
     return digests.pop() if len(digests) == 1 else None
@@ -74,7 +75,7 @@ def _rounded(values: Array) -> bytes:
 
 
 def _action(made: Environments, number: int) -> Array:
-    """(1, 1), (1, 1, parts) or (1, 1, actions): valid, and without a generator, whose numbers a version may change."""
+    """A valid action, (1, 1), (1, 1, parts) or (1, 1, actions), without random generators, which may change."""
     if made.continuous:
         return np.array([[[(number * 7 + 11 * k) % 21 / 10 - 1 for k in range(made.actions)]]], np.float32)
     sizes = (2,) * made.actions if made.parts == "bits" else made.parts or (made.actions,)

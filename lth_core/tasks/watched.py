@@ -1,4 +1,4 @@
-"""One game that is watched: what a network sees of it, and pictures of it."""
+"""One game for watching: the network's observations, and pictures."""
 
 from typing import Protocol
 
@@ -6,7 +6,7 @@ from lth_core.tasks.step import Array
 
 
 class Watched(Protocol):
-    """A game under way. rate: pictures a second. valid: see Environments."""
+    """A running game. rate: pictures per second. valid: see Environments."""
 
     rate: float
 
@@ -14,13 +14,13 @@ class Watched(Protocol):
     def valid(self) -> Array | None: ...
 
     def seen(self) -> Array:
-        """(1, 1, ...) what a network is given."""
+        """The network's input, (1, 1, ...)."""
 
     def picture(self) -> Array:
         """(height, width, 3) uint8."""
 
     def step(self, actions: Array) -> tuple[float, bool]:
-        """Act, (1, 1) or (1, 1, A) as environments of a stack are told; the reward, and whether the game is over."""
+        """Take an action, (1, 1) or (1, 1, A) as in Environments.step; the reward, and whether the game is over."""
 
     def close(self) -> None:
         """Put it away."""

@@ -153,9 +153,7 @@ def _nested(family: Family, key: TrialKey, ticket: Ticket) -> Check:
     parent = expected.pruned(family, key).mask if expected.continues(family, key) else ticket.parent
     same_layers = ticket.mask.keys() == parent.keys()
     outside = sum(int((m & ~parent[n]).sum()) for n, m in ticket.mask.items()) if same_layers else -1
-    detail = (
-        f"{outside} kept entries were pruned a round earlier" if same_layers else "other layers than the parent"
-    )
+    detail = f"{outside} kept entries were pruned a round earlier" if same_layers else "other layers than the parent"
     return Check("nested", same_layers and outside == 0, detail)
 
 

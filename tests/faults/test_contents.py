@@ -88,7 +88,7 @@ def test_a_text_that_changes_under_a_run_is_another_experiment_and_the_half_trai
     run.finish()
     assert run.digest(job=2) == alone[2].digest()
     assert _states(run) == {1: "failed", 2: "done"}
-    assert all("data/test.txt: not what it was when the job was queued" in error for error in run.errors())
+    assert all("data/test.txt: changed since the job was queued" in error for error in run.errors())
     write(run.folder, 1)
     run.finish()
     assert _states(run) == {1: "done", 2: "done"}
@@ -134,7 +134,9 @@ def test_an_environment_that_changes_under_a_run_fails_it_and_as_it_was_it_goes_
     run.kill()
     other = make_run(experiment, slots=1, fault={"environment": "heavier"}, workspace=run.workspace)
     other.finish(1)
-    assert all("Faulty-v0: first observations: not what this job was trained on" in error for error in other.errors())
+    assert all(
+        "Faulty-v0: first observations: differs from what this job was trained on" in error for error in other.errors()
+    )
     run.finish()
     assert_whole(run, alone.digest())
     seen("its batch fails with both digests; with the environment as it was the same command goes on; same bits")

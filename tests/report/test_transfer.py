@@ -179,7 +179,7 @@ def test_the_identity_is_the_tickets_content_and_not_where_it_lies(tickets: Path
     (tmp_path / "again.toml").write_text(fields)
     assert load_experiment(tmp_path / "again.toml").identity == one.identity
     (tmp_path / "again.toml").write_text(fields.replace("round-1-seed-0", "round-2-seed-0"))
-    with pytest.raises(InputError, match="holds another ticket than this says"):
+    with pytest.raises(InputError, match="holds a ticket with another digest"):
         load_experiment(tmp_path / "again.toml")
 
 
@@ -224,7 +224,7 @@ def test_cards_that_are_none_are_one_sentence(content: str | None, said: str, tm
     ("text", "said"),
     [
         ('arms = ["winning", "imported"]', 'arm "imported" needs a ticket: expected ticket = "FOLDER"'),
-        ('ticket = "x"\narms = ["winning"]', "is used by nothing: expected an arm with mask"),
+        ('ticket = "x"\narms = ["winning"]', "is not used: expected an arm with mask"),
         ('ticket = { path = "r-{round}", dense = true }\narms = ["winning"]', "accepted with a path without {round}"),
         (
             'ticket = { path = "x", fresh = ["heads"] }\narms = ["imported"]',

@@ -103,7 +103,7 @@ def test_entries_of_a_dict_are_left_out_where_asked() -> None:
     found = spaces.observations("E", WITH_TEXT, ["mission", "said"])
     assert found.size == 2
     assert found.flat({"seen": 1, "mission": "go", "said": ("a",)}).tolist() == [0, 1]
-    with pytest.raises(ValueError, match="an observation without its entry seen"):
+    with pytest.raises(ValueError, match="an observation lacks its entry seen"):
         found.flat({"mission": "go"})
 
 
@@ -111,7 +111,7 @@ def test_entries_of_a_dict_are_left_out_where_asked() -> None:
     (WITH_TEXT, ["mission"], r'cannot see said = .*: leave .* task.leave_out = \["said"\]'),
     (WITH_TEXT, [], r'see mission = Text\(.* task.leave_out = \["mission", "said"\]'),
     (WITH_TEXT, ["misson"], r'task.leave_out = \["misson"\]: the observation has no misson: .*did you mean "mission"'),
-    (gym_spaces.Discrete(3), ["seen"], r'task.leave_out = \["seen"\]: observation Discrete\(3\) is no Dict'),
+    (gym_spaces.Discrete(3), ["seen"], r'task.leave_out = \["seen"\]: observation Discrete\(3\) is not a Dict'),
     (WITH_TEXT, ["seen", "mission", "said"], r"observation Dict\(\): expected spaces of a fixed size"),
 ])  # fmt: skip
 def test_text_that_is_not_left_out_and_entries_that_are_not_there_are_refused(

@@ -87,12 +87,12 @@ def test_arguments_of_a_registered_environment_are_its_own() -> None:
 
 
 @pytest.mark.parametrize(("fields", "said"), [
-    ({"environment": "no_such_package:X-v0"}, "there is no module no_such_package here: expected modules of pack"),
-    ({"environment": "some_walks.part:X-v0"}, "there is no module some_walks.part here"),
+    ({"environment": "no_such_package:X-v0"}, "no module no_such_package is installed: expected a module of a pack"),
+    ({"environment": "some_walks.part:X-v0"}, "no module some_walks.part is installed"),
     ({"environment": "some_walks:Packaged-v0"}, "module some_walks registers no Packaged-v0"),
     ({"environment": "some_walks:Wlak"}, 'has no Wlak, did you mean "Walk"'),
-    ({"environment": "some_walks:no_class"}, "no_class is no class of kind gymnasium.Env: expected one of Walk"),
-    ({"environment": "some_walks:Doubled"}, "Doubled is no class of kind gymnasium.Env: expected one of Walk"),
+    ({"environment": "some_walks:no_class"}, "no_class is not a subclass of gymnasium.Env: expected one of Walk"),
+    ({"environment": "some_walks:Doubled"}, "Doubled is not a subclass of gymnasium.Env: expected one of Walk"),
     ({"environment": "missing.py:X"}, r"environment = missing.py: No such file .*; expected a Python file"),
     ({"environment": "ends.py:X"}, r"importing the file .*ends.py raised SystemExit: 3"),
     ({"environment": "odd.py:X"}, r"importing the file .*odd.py raised Odd: of its own kind"),
@@ -101,8 +101,8 @@ def test_arguments_of_a_registered_environment_are_its_own() -> None:
     ({**WALK, "arguments": {"lenght": 3}}, r"arguments: Walk: .*'lenght': expected one of length, render_mode, did"),
     ({**WALK, "arguments": {"length": 0}}, r"cannot be made: no way to walk"),
     ({**WALK, "leave_out": []}, r'cannot see mission = Text.* task.leave_out = \["mission"\]'),
-    ({**WALK, "wrappers": ["some_walks:Walk"]}, "task.wrappers.0 = .*Walk is no class of kind gymnasium.Wrapper: exp"),
-    ({**WALK, "wrappers": ["some_walks:no_class"]}, "no_class is no class of kind gymnasium.Wrapper: .* Doubled"),
+    ({**WALK, "wrappers": ["some_walks:Walk"]}, "task.wrappers.0 = .*Walk is not a subclass of gymnasium.Wrapper: exp"),
+    ({**WALK, "wrappers": ["some_walks:no_class"]}, "no_class is not a subclass of gymnasium.Wrapper: .* Doubled"),
     ({**WALK, "wrappers": ["some_walks:Doubled", {"name": "some_walks:Doubled", "arguments": {"times": 2}}]},
      r"task.wrappers.1.arguments: Doubled: .*'times': expected one of by"),
     ({**WALK, "wrappers": ["gymnasium.wrappers:FrameStackObservation"]}, "missing a required argument: 'stack_size'"),
@@ -110,7 +110,7 @@ def test_arguments_of_a_registered_environment_are_its_own() -> None:
      "task.wrappers.0 = .*: making it raised"),
     ({**WALK, "wrappers": ["some_walks:Doubled", "gymnasium.wrappers:NormalizeReward"]},
      r"task.wrappers.1 = .*NormalizeReward.: it remembers earlier episodes, .*: expected wrappers that begin anew"),
-    ({"environment": "subprocess:Popen", "arguments": {"args": ["true"]}}, "Popen is no class of kind gymnasium.Env"),
+    ({"environment": "subprocess:Popen", "arguments": {"args": ["true"]}}, "Popen is not a subclass of gymnasium.Env"),
 ])  # fmt: skip
 def test_what_cannot_be_made_is_said_in_a_sentence(folder: Path, fields: dict[str, Any], said: str) -> None:
     (folder / "ends.py").write_text("import sys; sys.exit(3)")
@@ -138,7 +138,7 @@ def test_reading_checking_and_showing_import_nothing_and_say_what_would_be_impor
     (folder / "mine.toml").write_text(text)
     done = lth("check", "mine.toml", "--no-measure", cwd=folder)
     assert done.returncode == 0, done.stderr
-    assert f"task.environment: the file {folder}/trap.py is imported, which runs its code, when" in done.stdout
+    assert f"task.environment: the file {folder}/trap.py will be imported, which runs its code, when" in done.stdout
     assert "task.wrappers.0: the module no_such_module is imported" in done.stdout
     said = preview(folder / "mine.toml").lines
     assert f"imports the file {folder}/trap.py when it is queued or measured" in said
@@ -163,7 +163,7 @@ def test_what_a_file_holds_is_part_of_the_experiment_and_where_it_lies_is_not(fo
     (folder / "still.py").write_text(named_package.OWN_FILE + "# changed\n")
     assert experiment(environment="still.py:Still").identity != before[0].identity
     for check in (contents.check, control.check):  # queued before: refused, and not run
-        with pytest.raises(InputError, match=r"task.environment = .*still.py: not what it was when the job was queued"):
+        with pytest.raises(InputError, match=r"task.environment = .*still.py: changed since the job was queued"):
             check(before[0].task)
 
 

@@ -108,7 +108,7 @@ def test_an_attempt_on_another_environment_than_before_is_refused_and_trials_say
     attempt(known).close()
     monkeypatch.setattr(Changes, "length", 1.5)
     (folder.rename(folder.with_name("attempt-2")))
-    said = r"^Changes-v0: first observations: not what this job was trained on so far \([0-9a-f]{12}, before: [0-9a-f]"
+    said = r"^Changes-v0: first observations: differs from what this job was trained on so far \([0-9a-f]{12}, before: [0-9a-f]"
     with pytest.raises(InputError, match=said):
         attempt(known)
 
@@ -120,7 +120,9 @@ def test_another_rom_is_another_game(tmp_path: Path, monkeypatch: pytest.MonkeyP
     other = tmp_path / "pong.bin"
     other.write_bytes(atari.rom(task).read_bytes()[:-1] + b"\0")
     monkeypatch.setenv(atari.ROMS, str(tmp_path))
-    with pytest.raises(InputError, match=r"^pong: ROM: not what this job was trained on so far \([0-9a-f]{12}, before"):
+    with pytest.raises(
+        InputError, match=r"^pong: ROM: differs from what this job was trained on so far \([0-9a-f]{12}, before"
+    ):
         trained_on.compare(real, trained_on.found(task, MLP()), task)
 
 
@@ -148,7 +150,7 @@ def test_downloads_of_the_hub_are_told_apart_by_content_and_their_revisions_said
     trained_on.compare(before, trained_on.found(task, model), task)
     assert trained_on.versions(task, model)["owner/net"] == "c" * 40
     downloaded(tmp_path, "models--owner--net", "d" * 40, config_json="{}", model_safetensors="others", README_md="2")
-    with pytest.raises(InputError, match=r"^owner/texts: model.checkpoint owner/net: not what this job was"):
+    with pytest.raises(InputError, match=r"^owner/texts: model.checkpoint owner/net: differs from what this job was"):
         trained_on.compare(before, trained_on.found(task, model), task)
 
 

@@ -127,7 +127,7 @@ FAULTS = [
     Fault("clock set back or forward", _turn_clock, lambda scene: scene.clock.read_text()),
     Fault("workspace moved", _move, lambda scene: scene.run.workspace, says="was moved or removed"),
     Fault("text changed under the run", _change_text, lambda scene: scene.text.read_bytes(),
-          says="other data|changed|not what it was", job="text", mend=_restore_text),
+          says="other data|changed", job="text", mend=_restore_text),
     _wrong("environment that raises", "raises", "the simulator lost its physics"),
     _wrong("environment that calls sys.exit", "exits", "the simulator has left"),
     _wrong("environment that ends its process with 85", "ends", "ended with code 85"),

@@ -62,7 +62,7 @@ def test_a_file_that_changed_since_is_named_with_both_hashes(folder: Path) -> No
     before = (folder / "one" / "valid").stat()
     (folder / "one" / "valid").write_text("Words of valid\n" * 50)
     os.utime(folder / "one" / "valid", ns=(before.st_atime_ns, before.st_mtime_ns))
-    said = r"^task.valid = .*/one/valid: not what it was .* begins with [0-9a-f]{12}, it began with [0-9a-f]{12}\)"
+    said = r"^task.valid = .*/one/valid: changed since .* begins with [0-9a-f]{12}, it began with [0-9a-f]{12}\)"
     with pytest.raises(InputError, match=said):
         corpus.load(task)
 
