@@ -81,7 +81,7 @@ def test_a_missing_rom_and_a_wrong_one_are_said(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(InputError, match=r'task\.game "pong": its ROM .*pong\.bin is missing.*ALE_ROMS_DIR'):
         AtariFamily().environments(_task(game="pong"), [0], 1)
     (tmp_path / "pong.bin").write_bytes(b"no game")
-    with pytest.raises(InputError, match=r'task\.game "pong": its ROM .* is not the one'):
+    with pytest.raises(InputError, match=r'task\.game "pong": its ROM .* has a checksum that ale-py does not know'):
         AtariFamily().environments(_task(game="pong"), [0], 1)
 
 
