@@ -54,11 +54,11 @@ def _endless(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"training": {"length": 600}, **GRADUAL, "rewinding": {"weights": 400, "schedule": "rewind"}},
          'no episode of arm "winning" can end: .* length of at least 785'),
         ({"training": {"length": 512}, "arms": ["winning", "gmp"]},
-         'pruning.gradual.end 0.8: no episode of arm "gmp" can end after its last mask'),
+         'pruning.gradual.end 0.8: no episode of arm "gmp" can end after its final mask'),
         ({"environment": "CartPole-v1", "arms": ["winning", "gmp"], "pruning": {"gradual": {"end": 1.0}}},
          'pruning.gradual.end 1: no episode of arm "gmp" can end'),
         ({"environment": "Endless-v0", "training": {"unit": "games"}},
-         "task.environment Endless-v0: nothing ends its episodes, .*: expected task.time_limit"),
+         "task.environment Endless-v0: its episodes never end, .*: expected task.time_limit"),
     ],
 )  # fmt: skip
 def test_what_cannot_end_is_refused_and_what_to_change_is_said(sections: dict[str, Any], sentence: str) -> None:
@@ -106,7 +106,7 @@ def test_an_environment_of_ones_own_is_refused_by_the_process_that_may_import_it
     own = f"{tmp_path}/own.py:Endless"
     experiments = [tiny("a", task={"environment": own}), tiny("a", task={"environment": own, "time_limit": 50})]
     named_code.check(experiments[1:], "a.toml")
-    with pytest.raises(InputError, match=r"a.toml: task.environment own.py:Endless: nothing ends its episodes"):
+    with pytest.raises(InputError, match=r"a.toml: task.environment own.py:Endless: its episodes never end"):
         named_code.check(experiments, "a.toml")
 
 

@@ -116,8 +116,8 @@ TOKENS = {"tokenizer": "checkpoint", "checkpoint": "some/gpt"}
 @pytest.mark.parametrize(
     ("task", "model", "said"),
     [
-        (LANGUAGE, "causal", 'f: task.tokenizer = "words": the weights that model.kind "causal" starts from know the '
-         'tokens of "some/gpt" alone: expected "checkpoint" with task.checkpoint = "some/gpt"'),
+        (LANGUAGE, "causal", 'f: task.tokenizer = "words": the weights that model.kind "causal" starts from need the '
+         'tokenizer of "some/gpt": expected "checkpoint" with task.checkpoint = "some/gpt"'),
         (LANGUAGE | TOKENS | {"checkpoint": "some/bert"}, "causal", 'f: task.checkpoint = "some/bert": the weights '
          'that model.kind "causal" starts from need the tokenizer of "some/gpt": expected "some/gpt"'),
         (TRANSLATION, "pretrained_seq2seq", 'f: task.tokenizer = "bpe": the weights that model.kind '
@@ -153,7 +153,7 @@ def test_a_folder_is_the_same_checkpoint_however_it_is_written(tmp_path: Path) -
 
 
 def test_files_that_cannot_be_read_are_answered_by_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="no such file"):
         load_experiment(tmp_path / "none.toml")
     with pytest.raises(InputError, match="not a regular file"):
         load_experiment(tmp_path)
@@ -163,7 +163,7 @@ def test_files_that_cannot_be_read_are_answered_by_a_sentence(tmp_path: Path) ->
     (tmp_path / "large.toml").write_bytes(b"#" * 1_000_001)
     with pytest.raises(InputError, match="larger than"):
         load_experiment(tmp_path / "large.toml")
-    assert "does not serve as a name" in sentence(tmp_path, "seeds = 1", name="-rf x.toml")
+    assert "is not a valid experiment name" in sentence(tmp_path, "seeds = 1", name="-rf x.toml")
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_files_that_cannot_be_read_are_answered_by_a_sentence(tmp_path: Path) ->
     [
         ("pruning.rounds", "expected field=value"),
         ("=3", "expected field=value"),
-        ("seeds.x=3", "seeds is no table"),
+        ("seeds.x=3", "seeds is not a table"),
         ("pruning.rouns=3", 'did you mean "rounds"?'),
         ("pruning.rounds=x", 'pruning.rounds = "x"'),
         ("pruning.rounds=", "pruning.rounds"),

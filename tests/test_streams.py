@@ -51,7 +51,7 @@ def test_characters_that_a_terminal_lacks_are_shown_as_plain_ones(
     done = run(f"{_LTH} check für.toml; {_LTH} doctor -w nöt", tmp_path, **variables)
     said = done.stderr.decode("latin-1")
     assert done.returncode == 0 and "Traceback" not in said
-    assert f"lth: {name}: the file's name does not serve as a name" in said
+    assert f"lth: {name}: the file's name is not a valid experiment name" in said
     assert done.stdout.startswith(b"+ versions")
 
 

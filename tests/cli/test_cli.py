@@ -59,7 +59,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(override: str, expected: str,
 
 def test_a_missing_file_and_a_broken_file_are_sentences(tmp_path: Path) -> None:
     (tmp_path / "broken.toml").write_text("[task\nkind = 3")
-    assert "No such file" in lth("check", tmp_path / "absent.toml").stderr
+    assert "no such file" in lth("check", tmp_path / "absent.toml").stderr
     assert "not valid TOML" in lth("check", tmp_path / "broken.toml").stderr
 
 

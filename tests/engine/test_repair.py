@@ -243,7 +243,7 @@ def test_gc_shows_first_and_removes_only_what_nothing_names(done: Path, workspac
     before = _files(workspace)
     tool = CliRunner()
     said = tool.invoke(app, ["gc", "-w", str(workspace.folder)])
-    assert said.exit_code == 0 and "--yes removes them" in said.output
+    assert said.exit_code == 0 and "--yes removes these files" in said.output
     assert _files(workspace) == before, "only shown"
     assert tool.invoke(app, ["gc", "--yes", "-w", str(workspace.folder)]).exit_code == 0
     assert not any(path.exists() for path in litter)
@@ -293,14 +293,14 @@ def test_gc_looks_at_a_workspace_whose_batches_are_gone(workspace: Workspace) ->
     shutil.rmtree(workspace.batches)
     done = CliRunner().invoke(app, ["gc", "-w", str(workspace.folder)])
     assert done.exit_code == 0, done.output
-    assert "0.0 MB would be freed" in done.output
+    assert "nothing to free: all files are needed" in done.output
 
 
 def test_doctor_says_that_the_built_in_text_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pydoc_data", None)
     found = {finding.what: finding for finding in health.machine()}
     assert found["datasets"].state == "note"
-    assert found["datasets"].sentence == "built-in text: not there"
+    assert found["datasets"].sentence == "built-in text: missing"
 
 
 def test_a_pipe_in_the_place_of_tensors_is_found_and_holds_nothing_up(workspace: Workspace) -> None:

@@ -100,7 +100,7 @@ def test_an_atari_ticket_plays_in_colour_and_the_return_is_that_of_whole_games(
 
 def test_without_a_terminal_a_file_is_asked_for_and_only_gif_is_written(trained: Path) -> None:
     done = lth("play", 1, cwd=trained)
-    assert done.returncode == 2 and "name a file with --out" in done.stderr
+    assert done.returncode == 2 and "write a file with --out" in done.stderr
     done = lth("play", 1, "-o", "film.mp4", cwd=trained)
     assert done.returncode == 2 and "ends in .gif" in done.stderr
 

@@ -132,7 +132,7 @@ def test_what_is_not_there_is_one_sentence(arguments: tuple[object, ...], said: 
 
 def test_nothing_is_written_over(exported: Path, trained: Path) -> None:
     done = lth("ticket", "export", 1, exported, cwd=trained)
-    assert done.returncode == 2 and "ticket: is there already" in done.stderr
+    assert done.returncode == 2 and "ticket already exists" in done.stderr
 
 
 def test_a_damaged_file_of_the_store_is_not_exported(trained: Path, tmp_path: Path) -> None:

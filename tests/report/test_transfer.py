@@ -228,7 +228,7 @@ def test_cards_that_are_none_are_one_sentence(content: str | None, said: str, tm
         ('ticket = { path = "r-{round}", dense = true }\narms = ["winning"]', "accepted with a path without {round}"),
         (
             'ticket = { path = "x", fresh = ["heads"] }\narms = ["imported"]',
-            'ticket.fresh "heads" is no parameter group',
+            'ticket.fresh "heads" is not a parameter group',
         ),
         ('ticket = "nowhere/{round}"\narms = ["imported"]', "there is no folder for any round from 1 to 2"),
         ('ticket = { path = "x", layers = 3 }\narms = ["imported"]', "ticket.layers is not a field"),
@@ -242,7 +242,7 @@ def test_what_a_ticket_cannot_be_is_said_before_anything_is_queued(text: str, sa
 
 def test_one_ticket_has_no_round_where_densities_are_not_known_beforehand(tmp_path: Path) -> None:
     path = written(tmp_path, 'ticket = "x"\narms = ["imported"]')
-    with pytest.raises(InputError, match=r"with pruning\.fractions the density of a round is not known beforehand"):
+    with pytest.raises(InputError, match=r"with pruning\.fractions the density of a round is not known in advance"):
         load_experiment(path, ['pruning.scope="layerwise"', "pruning.fractions.trunk=0.5"])
 
 

@@ -107,9 +107,9 @@ def test_arguments_of_a_registered_environment_are_its_own() -> None:
      r"task.wrappers.1.arguments: Doubled: .*'times': expected one of by"),
     ({**WALK, "wrappers": ["gymnasium.wrappers:FrameStackObservation"]}, "missing a required argument: 'stack_size'"),
     ({**WALK, "wrappers": [{"name": "gymnasium.wrappers:FrameStackObservation", "arguments": {"stack_size": -1}}]},
-     "task.wrappers.0 = .*: making it raised"),
+     "task.wrappers.0 = .*: creating it raised"),
     ({**WALK, "wrappers": ["some_walks:Doubled", "gymnasium.wrappers:NormalizeReward"]},
-     r"task.wrappers.1 = .*NormalizeReward.: it remembers earlier episodes, .*: expected wrappers that begin anew"),
+     r"task.wrappers.1 = .*NormalizeReward.: it remembers earlier episodes, .*: expected wrappers that reset"),
     ({"environment": "subprocess:Popen", "arguments": {"args": ["true"]}}, "Popen is not a subclass of gymnasium.Env"),
 ])  # fmt: skip
 def test_what_cannot_be_made_is_said_in_a_sentence(folder: Path, fields: dict[str, Any], said: str) -> None:

@@ -107,7 +107,7 @@ def test_an_entry_that_grew_again_is_seen() -> None:
     planted = dataclasses.replace(one, mask=mask, start=masks.apply(mask, one.source))
     checks = before(of, "winning", 3, planted)
     assert "nested" in failed(checks)
-    assert checks["nested"].detail.startswith("1 entries")
+    assert checks["nested"].detail.startswith("1 kept entries")
 
 
 def test_a_mask_of_other_layers_is_not_nested() -> None:

@@ -76,7 +76,7 @@ async def test_a_path_that_no_file_can_have_matches_nothing(opened: Open) -> Non
     async with opened((80, 24)) as (app, pilot):
         await pilot.press("n")
         app.screen.query_one("#filter").value = "x" * 300 + ".toml"  # type: ignore[attr-defined]
-        await until(pilot, lambda: "nothing matches" in app.screen.query_one("#sketch", Lines).text)
+        await until(pilot, lambda: "no match;" in app.screen.query_one("#sketch", Lines).text)
 
 
 async def test_escape_adds_nothing(opened: Open, writer: Writer) -> None:
@@ -143,7 +143,7 @@ async def test_time_and_disk_are_measured_without_being_asked_while_nothing_runs
         sketch = app.screen.query_one("#sketch", Lines)
         await until(pilot, lambda: "15 trials" in sketch.text)
         await until(pilot, lambda: not any(worker.group == "load" for worker in app.workers))
-        assert not asked and "^t measures them" in sketch.text  # a trial runs: its time is not taken from it
+        assert not asked and "press ^t to measure" in sketch.text  # a trial runs: its time is not taken from it
         await pilot.press("escape")
         writer.sql("DELETE FROM slots")
         await until(pilot, lambda: not app.snapshot.slots)

@@ -33,7 +33,7 @@ async def test_a_new_round_leaves_a_cursor_or_zoom_where_it_is(opened: Open, wri
         await pilot.press(*keys.split())
         writer.sql(f"UPDATE trials SET state = 'running' WHERE job = 2 AND round = {shown + 1}")
         writer.sql(f"UPDATE trials SET state = 'done' WHERE job = 2 AND round = {shown} AND state = 'running'")
-        await until(pilot, lambda: any("f follows the newest" in text for _, _, text in app.said))
+        await until(pilot, lambda: any("press f to follow the newest" in text for _, _, text in app.said))
         await until(pilot, lambda: app.snapshot.detail is not None and app.snapshot.detail.round == shown)
         await pilot.press("f")
         await until(pilot, lambda: f"round {shown + 1}" in plot.chart.title)
