@@ -139,7 +139,7 @@ def test_reading_checking_and_showing_import_nothing_and_say_what_would_be_impor
     done = lth("check", "mine.toml", "--no-measure", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert f"task.environment: the file {folder}/trap.py will be imported, which runs its code, when" in done.stdout
-    assert "task.wrappers.0: the module no_such_module is imported" in done.stdout
+    assert "task.wrappers.0: the module no_such_module will be imported" in done.stdout
     said = preview(folder / "mine.toml").lines
     assert f"imports the file {folder}/trap.py when it is queued or measured" in said
     for command in (("headless", "mine.toml", "-w", "ws"), ("check", "mine.toml")):
