@@ -184,7 +184,7 @@ class Atari:
         self._empty[t] &= ended.all()
         self._finished[t] += ended.sum()
         if not np.isfinite(earned).all():
-            self._causes[t] = f"{self._task.game} returned NaN as a reward"
+            self._causes[t] = f"{self._task.game} returned a reward that is not a number"
         elif self._empty[t] and self._finished[t] >= SAME_GAMES:
             self._causes[t] = f"{self._task.game}: every game so far ended at its first step"
 
