@@ -55,11 +55,15 @@ def train(model: Reference, tokens: np.ndarray, rows: int, window: int, updates:
 
 @torch.no_grad()
 def perplexity(model: Reference, tokens: np.ndarray, window: int) -> float:
-    """Of a part of the text, ten columns at a time."""
+    """Of every token of a part of the text, ten columns at a time; the first is predicted from the part's last."""
     model.eval()
-    data, hidden, total = batchify(tokens, 10), None, 0.0
-    for first in range(0, len(data) - 1, window):
-        targets = data[first + 1 : first + window + 1]
-        scores, hidden = model(data[first : first + len(targets)], hidden)
-        total += nn.functional.cross_entropy(scores.flatten(0, 1), targets.flatten(), reduction="sum").item()
-    return math.exp(total / ((len(data) - 1) * 10))
+    before = np.concatenate([tokens[-1:], tokens[:-1]]).astype(np.int64)
+    length, total = -(-len(tokens) // 10), 0.0
+    for column in range(10):
+        own = slice(column * length, (column + 1) * length)
+        read, wanted, hidden = torch.from_numpy(before[own]), torch.from_numpy(tokens[own].astype(np.int64)), None
+        for first in range(0, len(wanted), window):
+            scores, hidden = model(read[first : first + window, None], hidden)
+            targets = wanted[first : first + window]
+            total += nn.functional.cross_entropy(scores.flatten(0, 1), targets, reduction="sum").item()
+    return math.exp(total / len(tokens))

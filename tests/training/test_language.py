@@ -17,7 +17,7 @@ from lth_core.settings.language_networks import LSTM
 from lth_core.settings.supervised import Supervised
 from lth_core.store.workspace import Workspace
 from lth_core.tasks.text.corpus import Corpus
-from lth_core.tasks.text.windows import Windows
+from lth_core.tasks.text.windows import Evaluation, Windows
 from lth_core.training.families import make_lesson, make_model, make_stack
 from lth_core.training.run import RunningTrial, StackRun
 from lth_core.training.stack import Start
@@ -143,6 +143,16 @@ def test_windows_cover_each_rows_tokens_once_and_in_order() -> None:
     assert all((targets == tokens + 1).all() for tokens, targets in cuts)
     read = np.concatenate([targets for _, targets in cuts], axis=1)
     assert (read == np.arange(44).reshape(4, 11)[:, 1:]).all()
+
+
+@pytest.mark.parametrize(("tokens", "rows", "window"), [(47, 4, 3), (735, 10, 35), (40, 4, 5), (2, 2, 9), (13, 10, 4)])
+def test_evaluation_predicts_every_token_once_from_the_one_before_it(tokens: int, rows: int, window: int) -> None:
+    text = np.arange(tokens, dtype=np.uint16)
+    whole = Evaluation(text, rows, window)
+    cuts = [whole.at(place) for place in range(whole.windows)]
+    read, wanted, counted = (np.concatenate(parts, axis=1) for parts in zip(*cuts, strict=True))
+    assert wanted[counted].tolist() == text.tolist()
+    assert read[counted].tolist() == [tokens - 1, *range(tokens - 1)]
 
 
 def test_perplexity_of_an_untrained_network_is_about_its_vocabulary(tmp_path: Path) -> None:

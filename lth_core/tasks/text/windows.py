@@ -1,4 +1,7 @@
-"""Texts read side by side, a window at a time: the batches of a language model. Pure arithmetic on token files."""
+"""Windows of a text: the batches that a language model learns from, and those it is evaluated on.
+
+Pure arithmetic on token files.
+"""
 
 from dataclasses import dataclass
 
@@ -41,3 +44,34 @@ class Windows:
         first = place * self.window
         cut = rows[:, first : first + self.window + 1].astype(np.int64)
         return cut[:, :-1], cut[:, 1:]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One part of a corpus cut into at most `rows` texts, so that each of its tokens is predicted exactly once.
+
+    A row continues where the one before it ends, and its first token is predicted from the last one there. The first
+    token of all is predicted from the part's last, which is the end of a line. Only the last rows may be shorter.
+    """
+
+    tokens: Tokens
+    rows: int
+    window: int
+
+    @property
+    def length(self) -> int:
+        """Tokens of a row."""
+        return -(-len(self.tokens) // self.rows)
+
+    @property
+    def windows(self) -> int:
+        """How many windows cover the rows."""
+        return -(-self.length // self.window)
+
+    def at(self, place: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """Tokens, the tokens that follow them, and which of these count, (rows, window) each."""
+        columns = np.arange(place * self.window, min((place + 1) * self.window, self.length))
+        targets = np.arange(self.rows)[:, None] * self.length + columns
+        counted = targets < len(self.tokens)
+        targets = np.minimum(targets, len(self.tokens) - 1)
+        return self.tokens[targets - 1].astype(np.int64), self.tokens[targets].astype(np.int64), counted

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from lth_core.settings.supervised import Supervised
 from lth_core.tasks.text.corpus import Corpus, Tokens
-from lth_core.tasks.text.windows import Windows
+from lth_core.tasks.text.windows import Evaluation, Windows
 from lth_core.training.supervised.cross_entropy import CrossEntropy
 from lth_core.training.supervised.lesson import Batch, Carry, GoOn, perplexity
 
@@ -36,8 +36,12 @@ class LanguageLesson:
 
     def _loss(self, module: nn.Module, batch: Batch, carry: Carry, smoothing: float = 0.0) -> tuple[Tensor, Carry]:
         features, carry = module(batch.tensors["tokens"], carry)
+        targets = batch.tensors["targets"].flatten()
+        if "counted" in batch.tensors:
+            counted = batch.tensors["counted"].flatten()
+            features, targets = features[counted], targets[counted]
         output: nn.Module = module.output  # type: ignore[assignment]
-        return self._cross_entropy(output, features, batch.tensors["targets"].flatten(), smoothing), carry
+        return self._cross_entropy(output, features, targets, smoothing), carry
 
     def validate(self, module: nn.Module, go_on: GoOn) -> dict[str, float]:
         """See Lesson: of each token after those before it."""
@@ -48,11 +52,19 @@ class LanguageLesson:
         return self._perplexity("test", self._corpus.test, module, go_on)
 
     def _perplexity(self, part: str, tokens: Tokens, module: nn.Module, go_on: GoOn) -> dict[str, float]:
-        windows = Windows(tokens, max(1, min(EVALUATED_TOGETHER, len(tokens) // 2)), self._window)
-        batches = (_batch(windows, place) for place in range(windows.windows))
+        text = Evaluation(tokens, min(EVALUATED_TOGETHER, len(tokens)), self._window)
+        batches = (_evaluated(text, place) for place in range(text.windows))
         return perplexity(part, module, batches, self._loss, go_on)
 
 
 def _batch(windows: Windows, place: int) -> Batch:
     tokens, targets = windows.at(place)
     return Batch({"tokens": torch.from_numpy(tokens), "targets": torch.from_numpy(targets)}, targets.size)
+
+
+def _evaluated(text: Evaluation, place: int) -> Batch:
+    tokens, targets, counted = (torch.from_numpy(part) for part in text.at(place))
+    tensors = {"tokens": tokens, "targets": targets}
+    if not bool(counted.all()):
+        tensors["counted"] = counted
+    return Batch(tensors, int(counted.sum()))
