@@ -27,7 +27,7 @@ class JobScores:
         self.experiment, self.trials = experiment, tuple(trials)
         self.sign = 1.0 if experiment.task.higher_is_better else -1.0
         reference = references.get(experiment.task.subject)
-        self._found = finished_scores(self.trials)
+        self._found = finished_scores(experiment.task, self.trials)
         # Without a reference, zero may serve, but only where more is better and no return is negative.
         counts = self.sign > 0 and all(s >= 0 for scores in self._found.values() for s in scores.values())
         zero = reference if reference is not None else 0.0 if counts else None
@@ -36,7 +36,7 @@ class JobScores:
         self.scale = float(interquartile_mean(dense)) if self.zero is not None else None
 
     def raw(self, arm: str, round: int) -> dict[int, float]:
-        """Scores as recorded, by seed."""
+        """Scores by seed, on the scale that trials are compared on."""
         return self._found.get((arm, 0 if arm == DENSE else round), {})
 
     def paired(self, round: int, *arms: str) -> list[Floats]:

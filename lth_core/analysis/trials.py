@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable
 from typing import Protocol
 
+from lth_core.settings.base import TaskSection
+
 Scores = dict[tuple[str, int], dict[int, float]]
 """By (arm, round), then seed."""
 
@@ -31,12 +33,12 @@ def is_lost(trial: Scored) -> bool:
     return trial.state in ("failed", "blocked") or (trial.state == "done" and not scored)
 
 
-def finished_scores(trials: Iterable[Scored]) -> Scores:
-    """As recorded, of the trials that ended with a number."""
+def finished_scores(task: TaskSection, trials: Iterable[Scored]) -> Scores:
+    """Scores of the trials that ended with a number, on the scale that trials are compared on."""
     found: Scores = {}
     for trial in trials:
         if trial.state == "done" and trial.score is not None and math.isfinite(trial.score):
-            found.setdefault((trial.arm, trial.round), {})[trial.seed] = trial.score
+            found.setdefault((trial.arm, trial.round), {})[trial.seed] = task.judged(trial.score)
     return found
 
 

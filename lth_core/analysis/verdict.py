@@ -55,7 +55,7 @@ class Summary:
 def summarise(experiment: Experiment, trials: Iterable[Scored]) -> Summary:
     """Lottery curves and verdicts from whatever trials are finished; works while the job runs."""
     trials = list(trials)
-    scores = finished_scores(trials)
+    scores = finished_scores(experiment.task, trials)
     reference = experiment.reference
     cells = [
         _cell(experiment, trials, scores, reference, arm, round)

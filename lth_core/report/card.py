@@ -93,7 +93,9 @@ def _score(experiment: Experiment) -> str:
     mean = f", the mean of the last {episodes} training episodes, actions sampled" if episodes else ""
     beside = f" Beside it: {experiment.task.beside}." if experiment.task.beside else ""
     last = "No choice among checkpoints: the last weights count."
-    return f"{experiment.task.score}{mean}; {better} is better.{beside} {last}"
+    task = experiment.task
+    own = f"{task.judged_by()}, the logarithm of {task.score}" if task.log_score else task.score
+    return f"{own}{mean}; {better} is better.{beside} {last}"
 
 
 def _seeds(experiment: Experiment) -> str:

@@ -40,7 +40,10 @@ def summary_table(experiment: Experiment, summary: Summary) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
     for heading, justify in (("round", "right"), ("kept", "right"), ("arm", "left")):
         table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    table.add_column(experiment.task.score, no_wrap=True)
+    task = experiment.task
+    table.add_column(task.judged_by(), no_wrap=True)
+    if task.log_score:
+        table.add_column(task.score.partition("/")[0], justify="right", no_wrap=True)
     table.add_column(f"{experiment.reference} minus arm", no_wrap=True)
     table.add_column("p", justify="right", no_wrap=True)
     table.add_column("n", justify="right")
@@ -48,16 +51,18 @@ def summary_table(experiment: Experiment, summary: Summary) -> Table:
     for cell in summary.cells:
         first, density = cell.round != before, f"{100 * cell.density:.1f} %" if math.isfinite(cell.density) else "-"
         # Tickets from elsewhere and smaller networks may keep another share than the arms beside them.
-        table.add_row(*_cells(cell, first, density if first or density != shown else ""))
+        table.add_row(*_cells(cell, first, density if first or density != shown else "", bool(task.log_score)))
         before, shown = cell.round, density
     return table
 
 
-def _cells(cell: Cell, first: bool, density: str) -> Iterator[str]:
+def _cells(cell: Cell, first: bool, density: str, log: bool) -> Iterator[str]:
     yield str(cell.round) if first else ""
     yield density
     yield cell.arm
     yield interval(cell.score)
+    if log:
+        yield number(math.exp(cell.score.value)) if cell.score.n else "-"
     yield interval(cell.difference, signed=True) if cell.difference else ""
     yield f"{cell.p:.2g}" if cell.p is not None else ""
     yield str(cell.score.n) + (f" ({cell.failed} failed)" if cell.failed else "")

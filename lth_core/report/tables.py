@@ -61,10 +61,12 @@ def _answers(findings: Sequence[Finding]) -> list[Row]:
 
 
 def _trials(record: JobRecord) -> list[Row]:
+    task = record.experiment.task
     return [
         {
             "arm": t.arm, "round": t.round, "seed": t.seed, "state": t.state, "density": t.density,
-            "model_density": t.model_density, "score": t.score, "metric": record.experiment.task.score,
+            "model_density": t.model_density, "score": t.score, "metric": task.score,
+            "judged": None if t.score is None else task.judged(t.score), "judged_by": task.judged_by(),
             "steps": t.step, "seconds": t.finished - t.started if t.finished and t.started else None,
             "error": one_line(t.error) if t.error else None,
         }

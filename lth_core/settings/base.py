@@ -1,5 +1,6 @@
 """The base class of every table of an experiment file, and the number types of its fields."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
@@ -63,7 +64,8 @@ class Section(BaseModel):
 class TaskSection(Section):
     """Base of every kind of `[task]`.
 
-    score: the metric that judges a finished trial; curve: the one drawn during training. networks and algorithms:
+    score: the metric that is stored of a finished trial. log_score: the metric that is its natural logarithm, where
+    trials are compared by that; empty where they are compared by the score itself. curve: the one drawn during training. networks and algorithms:
     the kinds of `[model]` and `[training]` that fit, the default first. defaults: this task's own defaults of
     `[training]`, by algorithm.
     beside: what else is measured at the end, in the words of the protocol card.
@@ -72,6 +74,7 @@ class TaskSection(Section):
     """
 
     score: ClassVar[str]
+    log_score: ClassVar[str] = ""
     curve: ClassVar[str]
     higher_is_better: ClassVar[bool]
     networks: ClassVar[tuple[str, ...]]
@@ -80,6 +83,18 @@ class TaskSection(Section):
     beside: ClassVar[str] = ""
     logarithmic: ClassVar[tuple[str, ...]] = ()
     large_tensors: ClassVar[bool] = False
+
+    @classmethod
+    def judged_by(cls) -> str:
+        """The metric that trials are compared by: the score or its logarithm."""
+        return cls.log_score or cls.score
+
+    @classmethod
+    def judged(cls, score: float) -> float:
+        """A stored score on the scale that trials are compared on; -inf and NaN where that has no such value."""
+        if not cls.log_score:
+            return score
+        return math.log(score) if score > 0 else -math.inf if score == 0 else math.nan
 
     @classmethod
     def draws_log(cls, metric: str) -> bool:

@@ -60,7 +60,7 @@ class TextTask(TaskSection):
 
 
 class LanguageModelTask(TextTask):
-    """Predicting the next token of a text; perplexities are per token.
+    """Predicting the next token of a text; perplexities are per token, and answers are of their logarithm.
 
     source: "builtin", "files" (train, valid and test name text files, plain or .gz, relative to the working folder),
     "wikitext-2", "wikitext-103", or OWNER/NAME or OWNER/NAME:CONFIGURATION on the Hugging Face hub.
@@ -77,6 +77,7 @@ class LanguageModelTask(TextTask):
 
     sources: ClassVar[tuple[str, ...]] = ("builtin", "files", "wikitext-2", "wikitext-103")
     score: ClassVar[str] = "perplexity/test"
+    log_score: ClassVar[str] = "log_perplexity/test"
     curve: ClassVar[str] = "perplexity/valid"
     higher_is_better: ClassVar[bool] = False
     networks: ClassVar[tuple[str, ...]] = ("lstm", "transformer", "causal")

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from lth_core.analysis.densities import axis_densities, known_density, lowest
+from lth_core.analysis.trials import finished_scores
 from lth_core.analysis.verdict import Cell, Summary
 from lth_core.experiment.arms import DENSE
 from lth_core.text import one_line, plural
@@ -119,7 +120,7 @@ def lottery_chart(detail: JobDetail, drawing: Drawing) -> Chart:
     marks = [(density, percent(density)) for density in densities]
     shown = f", {drawing.band_words}" if drawing.band_words else ""
     better = "" if experiment.task.higher_is_better else ", less is better"
-    score = one_line(experiment.task.score, 40)
+    score = one_line(experiment.task.judged_by(), 40)
     title = f"{score} by % kept (log){better} · IQM{shown}"
     x_range = (1.15, lowest(experiment, densities) / 1.15)
     if summary is None:
@@ -132,7 +133,7 @@ def lottery_chart(detail: JobDetail, drawing: Drawing) -> Chart:
     reference = None if dense is None else (dense.score.value, f"dense {compact(dense.score.value)}")
     return Chart(title, [s for s in series if len(s.x)], x_range, True, marks, reference,
                  "the lottery curve starts when round 1 has finished",
-                 log_y=experiment.task.draws_log(experiment.task.score), x_name="kept",
+                 log_y=experiment.task.draws_log(experiment.task.judged_by()), x_name="kept",
                  y_name=f"lottery {detail.job.id}", gap=pair,
                  brief=f"{score}, % kept · IQM{shown}")  # fmt: skip
 
@@ -164,7 +165,8 @@ def lottery_cells(summary: Summary, arm: str) -> list[Cell]:
 def _bounds(detail: JobDetail, cell: Cell, band: str) -> tuple[float, float]:
     if band == "95% bootstrap":
         return cell.score.low, cell.score.high
-    here = [t.score for t in detail.trials if (t.arm, t.round) == (cell.arm, cell.round) and t.score is not None]
+    scores = finished_scores(detail.job.experiment.task, detail.trials)
+    here = list(scores.get((cell.arm, cell.round), {}).values())
     if band == "min-max":
         return min(here, default=np.nan), max(here, default=np.nan)
     spread = float(np.std(here, ddof=1)) if len(here) > 1 else np.nan
