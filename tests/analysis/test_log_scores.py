@@ -15,7 +15,10 @@ PERPLEXITIES = {"dense": (80.0, 90.0, 100.0), "winning": (88.0, 99.0, 150.0), "r
 
 
 def job() -> tuple[Experiment, list[Trial]]:
-    text = {"task": {"kind": "language_model"}, "model": {"kind": "lstm"}, "training": {"algorithm": "supervised"}, "seeds": (0, 1, 2), "pruning": {"rounds": 1}, "arms": ("winning", "random")}
+    text = {
+        "task": {"kind": "language_model"}, "model": {"kind": "lstm"}, "training": {"algorithm": "supervised"},
+        "seeds": (0, 1, 2), "pruning": {"rounds": 1}, "arms": ("winning", "random"),
+    }  # fmt: skip
     experiment = Experiment.model_validate({"name": "text", **text})
     return experiment, [
         Trial(arm, int(arm != "dense"), seed, score=score)
