@@ -65,9 +65,9 @@ class TaskSection(Section):
     """Base of every kind of `[task]`.
 
     score: the metric that is stored of a finished trial. log_score: the metric that is its natural logarithm, where
-    trials are compared by that; empty where they are compared by the score itself. curve: the one drawn during training. networks and algorithms:
-    the kinds of `[model]` and `[training]` that fit, the default first. defaults: this task's own defaults of
-    `[training]`, by algorithm.
+    trials are compared by that; empty where they are compared by the score itself. curve: the metric drawn during
+    training. networks and algorithms: the kinds of `[model]` and `[training]` that fit, the default first.
+    defaults: this task's own defaults of `[training]`, by algorithm.
     beside: what else is measured at the end, in the words of the protocol card.
     logarithmic: metrics drawn on a logarithmic axis, named by the part before the slash.
     large_tensors: whether huge pages speed up training on a CPU (measured).
