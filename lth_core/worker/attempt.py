@@ -260,7 +260,11 @@ class Attempt:
         if self._costs is not None and (found := self._costs.found()):
             said["costs"] = found
         temporary = self.folder / ".beat.tmp"
-        temporary.write_text(json.dumps(said))
+        try:
+            temporary.write_text(json.dumps(said))
+        except OSError:  # a full disk leaves a part of it
+            temporary.unlink(missing_ok=True)
+            raise
         temporary.replace(self.folder / "beat.json")
 
     def _fail(self, trial: int, error: str, **more: Any) -> None:

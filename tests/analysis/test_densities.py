@@ -59,11 +59,11 @@ def test_titles_and_ticks_of_the_workbench_are_as_measured() -> None:
         job=job, trials=trials(), summary=summary, reference="winning", round=2, curves={}, metric="return/train",
         metrics=("return/train",), games={},
     )  # fmt: skip
-    assert "round 2, 41 % left" in learning_chart(detail, Drawing()).title
+    assert "round 2, 41 % kept" in learning_chart(detail, Drawing()).title
     assert [label for _, label in lottery_chart(detail, Drawing()).x_ticks] == ["100", "63", "41"]
     assert [label for _, label in chart([job], {1: summary}, 0, relative=False).x_ticks] == ["100", "63"]
     detail.round = 3
-    assert "% left" not in learning_chart(detail, Drawing()).title
+    assert "% kept" not in learning_chart(detail, Drawing()).title
 
 
 def test_the_add_dialog_names_own_fractions_and_no_density_that_is_not_known(tmp_path: Path) -> None:

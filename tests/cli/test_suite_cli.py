@@ -48,12 +48,12 @@ def test_check_prints_each_member_in_short_with_or_without_an_estimate(
     assert done.returncode == 0
     assert "suite classic-quick: 3 experiments" in done.stdout
     assert done.stdout.count("152 trials: 8 dense, 48 winning, 48 random, 48 reinit") == 3
-    assert "in all 456 trials" in done.stdout
+    assert "total: 456 trials" in done.stdout
     assert "measured" not in done.stdout
     (tmp_path / "two.toml").write_text(suite_of_two())
     monkeypatch.setattr(import_module("lth_core.cli.check"), "MEASURE_SECONDS", 0.2)
     done = lth("check", "two.toml", "--device", "cpu", "--slots", 1, "--set", "seeds=1", cwd=tmp_path)
-    assert done.stdout.count("MB on disk") == 2 and "in all 10 trials, about" in done.stdout
+    assert done.stdout.count("MB on disk") == 2 and "total: 10 trials, about" in done.stdout
 
 
 def test_each_member_is_a_job_that_knows_its_suite(finished: tuple[Path, str]) -> None:

@@ -25,6 +25,7 @@ from lth_core.worker.attempt import Attempt
 from lth_core.worker.stack_costs import StackCosts
 from tests.engine.experiments import tiny
 
+pytestmark = pytest.mark.processes
 SLOTS = [Slot("cpu/0", "cpu", 1), Slot("cpu/1", "cpu", 1)]
 
 

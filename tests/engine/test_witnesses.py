@@ -118,7 +118,7 @@ def test_one_changed_value_is_named(workspace: Workspace, what: str) -> None:
 def test_repair_puts_it_back_with_an_event(done: Path, workspace: Workspace, what: str) -> None:
     CHANGES[what][0](workspace)
     said = doctor(workspace, "--repair")
-    assert said.exit_code == 0 and "put back: " in said.output, said.output
+    assert said.exit_code == 0 and "restored: " in said.output, said.output
     assert odd(workspace) == []
     assert digest(workspace.folder) == digest(done)
     with contextlib.closing(Database(workspace.database, writer=False)) as database:

@@ -88,5 +88,5 @@ def test_weights_left_unmasked_after_the_step_come_back_by_kept_momentum_and_are
     found = {c.name: c for c in audit.after_training(mask, broken.weights(0), {})}
     assert not found["dead_weights"].passed
     dead = sum(int((~m).sum()) for m in mask.values())
-    assert found["dead_weights"].detail.startswith(f"{dead} weights")
+    assert found["dead_weights"].detail.startswith(f"{dead} nonzero weights")
     assert digest(healthy) != digest(broken)

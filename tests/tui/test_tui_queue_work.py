@@ -44,7 +44,7 @@ async def test_sort_and_reverse(opened: Open) -> None:
         assert names(app)[0] == "cartpole-next"
         assert app.screen.query_one(JobTable).cursor == 2  # still on its job
         await pilot.press("J")
-        assert any("o sorts" in n.message for n in app._notifications)
+        assert any("press o to sort" in n.message for n in app._notifications)
 
 
 async def test_several_jobs_at_once(opened: Open, writer: Writer) -> None:

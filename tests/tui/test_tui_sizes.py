@@ -63,7 +63,7 @@ async def test_the_question_for_the_number_of_slots_is_not_cut(opened: Open, siz
         await pilot.press("w")
         await until(pilot, lambda: isinstance(app.screen, Ask))
         lines = [strip.text.strip() for one in app.screen.query(Lines) for strip in lines_of(one)]
-        assert "Fewer: the others stop at a checkpoint." in " ".join(lines)
+        assert "If fewer, the others stop at a checkpoint." in " ".join(lines)
 
 
 async def test_curves_that_the_legend_has_no_room_for_are_counted(opened: Open) -> None:

@@ -98,7 +98,7 @@ def test_hostile_words_send_no_sequences(writer: Writer) -> None:
 def test_no_terminal_is_said(writer: Writer) -> None:
     command = [sys.executable, "-m", "lth_tui", str(writer.workspace.folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 2 and "no terminal" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert done.returncode == 2 and "not a terminal" in done.stderr and len(done.stderr.splitlines()) == 1
 
 
 def test_a_device_that_is_not_there_is_refused(writer: Writer) -> None:
