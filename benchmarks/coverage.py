@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.coverage_critical import critical_rows
+from benchmarks.simulated import SEEDS, Draw, Row, share
 from lth_core.analysis import statistics
 from lth_core.analysis.comparison import comparisons, verdicts
 from lth_core.analysis.effect import judge
@@ -22,25 +24,6 @@ from lth_core.analysis.power import LEVEL, seeds_needed
 from lth_core.analysis.profiles import probability_of_improvement
 from lth_core.analysis.statistics import bootstrap, holm, interquartile_mean, sign_flip_p
 from lth_core.experiment.experiment import Experiment
-
-SEEDS = (5, 6, 8, 10, 20)
-Draw = Callable[[np.random.Generator, int], np.ndarray]
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of the table: what is counted, what it should be (a text), and the share found for each n."""
-
-    what: str
-    promised: str
-    shares: tuple[float | None, ...]
-    runs: int
-
-
-def share(runs: int, happens: Callable[[np.random.Generator], bool], seed: int = 0) -> float:
-    """How often `happens` is true over so many runs, each with its own random numbers."""
-    return sum(happens(np.random.default_rng([seed, run])) for run in range(runs)) / runs
-
 
 SHAPES: dict[str, Draw] = {
     "normal": lambda rng, n: rng.normal(0, 1, n),
@@ -186,6 +169,7 @@ def rows(runs: int) -> Iterator[Row]:
     yield false_rounds(max(runs // 4, 1))
     yield from false_answers(runs)
     yield overshoot(runs)
+    yield from critical_rows(max(runs // 2, 1))
     yield power(runs)
 
 

@@ -10,7 +10,10 @@ import numpy as np
 from lth_core.analysis.kinds import is_one_shot, is_random
 from lth_core.analysis.power import LEVEL, more_seeds
 from lth_core.analysis.profiles import probability_of_improvement
-from lth_core.analysis.statistics import Interval, bootstrap, holm, sign_flip_p
+from lth_core.analysis.ranks import joint_flip_p, signed_ranks
+from lth_core.analysis.scores import JobScores
+from lth_core.analysis.statistics import Interval, bootstrap, holm_grouped
+from lth_core.analysis.survival import Ratios, Survival, ratios, survival
 from lth_core.analysis.trials import Scored, Scores, is_lost
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
@@ -25,7 +28,9 @@ class Verdict:
     leaves zero out and a sign-flip p of at most 5 %, corrected by Holm over the `comparisons` of the job;
     everything else is `inconclusive`. Seeds that lost a trial are not in the interval, and count against the
     decision in p. improvement: chance that a chain of the one has the larger area than a chain of the other, where a
-    lost chain is the worst of all. short: the answer with its size; facts: what it rests on, in clauses.
+    lost chain is the worst of all. survival: the same two arms by their critical densities, the other number that is
+    fixed in advance; None where rounds are compared that have none. short: the answer with its size; facts: what it
+    rests on, in clauses.
     """
 
     reference: str
@@ -37,6 +42,7 @@ class Verdict:
     lost: int
     improvement: Interval
     comparisons: int = 1
+    survival: Survival | None = None
     short: str = ""
     facts: tuple[str, ...] = ()
 
@@ -82,16 +88,37 @@ class _Areas:
 
 
 def verdicts(
-    experiment: Experiment, trials: Sequence[Scored], scores: Scores, pairs: Sequence[tuple[str, str]]
+    experiment: Experiment,
+    trials: Sequence[Scored],
+    scores: Scores,
+    pairs: Sequence[tuple[str, str]],
+    turned: JobScores | None = None,
 ) -> list[Verdict]:
-    """A verdict per pair of arms, all corrected together."""
+    """A verdict per pair of arms, by area and, with `turned`, by critical density; all corrected together.
+
+    Both numbers of a pair are tested with the same sign flips, pairs by Holm.
+    """
     areas = [_areas(experiment, trials, scores, *pair) for pair in pairs]
-    corrected = holm([sign_flip_p(with_lost(area.effects, area.lost)) for area in areas])
+    logs = [ratios(turned, *pair) if turned is not None else None for pair in pairs]
+    corrected = holm_grouped([_p_values(area, found) for area, found in zip(areas, logs, strict=True)])
     ended = not any(t.state in ("waiting", "running") for t in trials)
-    return [
-        _verdict(experiment, pair, area, p, len(pairs), ended)
-        for pair, area, p in zip(pairs, areas, corrected, strict=True)
-    ]
+    made = []
+    for pair, area, found, p in zip(pairs, areas, logs, corrected, strict=True):
+        verdict = _verdict(experiment, pair, area, p[0], len(pairs), ended)
+        if turned is not None and found is not None:
+            verdict = replace(verdict, survival=survival(turned, *pair, found, p[-1], ended=ended))
+        made.append(verdict)
+    return made
+
+
+def _p_values(areas: _Areas, found: Ratios | None) -> list[float]:
+    """Of the areas and, where there are some, of the critical densities of the same seeds."""
+    numbers = [with_lost(areas.effects, areas.lost)]
+    if found is not None and found.logs:
+        numbers.append(signed_ranks(with_lost(found.logs, areas.lost)))
+    if len({len(one) for one in numbers}) > 1:  # while rounds are unfinished the two may be of different seeds
+        return [*joint_flip_p(numbers[:1]), 1.0]
+    return joint_flip_p(numbers)
 
 
 def _verdict(

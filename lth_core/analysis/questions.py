@@ -6,10 +6,12 @@ from typing import Any
 
 from lth_core.analysis import kinds
 from lth_core.analysis.comparison import Verdict
+from lth_core.analysis.critical import HALF, MOST, critical, why_not
 from lth_core.analysis.effect import LEVELS, effect_of_pruning
 from lth_core.analysis.matching import reach, reach_facts, reach_short
 from lth_core.analysis.power import LEVEL, fewest_seeds
 from lth_core.analysis.scores import JobScores
+from lth_core.analysis.survival import Survival, down_to, kept_facts, kept_short
 from lth_core.analysis.trials import Scored
 from lth_core.analysis.verdict import Summary, summarise
 from lth_core.experiment.experiment import Experiment
@@ -56,7 +58,7 @@ def findings(experiment: Experiment, trials: Iterable[Scored], summary: Summary 
     summary = summary or summarise(experiment, trials)
     scores = JobScores(experiment, trials)
     return (
-        _against(experiment, summary, "Winning or random?", kinds.is_random, "the job has no random arm"),
+        _random(experiment, summary),
         _one_shot(experiment, summary),
         _late(experiment, summary),
         _against(experiment, summary, "The mask or the weights?", kinds.is_same_mask, "no arm keeps the mask alone"),
@@ -106,22 +108,41 @@ def _not_asked(question: str, why: str) -> Finding:
     return Finding(question, NOT_ASKED, (Line(NOT_ASKED, f"{NOT_ASKED}: {why}"),))
 
 
-def _against(experiment: Experiment, summary: Summary, question: str, kind: kinds.Kind, missing: str) -> Finding:
-    """What the verdicts against the controls of one kind say, and at which rounds each differs."""
+def _against(
+    experiment: Experiment, summary: Summary, question: str, kind: kinds.Kind, missing: str, *, by: bool = True
+) -> Finding:
+    """What the verdicts against the controls of one kind say, and at which rounds each differs.
+
+    by: with which survives more pruning, as a clause.
+    """
     verdicts = [v for v in summary.verdicts if kind(experiment.arm_named(v.control))]
     if not verdicts:
         return _not_asked(question, missing)
-    return Finding(question, _word(verdicts), tuple(_line(experiment, summary, v) for v in verdicts))
+    return Finding(question, _word(verdicts), tuple(_line(experiment, summary, v, by=by) for v in verdicts))
 
 
-def _word(verdicts: Sequence[Verdict]) -> str:
-    words = {verdict.word for verdict in verdicts}
+def _random(experiment: Experiment, summary: Summary) -> Finding:
+    """By critical density first, then by area; by area alone where critical densities say nothing."""
+    question, missing = "Winning or random?", "the job has no random arm"
+    verdicts = [v for v in summary.verdicts if kinds.is_random(experiment.arm_named(v.control))]
+    own = [v.survival for v in verdicts if v.survival is not None]
+    leads = bool(own) and not any(one.silent for one in own)
+    found = _against(experiment, summary, question, kinds.is_random, missing, by=not leads)
+    if not leads:
+        return found
+    return Finding(question, _word(own), (*(Line(one.word, one.short, one.facts) for one in own), *found.lines))
+
+
+def _word(answers: Sequence[Verdict | Survival]) -> str:
+    words: set[str] = {answer.word for answer in answers}
     return words.pop() if len(words) == 1 else "mixed"
 
 
-def _line(experiment: Experiment, summary: Summary, verdict: Verdict) -> Line:
+def _line(experiment: Experiment, summary: Summary, verdict: Verdict, *, by: bool = True) -> Line:
     """The verdict and, where the control is compared at each round, the rounds that differ by themselves."""
     facts = list(verdict.facts)
+    if by and verdict.rounds and verdict.survival is not None:
+        facts.append(verdict.survival.clause)
     if verdict.rounds and verdict.reference == experiment.reference:
         own = [c for c in summary.cells if c.arm == verdict.control and c.p is not None and c.difference is not None]
         decided = [c for c in own if c.p is not None and c.p <= LEVEL]
@@ -183,13 +204,23 @@ def _pruning(scores: JobScores) -> Finding:
 
 
 def _far(scores: JobScores) -> Finding:
-    """How far the reference arm gets, and the others in short."""
-    reference, parts = scores.experiment.reference, []
+    """Down to where the arms keep half; then to where the reference arm is shown to match, and the others in short."""
+    reference, parts, halves = scores.experiment.reference, [], []
     for arm in scores.experiment.arms:
         found = reach(scores, arm) if arm != reference else None
         if found is not None:
             parts.append(f"{arm} {'at no sparsity' if found.last is None else f'to {found.last.density:.1%}'}")
-    own = reach(scores, reference)
+        half = critical(scores, arm, HALF) if arm != reference else None
+        if half is not None:
+            halves.append(f"{arm} {down_to(half)}")
+    own, half = reach(scores, reference), critical(scores, reference, HALF)
     word = "no scale" if own is None else "not at all" if own.last is None else f"to {own.last.density:.1%}"
     facts = [*reach_facts(own), *([f"the others: {', '.join(parts)}"] if parts else [])]
-    return Finding("How far can one prune?", word, (Line(word, reach_short(own, reference), tuple(facts)),))
+    lines = [Line(word, reach_short(own, reference), tuple(facts))]
+    if half is not None:
+        others = [f"the others half: {', '.join(halves)}"] if halves else []
+        word, short = f"half {down_to(half)}", kept_short(half, critical(scores, reference, MOST))
+        lines.insert(0, Line(word, short, (*kept_facts(half), *others)))
+    elif own is not None and (why := why_not(scores)):
+        lines.append(Line("", f"no critical density: {why}"))
+    return Finding("How far can one prune?", word, tuple(lines))

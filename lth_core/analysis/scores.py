@@ -28,12 +28,24 @@ class JobScores:
         self.sign = 1.0 if experiment.task.higher_is_better else -1.0
         reference = references.get(experiment.task.subject)
         self._found = finished_scores(experiment.task, self.trials)
+        self._at: dict[tuple[str, int], list[Scored]] = {}
+        for trial in self.trials:
+            self._at.setdefault((trial.arm, trial.round), []).append(trial)
         # Without a reference, zero may serve, but only where more is better and no return is negative.
         counts = self.sign > 0 and all(s >= 0 for scores in self._found.values() for s in scores.values())
         zero = reference if reference is not None else 0.0 if counts else None
         dense = [] if zero is None else [self.sign * (s - zero) for s in self.raw(DENSE, 0).values()]
         self.zero = zero if dense and has_scale(dense) else None
         self.scale = float(interquartile_mean(dense)) if self.zero is not None else None
+
+    @property
+    def dense(self) -> float:
+        """The dense network's score, not turned (interquartile mean); only where there is a scale."""
+        return (self.zero or 0.0) + self.sign * (self.scale or 0.0)
+
+    def turned(self, score: float) -> float:
+        """A score as it is compared, such that more is better."""
+        return self.sign * score
 
     def raw(self, arm: str, round: int) -> dict[int, float]:
         """Scores by seed, on the scale that trials are compared on."""
@@ -58,7 +70,7 @@ class JobScores:
 
     def at(self, arm: str, round: int) -> list[Scored]:
         """The trials of an arm at a round; of the dense network whatever the round."""
-        return [t for t in self.trials if (t.arm, t.round) == (arm, 0 if arm == DENSE else round)]
+        return self._at.get((arm, 0 if arm == DENSE else round), [])
 
     def missing(self, round: int, *arms: str) -> tuple[int, int]:
         """Seeds without a score of all these arms: (because a trial was lost, because one has not ended)."""
@@ -68,5 +80,5 @@ class JobScores:
 
     def density(self, arm: str, round: int) -> float:
         """Fraction of the prunable parameters that remain (see `densities`); NaN while that is not known."""
-        known = known_density(self.experiment, self.trials, arm, round)
+        known = known_density(self.experiment, self.at(arm, round), arm, round)
         return math.nan if known is None else known

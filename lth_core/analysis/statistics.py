@@ -79,14 +79,15 @@ def sign_flip_p(differences: Sequence[float], *, greater: bool = False) -> float
     data = np.asarray(differences, np.float64)
     if data.size == 0:
         return 1.0
-    sums, found = _signs(data.size) @ data, float(data.sum())
+    sums, found = sign_flips(data.size) @ data, float(data.sum())
+    equal = 1e-12 * float(np.abs(data).sum())  # sums of the same numbers in another order differ by as much
     if greater:
-        return float(np.mean(sums >= found - 1e-12 * abs(found)))
-    return float(np.mean(np.abs(sums) >= abs(found) * (1 - 1e-12)))
+        return float(np.mean(sums >= found - equal))
+    return float(np.mean(np.abs(sums) >= abs(found) - equal))
 
 
 @lru_cache(maxsize=4)
-def _signs(n: int) -> Floats:
+def sign_flips(n: int) -> Floats:
     """(flips, n): all 2^n ways to flip signs, or many drawn ones; the first flips nothing."""
     if n <= 16:
         return np.array(list(itertools.product((1.0, -1.0), repeat=n)))
@@ -103,4 +104,17 @@ def holm(p_values: Sequence[float]) -> list[float]:
     for i, place in enumerate(sorted(range(len(p_values)), key=lambda k: p_values[k])):
         highest = max(highest, min(1.0, (len(p_values) - i) * p_values[place]))
         adjusted[place] = highest
+    return adjusted
+
+
+def holm_grouped(groups: Sequence[Sequence[float]]) -> list[list[float]]:
+    """As `holm`, for groups of p of which each group is corrected within itself already (see `ranks.joint_flip_p`).
+
+    The i-th smallest of all p is multiplied by how many groups still have one that is not smaller.
+    """
+    flat = sorted((p, place, k) for place, group in enumerate(groups) for k, p in enumerate(group))
+    adjusted, highest = [[1.0] * len(group) for group in groups], 0.0
+    for i, (p, place, k) in enumerate(flat):
+        highest = max(highest, min(1.0, len({one[1] for one in flat[i:]}) * p))
+        adjusted[place][k] = highest
     return adjusted

@@ -63,9 +63,9 @@ def summarise(experiment: Experiment, trials: Iterable[Scored]) -> Summary:
         for arm in ((DENSE,) if round == 0 else experiment.arms)
     ]
     pairs = comparisons(experiment)
-    found = verdicts(experiment, trials, scores, pairs)
-    controls = len(experiment.arms) - 1
     turned = JobScores(experiment, trials)
+    found = verdicts(experiment, trials, scores, pairs, turned)
+    controls = len(experiment.arms) - 1
     return Summary(
         cells=tuple(_corrected(experiment, [cell for cell in cells if cell is not None])),
         verdicts=tuple(found[:controls]),

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
+from lth_core.analysis.critical import HALF, criticals
 from lth_core.analysis.effect import LEVELS, level_round
 from lth_core.analysis.statistics import Interval, interquartile_mean
 from lth_core.experiment.arms import DENSE
@@ -43,6 +44,12 @@ def lottery(axes: Axes, record: JobRecord, *, inches: float = 2.5) -> None:
             (c for c in record.summary.cells if c.arm == arm and c.score.n), key=lambda cell: -cell.density
         )  # fmt: skip
         _band(axes, [c.density for c in cells], [c.score for c in cells], look[arm], arm)
+    for found in criticals(record.scores):
+        if found.share == HALF and found.floor < found.density.value < 1:
+            axes.plot(
+                [found.density.value], [found.level], linestyle="", marker="|", markersize=11, markeredgewidth=2,
+                color=look[found.arm].colour, label=f"_half {found.arm}", zorder=5,
+            )  # fmt: skip
     density_axis(axes, _densities(record), inches=inches)
     _limits(axes, record)
 
@@ -82,7 +89,10 @@ def _lottery(record: JobRecord) -> tuple[Figure, str] | None:
     axes.set_title(_title(record))
     legend(figure, [axes])
     seeds = len(record.experiment.seeds)
-    return figure, f"Lottery curves: interquartile mean over {seeds} seeds; bands are 95 % bootstrap intervals."
+    return figure, (
+        f"Lottery curves: interquartile mean over {seeds} seeds; bands are 95 % bootstrap intervals. "
+        "A tick: half of the dense network's gain is left there (median of chains)."
+    )
 
 
 def _title(record: JobRecord) -> str:

@@ -75,6 +75,9 @@ def _verdicts(summary: SuiteSummary) -> Iterator[Text]:
     yield Text("Verdicts", style="bold")
     for job in summary.jobs:
         for verdict in job.verdicts:
+            if verdict.survival is not None and verdict.survival.ratio.n:
+                survives = verdict.survival
+                yield from said(f"{job.name}: {survives.short}", survives.facts, survives.word)
             yield from said(f"{job.name}: {verdict.short}", verdict.facts, verdict.word)
 
 

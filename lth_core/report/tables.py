@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from lth_core.analysis.critical import criticals
 from lth_core.analysis.questions import Finding
 from lth_core.report.inspection_rows import barrier_rows, inspection_rows, instability_rows
 from lth_core.report.record import JobRecord, SuiteRecord
@@ -16,6 +17,7 @@ def job_tables(record: JobRecord) -> dict[str, list[Row]]:
         "trials": _trials(record),
         "lottery": _lottery(record),
         "verdicts": _verdicts(record),
+        "critical": _critical(record),
         "matching": _matching(record),
         "answers": _answers(record.findings),
         "layers": _layers(record),
@@ -90,8 +92,22 @@ def _verdicts(record: JobRecord) -> list[Row]:
             "arm": v.reference, "against": v.control, "word": v.word, **interval_fields("difference", v.effect),
             "p_holm": v.p, "comparisons": v.comparisons, "seeds": v.effect.n, "lost": v.lost, "rounds": v.rounds,
             **interval_fields("improvement", v.improvement),
+            **interval_fields("pruning_ratio", v.survival.ratio if v.survival else None),
+            "pruning_ratio_p_holm": v.survival.p if v.survival else None,
+            "survives": v.survival.word if v.survival else None,
         }
         for v in (*record.summary.verdicts, *record.summary.further)
+    ]  # fmt: skip
+
+
+def _critical(record: JobRecord) -> list[Row]:
+    return [
+        {
+            "arm": c.arm, "share": c.share, "level": c.level, **interval_fields("density", c.density),
+            "seeds": c.density.n, "lowest_density": c.floor, "never_below": c.above, "never_reached": c.below,
+            "lost": c.lost,
+        }
+        for c in criticals(record.scores)
     ]  # fmt: skip
 
 

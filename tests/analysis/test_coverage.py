@@ -15,10 +15,10 @@ def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(statistics, "RESAMPLES", 300)
     monkeypatch.setattr(statistics, "FLIPS", 4096)
     monkeypatch.setattr(coverage, "SEEDS", (8, 20))
-    for kept in (statistics._bootstrap, statistics._signs):  # other tests found theirs otherwise
+    for kept in (statistics._bootstrap, statistics.sign_flips):  # other tests found theirs otherwise
         kept.cache_clear()
     yield
-    for kept in (statistics._bootstrap, statistics._signs):
+    for kept in (statistics._bootstrap, statistics.sign_flips):
         kept.cache_clear()
 
 
