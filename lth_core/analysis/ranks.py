@@ -108,15 +108,3 @@ def _p_of_flips(data: Floats) -> Floats:
     below = np.searchsorted(ordered, sizes - 1e-12 * np.abs(data).sum())
     share: Floats = 1 - below / sizes.size
     return share
-
-
-def at_most(count: int, of: int) -> float:
-    """The largest share that so many out of so many do not exclude: one-sided 95 % bound of Clopper & Pearson 1934."""
-    if of == 0 or count >= of:
-        return 1.0
-    low, high = 0.0, 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        seen = sum(math.comb(of, k) * middle**k * (1 - middle) ** (of - k) for k in range(count + 1))
-        low, high = (middle, high) if seen > _LEVEL else (low, middle)
-    return high

@@ -91,10 +91,10 @@ class TaskSection(Section):
 
     @classmethod
     def judged(cls, score: float) -> float:
-        """A stored score on the scale that trials are compared on; -inf and NaN where that has no such value."""
+        """A stored score on the scale that trials are compared on; NaN where it has no logarithm."""
         if not cls.log_score:
             return score
-        return math.log(score) if score > 0 else -math.inf if score == 0 else math.nan
+        return math.log(score) if score > 0 else math.nan
 
     @classmethod
     def draws_log(cls, metric: str) -> bool:

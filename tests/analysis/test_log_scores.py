@@ -50,6 +50,6 @@ def test_the_table_shows_perplexity_beside_its_logarithm() -> None:
     assert f"{math.exp(winning.score.value):.4g}" in text
 
 
-@pytest.mark.parametrize(("perplexity", "judged"), [(math.e, 1.0), (1.0, 0.0), (0.0, -math.inf)])
+@pytest.mark.parametrize(("perplexity", "judged"), [(math.e, 1.0), (1.0, 0.0), (2.0, math.log(2))])
 def test_a_stored_perplexity_is_judged_by_its_logarithm(perplexity: float, judged: float) -> None:
     assert job()[0].task.judged(perplexity) == judged

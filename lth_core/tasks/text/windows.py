@@ -11,6 +11,9 @@ import numpy.typing as npt
 from lth_core.errors import InputError
 from lth_core.tasks.text.corpus import Tokens
 
+NOTHING = -1
+"""In place of a token that is not predicted."""
+
 
 @dataclass(frozen=True)
 class Windows:
@@ -68,10 +71,12 @@ class Evaluation:
         """How many windows cover the rows."""
         return -(-self.length // self.window)
 
-    def at(self, place: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-        """Tokens, the tokens that follow them, and which of these count, (rows, window) each."""
+    def at(self, place: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Tokens and the tokens that follow them, (rows, window) each; NOTHING follows where a row has ended."""
         columns = np.arange(place * self.window, min((place + 1) * self.window, self.length))
         targets = np.arange(self.rows)[:, None] * self.length + columns
-        counted = targets < len(self.tokens)
-        targets = np.minimum(targets, len(self.tokens) - 1)
-        return self.tokens[targets - 1].astype(np.int64), self.tokens[targets].astype(np.int64), counted
+        ended = targets >= len(self.tokens)
+        targets[ended] = 0
+        return self.tokens[targets - 1].astype(np.int64), np.where(
+            ended, NOTHING, self.tokens[targets].astype(np.int64)
+        )

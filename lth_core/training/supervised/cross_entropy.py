@@ -35,7 +35,8 @@ class CrossEntropy:
         if isinstance(output, nn.Linear) and features.device.type == "cpu" and features.dtype == torch.float32:
             if self._ignored is not None:
                 counted = targets != self._ignored
-                features, targets = features[counted], targets[counted]
+                if not bool(counted.all()):
+                    features, targets = features[counted], targets[counted]
             rows = max(1, min(len(features), MOST // output.out_features))
             if self._memory.numel() < rows * output.out_features:
                 self._memory = torch.empty(rows * output.out_features)

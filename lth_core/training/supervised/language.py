@@ -1,11 +1,12 @@
 """The lesson of a language model: windows of a corpus, the loss of the next token, perplexity."""
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from lth_core.settings.supervised import Supervised
 from lth_core.tasks.text.corpus import Corpus, Tokens
-from lth_core.tasks.text.windows import Evaluation, Windows
+from lth_core.tasks.text.windows import NOTHING, Evaluation, Windows
 from lth_core.training.supervised.cross_entropy import CrossEntropy
 from lth_core.training.supervised.lesson import Batch, Carry, GoOn, perplexity
 
@@ -19,7 +20,7 @@ class LanguageLesson:
     def __init__(self, corpus: Corpus, window: int, settings: Supervised) -> None:
         self._corpus, self._window, self._smoothing = corpus, window, settings.label_smoothing
         self._train = Windows(corpus.train, settings.batch, window)
-        self._cross_entropy = CrossEntropy()
+        self._cross_entropy = CrossEntropy(ignored=NOTHING)
 
     @property
     def per_epoch(self) -> int:
@@ -36,12 +37,8 @@ class LanguageLesson:
 
     def _loss(self, module: nn.Module, batch: Batch, carry: Carry, smoothing: float = 0.0) -> tuple[Tensor, Carry]:
         features, carry = module(batch.tensors["tokens"], carry)
-        targets = batch.tensors["targets"].flatten()
-        if "counted" in batch.tensors:
-            counted = batch.tensors["counted"].flatten()
-            features, targets = features[counted], targets[counted]
         output: nn.Module = module.output  # type: ignore[assignment]
-        return self._cross_entropy(output, features, targets, smoothing), carry
+        return self._cross_entropy(output, features, batch.tensors["targets"].flatten(), smoothing), carry
 
     def validate(self, module: nn.Module, go_on: GoOn) -> dict[str, float]:
         """See Lesson: of each token after those before it."""
@@ -53,18 +50,11 @@ class LanguageLesson:
 
     def _perplexity(self, part: str, tokens: Tokens, module: nn.Module, go_on: GoOn) -> dict[str, float]:
         text = Evaluation(tokens, min(EVALUATED_TOGETHER, len(tokens)), self._window)
-        batches = (_evaluated(text, place) for place in range(text.windows))
+        batches = (_batch(text, place) for place in range(text.windows))
         return perplexity(part, module, batches, self._loss, go_on)
 
 
-def _batch(windows: Windows, place: int) -> Batch:
+def _batch(windows: Windows | Evaluation, place: int) -> Batch:
     tokens, targets = windows.at(place)
-    return Batch({"tokens": torch.from_numpy(tokens), "targets": torch.from_numpy(targets)}, targets.size)
-
-
-def _evaluated(text: Evaluation, place: int) -> Batch:
-    tokens, targets, counted = (torch.from_numpy(part) for part in text.at(place))
-    tensors = {"tokens": tokens, "targets": targets}
-    if not bool(counted.all()):
-        tensors["counted"] = counted
-    return Batch(tensors, int(counted.sum()))
+    predictions = int(np.count_nonzero(targets != NOTHING))
+    return Batch({"tokens": torch.from_numpy(tokens), "targets": torch.from_numpy(targets)}, predictions)
