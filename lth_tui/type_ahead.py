@@ -15,6 +15,7 @@ from textual import events
 from textual.app import App
 from textual.command import CommandPalette
 from textual.message_pump import MessagePump
+from textual.screen import Screen
 from textual.worker import WorkerError
 
 LONGEST = 10.0
@@ -47,7 +48,10 @@ class TypeAhead:
 
     async def _type(self) -> None:
         while self._waiting:
-            handing = asyncio.create_task(self._hand(self._waiting.popleft()), name="key")
+            event = self._waiting.popleft()
+            if isinstance(event, events.MouseEvent):
+                await self._drawn()
+            handing = asyncio.create_task(self._hand(event), name="key")
             handed, _ = await asyncio.wait({handing}, timeout=LONGEST)
             for one in handed:
                 self._app.call_later(one.result)  # what it raised is raised in the app
@@ -61,10 +65,24 @@ class TypeAhead:
             for pump in dict.fromkeys((self._app.focused or self._app.screen, self._app.screen, self._app)):
                 await _emptied(pump)
             if isinstance(self._app.screen, CommandPalette):
-                palette = self._app.screen
-                await self._app.workers.wait_for_complete([w for w in self._app.workers if w.node is palette])
+                await self._worked(self._app.screen)
             if number + 1 >= _LEAST and self._place() == before:
                 return
+
+    async def _drawn(self) -> None:
+        """Wait until the rows that a click aims at are found and have their places."""
+        screen, drawn = self._app.screen, asyncio.Event()
+        with contextlib.suppress(TimeoutError, WorkerError):
+            async with asyncio.timeout(LONGEST):
+                await self._worked(screen, "find")
+                if screen.call_after_refresh(drawn.set):
+                    await drawn.wait()
+
+    async def _worked(self, screen: Screen[Any], group: str | None = None) -> None:
+        """Wait for a screen's workers, all of them or those of a group."""
+        working = [w for w in self._app.workers if w.node is screen and group in (None, w.group)]
+        if working:  # of an empty list Textual makes all workers
+            await self._app.workers.wait_for_complete(working)
 
     def _place(self) -> tuple[object, object]:
         return self._app.screen, self._app.focused

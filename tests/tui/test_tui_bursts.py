@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import threading
+import time
 
 import pytest
 from pseudo_terminal import Terminal
@@ -109,7 +110,12 @@ async def test_a_paste_goes_where_the_keys_before_it_lead(opened: Open, writer: 
         assert json.loads(str(writer.asked()[0][1]["experiment"]))["name"] == "pendulum"
 
 
-async def test_a_click_amid_a_burst_goes_where_the_keys_before_it_lead(opened: Open, writer: Writer) -> None:
+@pytest.mark.parametrize("seconds", [0, 0.5])
+async def test_a_click_amid_a_burst_goes_where_the_keys_before_it_lead(
+    opened: Open, writer: Writer, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    found = add.candidates
+    monkeypatch.setattr(add, "candidates", lambda: (time.sleep(seconds), found())[1])  # a slow disk
     async with opened() as (app, pilot):
         burst(app, "n")
         await until(
