@@ -1,7 +1,8 @@
-"""Plain values as TOML writes them on one line."""
+"""Plain values as TOML writes them: on one line, and tables as one line for each field."""
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -20,3 +21,14 @@ def toml_value(value: Any) -> str:
 def toml_key(name: str) -> str:
     """The name of a field, in quotes where it needs them."""
     return name if _BARE.fullmatch(name) else json.dumps(name, ensure_ascii=False)
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Dotted field names with their values as TOML, in the order of `values`, without None and empty tables."""
+    flat: dict[str, str] = {}
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            flat |= flatten(value, f"{prefix}{toml_key(name)}.")
+        elif value is not None and value != {}:
+            flat[prefix + toml_key(name)] = toml_value(value)
+    return flat

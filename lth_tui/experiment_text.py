@@ -7,7 +7,7 @@ from typing import Any
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.text import one_line
-from lth_core.toml_text import toml_key, toml_value
+from lth_core.toml_text import flatten
 
 Fields = dict[str, Any]
 
@@ -24,15 +24,9 @@ def _without_none(value: Any) -> Any:
     return value
 
 
-def lines_of(fields: Fields, prefix: str = "") -> list[str]:
-    """`training.length = 60000`, one line a field, in their order."""
-    lines: list[str] = []
-    for name, value in fields.items():
-        if isinstance(value, dict):
-            lines += lines_of(value, f"{prefix}{toml_key(name)}.")
-        else:
-            lines.append(f"{prefix}{toml_key(name)} = {toml_value(value)}")
-    return lines
+def lines_of(fields: Fields) -> list[str]:
+    """A line for each field, in their order, such as `training.length = 60000`."""
+    return [f"{name} = {value}" for name, value in flatten(fields).items()]
 
 
 def parse(text: str) -> Fields:

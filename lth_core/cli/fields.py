@@ -1,21 +1,8 @@
 """An experiment as lines of `field = value`, the form that `show` prints, `diff` compares and `--set` accepts."""
 
-from typing import Any
-
 from lth_core.experiment.experiment import Experiment
 from lth_core.text import clean
-from lth_core.toml_text import toml_key, toml_value
-
-
-def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """Dotted field names with their values, as TOML has them."""
-    flat: dict[str, str] = {}
-    for name, value in values.items():
-        if isinstance(value, dict) and value:
-            flat |= flatten(value, f"{prefix}{toml_key(name)}.")
-        elif value is not None and value != {}:
-            flat[prefix + toml_key(name)] = toml_value(value)
-    return flat
+from lth_core.toml_text import flatten
 
 
 def experiment_fields(experiment: Experiment) -> dict[str, str]:

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lth_core.cli.console import make_console
-from lth_core.cli.fields import differences, experiment_fields, flatten, lines
+from lth_core.cli.fields import differences, experiment_fields, lines
 from lth_core.cli.job_result import print_job
 from lth_core.cli.progress import duration
 from lth_core.cli.subject import find_job, is_number
@@ -18,6 +18,7 @@ from lth_core.store import attempts, views
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
+from lth_core.toml_text import flatten
 
 
 def show(subject: str, workspace: Path) -> None:

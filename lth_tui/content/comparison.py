@@ -10,9 +10,10 @@ from lth_core.analysis.verdict import Summary
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.text import one_line
+from lth_core.toml_text import flatten
 from lth_tui.content.charts import lottery_cells
 from lth_tui.content.verdict_words import short_verdict
-from lth_tui.experiment_text import fields_of, lines_of
+from lth_tui.experiment_text import fields_of
 from lth_tui.palette import BLUE, BOLD, DIM, GREEN, ORANGE, PLAIN, PURPLE, SKY, VERMILLION, YELLOW, Look, ink
 from lth_tui.plot.chart import Chart, Series
 from lth_tui.strips import Row
@@ -120,7 +121,7 @@ def verdict_rows(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary]) ->
 
 def field_rows(jobs: "Sequence[JobView]") -> list[Row]:
     """Fields that are not the same in all jobs, with the value of each."""
-    fields = [dict(line.split(" = ", 1) for line in lines_of(fields_of(job.experiment))) for job in jobs]
+    fields = [flatten(fields_of(job.experiment)) for job in jobs]
     rows: list[Row] = []
     for name in dict.fromkeys(name for one in fields for name in one):
         values = [one.get(name, "-") for one in fields]

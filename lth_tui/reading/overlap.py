@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from statistics import fmean
 
-import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from lth_core.analysis.anatomy import overlap
 from lth_core.bits import Bits, unpack
 from lth_core.store import glances
 from lth_core.store.database import Database
@@ -18,9 +19,9 @@ from lth_tui.reading.snapshot import LayerGrid
 
 
 @dataclass(frozen=True)
-class Overlap:
-    """Intersection over union of a layer's masks: mean, least and most over pairs of seeds; `chance` is what
-    independent random masks of the same counts would have."""
+class LayerOverlap:
+    """Intersection over union of a layer's masks: mean, least and most over pairs of seeds; chance: the mean of what
+    random masks with the same counts would have."""
 
     mean: float
     least: float
@@ -38,7 +39,7 @@ def read_mask(path: Path) -> dict[str, Bits]:
         raise ValueError(f"{path.name}: no mask of a trial ({type(error).__name__})") from None
 
 
-def overlaps(masks: Sequence[Mapping[str, Bits]]) -> dict[str, Overlap]:
+def overlaps(masks: Sequence[Mapping[str, Bits]]) -> dict[str, LayerOverlap]:
     """Of every layer that all masks have; empty for fewer than two masks."""
     if len(masks) < 2:
         return {}
@@ -46,14 +47,11 @@ def overlaps(masks: Sequence[Mapping[str, Bits]]) -> dict[str, Overlap]:
     return {name: _of_layer([mask[name] for mask in masks]) for name in names}
 
 
-def _of_layer(masks: Sequence[Bits]) -> Overlap:
-    shares, chances = [], []
-    for a, b in combinations(masks, 2):
-        union = int(np.count_nonzero(a | b))
-        shares.append(np.count_nonzero(a & b) / union if union else 1.0)
-        p, q = float(a.mean()), float(b.mean())
-        chances.append(p * q / (p + q - p * q) if p + q else 1.0)
-    return Overlap(float(np.mean(shares)), min(shares), max(shares), float(np.mean(chances)), len(shares))
+def _of_layer(masks: Sequence[Bits]) -> LayerOverlap:
+    pairs = [overlap({"layer": a}, {"layer": b}) for a, b in combinations(masks, 2)]
+    shares = [pair.jaccard for pair in pairs]
+    chance = fmean(pair.chance for pair in pairs)
+    return LayerOverlap(fmean(shares), min(shares), max(shares), chance, len(pairs))
 
 
 class Overlaps:
@@ -61,7 +59,7 @@ class Overlaps:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._known: dict[tuple[str, int], tuple[tuple[str, ...], dict[str, Overlap]]] = {}
+        self._known: dict[tuple[str, int], tuple[tuple[str, ...], dict[str, LayerOverlap]]] = {}
         self.pending = False
 
     def of(
@@ -81,14 +79,14 @@ class Overlaps:
                     cells[arm, row, round] = _overlap_cell(found[layer.layer])
         return cells
 
-    def _read(self, paths: tuple[str, ...]) -> dict[str, Overlap]:
+    def _read(self, paths: tuple[str, ...]) -> dict[str, LayerOverlap]:
         try:
             return overlaps([read_mask(self._workspace.inside(path)) for path in paths])
         except (OSError, ValueError):  # deleted or damaged meanwhile: nothing to show
             return {}
 
 
-def _overlap_cell(one: Overlap) -> HeatCell:
+def _overlap_cell(one: LayerOverlap) -> HeatCell:
     words = f"overlap {100 * one.mean:.1f} % (mean of {one.pairs} pairs of seeds, {100 * one.least:.1f} to "
     words += f"{100 * one.most:.1f}) · by chance {100 * one.chance:.1f} %"
     return HeatCell(0, 0, 0, one.pairs, 0, one.mean, words)
