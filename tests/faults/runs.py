@@ -119,6 +119,11 @@ class Run:
         """Bytes of records: moves with every step that is recorded."""
         return sum(path.stat().st_size for path in self.workspace.glob("batches/*/*/records.jsonl"))
 
+    def training(self) -> int:
+        """Attempts that have trained so far that they have recorded a point of a curve."""
+        paths = self.workspace.glob("batches/*/*/records.jsonl")
+        return sum(b'"kind":"metrics"' in path.read_bytes() for path in paths)
+
     def moved_on(self, by: int = 300) -> bool:
         """Wait until `by` bytes more are recorded (True), or the run has ended (False)."""
         before = self.recorded()
