@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 from tui_helpers import until
 from workspace_fixture import fill
 
@@ -31,6 +32,7 @@ def test_page(page: str, size: tuple[int, int], tmp_path: Path, snap_compare: Ca
         if page == "clone":
             await pilot.press("c")
             await until(pilot, lambda: "fields" in app.screen.query_one(ListPane).text)
+            app.screen.query_one(Input).cursor_blink = False
         if page == "compare":
             await pilot.press("g", "space", "space", "v")
             await until(pilot, lambda: "2 winning" in app.screen.query_one("#together", LinePlot).text)
