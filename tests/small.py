@@ -22,8 +22,8 @@ from lth_core.training.reinforcement.stack import ActorCriticStack
 from lth_core.training.run import RunningTrial, StackRun
 from lth_core.training.stack import Start
 
-ARMS = [name for name, arm in BUILT_IN.items() if arm.mask != "imported"]
-"""Built-in arms that need no ticket from elsewhere."""
+ARMS = [name for name, arm in BUILT_IN.items() if arm.mask not in ("imported", "full")]
+"""Built-in arms of tickets that need none from elsewhere."""
 SHARED = [name for name in ARMS if BUILT_IN[name].mask != "smaller"]
 """Those whose tickets are of the experiment's own network."""
 

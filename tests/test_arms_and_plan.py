@@ -24,6 +24,7 @@ ALL = experiment(
 def test_the_built_in_arms_are_what_the_documentation_says() -> None:
     kinds = {name: (a.mask, a.weights, a.schedule, a.of) for name, a in BUILT_IN.items()}
     assert kinds == {
+        "dense_rewound": ("full", "rewind", "experiment", "winning"),
         "winning": ("iterative", "rewind", "experiment", "winning"),
         "winning_init": ("iterative", "init", "start", "winning"),
         "one_shot": ("one_shot", "rewind", "experiment", "winning"),
@@ -53,6 +54,16 @@ def test_every_arm_round_and_seed_is_planned_once_and_one_dense_run_is_shared() 
     assert len(keys) == len(set(keys)) == 2 + len(ARMS) * 4 * 2
     assert [k for k in keys if k.arm == DENSE] == [TrialKey(0, DENSE, 0), TrialKey(0, DENSE, 1)]
     assert {(k.arm, k.round, k.seed) for k in keys if k.round} == set(itertools.product(ARMS, range(1, 5), (0, 1)))
+
+
+def test_the_rewound_dense_network_is_trained_once_per_seed_in_round_1() -> None:
+    made = experiment(arms=["dense_rewound", "winning", "random"], rewinding={"weights": 100, "schedule": "rewind"})
+    own = [trial for trial in plan(made) if trial.key.arm == "dense_rewound"]
+    assert [(t.key.round, t.key.seed, t.waits_for) for t in own] == [
+        (1, seed, (TrialKey(0, DENSE, seed),)) for seed in made.seeds
+    ]
+    assert made.span("dense_rewound") == made.span("winning") == (100, 512)
+    assert made.reference == "winning" and made.ticket_arms == ("winning", "random")
 
 
 def test_what_a_trial_waits_for_comes_before_it_and_is_of_its_own_seed() -> None:

@@ -58,7 +58,7 @@ def comparisons(experiment: Experiment) -> list[tuple[str, str]]:
     The last is the paper's question whether one-shot pruning falls below random tickets.
     """
     reference = experiment.reference
-    pairs = [(reference, arm) for arm in experiment.arms if arm != reference]
+    pairs = [(reference, arm) for arm in experiment.ticket_arms if arm != reference]
     one_shot = [arm for arm in experiment.arms if is_one_shot(experiment.arm_named(arm))]
     drawn = [arm for arm in experiment.arms if is_random(experiment.arm_named(arm))]
     if one_shot and drawn and reference not in (one_shot[0], drawn[0]):

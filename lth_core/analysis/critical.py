@@ -16,6 +16,7 @@ from lth_core.analysis.scores import JobScores
 from lth_core.analysis.statistics import Floats, Interval
 from lth_core.analysis.trials import is_lost
 from lth_core.experiment.arms import DENSE
+from lth_core.experiment.baseline import baseline
 
 HALF, MOST = 0.5, 0.9
 SHARES = (HALF, MOST)
@@ -122,9 +123,9 @@ def chains(scores: JobScores, share: float, *arms: str) -> tuple[list[list[Chain
     not finished. Densities below the lowest that all arms were trained at count as that one. No seeds where fewer
     than FEWEST_ROUNDS rounds are finished. Only where `why_not` is empty.
     """
-    lost = lost_seeds(scores, *arms)
+    lost, base = lost_seeds(scores, *arms), scores.raw(baseline(scores.experiment), 0)
     known = {arm: {k: scores.density(arm, k) for k in scores.experiment.rounds_of(arm)} for arm in arms}
-    started = {s for arm in arms for k in known[arm] for s in scores.raw(arm, k)} & (scores.raw(DENSE, 0).keys() - lost)
+    started = {s for arm in arms for k in known[arm] for s in scores.raw(arm, k)} & (base.keys() - lost)
     whole = {
         arm: {k: d for k, d in known[arm].items() if math.isfinite(d) and started <= scores.raw(arm, k).keys()}
         for arm in arms
@@ -138,13 +139,13 @@ def chains(scores: JobScores, share: float, *arms: str) -> tuple[list[list[Chain
 
 def lost_seeds(scores: JobScores, *arms: str) -> set[int]:
     """Seeds that lost a trial of these arms or of the dense network."""
-    return {t.seed for t in scores.trials if t.arm in (*arms, DENSE) and is_lost(t)}
+    return {t.seed for t in scores.trials if t.arm in (*arms, DENSE, baseline(scores.experiment)) and is_lost(t)}
 
 
 def _chain(scores: JobScores, arm: str, known: Mapping[int, float], seed: int, share: float, floor: float) -> Chain:
     points = sorted(((d, scores.raw(arm, k)[seed]) for k, d in known.items()), key=lambda one: -one[0])
     densities = [1.0, *(density for density, _ in points)]
-    own = [scores.raw(DENSE, 0)[seed], *(score for _, score in points)]
+    own = [scores.raw(baseline(scores.experiment), 0)[seed], *(score for _, score in points)]
     density, how = crossing(densities, [scores.turned(score) for score in own], level_of(scores, share))
     if how == "crosses" and density < floor:
         density, how = floor, "stays above"
@@ -174,5 +175,5 @@ def critical(scores: JobScores, arm: str, share: float) -> Critical | None:
 
 def criticals(scores: JobScores) -> Iterator[Critical]:
     """Of each arm, at each share."""
-    for arm in scores.experiment.arms:
+    for arm in scores.experiment.ticket_arms:
         yield from (one for share in SHARES if (one := critical(scores, arm, share)) is not None)

@@ -13,7 +13,7 @@ def known_density(experiment: Experiment, trials: Iterable[Scored], arm: str, ro
     Measured where a trial has it. Before that the fraction asked, except where groups have fractions of their own:
     what remains then depends on the layers' sizes, and None is returned.
     """
-    if arm == DENSE or round == 0:
+    if arm == DENSE or round == 0 or experiment.arm_named(arm).unpruned:
         return 1.0
     here = [t for t in trials if (t.arm, t.round) == (arm, round)]
     found = measured_density(here)

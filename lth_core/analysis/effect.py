@@ -14,6 +14,7 @@ from lth_core.analysis.scores import JobScores
 from lth_core.analysis.statistics import Interval, bootstrap, sign_flip_p
 from lth_core.analysis.trials import Scored
 from lth_core.experiment.arms import DENSE
+from lth_core.experiment.baseline import baseline
 from lth_core.experiment.experiment import Experiment
 
 THIRD = 1 / 3
@@ -98,9 +99,10 @@ def effect_of_pruning(scores: JobScores, level: Level) -> Answer:
     """The reference arm against the dense network at one level."""
     experiment = scores.experiment
     arm, round = experiment.reference, level_round(experiment, level, scores.trials)
-    mine, dense = scores.paired(round, arm, DENSE)
+    base = baseline(experiment)
+    mine, dense = scores.paired(round, arm, base)
     gains = (mine - dense).tolist()
-    lost, unfinished = scores.missing(round, arm, DENSE)
+    lost, unfinished = scores.missing(round, arm, base)
     word = judge(gains, scores.scale, lost=lost, unfinished=unfinished)
     density = scores.density(arm, round)
     answer = Answer(level, round, density, word, bootstrap(gains), scores.scale, sign_flip_p(gains), lost, unfinished)
@@ -125,9 +127,12 @@ def _facts(scores: JobScores, answer: Answer, gains: Sequence[float]) -> Iterato
     gain = answer.gain
     if gain.n == 0:
         return
-    reference = scores.experiment.reference
-    more = f"{reference} minus dense" if scores.experiment.task.higher_is_better else f"dense minus {reference}"
-    yield f"{more}, round {answer.round}, n={gain.n}, p={answer.p:.2g}"
+    reference, base = scores.experiment.reference, baseline(scores.experiment)
+    pair = (reference, base) if scores.experiment.task.higher_is_better else (base, reference)
+    yield f"{' minus '.join(pair)}, round {answer.round}, n={gain.n}, p={answer.p:.2g}"
+    if base != DENSE:
+        mine, dense = scores.paired(answer.round, reference, DENSE)
+        yield f"over the dense run itself, without the head start: {bootstrap((mine - dense).tolist()).signed()}"
     if answer.scale is None:
         yield "no margin: no reference score, or dense is not certainly above it"
     else:

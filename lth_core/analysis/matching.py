@@ -13,7 +13,7 @@ from lth_core.analysis.effect import EQUIVALENT
 from lth_core.analysis.power import LEVEL, more_seeds
 from lth_core.analysis.scores import JobScores
 from lth_core.analysis.statistics import Interval, bootstrap, sign_flip_p
-from lth_core.experiment.arms import DENSE
+from lth_core.experiment.baseline import baseline
 
 Word = Literal["equal", "at least", "below", "inconclusive"]
 MATCHING: tuple[Word, ...] = ("equal", "at least")
@@ -21,7 +21,7 @@ MATCHING: tuple[Word, ...] = ("equal", "at least")
 
 @dataclass(frozen=True)
 class Match:
-    """One arm at one round against the dense network, paired by seed.
+    """One arm at one round against the dense network (see `experiment.baseline`), paired by seed.
 
     gain: interquartile mean of arm minus dense, turned so that more is better. word:
 
@@ -67,9 +67,10 @@ def margin_of(scores: JobScores) -> float | None:
 
 def match(scores: JobScores, arm: str, round: int, margin: float) -> Match:
     """The answer for one arm at one round."""
-    mine, dense = scores.paired(round, arm, DENSE)
+    base = baseline(scores.experiment)
+    mine, dense = scores.paired(round, arm, base)
     gains = (mine - dense).tolist()
-    lost, unfinished = scores.missing(round, arm, DENSE)
+    lost, unfinished = scores.missing(round, arm, base)
     word, p_below, p_above = judge_match(gains, margin, lost=lost, unfinished=unfinished)
     more = ""
     if word == "inconclusive" and not unfinished and not lost:

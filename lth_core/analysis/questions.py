@@ -14,6 +14,7 @@ from lth_core.analysis.scores import JobScores
 from lth_core.analysis.survival import Survival, down_to, kept_facts, kept_short
 from lth_core.analysis.trials import Scored
 from lth_core.analysis.verdict import Summary, summarise
+from lth_core.experiment.baseline import baseline_notes
 from lth_core.experiment.experiment import Experiment
 
 NOT_ASKED = "not asked"
@@ -82,6 +83,7 @@ def findings(experiment: Experiment, trials: Iterable[Scored], summary: Summary 
 
 def notes(experiment: Experiment, summary: Summary) -> Iterator[str]:
     """What holds of all answers of a job, said once: corrections, and whether its seeds can decide anything at all."""
+    yield from baseline_notes(experiment)
     family = len(summary.verdicts) + len(summary.further)
     if not any(verdict.rounds for verdict in (*summary.verdicts, *summary.further)):
         return
@@ -206,7 +208,7 @@ def _pruning(scores: JobScores) -> Finding:
 def _far(scores: JobScores) -> Finding:
     """Down to where the arms keep half; then to where the reference arm is shown to match, and the others in short."""
     reference, parts, halves = scores.experiment.reference, [], []
-    for arm in scores.experiment.arms:
+    for arm in scores.experiment.ticket_arms:
         found = reach(scores, arm) if arm != reference else None
         if found is not None:
             parts.append(f"{arm} {'at no sparsity' if found.last is None else f'to {found.last.density:.1%}'}")

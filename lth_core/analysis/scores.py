@@ -11,6 +11,7 @@ from lth_core.analysis.references import RANDOM_POLICY
 from lth_core.analysis.statistics import Floats, interquartile_mean
 from lth_core.analysis.trials import Scored, finished_scores, is_lost
 from lth_core.experiment.arms import DENSE
+from lth_core.experiment.baseline import baseline
 from lth_core.experiment.experiment import Experiment
 
 
@@ -27,6 +28,7 @@ class JobScores:
         self.experiment, self.trials = experiment, tuple(trials)
         self.sign = 1.0 if experiment.task.higher_is_better else -1.0
         reference = references.get(experiment.task.subject)
+        self._unpruned = {arm for arm in experiment.arms if experiment.arm_named(arm).unpruned}
         self._found = finished_scores(experiment.task, self.trials)
         self._at: dict[tuple[str, int], list[Scored]] = {}
         for trial in self.trials:
@@ -40,8 +42,10 @@ class JobScores:
 
     @property
     def dense(self) -> float:
-        """The dense network's score, not turned (interquartile mean); only where there is a scale."""
-        return (self.zero or 0.0) + self.sign * (self.scale or 0.0)
+        """Score of what tickets are measured against (see `experiment.baseline`): interquartile mean, not turned."""
+        zero = self.zero or 0.0
+        gains = [self.sign * (score - zero) for score in self.raw(baseline(self.experiment), 0).values()]
+        return zero + self.sign * float(interquartile_mean(gains))
 
     def turned(self, score: float) -> float:
         """A score as it is compared, such that more is better."""
@@ -49,7 +53,11 @@ class JobScores:
 
     def raw(self, arm: str, round: int) -> dict[int, float]:
         """Scores by seed, on the scale that trials are compared on."""
-        return self._found.get((arm, 0 if arm == DENSE else round), {})
+        return self._found.get((arm, self._round(arm, round)), {})
+
+    def _round(self, arm: str, round: int) -> int:
+        """Where the trials of an arm are: those of the unpruned network stand for every round."""
+        return 0 if arm == DENSE else 1 if arm in self._unpruned else round
 
     def paired(self, round: int, *arms: str) -> list[Floats]:
         """Scores of these arms, turned and from zero, for the seeds that all of them have finished."""
@@ -69,8 +77,8 @@ class JobScores:
         return mine, theirs
 
     def at(self, arm: str, round: int) -> list[Scored]:
-        """The trials of an arm at a round; of the dense network whatever the round."""
-        return self._at.get((arm, 0 if arm == DENSE else round), [])
+        """The trials of an arm at a round; of an unpruned network whatever the round."""
+        return self._at.get((arm, self._round(arm, round)), [])
 
     def missing(self, round: int, *arms: str) -> tuple[int, int]:
         """Seeds without a score of all these arms: (because a trial was lost, because one has not ended)."""

@@ -90,7 +90,7 @@ def _kept(more: SuiteJob, fewer: SuiteJob) -> Finding:
             name = f"{trial.arm} {labels[job.name]}"
             trials.append(_Renamed(name, trial.round, trial.seed, trial.state, trial.score, trial.density))
             scores[name, trial.round] = own.raw(trial.arm, trial.round)
-    pairs = [(f"{arm} {labels[more.name]}", f"{arm} {labels[fewer.name]}") for arm in more.experiment.arms]
+    pairs = [(f"{arm} {labels[more.name]}", f"{arm} {labels[fewer.name]}") for arm in more.experiment.ticket_arms]
     found = verdicts(more.experiment, trials, scores, pairs)
     sizes = " against ".join(f"{_left(job):.1%}" for job in (more, fewer))
     whole = (f"{sizes} of the whole model kept at the last round",) if _left(more) == _left(more) else ()
@@ -98,7 +98,7 @@ def _kept(more: SuiteJob, fewer: SuiteJob) -> Finding:
     names = f"{more.name} and {fewer.name}"
     return Finding(
         f"{kept[:1].upper() + kept[1:]} pruned or kept?",
-        found[more.experiment.arms.index(more.experiment.reference)].word,
+        found[more.experiment.ticket_arms.index(more.experiment.reference)].word,
         tuple(Line(v.word, f"{names}: {v.short}", (*v.facts, *whole)) for v in found),
     )
 

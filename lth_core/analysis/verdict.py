@@ -65,7 +65,7 @@ def summarise(experiment: Experiment, trials: Iterable[Scored]) -> Summary:
     pairs = comparisons(experiment)
     turned = JobScores(experiment, trials)
     found = verdicts(experiment, trials, scores, pairs, turned)
-    controls = len(experiment.arms) - 1
+    controls = len(experiment.ticket_arms) - 1
     return Summary(
         cells=tuple(_corrected(experiment, [cell for cell in cells if cell is not None])),
         verdicts=tuple(found[:controls]),
@@ -88,7 +88,7 @@ def _cell(
     density = known_density(experiment, here, arm, round)
     theirs = scores.get((reference, round), {})
     paired = [theirs[seed] - own[seed] for seed in sorted(own.keys() & theirs.keys())]
-    compared = arm not in (reference, DENSE) and bool(paired)
+    compared = arm in experiment.ticket_arms and arm != reference and bool(paired)
     lost = {t.seed for t in trials if t.round == round and t.arm in (arm, reference) and is_lost(t)}
     return Cell(
         arm=arm,

@@ -7,12 +7,15 @@ from lth_core.settings.pruning import Criterion
 
 MaskSource = Literal[
     "iterative", "one_shot", "ticket", "random", "random_global", "shuffled", "gradual", "smaller", "imported",
+    "full",
 ]  # fmt: skip
 WeightSource = Literal["rewind", "init", "fresh", "shuffled", "final", "signed", "constant", "imported"]
 ScheduleSource = Literal["experiment", "start", "rewind", "end"]
 
 DENSE = "dense"
 """Name of round 0: the unpruned network that all arms of a seed share."""
+DENSE_REWOUND = "dense_rewound"
+"""The unpruned network trained as tickets are, from its own rewind weights: what tickets are measured against."""
 
 
 class Arm(Section):
@@ -28,6 +31,7 @@ class Arm(Section):
         `gradual`        full at first; pruned by magnitude to this round's density during the training
         `smaller`        none: a smaller, unpruned network with as many parameters as the ticket of `of` keeps
         `imported`       the mask of the experiment's `ticket`
+        `full`           none: the unpruned network, trained once, in round 1
     weights
         `rewind`    the dense run's weights at the rewind point
         `init`      the dense run's initial weights
@@ -71,8 +75,14 @@ class Arm(Section):
         """Whether `of` is used: to borrow its mask, or to match its size."""
         return self.borrows_mask or self.mask == "smaller"
 
+    @property
+    def unpruned(self) -> bool:
+        """Whether it is the experiment's network, whole: no ticket, but something to measure tickets against."""
+        return self.mask == "full"
+
 
 BUILT_IN: dict[str, Arm] = {
+    DENSE_REWOUND: Arm(mask="full", weights="rewind"),
     "winning": Arm(mask="iterative", weights="rewind"),
     "winning_init": Arm(mask="iterative", weights="init", schedule="start"),
     "one_shot": Arm(mask="one_shot", weights="rewind"),

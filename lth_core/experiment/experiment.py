@@ -54,11 +54,15 @@ class Experiment(Tables):
         if definition.prunes:
             at = {"experiment": "", "init": " at initialisation", "rewind": " at the rewind point"}[definition.at]
             mask += f" by {self.criterion_of(arm)}{at}"
+        if definition.unpruned:
+            mask = "full (nothing pruned)"
         return f"mask {mask}, weights {definition.weights}, schedule {self.schedule_of(arm)}"
 
     def rounds_of(self, arm: str) -> tuple[int, ...]:
         """The rounds from 1 on at which an arm is trained; with an imported mask, those that have tickets."""
         definition = self.arm_named(arm)
+        if definition.unpruned:
+            return (1,)
         if definition.mask == "imported":
             return self.ticket.rounds if self.ticket is not None else ()
         return self.rounds_of(definition.of) if definition.borrows_mask else tuple(range(1, self.pruning.rounds + 1))
@@ -66,15 +70,20 @@ class Experiment(Tables):
     @property
     def reference(self) -> str:
         """The arm that verdicts and audits compare with: `winning`, or else the first with the experiment's network."""
-        own = (arm for arm in self.arms if self.arm_named(arm).mask != "smaller")
-        return "winning" if "winning" in self.arms else next(own, self.arms[0])
+        own = (arm for arm in self.ticket_arms if self.arm_named(arm).mask != "smaller")
+        return "winning" if "winning" in self.arms else next(own, self.ticket_arms[0])
+
+    @property
+    def ticket_arms(self) -> tuple[str, ...]:
+        """The arms, without those that train the unpruned network."""
+        return tuple(arm for arm in self.arms if not self.arm_named(arm).unpruned)
 
     def compared_with(self, arm: str) -> str | None:
         """The arm that `arm` controls for: the one whose mask or size it borrows, else the reference."""
         definition = self.arm_named(arm)
         if definition.refers:
             return definition.of
-        return None if arm == self.reference else self.reference
+        return None if definition.unpruned or arm == self.reference else self.reference
 
     @model_validator(mode="after")
     def _rules(self) -> Self:

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from lth_core.errors import InputError
 from lth_core.experiment import presets, rules
 from lth_core.experiment.arms import Arm
+from lth_core.experiment.baseline import baseline_notes
 from lth_core.experiment.episodes import check_episodes
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.tables import KINDS
@@ -105,10 +106,10 @@ def _with_contents(experiment: Experiment) -> Experiment:
 
 
 def notes(experiment: Experiment) -> list[str]:
-    """Uses of the experiment's files that may surprise their owner, one line each."""
+    """What may surprise the owner of an experiment, one line each: how its files are used, what is compared."""
     from lth_core.tasks import available
 
-    return available.notes(experiment.task, experiment.model)
+    return [*available.notes(experiment.task, experiment.model), *baseline_notes(experiment)]
 
 
 def _validated(fields: dict[str, Any], source: str) -> Experiment:

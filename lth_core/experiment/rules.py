@@ -123,6 +123,7 @@ def _check_arms(experiment: Tables) -> None:
         _check_of(experiment, name)
         _check_fields(experiment, name)
         _check_own_network(experiment, name)
+    _check_unpruned(experiment)
     _check_distinct(experiment)
 
 
@@ -174,6 +175,25 @@ def _check_own_network(experiment: Tables, name: str) -> None:
             f'arm "{name}": criterion "synflow" needs a network of this program, model.kind '
             f'"{model.kind}" is one of transformers: expected the other criteria'
         )
+
+
+def _check_unpruned(experiment: Tables) -> None:
+    """Arms of the unpruned network are trained otherwise than the dense network, and stand beside tickets."""
+    unpruned = [name for name in experiment.arms if experiment.arm_named(name).unpruned]
+    for name in unpruned:
+        weights, point = experiment.arm_named(name).weights, experiment.rewinding.weights
+        if weights not in ("init", "rewind", "fresh", "final"):
+            raise ValueError(
+                f'arm "{name}": weights "{weights}" go with a mask: expected init, rewind, fresh and final'
+            )
+        starts = weights == "init" or (weights == "rewind" and point == 0)
+        if starts and experiment.span(name) == experiment.span(DENSE):
+            raise ValueError(
+                f'arm "{name}" is the dense network again with rewinding.weights {point}: '
+                "leave it out, or rewind to a later point"
+            )
+    if len(unpruned) == len(experiment.arms):
+        raise ValueError(f"arms {list(experiment.arms)}: none of them is pruned: expected at least one that is")
 
 
 def _check_distinct(experiment: Tables) -> None:

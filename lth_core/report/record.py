@@ -102,5 +102,5 @@ def _matches(scores: JobScores) -> list[Match]:
     if margin is None:
         return []
     rounds = range(1, scores.experiment.pruning.rounds + 1)
-    found = [match(scores, arm, round, margin) for round in rounds for arm in scores.experiment.arms]
+    found = [match(scores, arm, round, margin) for round in rounds for arm in scores.experiment.ticket_arms]
     return [one for one in found if one.gain.n]

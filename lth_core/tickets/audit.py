@@ -135,8 +135,9 @@ def _density(family: Family, key: TrialKey, mask: Mask, compared: Ticket | None)
     if of.mask == "imported":
         wanted = masks.total(family.imported(key.round).mask)
         return Check("density", found == wanted, f"{found} of {size} kept, {wanted} in the imported ticket")
-    if arm.mask == "gradual":
-        return Check("density", found == size, f"{found} of {size} kept, expected all: they are pruned during training")
+    if arm.mask in ("gradual", "full"):
+        why = ": they are pruned during training" if arm.mask == "gradual" else ""
+        return Check("density", found == size, f"{found} of {size} kept, expected all{why}")
     if pruning.scope != "global" and arm.mask != "random_global":
         asked = layer_counts(mask, family.groups, pruning, key.round)
         wrong = [f"{n}: {reached[n]}, expected {k}" for n, k in asked.items() if reached[n] != k]

@@ -119,7 +119,7 @@ def derive_mask(family: Family, name: str, round: int) -> Mask:
     arm, pruning = family.experiment.arm_named(name), family.experiment.pruning
     if arm.mask == "smaller":
         raise ValueError(f"{name} is no ticket of this network: it has one of its own")
-    if round == 0 or arm.mask == "gradual":
+    if round == 0 or arm.mask in ("gradual", "full"):
         return family.everything()
     if arm.mask == "imported":
         return family.imported(round).mask
@@ -159,7 +159,7 @@ def derive_parent(family: Family, name: str, round: int) -> Mask:
     the arm it borrows from, because the borrowing trial of the round before may still be running.
     """
     arm = family.experiment.arm_named(name)
-    if round == 1 or arm.mask in ("gradual", "imported"):
+    if round == 1 or arm.mask in ("gradual", "full", "imported"):
         return family.everything()
     if arm.borrows_mask:
         return _borrowed(family, name, derive_parent(family, arm.of, round))

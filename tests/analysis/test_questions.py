@@ -85,7 +85,7 @@ def test_one_shot_may_stay_above_random_and_it_may_be_open() -> None:
 def test_rounds_are_named_where_they_differ_by_themselves_and_what_that_takes_is_said_once() -> None:
     made = job("winning", "random", "reinit", seeds=8)
     assert all("by themselves differ" in line.text for line in answers(made, trials(made))["Winning or random?"].lines)
-    made = job("winning", "random", "reinit", seeds=7)
+    made = job("winning", "random", "reinit", seeds=7, rewinding={"weights": 0})
     found = trials(made)
     assert not any("round differs" in f.text or "Holm" in f.text for f in findings(made, found))
     (note,) = notes(made, summarise(made, found))
@@ -95,13 +95,32 @@ def test_rounds_are_named_where_they_differ_by_themselves_and_what_that_takes_is
 
 
 def test_few_seeds_are_one_remark_and_not_one_per_answer() -> None:
-    made = job("winning", "random", "reinit", "one_shot", seeds=2)
+    made = job("winning", "random", "reinit", "one_shot", seeds=2, rewinding={"weights": 0})
     found = findings(made, trials(made))
     said = [*notes(made, summarise(made, trials(made)))]
     assert said == ["2 seeds cannot decide among 4 comparisons (it takes 8): read sizes, not verdicts"]
     for finding in found:
         assert "Holm" not in finding.text and "fewer than" not in finding.text and "cannot decide" not in finding.text
         assert finding.word != "better"
+
+
+def test_the_head_start_of_rewound_tickets_is_no_gain_of_pruning() -> None:
+    gains = {"winning": 20.0, "random": 0.0, "dense_rewound": 20.0}
+    alone, made = job("winning", "random"), job("winning", "random", "dense_rewound")
+    assert answers(alone, trials(alone, gains))["Does pruning help, leave alone or crash?"].word == "helps"
+    assert any("add the arm dense_rewound" in note for note in notes(alone, summarise(alone, trials(alone, gains))))
+    found = [t for t in trials(made, gains) if t.arm != "dense_rewound" or t.round == 1]
+    finding = answers(made, found)["Does pruning help, leave alone or crash?"]
+    assert finding.word == "leaves alone" and "winning minus dense_rewound, round" in finding.text
+    assert re.search(r"over the dense run itself, without the head start: \+(19|20)", finding.text)
+    far = answers(made, [t if t.arm != "winning" else replace(t, score=122.0) for t in found])
+    assert "winning is not shown to match" in far["How far can one prune?"].text
+    summary = summarise(made, found)
+    assert {v.control for v in summary.verdicts} == {"random"}, "no ticket, so none of the family"
+    rewound = summary.cell("dense_rewound", 1)
+    assert rewound is not None and rewound.density == 1.0 and rewound.difference is None
+    (note,) = [note for note in notes(made, summary) if "dense network" in note]
+    assert note.startswith("the dense network that tickets are compared with is dense_rewound")
 
 
 def test_baselines_have_questions_of_their_own() -> None:

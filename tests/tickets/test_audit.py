@@ -50,6 +50,17 @@ def ticket_of(of: Family, arm: str, round: int) -> Ticket:
     return derive.derive(of, TrialKey(round, arm, of.seed))
 
 
+def test_the_rewound_dense_network_is_whole_and_starts_where_tickets_do() -> None:
+    of = made("layerwise", arms=["winning", "dense_rewound"], rewinding={"weights": 100})
+    one = ticket_of(of, "dense_rewound", 1)
+    assert failed(before(of, "dense_rewound", 1)) == set()
+    assert all(bool(m.all()) for m in one.mask.values())
+    init = of.dense.init
+    assert init is not None and failed(before(of, "dense_rewound", 1, start=init)) == {"start_weights"}
+    pruned = ticket_of(of, "winning", 1)
+    assert "density" in failed(before(of, "dense_rewound", 1, dataclasses.replace(one, mask=pruned.mask)))
+
+
 @pytest.mark.parametrize("round", [1, 2, 3])
 @pytest.mark.parametrize("scope", ["global", "layerwise"])
 @pytest.mark.parametrize("arm", ARMS)

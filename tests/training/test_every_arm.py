@@ -66,15 +66,16 @@ def dense(settings: Experiment) -> list[TrialKey]:
 
 @pytest.mark.parametrize("scope", ["global", "layerwise"])
 def test_every_built_in_arm_trains_a_round_and_passes_all_audits(scope: str, tmp_path: Path) -> None:
+    arms = [*ARMS, "dense_rewound"]
     settings = experiment(
-        arms=ARMS,
+        arms=arms,
         pruning={"scope": scope, "rounds": 1},
         rewinding={"weights": 128},
         training={"learning_rate_schedule": "linear"},
     )
     batches = Batches(tmp_path, settings)
     batches.run(dense(settings))
-    keys = [TrialKey(1, arm, seed) for arm in ARMS for seed in settings.seeds]
+    keys = [TrialKey(1, arm, seed) for arm in arms for seed in settings.seeds]
     for shared in (True, False):
         batches.run([key for key in keys if shares_network(settings, key.arm) == shared])
     assert not batches.failures
