@@ -4,7 +4,7 @@
                    current          number of the attempt that may publish
                    attempt-1/       records.jsonl, log.txt, beat.json, exit.json, checkpoints, trial tensors
 
-The folder is the truth about a batch. Whoever runs it (this machine, a cluster) only gives hints.
+What the folder says about a batch decides; what a process or a scheduler reports is only a hint.
 """
 
 import contextlib
@@ -27,20 +27,20 @@ _SPEC = frozenset({"batch", "job", "experiment", "trials", "parents", "tensorboa
 _EXIT = frozenset({"code", "error", "needed"})
 _ATTEMPT = re.compile(r"attempt-([0-9]{1,9})")
 _LARGEST_WORD = 1_000_000
-"""Bytes that are read at most of a worker's small files."""
+"""The most bytes read of a worker's small files."""
 
 
 class Superseded(Exception):
-    """A newer attempt at the same batch may publish; this one must leave."""
+    """A newer attempt at the same batch has replaced this one, which must end and publish nothing more."""
 
 
 class DamagedSpec(Exception):
-    """A batch's specification is not the one that the engine wrote."""
+    """A batch's specification is not what the engine wrote."""
 
 
 @dataclass(frozen=True)
 class TrialSpec:
-    """A trial of the batch and its number in the store."""
+    """A trial of the batch, with its number in the database."""
 
     id: int
     key: TrialKey
@@ -60,7 +60,7 @@ class ParentSpec:
 class BatchSpec:
     """What to train. `tensorboard` is the job's folder for event files, within the workspace.
 
-    trained_on: what earlier attempts of the job were trained on, as `tasks.trained_on` has it; empty where none was.
+    trained_on: data that earlier attempts of the job used, in the form of `tasks.trained_on`; empty if there were none.
     """
 
     batch: int
@@ -84,16 +84,16 @@ class BatchSpec:
 
     @property
     def checksum(self) -> str:
-        """SHA-256 of all that is in it, as spec.json carries it."""
+        """SHA-256 of all fields, as stored in spec.json."""
         return checksum(self._fields())
 
     def to_json(self) -> str:
-        """As stored in spec.json, with its checksum."""
+        """The text of spec.json, with its checksum."""
         return json.dumps(sealed(self._fields()), indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> "BatchSpec":
-        """The inverse of `to_json`; Unsound where the checksum does not hold. Earlier versions wrote none."""
+        """The inverse of `to_json`. Raises Unsound if the checksum does not match; earlier versions wrote none."""
         fields = unsealed(json.loads(text), _SPEC)
         return cls(
             batch=fields["batch"],
@@ -121,9 +121,9 @@ class BatchFolder:
     folder: Path
 
     def complete(self, spec: BatchSpec) -> bytes | None:
-        """Make the folder where it is missing, and the specification as it is to be.
+        """Create the folder if it is missing, and write this specification into it.
 
-        Returns what stood in spec.json where that was something else; empty where there was no such file.
+        Returns what spec.json held if that differed (b"" if there was no such file), else None.
         """
         self.folder.parent.mkdir(exist_ok=True)  # in a workspace that is still where it was
         self.folder.mkdir(exist_ok=True)
@@ -136,17 +136,17 @@ class BatchFolder:
         return found
 
     def spec(self) -> BatchSpec:
-        """Read the specification; raises Unsound where its checksum does not hold."""
+        """Read the specification; raises Unsound if its checksum does not match."""
         with open_plain(self.folder / "spec.json", follow=False) as file:
             return BatchSpec.from_json(file.read().decode())
 
     @property
     def spec_is_sealed(self) -> bool:
-        """Whether the specification carries a checksum; earlier versions wrote none."""
+        """Whether the specification has a checksum; earlier versions wrote none."""
         return is_sealed(read_json(self.folder / "spec.json") or {})
 
     def spec_of(self, checksum: str) -> BatchSpec:
-        """The specification that has this checksum; DamagedSpec where the file holds anything else."""
+        """The specification with this checksum; raises DamagedSpec if the file holds anything else."""
         try:
             found = self.spec()
             if found.checksum == checksum:
@@ -163,7 +163,7 @@ class BatchFolder:
         return self.folder / f"attempt-{number}"
 
     def begin(self, number: int) -> Path:
-        """Make `number` the attempt that may publish, and its folder; a file or link of that name is set aside."""
+        """Make `number` the current attempt and create its folder; a file or link of that name is set aside."""
         folder = self.attempt(number)
         _set_aside(folder)
         folder.mkdir()
@@ -171,19 +171,19 @@ class BatchFolder:
         return folder
 
     def fence(self) -> None:
-        """Let no attempt publish any more until the next one begins."""
+        """From now on no attempt may publish, until the next one begins."""
         if self.folder.exists():
             write_atomically(self.folder / "current", b"none")
             self.delete_half_written()
 
     def delete_half_written(self) -> None:
-        """Temporary files of a worker that is gone."""
+        """Delete the temporary files of a worker that has ended."""
         for leftover in self.folder.rglob(".*.tmp"):
             if not leftover.is_dir():
                 leftover.unlink(missing_ok=True)
 
     def delete_checkpoints(self) -> None:
-        """Nobody will go on from them: the batch is over."""
+        """Delete the checkpoints of a batch that is over."""
         for attempt in self.attempts().values():
             for checkpoint in attempt.glob("step-*.safetensors*"):
                 if not checkpoint.is_dir():
@@ -194,28 +194,28 @@ class BatchFolder:
         return (self.folder / "current").read_bytes() == str(number).encode()
 
     def publish_exit(self, number: int, code: int, error: str = "", needed: int = 0) -> None:
-        """Say how an attempt ended; an attempt without this file is running, or died. `needed` are bytes of disk."""
+        """Record how an attempt ended; without this file it is running or died. needed: bytes of disk it lacked."""
         content = json.dumps(sealed({"code": code, "error": error, "needed": needed})).encode()
         write_atomically(self.attempt(number) / "exit.json", content)
 
     def note(self, number: int, sentence: str) -> None:
-        """Add the engine's word to the attempt's log, where a reader looks for the cause; a full disk is no reason."""
+        """Append a sentence of the engine to the attempt's log; a full disk is ignored."""
         with contextlib.suppress(OSError), append_plain(self.attempt(number) / "log.txt") as file:
             file.write(f"engine: {one_line(sentence)}\n".encode())
 
     def got_further(self, number: int) -> bool:
-        """Whether an attempt has trained more than those before it: one that never does must not go on for ever."""
+        """Whether an attempt has trained further than those before it; a batch that never gets further is given up."""
         own = self.attempt(number)
         before = [newest_step(folder) for other, folder in self.attempts().items() if other != number]
         return any(own.glob("trial-*.safetensors")) or newest_step(own) > max([0, *before])
 
     @property
     def is_taken(self) -> bool:
-        """Whether there is something that a new batch must not make its own: attempts, or no folder at all."""
+        """Whether a new batch must not use this path: it holds attempts, or is no folder."""
         return os.path.lexists(self.folder) and (not self.folder.is_dir() or bool(self.attempts()))
 
     def attempts(self) -> dict[int, Path]:
-        """Folders of all attempts by their numbers; a link is none, nor what was set aside."""
+        """Folders of all attempts by number, without links and folders that were set aside."""
         if not self.folder.is_dir():
             return {}
         named = ((_ATTEMPT.fullmatch(path.name), path) for path in self.folder.iterdir())
@@ -228,7 +228,7 @@ def _set_aside(path: Path) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """A small JSON file that another process replaces atomically; None while there is none, or no regular one."""
+    """Read a small JSON file that another process replaces atomically; None if there is no such regular file."""
     try:
         with open_plain(path, follow=False) as file:
             found = json.loads(file.read(_LARGEST_WORD))
@@ -239,7 +239,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 @dataclass(frozen=True)
 class Exit:
-    """How an attempt said it ended; `needed` are bytes of disk that it asks for."""
+    """How an attempt ended, in its worker's own words; needed: bytes of disk it lacked."""
 
     code: int
     error: str
@@ -247,7 +247,7 @@ class Exit:
 
 
 def read_exit(attempt: Path) -> Exit | None:
-    """The last word of an attempt in this folder; None where there is none, or none that makes sense."""
+    """How the attempt in this folder ended; None if it has not said, or its file is not valid."""
     try:
         return exit_of(unsealed(read_json(attempt / "exit.json") or {}, _EXIT))
     except Unsound:

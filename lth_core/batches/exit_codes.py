@@ -1,4 +1,4 @@
-"""How an attempt at a batch ended, as its worker's exit code, which decides whether to retry. Imports no torch."""
+"""How an attempt at a batch ended, as its worker's exit code; the code decides whether to retry. Imports no torch."""
 
 import errno
 import signal
@@ -9,7 +9,7 @@ from lth_core.errors import InputError
 from lth_core.text import one_line
 
 DONE, CHECKPOINTED, SUPERSEDED, ENGINE_GONE, FAILED = 0, 85, 75, 86, 1
-"""Codes of an attempt's end: finished; run me again; a newer attempt took over; run me again; failed."""
+"""How an attempt ended: finished; to be run again; replaced by a newer attempt; to be run again; failed."""
 DISK_FULL, OUT_OF_MEMORY, TRANSIENT = 28, 12, 5
 """Codes of faults that are not the experiment's: ENOSPC, ENOMEM, and EIO for what may pass by itself."""
 SPOKEN = (CHECKPOINTED, ENGINE_GONE, DISK_FULL, OUT_OF_MEMORY, TRANSIENT)
@@ -27,7 +27,7 @@ _MEMORY = (
 
 
 class NotEnoughSpace(OSError):
-    """The disk has less room than what is about to start will write."""
+    """The disk has less free space than what is about to start will write."""
 
     def __init__(self, needed: int, free: int) -> None:
         super().__init__(errno.ENOSPC, f"about {needed / 1e6:,.0f} MB are needed and {free / 1e6:,.0f} MB are free")
@@ -52,30 +52,30 @@ def code_of(fault: BaseException) -> int:
 
 
 def sentence(fault: BaseException) -> str:
-    """What is shown of an exception, in one line."""
+    """An exception as one line for the user."""
     code = code_of(fault)
     said = (fault.strerror if isinstance(fault, OSError) else None) or str(fault)
     if code == DISK_FULL:
         return f"disk full: {one_line(said)}"
     if code == OUT_OF_MEMORY:
         return f"out of memory: {one_line(said, 200)}"
-    # What is wrong with the input is said in a sentence of ours; of other exceptions the class says the most.
+    # Errors in the input have a sentence of their own; for other exceptions the class is what tells most.
     return one_line(fault if isinstance(fault, (InputError, DamagedSpec)) else f"{type(fault).__name__}: {fault}")
 
 
 class MemoryWatch:
-    """Begun at the start of a process: tells whether the kernel has killed it for lack of memory."""
+    """Made when a process starts: tells later whether the kernel killed it for lack of memory."""
 
     def __init__(self) -> None:
         self._before = memory_kills()
 
     def killed(self, code: int) -> bool:
-        """Whether a process that ended with this code, and that we did not kill, fell to the memory limit."""
+        """Whether a process that ended with this code was killed by the memory limit (not by us)."""
         return code == -signal.SIGKILL and memory_kills() > self._before
 
 
 def memory_kills() -> int:
-    """Processes that this machine's kernel has killed for lack of memory, also of a cgroup's; 0 where it tells none."""
+    """Processes that the kernel has killed for lack of memory, cgroups included; 0 where it does not count them."""
     try:
         lines = Path("/proc/vmstat").read_text().splitlines()
     except OSError:

@@ -1,7 +1,7 @@
-"""Between a worker and whoever started it: requests one way, how each attempt has ended the other way.
+"""The connection between a worker and the process that started it: requests one way, ends of attempts the other.
 
-A socket, and a token with each request that the answer repeats: what a worker runs may end its process with any exit
-code, but only the worker's own code can say how an attempt has ended. It is heard where the disk took no last word.
+A socket. Each request has a token that the answer repeats, because the code that a worker runs may end its process
+with any exit code: only an answer with the token counts. It also arrives when the disk is too full for exit.json.
 """
 
 import contextlib
@@ -18,14 +18,14 @@ from lth_core.batches.batch import Exit, exit_of
 from lth_core.batches.request import Request
 
 _LONGEST = 100_000
-"""Bytes of an answer that are read at most."""
+"""The most bytes read of an answer."""
 
 
 class Link:
-    """The end of whoever starts the worker; `process` is the worker."""
+    """The end of the process that starts the worker; `process` is the worker."""
 
     def __init__(self, words: Sequence[str], variables: Mapping[str, str], output: IO[bytes] | None = None) -> None:
-        """Start the worker; raises OSError where open files or processes have run out."""
+        """Start the worker; raises OSError if open files or processes have run out."""
         self._socket, theirs = socket.socketpair()
         try:
             with theirs:
@@ -44,13 +44,13 @@ class Link:
         self._token, self._received = "", b""
 
     def ask(self, request: Request) -> None:
-        """Have the worker train an attempt; one that has just died is found out by its process."""
+        """Ask the worker to train an attempt. If it has just died, its process says so later."""
         self._token = secrets.token_hex(8)
         with contextlib.suppress(OSError):
             self._socket.sendall(self._token.encode() + b" " + request.line())
 
     def answer(self) -> Exit | None:
-        """How the worker says that the attempt it was last asked for has ended, if it has said so."""
+        """How the last attempt ended, according to the worker; None if it has not answered."""
         with contextlib.suppress(OSError):
             while len(self._received) < _LONGEST and (content := self._socket.recv(_LONGEST)):
                 self._received += content
@@ -61,17 +61,17 @@ class Link:
         return None
 
     def leave(self) -> None:
-        """There will be no other request: the worker ends when it is done. What it says is heard still."""
+        """Send no more requests: the worker ends when it is done. Its answer is still read."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        """Nothing is heard any more."""
+        """Read nothing more."""
         self._socket.close()
 
 
 class WorkerEnd:
-    """The worker's end: takes the socket away from standard input, where what it runs might read or write."""
+    """The worker's end. Moves the socket away from standard input, where the code it runs might read it."""
 
     def __init__(self) -> None:
         self._descriptor = os.dup(0)  # which processes that are started here do not inherit
@@ -83,7 +83,7 @@ class WorkerEnd:
         """Whether the engine is."""
 
     def read(self, timeout: float) -> None:
-        """Take in what has come, waiting for it at most so many seconds."""
+        """Read what has arrived, waiting at most this many seconds."""
         if not self.gone and select.select([self._descriptor], [], [], timeout)[0]:
             try:
                 content = os.read(self._descriptor, 65536)
@@ -93,7 +93,7 @@ class WorkerEnd:
             self.gone = not content
 
     def request(self) -> Request | None:
-        """The next request that has come, if there is one."""
+        """The next request, if one has arrived."""
         line, newline, rest = self._received.partition(b"\n")
         if not newline:
             return None
@@ -103,7 +103,7 @@ class WorkerEnd:
         return Request.from_line(asked)
 
     def answer(self, ended: Exit) -> None:
-        """Say how the attempt of the last request has ended; an engine that is gone does not hear it."""
+        """Answer how the attempt of the last request ended; does nothing if the engine is gone."""
         said = json.dumps({"code": ended.code, "error": ended.error, "needed": ended.needed})
         with contextlib.suppress(OSError):
             os.write(self._descriptor, f"{self._token} {said}\n".encode())

@@ -1,7 +1,6 @@
-"""How processes of ours are started, with which variables, and how one is asked for what needs torch.
+"""Starts Python processes of this program: their command, environment variables, and questions that need torch.
 
-The asking end is on the interface's side, and imports no torch. Specifications and experiments go as their texts, the
-answer comes as JSON.
+The side that asks imports no torch. Specifications and experiments are sent as text; the answer is JSON.
 """
 
 import json
@@ -17,21 +16,20 @@ from lth_core.foreign import contained, output_apart
 from lth_core.text import one_line
 
 _KEPT = str(2**30)
-"""Bytes of freed memory that a process keeps: the next update needs them again."""
+"""Bytes of freed memory that a process keeps, because the next update needs them again."""
 
 
 def command(module: str, *arguments: str) -> list[str]:
-    """What runs a module of ours. Python files in the current folder, whoever put them there, are not looked at."""
+    """The command that runs a module of this program, ignoring Python files in the current folder."""
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
 def variables(threads: int | None = None) -> dict[str, str]:
-    """This process's own, and those of one with so many threads, or as many as torch likes.
+    """Environment variables of a new process: this one's own, and those for this many threads (None: torch's choice).
 
-    Memory goes back to the system only in large amounts: fresh pages cost more than many an operation (a stack of 32
-    small networks touched 1,400 an update, a fifth of its time). glibc alone knows these names; elsewhere they do
-    nothing. With several threads the bits of MKL's products depend on where in memory their factors lie, and are not
-    promised to be the same from run to run, unless it is told to compute them in one way (measured: at no cost).
+    Freed memory is returned to the system only in large amounts, because new pages are expensive (1,400 in an update
+    of a stack of 32 small networks took a fifth of its time). Only glibc knows these names. With several threads, the
+    last bits of MKL's products depend on the alignment of their factors unless MKL_CBWR is set (at no measured cost).
     """
     found = {
         **os.environ,
@@ -49,13 +47,13 @@ def variables(threads: int | None = None) -> dict[str, str]:
 
 
 class Unanswered(InputError):
-    """The process ended without an answer; says what it wrote last."""
+    """The process ended without an answer; the message holds the last lines it wrote."""
 
 
 def run_apart(module: str, *arguments: str, **message: Any) -> dict[str, Any]:
-    """Run a module of the worker's side in a process of its own; what it prints last is its answer.
+    """Run a module of `worker` in a process of its own; its last line of output is the answer.
 
-    The message goes to its standard input. Raises InputError with its sentence where it has one.
+    The message goes to its standard input. Raises InputError if the process answered with one.
     """
     done = subprocess.run(
         command(module, *arguments), input=json.dumps(message), capture_output=True, text=True,
@@ -73,9 +71,9 @@ def run_apart(module: str, *arguments: str, **message: Any) -> dict[str, Any]:
 
 
 def answer(act: Callable[[dict[str, Any]], dict[str, Any]]) -> int:
-    """The other end: act on the message of standard input and print what comes of it; returns the exit code.
+    """The other end: read the message from standard input, act on it and print the answer; returns the exit code.
 
-    An InputError is the answer too, in its sentence.
+    An InputError is answered as its sentence.
     """
     code, message = 0, json.loads(sys.stdin.read())
     own = output_apart()  # whatever packages print, the answer alone is printed here

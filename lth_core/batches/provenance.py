@@ -1,4 +1,4 @@
-"""What a job and its attempts ran with: versions, machine, devices, git revision. Stored before a first step."""
+"""What a job and its attempts ran with: versions, machine, devices, git revision. Stored before the first step."""
 
 import contextlib
 import os
@@ -27,9 +27,9 @@ _PACKAGES = (
 
 
 def provenance(source: str, devices: list[str], modules: Iterable[str] = ()) -> dict[str, Any]:
-    """Facts as JSON values; `source` is the experiment's file, whose git revision is looked up.
+    """Facts as JSON values; source: the experiment's file, whose git revision is looked up.
 
-    modules: those that the experiment names, whose packages are among the facts.
+    modules: modules that the experiment names; the versions of their packages are included.
     """
     return {
         "lth": __version__,
@@ -45,9 +45,9 @@ def provenance(source: str, devices: list[str], modules: Iterable[str] = ()) -> 
 
 @lru_cache(maxsize=8)
 def attempt_facts(device: str, threads: int) -> dict[str, Any]:
-    """What a worker runs an attempt with; `device` is its name. The git revision is the program's own, if it has one.
+    """What a worker runs an attempt with. device: its name. The git revision is this program's own, if it has one.
 
-    Found once in the life of a process: what has been imported stays as it was.
+    Looked up once in a process, because imported modules do not change.
     """
     own = Path(__file__).resolve().parent
     tracked = _git(own, "ls-files", "--error-unmatch", Path(__file__).name) is not None
@@ -63,7 +63,7 @@ def attempt_facts(device: str, threads: int) -> dict[str, Any]:
 
 
 def processor() -> str:
-    """This machine's processor by its name."""
+    """The name of this machine's processor."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -73,7 +73,7 @@ def processor() -> str:
 
 @lru_cache(maxsize=64)
 def version_of(name: str) -> str | None:
-    """The version of an installed package; None where there is none of this name."""
+    """The version of an installed package; None if it is not installed."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -81,14 +81,14 @@ def version_of(name: str) -> str | None:
 
 
 def _packages_of(modules: tuple[str, ...]) -> list[str]:
-    """The packages that installed these modules; the name of a module that no package did."""
+    """The packages these modules belong to; for a module of no package, its own name."""
     known = metadata.packages_distributions() if modules else {}
     found = [package for module in modules for package in known.get(module.partition(".")[0], [module])]
     return [package for package in dict.fromkeys(found) if package not in _PACKAGES]
 
 
 def _git_revision(folder: Path) -> dict[str, Any] | None:
-    """Commit and whether the tree differs from it; None outside a git checkout."""
+    """The commit, and whether the tree has changes; None outside a git checkout."""
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is None:
         return None

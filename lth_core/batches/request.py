@@ -1,23 +1,23 @@
-"""What a worker is told of an attempt through its pipe, so that it need not trust the batch's folder."""
+"""What a worker is told about an attempt over its link, so that it need not trust the batch's folder."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Request:
-    """An attempt at a batch, the checksum of the specification that it is to train, and with how many threads."""
+    """An attempt at a batch: the checksum of the specification to train, and the number of threads."""
 
     batch: int
     attempt: int
     checksum: str
     threads: int
     code: str = ""
-    """What the experiment names of others' code, for whoever has the worker; the worker itself is not told."""
+    """Foreign code that the experiment names; used by the process that starts the worker, not sent to it."""
     coming: int = 0
-    """Tickets in the stacks of the next round, where it is to be measured beside the training what they cost."""
+    """Tickets in the stacks of the next round, if their cost is to be measured beside the training; else 0."""
 
     def line(self) -> bytes:
-        """As it goes through a worker's pipe."""
+        """The request as one line of text."""
         return f"{self.batch} {self.attempt} {self.checksum} {self.threads} {self.coming}\n".encode()
 
     @classmethod

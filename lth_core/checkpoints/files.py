@@ -1,4 +1,4 @@
-"""Finds faults in a checkpoint of transformers before anything is queued. Imports neither transformers nor torch."""
+"""Finds faults of a transformers checkpoint before anything is queued. Imports neither transformers nor torch."""
 
 import json
 import re
@@ -20,8 +20,7 @@ _POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def check_model(name: str, model: str) -> None:
-    """InputError where model.checkpoint is seen to be no checkpoint, or one that cannot be trained as this kind of
-    model."""
+    """Raise InputError if model.checkpoint is not a checkpoint, or cannot be trained as this kind of model."""
     shown = _shown("model.checkpoint", name)
     there = _check(shown, name, {"config.json": ("config.json",)})
     if there is None:
@@ -35,16 +34,16 @@ def check_model(name: str, model: str) -> None:
     checkpoint_kinds.check_kind(shown, name, config, model)
     if "quantization_config" in config:
         raise InputError(
-            f"{shown}: its weights are quantised (quantization_config in config.json), which cannot be trained: "
+            f"{shown}: its weights are quantised (quantization_config in config.json) and cannot be trained: "
             "expected weights in a floating-point format"
         )
     formats_of(name)
 
 
 def check_tokenizer(name: str, *more: str, ends: bool = False) -> None:
-    """InputError where task.checkpoint is seen to have no tokenizer, or lacks a file of more.
+    """Raise InputError if task.checkpoint has no tokenizer, or lacks one of the files in `more`.
 
-    ends: where its tokenizer needs a token for the end of a text.
+    ends: whether its tokenizer needs a token for the end of a text.
     """
     shown = _shown("task.checkpoint", name)
     there = _check(shown, name, {"tokenizer": TOKENIZER, **{file: (file,) for file in more}})
@@ -60,7 +59,7 @@ def check_tokenizer(name: str, *more: str, ends: bool = False) -> None:
 
 
 def check_fit(model: str, field: str, tokens: int, tokenizer: str | None) -> None:
-    """InputError where a text of so many tokens (the task's field) is too long for the model's positions, or where the
+    """Raise InputError if a text of this many tokens (the task's field) exceeds the model's positions, or the
     tokenizer of a checkpoint has more tokens than the model's embedding."""
     folder, shown = folder_of(model), _shown("model.checkpoint", model)
     if not (folder / "config.json").is_file():
@@ -78,12 +77,12 @@ def check_fit(model: str, field: str, tokens: int, tokenizer: str | None) -> Non
 
 
 def too_long(field: str, tokens: int, most: int) -> InputError:
-    """A text longer than the positions that a checkpoint has."""
+    """The error for a text longer than a checkpoint's positions."""
     return InputError(f"{field} = {tokens}: the checkpoint has positions for {most} tokens: expected at most {most}")
 
 
 def too_many_tokens(model: str, known: int, vocabulary: int, *, own: bool) -> InputError:
-    """A tokenizer with more tokens than the embedding; own: whether it is a checkpoint's."""
+    """The error for a tokenizer with more tokens than the embedding; own: whether the tokenizer is a checkpoint's."""
     todo = (
         "tokens were added to it: resize the embedding (model.resize_token_embeddings(len(tokenizer))) and save both, "
         "or take the tokenizer as it was published"
@@ -97,9 +96,9 @@ def too_many_tokens(model: str, known: int, vocabulary: int, *, own: bool) -> In
 
 
 def formats_of(name: str) -> list[str]:
-    """The formats of a checkpoint's weights as torch calls them: as its files say it, or else its configuration.
+    """The number formats of a checkpoint's weights, by torch's names, from its files or else its configuration.
 
-    InputError for files that are not what their names say, or missing.
+    Raises InputError for files that are damaged or missing.
     """
     folder, shown = folder_of(name), _shown("model.checkpoint", name)
     there = [one.name for one in folder.iterdir()] if folder.is_dir() else []
@@ -119,13 +118,13 @@ def formats_of(name: str) -> list[str]:
 
 
 def converted(name: str) -> str:
-    """What is said of weights that are not trained in the format they are stored in; "" where they are."""
+    """A note on weights that are stored in another format than they are trained in; "" if there are none."""
     others = [one for one in formats_of(name) if one != "float32"]
     return f"weights of {one_line(Path(name).name)} read as float32 from {', '.join(others)}" if others else ""
 
 
 def folder_of(name: str) -> Path:
-    """Where a checkpoint's files are: its folder, or what has been downloaded of the hub's."""
+    """The folder of a checkpoint's files: its own, or the downloaded copy from the hub."""
     if not Path(name).is_dir() and _ID.fullmatch(name):
         from huggingface_hub import try_to_load_from_cache
 
@@ -135,7 +134,7 @@ def folder_of(name: str) -> Path:
 
 
 def _check_parts(shown: str, folder: Path, there: list[str], index: str | None) -> None:
-    """InputError where weights in several files lack their index, or a file that it names."""
+    """Raise InputError if weights in several files lack their index, or a file that it names."""
     if index is None:
         return
     if index not in there:
@@ -151,9 +150,9 @@ def _shown(field: str, name: str) -> str:
 
 
 def _check(shown: str, name: str, wanted: dict[str, tuple[str, ...]]) -> list[str] | None:
-    """Names of the folder's files; None where it is no folder and may be an id of the hub.
+    """Names of the folder's files; None if it is no folder and may be an id of the hub.
 
-    wanted: patterns of files, one of which has to be there and be no pointer, by what they are.
+    wanted: patterns of files by what they are; at least one file of each must be there, and be no pointer.
     """
     folder = Path(name)
     try:
@@ -180,7 +179,7 @@ def _check_pointer(shown: str, file: Path) -> None:
     with file.open("rb") as opened:
         if opened.read(len(_POINTER)) == _POINTER:
             raise InputError(
-                f"{shown}: {one_line(file.name)} is a pointer of Git LFS in the place of the file: run `git lfs pull` "
+                f"{shown}: {one_line(file.name)} is a Git LFS pointer, not the file itself: run `git lfs pull` "
                 "there, or download the file itself"
             )
 
@@ -189,14 +188,14 @@ def _json(shown: str, file: Path) -> dict[str, Any]:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{shown}: its {one_line(file.name)} cannot be read ({one_line(error, 80)})") from None
+        raise InputError(f"{shown}: {one_line(file.name)} cannot be read ({one_line(error, 80)})") from None
     if not isinstance(found, dict):
-        raise InputError(f"{shown}: its {one_line(file.name)} is no table of settings")
+        raise InputError(f"{shown}: {one_line(file.name)} is not a JSON object")
     return found
 
 
 def _check_end(shown: str, folder: Path) -> None:
-    """Only of tokenizers without a class of their own: the others have their own default for it."""
+    """Checks only tokenizers without a class of their own, because the others have a default end token."""
     settings = folder / "tokenizer_config.json"
     if not settings.is_file():
         return
@@ -209,7 +208,7 @@ def _check_end(shown: str, folder: Path) -> None:
 
 
 def no_end(name: str | Path) -> InputError:
-    """A tokenizer that has no token for the end of a text."""
+    """The error for a tokenizer that has no token for the end of a text."""
     return InputError(
         f"{_shown('task.checkpoint', str(name))}: its tokenizer has no end-of-sequence token: set one "
         "(tokenizer.eos_token = ..., one that it knows) and save it"

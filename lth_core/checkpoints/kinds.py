@@ -1,5 +1,5 @@
 """What a checkpoint's configuration says about its model. Reads lists from the source of transformers, because
-importing it would import torch."""
+importing transformers would import torch."""
 
 import ast
 import importlib.util
@@ -23,7 +23,7 @@ _POSITIONS = (
 _BEHIND_PADDING = frozenset(
     {"camembert", "data2vec-text", "roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"}
 )
-"""Model types whose first position is the one behind the padding token's number."""
+"""Model types whose first position is the one after the padding token's number."""
 _BOTH_WAYS = _BEHIND_PADDING | {
     "bert", "bert-generation", "big_bird", "electra", "ernie", "megatron-bert", "rembert", "roc_bert", "roformer",
 }  # fmt: skip
@@ -31,9 +31,9 @@ _BOTH_WAYS = _BEHIND_PADDING | {
 
 
 def check_kind(shown: str, name: str, config: Mapping[str, Any], model: str) -> None:
-    """InputError where a model of this configuration cannot be trained as this kind of [model].
+    """Raise InputError if a model of this configuration cannot be trained as this kind of [model].
 
-    shown: the field and its value, with which the sentence begins; name: the checkpoint's.
+    shown: the field and its value, the start of the sentence; name: the checkpoint's.
     """
     auto, _ = _LISTS[model]
     known, kind = model_types(model), config.get("model_type")
@@ -59,9 +59,9 @@ def check_kind(shown: str, name: str, config: Mapping[str, Any], model: str) -> 
 
 
 def positions(config: Mapping[str, Any]) -> int | None:
-    """How many tokens a model has positions for; None where its configuration sets no end."""
+    """How many tokens a model has positions for; None if its configuration sets no limit."""
     own = {**config, **(config.get("text_config") or {})}
-    # The positions that T5 and its kin name are relative and end nowhere.
+    # The positions of T5 and similar models are relative, without a limit.
     if "relative_attention_num_buckets" in own:
         return None
     found = [own[name] for name in _POSITIONS if isinstance(own.get(name), int) and own[name] > 0]
@@ -71,7 +71,7 @@ def positions(config: Mapping[str, Any]) -> int | None:
 
 @cache
 def model_types(model: str) -> frozenset[str]:
-    """The model types that transformers has for a kind of [model]; empty where its source cannot be read."""
+    """The model types that transformers has for a kind of [model]; empty if its source cannot be read."""
     package = importlib.util.find_spec("transformers")
     if package is None or package.origin is None:
         return frozenset()

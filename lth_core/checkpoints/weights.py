@@ -1,4 +1,4 @@
-"""The weight files in a checkpoint's folder, and their number formats. Runs none of their code."""
+"""The weight files in a checkpoint's folder, and their number formats. Runs no code from them."""
 
 import json
 import pickletools
@@ -9,14 +9,14 @@ from pathlib import Path
 from safetensors import safe_open
 
 _FORMS = ("model.safetensors", "model-*.safetensors", "pytorch_model.bin", "pytorch_model-*.bin")
-"""Names of the files that transformers loads: it takes the first of these forms that is there."""
+"""Names of the files that transformers loads: the first of these that exists."""
 _FORMATS = {
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "F8_E4M3": "float8_e4m3fn",
     "F8_E5M2": "float8_e5m2", "DoubleStorage": "float64",
     "FloatStorage": "float32", "HalfStorage": "float16", "BFloat16Storage": "bfloat16",
 }  # fmt: skip
 _LARGEST = 10**8
-"""Bytes of the table within a file of torch.save."""
+"""The most bytes read of the table within a file of torch.save."""
 
 
 def loaded(names: list[str]) -> list[str]:
@@ -26,13 +26,13 @@ def loaded(names: list[str]) -> list[str]:
 
 
 def index_of(files: list[str]) -> str | None:
-    """The file that says which of these files holds which weight; None where one file holds all."""
+    """The file that says which of these files holds which weight; None if one file holds all."""
     whole = not files or files[0] in _FORMS
     return None if whole else f"{files[0].split('-')[0]}.{files[0].split('.')[-1]}.index.json"
 
 
 def files(folder: Path) -> list[str]:
-    """The files of a folder that transformers loads weights from, with the index that names them where there is one."""
+    """The files of a folder that transformers loads weights from, with their index if there is one."""
     there = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     used = loaded(there)
     index = index_of(used)
@@ -44,9 +44,9 @@ def files(folder: Path) -> list[str]:
 
 
 def formats(file: Path) -> set[str]:
-    """The floating-point formats within a file of weights, as torch calls them; empty where the file does not say it.
+    """The floating-point formats in a file of weights, by torch's names; empty if the file does not say.
 
-    SafetensorError or OSError for a damaged file of safetensors.
+    Raises SafetensorError or OSError for a damaged safetensors file.
     """
     if file.suffix == ".bin":
         found = _storages(file)
@@ -57,8 +57,8 @@ def formats(file: Path) -> set[str]:
 
 
 def _storages(file: Path) -> set[str]:
-    """Kinds of storage that a file of torch.save names, from the operations in its pickle, none of which is carried
-    out. Empty for other files."""
+    """Kinds of storage in a file of torch.save, from the operations in its pickle, none of which is executed. Empty for
+    other files."""
     try:
         with zipfile.ZipFile(file) as held:
             table = next((one for one in held.infolist() if one.filename.endswith("/data.pkl")), None)

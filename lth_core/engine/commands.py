@@ -1,4 +1,4 @@
-"""Acting on what interfaces want: rows of the command table become changes of the queue, each with an answer."""
+"""Carries out commands: rows of the command table become changes of the queue, each with an answer."""
 
 import json
 import sqlite3
@@ -21,11 +21,11 @@ from lth_core.store.nonsense import NONSENSE
 from lth_core.store.trials import cancel_later_rounds, cancel_trials, requeue_unfinished
 
 LONGEST = 0.5
-"""Seconds of a turn of the engine in which commands are acted on: what runs must not wait for hundreds of them."""
+"""Seconds in a turn of the engine for commands, so that running batches do not wait for hundreds of them."""
 
 
 class Commands:
-    """Obeys commands; `devices` go into the provenance of new jobs; `stop` ends a batch."""
+    """Carries out commands. devices: stored in the provenance of new jobs; stop: ends a batch."""
 
     def __init__(
         self, database: Database, devices: list[str], stop: Callable[[int, How], None],
@@ -34,7 +34,7 @@ class Commands:
         self._database, self._devices, self._stop, self._resize = database, devices, stop, resize
 
     def obey(self) -> None:
-        """Act on what is wanted and not answered yet, the oldest first; what takes long is left for the next turn."""
+        """Carry out commands without an answer, oldest first; what does not fit in a turn is left for the next."""
         until = time.monotonic() + LONGEST
         for command in commands.unanswered(self._database):
             try:
@@ -78,7 +78,7 @@ class Commands:
         if known is None and not payload.get("again"):
             known = earlier.known(connection, experiment, suite)
             if known is not None:
-                said = "an earlier version queued it and did not keep what its files held: taken for the same"
+                said = "an earlier version queued it without hashes of its files; they are assumed unchanged"
                 add_event(connection, "data unchecked", said, known)
         if known is not None:
             if suite is not None:
@@ -93,9 +93,9 @@ class Commands:
         return {"job": new}
 
     def _replace(self, connection: sqlite3.Connection, old: int, new: int) -> None:
-        """The new job takes the place of one that has not begun."""
+        """Replace a job that has not started by the new one, at its place in the queue."""
         if not job_changes.take_place(connection, old, new):
-            raise InputError(f"job {old} has begun or ended: it can be cloned, not replaced")
+            raise InputError(f"job {old} has started or ended: it can be cloned, not replaced")
         self._delete(connection, old, {})
 
     def _pause(self, connection: sqlite3.Connection, job: int, _payload: dict[str, Any]) -> None:
@@ -124,7 +124,7 @@ class Commands:
         settle_job(connection, job)
 
     def _move(self, connection: sqlite3.Connection, job: int, payload: dict[str, Any]) -> None:
-        """Among the jobs of its priority that are there to see."""
+        """Move a job among the visible jobs of its priority."""
         job_changes.move_job(connection, job, int(payload["by"]))
 
     def _priority(self, connection: sqlite3.Connection, job: int, payload: dict[str, Any]) -> None:
@@ -139,13 +139,13 @@ class Commands:
         add_event(connection, "restored", "job brought back", job)
 
     def _launch(self, connection: sqlite3.Connection, job: int, payload: dict[str, Any]) -> None:
-        """What is left of a job runs elsewhere from now on; what runs checkpoints, and goes on there."""
+        """From now on the rest of a job runs on another launcher; running batches checkpoint and continue there."""
         wanted = launcher_from(json.dumps(payload["launcher"]))
         experiment, found = Experiment.from_json(job_experiment(connection, job)), job_state(connection, job)
         if experiment.launcher == wanted or found is None or found[0] == "done":
             return
         moved = experiment.model_copy(update={"launcher": wanted})
-        # Elsewhere its workers may have other threads, which its attempts say.
+        # Its workers may have another number of threads there; each attempt records it.
         job_changes.change_experiment(connection, job, moved)
         add_event(connection, "launcher", f"from now on with launcher {wanted.kind}", job)
         self._stop_batches(connection, job)

@@ -1,6 +1,6 @@
-"""The workspace's disk: a reserve to free when it is full, so that this can be written down, and when to go on.
+"""The workspace's disk: a reserve that is freed when the disk is full, so that the database can say so.
 
-A full disk stops everything. A job that asks for more than is free, before it starts, stops nothing but itself.
+A full disk stops everything. A job that needs more than is free before it starts stops only itself.
 """
 
 import contextlib
@@ -21,13 +21,13 @@ from lth_core.store.jobs import set_job, settle_job, wait_for_space, waiting_for
 from lth_core.store.refusal import kind_of
 
 ROOM = 2 * reserve.BYTES
-"""Bytes that must be free before work goes on."""
+"""Bytes that must be free before work continues."""
 LOOK_EVERY = 1.0
 
 
 @dataclass
 class Shortage:
-    """What one job asks for in vain: in a sentence, and in bytes; `told` is whether the store knows."""
+    """Space that one job lacks, as a sentence and in bytes; told: whether the database says so."""
 
     why: str
     needed: int
@@ -35,30 +35,30 @@ class Shortage:
 
 
 class Space:
-    """Whether the disk is full, why, and what was done about it; `folder` is the workspace."""
+    """Whether the disk is full and why, and which jobs wait for space; folder: the workspace."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._file = folder, folder / reserve.NAME
         self._looked_at = 0.0
         self.full = False
         self.told = False
-        """Whether the store knows."""
+        """Whether the database says so."""
         self.why = ""
         self.short: dict[int, Shortage] = {}
-        """Jobs that wait for room of their own; see `shortage`."""
+        """Jobs that wait for space; see `shortage`."""
 
     def keep_reserve(self) -> None:
-        """Hold back the reserve, where there is room for it."""
+        """Create the reserve, if there is space for it."""
         with contextlib.suppress(OSError):
             if self._file.exists() and self._file.stat().st_size == reserve.BYTES:
                 return
             if self.free() < ROOM:
                 return
-            # Random bytes: a filesystem that compresses would keep nothing of zeros.
+            # Random bytes: a filesystem that compresses would reserve nothing for zeros.
             self._file.write_bytes(os.urandom(reserve.BYTES))
 
     def fill(self, why: str) -> None:
-        """The disk is full: free the reserve, and let nothing start until there is room."""
+        """Note that the disk is full: free the reserve, and start nothing until there is space."""
         with contextlib.suppress(OSError):
             self._file.unlink(missing_ok=True)
         if not self.full:
@@ -68,28 +68,28 @@ class Space:
         self._looked_at = time.monotonic()
 
     def refuse(self, job: int, why: str, needed: int) -> None:
-        """One job asks for more than there is: it alone is to wait, for the most that any of its batches asks for."""
+        """Let one job wait until there is space for the largest need of its batches."""
         before = self.short.get(job)
         self.short[job] = Shortage(why, max(needed, before.needed if before else 0))
 
     def due(self) -> bool:
-        """Whether it is time to look again."""
+        """Whether it is time to check again."""
         if time.monotonic() - self._looked_at < LOOK_EVERY:
             return False
         self._looked_at = time.monotonic()
         return True
 
     def room(self, needed: int = ROOM) -> bool:
-        """Whether there is room to go on, the reserve included."""
+        """Whether there is space to continue, including the reserve."""
         return self.free() >= needed + reserve.BYTES
 
     def clear(self) -> None:
-        """Work goes on."""
+        """Note that the disk has space again."""
         self.full = False
         self.keep_reserve()
 
     def free(self) -> int:
-        """Bytes that can be written."""
+        """Bytes free on the disk."""
         return shutil.disk_usage(self._folder).free
 
     def is_full(self, fault: Exception) -> bool:
@@ -100,7 +100,7 @@ class Space:
 
 
 def take_up(database: Database, space: Space) -> None:
-    """What an earlier engine left waiting: for a full disk, or each for a room that only its next start can tell."""
+    """Take over jobs that an earlier engine left waiting for the disk, or for space whose amount is not known yet."""
     waiting = waiting_for_space(database.connection)
     if waiting and not space.room():
         space.fill("an earlier engine found it so")
@@ -109,7 +109,7 @@ def take_up(database: Database, space: Space) -> None:
 
 
 def mind_shortages(database: Database, space: Space, stop: Callable[[int], None]) -> None:
-    """Write down which jobs wait for room of their own, have their batches leave, and let go on what fits by now."""
+    """Pause jobs that wait for space, with their batches, and let jobs continue whose need fits by now."""
     for job, shortage in space.short.items():
         if not shortage.told:
             _pause(database, job, shortage, stop)

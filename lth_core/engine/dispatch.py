@@ -1,4 +1,4 @@
-"""Which trials run next, together, and where: ready trials become batches, batches go to free slots."""
+"""Which trials run next, together, and where: ready trials become batches, and batches go to free slots."""
 
 import json
 import math
@@ -41,7 +41,7 @@ from lth_core.store.workspace import Workspace
 from lth_core.time_left import LIKE
 
 LONGEST = 0.5
-"""Seconds of a turn of the engine in which batches are started."""
+"""Seconds in a turn of the engine for starting batches."""
 
 
 @lru_cache(maxsize=1024)
@@ -50,12 +50,12 @@ def _experiment(text: str) -> Experiment:
 
 
 def _code(task: Task) -> str:
-    """All that says which code of others a task runs; empty for none."""
+    """Everything that identifies the foreign code of a task; empty if it has none."""
     return json.dumps([task.imports, getattr(task, "contents", ())]) if task.imports else ""
 
 
 class Dispatcher:
-    """Keeps the slots busy, jobs in the order of the queue; `patience` knows batches that are to wait."""
+    """Keeps the slots busy, in the order of the queue; patience: batches that must wait before a retry."""
 
     def __init__(self, workspace: Workspace, database: Database, launcher: Launchers, patience: Patience) -> None:
         self._workspace, self._database, self._launcher = workspace, database, launcher
@@ -63,9 +63,9 @@ class Dispatcher:
         self._stacking = Stacking(database)
 
     def start_batches(self) -> None:
-        """Give every free slot a batch, as long as there are any; each job has its own kind of slots.
+        """Give a batch to every free slot, while there are batches; each job has its own kind of slots.
 
-        Stops after a while, for the next turn to go on: what runs must not wait for what starts.
+        Stops after a while and continues in the next turn, so that running batches do not wait.
         """
         until = time.monotonic() + LONGEST
         jobs = self._jobs()
@@ -77,7 +77,7 @@ class Dispatcher:
                 return
 
     def _jobs(self) -> list[tuple[int, Need]]:
-        """The jobs that may run, the first first, and where each is to."""
+        """The jobs that may run, in order, and the launcher of each."""
         found = []
         for row in runnable_jobs(self._database):
             try:
@@ -87,9 +87,9 @@ class Dispatcher:
         return found
 
     def _alone(self, jobs: Mapping[int, Need]) -> bool:
-        """Whether nothing else may start here, for the sake of a batch that is to have no other beside it.
+        """Whether nothing else may start here, because a batch must run with no other worker beside it.
 
-        On a cluster a batch has its memory to itself: there it is like any other.
+        On a cluster every batch has its own memory anyway.
         """
         rows = batches_alone(self._database.connection, SLOT)
         own = [row for row in rows if row["state"] == "running" or row["job"] in jobs]
@@ -101,7 +101,7 @@ class Dispatcher:
         return bool(own)
 
     def _fill(self, job: int, need: Need, until: float) -> None:
-        """Give batches of one job to the free slots of its kind, and at least one, however late it is."""
+        """Give batches of one job to the free slots of its kind until `until`, and at least one."""
         free = self._free(job, need)
         while free and (batches := self._next_batches(job, len(free), need)):
             for batch in batches:
@@ -111,7 +111,7 @@ class Dispatcher:
                     return
 
     def _free(self, job: int, need: Need) -> list[str]:
-        """Free slots that the job can use; a job that can use none is failed."""
+        """Free slots that the job can use; a job that can use no slot at all fails."""
         free = self._launcher.free(need)
         if isinstance(need, SlurmLauncher):
             return free
@@ -126,17 +126,17 @@ class Dispatcher:
         return usable(self._launcher.here.slots.values(), self._asked(job).model, need.device)
 
     def _asked(self, job: int) -> Experiment:
-        """The experiment of a job; raises NONSENSE where it cannot be read as it is stored."""
+        """The experiment of a job; raises NONSENSE if its stored form cannot be read."""
         return _experiment(job_experiment(self._database.connection, job))
 
     def _next_batches(self, job: int, free: int, need: Need) -> list[int]:
-        """At most `free` batches of the job to run now: those that wait to go on, or else ready trials."""
+        """At most `free` batches of the job to run now: batches to continue, or else ready trials."""
         waiting = pending_batches(self._database.connection, job)
         pending = [batch for batch in waiting if not self._patience.waits(batch)]
         if pending:
             return pending[:free]
         ready = self._of_one_network(job)
-        # Only where there is a choice: asking may mean measuring.
+        # Only if there is a choice, because this may start a measurement.
         largest = self._largest_stack(job, need) if len(ready) > free else 1
         if not ready or largest is None:  # None: being measured
             return []
@@ -145,38 +145,38 @@ class Dispatcher:
         batches = []
         with self._database.transaction() as connection:
             for left in range(min(free, len(ready)), 0, -1):
-                # Spread over the free slots: several small stacks side by side end sooner than a large one.
+                # Spread over the free slots: several small stacks in parallel end sooner than one large stack.
                 count = min(largest, math.ceil(len(ready) / left))
                 batches.append(add_batch(connection, job, ready[:count]))
                 del ready[:count]
         return batches
 
     def _share(self, job: int, trial: int, free: int) -> int:
-        """Tickets of a trial's round for each slot that is free or runs the job.
+        """Tickets of a trial's round per slot that is free or runs the job.
 
-        A stack that has all but ended has published most of its trials: whoever is free first must not take what comes
-        of those too, and leave next to nothing for the other slots.
+        A stack near its end has published most of its trials. The first free slot must not take all that becomes ready
+        by them, and leave almost nothing for the other slots.
         """
         trials, running = round_of(self._database.connection, job, trial)
         return max(1, math.ceil(trials / (free + running)))
 
     def _of_one_network(self, job: int) -> list[int]:
-        """Ready trials that may be trained together: those of smaller networks only where there are no others."""
+        """Ready trials that may be trained together; those of smaller networks only if there are no others."""
         rows = ready_trials(self._database.connection, job)
         try:
             experiment = self._asked(job)
             own = [one["id"] for one in rows if shares_network(experiment, one["arm"])]
         except NONSENSE:
-            return [one["id"] for one in rows]  # it cannot be run as it is stored, which is found when a batch begins
+            return [one["id"] for one in rows]  # its stored form cannot be run; found when a batch begins
         return own or [one["id"] for one in rows]
 
     def _largest_stack(self, job: int, need: Need) -> int | None:
-        """Tickets of this job that train together at most: what its network can do, memory has shown, a measurement
-        says; None while that is made."""
+        """The most tickets of this job to train together, by its network, earlier memory faults and a measurement; None
+        while that runs."""
         try:
             ceiling = self._ceiling(job, self._asked(job), need)
         except ValueError:
-            return 1  # it cannot be run as it is stored, which is found when the batch begins
+            return 1  # its stored form cannot be run; found when the batch begins
         if ceiling is None:
             return None
         return min(ceiling, largest_stack(self._database.connection, job) or ceiling)
@@ -188,12 +188,12 @@ class Dispatcher:
         return self._stacking.largest(job, experiment, self._usable(job, need)[0])
 
     def close(self) -> None:
-        """End a measurement that still runs."""
+        """End a running measurement."""
         self._stacking.close()
 
     def _start(self, batch: int, slot: str, need: Need) -> bool:
-        """Have a new attempt run on a slot; False where the store or the folder is odd: its job is failed."""
-        self._launcher.prepare(slot, need)  # before anything is written down: it may have to be tried again
+        """Start a new attempt on a slot; False if the database or the folder is damaged: then its job fails."""
+        self._launcher.prepare(slot, need)  # before anything is stored, because it may have to be tried again
         try:
             batch = self._free_number(batch)
             spec = self._spec(batch)
@@ -207,32 +207,32 @@ class Dispatcher:
         return True
 
     def _free_number(self, batch: int) -> int:
-        """The batch's number, or another where a folder of that number holds what the database does not know of."""
+        """The batch's number, or a new one if a folder with that number holds a batch the database does not know."""
         row = batch_row(self._database.connection, batch)
         if row is None or row["attempt"] > 0 or not BatchFolder(self._workspace.batch(batch)).is_taken:
             return batch
         with self._database.transaction() as connection:
             new = max(last_batch(connection), self._workspace.last_batch()) + 1
             renumber_batch(connection, batch, new)
-            said = f"batches/{batch:06d} holds a batch that the database does not know: left as it is, {new} taken"
+            said = f"batches/{batch:06d} holds a batch that the database does not know; left as it is, {new} is used"
             add_event(connection, "unknown", said, row["job"])
         return new
 
     def _prepare(self, spec: BatchSpec) -> BatchFolder:
-        """The batch's folder, with the specification that the database has; says so where another was found."""
+        """The batch's folder, with the specification from the database; an event says so if another one was there."""
         folder = BatchFolder(self._workspace.own(self._workspace.batch(spec.batch)))
         row = batch_row(self._database.connection, spec.batch)
-        # Before anything is written down: a folder without its specification must not count as begun.
+        # Before anything is stored: a folder without a specification must not count as begun.
         found = folder.complete(spec)
         said = "" if found is None else unlike(found, spec)
         if said and row is not None and row["attempt"] > 0:
             with self._database.transaction() as connection:
-                text = f"batches/{spec.batch:06d}/spec.json {said}: written again as the database has it"
+                text = f"batches/{spec.batch:06d}/spec.json {said}: written again from the database"
                 add_event(connection, "specification", text, spec.job)
         return folder
 
     def _begin(self, spec: BatchSpec, folder: BatchFolder, slot: str, need: Need) -> Request:
-        """Write down that an attempt begins, and with how many threads; returns what its worker is told."""
+        """Store that an attempt begins, and its number of threads; returns the request for its worker."""
         threads = need.cpus if isinstance(need, SlurmLauncher) else self._launcher.here.slots[slot].threads
         with self._database.transaction() as connection:
             attempt = begin_batch(connection, spec.batch, slot, after=max(folder.attempts(), default=0))
@@ -243,9 +243,9 @@ class Dispatcher:
         return Request(spec.batch, attempt, spec.checksum, threads, code, coming)
 
     def _to_be_measured(self, spec: BatchSpec, slot: str, need: Need) -> int:
-        """Tickets in the stacks of the next round, where it is for this batch to measure what they cost; else 0.
+        """Tickets in the stacks of the next round, if this batch must measure their cost; else 0.
 
-        That is so for a job's first dense runs, on a processor, where larger stacks are to come.
+        A job's first dense runs on a CPU measure it, if larger stacks follow.
         """
         experiment, model = spec.experiment, spec.experiment.model
         if TrialKey(0, DENSE, experiment.seeds[0]) not in {trial.key for trial in spec.trials}:

@@ -1,6 +1,6 @@
-"""The engine: a thread that owns a workspace, keeps its slots busy, and brings the store in step with the workers.
+"""The engine: a thread that owns a workspace, keeps its slots busy, and writes the workers' results to the database.
 
-It mostly sleeps, imports no torch, and never calls the interface: both sides see only the store.
+It mostly sleeps, imports no torch and never calls the interface: they share only the database.
 """
 
 import contextlib
@@ -49,15 +49,15 @@ __all__ = ["Engine", "LeaseHeld"]
 
 TICK = 0.1
 GLANCE = 0.02
-"""Seconds between two looks at whether an interface has written anything, which is then acted on at once."""
+"""Seconds between two checks for commands of an interface, which are then carried out at once."""
 FAR_EVERY = 10
-"""Turns of the engine between two reads of what batches on other machines have recorded."""
+"""Turns of the engine between two reads of the records of batches on other machines."""
 
 
 class Engine(threading.Thread):
     """Owns the workspace from construction until the thread ends.
 
-    Raises LeaseHeld where another engine owns it, InputError for a device or slot count that is not there.
+    Raises LeaseHeld if another engine owns it, InputError for a device or slot count that this machine lacks.
     """
 
     def __init__(self, workspace: Workspace, device: str = "auto", slots: int | None = None) -> None:
@@ -77,7 +77,7 @@ class Engine(threading.Thread):
         self.error: BaseException | None = None
 
     def stop(self, timeout: float = 10.0) -> None:
-        """Workers checkpoint and leave; blocks until the engine has ended, at most `timeout` seconds."""
+        """Stop workers at a checkpoint; blocks until the engine has ended, at most `timeout` seconds."""
         self._stopping.set()
         if self.is_alive():
             self.join(timeout)
@@ -123,7 +123,7 @@ class Engine(threading.Thread):
             dispatcher.close()
 
     def _pause(self, database: Database) -> None:
-        """Until the next turn is due, or an interface has written into the database."""
+        """Wait until the next turn is due, or an interface has written to the database."""
         until = time.monotonic() + TICK
         glance = TICK if database.on_network else GLANCE
         while time.monotonic() < until and not self._stopping.wait(glance):
@@ -134,18 +134,18 @@ class Engine(threading.Thread):
     def _turn(
         self, database: Database, launcher: Launchers, intake: Intake, dispatcher: Dispatcher, commands: Commands
     ) -> None:
-        """What is done ten times a second. It may be cut off anywhere by what is full, and is then done again."""
+        """One turn, ten times a second. A full disk may interrupt it anywhere; then it is repeated."""
         self._require_its_place()
         if not self._signed_in:
             self._sign_in(database, intake.recover(self._adopt(database, launcher)))
         commands.obey()
         self._ended += launcher.poll()
-        self._require_its_place()  # before what has ended of it is taken for anybody's fault
-        far = self._turns % FAR_EVERY == 0  # reading what lies on a file server is no matter of microseconds
+        self._require_its_place()  # before attempts that ended because of it count as faults
+        far = self._turns % FAR_EVERY == 0  # reading from a file server takes a while
         self._turns += 1
         wanted = {row["id"]: row["slot"] for row in running_batches(database.connection)}
         for batch in set(launcher.running()) - wanted.keys():
-            launcher.stop(batch, "kill")  # its job has failed in the meantime
+            launcher.stop(batch, "kill")  # its job has failed meanwhile
         for batch, slot in wanted.items():
             if far or slot != SLOT:
                 intake.ingest(batch, some=True)
@@ -165,16 +165,16 @@ class Engine(threading.Thread):
         self._beat(database, launcher)
 
     def _adopt(self, database: Database, launcher: Launchers) -> set[int]:
-        """Batches of an earlier engine whose attempts run on without it."""
+        """Take over running attempts that an earlier engine started on a cluster."""
         found = set()
         for row in adopted_rows(database, SLOT):
-            with contextlib.suppress(*NONSENSE):  # its job is failed when it is to be started
+            with contextlib.suppress(*NONSENSE):  # its job fails when the batch is started
                 if launcher.adopt(row["id"], row["attempt"], launcher_from(row["launcher"])):
                     found.add(row["id"])
         return found
 
     def _note(self, database: Database, launcher: Launchers, notice: Notice) -> None:
-        """Write down what a launcher has to say; where it says so, the job waits until it is resumed."""
+        """Store a launcher's notice; if the notice says so, its job is paused until it is resumed."""
         with database.transaction() as connection:
             row = job_of_batch(connection, notice.batch)
             add_event(connection, "cluster", notice.text, row["id"])
@@ -185,13 +185,13 @@ class Engine(threading.Thread):
                 launcher.stop(batch)
 
     def _require_its_place(self) -> None:
-        """Raises InputError where the workspace was moved: what is whole must not be called damaged or be made anew."""
+        """Raise InputError if the workspace was moved: its files must not count as damaged, nor be created anew."""
         if self._workspace.moved_from(self._identity):
             where = one_line(self._workspace.folder)
             raise InputError(f"workspace {where}: was moved or removed while it ran; run it again from where it is now")
 
     def _unless_full(self, act: Callable[[], None]) -> None:
-        """Do something; where the disk is full, or the machine has no more to give, remember that instead."""
+        """Call `act`; if the disk is full or the machine's resources have run out, remember that instead of raising."""
         try:
             act()
         except (OSError, sqlite3.OperationalError) as fault:
@@ -201,7 +201,7 @@ class Engine(threading.Thread):
                 raise
 
     def _mind_scarcity(self, database: Database, launcher: Launchers, intake: Intake) -> None:
-        """Write down that nothing can be started; what was about to start is to start again."""
+        """Store that nothing can be started; batches that were about to start will be started again."""
         intake.recover({*launcher.running(), *(ended.batch for ended in self._ended)})
         with database.transaction() as connection:
             for job in live_jobs(connection):
@@ -209,7 +209,7 @@ class Engine(threading.Thread):
         self._scarcity.told()
 
     def _mind_the_disk(self, database: Database, launcher: Launchers, intake: Intake) -> None:
-        """Write down that the disk is full, have its workers leave, and go on when there is room."""
+        """Store that the disk is full, stop the workers, and continue when there is space."""
         if not self._space.told:
             intake.recover({*launcher.running(), *(ended.batch for ended in self._ended)})  # it was about to start
             with database.transaction() as connection:
@@ -237,9 +237,9 @@ class Engine(threading.Thread):
     def _leave(self, database: Database, launcher: Launchers) -> None:
         self._ended += launcher.close()
         if self._workspace.moved_from(self._identity):
-            database.close()  # the next engine finds in the batches' folders how they ended
+            database.close()  # the next engine reads in the batches' folders how they ended
             return
-        # What a full disk keeps from being written here, the next engine finds in the batches' folders.
+        # If a full disk prevents this, the next engine reads it in the batches' folders.
         self._unless_full(lambda: self._sign_out(database))
         database.close()
 
@@ -263,7 +263,7 @@ class Engine(threading.Thread):
 
     def _resizer(self, launcher: Launchers) -> Callable[[sqlite3.Connection, int], None]:
         def resize(connection: sqlite3.Connection, count: int) -> None:
-            """Run this many workers from now on; raises InputError for a number that is not accepted."""
+            """Run this many workers from now on; raises InputError for a number out of range."""
             self._slots = find_slots(self._device, count)
             launcher.here.resize(self._slots)
             self._list_slots(connection)
@@ -272,7 +272,7 @@ class Engine(threading.Thread):
         return resize
 
     def _beat(self, database: Database, launcher: Launchers) -> None:
-        """Once a second: that the engine lives, how long jobs have been active, and what runs on each slot."""
+        """Once a second: store that the engine runs, how long jobs have been active, and what runs on each slot."""
         passed = time.monotonic() - self._beat_at
         if passed < 1.0:
             return
@@ -286,7 +286,7 @@ class Engine(threading.Thread):
 
 
 def _as_sentence(error: BaseException, workspace: Workspace) -> BaseException:
-    """A damaged or read-only database is the user's business, in a sentence; anything else is ours."""
+    """A fault of the database as one sentence for the user; any other fault unchanged."""
     if isinstance(error, sqlite3.DatabaseError):
         return InputError(f"{one_line(workspace.database)}: {one_line(error)}; `lth doctor` says what can be done")
     return error

@@ -1,10 +1,10 @@
-"""What follows a failure: what is tried again, how often and how, and jobs that cannot be run as they are stored.
+"""What follows a failure: what is tried again, how often and how, and jobs whose stored form cannot be run.
 
 the end of an attempt                  what follows
 done, or nothing left to train         the batch is over
-checkpointed, engine gone, superseded  it goes on from its checkpoint
-disk full                              all jobs are paused until there is room, then go on from their checkpoints
-too little disk, found at its start    its job alone is paused until there is room for it
+checkpointed, engine gone, superseded  it continues from its checkpoint
+disk full                              all jobs pause until there is space, then continue from their checkpoints
+too little disk, found at its start    only its job pauses, until there is enough space
 out of memory, several tickets         two smaller stacks, from their start
 out of memory, one ticket              once more with no other worker beside it, then failed
 died, silent, lost device or network   again from its checkpoint after 1 s, then after 10 s, then failed
@@ -33,14 +33,14 @@ from lth_core.store.workspace import LeadsElsewhere
 from lth_core.text import one_line
 
 DELAYS = (1.0, 10.0)
-"""Seconds before the second and the third attempt at a batch whose worker was lost; there is no fourth."""
+"""Seconds before the second and third attempt at a batch whose worker was lost; there is no fourth."""
 
 Step = Literal["over", "go on", "again", "split", "alone", "disk full", "failed"]
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What follows the end of an attempt; `delay` in seconds; `why` is said in the job's events, if anything is."""
+    """What follows the end of an attempt. delay: seconds; why: sentence for the job's events, "" for none."""
 
     step: Step
     why: str = ""
@@ -48,7 +48,7 @@ class Decision:
 
 
 def decide(code: int | None, error: str, *, failures: int, tickets: int) -> Decision:
-    """The answer to an attempt's end. failures: faults of this batch so far; tickets: those that are not done."""
+    """What follows an attempt's end. failures: faults of this batch so far; tickets: how many are not done."""
     if code == DONE or not tickets:
         return Decision("over")
     if code in (CHECKPOINTED, ENGINE_GONE, SUPERSEDED):
@@ -75,14 +75,14 @@ def _out_of_memory(error: str, failures: int, tickets: int) -> Decision:
 
 
 ODD = (LeadsElsewhere, OSError)
-"""What using a batch's folder raises that is not as it must be."""
+"""Exceptions that a damaged batch folder causes."""
 _EVERYBODYS = {errno.EROFS, *RAN_OUT}
 
 
 def fail_job(database: Database, job: int, error: Exception) -> None:
-    """Fail a job that cannot be run as it is stored, unless it is over; the engine has its workers leave.
+    """Fail a job whose stored form cannot be run, unless it is over; the engine stops its workers.
 
-    Raises the error again where it is no batch's own: a disk that is full, read-only or for the moment away.
+    Raises the error again if it is not about the batch: a disk that is full, read-only or unavailable.
     """
     if isinstance(error, OSError) and (code_of(error) in (DISK_FULL, TRANSIENT) or error.errno in _EVERYBODYS):
         raise error

@@ -1,4 +1,4 @@
-"""Taking over what workers publish: their records, exactly once, and the end of their attempts."""
+"""Copies what workers publish into the database: records, exactly once, and the ends of attempts."""
 
 import contextlib
 import json
@@ -32,26 +32,26 @@ from lth_core.store.trials import unfinished_trials
 from lth_core.store.workspace import Workspace
 
 SOME = 100_000
-"""Bytes of a batch's records that are taken over in one turn: commands and the other batches must not wait for long."""
+"""Bytes of a batch's records read in one turn, so that commands and other batches do not wait long."""
 
 
 class Patience:
-    """Batches that wait a while before they are tried again, in this engine's memory: a new one tries at once."""
+    """Batches that wait before their next attempt. Kept in memory only: a new engine tries at once."""
 
     def __init__(self) -> None:
         self._until: dict[int, float] = {}
 
     def wait(self, batch: int, seconds: float) -> None:
-        """Let a batch wait from now on."""
+        """Let a batch wait this many seconds from now."""
         self._until[batch] = time.monotonic() + seconds
 
     def waits(self, batch: int) -> bool:
-        """Whether a batch is to wait still."""
+        """Whether a batch must still wait."""
         return time.monotonic() < self._until.get(batch, 0.0)
 
 
 class Intake:
-    """Brings the store in step with the batches' folders."""
+    """Updates the database from the batches' folders."""
 
     def __init__(self, workspace: Workspace, database: Database, space: Space) -> None:
         self._workspace, self._database, self._space = workspace, database, space
@@ -59,13 +59,13 @@ class Intake:
 
     @property
     def patience(self) -> Patience:
-        """Which batches are not to be tried yet."""
+        """Which batches must not be tried yet."""
         return self._patience
 
     def ingest(self, batch: int, *, some: bool = False) -> None:
-        """Take over new records of a batch's current attempt, exactly once: the offset is stored with them.
+        """Store new records of a batch's current attempt, exactly once: the offset is stored in the same transaction.
 
-        All of them, or only `some`, where others wait for their turn. A folder that is odd fails its job.
+        some: only a part of them, because others wait. A damaged folder fails its job.
         """
         try:
             self._ingest(batch, some)
@@ -98,7 +98,7 @@ class Intake:
                 set_progress(connection, batch, *said)
 
     def end(self, ended: Ended) -> None:
-        """Act on the end of an attempt, after its last records are taken over; a folder that is odd fails its job."""
+        """Handle the end of an attempt, after storing its last records; a damaged folder fails its job."""
         try:
             self._end(ended)
         except ODD as error:
@@ -107,7 +107,7 @@ class Intake:
     def _end(self, ended: Ended) -> None:
         row = batch_row(self._database.connection, ended.batch)
         if row is None or row["state"] != "running":
-            return  # cancelled: its trials may already be trained anew by another batch
+            return  # cancelled: another batch may already train its trials anew
         folder = self._folder(ended.batch, row["attempt"])
         self._ingest(ended.batch, some=False)
         late = list(self._late_results(folder, ended.batch, row["attempt"]))
@@ -127,14 +127,14 @@ class Intake:
             folder.delete_checkpoints()
 
     def _late_results(self, folder: BatchFolder, batch: int, attempt: int) -> Iterator[dict[str, Any]]:
-        """All records of trials that have no result here, and one in an earlier attempt's folder.
+        """All records of trials that have no result in the database but one in an earlier attempt's folder.
 
-        Its worker outlived its engine, and published after that attempt was read for the last time.
+        Their worker outlived its engine and published after that attempt was last read.
         """
         missing = set(unfinished_trials(self._database.connection, batch))
         for number, earlier in folder.attempts().items() if missing else ():
             if number >= attempt:
-                continue  # the one that has just been read, or of a later database
+                continue  # just read, or of a later database
             path = earlier / "records.jsonl"
             own = [record for record in read_all(path) if _is_of(record, missing)]
             late = {record["trial"] for record in own if record.get("kind") in ("done", "failed")}
@@ -142,7 +142,7 @@ class Intake:
             missing -= late
 
     def _settle(self, connection: sqlite3.Connection, ended: Ended) -> Decision:
-        """Write down what follows."""
+        """Store what follows the end."""
         row = batch_row(connection, ended.batch)
         assert row is not None  # noqa: S101 it was found a moment ago
         unfinished = unfinished_trials(connection, ended.batch)
@@ -163,13 +163,13 @@ class Intake:
         return decision
 
     def recover(self, present: set[int]) -> int:
-        """Take over the running batches that have no worker of ours, as `present` do; returns how many."""
+        """Take over running batches without a worker of this engine (those in `present` have one); returns how many."""
         rows = running_batches(self._database.connection)
         running = [row for row in rows if row["id"] not in present]
         for row in running:
             try:
                 folder = self._folder(row["id"], row["attempt"])
-                # Before its records are read for the last time, an orphaned worker must not publish any more.
+                # An orphaned worker must not publish after its records were last read.
                 folder.fence()
                 said = read_exit(folder.attempt(row["attempt"])) or Exit(ENGINE_GONE, "", 0)
                 self._end(Ended(row["id"], said.code, said.error, said.needed))
@@ -178,7 +178,7 @@ class Intake:
         return len(running)
 
     def _folder(self, batch: int, attempt: int) -> BatchFolder:
-        """The batch's folder; LeadsElsewhere where it, or that of the attempt, is a link."""
+        """The batch's folder; raises LeadsElsewhere if it, or the attempt's folder, is a link."""
         folder = BatchFolder(self._workspace.batch(batch))
         self._workspace.own(folder.attempt(attempt))
         return folder

@@ -1,4 +1,4 @@
-"""The lease: exactly one engine owns a workspace. A file lock, so that it falls with its process, never by a clock."""
+"""The lease: exactly one engine owns a workspace. A file lock: it ends with its process, never by a timeout."""
 
 import contextlib
 import fcntl
@@ -23,7 +23,7 @@ class LeaseHeld(Exception):
 
 
 class Lease:
-    """Held from construction to `release`; raises LeaseHeld where another process holds it."""
+    """Held from construction to `release`; raises LeaseHeld if another process holds it."""
 
     def __init__(self, path: Path) -> None:
         # Close-on-exec is Python's default: a worker must not inherit the lock.
@@ -38,7 +38,7 @@ class Lease:
             os.close(self._descriptor)
             raise _held(holder) from None
         card = {"pid": os.getpid(), "host": socket.gethostname(), "started": time.time()}
-        with contextlib.suppress(OSError):  # on a full disk the card is lost; the lock is what counts
+        with contextlib.suppress(OSError):  # on a full disk the text is lost; only the lock matters
             os.ftruncate(self._descriptor, 0)
             os.pwrite(self._descriptor, json.dumps(card).encode(), 0)
 
@@ -49,7 +49,7 @@ class Lease:
 
 @contextlib.contextmanager
 def owned(workspace: Workspace, wanted: str) -> Iterator[None]:
-    """Own a workspace for something that no engine may do beside it; InputError where one is at work."""
+    """Own a workspace while no engine may run; raises InputError if one is running."""
     workspace.create()
     try:
         lease = Lease(workspace.lease)

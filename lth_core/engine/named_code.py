@@ -1,6 +1,6 @@
-"""Whether the code that experiments name can be imported and made: asked before they are queued or measured.
+"""Checks before queueing or measuring that the code an experiment names can be imported and runs.
 
-It runs in a process of its own: what others wrote may print, end the process, or take any module for its own.
+The code runs in a process of its own, because foreign code may print, end the process, or replace any module.
 """
 
 import json
@@ -15,7 +15,7 @@ from lth_core.text import one_line
 
 
 def check(experiments: Iterable[Experiment], source: str) -> None:
-    """Make one environment of each task that names code; `source` opens the sentence of the InputError."""
+    """Make one environment of each task that names code; raises InputError, whose sentence begins with `source`."""
     named = [one for one in experiments if isinstance(one.task, ControlTask) and one.task.code]
     told: dict[str, float | None] = {}
     for experiment in named:

@@ -1,7 +1,7 @@
 """The engine in a process of its own, so that it outlives the terminal: `python -m lth_core.engine.process WORKSPACE`.
 
-It says on standard output in one line of JSON whether it runs. Standard input is a pipe from the workbench that
-started it: while that is open it waits for commands; once it is closed it ends as soon as nothing is left to run.
+It prints one line of JSON that says whether it runs. Standard input is a pipe from the workbench that started it:
+while the pipe is open it waits for commands; once it is closed the engine ends when nothing is left to run.
 SIGTERM stops it at a checkpoint. No torch, no drawing.
 """
 
@@ -23,11 +23,11 @@ from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
 
 LINGER = 3.0
-"""Seconds without anything to run after which an engine that nobody looks at ends."""
+"""Seconds without anything to run after which an engine without a workbench ends."""
 
 
 def main() -> int:
-    """Run the engine until it is told to stop, or has nothing left to do."""
+    """Run the engine until it is asked to stop, or has nothing left to do."""
     parser = argparse.ArgumentParser(prog="lth_core.engine.process")
     parser.add_argument("workspace", type=Path)
     parser.add_argument("--device", default="auto")
@@ -41,7 +41,7 @@ def main() -> int:
         engine = Engine(workspace, options.device, options.slots)
     except LeaseHeld as held:
         return _say({"held": held.pid, "host": one_line(held.host, 60)}, 3)
-    except Exception as error:  # whatever it is, the workbench must be able to show it
+    except Exception as error:  # the workbench must be able to show any fault
         return _say({"error": one_line(error) or type(error).__name__}, 1)
     engine.start()
     _say({"pid": os.getpid()}, 0)
@@ -60,7 +60,7 @@ def main() -> int:
 
 
 def _on_sigterm() -> list[int]:
-    """A list that is no longer empty once SIGTERM has come."""
+    """A list that is no longer empty once SIGTERM has arrived."""
     received: list[int] = []
 
     def note(number: int, _frame: FrameType | None) -> None:
@@ -77,14 +77,14 @@ def _say(words: dict[str, Any], code: int) -> int:
 
 
 def _let_go_of_the_terminal() -> None:
-    """Nobody reads what is written from here on, and a write must not fail."""
+    """Redirect output to nowhere: nobody reads it from here on, and a write must not fail."""
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 1)
     os.dup2(nothing, 2)
 
 
 def _workbench_is_there() -> bool:
-    """Wait a moment for the end of standard input."""
+    """Whether the workbench still holds standard input open; waits a moment for its end."""
     return not select.select([0], [], [], 0.5)[0] or bool(os.read(0, 64))
 
 

@@ -1,4 +1,4 @@
-"""Forgetting deleted jobs for good: their rows, and then their folders. Within a day they can be brought back."""
+"""Removes deleted jobs for good: their rows, then their folders. For a day they can be restored."""
 
 import shutil
 import time
@@ -8,11 +8,11 @@ from lth_core.store.jobs import purge_deleted
 from lth_core.store.workspace import Workspace
 
 KEPT = 86_400.0
-"""Seconds for which a deleted job can be brought back."""
+"""Seconds for which a deleted job can be restored."""
 
 
 def purge(workspace: Workspace, database: Database) -> None:
-    """Forget jobs that were deleted more than a day ago; called when an engine starts."""
+    """Remove jobs that were deleted more than a day ago; called when an engine starts."""
     with database.transaction() as connection:
         jobs, batches = purge_deleted(connection, time.time() - KEPT)
     for batch in batches:

@@ -1,15 +1,15 @@
-"""Open files, processes or memory of this machine that have run out: nothing starts for a while, and no job fails."""
+"""When open files, processes or memory of this machine run out, nothing starts for a while, and no job fails."""
 
 import time
 
 from lth_core.errors import RAN_OUT
 
 RETRY = 5.0
-"""Seconds until a start is tried again."""
+"""Seconds until the next try to start."""
 
 
 class Scarcity:
-    """Whether to wait with what would start, and what is to be said of it, once."""
+    """Whether starts must wait, and the sentence to report once."""
 
     def __init__(self) -> None:
         self._until = 0.0
@@ -17,7 +17,7 @@ class Scarcity:
         self._there = False
 
     def met(self, fault: Exception) -> bool:
-        """Whether an exception is of this kind; if so, wait."""
+        """Whether an exception is of this kind; if so, starts wait."""
         if not isinstance(fault, OSError) or fault.errno not in RAN_OUT:
             return False
         if not self._there:
@@ -28,18 +28,18 @@ class Scarcity:
 
     @property
     def waits(self) -> bool:
-        """Whether nothing is to be started yet."""
+        """Whether nothing may be started yet."""
         return time.monotonic() < self._until
 
     @property
     def unsaid(self) -> str:
-        """What nobody has been told yet."""
+        """The sentence that has not been reported yet."""
         return self._unsaid
 
     def told(self) -> None:
-        """It has been said."""
+        """Note that it has been reported."""
         self._unsaid = ""
 
     def over(self) -> None:
-        """Starting works again."""
+        """Note that starting works again."""
         self._there = False

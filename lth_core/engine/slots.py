@@ -13,12 +13,12 @@ from lth_core.settings.base import NetworkSection
 from lth_core.text import one_line
 
 SHARES = 4
-"""Slots of a GPU by default, of which all but the first are for what gains by sharing it."""
+"""Slots of a GPU by default; all but the first are for networks that gain by sharing it."""
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A device, or a share of it, that holds one worker; extra: only for networks that gain by sharing a device."""
+    """A device, or a share of it, for one worker. extra: only for networks that gain by sharing a device."""
 
     name: str
     device: str
@@ -35,8 +35,8 @@ def find_slots(device: str = "auto", count: int | None = None) -> list[Slot]:
     """The slots of this machine.
 
     device: `auto` (every CUDA device that torch can use, and the CPU), `cpu`, `cuda`, or a list such as
-    `cuda:0,cuda:1`. count: workers in all, first on CUDA devices; by default four shares of each of these, and one slot
-    per CPU core. Raises InputError for anything else.
+    `cuda:0,cuda:1`. count: workers in total, on CUDA devices first; by default four per CUDA device and one per CPU
+    core. Raises InputError for anything else.
     """
     if count is not None and not 1 <= count <= 1024:
         raise InputError(f"slots {count}: expected 1 to 1024")
@@ -57,9 +57,9 @@ def find_slots(device: str = "auto", count: int | None = None) -> list[Slot]:
 
 
 def usable(slots: Iterable[Slot], model: NetworkSection, device: str = "auto") -> list[Slot]:
-    """Those for workers of this network, on the `device` of its launcher: auto is where it trains faster, if there.
+    """The slots for workers of this network. device: of its launcher; auto is the kind on which it trains faster.
 
-    Raises InputError where there is no such device.
+    Raises InputError if there is no such device.
     """
     kinds = {slot.kind for slot in slots}
     kind = model.device if device == "auto" and model.device in kinds else device
@@ -87,7 +87,7 @@ def _devices(device: str) -> list[str]:
 
 
 def _cuda_devices() -> int:
-    """CUDA devices that torch can use, found without importing it (seconds)."""
+    """CUDA devices that torch can use, found without importing torch, which takes seconds."""
     torch = find_spec("torch")
     if torch is None or torch.origin is None:
         return 0

@@ -1,4 +1,4 @@
-"""What a batch's spec.json held where that is not what the database says."""
+"""How a batch's spec.json differs from the database."""
 
 from lth_core.batches.batch import BatchSpec
 from lth_core.batches.sealed import Unsound
@@ -6,9 +6,9 @@ from lth_core.store.nonsense import NONSENSE
 
 
 def unlike(found: bytes, wanted: BatchSpec) -> str:
-    """What is wrong with the content of a spec.json; empty where it is only out of date.
+    """What is wrong with the content of a spec.json; empty if it is only out of date.
 
-    Commands change a job's launcher, and a retry takes trials out of a batch; the file follows at the next attempt.
+    A command may change a job's launcher, and a retry takes trials out of a batch; the next attempt updates the file.
     """
     if not found:
         return "was missing"

@@ -1,4 +1,4 @@
-"""Whether the tickets of a job train together or one per slot, where only a measurement can tell: rate against rate.
+"""Whether the tickets of a job train together or one per slot, if only a measurement of both rates can tell.
 
 Imports no torch: the rates come from `engine.measure`, in a process of its own.
 """
@@ -20,24 +20,24 @@ from lth_core.store.database import Database
 from lth_core.store.events import add_event
 
 SIZE = 4
-"""Tickets in the stack that is measured against a single one."""
+"""Tickets in the stack that is compared with a single one."""
 PAYS = 1.1
-"""A stack has to train its tickets this many times as fast as one does, in all: smaller gains are noise."""
+"""How many times the rate of one ticket a stack must reach in total; smaller gains are noise."""
 SECONDS = 3.0
 PATIENCE = 300.0
-"""Seconds after which a measurement that has not ended is given up."""
+"""Seconds after which an unfinished measurement is given up."""
 
 
 @dataclass(frozen=True)
 class StackSize:
-    """How many tickets train together at most, and why in a sentence."""
+    """The most tickets that train together, and a sentence why."""
 
     largest: int
     text: str
 
 
 def stack_size(experiment: Experiment, rates: Mapping[str, float]) -> StackSize:
-    """From the rates of a stack of 1 and of SIZE, under "1" and str(SIZE), in steps per second of all tickets."""
+    """From the rates of stacks of 1 and SIZE tickets (keys "1" and str(SIZE)), in steps per second of all tickets."""
     ratio = rates[str(SIZE)] / rates["1"]
     pays = ratio >= PAYS
     largest = experiment.model.largest_stack if pays else 1
@@ -50,7 +50,7 @@ def stack_size(experiment: Experiment, rates: Mapping[str, float]) -> StackSize:
 def start_measuring(
     experiment: Experiment, slot: Slot, tickets: Sequence[int], seconds: float, out: IO[bytes] | int
 ) -> "subprocess.Popen[bytes]":
-    """A process that measures stacks of so many tickets and writes JSON to `out`; see engine.measure."""
+    """Start a process that measures stacks of these sizes and writes JSON to `out`; see worker.measure."""
     process = subprocess.Popen(
         command("lth_core.worker.measure", slot.device, ",".join(map(str, tickets)), str(seconds)),
         stdin=subprocess.PIPE, stdout=out, stderr=subprocess.PIPE if out == subprocess.PIPE else subprocess.DEVNULL,
@@ -64,7 +64,7 @@ def start_measuring(
 
 
 class Stacking:
-    """The decisions of one engine's life, each an event of its job; at most one measurement runs at a time."""
+    """The stack sizes decided by one engine, each an event of its job; at most one measurement runs at a time."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -75,7 +75,7 @@ class Stacking:
         self._started = 0.0
 
     def largest(self, job: int, experiment: Experiment, slot: Slot) -> int | None:
-        """How many tickets of a job train together at most on such a slot; None while that is being measured."""
+        """The most tickets of a job that train together on such a slot; None while that is measured."""
         if not experiment.model.stack_is_measured:
             return experiment.model.largest_stack
         if job in self._decided:
@@ -84,7 +84,7 @@ class Stacking:
             self._out = tempfile.TemporaryFile(dir=places.temporary(self._database.path.parent))  # noqa: SIM115 closed when it is read
             self._process = start_measuring(experiment, slot, (1, SIZE), SECONDS, self._out)
             self._job, self._experiment, self._started = job, experiment, time.monotonic()
-        self._look()  # also for another job, which may be gone
+        self._look()  # also for another job, which may have been deleted
         return self._decided.get(job)
 
     def _look(self) -> None:

@@ -1,4 +1,4 @@
-"""On the thread's side, without torch: what a separate process needs to derive a job's tickets again from the store."""
+"""Without torch: the specification from which a separate process derives a job's tickets again."""
 
 from collections.abc import Iterable
 
@@ -13,9 +13,9 @@ from lth_core.text import one_line
 
 
 def stored_spec(database: Database, job: int, experiment: Experiment, keys: Iterable[TrialKey]) -> BatchSpec:
-    """A specification of these finished trials: their own tensors, and those that their tickets derive from.
+    """A specification of these finished trials: their tensors, and those from which their tickets are derived.
 
-    Raises InputError where one of them has none.
+    Raises InputError if one of them has no tensors.
     """
     rows = stored_files(database, job)
     known = {TrialKey(row["round"], row["arm"], row["seed"]): row for row in rows}

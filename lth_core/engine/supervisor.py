@@ -1,7 +1,7 @@
-"""What a job of a scheduler runs: the worker as a process of its own, asked to checkpoint when the scheduler warns.
+"""What a scheduler's job runs: the worker as a process of its own, asked to checkpoint when the scheduler warns.
 
-It stands in for the engine, which may be on another machine or gone: it starts the worker on one attempt, passes on
-signals and the request to stop, and makes what the worker records visible to other machines. Imports no torch.
+It acts for the engine, which may be on another machine or gone: it starts the worker on one attempt, forwards signals
+and the request to stop, and makes the worker's records visible to other machines. Imports no torch.
 """
 
 import contextlib
@@ -23,11 +23,11 @@ from lth_core.store.tensors import write_atomically
 from lth_core.store.workspace import Workspace
 
 GRACE = 25.0
-"""Seconds between asking the worker to leave and killing it."""
+"""Seconds between asking the worker to stop and killing it."""
 STOP = "stop"
 """File in the attempt's folder by which the engine asks for a checkpoint."""
 DEATH = "death.json"
-"""File in the attempt's folder that says how a worker died which could not say it itself."""
+"""File in the attempt's folder that says how a worker died, if the worker could not."""
 _STEP = 0.2
 
 
@@ -46,12 +46,12 @@ class Supervisor:
         self._synced_at = 0.0
 
     def run(self) -> int:
-        """Train the attempt; 0 where it has said how it ended, or somebody else trains it."""
+        """Train the attempt. Returns 0 if it said how it ended, or if another process trains it."""
         for number in (signal.SIGUSR2, signal.SIGTERM):
             signal.signal(number, self._on_signal)
         if not self._batch.is_current(self._attempt):
             return 0
-        if not self._request.checksum:  # submitted by an earlier version: nothing says what its batch is to be
+        if not self._request.checksum:  # submitted by an earlier version, without the checksum of its specification
             self._batch.publish_exit(self._attempt, CHECKPOINTED)
             return 0
         link = Link(self._command, self._environment)
@@ -67,7 +67,7 @@ class Supervisor:
 
     def _watch(self, worker: "subprocess.Popen[bytes]") -> None:
         if read_exit(self._folder) is not None:
-            worker.kill()  # all is written, and there is no other batch for it
+            worker.kill()  # everything is written, and it gets no other batch
         if self._asked_at is None and (self._warned or self._unwanted()):
             self._asked_at = time.monotonic()
             worker.terminate()
@@ -81,7 +81,7 @@ class Supervisor:
         return (self._folder / STOP).exists() or not self._batch.is_current(self._attempt)
 
     def _sync(self) -> None:
-        """On a network filesystem other machines see only what was flushed, by whichever process of this one."""
+        """Flush its files: on a network filesystem other machines see only what was flushed (by any process here)."""
         self._synced_at = time.monotonic()
         with contextlib.suppress(OSError):
             descriptor = os.open(self._folder / "records.jsonl", os.O_RDONLY)
@@ -101,14 +101,14 @@ class Supervisor:
         return 1
 
     def _death(self, died: int) -> tuple[int | None, str]:
-        """What the exit code of a worker stands for that has said nothing: never one of engine.batch by itself."""
+        """What the death of a worker means that has not said how it ended: OUT_OF_MEMORY or None, and a sentence."""
         if not self._killed and self._memory.killed(died):
             return OUT_OF_MEMORY, BY_MEMORY
         return None, f"the worker was killed by signal {-died}" if died < 0 else f"the worker ended with code {died}"
 
 
 def supervise(folder: str, batch: int, attempt: int, device: str, threads: int, checksum: str = "") -> None:
-    """What submitit calls. Ends the process, so that nothing is returned and no result is written.
+    """What submitit calls. Ends the process, so that submitit pickles no result.
 
     checksum: of the batch's specification; earlier versions submitted jobs without it.
     """

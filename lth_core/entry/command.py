@@ -1,4 +1,4 @@
-"""How every command starts and ends: streams, folders, and one sentence for an error."""
+"""Start and end of every command: streams, folders, and one sentence for an error."""
 
 import contextlib
 import os
@@ -19,11 +19,11 @@ _RAN_OUT = "this machine's open files, processes or memory have run out"
 
 
 class Interrupted(BaseException):
-    """Ctrl-C, or being told to end."""
+    """Ctrl-C, or a signal that asks the process to end."""
 
 
 def enter(name: str, act: Callable[[], None]) -> NoReturn:
-    """Run a command and end the process: bad input is one sentence on standard error and exit code 2."""
+    """Run a command and end the process. Bad input: one sentence on standard error and exit code 2."""
     streams.settle()
     places.settle()
     if signal.getsignal(signal.SIGINT) in (signal.default_int_handler, signal.SIG_DFL):
@@ -37,7 +37,7 @@ def enter(name: str, act: Callable[[], None]) -> NoReturn:
 
 
 def interrupt_on(*numbers: int) -> None:
-    """Raise Interrupted at the first of these signals; those that follow, of a second Ctrl-C, cut nothing short."""
+    """Raise Interrupted at the first of these signals; later ones, such as a second Ctrl-C, are ignored."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         for number in {signal.SIGINT, *numbers}:
@@ -83,6 +83,6 @@ def _acted(act: Callable[[], None]) -> int | str | None:
 
 
 def _say(name: str, sentence: str) -> None:
-    """On standard error; what stands in a workspace may come from anywhere."""
+    """Print on standard error, without control characters: content of a workspace may come from anywhere."""
     with contextlib.suppress(OSError):
         print(f"{name}: {clean(sentence)}", file=sys.stderr, flush=True)

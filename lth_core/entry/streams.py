@@ -17,27 +17,27 @@ _SAME_WIDTH = {
     **dict.fromkeys("↑▲▴", "^"), **dict.fromkeys("↓▼▾", "v"), **dict.fromkeys("“”„", '"'), **dict.fromkeys("‘’‚", "'"),
     "✓": "+", "✔": "+", "✗": "x", "✘": "x", "×": "x", "±": "~", "≈": "~", "≤": "<", "≥": ">", "\xa0": " ",
 }  # fmt: skip
-"""What stands for a character that cannot be shown; any other is a question mark. As wide: tables stay aligned."""
+"""Replacements for characters that cannot be shown, of the same width; any other becomes a question mark."""
 _BRAILLE = range(0x2800, 0x2900)
 
 
 class OutputLost(Exception):
-    """Standard output takes nothing any more; `quiet` where nobody reads it, as after `| head`."""
+    """Standard output cannot be written any more; quiet: because nobody reads it, as after `| head`."""
 
     def __init__(self, error: OSError) -> None:
         super().__init__(f"standard output: {error.strerror}")
         self.quiet = isinstance(error, BrokenPipeError)
         self.code = 128 + signal.SIGPIPE if self.quiet else 2
-        """The exit code that it stands for."""
+        """The exit code."""
 
 
 class _Output(io.FileIO):
-    """Tells once that what is written is lost, in words of its own; libraries take an OSError for their own affair."""
+    """Raises OutputLost once when writing fails, because libraries would handle an OSError as their own."""
 
     lost = False
 
     def write(self, data: Any, /) -> int:
-        """Raises OutputLost the first time that it fails; from then on nothing is written."""
+        """Raises OutputLost at the first failure; after that nothing is written."""
         if self.lost:
             return len(memoryview(data).cast("B"))
         try:
@@ -48,7 +48,7 @@ class _Output(io.FileIO):
 
 
 def settle() -> None:
-    """Make the streams of this process usable, whatever they are. May start the program once more, in UTF-8 mode."""
+    """Make the standard streams usable, whatever they are. May restart the program in UTF-8 mode."""
     _open_what_is_closed()
     _in_utf8()
     codecs.register_error("lth.plain", plain)
@@ -61,9 +61,9 @@ def settle() -> None:
 
 
 def keep_output_apart() -> None:
-    """From now on standard output is written to by us alone.
+    """From now on only this program writes to standard output.
 
-    What libraries write to the file itself (descriptor 1), in whichever thread, goes to standard error.
+    What libraries write to descriptor 1, in any thread, goes to standard error.
     """
     if not isinstance(sys.stdout, io.TextIOWrapper) or not isinstance(getattr(sys.stdout.buffer, "raw", None), _Output):
         return  # not the process's own
@@ -74,7 +74,7 @@ def keep_output_apart() -> None:
 
 
 def plain(error: UnicodeError) -> tuple[str, int]:
-    """The handler of characters that an encoding lacks: one that looks like it, or a question mark a column."""
+    """Handles characters that an encoding lacks: a similar one, or a question mark for each column."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return "".join(_plain(char) for char in error.object[error.start : error.end]), error.end
@@ -91,7 +91,7 @@ def _plain(char: str) -> str:
 
 
 def _open_what_is_closed() -> None:
-    """Else the next file that is opened, such as the database, would be taken for the stream by all that is started."""
+    """Otherwise the next opened file, such as the database, would become a standard stream of started processes."""
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         try:
             os.fstat(number)
@@ -108,7 +108,7 @@ def _open_what_is_closed() -> None:
 
 
 def _in_utf8() -> None:
-    """Names of files and our own files are in UTF-8 wherever we run; what the terminal shows is in its own encoding."""
+    """File names and our own files are always in UTF-8; the terminal is written in its own encoding."""
     if sys.flags.utf8_mode or not sys.executable or codecs.lookup(locale.getencoding()).name == "utf-8":
         return
     shown = sys.stdout.encoding if sys.stdout is not None else "ascii"

@@ -1,4 +1,4 @@
-"""What is said of a trial, as facts that can be compared: by the database, and by the records of its batches."""
+"""Facts about a trial in a form that can be compared: from the database, and from the records of its batches."""
 
 import contextlib
 import sqlite3
@@ -17,13 +17,13 @@ from lth_core.store.workspace import Workspace
 
 Facts = dict[tuple[Any, ...], Any]
 """By ("point", name, step), ("layer", position), ("audit", moment, name, batch, attempt), ("result", column) or
-("trial", column); a value that is no number is None."""
+("trial", column); a value that is not a number is None."""
 RESULT = ("state", "batch", "step", "score", "tensors", "sha256", "density", "model_density")
 PLACE = ("arm", "round", "seed")
 
 
 def facts_of(connection: sqlite3.Connection, trial: int) -> Facts:
-    """All that a database says of a trial; the state counts only where it is `done`."""
+    """All facts of a trial in a database; the state is a fact only if it is `done`."""
     row = replay.trial_row(connection, trial)
     found: Facts = {("trial", name): row[name] for name in PLACE}
     found |= {("result", name): row[name] for name in RESULT}
@@ -42,8 +42,8 @@ def facts_of(connection: sqlite3.Connection, trial: int) -> Facts:
 class Recorded:
     """The records of a job's batches, read again into a database in memory.
 
-    batches: those that have records; damaged: files with damaged lines, by batch; unchecked: batches of which a line
-    has no checksum.
+    batches: those with records; damaged: files with damaged lines, by batch; unchecked: batches in which a line has no
+    checksum.
     """
 
     connection: sqlite3.Connection
@@ -54,7 +54,7 @@ class Recorded:
 
 @contextlib.contextmanager
 def recorded(workspace: Workspace, database: sqlite3.Connection, job: int) -> Iterator[Recorded]:
-    """What the records of a job say, by the same code that takes them over into the database."""
+    """Facts of a job's records, read by the same code that stores them in the database."""
     with replay.in_memory(database, job) as connection:
         found = Recorded(connection)
         for batch in batches_of(database, job):
@@ -82,14 +82,13 @@ def _read_batch(found: Recorded, workspace: Workspace, job: int, batch: int) -> 
 
 
 def sound_lines(lines: list[bytes]) -> list[bytes]:
-    """The lines of a file of records that are what was written: one without a checksum among others that have one is
-    not."""
+    """The undamaged lines of a file of records. A line without a checksum among others that have one is damaged."""
     checked = any(map(has_checksum, lines))
     return [line for line in lines if record_of(line) is not DAMAGED and has_checksum(line) == checked]
 
 
 def lines_of(path: Path) -> list[bytes]:
-    """Whole lines of a file; none where there is no regular one."""
+    """Complete lines of a file; none if it is no regular file."""
     try:
         with open_plain(path, follow=False) as file:
             content = file.read()

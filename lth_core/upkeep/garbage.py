@@ -1,8 +1,8 @@
-"""What a workspace holds that nothing needs any more. Finds it and removes it; what a trial or a report names stays.
+"""Finds and removes files of a workspace that nothing needs any more. What a trial or a report names stays.
 
-A ticket is a mask and start weights: both are derived from its trial's file and its seed's dense run, so the file of
-every finished trial stays, of all rounds and arms. What goes: checkpoints that no batch goes on from, tensor files that
-no trial names, what was set aside as damaged or foreign, and, where asked for, the tensors of cancelled jobs.
+A ticket is derived from its trial's file and its seed's dense run, so the file of every finished trial stays, in all
+rounds and arms. Removed are: checkpoints that no batch continues from, tensor files that no trial names, files set
+aside as damaged or foreign, and on request the tensors of cancelled jobs.
 """
 
 import re
@@ -23,7 +23,7 @@ _TENSORS = re.compile(r"trial-\d+\.safetensors")
 
 @dataclass(frozen=True)
 class Garbage:
-    """A file that can go, its bytes, and why; `trial` where a trial of a cancelled job loses its result by it."""
+    """A file that can be removed, its bytes, and why. trial: the trial of a cancelled job that loses its result."""
 
     path: Path
     bytes: int
@@ -32,7 +32,7 @@ class Garbage:
 
 
 def find(workspace: Workspace, database: Database, *, cancelled: bool) -> list[Garbage]:
-    """All that can go, in the order of the paths. Nothing outside of the workspace, and no link, is ever among it."""
+    """All files that can be removed, sorted by path; never a link, or a file outside the workspace."""
     found = []
     for path, why, trial in _candidates(workspace, named_files(database), batch_states(database), cancelled):
         plain = path.resolve() == workspace.folder.resolve() / path.relative_to(workspace.folder)  # no link on the way
@@ -49,15 +49,15 @@ def _candidates(
             continue
         if _ASIDE.fullmatch(folder.name):
             for path in folder.rglob("*"):
-                yield path, "belonged to a database that is gone", None
+                yield path, "belongs to a database that no longer exists", None
         elif _BATCH.fullmatch(folder.name) and int(folder.name) in states:
             goes_on = states[int(folder.name)] in ("pending", "running")
             for path in folder.glob("attempt-*/*"):
                 yield from _of_an_attempt(workspace, path, named, goes_on, cancelled)
     for path in workspace.folder.glob("workspace.sqlite*.damaged-*"):
-        yield path, "a damaged database that was made again", None
+        yield path, "a damaged database that was rebuilt", None
     for path in workspace.folder.glob("workspace.sqlite.remade*"):
-        yield path, "a database that was not made to its end", None
+        yield path, "a database that was not completed", None
 
 
 def _of_an_attempt(
@@ -67,7 +67,7 @@ def _of_an_attempt(
         if path.name.endswith(".damaged"):
             yield path, "a damaged checkpoint", None
         elif path.name.endswith(".unfit"):
-            yield path, "a checkpoint whose records are no longer whole", None
+            yield path, "a checkpoint whose records are incomplete", None
         elif not goes_on:
             yield path, "a checkpoint of a batch that is over", None
     elif _TENSORS.fullmatch(path.name):
@@ -79,7 +79,7 @@ def _of_an_attempt(
 
 
 def remove(workspace: Workspace, database: Database, garbage: list[Garbage]) -> int:
-    """Remove these; returns the bytes freed. Trials of cancelled jobs lose their result first, then their file."""
+    """Remove these files; returns the bytes freed. A trial of a cancelled job loses its result before its file."""
     with database.transaction() as connection:
         for trial in (one.trial for one in garbage if one.trial is not None):
             forget_result(connection, trial)

@@ -27,24 +27,24 @@ from lth_core.upkeep.rebuild_specs import how_to_read, set_aside
 from lth_core.upkeep.witnesses import compare
 
 SHOWN = 20
-"""Findings of a kind that are shown one by one."""
+"""The most findings of a kind that are shown one by one."""
 LITTLE = 1_000_000_000
-"""Bytes of free disk below which this is worth a word."""
+"""Bytes of free disk below which this is a warning."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at: how it is, in a sentence."""
+    """The result of one check, as a sentence."""
 
     what: str
     state: Literal["good", "note", "bad"]
     sentence: str
     repairable: bool = False
-    """Whether `--repair` can make good what is bad."""
+    """Whether `--repair` can repair it."""
 
 
 _OPTIONAL = {"datasets"}
-"""Packages whose absence is nothing wrong."""
+"""Optional packages."""
 
 
 def machine() -> Iterator[Finding]:
@@ -72,7 +72,7 @@ def machine() -> Iterator[Finding]:
 def _built_in_text() -> bool:
     try:
         return util.find_spec("pydoc_data.topics") is not None
-    except ModuleNotFoundError:  # some systems keep the whole of pydoc_data in a package of its own
+    except ModuleNotFoundError:  # some systems have pydoc_data in a package of its own
         return False
 
 
@@ -84,14 +84,14 @@ def _roms() -> Finding:
 
 
 def disk(workspace: Workspace) -> Finding:
-    """How much room there is."""
+    """Free space on the disk."""
     free = shutil.disk_usage(workspace.folder).free
     kind = ", a network filesystem: slower, but safe" if on_network_filesystem(workspace.folder) else ""
     return Finding("disk", "good" if free > LITTLE else "note", f"{free / 1e9:,.1f} GB free{kind}")
 
 
 def database(workspace: Workspace) -> Iterator[Finding]:
-    """Whether the database can be read, and is whole in itself."""
+    """Whether the database can be read and is consistent."""
     opened = None
     try:
         opened = Database(workspace.database, writer=False)
@@ -119,9 +119,9 @@ def database(workspace: Workspace) -> Iterator[Finding]:
 
 
 def lost(workspace: Workspace) -> bool:
-    """Whether the database has to be made again. One of an older version is migrated for that question.
+    """Whether the database must be rebuilt. One of an older version is migrated to find out.
 
-    Raises Refused where that cannot be told: a newer, locked or unreadable one may be whole.
+    Raises Refused if that cannot be told: a newer, locked or unreadable database may be undamaged.
     """
     try:
         with contextlib.closing(_up_to_date(workspace)) as opened:
@@ -145,7 +145,7 @@ def _up_to_date(workspace: Workspace) -> Database:
 
 
 def _broken(opened: Database) -> str:
-    """What is damaged in a database that could be opened; empty where it is whole."""
+    """What is damaged in a database that could be opened; empty if nothing is."""
     if said := soundness.damage(opened):
         return one_line("; ".join(said))
     if missing := sorted(lacking(opened.connection)):
@@ -155,7 +155,7 @@ def _broken(opened: Database) -> str:
 
 
 def _tensors(workspace: Workspace, opened: Database) -> Iterator[Finding]:
-    """Whether the files of finished trials are what their checksums say."""
+    """Whether the files of finished trials match their checksums."""
     damaged = damaged_trials(workspace, opened)
     count = soundness.trial_counts(opened)[2]
     for _, sentence in damaged[:SHOWN]:
@@ -167,7 +167,7 @@ def _tensors(workspace: Workspace, opened: Database) -> Iterator[Finding]:
 
 
 def _witnesses(workspace: Workspace, opened: Database) -> Iterator[Finding]:
-    """Whether database, records and TensorBoard's files say the same."""
+    """Whether database, records and TensorBoard's files agree."""
     odd = list(compare(workspace, opened))
     for one in odd[:SHOWN]:
         yield Finding("results", "bad", one.sentence, repairable=one.wrong is not None)
@@ -195,7 +195,7 @@ def damaged_trials(workspace: Workspace, opened: Database) -> list[tuple[int, st
 
 
 def fail_damaged(workspace: Workspace, opened: Database) -> int:
-    """Have finished trials whose files are damaged count as failed, so that a retry trains them again; how many."""
+    """Mark finished trials with damaged files as failed, so that a retry trains them again; returns how many."""
     damaged = damaged_trials(workspace, opened)
     with opened.transaction() as connection:
         for trial, sentence in damaged:
@@ -207,9 +207,9 @@ def fail_damaged(workspace: Workspace, opened: Database) -> int:
 
 
 def remake_database(workspace: Workspace) -> Rebuilt:
-    """Make a lost database again from what lies beside it, then set the old one aside, if there is one.
+    """Rebuild a lost database from the files beside it, then set the old one aside, if there is one.
 
-    Raises InputError, with everything as it was, where the new one cannot be completed.
+    Raises InputError, and changes nothing, if the new one cannot be completed.
     """
     made = workspace.remade
     try:
@@ -236,7 +236,7 @@ def _rebuilt(workspace: Workspace, path: Path) -> Rebuilt:
 
 
 def _swap(workspace: Workspace, made: Path) -> None:
-    """The old database goes aside, the new one takes its place; neither where that fails."""
+    """Set the old database aside and put the new one in its place; if that fails, do neither."""
     aside = f".damaged-{time.time_ns()}"
     moved = []
     try:

@@ -1,4 +1,4 @@
-"""Putting back what two of three witnesses agree on: into the database, the records, or TensorBoard's files."""
+"""Repairs one of three witnesses (database, records, TensorBoard's files) from the two that agree."""
 
 import json
 import shutil
@@ -27,9 +27,9 @@ _DAMAGED = "its state had changed on the disk; retry trains it again"
 
 
 def mend(workspace: Workspace, database: Database) -> list[str]:
-    """Put back all that can be told, with an event each; a sentence for each. No engine may be at work.
+    """Repair every difference that can be decided, with an event for each; returns their sentences. No engine may run.
 
-    The database first, for the others are mended from it.
+    The database first, because the others are repaired from it.
     """
     odd = list(compare(workspace, database))
     found = [one for one in odd if one.wrong is not None]
@@ -77,8 +77,8 @@ def _put_point(connection: sqlite3.Connection, one: Odd, name: str, step: int) -
 
 
 def _mend_records(workspace: Workspace, database: Database, batch: int, odd: list[Odd]) -> None:
-    """Write the files of a batch again without damaged lines, and at the end what is missing, from the database."""
-    with database.transaction() as connection:  # what is read twice counts once, whatever the file's length is now
+    """Rewrite the files of a batch without damaged lines, and append what is missing, from the database."""
+    with database.transaction() as connection:  # lines that are read twice count once, whatever the file's new length
         set_records_read(connection, batch, 0)
     attempts = sorted(BatchFolder(workspace.batch(batch)).attempts().items())
     if not attempts:
@@ -102,7 +102,7 @@ def _mend_records(workspace: Workspace, database: Database, batch: int, odd: lis
 
 
 def _facts_of_attempts(connection: sqlite3.Connection, batch: int, paths: list[Path]) -> list[dict[str, Any]]:
-    """What attempts ran with, where no sound line says so any more."""
+    """Versions and devices of attempts whose line is damaged, from the database."""
     there = {
         record.get("attempt")
         for path in paths
@@ -118,7 +118,7 @@ def _facts_of_attempts(connection: sqlite3.Connection, batch: int, paths: list[P
 
 
 def _missing(connection: sqlite3.Connection, odd: Iterable[Odd]) -> list[dict[str, Any]]:
-    """Records that say what the database does of these facts."""
+    """Records of these facts, from the database."""
     wanted: dict[int, set[tuple[Any, ...]]] = {}
     for one in odd:
         if one.trial is not None:
@@ -161,7 +161,7 @@ def _layers(facts: Facts) -> dict[str, Any]:
 
 
 def _mend_events(workspace: Workspace, database: Database, trial: int) -> None:
-    """One new event file with all points and the score of a trial; what was there is set aside."""
+    """Write one new event file with all points and the score of a trial; existing files are set aside."""
     row = mending.place_and_score(database, trial)
     key = TrialKey(row["round"], row["arm"], row["seed"])
     folder = workspace.own(trial_folder(workspace.tensorboard(row["id"], row["name"]), key))

@@ -1,8 +1,8 @@
-"""Making a lost database again from what lies beside it: batches' folders, and TensorBoard's files for curves.
+"""Rebuilds a lost database from the batches' folders, and from TensorBoard's files for curves.
 
-Jobs and trials come from the batches' specifications, results, audits and layers from their records. Where records
-are gone too, curves and scores come from the event files, in single precision. What no file tells is lost: the order
-of the queue, events, jobs that never started, and what a job was queued with.
+Jobs and trials come from the batches' specifications; results, audits and layers from their records. If records are
+lost too, curves and scores come from the event files, in single precision. What no file holds is lost: the order of
+the queue, events, jobs that never started, and what a job was queued with.
 """
 
 import sqlite3
@@ -24,12 +24,12 @@ from lth_core.store.workspace import Workspace, trial_folder
 from lth_core.text import one_line
 from lth_core.upkeep.rebuild_specs import read_specs, take_back, without_checksum
 
-_LAST_WORDS = "rebuilt by `lth doctor`: it goes on when it is resumed"
+_LAST_WORDS = "rebuilt by `lth doctor`: resume it to continue"
 
 
 @dataclass
 class Rebuilt:
-    """How much was found, what could not be read, and what was taken though no checksum confirms it."""
+    """How much was found, what could not be read, and what was accepted without a checksum."""
 
     jobs: int = 0
     trials: int = 0
@@ -60,7 +60,7 @@ def rebuild(workspace: Workspace, database: Database) -> Rebuilt:
                     _add_batch(connection, workspace, spec, found)
             except (OSError, *NONSENSE) as error:
                 found.unreadable.append(f"{spec.batch:06d}: {one_line(error, 120)}")
-        # Only now: a later batch may have taken over the trials of an earlier one.
+        # Only now, because a later batch may have retried the trials of an earlier one.
         remaking.end_old_batches(connection)
         for job in sorted({spec.job for spec in specs}):
             remaking.pause_old_job(connection, job, _LAST_WORDS)
@@ -73,13 +73,13 @@ def rebuild(workspace: Workspace, database: Database) -> Rebuilt:
 
 
 def _add_batch(connection: sqlite3.Connection, workspace: Workspace, spec: BatchSpec, found: Rebuilt) -> None:
-    """A batch, and what its attempts have published; one that is not over goes on from its checkpoint."""
+    """Add a batch and what its attempts published; an unfinished batch continues from its checkpoint."""
     folder = BatchFolder(workspace.batch(spec.batch))
     attempts = sorted(folder.attempts())
     remaking.add_old_batch(connection, spec.batch, spec.job, max(attempts, default=0))
     own = [trial for trial in spec.trials if not _has_result(connection, workspace, trial.id)]
     ids = [trial.id for trial in own]
-    # A later batch of the same trial is a retry: what the earlier one had is forgotten, unless it is a whole result.
+    # A later batch of the same trial is a retry: drop what the earlier one had, unless it is a complete result.
     remaking.take_trials(connection, spec.batch, ids)
     damaged = 0
     for attempt in attempts:
@@ -95,7 +95,7 @@ def _add_batch(connection: sqlite3.Connection, workspace: Workspace, spec: Batch
 
 
 def _has_result(connection: sqlite3.Connection, workspace: Workspace, trial: int) -> bool:
-    """Whether an earlier batch has trained it, and its file is still what it was."""
+    """Whether an earlier batch trained it, and its file is undamaged."""
     row = remaking.result_of(connection, trial)
     try:
         return bool(row["state"] == "done" and file_sha256(workspace.inside(row["tensors"] or "")) == row["sha256"])
@@ -107,7 +107,7 @@ def _fill_in(
     connection: sqlite3.Connection, workspace: Workspace, spec: BatchSpec, trial: TrialSpec, attempts: list[int],
     found: Rebuilt,
 ) -> None:  # fmt: skip
-    """What the records do not say of a trial: points and score from TensorBoard, its tensors as they lie there."""
+    """Fill in what the records lack of a trial: points and score from TensorBoard, tensors from the folder."""
     key = trial.key
     place = trial_folder(workspace.inside(spec.tensorboard), key)
     scalars = read_scalars(place) if place.is_dir() else {}

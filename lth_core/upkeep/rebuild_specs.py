@@ -1,4 +1,4 @@
-"""The specifications that a lost database is made from: those that make sense, and do not contradict one another."""
+"""The specifications from which a lost database is rebuilt: those that are valid and do not contradict each other."""
 
 import os
 import re
@@ -14,20 +14,20 @@ from lth_core.text import one_line
 
 _FOLDER = re.compile(r"[0-9]{6,12}")
 LARGEST = 10**12
-"""A number of a batch, job or trial: more than will ever be given, and far from where SQLite cannot count on."""
+"""Largest accepted number of a batch, job or trial; SQLite can count far beyond it."""
 
 
 def read_specs(workspace: Workspace) -> tuple[list[BatchSpec], list[str]]:
-    """Specifications in the order of the batches, and a sentence for each that is left out."""
+    """Specifications in the order of the batches, and a sentence for each one left out."""
     left_out: list[str] = []
     sound = list(_sound(workspace, left_out))
     return _agreeing(workspace, sound, left_out), left_out
 
 
 def take_back(workspace: Workspace) -> list[str]:
-    """Give folders that earlier versions set aside their number again; a sentence for each that keeps its name.
+    """Rename folders that earlier versions set aside back to their number; a sentence for each that cannot be.
 
-    All of a job or none: where one of its numbers is taken, the others are left beside it, to be read together.
+    All of a job or none: if one of its numbers is taken, all its folders stay, to be read together.
     """
     jobs: dict[object, list[Path]] = {}
     for folder in set_aside(workspace):
@@ -47,7 +47,7 @@ def take_back(workspace: Workspace) -> list[str]:
 
 
 def _job_of(folder: Path) -> object:
-    """What folders of one job have in common; the folder itself where its specification cannot be read."""
+    """A key that folders of one job share; the folder itself if its specification cannot be read."""
     try:
         spec = BatchFolder(folder).spec()
     except (OSError, *NONSENSE):
@@ -67,7 +67,7 @@ def set_aside(workspace: Workspace) -> list[Path]:
 
 
 def how_to_read(aside: list[Path], workspace: Workspace) -> str:
-    """What to type to have these folders read: in a workspace of their own their numbers are free."""
+    """The shell command that reads these folders in a workspace of their own, where their numbers are free."""
     own = workspace.folder.with_name(f"{workspace.folder.name}-aside")
     moved = f"{shlex.quote(str(workspace.batches))}/*.aside-*"
     into = shlex.quote(str(own / "batches"))
@@ -80,13 +80,13 @@ def how_to_read(aside: list[Path], workspace: Workspace) -> str:
 
 
 def without_checksum(workspace: Workspace, specs: list[BatchSpec]) -> str:
-    """A sentence on those that nothing confirms; empty where there is none."""
+    """A sentence on specifications without a checksum; empty if there are none."""
     found = [spec.batch for spec in specs if not BatchFolder(workspace.batch(spec.batch)).spec_is_sealed]
     if not found:
         return ""
     named = ", ".join(f"{number:06d}" for number in found[:5]) + (" ..." if len(found) > 5 else "")
     what = "specification was" if len(found) == 1 else "specifications were"
-    return f"{len(found)} {what} written by an earlier version, without a checksum, and taken as they are: {named}"
+    return f"{len(found)} {what} written by an earlier version, without a checksum, and accepted unchecked: {named}"
 
 
 def _sound(workspace: Workspace, left_out: list[str]) -> Iterable[BatchSpec]:
@@ -100,29 +100,29 @@ def _sound(workspace: Workspace, left_out: list[str]) -> Iterable[BatchSpec]:
 
 
 def _read(workspace: Workspace, folder: Path) -> BatchSpec:
-    """Raises OSError or NONSENSE where the folder has no specification of its own that makes sense."""
+    """Read a folder's specification; raises OSError or NONSENSE if it has no valid one of its own."""
     if (folder / "spec.json").exists() and not (folder / "spec.json").is_file():
         raise ValueError("is no file")
     spec = BatchFolder(folder).spec()
     numbers = [("batch", spec.batch), ("job", spec.job), *(("trial", trial.id) for trial in spec.trials)]
     for what, number in numbers:
         if type(number) is not int or not 0 < number <= LARGEST:
-            raise ValueError(f"{what} {one_line(repr(number), 40)} is no whole number from 1 to {LARGEST}")
+            raise ValueError(f"{what} {one_line(repr(number), 40)} is not a whole number from 1 to {LARGEST}")
     if folder.name != workspace.batch(spec.batch).name:
         raise ValueError(f"names batch {spec.batch}")
     if any(type(number) is not int for trial in spec.trials for number in (trial.key.round, trial.key.seed)):
-        raise ValueError("a round or seed is no whole number")
+        raise ValueError("a round or seed is not a whole number")
     if not spec.trials:
         raise ValueError("names no trial")
     planned = {trial.key for trial in plan(spec.experiment)}
     if not planned.issuperset(trial.key for trial in spec.trials):
-        raise ValueError("names trials that its experiment has not")
+        raise ValueError("names trials that its experiment lacks")
     workspace.inside(spec.tensorboard)
     return spec
 
 
 def _agreeing(workspace: Workspace, specs: list[BatchSpec], left_out: list[str]) -> list[BatchSpec]:
-    """A job has one experiment, a trial one number. Of two that contradict each other the one without results goes."""
+    """A job has one experiment, a trial one number. Of two that contradict each other, drop the one without results."""
     experiments: dict[int, str] = {}
     trials: dict[int, tuple[int, TrialKey]] = {}
     numbers: dict[tuple[int, TrialKey], int] = {}
@@ -132,9 +132,9 @@ def _agreeing(workspace: Workspace, specs: list[BatchSpec], left_out: list[str])
         identity = spec.experiment.identity
         twice = len({number for number, _ in pairs}) < len(pairs) or len({trial for _, trial in pairs}) < len(pairs)
         if experiments.get(spec.job, identity) != identity:
-            left_out.append(f"{spec.batch:06d}/spec.json: has another experiment than other batches of job {spec.job}")
+            left_out.append(f"{spec.batch:06d}/spec.json: its experiment is not the one of job {spec.job}")
         elif twice or any(trials.get(n, t) != t or numbers.get(t, n) != n for n, t in pairs):
-            left_out.append(f"{spec.batch:06d}/spec.json: numbers its trials unlike other batches")
+            left_out.append(f"{spec.batch:06d}/spec.json: its trials have other numbers than in other batches")
         else:
             experiments[spec.job] = identity
             trials.update(pairs)

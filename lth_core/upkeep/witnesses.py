@@ -1,4 +1,4 @@
-"""Comparing what the database, the records and TensorBoard's files say of a job, and telling which of them is wrong."""
+"""Compares what the database, the records and TensorBoard's files say about a job, and finds which one is wrong."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ from lth_core.upkeep.facts import Facts, Recorded, facts_of, recorded
 
 Witness = Literal["database", "records", "TensorBoard"]
 MISSING = "nothing"
-"""The value of a fact that a witness does not have."""
+"""The value of a fact that a witness lacks."""
 
 
 @dataclass(frozen=True)
 class Odd:
-    """A fact on which the witnesses differ. wrong: the one that is outvoted; None where that cannot be told.
+    """A fact on which the witnesses differ. wrong: the outvoted one; None if that cannot be decided.
 
-    key: as in `Facts`; ("experiment",) is the job's, ("digest",) the trial's digest itself. value: what is right.
+    key: as in `Facts`, ("experiment",) for the job's, ("digest",) for the trial's digest. value: the right one.
     """
 
     job: int
@@ -41,7 +41,7 @@ class Odd:
 
 
 def compare(workspace: Workspace, database: Database) -> Iterator[Odd]:
-    """All that is odd about what is stored of the jobs, one after the other."""
+    """All differences in what is stored about the jobs, job by job."""
     for job, name in soundness.job_names(database):
         with database.one_moment():
             specs = _specs(workspace, database, job)
@@ -51,7 +51,7 @@ def compare(workspace: Workspace, database: Database) -> Iterator[Odd]:
 
 
 def _specs(workspace: Workspace, database: Database, job: int) -> list[BatchSpec]:
-    """Specifications of a job's batches that carry a checksum, and hold it."""
+    """Specifications of a job's batches whose checksum matches."""
     found = []
     for batch in batches_of(database.connection, job):
         folder = BatchFolder(workspace.batch(batch))
@@ -74,7 +74,7 @@ def _experiment(database: Database, job: int, specs: list[BatchSpec]) -> Iterato
         stored, sound = None, False
     if not specs:
         if holds is False or not sound:
-            said = "is not what was queued, and no batch has it: delete the job, and queue it again"
+            said = "is not what was queued, and no batch has the original: delete the job and queue it again"
             yield Odd(job, None, None, ("experiment",), None, None, f"job {job}: its experiment {said}")
         return
     newest = specs[-1].experiment
@@ -105,7 +105,7 @@ def _trials(
         found = list(look.compare(stored, said, shown, done, damaged))
         yield from found
         if holds is False and not found:
-            sentence = f"{look.title}: its digest does not hold, and all else is as its records say"
+            sentence = f"{look.title}: its digest does not match, but everything else agrees with its records"
             sure = bool(said) and done and not look.damaged
             yield Odd(job, trial, own, ("digest",), "database" if sure else None, None, sentence)
     for batch, paths in records.damaged.items():
@@ -121,7 +121,7 @@ def _title(job: int, key: TrialKey) -> str:
 def _shown(
     workspace: Workspace, job: int, name: str, look: "_Look", key: TrialKey | None, stored: Facts
 ) -> tuple[Facts, bool]:
-    """What TensorBoard's files say of a trial's curves and score, and whether one of the files is damaged."""
+    """A trial's curves and score in TensorBoard's files, and whether one of the files is damaged."""
     key = key or TrialKey(*(stored["trial", n] for n in ("round", "arm", "seed")))
     try:
         folder = trial_folder(workspace.tensorboard(job, name), key)
@@ -139,7 +139,7 @@ def _shown(
 
 @dataclass
 class _Look:
-    """A look at one trial: whether its digest holds, its batch has damaged lines, and all its lines have checksums."""
+    """One trial: whether its digest matches, its batch has damaged lines, and all its lines have checksums."""
 
     job: int
     trial: int
@@ -150,14 +150,14 @@ class _Look:
     title: str = ""
 
     def compare(self, stored: Facts, said: Facts, shown: Facts, done: bool, files_damaged: bool) -> Iterator[Odd]:
-        """Every fact that is not the same everywhere."""
+        """Every fact on which the witnesses differ."""
         lost = 0
         for key in dict.fromkeys((*stored, *said)):
             if not self._counts(key, stored, said, done):
                 continue
             d, r, t = stored.get(key, MISSING), said.get(key, MISSING), shown.get(key, MISSING)
             if key[0] == "result" and r is None and d is not None:
-                r = MISSING  # its records end before they say how it ended
+                r = MISSING  # its records end before its end
             lost += key[0] == "point" and t is MISSING and d == r
             alone = not said or (r is MISSING and key[0] == "trial")
             if (d == r or alone) and (t is MISSING or _same(d, t)):
@@ -169,7 +169,7 @@ class _Look:
             yield Odd(self.job, self.trial, self.batch, ("file",), "TensorBoard", None, sentence)
 
     def _counts(self, key: tuple[Any, ...], stored: Facts, said: Facts, done: bool) -> bool:
-        """Of a trial that has not ended, or has failed, the records may say more or less than was taken over."""
+        """Whether a difference counts: the records of an unfinished or failed trial may hold more or less."""
         if key[0] == "audit" and key[3] not in (0, self.batch) and key not in stored:
             return False
         if key[0] == "audit" and key[3] not in (0, self.batch) and key not in said:
@@ -181,8 +181,8 @@ class _Look:
         return key in stored and key in said
 
     def _wrong(self, key: tuple[Any, ...], d: Any, r: Any, t: Any) -> Witness | None:
-        """Two that agree outvote the third; where two are all there is, a digest or checksum decides."""
-        holds = None if key[0] == "point" else self.holds  # which it does not cover
+        """Two that agree outvote the third; if there are only two, a digest or checksum decides."""
+        holds = None if key[0] == "point" else self.holds  # which the digest does not cover
         if t is not MISSING and r is MISSING:
             return "records" if _same(d, t) else ("TensorBoard" if holds else None)
         if d == r:
@@ -202,18 +202,18 @@ class _Look:
         said += [f"{_words(t)} in TensorBoard's file"] if t is not MISSING else []
         third = t is not MISSING and _same(d, t) != _same(r, t)
         why = {
-            "TensorBoard": "records and database agree" if d == r else "the database's digest holds",
-            "records": "database and TensorBoard agree" if third else "the database's digest holds" if self.holds
+            "TensorBoard": "records and database agree" if d == r else "the database's digest matches",
+            "records": "database and TensorBoard agree" if third else "the database's digest matches" if self.holds
             else "the records are damaged",
-            "database": "records and TensorBoard agree" if third else "the database's digest does not hold"
+            "database": "records and TensorBoard agree" if third else "the database's digest does not match"
             if self.holds is False else "the record's checksum holds",
-        }.get(wrong or "", "which is right cannot be told")  # fmt: skip
+        }.get(wrong or "", "it cannot be decided which is right")  # fmt: skip
         sentence = f"{self.title}: {_name(key)} is {', '.join(said)}; {why}"
         return Odd(self.job, self.trial, self.batch, key, wrong, value, sentence)
 
 
 def _same(value: Any, shown: Any) -> bool:
-    """Whether single precision shows this value so; what is not finite is None elsewhere."""
+    """Whether `shown` is this value in single precision; a value that is not finite is None elsewhere."""
     if value is None or value is MISSING or not isinstance(value, (int, float)):
         return value is None and not np.isfinite(shown)
     return bool(np.float32(value) == np.float32(shown))

@@ -1,4 +1,4 @@
-"""On the worker's side: from a batch's specification to its audited tickets, ready to be stacked."""
+"""From a batch's specification to its audited tickets, ready to be stacked."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -31,10 +31,10 @@ from lth_core.worker.imported_tickets import ImportedTickets
 
 @dataclass(frozen=True)
 class Prepared:
-    """A trial, what it starts from, its ticket, and the ticket it is compared with (both None for dense runs).
+    """A trial, its start, its ticket, and the ticket it is compared with (both None for dense runs).
 
-    narrowing: how its mask shrinks during the training, if it does. made_for: for how many parameters a smaller
-    network was made, where the trial is of one.
+    narrowing: how its mask shrinks during training, if it does. made_for: the number of parameters a smaller network
+    was made for, if the trial has one.
     """
 
     trial: TrialSpec
@@ -46,7 +46,7 @@ class Prepared:
 
 
 class DamagedParent(InputError):
-    """A finished trial's file is not what its checksum says."""
+    """A finished trial's file does not match its checksum."""
 
     def __init__(self, parent: ParentSpec, error: DamagedFile) -> None:
         super().__init__(f"{parent.key}: {error}")
@@ -54,7 +54,7 @@ class DamagedParent(InputError):
 
 
 class Assembler:
-    """Derives the tickets of one batch; parents are read once, with their checksums compared."""
+    """Derives the tickets of one batch; each parent is read once, and its checksum compared."""
 
     def __init__(self, workspace: Workspace, spec: BatchSpec, model: Network, device: str = "cpu") -> None:
         self._spec, self._model, self._device = spec, model, device
@@ -64,10 +64,10 @@ class Assembler:
         self._smaller_ones: dict[int, tuple[Network, int]] = {}
         self._tickets = ImportedTickets(self._experiment, model) if self._experiment.ticket is not None else None
         self.data: set[str] = set()
-        """What the parents read so far were trained on, where they say it."""
+        """What the parents read so far were trained on, if their files say it."""
 
     def network(self, key: TrialKey) -> Network:
-        """What a trial trains: the experiment's network, or the smaller one of an arm's round."""
+        """The network of a trial: the experiment's, or the smaller one of an arm's round."""
         return self._model if shares_network(self._experiment, key.arm) else self._smaller(key.round)[0]
 
     def _smaller(self, round: int) -> tuple[Network, int]:
@@ -76,7 +76,7 @@ class Assembler:
         return self._smaller_ones[round]
 
     def family(self, seed: int) -> Family:
-        """The stored runs of a seed, which its tickets are derived from; DamagedParent where one is not whole."""
+        """The stored runs of a seed, from which its tickets are derived; raises DamagedParent if one is damaged."""
         if seed not in self._families:
             own = [parent for parent in self._spec.parents if parent.key.seed == seed]
             trained = {(parent.key.arm, parent.key.round): self._read(parent) for parent in own}
@@ -103,7 +103,7 @@ class Assembler:
         return unpack_trained(arrays, self._experiment, self.network(parent.key))
 
     def prepare(self, trial: TrialSpec) -> Prepared:
-        """The trial's ticket and start. Raises DamagedParent or ValueError where it cannot be derived."""
+        """The trial's ticket and start. Raises DamagedParent or ValueError if it cannot be derived."""
         key, experiment = trial.key, self._experiment
         first, last = experiment.span(key.arm)
         if key.arm == DENSE:
@@ -129,18 +129,18 @@ class Assembler:
         return Prepared(trial, start, ticket, compared, narrowing)
 
     def initial(self, seed: int) -> Weights:
-        """What a seed's dense run starts from: its initialisation, a checkpoint, or a ticket from elsewhere."""
+        """Start weights of a seed's dense run: its initialisation, a checkpoint, or an imported ticket."""
         if self._experiment.ticket is not None and self._experiment.ticket.dense:
             return self._imported(0, seed).weights
         return self._own_initial(seed)
 
     def _brought(self, seed: int) -> Weights | None:
-        """The buffers that a dense run takes from a ticket from elsewhere, if any."""
+        """The buffers that a dense run takes from an imported ticket, if any."""
         dense = self._experiment.ticket is not None and self._experiment.ticket.dense
         return (self._imported(0, seed).buffers or None) if dense else None
 
     def buffers(self, prepared: Prepared) -> Weights:
-        """The network's buffers when a trial starts: those that go with its weights, or a new network's."""
+        """The network's buffers when a trial starts: those of its weights, or a new network's."""
         fresh, given = self.network(prepared.trial.key).buffers(), prepared.start.statistics or {}
         return {name: given.get(name, buffer) for name, buffer in fresh.items()}
 
@@ -155,26 +155,26 @@ class Assembler:
 
     @property
     def normalises(self) -> bool:
-        """Whether networks are given observations that are normalised by statistics of the training."""
+        """Whether networks receive observations normalised by running statistics of the training."""
         return bool(getattr(self._experiment.training, "normalise_observations", False))
 
     def drawn(self, key: TrialKey) -> Weights:
-        """Fresh weights of a trial's network."""
+        """New weights of a trial's network."""
         return self.network(key).initialise(stream_seed(key.seed, "fresh", key.arm, key.round))
 
     def _everything(self, network: Network) -> Mask:
-        """The mask in which all that may be pruned lives."""
+        """The mask in which every prunable parameter is alive."""
         shapes = network.shapes()
         return masks.full({name: shapes[name] for name in prunable(network.groups(), self._experiment.pruning)})
 
     @property
     def sizes(self) -> tuple[int, int]:
-        """Prunable parameters, and all, of the experiment's network."""
+        """Number of prunable parameters, and of all, in the experiment's network."""
         return masks.total(self.everything()), sum(s.numel() for s in self._model.shapes().values())
 
 
 def pack_trained(trial: RunningTrial, final: Weights) -> Arrays:
-    """The arrays that a finished trial leaves: mask (packed bits), final, and its snapshots, by parameter."""
+    """The arrays of a finished trial's file: mask (packed bits), final weights and snapshots, by parameter."""
     arrays: Arrays = {"mask": masks.pack(trial.mask)}
     for part, weights in {"final": final, **trial.snapshots}.items():
         arrays |= {f"{part}/{name}": w.numpy() for name, w in weights.items()}
@@ -193,7 +193,7 @@ def unpack_trained(arrays: Arrays, experiment: Experiment, model: Network) -> Tr
             for key, array in arrays.items()
             if key.startswith(f"{prefix}/")
         }
-        # The file lists its arrays by name; layers keep the model's order, what is beside them comes last.
+        # The file sorts its arrays by name; restore the model's order of layers, other arrays last.
         return {n: found[n] for n in sorted(found, key=lambda name: places.get(name, len(places)))} or None
 
     final = part("final")

@@ -1,4 +1,4 @@
-"""On the worker's side: one attempt at a batch. Audits tickets, trains them as a stack, publishes into its folder."""
+"""One attempt at a batch: audits tickets, trains them as a stack, publishes results in its folder."""
 
 import json
 import logging
@@ -40,7 +40,7 @@ class Attempt:
         self, workspace: Workspace, spec: BatchSpec, attempt: int, device: str, must_stop: Callable[[], bool],
         coming: int = 0,
     ) -> None:  # fmt: skip
-        """coming: tickets in the stacks of the next round, of which it is to be measured what they cost; 0: nothing."""
+        """coming: tickets in the stacks of the next round, whose cost is to be measured; 0: measure nothing."""
         self._workspace, self._attempt, self._device = workspace, attempt, device
         self.must_stop = must_stop
         self._batch = BatchFolder(workspace.batch(spec.batch))
@@ -61,14 +61,14 @@ class Attempt:
         trained_on.compare(dict(spec.trained_on), self._trained_on, task)
 
     def ran_with(self, facts: dict[str, Any]) -> None:
-        """Record versions, threads and device of this attempt, and what it is trained on."""
+        """Record versions, threads, device and data of this attempt."""
         task, model = self._experiment.task, self._experiment.model
         packages = {**trained_on.versions(task, model), **facts["packages"]}
         more = {"packages": packages, "trained_on": self._trained_on}
         self._append(kind="ran", batch=self._spec.batch, attempt=self._attempt, facts=facts | more)
 
     def run(self) -> int:
-        """Train the batch; returns DONE or CHECKPOINTED. Raises Superseded, or whatever went wrong."""
+        """Train the batch; returns DONE or CHECKPOINTED. Raises Superseded, or the fault that ended it."""
         prepared = [p for trial in self._spec.trials if (p := self._prepare(trial)) is not None]
         if not prepared:
             return DONE
@@ -92,7 +92,7 @@ class Attempt:
         return DONE if run.run() else CHECKPOINTED
 
     def _has_its_records(self, step: int, values: dict[str, Any]) -> bool:
-        """Whether all is there that was recorded before a checkpoint; earlier versions did not say what that was."""
+        """Whether the records from before a checkpoint are complete; earlier versions did not store their checksum."""
         for number, (size, crc) in values.get("records", {}).items():
             if not begins_with(self._batch.attempt(int(number)) / "records.jsonl", size, crc):
                 text = (
@@ -105,7 +105,7 @@ class Attempt:
         return True
 
     def _check_data(self, values: dict[str, Any]) -> None:
-        """InputError where a checkpoint was made with other data; earlier versions did not say."""
+        """Raise InputError if a checkpoint was made with other data; earlier versions did not store that."""
         was = values.get("data")
         if was is not None and was != self._data:
             raise InputError(
@@ -114,12 +114,12 @@ class Attempt:
             )
 
     def _ended_before(self) -> set[int]:
-        """Trials whose result an earlier attempt has published: they count, and are not trained again."""
+        """Trials whose result an earlier attempt published; they are not trained again."""
         records = (one for folder in self._batch.attempts().values() for one in read_all(folder / "records.jsonl"))
         return {record.get("trial", 0) for record in records if record.get("kind") in ("done", "failed")}
 
     def _check_space(self, stack: Stack, tickets: int) -> None:
-        """Raises NotEnoughSpace where the disk cannot hold what will be written: the whole job's, at its start."""
+        """Raise NotEnoughSpace if the disk lacks space for what will be written; at its start, by the whole job."""
         arrays, _ = stack.state()
         checkpoints = 3 * sum(array.nbytes for array in arrays.values())  # two kept while one is written
         parameters = 4 * sum(shape.numel() for shape in self._model.shapes().values())
@@ -142,8 +142,8 @@ class Attempt:
         try:
             return self._assembler.prepare(trial)
         except DamagedParent as error:
-            self._check_current()  # a workspace that was moved is not damaged
-            self._fail(trial.id, f"what it builds on is damaged: {error}", damaged=[error.parent.id])
+            self._check_current()  # a moved workspace is not damaged
+            self._fail(trial.id, f"a trial it builds on is damaged: {error}", damaged=[error.parent.id])
             return None
         except Exception as error:
             log.exception("%s cannot be derived", trial.key)
@@ -189,7 +189,7 @@ class Attempt:
         )  # fmt: skip
 
     def _open_log(self, trial: RunningTrial, step: int, *, resumed: bool) -> None:
-        self._check_current()  # the folder of a workspace that was moved is not made again
+        self._check_current()  # never create the folder of a workspace that was moved
         job_folder = self._workspace.inside(self._spec.tensorboard)
         trial_log = self._logs[trial.id] = TrialLog(job_folder, trial.key, step, resumed=resumed)
         trial_log.hparams({**_hyperparameters(self._experiment, trial.key), "density": self._density(trial)})
@@ -199,7 +199,7 @@ class Attempt:
         trial_log.scalars(sparsity, step)
 
     def _density(self, trial: RunningTrial) -> float:
-        """What remains of the prunable parameters: with a mask that shrinks, what will at the end."""
+        """The density of the mask; of a mask that shrinks, its density at the end."""
         if trial.narrowing is not None:
             model = self._model
             return densities(model.shapes(), model.groups(), self._experiment.pruning)[trial.key.round - 1]
@@ -212,7 +212,7 @@ class Attempt:
         self._logs[trial.id].scalars(values, step)
 
     def finished(self, trial: RunningTrial, step: int, final: Weights, optimizer: dict[str, Weights]) -> None:
-        """See Sink: the audit after training, then the tensors, then the record that counts."""
+        """See Sink. The audit after training, then the tensors, then the record of the result."""
         entries = {entry: weights for entry, weights in optimizer.items() if entry != "count"}
         checks = audit.after_training(trial.mask, final, entries)
         if trial.narrowing is not None:
@@ -240,9 +240,9 @@ class Attempt:
         self._fail(trial.id, error)
 
     def checkpoint(self, step: int, arrays: Arrays, values: dict[str, Any]) -> None:
-        """See Sink; records first, so that a checkpoint never stands for records that are lost.
+        """See Sink. Records are flushed first, so that a checkpoint never follows records that were lost.
 
-        It says for how many bytes of them it stands, of which CRC-32, by attempt.
+        The checkpoint stores the length and CRC-32 of the records, by attempt.
         """
         self._check_current()
         self._records.sync()
@@ -252,7 +252,7 @@ class Attempt:
         save_checkpoint(self.folder, step, arrays, {**values, **said})
 
     def beat(self, fraction: float, rate: float, whole: float | None) -> None:
-        """See Sink. Not synced to disk: a lost beat is no loss."""
+        """See Sink. Not synced to disk: a beat may be lost."""
         self._check_current()
         if self._costs is None and self._coming and whole is not None and whole >= WORTH:
             self._costs = StackCosts(self._experiment, self._model, {len(self._spec.trials), self._coming})
@@ -275,7 +275,7 @@ class Attempt:
         self._records.append(record)
 
     def _check_current(self) -> None:
-        """Raises Superseded where another attempt may publish, OSError where the folder is no longer there."""
+        """Raise Superseded if another attempt is current, OSError if the folder is gone."""
         if not self._batch.is_current(self._attempt):
             raise Superseded(f"attempt {self._attempt} was superseded")
 

@@ -2,8 +2,8 @@
 
 python -m lth_core.worker.barriers WORKSPACE DEVICE < {"spec": ..., "pairs": [[a, b], ...], "points": 11}
 
-Linear mode connectivity (Frankle et al. 2020; Paul et al. 2023 between successive rounds): all networks on the
-straight line between two solutions are tried on the same episodes, or the same texts.
+Linear mode connectivity (Frankle et al. 2020; Paul et al. 2023 between successive rounds): networks on the straight
+line between two solutions are evaluated on the same episodes, or the same texts.
 """
 
 import sys
@@ -19,7 +19,7 @@ from lth_core.worker.solutions import between, metric_of, scores, solution
 
 
 def act(message: dict[str, Any]) -> dict[str, Any]:
-    """The scores along each pair of trials, (pairs, points), and what they are scores of."""
+    """The scores along each pair of trials, (pairs, points), and their metric."""
     workspace, device = Workspace(Path(sys.argv[1])), sys.argv[2]
     spec = BatchSpec.from_json(message["spec"])
     found = along(workspace, spec, message["pairs"], message["points"], device)
@@ -30,7 +30,7 @@ def act(message: dict[str, Any]) -> dict[str, Any]:
 def along(
     workspace: Workspace, spec: BatchSpec, pairs: list[tuple[int, int]], points: int, device: str
 ) -> list[list[float]]:
-    """Scores (pairs, points); a pair names two places among the specification's trials, of one seed."""
+    """Scores (pairs, points); a pair: indices of two trials of the specification, of one seed."""
     network = make_model(spec.experiment)
     assembler = Assembler(workspace, spec, network)
     ends = [[solution(assembler, spec.trials[place].key) for place in pair] for pair in pairs]

@@ -12,7 +12,7 @@ from lth_core.tasks import control
 
 
 def act(message: dict[str, Any]) -> dict[str, Any]:
-    """`episode_steps` (see control) of an environment that can be trained on."""
+    """`episode_steps` (see tasks.control) of the environment, once it has proved usable for training."""
     return {"episode_steps": control.episode_steps(ControlTask.model_validate_json(message["task"]))}
 
 

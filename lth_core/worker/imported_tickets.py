@@ -1,4 +1,4 @@
-"""On the worker's side: the ticket that an experiment names, made to fit its network, or why it does not."""
+"""The ticket that an experiment names, fitted to its network, or the reason why it does not fit."""
 
 import sys
 from typing import Any
@@ -20,7 +20,7 @@ from lth_core.training.families import make_model
 
 
 class ImportedTickets:
-    """The tickets of one experiment. Raises InputError where one is not there, is another, or does not fit."""
+    """The tickets of one experiment. Raises InputError if one is missing, has changed, or does not fit."""
 
     def __init__(self, experiment: Experiment, network: Network) -> None:
         assert experiment.ticket is not None  # noqa: S101 the caller has looked
@@ -30,7 +30,7 @@ class ImportedTickets:
         self._checked = False
 
     def ticket(self, round: int, seed: int, initial: Weights) -> Imported:
-        """For a round and a seed; parameters that are not taken are `initial`'s, and whole."""
+        """The ticket of a round and a seed; parameters not taken from it are `initial`'s, unpruned."""
         card = self._card(round, seed)
         taken = self._taken(card)
         names = prunable(self._network.groups(), self._experiment.pruning)
@@ -43,7 +43,7 @@ class ImportedTickets:
         return Imported(mask, own, self._buffers(card, taken, weights))
 
     def _buffers(self, card: Card, taken: set[str], stored: Arrays) -> Weights:
-        """Those of the layers that are taken; InputError where one has another shape here."""
+        """Buffers of the layers that are taken; raises InputError if one has another shape here."""
         left = {name.rpartition(".")[0] for name in self._network.shapes() if name not in taken}
         found = {}
         for name, fresh in self._network.buffers().items():
@@ -56,7 +56,7 @@ class ImportedTickets:
         return found
 
     def check(self) -> None:
-        """Whether the tickets of all rounds and seeds fit; reads their cards alone."""
+        """Raise InputError if a ticket of any round or seed does not fit; reads only their cards."""
         for round in self._ticket.rounds:
             for seed in self._experiment.seeds:
                 self._taken(self._card(round, seed))
@@ -64,17 +64,17 @@ class ImportedTickets:
     def _card(self, round: int, seed: int) -> Card:
         if not self._checked:
             if self._place.digest(self._ticket.rounds, self._experiment.seeds) != self._ticket.digest:
-                raise InputError(f"ticket {one_line(self._ticket.path)}: is another than when the experiment was read")
+                raise InputError(f"ticket {one_line(self._ticket.path)}: has changed since the experiment was read")
             self._checked = True
         return read_card(self._place.folder(round if self._place.by_round else 0, seed))
 
     def _taken(self, card: Card) -> set[str]:
-        """The layers that are taken of a ticket; InputError names the first that does not fit."""
+        """The layers taken from a ticket; raises InputError that names the first one that does not fit."""
         shown, groups, ours = f"ticket {one_line(card.folder)}", self._network.groups(), self._network.shapes()
         fresh = set(self._ticket.fresh)
         for name in card.shapes:
             if name not in ours and name.split(".")[0] not in fresh:
-                raise InputError(f"{shown}: has a layer {one_line(name, 80)}, which this network has not")
+                raise InputError(f"{shown}: has a layer {one_line(name, 80)}, which this network lacks")
         taken = {name for name, tags in groups.items() if not tags & fresh}
         for name in ours:
             if name not in taken:
@@ -87,7 +87,7 @@ class ImportedTickets:
                     f"{_way_out(groups[name])}"
                 )
         if not taken:
-            raise InputError(f"{shown}: ticket.fresh leaves nothing of it")
+            raise InputError(f"{shown}: ticket.fresh leaves no layer of it")
         return taken
 
 
@@ -101,7 +101,7 @@ def _way_out(groups: frozenset[str]) -> str:
 
 
 def act(message: dict[str, Any]) -> dict[str, Any]:
-    """Nothing, where the ticket fits."""
+    """Check the ticket; an empty answer if it fits."""
     experiment = Experiment.from_json(message["experiment"])
     ImportedTickets(experiment, make_model(experiment)).check()
     return {}

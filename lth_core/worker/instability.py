@@ -3,9 +3,9 @@
 python -m lth_core.worker.instability WORKSPACE DEVICE < {"spec": ..., "rounds": [0, 5], "points": [0, 3000],
                                                           "alphas": 11}
 
-From the dense run's weights, optimizer and schedule at a point, masked with a round's ticket, two trainings go on that
-differ in nothing but their noise: the order of their data, their environments, actions and dropout. If the networks on
-the line between the two ends are no worse than the ends, the point is stable.
+From the dense run's weights, optimizer and schedule at a point, masked with a round's ticket, two trainings continue
+that differ only in their noise: order of data, environments, actions and dropout. If the networks on the line between
+the two ends are no worse than the ends, the point is stable.
 """
 
 import sys
@@ -42,7 +42,7 @@ class Moment:
 
 
 def act(message: dict[str, Any]) -> dict[str, Any]:
-    """A row per round, point and seed: the scores along the line."""
+    """Rows by round, point and seed, with the scores along the line."""
     workspace, device = Workspace(Path(sys.argv[1])), sys.argv[2]
     spec = BatchSpec.from_json(message["spec"])
     experiment = spec.experiment
@@ -86,8 +86,8 @@ def instability(
         ]
     if not noise:
         raise InputError(
-            "all pairs of trainings end with the same bits: nothing in this experiment is noise (texts are read in "
-            "their order, and without dropout)"
+            "all pairs of trainings end with the same bits: this experiment has no noise (texts are read in order, "
+            "without dropout)"
         )
     return rows
 
@@ -95,7 +95,7 @@ def instability(
 def _moments(
     experiment: Experiment, network: Network, initial: Mapping[int, Weights], points: Sequence[int], device: str
 ) -> dict[tuple[int, int], Moment]:
-    """The dense runs, trained again as far as the last point, by point and seed."""
+    """The dense runs, trained again up to the last point, by point and seed."""
     whole = {name: w.new_ones(w.shape).bool() for name, w in next(iter(initial.values())).items()}
     starts = [Start(seed, weights, whole, 0, experiment.training.length) for seed, weights in initial.items()]
     found: dict[tuple[int, int], Moment] = {}

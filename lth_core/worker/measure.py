@@ -25,7 +25,7 @@ from lth_core.training.stack import Start
 
 
 def act(message: dict[str, Any]) -> dict[str, Any]:
-    """`rates`: steps per second of all tickets by the size of their stack; of one its parameters and `densities`."""
+    """rates: steps per second of all tickets, by stack size; for a stack of one also its parameters and densities."""
     device, sizes, seconds = sys.argv[1], [int(size) for size in sys.argv[2].split(",")], float(sys.argv[3])
     experiment = Experiment.from_json(message["experiment"])
     torch.set_num_threads(1)
@@ -41,14 +41,14 @@ def act(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def densities(shapes: Mapping[str, torch.Size], groups: Mapping[str, frozenset[str]], pruning: Pruning) -> list[float]:
-    """Fraction of the prunable parameters that remains after each round from 1 on, counted as derivation counts it."""
+    """Fraction of the prunable parameters that remains after each round from 1 on, counted as in the derivation."""
     everything = full({name: shapes[name] for name in prunable(groups, pruning)})
     kept = [asked(everything, groups, pruning, round) for round in range(1, pruning.rounds + 1)]
     return [(sum(k.values()) if isinstance(k, dict) else k) / size(everything) for k in kept]
 
 
 def _measure(experiment: Experiment, model: Network, device: str, tickets: int, seconds: float) -> tuple[float, int]:
-    """Steps per second of a stack of so many tickets, and steps of a unit of training."""
+    """Steps per second of a stack of this many tickets, and steps of a unit of training."""
     starts = [Start(i, model.initialise(i), {}, *experiment.span(DENSE)) for i in range(tickets)]
     stack = make_stack(experiment, model, starts, device)
     stack.update()

@@ -27,7 +27,7 @@ from lth_core.worker.solutions import solution
 
 
 def act(message: dict[str, Any]) -> dict[str, Any]:
-    """Writes `frames` (n, height, width, 3) uint8 to FILE; return, length and frames a second of the game."""
+    """Write `frames` (n, height, width, 3) uint8 to FILE; answer return, length and frames per second of the game."""
     workspace, file = Workspace(Path(sys.argv[1])), Path(sys.argv[2])
     frames, total, rate = play(workspace, BatchSpec.from_json(message["spec"]), message["game"], message["most"])
     save_tensors(file, {"frames": frames}, {})
@@ -36,7 +36,7 @@ def act(message: dict[str, Any]) -> dict[str, Any]:
 
 @torch.no_grad()
 def play(workspace: Workspace, spec: BatchSpec, game: int, most: int) -> tuple[npt.NDArray[Any], float, float]:
-    """Pictures, return and frames a second of a game with greedy actions; the game's number is its seed's."""
+    """Pictures, return and frames per second of a game with greedy actions; game: selects its seed."""
     experiment, (trial,) = spec.experiment, spec.trials
     key = trial.key
     film = family_of(experiment.task).watched(experiment.task, stream_seed(key.seed, "play", game) % 2**31)
@@ -58,7 +58,7 @@ def play(workspace: Workspace, spec: BatchSpec, game: int, most: int) -> tuple[n
 
 
 def normalised(seen: npt.NDArray[Any], statistics: Weights) -> npt.NDArray[Any]:
-    """Observations (1, 1, ...) as the network was given them in training."""
+    """Observations (1, 1, ...), normalised as in training."""
     if not statistics:
         return seen
     known = Observations(1, seen.shape[-1])

@@ -1,4 +1,4 @@
-"""On the worker's side: how good networks are that no trial has trained, such as those between two solutions."""
+"""Scores of networks that no trial has trained, such as those between two solutions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from lth_core.worker.assemble import Assembler
 
 @dataclass(frozen=True)
 class Solution:
-    """Weights, and what the network needs beside them; seed: of the chain whose episodes or texts it is tried on."""
+    """Weights, with buffers or statistics. seed: of the chain whose episodes or texts evaluate it."""
 
     seed: int
     weights: Weights
@@ -26,7 +26,7 @@ class Solution:
 
 
 def solution(assembler: Assembler, key: TrialKey) -> Solution:
-    """A trial's trained network. Raises InputError where what it needs beside its weights was not stored."""
+    """A trial's trained network. Raises InputError if its buffers or statistics were not stored."""
     trained = assembler.family(key.seed).trained[key.arm, key.round]
     if trained.statistics is None and assembler.normalises:
         raise InputError(
@@ -36,19 +36,19 @@ def solution(assembler: Assembler, key: TrialKey) -> Solution:
 
 
 def metric_of(experiment: Experiment) -> tuple[str, bool]:
-    """What solutions are judged by, and whether more is better: greedy returns, or the validation loss of texts."""
+    """The metric of solutions, and whether higher is better: greedy returns, or the validation loss of texts."""
     return family_of(experiment).judged_by
 
 
 def scores(experiment: Experiment, network: Network, solutions: Sequence[Solution], device: str) -> list[float]:
-    """One number per solution, on the same episodes for all of a seed."""
+    """One score per solution; all solutions of a seed use the same episodes."""
     span = experiment.span(DENSE)
     starts = [Start(one.seed, one.weights, {}, *span, statistics=one.statistics) for one in solutions]
     return family_of(experiment).judge(experiment, network, starts, device)
 
 
 def between(one: Solution, other: Solution, points: int) -> list[Solution]:
-    """So many solutions at equal distances on the straight line, the ends exactly; statistics go along."""
+    """Solutions at equal distances on the straight line, the ends exact; statistics are interpolated too."""
     return [
         Solution(
             one.seed, line(one.weights, other.weights, i / (points - 1)),
@@ -59,7 +59,7 @@ def between(one: Solution, other: Solution, points: int) -> list[Solution]:
 
 
 def line(one: Weights, other: Weights, share: float) -> Weights:
-    """(1 - share) x one + share x other; the ends exactly. Counts are those of the nearer end."""
+    """(1 - share) x one + share x other, the ends exact. Counts are those of the nearer end."""
     if share in (0.0, 1.0):
         return one if share == 0.0 else other
     nearer = one if share < 0.5 else other

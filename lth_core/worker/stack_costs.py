@@ -1,4 +1,4 @@
-"""What a stack of the next round will cost beside one of this: measured for a moment, in a process of its own."""
+"""Cost of a stack of the next round relative to one of this round, measured briefly in a process of its own."""
 
 import contextlib
 import os
@@ -18,16 +18,16 @@ from lth_core.training.families import make_stack
 from lth_core.training.stack import Stack, Start
 
 WORTH = 5.0
-"""Seconds from which on a training is long enough for this to be worth while."""
+"""Seconds of training from which on the measurement is worth its time."""
 _UPDATES, _SECONDS, _PATIENCE = 20, 1.0, 600
-"""Updates of each size at most; processor seconds after which no other follows; seconds until the process is killed."""
+"""Most updates of each size; CPU seconds after which none follows; seconds until the process is killed."""
 
 
 class StackCosts:
-    """Measures stacks of some sizes on the processor, beside the training that goes on here.
+    """Measures stacks of some sizes on the CPU, during the training in this process.
 
-    A copy of this process does it: nothing is imported again, and no environment, generator or memory of the training
-    is touched. Whatever goes wrong there is no answer.
+    A fork of this process measures: nothing is imported again, and environments, generators and memory of the training
+    are not touched. If anything goes wrong there, there is no answer.
     """
 
     def __init__(self, experiment: Experiment, network: Network, sizes: Collection[int]) -> None:
@@ -35,39 +35,39 @@ class StackCosts:
         self._answer, theirs = context.Pipe(duplex=False)
         self._process = context.Process(target=_measure, args=(theirs, experiment, network, sorted(sizes)), daemon=True)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # threads of an environment do not follow
+            warnings.simplefilter("ignore", DeprecationWarning)  # threads of an environment are not copied
             self._process.start()
         theirs.close()
         self._found: dict[int, float] = {}
 
     def found(self) -> dict[int, float]:
-        """Processor seconds of an update by the size of the stack; empty until it is known."""
+        """CPU seconds of an update by stack size; empty until known."""
         with contextlib.suppress(EOFError, OSError):
             if not self._found and self._answer.poll():
                 self._found = self._answer.recv()
         return self._found
 
     def close(self) -> None:
-        """Nobody waits for an answer any more."""
+        """End the measurement without an answer."""
         self._process.kill()
         self._process.join()
         self._answer.close()
 
 
 def _measure(answer: Connection, experiment: Experiment, network: Network, sizes: list[int]) -> None:
-    """In the copy, which ends here: nothing that the process it is a copy of does at its end is for it to do."""
+    """In the fork, which ends here without the exit handlers of its parent."""
     try:
         for number in (signal.SIGTERM, signal.SIGUSR2, signal.SIGALRM):
             signal.signal(number, signal.SIG_DFL)
         signal.alarm(_PATIENCE)
-        torch.set_num_threads(1)  # those of the process that was copied are not here
+        torch.set_num_threads(1)  # the parent's threads do not exist here
         answer.send(_fastest(experiment, network, sizes))
     finally:
         os._exit(0)
 
 
 def _fastest(experiment: Experiment, network: Network, sizes: Sequence[int]) -> dict[int, float]:
-    """Processor seconds of the fastest of a few updates of a stack of each size, gone through in turn."""
+    """CPU seconds of the fastest of a few updates for each stack size, measured in turn."""
     parent = os.getppid()
     stacks = {size: _stack(experiment, network, size) for size in sizes}
     fastest = {size: _update(stack) for size, stack in stacks.items()}

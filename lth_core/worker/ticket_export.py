@@ -1,4 +1,4 @@
-"""Tickets' tensors into folders, in a process of its own (it imports torch): what `lth ticket export` runs.
+"""Writes tickets' tensors into folders, in a process of its own (it imports torch), for `lth ticket export`.
 
 python -m lth_core.worker.ticket_export WORKSPACE < {"spec": ..., "folders": [...], "transformers": false}
 """
@@ -26,8 +26,8 @@ from lth_core.worker.assemble import Assembler
 
 
 def act(message: dict[str, Any]) -> dict[str, Any]:
-    """Writes the files of the specification's trials; the shapes of their parameters, in the model's order, and of
-    their buffers."""
+    """Write the files of the specification's trials; answer the shapes of their parameters, in the model's order,
+    and of their buffers."""
     spec = BatchSpec.from_json(message["spec"])
     assembler = Assembler(Workspace(Path(sys.argv[1])), spec, make_model(spec.experiment))
     shapes, buffers = [], []
@@ -45,16 +45,16 @@ def act(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def export(assembler: Assembler, trial: TrialSpec, folder: Path) -> tuple[Weights, Mask, Weights]:
-    """Write the files of one ticket, derived again; returns its trained weights, its mask and its trained buffers.
+    """Derive one ticket again and write its files; returns its trained weights, mask and trained buffers.
 
-    Raises ValueError where what is stored is not what was derived.
+    Raises ValueError if the stored mask differs from the derived one.
     """
     key = trial.key
     prepared, family = assembler.prepare(trial), assembler.family(key.seed)
     stored = family.dense if key.arm == DENSE else family.trained[key.arm, key.round]
     settled = prepared.ticket is not None and prepared.narrowing is None
     if settled and prepared.ticket is not None and masks.distance(stored.mask, prepared.ticket.mask):
-        raise ValueError(f"{key}: its stored mask is not the one derived again")
+        raise ValueError(f"{key}: its stored mask differs from the one derived again")
     source = prepared.start.weights if prepared.ticket is None else prepared.ticket.source
     began, kept = assembler.buffers(prepared), stored.statistics or {}
     ended = {name: kept.get(name, buffer) for name, buffer in began.items()}
@@ -65,8 +65,8 @@ def export(assembler: Assembler, trial: TrialSpec, folder: Path) -> tuple[Weight
 def write_files(
     folder: Path, mask: Mask, source: Weights, start: Weights, trained: Weights, buffers: tuple[Weights, Weights]
 ) -> None:
-    """Masks, two state dicts, and the form of torch.nn.utils.prune (name_orig, name_mask); buffers: at the start and
-    after training."""
+    """Write masks, two state dicts, and the form of torch.nn.utils.prune (name_orig, name_mask). buffers: at the start
+    and after training."""
     form: dict[str, Tensor] = {}
     for name, weights in source.items():
         if name in mask:
@@ -83,7 +83,7 @@ def write_files(
 def for_transformers(
     experiment: Experiment, network: Network, trained: Weights, mask: Mask, buffers: Weights, folder: Path
 ) -> None:
-    """The trained network as `from_pretrained` loads it, its masks by the names there, and the task's tokenizer."""
+    """Write the trained network as `from_pretrained` loads it, its masks by those names, and the task's tokenizer."""
     found = family_of(experiment).exchange(experiment, network)
     loaded(found, trained, buffers).save_pretrained(folder)
     there = {name: one.clone().contiguous() for name, one in masks_there(found, mask, trained).items()}

@@ -1,10 +1,10 @@
-"""A ticket of another program as one of ours, in a process of its own (it imports torch): `lth ticket import`.
+"""Converts a ticket of another program, in a process of its own (it imports torch), for `lth ticket import`.
 
 python -m lth_core.worker.ticket_import < {"experiment": ..., "source": ..., "folder": ...}
 
 The source is a folder that `from_pretrained` loads, or a safetensors file: with masks in the form of
 torch.nn.utils.prune (name_orig, name_mask), or a state dict. Masks are read from a file mask.safetensors beside it, or
-from that form; without either, what is exactly zero counts as pruned.
+from that form; without either, weights that are exactly zero count as pruned.
 """
 
 import re
@@ -28,11 +28,11 @@ from lth_core.training.families import family_of, make_model
 from lth_core.worker.ticket_export import write_files
 
 _WRAPPERS = ("module.", "_orig_mod.", "_forward_module.", "model.", "network.", "net.")
-"""What DataParallel, torch.compile and Lightning's modules put before the names of the network within them."""
+"""Prefixes that DataParallel, torch.compile and Lightning modules add to the names of their network."""
 
 
 def act(message: dict[str, Any]) -> dict[str, Any]:
-    """Writes the ticket's files; its densities, its shapes and where its mask is from."""
+    """Write the ticket's files; answer its densities, its shapes and the source of its mask."""
     experiment = Experiment.from_json(message["experiment"])
     source, folder = Path(message["source"]), Path(message["folder"])
     network = make_model(experiment)
@@ -56,7 +56,7 @@ def act(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def read(experiment: Experiment, network: Network, source: Path) -> tuple[Weights, Mask, str]:
-    """Weights and mask by our names, and where the mask is from."""
+    """Weights and mask by our names, and the source of the mask."""
     file = source / "model.safetensors" if source.is_dir() else source
     weights, taken = _bare(_load(file), network, whole_model=source.is_dir())
     form = {name.removesuffix("_mask"): w != 0 for name, w in weights.items() if name.endswith("_mask")}
@@ -66,10 +66,10 @@ def read(experiment: Experiment, network: Network, source: Path) -> tuple[Weight
         form = {name.removeprefix(taken): m.bool() for name, m in _load(beside).items()}
         said = "its file mask.safetensors"
     if not form:
-        form, said = {name: w != 0 for name, w in weights.items()}, "what is exactly zero, for want of a mask"
+        form, said = {name: w != 0 for name, w in weights.items()}, "exact zeros, because there is no mask"
     for name, one in form.items():
         if name not in weights:
-            raise InputError(f"{one_line(source)}: {said} has a layer {one_line(name, 80)}, which the weights have not")
+            raise InputError(f"{one_line(source)}: {said} has a layer {one_line(name, 80)}, which the weights lack")
         if one.shape != weights[name].shape:
             raise InputError(f"{one_line(source)}: {said} has another shape for {one_line(name, 80)} than the weights")
     whole = {name: form.get(name, torch.ones_like(w, dtype=torch.bool)) for name, w in weights.items()}
@@ -87,7 +87,7 @@ def read(experiment: Experiment, network: Network, source: Path) -> tuple[Weight
 
 
 def _bare(weights: Weights, network: Network, *, whole_model: bool) -> tuple[Weights, str]:
-    """Without what wrappers put before all names, and what that was.
+    """The weights without a wrapper's prefix, and that prefix.
 
     whole_model: of transformers, whose own names begin with `model.`.
     """
@@ -101,7 +101,7 @@ def _bare(weights: Weights, network: Network, *, whole_model: bool) -> tuple[Wei
 
 
 def _named(weights: Weights) -> Weights:
-    """Without what is no parameter."""
+    """Only the parameters."""
     return {name: w for name, w in weights.items() if not name.endswith(("final_logits_bias", "inv_freq"))}
 
 
@@ -126,7 +126,7 @@ def fit(network: Network, weights: Weights, source: Path) -> None:
             raise InputError(f"{shown}: layer {name} is {there} there and {here} in the experiment's network")
     extra = [name for name in weights if name not in shapes]
     if extra:
-        raise InputError(f"{shown}: has a layer {one_line(extra[0], 80)}, which the experiment's network has not")
+        raise InputError(f"{shown}: has a layer {one_line(extra[0], 80)}, which the experiment's network lacks")
 
 
 def fit_buffers(wanted: Weights, found: Weights, source: Path) -> None:

@@ -1,17 +1,17 @@
-"""The worker: a process on one device slot that trains one batch after the other.
+"""The worker: a process on one device slot that trains one batch after another.
 
     python -m lth_core.worker.worker WORKSPACE DEVICE
 
-Standard input is the link to the engine (`engine.link`); its end means that the engine is gone. SIGTERM asks it to
-checkpoint and leave. It writes only into the attempt's folder, and never opens the database.
+Standard input is the link to the engine (`batches.link`); its end means that the engine is gone. SIGTERM asks it to
+checkpoint and stop. It writes only into the attempt's folder, and never opens the database.
 """
 
 import gc
 import signal
 
-# Put off until all is imported: looking for garbage among ever more new objects took a tenth of the start.
+# No garbage collection until everything is imported: it took a tenth of the start.
 gc.disable()
-# Held back until the handlers are set: the imports below take a while, and being asked to stop is not dying.
+# Blocked until the handlers are set: the imports below take a while, and a request to stop must not kill.
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR2})
 
 import contextlib
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class EngineLink:
-    """The engine as seen from here: its requests to stop, and the lines it sends."""
+    """The engine as the worker sees it: requests to stop, and requests to train."""
 
     def __init__(self) -> None:
         self.terminated = False
@@ -50,7 +50,7 @@ class EngineLink:
         self.terminated = True
 
     def must_stop(self) -> bool:
-        """Whether to checkpoint and leave; costs one system call."""
+        """Whether to checkpoint and stop; costs one system call."""
         self._link.read(0.0)
         return self.terminated or self.gone
 
@@ -60,7 +60,7 @@ class EngineLink:
         return self._link.gone
 
     def next_batch(self) -> Request | None:
-        """Wait for the next request; None when there will be none."""
+        """Wait for the next request; None if there will be no more."""
         while not self.terminated:
             request = self._link.request()
             if request is not None or self.gone:
@@ -70,7 +70,7 @@ class EngineLink:
 
 
 def main() -> int:
-    """Serve batches until the engine says stop or goes away; returns the exit code."""
+    """Train batches until the engine asks to stop or is gone; returns the exit code."""
     workspace, device = Workspace(Path(sys.argv[1]).absolute()), sys.argv[2]  # an environment may change the folder
     engine = EngineLink()
     with contextlib.suppress(OSError):
@@ -96,7 +96,7 @@ def _serve(workspace: Workspace, device: str, engine: EngineLink, request: Reque
             traceback.print_exc()
         code, error, needed = code_of(fault), sentence(fault), getattr(fault, "needed", 0)
         if code == FAILED and not folder.attempt(attempt).is_dir():
-            code, error = TRANSIENT, "the batch's folder was taken away"  # the engine makes it again
+            code, error = TRANSIENT, "the batch's folder was removed"  # the engine creates it again
     if code == CHECKPOINTED and engine.gone and not engine.terminated:
         code = ENGINE_GONE
     if code != SUPERSEDED:
@@ -104,7 +104,7 @@ def _serve(workspace: Workspace, device: str, engine: EngineLink, request: Reque
             folder.publish_exit(attempt, code, error, needed)
         except OSError as fault:
             code, error = code or code_of(fault), error or sentence(fault)  # the answer to the engine says it
-    # After a fault the process may be in any state: the next batch gets a new one.
+    # After a fault the process may be in any state: the next batch gets a new worker.
     return Exit(code, error, needed)
 
 
@@ -130,7 +130,7 @@ def _train(workspace: Workspace, device: str, engine: EngineLink, request: Reque
 
 
 def _named(device: "torch.device") -> str:
-    """The device's name, of a processor with the instructions that torch uses."""
+    """The device's name; for a CPU with the instruction set that torch uses."""
     import torch
 
     if device.type == "cuda":
@@ -139,7 +139,7 @@ def _named(device: "torch.device") -> str:
 
 
 def _log_into(path: Path) -> None:
-    """Send standard output and error of this process to the attempt's log."""
+    """Redirect standard output and error of this process to the attempt's log."""
     with path.open("ab", buffering=0) as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)

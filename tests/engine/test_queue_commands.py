@@ -152,7 +152,7 @@ def test_an_edited_job_takes_the_place_of_the_one_that_has_not_begun(desk: Desk)
     desk.sql("UPDATE jobs SET started = 1 WHERE id = 3")
     made = tiny("late")
     answer = desk.ask("submit", experiment=made.canonical(), source="x", again=True, replaces=3)
-    assert answer["error"] == "job 3 has begun or ended: it can be cloned, not replaced"
+    assert answer["error"] == "job 3 has started or ended: it can be cloned, not replaced"
     assert desk.order() == [new, 1, 3]  # all or nothing
 
 

@@ -100,7 +100,7 @@ def test_a_specification_that_changes_between_two_runs_is_the_databases_again(tm
     with running(tmp_path, slots=2) as r:
         r.until_state(1, "done")
         assert _events(r, "specification") == [
-            "batches/000001/spec.json had another experiment: written again as the database has it"
+            "batches/000001/spec.json had another experiment: written again from the database"
         ]
         ran = attempts.runs(r.database, 1)
         assert len(ran) > 2 and not attempts.changes(ran), "as many threads with two slots as with the one it began on"
@@ -124,7 +124,7 @@ def test_a_specification_that_changes_under_a_worker_is_refused_and_tried_again(
     with running(tmp_path) as r:
         r.submit(experiment)
         r.until_state(1, "done")
-        assert "its checksum does not hold; trying again" in _events(r, "retry")[0]
+        assert "its checksum does not match; trying again" in _events(r, "retry")[0]
         assert _events(r, "specification")[0].startswith("batches/000001/spec.json has changed since it was written")
     assert _trained(tmp_path) == {experiment.identity}
 

@@ -57,7 +57,7 @@ def in_tensorboard(workspace: Workspace) -> None:
     path.write_bytes(content)
 
 
-DIGEST, HOLDS = "the database's digest does not hold", "the database's digest holds"
+DIGEST, HOLDS = "the database's digest does not match", "the database's digest matches"
 ONE = "FROM trials WHERE arm = 'winning' AND round = 1 AND seed = 0"
 CHANGES: dict[str, tuple[Callable[[Workspace], None], str]] = {
     "score": (sql(f"UPDATE trials SET score = 400.5 WHERE id = (SELECT id {ONE})"), "records and TensorBoard agree"),
@@ -79,7 +79,7 @@ CHANGES: dict[str, tuple[Callable[[Workspace], None], str]] = {
         sql(f"UPDATE metrics SET value = value + 1 WHERE trial = (SELECT id {ONE}) AND (name, step) = "
             f"(SELECT name, MAX(step) FROM metrics WHERE trial = (SELECT id {ONE}) AND value NOT NULL)"),
         "records and TensorBoard agree"),
-    "digest": (sql(f"UPDATE trials SET digest = 'x' || digest WHERE id = (SELECT id {ONE})"), "all else is as its"),
+    "digest": (sql(f"UPDATE trials SET digest = 'x' || digest WHERE id = (SELECT id {ONE})"), "everything else agrees"),
     "experiment": (
         sql("UPDATE jobs SET experiment = replace(experiment, '0.003', '0.001')"), "its experiment is not what was"),
     "experiment that cannot be read": (sql("UPDATE jobs SET experiment = '{'"), "its experiment is not what was"),

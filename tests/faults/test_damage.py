@@ -78,7 +78,7 @@ def test_a_damaged_parent_fails_its_seed_only_and_a_retry_trains_it_again(
     trace = run.folder / "unpickled"
     second.write_bytes(_damaged(second.read_bytes(), first.read_bytes(), how, trace))
     run.finish(1)
-    assert any("what it builds on is damaged" in error for error in run.errors())
+    assert any("a trial it builds on is damaged" in error for error in run.errors())
     assert any("its file is damaged" in error for error in run.errors())
     with run.database() as database:
         states = {(t.seed, t.round): t.state for t in views.trials(database, 1) if t.arm != "dense"}

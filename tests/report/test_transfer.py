@@ -162,7 +162,7 @@ def test_a_ticket_of_another_depth_names_the_layer_that_is_left_over(tickets: Pa
     assert lth("headless", "deep.toml", "--device", "cpu", "--slots", 1, "-w", "d", cwd=tmp_path).returncode == 0
     assert lth("ticket", "export", 1, "deep", "-w", "d", cwd=tmp_path).returncode == 0
     target = load_experiment(written(tmp_path, f'ticket = "{tmp_path}/deep"\narms = ["imported"]'))
-    with pytest.raises(InputError, match=r"has a layer trunk.1.weight, which this network has not"):
+    with pytest.raises(InputError, match=r"has a layer trunk.1.weight, which this network lacks"):
         ImportedTickets(target, make_model(target)).check()
 
 
@@ -194,7 +194,7 @@ def test_a_ticket_that_was_changed_after_the_experiment_was_read_is_not_trained(
         ImportedTickets(own, network).ticket(1, 0, network.initialise(0))
     card = json.loads((tmp_path / "t" / "card.json").read_text())
     (tmp_path / "t" / "card.json").write_text(json.dumps({**card, "score": 1e9}))
-    with pytest.raises(InputError, match="is another than when the experiment was read"):
+    with pytest.raises(InputError, match="has changed since the experiment was read"):
         ImportedTickets(own, network).check()
 
 
@@ -282,7 +282,7 @@ def test_a_network_that_others_pruned_becomes_a_ticket(form: str, tmp_path: Path
     assert torch.equal(trained["trunk.0.weight"] != 0, expected)
     # A weight that happens to be zero lives, unless there is nothing else to tell by; and then that is said.
     assert bool(mask["policy_head.bias"].all()) == (form != "zeros")
-    assert ("what is exactly zero, for want of a mask" in done.stdout) == (form == "zeros")
+    assert ("exact zeros, because there is no mask" in done.stdout) == (form == "zeros")
     path = written(tmp_path, f'ticket = "{tmp_path}/in"\narms = ["winning", "imported", "transferred"]', seeds=1)
     own = load_experiment(path)
     found = ImportedTickets(own, make_model(own)).ticket(1, 0, make_model(own).initialise(0))
@@ -338,7 +338,7 @@ def test_files_that_are_no_such_network_name_the_layer(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("layer", "shape", "said"),
-    [("model.trunk.0.weight", (8, 4), "which the weights have not"), ("trunk.0.weight", (8, 1), "another shape for")],
+    [("model.trunk.0.weight", (8, 4), "which the weights lack"), ("trunk.0.weight", (8, 1), "another shape for")],
 )
 def test_a_mask_that_belongs_to_other_weights_is_not_left_aside(
     layer: str, shape: tuple[int, ...], said: str, tmp_path: Path

@@ -1,6 +1,6 @@
-"""The one narrow interface between the engine and whatever runs batches: this machine, or a cluster's scheduler.
+"""The narrow interface between the engine and what runs batches: this machine, or a cluster's scheduler.
 
-The handle of an attempt is its batch's number. Whoever runs it only gives hints: the batch's folder is the truth.
+An attempt is known by its batch's number. A launcher only gives hints: what the batch's folder says decides.
 """
 
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from lth_core.batches.request import Request
 from lth_core.settings.launcher import LocalLauncher, SlurmLauncher
 
 Need = LocalLauncher | SlurmLauncher
-"""What a batch asks for: its experiment's `[launcher]`."""
+"""What a batch needs: its experiment's `[launcher]`."""
 How = Literal["checkpoint", "kill"]
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How an attempt ended: its published code, or None where it died, and the cause; bytes of disk it asks for."""
+    """How an attempt ended: its published code, or None if it died; the cause; bytes of disk it lacked."""
 
     batch: int
     code: int | None
@@ -26,7 +26,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Notice:
-    """Something that a user should know about a batch; `pause` where its job is not to go on by itself."""
+    """A sentence for the user about a batch; pause: its job must not continue by itself."""
 
     batch: int
     text: str
@@ -34,19 +34,19 @@ class Notice:
 
 
 class Launcher(Protocol):
-    """Runs attempts whose folders exist. No method waits for anything outside of this process."""
+    """Runs attempts whose folders exist. No method waits for anything outside this process."""
 
     def free(self, need: Need) -> list[str]:
         """Names of the slots on which a batch with this need could be started now."""
 
     def submit(self, slot: str, request: Request, need: Need) -> None:
-        """Have an attempt run on a free slot."""
+        """Run an attempt on a free slot."""
 
     def poll(self) -> list[Ended]:
-        """Attempts, of all that were submitted, that have ended since the last call."""
+        """Submitted attempts that have ended since the last call."""
 
     def stop(self, batch: int, how: How = "checkpoint") -> None:
-        """Have an attempt leave: with a checkpoint, or, where nobody wants what it would save, as soon as it can."""
+        """Stop an attempt: at a checkpoint, or at once if its results are no longer wanted."""
 
     def close(self) -> list[Ended]:
-        """The engine ends. Returns the attempts that ended with it; others go on, for the next engine."""
+        """End with the engine. Returns the attempts that ended too; others continue, for the next engine."""

@@ -1,4 +1,4 @@
-"""All launchers as one: each batch goes to the one that its experiment asks for; Slurm's is made when first needed."""
+"""All launchers as one: each batch goes to the launcher of its experiment; Slurm's is made when first needed."""
 
 from lth_core.batches.request import Request
 from lth_core.engine.launchers.base import Ended, How, Launcher, Need, Notice
@@ -10,7 +10,7 @@ from lth_core.store.workspace import Workspace
 
 
 class Launchers:
-    """See Launcher. `here` are the workers of this machine."""
+    """See Launcher. here: the workers of this machine."""
 
     def __init__(self, workspace: Workspace, slots: list[Slot]) -> None:
         self._workspace = workspace
@@ -26,17 +26,17 @@ class Launchers:
         self._of(need).submit(slot, request, need)
 
     def prepare(self, slot: str, need: Need) -> None:
-        """Have what a free slot needs of this machine; raises OSError where open files or processes have run out."""
+        """Start the worker that a free slot needs; raises OSError if open files or processes have run out."""
         if self._of(need) is self.here:
             self.here.prepare(slot)
 
     def adopt(self, batch: int, attempt: int, need: Need) -> bool:
-        """Whether an attempt that an earlier engine sent elsewhere runs on and is watched from now on."""
+        """Watch an attempt that an earlier engine submitted elsewhere; False if it no longer runs."""
         return self._cluster().adopt(batch, attempt, need)
 
     def poll(self) -> list[Ended]:
         """See Launcher."""
-        # This machine's last: a disk that is full may cut the other off, and what has ended is told once.
+        # This machine last: a full disk may interrupt the other, and each end is reported only once.
         return (self._slurm.poll() if self._slurm else []) + self.here.poll()
 
     def stop(self, batch: int, how: How = "checkpoint") -> None:
@@ -54,11 +54,11 @@ class Launchers:
         return self.here.running() + (self._slurm.running() if self._slurm else [])
 
     def notices(self) -> list[Notice]:
-        """What is to be said since the last call."""
+        """Notices since the last call."""
         return self._slurm.notices() if self._slurm else []
 
     def shown(self) -> list[tuple[str, str, int]]:
-        """Name, whereabouts and batch of what runs elsewhere."""
+        """Name, place and batch of each attempt elsewhere."""
         return self._slurm.shown() if self._slurm else []
 
     def _of(self, need: Need) -> Launcher:

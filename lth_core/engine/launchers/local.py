@@ -1,4 +1,4 @@
-"""Workers on this machine: one process per slot, kept for the next batch, told what to do through a pipe."""
+"""Workers on this machine: one process per slot, kept for the next batch, which receives requests over a link."""
 
 import os
 import signal
@@ -20,18 +20,18 @@ from lth_core.store.workspace import Workspace
 from lth_core.text import clean
 
 GRACE = 7.0
-"""Seconds between asking a worker to leave and killing it."""
+"""Seconds between asking a worker to stop and killing it."""
 SILENCE = 300.0
 """Seconds without a sign of life after which a worker is killed, unless LTH_SILENCE says otherwise."""
 WARNING_AT = 0.2
-"""The share of that time after which the silence is spoken of."""
+"""The share of that time after which the silence is reported."""
 
 
 @dataclass
 class Running:
-    """An attempt on a slot; times are monotonic. After `stop_at` it is killed; `life` is what it last showed.
+    """An attempt on a slot; times are monotonic. stop_at: when it is killed; life: its last sign of life.
 
-    `killed_for` is why we killed it.
+    killed_for: why this engine killed it.
     """
 
     batch: int
@@ -56,7 +56,7 @@ class LocalWorkers:
         self._running: dict[str, Running] = {}
 
     def resize(self, slots: list[Slot]) -> None:
-        """Other slots from now on: workers of those that are gone checkpoint and leave."""
+        """Use these slots from now on: workers of removed slots checkpoint and stop."""
         self.slots = {slot.name: slot for slot in slots}
         for name in self._workers.keys() - self.slots.keys():
             running = self._running.get(name)
@@ -68,21 +68,21 @@ class LocalWorkers:
                 idle.close()
 
     def free(self, _need: object = None) -> list[str]:
-        """Names of slots with nothing to do."""
+        """Names of slots without a batch."""
         return [name for name in self.slots if name not in self._running]
 
     def submit(self, slot: str, request: Request, _need: object = None) -> None:
-        """Have the attempt, whose folder exists, run on a free slot."""
+        """Run the attempt, whose folder exists, on a free slot."""
         self.prepare(slot, request.threads, request.code)
         self._running[slot] = Running(request.batch, request.attempt)
         self._workers[slot].ask(request)
 
     def prepare(self, slot: str, threads: int | None = None, code: str | None = None) -> None:
-        """Have a worker on a free slot; raises OSError where open files or processes have run out.
+        """Make sure a free slot has a worker; raises OSError if open files or processes have run out.
 
-        threads: those that it is started with, the slot's by default; one that has others leaves. Told later, a process
-        does not compute the same bits. code: what it is to run of others' code; one that has run some serves no other
-        experiment, as nobody knows what it has changed in the process.
+        threads: the slot's by default. A worker started with another number is replaced, because a later change would
+        give other bits. code: the foreign code it will run; a worker that has run foreign code serves no other
+        experiment, because that code may have changed the process.
         """
         worker = self._workers.get(slot)
         threads = threads or self._threads.get(slot, self.slots[slot].threads)
@@ -99,7 +99,7 @@ class LocalWorkers:
             self._codes[slot] = code
 
     def pid(self, slot: str) -> int | None:
-        """Process on a slot, if there is one."""
+        """Process id of a slot's worker, if there is one."""
         worker = self._workers.get(slot)
         return worker.process.pid if worker is not None and worker.process.poll() is None else None
 
@@ -108,7 +108,7 @@ class LocalWorkers:
         return [running.batch for running in self._running.values()]
 
     def silent(self) -> list[tuple[int, str]]:
-        """Batches that have begun to be silent, each said once, with a sentence."""
+        """Batches whose worker has fallen silent, with a sentence; each is reported once."""
         limit, found = silence(), []
         for slot, running in self._running.items():
             quiet = time.monotonic() - running.life_at
@@ -123,7 +123,7 @@ class LocalWorkers:
         return next((slot for slot, running in self._running.items() if running.batch == batch), None)
 
     def poll(self) -> list[Ended]:
-        """Attempts that have ended since the last call; kills what has outlived its grace."""
+        """Attempts that have ended since the last call; kills workers whose time to stop is over."""
         ended = []
         for slot, running in list(self._running.items()):
             one = self._look(self._workers[slot], running)
@@ -140,10 +140,10 @@ class LocalWorkers:
         said = read_exit(folder) or (worker.answer() if died is not None else None)
         if said is not None:
             if said.code != 0 or running.stop_at is not None:
-                _reap(worker.process)  # it is leaving: the next batch gets a new one
+                _reap(worker.process)  # it is stopping: the next batch gets a new worker
             unasked = said.code in (CHECKPOINTED, ENGINE_GONE) and running.stop_at is None
             if unasked and not batch.got_further(running.attempt):
-                return Ended(running.batch, None, "the worker was told to leave, not by the engine, and got no further")
+                return Ended(running.batch, None, "the worker was asked to stop, not by the engine, and got no further")
             return Ended(running.batch, said.code, said.error, said.needed)
         if died is not None:
             return self._death(died, running, folder)
@@ -151,8 +151,8 @@ class LocalWorkers:
         return None
 
     def _death(self, died: int, running: Running, folder: Path) -> Ended:
-        """What a process that is gone without its last word stands for; its exit code may be anybody's."""
-        # One that we asked to leave may have died of the asking, before it was ready to hear it.
+        """What the death of a process means that did not say how it ended; foreign code may have set its exit code."""
+        # The request to stop may have killed it before it could handle it.
         if running.stop_at is not None:
             return Ended(running.batch, CHECKPOINTED, "")
         if not running.killed_for and running.memory.killed(died):
@@ -160,7 +160,7 @@ class LocalWorkers:
         return Ended(running.batch, None, _cause(died, running.killed_for, folder / "log.txt"))
 
     def _watch(self, process: subprocess.Popen[bytes], running: Running, folder: Path) -> None:
-        """Kill what has outlived its grace, or has been silent for too long."""
+        """Kill a worker whose time to stop is over, or that has been silent for too long."""
         now = time.monotonic()
         shown = tuple(_changed_at(folder / name) for name in ("beat.json", "records.jsonl"))
         if shown != running.life:
@@ -172,14 +172,14 @@ class LocalWorkers:
             _signal(process, signal.SIGKILL)
 
     def stop(self, batch: int, _how: object = None) -> None:
-        """Ask a batch to checkpoint and leave, which takes moments here; it is killed after the grace."""
+        """Ask a batch to checkpoint and stop, which takes moments here; after GRACE it is killed."""
         slot = self.slot_of(batch)
         if slot is not None and self._running[slot].stop_at is None:
             self._running[slot].stop_at = time.monotonic() + GRACE
             _signal(self._workers[slot].process, signal.SIGTERM)
 
     def close(self) -> list[Ended]:
-        """Stop everything: workers checkpoint and leave, or are killed after the grace. Returns what ended."""
+        """Stop everything: workers checkpoint and stop, or are killed after GRACE. Returns the attempts that ended."""
         ended: list[Ended] = []
         for running in list(self._running.values()):
             self.stop(running.batch)
@@ -221,7 +221,7 @@ def _signal(process: subprocess.Popen[bytes], number: int) -> None:
 
 
 def _reap(process: subprocess.Popen[bytes]) -> None:
-    """A worker that published a code other than 0 is leaving by itself."""
+    """Wait for a worker that published a code other than 0: it ends by itself."""
     try:
         process.wait(timeout=GRACE)
     except subprocess.TimeoutExpired:
@@ -230,7 +230,7 @@ def _reap(process: subprocess.Popen[bytes]) -> None:
 
 
 def silence() -> float:
-    """Seconds that a worker may be silent: LTH_SILENCE, or SILENCE where that is no number above 0."""
+    """Seconds that a worker may be silent: LTH_SILENCE, or SILENCE if that is not a number above 0."""
     try:
         found = float(os.environ["LTH_SILENCE"])
     except (KeyError, ValueError):
@@ -252,7 +252,7 @@ def _signal_name(number: int) -> str:
 
 
 def _tail(path: Path) -> str:
-    """The last line of a log that is not the engine's own, as `BatchFolder.note` writes them."""
+    """The last line of a log that the engine itself did not write (`BatchFolder.note`)."""
     try:
         with open_plain(path, follow=False) as file:
             lines = deque((line for line in file if not line.startswith(b"engine: ")), maxlen=1)

@@ -1,7 +1,7 @@
-"""Batches as jobs of a Slurm cluster: submitted in arrays, looked at together, ended by what their folders say.
+"""Batches as jobs of a Slurm cluster: submitted in arrays, queried together, ended by what their folders say.
 
-The scheduler is asked in threads of its own, so that one which does not answer holds nothing up. Its jobs outlive the
-engine; the next one finds them again by the `submission.json` in their attempts' folders.
+Queries run in threads of their own, so that a scheduler that does not answer delays nothing. Its jobs outlive the
+engine; the next engine finds them by the `submission.json` in their attempts' folders.
 """
 
 import contextlib
@@ -28,13 +28,13 @@ from lth_core.store.workspace import Workspace
 
 SLOT = "slurm"
 LOOK_EVERY = 1.0
-"""Seconds between two looks into the folders of all attempts."""
+"""Seconds between two checks of the folders of all attempts."""
 GATHER = 1.0
-"""Seconds in which batches are gathered for one array."""
+"""Seconds for which batches are collected for one array."""
 GRACE = 60.0
 """Seconds between asking a job to checkpoint and cancelling it."""
 BACK_OFF = (15.0, 600.0)
-"""Seconds between two tries to submit, at first and at most."""
+"""Seconds between two tries to submit: the first and the longest wait."""
 MOST_SHOWN = 64
 _RECORD = "submission.json"
 
@@ -56,13 +56,13 @@ class SlurmJobs:
         self._silent = False
 
     def free(self, need: Need) -> list[str]:
-        """See Launcher: none while the scheduler takes no more."""
+        """See Launcher; no slots while the scheduler accepts no more jobs."""
         if not isinstance(need, SlurmLauncher) or time.monotonic() < self._not_before:
             return []
         return [SLOT] * max(0, need.most_jobs - len(self._in_flight))
 
     def submit(self, slot: str, request: Request, need: Need) -> None:
-        """See Launcher: noted, and submitted with others like it by one of the next polls."""
+        """See Launcher. It is submitted together with similar ones by one of the next polls."""
         assert isinstance(need, SlurmLauncher)  # noqa: S101 what free() was asked with
         folder = self._attempt(request.batch, request.attempt)
         self._in_flight[request.batch] = InFlight(
@@ -70,11 +70,11 @@ class SlurmJobs:
         )
 
     def adopt(self, batch: int, attempt: int, need: Need) -> bool:
-        """Whether an attempt that an earlier engine submitted is gone on with; LeadsElsewhere where it is a link."""
+        """Watch an attempt that an earlier engine submitted; False if there is none. LeadsElsewhere for a link."""
         folder = self._workspace.own(self._attempt(batch, attempt))
         record = read_json(folder / _RECORD) or {}
         name, index = str(record.get("name")), record.get("index")
-        # The name becomes a path that is deleted, and the workspace may come from somebody else.
+        # The name becomes a path that is deleted, and the workspace may be foreign.
         if not re.fullmatch(f"{self._prefix}[0-9a-f]{{8}}", name) or not isinstance(index, int):
             return False
         if not isinstance(need, SlurmLauncher):
@@ -87,7 +87,7 @@ class SlurmJobs:
         """See Launcher."""
         self._commands.collect()
         now = time.monotonic()
-        self._submit_gathered(now)  # first: a full disk may cut it off, and what has ended is told once
+        self._submit_gathered(now)  # first: a full disk may interrupt it, and each end is reported once
         ended: list[Ended] = []
         if now - self._looked_at >= LOOK_EVERY:
             self._looked_at = now
@@ -100,17 +100,17 @@ class SlurmJobs:
         return ended
 
     def stop(self, batch: int, how: How = "checkpoint") -> None:
-        """See Launcher. A job that runs finds the request in its folder; one that waits, or is to die, is cancelled."""
+        """See Launcher. A running job reads the request in its folder; a waiting or unwanted one is cancelled."""
         one = self._in_flight.get(batch)
         if one is None or one.stop in (how, "kill"):
             return
         one.stop, one.stop_at, one.told = how, time.monotonic(), False
         if how == "checkpoint":
-            with contextlib.suppress(OSError):  # on a full disk: it is cancelled after the grace
+            with contextlib.suppress(OSError):  # on a full disk: it is cancelled after GRACE
                 (one.folder / STOP).touch()
 
     def close(self) -> list[Ended]:
-        """See Launcher: jobs go on; what was not submitted yet is given back."""
+        """See Launcher: jobs continue; attempts not submitted yet are returned."""
         self._commands.close()
         back = [one for one in self._in_flight.values() if one.submitted_at is None and not one.name]
         return [Ended(one.batch, CHECKPOINTED, "") for one in back]
@@ -120,17 +120,17 @@ class SlurmJobs:
         return list(self._in_flight)
 
     def notices(self) -> list[Notice]:
-        """What is to be said since the last call."""
+        """Notices since the last call."""
         said, self._notices = self._notices, []
         return said
 
     def shown(self) -> list[tuple[str, str, int]]:
-        """Name, whereabouts and batch of the first jobs: the node that one runs on, or why it waits."""
+        """Name, place and batch of the first jobs. Place: the node of a running job, or why it waits."""
         some = list(self._in_flight.values())[:MOST_SHOWN]
         return [(f"{SLOT}/{one.job or '-'}/{one.batch}", one.whereabouts, one.batch) for one in some]
 
     def _look(self, one: InFlight, now: float) -> Ended | None:
-        """How an attempt has ended, if it has; one that is to leave is seen to."""
+        """How an attempt has ended, if it has; cancels it if it must stop and does not."""
         said = read_exit(one.folder)
         if one.stop is not None and not is_final(said):
             self._press(one, now)
@@ -143,7 +143,7 @@ class SlurmJobs:
         self._notices.append(Notice(one.batch, text))
 
     def _press(self, one: InFlight, now: float) -> None:
-        """Have the scheduler take away a job that waits, is to die, or does not leave."""
+        """Cancel a job that waits, must end at once, or does not stop."""
         overdue = one.stop == "checkpoint" and now > one.stop_at + GRACE
         if not one.job or (one.told and not overdue):
             return
@@ -168,7 +168,7 @@ class SlurmJobs:
             shutil.rmtree(self._submission(one.name), ignore_errors=True)
 
     def _submit_gathered(self, now: float) -> None:
-        """One array of batches that want the same, at a time."""
+        """Submit one array of batches with the same needs, at a time."""
         waiting = [one for one in self._in_flight.values() if one.submitted_at is None and one.stop is None]
         if self._submitting or now < self._not_before or not waiting or now < waiting[0].given_at + GATHER:
             return
@@ -181,7 +181,7 @@ class SlurmJobs:
         for index, one in enumerate(group):
             record = json.dumps({"name": name, "index": index}).encode()
             write_atomically(one.folder / _RECORD, record)
-        for index, one in enumerate(group):  # now that nothing can be cut off by a full disk any more
+        for index, one in enumerate(group):  # from here a full disk can interrupt nothing
             one.name, one.index = name, index
         self._names.add(name)
         device = "cuda:0" if need.gpus else "cpu"
@@ -199,9 +199,9 @@ class SlurmJobs:
             one.job = f"{job}_{one.index}" if len(group) > 1 else job
 
     def _refused(self, group: list[InFlight], error: SlurmError) -> None:
-        """Try again later under another name, or, where that cannot help, have the job paused."""
+        """Try again later under another name, or pause the job if that cannot help."""
         self._submitting = False
-        self._names.discard(group[0].name)  # should it have come through after all, it is cancelled as a stray
+        self._names.discard(group[0].name)  # if the job was accepted after all, it is cancelled as a stray
         for one in group:
             shutil.rmtree(self._submission(one.name), ignore_errors=True)
             (one.folder / _RECORD).unlink(missing_ok=True)
@@ -215,11 +215,11 @@ class SlurmJobs:
         self._not_before = time.monotonic() + self._delay
         pause = f"{self._delay:.0f} s"
         if self._delay == BACK_OFF[0]:
-            self._say(group[0], f"Slurm takes no job now: {error}; tried again after {pause}, then ever less often")
+            self._say(group[0], f"Slurm accepts no job now: {error}; trying again after {pause}, then less often")
         self._delay = min(2 * self._delay, BACK_OFF[1])
 
     def _ask(self, now: float) -> None:
-        """One look at the scheduler's list for all attempts, no more often than is polite."""
+        """Query the scheduler's list once for all attempts, at limited intervals."""
         if self._asking or not self._in_flight:
             return
         if now < self._asked_at + min(one.need.poll_every for one in self._in_flight.values()):
@@ -243,7 +243,7 @@ class SlurmJobs:
             if line is not None:
                 one.job, one.state, one.reason, one.node = line.id, line.state, line.reason, line.node
             elif one.state in ALIVE:
-                one.state = ""  # the scheduler has forgotten it
+                one.state = ""  # the scheduler no longer knows it
             one.over = 0 if line is not None and line.state in ALIVE else one.over + 1
         strays = [line.id for line in by_place.values() if line.state in ALIVE and line.name not in self._names]
         if strays:
@@ -253,7 +253,7 @@ class SlurmJobs:
         self._asking = False
         if not self._silent:
             self._silent = True
-            self._say_to_all(f"Slurm does not answer ({error}); what runs goes on, nothing new is submitted")
+            self._say_to_all(f"Slurm does not answer ({error}); running jobs continue, nothing new is submitted")
 
     def _say_to_all(self, text: str) -> None:
         if self._in_flight:

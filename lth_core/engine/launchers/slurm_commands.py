@@ -1,7 +1,7 @@
-"""Slurm's own commands: submitting through submitit, one look at the queue, cancelling. Each may take seconds.
+"""Slurm's commands: submitting through submitit, querying the queue, cancelling. Each may take seconds.
 
-Nothing here knows what a batch is for. submitit pickles the call that a job makes, in a folder that only the user can
-read, and the job unpickles it; this program reads no pickle of anybody.
+Knows nothing of what a batch contains. submitit pickles the call of a job into a folder that only the user can read,
+and the job unpickles it; this program itself reads no pickle.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ _FOR_NOW = ("limit", "temporarily", "busy", "try again", "maximum", "too many", 
 
 
 class SlurmError(Exception):
-    """A command of Slurm failed. `passing`: it may succeed later; `unreachable`: the controller did not answer."""
+    """A command of Slurm failed. passing: it may succeed later; unreachable: the controller did not answer."""
 
     def __init__(self, said: str) -> None:
         super().__init__(one_line(said, 300))
@@ -56,7 +56,7 @@ class Task:
 
 @dataclass(frozen=True)
 class JobLine:
-    """A job as the scheduler sees it; `index` is its place in its array, 0 outside of one."""
+    """A job in the scheduler's list; index: its place in its array, 0 if it is in none."""
 
     id: str
     index: int
@@ -67,7 +67,7 @@ class JobLine:
 
 
 def parameters(need: SlurmLauncher, name: str) -> dict[str, object]:
-    """What submitit is told about a job. Jobs are not requeued by Slurm: a new attempt has a folder of its own."""
+    """submitit's parameters of a job. Slurm must not requeue jobs, because every attempt has its own folder."""
     more: dict[str, object] = {"no-requeue": True, **{k: v for k, v in need.options.items() if v is not False}}
     found: dict[str, object] = {
         "job_name": name, "time": need.time_limit, "cpus_per_task": need.cpus, "mem": need.memory,
@@ -81,11 +81,11 @@ def parameters(need: SlurmLauncher, name: str) -> dict[str, object]:
 
 
 def submit(folder: Path, name: str, need: SlurmLauncher, tasks: Sequence[Task]) -> str:
-    """Submit one job, or an array of them, in the order of `tasks`; returns its number. Raises SlurmError."""
+    """Submit one job, or an array in the order of `tasks`; returns its number. Raises SlurmError."""
     try:
         import submitit
 
-        folder.parent.chmod(0o700)  # also where it was there before: nobody else may put a pickle into it
+        folder.parent.chmod(0o700)  # also if it existed before: nobody else may put a pickle into it
         executor = submitit.SlurmExecutor(folder=folder)
         executor.update_parameters(**parameters(need, name))
         calls = [(t.workspace, t.request.batch, t.request.attempt, t.device, t.request.threads, t.request.checksum)
@@ -100,7 +100,7 @@ def submit(folder: Path, name: str, need: SlurmLauncher, tasks: Sequence[Task]) 
 
 
 def look(prefix: str) -> list[JobLine]:
-    """One look at the user's jobs whose names begin with `prefix`, those that ended lately included."""
+    """Query the user's jobs whose names begin with `prefix`, including those that ended recently."""
     command = ["squeue", "--me", "--noheader", "--array", "--states=all", "--format=%i|%j|%T|%r|%N"]
     found = []
     for line in _run(command).splitlines():
@@ -113,12 +113,12 @@ def look(prefix: str) -> list[JobLine]:
 
 
 def cancel(ids: Sequence[str], *, waiting_only: bool = False) -> None:
-    """Cancel jobs; with `waiting_only` those that have not started."""
+    """Cancel jobs; waiting_only: only those that have not started."""
     _run(["scancel", *(["--state=PENDING"] if waiting_only else []), *ids])
 
 
 def end_commands() -> None:
-    """End the commands that this process has started and that wait for their controller still."""
+    """End commands of this process that still wait for the controller."""
     for child in psutil.Process().children():
         with contextlib.suppress(psutil.Error):
             if child.name() in ("sbatch", "squeue", "scancel"):
@@ -126,16 +126,16 @@ def end_commands() -> None:
 
 
 def check(need: SlurmLauncher, workspace: Path) -> None:
-    """Whether the cluster would take a job with these resources; InputError where it would not.
+    """Raise InputError if the cluster would refuse a job with these resources.
 
-    A controller that does not answer is no error: jobs are submitted when it does.
+    A controller that does not answer is no error: jobs are submitted once it does.
     """
     if importlib.util.find_spec("submitit") is None:
         raise InputError(NO_SUBMITIT)
     if shutil.which("sbatch") is None or shutil.which("srun") is None:
         raise InputError('launcher.kind = "slurm": there is no sbatch on this machine; expected a login node of Slurm')
     if "%" in str(workspace.resolve()):
-        raise InputError(f"workspace {one_line(workspace)}: Slurm takes no folder with a % in its name")
+        raise InputError(f"workspace {one_line(workspace)}: Slurm accepts no folder with a % in its name")
     try:
         _run(["sbatch", "--test-only", *flags(need), "--wrap=true"])
     except SlurmError as error:
@@ -165,7 +165,7 @@ def _run(command: list[str]) -> str:
 
 
 def _last_words(text: str) -> str:
-    """The lines in which one of Slurm's commands says what is wrong."""
+    """The lines in which a Slurm command says what is wrong."""
     lines = [line.partition("error: ")[2] or line for line in text.splitlines() if "error" in line or "failure" in line]
     return "; ".join(lines) or text
 
@@ -174,11 +174,11 @@ Then = Callable[[Any], None]
 Otherwise = Callable[[SlurmError], None]
 
 PARTING = 2.0
-"""Seconds that commands still have when the engine ends."""
+"""Seconds that commands have left when the engine ends."""
 
 
 class Commands:
-    """Runs commands in the background; `then` or `otherwise` of each is called by a later `collect`."""
+    """Runs commands in the background; a later `collect` calls `then` or `otherwise` of each."""
 
     def __init__(self) -> None:
         self._submitter = ThreadPoolExecutor(1, "lth-sbatch")
@@ -186,15 +186,15 @@ class Commands:
         self._pending: list[tuple[Future[Any], Then, Otherwise]] = []
 
     def submit(self, act: Callable[[], Any], then: Then, otherwise: Otherwise) -> None:
-        """Run what submits a job."""
+        """Run a function that submits a job."""
         self._pending.append((self._submitter.submit(act), then, otherwise))
 
     def ask(self, act: Callable[[], Any], then: Then, otherwise: Otherwise) -> None:
-        """Run what asks about jobs, or cancels them."""
+        """Run a function that queries or cancels jobs."""
         self._pending.append((self._asker.submit(act), then, otherwise))
 
     def collect(self) -> None:
-        """Have followed what has ended. Raises what a command has raised, unless it is a SlurmError."""
+        """Call `then` or `otherwise` of each finished command; raises its exception unless it is a SlurmError."""
         done = [entry for entry in self._pending if entry[0].done()]
         self._pending = [entry for entry in self._pending if entry not in done]
         for future, then, otherwise in done:
@@ -202,12 +202,12 @@ class Commands:
             if isinstance(error, SlurmError):
                 otherwise(error)
             else:
-                then(future.result())  # any other exception is ours, and ends the engine
+                then(future.result())  # any other exception is a fault of this program and ends the engine
 
     def close(self) -> None:
-        """Let what submits come to its end, and have it followed; what still asks is ended."""
+        """Wait for commands that submit, and collect them; end commands that query."""
         wait([future for future, *_ in self._pending], timeout=PARTING)
-        end_commands()  # one that waits for its controller would hold up the end of the process
+        end_commands()  # a command that waits for the controller would delay the end of the process
         self._submitter.shutdown(wait=True)
         self.collect()
         self._asker.shutdown(wait=True, cancel_futures=True)

@@ -1,4 +1,4 @@
-"""An attempt in Slurm's hands, and how it has ended: its folder's word first, the scheduler's second. Asks nobody."""
+"""An attempt submitted to Slurm, and how it ended: by its folder first, the scheduler second. Runs no command."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ ALIVE = (
     "PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING",
     "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD", "SPECIAL_EXIT",
 )  # fmt: skip
-"""States in which a job may still do something."""
+"""States in which a job may still run."""
 
 _CAUSES = {
     "NODE_FAIL": "its node{node} failed",
@@ -30,12 +30,12 @@ _CAUSES = {
 
 
 def cause_of(state: str, node: str) -> str:
-    """Why a job died that said nothing itself."""
+    """Why a job died that did not say why itself."""
     return _CAUSES.get(state, f"it ended as {state}").format(node=f" {node}" if node else "")
 
 
 def left_because(state: str) -> str:
-    """Why a job left that was not asked by the engine."""
+    """Why a job stopped that the engine did not ask to stop."""
     return {
         "PREEMPTED": "was preempted",
         "TIMEOUT": "left at its time limit",
@@ -47,10 +47,10 @@ def left_because(state: str) -> str:
 
 @dataclass
 class InFlight:
-    """An attempt in the scheduler's hands, or about to be; times are monotonic.
+    """An attempt that is submitted or about to be; times are monotonic.
 
-    folder: of the attempt. name, index: by which the scheduler's list names it. over: looks in a row that found it
-    over or gone.
+    folder: of the attempt. name, index: its name in the scheduler's list. over: consecutive queries that found it
+    ended or gone.
     """
 
     batch: int
@@ -74,7 +74,7 @@ class InFlight:
 
     @property
     def whereabouts(self) -> str:
-        """The node that it runs on, or why it waits."""
+        """The node it runs on, or why it waits."""
         if self.submitted_at is None:
             return self.reason or "about to be submitted"
         if self.state == "RUNNING":
@@ -93,12 +93,12 @@ class Fate:
 
 
 def is_final(said: Exit | None) -> bool:
-    """Whether an attempt's last word leaves nothing to go on with."""
+    """Whether an attempt ended for good, with nothing to continue."""
     return said is not None and said.code not in (CHECKPOINTED, ENGINE_GONE)
 
 
 def fate(one: InFlight, said: Exit | None, submission: Path, now: float) -> Fate | None:
-    """How an attempt has ended, if it has. said: its last word; submission: the folder in which its job writes."""
+    """How an attempt has ended, if it has. said: its exit.json; submission: the folder of its job's output."""
     if said is not None and is_final(said):
         return Fate(Ended(one.batch, said.code, said.error, said.needed))
     if one.stop is not None:
@@ -106,12 +106,12 @@ def fate(one: InFlight, said: Exit | None, submission: Path, now: float) -> Fate
         if said is not None or gone or one.over:
             return Fate(Ended(one.batch, CHECKPOINTED, ""))
     elif said is not None:
-        # It has left with a checkpoint without our asking: who asked decides what follows.
+        # It stopped at a checkpoint unasked by the engine: what asked decides what follows.
         one.left_at = one.left_at if one.left_at is not None else now
         if one.over or now > one.left_at + max(60, 3 * one.need.poll_every):
             return _left(one)
     elif one.over >= 2 or (one.folder / DEATH).exists():
-        return _died(one, submission)  # two looks: its last word may reach us later than the scheduler's
+        return _died(one, submission)  # two queries: exit.json may become visible later than the scheduler's state
     return None
 
 
@@ -121,7 +121,7 @@ def _left(one: InFlight) -> Fate:
     left = f"Slurm job {one.job} {left_because(one.state)}"
     if not _moved(one):
         return Fate(Ended(one.batch, None, f"{left} and got no further"))
-    return _again(one, f"{left} with a checkpoint; it goes on in a new job")
+    return _again(one, f"{left} with a checkpoint; it continues in a new job")
 
 
 def _died(one: InFlight, submission: Path) -> Fate:
@@ -144,17 +144,17 @@ def _again(one: InFlight, text: str) -> Fate:
 
 
 def _cancelled_outside(one: InFlight) -> Fate:
-    text = f"Slurm job {one.job} was cancelled from outside; resume goes on from its checkpoint"
+    text = f"Slurm job {one.job} was cancelled from outside; resume continues from its checkpoint"
     return Fate(Ended(one.batch, CHECKPOINTED, ""), Notice(one.batch, text, pause=True))
 
 
 def _moved(one: InFlight) -> bool:
-    """Whether an attempt got further than those before it: one that never does must not go on for ever."""
+    """Whether an attempt got further than those before it; a batch that never does is given up."""
     return BatchFolder(one.folder.parent).got_further(one.attempt)
 
 
 def _last_line(folder: Path, job: str) -> str:
-    """The end of what a job wrote before its worker had a log of its own."""
+    """The end of a job's output before its worker had its own log."""
     for path in folder.glob(f"{job}_*_log.out"):
         return f"; its log ends with: {one_line(path.read_text(errors='replace')[-300:], 300)}"
     return ""

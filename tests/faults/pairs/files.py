@@ -8,7 +8,7 @@ from tests.faults.pairs.fault import Fault, NothingHurt
 from tests.faults.pairs.scene import Scene, contents
 
 DAMAGE = (
-    r"damaged|changed|nothing in the records|checksum|cannot be read|does not hold|is gone|is missing|No such file"
+    r"damaged|changed|nothing in the records|checksum|cannot be read|does not match|is gone|is missing|No such file"
     r"|not there|left out|not what was written|^and \d+ more$"
 )
 DATABASE = r"malformed|not a database|damaged|database|lth doctor"

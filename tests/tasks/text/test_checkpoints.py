@@ -118,7 +118,7 @@ def test_a_tokenizer_without_an_end_of_sequence_token_is_refused(tmp_path: Path)
 def test_a_pointer_of_git_lfs_is_told_from_the_file(tmp_path: Path, file: str) -> None:
     write(tmp_path)
     (tmp_path / file).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n")
-    assert f"{file} is a pointer of Git LFS in the place of the file: run `git lfs pull` there" in said(tmp_path)
+    assert f"{file} is a Git LFS pointer, not the file itself: run `git lfs pull` there" in said(tmp_path)
 
 
 def test_a_checkpoint_that_cannot_be_trained_is_refused_before_queueing(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_checkpoint_that_cannot_be_trained_is_refused_before_queueing(tmp_path
     assert "its weights are quantised" in said(tmp_path)
     write(tmp_path)
     (tmp_path / "config.json").write_text("{")
-    assert "its config.json cannot be read" in said(tmp_path)
+    assert "config.json cannot be read" in said(tmp_path)
     write(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"x" * 100)
     assert "model.safetensors is damaged" in said(tmp_path)
@@ -188,7 +188,7 @@ def test_only_the_files_that_are_loaded_count(tmp_path: Path) -> None:
     resolve(fields(str(tmp_path)), "f")
     (tmp_path / "tokenizer.model").rename(tmp_path / "source.spm")
     (tmp_path / "tokenizer.json").rename(tmp_path / "kept")
-    assert "source.spm is a pointer of Git LFS" in said(tmp_path)
+    assert "source.spm is a Git LFS pointer" in said(tmp_path)
     (tmp_path / "source.spm").write_bytes(b"")
     assert "its tokenizer is for sentencepiece alone (source.spm)" in said(tmp_path)
     (tmp_path / "kept").rename(tmp_path / "tokenizer.json")
