@@ -7,13 +7,13 @@ import torch
 from lth_core.experiment.arms import BUILT_IN, DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
-from lth_core.models.flow import slopes
+from lth_core.models.flow import flow_gradient
 from lth_core.models.mlp import Perceptron
 from lth_core.randomness import stream_seed
 from lth_core.tickets import mask as masks
 from lth_core.tickets.derive import Family, Trained, derive_mask
 from lth_core.tickets.mask import Mask, Weights
-from lth_core.tickets.saliency import Slope
+from lth_core.tickets.saliency import Derivative
 from lth_core.training.families import make_model, make_stack
 from lth_core.training.reinforcement.algorithm import Transitions
 from lth_core.training.reinforcement.learning import gradients
@@ -63,15 +63,15 @@ def random_mask(model: Perceptron, seed: int, density: float = 0.5) -> Mask:
     return {name: torch.rand(shape, generator=generator) < density for name, shape in model.shapes().items()}
 
 
-def invented(slope: Slope, weights: Weights, mask: Mask) -> Weights:
-    """Slopes that differ by kind, as a function of the weights."""
-    return {name: torch.sin(w * (30.0 if slope == "gradient" else 70.0)) for name, w in weights.items()}
+def invented(derivative: Derivative, weights: Weights, mask: Mask) -> Weights:
+    """Derivatives that differ by kind, as a function of the weights."""
+    return {name: torch.sin(w * (30.0 if derivative == "gradient" else 70.0)) for name, w in weights.items()}
 
 
 def family(settings: Experiment, seed: int = 0, salt: int = 0) -> Family:
     """A seed's family with invented training results for the dense run and for all rounds of iterative arms.
 
-    The slopes of its loss are invented too.
+    The derivatives of its loss are invented too.
     """
     model = Perceptron(settings.model, 4, 2)
     init = model.initialise(stream_seed(seed, "initialisation"))
@@ -82,7 +82,7 @@ def family(settings: Experiment, seed: int = 0, salt: int = 0) -> Family:
     everything = masks.full(model.shapes())
     trained = {(DENSE, 0): Trained(everything, final, final, init, rewind)}
     made = Family(
-        settings, seed, model.groups(), trained, model.initialise, invented, lambda w: slopes(model.flow, w)
+        settings, seed, model.groups(), trained, model.initialise, invented, lambda w: flow_gradient(model.flow, w)
     )  # fmt: skip
     # A kept group is in no mask.
     trained[(DENSE, 0)] = Trained(made.everything(), final, final, init, rewind)

@@ -83,7 +83,7 @@ def test_a_ticket_and_its_comparison_derive_from_what_the_trial_waits_for_and_no
         if key.seed or key.arm not in SHARED:
             continue
         known = {(p.arm, p.round): whole.trained[(p.arm, p.round)] for p in trial.waits_for}
-        bare = Family(ALL, 0, whole.groups, known, whole.initialise, whole.slopes, whole.flow)
+        bare = Family(ALL, 0, whole.groups, known, whole.initialise, whole.loss_derivative, whole.flow)
         derive(bare, key)
         other = ALL.compared_with(key.arm)
         if other is not None:

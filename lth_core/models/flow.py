@@ -12,8 +12,8 @@ from torch import Tensor
 from lth_core.tickets.mask import Weights
 
 
-def slopes(flow: Callable[[Weights], Tensor], weights: Weights) -> Weights:
-    """A flow's gradient with respect to each parameter, in double precision: products along paths get huge."""
+def flow_gradient(flow: Callable[[Weights], Tensor], weights: Weights) -> Weights:
+    """A flow's gradient with respect to each parameter, in double precision, because products along paths get huge."""
     leaves = {name: w.detach().double().requires_grad_() for name, w in weights.items()}
     with torch.enable_grad():
         found = torch.autograd.grad(flow(leaves), list(leaves.values()), allow_unused=True)

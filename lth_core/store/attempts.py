@@ -1,4 +1,4 @@
-"""What attempts ran with, as their workers say: versions, threads, device, revision; and where that changed."""
+"""What attempts ran with, recorded by their workers: versions, threads, device, revision; and where that changed."""
 
 import contextlib
 import json
@@ -13,21 +13,21 @@ from lth_core.store.nonsense import NONSENSE
 from lth_core.text import one_line
 
 _MOST = 8
-"""Groups of rounds that a note names at most."""
+"""The most groups of rounds that a note names."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """An attempt: the rounds of its trials, and its facts in words, by what they are of."""
+    """An attempt: the rounds of its trials, and its facts in words, by subject."""
 
     rounds: frozenset[int]
     facts: Mapping[str, str]
 
 
 def take(connection: sqlite3.Connection, job: int, record: Mapping[str, Any]) -> None:
-    """Store what an attempt ran with; an event says it where no earlier attempt of the job ran with the same.
+    """Store what an attempt ran with; an event says so if no earlier attempt of the job ran with the same.
 
-    Raises ValueError, KeyError or TypeError for what makes no sense.
+    Raises ValueError, KeyError or TypeError for an invalid record.
     """
     batch, attempt, facts = int(record["batch"]), int(record["attempt"]), in_words(record["facts"])
     if connection.execute("SELECT 1 FROM batches WHERE id = ? AND job = ?", (batch, job)).fetchone() is None:
@@ -47,7 +47,7 @@ def take(connection: sqlite3.Connection, job: int, record: Mapping[str, Any]) ->
 
 
 def in_words(facts: Mapping[str, Any]) -> dict[str, str]:
-    """What results may depend on, each in words; the host is not among it."""
+    """The facts that results may depend on, in words; without the host."""
     named = {"lth": facts["lth"], "Python": facts["python"], **facts["packages"]}
     found = {name: one_line(f"{name} {version}", 80) for name, version in named.items() if version is not None}
     threads = int(facts["threads"])
@@ -67,7 +67,7 @@ def _read(facts: str) -> dict[str, str]:
 
 
 def runs(database: Database, job: int) -> list[Run]:
-    """All attempts of a job whose trials are still theirs, in the order of their batches."""
+    """All attempts of a job whose trials still belong to them, in the order of their batches."""
     rows = database.rows(
         "SELECT a.facts, GROUP_CONCAT(DISTINCT t.round) AS rounds FROM attempts a JOIN batches b ON b.id = a.batch "
         "JOIN trials t ON t.batch = b.id WHERE b.job = ? GROUP BY a.batch, a.attempt ORDER BY a.batch, a.attempt",
@@ -89,7 +89,7 @@ def packages(database: Database, job: int) -> dict[str, str]:
 
 
 def trained_on(database: Database, job: int) -> tuple[tuple[str, str], ...]:
-    """What the trials of a job that are done, or go on from a checkpoint, were trained on: as the first of them say it.
+    """The data of a job's trials that are done or continue from a checkpoint, from the records of the first.
 
     See `tasks.trained_on`.
     """
@@ -107,14 +107,14 @@ def trained_on(database: Database, job: int) -> tuple[tuple[str, str], ...]:
 
 
 def said(runs: Sequence[Run]) -> str:
-    """What all attempts ran with, in a sentence; what is not the same for all is left to `changes`."""
+    """What all attempts ran with, in a sentence; facts that differ are left to `changes`."""
     names = list(dict.fromkeys(name for run in runs for name in run.facts))
     same = [runs[0].facts[name] for name in names if len({run.facts.get(name) for run in runs}) == 1]
     return ", ".join(same)
 
 
 def changes(runs: Sequence[Run]) -> str:
-    """`rounds 0-4 with torch 2.13.0, 5-8 with torch 2.14.0`; empty where all attempts ran with the same."""
+    """`rounds 0-4 with torch 2.13.0, 5-8 with torch 2.14.0`; empty if all attempts ran with the same."""
     names = list(dict.fromkeys(name for run in runs for name in run.facts))
     other = [name for name in names if len({run.facts.get(name) for run in runs}) > 1]
     groups: dict[str, set[int]] = {}
@@ -126,7 +126,7 @@ def changes(runs: Sequence[Run]) -> str:
 
 
 def threads_again(connection: sqlite3.Connection, job: int) -> None:
-    """For a database that is made again: the threads of a job's workers are those of its last attempt."""
+    """For a rebuilt database: set the threads of a job's workers to those of its last attempt."""
     row = connection.execute(
         "SELECT json_extract(a.facts, '$.threads') AS threads FROM attempts a JOIN batches b ON b.id = a.batch "
         "WHERE b.job = ? ORDER BY a.batch DESC, a.attempt DESC LIMIT 1", (job,)

@@ -11,14 +11,14 @@ from lth_core.text import one_line
 
 
 def add_batch(connection: sqlite3.Connection, job: int, trials: list[int]) -> int:
-    """Make a batch of trials; it is pending until it is begun."""
+    """Create a batch of trials; it is pending until its first attempt begins."""
     batch = connection.execute("INSERT INTO batches (job, state) VALUES (?, 'pending')", (job,)).lastrowid
     connection.executemany("UPDATE trials SET batch = ? WHERE id = ?", [(batch, trial) for trial in trials])
     return int(batch or 0)
 
 
 def renumber_batch(connection: sqlite3.Connection, old: int, new: int) -> None:
-    """Give a batch that has not begun another number."""
+    """Give another number to a batch without attempts."""
     connection.execute(
         "INSERT INTO batches (id, job, state, failures, alone) SELECT ?, job, state, failures, alone FROM batches "
         "WHERE id = ?", (new, old)
@@ -28,9 +28,9 @@ def renumber_batch(connection: sqlite3.Connection, old: int, new: int) -> None:
 
 
 def begin_batch(connection: sqlite3.Connection, batch: int, slot: str, *, after: int = 0) -> int:
-    """A new attempt at a batch starts on a slot; returns the attempt's number.
+    """Start a new attempt at a batch on a slot; returns the attempt's number.
 
-    after: the highest number of an attempt that there is a folder of: a database from a copy may not know of it.
+    after: the highest attempt that has a folder, which a restored copy of the database may not know.
     """
     now = time.time()
     connection.execute(
@@ -46,7 +46,7 @@ def begin_batch(connection: sqlite3.Connection, batch: int, slot: str, *, after:
 
 
 def return_batch(connection: sqlite3.Connection, batch: int, *, alone: bool = False) -> None:
-    """The batch is to be run again from its newest checkpoint; from now on alone, if that is wanted."""
+    """Let the batch run again from its newest checkpoint; alone: with no other batch beside it from now on."""
     connection.execute(
         "UPDATE batches SET state = 'pending', slot = NULL, rate = NULL, alone = MAX(alone, ?) WHERE id = ?",
         (alone, batch),
@@ -55,7 +55,7 @@ def return_batch(connection: sqlite3.Connection, batch: int, *, alone: bool = Fa
 
 
 def split_batch(connection: sqlite3.Connection, batch: int, trials: list[int], error: str) -> None:
-    """The batch was too large: its unfinished trials become two batches, which start from the beginning."""
+    """Split a batch that was too large: its unfinished trials become two batches, which start from the beginning."""
     job = connection.execute("SELECT job FROM batches WHERE id = ?", (batch,)).fetchone()["job"]
     connection.execute(
         "UPDATE batches SET state = 'failed', split = 1, error = ?, finished = ?, slot = NULL, rate = NULL "
@@ -69,7 +69,7 @@ def split_batch(connection: sqlite3.Connection, batch: int, trials: list[int], e
 
 
 def largest_stack(connection: sqlite3.Connection, job: int) -> int | None:
-    """The most tickets of a stack since one of the job was too large for the memory; None where none was."""
+    """The most tickets of a stack since one of the job was too large for the memory; None if none was."""
     row = connection.execute("SELECT MAX(id) AS last FROM batches WHERE job = ? AND split", (job,)).fetchone()
     if row["last"] is None:
         return None
@@ -81,7 +81,7 @@ def largest_stack(connection: sqlite3.Connection, job: int) -> int | None:
 
 
 def end_batch(connection: sqlite3.Connection, batch: int, error: str | None) -> None:
-    """The batch is over; trials of it that have no result are failed, with `error` or the lack of a result."""
+    """End the batch; its trials without a result fail with `error`, or because the result is missing."""
     state = "failed" if error else "done"
     connection.execute(
         "UPDATE batches SET state = ?, error = ?, finished = ?, slot = NULL, rate = NULL WHERE id = ?",
@@ -92,8 +92,8 @@ def end_batch(connection: sqlite3.Connection, batch: int, error: str | None) -> 
 
 
 def batch_row(connection: sqlite3.Connection, batch: int) -> sqlite3.Row | None:
-    """How a batch stands: `job`, `state`, `attempt`, `failures`, `records_read`, `fraction`, `rate`, `whole`,
-    `before`, `costs`; None where there is none of that number."""
+    """The state of a batch: `job`, `state`, `attempt`, `failures`, `records_read`, `fraction`, `rate`, `whole`,
+    `before`, `costs`; None if there is no batch with that number."""
     row: sqlite3.Row | None = connection.execute(
         "SELECT job, state, attempt, failures, records_read, fraction, rate, whole, before, costs FROM batches "
         "WHERE id = ?",
@@ -108,26 +108,26 @@ def last_batch(connection: sqlite3.Connection) -> int:
 
 
 def running_batches(connection: sqlite3.Connection) -> list[sqlite3.Row]:
-    """All batches that run: `id`, `attempt`, `slot`."""
+    """All running batches: `id`, `attempt`, `slot`."""
     return connection.execute("SELECT id, attempt, slot FROM batches WHERE state = 'running'").fetchall()
 
 
 def running_batches_of(connection: sqlite3.Connection, job: int) -> list[int]:
-    """Numbers of a job's batches that run."""
+    """Numbers of a job's running batches."""
     rows = connection.execute("SELECT id FROM batches WHERE job = ? AND state = 'running'", (job,)).fetchall()
     return [row["id"] for row in rows]
 
 
 def pending_batches(connection: sqlite3.Connection, job: int) -> list[int]:
-    """Numbers of a job's batches that wait to go on, the oldest first."""
+    """Numbers of a job's pending batches, oldest first."""
     rows = connection.execute("SELECT id FROM batches WHERE job = ? AND state = 'pending' ORDER BY id", (job,))
     return [row["id"] for row in rows.fetchall()]
 
 
 def batches_alone(connection: sqlite3.Connection, other_slot: str) -> list[sqlite3.Row]:
-    """Batches that are to have no other beside them, those that run first: `id`, `job`, `state`.
+    """Batches that must run with no other beside them, running ones first: `id`, `job`, `state`.
 
-    other_slot: the name of slots where a batch has its memory to itself anyway.
+    other_slot: the name of slots where every batch has its own memory anyway.
     """
     return connection.execute(
         "SELECT id, job, state FROM batches WHERE alone AND slot IS NOT ? AND state IN ('running', 'pending') "
@@ -137,14 +137,14 @@ def batches_alone(connection: sqlite3.Connection, other_slot: str) -> list[sqlit
 
 
 def set_records_read(connection: sqlite3.Connection, batch: int, end: int) -> None:
-    """The records of the current attempt are taken over up to byte `end`."""
+    """Note that the records of the current attempt are stored up to byte `end`."""
     connection.execute("UPDATE batches SET records_read = ? WHERE id = ?", (end, batch))
 
 
 def set_progress(
     connection: sqlite3.Connection, batch: int, fraction: Any, rate: Any, whole: Any, before: Any, costs: str | None
 ) -> None:
-    """How far a batch is, as its worker says; raises sqlite3.Error for what are no numbers. See the table's columns."""
+    """Store a batch's progress from its worker; raises sqlite3.Error for values that are not numbers."""
     connection.execute(
         "UPDATE batches SET fraction = ?, rate = ?, whole = ?, before = ?, costs = ? WHERE id = ?",
         (fraction, rate, whole, before, costs, batch),
@@ -152,12 +152,12 @@ def set_progress(
 
 
 def count_failure(connection: sqlite3.Connection, batch: int) -> None:
-    """One more attempt at the batch has failed."""
+    """Count one more failed attempt at the batch."""
     connection.execute("UPDATE batches SET failures = failures + 1 WHERE id = ?", (batch,))
 
 
 def batches_of(connection: sqlite3.Connection, job: int) -> list[int]:
-    """Numbers of all batches of a job, the oldest first."""
+    """Numbers of all batches of a job, oldest first."""
     rows = connection.execute("SELECT id FROM batches WHERE job = ? ORDER BY id", (job,)).fetchall()
     return [row["id"] for row in rows]
 

@@ -1,4 +1,4 @@
-"""The one road back: what an interface wants is a row here; the engine reads it, acts, and writes the answer."""
+"""Commands: an interface writes a row; the engine reads it, carries it out, and writes the answer."""
 
 import json
 import sqlite3
@@ -24,7 +24,7 @@ ACCEPTED: dict[str, tuple[str, ...]] = {
     "delete": ("queued", "paused", "done", "failed", "cancelled"),
     "restore": ("queued", "paused", "done", "failed", "cancelled"),
 }
-"""States of a job in which a command about it is obeyed; interfaces offer it in these alone."""
+"""States of a job in which a command is accepted; interfaces offer it only in these."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Command:
 
 
 def ask(database: Database, kind: CommandKind, **payload: Any) -> int:
-    """Store a command; returns its number, by which `answer` finds what became of it."""
+    """Store a command; returns its number, for `answer`."""
     with database.transaction() as connection:
         row = connection.execute(
             "INSERT INTO commands (at, kind, payload) VALUES (?, ?, ?)",
@@ -53,7 +53,7 @@ def ask(database: Database, kind: CommandKind, **payload: Any) -> int:
 
 
 def answer(database: Database, command: int) -> dict[str, Any] | None:
-    """The engine's answer to a command (`{"job": 3}` or `{"error": "..."}`), or None while there is none."""
+    """The engine's answer to a command (`{"job": 3}` or `{"error": "..."}`); None if there is none yet."""
     row = database.row("SELECT answer FROM commands WHERE id = ?", command)
     if row is None or row["answer"] is None:
         return None
@@ -67,6 +67,6 @@ def reply(connection: sqlite3.Connection, command: int, said: Mapping[str, Any])
 
 
 def unanswered(database: Database) -> list[Command]:
-    """Commands that the engine has not acted on, oldest first."""
+    """Commands without an answer, oldest first."""
     rows = database.rows("SELECT id, kind, payload FROM commands WHERE answer IS NULL ORDER BY id")
     return [Command(row["id"], row["kind"], row["payload"]) for row in rows]

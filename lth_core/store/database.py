@@ -1,4 +1,4 @@
-"""The SQLite file: opening it safely, migrating it, transactions. Knows the schema's number, not its meaning."""
+"""The SQLite file: opens it safely, migrates it, runs transactions. Knows the schema's version, not its content."""
 
 import contextlib
 import os
@@ -22,15 +22,15 @@ _NETWORK_FILESYSTEMS = ("nfs", "cifs", "smb", "lustre", "beegfs", "gpfs", "ceph"
 
 
 class Database:
-    """One connection, for one thread. Only a `writer` makes the file or migrates it.
+    """One connection, for one thread. Only a `writer` creates or migrates the file.
 
-    A writer gives up the workspace's reserve where the disk is full: opening needs room, also for what then frees some.
-    The engine is the only one that changes state; all others read, and insert into `commands`.
+    A writer deletes the workspace's reserve if the disk is full, because opening a database needs space. Only the
+    engine changes state; all others read, and insert into `commands`.
 
-    remaking: a new one is made where an earlier one is lost, whose batches lie beside it.
+    remaking: create a new database although there are batches of a lost one.
 
-    Raises Refused, an InputError, where the file is not ours, is damaged, locked, or newer than this program, or where
-    the disk is full.
+    Raises Refused, an InputError, if the file is not ours, is damaged, locked, or newer than this program, or if the
+    disk is full.
     """
 
     def __init__(self, path: Path, *, writer: bool, remaking: bool = False) -> None:
@@ -55,7 +55,7 @@ class Database:
 
     def _open(self, writer: bool) -> None:
         self.connection.row_factory = sqlite3.Row
-        # In one statement: another process may be making it just now.
+        # In one statement, because another process may be creating it.
         version, tables = self.connection.execute(
             "SELECT user_version, (SELECT COUNT(*) FROM sqlite_master) FROM pragma_user_version"
         ).fetchone()
@@ -70,7 +70,7 @@ class Database:
                 raise Refused("damaged", f"{one_line(self.path)}: is a database of another program")
             if self._is_gone():
                 raise gone(self.path)
-            if not writer:  # one that was about to be made
+            if not writer:  # one whose creation was interrupted
                 raise Refused("missing", f"{one_line(self.path)}: is empty, there is no workspace here yet")
         if writer:
             self._on_network = on_network_filesystem(self.path)
@@ -86,20 +86,20 @@ class Database:
             self._migrate(version)
 
     def _is_gone(self) -> bool:
-        """Whether there are batches, which a database that is only about to be made has not."""
+        """Whether there are batches, which means that the database was lost and not just created."""
         return not self._remaking and has_batches(self.path.parent)
 
     def _connect(self, writer: bool) -> sqlite3.Connection:
         log = self.path.with_name(f"{self.path.name}-wal")
         settled = not log.exists() or log.stat().st_size == 0
         if not writer and settled and not os.access(self.path.parent, os.W_OK):
-            # Where nothing can be written, nobody can be writing: SQLite would want a file beside it for its locks.
+            # If nothing can be written here, nobody is writing. Without this, SQLite needs a file for its locks.
             uri = f"{self.path.resolve().as_uri()}?immutable=1"
             return sqlite3.connect(uri, uri=True, isolation_level=None)
         return sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
 
     def _refuse_what_acts(self) -> None:
-        """Triggers and views act when something else is asked for; ours has none, so they are somebody's doing."""
+        """Refuse triggers and views: they run code during other queries, and our schema has none."""
         self.connection.execute("PRAGMA trusted_schema = OFF")
         found = self.connection.execute("SELECT name FROM sqlite_master WHERE type IN ('trigger', 'view')").fetchone()
         if found is not None:
@@ -112,7 +112,7 @@ class Database:
             try:
                 with contextlib.closing(sqlite3.connect(backup)) as copy:
                     self.connection.backup(copy)
-            except sqlite3.DatabaseError:  # half of a copy would take the room that is missing
+            except sqlite3.DatabaseError:  # half a copy would take space that is missing
                 backup.unlink(missing_ok=True)
                 raise
         for number, script in enumerate(MIGRATIONS, start=1):
@@ -125,7 +125,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing; durable when the block ends."""
+        """Commit all of the block or nothing; durable when it ends."""
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield self.connection
@@ -137,7 +137,7 @@ class Database:
 
     @contextmanager
     def one_moment(self) -> Iterator[None]:
-        """All answers are of one moment, though an engine may be writing; in a transaction, of that one."""
+        """Within the block all queries see one state, even if an engine writes; inside a transaction, its state."""
         within = self.connection.in_transaction
         if not within:
             self.connection.execute("BEGIN")
@@ -149,7 +149,7 @@ class Database:
 
     @property
     def on_network(self) -> bool:
-        """Whether the file lies on a network filesystem, where each look at it costs more."""
+        """Whether the file is on a network filesystem, where each query costs more."""
         return self._on_network
 
     def version_of_others(self) -> int:
@@ -171,7 +171,7 @@ class Database:
 
 
 def on_network_filesystem(path: Path) -> bool:
-    """Whether `path` lies on a filesystem whose shared memory cannot carry a write-ahead log."""
+    """Whether `path` is on a filesystem without the shared memory that a write-ahead log needs."""
     best, kind = "", ""
     for part in psutil.disk_partitions(all=True):
         mount = part.mountpoint

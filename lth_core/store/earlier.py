@@ -1,4 +1,4 @@
-"""Jobs of earlier versions, which kept the places of an experiment's files and not what they held."""
+"""Jobs of earlier versions, which stored the paths of an experiment's files but not their hashes."""
 
 import contextlib
 import sqlite3
@@ -11,7 +11,7 @@ from lth_core.store.nonsense import NONSENSE
 
 
 def known(connection: sqlite3.Connection, experiment: Experiment, suite: str | None) -> int | None:
-    """As `jobs.known_job`: a job whose files have the same places, as seen from here."""
+    """Like `jobs.known_job`, for jobs whose files have the same paths, resolved from here."""
     wanted = _without_contents(experiment)
     if wanted == experiment:
         return None
@@ -33,7 +33,7 @@ def _without_contents(experiment: Experiment) -> Experiment:
 
 
 def _placed(section: Section) -> Section:
-    """With the places of its files for good, and without what they hold."""
+    """With absolute paths of its files, and without their hashes."""
     if not section.places:
         return section
     named = {place: getattr(section, place) for place in section.places}
@@ -42,5 +42,5 @@ def _placed(section: Section) -> Section:
 
 
 def _is_path(place: str, name: str) -> bool:
-    """A checkpoint may be an id of the hub; what the other places name are files."""
+    """Whether the name is a path: a checkpoint may be an id of the hub; all others are files."""
     return place != "checkpoint" or Path(name).is_dir()

@@ -1,4 +1,4 @@
-"""What the engine says of itself: that it lives, and what runs on its slots. Read by `views.engine` and `views.slots`.
+"""The engine's own rows: that it runs, and what its slots do. Read by `views.engine` and `views.slots`.
 
 Writers work inside the caller's transaction.
 """
@@ -11,36 +11,36 @@ from lth_core.store.database import Database
 
 
 def sign_in(connection: sqlite3.Connection, pid: int, host: str) -> None:
-    """An engine with this process and host owns the workspace from now on."""
+    """Note that an engine with this process and host owns the workspace from now on."""
     now = time.time()
     connection.execute("INSERT OR REPLACE INTO engine VALUES (1, ?, ?, ?, ?, 'running')", (pid, host, now, now))
 
 
 def sign_out(connection: sqlite3.Connection) -> None:
-    """The engine has stopped; it has no slots any more."""
+    """Note that the engine has stopped, and remove its slots."""
     connection.execute("UPDATE engine SET state = 'stopped', beat = ?", (time.time(),))
     connection.execute("DELETE FROM slots")
 
 
 def beat(connection: sqlite3.Connection) -> None:
-    """The engine lives."""
+    """Note that the engine is alive now."""
     connection.execute("UPDATE engine SET beat = ?", (time.time(),))
 
 
 def list_slots(connection: sqlite3.Connection, slots: Iterable[tuple[str, str]]) -> None:
-    """The engine has these slots, (name, device), and no others."""
+    """Set the engine's slots: (name, device)."""
     connection.execute("DELETE FROM slots")
     connection.executemany("INSERT INTO slots (name, device) VALUES (?, ?)", list(slots))
 
 
 def describe_slot(connection: sqlite3.Connection, slot: str, pid: int | None) -> None:
-    """Say which process a slot has, and which batch runs on it."""
+    """Store a slot's process and the batch that runs on it."""
     row = connection.execute("SELECT id FROM batches WHERE slot = ? AND state = 'running'", (slot,)).fetchone()
     connection.execute("UPDATE slots SET pid = ?, batch = ? WHERE name = ?", (pid, row["id"] if row else None, slot))
 
 
 def list_remote_slots(connection: sqlite3.Connection, prefix: str, slots: Iterable[tuple[str, str, int]]) -> None:
-    """The slots `prefix/...` are these: (name, device, batch)."""
+    """Set the slots `prefix/...`: (name, device, batch)."""
     connection.execute("DELETE FROM slots WHERE name LIKE ?", (f"{prefix}/%",))
     connection.executemany("INSERT INTO slots (name, device, batch) VALUES (?, ?, ?)", slots)
 

@@ -1,4 +1,4 @@
-"""Reading TensorBoard event files back, as a plain loop over TFRecords: only for rebuilding what a database held."""
+"""Reads TensorBoard event files, as a plain loop over TFRecords; used only to rebuild a database."""
 
 import struct
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 from lth_core.store.plain import open_plain
 
 LARGEST_EVENT = 16_000_000
-"""Bytes; a length beyond it is damage."""
+"""Bytes; an event with a greater length is damaged."""
 
 Scalars = dict[tuple[str, int], float]
 
@@ -24,15 +24,15 @@ def hyperparameters(folder: Path) -> list[Event]:
 
 
 def is_metric(name: str) -> bool:
-    """Whether a scalar of that name is a point of a curve, as the database has them too."""
+    """Whether a scalar of that name is a point of a curve that the database also has."""
     return name != "score" and not name.startswith("sparsity/")
 
 
 def read_scalars(folder: Path) -> Scalars:
-    """(name, step) to value of all event files in a trial's folder, in the order of their names.
+    """(name, step) to value, from all event files in a trial's folder, in the order of their names.
 
-    A file is read up to its first damaged or torn event; a run that was resumed replaces what followed its checkpoint.
-    Values are single precision: that is what the files hold.
+    A file is read up to its first damaged or incomplete event; a resumed run replaces what followed its checkpoint.
+    Values have the files' single precision.
     """
     found: Scalars = {}
     for path in sorted(folder.glob("events.out.tfevents.*"), key=lambda path: path.name):
@@ -46,7 +46,7 @@ def read_scalars(folder: Path) -> Scalars:
 
 
 def damaged_files(folder: Path) -> list[Path]:
-    """Event files of a trial in which an event is not what its checksum says; one cut off at the end is none."""
+    """Event files of a trial in which an event does not match its checksum; one cut off at the end does not count."""
     return [path for path in sorted(folder.glob("events.out.tfevents.*")) if _is_damaged(_content(path))]
 
 
@@ -66,7 +66,7 @@ def _is_damaged(content: bytes) -> bool:
 
 
 def _content(path: Path) -> bytes:
-    """All of a file; nothing where it is no regular one."""
+    """A file's content; empty if it is no regular file."""
     try:
         with open_plain(path) as file:
             return file.read()
@@ -75,7 +75,7 @@ def _content(path: Path) -> bytes:
 
 
 def _events(content: bytes) -> Iterator[Event]:
-    """Whole events; each is a length with its checksum, then so many bytes with theirs."""
+    """Complete events; each is a length with its checksum, then that many bytes with theirs."""
     place = 0
     while place + 16 <= len(content):
         length, checksum = struct.unpack_from("<QI", content, place)

@@ -1,4 +1,4 @@
-"""Small questions that an interface asks again and again. Reading only."""
+"""Small queries that an interface repeats often. Read only."""
 
 import sqlite3
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from lth_core.store.schema import NEWEST_AUDITS
 
 @dataclass(frozen=True)
 class CheckCount:
-    """How often one check of the audit passed and failed in a job, and one of its sentences."""
+    """How often one audit check passed and failed in a job, and one of its sentences."""
 
     name: str
     moment: str
@@ -32,13 +32,13 @@ def check_counts(database: Database, job: int) -> tuple[CheckCount, ...]:
 
 
 def layer_count(database: Database, job: int) -> int:
-    """How many rows of layers a job has: changes exactly when a ticket was added."""
+    """How many rows of layers a job has; it changes exactly when a ticket is added."""
     row = database.row("SELECT COUNT(*) FROM layers WHERE trial IN (SELECT id FROM trials WHERE job = ?)", job)
     return int(row[0]) if row else 0
 
 
 def metric_names(database: Database, job: int) -> tuple[str, ...]:
-    """What has been recorded of a job's trials, by the first that has begun of each arm."""
+    """Names of a job's metrics, from the first started trial of each arm."""
     rows = database.rows(
         "SELECT n.name FROM metric_names n WHERE EXISTS (SELECT 1 FROM metrics m WHERE m.name = n.id AND m.trial IN "
         "(SELECT MIN(id) FROM trials WHERE job = ? AND step > 0 GROUP BY arm)) ORDER BY n.name",
@@ -48,7 +48,7 @@ def metric_names(database: Database, job: int) -> tuple[str, ...]:
 
 
 def mask_files(database: Database, job: int, arm: str) -> dict[int, tuple[str, ...]]:
-    """By round the files of an arm's finished trials, for rounds that two seeds or more have finished."""
+    """By round, the files of an arm's finished trials, for rounds that at least two seeds have finished."""
     rows = database.rows(
         "SELECT round, tensors FROM trials WHERE job = ? AND arm = ? AND state = 'done' AND tensors NOT NULL "
         "ORDER BY round, seed",
@@ -61,7 +61,7 @@ def mask_files(database: Database, job: int, arm: str) -> dict[int, tuple[str, .
 
 
 def running_trials(database: Database) -> dict[str, tuple[TrialKey, ...]]:
-    """By slot the trials that train on it."""
+    """By slot, the trials that train on it."""
     rows = database.rows(
         "SELECT s.name, t.arm, t.round, t.seed FROM slots s JOIN trials t ON t.batch = s.batch "
         "WHERE t.state = 'running' ORDER BY s.name, t.id"
@@ -73,23 +73,23 @@ def running_trials(database: Database) -> dict[str, tuple[TrialKey, ...]]:
 
 
 def newest_deleted(database: Database) -> int | None:
-    """The job that was deleted last and can be brought back."""
+    """The job that was deleted last and can be restored."""
     row = database.row("SELECT id FROM jobs WHERE deleted NOT NULL ORDER BY deleted DESC LIMIT 1")
     return None if row is None else int(row["id"])
 
 
 def newest_attempts(database: Database, job: int) -> list[sqlite3.Row]:
-    """The newest attempts of a job's four newest batches, the newest first: `id` of the batch, `attempt`."""
+    """The newest attempts of a job's four newest batches, newest first: `id` of the batch, `attempt`."""
     return database.rows("SELECT id, attempt FROM batches WHERE job = ? ORDER BY id DESC LIMIT 4", job)
 
 
 def all_metric_names(database: Database) -> list[str]:
-    """What has been recorded of any job, by name."""
+    """Names of all metrics of all jobs."""
     return [row["name"] for row in database.rows("SELECT name FROM metric_names ORDER BY name")]
 
 
 def seconds_active(database: Database, job: int) -> float:
-    """Seconds in which at least one batch of a job ran; 0 where there is no such job."""
+    """Seconds in which at least one batch of a job ran; 0 if there is no such job."""
     row = database.row("SELECT active FROM jobs WHERE id = ?", job)
     return float(row["active"]) if row else 0.0
 

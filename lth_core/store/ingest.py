@@ -1,4 +1,4 @@
-"""Taking over one record of a worker into the tables. Which kinds there are is what `engine.attempt` writes."""
+"""Stores one record of a worker in the tables. The kinds of records are those that `worker.attempt` writes."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ from lth_core.store.trials import fail_trial
 
 
 def take_over_all(connection: sqlite3.Connection, job: int, records: list[dict[str, Any]]) -> None:
-    """Take over records, as `take_over` does each; the digest of a trial is made once for all of them."""
+    """Store records as `take_over` does; each trial's digest is computed once for all of them."""
     told = {r["trial"] for r in records if r.get("kind") != "metrics" and type(r.get("trial")) is int}
     with contextlib.ExitStack() as stack:
         for trial in told:
@@ -28,9 +28,9 @@ def take_over_all(connection: sqlite3.Connection, job: int, records: list[dict[s
 
 
 def take_over(connection: sqlite3.Connection, job: int, record: dict[str, Any], sealed: Collection[int] = ()) -> None:
-    """Take over one record; one that makes no sense is noted and left out, so that it cannot stop the queue.
+    """Store one record; an invalid one is left out with an event, so that it cannot stop the queue.
 
-    sealed: trials whose digests the caller carries on.
+    sealed: trials whose digests the caller updates.
     """
     if record is DAMAGED:
         add_event(connection, "bad record", "a record was left out: it is not what a worker wrote", job)
@@ -42,7 +42,7 @@ def take_over(connection: sqlite3.Connection, job: int, record: dict[str, Any], 
 
 
 def ingest(connection: sqlite3.Connection, job: int, record: dict[str, Any], sealed: Collection[int] = ()) -> None:
-    """As `take_over`, but raises NONSENSE where the record makes no sense."""
+    """Like `take_over`, but raises NONSENSE for an invalid record."""
     kind = record.get("kind")
     if kind == "ran":
         attempts.take(connection, job, record)
@@ -97,7 +97,7 @@ def _take(connection: sqlite3.Connection, job: int, trial: int, record: dict[str
 
 
 def _of_job(connection: sqlite3.Connection, job: int, trial: int) -> None:
-    """A batch speaks of its own job alone."""
+    """Raise ValueError unless the trial belongs to the job."""
     if connection.execute("SELECT 1 FROM trials WHERE id = ? AND job = ?", (trial, job)).fetchone() is None:
         raise ValueError(f"job {job} has no trial {trial}")
 
@@ -106,7 +106,7 @@ def _finish_trial(connection: sqlite3.Connection, job: int, trial: int, record: 
     changed = connection.execute(
         "UPDATE trials SET state = 'done', score = ?, tensors = ?, sha256 = ?, step = ?, "
         "finished = MAX(?, COALESCE(started, 0)) "
-        "WHERE id = ? AND state = 'running'",  # a trial counts once, however often it is published
+        "WHERE id = ? AND state = 'running'",  # a trial counts once, even if it is published twice
         (record["score"], record["tensors"], record["sha256"], record["step"], time.time(), trial),
     ).rowcount
     if not changed:

@@ -1,4 +1,4 @@
-"""What `lth inspect --instability` found, kept beside the jobs for the report: it takes trainings to find again."""
+"""Results of `lth inspect --instability`, stored for the report, because they take trainings to compute again."""
 
 import json
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ from lth_core.store.workspace import Workspace
 
 
 def write(workspace: Workspace, job: int, identity: str, answer: Mapping[str, Any]) -> None:
-    """Keep the newest answer of a job."""
+    """Store the newest answer of a job."""
     path = _path(workspace, job)
     path.parent.mkdir(exist_ok=True)
     write_atomically(path, json.dumps({"identity": identity, **answer}).encode())
 
 
 def read(workspace: Workspace, job: int, identity: str) -> dict[str, Any] | None:
-    """The answer of this very experiment, or None."""
+    """The stored answer if it belongs to exactly this experiment, else None."""
     try:
         found: dict[str, Any] = json.loads(_path(workspace, job).read_text())
         rows = [

@@ -1,4 +1,4 @@
-"""What a user changes about a job: its place in the queue, where it runs, whether it is deleted.
+"""Changes of a job by the user: its place in the queue, its launcher, whether it is deleted.
 
 Every function works inside the caller's transaction.
 """
@@ -11,7 +11,7 @@ from lth_core.store import digests
 
 
 def take_place(connection: sqlite3.Connection, old: int, new: int) -> bool:
-    """Give a job position, priority and suite of one that has not begun; False where that one has begun or ended."""
+    """Give a job the position, priority and suite of `old`; False if `old` has started or ended."""
     row = connection.execute(
         "SELECT position, priority, suite, started FROM jobs WHERE id = ? AND state IN ('queued', 'paused')", (old,)
     ).fetchone()
@@ -25,7 +25,7 @@ def take_place(connection: sqlite3.Connection, old: int, new: int) -> bool:
 
 
 def move_job(connection: sqlite3.Connection, job: int, by: int) -> None:
-    """Move a job by so many places among the jobs of its priority that are there to see, to an end at most."""
+    """Move a job by a number of places among the visible jobs of its priority, at most to either end."""
     rows = connection.execute(
         "SELECT id FROM jobs WHERE deleted IS NULL AND priority = (SELECT priority FROM jobs WHERE id = ?) "
         "ORDER BY position, id", (job,)
@@ -37,21 +37,21 @@ def move_job(connection: sqlite3.Connection, job: int, by: int) -> None:
 
 
 def change_priority(connection: sqlite3.Connection, job: int, by: int) -> None:
-    """Raise or lower a job's priority, which is from -9 to 9."""
+    """Raise or lower a job's priority, within -9 to 9."""
     connection.execute("UPDATE jobs SET priority = MAX(-9, MIN(9, priority + ?)) WHERE id = ?", (by, job))
 
 
 def delete_job(connection: sqlite3.Connection, job: int) -> None:
-    """Hide a job from now on."""
+    """Mark a job as deleted, which hides it."""
     connection.execute("UPDATE jobs SET deleted = ? WHERE id = ?", (time.time(), job))
 
 
 def restore_job(connection: sqlite3.Connection, job: int) -> None:
-    """Bring a deleted job back."""
+    """Restore a deleted job."""
     connection.execute("UPDATE jobs SET deleted = NULL WHERE id = ?", (job,))
 
 
 def change_experiment(connection: sqlite3.Connection, job: int, experiment: Experiment) -> None:
-    """Store a job's experiment again, with another launcher; its threads are those of its next attempt."""
+    """Store a job's experiment with another launcher; its next attempt sets the number of threads anew."""
     with digests.kept_job(connection, job):
         connection.execute("UPDATE jobs SET experiment = ?, threads = NULL WHERE id = ?", (experiment.canonical(), job))

@@ -1,4 +1,4 @@
-"""What the database has of a running job's time: its batches, what is to come of it, and where that can run."""
+"""What the database knows of a running job's time: its batches, remaining trials, and slots for them."""
 
 import json
 import math
@@ -13,11 +13,11 @@ from lth_core.store.database import Database
 from lth_core.time_left import BatchTime, JobTime
 
 _ONE_BY_ONE = {1: 1.0, 2: 2.0}
-"""What stacks cost in comparison where their tickets are computed one after the other: convolutions on a processor."""
+"""Relative costs of stacks whose tickets are computed one after another: convolutions on a CPU."""
 
 
 def job_time(database: Database, job: int, experiment: Experiment) -> JobTime:
-    """For `seconds_left`, of a job of this number and experiment."""
+    """The input of `seconds_left` for a job with this number and experiment."""
     rows = database.rows(
         "SELECT b.*, MIN(t.round) AS round, COUNT(t.id) AS size FROM batches b JOIN trials t ON t.batch = b.id "
         "WHERE b.job = ? AND b.state IN ('running', 'done') AND b.started IS NOT NULL GROUP BY b.id ORDER BY b.id",
@@ -54,7 +54,7 @@ def job_time(database: Database, job: int, experiment: Experiment) -> JobTime:
 
 
 def _running(database: Database, job: int) -> dict[int, tuple[Place, ...]]:
-    """By batch, where its trials that run are in the plan."""
+    """By batch, the round and seed of its running trials."""
     found: dict[int, tuple[Place, ...]] = {}
     for row in database.rows("SELECT batch, round, seed FROM trials WHERE job = ? AND state = 'running'", job):
         found[row["batch"]] = (*found.get(row["batch"], ()), (row["round"], row["seed"]))
@@ -67,7 +67,7 @@ def _length(experiment: Experiment, arm: str) -> float:
 
 
 def _devices(database: Database, job: int, experiment: Experiment) -> list[str]:
-    """Of each slot that the job has, or can have beside the other jobs that run: of the kind that it runs on."""
+    """Devices of the slots that the job uses, or could use beside other running jobs, of the kind it runs on."""
     rows = database.rows(
         "SELECT s.name, s.device, b.job FROM slots s LEFT JOIN batches b ON b.slot = s.name AND b.state = 'running' "
         "WHERE b.job IS NULL OR b.job = ? ORDER BY s.name", job
@@ -85,7 +85,7 @@ def _devices(database: Database, job: int, experiment: Experiment) -> list[str]:
 
 
 def _largest(database: Database, job: int, experiment: Experiment, run: list[int]) -> int:
-    """Tickets in a stack at most; where that is measured by what has run."""
+    """The most tickets in a stack; if that was measured, from the stacks that ran."""
     model = experiment.model
     largest = max(run) if run and model.stack_is_measured else model.largest_stack
     return min(largest, largest_stack(database.connection, job) or largest)

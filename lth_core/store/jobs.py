@@ -1,4 +1,4 @@
-"""Jobs: queued, found again, their states, their ends. Writers work inside the caller's transaction."""
+"""Jobs: queueing, finding, their states and ends. Writers work inside the caller's transaction."""
 
 import json
 import sqlite3
@@ -13,14 +13,14 @@ from lth_core.store.events import add_event
 from lth_core.text import one_line, plural
 
 _LAUNCHER = "CASE WHEN json_valid(j.experiment) THEN json_extract(j.experiment, '$.launcher') END"
-"""SQL of the `[launcher]` of a job `j` as JSON; NULL where it has none, or is none that can be read."""
+"""SQL of the `[launcher]` of a job `j` as JSON; NULL if it has none, or the experiment cannot be read."""
 
 
 def known_job(connection: sqlite3.Connection, identity: str, suite: str | None = None) -> int | None:
     """The newest job with the same experiment that was not cancelled.
 
-    For a suite that is one of its own jobs, or else one that belongs to no suite: a job cannot be in two, and a
-    suite must find all of its members.
+    For a suite: one of its own jobs, or else a job without a suite, because a job cannot be in two suites, and a suite
+    must find all its members.
     """
     row = connection.execute(
         "SELECT id FROM jobs WHERE identity = ?1 AND state != 'cancelled' AND deleted IS NULL "
@@ -31,7 +31,7 @@ def known_job(connection: sqlite3.Connection, identity: str, suite: str | None =
 
 
 def adopt_job(connection: sqlite3.Connection, job: int, suite: str) -> None:
-    """A job that belongs to no suite becomes one of this suite; others stay where they are."""
+    """Add a job without a suite to this suite; others keep theirs."""
     connection.execute("UPDATE jobs SET suite = ? WHERE id = ? AND suite IS NULL", (suite, job))
 
 
@@ -68,12 +68,12 @@ def add_job(
 def set_job(
     connection: sqlite3.Connection, job: int, state: str, error: str | None = None, waits_for: str | None = None
 ) -> None:
-    """Change a job's state, keep its times, and say so. waits_for: `space` for a job that is paused until there is
-    room on the disk."""
+    """Change a job's state and times, and add an event. waits_for: `space` for a job that is paused until there is
+    space on the disk."""
     connection.execute(
         "UPDATE jobs SET state = ?1, error = ?2, waits_for = ?5, "
         "started = CASE WHEN ?1 = 'running' THEN COALESCE(started, ?3) ELSE started END, "
-        # Not before its start, where the clock was set back.
+        # Not before its start, in case the clock was set back.
         "finished = CASE WHEN ?1 IN ('done', 'failed', 'cancelled') THEN MAX(?3, COALESCE(started, ?3)) END "
         "WHERE id = ?4",
         (state, error, time.time(), job, waits_for),
@@ -82,7 +82,7 @@ def set_job(
 
 
 def fix_threads(connection: sqlite3.Connection, job: int, threads: int) -> int:
-    """The threads of a job's workers: those of its first attempt, for the bits of its results depend on them."""
+    """The threads of a job's workers: those of its first attempt, because the bits of results depend on them."""
     connection.execute("UPDATE jobs SET threads = COALESCE(threads, ?) WHERE id = ?", (threads, job))
     return int(connection.execute("SELECT threads FROM jobs WHERE id = ?", (job,)).fetchone()[0])
 
@@ -94,10 +94,10 @@ def pause_for_space(connection: sqlite3.Connection, why: str) -> None:
 
 
 def wait_for_space(connection: sqlite3.Connection, job: int, why: str) -> None:
-    """Pause one job until there is room on the disk, unless it has ended or was paused."""
+    """Pause one job until there is space on the disk, unless it has ended or was paused."""
     if connection.execute("SELECT 1 FROM jobs WHERE id = ? AND state IN ('queued', 'running')", (job,)).fetchone():
         said = one_line(why).removeprefix("disk full: ")
-        set_job(connection, job, "paused", f"disk full: {said}; it goes on by itself when there is room", "space")
+        set_job(connection, job, "paused", f"disk full: {said}; it continues by itself when there is space", "space")
 
 
 def waiting_for_space(connection: sqlite3.Connection) -> list[int]:
@@ -107,7 +107,7 @@ def waiting_for_space(connection: sqlite3.Connection) -> list[int]:
 
 
 def purge_deleted(connection: sqlite3.Connection, before: float) -> tuple[list[int], list[int]]:
-    """Forget jobs that were deleted before a moment; returns their numbers and those of their batches."""
+    """Remove jobs that were deleted before this time; returns their numbers and those of their batches."""
     doomed = [r[0] for r in connection.execute("SELECT id FROM jobs WHERE deleted < ?", (before,)).fetchall()]
     batches: list[int] = []
     for job in doomed:
@@ -115,7 +115,7 @@ def purge_deleted(connection: sqlite3.Connection, before: float) -> tuple[list[i
         own = "IN (SELECT id FROM trials WHERE job = ?)"
         connection.execute(f"DELETE FROM metrics WHERE trial {own}", (job,))
         connection.execute(f"DELETE FROM waits WHERE waits_for {own}", (job,))
-        for table in ("trials", "events"):  # a number may be given again
+        for table in ("trials", "events"):  # a number may be used again
             connection.execute(f"DELETE FROM {table} WHERE job = ?", (job,))
         connection.execute("DELETE FROM jobs WHERE id = ?", (job,))
     return doomed, batches
@@ -141,7 +141,7 @@ def settle_job(connection: sqlite3.Connection, job: int) -> None:
 
 
 def runnable_jobs(database: Database) -> list[sqlite3.Row]:
-    """Jobs that may run, the first of the queue first: `id`, and `launcher` as JSON; NULL where none can be read."""
+    """Jobs that may run, in the order of the queue: `id`, and `launcher` as JSON, NULL if it cannot be read."""
     return database.rows(
         f"SELECT id, {_LAUNCHER} AS launcher FROM jobs j WHERE state IN ('queued', 'running') "
         "AND deleted IS NULL ORDER BY priority DESC, position, id"
@@ -149,30 +149,30 @@ def runnable_jobs(database: Database) -> list[sqlite3.Row]:
 
 
 def live_jobs(connection: sqlite3.Connection) -> list[int]:
-    """Numbers of all jobs that are queued or run."""
+    """Numbers of all queued and running jobs."""
     return [row["id"] for row in connection.execute("SELECT id FROM jobs WHERE state IN ('queued', 'running')")]
 
 
 def job_state(connection: sqlite3.Connection, job: int) -> tuple[str, bool] | None:
-    """(state, whether it is deleted) of a job; None where there is none of that number."""
+    """(state, whether it is deleted) of a job; None if there is no job with that number."""
     row = connection.execute("SELECT state, deleted FROM jobs WHERE id = ?", (job,)).fetchone()
     return None if row is None else (row["state"], row["deleted"] is not None)
 
 
 def job_experiment(connection: sqlite3.Connection, job: int) -> str:
-    """A job's experiment as it is stored: canonical JSON, where nobody has changed it. The job must be there."""
+    """A job's stored experiment, canonical JSON unless it was changed. The job must exist."""
     return str(connection.execute("SELECT experiment FROM jobs WHERE id = ?", (job,)).fetchone()["experiment"])
 
 
 def add_active(connection: sqlite3.Connection, seconds: float) -> None:
-    """Jobs of which a batch runs have been active for so many seconds more."""
+    """Add seconds of activity to all jobs with a running batch."""
     connection.execute(
         "UPDATE jobs SET active = active + ? WHERE id IN (SELECT job FROM batches WHERE state = 'running')", (seconds,)
     )
 
 
 def adopted_rows(database: Database, slot: str) -> list[sqlite3.Row]:
-    """Batches that run on slots of this name: `id`, `attempt`, and their job's `launcher` as in `runnable_jobs`."""
+    """Running batches on slots of this name: `id`, `attempt`, and their job's `launcher` as in `runnable_jobs`."""
     return database.rows(
         f"SELECT b.id, b.attempt, {_LAUNCHER} AS launcher "
         "FROM batches b JOIN jobs j ON j.id = b.job WHERE b.state = 'running' AND b.slot = ?",
@@ -181,7 +181,7 @@ def adopted_rows(database: Database, slot: str) -> list[sqlite3.Row]:
 
 
 def job_of_batch(connection: sqlite3.Connection, batch: int) -> sqlite3.Row:
-    """`id` and `state` of the job that a batch belongs to; the batch must be there."""
+    """`id` and `state` of a batch's job; the batch must exist."""
     row: sqlite3.Row = connection.execute(
         "SELECT j.id, j.state FROM batches b JOIN jobs j ON j.id = b.job WHERE b.id = ?", (batch,)
     ).fetchone()
@@ -189,7 +189,7 @@ def job_of_batch(connection: sqlite3.Connection, batch: int) -> sqlite3.Row:
 
 
 def specified_job(connection: sqlite3.Connection, batch: int) -> sqlite3.Row:
-    """`id`, `name` and `experiment` (JSON) of the job that a batch belongs to; the batch must be there."""
+    """`id`, `name` and `experiment` (JSON) of a batch's job; the batch must exist."""
     row: sqlite3.Row = connection.execute(
         "SELECT j.id, j.name, j.experiment FROM batches b JOIN jobs j ON j.id = b.job WHERE b.id = ?", (batch,)
     ).fetchone()

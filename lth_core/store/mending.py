@@ -1,6 +1,6 @@
-"""Putting single values back where the database has lost or changed them. Works inside the caller's transaction.
+"""Restores single values that were damaged in the database. Works inside the caller's transaction.
 
-Digests are the caller's: what is put back may be only a part of what was changed.
+The caller updates digests, because these may be only a part of the damaged values.
 """
 
 import sqlite3
@@ -24,7 +24,7 @@ def put_experiment(connection: sqlite3.Connection, job: int, text: str) -> None:
 
 
 def put_layer(connection: sqlite3.Connection, trial: int | None, position: int, values: Sequence[Any] | None) -> None:
-    """Store a layer's name, shape, size, kept and prunable in place of what is there; nothing where values is None."""
+    """Replace a layer's name, shape, size, kept and prunable; remove the layer if values is None."""
     connection.execute("DELETE FROM layers WHERE trial = ? AND position = ?", (trial, position))
     if values is not None:
         connection.execute("INSERT INTO layers VALUES (?, ?, ?, ?, ?, ?, ?)", (trial, position, *values))
@@ -42,7 +42,7 @@ def put_audit(
 
 
 def put_point(connection: sqlite3.Connection, trial: int, name: str, step: int, value: float) -> None:
-    """Store a point of a curve; what is not a number is kept as such."""
+    """Store a point of a curve; not-a-number is stored as such."""
     metrics.write(connection, [Point(trial, name, step, value)])
 
 
@@ -55,13 +55,13 @@ def remove_point(connection: sqlite3.Connection, trial: int | None, name: str, s
 
 
 def put_column(connection: sqlite3.Connection, trial: int | None, column: str, value: Any) -> None:
-    """Store one column of a trial. column: a name of the program's own, never of a file. A state clears the error."""
+    """Store one column of a trial. column: a name from the program, never from a file. A state clears the error."""
     cleared = ", error = NULL" if column == "state" else ""
     connection.execute(f"UPDATE trials SET {column} = ?{cleared} WHERE id = ?", (value, trial))
 
 
 def put_failed(connection: sqlite3.Connection, trial: int | None, error: str) -> None:
-    """A trial has failed; those that wait for it stay as they are."""
+    """Mark a trial as failed; trials that wait for it stay as they are."""
     connection.execute("UPDATE trials SET state = 'failed', error = ? WHERE id = ?", (error, trial))
 
 
@@ -71,7 +71,7 @@ def stored_facts(connection: sqlite3.Connection, batch: int) -> list[sqlite3.Row
 
 
 def place_and_score(database: Database, trial: int) -> sqlite3.Row:
-    """`id` and `name` of a trial's job; `arm`, `round`, `seed`, `step` and `score` of the trial; it must be there."""
+    """`id` and `name` of a trial's job; `arm`, `round`, `seed`, `step` and `score` of the trial, which must exist."""
     return database.rows(
         "SELECT j.id, j.name, t.arm, t.round, t.seed, t.step, t.score FROM trials t JOIN jobs j ON j.id = t.job "
         "WHERE t.id = ?", trial

@@ -1,4 +1,4 @@
-"""Curves: (trial, name, step, value), written in order, read whole or from a step on."""
+"""Curves: (trial, name, step, value), written in order, read from any step on."""
 
 import math
 import sqlite3
@@ -13,7 +13,7 @@ from lth_core.store.database import Database
 
 @dataclass(frozen=True)
 class Point:
-    """One recorded value; `step` counts environment steps or updates of the trial."""
+    """One recorded value. step: environment steps or updates of the trial."""
 
     trial: int
     name: str
@@ -30,7 +30,7 @@ class Curve:
 
 
 def write(connection: sqlite3.Connection, points: Sequence[Point]) -> None:
-    """Store points inside the caller's transaction; a step that is written again keeps its newest value."""
+    """Store points inside the caller's transaction; a repeated step keeps its newest value."""
     ids = dict(connection.execute("SELECT name, id FROM metric_names").fetchall())
     if new := {(point.name,) for point in points if point.name not in ids}:
         connection.executemany("INSERT INTO metric_names (name) VALUES (?)", new)

@@ -1,4 +1,4 @@
-"""What is raised by a value that makes no sense."""
+"""The exceptions that invalid values cause."""
 
 import sqlite3
 
@@ -8,4 +8,4 @@ NONSENSE = (
     KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, InputError,
     sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.DataError,
 )  # fmt: skip
-"""What reading or storing a record, command or specification raises that makes no sense; never a fault of the disk."""
+"""Exceptions from reading or storing an invalid record, command or specification; never from a fault of the disk."""

@@ -1,4 +1,4 @@
-"""Opening regular files only, where a name may be a pipe, a folder or a link: a workspace may come from others."""
+"""Opens only regular files, because in a foreign workspace a name may be a pipe, a folder or a link."""
 
 import errno
 import os
@@ -7,19 +7,19 @@ from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
 _NO_FILE = {errno.ELOOP, errno.ENXIO, errno.ENOTDIR, errno.EISDIR}
-"""What opening a link that is not followed, a socket or pipe, or a name below a file raises."""
+"""Errors of opening a link that is not followed, a socket or pipe, or a name below a file."""
 
 
 def open_plain(path: Path, *, follow: bool = True) -> BufferedReader:
-    """Open a regular file for reading, through a link only with `follow`; never waits for the other end of a pipe.
+    """Open a regular file for reading, through a link only with `follow`; never blocks on a pipe.
 
-    Raises FileNotFoundError where the name stands for anything else.
+    Raises FileNotFoundError for anything else.
     """
     return os.fdopen(_descriptor(path, os.O_RDONLY | (0 if follow else os.O_NOFOLLOW)), "rb")
 
 
 def append_plain(path: Path) -> BufferedWriter:
-    """Open a regular file for appending, a new one where there is none; raises as `open_plain`, also for a link."""
+    """Open a regular file for appending, or create it; raises like `open_plain`, also for a link."""
     return os.fdopen(_descriptor(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW), "ab")
 
 

@@ -1,10 +1,10 @@
-"""Lines of a file of records: each is a JSON object, and its last two fields are checksums.
+"""Lines of a file of records: each is a JSON object whose last two fields are checksums.
 
     {"kind":"metrics", ... ,"chain":"5e6f7a8b","crc32":"1a2b3c4d"}
 
-`crc32` is the CRC-32 of the line before it, and tells which line is damaged; `chain` is that of the whole file before
-it, and tells at once whether a file, or the part that has just been read, is as it was written, with no line missing.
-Lines of earlier versions have no `chain`, those before them neither.
+`crc32` is the CRC-32 of the line up to that field, and shows which line is damaged; `chain` is that of the whole file
+up to that field, and shows whether a file, or a part of it, is as it was written, with no line missing. Earlier
+versions wrote lines without `chain`, and before that without either.
 """
 
 import json
@@ -13,16 +13,16 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 DAMAGED = {"kind": "damaged"}
-"""What stands for one or more lines in a row that are not what a worker wrote, or are missing."""
+"""Stands for one or more consecutive lines that are damaged or missing."""
 _CHAIN, _MARK = b',"chain":"', b',"crc32":"'
 _OWN = len(b',"crc32":"1a2b3c4d"}')
 _BOTH = len(b',"chain":"5e6f7a8b"') + _OWN
 TAIL = _BOTH + 1
-"""Bytes of a line that are its checksums and its end."""
+"""Bytes of a line's checksums and its end."""
 
 
 class Chain:
-    """The checksum of a file of records, carried on from line to line.
+    """The checksum of a file of records, updated line by line.
 
     size: bytes of the file so far; crc: their CRC-32.
     """
@@ -31,17 +31,17 @@ class Chain:
         self.size, self.crc = size, crc
 
     def line(self, body: bytes) -> bytes:
-        """The next line, with its end. body: a JSON object that is not empty, without the brace that closes it."""
+        """The next line, with its end. body: a non-empty JSON object without its closing brace."""
         body = b'%b%b%08x"' % (body, _CHAIN, zlib.crc32(body, self.crc))
         return body + _end(body) + b"\n"
 
     def add(self, line: bytes) -> None:
-        """Count a line that has been written."""
+        """Update the checksum with a written line."""
         self.size, self.crc = self.size + len(line), zlib.crc32(line, self.crc)
 
 
 def content_of(bodies: Iterable[bytes]) -> bytes:
-    """A whole file of records, from their bodies."""
+    """The content of a file of records, from their bodies."""
     chain, lines = Chain(), []
     for body in bodies:
         lines.append(chain.line(body))
@@ -50,13 +50,13 @@ def content_of(bodies: Iterable[bytes]) -> bytes:
 
 
 def body_of(line: bytes) -> bytes:
-    """What a line says, without its checksums and the brace that closes it."""
+    """A line without its checksums and closing brace."""
     body, mark, _ = line.rpartition(_MARK)
     return _without_chain(body) if mark else line.rstrip().removesuffix(b"}")
 
 
 def record_of(line: bytes) -> dict[str, Any]:
-    """The record of a line; DAMAGED where its own checksum does not hold, or it is no JSON object."""
+    """The record of a line; DAMAGED if its own checksum does not match, or it is not a JSON object."""
     body, mark, end = line.rpartition(_MARK)
     if mark:
         if mark + end != _end(body):
@@ -70,14 +70,14 @@ def record_of(line: bytes) -> dict[str, Any]:
 
 
 def has_checksum(line: bytes) -> bool:
-    """Whether a line carries one, right or wrong."""
+    """Whether a line has a checksum, right or wrong."""
     return _MARK in line
 
 
 def crc_before(tail: bytes) -> int | None:
-    """The CRC-32 of a file up to here, from the last bytes of the line that ends here; None where that has no chain.
+    """The CRC-32 of a file up to here, from the last bytes of the line that ends here; None if it has no chain.
 
-    tail: TAIL bytes, or none at a file's beginning.
+    tail: TAIL bytes, or none at the start of a file.
     """
     if not tail:
         return 0
@@ -86,7 +86,7 @@ def crc_before(tail: bytes) -> int | None:
 
 
 def holds(content: bytes, before: int | None) -> bool | None:
-    """Whether whole lines are what was written; None where they have no chain.
+    """Whether complete lines are as they were written; None if they have no chain.
 
     before: the CRC-32 of the file before them.
     """
@@ -99,14 +99,14 @@ def holds(content: bytes, before: int | None) -> bool | None:
 
 
 def records_of(lines: Sequence[bytes]) -> list[dict[str, Any]]:
-    """The records of lines whose chain holds. They are parsed at once, which takes half the time."""
+    """The records of lines whose chain matches, parsed at once, which takes half the time."""
     whole = b"[" + b"},".join([line[:-_BOTH] for line in lines]) + b"}]"
     try:
         found = json.loads(whole)
     except (ValueError, RecursionError):
         found = []
     if len(found) != len(lines) or not all(type(record) is dict for record in found):
-        return [record_of(line) for line in lines]  # they have checksums that hold, and are no records all the same
+        return [record_of(line) for line in lines]  # their checksums match, but they are not records
     return list(found)
 
 

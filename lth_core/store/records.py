@@ -36,7 +36,7 @@ class RecordWriter:
 
     @property
     def written(self) -> tuple[int, int]:
-        """Bytes of the file so far, and their CRC-32: what `begins_with` looks for."""
+        """Bytes of the file so far and their CRC-32, for `begins_with`."""
         return self._chain.size, self._chain.crc
 
     def sync(self) -> None:
@@ -50,12 +50,12 @@ class RecordWriter:
 
 
 def body(record: dict[str, Any]) -> bytes:
-    """A record that is not empty as JSON, without the brace that closes it."""
+    """A non-empty record as JSON, without its closing brace."""
     return json.dumps(finite(record), separators=(",", ":"), allow_nan=False).encode()[:-1]
 
 
 def begins_with(path: Path, size: int, crc: int) -> bool:
-    """Whether a file of records begins with so many bytes of this CRC-32."""
+    """Whether a file of records begins with `size` bytes of this CRC-32."""
     try:
         with open_plain(path, follow=False) as file:
             content = file.read(size)
@@ -65,9 +65,9 @@ def begins_with(path: Path, size: int, crc: int) -> bool:
 
 
 def read_from(path: Path, offset: int, most: int | None = None) -> tuple[list[dict[str, Any]], int]:
-    """Whole records after byte `offset` and the offset behind them; a line without its end waits.
+    """Complete records after byte `offset`, and the offset after them; a line without its end is left.
 
-    DAMAGED stands for lines that are no records or are missing, and so for one of 8 MB or more. At most `most` bytes
+    DAMAGED stands for lines that are no records or are missing, and for a line of 8 MB or more. At most `most` bytes
     are read at once, 8 MB by default, unless one line is longer.
     """
     largest = LARGEST_READ if most is None else most
@@ -82,7 +82,7 @@ def read_from(path: Path, offset: int, most: int | None = None) -> tuple[list[di
         return [], offset
     end = content.rfind(b"\n") + 1
     if not end and len(content) >= LARGEST_READ:
-        end = len(content)  # no worker of ours writes such a line; what is left of it is no JSON object
+        end = len(content)  # no worker writes such a line; the rest of it is not a JSON object
     content = content[:end]
     sound = holds(content, crc_before(before))
     lines = content.split(b"\n")
@@ -94,12 +94,12 @@ def read_from(path: Path, offset: int, most: int | None = None) -> tuple[list[di
         if record is not DAMAGED or not records or records[-1] is not DAMAGED:
             records.append(record)
     if sound is False and DAMAGED not in records:
-        records.insert(0, DAMAGED)  # each line is what was written, and yet some are missing
+        records.insert(0, DAMAGED)  # each line is undamaged, but some are missing
     return records, offset + end
 
 
 def read_all(path: Path) -> Iterator[dict[str, Any]]:
-    """All whole records of a file, a part of it in memory at a time; none where there is no regular file."""
+    """All complete records of a file, read in parts; none if there is no regular file."""
     offset = 0
     while True:
         records, end = read_from(path, offset)
@@ -110,7 +110,7 @@ def read_all(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def finite(value: Any) -> Any:
-    """JSON has no word for what is not finite: such numbers become None, at any depth."""
+    """The value with None for numbers that are not finite, at any depth, because JSON cannot hold them."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

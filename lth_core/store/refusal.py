@@ -1,4 +1,4 @@
-"""Why a database cannot be opened: only one that is lost may be made again, any other may be whole."""
+"""Why a database cannot be opened. Only a lost one may be rebuilt; any other may be undamaged."""
 
 import shutil
 import sqlite3
@@ -16,7 +16,7 @@ _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
 
 
 class Refused(InputError):
-    """A database that cannot be used, and of which kind the cause is."""
+    """A database that cannot be used, with the kind of cause."""
 
     def __init__(self, kind: Kind, sentence: str) -> None:
         super().__init__(sentence)
@@ -24,39 +24,39 @@ class Refused(InputError):
 
     @property
     def lost(self) -> bool:
-        """Whether there is nothing in it that could be gone on with."""
+        """Whether its content is lost, so that it must be rebuilt."""
         return self.kind in ("missing", "gone", "damaged")
 
 
 def refusal(path: Path, error: sqlite3.DatabaseError) -> Refused:
-    """What SQLite says of the database at `path`, as a refusal."""
+    """SQLite's error about the database at `path`, as a Refused."""
     kind = kind_of(path, error)
     if kind == "full":
         free = shutil.disk_usage(path.parent).free
         return Refused(kind, f"disk full: {one_line(path.parent)} has {free / 1e6:.1f} MB left, too little for its "
-                       f"database ({one_line(error)}); make room there")  # fmt: skip
+                       f"database ({one_line(error)}); free space there")  # fmt: skip
     if kind == "locked":
-        return Refused(kind, f"{one_line(path)}: is locked by another process; try again when that has ended")
+        return Refused(kind, f"{one_line(path)}: is locked by another process; try again when it has ended")
     return Refused(kind, f"{one_line(path)}: cannot be used as a database: {one_line(error)}")
 
 
 def gone(path: Path) -> Refused:
-    """There is no database, or an empty one, where there are batches of one."""
-    said = "is gone, and what it knew is still there in `batches`: `lth doctor --repair` makes it again"
+    """The refusal of a missing or empty database whose batches still exist."""
+    said = "is missing, but its content is still in `batches`: `lth doctor --repair` rebuilds it"
     return Refused("gone", f"{one_line(path)}: {said}")
 
 
 def kind_of(path: Path, error: sqlite3.DatabaseError) -> Kind:
-    """The kind of what SQLite has raised; what is not known for damage is never called that."""
+    """The kind of an SQLite error; an unknown error never counts as damage."""
     code = getattr(error, "sqlite_errorcode", None)
-    if code is None:  # Python's own: a text that is none
+    if code is None:  # raised by Python itself: a text that is not valid UTF-8
         return "damaged"
     primary = code & 0xFF
     if primary in _DAMAGED:
         return "damaged"
     if primary in _LOCKED:
         return "locked"
-    # A memory-mapped index or journal that cannot grow is an I/O error to SQLite, or a file that cannot be opened.
+    # If a memory-mapped index or journal cannot grow, SQLite reports an I/O error or a file that cannot be opened.
     unsure = primary in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
     if primary == sqlite3.SQLITE_FULL or (unsure and has_little(path.parent)):
         return "full"

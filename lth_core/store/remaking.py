@@ -1,4 +1,4 @@
-"""What making a lost database again writes: jobs, trials and batches under their old numbers.
+"""Writes of rebuilding a lost database: jobs, trials and batches under their old numbers.
 
 Every function works inside the caller's transaction.
 """
@@ -15,7 +15,7 @@ from lth_core.store.nonsense import NONSENSE
 
 @contextmanager
 def all_or_nothing(connection: sqlite3.Connection) -> Iterator[None]:
-    """A part of the transaction, which leaves nothing behind where it raises OSError or NONSENSE."""
+    """A part of the transaction that is undone if it raises OSError or NONSENSE."""
     connection.execute("SAVEPOINT part")
     try:
         yield
@@ -30,9 +30,9 @@ def all_or_nothing(connection: sqlite3.Connection) -> Iterator[None]:
 def add_old_job(
     connection: sqlite3.Connection, job: int, experiment: Experiment, trials: Iterable[tuple[int, TrialKey]]
 ) -> None:
-    """A job under its old number, with those of its trials whose numbers are known."""
+    """Add a job under its old number, with those of its trials whose numbers are known."""
     number = add_job(connection, experiment, "", {"rebuilt": True})
-    # Its own number, and its trials': `add_job` has counted from what the empty tables hold.
+    # Restore the numbers of job and trials, because `add_job` numbered them from empty tables.
     connection.execute("DELETE FROM waits WHERE trial IN (SELECT id FROM trials WHERE job = ?)", (number,))
     connection.execute("DELETE FROM trials WHERE job = ?", (number,))
     connection.execute("DELETE FROM events WHERE job = ?", (number,))
@@ -44,7 +44,7 @@ def add_old_job(
 
 
 def add_other_trials(connection: sqlite3.Connection, job: int, experiment: Experiment) -> None:
-    """The trials of a job that were never begun, and what each of its trials waits for."""
+    """Add the trials of a job that never started, and what each of its trials waits for."""
     planned = plan(experiment)
     connection.executemany(
         "INSERT OR IGNORE INTO trials (job, arm, round, seed, state) VALUES (?, ?, ?, ?, 'waiting')",
@@ -59,21 +59,21 @@ def add_other_trials(connection: sqlite3.Connection, job: int, experiment: Exper
 
 
 def add_old_batch(connection: sqlite3.Connection, batch: int, job: int, attempt: int) -> None:
-    """A batch under its old number, with the number of its last attempt; it waits to go on."""
+    """Add a pending batch under its old number, with the number of its last attempt."""
     connection.execute(
         "INSERT INTO batches (id, job, state, attempt) VALUES (?, ?, 'pending', ?)", (batch, job, attempt)
     )
 
 
 def take_trials(connection: sqlite3.Connection, batch: int, trials: Sequence[int]) -> None:
-    """These trials are the batch's from now on, and run."""
+    """Give these trials to the batch, as running."""
     marks = ",".join("?" * len(trials))
     connection.execute(f"UPDATE trials SET state = 'running', batch = ?, error = NULL WHERE id IN ({marks})",
                        (batch, *trials))  # fmt: skip
 
 
 def end_old_batches(connection: sqlite3.Connection) -> None:
-    """Batches of which no trial runs are over."""
+    """End batches without a running trial."""
     connection.execute(
         "UPDATE batches SET state = 'done' WHERE NOT EXISTS "
         "(SELECT 1 FROM trials t WHERE t.batch = batches.id AND t.state = 'running')"
@@ -81,7 +81,7 @@ def end_old_batches(connection: sqlite3.Connection) -> None:
 
 
 def pause_old_job(connection: sqlite3.Connection, job: int, why: str) -> None:
-    """A job is paused, and what ran of it waits."""
+    """Pause a job; its running trials wait."""
     connection.execute("UPDATE trials SET state = 'waiting' WHERE job = ? AND state = 'running'", (job,))
     connection.execute("UPDATE jobs SET state = 'paused', error = ? WHERE id = ?", (why, job))
 
@@ -96,7 +96,7 @@ def how_much(connection: sqlite3.Connection) -> tuple[int, int, int, int]:
 
 
 def result_of(connection: sqlite3.Connection, trial: int) -> sqlite3.Row:
-    """`state`, `tensors` and `sha256` of a trial, which must be there."""
+    """`state`, `tensors` and `sha256` of a trial, which must exist."""
     row: sqlite3.Row = connection.execute("SELECT state, tensors, sha256 FROM trials WHERE id = ?", (trial,)).fetchone()
     return row
 

@@ -1,4 +1,4 @@
-"""A job's rows in a database in memory, into which its records are read again."""
+"""A job's rows in a database in memory, to which its records are added again."""
 
 import contextlib
 import sqlite3
@@ -9,8 +9,8 @@ from lth_core.store import schema
 
 @contextlib.contextmanager
 def in_memory(database: sqlite3.Connection, job: int) -> Iterator[sqlite3.Connection]:
-    """A database with this job, its batches, and its trials as if nothing had been read of them, within one
-    transaction until the block ends."""
+    """A database with this job, its batches, and its trials without results, within one transaction until the block
+    ends."""
     with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         connection.row_factory = sqlite3.Row
         for script in schema.MIGRATIONS:
@@ -18,7 +18,7 @@ def in_memory(database: sqlite3.Connection, job: int) -> Iterator[sqlite3.Connec
         for table in ("jobs", "trials", "batches"):
             own = "id = ?" if table == "jobs" else "job = ?"
             rows = [tuple(row) for row in database.execute(f"SELECT * FROM {table} WHERE {own}", (job,))]
-            if rows:  # a job that waits has no batches
+            if rows:  # a waiting job has no batches
                 connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)
         connection.execute(
             "UPDATE trials SET state = 'waiting', batch = NULL, step = 0, digest = NULL, score = NULL, tensors = NULL, "
@@ -29,7 +29,7 @@ def in_memory(database: sqlite3.Connection, job: int) -> Iterator[sqlite3.Connec
 
 
 def begin_again(connection: sqlite3.Connection, trial: int, batch: int) -> None:
-    """A batch trains a trial from scratch: what one before it had counts no more."""
+    """Let a batch train a trial from scratch: results of an earlier batch no longer count."""
     connection.execute(
         "UPDATE trials SET state = 'running', batch = ?, score = NULL, tensors = NULL, sha256 = NULL, step = 0 "
         "WHERE id = ?", (batch, trial)
@@ -39,13 +39,13 @@ def begin_again(connection: sqlite3.Connection, trial: int, batch: int) -> None:
 
 
 def trial_row(connection: sqlite3.Connection, trial: int) -> sqlite3.Row:
-    """A trial as it is stored, all columns; it must be there."""
+    """A stored trial, all columns; it must exist."""
     row: sqlite3.Row = connection.execute("SELECT * FROM trials WHERE id = ?", (trial,)).fetchone()
     return row
 
 
 def layer_rows(connection: sqlite3.Connection, trial: int) -> list[sqlite3.Row]:
-    """A trial's layers as they are stored, all columns: the second is `position`."""
+    """A trial's stored layers, all columns; the second is `position`."""
     return connection.execute("SELECT * FROM layers WHERE trial = ?", (trial,)).fetchall()
 
 

@@ -1,4 +1,4 @@
-"""The reserve: a file of the workspace that is given up when its disk is full, so that work on it stays possible."""
+"""The reserve: a file of the workspace that is deleted when the disk is full, so that the database can be written."""
 
 import contextlib
 import shutil
@@ -6,16 +6,16 @@ from pathlib import Path
 
 NAME = "reserve"
 BYTES = 1_000_000
-"""Its size; a disk with less that is free counts as full."""
+"""Its size in bytes; a disk with less free space counts as full."""
 
 
 def has_little(folder: Path) -> bool:
-    """Whether next to nothing can be written there."""
+    """Whether almost nothing can be written there."""
     return shutil.disk_usage(folder).free < BYTES
 
 
 def give_up_where_full(folder: Path) -> None:
-    """Remove the reserve of a workspace whose disk is full; an engine makes it again when there is room."""
+    """Delete the reserve of a workspace whose disk is full; an engine creates it again when there is space."""
     with contextlib.suppress(OSError):
         if has_little(folder):
             (folder / NAME).unlink(missing_ok=True)

@@ -24,14 +24,14 @@ _NAME = re.compile(r"events\.out\.tfevents\.(\d{10})\.")
 class TrialLog:
     """The event file of one trial, in its folder (`trial_folder`) under the job's.
 
-    resumed: it goes on from a checkpoint at first_step, whose own points are in an earlier file and stay.
-    No thread and no queue: what `scalars` wrote can be read by TensorBoard when it returns.
+    resumed: it continues from a checkpoint at first_step, whose own points stay in an earlier file. Without thread and
+    queue: when `scalars` returns, TensorBoard can read what it wrote.
     """
 
     def __init__(self, job_folder: Path, key: TrialKey, first_step: int, *, resumed: bool = False) -> None:
         folder = trial_folder(job_folder, key)
         if not folder.resolve().is_relative_to(job_folder.resolve()):
-            raise ValueError(f"{folder} leads out of the job's folder")
+            raise ValueError(f"{folder} is outside the job's folder")
         folder.mkdir(parents=True, exist_ok=True)
         earlier = [int(match[1]) for path in folder.iterdir() if (match := _NAME.match(path.name))]
         repeats = bool(earlier)
@@ -42,7 +42,7 @@ class TrialLog:
         self._writer = RecordWriter(self._file)
         self.write(Event(file_version="brain.Event:2"))
         if repeats:
-            # A trial that is run again repeats steps; readers drop the first copy of this step and all after it.
+            # A trial that runs again repeats steps; readers drop the first copy of this step and all after it.
             again = first_step + 1 if resumed else first_step
             self.write(Event(step=again, session_log=SessionLog(status=SessionLog.START)))
 
@@ -57,7 +57,7 @@ class TrialLog:
         self.write(Event(step=0, summary=summary))
 
     def write(self, event: Event) -> None:
-        """Write an event as of now."""
+        """Write an event with the current time."""
         event.wall_time = time.time()
         self._writer.write(event.SerializeToString())
         self._file.flush()

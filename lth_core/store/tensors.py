@@ -26,18 +26,18 @@ _LARGEST_HEADER = 100_000_000
 
 
 class DamagedFile(Exception):
-    """A file is missing, truncated, or not what its checksum says."""
+    """A file is missing, truncated, or does not match its checksum."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Put `content` at `path`: there is the old file or the whole new one, also after a crash.
+    """Write `content` to `path`: even after a crash there is either the old file or the complete new one.
 
     Raises OSError (ENOSPC on a full disk, also where the system writes short without an error).
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     temporary.unlink(missing_ok=True)
     try:
-        with temporary.open("xb", buffering=0) as file:  # never through a link that lies there
+        with temporary.open("xb", buffering=0) as file:  # never through an existing link
             view = memoryview(content)
             while view:
                 written = file.write(view)
@@ -82,13 +82,13 @@ def load_tensors(path: Path, sha256: str) -> tuple[Arrays, dict[str, Any]]:
 
 
 def file_sha256(path: Path) -> str:
-    """The checksum of a file as it lies there."""
+    """The SHA-256 of a file."""
     with open_plain(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_card(path: Path) -> dict[str, Any] | None:
-    """The JSON values of a tensor file, without its arrays; None where it is no such file."""
+    """The JSON values of a tensor file, without its arrays; None if it is no such file."""
     try:
         with open_plain(path) as file:
             length = int.from_bytes(file.read(8), "little")
@@ -117,11 +117,11 @@ def save_checkpoint(folder: Path, step: int, arrays: Mapping[str, npt.NDArray[An
 def load_newest_checkpoint(
     folders: list[Path], trials: Collection[int], fits: Callable[[int, dict[str, Any]], bool] = lambda *_: True
 ) -> tuple[Arrays, dict[str, Any]] | None:
-    """The checkpoint of the highest step that is whole, holds none but these trials, and fits.
+    """The undamaged checkpoint of the highest step that holds only these trials and fits.
 
-    Damaged ones are set aside as `.damaged`, and those that do not fit as `.unfit`. One with more trials is passed
-    over: what these build on was damaged since, and a stack goes on whole or not at all.
-    fits: is told the step and the JSON values of a checkpoint.
+    Damaged ones are renamed to `.damaged`, and those that do not fit to `.unfit`. One with more trials is skipped: a
+    parent of those trials was damaged since, and a stack cannot continue in part.
+    fits: called with the step and the JSON values of a checkpoint.
     """
     found = [path for folder in folders for path in _checkpoints(folder)]
     for path in sorted(found, key=lambda p: p.name, reverse=True):
@@ -138,7 +138,7 @@ def load_newest_checkpoint(
 
 
 def newest_step(folder: Path) -> int:
-    """The step of a folder's newest checkpoint, whole or not; 0 without one."""
+    """The step of a folder's newest checkpoint, damaged or not; 0 if there is none."""
     return next((int(path.name[5:17]) for path in _checkpoints(folder)), 0)
 
 

@@ -1,4 +1,4 @@
-"""Trials: which are ready, how they end, what is tried again. Writers work inside the caller's transaction."""
+"""Trials: which are ready, how they end, which run again. Writers work inside the caller's transaction."""
 
 import sqlite3
 import time
@@ -10,7 +10,7 @@ from lth_core.text import one_line
 
 
 def ready_trials(connection: sqlite3.Connection, job: int) -> list[sqlite3.Row]:
-    """Trials of the lowest round that wait for nothing any more, by seed and arm."""
+    """Trials of the lowest round whose parents are done, by seed and arm."""
     return connection.execute(
         """
         WITH ready AS (
@@ -23,7 +23,7 @@ def ready_trials(connection: sqlite3.Connection, job: int) -> list[sqlite3.Row]:
 
 
 def unfinished_trials(connection: sqlite3.Connection, batch: int) -> list[int]:
-    """Trials of a running batch that have no result yet."""
+    """Trials of a running batch without a result."""
     rows = connection.execute(
         "SELECT id FROM trials WHERE batch = ? AND state = 'running' ORDER BY seed, id", (batch,)
     ).fetchall()
@@ -52,7 +52,7 @@ def fail_trial(connection: sqlite3.Connection, trial: int, error: str) -> None:
 
 
 def requeue_unfinished(connection: sqlite3.Connection, job: int) -> int:
-    """Failed, blocked and cancelled trials wait again, from scratch; returns how many. Their audits are kept."""
+    """Let failed, blocked and cancelled trials run again from scratch; returns how many. Their audits are kept."""
     ids = [
         row["id"]
         for row in connection.execute(
@@ -66,7 +66,7 @@ def requeue_unfinished(connection: sqlite3.Connection, job: int) -> int:
 
 
 def _requeue(connection: sqlite3.Connection, trial: int) -> None:
-    # Audits of earlier versions do not name their batch: from now on they are those of the one that is left.
+    # Audits of earlier versions do not name their batch: give them to the batch that the trial leaves.
     connection.execute(
         "UPDATE audits SET batch = (SELECT batch FROM trials WHERE id = trial) WHERE trial = ? AND batch = 0 "
         "AND EXISTS (SELECT 1 FROM trials WHERE id = trial AND batch NOT NULL)",
@@ -82,7 +82,7 @@ def _requeue(connection: sqlite3.Connection, trial: int) -> None:
 
 
 def cancel_trials(connection: sqlite3.Connection, job: int) -> None:
-    """All trials of a job that have not ended are cancelled, and their batches with them."""
+    """Cancel all unfinished trials of a job and their batches."""
     connection.execute(
         "UPDATE trials SET state = 'cancelled' WHERE job = ? AND state IN ('waiting', 'running', 'blocked')",
         (job,),
@@ -94,7 +94,7 @@ def cancel_trials(connection: sqlite3.Connection, job: int) -> None:
 
 
 def cancel_later_rounds(connection: sqlite3.Connection, job: int) -> int | None:
-    """Cancel trials of rounds that have not begun; returns the last round that goes on, None if none has begun."""
+    """Cancel trials of rounds that have not started; returns the last started round, or None."""
     begun = connection.execute(
         "SELECT MAX(round) FROM trials WHERE job = ? AND (state = 'running' OR (state = 'waiting' AND batch NOT NULL))",
         (job,),
@@ -115,7 +115,7 @@ def trials_of_batch(connection: sqlite3.Connection, batch: int) -> list[sqlite3.
 
 
 def parents_of_batch(connection: sqlite3.Connection, batch: int) -> list[sqlite3.Row]:
-    """The trials that those of a batch wait for, each once: `id`, `arm`, `round`, `seed`, `tensors`, `sha256`."""
+    """The parents of a batch's trials, each once: `id`, `arm`, `round`, `seed`, `tensors`, `sha256`."""
     return connection.execute(
         "SELECT DISTINCT p.id, p.arm, p.round, p.seed, p.tensors, p.sha256 FROM trials t "
         "JOIN waits w ON w.trial = t.id JOIN trials p ON p.id = w.waits_for WHERE t.batch = ? ORDER BY p.id",
@@ -131,7 +131,7 @@ def stored_files(database: Database, job: int) -> list[sqlite3.Row]:
 
 
 def round_of(connection: sqlite3.Connection, job: int, trial: int) -> tuple[int, int]:
-    """(trials of this trial's round that are not lost, batches of the job that run)."""
+    """(trials of this trial's round that have not failed, running batches of the job)."""
     row = connection.execute(
         "SELECT COUNT(*), (SELECT COUNT(*) FROM batches WHERE job = ?1 AND state = 'running') "
         "FROM trials WHERE job = ?1 AND round = (SELECT round FROM trials WHERE id = ?2) "
@@ -150,7 +150,7 @@ def named_files(database: Database) -> dict[str, tuple[int, str]]:
 
 
 def forget_result(connection: sqlite3.Connection, trial: int) -> None:
-    """A trial of a cancelled job is cancelled, and has no result any more."""
+    """Remove the result of a cancelled job's trial, which becomes cancelled."""
     with digests.kept(connection, trial):
         connection.execute(
             "UPDATE trials SET state = 'cancelled', tensors = NULL, sha256 = NULL, score = NULL WHERE id = ?", (trial,)

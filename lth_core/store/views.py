@@ -1,4 +1,4 @@
-"""What interfaces read: jobs, trials, layers, audits, events, the engine. Values only, no tensors, no writing."""
+"""What interfaces read: jobs, trials, layers, audits, events, the engine. Read only, without tensors."""
 
 import json
 import time
@@ -20,7 +20,7 @@ from lth_core.time_left import seconds_left
 
 @dataclass(frozen=True)
 class JobView:
-    """A job as the queue shows it; times are Unix seconds, `seconds_left` is None while nothing can be said."""
+    """A job as the queue shows it. Times are Unix seconds; `seconds_left` is None while unknown."""
 
     id: int
     name: str
@@ -66,13 +66,13 @@ class TrialView:
 
     @property
     def key(self) -> TrialKey:
-        """Its place in the plan."""
+        """The trial's key in the plan."""
         return TrialKey(self.round, self.arm, self.seed)
 
 
 @dataclass(frozen=True)
 class LayerView:
-    """How many entries of one parameter tensor live in one trial's ticket."""
+    """How many entries of one parameter tensor are alive in one trial's ticket."""
 
     arm: str
     round: int
@@ -101,7 +101,7 @@ class AuditView:
 
 @dataclass(frozen=True)
 class EventView:
-    """Something that happened; `id` ascends, ask for events after the last one seen."""
+    """An event; `id` ascends."""
 
     id: int
     at: float
@@ -155,7 +155,7 @@ _JOBS = """
 
 
 def jobs(database: Database) -> list[JobView]:
-    """All jobs in the order of the queue, without those that were deleted or cannot be read."""
+    """All jobs in the order of the queue, without deleted and unreadable ones."""
     order = "GROUP BY j.id ORDER BY j.priority DESC, j.position, j.id"
     return [
         _timed(database, _job(row))
@@ -165,19 +165,19 @@ def jobs(database: Database) -> list[JobView]:
 
 
 def unreadable(database: Database) -> list[int]:
-    """Numbers of the jobs whose experiment cannot be read; `job` says of each why."""
+    """Numbers of the jobs whose experiment cannot be read; `job` raises the reason."""
     rows = database.rows("SELECT id, experiment FROM jobs WHERE deleted IS NULL ORDER BY id")
     return [row["id"] for row in rows if not _is_readable(row)]
 
 
 def job(database: Database, number: int) -> JobView | None:
-    """One job, or None where there is none of that number; InputError where its experiment cannot be read."""
+    """One job, or None if there is none with that number; raises InputError if its experiment cannot be read."""
     row = database.row(f"{_JOBS} WHERE j.id = ? GROUP BY j.id", number)
     return None if row is None else _timed(database, _job(row))
 
 
 def suites(database: Database) -> list[str]:
-    """Names of the suites that have a job here, the newest last."""
+    """Names of the suites that have a job here, newest last."""
     rows = database.rows(
         "SELECT suite FROM jobs WHERE suite IS NOT NULL AND deleted IS NULL GROUP BY suite ORDER BY MAX(id)"
     )
@@ -185,7 +185,7 @@ def suites(database: Database) -> list[str]:
 
 
 def suite_jobs(database: Database, suite: str) -> list[JobView]:
-    """The jobs of a suite in the order they were queued; of jobs with one name the newest, cancelled ones last."""
+    """The jobs of a suite in the order they were queued; of jobs with the same name the newest, cancelled ones last."""
     newest: dict[str, JobView] = {}
     rows = database.rows(
         f"{_JOBS} WHERE j.suite = ? AND j.deleted IS NULL GROUP BY j.id ORDER BY j.state != 'cancelled', j.id", suite
@@ -196,7 +196,7 @@ def suite_jobs(database: Database, suite: str) -> list[JobView]:
 
 
 def _timed(database: Database, job: JobView) -> JobView:
-    """The job with its time left, where it runs and that can be told."""
+    """The job with its time left, if it runs and that is known."""
     if job.state != "running":
         return job
     return replace(job, seconds_left=seconds_left(job_time(database, job.id, job.experiment), time.time()))
@@ -237,7 +237,7 @@ def _is_readable(row: Any) -> bool:
 
 
 def provenance(database: Database, job: int) -> dict[str, Any]:
-    """Versions, devices, host and git revision that were stored before the job's first step."""
+    """Versions, devices, host and git revision, stored before the job's first step."""
     row = database.row("SELECT provenance FROM jobs WHERE id = ?", job)
     try:
         found = {} if row is None else json.loads(row["provenance"])
@@ -294,7 +294,7 @@ def audit_counts(database: Database, job: int) -> tuple[int, int]:
 
 
 def data(database: Database, job: int) -> list[str]:
-    """What a job's trials were trained on, as their audits say: one sentence, or several where that changed."""
+    """The data of a job's trials, from their audits: one sentence, or several if it changed."""
     rows = database.rows(
         "SELECT DISTINCT a.detail FROM audits a JOIN trials t ON t.id = a.trial "
         "WHERE t.job = ? AND a.batch IN (0, t.batch) AND a.name = 'data' AND a.passed = 1 ORDER BY a.trial", job
@@ -303,7 +303,7 @@ def data(database: Database, job: int) -> list[str]:
 
 
 def events(database: Database, after: int = 0, job: int | None = None, limit: int = 1000) -> list[EventView]:
-    """The newest `limit` events later than `after`, oldest first; of one job where asked."""
+    """The newest `limit` events with an id above `after`, oldest first; of one job if given."""
     rows = database.rows(
         "SELECT * FROM (SELECT * FROM events WHERE id > ? AND (? IS NULL OR job = ?) ORDER BY id DESC LIMIT ?) "
         "ORDER BY id",
@@ -313,7 +313,7 @@ def events(database: Database, after: int = 0, job: int | None = None, limit: in
 
 
 def engine(database: Database) -> EngineView | None:
-    """The engine that owns, or last owned, the workspace."""
+    """The engine that owns the workspace, or last did."""
     row = database.row("SELECT pid, host, started, beat, state FROM engine")
     return None if row is None else EngineView(**row)
 

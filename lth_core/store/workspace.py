@@ -1,4 +1,4 @@
-"""The workspace: the folder that holds all that is remembered, and where each thing lies in it. One place for paths."""
+"""The workspace: the folder of all results, and the paths within it."""
 
 import re
 from dataclasses import dataclass
@@ -21,27 +21,27 @@ _WRITTEN = (
 
 
 _BATCH = re.compile(r"([0-9]{6,12})(\.aside-[0-9]+)?")
-"""Folders of batches, and those that earlier versions set aside."""
+"""Names of batches' folders, and of those that earlier versions set aside."""
 
 
 def has_batches(folder: Path) -> bool:
-    """Whether a workspace's folder holds a batch, or one that an earlier version set aside, whatever is in it."""
+    """Whether a workspace's folder holds a batch, or one that an earlier version set aside."""
     batches = folder / "batches"
     return batches.is_dir() and any(_BATCH.fullmatch(path.name) for path in batches.iterdir())
 
 
 class LeadsElsewhere(ValueError):
-    """A name in the workspace is a link, or lies behind one."""
+    """A path in the workspace is a link, or passes through one."""
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """Paths of one workspace; making the value touches nothing on disk."""
+    """Paths of one workspace; creating the value touches nothing on disk."""
 
     folder: Path
 
     def moved_from(self, before: tuple[int, int]) -> bool:
-        """Whether the folder is not the one any more whose `identity` is given; a disk that is away says nothing."""
+        """Whether the folder is no longer the one with this `identity`; False if the disk is unavailable."""
         try:
             return self.identity() != before
         except (FileNotFoundError, NotADirectoryError):
@@ -50,7 +50,7 @@ class Workspace:
             return False
 
     def identity(self) -> tuple[int, int]:
-        """What tells the folder from another of the same name; raises OSError where there is none."""
+        """Device and inode, which tell the folder from a later one of the same name; OSError if it is missing."""
         found = self.folder.stat()
         return found.st_dev, found.st_ino
 
@@ -61,12 +61,12 @@ class Workspace:
 
     @property
     def database_files(self) -> tuple[Path, ...]:
-        """The database, and what SQLite keeps beside it: log and its index, or, on a network filesystem, a journal."""
+        """The database and SQLite's files beside it: log and index, or a journal on a network filesystem."""
         return self._with_its_own(self.database.name)
 
     @property
     def remade(self) -> tuple[Path, ...]:
-        """The same files of a database that is being made again."""
+        """The same files of a database that is being rebuilt."""
         return self._with_its_own(f"{self.database.name}.remade")
 
     def _with_its_own(self, name: str) -> tuple[Path, ...]:
@@ -74,7 +74,7 @@ class Workspace:
 
     @property
     def lease(self) -> Path:
-        """File whose lock the one engine of this workspace holds."""
+        """File that the engine of this workspace locks."""
         return self.folder / "engine.lock"
 
     @property
@@ -87,7 +87,7 @@ class Workspace:
         return self.batches / f"{number:06d}"
 
     def last_batch(self) -> int:
-        """The highest number that a folder of a batch has, whoever made it; 0 without one."""
+        """The highest number of a batch's folder, whoever made it; 0 if there is none."""
         found = (_BATCH.fullmatch(path.name) for path in self.batches.iterdir()) if self.batches.is_dir() else ()
         return max((int(match[1]) for match in found if match), default=0)
 
@@ -98,7 +98,7 @@ class Workspace:
         return self.folder / "tensorboard" / f"{job:04d}-{name}"
 
     def inside(self, relative: str) -> Path:
-        """A path stored relative to the workspace; raises ValueError if it leads outside of it."""
+        """A path stored relative to the workspace; raises ValueError if it leads outside."""
         try:
             path = (self.folder / relative).resolve()
         except (OSError, RuntimeError) as error:  # too long, or links in a circle
@@ -108,20 +108,20 @@ class Workspace:
         return path
 
     def own(self, path: Path) -> Path:
-        """A path of this workspace as it is; LeadsElsewhere where it, or a folder on the way to it, is a link."""
+        """The path unchanged; raises LeadsElsewhere if it, or a folder above it in the workspace, is a link."""
         relative = path.relative_to(self.folder)
         try:
             plain = path.resolve() == self.folder.resolve() / relative
         except (OSError, RuntimeError):  # links in a circle
             plain = False
         if not plain:
-            raise LeadsElsewhere(f"{relative} is, or lies behind, a symbolic link, which is not accepted")
+            raise LeadsElsewhere(f"{relative} is or passes through a symbolic link, which is not accepted")
         return path
 
     def create(self) -> None:
-        """Make the folder; InputError where that is not possible, or where it leads elsewhere.
+        """Create the folder; raises InputError if that fails, or if a path in it is a link.
 
-        A workspace may come from somebody else: nothing that is written may follow a link out of it.
+        A workspace may be foreign, so no write may follow a link out of it.
         """
         for path in (*self.database_files, *(self.folder / name for name in _WRITTEN)):
             if path.is_symlink():

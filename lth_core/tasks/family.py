@@ -1,4 +1,4 @@
-"""What a family of tasks says of its tasks on this machine: whether they can be had, what they hold. No torch.
+"""What a family of tasks knows of its tasks on this machine: whether they are available, their data. No torch.
 
 What a family does not define, its tasks have nothing of, or it is refused in a sentence.
 """

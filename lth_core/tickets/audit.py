@@ -1,7 +1,7 @@
-"""The audit: what must hold of a ticket before and after its training, checked one by one, each with a sentence.
+"""The audit: checks of a ticket before and after its training, each with a sentence.
 
-The checks compare what is really trained (weights read back from the model) with the stored runs, and choose what to
-compare with a second time, from the arm's definition: a derivation that takes the wrong weights is seen. A failed
+The checks compare the trained weights themselves, read back from the model, with the stored runs. They choose these
+runs from the arm's definition independently of the derivation, and so detect one that took wrong weights. A failed
 check fails the trial.
 """
 
@@ -20,9 +20,9 @@ from lth_core.tickets.mask import Mask, Weights
 from lth_core.tickets.scope import layer_counts, remaining
 
 CHANCE = 1e-4
-"""Part of freshly drawn weights that may equal a stored weight by chance."""
+"""Share of newly drawn weights that may equal a stored weight by chance."""
 ROOM = 0.25
-"""Share by which a smaller network may be larger than its ticket: widths are whole, and have a least."""
+"""Share by which a smaller network may be larger than its ticket, because widths are whole numbers with a minimum."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class Check:
 def before_training(
     family: Family, key: TrialKey, ticket: Ticket, start: Weights, compared: Ticket | None
 ) -> list[Check]:
-    """Checks of a ticket of round >= 1 as it stands in the model.
+    """Checks of a ticket of round >= 1 in the model.
 
-    start: the weights about to be trained, read back from there. compared: the ticket that this arm is a control
-    of (see `Experiment.compared_with`), None for the reference itself.
+    start: the weights about to be trained, read back from the model. compared: the ticket that this arm controls for
+    (see `Experiment.compared_with`), None for the reference itself.
     """
     arm = family.experiment.arm_named(key.arm)
     checks = [_density(family, key, ticket.mask, compared), _nested(family, key, ticket)]
@@ -70,10 +70,10 @@ def before_dense(start: Weights, initial: Weights) -> list[Check]:
 
 
 def before_smaller(start: Weights, drawn: Weights, made_for: int, whole: Weights, compared: Mask) -> list[Check]:
-    """Checks of a smaller network: it starts freshly drawn, and has the size of the ticket that it is compared with.
+    """Checks of a smaller network: it starts newly initialised, with the size of the ticket it is compared with.
 
-    made_for: parameters that its widths were chosen for. whole: parameters of the experiment's own network, of which
-    `compared` is the ticket's mask.
+    made_for: number of parameters its widths were chosen for. whole: parameters of the experiment's network. compared:
+    the ticket's mask over them.
     """
     wrong = sum(_unequal(start[name], drawn[name]) for name in drawn) if start.keys() == drawn.keys() else -1
     own = sum(w.numel() for w in start.values())
@@ -87,13 +87,13 @@ def before_smaller(start: Weights, drawn: Weights, made_for: int, whole: Weights
 
 
 def same_buffers(found: Weights, wanted: Weights) -> Check:
-    """A training starts with the buffers that go with its weights."""
+    """Check that a training starts with the buffers of its weights."""
     wrong = {name: _unequal(found[name].double().flatten(), one.double().flatten()) for name, one in wanted.items()}
     return _count("buffers", wrong, "differ from those stored with the start weights")
 
 
 def after_training(mask: Mask, final: Weights, optimizer: Mapping[str, Weights]) -> list[Check]:
-    """Checks of the trained weights and of each optimizer entry: nothing lives outside the mask, all is finite."""
+    """Checks of the trained weights and optimizer entries: zero outside the mask, and all finite."""
     revived = {name: int((final[name][~m] != 0).sum()) for name, m in mask.items()}
     checks = [_count("dead_weights", revived, "nonzero weights outside the mask")]
     for entry, tensors in optimizer.items():
@@ -105,7 +105,7 @@ def after_training(mask: Mask, final: Weights, optimizer: Mapping[str, Weights])
 
 
 def after_narrowing(pruning: Pruning, groups: Mapping[str, frozenset[str]], round: int, mask: Mask) -> Check:
-    """What a mask must hold that shrank during the training: exactly as many live as the round asks for."""
+    """Check that a mask that shrank during training has exactly the round's number of entries."""
     reached, size = masks.counts(mask), masks.size(mask)
     asked = {} if pruning.scope == "global" else layer_counts(mask, groups, pruning, round)
     wrong = [f"{name}: {reached[name]}, expected {k}" for name, k in asked.items() if reached[name] != k]
@@ -115,7 +115,7 @@ def after_narrowing(pruning: Pruning, groups: Mapping[str, frozenset[str]], roun
 
 
 def same_data(data: str, parents: set[str]) -> Check:
-    """What a ticket is trained on, said as `data`, is what the runs that it builds on were trained on."""
+    """Check that a ticket is trained on the same data as the runs it builds on."""
     others = sorted(parents - {data})
     return Check("data", not others, data if not others else f"{data}; it builds on runs with {others[0]}")
 
@@ -127,7 +127,7 @@ def _count(name: str, wrong: Mapping[str, int], what: str) -> Check:
 
 
 def _density(family: Family, key: TrialKey, mask: Mask, compared: Ticket | None) -> Check:
-    """Exactly as many entries as the experiment asks: per layer under layerwise scope, in all under global."""
+    """Exactly the experiment's number of entries: per layer under layerwise scope, in total under global."""
     pruning, arm = family.experiment.pruning, family.experiment.arm_named(key.arm)
     reached, size = masks.counts(mask), masks.size(mask)
     found = sum(reached.values())
@@ -150,7 +150,7 @@ def _density(family: Family, key: TrialKey, mask: Mask, compared: Ticket | None)
 
 
 def _nested(family: Family, key: TrialKey, ticket: Ticket) -> Check:
-    """Nothing lives that the arm's mask of the round before had pruned; the stored mask where there is one."""
+    """No entry is alive that the arm's previous round had pruned (by its stored mask, if there is one)."""
     parent = expected.pruned(family, key).mask if expected.continues(family, key) else ticket.parent
     same_layers = ticket.mask.keys() == parent.keys()
     outside = sum(int((m & ~parent[n]).sum()) for n, m in ticket.mask.items()) if same_layers else -1
@@ -159,10 +159,10 @@ def _nested(family: Family, key: TrialKey, ticket: Ticket) -> Check:
 
 
 def _criterion(family: Family, key: TrialKey, mask: Mask) -> Check:
-    """No score that was pruned now exceeds one that was kept, in all (global scope) or per layer.
+    """No pruned score exceeds a kept one, over all entries (global scope) or per layer.
 
-    The scores (magnitudes, unless the experiment says otherwise) are those of the run that the arm prunes: its own
-    round before, or the dense run.
+    The scores (magnitudes, unless the experiment names another criterion) are of the run that the arm prunes: its own
+    previous round, or the dense run.
     """
     pruned = expected.pruned(family, key)
     plain = family.experiment.criterion_of(key.arm) == "magnitude"
@@ -178,7 +178,7 @@ def _criterion(family: Family, key: TrialKey, mask: Mask) -> Check:
 
 
 def _start_weights(mask: Mask, start: Weights, source: Weights) -> Check:
-    """Start weights equal mask x source weights bit for bit."""
+    """Start weights equal mask x source weights, bit for bit."""
     wrong = {}
     for name, stored in source.items():
         wanted = stored.clone()
@@ -189,22 +189,22 @@ def _start_weights(mask: Mask, start: Weights, source: Weights) -> Check:
 
 
 def _start_alive(mask: Mask, start: Weights, source: Weights) -> Check:
-    """As many non-zero start weights as the mask has entries, up to exact zeros of the source."""
+    """There are as many non-zero start weights as mask entries, except for exact zeros of the source."""
     missing = {n: int(((start[n] == 0) & m & (source[n] != 0)).sum()) for n, m in mask.items()}
     return _count("start_alive", missing, "kept entries start at zero although their source does not")
 
 
 def _shuffled_alive(family: Family, mask: Mask, start: Weights) -> Check:
-    """No more zeros among the living than among the survivors that were shuffled."""
+    """There are no more zeros among the kept weights than among the survivors that were shuffled."""
     rewind = expected.stored(family.dense.rewind)
     missing = {n: int((start[n][m] == 0).sum()) - int((rewind[n][m] == 0).sum()) for n, m in mask.items()}
     return _count("start_alive", missing, "kept entries start at zero although their source does not")
 
 
 def _is_fresh(family: Family, start: Weights) -> Check:
-    """Nothing of any stored run of this seed is left in freshly initialised weights.
+    """Newly initialised weights contain no weights of a stored run of this seed.
 
-    Parameters that start constant, as those of norms do, are drawn from nothing and start alike.
+    Parameters that start constant, such as those of norms, are left out.
     """
     start = {name: w for name, w in start.items() if w.numel() == 1 or _distinct(w[w != 0]) > 1}
     stored = [w for t in family.trained.values() for w in (t.init, t.rewind, t.final) if w is not None]
@@ -214,9 +214,9 @@ def _is_fresh(family: Family, start: Weights) -> Check:
 
 
 def _is_shuffled(family: Family, mask: Mask, start: Weights) -> Check:
-    """Per layer the same living values as the rewound weights in any order; parameters without a mask equal.
+    """Each layer has the kept values of the rewound weights in any order; parameters without a mask are equal.
 
-    That they have moved is for `differs` to say.
+    `differs` checks that they have moved.
     """
     rewind = expected.stored(family.dense.rewind)
     wrong = 0
@@ -234,7 +234,7 @@ def _distinct(values: Tensor) -> int:
 
 
 def _differs(family: Family, key: TrialKey, ticket: Ticket, compared: Ticket) -> Check:
-    """A control differs from what it controls for: in its mask, its start weights, or its schedule."""
+    """A control differs from the ticket it controls for: in its mask, its start weights, or its schedule."""
     experiment = family.experiment
     entries = masks.distance(ticket.mask, compared.mask)
     weights = sum(_unequal(ticket.start[name], compared.start[name]) for name in ticket.start)
@@ -244,7 +244,7 @@ def _differs(family: Family, key: TrialKey, ticket: Ticket, compared: Ticket) ->
     arm = experiment.arm_named(key.arm)
     if entries + weights == 0 and not schedules:
         if arm.mask == "one_shot" and key.round == 1:
-            return Check("differs", True, "round 1 is pruned once in either arm: the same ticket by definition")
+            return Check("differs", True, "in round 1 both arms have pruned once: the same ticket by definition")
         if not _can_differ(arm.mask, arm.weights, ticket):
             return Check("differs", True, "too little is left for the two to differ")
         return Check("differs", False, detail)
@@ -252,7 +252,7 @@ def _differs(family: Family, key: TrialKey, ticket: Ticket, compared: Ticket) ->
 
 
 def _can_differ(mask_source: str, weight_source: str, ticket: Ticket) -> bool:
-    """Whether a random or permuted mask, or other weights, could differ at all at this size."""
+    """Whether a random or permuted mask, or other weights, can differ at all at this size."""
     if mask_source in ("random", "random_global", "shuffled"):
         return any(0 < int(m.sum()) < m.numel() for m in ticket.mask.values())
     if weight_source == "shuffled":

@@ -1,7 +1,7 @@
 """Pruning criteria: a score per entry from stored weights; the smallest scores are pruned first.
 
-w are the weights that are pruned (of `rewinding.prune_from`), w0 the dense run's initialisation. The names in brackets
-are those of Zhou et al. 2019, "Deconstructing lottery tickets".
+w: the weights to prune (of `rewinding.prune_from`); w0: the dense run's initialisation. Names in brackets are those of
+Zhou et al. 2019, "Deconstructing lottery tickets".
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ def magnitude(w: Weights) -> Weights:
 
 
 def inverse(w: Weights) -> Weights:
-    """-|w|: the largest are pruned first, as a sanity check [small_final]."""
+    """-|w|: the largest magnitudes are pruned first, as a sanity check [small_final]."""
     return {name: -x.abs() for name, x in w.items()}
 
 
@@ -50,9 +50,9 @@ RANDOM = "random"
 
 
 def scores(criterion: str, w: Weights, w0: Weights | None, rng: np.random.Generator) -> Weights:
-    """Scores under the criterion of that name; `random` draws them from `rng` and looks at no weight.
+    """Scores under the criterion of that name; `random` draws them from `rng` without reading weights.
 
-    Raises ValueError where the criterion needs an initialisation that is not stored.
+    Raises ValueError if the criterion needs an initialisation that is not stored.
     """
     if criterion == RANDOM:
         return {name: torch.from_numpy(rng.random(x.numel())).view(x.shape) for name, x in w.items()}

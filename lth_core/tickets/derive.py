@@ -1,7 +1,7 @@
-"""Deriving a ticket: a pure function of (arm, round, the dense run, the chain it prunes, seed).
+"""Derives a ticket: a pure function of (arm, round, the dense run, the chain it prunes, seed).
 
-Nothing here is stored or trained; the same inputs give the same ticket in any process, which is what lets
-arms that borrow a mask start together with the arm they borrow from.
+Nothing is stored or trained here. The same inputs give the same ticket in any process, so that arms that borrow a mask
+can start together with the arm they borrow from.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,18 +16,17 @@ from lth_core.randomness import stream, stream_seed
 from lth_core.tickets import criteria, saliency
 from lth_core.tickets import mask as masks
 from lth_core.tickets.mask import Mask, Weights, permute_survivors, permuted
-from lth_core.tickets.saliency import Slope, Slopes
+from lth_core.tickets.saliency import Derivative, LossDerivative
 from lth_core.tickets.scope import keep_overall, keep_per_layer, prunable, prune
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a finished trial leaves behind.
+    """The stored weights of a finished trial.
 
-    final are the weights at the end, ranked those at `rewinding.prune_from`; init and rewind exist for the
-    dense run only, as do the optimizer's entries at the rewind point. statistics: what the trained network needs beside
-    its weights (its buffers, or those by which observations and returns were normalised), rewind_statistics: at the
-    rewind point.
+    final: the weights at the end; ranked: those at `rewinding.prune_from`. Only the dense run has init, rewind and the
+    optimizer's entries at the rewind point. statistics: what the trained network needs beside its weights (its buffers,
+    or those by which observations and returns were normalised); rewind_statistics: the same at the rewind point.
     """
 
     mask: Mask
@@ -42,7 +41,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Ticket:
-    """Mask and start weights (already multiplied); `source` are the weights before the mask."""
+    """Mask and start weights (already multiplied by it); source: the weights before the mask."""
 
     mask: Mask
     start: Weights
@@ -52,8 +51,8 @@ class Ticket:
 
 @dataclass(frozen=True)
 class Imported:
-    """A ticket from elsewhere: its mask, whole where nothing is taken of it, weights of all parameters, and the buffers
-    that are taken."""
+    """An imported ticket: its mask, full for parameters not taken from it, weights of all parameters, and the buffers
+    taken from it."""
 
     mask: Mask
     weights: Weights
@@ -61,28 +60,28 @@ class Imported:
 
 
 def no_ticket(round: int) -> Imported:
-    """Where an experiment builds on none."""
+    """The default of an experiment without an imported ticket; raises ValueError."""
     raise ValueError(f"no ticket was given for round {round}")
 
 
-def no_slopes(slope: Slope, weights: Weights, mask: Mask) -> Weights:
-    """Where no loss is at hand."""
-    raise ValueError(f"the {slope.replace('_', ' ')} of the loss is not known here")
+def no_loss(derivative: Derivative, weights: Weights, mask: Mask) -> Weights:
+    """The default without a loss; raises ValueError."""
+    raise ValueError(f"the {derivative.replace('_', ' ')} of the loss is not available here")
 
 
 def no_flow(weights: Weights) -> Weights:
-    """Where a network cannot be read as one of additions alone."""
+    """The default of a network without a linearised form; raises ValueError."""
     raise ValueError("this network has no flow to prune by")
 
 
 @dataclass(frozen=True)
 class Family:
-    """All that tickets of one seed are derived from.
+    """Everything from which the tickets of one seed are derived.
 
     groups: parameter name to its groups, in the model's order. trained: by (arm, round).
-    initialise: fresh weights from an integer seed. slopes, flow: see `tickets.saliency`.
-    imported: the ticket from elsewhere for a round.
-    rankings: scores that were expensive to find, by arm and round (0: the same at every round).
+    initialise: new weights from an integer seed. loss_derivative, flow: see `tickets.saliency`.
+    imported: the imported ticket of a round.
+    rankings: scores that are expensive to compute, by arm and round (0: the same at every round).
     """
 
     experiment: Experiment
@@ -90,7 +89,7 @@ class Family:
     groups: Mapping[str, frozenset[str]]
     trained: Mapping[tuple[str, int], Trained]
     initialise: Callable[[int], Weights]
-    slopes: Slopes = no_slopes
+    loss_derivative: LossDerivative = no_loss
     flow: Callable[[Weights], Weights] = no_flow
     imported: Callable[[int], Imported] = no_ticket
     rankings: dict[tuple[str, int], Weights] = field(default_factory=dict, compare=False)
@@ -101,13 +100,13 @@ class Family:
         return self.trained[(DENSE, 0)]
 
     def everything(self) -> Mask:
-        """The mask of round 0: all prunable entries live."""
+        """The mask of round 0: all prunable entries are alive."""
         names = prunable(self.groups, self.experiment.pruning)
         return masks.full({name: self.dense.ranked[name].shape for name in names})
 
 
 def derive(family: Family, key: TrialKey) -> Ticket:
-    """The ticket of a trial of round 1 or later; ValueError where weights that it is made from are not stored."""
+    """The ticket of a trial of round 1 or later; raises ValueError if weights it needs are not stored."""
     arm = family.experiment.arm_named(key.arm)
     mask = derive_mask(family, key.arm, key.round)
     source = _source(family, arm, key, mask)
@@ -115,10 +114,10 @@ def derive(family: Family, key: TrialKey) -> Ticket:
 
 
 def derive_mask(family: Family, name: str, round: int) -> Mask:
-    """The mask that arm `name` starts with at `round`."""
+    """The mask with which arm `name` starts at `round`."""
     arm, pruning = family.experiment.arm_named(name), family.experiment.pruning
     if arm.mask == "smaller":
-        raise ValueError(f"{name} is no ticket of this network: it has one of its own")
+        raise ValueError(f"{name} has no ticket of this network: it trains a network of its own")
     if round == 0 or arm.mask in ("gradual", "full"):
         return family.everything()
     if arm.mask == "imported":
@@ -130,15 +129,15 @@ def derive_mask(family: Family, name: str, round: int) -> Mask:
 
 
 def ranking(family: Family, name: str, round: int, pruned: Trained) -> Weights:
-    """Scores by which arm `name` prunes a network down to `round`; random ones are one draw per chain."""
+    """Scores by which arm `name` prunes a network to `round`; random ones are drawn once per chain."""
     criterion = family.experiment.criterion_of(name)
-    if criterion not in (*saliency.SLOPES, saliency.SYNFLOW):
+    if criterion not in (*saliency.DERIVATIVES, saliency.SYNFLOW):
         rng = stream(family.seed, "criterion", name)
         return criteria.scores(criterion, pruned.ranked, family.dense.init, rng)
     one_for_all = criterion != saliency.SYNFLOW and family.experiment.arm_named(name).mask == "one_shot"
     key = (name, 0 if one_for_all else round)
     if key not in family.rankings:
-        # Kept, because what finds them need not give the same bits twice on every device.
+        # Kept, because computing them again may give other bits on some devices.
         family.rankings[key] = _salient(family, criterion, round, pruned)
     return family.rankings[key]
 
@@ -147,16 +146,16 @@ def _salient(family: Family, criterion: str, round: int, pruned: Trained) -> Wei
     mask, weights = pruned.mask, masks.apply(pruned.mask, pruned.ranked)
     if criterion == saliency.SYNFLOW:
         return saliency.synflow(weights, mask, family.groups, family.experiment.pruning, round, family.flow)
-    slopes = family.slopes(saliency.SLOPES[criterion], weights, mask)
-    scores = (saliency.snip if criterion == "snip" else saliency.grasp)(weights, slopes, mask)
+    found = family.loss_derivative(saliency.DERIVATIVES[criterion], weights, mask)
+    scores = (saliency.snip if criterion == "snip" else saliency.grasp)(weights, found, mask)
     return {name: one.float() for name, one in scores.items()}
 
 
 def derive_parent(family: Family, name: str, round: int) -> Mask:
-    """The mask that this round's must be nested in: the same arm's mask one round earlier.
+    """The mask in which this round's must be nested: the same arm's mask one round earlier.
 
-    An iterative chain's is the stored one. A borrowed mask's parent is derived anew from the stored mask of
-    the arm it borrows from, because the borrowing trial of the round before may still be running.
+    For an iterative chain it is the stored one. For a borrowed mask it is derived from the stored mask of the arm it
+    borrows from, because the borrowing trial of the previous round may still be running.
     """
     arm = family.experiment.arm_named(name)
     if round == 1 or arm.mask in ("gradual", "full", "imported"):
@@ -164,18 +163,18 @@ def derive_parent(family: Family, name: str, round: int) -> Mask:
     if arm.borrows_mask:
         return _borrowed(family, name, derive_parent(family, arm.of, round))
     if arm.mask == "one_shot" and family.experiment.criterion_of(name) == saliency.SYNFLOW:
-        return family.everything()  # it goes down to each density by itself
+        return family.everything()  # it is pruned to each density independently
     if arm.mask == "one_shot":
         return derive_mask(family, name, round - 1)
     return pruned_run(family, name, round).mask
 
 
 def _borrowed(family: Family, name: str, mask: Mask) -> Mask:
-    """What arm `name` makes of the mask it borrows."""
+    """The mask that arm `name` makes from the mask it borrows."""
     kind = family.experiment.arm_named(name).mask
     if kind == "ticket":
         return mask
-    # One draw per chain, not per round: so the masks of successive rounds nest as the borrowed ones do.
+    # One draw per chain, not per round, so that masks of successive rounds nest as the borrowed ones do.
     rng = stream(family.seed, "mask", name)
     if kind == "shuffled":
         return permuted(mask, {n: torch.from_numpy(rng.permutation(m.numel())) for n, m in mask.items()})
@@ -186,7 +185,7 @@ def _borrowed(family: Family, name: str, mask: Mask) -> Mask:
 
 
 def pruned_run(family: Family, name: str, round: int) -> Trained:
-    """The run whose weights arm `name` ranks for its mask of `round`; `ranked` are those weights."""
+    """The run whose weights (its `ranked`) arm `name` ranks for its mask of `round`."""
     arm, dense = family.experiment.arm_named(name), family.dense
     if arm.mask == "iterative":
         return dense if round == 1 else family.trained[(name, round - 1)]
@@ -222,7 +221,7 @@ def _source(family: Family, arm: Arm, key: TrialKey, mask: Mask) -> Weights:
 
 
 def statistics(family: Family, key: TrialKey) -> Weights | None:
-    """The buffers that go with the start weights of a ticket; None where they are those of a new network."""
+    """The buffers that belong to the start weights of a ticket; None for those of a new network."""
     arm = family.experiment.arm_named(key.arm)
     if arm.weights in ("rewind", "shuffled"):
         return family.dense.rewind_statistics if family.experiment.rewinding.buffers == "rewind" else None
@@ -232,14 +231,14 @@ def statistics(family: Family, key: TrialKey) -> Weights | None:
 
 
 def signed(fresh: Weights, source: Weights) -> Weights:
-    """Fresh magnitudes with the signs of the source (Zhou et al. 2019, signed_reinit); +0.0 where that is zero."""
+    """New magnitudes with the signs of the source (Zhou et al. 2019, signed_reinit); +0.0 where the source is zero."""
     return {name: fresh[name].abs() * torch.sign(w) + 0.0 for name, w in source.items()}
 
 
 def constant(initial: Weights, source: Weights) -> Weights:
-    """The source's signs times one number per layer, the standard deviation of its initialisation (signed_constant).
+    """The source's signs times the standard deviation of each layer's initialisation (signed_constant).
 
-    A layer that is initialised with one number has none: there it is the mean magnitude of the source.
+    For a layer initialised to a constant: times the mean magnitude of the source.
     """
     spread = {name: float(w.double().std(correction=0)) for name, w in initial.items()}
     sizes = {name: size if size > 0 else float(source[name].double().abs().mean()) for name, size in spread.items()}

@@ -1,6 +1,6 @@
-"""What an arm's definition says a ticket is made from, chosen or drawn a second time for the audit.
+"""What a ticket must be made from by its arm's definition, chosen or drawn again for the audit.
 
-Written apart from `derive`, and shares no code with it: what one takes wrongly, the other takes rightly.
+Shares no code with `derive`, so that an error in one is not repeated in the other.
 """
 
 from dataclasses import replace
@@ -15,12 +15,12 @@ from lth_core.tickets.mask import Weights
 
 
 def continues(family: Family, key: TrialKey) -> bool:
-    """Whether the arm prunes its own round before."""
+    """Whether the arm prunes its own previous round."""
     return family.experiment.arm_named(key.arm).mask == "iterative" and key.round > 1
 
 
 def pruned(family: Family, key: TrialKey) -> Trained:
-    """The stored run whose weights the arm prunes, `ranked` being those weights."""
+    """The stored run whose weights (its `ranked`) the arm prunes."""
     if continues(family, key):
         return family.trained[key.arm, key.round - 1]
     dense, at = family.trained[DENSE, 0], family.experiment.arm_named(key.arm).at
@@ -28,7 +28,7 @@ def pruned(family: Family, key: TrialKey) -> Trained:
 
 
 def source(family: Family, key: TrialKey) -> Weights:
-    """The weights that the arm's definition says the ticket starts from, chosen or drawn a second time."""
+    """The weights from which the ticket must start by its arm's definition, chosen or drawn again."""
     arm, dense = family.experiment.arm_named(key.arm), family.dense
     if arm.weights == "fresh":
         return family.initialise(stream_seed(key.seed, "fresh", key.arm, key.round))
@@ -42,7 +42,7 @@ def source(family: Family, key: TrialKey) -> Weights:
 
 
 def _signed(family: Family, key: TrialKey, weights: str) -> Weights:
-    """The rewound weights' signs with other magnitudes, put together a second time."""
+    """The rewound weights' signs with other magnitudes, computed again."""
     rewind = stored(family.dense.rewind)
     if weights == "signed":
         drawn = family.initialise(stream_seed(key.seed, "signed", key.arm, key.round))
@@ -56,7 +56,7 @@ def _signed(family: Family, key: TrialKey, weights: str) -> Weights:
 
 
 def stored(weights: Weights | None) -> Weights:
-    """The same weights; ValueError where the dense run has kept none."""
+    """The same weights; raises ValueError if the dense run has stored none."""
     if weights is None:
         raise ValueError("the dense run has no stored weights to compare with")
     return weights

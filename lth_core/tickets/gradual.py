@@ -11,7 +11,7 @@ from lth_core.tickets.scope import asked, between, keep, sizes
 
 @dataclass(frozen=True)
 class Narrowing:
-    """When and how far the mask of one training shrinks; groups as in Family, round: whose density it ends with."""
+    """When and how far the mask of one training shrinks. groups: as in Family; round: whose density it reaches."""
 
     groups: Mapping[str, frozenset[str]]
     pruning: Pruning
@@ -23,19 +23,19 @@ class Narrowing:
         return self.pruning.gradual.steps
 
     def due(self, passed: float) -> int:
-        """How many of the steps of pruning are due when this share of the training has passed."""
+        """How many steps of pruning are due after this share of the training."""
         gradual = self.pruning.gradual
         if passed >= gradual.end:
             return gradual.steps
         way = (passed - gradual.start) / (gradual.end - gradual.start)
-        return max(0, math.floor(way * gradual.steps + 1e-9))  # 0.35 - 0.2 is not quite 0.15
+        return max(0, math.floor(way * gradual.steps + 1e-9))  # 0.35 - 0.2 is not exactly 0.15
 
     def mask(self, weights: Weights, mask: Mask, step: int) -> Mask:
-        """What lives after a step: of what lived, the largest magnitudes.
+        """The mask after a step: the largest magnitudes among the entries alive.
 
-        Of all n entries, or of each layer's where layers are ranked apart, n - (n - m) (1 - (1 - step / steps)^3)
-        live: m, as many as the round asks for, after the last (their equation 1, from no sparsity). Raises ValueError
-        where a weight is not a number.
+        Of all n entries, or of each layer's if layers are ranked separately, n - (n - m) (1 - (1 - step / steps)^3)
+        stay (equation 1 of the paper, from no sparsity); m, after the last step, is the round's number. Raises
+        ValueError if a weight is not a number.
         """
         gone = 1 - (1 - step / self.pruning.gradual.steps) ** 3
         last = asked(mask, self.groups, self.pruning, self.round)

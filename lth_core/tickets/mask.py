@@ -1,7 +1,7 @@
 """Masks: one boolean per prunable entry. Exact-k selection, counting, rearranging, packing to bits.
 
-A mask maps parameter names to boolean tensors of the parameters' shapes, in the model's order. It is the only
-truth about what is pruned: a weight that happens to be zero is alive as long as its mask says so.
+A mask maps parameter names to boolean tensors of the parameters' shapes, in the model's order. Only the mask says
+what is pruned: a weight that happens to be zero is alive if its mask entry is true.
 """
 
 from collections.abc import Mapping
@@ -18,20 +18,20 @@ Weights = dict[str, Tensor]
 
 
 def full(sizes: Mapping[str, torch.Size]) -> Mask:
-    """The mask in which everything lives."""
+    """The mask in which every entry is alive."""
     return {name: torch.ones(shape, dtype=torch.bool) for name, shape in sizes.items()}
 
 
 def whole(mask: Mask, sizes: Mapping[str, torch.Size]) -> Mask:
-    """The mask of all parameters of these sizes, in their order: those that it does not name live."""
+    """The mask extended to all parameters of these sizes, in their order; those it does not name are alive."""
     return full(sizes) | mask
 
 
 def keep_largest(scores: Tensor, alive: Tensor, k: int) -> Tensor:
-    """Keep exactly the k living entries with the largest scores; equal scores fall to the earlier position.
+    """Keep exactly the k living entries with the largest scores; of equal scores the earlier position wins.
 
     scores: float (n,); alive: bool (n,). Returns bool (n,), a subset of `alive` with k entries.
-    Raises ValueError if fewer than k live, or if a living entry's score is not a number.
+    Raises ValueError if fewer than k are alive, or if a living entry's score is not a number.
     """
     positions = alive.nonzero().flatten()
     if not 0 <= k <= positions.numel():
@@ -41,7 +41,7 @@ def keep_largest(scores: Tensor, alive: Tensor, k: int) -> Tensor:
         raise ValueError("scores contain not-a-number")
     kept = torch.zeros_like(alive)
     if k:
-        # Several times as fast as sorting them all.
+        # Several times as fast as sorting all of them.
         threshold = living.kthvalue(living.numel() - k + 1).values
         kept[positions[living > threshold]] = True
         equal = positions[living == threshold]
@@ -65,20 +65,20 @@ def size(mask: Mask) -> int:
 
 
 def density(mask: Mask) -> float:
-    """Share of the entries that live; 1 for a mask of none."""
+    """Share of the entries that are alive; 1 for a mask without entries."""
     entries = size(mask)
     return total(mask) / entries if entries else 1.0
 
 
 def distance(a: Mask, b: Mask) -> int:
-    """In how many entries two masks of the same layers differ."""
+    """Number of entries in which two masks of the same layers differ."""
     return sum(int((a[name] != b[name]).sum()) for name in a)
 
 
 def apply(mask: Mask, weights: Weights) -> Weights:
     """mask x weights, as new tensors; parameters outside the mask's layers are copied unchanged.
 
-    A dead entry becomes +0.0 whatever it was, also where it was infinite or not a number.
+    A dead entry becomes +0.0 whatever it was, even infinite or not a number.
     """
     return {
         name: torch.where(mask[name], w, torch.zeros_like(w)) if name in mask else w.clone()
@@ -98,12 +98,12 @@ def split(vector: Tensor, like: Mask) -> Mask:
 
 
 def permuted(mask: Mask, order: Mapping[str, Tensor]) -> Mask:
-    """Each layer's mask rearranged by a permutation of its entries; counts per layer stay."""
+    """Each layer's mask with its entries permuted; counts per layer stay."""
     return {name: m.flatten()[order[name]].view(m.shape) for name, m in mask.items()}
 
 
 def permute_survivors(weights: Tensor, alive: Tensor, order: Tensor) -> Tensor:
-    """The living entries of one layer rearranged among themselves by `order`, a permutation of their number."""
+    """The living entries of one layer permuted among themselves; order: a permutation of their indices."""
     flat = weights.flatten().clone()
     positions = alive.flatten().nonzero().flatten()
     flat[positions] = flat[positions[order]]
@@ -111,7 +111,7 @@ def permute_survivors(weights: Tensor, alive: Tensor, order: Tensor) -> Tensor:
 
 
 def pack(mask: Mask) -> npt.NDArray[np.uint8]:
-    """Eight entries a byte: layers in order, each flattened in C order, first entry in the highest bit."""
+    """Eight entries per byte: layers in order, each flattened in C order, first entry in the highest bit."""
     return np.packbits(pooled(mask, mask).numpy())
 
 

@@ -1,4 +1,4 @@
-"""What tickets need to know of a network: its parameters' names, shapes and groups, and how it starts."""
+"""What tickets need to know about a network: its parameters' names, shapes, groups and initialisation."""
 
 from typing import Protocol
 
@@ -9,23 +9,23 @@ from lth_core.tickets.mask import Weights
 
 
 class Network(Protocol):
-    """Any network. A parameter that is used in several places (tied) stands once."""
+    """Any network. A parameter used in several places (tied) is listed once."""
 
     def shapes(self) -> dict[str, torch.Size]:
-        """Parameter names and shapes, in the order in which they are stored."""
+        """Parameter names and shapes, in the order of storage."""
 
     def groups(self) -> dict[str, frozenset[str]]:
-        """The groups of each parameter, in the same order, by which experiments keep or prune it."""
+        """The groups of each parameter, in the same order; experiments choose by them what to prune."""
 
     def initialise(self, seed: int) -> Weights:
-        """Fresh float32 parameters."""
+        """New float32 parameters."""
 
     def buffers(self) -> Weights:
-        """What a new network keeps beside its parameters, by name: running statistics, such as BatchNorm's."""
+        """Buffers of a new network by name: running statistics such as BatchNorm's."""
 
     def flow(self, weights: Weights) -> Tensor:
-        """The sum of all outputs for an input of ones, the network read as additions alone; differentiable, a number.
+        """The sum of all outputs of the linearised network for an input of ones; a differentiable scalar.
 
-        Activation functions, gates, attention patterns and the statistics of norms are left out: what they are given
-        goes through. Weights are taken as they are, whatever their type.
+        Activation functions, gates, attention patterns and the statistics of norms are replaced by the identity.
+        Weights may have any number type.
         """

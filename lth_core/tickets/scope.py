@@ -1,4 +1,4 @@
-"""Scope: over which entries scores are ranked together, and how many of them stay at each round."""
+"""Scope: which entries are ranked together, and how many of them stay at each round."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -9,32 +9,32 @@ from lth_core.settings.pruning import Pruning
 from lth_core.tickets.mask import Mask, counts, keep_largest, pooled, size, split, total
 
 Kept = int | dict[str, int]
-"""How many entries stay: of all layers together, or of each."""
+"""How many entries stay: of all layers together, or of each layer."""
 
 LOG_STD = "log_std"
-"""The group of a Gaussian policy's log standard deviations. They are no connections: a zero means a standard
-deviation of 1, where they all start, so that pruning by magnitude would freeze the exploration. Never pruned."""
+"""The group of a Gaussian policy's log standard deviations, which are never pruned. They are no connections: zero
+means a standard deviation of 1, where they all start, so that pruning by magnitude would freeze the exploration."""
 
 
 def prunable(groups: Mapping[str, frozenset[str]], pruning: Pruning) -> tuple[str, ...]:
-    """Names of the parameters that may be pruned: those in none of the groups that `pruning.keep` names."""
+    """Names of the prunable parameters: those in none of the groups in `pruning.keep`."""
     kept = {LOG_STD, *pruning.keep}
     return tuple(name for name, tags in groups.items() if not tags & kept)
 
 
 def remaining(total: int, density: float) -> int:
-    """Entries that stay of `total`: rounded to the nearest, from the first round's total, never accumulated."""
+    """Entries of `total` that stay: rounded to the nearest, always from the first total, never accumulated."""
     return round(total * density)
 
 
 def layer_density(tags: frozenset[str], pruning: Pruning, round: int) -> float:
-    """Density asked of one layer; where several of its groups have a fraction of their own, the gentlest holds."""
+    """The density of one layer; if several of its groups have a fraction of their own, the gentlest applies."""
     own = [pruning.density(round, group) for group in pruning.fractions if group in tags]
     return max(own) if own else pruning.density(round)
 
 
 def layer_counts(mask: Mask, groups: Mapping[str, frozenset[str]], pruning: Pruning, round: int) -> dict[str, int]:
-    """How many entries of each layer stay at `round` where layers are ranked apart (scope `layerwise` or `erk`)."""
+    """How many entries of each layer stay at `round` if layers are ranked separately (scope `layerwise` or `erk`)."""
     if pruning.scope == "erk":
         sizes = {name: tuple(m.shape) for name, m in mask.items()}
         return {n: remaining(mask[n].numel(), d) for n, d in erk_densities(sizes, pruning.density(round)).items()}
@@ -42,11 +42,11 @@ def layer_counts(mask: Mask, groups: Mapping[str, frozenset[str]], pruning: Prun
 
 
 def erk_densities(sizes: Mapping[str, tuple[int, ...]], density: float) -> dict[str, float]:
-    """Erdos-Renyi-kernel densities of layers (Evci et al. 2020, after Mocanu et al. 2018), `density` in all.
+    """Erdos-Renyi-kernel densities of layers (Evci et al. 2020, after Mocanu et al. 2018), `density` overall.
 
-    A layer's density is min(1, e x sum of its dimensions / product of them), the same e for all layers, chosen so that
-    the densities weighted by size give the one asked. Small layers stay denser than large ones; biases, whose quotient
-    is 1, longest. As rounds go on no density rises, so that masks nest.
+    A layer's density is min(1, e x sum of its dimensions / product of them), with one e for all layers, chosen so that
+    the densities weighted by size give `density`. Small layers stay denser than large ones, biases (e x 1) densest.
+    No density rises from round to round, so that masks nest.
     """
     count = {name: math.prod(shape) for name, shape in sizes.items()}
     raw = {name: sum(shape) / count[name] for name, shape in sizes.items()}
@@ -68,26 +68,26 @@ def prune(
     pruning: Pruning,
     round: int,
 ) -> Mask:
-    """The mask of `round`, nested in `parent`: by scope, exactly as many as asked, only living entries ranked."""
+    """The mask of `round`, nested in `parent`: exactly the round's number of entries, by scope, of living ones."""
     return keep(scores, parent, asked(parent, groups, pruning, round))
 
 
 def asked(mask: Mask, groups: Mapping[str, frozenset[str]], pruning: Pruning, round: int) -> Kept:
-    """How many entries stay at `round`, by scope; of the mask only the layers' sizes count."""
+    """How many entries stay at `round`, by scope; uses only the sizes of the mask's layers."""
     if pruning.scope == "global":
         return remaining(size(mask), pruning.density(round))
     return layer_counts(mask, groups, pruning, round)
 
 
 def sizes(mask: Mask, like: Kept) -> Kept:
-    """How many entries there are: together, or in each layer, as `like` counts."""
+    """How many entries there are: in total, or in each layer, as in `like`."""
     if isinstance(like, dict):
         return {name: m.numel() for name, m in mask.items()}
     return size(mask)
 
 
 def living(mask: Mask, like: Kept) -> Kept:
-    """How many entries live: together, or in each layer, as `like` counts."""
+    """How many entries are alive: in total, or in each layer, as in `like`."""
     return counts(mask) if isinstance(like, dict) else total(mask)
 
 
@@ -101,17 +101,17 @@ def between(first: Kept, last: Kept, way: Callable[[int, int], int]) -> Kept:
 
 
 def keep(scores: Mapping[str, Tensor], parent: Mask, kept: Kept) -> Mask:
-    """Keep the best `kept`: of all layers pooled, or of each."""
+    """Keep the `kept` best entries: of all layers pooled, or of each layer."""
     return keep_per_layer(scores, parent, kept) if isinstance(kept, dict) else keep_overall(scores, parent, kept)
 
 
 def keep_overall(scores: Mapping[str, Tensor], parent: Mask, k: int) -> Mask:
-    """Keep the k best of all layers pooled."""
+    """Keep the k best entries of all layers pooled."""
     return split(keep_largest(pooled(scores, parent), pooled(parent, parent), k), parent)
 
 
 def keep_per_layer(scores: Mapping[str, Tensor], parent: Mask, kept: Mapping[str, int]) -> Mask:
-    """Keep the best `kept[layer]` of each layer."""
+    """Keep the `kept[layer]` best entries of each layer."""
     return {
         name: keep_largest(scores[name].flatten(), alive.flatten(), kept[name]).view(alive.shape)
         for name, alive in parent.items()

@@ -1,6 +1,6 @@
-"""A function of tensors whose operations a GPU is told of once: later calls are one launch (a CUDA graph).
+"""CUDA graphs: a function's GPU operations are captured once, and later calls are a single launch.
 
-Small networks do not fill a GPU: telling it what to do takes longer than doing it.
+Small networks do not fill a GPU: launching their operations takes longer than running them.
 """
 
 import gc
@@ -16,9 +16,9 @@ from torch.utils import _pytree as pytree
 
 @contextmanager
 def capturing(graph: torch.cuda.CUDAGraph, pool: Any = None) -> Iterator[None]:
-    """Capture what is launched on this stream, which may not be the default one.
+    """Capture what is launched on the current stream, which must not be the default one.
 
-    Python collects no garbage meanwhile: an older graph among it would be destroyed, which ends the process.
+    Garbage collection is off meanwhile: destroying an older graph during a capture would end the process.
     """
     collects = gc.isenabled()
     gc.disable()
@@ -28,7 +28,7 @@ def capturing(graph: torch.cuda.CUDAGraph, pool: Any = None) -> Iterator[None]:
         try:
             yield
         except BaseException:
-            with suppress(RuntimeError):  # fails too, and would hide why
+            with suppress(RuntimeError):  # also fails, and would hide the cause
                 graph.capture_end()
             raise
         graph.capture_end()
@@ -40,9 +40,9 @@ def capturing(graph: torch.cuda.CUDAGraph, pool: Any = None) -> Iterator[None]:
 class Replayed:
     """Calls the function on a CPU; on a GPU captures it at the second call with inputs of the same shapes.
 
-    The first call is an ordinary one: libraries set themselves up in it, and a step is not taken twice. The function
-    may change tensors of its own in place, as long as they stay where they are: `forget` it when they do not. What it
-    returns is overwritten by the next call. Inputs may lie on the host; pinned ones are not waited for.
+    The first call runs normally, because libraries initialise themselves in it. The function may change its own tensors
+    in place as long as their memory stays; otherwise call `forget`. The next call overwrites what it returned. Inputs
+    may be on the host; pinned ones are copied asynchronously.
     """
 
     def __init__(self, function: Callable[..., Any], device: torch.device) -> None:
@@ -50,15 +50,15 @@ class Replayed:
         self.forget()
 
     def forget(self) -> None:
-        """Start anew: something that the function uses has moved."""
+        """Drop the graph, because memory that the function uses has moved."""
         self._shapes: list[tuple[torch.Size, torch.dtype]] | None = None
         self._graph: torch.cuda.CUDAGraph | None = None
         self.inputs: list[Tensor] = []
-        """Where the GPU reads from, flat, once there was a call."""
+        """The tensors the graph reads from, flat, after the first call."""
         self._outputs: Any = None
 
     def __call__(self, *arguments: Any) -> Any:
-        """What the function returns of these: tensors, or tuples and lists of tensors, or None."""
+        """Call the function. Arguments and results: tensors, tuples or lists of tensors, or None."""
         if self._device.type != "cuda":
             return self._function(*arguments)
         leaves, form = pytree.tree_flatten(arguments)
@@ -82,7 +82,7 @@ class Replayed:
 
     @contextmanager
     def _beside(self) -> Iterator[None]:
-        """A stream beside the usual one: where a capture is made, and set up for."""
+        """Run the block on a side stream, as captures and their warm-up require."""
         beside = torch.cuda.Stream(self._device)
         beside.wait_stream(torch.cuda.current_stream(self._device))
         with torch.cuda.stream(beside):
@@ -91,7 +91,7 @@ class Replayed:
 
 
 def to_host(tensor: Tensor) -> npt.NDArray[Any]:
-    """The numbers of a tensor, once its device has come to them; nothing else is waited for."""
+    """A tensor's values on the CPU; waits only until its device has computed them."""
     if tensor.device.type != "cuda":
         return tensor.numpy()
     found = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)

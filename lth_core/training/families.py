@@ -1,4 +1,4 @@
-"""From an experiment to its family: its network, its stack, and all else that a family of tasks can do."""
+"""From an experiment to its family's network, stack and other abilities."""
 
 from collections.abc import Mapping, Sequence
 
@@ -32,14 +32,14 @@ def family_of(experiment: Experiment) -> TrainingFamily:
 
 
 def make_model(experiment: Experiment) -> Network:
-    """See TrainingFamily.network. InputError where a checkpoint has changed."""
+    """See TrainingFamily.network. Raises InputError if a checkpoint has changed."""
     contents.check(experiment.model)
     return family_of(experiment).network(experiment)
 
 
 def smaller_network(experiment: Experiment, model: Network, round: int) -> tuple[Network, int]:
-    """The network of arms with mask `smaller` at a round, and for how many parameters it was made: those that live in
-    the tickets of that round. ValueError where there is no smaller one."""
+    """The network of arms with mask `smaller` at a round, and the number of parameters it was made for: those kept by
+    the tickets of that round. Raises ValueError if there is no smaller one."""
     sizes = {name: shape.numel() for name, shape in model.shapes().items()}
     mask = masks.full({name: model.shapes()[name] for name in prunable(model.groups(), experiment.pruning)})
     kept = asked(mask, model.groups(), experiment.pruning, round)
@@ -66,7 +66,7 @@ def make_lesson(experiment: Experiment, seed: int) -> Lesson:
 
 
 def data_summary(experiment: Experiment) -> str | None:
-    """What an experiment is trained on and starts from, with its hashes; None for tasks without data."""
+    """The data and checkpoints of an experiment with their hashes; None for tasks without data."""
     found = families.family_of(experiment.task).data(experiment.task)
     if found is None or experiment.model.pretrained is None:
         return found

@@ -1,6 +1,6 @@
-"""What can be done with the tasks of one kind: networks made, trained, judged, exchanged. See `tasks.family` too.
+"""What a kind of task can do: make, train, evaluate and exchange networks. See also `tasks.family`.
 
-What a family does not define is refused in a sentence.
+An ability that a family does not define is refused with an InputError.
 """
 
 from abc import ABC, abstractmethod
@@ -19,14 +19,14 @@ from lth_core.training.supervised.lesson import Lesson
 class TrainingFamily(ABC):
     """The trainings of one kind of task.
 
-    judged_by: the metric that networks are compared by which no trial has trained, and whether more is better.
+    judged_by: the metric of networks that no trial has trained, and whether higher is better.
     """
 
     judged_by: tuple[str, bool]
 
     @abstractmethod
     def network(self, experiment: Experiment) -> Network:
-        """The experiment's network, with the sizes that its task asks for. InputError where they cannot be had."""
+        """The experiment's network, with the sizes of its task. Raises InputError if they cannot be found."""
 
     def resized(self, experiment: Experiment, network: Network, settings: Model) -> Network:
         """The same network with other widths."""
@@ -37,17 +37,17 @@ class TrainingFamily(ABC):
         """A stack of these tickets, at its start, with the experiment's algorithm."""
 
     def lesson(self, experiment: Experiment, seed: int) -> Lesson:
-        """The examples of one ticket of a chain; InputError for tasks that are learnt by acting."""
+        """The examples of one ticket of a chain; raises InputError for reinforcement learning."""
         raise InputError(f'task.kind "{experiment.task.kind}" has no examples: it is learnt by acting')
 
     @abstractmethod
     def judge(self, experiment: Experiment, network: Network, starts: Sequence[Start], device: str) -> list[float]:
-        """How good networks are by `judged_by`, on the same episodes or examples for all of a seed."""
+        """Scores of networks by `judged_by`, on the same episodes or examples for all networks of a seed."""
 
     def exchange(self, experiment: Experiment, network: Network) -> Exchange:
-        """How the network is exchanged with transformers; InputError where it has nothing like it."""
+        """How the network is exchanged with transformers; raises InputError if transformers has no such network."""
         return exchange(experiment.model, network, longest=1, vocabulary=1)
 
     def save_tokenizer(self, experiment: Experiment, folder: Path) -> bool:
-        """Save the task's tokenizer for `AutoTokenizer.from_pretrained`; False where it is none of theirs."""
+        """Save the task's tokenizer for `AutoTokenizer.from_pretrained`; False if transformers has no such kind."""
         return False

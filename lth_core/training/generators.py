@@ -1,7 +1,7 @@
-"""A training's own stretch of torch's global generators, which is where dropout draws from.
+"""A training's own state of torch's global random generators, from which dropout draws.
 
-They are lent to the training for the time of an update, and put back: so its draws depend on nothing else that runs
-in the process, and its state can be saved.
+The state is set for the time of an update and then restored, so that draws depend on nothing else in the process and
+the state can be saved.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from lth_core.training.stack import Arrays
 
 
 class Draws:
-    """The random numbers of one ticket's updates, on the CPU and on its device."""
+    """The random state of one ticket's updates, on the CPU and on its device."""
 
     def __init__(self, seed: int, device: torch.device) -> None:
         self._device = device
@@ -25,7 +25,7 @@ class Draws:
 
     @contextmanager
     def lent(self) -> Iterator[None]:
-        """For this long, torch's global generators stand where this training left them."""
+        """Within the block, torch's global generators continue where this training left them."""
         before = self._read()
         self._write(self._states)
         try:
@@ -44,7 +44,7 @@ class Draws:
             torch.cuda.set_rng_state(states[1], self._device)
 
     def state(self) -> Arrays:
-        """As arrays of bytes."""
+        """The state as arrays of bytes."""
         return {f"generator/{i}": state.numpy().copy() for i, state in enumerate(self._states)}
 
     def restore(self, arrays: Arrays) -> None:

@@ -1,7 +1,7 @@
-"""Slopes of the training loss at given weights: its gradient, and its Hessian times it, for pruning criteria.
+"""Derivatives of the training loss at given weights, for pruning criteria: the gradient, and the Hessian times it.
 
-Taken over `pruning.batches` batches of the training, or rollouts, with nothing learnt and nothing dropped out, in
-double precision: what is compared are products of small numbers.
+Over `pruning.batches` training batches or rollouts, without learning and dropout, in double precision because scores
+are products of small numbers.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,29 +17,29 @@ from lth_core.randomness import stream_seed
 from lth_core.tickets import mask as masks
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.tickets.network import Network
-from lth_core.tickets.saliency import Slope
+from lth_core.tickets.saliency import Derivative
 from lth_core.training.families import make_lesson, make_stack
 from lth_core.training.reinforcement.stack import ActorCriticStack
 from lth_core.training.stack import Start
 from lth_core.training.supervised.lesson import Carry
 
 Losses = Callable[[], Iterator[Tensor]]
-"""Parts of the loss, one graph each: they add up to the mean over all batches."""
+"""Parts of the loss, one autograd graph each, that add up to the mean over all batches."""
 
 
 class LossGradients:
-    """See `tickets.saliency.Slopes`, for the chain of one seed."""
+    """See `tickets.saliency.LossDerivative`, for the chain of one seed."""
 
     def __init__(self, experiment: Experiment, model: Network, seed: int, device: str) -> None:
         self._experiment, self._model, self._seed, self._device = experiment, model, seed, device
 
-    def __call__(self, slope: Slope, weights: Weights, mask: Mask) -> Weights:
-        """By name, on the CPU, in double precision."""
+    def __call__(self, derivative: Derivative, weights: Weights, mask: Mask) -> Weights:
+        """The derivative by parameter, on the CPU, in double precision."""
         if isinstance(self._model, ModuleNetwork):
-            return self._of_examples(self._model, slope, weights, mask)
-        return self._of_rollouts(slope, weights, mask)
+            return self._of_examples(self._model, derivative, weights, mask)
+        return self._of_rollouts(derivative, weights, mask)
 
-    def _of_examples(self, model: ModuleNetwork, slope: Slope, weights: Weights, mask: Mask) -> Weights:
+    def _of_examples(self, model: ModuleNetwork, derivative: Derivative, weights: Weights, mask: Mask) -> Weights:
         module = _with_batch_statistics(model.module().to(self._device).double().eval())
         own = dict(module.named_parameters())
         with torch.no_grad():
@@ -61,10 +61,10 @@ class LossGradients:
             enabled=False
         ):  # fmt: skip
             alive = [mask[name].to(device) if name in mask else None for name in own]
-            found = _slope(slope, losses, list(own.values()), alive)
+            found = _derivative(derivative, losses, list(own.values()), alive)
         return {name: one.cpu() for name, one in zip(own, found, strict=True)}
 
-    def _of_rollouts(self, slope: Slope, weights: Weights, mask: Mask) -> Weights:
+    def _of_rollouts(self, derivative: Derivative, weights: Weights, mask: Mask) -> Weights:
         start = Start(stream_seed(self._seed, "slopes"), weights, mask, *self._experiment.span("dense"))
         stack = make_stack(self._experiment, self._model, [start], self._device)
         assert isinstance(stack, ActorCriticStack)  # noqa: S101 the other kind of stack
@@ -77,22 +77,24 @@ class LossGradients:
             for rollout in rollouts:
                 yield stack.loss(flat, rollout) / len(rollouts)
 
-        (found,) = _slope(slope, losses, [flat], [flatten(alive, shapes)[None].to(self._device)])
+        (found,) = _derivative(derivative, losses, [flat], [flatten(alive, shapes)[None].to(self._device)])
         return unflatten(found[0].cpu(), shapes)
 
 
 def _with_batch_statistics(module: nn.Module) -> nn.Module:
-    """Batch norm as in training: weights need not have running statistics of their own, as at initialisation."""
+    """Batch norm as in training, because weights at initialisation have no running statistics yet."""
     for part in module.modules():
         if isinstance(part, nn.modules.batchnorm._BatchNorm):
             part.train()
     return module
 
 
-def _slope(slope: Slope, losses: Losses, parameters: Sequence[Tensor], alive: Sequence[Tensor | None]) -> list[Tensor]:
-    """g, or H (mask x g), of the sum of the losses, batch by batch so that one graph is held at a time."""
+def _derivative(
+    derivative: Derivative, losses: Losses, parameters: Sequence[Tensor], alive: Sequence[Tensor | None]
+) -> list[Tensor]:  # fmt: skip
+    """g, or H (mask x g), of the sum of the losses, batch by batch so that only one graph is in memory."""
     gradient = _summed(parameters, (torch.autograd.grad(one, parameters, allow_unused=True) for one in losses()))
-    if slope == "gradient":
+    if derivative == "gradient":
         return gradient
     along = [g if m is None else g * m for g, m in zip(gradient, alive, strict=True)]
     return _summed(parameters, (_along(one, parameters, along) for one in losses()))

@@ -1,4 +1,4 @@
-"""In which format a training's products are computed. Weights, gradients and optimizer state are float32 throughout."""
+"""The number format of a training's matrix products. Weights, gradients and optimizer state are always float32."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from lth_core.settings.base import Precision
 
 @contextmanager
 def products(precision: Precision, device: torch.device) -> Iterator[None]:
-    """For this long, products are in this format; float32 is float32 on a GPU too, where torch's default is not.
+    """Within the block, products use this format; float32 means full float32 on a GPU too, unlike torch's default.
 
     tfloat32 rounds the factors of a product to 10 bits of mantissa on a GPU and is float32 on a CPU. bfloat16 is
     torch's autocast.
@@ -24,8 +24,8 @@ def products(precision: Precision, device: torch.device) -> Iterator[None]:
         torch.backends.cudnn.allow_tf32,
         torch.backends.cuda.cudnn_sdp_enabled(),
     )
-    # cuDNN's attention makes a plan for every new shape, and batches bucketed by length have many (measured: 10 times
-    # as long in bfloat16).
+    # cuDNN's attention plans anew for every new shape, and batches bucketed by length have many (measured: 10 times
+    # slower in bfloat16).
     _allow(precision == "tfloat32", precision == "tfloat32", False)
     try:
         with torch.autocast("cuda", torch.bfloat16, enabled=precision == "bfloat16"):

@@ -1,7 +1,7 @@
-"""Running a stack to its end: what is recorded when, snapshots on the way, checkpoints, tickets that finish or break.
+"""Runs a stack to its end: records, snapshots, checkpoints, tickets that finish or diverge.
 
-Everything happens at steps that the experiment fixes, never at a time, so that a run that was interrupted and
-resumed is the same run. Knows no files: results go to a `Sink`.
+Everything happens at steps that the experiment fixes, never at a time, so that an interrupted and resumed run is the
+same run. Knows no files: results go to a `Sink`.
 """
 
 import math
@@ -25,7 +25,7 @@ from lth_core.training.stack import Arrays, Interrupted, Stack, under
 
 @dataclass
 class RunningTrial:
-    """A trial of the stack and what must be kept of it on the way: weights by name of the snapshot, the last score.
+    """A trial of the stack, with its weights by name of the snapshot, and its last score.
 
     narrowing: how its mask shrinks, if it does; narrowed: the steps of that which are done.
     """
@@ -40,28 +40,28 @@ class RunningTrial:
 
 
 class Sink(Protocol):
-    """Where a run's results go. Any of these may raise to end the run."""
+    """Receives a run's results. Any method may raise to end the run."""
 
     def metrics(self, trial: RunningTrial, step: int, values: dict[str, float]) -> None:
-        """Values recorded at a step."""
+        """Record values at a step."""
 
     def finished(self, trial: RunningTrial, step: int, final: Weights, optimizer: dict[str, Weights]) -> None:
-        """The trial has reached its end, and its score stands."""
+        """The trial has ended, with its final score."""
 
     def failed(self, trial: RunningTrial, error: str) -> None:
-        """The trial cannot go on; the rest of the stack does."""
+        """The trial cannot continue; the rest of the stack does."""
 
     def checkpoint(self, step: int, arrays: Arrays, values: dict[str, Any]) -> None:
-        """Keep this, so that the run can go on from here."""
+        """Save this, so that the run can continue from here."""
 
     def beat(self, fraction: float, rate: float, whole: float | None) -> None:
-        """Still alive: fraction done of what is in the stack, steps per second of all its tickets.
+        """A sign of life: fraction done of the stack's training, steps per second of all its tickets.
 
-        whole: seconds that all of its training takes at the pace so far; None before anything is trained.
+        whole: seconds of the whole training at the rate so far; None before anything is trained.
         """
 
     def must_stop(self) -> bool:
-        """Whether to checkpoint and leave."""
+        """Whether to checkpoint and stop."""
 
 
 class StackRun:
@@ -74,7 +74,7 @@ class StackRun:
         self._begun, self._share_before = self._beat_at, 0.0
 
     def run(self) -> bool:
-        """Train until every trial has ended (True) or `must_stop` (False, checkpointed where that is possible)."""
+        """Train until every trial has ended (True) or `must_stop` (False, with a checkpoint if possible)."""
         self._drop(self.stack.faults())
         self._take_snapshots()
         if self.trials:
@@ -98,7 +98,7 @@ class StackRun:
                 try:
                     validated = self.stack.validate(self._go_on)
                     evaluated = self._evaluate(np.flatnonzero(at_end).tolist())
-                except Interrupted:  # the last checkpoint stands: what follows it is trained again
+                except Interrupted:  # keep the last checkpoint: what follows it is trained again
                     return False
                 self._record(rows, {row: validated[row] | evaluated.get(row, {}) for row in rows})
                 self._drop(self._unscored() | self._broken() | self.stack.faults())
@@ -111,7 +111,7 @@ class StackRun:
         return True
 
     def restore(self, arrays: Arrays, values: dict[str, Any]) -> None:
-        """Go on from a checkpoint: the trials that were still running then, at the step where they stood."""
+        """Continue from a checkpoint: the trials that were running then, at their step."""
         ids = [trial.id for trial in self.trials]
         rows = [ids.index(id) for id in values["trials"]]
         self.keep(rows)
@@ -163,7 +163,7 @@ class StackRun:
                 trial.snapshots["ranked"] = self.stack.weights(row)
 
     def _narrow(self) -> None:
-        """Shrink the masks that are to shrink by now; one whose training diverged is left for the next record."""
+        """Shrink the masks that are due; a diverged training is left for the next record."""
         for row, trial in enumerate(self.trials):
             if trial.narrowing is None:
                 continue
@@ -176,12 +176,12 @@ class StackRun:
                     self.stack.forget(row)
 
     def _passed_share(self) -> npt.NDArray[np.float64]:
-        """(T,) which share of each training is done."""
+        """(T,) the share of each training that is done."""
         share: npt.NDArray[np.float64] = (self.stack.counter - self.stack.first) / (self.stack.last - self.stack.first)
         return share
 
     def _evaluate(self, rows: Sequence[int]) -> dict[int, dict[str, float]]:
-        """What the tickets in these rows, which have ended, score in evaluation; none of those that broke."""
+        """Evaluation scores of the ended tickets in these rows, without those that diverged."""
         broken = self.stack.broken()
         rows = [row for row in rows if row not in broken]
         return dict(zip(rows, self.stack.evaluate(rows, self._go_on), strict=True)) if rows else {}
@@ -203,12 +203,12 @@ class StackRun:
         return dict.fromkeys(self.stack.broken(), "not a number: the training diverged")
 
     def _unscored(self) -> dict[int, str]:
-        """Trials at their end whose score is not a number, and why."""
+        """Ended trials whose score is not a number, and why."""
         at_end = np.flatnonzero(self.stack.counter >= self.stack.last).tolist()
         return {row: self.stack.unscored(row) for row in at_end if not math.isfinite(self.trials[row].score)}
 
     def _drop(self, causes: dict[int, str]) -> None:
-        """Trials that cannot go on, by row, and why."""
+        """Fail the trials in these rows, with the cause of each."""
         if causes:
             for row, cause in causes.items():
                 self.sink.failed(self.trials[row], f"{cause} (training step {self.stack.trained})")
@@ -225,7 +225,7 @@ class StackRun:
         self.keep([row for row in range(len(self.trials)) if row not in at_end])
 
     def keep(self, rows: list[int]) -> None:
-        """Go on with these trials only; with none, the run is over and the stack is left as it is."""
+        """Continue with these trials only; with none, the run is over and the stack unchanged."""
         if rows and len(rows) < len(self.trials):
             self.stack.keep(rows)
         self.trials = [self.trials[row] for row in rows]

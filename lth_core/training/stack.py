@@ -1,6 +1,6 @@
-"""A stack: tickets of one shape trained together, each exactly as if it were alone, whatever they learn.
+"""A stack: tickets of one shape trained together, each exactly as if it were alone.
 
-What a run needs to know of a training, and nothing of how it trains: that is for the kinds of stack.
+The interface between a run and a training; how it trains is up to each kind of stack.
 """
 
 from abc import ABC, abstractmethod
@@ -19,19 +19,19 @@ _T = TypeVar("_T")
 
 
 def under(named: Mapping[str, _T], prefix: str) -> dict[str, _T]:
-    """What is named with this prefix, without it."""
+    """The entries whose names have this prefix, without it."""
     return {name.removeprefix(prefix): one for name, one in named.items() if name.startswith(prefix)}
 
 
 class Interrupted(Exception):
-    """An evaluation was asked to stop; nothing came of it."""
+    """An evaluation was asked to stop, and has no result."""
 
 
 @dataclass(frozen=True)
 class Start:
-    """What one ticket of a stack starts from; first and last bound its counter, in `training.unit`.
+    """The start of one ticket of a stack. first, last: bounds of its counter, in `training.unit`.
 
-    statistics: those that the weights were trained with, see Stack.statistics; None for those of a new network.
+    statistics: those that the weights were trained with, see Stack.statistics; None: those of a new network.
     """
 
     seed: int
@@ -44,10 +44,10 @@ class Start:
 
 
 class Stack(ABC):
-    """The training of a stack. `update` is one turn; `keep` drops tickets; `state` and `restore` are exact.
+    """The training of a stack. `update` is one step of training; `state` and `restore` are exact.
 
-    Gradients are masked before they are clipped and before the optimizer sees them, weights at the start and after
-    every step; optimizer state starts masked.
+    Gradients are masked before clipping and the optimizer; weights at the start and after every step; optimizer state
+    starts masked.
     """
 
     def __init__(self, starts: Sequence[Start]) -> None:
@@ -63,29 +63,29 @@ class Stack(ABC):
 
     @property
     def steps_per_unit(self) -> int:
-        """Steps that one of `training.unit` takes, at most."""
+        """The most steps that one `training.unit` takes."""
         return 1
 
     @property
     @abstractmethod
     def counter(self) -> npt.NDArray[np.int64]:
-        """(T,) where each ticket stands between `first` and `last`, in `training.unit`."""
+        """(T,) each ticket's position between `first` and `last`, in `training.unit`."""
 
     @abstractmethod
     def update(self) -> None:
-        """One turn of training of every ticket; adds its steps to `trained`."""
+        """Train every ticket once; adds the steps to `trained`."""
 
     @abstractmethod
     def weights(self, ticket: int) -> Weights:
-        """Copies of one ticket's parameters, as they stand in the stack."""
+        """Copies of one ticket's current parameters."""
 
     @abstractmethod
     def optimizer_state(self, ticket: int) -> dict[str, Weights]:
         """Copies of one ticket's optimizer entries; `count` under the name "count"."""
 
     def statistics(self, ticket: int) -> Weights:
-        """What the network needs beside its parameters to compute what it did in training, by name: its buffers, or
-        the running statistics of what it is shown."""
+        """What the network needs beside its parameters to compute as in training, by name: its buffers, or the running
+        statistics of its observations."""
         return {}
 
     @abstractmethod
@@ -93,48 +93,48 @@ class Stack(ABC):
         """Tickets with a parameter that is not finite."""
 
     def faults(self) -> dict[int, str]:
-        """Tickets that cannot go on for a cause outside their parameters, and the cause in a sentence."""
+        """Tickets that cannot continue for a cause outside their parameters, with a sentence."""
         return {}
 
     def unscored(self, ticket: int) -> str:
-        """Why a ticket that has ended may have no score, in a sentence."""
+        """A sentence why an ended ticket may have no score."""
         return "its score is not a number"
 
     @abstractmethod
     def metrics(self) -> list[dict[str, float]]:
-        """What is recorded of each ticket now, by metric name."""
+        """Values to record for each ticket now, by metric name."""
 
     def validate(self, go_on: Callable[[], bool]) -> list[dict[str, float]]:
-        """What is recorded beside `metrics` and takes long to find. Raises Interrupted once `go_on` says no."""
+        """More values to record, which take long to compute. Raises Interrupted once `go_on` returns False."""
         return [{} for _ in range(self.tickets)]
 
     @abstractmethod
     def evaluate(self, rows: Sequence[int], go_on: Callable[[], bool]) -> list[dict[str, float]]:
-        """What these tickets, which have ended, score, by metric name. Raises Interrupted once `go_on` says no."""
+        """Final scores of these ended tickets, by metric name. Raises Interrupted once `go_on` returns False."""
 
     @abstractmethod
     def forget(self, ticket: int) -> None:
-        """What the ticket has scored so far no longer counts: its mask was another one."""
+        """Drop the ticket's scores so far, because they belong to an earlier mask."""
 
     @abstractmethod
     def narrow(self, ticket: int, mask: Mask) -> None:
-        """From now on only what lives in this mask does, in weights and optimizer; it lies within the one before."""
+        """Apply a smaller mask, nested in the present one, to weights and optimizer state."""
 
     @abstractmethod
     def keep(self, tickets: Sequence[int]) -> None:
-        """Drop all tickets but these; the others go on as if nothing had happened."""
+        """Drop all tickets but these, whose training continues unchanged."""
 
     @property
     def can_save(self) -> bool:
-        """Whether the state can be saved after any update; else only where `restart` was called."""
+        """Whether the state can be saved after any update; otherwise only after `restart`."""
         return True
 
     def restart(self) -> None:  # noqa: B027 most have nothing that cannot be saved
-        """Bring what cannot be saved into a state that follows from `trained` alone."""
+        """Reset what cannot be saved to a state that depends only on `trained`."""
 
     @abstractmethod
     def state(self) -> tuple[Arrays, dict[str, Any]]:
-        """Everything that the future depends on, as arrays and JSON values."""
+        """Everything that later training depends on, as arrays and JSON values."""
 
     @abstractmethod
     def restore(self, arrays: Arrays, values: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from lth_core.errors import InputError
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey, shares_network
-from lth_core.models.flow import slopes
+from lth_core.models.flow import flow_gradient
 from lth_core.models.module import ModuleNetwork
 from lth_core.randomness import stream_seed
 from lth_core.store.tensors import Arrays, DamagedFile, load_tensors
@@ -83,7 +83,7 @@ class Assembler:
             self._families[seed] = Family(
                 self._experiment, seed, self._model.groups(), trained, self._model.initialise,
                 LossGradients(self._experiment, self._model, seed, self._device),
-                lambda weights: slopes(self._model.flow, weights), lambda round: self._imported(round, seed),
+                lambda weights: flow_gradient(self._model.flow, weights), lambda round: self._imported(round, seed),
             )  # fmt: skip
         return self._families[seed]
 

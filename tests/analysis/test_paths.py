@@ -12,7 +12,7 @@ from lth_core.analysis.network_graphs import graph_of
 from lth_core.analysis.paths import living_paths
 from lth_core.models import language, transformer
 from lth_core.models.convolutional import ConvolutionalActorCritic
-from lth_core.models.flow import slopes
+from lth_core.models.flow import flow_gradient
 from lth_core.models.mlp import Perceptron
 from lth_core.models.module import ModuleNetwork
 from lth_core.settings.language_networks import LSTM, Seq2Seq, Transformer
@@ -194,7 +194,7 @@ def test_what_is_on_a_path_through_convolutions_is_what_changes_their_outputs(se
     assert graph is not None
     entries, _ = living_paths(graph, mask, shapes)
     # Where weights add up alone, paths are what the flow of the network counts.
-    counts = slopes(model.flow, {n: torch.from_numpy(m.astype(np.float64)) for n, m in mask.items()})
+    counts = flow_gradient(model.flow, {n: torch.from_numpy(m.astype(np.float64)) for n, m in mask.items()})
     for name, m in mask.items():
         if name.endswith("weight"):
             assert ((m & (counts[name].numpy() > 0)) == (entries[name])).all(), name
@@ -252,7 +252,7 @@ def test_a_decoders_paths_are_those_that_its_flow_counts_where_nothing_is_closed
     assert graph is not None
     entries, _ = living_paths(graph, mask, shapes)
     without = {n: torch.from_numpy(m * (not n.endswith("bias"))).double() for n, m in mask.items()}
-    counts = slopes(network.flow, without)
+    counts = flow_gradient(network.flow, without)
     for name, m in mask.items():
         through = m & (counts[name].numpy() > 0)
         # The flow joins query, key and value of a unit; here a query reaches all that its head sees.

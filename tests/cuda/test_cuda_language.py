@@ -112,7 +112,7 @@ def test_a_training_restored_anywhere_goes_on_with_the_same_bits(kind: str, at: 
 @both
 def test_float32_on_a_gpu_is_what_a_cpu_computes(kind: str) -> None:
     # Dropout draws other numbers there: without it.
-    # Slopes of keys' biases are zero but for rounding, of which Adam with a small epsilon makes steps.
+    # Gradients of keys' biases are zero but for rounding, of which Adam with a small epsilon makes steps.
     gpu, cpu = stack(kind, epsilon=1e-4), stack(kind, "cpu", epsilon=1e-4)
     for one in (gpu, cpu):
         one.module.eval()

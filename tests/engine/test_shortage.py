@@ -76,7 +76,7 @@ def test_only_the_job_that_asks_for_too_much_waits(desk: Desk, needed: int) -> N
     desk.run("big", batches=2)
     desk.refuse(2, needed)
     assert desk.states() == ["running", "paused"] and not desk.space.full
-    assert views.jobs(desk.database)[1].error == f"{WHY}; it goes on by itself when there is room"
+    assert views.jobs(desk.database)[1].error == f"{WHY}; it continues by itself when there is space"
     assert desk.stopped == [3], "its other batch leaves"
 
 

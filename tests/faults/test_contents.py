@@ -159,7 +159,7 @@ def test_a_deleted_database_is_refused_and_made_again(
         for number, folder in enumerate(sorted((run.workspace / "batches").iterdir())):
             folder.rename(folder.with_name(f"{folder.name}.aside-{number}"))
     run.finish(2)
-    assert "`lth doctor --repair` makes it again" in run.output.read_text()
+    assert "`lth doctor --repair` rebuilds it" in run.output.read_text()
     assert not list(run.workspace.glob("batches/*/attempt-2"))
     _doctor(run)
     run.finish()

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from lth_core.models import language, transformer
 from lth_core.models.convolutional import ConvolutionalActorCritic
-from lth_core.models.flow import slopes
+from lth_core.models.flow import flow_gradient
 from lth_core.models.module import ModuleNetwork
 from lth_core.models.transformers_names import from_marian, to_marian
 from lth_core.settings import language_networks
@@ -28,7 +28,7 @@ def test_the_flow_of_convolutions_is_that_of_the_network_itself_on_a_white_image
     flat = torch.cat([w.flatten() for w in weights.values()]).double()[None].requires_grad_()
     heads = model.forward(model.layers(model.packed(flat)), torch.full((1, 1, *image), 255, dtype=torch.uint8))[-1]
     (theirs,) = torch.autograd.grad(heads.sum(), flat)
-    ours = torch.cat([w.flatten() for w in slopes(model.flow, weights).values()])
+    ours = torch.cat([w.flatten() for w in flow_gradient(model.flow, weights).values()])
     assert torch.allclose(theirs[0], ours, rtol=1e-9)
 
 
@@ -44,11 +44,11 @@ def test_the_flow_of_an_lstm_by_hand() -> None:
     x = 2 * w
     h = 4 * (2 * w * x + b + 2 * w + b)
     assert float(network.flow(weights)) == pytest.approx(2 * (2 * w * h + b))
-    found = slopes(network.flow, weights)
+    found = flow_gradient(network.flow, weights)
     # From a gate's row to the outputs: two words times w; from what a layer remembers, which is one.
     expected = {"output.weight": h, "recurrent.0.weight_hh_l0": 2 * w, "recurrent.0.weight_ih_l0": 2 * w * x}
-    for name, slope in expected.items():
-        assert torch.allclose(found[name], torch.full_like(found[name], slope)), name
+    for name, gradient in expected.items():
+        assert torch.allclose(found[name], torch.full_like(found[name], gradient)), name
 
 
 def test_the_flow_of_a_decoder_by_hand() -> None:
@@ -89,8 +89,8 @@ def encoder_decoder() -> ModuleNetwork:
 @pytest.mark.parametrize("network", [recurrent(), decoder(), encoder_decoder()], ids=["lstm", "decoder", "seq2seq"])
 def test_every_parameter_is_an_edge_that_something_flows_through(network: ModuleNetwork) -> None:
     weights = positive(network)
-    found = slopes(network.flow, weights)
-    assert all(bool((slope > 0).all()) for slope in found.values())
+    found = flow_gradient(network.flow, weights)
+    assert all(bool((gradient > 0).all()) for gradient in found.values())
     # The flow is a sum over paths: linear in each weight that is used once.
     name = next(n for n in weights if "in.weight" in n or "ih_l0" in n or "up.weight" in n)
     more: dict[str, Tensor] = {**weights, name: weights[name].clone()}

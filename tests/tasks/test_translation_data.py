@@ -108,7 +108,7 @@ def test_quotes_of_an_author_stay_and_those_of_a_program_go(tmp_path: Path) -> N
     quoted = TranslationTask.model_validate_json(json.dumps({**json.loads(own.model_dump_json()), "quotes": True}))
     assert list(pairs.read(quoted, "train")) == [("two lines", "Geh!")]
     (tmp_path / "a.tsv").write_text('"a"\t"b')
-    with pytest.raises(InputError, match=r"a.tsv: line 1: unexpected end of data: expected cells in quotes throughout"):
+    with pytest.raises(InputError, match=r"a.tsv: line 1: unexpected end of data: expected properly quoted cells"):
         list(pairs.read(quoted, "train"))
     (tmp_path / "a.tsv").write_text("I speak English.\tIch spreche Deutsch.\n")
     assert list(pairs.read(own, "train")) == [("I speak English.", "Ich spreche Deutsch.")]
@@ -170,7 +170,7 @@ def test_files_of_blanks_are_refused_in_a_sentence(tmp_path: Path, part: str, na
     own = task(tmp_path, **{part: str(tmp_path / name)})
     with pytest.raises(InputError) as caught:
         corpus.check(own)
-    assert str(caught.value).startswith(f"task.{part} = {tmp_path / file}: the file holds nothing but blanks")
+    assert str(caught.value).startswith(f"task.{part} = {tmp_path / file}: the file is blank")
     if part == "train":
         with pytest.raises(InputError, match="its part train holds no pair"):
             corpus.load(own)
@@ -347,7 +347,7 @@ def test_a_data_set_that_cannot_be_had_is_said_in_a_sentence(monkeypatch: pytest
     datasets.load_dataset = load_dataset  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "datasets", datasets)
     monkeypatch.setattr("lth_core.tasks.text.hub.check", lambda _: None)
-    with pytest.raises(InputError, match=r'"multi30k": the split train .* cannot be had.*no network'):
+    with pytest.raises(InputError, match=r'"multi30k": the split train .* cannot be loaded.*no network'):
         next(iter(pairs.read(TranslationTask(source="multi30k"), "train")))
 
 

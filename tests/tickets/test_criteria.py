@@ -14,7 +14,7 @@ from lth_core.settings.pruning import Pruning
 from lth_core.tickets import audit, derive
 from lth_core.tickets.criteria import BY_NAME, scores
 from lth_core.tickets.mask import full, keep_largest
-from lth_core.tickets.saliency import SLOPES, SYNFLOW
+from lth_core.tickets.saliency import DERIVATIVES, SYNFLOW
 from lth_core.tickets.scope import erk_densities, layer_counts
 from tests.small import experiment, family
 
@@ -60,7 +60,7 @@ def test_every_criterion_of_the_file_has_a_formula() -> None:
     import typing
 
     known = typing.get_args(Pruning.model_fields["criterion"].annotation)
-    assert set(known) == {*BY_NAME, "random", *SLOPES, SYNFLOW}
+    assert set(known) == {*BY_NAME, "random", *DERIVATIVES, SYNFLOW}
 
 
 @pytest.mark.parametrize("criterion", [*BY_NAME, "random"])

@@ -7,7 +7,7 @@ from torch import Tensor
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey, plan
-from lth_core.models.flow import slopes
+from lth_core.models.flow import flow_gradient
 from lth_core.models.mlp import Perceptron
 from lth_core.settings.networks import MLP
 from lth_core.settings.pruning import Pruning
@@ -58,7 +58,7 @@ def alive(weights: Weights) -> Mask:
 
 def test_synflow_scores_by_hand() -> None:
     # R = 2 (1 + 2) + 1 (3 + 0.5) = 9.5; |w| dR/d|w| is 2x1, 2x2, 1x3, 1x0.5 in the first layer, then 6 and 3.5.
-    found = slopes(chain, {name: w.abs() for name, w in CHAIN.items()})
+    found = flow_gradient(chain, {name: w.abs() for name, w in CHAIN.items()})
     scores = {name: (w.abs() * found[name]) for name, w in CHAIN.items()}
     assert scores["a"].tolist() == [[2.0, 4.0], [3.0, 0.5]]
     assert scores["b"].tolist() == [[6.0, 3.5]]
@@ -70,10 +70,10 @@ def test_synflow_removes_step_by_step_with_scores_of_what_is_left() -> None:
     # second hidden unit is cut, so the weight on it scores 0 and goes, although its magnitude is that of the third.
     groups = {name: frozenset[str]() for name in CHAIN}
     settings = Pruning(fraction=2 / 3, rounds=1)
-    found = synflow(CHAIN, alive(CHAIN), groups, settings, 1, lambda w: slopes(chain, w), steps=2)
+    found = synflow(CHAIN, alive(CHAIN), groups, settings, 1, lambda w: flow_gradient(chain, w), steps=2)
     assert found["a"].tolist() == [[0.0, 2.0], [0.0, 0.0]]
     assert found["b"].tolist() == [[2.0, 1.0]]
-    at_once = synflow(CHAIN, alive(CHAIN), groups, settings, 1, lambda w: slopes(chain, w), steps=1)
+    at_once = synflow(CHAIN, alive(CHAIN), groups, settings, 1, lambda w: flow_gradient(chain, w), steps=1)
     assert at_once["b"].tolist() == [[1.0, 0.0]] and at_once["a"].tolist() == [[0.0, 1.0], [0.0, 0.0]]
 
 
@@ -86,7 +86,7 @@ def test_a_hundred_steps_of_synflow_leave_a_path_where_one_step_cuts_a_layer() -
     live = {name: w * float(name.endswith("weight")) for name, w in weights.items()}
 
     def connected(steps: int) -> bool:
-        order = synflow(live, mask, model.groups(), settings, 1, lambda w: slopes(model.flow, w), steps)
+        order = synflow(live, mask, model.groups(), settings, 1, lambda w: flow_gradient(model.flow, w), steps)
         kept = {name: (order[name] == steps) if name in mask else torch.zeros_like(w) for name, w in live.items()}
         assert sum(int(kept[name].sum()) for name in mask) == 8
         return float(model.flow({name: k.double() for name, k in kept.items()})) > 0
@@ -101,7 +101,7 @@ def test_the_flow_of_a_perceptron_is_that_of_the_network_itself_with_positive_we
     flat = torch.cat([w.flatten() for w in weights.values()])[None].requires_grad_()
     heads = model.forward(model.layers(model.packed(flat)), torch.ones(1, 1, 3))[-1]
     (theirs,) = torch.autograd.grad(heads.sum(), flat)
-    ours = torch.cat([w.flatten() for w in slopes(model.flow, weights).values()])
+    ours = torch.cat([w.flatten() for w in flow_gradient(model.flow, weights).values()])
     assert torch.allclose(theirs[0].double(), ours, rtol=1e-5)
 
 
@@ -128,15 +128,15 @@ def test_arms_prune_the_initialisation_and_start_there_and_their_audits_pass(sco
         found[arm] = derive_mask(made, arm, 3)
     for one in ARMS:
         assert all(masks.distance(found[one], found[other]) for other in ARMS if other != one)
-    slope = invented("gradient", init, found["snip"])
+    gradient = invented("gradient", init, found["snip"])
     if scope == "global":
-        kept = torch.cat([(init[n] * slope[n]).abs()[m] for n, m in found["snip"].items()])
-        gone = torch.cat([(init[n] * slope[n]).abs()[~m] for n, m in found["snip"].items()])
+        kept = torch.cat([(init[n] * gradient[n]).abs()[m] for n, m in found["snip"].items()])
+        gone = torch.cat([(init[n] * gradient[n]).abs()[~m] for n, m in found["snip"].items()])
         assert gone.max() <= kept.min()
 
 
 @pytest.mark.parametrize("criterion", ["snip", "grasp"])
-def test_chains_can_be_pruned_by_them_too_with_slopes_of_the_pruned_network(criterion: str) -> None:
+def test_chains_can_be_pruned_by_them_too_with_derivatives_at_the_pruned_network(criterion: str) -> None:
     made = whole("global", criterion)
     for arm in ("winning", "one_shot"):
         key = TrialKey(2, arm, 0)
@@ -159,7 +159,7 @@ def test_what_needs_a_loss_says_so_where_there_is_none() -> None:
     settings = experiment(arms=["winning", "snip"])
     made = family(settings)
     bare = Family(settings, 0, made.groups, made.trained, made.initialise)
-    with pytest.raises(ValueError, match="the gradient of the loss is not known here"):
+    with pytest.raises(ValueError, match="the gradient of the loss is not available here"):
         derive_mask(bare, "snip", 1)
 
 

@@ -93,7 +93,7 @@ def test_what_is_never_valid_is_never_learnt_from(training: str) -> None:
 
 @all_kinds
 @pytest.mark.parametrize("training", ["a2c", "ppo"])
-def test_the_slope_of_the_loss_is_the_gradient_by_hand(environment: str, training: str) -> None:
+def test_the_gradient_of_the_loss_is_the_gradient_by_hand(environment: str, training: str) -> None:
     settings = _settings(environment, training, **({"minibatches": 1, "epochs": 1} if training == "ppo" else {}))
     model, own = starts(settings, 1, density=1.1)
     one = stack(settings, own, model)

@@ -10,7 +10,7 @@ from lth_core.analysis.network_graphs import graph_of
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.tables import KINDS
-from lth_core.models.flow import slopes
+from lth_core.models.flow import flow_gradient
 from lth_core.settings.tasks import Task
 from lth_core.tasks import families as of_tasks
 from lth_core.tasks.family import TaskFamily
@@ -77,7 +77,7 @@ def abilities(experiment: Experiment, folder: Path) -> dict[str, Callable[[], An
         "exchange": lambda: training.exchange(experiment, network).make(),
         "save_tokenizer": lambda: training.save_tokenizer(experiment, folder),
         "loss gradients": lambda: LossGradients(experiment, network, 0, "cpu")("gradient", weights, mask),
-        "flow": lambda: slopes(network.flow, weights),
+        "flow": lambda: flow_gradient(network.flow, weights),
         "effective sparsity": lambda: graph_of(
             experiment.model.kind, {name: tuple(shape) for name, shape in network.shapes().items()}
         ).nodes,

@@ -1,4 +1,4 @@
-"""Slopes of the training loss: against what the training itself computes, and finite differences of the loss."""
+"""Derivatives of the training loss: against what the training itself computes, and finite differences of the loss."""
 
 from pathlib import Path
 from typing import Any
@@ -72,13 +72,13 @@ def test_the_curvature_of_a_rollouts_loss_is_the_difference_of_its_gradients(tra
     rollouts = [made.experience() for _ in range(3)]
     shapes, small = model.shapes(), 1e-4
 
-    def slope(sign: float) -> Tensor:
+    def gradient_at(sign: float) -> Tensor:
         moved = flatten({n: w.double() + sign * small * along[n] for n, w in weights.items()}, shapes)
         leaf = moved[None].requires_grad_()
         total = sum(made.loss(leaf, rollout) for rollout in rollouts) / 3
         return torch.autograd.grad(total, leaf)[0][0]  # type: ignore[arg-type]
 
-    expected = (slope(1.0) - slope(-1.0)) / (2 * small)
+    expected = (gradient_at(1.0) - gradient_at(-1.0)) / (2 * small)
     assert torch.allclose(flatten(curved, shapes).double(), expected, rtol=1e-3, atol=1e-6)
     assert float(expected.abs().max()) > 1e-4
 
@@ -110,7 +110,7 @@ class Points:
         return (module(batch.tensors["x"].double()) - batch.tensors["y"]).square().sum(), ()
 
 
-def test_slopes_of_examples_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_derivatives_of_examples_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loss_gradients, "make_lesson", lambda settings, seed: Points())
     network = ModuleNetwork(Straight, lambda name: set())
     weights = {"line.weight": torch.tensor([[0.5, -1.0, 2.0]])}

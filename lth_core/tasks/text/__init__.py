@@ -1,1 +1,1 @@
-"""Text: where it comes from, how it is cut into tokens, and the files of tokens that runs read."""
+"""Text: its sources, tokenizers, and the token files that runs read."""

@@ -1,4 +1,4 @@
-"""The user's cache folder: what is made once from a source and read by every run. Made whole or not at all."""
+"""The user's cache folder: files made once from a source and read by every run. Made completely or not at all."""
 
 import fcntl
 import hashlib
@@ -23,14 +23,14 @@ def folder() -> Path:
 
 
 def key(facts: dict[str, Any]) -> str:
-    """A name for what these facts give."""
+    """A name for the files that follow from these facts."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def name_for(kind: str, facts: dict[str, Any], revision: str | None) -> str:
-    """The name of what these facts give at this revision of a download, where it is known.
+    """The name of the files that follow from these facts, at this revision of a download if it is known.
 
-    The first revision goes by the facts alone: it is not known before the download, of which it is made.
+    The first revision is named by the facts alone, because it is unknown before the download.
     """
     name = key(facts)
     try:
@@ -41,7 +41,7 @@ def name_for(kind: str, facts: dict[str, Any], revision: str | None) -> str:
 
 
 def has(kind: str, name: str) -> bool:
-    """Whether `prepared` has made this folder before; whether it is whole is not looked at."""
+    """Whether `prepared` has made this folder before; does not check its files."""
     try:
         return (folder() / kind / name).is_dir()
     except OSError:  # a cache that cannot be read; `prepared` says so
@@ -49,10 +49,10 @@ def has(kind: str, name: str) -> bool:
 
 
 def prepared(kind: str, name: str, make: Callable[[Path], dict[str, Any]]) -> tuple[Path, dict[str, Any]]:
-    """The folder that `make` has filled, now or long ago, and the card that it returned.
+    """The folder that `make` has filled, now or earlier, and the card that it returned.
 
-    make is given an empty folder. Of several processes one makes and the others wait. A folder in which a file is
-    not what its checksum says is set aside and made anew. InputError where the cache cannot be written.
+    make receives an empty folder. Of several processes one makes it and the others wait. A folder with a file that does
+    not match its checksum is set aside and made again. Raises InputError if the cache cannot be written.
     """
     if not (is_name(kind) and is_name(name)):
         raise ValueError(f"not a name: {kind!r} or {name!r}")
@@ -68,7 +68,7 @@ def prepared(kind: str, name: str, make: Callable[[Path], dict[str, Any]]) -> tu
             return done, card
     except OSError as error:
         raise InputError(
-            f"cache folder {one_line(parent)}: {error.strerror or one_line(error)}; another can be set as LTH_CACHE"
+            f"cache folder {one_line(parent)}: {error.strerror or one_line(error)}; LTH_CACHE sets another folder"
         ) from None
 
 
@@ -93,7 +93,7 @@ def _make(done: Path, make: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
 
 
 def _card(done: Path) -> dict[str, Any] | None:
-    """The card of a folder whose files are whole; None for any other."""
+    """The card of a folder whose files are undamaged; None for any other."""
     try:
         card: dict[str, Any] = json.loads((done / _CARD).read_text())
         whole = all(sha256_of(done / name) == sha256 for name, sha256 in card["files"].items())

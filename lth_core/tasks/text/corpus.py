@@ -1,6 +1,6 @@
 """The corpus of a language-model task: three parts as files of token numbers, mapped into memory, never copied.
 
-A source is converted once, line by line, into the cache; what is trained later reads the token files alone.
+A source is converted once, line by line, into the cache; training reads only the token files.
 """
 
 import json
@@ -27,13 +27,13 @@ from lth_core.tasks.text.tokenizers import Subwords, Tokenizer, Words
 from lth_core.text import one_line
 
 FORMAT = 2
-"""Raised whenever the same source would give other token files."""
+"""Increased whenever the same source would give other token files."""
 Tokens = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Token numbers of each part (n,), and what they are. unknown: how many of them are <unk>, by part."""
+    """Token numbers of each part (n,), with facts about them. unknown: how many are <unk>, by part."""
 
     train: Tokens
     valid: Tokens
@@ -45,7 +45,7 @@ class Corpus:
 
     @property
     def summary(self) -> str:
-        """Sizes and hashes, as an experiment's records keep them."""
+        """Sizes and hashes in one line, for an experiment's records."""
         parts = ", ".join(
             f"{part} {len(tokens):,} tokens ({self.unknown[part]:,} unknown)"
             for part, tokens in (("train", self.train), ("valid", self.valid), ("test", self.test))
@@ -55,7 +55,7 @@ class Corpus:
 
 
 def check(task: LanguageModelTask) -> None:
-    """InputError where the source is seen not to be had. Reads files, unless the cache has what they give."""
+    """Raise InputError if the source is unusable. Reads its files, unless their token files are in the cache."""
     name = _name(task, _facts(task))
     if cache.has("text", name):
         return
@@ -69,13 +69,13 @@ def check(task: LanguageModelTask) -> None:
 
 @lru_cache(maxsize=64)
 def _check_files(_key: str, *names: str) -> None:
-    """The key is another when a file has changed: members of a suite that read the same files have them read once."""
+    """Cached by key, which changes with the files, so that a suite whose members share files reads them once."""
     for part, name in zip(PARTS, names, strict=True):
         check_text(f"task.{part}", name)
 
 
 def load(task: LanguageModelTask) -> Corpus:
-    """The task's corpus, converted now if it never was. Raises InputError for what cannot be had or read."""
+    """The task's corpus, converted now if it is not in the cache. Raises InputError if it cannot be loaded."""
     facts = _facts(task)
     contents.compare(task, facts["contents"])
     folder, card = cache.prepared("text", _name(task, facts), lambda into: _convert(task, into, facts["contents"]))
@@ -88,7 +88,7 @@ def load(task: LanguageModelTask) -> Corpus:
 
 
 def _facts(task: LanguageModelTask) -> dict[str, Any]:
-    """What the token files follow from."""
+    """All facts that determine the token files."""
     facts: dict[str, Any] = {
         "format": FORMAT, "source": asdict(hub.data_set(task.source)), "tokenizer": task.tokenizer,
         "vocabulary": task.vocabulary, "minimum_count": task.minimum_count, "special_tokens": task.special_tokens,
@@ -139,7 +139,7 @@ def _convert(task: LanguageModelTask, into: Path, read: Contents) -> dict[str, A
 
 
 def _tokenizer(task: LanguageModelTask, lines: Callable[[str], Iterator[str]]) -> Tokenizer:
-    """Words are counted in all three parts, as published perplexities have it; byte pairs in train alone."""
+    """The tokenizer. Words are counted in all three parts, as for published perplexities; byte pairs only in train."""
     if task.tokenizer == "checkpoint":
         return Subwords.of_checkpoint(task.checkpoint or "", special=task.special_tokens)
     if task.tokenizer == "bpe":

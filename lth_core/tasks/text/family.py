@@ -7,7 +7,7 @@ from lth_core.tasks.text import hub
 
 
 class LanguageModelFamily(TaskFamily[LanguageModelTask]):
-    """The next token of a text."""
+    """Predicting the next token of a text."""
 
     def check(self, task: LanguageModelTask) -> None:
         """See TaskFamily."""
@@ -31,6 +31,6 @@ class LanguageModelFamily(TaskFamily[LanguageModelTask]):
 
 
 def revisions(task: TextTask, languages: tuple[str, str]) -> dict[str, str | None]:
-    """Those of the hub, of a task's data set and its tokenizer's checkpoint."""
+    """Revisions on the hub of a task's data set and its tokenizer's checkpoint."""
     found = {task.source: hub.revision(task.source, languages)}
     return found | {str(task.checkpoint): hub_facts(task.checkpoint).get("revision")}

@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face hub, through `datasets`, an optional extra. Presets by short names."""
+"""Data sets of the Hugging Face hub, through the optional package `datasets`; some have short names."""
 
 import importlib.util
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from lth_core.text import one_line
 
 @dataclass(frozen=True)
 class DataSet:
-    """What `datasets` is asked for. folder: where the parts lie in one; revision: where it is not the newest."""
+    """A data set for `datasets`. folder: of its parts, if they are in one; revision: if it is not the newest."""
 
     name: str
     configuration: str | None = None
@@ -25,15 +25,15 @@ PRESETS = {
     "wikitext-103": DataSet("Salesforce/wikitext", "wikitext-103-v1"),
     "multi30k": DataSet("bentrevett/multi30k"),
     "wmt14": DataSet("wmt/wmt14", "de-en"),
-    # The data set itself is a script, which is not run; this is the hub's own conversion.
+    # The data set itself is a script, which is never run; this is the hub's own conversion.
     "iwslt2017": DataSet("IWSLT/iwslt2017", folder="iwslt2017-{0}-{1}", revision="refs/convert/parquet"),
 }
-"""By name; {0} and {1} in a folder are the languages of the pair."""
+"""By short name; {0} and {1} in a folder are the languages of the pair."""
 _SPLITS = {"train": "train", "valid": "validation", "test": "test"}
 
 
 def data_set(source: str, languages: tuple[str, str] = ("", "")) -> DataSet:
-    """A preset's data set, or that of OWNER/NAME or OWNER/NAME:CONFIGURATION."""
+    """The data set of a short name, OWNER/NAME or OWNER/NAME:CONFIGURATION."""
     name, _, configuration = source.partition(":")
     found = PRESETS.get(source, DataSet(name, configuration or None))
     folder = found.folder and found.folder.format(*languages)
@@ -41,7 +41,7 @@ def data_set(source: str, languages: tuple[str, str] = ("", "")) -> DataSet:
 
 
 def revision(source: str, languages: tuple[str, str] = ("", "")) -> str | None:
-    """The commit of a data set's files that were downloaded last; None where that is not known."""
+    """The commit of a data set's last downloaded files; None if unknown."""
     wanted = data_set(source, languages)
     if "/" not in wanted.name:
         return None
@@ -52,7 +52,7 @@ def revision(source: str, languages: tuple[str, str] = ("", "")) -> str | None:
 
 
 def check(source: str) -> None:
-    """InputError where the data set would have to be loaded and `datasets` is not installed."""
+    """Raise InputError if the data set must be loaded and `datasets` is not installed."""
     if importlib.util.find_spec("datasets") is None:
         raise InputError(
             f'task.source = "{one_line(source)}" needs the package datasets: install the extra '
@@ -61,9 +61,9 @@ def check(source: str) -> None:
 
 
 def rows(source: str, part: str, languages: tuple[str, str] = ("", "")) -> Iterator[Mapping[str, Any]]:
-    """The rows of a part, one at a time from a file that is mapped into memory.
+    """The rows of a part, one at a time, from a memory-mapped file.
 
-    What `datasets` has cached is read without a network. InputError where the data set cannot be had.
+    Data in the cache of `datasets` is read without a network. Raises InputError if the data set cannot be loaded.
     """
     check(source)
     from datasets import load_dataset
@@ -73,16 +73,16 @@ def rows(source: str, part: str, languages: tuple[str, str] = ("", "")) -> Itera
         found: Any = load_dataset(
             wanted.name, wanted.configuration, data_dir=wanted.folder, revision=wanted.revision, split=_SPLITS[part]
         )
-    except Exception as error:  # the library raises what it meets: connections, files, values
+    except Exception as error:  # the library raises errors of connections, files and values alike
         raise InputError(
-            f'task.source = "{one_line(source)}": the split {_SPLITS[part]} of the data set cannot be had, neither '
-            f"from the hub nor from its cache ({type(error).__name__}: {one_line(error, 200)})"
+            f'task.source = "{one_line(source)}": the split {_SPLITS[part]} of the data set cannot be loaded, neither '
+            f"from the hub nor its cache ({type(error).__name__}: {one_line(error, 200)})"
         ) from None
     return iter(found)
 
 
 def lines(source: str, part: str) -> Iterator[str]:
-    """The column `text` of a part, a row a line."""
+    """The column `text` of a part, one line per row."""
     for row in rows(source, part):
         if "text" not in row:
             raise InputError(f'task.source = "{one_line(source)}": has no column "text": found {sorted(row)}')

@@ -1,4 +1,4 @@
-"""Lines of text files, plain or .gz, one at a time: no file is ever held in memory whole."""
+"""Lines of text files, plain or .gz, one at a time: no file is held in memory as a whole."""
 
 import gzip
 import zlib
@@ -10,17 +10,17 @@ from lth_core.errors import InputError
 from lth_core.text import one_line
 
 READING = 2
-"""Raised whenever the same file would give other lines."""
+"""Increased whenever the same file would give other lines."""
 LONGEST_LINE = 10**8
-"""Bytes. A file without line ends would otherwise be read at once."""
+"""Bytes; without a limit, a file without line ends would be read at once."""
 CHECKED = 256 * 10**6
-"""Characters of a file that are read before a job is queued."""
-BLANK = "the file holds nothing but blanks: expected a file with text"
+"""Characters of a file that are checked before a job is queued."""
+BLANK = "the file is blank: expected a file with text"
 _BYTE_ORDER_MARK = "\ufeff"
 
 
 def check_file(field: str, name: str, accepted: str = "a text file, plain or .gz") -> Path:
-    """The path of a file that is there and not empty; InputError names the field and what is `accepted` otherwise."""
+    """The path of an existing file that is not empty; else raises InputError with the field and what is `accepted`."""
     path = Path(name)
     try:
         if not path.is_file():
@@ -35,7 +35,7 @@ def check_file(field: str, name: str, accepted: str = "a text file, plain or .gz
 
 
 def check_text(field: str, name: str) -> None:
-    """InputError where a file is not text as far as CHECKED, or holds nothing but blanks."""
+    """Raise InputError if the first CHECKED characters of a file are not text, or are blank."""
     size, blank = 0, True
     for line in read_lines(check_file(field, name)):
         size += len(line) + 1
@@ -47,9 +47,9 @@ def check_text(field: str, name: str) -> None:
 
 
 def read_lines(path: Path) -> Iterator[str]:
-    """Every line without its end, empty ones too, and without the mark that some editors begin a file with.
+    """Every line without its end, including empty ones, and without a byte order mark.
 
-    InputError where the file is not UTF-8, or not whole.
+    Raises InputError if the file is not UTF-8, or is incomplete.
     """
     number = 0
     try:

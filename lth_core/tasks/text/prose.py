@@ -1,7 +1,7 @@
-"""The built-in corpus: English prose that is on every machine with Python, read with `ast`; nothing is imported.
+"""The built-in corpus: English prose from Python's own files, read with `ast`; nothing is imported.
 
 The topics of Python's help and the docstrings of its standard library, without code and tables, every paragraph once.
-The text depends on the version of Python, so its hash stands in an experiment's records.
+The text depends on Python's version, so an experiment's records contain its hash.
 """
 
 import ast
@@ -22,14 +22,14 @@ _LEFT_OUT = {
 _WORD = re.compile(r"[A-Za-z]+(?:'[a-z]+)?|\d+|[^\w\s]")
 _CODE = re.compile(r">>>|::\s|\||\+-|---|===|\.\. |[{}]|^\s*[-*] | = |^ {4}\s*\S", re.MULTILINE)
 _SHORTEST = 8
-"""Words of a paragraph."""
+"""Accepted numbers of words in a paragraph."""
 
 
 def lines(library: Path | None = None) -> dict[str, list[str]]:
-    """By one of PARTS: paragraphs, a line each, words and marks apart, in lower case. Takes seconds.
+    """By part (of PARTS): paragraphs, one line each, in lower case, words and punctuation separated. Takes seconds.
 
-    A document's name decides which part it is in: one in twenty each for valid and test. library: the folder of
-    the standard library, this Python's own where it is left out.
+    A document's name decides its part: one in twenty each for valid and test. library: the folder of the standard
+    library; this Python's own by default.
     """
     seen: set[str] = set()
     found: dict[str, list[str]] = {part: [] for part in PARTS}
@@ -44,7 +44,7 @@ def lines(library: Path | None = None) -> dict[str, list[str]]:
 
 
 def _documents(library: Path) -> Iterator[tuple[str, str]]:
-    """Names and texts: each help topic, and each docstring of each module, in the order of names."""
+    """Names and texts of each help topic and each docstring of each module, sorted by name."""
     for path in sorted(library.rglob("*.py")):
         place = path.relative_to(library)
         if _LEFT_OUT & set(place.parts):
@@ -75,7 +75,7 @@ def _topics(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 
 def _paragraphs(text: str) -> Iterator[str]:
-    """What reads as prose, normalised."""
+    """The paragraphs that are prose, normalised."""
     for block in re.split(r"\n\s*\n", inspect.cleandoc(text)):
         if _CODE.search(block):
             continue

@@ -1,6 +1,6 @@
-"""From lines to token numbers: words as they stand, byte-pair encoding, or a checkpoint's own tokenizer.
+"""From lines to token numbers: words, byte-pair encoding, or a checkpoint's own tokenizer.
 
-Every line ends with the token <eos>. What a vocabulary lacks becomes <unk>. The same lines give the same tokenizer.
+Every line ends with the token <eos>. Words outside the vocabulary become <unk>. The same lines give the same tokenizer.
 """
 
 import hashlib
@@ -25,16 +25,16 @@ Numbers = npt.NDArray[np.int64]
 
 
 class Tokenizer(Protocol):
-    """A fitted tokenizer. unknown: the number of <unk>, None where nothing is ever unknown."""
+    """A fitted tokenizer. unknown: the number of <unk>; None if nothing is ever unknown."""
 
     size: int
     unknown: int | None
 
     def encode(self, lines: Iterable[str]) -> Iterator[Numbers]:
-        """Token numbers of many lines at a time."""
+        """Token numbers of many lines at once."""
 
     def to_json(self) -> str:
-        """All of it, as text; the same tokenizer gives the same text."""
+        """The tokenizer as text; the same tokenizer gives the same text."""
 
 
 def digest(tokenizer: Tokenizer) -> str:
@@ -43,7 +43,7 @@ def digest(tokenizer: Tokenizer) -> str:
 
 
 class Words:
-    """A number for each word, words being what blanks separate."""
+    """A number for each word; words are separated by blanks."""
 
     def __init__(self, words: list[str]) -> None:
         self._numbers = {word: number for number, word in enumerate(words)}
@@ -52,9 +52,9 @@ class Words:
 
     @classmethod
     def fit(cls, lines: Iterable[str], most: int | None, minimum_count: int) -> "Words":
-        """The words that occur minimum_count times, the `most` most frequent of them, <eos> and <unk> included.
+        """The `most` most frequent words that occur at least minimum_count times, including <eos> and <unk>.
 
-        <unk> is a word where the text has it, or where words are left out.
+        <unk> is a token if the text contains it, or if words are left out.
         """
         counts: Counter[str] = Counter()
         for line in lines:
@@ -92,7 +92,7 @@ class Subwords:
 
     @classmethod
     def fit(cls, lines: Iterable[str], size: int, *, special: bool = False) -> "Subwords":
-        """Byte-pair encoding with exactly `size` tokens; bytes are all known, so that nothing is unknown."""
+        """Byte-pair encoding with exactly `size` tokens; all bytes are tokens, so that nothing is unknown."""
         from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
         fast = Tokenizer(models.BPE())
@@ -121,7 +121,7 @@ class Subwords:
             fast, eos = found.backend_tokenizer, found.eos_token_id
         except (OSError, ValueError, AttributeError, ImportError) as error:
             raise InputError(
-                f'task.checkpoint = "{one_line(name)}": no tokenizer can be had of it ({one_line(error, 200)})'
+                f'task.checkpoint = "{one_line(name)}": its tokenizer cannot be loaded ({one_line(error, 200)})'
             ) from None
         if eos is None:
             raise checkpoints.no_end(name)
@@ -141,9 +141,9 @@ class Subwords:
 
 
 def whole(fast: "FastTokenizer", *, special: bool) -> "FastTokenizer":
-    """The tokenizer without the truncation and padding that it was last called with: both are stored with it.
+    """The tokenizer without truncation and padding, because it is stored with those of its last call.
 
-    special: whether special tokens that stand in the text are read as such; otherwise they are text.
+    special: whether special tokens in the text are read as such; otherwise they are text.
     """
     fast.no_truncation()
     fast.no_padding()
@@ -152,5 +152,5 @@ def whole(fast: "FastTokenizer", *, special: bool) -> "FastTokenizer":
 
 
 def _order(counts: Mapping[str, int]) -> Callable[[str], tuple[int, str]]:
-    """Frequent words first, equally frequent ones by spelling."""
+    """Words by falling frequency, equally frequent ones in alphabetical order."""
     return lambda word: (-counts[word], word)

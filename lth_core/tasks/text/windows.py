@@ -1,4 +1,4 @@
-"""Windows of a text: the batches that a language model learns from, and those it is evaluated on.
+"""Windows of a text: the batches for training and evaluating a language model.
 
 Pure arithmetic on token files.
 """
@@ -12,12 +12,12 @@ from lth_core.errors import InputError
 from lth_core.tasks.text.corpus import Tokens
 
 NOTHING = -1
-"""In place of a token that is not predicted."""
+"""Target of a position where no token is predicted."""
 
 
 @dataclass(frozen=True)
 class Windows:
-    """One part of a corpus cut into `rows` texts of equal length; what is left over at its end is not read."""
+    """One part of a corpus cut into `rows` texts of equal length; the remainder at the end is not read."""
 
     tokens: Tokens
     rows: int
@@ -33,7 +33,7 @@ class Windows:
 
     @property
     def length(self) -> int:
-        """Tokens of a row, the first of which is predicted from nothing and so is not."""
+        """Tokens of a row; the first one is not predicted."""
         return len(self.tokens) // self.rows
 
     @property
@@ -72,7 +72,7 @@ class Evaluation:
         return -(-self.length // self.window)
 
     def at(self, place: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Tokens and the tokens that follow them, (rows, window) each; NOTHING follows where a row has ended."""
+        """Tokens and the tokens that follow them, (rows, window) each; NOTHING after the end of a row."""
         columns = np.arange(place * self.window, min((place + 1) * self.window, self.length))
         targets = np.arange(self.rows)[:, None] * self.length + columns
         ended = targets >= len(self.tokens)

@@ -1,1 +1,1 @@
-"""Translation: sentence pairs, where they come from, how they become tokens and batches. Knows no ticket."""
+"""Translation: sentence pairs, their sources, tokens and batches. Knows nothing of tickets."""

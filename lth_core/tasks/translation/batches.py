@@ -1,8 +1,8 @@
-"""Batches by a budget of tokens, of pairs of nearly one length: which pairs, in which order, from seed and epoch alone.
+"""Batches of sentence pairs of similar length within a token budget, determined by seed and epoch.
 
-Pairs are sorted by the lengths of target and source, with equal ones in a random order; a batch takes the next ones as
-long as pairs x longest sentence stays within the budget, and batches come in a random order. Where batches are cut
-follows from the lengths only, so that every epoch has the same number of them.
+Pairs are sorted by the lengths of target and source, equal ones in random order; a batch takes the next pairs while
+pairs x longest sentence stays within the budget, and batches come in random order. Only lengths decide where batches
+are cut, so that every epoch has the same number of them.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ Array = npt.NDArray[Any]
 
 
 class TokenBatches:
-    """The batches of every epoch; lengths (n, 2) of source and target, their end tokens included."""
+    """The batches of every epoch. lengths: (n, 2) of source and target, including their end tokens."""
 
     def __init__(self, lengths: Array, budget: int, seed: int) -> None:
         self._lengths = np.ascontiguousarray(lengths)
@@ -47,7 +47,7 @@ class TokenBatches:
 
 
 def _cuts(longest: Array, budget: int) -> Array:
-    """Where batches begin, and the end. A pair longer than the budget is a batch of its own."""
+    """Where batches begin, and the end of the last. A pair longer than the budget is a batch of its own."""
     cuts, first, widest = [0], 0, 0
     for i, length in enumerate(longest.tolist()):
         widest = max(widest, length)

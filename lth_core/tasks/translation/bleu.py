@@ -1,4 +1,4 @@
-"""BLEU and chrF: sacrebleu's on texts as they are, and the paper's BLEU on tokens with compounds split at hyphens."""
+"""BLEU and chrF: sacrebleu's on plain texts, and the paper's BLEU on tokens with compounds split at hyphens."""
 
 import importlib.util
 import re
@@ -12,23 +12,23 @@ _BY_LANGUAGE = {
     "zh": "zh", "zho": "zh", "cmn": "zh", "yue": "zh", "ja": "ja-mecab", "jpn": "ja-mecab", "ko": "ko-mecab",
     "kor": "ko-mecab",
 }  # fmt: skip
-"""sacrebleu's own choice for the languages that no blanks divide into words; 13a for all others."""
+"""sacrebleu's own choice for languages written without blanks between words; 13a for all others."""
 _NEEDS = {"ja-mecab": ("MeCab", "sacrebleu[ja]"), "ko-mecab": ("mecab_ko", "sacrebleu[ko]")}
 
 
 def tokenizer_of(task: TranslationTask) -> str:
-    """By which of sacrebleu's tokenizers the task's BLEU is counted: its own, or the target language's."""
+    """sacrebleu's tokenizer for the task's BLEU: the task's own, or the target language's."""
     language = re.split("[-_]", task.languages[1].lower())[0]
     return task.bleu_tokenizer or _BY_LANGUAGE.get(language, "13a")
 
 
 def check(task: TranslationTask) -> None:
-    """InputError where the tokenizer needs a package that is missing."""
+    """Raise InputError if the tokenizer needs a package that is missing."""
     tokenizer = tokenizer_of(task)
     module, package = _NEEDS.get(tokenizer, ("sacrebleu", ""))
     if importlib.util.find_spec(module) is None:
         raise InputError(
-            f"task.languages = {list(task.languages)}: BLEU of the target language is counted by sacrebleu's tokenizer "
+            f"task.languages = {list(task.languages)}: BLEU of the target language uses sacrebleu's tokenizer "
             f'"{tokenizer}", which is not installed: pip install "{package}", or set task.bleu_tokenizer = "char"'
         )
 
@@ -36,8 +36,8 @@ def check(task: TranslationTask) -> None:
 def scores(translations: Sequence[str], references: Sequence[str], part: str, tokenizer: str) -> dict[str, float]:
     """BLEU and chrF of a part in percent, case-sensitive, by metric name.
 
-    bleu-tokenised is what multi-bleu.perl computes: no smoothing, on words and marks apart. An interface for all.
-    chrf is chrF2 (Popovic 2015), on characters, which needs no tokenizer.
+    bleu-tokenised is the BLEU of multi-bleu.perl: no smoothing, words and punctuation separated. chrf is chrF2
+    (Popovic 2015), on characters, which needs no tokenizer.
     """
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
@@ -53,7 +53,7 @@ def scores(translations: Sequence[str], references: Sequence[str], part: str, to
 
 
 def signature(tokenizer: str) -> str:
-    """What sacrebleu says of how it computes BLEU: its version and settings."""
+    """sacrebleu's signature of its BLEU: version and settings."""
     from sacrebleu.metrics.bleu import BLEU
 
     metric = BLEU(tokenize=tokenizer)

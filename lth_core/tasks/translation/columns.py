@@ -1,6 +1,6 @@
-"""Sentence pairs from columns between tabs, as people have them: with or without quotes, a header row, more columns.
+"""Sentence pairs from tab-separated columns, with or without quotes, a header row and more columns.
 
-What the experiment does not say is found in the first rows of the file.
+What the experiment does not set is inferred from the first rows of the file.
 """
 
 import csv
@@ -16,7 +16,7 @@ from lth_core.tasks.text.lines import read_lines
 from lth_core.text import one_line
 
 SAMPLE = 1000
-"""Rows of a file that its form is found from."""
+"""Rows of a file from which its form is inferred."""
 LONGEST_CELL = 10**8
 _ROLES = (
     {"source", "src", "sentence1", "text1", "input", "sentence", "original"},
@@ -33,7 +33,7 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class Form:
-    """How a file of columns is read. columns: of source and target, from 0; there: columns that the first row has."""
+    """How a file of columns is read. columns: of source and target, from 0; there: columns in the first row."""
 
     quotes: bool
     header: bool
@@ -42,7 +42,7 @@ class Form:
 
     @property
     def said(self) -> str:
-        """What was done that a reader may not expect; empty where the file has two bare columns."""
+        """What a reader may not expect about the file's form; empty if it has two plain columns."""
         done = []
         if self.header:
             done.append("header row left out")
@@ -54,7 +54,7 @@ class Form:
 
 
 def read(task: TranslationTask, path: Path) -> Iterator[tuple[str, str]]:
-    """Source and target of every row. InputError for a row that lacks a column."""
+    """Source and target of every row. Raises InputError for a row that lacks a column."""
     form = form_of(task, path)
     first, second = form.columns
     for number, row in itertools.islice(_rows(path, form.quotes), int(form.header), None):
@@ -65,7 +65,7 @@ def read(task: TranslationTask, path: Path) -> Iterator[tuple[str, str]]:
 
 
 def form_of(task: TranslationTask, path: Path) -> Form:
-    """What the experiment says of the file's form, and for the rest what its first rows look like."""
+    """The file's form, from the experiment, and the rest from its first rows."""
     if task.quotes is None:
         quotes = _are_quoted(row for _, row in itertools.islice(_rows(path, False), SAMPLE))
     else:
@@ -88,7 +88,7 @@ def form_of(task: TranslationTask, path: Path) -> Form:
 
 
 def _of_numbers(rows: list[list[str]]) -> set[int]:
-    """Columns that hold numbers alone in all rows but the first, which may name them; none where there are only two."""
+    """Columns that hold only numbers in all rows but the first, which may name them; none if there are only two."""
     width = len(rows[0]) if rows else 0
     below = rows[1:] or rows
     cells = [[row[place].strip() for row in below if place < len(row)] for place in range(width)]
@@ -96,7 +96,7 @@ def _of_numbers(rows: list[list[str]]) -> set[int]:
 
 
 def _rows(path: Path, quotes: bool) -> Iterator[tuple[int, list[str]]]:
-    """Rows that are not blank, each with the number of its last line."""
+    """Rows that are not blank, each with its last line's number."""
     lines = read_lines(path)
     if not quotes:
         yield from ((n, line.split("\t")) for n, line in enumerate(lines, 1) if line.strip())
@@ -110,17 +110,17 @@ def _rows(path: Path, quotes: bool) -> Iterator[tuple[int, list[str]]]:
             return
         except csv.Error as error:
             raise InputError(
-                f"{one_line(path)}: line {reader.line_num}: {one_line(error)}: expected cells in quotes "
-                "throughout; task.quotes = false keeps quotes as they stand"
+                f"{one_line(path)}: line {reader.line_num}: {one_line(error)}: expected properly quoted "
+                "cells; task.quotes = false reads quotes as text"
             ) from None
         if any(cell.strip() for cell in row):
             yield reader.line_num, [" ".join(cell.splitlines()) for cell in row]
 
 
 def _are_quoted(rows: Iterable[list[str]]) -> bool:
-    """Whether a program that writes tables put the quotes there, and not an author.
+    """Whether quotes come from a program that writes tables, and not from the text.
 
-    It puts them around all cells, or around those that hold a quote, which it doubles.
+    Such a program quotes all cells, or those that contain a quote, which it doubles.
     """
     cells = [cell for row in rows for cell in row if cell]
     with_quotes = [cell for cell in cells if '"' in cell]
@@ -131,10 +131,10 @@ def _are_quoted(rows: Iterable[list[str]]) -> bool:
 
 
 def _heading(row: list[str], languages: tuple[str, str]) -> tuple[int, int] | None:
-    """The columns of source and target that a header row names; None where the row is no header."""
+    """The columns of source and target that a header row names; None if the row is no header."""
     cells = [_words(cell) for cell in row]
     found: list[int | None] = []
-    # Names of languages come first: sentence_de is no source where German is the target.
+    # Names of languages come first: sentence_de is not the source if German is the target.
     for language in languages:
         own = {language.lower(), *_NAMES.get(language.lower(), "").split()}
         found.append(next((place for place, words in enumerate(cells) if words & own), None))
@@ -147,6 +147,6 @@ def _heading(row: list[str], languages: tuple[str, str]) -> tuple[int, int] | No
 
 
 def _words(cell: str) -> set[str]:
-    """What a heading may be known by: itself, and its parts where it is one word such as text_de."""
+    """The words of a heading: itself, and its parts if it is one word such as text_de."""
     whole = cell.strip().lower()
     return {whole} if re.search(r"\s", whole) else {whole, *re.split(r"[\W_]+", whole)}

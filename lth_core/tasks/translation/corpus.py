@@ -1,7 +1,7 @@
 """The corpus of a translation task: token files mapped into memory, made once from the source, shared by all workers.
 
-Pairs longer than the limit or with an empty side are left out of training and counted; where BLEU is measured nothing
-is left out, and what is too long is cut and counted.
+Pairs longer than the limit or with an empty side are left out of training and counted. In valid and test nothing is
+left out; sentences that are too long are cut and counted.
 """
 
 import json
@@ -27,13 +27,13 @@ from lth_core.tasks.translation.vocabulary import Vocabulary
 from lth_core.text import one_line
 
 FORMAT = 4
-"""Raised whenever the same source would give other token files."""
+"""Increased whenever the same source would give other token files."""
 Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Part:
-    """Pairs as tokens: all of them in a row, source before target; ends (2n,) is where each sentence ends."""
+    """Pairs as tokens in one array, source before target. ends: (2n,), where each sentence ends."""
 
     tokens: Array
     ends: Array
@@ -46,7 +46,7 @@ class Part:
         return np.diff(self.ends, prepend=0).reshape(-1, 2)
 
     def places(self, pairs: Array, side: int) -> tuple[Array, Array]:
-        """Where the sources (0) or targets (1) of pairs (n,) begin in `tokens`, and how many tokens they have."""
+        """Where the sources (side 0) or targets (1) of pairs (n,) begin in `tokens`, and their lengths."""
         numbers = 2 * pairs + side
         starts = np.where(numbers > 0, self.ends[numbers - 1], 0)
         return starts, self.ends[numbers] - starts
@@ -59,10 +59,10 @@ class Part:
 
 @dataclass(frozen=True)
 class ParallelCorpus:
-    """A task's parts, its vocabulary, and what was left out, cut or unknown on the way to them.
+    """A task's parts and vocabulary, and counts of pairs left out or cut and of unknown tokens.
 
-    asked: the size of vocabulary that was asked for, 0 for a checkpoint's; little text gives fewer tokens. forms: how
-    files of columns were read, by part.
+    asked: the requested size of the vocabulary, 0 for a checkpoint's; a small text gives fewer tokens. forms: how files
+    of columns were read, by part.
     """
 
     parts: dict[str, Part]
@@ -76,12 +76,12 @@ class ParallelCorpus:
     forms: dict[str, str]
 
     def texts(self, part: str) -> list[str]:
-        """The targets of a part as they were written; valid and test only."""
+        """The original target texts of a part; only of valid and test."""
         return (self.folder / f"{part}.txt").read_text(encoding="utf-8").split("\n")
 
     @property
     def summary(self) -> str:
-        """Sizes and hashes, as an experiment's records keep them."""
+        """Sizes and hashes in one line, for an experiment's records."""
         sizes = ", ".join(
             f"{part} {len(found):,} pairs ({self.unknown[part]:,} tokens unknown)" for part, found in self.parts.items()
         )
@@ -96,7 +96,7 @@ class ParallelCorpus:
 
 
 def check(task: TranslationTask) -> None:
-    """InputError where the source is seen not to be had. Reads files, unless the cache has what they give."""
+    """Raise InputError if the source is unusable. Reads its files, unless their token files are in the cache."""
     bleu.check(task)
     name = _name(task, _facts(task))
     if cache.has("pairs", name):
@@ -111,13 +111,13 @@ def check(task: TranslationTask) -> None:
 
 @lru_cache(maxsize=64)
 def _check_files(_key: str, task: TranslationTask) -> None:
-    """The key is another when a file has changed: members of a suite that read the same files have them read once."""
+    """Cached by key, which changes with the files, so that a suite whose members share files reads them once."""
     for part in PARTS:
         pairs.check(task, part)
 
 
 def load(task: TranslationTask) -> ParallelCorpus:
-    """The task's corpus, converted now if it never was. Raises InputError for what cannot be had or read."""
+    """The task's corpus, converted now if it is not in the cache. Raises InputError if it cannot be loaded."""
     facts = _facts(task)
     contents.compare(task, facts["contents"])
     folder, card = cache.prepared("pairs", _name(task, facts), lambda into: _convert(task, into, facts["contents"]))
@@ -136,7 +136,7 @@ def load(task: TranslationTask) -> ParallelCorpus:
 
 
 def _facts(task: TranslationTask) -> dict[str, Any]:
-    """What the token files follow from."""
+    """All facts that determine the token files."""
     facts: dict[str, Any] = {
         "format": FORMAT, "source": asdict(hub.data_set(task.source, task.languages)), "languages": task.languages,
         "vocabulary": task.vocabulary, "pairs": task.pairs, "longest": task.longest,
@@ -169,7 +169,7 @@ def _convert(task: TranslationTask, into: Path, read: Contents) -> dict[str, Any
                 if part == "train" and not (first and second):
                     left_out["empty"] += 1
                     continue
-                # The last place is the end token's.
+                # The last place is for the end token.
                 if max(len(first), len(second)) >= task.longest:
                     if part == "train":
                         left_out["long"] += 1

@@ -21,7 +21,7 @@ class TranslationFamily(TaskFamily[TranslationTask]):
         return [f"task.{part}: {said}" for part, said in pairs.forms(task).items()]
 
     def data(self, task: TranslationTask) -> str | None:
-        """See TaskFamily: with how BLEU is counted."""
+        """See TaskFamily; includes how BLEU is computed."""
         from lth_core.tasks.translation import bleu, corpus
 
         return f"{corpus.load(task).summary}; {bleu.signature(bleu.tokenizer_of(task))}"

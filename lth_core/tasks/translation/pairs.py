@@ -1,4 +1,4 @@
-"""Sentence pairs of a task's parts, one at a time, from wherever its source is. Knows no tokens."""
+"""Sentence pairs of a task's parts, one at a time, from any source. Knows no tokens."""
 
 import functools
 import itertools
@@ -20,7 +20,7 @@ Pairs = Iterator[tuple[str, str]]
 
 
 def read(task: TranslationTask, part: str) -> Pairs:
-    """Source and target of the pairs of a part, of train the first task.pairs. InputError for what cannot be read."""
+    """Source and target of a part's pairs; of train the first task.pairs. Raises InputError if they cannot be read."""
     return itertools.islice(_all(task, part), task.pairs if part == "train" else None)
 
 
@@ -40,7 +40,7 @@ def _builtin() -> list[tuple[str, str]]:
 
 
 def check(task: TranslationTask, part: str) -> None:
-    """InputError where files of a part hold no pairs as far as CHECKED, or nothing in one of the languages."""
+    """Raise InputError if the first CHECKED characters of a part's files hold no pairs, or only one language."""
     size, blank = 0, [True, True]
     for pair in read(task, part):
         size += sum(map(len, pair)) + 2
@@ -53,7 +53,7 @@ def check(task: TranslationTask, part: str) -> None:
 
 
 def files(task: TranslationTask, part: str) -> list[Path]:
-    """The files of a part: one of pairs, or one for each language. InputError names the field."""
+    """The files of a part: one of pairs, or one per language. Raises InputError that names the field."""
     field, name = f"task.{part}", str(getattr(task, part))
     if kind(name):
         return [check_file(field, name)]
@@ -71,7 +71,7 @@ def files(task: TranslationTask, part: str) -> list[Path]:
 
 
 def forms(task: TranslationTask) -> dict[str, str]:
-    """How the files of columns are read, by part, where that is not as they stand."""
+    """How files of columns are read, by part, if not as two plain columns."""
     if task.source != "files":
         return {}
     tables = {part: files(task, part)[0] for part in PARTS if kind(str(getattr(task, part))) == ".tsv"}
@@ -130,7 +130,7 @@ def _object(row: Any, languages: tuple[str, str]) -> tuple[str, str]:
     first, second = row[languages[0]], row[languages[1]]
     if not (isinstance(first, str) and isinstance(second, str)):
         raise TypeError("no text")
-    (first + second).encode()  # UnicodeEncodeError for what is no character
+    (first + second).encode()  # UnicodeEncodeError for half of a character
     return first, second
 
 

@@ -1,4 +1,4 @@
-"""Joint tokens of both languages: byte pairs learnt from the training pairs, or a checkpoint's own tokenizer."""
+"""The joint tokens of both languages: byte pairs learnt from the training pairs, or a checkpoint's tokenizer."""
 
 import hashlib
 import json
@@ -18,9 +18,9 @@ PAD, START, END, UNKNOWN = "<pad>", "<s>", "</s>", "<unk>"
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """A tokenizer of the `tokenizers` library, and the numbers of the tokens that are no words.
+    """A tokenizer of the `tokenizers` library, and the numbers of its special tokens.
 
-    unknown: what stands for text that it has no tokens for, -1 where it has tokens for all.
+    unknown: the token for text without tokens; -1 if there is no such text.
     """
 
     tokenizer: "Tokenizer"
@@ -31,12 +31,12 @@ class Vocabulary:
 
     @property
     def size(self) -> int:
-        """Tokens in all."""
+        """Number of tokens."""
         return int(self.tokenizer.get_vocab_size())
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the tokenizer and of what its special tokens are."""
+        """SHA-256 of the tokenizer and its special tokens."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
@@ -44,11 +44,11 @@ class Vocabulary:
         return [e.ids for e in self.tokenizer.encode_batch(list(texts), add_special_tokens=False)]
 
     def decode(self, numbers: Sequence[Sequence[int]]) -> list[str]:
-        """The texts that these tokens spell."""
+        """The texts of these tokens."""
         return [text.strip() for text in self.tokenizer.decode_batch([list(n) for n in numbers])]
 
     def to_json(self) -> str:
-        """All of it, as text; the same vocabulary gives the same text."""
+        """The vocabulary as text; the same vocabulary gives the same text."""
         return json.dumps(
             {"tokenizer": self.tokenizer.to_str(), "special": [self.pad, self.start, self.end, self.unknown]}
         )
@@ -63,9 +63,9 @@ class Vocabulary:
 
 
 def learn(texts: Iterable[str], size: int, *, special_tokens: bool = False) -> Vocabulary:
-    """Byte-pair encoding with `size` tokens, or as many as the texts give; words and marks are never joined.
+    """Byte-pair encoding with at most `size` tokens; words and punctuation are never joined.
 
-    The same texts give the same bytes. Spaces belong to the word behind them, so that texts are spelt back exactly.
+    The same texts give the same bytes. Spaces belong to the next word, so that decoding restores texts exactly.
     """
     from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
@@ -74,7 +74,7 @@ def learn(texts: Iterable[str], size: int, *, special_tokens: bool = False) -> V
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     tokenizer.decoder = decoders.ByteLevel()
     special = [AddedToken(token, special=True) for token in (PAD, START, END, UNKNOWN)]
-    # Only bytes that occur are tokens: in a vocabulary of some hundred, all 256 would take much of the room.
+    # Only bytes that occur are tokens, because 256 would be a large part of a small vocabulary.
     tokenizer.train_from_iterator(
         texts, trainers.BpeTrainer(vocab_size=size, special_tokens=special, show_progress=False)
     )
@@ -93,8 +93,7 @@ def of_checkpoint(name: str, *, special_tokens: bool = False) -> Vocabulary:
         vocabulary = Vocabulary(whole(found.backend_tokenizer, special=special_tokens), *special, unknown)
     except (OSError, ValueError, AttributeError, ImportError) as error:
         raise InputError(
-            f"task.checkpoint = {one_line(name)}: no tokenizer in the form of tokenizers can be had of it "
-            f"({one_line(error, 200)})"
+            f"task.checkpoint = {one_line(name)}: its tokenizer cannot be loaded ({one_line(error, 200)})"
         ) from None
     if None in special:
         raise InputError(f"task.checkpoint = {one_line(name)}: names no tokens for padding, start and end of a target")

@@ -36,11 +36,11 @@ def step(settings: ActorCriticTraining, flat: Tensor, gradient: Tensor, state: S
 
 def _rmsprop(settings: ActorCriticTraining, flat: Tensor, gradient: Tensor, square: Tensor, rate: Tensor) -> None:
     together = max(1, _CACHED // flat.shape[1]) if flat.device.type == "cpu" else len(flat)
-    for weights, slope, own_square, own in zip(
+    for weights, grad, own_square, own in zip(
         *(part.split(together) for part in (flat, gradient, square, rate)), strict=True
     ):
-        own_square.mul_(settings.rmsprop_alpha).addcmul_(slope, slope, value=1 - settings.rmsprop_alpha)
-        weights.sub_((own * slope).div_(_root(own_square).add_(settings.epsilon)))
+        own_square.mul_(settings.rmsprop_alpha).addcmul_(grad, grad, value=1 - settings.rmsprop_alpha)
+        weights.sub_((own * grad).div_(_root(own_square).add_(settings.epsilon)))
 
 
 def _adam(settings: ActorCriticTraining, flat: Tensor, gradient: Tensor, state: State, rate: Tensor) -> None:
@@ -50,9 +50,9 @@ def _adam(settings: ActorCriticTraining, flat: Tensor, gradient: Tensor, state: 
     rows = list(zip(*(entry.unbind() for entry in entries), strict=True))
     for value in dict.fromkeys(rates):
         chosen = [row for row, one in zip(rows, rates, strict=True) if one == value]
-        weights, slopes, means, squares, count = (list(part) for part in zip(*chosen, strict=True))
+        weights, grads, means, squares, count = (list(part) for part in zip(*chosen, strict=True))
         torch._fused_adam_(
-            weights, slopes, means, squares, [], count, lr=value, beta1=settings.adam_betas[0],
+            weights, grads, means, squares, [], count, lr=value, beta1=settings.adam_betas[0],
             beta2=settings.adam_betas[1], weight_decay=0.0, eps=settings.epsilon, amsgrad=False, maximize=False,
         )  # fmt: skip
 

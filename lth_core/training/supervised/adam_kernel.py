@@ -1,7 +1,7 @@
-"""Adam of a GPU's large parameters in one pass over memory: masked, clipped and stepped where torch takes four passes.
+"""Adam for large parameters on a GPU in one pass over memory, where masks, clipping and torch's Adam take four.
 
-Kernels for Triton, which comes with torch for CUDA. What is computed, and in which order for each entry, is what masks,
-clipping and torch's fused Adam compute one after the other.
+Kernels for Triton, which comes with torch for CUDA. Each entry gets the same operations in the same order as from
+masks, clipping and torch's fused Adam in sequence.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,9 +17,9 @@ from lth_core.settings.supervised import Supervised
 from lth_core.training.supervised.masks import Masks
 
 LARGE = 2**20
-"""Entries from which on a parameter is worth a launch of its own."""
+"""Entries from which a parameter is worth its own launch."""
 _BLOCK = 512
-"""Entries to a program; with so few, what masks read hides behind the rest (measured on an H100)."""
+"""Entries per program; with so few, reading the masks is hidden behind the rest (measured on an H100)."""
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -27,10 +27,10 @@ def _squares(gradient, alive, sums, size, masked: tl.constexpr, block: tl.conste
     """The sum of squares of each block of the masked gradient."""
     number = tl.program_id(0)
     at = number.to(tl.int64) * block + tl.arange(0, block)
-    slope = tl.load(gradient + at, mask=at < size, other=0.0)
+    grad = tl.load(gradient + at, mask=at < size, other=0.0)
     if masked:
-        slope *= tl.load(alive + at, mask=at < size, other=0).to(tl.float32)
-    tl.store(sums + number, tl.sum(slope * slope, axis=0))
+        grad *= tl.load(alive + at, mask=at < size, other=0).to(tl.float32)
+    tl.store(sums + number, tl.sum(grad * grad, axis=0))
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -43,18 +43,18 @@ def _step(  # type: ignore[no-untyped-def]
     inside = at < size
     rate, step, root, factor = tl.load(numbers), tl.load(numbers + 1), tl.load(numbers + 2), tl.load(numbers + 3)
     w = tl.load(weight + at, mask=inside, other=0.0)
-    slope = tl.load(gradient + at, mask=inside, other=0.0)
+    grad = tl.load(gradient + at, mask=inside, other=0.0)
     if masked:
         lives = tl.load(alive + at, mask=inside, other=0).to(tl.float32)
-        slope *= lives
-    slope *= factor
+        grad *= lives
+    grad *= factor
     if decoupled:
         w *= 1 - rate * decay
     else:
-        slope += decay * w
+        grad += decay * w
     m = tl.load(mean + at, mask=inside, other=0.0)
-    m += one_minus_beta1 * (slope - m)
-    v = beta2 * tl.load(square + at, mask=inside, other=0.0) + one_minus_beta2 * slope * slope
+    m += one_minus_beta1 * (grad - m)
+    v = beta2 * tl.load(square + at, mask=inside, other=0.0) + one_minus_beta2 * grad * grad
     w -= step * m / (tl.sqrt(v) / root + epsilon)
     if masked:
         w *= lives
@@ -64,7 +64,7 @@ def _step(  # type: ignore[no-untyped-def]
 
 
 class LargeAdam:
-    """Steps these parameters of an Adam or AdamW of torch, in its own state, and leaves the others to it."""
+    """Steps these parameters of torch's Adam or AdamW, in its own state, and leaves the others to torch."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class LargeAdam:
         parameters: Mapping[str, nn.Parameter],
         masks: Masks,
     ) -> None:
-        """masks: in which these parameters are elsewhere."""
+        """masks: they list these parameters as `elsewhere`."""
         self._settings, self._optimizer, self._parameters, self._masks = settings, optimizer, parameters, masks
         device = next(iter(parameters.values())).device
         self._betas = torch.tensor(settings.betas, dtype=torch.float64, device=device)
@@ -89,9 +89,9 @@ class LargeAdam:
 
     @torch.no_grad()
     def step(self, gradients: Sequence[Tensor]) -> None:
-        """Clip all gradients, of others in place; update these parameters and take their gradients away.
+        """Clip all gradients, those of other parameters in place; update these parameters and remove their gradients.
 
-        gradients: of all parameters, masked where masks do not leave that to us.
+        gradients: of all parameters; those of these parameters are not masked yet.
         """
         own = {id(parameter.grad) for parameter in self._parameters.values()}
         others = [gradient for gradient in gradients if id(gradient) not in own]
@@ -111,32 +111,32 @@ class LargeAdam:
 
     def _squares(self) -> Tensor:
         for (name, parameter), sums in zip(self._parameters.items(), self._parts, strict=True):
-            slope, alive = _slope(parameter), self._masks.alive.get(name)
+            grad, alive = _gradient_of(parameter), self._masks.alive.get(name)
             _squares[(len(sums),)](
-                slope, slope if alive is None else alive.view(torch.uint8), sums, slope.numel(),
+                grad, grad if alive is None else alive.view(torch.uint8), sums, grad.numel(),
                 masked=alive is not None, block=_BLOCK, num_warps=4,
             )  # fmt: skip
         return self._sums.sum()
 
     def _update(self, name: str, parameter: nn.Parameter, entries: dict[str, Tensor], numbers: Tensor) -> None:
-        settings, alive, slope = self._settings, self._masks.alive.get(name), _slope(parameter)
-        _step[(triton.cdiv(slope.numel(), _BLOCK),)](
-            parameter, slope, entries["exp_avg"], entries["exp_avg_sq"],
-            slope if alive is None else alive.view(torch.uint8), numbers, slope.numel(),
+        settings, alive, grad = self._settings, self._masks.alive.get(name), _gradient_of(parameter)
+        _step[(triton.cdiv(grad.numel(), _BLOCK),)](
+            parameter, grad, entries["exp_avg"], entries["exp_avg_sq"],
+            grad if alive is None else alive.view(torch.uint8), numbers, grad.numel(),
             1 - settings.betas[0], settings.betas[1], 1 - settings.betas[1], settings.epsilon, settings.weight_decay,
             masked=alive is not None, decoupled=settings.optimizer == "adamw", block=_BLOCK, num_warps=8,
         )  # fmt: skip
         parameter.grad = None
 
 
-def _slope(parameter: nn.Parameter) -> Tensor:
-    """Its gradient, laid out as the parameter is."""
+def _gradient_of(parameter: nn.Parameter) -> Tensor:
+    """A parameter's gradient in the parameter's memory layout."""
     return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.contiguous()
 
 
 @cache
 def works(device: torch.device) -> bool:
-    """Whether kernels can be made here: that takes a C compiler beside Triton."""
+    """Whether kernels can be compiled here, which takes a C compiler besides Triton."""
     try:
         one: Any = torch.ones(1, device=device)
         _squares[(1,)](one, one, one, 1, masked=False, block=_BLOCK, num_warps=8)

@@ -1,4 +1,4 @@
-"""Checkpoint averaging: the mean of weights at the last few points of a training is what is evaluated."""
+"""Checkpoint averaging: evaluates the mean of the weights at the last few points of a training."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,8 +13,8 @@ from lth_core.training.stack import Arrays
 class Average:
     """The mean of `count` snapshots, `every` updates apart, the last of them at the end of the training.
 
-    The end is known, so that a running sum is all there is to keep. A weight that is zero throughout is zero in it.
-    Running statistics are averaged as weights are.
+    The end is known, so a running sum is enough. A weight that is always zero is zero in the mean. Running statistics
+    are averaged like weights.
     """
 
     def __init__(self, parameters: Mapping[str, Tensor], count: int, every: int) -> None:
@@ -24,7 +24,7 @@ class Average:
 
     @torch.no_grad()
     def take(self, left: int) -> None:
-        """Add the weights as they are, where this is the point for it: `left` updates before the end."""
+        """Add the current weights, if a snapshot is due `left` updates before the end."""
         if self._count == 1 or left % self._every or left // self._every >= self._count:
             return
         if not self._sums:
@@ -34,14 +34,14 @@ class Average:
         self._taken += 1
 
     def narrow(self, mask: Mapping[str, Tensor]) -> None:
-        """Forget of what has been added all that does not live in this mask."""
+        """Set the sum to zero outside this mask."""
         for name, alive in mask.items():
             if name in self._sums:
                 self._sums[name] *= alive.to(self._sums[name].device)
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """For this long the parameters hold the mean; without any snapshot they stay what they are."""
+        """Within the block the parameters hold the mean; without a snapshot they stay unchanged."""
         if not self._taken:
             yield
             return
@@ -58,7 +58,7 @@ class Average:
             self._parameters[name].copy_(weight)
 
     def state(self) -> Arrays:
-        """The sum and how much is in it; nothing before the first snapshot."""
+        """The sum and its number of snapshots; nothing before the first."""
         if not self._taken:
             return {}
         sums = {f"average/{name}": total.detach().cpu().numpy().copy() for name, total in self._sums.items()}

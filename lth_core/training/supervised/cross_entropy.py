@@ -1,9 +1,8 @@
 """The cross-entropy of a linear output over a large vocabulary.
 
-On a CPU, scores, their softmax and the gradient by them are one tensor after the other in the same memory, which is
-kept from update to update: fresh tensors of hundreds of megabytes cost more than what is computed in them. Products go
-through numpy, which can write into given memory, and whose BLAS is at home on every processor (measured: 1.0 to 1.5
-times as fast as torch's).
+On a CPU, scores, their softmax and their gradient use the same memory in turn, which is kept between updates: new
+tensors of hundreds of megabytes cost more than the computation. Products go through numpy, which can write into given
+memory, and whose BLAS is fast on every processor (measured: 1.0 to 1.5 times as fast as torch's).
 """
 
 from typing import Any
@@ -20,7 +19,7 @@ MOST = 2**26
 class CrossEntropy:
     """The sum over rows of -log softmax(output(features))[target], smoothed towards the uniform distribution.
 
-    Rows whose target is `ignored` count nothing.
+    Rows whose target is `ignored` count as zero.
     """
 
     def __init__(self, ignored: int | None = None) -> None:
@@ -30,7 +29,7 @@ class CrossEntropy:
     def __call__(self, output: nn.Module, features: Tensor, targets: Tensor, smoothing: float) -> Tensor:
         """features (N, width), targets (N,). With smoothing s: (1 - s) times that plus s times the mean over classes.
 
-        There is no second backward.
+        There is no second derivative.
         """
         if isinstance(output, nn.Linear) and features.device.type == "cpu" and features.dtype == torch.float32:
             if self._ignored is not None:
@@ -74,7 +73,7 @@ class _InPlace(torch.autograd.Function):
             total += _losses(scores, y, smoothing)
             if not needed:
                 continue
-            # The gradient by the scores: softmax, which they are now, minus the target distribution.
+            # The gradient with respect to the scores: their softmax (now in `scores`) minus the target distribution.
             if smoothing:
                 scores -= smoothing / weight.shape[0]
             scores.scatter_add_(1, y, torch.full(y.shape, smoothing - 1))
@@ -94,13 +93,13 @@ class _InPlace(torch.autograd.Function):
 
 
 def _losses(scores: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-    """Their sum, of rows (N, V) and targets (N, 1); the scores become their softmax."""
+    """The sum of the losses, from rows (N, V) and targets (N, 1); replaces the scores by their softmax."""
     meant = (1 - smoothing) * scores.gather(1, targets)
     if smoothing:
         meant += smoothing * scores.mean(1, keepdim=True)
     top = scores.amax(1, keepdim=True)
     torch.softmax(scores, 1, out=scores)
-    # The largest probability is 1 / (sum of exp(score - top)), and never too small for a logarithm.
+    # The largest probability is 1 / (sum of exp(score - top)), never too small for a logarithm.
     return (top - scores.amax(1, keepdim=True).log() - meant).sum(dtype=torch.float64)
 
 

@@ -1,4 +1,4 @@
-"""Tasks of examples: see TrainingFamily. A kind of them has a network and a lesson."""
+"""Supervised tasks: see TrainingFamily. Each kind has a network and a lesson."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -13,7 +13,7 @@ from lth_core.training.supervised.stack import SupervisedStack
 
 
 class ExamplesTraining(TrainingFamily):
-    """Networks are judged by a metric of the validation part."""
+    """Networks are evaluated by a metric of the validation part."""
 
     judged_by = ("log_perplexity/valid", False)
 
@@ -30,5 +30,5 @@ class ExamplesTraining(TrainingFamily):
 
 
 def settings_of(experiment: Experiment) -> Supervised:
-    """The training's settings, as tasks of examples have them."""
+    """The training's settings, typed as those of supervised tasks."""
     return cast(Supervised, experiment.training)

@@ -11,11 +11,11 @@ from lth_core.training.supervised.cross_entropy import CrossEntropy
 from lth_core.training.supervised.lesson import Batch, Carry, GoOn, perplexity
 
 EVALUATED_TOGETHER = 10
-"""Rows in evaluation, the usual number for these corpora: each row's first tokens are predicted from less."""
+"""Rows in evaluation, the usual number for these corpora; each row's first tokens are predicted from less text."""
 
 
 class LanguageLesson:
-    """A corpus read in order, every epoch alike: nothing in it depends on the seed."""
+    """A corpus read in order, the same in every epoch: nothing depends on the seed."""
 
     def __init__(self, corpus: Corpus, window: int, settings: Supervised) -> None:
         self._corpus, self._window, self._smoothing = corpus, window, settings.label_smoothing
@@ -41,7 +41,7 @@ class LanguageLesson:
         return self._cross_entropy(output, features, batch.tensors["targets"].flatten(), smoothing), carry
 
     def validate(self, module: nn.Module, go_on: GoOn) -> dict[str, float]:
-        """See Lesson: of each token after those before it."""
+        """See Lesson: of each token, given those before it."""
         return self._perplexity("valid", self._corpus.valid, module, go_on)
 
     def test(self, module: nn.Module, go_on: GoOn) -> dict[str, float]:

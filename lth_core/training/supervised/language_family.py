@@ -20,11 +20,11 @@ NETWORKS: Mapping[str, Callable[[Any, int], ModuleNetwork]] = {
     "lstm": language.recurrent,
     "transformer": language.decoder,
 }
-"""By `model.kind`: from its settings and the size of the vocabulary."""
+"""By `model.kind`, the network from its settings and the size of the vocabulary."""
 
 
 class LanguageModelTraining(ExamplesTraining):
-    """The next token of a text."""
+    """Predicting the next token of a text."""
 
     def network(self, experiment: Experiment) -> Network:
         """See TrainingFamily."""
@@ -45,12 +45,12 @@ class LanguageModelTraining(ExamplesTraining):
         return exchange(experiment.model, network, longest=task.window, vocabulary=corpus.load(task).vocabulary)
 
     def save_tokenizer(self, experiment: Experiment, folder: Path) -> bool:
-        """See TrainingFamily: of a checkpoint; words are none of transformers'."""
+        """See TrainingFamily: only a checkpoint's tokenizer, because transformers has none for words."""
         return save_checkpoints_tokenizer(_task(experiment).checkpoint, folder)
 
 
 def save_checkpoints_tokenizer(checkpoint: str | None, folder: Path) -> bool:
-    """Save it as it is there; False where there is no checkpoint."""
+    """Save a checkpoint's tokenizer unchanged; False if there is no checkpoint."""
     if checkpoint is None:
         return False
     from transformers import AutoTokenizer

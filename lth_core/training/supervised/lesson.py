@@ -1,6 +1,6 @@
-"""What a task of examples gives to the training of one ticket: batches, a loss, what is scored. Knows no network.
+"""A supervised task's part in training one ticket: batches, a loss, scores. Knows no network.
 
-Batches are a pure function of (seed, epoch, place), so that a training goes on from anywhere with nothing to restore.
+Batches are a pure function of (seed, epoch, place), so that a training can continue anywhere with nothing to restore.
 """
 
 import math
@@ -19,45 +19,45 @@ Carry = tuple[Tensor, ...]
 
 @dataclass(frozen=True)
 class Batch:
-    """Tensors by name, and over how many predictions its loss is a sum."""
+    """Tensors by name, and the number of predictions its loss sums over."""
 
     tensors: dict[str, Tensor]
     predictions: int
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch there. A GPU copies it while the CPU goes on."""
+        """The same batch on another device. A GPU copies it while the CPU continues."""
         if device.type != "cuda":
             return self
         moved = {name: t.pin_memory().to(device, non_blocking=True) for name, t in self.tensors.items()}
         return Batch(moved, self.predictions)
 
     def double(self) -> "Batch":
-        """The same batch, its numbers in double precision; tokens and labels stay what they are."""
+        """The same batch with numbers in double precision; tokens and labels stay unchanged."""
         cast = {name: t.double() if t.is_floating_point() else t for name, t in self.tensors.items()}
         return Batch(cast, self.predictions)
 
 
 class Lesson(Protocol):
-    """One ticket's examples. What is seeded, `seed` of its chain seeds: arms share their batches."""
+    """One ticket's examples. They depend only on the `seed` of its chain, so that arms share their batches."""
 
     @property
     def per_epoch(self) -> int:
-        """Batches of every epoch."""
+        """Batches per epoch."""
 
     def batch(self, epoch: int, place: int) -> Batch:
-        """The batch at 0 <= place < per_epoch of an epoch, in memory of the CPU."""
+        """The batch at 0 <= place < per_epoch of an epoch, in CPU memory."""
 
     def loss(self, module: nn.Module, batch: Batch, carry: Carry) -> tuple[Tensor, Carry]:
-        """The sum of the losses of the batch's predictions, and what the next batch of the epoch is given.
+        """The sum of the losses of the batch's predictions, and the state carried to the next batch of the epoch.
 
-        The first batch of an epoch is given (). What is carried is detached.
+        The first batch of an epoch receives (). The state is detached.
         """
 
     def validate(self, module: nn.Module, go_on: GoOn) -> dict[str, float]:
-        """Metrics on the validation part, at every record. Raises Interrupted once `go_on` says no."""
+        """Metrics on the validation part, at every record. Raises Interrupted once `go_on` returns False."""
 
     def test(self, module: nn.Module, go_on: GoOn) -> dict[str, float]:
-        """Metrics on the test part, once, at the end. Raises Interrupted once `go_on` says no."""
+        """Metrics on the test part, once, at the end. Raises Interrupted once `go_on` returns False."""
 
 
 def perplexity(
@@ -66,7 +66,7 @@ def perplexity(
 ) -> dict[str, float]:  # fmt: skip
     """The mean loss of a part's predictions, and e to the power of it; loss: as `Lesson.loss`, without smoothing.
 
-    Raises Interrupted once `go_on`, asked before every batch, says no.
+    Raises Interrupted once `go_on`, called before every batch, returns False.
     """
     device = next(module.parameters()).device
     total, predictions = torch.zeros((), dtype=torch.float64, device=device), 0

@@ -1,4 +1,4 @@
-"""The optimizer's step on a module's parameters, masked on all sides."""
+"""The optimizer's step on a module's parameters, with masked gradients, state and weights."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class MaskedStep:
-    """Masks and optimizer of a training. Called, it makes a step with the gradients that the parameters have."""
+    """Masks and optimizer of a training. A call takes a step with the parameters' present gradients."""
 
     def __init__(
         self, settings: Supervised, parameters: Mapping[str, nn.Parameter], mask: Mask, in_graph: bool = False
@@ -32,7 +32,7 @@ class MaskedStep:
 
     @torch.no_grad()
     def __call__(self) -> None:
-        """Gradients are masked, then clipped; weights are masked after the step."""
+        """Mask gradients, clip them, step, mask weights."""
         self.masks.gradients()
         if self._large:
             self._large.step([one.grad for one in self._parameters.values() if one.grad is not None])
@@ -47,7 +47,7 @@ class MaskedStep:
 
 
 def _for_kernels(settings: Supervised, parameters: Mapping[str, nn.Parameter]) -> dict[str, nn.Parameter]:
-    """The parameters whose steps are worth kernels of ours: large ones on a GPU that has Triton."""
+    """The parameters for which our own kernels pay off: large ones on a GPU that has Triton."""
     device = next(iter(parameters.values())).device
     if device.type != "cuda" or settings.compile or settings.optimizer == "sgd":
         return {}

@@ -1,4 +1,4 @@
-"""The masks of a module's parameters while it is trained: what multiplies gradients and weights by them."""
+"""The masks of a module's parameters during training: multiplies gradients and weights by them."""
 
 from collections.abc import Collection, Mapping
 
@@ -9,10 +9,10 @@ from lth_core.tickets.mask import Mask
 
 
 class Masks:
-    """alive: of each parameter that loses entries, which of them live.
+    """alive: which entries are alive, for each parameter that loses some.
 
-    Factors of four bytes, which torch multiplies many of in one call; one byte for the parameters named in `elsewhere`,
-    whose gradients and steps someone else masks.
+    Stored as float32 factors, so that torch multiplies many in one call; as bytes for the parameters named in
+    `elsewhere`, whose gradients and steps are masked elsewhere.
     """
 
     def __init__(self, parameters: Mapping[str, nn.Parameter], mask: Mask, elsewhere: Collection[str]) -> None:
@@ -35,12 +35,12 @@ class Masks:
             self._parameters[name].mul_(alive)
 
     def gradients(self) -> None:
-        """Mask gradients, but of parameters that are elsewhere."""
+        """Mask gradients, except of parameters in `elsewhere`."""
         found = [parameter.grad for parameter in self._own]
         self._multiply([torch.zeros_like(a) if g is None else g for g, a in zip(found, self._factors, strict=True)])
 
     def weights(self) -> None:
-        """Mask weights after a step, but of parameters that are elsewhere."""
+        """Mask weights after a step, except of parameters in `elsewhere`."""
         self._multiply([parameter.detach() for parameter in self._own])
 
     def _multiply(self, tensors: list[Tensor]) -> None:
@@ -49,9 +49,9 @@ class Masks:
 
     @torch.no_grad()
     def narrow(self, mask: Mask, optimizer: torch.optim.Optimizer) -> bool:
-        """From now on only what lives in this mask does, in the optimizer's entries too.
+        """Apply a smaller mask, also to the optimizer's entries.
 
-        True where nothing moved in memory: the same parameters had lost entries before.
+        Returns True if nothing moved in memory, because the same parameters had lost entries before.
         """
         before = self.alive
         self._take(mask)

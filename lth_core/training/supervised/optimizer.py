@@ -1,4 +1,4 @@
-"""torch's own optimizers over the named parameters of a module: made from the settings, read out and filled by name."""
+"""torch's optimizers over a module's named parameters: made from the settings; state read and restored by name."""
 
 from collections.abc import Mapping
 
@@ -12,9 +12,9 @@ Parameters = Mapping[str, nn.Parameter]
 
 
 def make(settings: Supervised, parameters: Parameters, rate_on_device: bool = False) -> torch.optim.Optimizer:
-    """The optimizer that the settings name, without any state: in its fused form, or one that torch.compile fuses.
+    """The optimizer of the settings, without state: in its fused form, or one that torch.compile fuses.
 
-    rate_on_device: the learning rate is a tensor there, so that a step can be part of a CUDA graph.
+    rate_on_device: the learning rate is a tensor on the device, so that a step can be part of a CUDA graph.
     """
     own, device = list(parameters.values()), next(iter(parameters.values())).device
     constant = not (rate_on_device or settings.compile)
@@ -27,7 +27,7 @@ def make(settings: Supervised, parameters: Parameters, rate_on_device: bool = Fa
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """The learning rate of the steps that come."""
+    """Set the learning rate of the next steps."""
     for group in optimizer.param_groups:
         if isinstance(group["lr"], Tensor):
             group["lr"].fill_(rate)
@@ -36,9 +36,9 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 
 def read(optimizer: torch.optim.Optimizer, parameters: Parameters) -> dict[str, Weights]:
-    """Copies of its entries, by entry and parameter; the number of updates as "count" where it keeps one.
+    """Copies of the optimizer's entries, by entry and parameter; the number of updates as "count" if it keeps one.
 
-    A parameter that has had no gradient yet has zeros.
+    A parameter that had no gradient yet has zeros.
     """
     entries: dict[str, Weights] = {}
     for state in optimizer.state.values():

@@ -1,6 +1,6 @@
 """Supervised training of one ticket: an ordinary torch module, torch's own optimizers, masks on the real parameters.
 
-Stacking gains nothing for networks of this kind, so a stack holds one ticket. What is learnt is a lesson's.
+Stacking gains nothing for such networks, so a stack holds one ticket. Its lesson provides batches and loss.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,10 +26,10 @@ from lth_core.training.supervised.update_graphs import Graphs
 
 
 def learning_rate(settings: Supervised, update: int, updates: int) -> float:
-    """The rate of the update that comes after `update` others of the dense run's `updates`.
+    """The learning rate of the update after `update` others, of the dense run's `updates`.
 
-    Warm-up: (update + 1) / warmup of the rate. After it, inverse_sqrt: sqrt(warmup / (update + 1)), which the
-    warm-up meets at 1; linear: to learning_rate_end at `updates`, and constant from there.
+    Factors of the settings' rate: (update + 1) / warmup during warm-up. After it, for inverse_sqrt,
+    sqrt(warmup / (update + 1)); for linear, a line from 1 to learning_rate_end at `updates`, then constant.
     """
     rate, warmup = settings.learning_rate, settings.warmup
     if update < warmup:
@@ -43,7 +43,7 @@ def learning_rate(settings: Supervised, update: int, updates: int) -> float:
 
 
 class SupervisedStack(Stack):
-    """A stack of one ticket. Entries that no mask touches cost nothing: a dense run is a plain training loop."""
+    """A stack of one ticket. Parameters without a mask cost nothing extra: a dense run is a plain training loop."""
 
     def __init__(
         self, settings: Supervised, network: ModuleNetwork, lesson: Lesson, starts: Sequence[Start], device: str
@@ -79,7 +79,7 @@ class SupervisedStack(Stack):
             module_optimizer.fill(self.step.optimizer, self._parameters, masked)
 
     def _place(self) -> None:
-        """An update that knows where masks and parameters lie now."""
+        """Rebuild the update for the present memory of masks and parameters."""
         self._update = Graphs(self._learn, self.device).learn if self._in_graph else self._learn
 
     @torch.no_grad()
@@ -90,7 +90,7 @@ class SupervisedStack(Stack):
 
     @property
     def _per_epoch(self) -> int:
-        """Updates of an epoch; the last one may take fewer batches."""
+        """Updates per epoch; the last one may have fewer batches."""
         return -(-self.lesson.per_epoch // self.settings.accumulate)
 
     @property
@@ -106,7 +106,7 @@ class SupervisedStack(Stack):
 
     @property
     def _position(self) -> int:
-        """Updates of the dense run up to here: where schedule and data stand."""
+        """Updates of the dense run up to here: the position in schedule and data."""
         return int(self.first[0]) * self.steps_per_unit + self.trained
 
     def update(self) -> None:
@@ -122,7 +122,7 @@ class SupervisedStack(Stack):
         self._average.take(int(self.last[0]) * self.steps_per_unit - self._position)
 
     def _learn(self, batches: Sequence[Batch], carry: Carry, share: Tensor | float) -> Carry:
-        """Losses, gradients and the step; share of a prediction in the mean. Waits for nothing that a GPU does."""
+        """Losses, gradients and the step. share: weight of a prediction in the mean. Never waits for a GPU."""
         self.step.optimizer.zero_grad(set_to_none=True)
         with products(self.settings.precision, self.device):
             for batch in batches:
@@ -133,7 +133,7 @@ class SupervisedStack(Stack):
         return carry
 
     def _batches(self) -> list[Batch]:
-        """The batches of the update that comes; an epoch's first one carries nothing over."""
+        """The batches of the next update; at the start of an epoch the carried state is reset."""
         epoch, update = divmod(self._position, self._per_epoch)
         if update == 0:
             self._carry = ()
@@ -174,23 +174,23 @@ class SupervisedStack(Stack):
 
     @torch.no_grad()
     def evaluate(self, rows: Sequence[int], go_on: Callable[[], bool]) -> list[dict[str, float]]:
-        """See Stack: the test part is looked at here, and nowhere else."""
+        """See Stack. Only this reads the test part."""
         self.module.eval()
         with products(self.settings.precision, self.device), self._average.shown():
             return [self.lesson.test(self.module, go_on) for _ in rows]
 
     @torch.no_grad()
     def narrow(self, ticket: int, mask: Mask) -> None:
-        """See Stack; in the mean of weights too. In place where the same parameters have lost entries before."""
+        """See Stack; applied to averaged weights too. In place if the same parameters had lost entries before."""
         if not self.step.narrow(mask):
             self._place()
         self._average.narrow({name: m for name, m in mask.items() if not bool(m.all())})
 
     def forget(self, ticket: int) -> None:
-        """See Stack: it scores at its end only."""
+        """See Stack: there is no score before the end."""
 
     def keep(self, tickets: Sequence[int]) -> None:
-        """See Stack: there is one."""
+        """See Stack: there is only one ticket."""
 
     def state(self) -> tuple[Arrays, dict[str, Any]]:
         """See Stack."""
@@ -217,7 +217,7 @@ class SupervisedStack(Stack):
             entries.setdefault(entry, {})[name] = weight
         module_optimizer.fill(self.step.optimizer, self._parameters, entries)
         carry = under(found, "carry/")
-        # Copies, because numpy's memory is not aligned as torch's is, on which the bits of a product can depend.
+        # Copies, because numpy aligns memory differently from torch, and the bits of a product can depend on that.
         self._carry = tuple(carry[str(i)].clone().to(self.device) for i in range(len(carry)))
         self._loss = found["loss"].reshape(()).to(self.device)
         self._average.restore(arrays)

@@ -22,13 +22,13 @@ from lth_core.training.supervised.cross_entropy import CrossEntropy
 from lth_core.training.supervised.lesson import Batch, Carry, GoOn, perplexity
 
 _EXTRA = 50
-"""Tokens by which a translation may be longer than its source (Vaswani et al.)."""
+"""How many tokens longer than its source a translation may be (Vaswani et al.)."""
 _SEARCHED = 4_000
-"""Source tokens that are translated side by side at most."""
+"""The most source tokens that are translated together."""
 
 
 def translator_network(settings: Seq2Seq | PretrainedSeq2Seq, task: TranslationTask) -> ModuleNetwork:
-    """The network between the task's tokens. Raises InputError where data or checkpoint cannot be had."""
+    """The network of a translation task. Raises InputError if data or checkpoint cannot be loaded."""
     words = corpora.load(task).vocabulary
     if isinstance(settings, PretrainedSeq2Seq):
         from lth_core.models import marian
@@ -49,7 +49,7 @@ def translator_network(settings: Seq2Seq | PretrainedSeq2Seq, task: TranslationT
 
 
 class TranslationLesson:
-    """See Lesson. `training.batch` is the budget: pairs x the longest of their sentences."""
+    """See Lesson. `training.batch` is the token budget: pairs x their longest sentence."""
 
     def __init__(self, task: TranslationTask, training: Supervised, corpus: ParallelCorpus, seed: int) -> None:
         self._task, self._smoothing, self._corpus = task, training.label_smoothing, corpus
@@ -101,7 +101,7 @@ class TranslationLesson:
         return perplexity(part, module, batches, self._loss, go_on)
 
     def translations(self, module: nn.Module, part: str, go_on: GoOn) -> list[str]:
-        """What the module, in evaluation mode, makes of the sources of a part."""
+        """The module's translations of a part's sources, in evaluation mode."""
         task, own, words = self._task, self._corpus.parts[part], self._corpus.vocabulary
         search = Search(task.beam, task.length_penalty, words.start, words.end, (words.pad,))
         device = next(module.parameters()).device
@@ -120,12 +120,12 @@ class TranslationLesson:
 
 
 def words_of(corpus: ParallelCorpus, tokens: list[list[int]]) -> list[str]:
-    """Texts, each on one line."""
+    """The texts of tokens, each on one line."""
     return [" ".join(text.split()) for text in corpus.vocabulary.decode(tokens)]
 
 
 def _padded(own: Part, pairs: np.ndarray, side: int, pad: int, first: int | None, last: int | None) -> Tensor:
-    """(n, longest + 1) int64: sentences with `first` before or `last` behind them."""
+    """(n, longest + 1) int64: sentences with `first` before or `last` after them, padded."""
     starts, lengths = own.places(pairs, side)
     n, longest = len(pairs), int(lengths.max())
     columns = np.arange(longest)

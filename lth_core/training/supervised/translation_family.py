@@ -48,7 +48,7 @@ def _task(experiment: Experiment) -> TranslationTask:
 
 
 def _fast(words: vocabulary.Vocabulary) -> Any:
-    """A translation task's own byte pairs; texts end with the token that ends a source."""
+    """A fast tokenizer of a translation task's own byte pairs; it ends texts with the source's end token."""
     from tokenizers import Tokenizer, processors
     from transformers import PreTrainedTokenizerFast
 

@@ -1,7 +1,7 @@
-"""CUDA graphs of whole updates, one for each shape of batch: what a GPU does in an update, launched at once.
+"""CUDA graphs of whole updates, one for each shape of batch, so that an update is a single launch.
 
-A small network's update is thousands of launches, which take the CPU longer than the GPU needs for the work. Its
-kernels, random numbers and results are those of the update without a graph.
+A small network's update is thousands of launches, which take the CPU longer than the GPU needs for the work. Kernels,
+random numbers and results are the same as without a graph.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,11 +15,11 @@ from lth_core.training.cuda_graphs import capturing
 from lth_core.training.supervised.lesson import Batch, Carry
 
 Learn = Callable[[Sequence[Batch], Carry, "Tensor | float"], Carry]
-"""An update: batches, what is carried to the first, 1 / predictions in all; returns what is carried on."""
+"""An update: batches, state carried into the first, 1 / number of predictions; returns the carried state."""
 WARM_UP = 3
-"""Updates of a shape before it is captured: what they allocate once must exist by then."""
+"""Updates of a shape before it is captured, so that one-time allocations are done."""
 MOST = 512
-"""Shapes that are captured; others run as they come."""
+"""The most shapes that are captured; others run without a graph."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class _Captured:
 
 
 class Graphs:
-    """Runs updates on a stream of its own, from their third of a shape on as a graph.
+    """Runs updates on a stream of its own; from the third of a shape on as a graph.
 
-    What an update reads beside its arguments must stay where it is in memory, and it may not wait for the GPU.
+    Memory that an update reads besides its arguments must not move, and an update must not wait for the GPU.
     """
 
     def __init__(self, learn: Learn, device: torch.device) -> None:
@@ -45,7 +45,7 @@ class Graphs:
         self._carry: Carry = ()
 
     def learn(self, batches: Sequence[Batch], carry: Carry, share: float) -> Carry:
-        """See Learn. What is returned is overwritten by the next call."""
+        """See Learn. The next call overwrites the returned tensors."""
         shape = tuple((name, t.shape) for batch in batches for name, t in batch.tensors.items())
         self._stream.wait_stream(torch.cuda.current_stream(self._device))
         with torch.cuda.stream(self._stream):
@@ -66,7 +66,7 @@ class Graphs:
         return carry
 
     def _kept(self, carry: Carry) -> Carry:
-        """These values, in the memory that graphs read and write; zeros where there is nothing carried yet."""
+        """These values in the memory that graphs read and write; zeros if nothing is carried yet."""
         if len(self._carry) != len(carry) and carry:
             self._carry = tuple(part.clone() for part in carry)
         for own, part in zip(self._carry, carry or (0,) * len(self._carry), strict=True):
@@ -78,7 +78,7 @@ class Graphs:
         return self._carry
 
     def _capture(self, shape: Any, batches: Sequence[Batch], carry: Carry) -> _Captured | None:
-        """The graph of this shape, which has not run yet; None where it is not time for one."""
+        """A new graph of this shape; None if it is too early for one."""
         self._seen[shape] = self._seen.get(shape, 0) + 1
         if self._seen[shape] <= WARM_UP or len(self._captured) == MOST:
             return None

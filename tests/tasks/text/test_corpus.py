@@ -109,7 +109,7 @@ def test_unreadable_files_are_refused_in_a_sentence(texts: dict[str, Any], said:
 
 def test_what_only_a_whole_reading_shows_is_refused_before_anything_is_queued(tmp_path: Path) -> None:
     fields = files(tmp_path, valid="\n \t\n\n", test=b"a line\n" * 300_000 + b"\xff\n")
-    with pytest.raises(InputError, match=r"^task.valid = .*valid.txt: the file holds nothing but blanks: expected"):
+    with pytest.raises(InputError, match=r"^task.valid = .*valid.txt: the file is blank: expected"):
         corpus.check(LanguageModelTask(**fields))
     Path(fields["valid"]).write_text("words\n")
     with pytest.raises(InputError, match=r"test.txt: line 300001 is not UTF-8 text"):
@@ -244,7 +244,7 @@ def test_a_data_set_that_cannot_be_had_is_a_sentence(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
     monkeypatch.setitem(sys.modules, "datasets", types.SimpleNamespace(load_dataset=fail))
-    with pytest.raises(InputError, match=r"cannot be had, neither from the hub nor from its cache \(ConnectionError"):
+    with pytest.raises(InputError, match=r"cannot be loaded, neither from the hub nor its cache \(ConnectionError"):
         list(hub.lines("owner/name", "train"))
 
 

@@ -1,4 +1,4 @@
-"""Clauses in both languages: verb forms, brackets, word order, negation. Draws nothing: all choices are in `Clause`."""
+"""Clauses in both languages: verb forms, word order, negation. Draws nothing: all choices are in `Clause`."""
 
 from dataclasses import dataclass, field
 
@@ -10,7 +10,7 @@ Phrase = NounPhrase | Pronoun
 
 @dataclass(frozen=True)
 class Modal:
-    """A modal verb, or the future: English with and without negation (third person where it differs), German forms."""
+    """A modal verb, or the future: English with and without negation (third person if it differs), German forms."""
 
     english: tuple[str, str]
     negated: tuple[str, str]
@@ -34,7 +34,7 @@ _WAS = (("war", "warst", "war"), "waren")
 
 @dataclass(frozen=True)
 class Clause:
-    """All that is said, without the order. tense: present, past, or the name of a modal. verb None: to be `state`."""
+    """A clause's content, without word order. tense: present, past, or a modal's name. verb None: to be `state`."""
 
     subject: Phrase
     tense: str
@@ -49,7 +49,7 @@ class Clause:
 
 @dataclass(frozen=True)
 class _Parts:
-    """German, apart: the finite verb, what stands between the brackets, and what closes them."""
+    """A German clause in parts: the finite verb, the middle field, and the words at the end."""
 
     subject: Words
     finite: str
@@ -73,7 +73,7 @@ def english(clause: Clause, *, subject: bool = True) -> Words:
 
 
 def english_question(clause: Clause) -> Words:
-    """The question: an auxiliary in front of the subject."""
+    """The question, with an auxiliary before the subject."""
     person = clause.subject.person
     if clause.verb is None:
         first, rest = _be(clause.tense, person), (["not"] if clause.negated else [])
@@ -90,7 +90,7 @@ def english_question(clause: Clause) -> Words:
 
 
 def _english_predicate(clause: Clause, verb: Words) -> Words:
-    """Verb and what follows; a pronoun stands before the particle of a verb that has one (picks him up)."""
+    """The verb and what follows; a pronoun comes before a verb's particle (picks him up)."""
     rest = _english_rest(clause)
     before, _, particle = verb[-1].rpartition(" ")
     if isinstance(clause.accusative, Pronoun) and before and particle in _PARTICLES:
@@ -136,7 +136,7 @@ def _english_object(phrase: Phrase | None) -> Words:
 
 
 def _negates_object(clause: Clause) -> bool:
-    """Whether the negation stands in a German object: an indefinite one takes kein- for ein-."""
+    """Whether a German object carries the negation: an indefinite one takes kein- instead of ein-."""
     return clause.negated and any(
         isinstance(phrase, NounPhrase) and phrase.determiner == "a" for phrase in (clause.dative, clause.accusative)
     )
@@ -153,7 +153,7 @@ def _german_object(phrase: Phrase | None, case: str, negated: bool) -> Words:
 def _parts(clause: Clause) -> _Parts:
     """Middle field: pronouns (accusative first), time, dative, accusative, nicht, place."""
     person, verb = clause.subject.person, clause.verb
-    # Only one object takes the negation: the accusative where it is indefinite.
+    # Only one object takes the negation: the accusative if it is indefinite.
     in_accusative = isinstance(clause.accusative, NounPhrase) and clause.accusative.determiner == "a"
     objects = [
         (clause.accusative, _german_object(clause.accusative, "acc", clause.negated)),
@@ -181,9 +181,9 @@ def _parts(clause: Clause) -> _Parts:
 
 
 def german(clause: Clause, front: Words | None = None) -> Words:
-    """The statement, finite verb second; behind `front`, where there is one, else behind the subject.
+    """The statement, with the finite verb second: after `front` if given, else after the subject.
 
-    A front of no words gives the question, finite verb first.
+    An empty `front` gives the question, with the finite verb first.
     """
     parts = _parts(clause)
     rest = [*parts.middle, *([parts.prefix] if parts.prefix else []), *parts.closing]
@@ -193,7 +193,7 @@ def german(clause: Clause, front: Words | None = None) -> Words:
 
 
 def german_final(clause: Clause, *, subject: bool = True) -> Words:
-    """The subordinate clause: finite verb last, its prefix joined; without its subject for a relative clause."""
+    """The subordinate clause, with the finite verb last and its prefix joined; without its subject if relative."""
     parts = _parts(clause)
     opening = parts.subject if subject else []
     return [*opening, *parts.middle, *parts.closing, parts.prefix + parts.finite]

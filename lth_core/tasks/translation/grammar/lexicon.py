@@ -1,4 +1,4 @@
-"""The words of the built-in corpus in both languages, with the forms that the grammar needs. Knows no sentence."""
+"""The words of the built-in corpus in both languages, with the forms that the grammar needs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 class Noun:
     """A noun: English and German forms; gender m, f or n; kinds that verbs choose their objects by.
 
-    weak: takes its plural's form in the accusative and dative singular (der Student, den Studenten).
+    weak: uses the plural form in the accusative and dative singular (der Student, den Studenten).
     """
 
     english: str

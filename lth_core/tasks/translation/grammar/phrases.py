@@ -1,6 +1,6 @@
-"""Noun phrases in both languages: determiners, adjective endings, pronouns, prepositions. Knows no verb.
+"""Noun phrases in both languages: determiners, adjective endings, pronouns, prepositions.
 
-An English phrase is a list of words; a German one too, made for a case. Commas are words of their own.
+A phrase is a list of words, in German for a given case. Commas are words of their own.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _DER = {
     "acc": {"m": "en", "f": "e", "n": "es", "p": "e"},
     "dat": {"m": "em", "f": "er", "n": "em", "p": "en"},
 }
-"""Endings of determiners, and of adjectives where no determiner shows the case."""
+"""Endings of determiners, and of adjectives if no determiner shows the case."""
 _ARTICLE = {"er": "der", "e": "die", "es": "das", "en": "den", "em": "dem"}
 _DETERMINERS = {"this": "dies", "every": "jed"}
 _EIN_WORDS = {
@@ -31,7 +31,7 @@ def definite_article(case: str, slot: str) -> str:
 
 @dataclass(frozen=True)
 class Person:
-    """Who a verb agrees with: person 1 to 3, and whether plural."""
+    """The person (1 to 3) and number with which a verb agrees."""
 
     number: int
     plural: bool
@@ -65,10 +65,10 @@ PRONOUNS = (
 
 @dataclass(frozen=True)
 class NounPhrase:
-    """A noun with what stands around it.
+    """A noun with its determiner, adjectives and relative clause.
 
-    determiner: the, a, this, every, a possessive, no, or `number` with `count` (plural then). `relative` are the
-    clause's words in English and German, put after the noun.
+    determiner: the, a, this, every, a possessive, no, or `number` with `count` (then plural). relative: the clause's
+    words in English and German, placed after the noun.
     """
 
     noun: Noun
@@ -119,7 +119,7 @@ class NounPhrase:
         return _EIN_WORDS[word] + ("" if bare else _DER[case][slot])
 
     def _adjective_ending(self, case: str, slot: str) -> str:
-        """Strong where the determiner shows no case, else weak: -e in a few places, -en in the rest."""
+        """Strong if the determiner shows no case, else weak: -e in a few places, -en in the rest."""
         bare = self.determiner in _EIN_WORDS and ((slot in "mn" and case == "nom") or (slot == "n" and case == "acc"))
         if self.determiner == "number" or bare:
             return _DER[case][slot]
@@ -139,7 +139,7 @@ _CONTRACTED = {
 
 
 def prepositional(english: str, phrase: "NounPhrase | Pronoun") -> tuple[Words, Words]:
-    """Preposition and phrase in both languages; an article melts into the preposition where German has a word."""
+    """Preposition and phrase in both languages; German contracts them if it has a word for it (im, zur)."""
     preposition, case = PREPOSITIONS[english]
     german = phrase.german(case)
     if isinstance(phrase, Pronoun):

@@ -1,4 +1,4 @@
-"""Drawing sentence pairs: which clauses, with which words, joined how. All choices come from one random stream."""
+"""Draws sentence pairs: clauses, words and conjunctions. All choices come from one random stream."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -44,7 +44,7 @@ _WH = (("why", "warum"), ("when", "wann"), ("where", "wo"))
 
 
 class Speaker:
-    """Draws sentences. Only `random.random`, whose sequence Python guarantees, so that every version says the same."""
+    """Draws sentences. Uses only `random.random`, whose sequence Python guarantees, so that all versions agree."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed).random  # noqa: S311 no secret
@@ -159,7 +159,7 @@ class Speaker:
         return self._noun_phrase(self._one_of(nouns), negated, relative=0.15 if rich else 0.0)
 
     def _noun_phrase(self, noun: Noun, negated: bool, relative: float = 0.0) -> NounPhrase:
-        """Determiners whose scope a negation would leave open do not stand with one."""
+        """A noun phrase; if negated, without determiners that would make the negation ambiguous."""
         adjective: Adjective | None = self._one_of(_FITTING[noun]) if self._chance(0.45) else None
         number, plural, count = self._random(), self._chance(0.25), 0
         if number < 0.4:
@@ -181,7 +181,7 @@ class Speaker:
         return phrase
 
     def _relative(self, phrase: NounPhrase) -> tuple[Words, Words]:
-        """A relative clause: what is spoken of is its subject, or its accusative object."""
+        """A relative clause, with the phrase as its subject or its accusative object."""
         slot = "p" if phrase.plural else phrase.noun.gender
         pronoun = "who" if "person" in phrase.noun.kinds else "that"
         tense = self._one_of(("present", "past", "can", "want"))
@@ -215,7 +215,7 @@ class Speaker:
 
 
 def _written(words: Words, end: str) -> str:
-    """Words as a sentence: commas once and never before the end, a capital letter, the end mark."""
+    """Words as a sentence: no double commas or comma before the end, a capital letter, the end mark."""
     text = ""
     for word in " ".join(words).split():
         if word == ",":
@@ -226,7 +226,7 @@ def _written(words: Words, end: str) -> str:
 
 
 def pairs(count: int, seed: int = 0) -> Iterator[tuple[str, str]]:
-    """`count` pairs, every English and every German sentence once; equal numbers give equal pairs everywhere."""
+    """`count` pairs, every English and every German sentence only once; the same on every machine."""
     speaker = Speaker(seed)
     seen: set[str] = set()
     while count > 0:
