@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 
 from lth_core.tasks import control
 from lth_core.tasks.step import Step
+from lth_core.training.cuda_graphs import Replayed
 from lth_core.training.reinforcement import parameters
 from lth_core.training.reinforcement.episodes import Episodes
+from lth_core.training.reinforcement.learning import Losses
 from lth_core.training.reinforcement.parameters import clip
-from lth_core.training.reinforcement.rollout import advantages
+from lth_core.training.reinforcement.rollout import Rollout, advantages
 from lth_core.training.stack import Start
 from tests.small import experiment, stack, starts
 
@@ -187,6 +189,28 @@ def test_the_linear_schedule_falls_to_its_end_and_each_ticket_stands_where_it_st
     assert one._rate().flatten().tolist() == pytest.approx([0.06, 0.02, 0.02, 0.06])
     one.trained = 0
     assert one._rate().flatten().tolist() == pytest.approx([0.1, 0.06, 0.02, 0.1])
+
+
+@pytest.mark.parametrize("algorithm", ["a2c", "ppo"])
+def test_the_first_update_has_the_whole_rate_and_the_last_one_step_more_than_the_end(algorithm: str) -> None:
+    settings = experiment(
+        training={
+            "algorithm": algorithm, "length": 96, "learning_rate": 0.1, "learning_rate_schedule": "linear",
+            "learning_rate_end": 0.1, "minibatches": 1,
+        }
+    )  # fmt: skip
+    model, own = starts(settings, 1)
+    one = stack(settings, own, model)
+    rates, learn = [], one._learn
+
+    def seen(rollout: Rollout, rate: torch.Tensor, orders: torch.Tensor | None = None) -> list[Losses]:
+        rates.append(float(rate))
+        return learn(rollout, rate, orders)
+
+    one._learning = Replayed(seen, one.device)
+    for _ in range(3):
+        one.update()
+    assert rates == pytest.approx([0.1, 0.07, 0.04])
 
 
 def test_the_constant_schedule_is_constant() -> None:

@@ -122,11 +122,12 @@ class ActorCriticStack(Stack):
             self._update()
 
     def _update(self) -> None:
+        rate = self._rate()  # of what was done before, so that the first update has the whole rate
         rollout = self._collect()
         self.trained += self.training.n_steps * self.training.environments
         self._losses = {}
         orders = self._orders(rollout.size)
-        self._learnt = self._learning(rollout, self._rate(), *([] if orders is None else [orders]))
+        self._learnt = self._learning(rollout, rate, *([] if orders is None else [orders]))
 
     @torch.no_grad()
     def experience(self) -> Rollout:
