@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lth_core.experiment.arms import BUILT_IN, DENSE
+from lth_core.experiment.lengths import all_trained, are_equal, length_notes
 from lth_core.experiment.plan import TrialKey, plan
 from lth_core.randomness import stream, stream_seed
 from lth_core.tickets.derive import Family, derive
@@ -64,6 +65,33 @@ def test_the_rewound_dense_network_is_trained_once_per_seed_in_round_1() -> None
     ]
     assert made.span("dense_rewound") == made.span("winning") == (100, 512)
     assert made.reference == "winning" and made.ticket_arms == ("winning", "random")
+
+
+def test_the_training_behind_each_arm_counts_what_its_weights_have_had_before() -> None:
+    arms = ["winning", "winning_init", "random", "finetune", "lr_rewind", "dense_rewound"]
+    made = experiment(arms=arms, rewinding={"weights": 100}, training={"learning_rate_schedule": "linear"})
+    found = {arm: all_trained(made)[arm] for arm in (DENSE, *arms)}
+    assert found == {
+        DENSE: (512,), "winning": (612,) * 3, "winning_init": (512,) * 3, "random": (512,) * 3,
+        "finetune": (1024, 1536, 2048), "lr_rewind": (924, 1336, 1748), "dense_rewound": (612,),
+    }  # fmt: skip
+    (note,) = length_notes(made)
+    assert note.startswith(
+        "training behind each arm, in steps, not the same for all arms: 512 dense, winning_init, random; "
+        "612 winning, dense_rewound; 1,024 in round 1 to 2,048 in round 3 finetune; "
+    )
+    assert "rewinding.equal_training" in note
+    assert [*length_notes(experiment())] == ["training behind each arm: 512 steps, the same for all"]
+
+
+@pytest.mark.parametrize(("schedule", "span"), [("start", (-100, 512)), ("rewind", (0, 512))])
+def test_fresh_arms_get_the_steps_to_the_rewind_point_where_that_is_asked(schedule: str, span: tuple[int, int]) -> None:
+    rewinding = {"weights": 100, "schedule": schedule, "equal_training": True}
+    made = experiment(arms=["winning", "random", "reinit", "dense_rewound"], rewinding=rewinding)
+    assert made.span("random") == made.span("reinit") == span and made.span(DENSE) == (0, 512)
+    assert are_equal(made)
+    (note,) = length_notes(made)
+    assert "the same for all" in note and "equal_training" not in note
 
 
 def test_what_a_trial_waits_for_comes_before_it_and_is_of_its_own_seed() -> None:

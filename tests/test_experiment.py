@@ -98,6 +98,7 @@ CHANGES: dict[str, Any] = {
     "pruning.criterion": "movement", "pruning.batches": 3, "pruning.gradual": {"steps": 30},
     "pruning.keep": ["biases"], "rewinding.prune_from": 100, "rewinding.weights": 10,
     "rewinding.schedule": "rewind", "rewinding.optimizer": "rewind", "rewinding.buffers": "fresh",
+    "rewinding.equal_training": True,
     "arms": ["winning"], "seeds": [0, 2],
 }  # fmt: skip
 

@@ -16,6 +16,7 @@ from lth_core.analysis.trials import Scored
 from lth_core.analysis.verdict import Summary, summarise
 from lth_core.experiment.baseline import baseline_notes
 from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.lengths import length_notes
 
 NOT_ASKED = "not asked"
 
@@ -84,6 +85,7 @@ def findings(experiment: Experiment, trials: Iterable[Scored], summary: Summary 
 def notes(experiment: Experiment, summary: Summary) -> Iterator[str]:
     """What holds of all answers of a job, said once: corrections, and whether its seeds can decide anything at all."""
     yield from baseline_notes(experiment)
+    yield from length_notes(experiment)
     family = len(summary.verdicts) + len(summary.further)
     if not any(verdict.rounds for verdict in (*summary.verdicts, *summary.further)):
         return

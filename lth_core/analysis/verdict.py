@@ -11,6 +11,7 @@ from lth_core.analysis.statistics import Interval, bootstrap, holm, sign_flip_p
 from lth_core.analysis.trials import Scored, Scores, finished_scores, is_lost
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.lengths import trained
 
 __all__ = ["Cell", "Summary", "Verdict", "summarise"]
 
@@ -21,6 +22,7 @@ class Cell:
 
     density: of what may be pruned; NaN while it is not known.
     p: of that difference, sign-flip, corrected by Holm over the rounds of this arm; lost seeds count against.
+    trained: how much training is behind it, in `training.unit` (see `experiment.lengths`).
     """
 
     arm: str
@@ -30,6 +32,7 @@ class Cell:
     difference: Interval | None
     failed: int
     p: float | None = None
+    trained: int = 0
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ def _cell(
         difference=bootstrap(paired) if compared else None,
         failed=failed,
         p=sign_flip_p(with_lost(paired, len(lost))) if compared else None,
+        trained=trained(experiment, arm, round),
     )
 
 

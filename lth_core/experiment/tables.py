@@ -83,9 +83,19 @@ class Tables(Section):
         return self.pruning.criterion if own == "experiment" else own
 
     def span(self, arm: str) -> tuple[int, int]:
-        """First and last value of the training counter (in `training.unit`) of a trial of `arm`."""
+        """First and last value of the training counter (in `training.unit`) of a trial of `arm`.
+
+        Below zero, training is as that of the dense run from its start (see `Stack.position`).
+        """
         length, point = self.training.length, self.rewinding.weights
         if arm == DENSE:
             return 0, length
         schedule = self.schedule_of(arm)
-        return {"start": (0, length), "rewind": (point, length), "end": (length, 2 * length)}[schedule]
+        first, last = {"start": (0, length), "rewind": (point, length), "end": (length, 2 * length)}[schedule]
+        if not (self.rewinding.equal_training and self.evens_out(arm)):
+            return first, last
+        return (first, last + point) if schedule == "end" else (first - point, last)
+
+    def evens_out(self, arm: str) -> bool:
+        """Whether the arm starts from untrained weights, so that `rewinding.equal_training` lengthens its training."""
+        return self.arm_named(arm).weights in ("init", "fresh", "signed", "constant")

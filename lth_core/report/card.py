@@ -7,6 +7,7 @@ from lth_core.analysis.effect import CRASHED, EQUIVALENT
 from lth_core.analysis.power import LEVEL
 from lth_core.analysis.trials import is_lost
 from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.lengths import length_notes
 from lth_core.report.failures import causes
 from lth_core.report.record import JobRecord
 from lth_core.store.attempts import changes, said
@@ -84,7 +85,8 @@ def _reset(experiment: Experiment) -> str:
 
 def _arms(experiment: Experiment) -> str:
     parts = [f"{name}: {experiment.described(name)}" for name in experiment.arms]
-    return "; ".join(parts) + ". Round 0, the dense network, is trained once per seed and shared by all arms."
+    lengths = "".join(f" {note[:1].upper()}{note[1:]}." for note in length_notes(experiment))
+    return "; ".join(parts) + f". Round 0, the dense network, is trained once per seed and shared by all arms.{lengths}"
 
 
 def _score(experiment: Experiment) -> str:

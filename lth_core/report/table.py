@@ -12,6 +12,7 @@ from lth_core.analysis.questions import NOT_ASKED, Finding, left_out, notes
 from lth_core.analysis.statistics import Interval
 from lth_core.analysis.verdict import Cell, Summary
 from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.lengths import are_equal
 from lth_core.text import one_line
 
 COLOURS = {
@@ -36,11 +37,16 @@ def interval(estimate: Interval | None, *, signed: bool = False) -> str:
 
 
 def summary_table(experiment: Experiment, summary: Summary) -> Table:
-    """Per round and arm: density, interquartile mean over seeds, and the reference minus the arm, paired by seed."""
+    """Per round and arm: density, interquartile mean over seeds, and the reference minus the arm, paired by seed.
+
+    How much training is behind each arm has a column where that differs between arms or rounds.
+    """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
     for heading, justify in (("round", "right"), ("kept", "right"), ("arm", "left")):
         table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    task = experiment.task
+    task, lengths = experiment.task, not are_equal(experiment)
+    if lengths:
+        table.add_column(experiment.training.unit, justify="right", no_wrap=True)
     table.add_column(task.judged_by(), no_wrap=True)
     if task.log_score:
         table.add_column(task.score.partition("/")[0], justify="right", no_wrap=True)
@@ -51,15 +57,17 @@ def summary_table(experiment: Experiment, summary: Summary) -> Table:
     for cell in summary.cells:
         first, density = cell.round != before, f"{100 * cell.density:.1f} %" if math.isfinite(cell.density) else "-"
         # Tickets from elsewhere and smaller networks may keep another share than the arms beside them.
-        table.add_row(*_cells(cell, first, density if first or density != shown else "", bool(task.log_score)))
+        table.add_row(*_cells(cell, first, density if first or density != shown else "", lengths, bool(task.log_score)))
         before, shown = cell.round, density
     return table
 
 
-def _cells(cell: Cell, first: bool, density: str, log: bool) -> Iterator[str]:
+def _cells(cell: Cell, first: bool, density: str, lengths: bool, log: bool) -> Iterator[str]:
     yield str(cell.round) if first else ""
     yield density
     yield cell.arm
+    if lengths:
+        yield f"{cell.trained:,}"
     yield interval(cell.score)
     if log:
         yield number(math.exp(cell.score.value)) if cell.score.n else "-"

@@ -80,7 +80,8 @@ def _lottery(record: JobRecord) -> list[Row]:
     return [
         {
             "arm": c.arm, "round": c.round, "density": c.density, "seeds": c.score.n, "failed": c.failed,
-            **interval_fields("score", c.score), **interval_fields("reference_minus_arm", c.difference), "p_holm": c.p,
+            "trained": c.trained, **interval_fields("score", c.score),
+            **interval_fields("reference_minus_arm", c.difference), "p_holm": c.p,
         }
         for c in record.summary.cells
     ]  # fmt: skip

@@ -53,7 +53,9 @@ class Rewinding(Section):
     """The three points of rewinding: which weights are ranked, which weights and which schedule tickets restart from.
 
     buffers: state beside the weights, such as running statistics of BatchNorm or of normalised observations. They
-    are rewound with the weights, or are fresh, as in a new network.
+    are rewound with the weights, or are fresh, as in a new network. equal_training: arms that start from untrained
+    weights first train up to the rewind point as the dense run did, then as tickets do, so that as much training is
+    behind them.
     """
 
     prune_from: Literal["final"] | Positive = "final"
@@ -61,5 +63,6 @@ class Rewinding(Section):
     schedule: Literal["start", "rewind", "end"] = "start"
     optimizer: Literal["fresh", "rewind"] = "fresh"
     buffers: Literal["fresh", "rewind"] = "rewind"
+    equal_training: bool = False
 
-    added: ClassVar[frozenset[str]] = frozenset({"buffers"})
+    added: ClassVar[frozenset[str]] = frozenset({"buffers", "equal_training"})

@@ -71,6 +71,15 @@ class Stack(ABC):
     def counter(self) -> npt.NDArray[np.int64]:
         """(T,) each ticket's position between `first` and `last`, in `training.unit`."""
 
+    @property
+    def position(self) -> npt.NDArray[np.int64]:
+        """(T,) each ticket's position in its schedule, in `training.unit`: its counter.
+
+        A ticket that starts below zero first trains as the dense run does from its start.
+        """
+        found: npt.NDArray[np.int64] = np.where(self.counter < 0, self.counter - self.first, self.counter)
+        return found
+
     @abstractmethod
     def update(self) -> None:
         """Train every ticket once; adds the steps to `trained`."""

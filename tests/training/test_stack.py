@@ -203,6 +203,17 @@ PARTS = {
 }
 
 
+def test_the_rate_of_a_ticket_below_zero_is_the_dense_runs_and_then_starts_again() -> None:
+    settings = experiment(training={"length": 128, "learning_rate_schedule": "linear"})
+    model, (own,) = starts(settings, 1)
+    one, rates = stack(settings, [dataclasses.replace(own, first=-64)], model), []
+    while one.counter[0] < one.last[0]:
+        rates.append(float(one._rate()))
+        one.update()
+    full = [settings.training.learning_rate * (1 - 0.9 * step / 128) for step in range(0, 128, 32)]
+    assert rates == pytest.approx([*full[:2], *full])
+
+
 @pytest.mark.parametrize("part", PARTS)
 def test_leaving_one_part_of_the_state_behind_can_be_seen(part: str) -> None:
     # The control of the test above: were it blind to this part, restoring it would prove nothing.

@@ -144,6 +144,26 @@ def test_a_ticket_that_continues_sees_what_the_dense_run_saw_from_there(unit: An
     assert one.step.optimizer.param_groups[0]["lr"] == learning_rate(settings, at, 100 if unit == "epochs" else 20)
 
 
+def test_a_ticket_that_trains_up_to_the_rewind_point_first_sees_what_the_dense_run_saw_and_then_starts_again() -> None:
+    settings = Supervised(length=20, learning_rate_schedule="linear", warmup=3)
+    seen: list[tuple[int, int]] = []
+
+    class Watched(Lines):
+        def batch(self, epoch: int, place: int) -> Any:
+            seen.append((epoch, place))
+            return super().batch(epoch, place)
+
+    one = stack(settings, start(span=(-7, 20)))
+    one.lesson = Watched(0)
+    rates = []
+    for _ in range(10):
+        one.update()
+        rates.append(one.step.optimizer.param_groups[0]["lr"])
+    places = [*range(7), *range(3)]
+    assert seen == [divmod(place, 5) for place in places] and int(one.counter[0]) == 3
+    assert rates == [learning_rate(settings, place, 20) for place in places]
+
+
 def test_optimizer_entries_of_the_rewind_point_are_taken_over_masked() -> None:
     dense = stack(ADAM, start())
     for _ in range(5):

@@ -193,7 +193,7 @@ class ActorCriticStack(Stack):
         """Learning rate (T, 1) of each ticket, from where its schedule stands; on the CPU."""
         rate = np.full(self.tickets, self.training.learning_rate)
         if self.training.learning_rate_schedule == "linear":
-            passed = np.clip(self.counter / self.training.length, 0.0, 1.0)
+            passed = np.clip(self.position / self.training.length, 0.0, 1.0)
             rate *= 1.0 - passed * (1.0 - self.training.learning_rate_end)
         return torch.from_numpy(rate).float().unsqueeze(1)
 

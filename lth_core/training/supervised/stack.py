@@ -106,8 +106,9 @@ class SupervisedStack(Stack):
 
     @property
     def _position(self) -> int:
-        """Updates of the dense run up to here: the position in schedule and data."""
-        return int(self.first[0]) * self.steps_per_unit + self.trained
+        """Updates of the dense run up to here: the position in schedule and data (see `Stack.position`)."""
+        first = int(self.first[0]) * self.steps_per_unit
+        return self.trained + (first if first + self.trained >= 0 else 0)
 
     def update(self) -> None:
         """One step of the optimizer, on `accumulate` batches."""
@@ -119,7 +120,7 @@ class SupervisedStack(Stack):
             self._carry = self._update(batches, self._carry, 1 / sum(batch.predictions for batch in batches))
         self.trained += 1
         self._updates += 1
-        self._average.take(int(self.last[0]) * self.steps_per_unit - self._position)
+        self._average.take(int(self.last[0] - self.first[0]) * self.steps_per_unit - self.trained)
 
     def _learn(self, batches: Sequence[Batch], carry: Carry, share: Tensor | float) -> Carry:
         """Losses, gradients and the step. share: weight of a prediction in the mean. Never waits for a GPU."""
