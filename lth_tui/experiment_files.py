@@ -88,7 +88,7 @@ def preview(path: Path) -> Preview:
         f"{plural(len(trials), 'trial')}: {plural(rounds, 'round')} × {plural(len(experiment.arms), 'arm')} "
         f"× {plural(len(experiment.seeds), 'seed')}, and {arms['dense']} dense",
         f"arms: {', '.join(experiment.arms)}",
-        f"task: {experiment.task.subject}, score {experiment.task.judged_by()}",
+        f"task: {experiment.task.subject}, score {experiment.judged_by}",
         f"model: {model.kind} {model.summary}",
         f"training: {_values(training, 4)}",
         f"pruning: {pruning.fraction:.0%} a round, {pruning.scope}{_left(experiment)}",

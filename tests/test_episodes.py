@@ -21,7 +21,7 @@ from tests.small import Memory, experiment, stack_run, starts
 from tests.tasks import odd_environments
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
-SHORT = {"length": 256, "environments": 2, "n_steps": 32, "minibatches": 4, "algorithm": "ppo"}
+SHORT = {"length": 256, "environments": 2, "n_steps": 32, "minibatches": 4, "algorithm": "ppo", "score": "training"}
 GRADUAL = {"arms": ["winning", "gmp"], "rewinding": {"weights": 400}}
 NONE_ENDS = (
     "training.length 256: no episode can end: each of the 2 environments takes 128 steps, and an episode of "
@@ -69,6 +69,7 @@ def test_what_cannot_end_is_refused_and_what_to_change_is_said(sections: dict[st
 @pytest.mark.parametrize(
     "sections",
     [
+        {"training": {"score": "evaluation"}},
         {"training": {"length": 385}},
         {"training": {"unit": "games", "length": 1}},
         {"task": {"time_limit": 128}},
@@ -111,7 +112,7 @@ def test_an_environment_of_ones_own_is_refused_by_the_process_that_may_import_it
 
 
 def test_a_ticket_without_a_finished_episode_fails_with_the_reason() -> None:
-    settings = experiment(task={"environment": "Acrobot-v1"}, training={"length": 128})
+    settings = experiment(task={"environment": "Acrobot-v1"}, training={"length": 128, "score": "training"})
     sink = Memory()
     stack_run(settings, starts(settings, 2)[1], sink).run()
     assert not sink.results
@@ -131,7 +132,7 @@ def test_games_that_never_end_are_given_up(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.processes
 def test_a_job_without_scores_ends_with_the_code_of_failure_and_says_why(tmp_path: Path) -> None:
-    settings = tiny("a", task={"environment": "Acrobot-v1"}, training={"length": 200}, seeds=1)
+    settings = tiny("a", task={"environment": "Acrobot-v1"}, training={"length": 200, "score": "training"}, seeds=1)
     (tmp_path / "a.toml").write_text(as_toml(settings))
     done = lth("headless", "a.toml", "--device", "cpu", "-w", "ws", cwd=tmp_path)
     assert done.returncode == 1

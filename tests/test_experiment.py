@@ -64,11 +64,37 @@ IDENTITIES = {
 }  # fmt: skip
 
 
+EARLIER = {"score": "training", "score_window": None, "greedy_episodes": None}
+"""What stands for the scores of earlier versions, which had no such fields."""
+
+
 @pytest.mark.parametrize("preset", IDENTITIES)
 def test_identities_of_stored_experiments_stay_the_same(preset: str) -> None:
     found = load(Path(preset))
     assert isinstance(found, Experiment)
-    assert found.identity.startswith(IDENTITIES[preset])
+    fields = found.model_dump(mode="json")
+    if "score" in fields["training"]:
+        fields["training"] |= {**EARLIER, "evaluation_episodes": 0 if preset == "quick/breakout" else 10}
+    assert Experiment.from_json(json.dumps(fields)).identity.startswith(IDENTITIES[preset])
+
+
+def test_a_stored_experiment_without_a_score_was_scored_by_training_episodes_and_a_file_is_by_evaluation() -> None:
+    new = experiment()
+    assert (new.training.score, new.score) == ("evaluation", "return/eval-sampled")
+    fields = json.loads(new.canonical())
+    for name in EARLIER:
+        del fields["training"][name]
+    stored = Experiment.from_json(json.dumps(fields))
+    assert (stored.training.score, stored.score) == ("training", "return/train")
+    assert {name: getattr(stored.training, name) for name in EARLIER} == EARLIER
+    assert stored.identity != new.identity
+    assert Experiment.from_json(stored.canonical()).identity == stored.identity
+
+
+def test_an_evaluation_that_scores_has_episodes() -> None:
+    said = "training.evaluation_episodes 0: expected at least 1"
+    assert said in refused(training={"evaluation_episodes": 0})
+    assert experiment(training={"evaluation_episodes": 0, "score": "training"}).score == "return/train"
 
 
 def test_a_field_that_a_later_version_added_counts_only_where_it_is_used() -> None:
@@ -93,6 +119,7 @@ CHANGES: dict[str, Any] = {
     "training.value_weight": 0.6, "training.minibatches": 2,
     "training.advantage_clip": 1.0, "training.reward_scale": 0.5, "training.max_gradient_norm": 1.0,
     "training.loss_reduction": "sum", "training.score_episodes": 11, "training.evaluation_episodes": 3,
+    "training.score": "training", "training.score_window": 0.1, "training.greedy_episodes": 3,
     "training.record_every": 64, "training.precision": "tfloat32",
     "training.checkpoint_every": 64, "pruning.fraction": 0.3, "pruning.rounds": 4, "pruning.scope": "layerwise",
     "pruning.criterion": "movement", "pruning.batches": 3, "pruning.gradual": {"steps": 30},

@@ -7,10 +7,11 @@ from typing import Any
 from lth_core.analysis import kinds
 from lth_core.analysis.comparison import Verdict
 from lth_core.analysis.critical import HALF, MOST, critical, why_not
-from lth_core.analysis.effect import LEVELS, effect_of_pruning
+from lth_core.analysis.effect import EFFECTS, LEVELS, effect_of_pruning
 from lth_core.analysis.matching import reach, reach_facts, reach_short
 from lth_core.analysis.power import LEVEL, fewest_seeds
 from lth_core.analysis.scores import JobScores
+from lth_core.analysis.second_score import rescored
 from lth_core.analysis.survival import Survival, down_to, kept_facts, kept_short
 from lth_core.analysis.trials import Scored
 from lth_core.analysis.verdict import Summary, summarise
@@ -19,6 +20,8 @@ from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.lengths import length_notes
 
 NOT_ASKED = "not asked"
+WORDS = {"better", "worse", *EFFECTS}
+"""Answers that are one of a few words, rather than a number."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,11 @@ class Finding:
 def findings(experiment: Experiment, trials: Iterable[Scored], summary: Summary | None = None) -> tuple[Finding, ...]:
     """All questions in the paper's order; `summary` where it is known already. Works while the job runs."""
     trials = list(trials)
-    summary = summary or summarise(experiment, trials)
+    found = _answers(experiment, trials, summary or summarise(experiment, trials))
+    return (*found, *_by_other_scores(experiment, trials, found))
+
+
+def _answers(experiment: Experiment, trials: Sequence[Scored], summary: Summary) -> tuple[Finding, ...]:
     scores = JobScores(experiment, trials)
     return (
         _random(experiment, summary),
@@ -80,6 +87,23 @@ def findings(experiment: Experiment, trials: Iterable[Scored], summary: Summary 
         _pruning(scores),
         _far(scores),
     )
+
+
+def _by_other_scores(experiment: Experiment, trials: Sequence[Scored], found: Sequence[Finding]) -> Iterator[Finding]:
+    """The answers that another measure of the same gives otherwise, in a line for each such measure."""
+    for metric in experiment.training.scored[1:]:
+        others = rescored(trials, metric)
+        if not others:
+            continue
+        again = _answers(experiment, others, summarise(experiment, others))
+        # From the end: a critical density, which leads, may be known of one measure alone.
+        own, theirs = ({f.question: f.lines[::-1] for f in answers} for answers in (found, again))
+        pairs = [pair for q in own for pair in zip(own[q], theirs.get(q, ()), strict=False)]
+        differ = [other.short for one, other in pairs if {one.word, other.word} <= WORDS and one.word != other.word]
+        if differ:
+            over = experiment.training.said(metric)
+            line = Line("otherwise", f"by {metric}: {'; '.join(differ)}", (f"{metric} is the mean of {over}",))
+            yield Finding(f"Does {metric} say the same?", "otherwise", (line,))
 
 
 def notes(experiment: Experiment, summary: Summary) -> Iterator[str]:

@@ -9,7 +9,7 @@ from lth_core.analysis.densities import known_density
 from lth_core.analysis.normalised import has_scale
 from lth_core.analysis.references import RANDOM_POLICY
 from lth_core.analysis.statistics import Floats, interquartile_mean
-from lth_core.analysis.trials import Scored, finished_scores, is_lost
+from lth_core.analysis.trials import Scored, finished_scores, is_lost, measured
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.baseline import baseline
 from lth_core.experiment.experiment import Experiment
@@ -18,7 +18,8 @@ from lth_core.experiment.experiment import Experiment
 class JobScores:
     """Scores of one job by arm, round and seed.
 
-    zero: the reference score that others are counted from, None where there is none. scale: what the dense network
+    zero: the reference score that others are counted from, None where there is none: what the trials measured as such
+    (a text's unigram log-perplexity), or else a random policy's score. scale: what the dense network
     gains over it (interquartile mean), None where there is no reference, or where the gain is not certain.
     """
 
@@ -27,8 +28,9 @@ class JobScores:
     ) -> None:
         self.experiment, self.trials = experiment, tuple(trials)
         self.sign = 1.0 if experiment.task.higher_is_better else -1.0
-        reference = references.get(experiment.task.subject)
         self._unpruned = {arm for arm in experiment.arms if experiment.arm_named(arm).unpruned}
+        known = (measured(trial, experiment.task.reference) for trial in self.trials)
+        reference = next((one for one in known if math.isfinite(one)), references.get(experiment.task.subject))
         self._found = finished_scores(experiment.task, self.trials)
         self._at: dict[tuple[str, int], list[Scored]] = {}
         for trial in self.trials:

@@ -33,6 +33,12 @@ def is_lost(trial: Scored) -> bool:
     return trial.state in ("failed", "blocked") or (trial.state == "done" and not scored)
 
 
+def measured(trial: Scored, metric: str) -> float:
+    """What a trial measured at its end beside its score (see `store.views.TrialView.beside`); NaN where it did not."""
+    beside: tuple[tuple[str, float], ...] = getattr(trial, "beside", ())
+    return dict(beside).get(metric, math.nan)
+
+
 def finished_scores(task: TaskSection, trials: Iterable[Scored]) -> Scores:
     """Scores of the trials that ended with a number, on the scale that trials are compared on."""
     found: Scores = {}

@@ -97,7 +97,7 @@ def _rows(section: type[Section], without: set[str] | frozenset[str] = frozenset
             own = section.model_fields[name]
             needed = own.is_required()
             value: Any = own.default if own.default_factory is None else own.default_factory()  # type: ignore[call-arg]
-            default = "needed" if needed else f"`{_toml(value)}`"
+            default = "needed" if needed else f"`{_toml(section.of_new.get(name, value))}`"
             accepted = _accepted(field).replace("|", "\\|")
             lines.append(f"| `{name}` | {accepted} | {'' if default == '``' else default} |")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Checks that episodes can finish: a training without a finished episode has no score."""
+"""Checks that episodes can finish: where training episodes are the score, a training without one has none."""
 
 import math
 
@@ -14,19 +14,22 @@ def check_episodes(experiment: Tables, episode: float | None) -> None:
     episode: steps of every episode if only a time limit ends episodes (infinite without one); None if they can end
     by themselves.
     """
-    if not isinstance(experiment.training, ActorCriticTraining):
+    training = experiment.training
+    if not isinstance(training, ActorCriticTraining):
         return
     if episode == math.inf:
         raise InputError(
             f"task.environment {experiment.task.subject}: its episodes never end, so no training would have a score: "
             "expected task.time_limit = the steps of an episode"
         )
+    if training.score == "evaluation":
+        return
     for arm in (DENSE, *experiment.arms):
         gradual = arm != DENSE and experiment.arm_named(arm).mask == "gradual"
         if gradual:
             _check_last_mask(experiment, arm, episode)
-        elif episode is not None and experiment.training.unit == "steps":
-            _check_length(experiment, experiment.training, arm, math.ceil(episode))
+        elif episode is not None and training.unit == "steps":
+            _check_length(experiment, training, arm, math.ceil(episode))
 
 
 def _check_length(experiment: Tables, training: ActorCriticTraining, arm: str, episode: int) -> None:

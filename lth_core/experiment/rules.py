@@ -16,7 +16,7 @@ from lth_core.text import NAMES, did_you_mean, is_name, one_line
 
 def check(experiment: Tables) -> None:
     """Raise ValueError, with a sentence that names field, value and what is accepted, for the first rule broken."""
-    for rule in (_check_kinds, _check_names, _check_groups, _check_points, _check_arms, _check_ticket):
+    for rule in (_check_kinds, _check_score, _check_names, _check_groups, _check_points, _check_arms, _check_ticket):
         rule(experiment)
 
 
@@ -61,6 +61,19 @@ def _check_kinds(experiment: Tables) -> None:
     ):
         raise ValueError(
             "training.normalise_observations true: expected false with pixels, which the network scales itself"
+        )
+
+
+def _check_score(experiment: Tables) -> None:
+    training = experiment.training
+    if (
+        isinstance(training, ActorCriticTraining)
+        and training.score == "evaluation"
+        and not training.evaluation_episodes
+    ):
+        raise ValueError(
+            "training.evaluation_episodes 0: expected at least 1, because the score is their mean; or training.score = "
+            '"training"'
         )
 
 

@@ -48,8 +48,9 @@ def with_kinds(fields: Mapping[str, Any]) -> dict[str, Any]:
                     filled[table] = {name: first, **filled[table]}
             if isinstance(filled["training"], dict):
                 algorithm = filled["training"]["algorithm"]
-                defaults = task.defaults.get(algorithm, {}) if isinstance(algorithm, str) else {}
-                filled["training"] = {**defaults, **filled["training"]}
+                if isinstance(algorithm, str) and algorithm in KINDS["training"]:
+                    of_new = KINDS["training"][algorithm].of_new
+                    filled["training"] = {**of_new, **task.defaults.get(algorithm, {}), **filled["training"]}
     return filled
 
 
@@ -67,6 +68,16 @@ class Tables(Section):
     arm: dict[str, Arm] = Field(default_factory=dict)
     ticket: TicketSource | None = None
     launcher: Launcher = LocalLauncher()
+
+    @property
+    def score(self) -> str:
+        """The metric that is stored of a finished trial."""
+        return (*self.training.scored, self.task.score)[0]
+
+    @property
+    def judged_by(self) -> str:
+        """The metric that trials are compared by: the score or its logarithm."""
+        return self.task.log_score or self.score
 
     def arm_named(self, name: str) -> Arm:
         """The definition of an arm: the file's own `[arm.NAME]` first, then the built-in ones."""

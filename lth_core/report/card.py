@@ -91,12 +91,12 @@ def _arms(experiment: Experiment) -> str:
 
 def _score(experiment: Experiment) -> str:
     better = "more" if experiment.task.higher_is_better else "less"
-    episodes = getattr(experiment.training, "score_episodes", None)
-    mean = f", the mean of the last {episodes} training episodes, actions sampled" if episodes else ""
+    over = experiment.training.scored_over
+    mean = f", the mean of {over}" if over else ""
     beside = f" Beside it: {experiment.task.beside}." if experiment.task.beside else ""
     last = "No choice among checkpoints: the last weights count."
     task = experiment.task
-    own = f"{task.judged_by()}, the logarithm of {task.score}" if task.log_score else task.score
+    own = f"{experiment.judged_by}, the logarithm of {experiment.score}" if task.log_score else experiment.score
     return f"{own}{mean}; {better} is better.{beside} {last}"
 
 

@@ -85,7 +85,7 @@ def _lottery(record: JobRecord) -> tuple[Figure, str] | None:
     figure, (axes,) = panels(1, width=5.6, height=3.5)
     lottery(axes, record, inches=5.0)
     axes.set_xlabel("prunable parameters kept (%, logarithmic)")
-    axes.set_ylabel(record.experiment.task.judged_by())
+    axes.set_ylabel(record.experiment.judged_by)
     axes.set_title(_title(record))
     legend(figure, [axes])
     seeds = len(record.experiment.seeds)
@@ -121,7 +121,7 @@ def _differences(record: JobRecord) -> tuple[Figure, str] | None:
         density_axis(one, _densities(record))
         one.set_title(f"{experiment.reference} minus {one_line(arm, 30)}")
     figure.supxlabel("prunable parameters kept (%, logarithmic)", fontsize=9)
-    figure.supylabel(f"difference of {experiment.task.judged_by()}", fontsize=9)
+    figure.supylabel(f"difference of {experiment.judged_by}", fontsize=9)
     return figure, (
         f"{experiment.reference} minus each control, paired by seed: interquartile mean and 95 % interval. "
         "A star marks a round that differs by itself (sign-flip p at most 5 %, Holm over rounds)."

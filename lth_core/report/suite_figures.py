@@ -37,7 +37,7 @@ def _grid(record: SuiteRecord) -> tuple[Figure, str] | None:
         lottery(one, job)
         one.set_title(_short(record, job.job.name))
     figure.supxlabel("prunable parameters kept (%, logarithmic)", fontsize=9)
-    scores = dict.fromkeys(job.experiment.task.judged_by() for job in jobs)
+    scores = dict.fromkeys(job.experiment.judged_by for job in jobs)
     figure.supylabel(" or ".join(scores), fontsize=9)
     legend(figure, axes)
     return figure, "Lottery curves of each job: interquartile mean over seeds, bands are 95 % bootstrap intervals."

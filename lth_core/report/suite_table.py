@@ -28,7 +28,8 @@ def suite_result(name: str, summary: SuiteSummary, kept: Sequence[Finding] = ())
         _jobs(summary),
         Text(
             f"95 % intervals over seeds. leaves alone: the interval lies within {EQUIVALENT:.0%} of what the dense "
-            f"network gains over the reference (a random policy's score); crashes: it lies below {-CRASHED:.0%} of it.",
+            f"network gains over the reference (a random policy's score, or a text's unigram "
+            f"log-perplexity); crashes: it lies below {-CRASHED:.0%} of it.",
             style="dim",
         ),
         *_answers(summary),

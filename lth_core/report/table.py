@@ -47,9 +47,9 @@ def summary_table(experiment: Experiment, summary: Summary) -> Table:
     task, lengths = experiment.task, not are_equal(experiment)
     if lengths:
         table.add_column(experiment.training.unit, justify="right", no_wrap=True)
-    table.add_column(task.judged_by(), no_wrap=True)
+    table.add_column(experiment.judged_by, no_wrap=True)
     if task.log_score:
-        table.add_column(task.score.partition("/")[0], justify="right", no_wrap=True)
+        table.add_column(experiment.score.partition("/")[0], justify="right", no_wrap=True)
     table.add_column(f"{experiment.reference} minus arm", no_wrap=True)
     table.add_column("p", justify="right", no_wrap=True)
     table.add_column("n", justify="right")
@@ -110,9 +110,11 @@ def result(
     `failures.causes`."""
     seeds = len(experiment.seeds)
     passed, failed = audits
+    over = experiment.training.scored_over
     facts = Text(
         f"{experiment.name}: interquartile mean over {seeds} seeds with 95 % bootstrap interval; kept: of the "
-        f"prunable parameters; p: of {experiment.reference} minus arm, Holm over the rounds of the arm",
+        f"prunable parameters; p: of {experiment.reference} minus arm, Holm over the rounds of the arm"
+        + (f"; {experiment.score}: the mean of {over}" if over else ""),
         style="dim",
     )
     audit = Text(f"audit: {passed:,} checks passed, {failed:,} failed", style="red" if failed else "dim")

@@ -63,12 +63,12 @@ def _answers(findings: Sequence[Finding]) -> list[Row]:
 
 
 def _trials(record: JobRecord) -> list[Row]:
-    task = record.experiment.task
+    experiment, task = record.experiment, record.experiment.task
     return [
         {
             "arm": t.arm, "round": t.round, "seed": t.seed, "state": t.state, "density": t.density,
-            "model_density": t.model_density, "score": t.score, "metric": task.score,
-            "judged": None if t.score is None else task.judged(t.score), "judged_by": task.judged_by(),
+            "model_density": t.model_density, "score": t.score, "metric": experiment.score,
+            "judged": None if t.score is None else task.judged(t.score), "judged_by": experiment.judged_by,
             "steps": t.step, "seconds": t.finished - t.started if t.finished and t.started else None,
             "error": one_line(t.error) if t.error else None,
         }

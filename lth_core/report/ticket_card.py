@@ -23,7 +23,7 @@ def write_card(folder: Path, experiment: Experiment, facts: Mapping[str, Any], s
     """
     sums = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES}
     content = {
-        "format": FORMAT, **facts, "identity": experiment.identity, "metric": experiment.task.score,
+        "format": FORMAT, **facts, "identity": experiment.identity, "metric": experiment.score,
         "shapes": {name: list(shape) for name, shape in shapes.items()}, "sha256": sums,
         **({"buffers": {name: list(shape) for name, shape in buffers.items()}} if buffers else {}),
         "experiment": json.loads(experiment.canonical()),
@@ -42,7 +42,7 @@ def _markdown(folder: Path, experiment: Experiment, facts: Mapping[str, Any], sh
     lines = [
         f"# Ticket: {title}\n",
         *origin,
-        f"- {experiment.task.score} after training: {_number(facts['score'], '.5g')}",
+        f"- {experiment.score} after training: {_number(facts['score'], '.5g')}",
         f"- kept: {_number(facts['density'], '.2%')} of the prunable parameters, "
         f"{_number(facts['model_density'], '.2%')} of all",
         f"- task: {_fields(experiment, 'task')}",

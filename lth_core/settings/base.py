@@ -30,12 +30,14 @@ class Section(BaseModel):
     """Base of every table of the file: immutable, strictly typed; unknown fields are errors.
 
     added: fields added by later versions. At its default, such a field is not part of an experiment's identity, so
-    that experiments of older workspaces are still found. places: fields that name files. If `contents` has a file's
-    hash, the identity uses the hash instead of the name.
+    that experiments of older workspaces are still found. of_new: defaults for experiments read from a file, where the
+    field's own default stands for what earlier versions did. places: fields that name files. If `contents` has a
+    file's hash, the identity uses the hash instead of the name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
     added: ClassVar[frozenset[str]] = frozenset()
+    of_new: ClassVar[Mapping[str, Any]] = {}
     places: ClassVar[tuple[str, ...]] = ()
 
     def read_from(self, contents: Contents) -> list[str]:
@@ -64,10 +66,12 @@ class Section(BaseModel):
 class TaskSection(Section):
     """Base of every kind of `[task]`.
 
-    score: the metric that is stored of a finished trial. log_score: the metric that is its natural logarithm, where
-    trials are compared by that; empty where they are compared by the score itself. curve: the metric drawn during
-    training. networks and algorithms: the kinds of `[model]` and `[training]` that fit, the default first.
-    defaults: this task's own defaults of `[training]`, by algorithm.
+    score: the metric that is stored of a finished trial, unless `[training]` names another (`TrainingSection.scored`).
+    log_score: the metric that is its natural logarithm, where trials are compared by that; empty where they are
+    compared by the score itself. reference: the metric that says what counts as nothing learnt, on the scale that
+    trials are compared on; empty where none is measured. curve: the metric drawn during training. networks and
+    algorithms: the kinds of `[model]` and `[training]` that fit, the default first. defaults: this task's own defaults
+    of `[training]`, by algorithm.
     beside: what else is measured at the end, in the words of the protocol card.
     logarithmic: metrics drawn on a logarithmic axis, named by the part before the slash.
     large_tensors: whether huge pages speed up training on a CPU (measured).
@@ -75,6 +79,7 @@ class TaskSection(Section):
 
     score: ClassVar[str]
     log_score: ClassVar[str] = ""
+    reference: ClassVar[str] = ""
     curve: ClassVar[str]
     higher_is_better: ClassVar[bool]
     networks: ClassVar[tuple[str, ...]]
@@ -83,11 +88,6 @@ class TaskSection(Section):
     beside: ClassVar[str] = ""
     logarithmic: ClassVar[tuple[str, ...]] = ()
     large_tensors: ClassVar[bool] = False
-
-    @classmethod
-    def judged_by(cls) -> str:
-        """The metric that trials are compared by: the score or its logarithm."""
-        return cls.log_score or cls.score
 
     @classmethod
     def judged(cls, score: float) -> float:
@@ -176,3 +176,18 @@ class TrainingSection(Section):
     def rate_is_constant(self) -> bool:
         """Whether the learning rate is constant."""
         return self.learning_rate_schedule == "constant"
+
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """Metrics that are measures of the same: the score, then those that are compared with it. Empty where the task
+        alone says what the score is."""
+        return ()
+
+    @property
+    def scored_over(self) -> str:
+        """What the score is a mean of, in words; empty where its name says it."""
+        return self.said(self.scored[0]) if self.scored else ""
+
+    def said(self, metric: str) -> str:
+        """What a metric of `scored` is a mean of, in words."""
+        return metric

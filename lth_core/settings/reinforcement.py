@@ -1,17 +1,24 @@
 """Reinforcement learning: `[training]` with algorithm a2c or ppo."""
 
-from typing import Annotated, ClassVar, Literal, Self, get_args
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
 from lth_core.settings.base import WHOLE, Fraction, NonNegative, Positive, PositiveFloat, TrainingSection
 
+RETURNS = ("return/eval-sampled", "return/train")
+"""The metrics that may be the score."""
+
 
 class ActorCriticTraining(TrainingSection):
     """Fields of both A2C and PPO; defaults are the paper's classic-control setting (section 3.3).
 
-    Steps are environment steps, and games are finished games, of one ticket. evaluation_episodes: played at the end
-    with sampled actions, and as many again with greedy ones. precision: of matrix products on a GPU.
+    Steps are environment steps, and games are finished games, of one ticket. score: "evaluation" is the mean return of
+    evaluation_episodes played after training, without learning, with sampled actions; "training" that of the last
+    score_episodes training episodes, which is also the curve. Those ended in the last score_window of the run, 0.25 of
+    it by default and at most; where none did, the last one counts. greedy_episodes: played after training with greedy
+    actions, for comparison. precision: of matrix products on a GPU.
     """
 
     unit: Literal["steps", "games"] = "steps"
@@ -32,12 +39,30 @@ class ActorCriticTraining(TrainingSection):
     reward_scale: PositiveFloat = 1.0
     max_gradient_norm: PositiveFloat | None = None
     loss_reduction: Literal["mean", "sum"] = "mean"
+    score: Literal["evaluation", "training"] = "training"
     score_episodes: Positive = 100
-    evaluation_episodes: Annotated[int, Field(ge=0, le=10_000), WHOLE] = 10
+    score_window: Annotated[float, Field(gt=0, le=0.25)] | None = None
+    evaluation_episodes: Annotated[int, Field(ge=0, le=10_000), WHOLE] = 50
+    greedy_episodes: Annotated[int, Field(ge=0, le=10_000), WHOLE] | None = None
     precision: Literal["float32", "tfloat32"] = "float32"
     record_every: Positive = 2_000
     checkpoint_every: Positive = 20_000
     steps: ClassVar[str] = "environment steps"
+    added: ClassVar[frozenset[str]] = frozenset({"score", "score_window", "greedy_episodes"})
+    # Earlier versions scored training episodes, however far back they reached, and evaluated in both ways alike.
+    of_new: ClassVar[Mapping[str, Any]] = {"score": "evaluation", "score_window": 0.25, "greedy_episodes": 10}
+
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """See TrainingSection."""
+        return RETURNS if self.score == "evaluation" else RETURNS[::-1]
+
+    def said(self, metric: str) -> str:
+        """See TrainingSection."""
+        if metric == RETURNS[0]:
+            return f"{self.evaluation_episodes} episodes played after training, actions sampled"
+        window = "" if self.score_window is None else f", none from before the last {self.score_window:.0%} of the run"
+        return f"the last {self.score_episodes} training episodes, actions sampled{window}"
 
     @property
     def normalised(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from lth_core.settings.base import WHOLE, Contents, Positive, Share, TaskSection
 from lth_core.settings.code import Arguments, EnvironmentName, Named, Wrapped, named
 from lth_core.settings.games import rom_name
-from lth_core.settings.reinforcement import ALGORITHMS
+from lth_core.settings.reinforcement import ALGORITHMS, RETURNS
 from lth_core.settings.texts import LanguageModelTask, TranslationTask
 
 Pixels = Annotated[int, Field(ge=16, le=512), WHOLE]
@@ -36,7 +36,7 @@ class ControlTask(TaskSection):
     contents: Contents = ()
 
     added: ClassVar[frozenset[str]] = frozenset({"arguments", "wrappers", "leave_out", "time_limit", "contents"})
-    score: ClassVar[str] = "return/train"
+    score: ClassVar[str] = RETURNS[0]
     curve: ClassVar[str] = "return/train"
     higher_is_better: ClassVar[bool] = True
     networks: ClassVar[tuple[str, ...]] = ("mlp",)
@@ -125,7 +125,7 @@ class AtariTask(TaskSection):
     size: tuple[Pixels, Pixels] = (84, 84)
     max_frames: Annotated[int, Field(ge=1, le=10**8), WHOLE] = 108_000
 
-    score: ClassVar[str] = "return/train"
+    score: ClassVar[str] = RETURNS[0]
     curve: ClassVar[str] = "return/train"
     higher_is_better: ClassVar[bool] = True
     networks: ClassVar[tuple[str, ...]] = ("conv",)
@@ -135,11 +135,13 @@ class AtariTask(TaskSection):
         "a2c": {
             "length": 10_000_000, "environments": 16, "n_steps": 5, "learning_rate": 7e-4, "epsilon": 1e-5,
             "value_weight": 0.25, "max_gradient_norm": 0.5, "record_every": 50_000, "checkpoint_every": 1_000_000,
+            "greedy_episodes": 0,
         },
         "ppo": {
             "length": 10_000_000, "environments": 8, "n_steps": 128, "learning_rate": 2.5e-4, "epochs": 4,
             "minibatches": 4, "clip": 0.1, "value_clip": 0.1, "entropy_weight": 0.01, "record_every": 50_000,
             "checkpoint_every": 1_000_000, "normalise_observations": False, "normalise_returns": False,
+            "greedy_episodes": 0,
         },
     }  # fmt: skip
 
@@ -175,3 +177,6 @@ Task = Annotated[
     ControlTask | AtariTask | LanguageModelTask | TranslationTask,
     Field(discriminator="kind"),
 ]
+
+BESIDE = (*RETURNS, LanguageModelTask.reference)
+"""Metrics that analyses read beside the score: another measure of the same, and references."""

@@ -78,6 +78,7 @@ class LanguageModelTask(TextTask):
     sources: ClassVar[tuple[str, ...]] = ("builtin", "files", "wikitext-2", "wikitext-103")
     score: ClassVar[str] = "perplexity/test"
     log_score: ClassVar[str] = "log_perplexity/test"
+    reference: ClassVar[str] = "log_perplexity-unigram/test"
     curve: ClassVar[str] = "perplexity/valid"
     higher_is_better: ClassVar[bool] = False
     networks: ClassVar[tuple[str, ...]] = ("lstm", "transformer", "causal")

@@ -49,6 +49,21 @@ def recorded(connection: sqlite3.Connection, trial: int) -> dict[tuple[str, int]
     return {(name, step): value for name, step, value in rows}
 
 
+def at_end(database: Database, job: int, names: Sequence[str]) -> dict[int, list[tuple[str, float]]]:
+    """What the finished trials of a job recorded with their last step under these names, by trial; numbers only."""
+    rows = database.connection.execute(
+        "SELECT t.id, n.name, m.value FROM trials t "
+        f"JOIN metric_names n ON n.name IN ({','.join('?' * len(names))}) "
+        "JOIN metrics m ON m.trial = t.id AND m.name = n.id AND m.step = t.step "
+        "WHERE t.job = ? AND t.state = 'done' AND m.value NOT NULL ORDER BY t.id, n.name",
+        (*names, job),
+    ).fetchall()
+    found: dict[int, list[tuple[str, float]]] = {}
+    for trial, name, value in rows:
+        found.setdefault(trial, []).append((name, value))
+    return found
+
+
 def curves(database: Database, trials: Sequence[int], name: str, after_step: int = -1) -> dict[int, Curve]:
     """Curves of several trials, only points later than `after_step`; trials without points are absent."""
     if not trials:

@@ -11,6 +11,8 @@ from pydantic import ValidationError
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
+from lth_core.settings.tasks import BESIDE
+from lth_core.store import metrics
 from lth_core.store.database import Database
 from lth_core.store.job_time import job_time
 from lth_core.store.schema import NEWEST_AUDITS
@@ -48,7 +50,10 @@ class JobView:
 
 @dataclass(frozen=True)
 class TrialView:
-    """One trial: which ticket, how far, with what result."""
+    """One trial: which ticket, how far, with what result.
+
+    beside: what was measured at its end of the metrics BESIDE, the score among them where it is one.
+    """
 
     id: int
     job: int
@@ -63,6 +68,7 @@ class TrialView:
     started: float | None
     finished: float | None
     error: str | None
+    beside: tuple[tuple[str, float], ...] = ()
 
     @property
     def key(self) -> TrialKey:
@@ -248,9 +254,10 @@ def provenance(database: Database, job: int) -> dict[str, Any]:
 
 def trials(database: Database, job: int) -> list[TrialView]:
     """All trials of a job, by round, arm and seed."""
-    columns = ", ".join(TrialView.__dataclass_fields__)
+    columns = ", ".join(name for name in TrialView.__dataclass_fields__ if name != "beside")
     rows = database.rows(f"SELECT {columns} FROM trials WHERE job = ? ORDER BY round, arm, seed", job)
-    return [TrialView(**row) for row in rows]
+    beside = metrics.at_end(database, job, BESIDE)
+    return [TrialView(**row, beside=tuple(beside.get(row["id"], ()))) for row in rows]
 
 
 def layers(database: Database, job: int) -> list[LayerView]:

@@ -196,7 +196,7 @@ class StackRun:
             values = metrics[row] | evaluated[row]
             if self.trials[row].narrowing is not None:
                 values["density"] = masks.density(self.trials[row].mask)
-            self.trials[row].score = values.get(self.experiment.task.score, math.nan)
+            self.trials[row].score = values.get(self.experiment.score, math.nan)
             self.sink.metrics(self.trials[row], self.stack.trained, values)
 
     def _broken(self) -> dict[int, str]:

@@ -120,7 +120,7 @@ def lottery_chart(detail: JobDetail, drawing: Drawing) -> Chart:
     marks = [(density, percent(density)) for density in densities]
     shown = f", {drawing.band_words}" if drawing.band_words else ""
     better = "" if experiment.task.higher_is_better else ", less is better"
-    score = one_line(experiment.task.judged_by(), 40)
+    score = one_line(experiment.judged_by, 40)
     title = f"{score} by % kept (log){better} · IQM{shown}"
     x_range = (1.15, lowest(experiment, densities) / 1.15)
     if summary is None:
@@ -133,7 +133,7 @@ def lottery_chart(detail: JobDetail, drawing: Drawing) -> Chart:
     reference = None if dense is None else (dense.score.value, f"dense {compact(dense.score.value)}")
     return Chart(title, [s for s in series if len(s.x)], x_range, True, marks, reference,
                  "the lottery curve starts when round 1 has finished",
-                 log_y=experiment.task.draws_log(experiment.task.judged_by()), x_name="kept",
+                 log_y=experiment.task.draws_log(experiment.judged_by), x_name="kept",
                  y_name=f"lottery {detail.job.id}", gap=pair,
                  brief=f"{score}, % kept · IQM{shown}")  # fmt: skip
 

@@ -48,13 +48,12 @@ def chart(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary], arm: int,
             turned = _turned(experiment, summary, normalised=not unscaled) if relative else None
             series.append(_series(f"{job.id} {one}", look, summary, one, turned))
     ticks = [(density, percent(density)) for density in sorted(densities, reverse=True)]
-    scores = sorted({job.experiment.task.judged_by() for job in jobs})
+    scores = sorted({job.experiment.judged_by for job in jobs})
     told = _said(unscaled) if relative else (one_line(", ".join(scores), 60), one_line(", ".join(scores), 24))
     what, short = told
     arms = ", ".join(one_line(name, 30) for name in names)
     brief = f"{short} · IQM · {arms}"
-    tasks = [job.experiment.task for job in jobs]
-    log = not relative and bool(tasks) and all(task.draws_log(task.judged_by()) for task in tasks)
+    log = not relative and bool(jobs) and all(j.experiment.task.draws_log(j.experiment.judged_by) for j in jobs)
     left = min(ends, default=0.1)
     dense = (0.0 if unscaled else 1.0, "dense") if relative else None
     shown = [one for one in series if len(one.x)]

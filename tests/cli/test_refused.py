@@ -97,7 +97,7 @@ def test_show_says_why_a_trial_failed(changed: Path) -> None:
 @pytest.mark.processes
 def test_a_preset_by_name_is_remembered_as_its_file(tmp_path: Path) -> None:
     small = {"seeds": 1, "arms": "['winning']", "pruning.rounds": 1, "training.length": 2_000}
-    small["training.evaluation_episodes"] = 0
+    small["training.evaluation_episodes"] = 1
     overrides = [word for name, value in small.items() for word in ("--set", f"{name}={value}")]
     done = lth("headless", "quick/cartpole", "--device", "cpu", "--slots", 1, *overrides, cwd=tmp_path)
     assert done.returncode == 0, done.stderr

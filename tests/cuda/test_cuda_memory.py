@@ -11,7 +11,8 @@ def large(seeds: int) -> Experiment:
     """Four million weights a ticket: with gradient and moments 50 megabytes, whatever else it takes."""
     return short(
         arms=["winning"], seeds=seeds, model={"hidden": [2048, 2048]}, rewinding={"weights": 0, "optimizer": "fresh"},
-        training={"length": 600, "environments": 4, "checkpoint_every": 1_000_000, "evaluation_episodes": 0},
+        training={"length": 600, "environments": 4, "checkpoint_every": 1_000_000, "score": "training",
+                  "evaluation_episodes": 0},
     )  # fmt: skip
 
 

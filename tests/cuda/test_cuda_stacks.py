@@ -37,7 +37,14 @@ all_settings = pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTIN
 
 
 def pixels(**training: Any) -> Experiment:
-    fields = {"length": 1_000, "environments": 2, "n_steps": 8, "evaluation_episodes": 0, **training}
+    fields = {
+        "length": 1_000,
+        "environments": 2,
+        "n_steps": 8,
+        "score": "training",
+        "evaluation_episodes": 0,
+        **training,
+    }
     return Experiment.from_fields({"name": "pixels", "seeds": [0], "training": fields, **PIXELS})
 
 

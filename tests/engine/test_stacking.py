@@ -28,7 +28,7 @@ def _atari() -> Experiment:
         {
             "name": "atari", "seeds": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
             "task": {"kind": "atari", "game": "pong", "size": [36, 36]}, "model": {"architecture": "small"},
-            "training": {"length": 400, "environments": 1, "n_steps": 4, "evaluation_episodes": 0},
+            "training": {"length": 400, "environments": 1, "n_steps": 4, "score": "training", "evaluation_episodes": 0},
         }
     )  # fmt: skip
 

@@ -51,7 +51,8 @@ def test_the_clock_may_jump(make_run: Callable[..., Run], left_alone: Any, seen:
 def test_a_stack_that_does_not_fit_is_split(make_run: Callable[..., Run], left_alone: Any, seen: Any) -> None:
     experiment = short(
         seeds=16, arms=["winning"], model={"hidden": [512, 512]}, rewinding={"weights": 0, "optimizer": "fresh"},
-        training={"length": 600, "environments": 4, "checkpoint_every": 1_000_000, "evaluation_episodes": 0},
+        training={"length": 600, "environments": 4, "checkpoint_every": 1_000_000, "score": "training",
+                  "evaluation_episodes": 0},
     )  # fmt: skip
     whole = left_alone(experiment)
     run = make_run(experiment, slots=1, fault={"memory": 260})

@@ -81,7 +81,8 @@ def test_an_atari_ticket_plays_in_colour_and_the_return_is_that_of_whole_games(
         "task": {"kind": "atari", "game": "breakout", "size": [42, 42], "max_frames": 400},
         "model": {"architecture": "small"},
         "training": {
-            "algorithm": "a2c", "length": 320, "environments": 2, "record_every": 160, "evaluation_episodes": 0,
+            "algorithm": "a2c", "length": 320, "environments": 2, "record_every": 160, "score": "training",
+            "evaluation_episodes": 0,
         },
     }  # fmt: skip
     (tmp_path / "game.toml").write_text(as_toml(Experiment.from_fields(fields)))

@@ -97,7 +97,7 @@ def test_the_card_loads_it_as_torchs_own_pruning_which_keeps_the_dead_dead(
 
 def test_the_card_for_programs_holds_the_score_and_the_files_checksums(exported: Path) -> None:
     card = json.loads((exported / "card.json").read_text())
-    assert (card["arm"], card["round"], card["seed"], card["metric"]) == ("winning", 2, 1, "return/train")
+    assert (card["arm"], card["round"], card["seed"], card["metric"]) == ("winning", 2, 1, "return/eval-sampled")
     assert card["score"] > 0 and card["experiment"]["name"] == "tiny"
     for name, expected in card["sha256"].items():
         assert hashlib.sha256((exported / name).read_bytes()).hexdigest() == expected

@@ -22,7 +22,7 @@ from tests.small import Memory, digest
 def _experiment(algorithm: str = "a2c", training: dict[str, Any] | None = None, **task: Any) -> Experiment:
     fields: dict[str, Any] = {
         "algorithm": algorithm, "length": 96, "environments": 2, "n_steps": 8, "record_every": 32,
-        "checkpoint_every": 32, "evaluation_episodes": 0,
+        "checkpoint_every": 32, "score": "training", "evaluation_episodes": 0,
     }  # fmt: skip
     if algorithm == "ppo":
         fields |= {"epochs": 2, "minibatches": 2}

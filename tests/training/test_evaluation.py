@@ -15,7 +15,7 @@ from tests.small import Memory, digest, experiment, stack, stack_run, starts
 pytestmark = pytest.mark.filterwarnings("ignore:.*out of date:DeprecationWarning")
 
 SETTINGS = {
-    "CartPole": experiment(training={"length": 10_000, "evaluation_episodes": 5}),
+    "CartPole": experiment(training={"length": 10_000, "evaluation_episodes": 5, "greedy_episodes": 5}),
     "one by one": experiment(task={"environment": "FrozenLake-v1"}, training={"length": 10_000}),
     "Pendulum, ppo": experiment(
         task={"environment": "Pendulum-v1"}, training={"algorithm": "ppo", "minibatches": 4, "evaluation_episodes": 3}
@@ -87,7 +87,7 @@ def test_observations_are_normalised_as_at_the_end_of_training() -> None:
 
 
 def test_no_episodes_no_evaluation() -> None:
-    settings = experiment(training={"evaluation_episodes": 0})
+    settings = experiment(training={"score": "training", "evaluation_episodes": 0, "greedy_episodes": 0})
     _, own = starts(settings, 1)
     sink = Memory()
     assert stack_run(settings, own, sink).run()

@@ -166,6 +166,14 @@ def test_perplexity_of_an_untrained_network_is_about_its_vocabulary(tmp_path: Pa
     assert found["log_perplexity/valid"] == pytest.approx(np.log(found["perplexity/valid"]))
 
 
+def test_beside_the_perplexity_stands_what_the_frequencies_of_the_training_part_are_worth() -> None:
+    train, judged = np.array([0, 0, 0, 1], np.uint16), np.array([0, 1, 2, 0], np.uint16)
+    lesson = LanguageLesson(Corpus(train, train, judged, 3, {}, "", ""), 2, Supervised(batch=1))
+    module = language.recurrent(LSTM(embedding=8, hidden=8), 3).module().eval()
+    expected = -(2 * np.log(4 / 7) + np.log(2 / 7) + np.log(1 / 7)) / 4  # each counted once more
+    assert lesson.test(module, lambda: True)["log_perplexity-unigram/test"] == pytest.approx(expected)
+
+
 @pytest.mark.parametrize(("tokens", "most"), [(3, "1 text"), (7, "3 texts")])
 def test_of_a_short_text_the_largest_batch_is_named(tokens: int, most: str) -> None:
     said = rf"training.batch = 20: the corpus has {tokens} tokens, expected a batch of at most {most}$"

@@ -263,3 +263,29 @@ def test_the_score_is_the_mean_of_the_last_finished_episodes() -> None:
     assert episodes.finished.tolist() == [5, 1]
     episodes.keep([1])
     assert episodes.score(0) == 5.0
+
+
+def test_a_window_reaches_back_no_further_than_it_may_and_holds_the_last_episode_in_any_case() -> None:
+    episodes = Episodes(1, 2, 100, [8])
+    for reward in (1.0, 2.0, 3.0):  # each step two of the environments' steps, of which the last eight count
+        episodes.add(np.array([[reward, 0.0]]), np.array([[True, False]]))
+    assert episodes.score(0) == 2.0
+    for _ in range(2):
+        episodes.add(np.zeros((1, 2)), np.zeros((1, 2), bool))
+    assert episodes.score(0) == 2.5
+    again = Episodes(1, 2, 100, [8])
+    again.restore(*episodes.state())
+    for one in (episodes, again):
+        for _ in range(9):
+            one.add(np.zeros((1, 2)), np.zeros((1, 2), bool))
+        assert one.score(0) == 3.0
+    of_games = Episodes(1, 1, 100, [2], in_games=True)
+    for reward in (1.0, 2.0, 3.0):
+        of_games.add(np.array([[reward]]), np.array([[True]]))
+    assert of_games.score(0) == 2.5
+
+
+def test_windows_of_earlier_versions_are_read() -> None:
+    episodes = Episodes(1, 1, 3)
+    episodes.restore({"running": np.zeros((1, 1)), "finished": np.array([2])}, {"windows": [[1.0, 2.0]]})
+    assert episodes.score(0) == 1.5

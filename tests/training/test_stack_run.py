@@ -49,7 +49,10 @@ def test_records_come_at_the_steps_that_the_experiment_fixes_and_at_the_end() ->
     assert names == {"loss/policy", "loss/value", "entropy", "return/train", "games"}
     last = [values for trial, step, values in sink.records if trial == 1 and step == 512][-1]
     assert set(last) == names | {"return/eval-sampled", "return/eval-greedy"}
-    assert last["return/train"] == sink.results[1][3]
+    assert last["return/eval-sampled"] == sink.results[1][3]
+    stored = experiment(training={"score": "training", "length": 500})
+    sink = ran(stored, starts(stored, 2)[1])
+    assert {trial: values for trial, _, values in sink.records}[1]["return/train"] == sink.results[1][3]
 
 
 def test_steps_that_are_no_multiple_of_an_update_are_recorded_at_the_first_update_after_them() -> None:

@@ -34,7 +34,7 @@ def waiting(tmp_path: Path) -> Iterator[Workspace]:
     fields = {
         "name": "long", "seeds": 2, "arms": ["winning", "random"], "model": {"hidden": [16]},
         "training": {"length": 120_000, "environments": 4, "n_steps": 8, "record_every": 1000,
-                     "checkpoint_every": 1000, "evaluation_episodes": 0},
+                     "checkpoint_every": 1000, "score": "training", "evaluation_episodes": 0},
         "pruning": {"rounds": 1, "fraction": 0.3},
     }  # fmt: skip
     with_database(

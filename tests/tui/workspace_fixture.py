@@ -34,7 +34,7 @@ def experiment(
         "name": name,
         "seeds": seeds,
         "arms": list(arms or ("winning", "random", "reinit", "one_shot")),
-        "training": {"length": LENGTH},
+        "training": {"length": LENGTH, "score": "training"},
         "pruning": {"rounds": rounds, "fraction": 0.4},
     }
     return resolve(fields, "fixture")

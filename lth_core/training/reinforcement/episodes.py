@@ -1,4 +1,4 @@
-"""Returns of finished episodes: the running ones of a stack, and each ticket's window of the last L (the score)."""
+"""Returns of finished episodes: the running ones of a stack, and each ticket's window of the last L (its curve)."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -9,32 +9,50 @@ import numpy.typing as npt
 
 
 class Episodes:
-    """Returns of T tickets with E environments each, over a window of the last `window` finished episodes."""
+    """Returns of T tickets with E environments each, over a window of the last `window` finished episodes.
 
-    def __init__(self, tickets: int, count: int, window: int) -> None:
+    reach: for each ticket how far back a window reaches, in games or else in steps of all its environments; None for
+    no limit. The last finished episode counts wherever it is.
+    """
+
+    def __init__(
+        self, tickets: int, count: int, window: int, reach: Sequence[float] | None = None, *, in_games: bool = False
+    ) -> None:
         self._running = np.zeros((tickets, count))
         self._windows: list[deque[float]] = [deque(maxlen=window) for _ in range(tickets)]
+        self._ended: list[deque[int]] = [deque(maxlen=window) for _ in range(tickets)]
+        self._reach, self._in_games, self._steps = reach, in_games, 0
         self.finished = np.zeros(tickets, np.int64)
 
     def add(self, rewards: npt.NDArray[Any], ended: npt.NDArray[Any]) -> None:
         """Account for one step: rewards (T, E) as the environment gave them, ended (T, E) bool."""
         self._running += rewards
+        self._steps += ended.shape[1]
         places = np.flatnonzero(ended)
         if places.size:
             flat, count = self._running.reshape(-1), ended.shape[1]
             for place, found in zip(places.tolist(), flat[places].tolist(), strict=True):
-                self._windows[place // count].append(found)
-                self.finished[place // count] += 1
+                ticket = place // count
+                self._windows[ticket].append(found)
+                self.finished[ticket] += 1
+                self._ended[ticket].append(self._now(ticket))
             flat[places] = 0.0
 
     def score(self, ticket: int) -> float:
         """Mean return of the ticket's last finished episodes; NaN while it has none."""
-        window = self._windows[ticket]
+        window = list(self._windows[ticket])
+        if self._reach is not None:
+            first = self._now(ticket) - self._reach[ticket]
+            window = [found for found, at in zip(window, self._ended[ticket], strict=True) if at > first] or window[-1:]
         return sum(window) / len(window) if window else float("nan")
+
+    def _now(self, ticket: int) -> int:
+        return int(self.finished[ticket]) if self._in_games else self._steps
 
     def forget(self, ticket: int) -> None:
         """What the ticket has scored so far no longer counts: another network has scored it."""
         self._windows[ticket].clear()
+        self._ended[ticket].clear()
 
     def restart(self) -> None:
         """Forget the unfinished episodes."""
@@ -44,16 +62,24 @@ class Episodes:
         """Drop all tickets but these."""
         self._running = self._running[list(tickets)]
         self._windows = [self._windows[t] for t in tickets]
+        self._ended = [self._ended[t] for t in tickets]
+        self._reach = None if self._reach is None else [self._reach[t] for t in tickets]
         self.finished = self.finished[list(tickets)]
 
     def state(self) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
         """Everything, as arrays and JSON values."""
         arrays = {"running": self._running.copy(), "finished": self.finished.copy()}
-        return arrays, {"windows": [list(window) for window in self._windows]}
+        values: dict[str, Any] = {"windows": [list(window) for window in self._windows]}
+        if self._reach is not None:
+            values |= {"ended": [list(ended) for ended in self._ended], "steps": self._steps}
+        return arrays, values
 
     def restore(self, arrays: dict[str, npt.NDArray[Any]], values: dict[str, Any]) -> None:
         """The inverse of `state`."""
         self._running, self.finished = arrays["running"].copy(), arrays["finished"].copy()
-        for window, stored in zip(self._windows, values["windows"], strict=True):
-            window.clear()
-            window.extend(stored)
+        self._steps = values.get("steps", 0)
+        ended = values.get("ended", [[0] * len(window) for window in values["windows"]])
+        for ticket, (window, at) in enumerate(zip(values["windows"], ended, strict=True)):
+            self.forget(ticket)
+            self._windows[ticket].extend(window)
+            self._ended[ticket].extend(at)

@@ -4,7 +4,7 @@ Seeds come from a stream of their own, shared by the arms of a seed: tickets are
 tickets that end together are evaluated together; each gets the bits that it gets alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +20,6 @@ from lth_core.training.stack import Interrupted
 LONGEST = 10_000
 """Steps after which an episode is taken as it is, in an environment that never ends one."""
 
-WAYS = ("sampled", "greedy")
-
 Array = npt.NDArray[np.float32]
 
 
@@ -36,21 +34,23 @@ class Evaluated:
 def evaluate(
     task: Task,
     seeds: Sequence[int],
-    episodes: int,
+    ways: Mapping[str, int],
     policy: Policy,
     heads: Callable[[Array], Array],
     go_on: Callable[[], bool],
-    ways: Sequence[str] = WAYS,
 ) -> Evaluated:
     """Mean returns of tickets with these chain seeds, unscaled.
 
-    Actions are `sampled` from the policy, or `greedy`: its likeliest. heads: from observations (T, episodes, D) as
-    they are to logits or means (T, episodes, A). Raises Interrupted once `go_on`, asked at every step, says no.
+    ways: episodes by how actions are chosen: `sampled` from the policy, or `greedy`, its likeliest. heads: from
+    observations (T, episodes, D) as they are to logits or means (T, episodes, A). Raises Interrupted once `go_on`,
+    asked at every step, says no.
     """
-    if not seeds or episodes == 0:
-        return Evaluated([{} for _ in seeds], {})
     faults: dict[int, str] = {}
-    found = {f"return/eval-{way}": _returns(task, seeds, episodes, policy, heads, way, go_on, faults) for way in ways}
+    found = {
+        f"return/eval-{way}": _returns(task, seeds, episodes, policy, heads, way, go_on, faults)
+        for way, episodes in ways.items()
+        if seeds and episodes
+    }
     return Evaluated([{name: means[row] for name, means in found.items()} for row in range(len(seeds))], faults)
 
 

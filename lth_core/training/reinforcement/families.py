@@ -34,13 +34,11 @@ class ActorCriticTraining(TrainingFamily):
 
     def judge(self, experiment: Experiment, network: Network, starts: Sequence[Start], device: str) -> list[float]:
         """See TrainingFamily: mean returns of greedy actions."""
-        training = experiment.training.model_copy(update={"evaluation_episodes": self.episodes})
-        experiment = experiment.model_copy(update={"training": training})
         found: list[float] = []
         for first in range(0, len(starts), self.most):
             own = starts[first : first + self.most]
             stack = self.stack(experiment, network, own, device)
-            returns = stack.evaluate(range(len(own)), lambda: True, ["greedy"])
+            returns = stack.evaluate(range(len(own)), lambda: True, {"greedy": self.episodes})
             found += [values["return/eval-greedy"] for values in returns]
         return found
 

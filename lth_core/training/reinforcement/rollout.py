@@ -45,11 +45,14 @@ class Rollout(NamedTuple):
 class Collector:
     """The acting side of a stack: environments, action streams and the returns of episodes."""
 
-    def __init__(self, task: Task, settings: ActorCriticTraining, seeds: Sequence[int]) -> None:
+    def __init__(self, task: Task, settings: ActorCriticTraining, seeds: Sequence[int], spans: Sequence[int]) -> None:
+        """spans: how long each ticket is trained, in `training.unit`."""
         self._settings = settings
         self.seeds = list(seeds)
         self.environments = family_of(task).environments(task, seeds, settings.environments)
-        self.episodes = Episodes(len(seeds), settings.environments, settings.score_episodes)
+        reach = None if settings.score_window is None else [settings.score_window * span for span in spans]
+        in_games = settings.unit == "games"
+        self.episodes = Episodes(len(seeds), settings.environments, settings.score_episodes, reach, in_games=in_games)
         self._actions = [stream(seed, "actions") for seed in seeds]
         self._observations = self.environments.reset()
         self._seen, self._earned = self._statistics(settings, len(seeds))

@@ -1,6 +1,6 @@
 """A stack of actors and critics: rollouts in the environments of all tickets, and learning from them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from lth_core.training.precision import products
 from lth_core.training.reinforcement.acting import actor
 from lth_core.training.reinforcement.algorithms import algorithm
 from lth_core.training.reinforcement.episodes import Episodes
-from lth_core.training.reinforcement.evaluation import WAYS, evaluate
+from lth_core.training.reinforcement.evaluation import evaluate
 from lth_core.training.reinforcement.learning import Losses, learn, loss
 from lth_core.training.reinforcement.minibatches import Shuffles
 from lth_core.training.reinforcement.parameters import Parameters
@@ -39,7 +39,8 @@ class ActorCriticStack(Stack):
         self.algorithm = algorithm(experiment.training)
         self.device = torch.device(device)
         self._task = experiment.task
-        self.collector = Collector(self._task, self.training, [start.seed for start in starts])
+        spans = [start.last - start.first for start in starts]
+        self.collector = Collector(self._task, self.training, [start.seed for start in starts], spans)
         for row, start in enumerate(starts):
             self.know(row, start.statistics or {})
         self._shuffles = Shuffles([start.seed for start in starts])
@@ -111,6 +112,8 @@ class ActorCriticStack(Stack):
 
     def unscored(self, ticket: int) -> str:
         """See Stack."""
+        if self.training.score == "evaluation":
+            return super().unscored(ticket)
         limit = "task.max_frames" if isinstance(self._task, AtariTask) else "task.time_limit"
         when = "after its last mask" if self.episodes.finished[ticket] else "in its training"
         return f"no episode ended {when}, so it has no score: set a longer training.length or a shorter {limit}"
@@ -173,9 +176,15 @@ class ActorCriticStack(Stack):
 
     @torch.no_grad()
     def evaluate(
-        self, rows: Sequence[int], go_on: Callable[[], bool], ways: Sequence[str] = WAYS
+        self, rows: Sequence[int], go_on: Callable[[], bool], ways: Mapping[str, int] | None = None
     ) -> list[dict[str, float]]:
-        """See Stack; observations are normalised as they were at the end of training."""
+        """See Stack; observations are normalised as they were at the end of training.
+
+        ways: episodes by how actions are chosen; left out, what is recorded at the end of a training.
+        """
+        if ways is None:
+            episodes, greedy = self.training.evaluation_episodes, self.training.greedy_episodes
+            ways = {"sampled": episodes, "greedy": episodes if greedy is None else greedy}
         own = self.parameters.of_some(rows)
         seeing = actor(own, self.device, False)
 
@@ -185,7 +194,7 @@ class ActorCriticStack(Stack):
 
         seeds = [self.collector.seeds[row] for row in rows]
         with products(self.training.precision, self.device):
-            found = evaluate(self._task, seeds, self.training.evaluation_episodes, own.policy(), heads, go_on, ways)
+            found = evaluate(self._task, seeds, ways, own.policy(), heads, go_on)
         self._evaluation_faults |= {rows[place]: cause for place, cause in found.faults.items()}
         return found.returns
 

@@ -1,10 +1,12 @@
 """The lesson of a language model: windows of a corpus, the loss of the next token, perplexity."""
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from lth_core.settings.supervised import Supervised
+from lth_core.settings.texts import LanguageModelTask
 from lth_core.tasks.text.corpus import Corpus, Tokens
 from lth_core.tasks.text.windows import NOTHING, Evaluation, Windows
 from lth_core.training.supervised.cross_entropy import CrossEntropy
@@ -12,6 +14,8 @@ from lth_core.training.supervised.lesson import Batch, Carry, GoOn, perplexity
 
 EVALUATED_TOGETHER = 10
 """Rows in evaluation, the usual number for these corpora; each row's first tokens are predicted from less text."""
+
+COUNTED_TOGETHER = 2**22
 
 
 class LanguageLesson:
@@ -45,13 +49,33 @@ class LanguageLesson:
         return self._perplexity("valid", self._corpus.valid, module, go_on)
 
     def test(self, module: nn.Module, go_on: GoOn) -> dict[str, float]:
-        """See Lesson."""
-        return self._perplexity("test", self._corpus.test, module, go_on)
+        """See Lesson; beside it the reference: what knowing how often each token occurs in training is worth."""
+        corpus = self._corpus
+        reference = unigram_loss(corpus.train, corpus.test, corpus.vocabulary)
+        return self._perplexity("test", corpus.test, module, go_on) | {LanguageModelTask.reference: reference}
 
     def _perplexity(self, part: str, tokens: Tokens, module: nn.Module, go_on: GoOn) -> dict[str, float]:
         text = Evaluation(tokens, min(EVALUATED_TOGETHER, len(tokens)), self._window)
         batches = (_batch(text, place) for place in range(text.windows))
         return perplexity(part, module, batches, self._loss, go_on)
+
+
+def unigram_loss(learnt: Tokens, judged: Tokens, vocabulary: int) -> float:
+    """Mean loss of the judged tokens (n,) under how often each occurs in those learnt (m,).
+
+    Each of the vocabulary's tokens is counted once more, so that one that was never learnt is possible.
+    """
+    counts = _counts(learnt, vocabulary) + 1
+    return float(np.log(counts.sum()) - _counts(judged, vocabulary) @ np.log(counts) / len(judged))
+
+
+def _counts(tokens: Tokens, vocabulary: int) -> npt.NDArray[np.int64]:
+    """How often each occurs; in parts, because they are converted to eight bytes each."""
+    parts = (tokens[first : first + COUNTED_TOGETHER] for first in range(0, len(tokens), COUNTED_TOGETHER))
+    counts = np.zeros(vocabulary, np.int64)
+    for part in parts:
+        counts += np.bincount(part, minlength=vocabulary)
+    return counts
 
 
 def _batch(windows: Windows | Evaluation, place: int) -> Batch:

@@ -1,0 +1,31 @@
+"""Trials by another measure of the same, where a task has two: returns after training, and returns in training."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lth_core.analysis.trials import Scored, is_lost, measured
+
+
+@dataclass(frozen=True)
+class _Rescored:
+    """A trial with another score: see Scored."""
+
+    arm: str
+    round: int
+    seed: int
+    state: str
+    score: float | None
+    density: float | None
+
+
+def rescored(trials: Iterable[Scored], metric: str) -> list[Scored]:
+    """The same trials with this metric as their score; none while they run, or where one has not measured it."""
+    found: list[Scored] = []
+    for trial in trials:
+        value = measured(trial, metric)
+        if trial.state in ("waiting", "running") or not (is_lost(trial) or math.isfinite(value)):
+            return []
+        score = None if is_lost(trial) else value
+        found.append(_Rescored(trial.arm, trial.round, trial.seed, trial.state, score, trial.density))
+    return found

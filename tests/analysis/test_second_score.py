@@ -1,0 +1,43 @@
+"""Answers by the other measure of the same, said where they differ."""
+
+from dataclasses import dataclass
+
+from lth_core.analysis.questions import findings
+from lth_core.experiment.plan import plan
+from tests.small import experiment
+
+QUESTION = "Does return/train say the same?"
+
+
+@dataclass(frozen=True)
+class _Trial:
+    arm: str
+    round: int
+    seed: int
+    score: float | None
+    beside: tuple[tuple[str, float], ...]
+    state: str = "done"
+    density: float | None = None
+
+
+def _said(trained: dict[str, float], **changes: object) -> list[str]:
+    """What is said of the training's scores by arm, where evaluation finds winning tickets better by 50."""
+    one = experiment(arms=["winning", "random"], seeds=list(range(8)), pruning={"rounds": 2})
+    trials = []
+    for key in (planned.key for planned in plan(one)):
+        score = 100.0 + key.seed + (50.0 if key.arm == "winning" else 0.0)
+        beside = (("return/eval-sampled", score), ("return/train", trained[key.arm] + 1.5 * key.seed))
+        trials.append(_Trial(key.arm, key.round, key.seed, score, beside, **changes))  # type: ignore[arg-type]
+    return [line.text for found in findings(one, trials) if found.question == QUESTION for line in found.lines]
+
+
+def test_where_training_episodes_give_another_answer_it_is_said_in_one_line() -> None:
+    (said,) = _said({"dense": 100.0, "winning": 60.0, "random": 90.0})
+    assert said.startswith("by return/train: ")
+    assert "winning is worse than random: -30" in said
+    assert "the last 10 training episodes, actions sampled, none from before the last 25% of the run" in said
+
+
+def test_where_they_agree_or_the_job_runs_nothing_is_said() -> None:
+    assert not _said({"dense": 100.0, "winning": 150.0, "random": 100.0})
+    assert not _said({"dense": 100.0, "winning": 60.0, "random": 90.0}, state="running")
