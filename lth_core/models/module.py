@@ -6,9 +6,11 @@ The module knows nothing of masks or tasks.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from lth_core.tickets.mask import Weights
 
@@ -28,8 +30,8 @@ class ModuleNetwork:
         flow: Flow | None = None,
     ) -> None:  # fmt: skip
         self._factory, self._grouping, self.trained, self._flow = factory, grouping, trained, flow
-        with torch.device("meta"):
-            made = factory()
+        with _Undrawn():
+            made = _seeded(factory, 0)
         self._shapes = {name: parameter.shape for name, parameter in made.named_parameters()}
         self._buffers = list(buffers_of(made))
 
@@ -64,6 +66,23 @@ class ModuleNetwork:
         return self._flow(weights)
 
 
+class _Undrawn(TorchFunctionMode):
+    """Draws no weights: their memory is left as it is, which takes neither time nor memory.
+
+    On the meta device, which is made for this, torch loads its compiler: two seconds.
+    """
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func in _DRAWING:
+            return args[0] if args else (kwargs or {})["tensor"]
+        return (torch.empty if func in (torch.rand, torch.randn) else func)(*args, **kwargs or {})
+
+
+_DRAWING = {Tensor.normal_, Tensor.uniform_, nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_}
+
+
 def buffers_of(module: nn.Module) -> dict[str, Tensor]:
     """The buffers that are part of a module's state, by name."""
     own = dict(module.named_buffers())
@@ -72,9 +91,9 @@ def buffers_of(module: nn.Module) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def fill_buffers(module: nn.Module, buffers: Mapping[str, Tensor]) -> None:
-    """Copy these into a module's buffers of the same names; others stay as they are, and all on the meta device."""
+    """Copy these into a module's buffers of the same names; others stay as they are."""
     for name, own in module.named_buffers():
-        if name in buffers and own.device.type != "meta":
+        if name in buffers:
             own.copy_(buffers[name].reshape(own.shape))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lth_core.tasks.translation.grammar import sentences
+from tests.engine.compiler import loaded, watch
 from tests.engine.experiments import digest
 
 pytestmark = pytest.mark.processes
@@ -54,7 +55,8 @@ def _start(folder: Path, cache: Path, slots: int) -> "subprocess.Popen[bytes]":
     with (folder / "out.txt").open("ab") as output:
         return subprocess.Popen(
             [sys.executable, "-m", "lth_core.cli", "headless", "tiny.toml", "--device=cpu", f"--slots={slots}"],
-            cwd=folder, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, "LTH_CACHE": str(cache)},
+            cwd=folder, stdout=output, stderr=subprocess.STDOUT, 
+            env={**os.environ, "LTH_CACHE": str(cache), "PYTHONPATH": str(folder.parent)},
         )  # fmt: skip
 
 
@@ -73,7 +75,7 @@ def test_an_interrupted_translation_equals_the_uninterrupted_one(
     for part, (first, last) in {"train": (0, 200), "valid": (200, 210), "test": (210, 220)}.items():
         found = list(sentences.pairs(last))[first:]
         (tmp_path / f"{part}.tsv").write_text("".join("\t".join(pair) + "\n" for pair in found))
-    folders = [tmp_path / "whole", tmp_path / "cut"]
+    folders, compiler = [tmp_path / "whole", tmp_path / "cut"], watch(tmp_path)
     for folder in folders:
         folder.mkdir()
         (folder / "tiny.toml").write_text(EXPERIMENT)
@@ -93,3 +95,4 @@ def test_an_interrupted_translation_equals_the_uninterrupted_one(
         (said,) = [line for line in (folder / "out.txt").read_text().splitlines() if line.startswith("data: ")]
         assert said.startswith("data: train 200 pairs (0 tokens unknown), valid 10 pairs")
         assert "left out of train 0 too long" in said
+    assert not loaded(compiler)

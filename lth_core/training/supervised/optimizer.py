@@ -1,6 +1,9 @@
 """torch's optimizers over a module's named parameters: made from the settings; state read and restored by name."""
 
+import functools
+import inspect
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,10 +23,24 @@ def make(settings: Supervised, parameters: Parameters, rate_on_device: bool = Fa
     constant = not (rate_on_device or settings.compile)
     rate = settings.learning_rate if constant else torch.tensor(settings.learning_rate, device=device)
     decay, form = settings.weight_decay, {"foreach" if settings.compile else "fused": True}
+    kinds = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+    kind: Any = kinds[settings.optimizer] if settings.compile else _uncompiled(kinds[settings.optimizer])
     if settings.optimizer == "sgd":
-        return torch.optim.SGD(own, rate, settings.momentum, weight_decay=decay, **form)
-    kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
-    return kind(own, rate, settings.betas, settings.epsilon, weight_decay=decay, capturable=not constant, **form)
+        made = kind(own, rate, settings.momentum, weight_decay=decay, **form)
+    else:
+        made = kind(own, rate, settings.betas, settings.epsilon, weight_decay=decay, capturable=not constant, **form)
+    found: torch.optim.Optimizer = made
+    return found
+
+
+@functools.cache
+def _uncompiled(kind: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
+    """The same optimizer, without the wrappers around its methods that load torch's compiler: two seconds.
+
+    They also turn gradients off, so call `step` under `torch.no_grad`. A method without a wrapper stays as it is.
+    """
+    plain = {name: inspect.unwrap(getattr(kind, name)) for name in ("add_param_group", "zero_grad", "step")}
+    return type(kind.__name__, (kind,), plain)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
