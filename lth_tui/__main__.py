@@ -90,7 +90,7 @@ def _serve(folder: Path, port: int) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    # Over a slow line every animated frame is traffic.
+    # Over a slow connection every animated frame is traffic.
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
     os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
     os.environ.setdefault("TEXTUAL_FPS", "120")  # what a key changes is often in two frames
@@ -101,7 +101,7 @@ def _run(options: argparse.Namespace) -> int:
     from lth_tui.app import workbench
 
     try:
-        if options.device != "auto":  # else nothing can be wrong, and asking the driver takes a second
+        if options.device != "auto":  # otherwise nothing can be wrong, and asking the driver takes a second
             find_slots(options.device)
         app = workbench(
             options.workspace, view=options.view, device=options.device, slots=options.slots,
@@ -126,7 +126,7 @@ def _run(options: argparse.Namespace) -> int:
     if code <= 128:  # else a terminal that is gone could hold it up
         sys.stdout.flush()
         sys.stderr.flush()
-    # Python's orderly end aborts where a thread still is in compiled code.
+    # Python's orderly end aborts if a thread is still in compiled code.
     os._exit(code)
 
 

@@ -92,7 +92,7 @@ class Workbench(App[int]):
         typed_bytes.apply()
 
     async def on_event(self, event: events.Event) -> None:
-        """Keys and pastes one after the other, each when the one before is done; what the mouse does among them too."""
+        """Handle keys, pastes and clicks in order, each when the one before is done."""
         typed = isinstance(event, events.Key | events.Paste)
         amid = isinstance(event, events.MouseEvent) and self._type_ahead.busy
         if (typed or amid) and not event.is_forwarded:
@@ -101,13 +101,13 @@ class Workbench(App[int]):
             await super().on_event(event)
 
     async def _hand(self, event: events.Event) -> None:
-        """Pass what was typed or clicked on as Textual does; a page that is not shown takes only what leaves it."""
+        """Pass an event on as Textual does; a page that is too small to be shown takes only keys that leave it."""
         blind = isinstance(self.screen, Page) and self.screen.tiny
         if not (blind and not (isinstance(event, events.Key) and event.key in _LEAVING)):
             await super().on_event(event)
 
     def on_mount(self) -> None:
-        """First the empty page, then everything that takes time."""
+        """Show the empty page first, then do everything that takes time."""
         hangup.catch(self)
         self._read_settings()
         self.theme_changed_signal.subscribe(self, lambda _: self._take_theme())
@@ -146,7 +146,7 @@ class Workbench(App[int]):
         return "sixteen" if few and not self.is_headless else "all"  # a picture has all colours
 
     def get_default_screen(self) -> QueuePage:
-        """The queue lies below all else."""
+        """The queue is below all other screens."""
         return QueuePage()
 
     def _begin(self) -> None:

@@ -1,4 +1,4 @@
-"""A screen closes nothing but itself, and once: Textual closes whatever is on top, or ends in an error."""
+"""A screen closes only itself, and only once, where Textual would close the top screen, or raise an error."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ _original = Screen.dismiss
 
 
 def dismiss(screen: Screen[Any], result: Any = None) -> AwaitComplete:
-    """Like `Screen.dismiss`; a screen that is closed already, or covered by another, stays as it is."""
+    """Like `Screen.dismiss`, but does nothing for a screen that is already closed or covered by another."""
     return _original(screen, result) if screen.is_active else AwaitComplete()
 
 
 def apply() -> None:
-    """From now on, for every screen of this process."""
+    """Use this `dismiss` for every screen of this process."""
     Screen.dismiss = dismiss  # type: ignore[method-assign,assignment]

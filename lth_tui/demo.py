@@ -1,4 +1,4 @@
-"""A workspace worth a picture: a finished job, a failed one, one that trains, a suite that waits. It takes minutes."""
+"""A workspace for pictures: a finished job, a failed one, one that trains, a waiting suite. It takes minutes."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ _ROUND = 6
 
 @asynccontextmanager
 async def demonstrated(folder: Path) -> AsyncIterator[tuple[Workbench, Pilot[int]]]:
-    """A workbench on a new workspace with its engine, when its jobs have got far enough; the engine ends after it."""
+    """A workbench on a new workspace, once its jobs are far enough; its engine ends with it."""
     app = workbench(folder, view=False, device="cpu")
     try:
         async with app.run_test(size=(120, 40)) as pilot:

@@ -1,6 +1,6 @@
-"""Who runs the engine: a process that this one starts as soon as no other holds the lease of the workspace.
+"""Who runs the engine: this process starts one as soon as no other holds the workspace's lease.
 
-The engine is a process of its own session: it and its workers go on when the terminal, or this process, is gone.
+The engine is a process in a session of its own: it and its workers continue without the terminal and this process.
 """
 
 import json
@@ -52,7 +52,7 @@ class EngineOwner(threading.Thread):
 
     @property
     def owns(self) -> bool:
-        """Whether the engine is one that a workbench started here, so that leaving must ask what becomes of it."""
+        """Whether a workbench started the engine here, so that quitting must ask whether it keeps running."""
         return self.state.word in ("here", "detached")
 
     def run(self) -> None:
@@ -105,7 +105,7 @@ class EngineOwner(threading.Thread):
         self._ended.set()
 
     def leave(self) -> None:
-        """Let go of the engine: it goes on until nothing is left to run."""
+        """Leave the engine: it continues until nothing is left to run."""
         self._ended.set()
         with self._lock:
             process, self._process = self._process, None
@@ -131,7 +131,7 @@ def _end(pid: int) -> None:
 
 
 def _wait_for(workspace: Workspace) -> None:
-    """Until the lease is free, but not for ever."""
+    """Wait until the lease is free, for a limited time."""
     end = time.monotonic() + STOP_TIMEOUT
     while time.monotonic() < end:
         try:

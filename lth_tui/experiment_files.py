@@ -30,7 +30,7 @@ _NOT_EXPERIMENTS = {"pyproject.toml", "uv.lock"}
 
 @dataclass(frozen=True)
 class Candidate:
-    """A file that may hold an experiment, and how it is written in the list."""
+    """A file that may hold an experiment, and its name in the list."""
 
     path: Path
     label: str
@@ -38,7 +38,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Preview:
-    """What a file would queue: one experiment, or those of a suite; none, and the sentence that says what is wrong."""
+    """What a file would queue: one experiment or those of a suite; or none, with a sentence that says why not."""
 
     lines: tuple[str, ...]
     experiments: tuple["Experiment", ...] = ()
@@ -46,7 +46,7 @@ class Preview:
 
 
 def candidates(folder: Path | None = None) -> list[Candidate]:
-    """TOML files of `configs/` here, of those that come with the program, and of the folder itself."""
+    """TOML files in `configs/` here, in the program's own `configs/`, and in the folder itself."""
     here = folder or Path.cwd()
     found: dict[str, Path] = {}
     for base in (here / "configs", presets.folder()):
@@ -100,13 +100,13 @@ def preview(path: Path) -> Preview:
 
 
 def would_import(experiments: Sequence["Experiment"]) -> list[str]:
-    """What code they name, a line each: it is not imported before one of them is queued or measured."""
+    """The code they name, one line each; it is imported only when one of them is queued or measured."""
     imports = dict.fromkeys(own for one in experiments for own in one.task.imports)
     return [f"imports {own} when it is queued or measured" for own in imports]
 
 
 async def code_refused(experiments: Sequence["Experiment"], source: object) -> str:
-    """Why the code that they name cannot be imported and made, in a sentence; empty where it can, or none is named."""
+    """A sentence why the code they name cannot be used; empty if it can, or if they name none."""
     from lth_core.engine import named_code
     from lth_core.errors import InputError
 
@@ -118,14 +118,14 @@ async def code_refused(experiments: Sequence["Experiment"], source: object) -> s
 
 
 def _left(experiment: "Experiment") -> str:
-    """What is left in the end; where groups have own fractions, these, as the layers' sizes decide what is left."""
+    """The share kept at the end; with fractions per group, these, because the total depends on the layers' sizes."""
     left = nominal(experiment, experiment.pruning.rounds)
     own = ", ".join(f"{group} {fraction:.0%}" for group, fraction in experiment.pruning.fractions.items())
     return f", {own}" if left is None else f", to {left:.2%} kept"
 
 
 def _values(section: "Section", most: int) -> str:
-    """The first fields of a table, which are the telling ones, whatever kind of task or model it is."""
+    """The first fields of a table, which tell most for any kind of task or model."""
     fields = section.model_dump(mode="json").items()
     told = [one for name, value in fields if (one := _word(name, value))]
     return ", ".join(told[:most])
@@ -142,7 +142,7 @@ def _word(name: str, value: object) -> str:
 
 
 def _preview_of_suite(suite: "Suite") -> Preview:
-    """What a suite holds; it becomes one job a member."""
+    """A suite's members; each becomes one job."""
     from lth_core.experiment.plan import plan
 
     trials = [len(plan(experiment)) for experiment in suite.experiments]
@@ -155,7 +155,7 @@ def _preview_of_suite(suite: "Suite") -> Preview:
 
 
 def submissions(found: Preview, path: Path, *, again: bool) -> list[Command]:
-    """What to ask of the engine to queue a file's experiments."""
+    """The commands that queue a file's experiments."""
     source = one_line(path.resolve())
     made = []
     for experiment in found.experiments:
@@ -165,7 +165,7 @@ def submissions(found: Preview, path: Path, *, again: bool) -> list[Command]:
 
 
 def known_time(found: Preview, jobs: Sequence["JobView"]) -> str:
-    """How long it takes by jobs of the same task, model and training that have run here; empty where there is none."""
+    """The duration of earlier jobs with the same task, model and training here; empty if there are none."""
     seconds = 0.0
     for experiment in found.experiments:
         alike = [job for job in jobs if job.state == "done" and job.trials and job.started and job.finished

@@ -1,4 +1,4 @@
-"""An experiment as editable text: one `field = value` a line, which is TOML, and back again with its checks."""
+"""An experiment as editable TOML text, one `field = value` per line, and back, with its checks."""
 
 import json
 import tomllib
@@ -13,7 +13,7 @@ Fields = dict[str, Any]
 
 
 def fields_of(experiment: Experiment) -> Fields:
-    """All fields of an experiment as plain data, without those that are not set."""
+    """All fields of an experiment as plain data, without unset ones."""
     found: Fields = _without_none(json.loads(experiment.canonical()))
     return found
 

@@ -22,12 +22,12 @@ def save_picture(folder: Path, svg: str) -> Path:
 
 
 def save_table(folder: Path, chart: Chart) -> Path:
-    """Write the curves as CSV, a row a point; returns the file. Raises OSError."""
+    """Write the curves as CSV, one row per point; returns the file. Raises OSError."""
     return _write(folder, "curves", "csv", table(chart))
 
 
 def save_figure(folder: Path, chart: Chart) -> Path:
-    """Have the curves drawn as PNG; returns the file. Raises OSError, and InputError without matplotlib."""
+    """Draw the curves as PNG; returns the file. Raises OSError, and InputError without matplotlib."""
     if find_spec("matplotlib") is None:
         raise InputError("a PNG needs matplotlib, which is not installed: pip install matplotlib")
     path = _new(folder, "figure", "png")
@@ -41,7 +41,7 @@ def save_figure(folder: Path, chart: Chart) -> Path:
 
 
 def save_copy(words: str) -> Path:
-    """Write copied words where terminals that do not hear of the clipboard (tmux) can be helped out."""
+    """Write copied text to a file, for terminals without clipboard support (tmux)."""
     folder = places.caches() / "lth"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "clipboard.txt"
@@ -90,7 +90,7 @@ def _write(folder: Path, what: str, suffix: str, content: str) -> Path:
 
 
 def _new(folder: Path, what: str, suffix: str) -> Path:
-    """A file that is not there yet."""
+    """A path that does not exist yet."""
     folder.mkdir(parents=True, exist_ok=True)
     stem, number = f"{what}-{time.strftime('%Y%m%d-%H%M%S')}", 1
     path = folder / f"{stem}.{suffix}"

@@ -1,4 +1,4 @@
-"""`python -m lth_tui.figure OUT.png`: draws the curves that come as JSON on standard input, with matplotlib."""
+"""`python -m lth_tui.figure OUT.png`: draws curves from JSON on standard input, with matplotlib."""
 
 import json
 import math

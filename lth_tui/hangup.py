@@ -1,4 +1,4 @@
-"""What ends the workbench from outside: signals, and a terminal that is gone without one. The engine is none of it."""
+"""Ends the workbench on signals, and when its terminal goes away without one. The engine is not affected."""
 
 import asyncio
 import os
@@ -17,12 +17,12 @@ def catch(app: App[int]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGHUP, signal.SIGTERM):
         loop.add_signal_handler(number, partial(_end, app, number))
-    # Without a controlling terminal no signal says that it is gone, and reading from it would spin for ever.
+    # Without a controlling terminal there is no signal when it goes away, and reading from it would loop for ever.
     app.set_interval(1.0, lambda: _end(app, signal.SIGHUP) if _hung_up(0) else None)
 
 
 def _end(app: App[int], number: int) -> None:
-    """Exit in order; a terminal that is gone or stalled must not hold the exit up."""
+    """Exit in order, without waiting for a terminal that is gone or stalled."""
     if number == signal.SIGHUP or not _writable(2):
         nothing = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):

@@ -87,7 +87,7 @@ _range: Range = "all"
 
 
 def use(*, light: bool, colours: Range = "all") -> None:
-    """Draw for a light or a dark ground from now on, with all colours, with the sixteen of old terminals, or none."""
+    """From now on draw for a light or dark background, with all colours, the sixteen of old terminals, or none."""
     global _light, _range
     if (light, colours) != (_light, _range):
         _light, _range = light, colours
@@ -96,24 +96,24 @@ def use(*, light: bool, colours: Range = "all") -> None:
 
 
 def few_colours() -> bool:
-    """Whether the terminal has so few colours that none can be blended."""
+    """Whether the terminal has too few colours for blending."""
     return _range != "all"
 
 
 def cursor_ink() -> Style:
-    """The ground of the row under the cursor."""
+    """The background of the row under the cursor."""
     if _range == "all":
         return ink(background=0xBFD9F2 if _light else 0x264F78)
     return ink(reverse=True) if _range == "none" else ink(background=0xAAAAAA if _light else 0x0000AA)
 
 
 def warning_ink() -> Style:
-    """What is wrong, as text."""
+    """The style of error text."""
     return ink(VERMILLION, bold=True)
 
 
 def dead_ink() -> Style:
-    """A cell of a layer with nothing left."""
+    """The style of a cell of an empty layer."""
     return ink(bold=True, reverse=True) if _range == "none" else ink(0xFFFFFF, 0xAA0000, bold=True)
 
 
@@ -173,6 +173,6 @@ def viridis(position: int) -> tuple[int, int]:
 
 
 def luminance(colour: int) -> float:
-    """Relative luminance of a packed colour, 0 to 1 (WCAG 2): above 0.179 black on it is read better than white."""
+    """Relative luminance of a packed colour, 0 to 1 (WCAG 2); above 0.179 black text is more readable than white."""
     linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in unpack(colour))]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -1,4 +1,4 @@
-"""`python -m lth_tui.screenshots OUT_DIR`: SVGs of the pages, of a workspace that is trained for it or of your own."""
+"""`python -m lth_tui.screenshots OUT_DIR`: SVGs of the pages, of a newly trained workspace or of your own."""
 
 import argparse
 import asyncio
@@ -36,7 +36,7 @@ IN_DOCS = ("queue-120x40", "curves-120x40", "layers-80x24", "compare-120x40", "c
 
 
 async def settle(pilot: Pilot[int], job: int | None = None) -> None:
-    """Wait until the workspace is read and, if asked, a job is looked at closely and summed up."""
+    """Wait until the workspace is read and, if given, a job is read in detail and summarised."""
     app = pilot.app
     assert isinstance(app, Workbench)  # noqa: S101
     for _ in range(200):
@@ -113,7 +113,7 @@ async def _pages(app: Workbench, pilot: Pilot[int], camera: _Camera) -> None:
 
 @asynccontextmanager
 async def viewed(folder: Path) -> "AsyncIterator[tuple[Workbench, Pilot[int]]]":
-    """A workbench without engine on a workspace that is there."""
+    """A workbench without engine on an existing workspace."""
     app = workbench(folder, view=True)
     async with app.run_test(size=SIZES[0]) as pilot:
         yield app, pilot

@@ -1,4 +1,4 @@
-"""The settings file of the workbench: other keys, the theme. Where it lies, and what is wrong with it."""
+"""The workbench's settings file: keys and theme; its place and its checks."""
 
 import contextlib
 import tomllib
@@ -16,7 +16,7 @@ _CHOSEN = "chosen-theme"
 
 @dataclass(frozen=True)
 class Settings:
-    """What the user wants otherwise. `keys` maps ids of bindings (`queue.new`) to keys (`n,insert`)."""
+    """The user's settings. keys: from ids of bindings (`queue.new`) to keys (`n,insert`)."""
 
     theme: str | None = None
     keys: Mapping[str, str] = field(default_factory=dict)
@@ -28,7 +28,7 @@ def settings_file() -> Path:
 
 
 def load_settings(path: Path) -> Settings:
-    """The settings of a file, none where there is no file; raises InputError with one sentence."""
+    """The settings of a file, empty if there is none; raises InputError with one sentence."""
     shown = one_line(path)
     try:
         fields = tomllib.loads(path.read_bytes().decode())
@@ -60,14 +60,14 @@ def last_theme(path: Path) -> str | None:
 
 
 def remember_theme(path: Path, theme: str) -> None:
-    """For the next start; where it cannot be written it is forgotten."""
+    """Store the theme for the next start, if the file can be written."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.with_name(_CHOSEN).write_text(f"{theme}\n", encoding="utf-8")
 
 
 def check(settings: Settings, path: Path, ids: Collection[str], themes: Collection[str]) -> None:
-    """Raises InputError for a theme or a binding that is not there."""
+    """Raise InputError for an unknown theme or binding."""
     if settings.theme is not None and settings.theme not in themes:
         wrong, near = one_line(settings.theme, 40), did_you_mean(settings.theme, themes)
         raise InputError(f"{one_line(path)}: theme {wrong}: expected one of {', '.join(sorted(themes))}{near}")

@@ -1,4 +1,4 @@
-"""Styled rows as strips of exact width: the one place where text becomes cells, and its last guard."""
+"""Styled rows as strips of exact width: the only place where text becomes cells, and is made safe to print."""
 
 from collections.abc import Sequence
 
@@ -36,7 +36,7 @@ def changed_cells(old: Row, new: Row, width: int) -> tuple[int, int] | None:
         return None
     before, after = _cells(old), _cells(new)
     if not (text_of(old) + text_of(new)).isascii() and any(cell_len(c) != 1 for c, _ in (*before, *after)):
-        return 0, width  # places and cells are not the same
+        return 0, width  # positions and cells differ
     if (len(before) > width) != (len(after) > width):
         return 0, width
     if len(before) > width:  # both are cut with an ellipsis
@@ -58,7 +58,7 @@ def text_of(row: Row) -> str:
 
 
 def wrapped_all(rows: Sequence[Row], width: int) -> list[Row]:
-    """Rows of which those that are too long are broken where they must be; what goes on stands below the last span."""
+    """The rows, with those that are too long wrapped; continuation lines are indented to the last span."""
     result: list[Row] = []
     for row in rows:
         spans = list(spans_of(row))
@@ -73,7 +73,7 @@ def wrapped_all(rows: Sequence[Row], width: int) -> list[Row]:
 
 
 def _pieces(text: str, first: int, others: int) -> list[str]:
-    """Text in pieces of at most so many cells, cut at a space, which goes, where there is one near."""
+    """Text in pieces of at most this many cells, cut at a space (which is dropped) if there is one near."""
     pieces, room = [], max(0, first)
     while cell_len(text) > room:
         cut = room if cell_len(text) == len(text) else room // 2  # a character takes at most two cells
@@ -85,7 +85,7 @@ def _pieces(text: str, first: int, others: int) -> list[str]:
 
 
 def wrap_hints(text: str, width: int) -> list[str]:
-    """Hints, which are two spaces apart, in lines of at most `width` characters; none is broken."""
+    """Hints, two spaces apart, in lines of at most `width` characters; none is broken."""
     lines: list[str] = []
     for hint in text.split("  "):
         if lines and len(lines[-1]) + 2 + len(hint) <= width:

@@ -1,4 +1,4 @@
-"""Keys, pastes and clicks in their order: the next one is handed on when all that the one before set going is done.
+"""Keys, pastes and clicks in order: each is handed on when everything the previous one started is done.
 
 Textual hands a key to the widget that has the focus when the key arrives, and runs priority bindings at once. In a
 burst (a paste, a slow line) an `enter` would overtake the letters before it, and what is typed ahead of a dialog would
@@ -28,7 +28,7 @@ Hand = Callable[[events.Event], Coroutine[Any, Any, None]]
 
 
 class TypeAhead:
-    """What is typed, one after the other; hand passes an event on as Textual does."""
+    """Handles typed events one after another. hand: passes an event on as Textual does."""
 
     def __init__(self, app: App[Any], hand: Hand) -> None:
         self._app, self._hand = app, hand
@@ -36,14 +36,14 @@ class TypeAhead:
         self._typing: asyncio.Task[None] | None = None
 
     def take(self, event: events.Event) -> None:
-        """Hand the event on, now or when those before it are done."""
+        """Hand the event on, now or when the earlier ones are done."""
         self._waiting.append(event)
         if self._typing is None or self._typing.done():
             self._typing = asyncio.create_task(self._type())
 
     @property
     def busy(self) -> bool:
-        """Whether something typed is not done yet: a click must not overtake it."""
+        """Whether a typed event is not done yet, which a click must not overtake."""
         return self._typing is not None and not self._typing.done()
 
     async def _type(self) -> None:
@@ -54,7 +54,7 @@ class TypeAhead:
             handing = asyncio.create_task(self._hand(event), name="key")
             handed, _ = await asyncio.wait({handing}, timeout=LONGEST)
             for one in handed:
-                self._app.call_later(one.result)  # what it raised is raised in the app
+                self._app.call_later(one.result)  # its exception is raised in the app
             with contextlib.suppress(TimeoutError, WorkerError):  # a search of the palette ends the one before it
                 async with asyncio.timeout(LONGEST):
                     await self._settle()

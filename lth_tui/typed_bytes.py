@@ -1,4 +1,4 @@
-"""What is typed is read in the terminal's encoding, and anything else is shown as unknown: Textual would end there."""
+"""Reads typed bytes in the terminal's encoding; invalid bytes become unknown characters, where Textual would fail."""
 
 import codecs
 import sys
@@ -7,7 +7,7 @@ from textual.drivers import linux_driver
 
 
 class Decoder:
-    """Stands in for the decoder that Textual makes of `utf-8`."""
+    """Replaces the decoder that Textual makes for `utf-8`."""
 
     def __init__(self) -> None:
         own = codecs.lookup(getattr(sys.__stderr__, "encoding", None) or "utf-8").name
@@ -15,5 +15,5 @@ class Decoder:
 
 
 def apply() -> None:
-    """From now on, for every driver of this process."""
+    """Use this decoder for every driver of this process."""
     linux_driver.getincrementaldecoder = lambda _name: Decoder  # type: ignore[attr-defined,assignment]

@@ -37,7 +37,7 @@ def _plain(value: float, digits: int) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """`41` as `0:41`, `4325` as `1:12:05`, more than two days as `3.5 d`; nothing known as a dash."""
+    """`41` as `0:41`, `4325` as `1:12:05`, more than two days as `3.5 d`; unknown as a dash."""
     if seconds is None or not math.isfinite(seconds):
         return "-"
     whole = max(0, round(seconds))
@@ -66,7 +66,7 @@ def clock(at: float) -> str:
 
 
 def sparkline(shares: Sequence[float]) -> str:
-    """Numbers from 0 to 1 as a row of blocks, one each."""
+    """Numbers from 0 to 1 as a row of blocks."""
     return "".join("▁▂▃▄▅▆▇█"[min(7, max(0, round(share * 7)))] for share in shares)
 
 
@@ -78,7 +78,7 @@ def bar(fraction: float, width: int) -> str:
 
 
 def calm(seconds: float | None) -> float | None:
-    """Seconds left, rounded as coarsely as the estimate deserves: what changes every second is sent every second."""
+    """Seconds left, rounded to the precision of the estimate, so that the screen changes less often."""
     if seconds is None:
         return None
     step = next((step for least, step in ((7200, 600), (600, 60), (60, 10)) if seconds >= least), 5)

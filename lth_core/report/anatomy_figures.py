@@ -1,4 +1,4 @@
-"""Figures of what tickets are made of: effective sparsity, overlap, distance by density; inputs that are looked at."""
+"""Figures of the analysis of tickets: effective sparsity, overlap and distance by density; inputs still in use."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -69,7 +69,7 @@ def _lines(axes: Axes, record: JobRecord, value: Value) -> None:
 
 
 def barriers(record: JobRecord) -> tuple[Figure, str] | None:
-    """Scores at the ends and at the worst point between, per two successive rounds."""
+    """Scores at the ends and at the worst point between, for each pair of successive rounds."""
     if not record.barriers:
         return None
     figure, (axes,) = panels(1, width=5.6, height=3.0)
@@ -123,7 +123,7 @@ _PLACES = 64
 
 
 def inputs(record: JobRecord) -> tuple[Figure, str] | None:
-    """What the reference arm still looks at: a picture of the first layer, round by round."""
+    """The inputs that the reference arm still uses: a picture of the first layer, round by round."""
     own = [i for i in record.inspected if i.arm == record.experiment.reference and i.inputs is not None]
     kept = [np.asarray(i.inputs) for i in own]
     if not kept:
@@ -136,7 +136,7 @@ def inputs(record: JobRecord) -> tuple[Figure, str] | None:
 def _numbered_inputs(
     record: JobRecord, own: Sequence[Inspected], kept: Sequence[npt.NDArray[np.float64]]
 ) -> tuple[Figure, str]:  # fmt: skip
-    """Rounds against inputs, or against words in order of their numbers, many of them in bins."""
+    """Rounds against inputs, or against words in the order of their numbers, binned if there are many."""
     many = kept[0].size > _PLACES
     rows = [np.array([part.mean() for part in np.array_split(row, _PLACES)]) if many else row for row in kept]
     picture = 100 * np.array(rows)
@@ -167,7 +167,7 @@ def _numbered_inputs(
 def _pixels(
     record: JobRecord, own: Sequence[Inspected], kept: Sequence[npt.NDArray[np.float64]]
 ) -> tuple[Figure, str]:  # fmt: skip
-    """Per round the kernel of each channel, and beside it how much of the image is still looked at."""
+    """For each round the kernel of each channel, and beside it how much of the image is still used."""
     shown = _spread(list(range(len(own))), 5)
     channels = min(kept[0].shape[0], 4)
     figure = Figure(figsize=(1.35 * (channels + 1) + 1.0, 1.35 * len(shown) + 0.9), layout="constrained")
@@ -199,7 +199,7 @@ def _pixels(
 
 
 def _looked_at(record: JobRecord, kept: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """(height, width): share kept of the weights that each pixel meets, over channels and places of the kernel."""
+    """(height, width): share of each pixel's weights that is kept, over channels and positions of the kernel."""
     model, task = record.experiment.model, record.experiment.task
     assert isinstance(model, Convolutional) and isinstance(task, AtariTask)  # noqa: S101 what has three axes
     first, (_, height, width) = architecture(model)[0][0], task.shape
@@ -207,7 +207,7 @@ def _looked_at(record: JobRecord, kept: npt.NDArray[np.float64]) -> npt.NDArray[
 
 
 def _spread(places: list[int], most: int) -> list[int]:
-    """At most so many of these, first and last among them."""
+    """At most `most` of these places, including the first and the last."""
     if len(places) <= most:
         return places
     return [places[round(i * (len(places) - 1) / (most - 1))] for i in range(most)]

@@ -94,7 +94,7 @@ def _score(experiment: Experiment) -> str:
     over = experiment.training.scored_over
     mean = f", the mean of {over}" if over else ""
     beside = f" Beside it: {experiment.task.beside}." if experiment.task.beside else ""
-    last = "No choice among checkpoints: the last weights count."
+    last = "No choice among checkpoints: the final weights count."
     task = experiment.task
     own = f"{experiment.judged_by}, the logarithm of {experiment.score}" if task.log_score else experiment.score
     return f"{own}{mean}; {better} is better.{beside} {last}"
@@ -147,9 +147,9 @@ def _versions(record: JobRecord) -> str:
 
 
 def _workers(record: JobRecord) -> Iterator[str]:
-    """What the attempts ran with, which may be others than when the job was queued."""
+    """The versions the attempts ran with, which may differ from those when the job was queued."""
     if record.runs:
-        yield said(record.runs) or "no two attempts ran with the same"
+        yield said(record.runs) or "every attempt ran with different versions"
     if changed := changes(record.runs):
         yield f"Not all ran with the same: {changed}"
 

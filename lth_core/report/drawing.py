@@ -1,4 +1,4 @@
-"""How figures look: sizes, an Okabe-Ito look per arm, the density axis, deterministic files. matplotlib, used here."""
+"""The style of figures: sizes, an Okabe-Ito look per arm, the density axis, deterministic files. Uses matplotlib."""
 
 import io
 import math
@@ -39,7 +39,7 @@ _STYLE: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class Look:
-    """How an arm is drawn: also told apart without its colour."""
+    """How an arm is drawn; it can be told apart without colour."""
 
     colour: str
     marker: str
@@ -60,13 +60,13 @@ def looks(experiment: Experiment) -> dict[str, Look]:
 
 
 def order(experiment: Experiment) -> list[str]:
-    """Controls first, so that the reference arm lies on top of them."""
+    """Controls first, so that the reference arm is drawn on top of them."""
     return [*(a for a in experiment.arms if a != experiment.reference), experiment.reference]
 
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Within it figures have our style, whatever the user's matplotlibrc says."""
+    """Within the block figures have this style, whatever the user's matplotlibrc says."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_STYLE)
@@ -83,7 +83,7 @@ def rendered(figure: Figure, format: Format) -> bytes:
 
 
 def panels(count: int, *, columns: int = 3, width: float = 3.1, height: float = 2.4) -> tuple[Figure, list[Axes]]:
-    """A figure with so many panels in rows of at most `columns`; inches each."""
+    """A figure with `count` panels in rows of at most `columns`; width and height of each in inches."""
     across = max(1, min(columns, count))
     down = max(1, math.ceil(count / across))
     figure = Figure(figsize=(max(width * across, 4.2), height * down + 0.35), layout="constrained")
@@ -92,7 +92,7 @@ def panels(count: int, *, columns: int = 3, width: float = 3.1, height: float = 
 
 
 def density_axis(axes: Axes, densities: Sequence[float], *, inches: float = 2.5) -> None:
-    """Fraction remaining on a logarithmic axis that runs from dense to sparse; ticks at rounds, as many as fit.
+    """The fraction remaining on a logarithmic axis from dense to sparse, with ticks at as many rounds as fit.
 
     densities: of all rounds, from 1 for the dense network down.
     """
@@ -110,13 +110,13 @@ def density_axis(axes: Axes, densities: Sequence[float], *, inches: float = 2.5)
 
 
 def percent(density: float) -> str:
-    """`100`, `67`, `8.6`, `1.2` without the sign."""
+    """A percentage without its sign: `100`, `67`, `8.6`, `1.2`."""
     value = 100 * density
     return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}" if value >= 0.995 else f"{value:.2g}"
 
 
 def legend(figure: Figure, axes: Sequence[Axes], *, most_columns: int = 6) -> None:
-    """One legend for all panels, outside of them, above."""
+    """One legend for all panels, above them."""
     entries: dict[str, Artist] = {}
     for one in axes:
         for handle, label in zip(*one.get_legend_handles_labels(), strict=True):

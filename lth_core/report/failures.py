@@ -1,4 +1,4 @@
-"""Why trials of a job gave no score, in lines: trials with one cause together."""
+"""Why trials of a job have no score: one line per cause."""
 
 from collections.abc import Sequence
 
@@ -7,13 +7,13 @@ from lth_core.store.views import TrialView
 from lth_core.text import one_line, plural
 
 MOST = 10
-"""Causes that are told in full."""
+"""The most causes that are listed."""
 UNSCORED = "it ended without a score"
-"""Of trials that an earlier version let end so."""
+"""The cause of trials that an earlier version ended without a score."""
 
 
 def causes(trials: Sequence[TrialView], most: int | None = MOST) -> list[str]:
-    """`dense round 0 seeds 0, 1: CAUSE`, the most trials first; those that only waited for another are left out."""
+    """Lines `dense round 0 seeds 0, 1: CAUSE`, by falling number of trials; without trials that waited for others."""
     found: dict[str, list[TrialView]] = {}
     for trial in trials:
         if is_lost(trial) and trial.state != "blocked":

@@ -1,4 +1,4 @@
-"""The figures of one job, in the form of the paper's: lottery curves, differences, learning curves, heatmap."""
+"""The figures of one job, like the paper's: lottery curves, differences, learning curves, heatmap."""
 
 import math
 from collections.abc import Callable
@@ -21,7 +21,7 @@ _MOST_NUMBERS = 14
 
 
 def job_figures(record: JobRecord) -> dict[str, tuple[Figure, str]]:
-    """(figure, caption) by file name; only those that there are data for."""
+    """(figure, caption) by file name; only figures with data."""
     made: dict[str, tuple[Figure, str]] = {}
     with styled():
         for name, draw in _FIGURES.items():
@@ -32,7 +32,7 @@ def job_figures(record: JobRecord) -> dict[str, tuple[Figure, str]]:
 
 
 def lottery(axes: Axes, record: JobRecord, *, inches: float = 2.5) -> None:
-    """Score against density of all arms, the dense network as a line; bands are 95 % intervals over seeds."""
+    """Score against density of all arms, with the dense network as a line; bands are 95 % intervals over seeds."""
     experiment, look = record.experiment, looks(record.experiment)
     dense = record.summary.cell(DENSE, 0)
     if dense is not None and dense.score.n:
@@ -55,13 +55,13 @@ def lottery(axes: Axes, record: JobRecord, *, inches: float = 2.5) -> None:
 
 
 def _densities(record: JobRecord) -> list[float]:
-    """Of each round the reference arm's, as measured; NaN where a round is not known yet."""
+    """The reference arm's measured density in each round; NaN if not known yet."""
     experiment, scores = record.experiment, record.scores
     return [1.0, *(scores.density(experiment.reference, k) for k in range(1, experiment.pruning.rounds + 1))]
 
 
 def _limits(axes: Axes, record: JobRecord) -> None:
-    """Room for estimates and bounds, not more."""
+    """Limits of the y axis, from estimates and bounds."""
     known = [v for c in record.summary.cells for v in (c.score.value, c.score.low, c.score.high) if np.isfinite(v)]
     if known:
         room = 0.05 * (max(known) - min(known)) or 1.0
@@ -91,7 +91,7 @@ def _lottery(record: JobRecord) -> tuple[Figure, str] | None:
     seeds = len(record.experiment.seeds)
     return figure, (
         f"Lottery curves: interquartile mean over {seeds} seeds; bands are 95 % bootstrap intervals. "
-        "A tick: half of the dense network's gain is left there (median of chains)."
+        "A tick marks where half of the dense network's gain is left (median of chains)."
     )
 
 

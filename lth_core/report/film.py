@@ -7,11 +7,11 @@ import numpy.typing as npt
 
 Frames = npt.NDArray[np.uint8]
 _SHORTEST = 20
-"""Milliseconds: what viewers show of anything shorter is slower, not faster."""
+"""Milliseconds per frame; viewers play shorter ones more slowly."""
 
 
 def as_gif(frames: Frames, rate: float) -> bytes:
-    """Frames (n, height, width, 3) at `rate` a second, in real time: where that is too fast, some are left out."""
+    """A GIF of frames (n, height, width, 3) at `rate` per second, in real time; at high rates frames are left out."""
     from PIL import Image
 
     every = max(1, round(rate * _SHORTEST / 1000))
@@ -24,7 +24,7 @@ def as_gif(frames: Frames, rate: float) -> bytes:
 
 
 def as_blocks(frame: Frames, columns: int, rows: int) -> str:
-    """One picture (height, width, 3) that fits into so many cells, two pixels a cell, never enlarged; true colours."""
+    """One picture (height, width, 3) scaled down into columns x rows cells of two pixels each, in 24-bit colour."""
     height, width = frame.shape[:2]
     scale = min(columns / width, 2 * rows / height, 1.0)
     across, down = max(1, int(width * scale)), max(2, int(height * scale) // 2 * 2)
@@ -39,7 +39,7 @@ def as_blocks(frame: Frames, columns: int, rows: int) -> str:
 
 
 def _shrunk(frame: Frames, down: int, across: int) -> Frames:
-    """Means over blocks, so that thin lines do not vanish; no more rows and columns than there are."""
+    """The picture scaled down by means over blocks, so that thin lines do not vanish."""
     rows = np.array_split(frame.astype(np.float32), down)
     squeezed = np.stack([block.mean(axis=0) for block in rows])
     shrunk: Frames = np.stack([part.mean(axis=1) for part in np.array_split(squeezed, across, axis=1)], axis=1).astype(

@@ -1,4 +1,4 @@
-"""What tickets are made of, as plain rows for files."""
+"""The analysis of tickets as plain rows for files."""
 
 from collections.abc import Sequence
 
@@ -24,7 +24,7 @@ def inspection_rows(found: Sequence[Inspected]) -> list[Row]:
 
 
 def barrier_rows(found: Sequence[Barrier]) -> list[Row]:
-    """A row per two successive rounds."""
+    """A row per pair of successive rounds."""
     return [
         {
             "arm": one.arm, "round": one.round, "following": one.following,

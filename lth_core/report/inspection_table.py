@@ -1,4 +1,4 @@
-"""What tickets are made of, as rich tables."""
+"""The analysis of tickets as rich tables."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ def inspection_table(found: Sequence[Inspected]) -> Table:
 
 
 def explained() -> Iterator[str]:
-    """What the columns are."""
+    """Explanations of the columns."""
     yield (
         "Means over seeds. kept: of the prunable parameters; effective: of these on a path from an input to an output. "
         "overlap: intersection over union of two masks, between seeds and with the reference arm of the same seed; "
@@ -49,7 +49,7 @@ def explained() -> Iterator[str]:
 
 
 def barrier_table(experiment: Experiment, found: Sequence[Barrier]) -> Table:
-    """A line per two successive rounds."""
+    """A line per pair of successive rounds."""
     table = _table(("between rounds", "arm", "score at the ends", "worst on the line", "barrier", "n"))
     for one in found:
         ends = " and ".join(number(end) for end in one.ends)

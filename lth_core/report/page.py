@@ -1,4 +1,4 @@
-"""One self-contained HTML page: answers, figures, tables and protocol card. No script, no link out."""
+"""One self-contained HTML page: answers, figures, tables and protocol card. No scripts, no links to other sites."""
 
 import base64
 import html
@@ -48,7 +48,7 @@ def heading(text: str, level: int = 2) -> str:
 
 
 def answers(findings: Sequence[Finding], said: Iterable[str] = ()) -> str:
-    """Questions and answers: each answer, then what it rests on; last what holds of all, and what is not asked."""
+    """Questions with answers and their basis; at the end notes on all of them, and the questions not asked."""
     rows = []
     for finding in findings:
         if finding.word == NOT_ASKED:

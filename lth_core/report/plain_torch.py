@@ -1,4 +1,4 @@
-"""Lines of plain PyTorch that load an exported ticket, made from its parameters' names and shapes."""
+"""Code in plain PyTorch that loads an exported ticket, made from its parameters' names and shapes."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ Shapes = Mapping[str, Sequence[int]]
 
 
 def loading_lines(model: Model, shapes: Shapes, file: str = "trained.safetensors") -> list[str]:
-    """Three lines that load the weights into modules with exactly these names; as a dict where that takes others."""
+    """Three lines that load the weights into modules with these names; into a dict if a layer is unknown."""
     made = _module(model, shapes)
     lines = ["from torch import nn; from safetensors.torch import load_file"]
     if made is None:
@@ -21,7 +21,7 @@ def loading_lines(model: Model, shapes: Shapes, file: str = "trained.safetensors
 
 
 def pruning_lines(model: Model, shapes: Shapes) -> list[str]:
-    """The lines that load mask and start weights in the form of torch.nn.utils.prune; none where `_module` has none."""
+    """Lines that load mask and start weights in the form of torch.nn.utils.prune; none if `_module` gives None."""
     made = _module(model, shapes)
     if made is None:
         return []
@@ -36,7 +36,7 @@ def pruning_lines(model: Model, shapes: Shapes) -> list[str]:
 
 
 def transformers_lines(kind: str) -> list[str]:
-    """The lines that load the folder for transformers, and the masks into it with torch.nn.utils.prune."""
+    """Lines that load the folder for transformers, and apply the masks with torch.nn.utils.prune."""
     auto = "AutoModelForSeq2SeqLM" if kind == "translation" else "AutoModelForCausalLM"
     return [
         f'from transformers import {auto}; model = {auto}.from_pretrained("transformers")',
@@ -47,7 +47,7 @@ def transformers_lines(kind: str) -> list[str]:
 
 
 def _module(model: Model, shapes: Shapes) -> str | None:
-    """Source of a module with exactly these parameter names and shapes; None where one of them is of no known layer."""
+    """Source of a module with exactly these parameter names and shapes; None if a parameter is of no known layer."""
     tree: dict[str, Any] = {}
     bare: list[str] = []
     for name, shape in shapes.items():
@@ -81,7 +81,7 @@ def _source(node: Mapping[str, Any], path: str, strides: Mapping[str, tuple[int,
 
 
 def _layer(node: Mapping[str, tuple[int, ...]], path: str, strides: Mapping[str, tuple[int, int]]) -> str | None:
-    """Source of one layer, told by the names and shapes of its parameters."""
+    """Source of one layer, inferred from the names and shapes of its parameters."""
     names, weight = set(node), node.get("weight", ())
     if names == {"weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"}:
         return f"nn.LSTM({node['weight_ih_l0'][1]}, {node['weight_hh_l0'][1]})"

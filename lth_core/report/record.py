@@ -1,4 +1,4 @@
-"""All that a report says of a job, read from the store alone."""
+"""Everything a report says about a job, read from the store alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,10 +22,9 @@ from lth_core.store.views import AuditView, JobView, LayerView, TrialView
 
 @dataclass(frozen=True)
 class JobRecord:
-    """One job. active: seconds in which it trained; curves: by metric's name, then trial; matches: each arm and round
-    against the dense network, empty where no margin can be stated; data: what was trained on, empty for environments;
-    runs: what its attempts ran with; inspected, barriers, instabilities: what tickets are made of, where it was looked
-    into."""
+    """One job. active: seconds of training; curves: by metric's name, then trial; matches: each arm and round against
+    the dense network, empty without a margin; data: what was trained on, empty for environments; runs: what its
+    attempts ran with; inspected, barriers, instabilities: the analysis of tickets, as far as it was made."""
 
     job: JobView
     trials: tuple[TrialView, ...]
@@ -57,7 +56,7 @@ class JobRecord:
 
 @dataclass(frozen=True)
 class SuiteRecord:
-    """A suite: its jobs and what they say together."""
+    """A suite: its jobs and their common summary."""
 
     name: str
     jobs: tuple[JobRecord, ...]

@@ -1,4 +1,4 @@
-"""A row of a report's table: fields by name, with values that any program can read."""
+"""A row of a report's table: fields by name, with plain values."""
 
 from lth_core.analysis.statistics import Interval
 

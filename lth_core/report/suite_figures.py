@@ -1,4 +1,4 @@
-"""The figures of a suite: a grid of lottery curves, what pruning does to each job, arms over all, score profiles."""
+"""The figures of a suite: a grid of lottery curves, the effect of pruning on each job, score profiles."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,7 +14,7 @@ from lth_core.text import one_line
 
 
 def suite_figures(record: SuiteRecord) -> dict[str, tuple[Figure, str]]:
-    """(figure, caption) by file name; only those that there are data for."""
+    """(figure, caption) by file name; only figures with data."""
     made: dict[str, tuple[Figure, str] | None] = {}
     with styled():
         for name, draw in (("grid", _grid), ("effects", _effects), ("profiles", _profiles)):
@@ -23,7 +23,7 @@ def suite_figures(record: SuiteRecord) -> dict[str, tuple[Figure, str]]:
 
 
 def _short(record: SuiteRecord, name: str) -> str:
-    """A job's name without the suite's in front."""
+    """A job's name without the suite's name before it."""
     return one_line(name.removeprefix(f"{record.name}-"), 40)
 
 
@@ -44,7 +44,7 @@ def _grid(record: SuiteRecord) -> tuple[Figure, str] | None:
 
 
 def _effects(record: SuiteRecord) -> tuple[Figure, str] | None:
-    """Gain over dense in units of what dense gains, per job and level, with margin and crash line."""
+    """Gain over dense relative to the dense network's gain, per job and level, with margin and crash line."""
     rows = [
         (job, answer) for job in record.summary.jobs for answer in job.answers
         if answer.scale is not None and answer.gain.n > 1
@@ -66,7 +66,7 @@ def _effects(record: SuiteRecord) -> tuple[Figure, str] | None:
         one.set_yticks(range(len(own)), [_short(record, job.name) for job, _ in own])
         one.set_ylim(len(own) - 0.4, -0.6)
         left, right = one.get_xlim()
-        one.set_xlim(left, right + 0.45 * (right - left))  # room for the words
+        one.set_xlim(left, right + 0.45 * (right - left))  # space for the labels
         one.set_title(LEVEL_NAMES[level])
     figure.supxlabel(f"{record.summary.arm} minus dense, in units of what dense gains over the reference", fontsize=9)
     return figure, (

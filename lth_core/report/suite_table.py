@@ -19,9 +19,9 @@ from lth_core.text import one_line, plural
 
 
 def suite_result(name: str, summary: SuiteSummary, kept: Sequence[Finding] = ()) -> list[RenderableType]:
-    """The tables of the jobs and of all jobs together, what their numbers are, and the answers in sentences.
+    """The tables of the jobs and of all jobs together, notes on their numbers, and the answers in sentences.
 
-    kept: the answers that compare jobs which differ in `pruning.keep` alone.
+    kept: the answers that compare jobs which differ only in `pruning.keep`.
     """
     parts: list[RenderableType] = [
         Text(f"suite {name}: {plural(len(summary.jobs), 'job')}", style="bold"),
@@ -45,12 +45,12 @@ def suite_result(name: str, summary: SuiteSummary, kept: Sequence[Finding] = ())
 
 def _jobs(summary: SuiteSummary) -> Table:
     table = _table(("job", "name", "dense", "kept", f"{summary.arm} over dense", "pruning"))
-    name = table.columns[1]  # on a narrow terminal names fold, numbers do not
+    name = table.columns[1]  # on a narrow terminal names wrap, numbers do not
     name.no_wrap, name.overflow = False, "fold"
     for job in summary.jobs:
         rounds: set[int] = set()
         for answer in job.answers:
-            if answer.round in rounds:  # few rounds: both levels are one
+            if answer.round in rounds:  # few rounds: both levels are the same
                 continue
             first = not rounds
             rounds.add(answer.round)

@@ -19,17 +19,17 @@ COLOURS = {
     "better": "green", "worse": "red", "inconclusive": "yellow", "helps": "green", "leaves alone": "cyan",
     "hurts": "red", "crashes": "red",
 }  # fmt: skip
-"""Of the words of answers and verdicts."""
+"""Colours of answers and verdicts."""
 
 
 def number(value: float, digits: int = 4, *, signed: bool = False) -> str:
-    """A value to so many significant digits; a dash for what is not a number."""
+    """A value with this many significant digits; a dash for not-a-number."""
     sign = "+" if signed else ""
     return f"{value:{sign}.{digits}g}" if math.isfinite(value) else "-"
 
 
 def interval(estimate: Interval | None, *, signed: bool = False) -> str:
-    """An estimate with its interval, `231.4 [198.2, 260.1]`; without one below two seeds."""
+    """An estimate with its interval, `231.4 [198.2, 260.1]`; without the interval below two seeds."""
     if estimate is None or estimate.n == 0:
         return "-"
     value = number(estimate.value, signed=signed)
@@ -56,7 +56,7 @@ def summary_table(experiment: Experiment, summary: Summary) -> Table:
     before, shown = -1, ""
     for cell in summary.cells:
         first, density = cell.round != before, f"{100 * cell.density:.1f} %" if math.isfinite(cell.density) else "-"
-        # Tickets from elsewhere and smaller networks may keep another share than the arms beside them.
+        # Imported tickets and smaller networks may keep another share than the other arms.
         table.add_row(*_cells(cell, first, density if first or density != shown else "", lengths, bool(task.log_score)))
         before, shown = cell.round, density
     return table
@@ -77,7 +77,7 @@ def _cells(cell: Cell, first: bool, density: str, lengths: bool, log: bool) -> I
 
 
 def answer_lines(findings: Sequence[Finding]) -> Iterator[Text]:
-    """Per question its heading, per answer the answer itself and in grey what it rests on; last what is not asked."""
+    """A heading per question, its answers, each with its basis in grey; at the end the questions not asked."""
     for finding in findings:
         if finding.word == NOT_ASKED:
             continue
@@ -90,7 +90,7 @@ def answer_lines(findings: Sequence[Finding]) -> Iterator[Text]:
 
 
 def said(short: str, facts: Sequence[str], word: str) -> Iterator[Text]:
-    """An answer in the colour of its word, and in grey what it rests on."""
+    """An answer in the colour of its word, with its basis in grey."""
     yield Text("  ").append(one_line(short, 1000), style=COLOURS.get(word, ""))
     if facts:
         yield Text(f"    {one_line('; '.join(facts), 4000)}", style="dim")
@@ -105,9 +105,8 @@ def result(
     changed: str = "",
     failures: Sequence[str] = (),
 ) -> list[RenderableType]:
-    """Table, what its numbers are, the answers to the paper's questions, what was trained on, and audit; each to be
-    printed by itself. changed: rounds and what they ran with, where that is not the same for all. failures: see
-    `failures.causes`."""
+    """Table, notes on its numbers, answers to the paper's questions, data, and audit, to be printed one by one.
+    changed: rounds and what they ran with, if that differs. failures: see `failures.causes`."""
     seeds = len(experiment.seeds)
     passed, failed = audits
     over = experiment.training.scored_over

@@ -1,4 +1,4 @@
-"""Rows as files that are read without this program: CSV, JSON lines, and Parquet where pyarrow is installed."""
+"""Rows as files for other programs: CSV, JSON lines, and Parquet if pyarrow is installed."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ def as_csv(rows: Sequence[Row]) -> bytes:
 
 
 def _cell(value: Value) -> Value:
-    """A text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    """A value as a cell; text that a spreadsheet would read as a formula gets a leading apostrophe."""
     if isinstance(value, str):
         value = one_line(value, 4000)
         return f"'{value}" if value.startswith(("=", "+", "-", "@")) else value
@@ -36,7 +36,7 @@ def as_json_lines(rows: Sequence[Row]) -> bytes:
 
 
 def as_parquet(rows: Sequence[Row]) -> bytes | None:
-    """Parquet, or None where pyarrow is not installed (the extra `parquet`)."""
+    """Parquet, or None if pyarrow (the extra `parquet`) is not installed."""
     try:
         import pyarrow
         import pyarrow.parquet
@@ -48,7 +48,7 @@ def as_parquet(rows: Sequence[Row]) -> bytes | None:
 
 
 def write_tables(folder: Path, tables: Mapping[str, Sequence[Row]]) -> list[Path]:
-    """Each table with rows in each format that can be had; returns the files. Raises InputError as `make_folder`."""
+    """Write each table with rows in each available format; returns the files. Raises InputError like `make_folder`."""
     make_folder(folder)
     written = []
     for name, rows in tables.items():
@@ -62,8 +62,8 @@ def write_tables(folder: Path, tables: Mapping[str, Sequence[Row]]) -> list[Path
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and its parents; InputError where that is not possible."""
+    """Create a folder and its parents; raises InputError if that fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{one_line(folder)}: cannot be made: {error.strerror}") from None
+        raise InputError(f"{one_line(folder)}: cannot be created: {error.strerror}") from None

@@ -1,4 +1,4 @@
-"""A report's tables: what is known of a job or a suite, as plain rows. `table_files` writes them."""
+"""A report's tables of a job or a suite, as plain rows. `table_files` writes them."""
 
 from collections.abc import Iterable, Sequence
 
@@ -30,7 +30,7 @@ def job_tables(record: JobRecord) -> dict[str, list[Row]]:
 
 
 def suite_tables(record: SuiteRecord) -> dict[str, list[Row]]:
-    """The jobs' tables one below the other, and those of the suite: `across` and `effects`."""
+    """The jobs' tables concatenated, and those of the suite: `across` and `effects`."""
     own = [job_tables(job) for job in record.jobs]
     names = list(own[0]) if own else []
     tables: dict[str, list[Row]] = {name: [row for one in own for row in one[name]] for name in names}

@@ -1,4 +1,4 @@
-"""The card of a ticket's folder: what it is, how well it did, what computes with it, how it is loaded elsewhere."""
+"""The card of a ticket's folder: its origin, score, network, and code that loads it elsewhere."""
 
 import hashlib
 import json
@@ -65,7 +65,7 @@ def _markdown(folder: Path, experiment: Experiment, facts: Mapping[str, Any], sh
 
 
 def experiment_lines(folder: Path) -> list[str]:
-    """The lines of an experiment's file that take a ticket as mask source."""
+    """Lines of an experiment's file that use a ticket as mask source."""
     return [f"ticket = {json.dumps(str(folder))}", 'arms = ["winning", "imported", "random"]']
 
 

@@ -1,4 +1,4 @@
-"""From a record to a folder with its page, figures and tables: what `lth report` writes."""
+"""Writes a record as a folder with page, figures and tables, for `lth report`."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -53,7 +53,7 @@ Drawings = Mapping[str, tuple[Figure, str]]
 
 
 def write_job(record: JobRecord, folder: Path) -> list[Path]:
-    """Page, figures and tables of a job; returns the files. InputError where the folder cannot be made."""
+    """Write page, figures and tables of a job; returns the files. Raises InputError if the folder cannot be created."""
     drawings = job_figures(record)
     tables = job_tables(record)
     written = [*_write_figures(folder, drawings), *write_tables(folder / "tables", tables)]
@@ -63,7 +63,7 @@ def write_job(record: JobRecord, folder: Path) -> list[Path]:
 
 
 def write_suite(record: SuiteRecord, folder: Path) -> list[Path]:
-    """As `write_job`: the suite first, then each of its jobs."""
+    """Like `write_job`, with the suite first, then each of its jobs."""
     own = {job.job.id: job_figures(job) for job in record.jobs}
     numbered = {f"{job}-{name}": found for job, drawn in own.items() for name, found in drawn.items()}
     drawings = {**suite_figures(record), **numbered}

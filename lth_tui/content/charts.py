@@ -107,7 +107,7 @@ def _step_range(detail: JobDetail) -> tuple[float, float]:
     end = float(training.length) if training.unit in ("steps", "updates") else 1.0
     if end < last < 1.05 * end:  # rounded up to whole rollouts
         end = last
-    elif last > end:  # another unit, or a training that goes on behind the first: in jumps, not point by point
+    elif last > end:  # another unit, or a training that continues after the first: in jumps, not point by point
         end = _round_up(last)
     return (0.0 if first < 0.5 * end else float(training.length), end)
 
@@ -157,7 +157,7 @@ def _lottery_series(
 
 
 def lottery_cells(summary: Summary, arm: str) -> list[Cell]:
-    """The points of an arm's lottery curve, which starts at the dense network; none before there are two."""
+    """The points of an arm's lottery curve, which starts at the dense network; empty below two points."""
     own = [cell for cell in summary.cells if cell.arm in (arm, DENSE) and cell.score.n and np.isfinite(cell.density)]
     return sorted(own, key=lambda cell: -cell.density) if len(own) > 1 else []
 

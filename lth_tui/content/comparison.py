@@ -28,7 +28,7 @@ _FILLED, _HOLLOW = "●▲■◆●▲■◆", "○△□◇○△□◇"
 
 
 def chart(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary], arm: int, *, relative: bool) -> Chart:
-    """Lottery curves: of each job a colour; its reference arm solid, one of its controls dashed."""
+    """Lottery curves: one colour per job, its reference arm solid, one of its controls dashed."""
     series: list[Series] = []
     densities: set[float] = set()
     ends: list[float] = []
@@ -63,7 +63,7 @@ def chart(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary], arm: int,
 
 
 def _densities(experiment: Experiment, summary: Summary | None) -> list[float]:
-    """Of the dense network and the reference arm's rounds, as far as they are known; from 1 down."""
+    """Densities of the dense network and the reference arm's rounds, as far as known; falling from 1."""
     cells = () if summary is None else summary.cells
     found = {cell.round: cell.density for cell in cells if cell.arm == experiment.reference}
     rounds = range(experiment.pruning.rounds + 1)
@@ -78,7 +78,7 @@ def _unscaled(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary]) -> li
 
 
 def _said(unscaled: Sequence[int]) -> tuple[str, str]:
-    """What the relative plot shows, in full and in short."""
+    """The title of the relative plot, long and short."""
     if not unscaled:
         return "normalised score (0 is the reference, 1 the dense network)", "normalised"
     jobs = f"{'job' if len(unscaled) == 1 else 'jobs'} {', '.join(map(str, unscaled))}"
@@ -86,7 +86,7 @@ def _said(unscaled: Sequence[int]) -> tuple[str, str]:
 
 
 def _turned(experiment: Experiment, summary: Summary | None, *, normalised: bool) -> tuple[float, float]:
-    """(zero, unit) of the relative plot; the unit is negative where less is better."""
+    """(zero, unit) of the relative plot; the unit is negative if lower is better."""
     sign = 1.0 if experiment.task.higher_is_better else -1.0
     if summary is not None and normalised and summary.zero is not None and summary.scale is not None:
         return summary.zero, sign * summary.scale
@@ -119,7 +119,7 @@ def verdict_rows(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary]) ->
 
 
 def field_rows(jobs: "Sequence[JobView]") -> list[Row]:
-    """Fields that are not the same in all jobs, with the value of each."""
+    """Fields that differ between the jobs, with the value of each."""
     fields = [flatten(fields_of(job.experiment)) for job in jobs]
     rows: list[Row] = []
     for name in dict.fromkeys(name for one in fields for name in one):

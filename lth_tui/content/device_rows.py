@@ -18,7 +18,7 @@ _BAR = 10
 
 
 def device_rows(snapshot: Snapshot, width: int) -> list[Row]:
-    """All that is known of slots and machine, for a pane of `width` cells."""
+    """Everything known of slots and machine, for a pane of `width` cells."""
     machine = snapshot.machine
     rows: list[Row] = _slot_rows(snapshot)
     if machine is None:
@@ -58,7 +58,7 @@ def _slot_rows(snapshot: Snapshot) -> list[Row]:
 
 
 def _held(slot: SlotView, machine: Machine | None, on_gpu: bool) -> str:
-    """Memory of a slot's worker, and on GPUs where any are."""
+    """Memory of a slot's worker, and its GPU memory if there are GPUs."""
     resident = None if machine is None or slot.pid is None else machine.resident.get(slot.pid)
     words = f"{'-' if resident is None else f'{resident / 1e9:.2f} GB':>8}"
     if not on_gpu or machine is None:
@@ -69,7 +69,7 @@ def _held(slot: SlotView, machine: Machine | None, on_gpu: bool) -> str:
 
 
 def trials_in_words(trials: Sequence[TrialKey]) -> str:
-    """`winning random, round 3, seeds 0-3`: what trains together on a slot."""
+    """The trials that train together on a slot: `winning random, round 3, seeds 0-3`."""
     if not trials:
         return ""
     arms = " ".join(dict.fromkeys(one_line(trial.arm, 20) for trial in trials))

@@ -1,4 +1,4 @@
-"""How the curves of a job are to be drawn, and the next of each choice. Pure functions."""
+"""How the curves of a job are drawn, and the next of each choice. Pure functions."""
 
 from dataclasses import dataclass, replace
 
@@ -10,7 +10,7 @@ SMOOTHINGS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.99)
 
 @dataclass(frozen=True)
 class Drawing:
-    """What the user has chosen; `arm` is the one beside the reference, empty for the first control."""
+    """The user's choices. arm: the one beside the reference, empty for the first control."""
 
     arm: str = ""
     band: str = BANDS[0]
@@ -20,7 +20,7 @@ class Drawing:
 
     @property
     def band_words(self) -> str:
-        """What the band is, for a title; empty without one."""
+        """The band's description for a title; empty without a band."""
         return {"none": "", "sd": "±1 sd of seeds as band"}.get(self.band, f"{self.band} band")
 
     def other_band(self) -> "Drawing":
@@ -28,12 +28,12 @@ class Drawing:
         return replace(self, band=BANDS[(BANDS.index(self.band) + 1) % len(BANDS)])
 
     def smoother(self, by: int) -> "Drawing":
-        """More smoothed, or less."""
+        """With more or less smoothing."""
         place = min(len(SMOOTHINGS) - 1, max(0, SMOOTHINGS.index(self.smoothing) + by))
         return replace(self, smoothing=SMOOTHINGS[place])
 
     def other_axis(self, detail: JobDetail) -> "Drawing":
-        """Against the next of steps, updates, games."""
+        """With the next x axis of steps, updates, games."""
         axes = axes_of(detail)
         place = axes.index(self.axis) if self.axis in axes else 0
         return replace(self, axis=axes[(place + 1) % len(axes)])
@@ -68,12 +68,12 @@ def partner(detail: JobDetail, arm: str) -> str:
 
 
 def axes_of(detail: JobDetail) -> tuple[str, ...]:
-    """What the curves can be drawn against: the steps that are recorded, and what can be told from them."""
+    """Possible x axes of the curves: the recorded steps, and what follows from them."""
     games = ("games",) if "games" in detail.metrics else ()
     return ("step", *(("update",) if steps_per_update(detail) else ()), *games)
 
 
 def steps_per_update(detail: JobDetail) -> int:
-    """How many of the recorded steps an update learns from; 0 where the steps are not counted so."""
+    """Recorded steps per update; 0 if steps are not counted that way."""
     training = detail.job.experiment.training
     return int(getattr(training, "environments", 0) * getattr(training, "n_steps", 0))

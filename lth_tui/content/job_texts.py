@@ -16,7 +16,7 @@ _KINDS = {"error": VERMILLION, "failed": VERMILLION, "warning": YELLOW, "done": 
 
 
 def facts_row(detail: JobDetail, width: int) -> Row:
-    """Name, state, round, progress, rate and time left in one row of `width` cells; what does not fit is left out."""
+    """Name, state, round, progress, rate and time left in one row of `width` cells; the rest is left out."""
     job = detail.job
     parts: list[Span] = [
         (f"  round {job.round}/{job.rounds}", PLAIN),
@@ -42,7 +42,7 @@ def facts_row(detail: JobDetail, width: int) -> Row:
 
 
 def error_rows(detail: JobDetail, width: int) -> list[Row]:
-    """Why a job failed, with what the first of its trials died of, in as many rows as it takes, at most four."""
+    """Why a job failed, with the cause of its first failed trial, in at most four rows."""
     if not detail.job.error:
         return []
     died = next((trial for trial in detail.trials if trial.state == "failed" and trial.error), None)
@@ -78,7 +78,7 @@ def summary_rows(detail: JobDetail, width: int, *, short: bool) -> list[Row]:
 
 
 def suite_rows(suite: str, jobs: Sequence[JobView], summaries: Mapping[int, Summary]) -> list[Row]:
-    """What a suite is made of, then a row for each job: its state, how far it is, its verdict in short."""
+    """The suite in one line, then a row for each job: its state, progress and short verdict."""
     trials, done = sum(job.trials for job in jobs), sum(job.trials_done for job in jobs)
     head = f"   {plural(len(jobs), 'job')}, {done:,} of {plural(trials, 'trial')}"
     rows: list[Row] = [[(f" suite {one_line(suite, 60)}", BOLD), (head, PLAIN)]]
@@ -132,7 +132,7 @@ def audit_rows(detail: JobDetail) -> list[Row]:
 
 
 def events_rows(detail: JobDetail) -> list[Row]:
-    """What happened, oldest first."""
+    """The events, oldest first."""
     rows: list[Row] = []
     for event in detail.events:
         colour = next((c for word, c in _KINDS.items() if word in event.kind), None)
@@ -149,7 +149,7 @@ def log_rows(detail: JobDetail) -> list[Row]:
 
 
 def _indent(line: str) -> str:
-    """The spaces at the start, which tell in a traceback what belongs where."""
+    """The spaces at the start of a line, which give a traceback its structure."""
     return " " * min(40, len(line) - len(line.lstrip(" ")))
 
 

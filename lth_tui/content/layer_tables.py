@@ -10,7 +10,7 @@ _SMALLEST_NEWS = 8
 
 
 def overlap_table(detail: JobDetail, arm: str) -> HeatTable:
-    """Layers against rounds of one arm: how much the masks of two seeds overlap, the mean over pairs."""
+    """Layers against rounds of one arm: overlap of the masks of two seeds, mean over pairs of seeds."""
     cells = {(row, round): cell for (owner, row, round), cell in detail.overlaps.items() if owner == arm}
     title = f"{one_line(arm, 30)} · mask overlap between seeds (intersection over union, %)"
     empty = "fewer than two seeds have finished a round" if len(detail.job.experiment.seeds) > 1 else "one seed only"
@@ -24,7 +24,7 @@ def heat_table(detail: JobDetail, arm: str) -> HeatTable:
         for (owner, row, round), cell in detail.grid.cells.items()
         if owner == (DENSE if round == 0 else arm)
     }
-    # A bias or two gone is in the cells to see; a layer gone is the news.
+    # The cells show a few missing biases; a missing layer needs a mark.
     large = [row for row, layer in enumerate(detail.grid.rows) if layer.size >= _SMALLEST_NEWS]
     dead = sum(1 for row in large if any(c.dead for (r, _), c in cells.items() if r == row))
     warning = f"! {plural(dead, 'layer')} collapsed · " if dead else ""

@@ -29,7 +29,7 @@ SORTS = tuple(_KEYS)
 
 @dataclass(frozen=True)
 class Listing:
-    """How the user wants the jobs listed; `folded` are names of suites, `marked` are numbers of jobs."""
+    """How the user wants the jobs listed. folded: names of suites; marked: numbers of jobs."""
 
     filter: str = ""
     sort: str = SORTS[0]
@@ -39,7 +39,7 @@ class Listing:
 
     @property
     def text(self) -> str:
-        """What is not as usual, in words; empty if all is."""
+        """Sorting and filter in words; empty if both are the default."""
         parts = [f"filter: {self.filter}"] if self.filter else []
         if self.sort != SORTS[0] or self.reverse:
             parts.append(f"sorted by {self.sort}{', reversed' * self.reverse}")
@@ -51,8 +51,7 @@ class Listing:
 def matches(job: "JobView", wanted: str) -> bool:
     """Whether a job has all words of a filter.
 
-    A word is found in name, state, suite and task; `state:failed` looks in one of them, `a|b` is either,
-    `!word` is none.
+    A word is searched in name, state, suite and task; `state:failed` in one of them; `a|b` means either, `!word` not.
     """
     task = f"{job.experiment.task.subject} {job.experiment.task.kind}"
     places = {"name": job.name, "state": job.state, "suite": job.suite or "", "task": task, "id": str(job.id)}
@@ -75,7 +74,7 @@ def listed(snapshot: Snapshot, listing: Listing) -> list[JobRow]:
     for job in jobs:
         groups.setdefault(job.suite or job.id, []).append(job)
     found: list[JobRow] = []
-    for head in _in_order([group[0] for group in groups.values()], listing):  # a suite stands where its first job does
+    for head in _in_order([group[0] for group in groups.values()], listing):  # a suite is where its first job is
         suite = head.suite
         members = [rows[job.id] for job in _in_order(groups[suite or head.id], listing)]
         if suite is None or len(members) == 1:
@@ -94,7 +93,7 @@ def _in_order(jobs: Sequence["JobView"], listing: Listing) -> list["JobView"]:
 
 
 def _ahead(snapshot: Snapshot) -> dict[int, int]:
-    """How many jobs go before each, of those that are to run."""
+    """For each job that will run, how many run before it."""
     count, found = 0, {}
     for job in snapshot.jobs:
         found[job.id] = count

@@ -9,7 +9,7 @@ _MARKS = {"better": ("▲", GREEN), "worse": ("▼", VERMILLION), "inconclusive"
 
 
 def short_verdict(verdicts: tuple[Verdict, ...]) -> tuple[Span, ...]:
-    """`▲ random reinit ~ one_shot`: what the reference arm is better than, worse than, not decided."""
+    """`▲ random reinit ~ one_shot`: arms that the reference arm is better than, worse than, or undecided against."""
     spans: list[Span] = []
     for word, (mark, colour) in _MARKS.items():
         arms = [v.control for v in verdicts if v.word == word and v.rounds]
@@ -32,7 +32,7 @@ def verdict_line(reference: str, verdicts: tuple[Verdict, ...]) -> list[Span]:
 
 
 def verdict_rows(summary: Summary | None, width: int | None = None) -> list[list[Span]]:
-    """One sentence per control arm, marked; clauses behind a semicolon are left out where `width` has no room."""
+    """One sentence per control arm, marked; clauses after a semicolon are left out if they exceed `width`."""
     if summary is None:
         return [[("summarising ...", DIM)]]
     if not summary.verdicts:

@@ -1,4 +1,4 @@
-"""A chart as cells: glyphs, colours, labels of the axes. No widget; what changed between two canvases is regions."""
+"""A chart as cells: glyphs, colours, axis labels, and the regions that changed between two canvases. No widget."""
 
 import math
 from collections.abc import Iterator
@@ -85,7 +85,7 @@ class Canvas:
 
 
 def blank(rows: int, columns: int) -> Canvas:
-    """Nothing, in a size."""
+    """An empty canvas of this size."""
     return Canvas(
         np.full((rows, columns), _SPACE, np.int32),
         np.full((rows, columns), NO_COLOUR, np.int32),
@@ -94,7 +94,7 @@ def blank(rows: int, columns: int) -> Canvas:
 
 
 def drawn(view: Viewport, rows: int, columns: int, ground: int | None) -> Canvas:
-    """The chart that is looked at; bands are blended into `ground`, or shaded by characters where that is None."""
+    """The viewed chart as a canvas; bands are blended into `ground`, or shaded by characters if that is None."""
     low, high = view.vertical_range()
     canvas, shown = blank(rows, columns), view.chart.shown
     canvas.labels = y_labels(low, high, rows, log=view.logarithmic)
@@ -125,7 +125,7 @@ def _unit(view: Viewport, values: npt.ArrayLike, low: float, high: float) -> ras
 
 
 def _reference_row(canvas: Canvas, view: Viewport, low: float, high: float) -> int | None:
-    """The row of the line that the curves are held against; None where it is not on the canvas."""
+    """The row of the reference line; None if it is not on the canvas."""
     if view.chart.reference is None or canvas.columns < 12:
         return None
     unit = float(_unit(view, [view.chart.reference[0]], low, high)[0])
@@ -133,7 +133,7 @@ def _reference_row(canvas: Canvas, view: Viewport, low: float, high: float) -> i
 
 
 def _write_where_free(canvas: Canvas, row: int, words: str) -> None:
-    """Put words on a row where they hide least of the curves: at its end, or else its middle or start."""
+    """Write words on a row where they hide least of the curves: at its end, middle or start."""
     most = max(0, canvas.columns - len(words))
     drawn = canvas.glyphs[row] >= raster.BRAILLE
     start = min((most, most // 2, 0), key=lambda place: int(drawn[place : place + len(words)].sum()))
@@ -175,7 +175,7 @@ def _draw_series(canvas: Canvas, view: Viewport, series: Series, low: float, hig
 
 
 def x_axis(view: Viewport, columns: int) -> list[Row]:
-    """The axis below `columns` cells of a canvas, and the words under it."""
+    """The axis below `columns` cells of a canvas, and its labels."""
     left, right = view.value_at(0.0), view.value_at(1.0)
     digits = 3 if view.whole else 5
     made = [(value, compact(value, digits)) for value in raster.ticks(left, right, columns // 12)]

@@ -20,9 +20,9 @@ GUTTER = 7
 
 @dataclass(frozen=True)
 class Series:
-    """One curve: NaN in `y` is a gap; `low` and `high` bound its band; `note` stands in the legend.
+    """One curve: NaN in `y` is a gap; `low` and `high` bound its band; `note` is shown in the legend.
 
-    A `hidden` one is in the legend only; a `faint` one, the raw values below a smoothed curve, is not in it.
+    A `hidden` curve is only in the legend; a `faint` one, the raw values below a smoothed curve, is not in it.
     """
 
     label: str
@@ -40,9 +40,9 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """All that a plot shows. `x_range` may descend; `x_ticks` are (value, label), made if there are none.
+    """Everything a plot shows. `x_range` may descend; `x_ticks` are (value, label), computed if empty.
 
-    `gap` names two curves whose difference is told at the cursor; `brief` is the title where that is too long.
+    `gap` names two curves whose difference is shown at the cursor; `brief` replaces a title that is too long.
     """
 
     title: str = ""
@@ -65,7 +65,7 @@ class Chart:
 
 
 def alike(one: Chart, other: Chart) -> bool:
-    """Whether two charts look the same, to the last point; far cheaper than drawing one."""
+    """Whether two charts look the same, to the last point; much cheaper than drawing one."""
     if one is other:
         return True
     if len(one.series) != len(other.series) or replace(one, series=()) != replace(other, series=()):
@@ -87,7 +87,7 @@ def _alike_series(one: Series, other: Series) -> bool:
 
 
 def y_labels(low: float, high: float, rows: int, *, log: bool = False) -> list[Row]:
-    """What stands left of each canvas row: round numbers at their height, else only the axis."""
+    """The label of each canvas row: round numbers at their height, else only the axis."""
     labels: list[Row] = [" " * (GUTTER - 1) + "│"] * rows
     count = max(1, min(6, rows // 2))
     marks = raster.log_ticks(low, high, count) if log else raster.ticks(low, high, count)
@@ -114,7 +114,7 @@ def legend_of(chart: Chart) -> list[Entry]:
 
 
 def packed(entries: Sequence[Entry], width: int, most: int) -> list[Row]:
-    """Entries in at most `most` rows of `width` cells, none broken; `+2` says that two more have no room."""
+    """Entries in at most `most` rows of `width` cells, none broken; `+2` means that two more do not fit."""
     rows: list[list[Entry]] = []
     for entry in entries:
         if not rows or _cells([*rows[-1], entry]) > width:
@@ -135,7 +135,7 @@ def _cells(entries: Sequence[Entry]) -> int:
 
 
 def readout(chart: Chart, x: float, unit: float, places: dict[str, Floats]) -> list[Entry]:
-    """Exact values at the cursor: the point of each curve that is nearest to `x`, and the gap of two of them.
+    """Exact values at the cursor: each curve's point nearest to `x`, and the gap between two of them.
 
     `places` are the points' places on the axis, on which the cursor stands at `unit`.
     """
@@ -163,5 +163,5 @@ def readout(chart: Chart, x: float, unit: float, places: dict[str, Floats]) -> l
 
 
 def exact(value: float) -> str:
-    """A place on the x axis as it is."""
+    """A position on the x axis, unrounded."""
     return f"{value:,.0f}" if value == round(value) else f"{value:.5g}"

@@ -14,7 +14,7 @@ BRAILLE = 0x2800
 
 
 def to_unit(values: npt.ArrayLike, low: float, high: float, *, log: bool = False) -> Floats:
-    """Place of values between `low` (0) and `high` (1), which may lie below `low`; NaN without an answer."""
+    """Positions of values between `low` (0) and `high` (1), which may be below `low`; NaN if undefined."""
     data = np.asarray(values, np.float64)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         if log:
@@ -133,7 +133,7 @@ def ticks(low: float, high: float, count: int) -> list[float]:
 
 
 def log_ticks(low: float, high: float, count: int) -> list[float]:
-    """Numbers 1, 2, 5 times powers of ten within [low, high], powers alone where that would be too many."""
+    """1, 2 and 5 times powers of ten within [low, high]; only powers of ten if that is too many."""
     if not (math.isfinite(low) and math.isfinite(high)) or not 0 < low < high:
         return []
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)

@@ -24,7 +24,7 @@ class Viewport:
         self._kept: tuple[float, float] | None = None
 
     def show(self, chart: Chart, *, fresh: bool = False) -> None:
-        """Look at another chart; `fresh` forgets the y axis of the one before."""
+        """Show another chart; `fresh` resets the y axis."""
         if fresh or chart.y_name != self.chart.y_name or chart.log_y != self.chart.log_y:
             self._kept = None
         if chart.y_name != self.chart.y_name:
@@ -48,30 +48,30 @@ class Viewport:
 
     @property
     def words(self) -> str:
-        """What is not as usual, for the title."""
+        """Zoom and scale for the title; empty if both are the default."""
         left, right = self._window
         words = "" if self.whole else f" · zoom {100 * (right - left):.0f} %"
         return words + (" · log y" if self.logarithmic else "")
 
     def zoom_x(self, factor: float, at: float = 0.5) -> None:
-        """A shorter or longer part of the x axis around the place `at` of what is shown."""
+        """Zoom the x axis around the position `at` of the visible part."""
         left, right = self._window
         span = min(1.0, max(0.004, (right - left) * factor))
         start = min(max(0.0, left + (right - left - span) * at), 1.0 - span)
         self._window, self._kept = (start, start + span), None
 
     def zoom_y(self, factor: float) -> None:
-        """A shorter or longer part of the y axis, around its middle."""
+        """Zoom the y axis around its middle."""
         self._stretch, self._kept = min(8.0, max(0.02, self._stretch * factor)), None
 
     def pan(self, share: float) -> None:
-        """To the right by a share of what is shown."""
+        """Move right by a share of the visible part."""
         left, right = self._window
         shift = min(max(-left, (right - left) * share), 1.0 - right)
         self._window, self._kept = (left + shift, right + shift), None
 
     def fit(self) -> None:
-        """All of both axes."""
+        """Show all of both axes."""
         self._window, self._stretch, self._kept = _ALL, 1.0, None
 
     def turn_logarithmic(self) -> None:
@@ -79,13 +79,13 @@ class Viewport:
         self._log_y, self._kept = not self.logarithmic, None
 
     def place(self, values: npt.ArrayLike) -> Floats:
-        """Places of x values in what is shown: 0 is its left end, 1 its right."""
+        """Positions of x values in the visible part: 0 is its left end, 1 its right."""
         left, right = self._window
         whole = raster.to_unit(values, *self.chart.x_range, log=self.chart.log_x)
         return (whole - left) / (right - left)
 
     def value_at(self, place: float) -> float:
-        """The x value at a place of what is shown."""
+        """The x value at a position of the visible part."""
         left, right = self._window
         whole, (first, last) = left + (right - left) * place, self.chart.x_range
         if self.chart.log_x and first > 0 and last > 0:
@@ -93,7 +93,7 @@ class Viewport:
         return first + (last - first) * whole
 
     def vertical_range(self) -> tuple[float, float]:
-        """Lower and upper end of the y axis for what is shown."""
+        """Lower and upper end of the y axis for the visible part."""
         log = self.logarithmic
         extremes = self._extremes(log)
         if extremes is None:

@@ -42,7 +42,7 @@ class RoundCurves:
         self.arms: Mapping[str, ArmCurve] = {}
 
     def update(self, database: Database, trials: Iterable[TrialView]) -> bool:
-        """Read what is new of these trials; True if anything was."""
+        """Read new points of these trials; True if there were any."""
         trials = [t for t in trials if t.state not in ("waiting", "blocked")]
         behind: dict[int, list[TrialView]] = {}
         for trial in trials:
@@ -51,7 +51,7 @@ class RoundCurves:
                 self._points.pop(trial.id, None)
                 self._complete.discard(trial.id)
                 seen = -1
-            if trial.state not in _FINISHED:  # also one that had ended may go on
+            if trial.state not in _FINISHED:  # one that had ended may continue too
                 self._complete.discard(trial.id)
             if trial.id not in self._complete:
                 behind.setdefault(seen, []).append(trial)
@@ -66,7 +66,7 @@ class RoundCurves:
                 elif trial.state in _FINISHED:
                     self._complete.add(trial.id)
                     if trial.id in self._points:
-                        ended.add(trial.arm)  # the others need no longer wait for it
+                        ended.add(trial.arm)  # the others no longer wait for it
         if grown or ended:
             self._join(trials, grown | ended)
         return bool(grown)

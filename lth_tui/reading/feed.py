@@ -28,7 +28,7 @@ cursor that runs through a list asks for few queries."""
 
 @dataclass(frozen=True)
 class Command:
-    """A command as the user gave it; `label` names it in the toast."""
+    """A command from the user. label: its name in the toast."""
 
     kind: "CommandKind"
     payload: dict[str, Any]
@@ -37,7 +37,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Reply:
-    """What became of a command; `answer` is None if no engine answered in time."""
+    """The result of a command; `answer` is None if no engine answered in time."""
 
     command: Command
     answer: dict[str, Any] | None
@@ -45,7 +45,7 @@ class Reply:
 
 
 class Feed(threading.Thread):
-    """Set `watch`; take `latest` and `replies` whenever convenient; `ask` for things."""
+    """Set `watch`; read `latest` and `replies` at any time; `ask` sends commands."""
 
     def __init__(self, workspace: Workspace, period: float = 0.22) -> None:
         super().__init__(name="feed", daemon=True)
@@ -72,7 +72,7 @@ class Feed(threading.Thread):
         self._wake.set()
 
     def stop(self) -> None:
-        """End the thread soon; commands that wait are written before."""
+        """End the thread soon, after writing waiting commands."""
         self._ended = True
         self._wake.set()
 
@@ -96,7 +96,7 @@ class Feed(threading.Thread):
             self.cost = time.perf_counter() - started
             if self._wake.wait(max(self.period, 3 * self.cost)) and not self._ended:
                 time.sleep(_PAINT_FIRST)
-        if reader is not None:  # what was asked for just before the end is asked for
+        if reader is not None:  # commands sent just before the end are still written
             self._send(reader.database)
 
     def _send(self, database: "Database") -> None:

@@ -1,4 +1,4 @@
-"""Reading one job closely, so that only what is new is read again."""
+"""Reads one job in detail, rereading only what is new."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _MOST_EVENTS = 1000
 
 
 class JobReader:
-    """What is kept of the job that is looked at closely, so that only what is new is read."""
+    """The cached data of the watched job."""
 
     def __init__(self, job: JobView, workspace: Workspace) -> None:
         self.number = job.id
@@ -81,7 +81,7 @@ class JobReader:
 
     @property
     def pending(self) -> bool:
-        """Whether not everything that was asked for has been read."""
+        """Whether something requested has not been read yet."""
         return self._overlaps.pending
 
     def _read_layers(self, database: Database) -> None:
@@ -101,7 +101,7 @@ class JobReader:
 
 
 def newest_round(trials: tuple[TrialView, ...]) -> int:
-    """The newest round that runs, or else the newest that has ended."""
+    """The newest running round, or else the newest one that has ended."""
     running = [t.round for t in trials if t.state == "running"]
     ended = [t.round for t in trials if t.state in ("done", "failed")]
     return max(running or ended, default=0)

@@ -18,7 +18,7 @@ class HeatRow:
 class HeatCell:
     """How much of a layer is kept at one round, over `seeds` seeds; in `dead` of them the layer is empty.
 
-    `share` is what is shown instead of the part that is kept, and `words` then says what it is.
+    share: shown instead of the part kept, if given; words: then describes it.
     """
 
     kept: float

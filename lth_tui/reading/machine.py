@@ -1,5 +1,4 @@
-"""What the machine is doing: processors, memory, disk, GPUs where there is a driver, memory of the workers. Reading
-only."""
+"""The machine's load: processors, memory, disk, GPUs if there is a driver, memory of the workers. Read only."""
 
 import shutil
 from collections import deque
@@ -20,7 +19,7 @@ KEPT = 120
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU: use of it from 0 to 1, bytes of its memory, degrees Celsius, watts; None what its driver does not tell.
+    """A GPU: its use from 0 to 1, bytes of memory, degrees Celsius, watts; None if its driver does not tell.
 
     `by_process` is memory in bytes by process number, `past` the newest uses, the latest last.
     """
@@ -51,14 +50,14 @@ class Machine:
 
 
 class Meter:
-    """Reads a Machine now and then; asks for GPUs only if a driver answered at first."""
+    """Reads a Machine from time to time; queries GPUs only if a driver answered at first."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
         self._driver = _driver()
         self._past: deque[float] = deque(maxlen=KEPT)
         self._past_of_gpu: dict[int, deque[float]] = {}
-        psutil.cpu_percent()  # the use since the last time it was asked
+        psutil.cpu_percent()  # the use since the last query
 
     @property
     def has_gpus(self) -> bool:
@@ -66,7 +65,7 @@ class Meter:
         return self._driver is not None
 
     def read(self, processes: Iterable[int] = ()) -> Machine:
-        """The machine now; workers that are gone are left out."""
+        """The machine now, without workers that have ended."""
         memory = psutil.virtual_memory()
         resident: dict[int, int] = {}
         for pid in processes:
@@ -124,7 +123,7 @@ def _told(nvml: Any, ask: Callable[[], Any]) -> Any:
 
 
 def _driver() -> Any:
-    """NVIDIA's library, or None where it or the driver is missing."""
+    """NVIDIA's library, or None if it or the driver is missing."""
     try:
         import pynvml
 

@@ -40,7 +40,7 @@ def read_mask(path: Path) -> dict[str, Bits]:
 
 
 def overlaps(masks: Sequence[Mapping[str, Bits]]) -> dict[str, LayerOverlap]:
-    """Of every layer that all masks have; empty for fewer than two masks."""
+    """The overlap of every layer that all masks have; empty for fewer than two masks."""
     if len(masks) < 2:
         return {}
     names = [name for name in masks[0] if all(name in mask for mask in masks)]

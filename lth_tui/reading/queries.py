@@ -1,4 +1,4 @@
-"""What the workbench makes of small answers of the store. Reading only."""
+"""Small queries of the workbench, on top of the store's. Read only."""
 
 import os
 from dataclasses import replace
@@ -32,9 +32,9 @@ def newest_log(database: Database, workspace: Workspace, job: int) -> Path | Non
 
 
 def tail(path: Path, lines: int) -> list[str]:
-    """The last lines of a text file, whatever its size; none of what is no regular file."""
+    """The last lines of a text file of any size; none if it is no regular file."""
     try:
-        with open_plain(path, follow=False) as file:  # a workspace may come from others
+        with open_plain(path, follow=False) as file:  # a workspace may be foreign
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - _TAIL))
             text = file.read(_TAIL).decode("utf-8", "replace")

@@ -38,7 +38,7 @@ class Reader:
         self._measured_at = float("-inf")
 
     def read(self, watch: Watch) -> Snapshot:
-        """The store now; the very same value as before where nothing has changed."""
+        """The store now; the same object as before if nothing has changed."""
         now = (self.database.version_of_others(), watch)
         measured = self._measures(watch) and time.monotonic() > self._measured_at + _MEASURE_PAUSE
         if now == self._last and not self._pending and not measured:
@@ -66,7 +66,7 @@ class Reader:
         )
 
     def _measures(self, watch: Watch) -> bool:
-        """The use of GPUs stands in the header of every page."""
+        """Whether to measure the machine; the header of every page shows the use of GPUs."""
         return watch.devices or self._meter.has_gpus
 
     def _measure(self, slots: tuple[SlotView, ...]) -> Machine:
@@ -92,7 +92,7 @@ class Reader:
         return reader
 
     def _all_summaries(self, jobs: tuple[JobView, ...], watch: Watch) -> Mapping[int, Summary]:
-        """Summaries of all jobs; of those not looked at, one is brought up to date at a time, none at first."""
+        """Summaries of all jobs; of those not watched, one is updated at a time, and none at first."""
         others = [job for job in jobs if self._snapshot.loaded and job.id != watch.job and self._stale(job)]
         others.sort(key=lambda job: job.state == "running")
         for job in itertools.islice(others, 1):

@@ -14,9 +14,9 @@ from lth_tui.reading.machine import Machine
 
 @dataclass(frozen=True)
 class Watch:
-    """Which job is looked at closely; `round` None means the newest that runs, `metric` None the score.
+    """The job that is watched in detail; `round` None means the newest running one, `metric` None the score.
 
-    `overlap` asks for the overlap of masks of an arm, `devices` for what the machine is doing.
+    overlap: an arm whose mask overlap is wanted; devices: whether the machine's load is wanted.
     """
 
     job: int | None = None
@@ -54,7 +54,7 @@ class Audit:
 
 @dataclass(frozen=True, eq=False)
 class JobDetail:
-    """The job that is looked at closely."""
+    """The watched job in detail."""
 
     job: JobView
     trials: tuple[TrialView, ...]
@@ -78,7 +78,7 @@ class JobDetail:
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """The store as the interface last saw it; `running` are the trials that train on each slot, if asked for."""
+    """The store as last read; `running`: the trials that train on each slot, if requested."""
 
     jobs: tuple[JobView, ...] = ()
     engine: EngineView | None = None

@@ -140,7 +140,7 @@ class Add(Dialog[list[Command] | None]):
             self.action_measure()
 
     def _worth_measuring(self, path: Path, found: Preview) -> bool:
-        """Where nothing is known of one experiment's time, and its measurement would take it from nobody."""
+        """Whether one experiment's time is unknown, and a measurement would disturb nothing."""
         idle = not any(slot.batch for slot in self._slots)
         single = bool(found.experiments) and found.suite is None
         return single and idle and path not in self._costs and not known_time(found, self._jobs)

@@ -9,7 +9,7 @@ from textual.screen import ModalScreen, ScreenResultType
 class Dialog(ModalScreen[ScreenResultType], Generic[ScreenResultType]):
     """A modal screen whose background work ends before its widgets go.
 
-    Textual removes a screen's widgets first and ends its work then: what came back in between looked for them in vain.
+    Textual removes a screen's widgets before it ends its work, so that work that ended in between did not find them.
     """
 
     @on(messages.Prune)

@@ -213,7 +213,7 @@ def editor() -> list[str]:
 
 
 def edit_text(text: str) -> str:
-    """What the user's editor makes of a text; raises OSError where the editor cannot be started."""
+    """The text after editing in the user's editor; raises OSError if the editor cannot be started."""
     with tempfile.TemporaryDirectory(prefix="lth-") as folder:
         path = Path(folder) / "experiment.toml"
         path.write_text(text)

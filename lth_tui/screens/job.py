@@ -1,4 +1,4 @@
-"""The job page: curves, lottery curve, layers, texts about the job; several at once where there is room."""
+"""The job page: curves, lottery curve, layers, texts about the job; several at once if they fit."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
@@ -37,7 +37,7 @@ _TEXT_VIEWS = VIEWS[3:]
 
 
 class JobPage(JobCommands):
-    """One job closely."""
+    """One job in detail."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         key("job", "escape", "back", "queue", show=True, display="esc"),
@@ -105,7 +105,7 @@ class JobPage(JobCommands):
         return self.query_one("#lottery" if self._view == "lottery" else "#curves", LinePlot).chart
 
     def copied(self) -> str:
-        """What the cursor tells, or the text of the view."""
+        """The values at the cursor, or the text of the view."""
         if self._view in ("curves", "lottery"):
             plot = self.query_one(f"#{self._view}", LinePlot)
             return plot.cursor_text or "\n".join(text_of(row) for row in verdict_rows(self._summary()))
@@ -150,7 +150,7 @@ class JobPage(JobCommands):
         self._drawn = drawn
 
     def _pulls_away(self, detail: JobDetail, shown: int) -> bool:
-        """Whether a new round would take the curves away under a cursor or a zoom: then the old one stays."""
+        """Whether a new round would replace curves under a cursor or a zoom; then the old round stays."""
         if self._round is not None or detail.round == shown or not self.query_one("#curves", LinePlot).in_use:
             return False
         if self._to_newest:
@@ -177,12 +177,12 @@ class JobPage(JobCommands):
             self.query_one(f"#{view}", ListPane).put(job_texts.BY_VIEW[view](detail))
 
     def _gone(self) -> None:
-        """Back to the queue: somebody deleted the job."""
+        """Go back to the queue, because the job was deleted."""
         self.bench.say(f"job {self.job_id} was deleted: u undoes the last deletion", "warning")
         self.dismiss()
 
     def _verdicts(self, detail: JobDetail) -> Sequence[Row]:
-        """A line, a sentence each, or all that is known of them: as much as there is room for and as is looked at."""
+        """The verdicts as one line, one sentence each, or in full, by the space and the current view."""
         room = max(1, min(self.size.height // 4, self.size.height - 15))  # of 16 rows the curves need most
         if self._view == "lottery" and self.has_class("-single") and room > 1:
             rows: list[Row] = wrapped_all(verdict_rows(detail.summary), self.size.width)
@@ -199,7 +199,7 @@ class JobPage(JobCommands):
         return self.query_one(f"#{view}").display
 
     def fit(self, width: int, height: int) -> None:
-        """Several views where there is room, else one."""
+        """Show several views if they fit, else one."""
         super().fit(width, height)
         self._arrange()
 

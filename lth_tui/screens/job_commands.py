@@ -32,7 +32,7 @@ class JobCommands(Page):
 
     @abstractmethod
     def chosen_jobs(self) -> "Sequence[JobView]":
-        """The jobs that commands are about."""
+        """The jobs that commands apply to."""
 
     def action_pause(self) -> None:
         """Pause the jobs, or resume them."""
@@ -147,7 +147,7 @@ class JobCommands(Page):
         self.app.push_screen(Edit(job.experiment, job.source, job.id if replaces else None), self.asked)
 
     def asked(self, command: Command | None) -> None:
-        """What a form returned goes to the engine."""
+        """Send the command that a form returned to the engine."""
         if command is not None:
             self.bench.ask(command)
 
@@ -161,7 +161,7 @@ class JobCommands(Page):
         self.bench.say(f"{named(jobs)}: {jobs[0].state if len(jobs) == 1 else 'all'}, {words}", "warning")
 
     def send_command(self, kind: CommandKind, job: "JobView", **payload: Any) -> None:
-        """Ask the engine for something about a job."""
+        """Send a command about a job to the engine."""
         label = f"{kind} job {job.id}"
         self.bench.ask(Command(kind, {"job": job.id, **payload}, label))
 

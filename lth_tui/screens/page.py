@@ -1,4 +1,4 @@
-"""What the pages share: header, hints, the sizes they adapt to, saving what is on screen."""
+"""The base of all pages: header, hints, size classes, saving what is on screen."""
 
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar, cast
@@ -41,7 +41,7 @@ COMMON_KEYS = (
 class Page(Screen[None]):
     """A page of the workbench; below 60x16 it only asks to be enlarged."""
 
-    AUTO_FOCUS: ClassVar[str | None] = ""  # each page says itself where the keys go
+    AUTO_FOCUS: ClassVar[str | None] = ""  # each page decides which widget has the focus
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)
     """Textual's own, which sends the whole screen again whenever the focus moves."""
     _kept_focus: Widget | None = None
@@ -66,12 +66,12 @@ class Page(Screen[None]):
         return None
 
     def copied(self) -> str:
-        """The words that copying copies."""
+        """The text to copy."""
         return ""
 
     @property
     def bench(self) -> "Bench":
-        """The app, as what screens may ask of it."""
+        """The app, by the interface that screens use."""
         return cast("Bench", self.app)
 
     def on_resize(self, event: events.Resize) -> None:
@@ -82,7 +82,7 @@ class Page(Screen[None]):
         """Set the classes by which the stylesheet arranges the page."""
         tiny = width < LEAST_WIDTH or height < LEAST_HEIGHT
         if tiny and not self.tiny:
-            self._kept_focus = self.focused  # what is not displayed loses it
+            self._kept_focus = self.focused  # a hidden widget loses the focus
         self.set_class(tiny, "-tiny")
         if not tiny and self._kept_focus is not None:
             self.call_after_refresh(self._give_focus_back)
@@ -90,7 +90,7 @@ class Page(Screen[None]):
 
     @property
     def tiny(self) -> bool:
-        """Whether there is no room for the page: nothing of it is shown, and it takes no keys."""
+        """Whether the terminal is too small for the page, which then shows nothing and takes no keys."""
         return self.has_class("-tiny")
 
     def _give_focus_back(self) -> None:

@@ -38,7 +38,7 @@ _NO_MATCH: list[Row] = [[("no job matches the filter: ", PLAIN), ("/", BOLD), ("
 
 
 class QueuePage(JobCommands):
-    """All jobs in the order in which they run, or sorted and filtered otherwise."""
+    """All jobs in the order of running, or sorted and filtered."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         key("queue", "n", "add", "new", show=True),

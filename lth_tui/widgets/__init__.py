@@ -1,1 +1,1 @@
-"""Widgets: they draw cells and handle keys. A widget is given its data and never reads the store."""
+"""Widgets: they draw cells and handle keys. A widget receives its data and never reads the store."""

@@ -28,7 +28,7 @@ class Header(Lines):
         self._told: tuple[Path, Ownership, Snapshot] | None = None
 
     def on_resize(self) -> None:
-        """Fit into the new width; the first one comes after the page was told of the workspace."""
+        """Fit into the new width; the first resize comes after the workspace is known."""
         if self._told is not None:
             self.tell(*self._told)
 

@@ -21,7 +21,7 @@ _SIZE = 7
 
 
 class Heatmap(Pane, can_focus=True):
-    """Draws a HeatTable with a cursor; the window follows the cursor where not all fits."""
+    """Draws a HeatTable with a cursor; the window follows the cursor if not everything fits."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         key("layers", "down,j", "move(1,0)", "layer down"),
@@ -33,7 +33,7 @@ class Heatmap(Pane, can_focus=True):
     ]
 
     class Moved(Message):
-        """The cursor stands on another cell."""
+        """The cursor moved to another cell."""
 
     def __init__(self, id: str | None = None, *, passive: bool = False) -> None:
         super().__init__(id=id)
@@ -66,7 +66,7 @@ class Heatmap(Pane, can_focus=True):
 
     @property
     def here(self) -> int:
-        """The round under the cursor: the newest one that has tickets until the cursor is moved."""
+        """The round under the cursor; the newest one with tickets until the cursor is moved."""
         if self.column is None:
             return max((round for _, round in self._table.cells), default=0)
         return max(0, min(self._table.rounds, self.column))
@@ -88,7 +88,7 @@ class Heatmap(Pane, can_focus=True):
             self.action_move(0, 0)
 
     def show_focus(self) -> None:
-        """The title and the row of the cursor show it."""
+        """Repaint the title and the row of the cursor, which show the focus."""
         width = self.size.width
         self.refresh(Region(0, 0, width, 1), Region(0, 2 + self.row - self._top, width, 1))
 
@@ -118,7 +118,7 @@ class Heatmap(Pane, can_focus=True):
         return min(longest, max(8, self.size.width // 3))
 
     def _cell_width(self) -> int:
-        """Narrow cells, and no column of sizes, where that lets all rounds be seen."""
+        """The width of cells: narrow, without a column of sizes, if that makes all rounds fit."""
         room = self.size.width - self._name_width() - 3 - _SIZE
         return _WIDE if room >= _WIDE * (self._table.rounds + 1) else _TIGHT
 
@@ -211,7 +211,7 @@ class Heatmap(Pane, can_focus=True):
 
 
 def _marked(word: str, wide: int) -> str:
-    """The cell under the cursor, to be seen without colour: `[ 36]`, or `36◂` where cells are narrow."""
+    """The cell under the cursor, visible without colour: `[ 36]`, or `36◂` in narrow cells."""
     return f"[{word:>3}]" if wide == _WIDE - 1 else f"{word:>{wide}}◂"
 
 

@@ -33,7 +33,7 @@ def key_name(key: str) -> str:
 
 @dataclass(frozen=True)
 class Hint:
-    """What some keys do, and on which node their action runs; `scope` is the first part of the binding's name."""
+    """What some keys do, and on which node their action runs. scope: the first part of the binding's name."""
 
     keys: str
     words: str
@@ -43,7 +43,7 @@ class Hint:
 
     @property
     def explained(self) -> str:
-        """The sentence that the action's own code begins with; empty where several keys share the action."""
+        """The docstring of the action; empty if several keys share it."""
         method = getattr(self.node, f"action_{self.action}", None)
         own = method is not None and method.__module__.startswith("lth_tui")
         sentence = (method.__doc__ or "").strip().splitlines() if own else []
@@ -91,7 +91,7 @@ class Hints(Lines):
         self.renew()
 
     def recolour(self) -> None:
-        """In the colours of another theme."""
+        """Repaint in the colours of another theme."""
         self.renew()
 
     def renew(self) -> None:

@@ -11,7 +11,7 @@ from lth_tui.words import bar, compact, duration, glyph
 
 @dataclass(frozen=True)
 class JobRow:
-    """What the table shows of a job; `verdict` is styled words, or why it waits or failed.
+    """A job's row in the table. verdict: styled words, or why it waits or failed.
 
     A suite's own row has a negative `id` and its name in `suite`.
     """
@@ -96,7 +96,7 @@ _NAME_WIDTH, _VERDICT_WIDTH = 14, 20
 def fitting(width: int, longest: int = 40) -> tuple[tuple[Column, ...], int, int]:
     """Which columns fit in `width` cells, and the widths of name and verdict (0: dropped).
 
-    A name gets what the `longest` needs before the verdict gets more than its least.
+    The name gets the width of the `longest` before the verdict gets more than its minimum.
     """
     dropped: set[str] = set()
     for drop in ("", *DROP_ORDER):
@@ -121,7 +121,7 @@ def titles_of(columns: Sequence[Column], name: int, verdict: int) -> str:
 
 
 def cells_of(job: JobRow, columns: Sequence[Column], name: int, verdict: int, chosen: bool) -> Row:
-    """A job as a row of these columns; `name` and `verdict` are widths, `chosen` is the row under the cursor."""
+    """A job as a row of these columns. name, verdict: widths; chosen: whether it is the row under the cursor."""
     words: list[Span] = [("▶" if chosen else " ", BOLD), ("*" if job.marked else " ", ink(YELLOW, bold=True))]
     for column, width in (
         (STATE_COLUMN, STATE_COLUMN.width),

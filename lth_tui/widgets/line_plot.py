@@ -18,7 +18,7 @@ from lth_tui.widgets.pane import Pane
 
 
 class LinePlot(Pane, can_focus=True):
-    """Draws a Chart under its title, with axes and legend; keys zoom, pan, and move a cursor that tells values."""
+    """Draws a Chart under its title, with axes and legend; keys zoom, pan, and move a cursor that shows values."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         key("curves", "plus,equals_sign", "zoom_x(0.6667)", "zoom in", display="+"),
@@ -39,7 +39,7 @@ class LinePlot(Pane, can_focus=True):
         super().__init__(id=id, classes=classes)
         self._view = Viewport()
         self._cursor: float | None = None
-        self._told = 0  # rows that the cursor needed so far: the canvas keeps its height while it moves
+        self._told = 0  # most rows that the cursor needed, so that the canvas keeps its height while it moves
         self._feet: list[Row] = []
         self._canvas = self._plain = canvas.blank(0, 0)
         self._heading_shown = ""
@@ -52,17 +52,17 @@ class LinePlot(Pane, can_focus=True):
 
     @property
     def chart(self) -> Chart:
-        """What is shown."""
+        """The chart that is shown."""
         return self._view.chart
 
     @property
     def in_use(self) -> bool:
-        """Whether a cursor stands in it, or a part of it is looked at."""
+        """Whether it has a cursor, or shows only a part."""
         return self._cursor is not None or not self._view.untouched
 
     @property
     def cursor_text(self) -> str:
-        """What is told at the cursor; empty without a cursor."""
+        """The values at the cursor; empty without a cursor."""
         if self._cursor is None:
             return ""
         return "".join(text_of(entry) for entry in self._readout(self._cursor))
@@ -164,7 +164,7 @@ class LinePlot(Pane, can_focus=True):
         self._send_changes(old_heading, old, old_feet)
 
     def _words_below(self, width: int, height: int) -> list[Row]:
-        """What the cursor tells, then the legend, as far as they leave two rows to the curves."""
+        """The values at the cursor, then the legend, leaving at least two rows to the curves."""
         room = max(0, height - 5)
         told: list[Row] = []
         if self._cursor is None:

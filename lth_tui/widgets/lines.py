@@ -10,7 +10,7 @@ from lth_tui.strips import Row, changed_cells, strip_of, text_of
 
 
 class Lines(Widget):
-    """Fixed rows of styled plain text; a new number of rows relayouts, new words do not."""
+    """Rows of styled plain text; only a new number of rows causes a new layout."""
 
     DEFAULT_CSS = "Lines { width: 1fr; }"
 
@@ -20,7 +20,7 @@ class Lines(Widget):
         self.styles.height = len(rows)
 
     def put(self, rows: Sequence[Row]) -> None:
-        """Show these rows; what is already on screen is not sent again."""
+        """Show these rows; unchanged ones are not sent again."""
         old, self._rows = self._rows, list(rows)
         if len(old) != len(self._rows):
             self.styles.height = len(self._rows)

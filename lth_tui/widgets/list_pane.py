@@ -1,5 +1,4 @@
-"""A list of rows with a window on it: scrolls by keys and wheel, keeps the end in view if it follows, can be
-searched."""
+"""A scrollable, searchable list of rows, which may keep its end in view."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ _MARK = "▶ "
 class ListPane(Pane, can_focus=True):
     """Rows of plain text under a title. With `cursor` a row can be chosen; without, keys scroll.
 
-    `wrap` breaks rows that are too long; else they are cut. The cursor goes from whole row to whole row.
+    wrap: break rows that are too long instead of cutting them; the cursor moves by whole rows.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -35,7 +34,7 @@ class ListPane(Pane, can_focus=True):
     ]
 
     class Chosen(Message):
-        """The cursor stands on another row, or the row was clicked or entered."""
+        """The cursor moved to another row, or the row was clicked or entered."""
 
         def __init__(self, index: int) -> None:
             self.index = index
@@ -47,7 +46,7 @@ class ListPane(Pane, can_focus=True):
         self._heading = title
         self._all: list[Row] = []
         self._rows: list[Row] = []
-        self._whole: Sequence[int] = ()  # of each shown row, the row that it is a piece of
+        self._whole: Sequence[int] = ()  # for each shown row, the row it is a piece of
         self._wraps = wrap
         self._sought: tuple[str, ...] = ()
         self._has_cursor = cursor

@@ -1,4 +1,4 @@
-"""A widget under a title: with the focus only the title changes, so only the title is sent again."""
+"""A widget with a title: the focus changes only the title, so only the title is sent again."""
 
 from textual import events
 from textual.geometry import Region
@@ -6,8 +6,7 @@ from textual.widget import Widget
 
 
 class Pane(Widget):
-    """Takes the focus without being painted anew. Textual's own answer to it repaints the whole widget, twice for
-    every step from one pane to the next."""
+    """Takes the focus without a repaint; Textual would repaint the whole widget, twice for every move between panes."""
 
     def on_focus(self, event: events.Focus) -> None:
         """The title shows it."""
@@ -27,5 +26,5 @@ class Pane(Widget):
         self.show_focus()
 
     def show_focus(self) -> None:
-        """Paint what is different with the focus."""
+        """Repaint the parts that show the focus."""
         self.refresh(Region(0, 0, self.size.width, 1))

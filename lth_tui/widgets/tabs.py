@@ -45,7 +45,7 @@ class TabRow(Lines):
         self.choose(self._chosen)
 
     def on_resize(self) -> None:
-        """Only the number of other views where there is no room."""
+        """Show only the numbers of other views if their names do not fit."""
         self.choose(self._chosen)
 
     def on_click(self, event: events.Click) -> None:

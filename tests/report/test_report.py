@@ -206,7 +206,7 @@ def test_bad_subjects_and_folders_are_one_sentence(folder: Path, tmp_path: Path)
     assert done.returncode == 2 and 'suites: pair, did you mean "pair"?' in done.stderr
     (tmp_path / "file").write_text("")
     done = lth("export", "1", "-w", folder, "-o", "file", cwd=tmp_path)
-    assert done.returncode == 2 and done.stderr.startswith("lth: file: cannot be made")
+    assert done.returncode == 2 and done.stderr.startswith("lth: file: cannot be created")
     assert len(done.stderr.strip().splitlines()) == 1
 
 
@@ -217,5 +217,5 @@ def test_percentages_are_short(density: float, text: str) -> None:
 
 def test_a_folder_that_cannot_be_made_is_bad_input(database: Database, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
-    with pytest.raises(InputError, match="cannot be made"):
+    with pytest.raises(InputError, match="cannot be created"):
         write_job(job_record(database, job(database, 5)), tmp_path / "taken")
