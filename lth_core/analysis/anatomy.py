@@ -1,4 +1,4 @@
-"""What a ticket is made of: overlap of masks, paths that reach nothing, signs, distances. Pure functions on arrays.
+"""Analysis of a ticket: overlap of masks, dead paths, signs, distances. Pure functions on arrays.
 
 A mask maps parameter names to boolean arrays of the parameters' shapes, in the model's order; weights likewise.
 """
@@ -18,8 +18,8 @@ Weights = Mapping[str, npt.NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Overlap:
-    """How much two masks share. jaccard: intersection over union; chance: what it would be for masks drawn at random
-    with the same number of entries in each layer; z: standard deviations by which the intersection exceeds chance."""
+    """How much two masks share. jaccard: intersection over union; chance: its value for random masks with the same
+    number of entries in each layer; z: standard deviations by which the intersection exceeds chance."""
 
     jaccard: float
     chance: float
@@ -28,11 +28,11 @@ class Overlap:
 
 @dataclass(frozen=True)
 class Effective:
-    """What of a mask lies on a path from an input to an output (Vysogorets and Kempe 2023).
+    """The part of a mask on a path from an input to an output (Vysogorets and Kempe 2023).
 
     living: entries of the mask; effective: those that can change an output, and for weights depend on an input.
-    dead_units of units: hidden units (filters and inner units of feed-forward layers, too) without a path from an
-    input or without one to an output.
+    dead_units, of units: hidden units (including filters and inner units of feed-forward layers) without a path from
+    an input or to an output.
     """
 
     living: int
@@ -75,7 +75,7 @@ def distance(mask: Masks, one: Weights, other: Weights) -> float:
 
 
 def effective(mask: Masks, shapes: Shapes, graph: Graph) -> tuple[Effective, Masks]:
-    """What lies on a path, counted, and as masks of the mask's layers; shapes: of all parameters."""
+    """The part of a mask on a path, counted, and as masks of its layers. shapes: of all parameters."""
     entries, units = living_paths(graph, mask, shapes)
     own = {name: entries[name] for name in mask}
     return Effective(
@@ -89,8 +89,8 @@ def effective(mask: Masks, shapes: Shapes, graph: Graph) -> tuple[Effective, Mas
 def inputs_kept(mask: Masks, shapes: Shapes) -> npt.NDArray[np.float64] | None:
     """Share of the first layer's weights in the mask, per input.
 
-    (inputs,); of an embedding (words,); of a convolution (channels, height, width). None where the first layer is no
-    weight or is not pruned.
+    (inputs,); of an embedding (words,); of a convolution (channels, height, width). None if the first parameter is not
+    a weight, or is not pruned.
     """
     first = next(iter(shapes), None)
     if first is None or first not in mask or mask[first].ndim < 2:
@@ -103,7 +103,7 @@ def inputs_kept(mask: Masks, shapes: Shapes) -> npt.NDArray[np.float64] | None:
 def pixels_seen(
     kernel: npt.NDArray[np.float64], image: tuple[int, int], stride: int, padding: int
 ) -> npt.NDArray[np.float64]:  # fmt: skip
-    """(height, width): mean of what a kernel (h, w) keeps over the places at which it meets each pixel; 0 if never."""
+    """(height, width): share kept of a kernel (h, w), averaged over its positions at each pixel; 0 if none."""
     height, width = (length + 2 * padding for length in image)
     total, met = np.zeros((height, width)), np.zeros((height, width))
     for (y, x), kept in np.ndenumerate(kernel):

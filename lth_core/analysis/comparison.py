@@ -1,4 +1,4 @@
-"""One arm against another: paired by seed, one pre-declared number each, corrected over a job's comparisons."""
+"""One arm against another: paired by seed, on pre-declared numbers, corrected over a job's comparisons."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ class Verdict:
 
     That number is the mean over rounds of the paired score difference: the area between the two lottery
     curves on a logarithmic density axis. `better` and `worse` need the job to have ended, a 95 % interval that
-    leaves zero out and a sign-flip p of at most 5 %, corrected by Holm over the `comparisons` of the job;
+    excludes zero and a sign-flip p of at most 5 %, corrected by Holm over the `comparisons` of the job;
     everything else is `inconclusive`. Seeds that lost a trial are not in the interval, and count against the
     decision in p. improvement: chance that a chain of the one has the larger area than a chain of the other, where a
     lost chain is the worst of all. survival: the same two arms by their critical densities, the other number that is
@@ -48,14 +48,14 @@ class Verdict:
 
     @property
     def text(self) -> str:
-        """All of it in one line: the answer first, then its clauses."""
+        """The answer and its clauses in one line."""
         return "; ".join((self.short, *self.facts))
 
 
 def comparisons(experiment: Experiment) -> list[tuple[str, str]]:
     """The pairs of arms that a job compares, fixed by its arms: the reference with each control, one-shot with random.
 
-    The last is the paper's question whether one-shot pruning falls below random tickets.
+    The last is the paper's question whether one-shot pruning is worse than random tickets.
     """
     reference = experiment.reference
     pairs = [(reference, arm) for arm in experiment.ticket_arms if arm != reference]
@@ -67,7 +67,7 @@ def comparisons(experiment: Experiment) -> list[tuple[str, str]]:
 
 
 def with_lost(effects: Sequence[float], lost: int) -> list[float]:
-    """The effects and, for each lost seed, one against what they say, as strong as the strongest of them."""
+    """The effects and, for each lost seed, one in the opposite direction, as strong as the strongest of them."""
     against = -max(map(abs, effects), default=0.0) * (1 if sum(effects) > 0 else -1)
     return [*effects, *[against] * lost]
 
@@ -76,8 +76,8 @@ def with_lost(effects: Sequence[float], lost: int) -> list[float]:
 class _Areas:
     """Two arms' areas: mean score over the rounds that all seeds have finished, of both arms, seed by seed.
 
-    effects: differences of the seeds that lost no trial; lost: how many did. one, other: areas of all seeds, more
-    being better, -inf where a trial is missing.
+    effects: differences of the seeds that lost no trial; lost: how many did. one, other: areas of all seeds, higher is
+    better, -inf if a trial is missing.
     """
 
     effects: list[float]
@@ -112,11 +112,11 @@ def verdicts(
 
 
 def _p_values(areas: _Areas, found: Ratios | None) -> list[float]:
-    """Of the areas and, where there are some, of the critical densities of the same seeds."""
+    """p of the areas and, if there are any, of the critical densities of the same seeds."""
     numbers = [with_lost(areas.effects, areas.lost)]
     if found is not None and found.logs:
         numbers.append(signed_ranks(with_lost(found.logs, areas.lost)))
-    if len({len(one) for one in numbers}) > 1:  # while rounds are unfinished the two may be of different seeds
+    if len({len(one) for one in numbers}) > 1:  # while rounds are unfinished the two may have different seeds
         return [*joint_flip_p(numbers[:1]), 1.0]
     return joint_flip_p(numbers)
 
@@ -125,7 +125,7 @@ def _verdict(
     experiment: Experiment, pair: tuple[str, str], areas: _Areas, p: float, family: int, ended: bool
 ) -> Verdict:
     interval = bootstrap(areas.effects)
-    agree = sum(areas.effects) * interval.value > 0  # p speaks of the mean, the interval of the interquartile mean
+    agree = sum(areas.effects) * interval.value > 0  # p is about the mean, the interval about the interquartile mean
     word: Literal["better", "worse", "inconclusive"] = "inconclusive"
     if ended and agree and p <= LEVEL and (interval.low > 0 or interval.high < 0):
         word = "better" if (interval.value > 0) == experiment.task.higher_is_better else "worse"
@@ -136,7 +136,7 @@ def _verdict(
 
 
 def _areas(experiment: Experiment, trials: Sequence[Scored], scores: Scores, one: str, other: str) -> _Areas:
-    """Seeds that lost a trial are left out of `effects` whole: they must not take later rounds from the others."""
+    """The areas. Seeds that lost a trial are left out of `effects` entirely, so that the others keep later rounds."""
     lost = {t.seed for t in trials if t.arm in (one, other, DENSE) and is_lost(t)} & set(experiment.seeds)
     both: dict[int, set[int]] = {}
     for round in range(1, experiment.pruning.rounds + 1):
@@ -170,7 +170,7 @@ def _short(verdict: Verdict, ended: bool) -> str:
 
 
 def _facts(verdict: Verdict, effects: Sequence[float], ended: bool) -> Iterator[str]:
-    """How many rounds and seeds, p, how often chains are above others, and what would decide what is open."""
+    """Rounds, seeds and p, then how often chains beat others, or how many more seeds would decide."""
     effect, rounds = verdict.effect, verdict.rounds
     if effect.n == 0 or rounds == 0:
         return
@@ -185,4 +185,4 @@ def _facts(verdict: Verdict, effects: Sequence[float], ended: bool) -> Iterator[
         if more:
             yield more
     else:
-        yield f"a chain of it is above one of {verdict.control} in {verdict.improvement.value:.0%} of pairs"
+        yield f"its chains beat those of {verdict.control} in {verdict.improvement.value:.0%} of pairs"

@@ -1,6 +1,6 @@
 """Linear connectivity: how much worse the straight line between two solutions is than its ends.
 
-Between the tickets of successive rounds, and between trainings that differ in nothing but noise.
+Between the tickets of successive rounds, and between trainings that differ only in noise.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,7 +48,7 @@ class Instability:
 
     @property
     def stable(self) -> bool:
-        """Whether the share is certainly less than 2 %, as Frankle et al. 2020 draw the line."""
+        """Whether the share is certainly less than 2 %, the limit of Frankle et al. 2020."""
         return self.share.n > 1 and self.share.high < STABLE
 
 

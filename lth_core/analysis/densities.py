@@ -1,4 +1,4 @@
-"""What remains of a network at each round, as far as it is known: measured, else as asked where that is exact."""
+"""The density of each round, as far as known: measured, else nominal if that is exact."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,8 +10,8 @@ from lth_core.experiment.experiment import Experiment
 def known_density(experiment: Experiment, trials: Iterable[Scored], arm: str, round: int) -> float | None:
     """Fraction of the prunable parameters that remains for an arm at a round.
 
-    Measured where a trial has it. Before that the fraction asked, except where groups have fractions of their own:
-    what remains then depends on the layers' sizes, and None is returned.
+    Measured if a trial has it. Before that the nominal density; None if groups have fractions of their own, because the
+    density then depends on the layers' sizes.
     """
     if arm == DENSE or round == 0 or experiment.arm_named(arm).unpruned:
         return 1.0
@@ -23,19 +23,19 @@ def known_density(experiment: Experiment, trials: Iterable[Scored], arm: str, ro
 
 
 def nominal(experiment: Experiment, round: int) -> float | None:
-    """The density asked for at a round; None where groups have fractions of their own."""
+    """The nominal density of a round; None if groups have fractions of their own."""
     return None if experiment.pruning.fractions and round else experiment.pruning.density(round)
 
 
 def axis_densities(experiment: Experiment, trials: Sequence[Scored]) -> list[float]:
-    """Of the dense network and the rounds of the reference arm, as far as they are known; from 1 down."""
+    """Densities of the dense network and the rounds of the reference arm, as far as known; falling from 1."""
     rounds = range(experiment.pruning.rounds + 1)
     found = (known_density(experiment, trials, experiment.reference, k) for k in rounds)
     return [one for one in found if one is not None]
 
 
 def lowest(experiment: Experiment, known: Sequence[float]) -> float:
-    """Where a density axis ends: at the last round's density, or, while that is not known, where it may at least be."""
+    """The end of a density axis: the last round's density, or a lower bound while that is unknown."""
     pruning = experiment.pruning
     if len(known) > pruning.rounds:
         return known[-1]

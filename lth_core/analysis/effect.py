@@ -1,6 +1,6 @@
-"""What pruning does to one job's performance at a stated sparsity: helps, leaves alone, hurts, crashes, undecided.
+"""The effect of pruning on one job's performance at a given sparsity: helps, leaves alone, hurts, crashes, undecided.
 
-The rules are fixed in advance and stand in docs/science.md; nothing is chosen after looking at scores.
+The rules are fixed in advance, in docs/science.md; nothing is chosen after looking at scores.
 """
 
 import math
@@ -18,13 +18,13 @@ from lth_core.experiment.baseline import baseline
 from lth_core.experiment.experiment import Experiment
 
 THIRD = 1 / 3
-"""Remaining fraction that the first answer is given at: the paper's headline, 67 % pruned, is its round 5."""
+"""Density of the first answer: the paper's headline, 67 % pruned, is its round 5."""
 EQUIVALENT = 0.05
 """Margin of `leaves alone` and of matching, as a fraction of the dense network's gain over the reference."""
 CRASHED = 0.5
-"""Loss that `crashes` means at least, as a fraction of the same."""
+"""Smallest loss of `crashes`, as a fraction of the same."""
 FEWEST_SEEDS = fewest_seeds()
-"""Below it no exact sign-flip test can decide at 5 %, and bootstrap intervals are far too narrow."""
+"""Fewest seeds: below it no exact sign-flip test can decide at 5 %, and bootstrap intervals are far too narrow."""
 
 Level = Literal["third", "last"]
 LEVELS: tuple[Level, ...] = get_args(Level)
@@ -34,11 +34,11 @@ EFFECTS: tuple[Effect, ...] = get_args(Effect)
 
 @dataclass(frozen=True)
 class Answer:
-    """What pruning does to one job's performance at one level of sparsity.
+    """The effect of pruning on one job's performance at one level of sparsity.
 
-    gain: interquartile mean of reference arm minus dense network, paired by seed, positive where the arm is better.
-    scale: the dense network's gain over the reference score, None where there is none. lost, unfinished: seeds
-    without a pair because a trial failed, or has not ended.
+    gain: interquartile mean of reference arm minus dense network, paired by seed, positive if the arm is better.
+    scale: the dense network's gain over the reference score, None if there is none. lost, unfinished: seeds without
+    a pair because a trial failed, or has not ended.
     """
 
     level: Level
@@ -55,14 +55,14 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """All of it in one line: the answer first, then its clauses."""
+        """The answer and its clauses in one line."""
         return "; ".join((self.short, *self.facts))
 
 
 def level_round(experiment: Experiment, level: Level, trials: Iterable[Scored] = ()) -> int:
-    """The round that a level means: the last, or the one whose density is nearest a third (on a log axis).
+    """The round of a level: the last, or the one whose density is nearest a third (on a log axis).
 
-    Densities as far as they are known (see `densities`); where none is, the pruning fraction decides.
+    Uses known densities (see `densities`), or the pruning fraction if none is known.
     """
     rounds, trials = experiment.rounds_of(experiment.reference), tuple(trials)
     if level == "last":
@@ -75,11 +75,11 @@ def level_round(experiment: Experiment, level: Level, trials: Iterable[Scored] =
 
 
 def judge(gains: Sequence[float], scale: float | None, *, lost: int = 0, unfinished: int = 0) -> Effect:
-    """The rule: `gains` are arm minus dense, one per seed, positive where the arm is better.
+    """The rule. gains: arm minus dense, one per seed, positive if the arm is better.
 
-    leaves alone: the whole interval lies within EQUIVALENT x scale of zero. helps, hurts: the interval leaves zero
-    out, and the sign-flip p is at most 5 %. crashes: hurts, and the whole interval lies below -CRASHED x scale.
-    With an unfinished seed nothing is said; with a lost one nothing good: failures must not flatter.
+    leaves alone: the whole interval lies within EQUIVALENT x scale of zero. helps, hurts: the interval excludes zero,
+    and the sign-flip p is at most 5 %. crashes: hurts, and the whole interval lies below -CRASHED x scale. With an
+    unfinished seed there is no answer; with a lost one neither helps nor leaves alone, so that failures gain nothing.
     """
     interval, p = bootstrap(gains), sign_flip_p(gains)
     if interval.n < FEWEST_SEEDS or unfinished:
@@ -87,7 +87,7 @@ def judge(gains: Sequence[float], scale: float | None, *, lost: int = 0, unfinis
     within = scale is not None and max(abs(interval.low), abs(interval.high)) <= EQUIVALENT * scale
     if within:
         return "inconclusive" if lost else "leaves alone"
-    agree = sum(gains) * interval.value > 0  # p speaks of the mean, the interval of the interquartile mean
+    agree = sum(gains) * interval.value > 0  # p is about the mean, the interval about the interquartile mean
     if not agree or p > LEVEL or interval.low <= 0 <= interval.high:
         return "inconclusive"
     if interval.low > 0:

@@ -1,4 +1,4 @@
-"""A job's tickets looked into: masks and weights read back from the store, round by round, without torch."""
+"""Analysis of a job's tickets: masks and weights read from the store, round by round, without torch."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ class _Stored:
 
 
 def inspect(workspace: Workspace, database: Database, job: int, experiment: Experiment) -> Iterator[Inspected]:
-    """Every arm and round that has finished trials, in order of rounds. Raises InputError where a file is damaged."""
+    """Every arm and round with finished trials, in order of rounds. Raises InputError if a file is damaged."""
     shapes: Shapes = {}
     for entry in views.layers(database, job):
         shapes.setdefault(entry.layer, entry.shape)
@@ -147,7 +147,7 @@ def _mean_overlap(found: Sequence[Overlap]) -> Overlap | None:
 
 
 def _groups(masks: Sequence[dict[str, npt.NDArray[np.bool_]]]) -> dict[str, float]:
-    """Share kept of each part of the model (the name before the first dot), and of its weights and biases."""
+    """Share kept of each part of the model (the name before the first dot), and of all weights and biases."""
     members: dict[str, list[str]] = {}
     for name in masks[0]:
         members.setdefault(name.split(".")[0], []).append(name)

@@ -1,6 +1,6 @@
-"""Matching: is a ticket as good as the dense network, within a stated margin, and how far can one prune so?
+"""Matching: is a ticket as good as the dense network, within a margin, and how far can one prune until it is not?
 
-An equivalence claim, not a failure to see a difference: two one-sided tests (Schuirmann 1987) by interval and by
+A test of equivalence, not a failure to see a difference: two one-sided tests (Schuirmann 1987) by interval and by
 sign-flip. The margin is fixed in advance, and printed with every answer.
 """
 
@@ -23,10 +23,10 @@ MATCHING: tuple[Word, ...] = ("equal", "at least")
 class Match:
     """One arm at one round against the dense network (see `experiment.baseline`), paired by seed.
 
-    gain: interquartile mean of arm minus dense, turned so that more is better. word:
+    gain: interquartile mean of arm minus dense, turned so that higher is better. word:
 
     equal         the gain lies within the margin of zero, on both sides (equivalence)
-    at least      it lies above minus the margin; that it is below the margin is not shown (non-inferiority)
+    at least      it lies above minus the margin, but is not shown to be below the margin (non-inferiority)
     below         it lies below minus the margin
     inconclusive  none of these is shown; a seed has not ended; or, instead of the first two, one lost its trial
 
@@ -49,9 +49,9 @@ class Match:
 class Reach:
     """How far an arm can be pruned: the last round of the unbroken series of matching rounds from round 1 on.
 
-    The rounds are tested in this fixed order, each only if all before it matched: so the level holds for the whole
-    series without a correction. last: None where the first round does not match. stopped: the round that ended
-    the series, None where all rounds match.
+    The rounds are tested in this fixed order, each only if all before it matched, so that the level holds for the whole
+    series without a correction. last: None if the first round does not match. stopped: the round that ended the
+    series, None if all rounds match.
     """
 
     arm: str
@@ -61,7 +61,7 @@ class Reach:
 
 
 def margin_of(scores: JobScores) -> float | None:
-    """EQUIVALENT x what the dense network gains over the reference score; None where there is no such scale."""
+    """EQUIVALENT x the dense network's gain over the reference score; None without such a scale."""
     return None if scores.scale is None else EQUIVALENT * scores.scale
 
 
@@ -84,7 +84,7 @@ def match(scores: JobScores, arm: str, round: int, margin: float) -> Match:
 def judge_match(
     gains: Sequence[float], margin: float, *, lost: int = 0, unfinished: int = 0
 ) -> tuple[Word, float, float]:
-    """The rule, and its two p. Each side needs a one-sided p of at most 5 % and the 95 % interval on its side."""
+    """The rule and its two p. Each side needs a one-sided p of at most 5 % and the 95 % interval on its side."""
     interval = bootstrap(gains)
     p_below = sign_flip_p([gain + margin for gain in gains], greater=True)
     p_above = sign_flip_p([margin - gain for gain in gains], greater=True)
@@ -100,7 +100,7 @@ def judge_match(
 
 
 def reach(scores: JobScores, arm: str) -> Reach | None:
-    """How far `arm` can be pruned until it no longer matches; None where no margin can be stated."""
+    """How far `arm` can be pruned until it no longer matches; None without a margin."""
     margin = margin_of(scores)
     if margin is None:
         return None
@@ -124,7 +124,7 @@ def reach_short(found: Reach | None, arm: str) -> str:
 
 
 def reach_facts(found: Reach | None) -> Iterator[str]:
-    """The margin, the gain there, and why it ended there."""
+    """The margin, the gain at the last round, and why the series ended there."""
     if found is None:
         return
     yield f"margin {found.margin:.3g}, {EQUIVALENT:.0%} of what the dense network gains"

@@ -1,6 +1,6 @@
 """Networks as graphs: nodes are vectors of units, edges are parameters, or parts of them.
 
-Of every network of ours, made from the names and shapes of its parameters; knows no mask.
+Made from the names and shapes of a network's parameters; knows no mask.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,13 +9,13 @@ from typing import Literal
 
 Shapes = Mapping[str, Sequence[int]]
 Rows = tuple[int, int] | None
-"""The part of a parameter, from a row to another; None for all of it."""
+"""A range of a parameter's rows; None for all of them."""
 Kind = Literal["matrix", "embedding", "convolution", "flattened", "diagonal", "heads"]
 
 
 @dataclass(frozen=True)
 class Edge:
-    """From a node to another. parameter: its name, None for edges that are always there; rows: the part of it.
+    """From one node to another. parameter: its name, None for an edge without one; rows: the part of it.
 
     matrix (out, in); embedding (in, out); convolution (out, in, height, width); flattened (out, in x places); diagonal:
     unit to unit; heads: from each unit to all of its head, `size` units each.
@@ -33,8 +33,8 @@ class Edge:
 class Graph:
     """nodes: units by name; edges; biases: (parameter, node, rows); inputs, outputs: nodes.
 
-    units: nodes whose units are counted. Where units multiply: a unit of a node in `empty` is zero unless that of the
-    other node is not, one of a node in `idle` does nothing unless that of the other node is other than zero.
+    units: nodes whose units are counted. If units multiply: a unit of a node in `empty` is zero unless the other node's
+    unit is nonzero; a unit of a node in `idle` has no effect unless the other node's unit is nonzero.
     """
 
     nodes: dict[str, int] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class Graph:
 
 
 def graph_of(kind: str, shapes: Shapes, *, heads: int = 1) -> Graph | None:
-    """The graph of a network by the kind of its `[model]` and its parameters; None for those of transformers.
+    """The graph of a network, from the kind of its `[model]` and its parameters; None for those of transformers.
 
     heads: of attention.
     """
@@ -89,7 +89,7 @@ def _complete(shapes: Shapes, *layers: str) -> bool:
 
 
 def _numbered(shapes: Shapes, prefix: str) -> list[str]:
-    """PREFIX.0, PREFIX.1, ... as far as there are parameters of these names."""
+    """PREFIX.0, PREFIX.1, ... as long as there are parameters with these names."""
     numbers = {name.split(".")[1] for name in shapes if name.startswith(f"{prefix}.")}
     return [f"{prefix}.{i}" for i in range(len(numbers))]
 
@@ -136,7 +136,7 @@ def _lstm(shapes: Shapes) -> Graph:
 
 
 def _scores(graph: Graph, x: str, shapes: Shapes) -> None:
-    """The output over the vocabulary; of tied networks the embedding again."""
+    """The output over the vocabulary, which is the embedding in tied networks."""
     own = "output.weight" if "output.weight" in shapes else "embedding.weight"
     graph.nodes["scores"] = shapes[own][0]
     graph.edges.append(Edge(x, "scores", "matrix", own))
@@ -167,7 +167,7 @@ def _decoder(shapes: Shapes, heads: int) -> Graph:
 def _attention(
     graph: Graph, shapes: Shapes, name: str, parameters: Mapping[str, str], sources: Mapping[str, str], heads: int
 ) -> str:  # fmt: skip
-    """Queries, keys and values from their sources, and what is seen; those of one parameter lie one after the other."""
+    """Queries, keys and values from their sources, and the attention's output; in one parameter one after another."""
     shared = {layer: [part for part in "qkv" if parameters[part] == layer] for layer in parameters.values()}
     width = 0
     for part in "qkv":

@@ -1,8 +1,8 @@
-"""Which entries of a mask lie on a path from an input to an output of a network's graph. Pure functions on arrays.
+"""Finds the entries of a mask on a path from an input to an output of a network's graph. Pure functions on arrays.
 
-Activation functions pass everything on, positions and biases are no inputs, and the mean and deviation that a norm
-takes count as constants. Where units multiply, one that is always zero closes the others: an LSTM's unit without a
-candidate, a value that is never computed, a query whose key is empty.
+Activation functions pass everything on, positions and biases are not inputs, and the mean and deviation of a norm count
+as constants. If units multiply, one that is always zero blocks the others: an LSTM's unit without a candidate, a value
+that is never computed, a query whose key is empty.
 """
 
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ Masks = Mapping[str, Bools]
 
 
 def living_paths(graph: Graph, mask: Masks, shapes: Shapes) -> tuple[dict[str, Bools], dict[str, Bools]]:
-    """The entries of each parameter on a path, and of each node whose units are counted which units are on one.
+    """The entries of each parameter that are on a path, and the units on a path of each counted node.
 
-    What is in no mask lives. An entry of a bias counts where it can change an output.
+    Parameters without a mask are alive. A bias's entry counts if it can change an output.
     """
 
     def alive(name: str) -> Bools:
@@ -45,7 +45,7 @@ def living_paths(graph: Graph, mask: Masks, shapes: Shapes) -> tuple[dict[str, B
 
 
 def _nonzero(graph: Graph, found: Mapping[str, Bools]) -> dict[str, Bools]:
-    """Units that are ever other than zero: from an input or a bias on, past nothing that is closed."""
+    """Units that can be nonzero: reached from an input or a bias, through no blocked unit."""
     roots = {node: np.zeros(size, bool) for node, size in graph.nodes.items()}
     for node in graph.inputs:
         roots[node][:] = True
@@ -61,7 +61,7 @@ def _nonzero(graph: Graph, found: Mapping[str, Bools]) -> dict[str, Bools]:
 
 
 def _open(graph: Graph, closed: Mapping[str, str], nonzero: Mapping[str, Bools]) -> dict[str, Bools]:
-    """Units that nothing closes: what they are multiplied with is other than zero."""
+    """Units that are not blocked: their factors are nonzero."""
     return {
         node: nonzero[closed[node]] if node in closed else np.ones(size, bool) for node, size in graph.nodes.items()
     }
@@ -70,7 +70,7 @@ def _open(graph: Graph, closed: Mapping[str, str], nonzero: Mapping[str, Bools])
 def _closure(
     graph: Graph, found: Mapping[str, Bools], open_: Mapping[str, Bools], roots: Mapping[str, Bools], *, backward: bool
 ) -> dict[str, Bools]:
-    """What can be reached from the roots, against the edges if backward; goes round until nothing is new."""
+    """Units reachable from the roots, against the edges if backward; repeats until nothing is new."""
     reached = {node: root & open_[node] for node, root in roots.items()}
     edges = list(reversed(graph.edges)) if backward else graph.edges
     new = True

@@ -1,4 +1,4 @@
-"""How many seeds a question needs: the fewest that can decide at all, and about how many more would decide it."""
+"""How many seeds a question needs: the fewest that can decide, and an estimate of how many more would decide."""
 
 import math
 from collections.abc import Sequence
@@ -7,15 +7,15 @@ from statistics import NormalDist
 import numpy as np
 
 LEVEL = 0.05
-"""The level of every test: two-sided, and for claims in one direction one-sided."""
+"""The level of every test: two-sided, or one-sided for claims in one direction."""
 POWER = 0.8
-"""Chance of deciding that `seeds_needed` asks for."""
+"""The power of `seeds_needed`."""
 MOST_SEEDS = 1000
-"""Beyond it no number is said."""
+"""The largest number of seeds that is reported."""
 
 
 def fewest_seeds(tests: int = 1, *, greater: bool = False) -> int:
-    """The fewest pairs with which a sign-flip test (one-sided with `greater`) can pass Holm among so many tests."""
+    """The fewest pairs with which a sign-flip test (one-sided if `greater`) can pass Holm among this many tests."""
     sides = 1 if greater else 2
     n = 1
     while sides / 2**n > LEVEL / max(tests, 1):
@@ -24,11 +24,11 @@ def fewest_seeds(tests: int = 1, *, greater: bool = False) -> int:
 
 
 def seeds_needed(effects: Sequence[float], tests: int = 1, *, greater: bool = False) -> int | None:
-    """Seeds with which a paired test decides in 4 of 5 cases, if mean and spread are what these effects show.
+    """Seeds with which a paired test decides in 4 of 5 cases, if mean and spread are those of these effects.
 
     n = (z_a + z_b)^2 / d^2 + z_a^2 / 2, d = mean / standard deviation, a the level over `tests` (the strictest step
-    of Holm), b = 1 - power (Guenther 1981, the usual approximation for the paired t test). None where the effects
-    show no direction, or where more than MOST_SEEDS are needed. An estimate from few seeds is a rough one.
+    of Holm), b = 1 - power (Guenther 1981, the usual approximation for the paired t test). None if the effects have no
+    direction, or if more than MOST_SEEDS are needed. An estimate from few seeds is rough.
     """
     data = np.asarray(effects, np.float64)
     if data.size < 2:
@@ -44,12 +44,12 @@ def seeds_needed(effects: Sequence[float], tests: int = 1, *, greater: bool = Fa
 
 
 def more_seeds(effects: Sequence[float], tests: int = 1, *, greater: bool = False) -> str:
-    """`about 5 more seeds would decide it`, if the effect is what it looks like; says so too where no number helps."""
+    """`about 5 more seeds would decide it`, if the effect is as measured; or that no number would."""
     return said(len(effects), seeds_needed(effects, tests, greater=greater))
 
 
 def more_seeds_within(effects: Sequence[float], margin: float | None) -> str:
-    """As `more_seeds`, for a question that is decided by a difference, or by none larger than the margin."""
+    """Like `more_seeds`, for a question decided by a difference, or by showing none larger than the margin."""
     found = [seeds_needed(effects)]
     if margin is not None:
         sides = [[margin + e for e in effects], [margin - e for e in effects]]
@@ -59,7 +59,7 @@ def more_seeds_within(effects: Sequence[float], margin: float | None) -> str:
 
 
 def said(have: int, needed: int | None) -> str:
-    """The sentence; nothing below two seeds."""
+    """The sentence; empty below two seeds."""
     if needed is None:
         return f"no number of seeds up to {MOST_SEEDS} would decide it" if have > 1 else ""
     more = max(needed - have, 1)

@@ -1,6 +1,6 @@
 """Distributions of scores over runs: probability of improvement and performance profiles (Agarwal et al. 2021).
 
-A run that failed has the score -inf here: worse than every run that ended. So failures count, and are never dropped.
+A failed run has the score -inf here, worse than every run that ended, so that failures count and are never dropped.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class Profile:
 
 
 def probability_of_improvement(jobs: Sequence[tuple[Floats, Floats]]) -> Interval:
-    """P(X > Y): chance that a run of the first arm scores above a run of the second, mean over jobs.
+    """P(X > Y): probability that a run of the first arm scores above a run of the second, mean over jobs.
 
     Per job the Mann-Whitney statistic over all pairs of runs, ties half, divided by their number; more must be
     better. jobs: (x, y) of shapes (n,), entry i of both the same seed. Seeds are resampled within each job, those of

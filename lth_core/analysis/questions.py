@@ -1,4 +1,4 @@
-"""The paper's questions, answered one by one in words and numbers for one job: the same lines wherever it is shown."""
+"""The paper's questions, answered in words and numbers for one job, with the same lines everywhere."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ WORDS = {"better", "worse", *EFFECTS}
 
 @dataclass(frozen=True)
 class Line:
-    """One answer. word: `better`, `helps`, ...; short: the answer and its size; facts: what it rests on, in clauses."""
+    """One answer. word: `better`, `helps`, ...; short: the answer and its size; facts: its basis, in clauses."""
 
     word: str
     short: str
@@ -34,7 +34,7 @@ class Line:
 
     @property
     def text(self) -> str:
-        """All of it: the answer first, then its clauses."""
+        """The answer and its clauses."""
         return "; ".join((self.short, *self.facts))
 
 
@@ -48,17 +48,17 @@ class Finding:
 
     @property
     def text(self) -> str:
-        """All of it in one line."""
+        """Everything in one line."""
         return ". ".join(line.text for line in self.lines)
 
     def fields(self) -> dict[str, Any]:
-        """For files: with the text."""
+        """The fields for files, with the text."""
         own = [{"word": line.word, "short": line.short, "facts": list(line.facts)} for line in self.lines]
         return {"question": self.question, "word": self.word, "text": self.text, "lines": own}
 
 
 def findings(experiment: Experiment, trials: Iterable[Scored], summary: Summary | None = None) -> tuple[Finding, ...]:
-    """All questions in the paper's order; `summary` where it is known already. Works while the job runs."""
+    """All questions in the paper's order. summary: if already computed. Works while the job runs."""
     trials = list(trials)
     found = _answers(experiment, trials, summary or summarise(experiment, trials))
     return (*found, *_by_other_scores(experiment, trials, found))
@@ -107,7 +107,7 @@ def _by_other_scores(experiment: Experiment, trials: Sequence[Scored], found: Se
 
 
 def notes(experiment: Experiment, summary: Summary) -> Iterator[str]:
-    """What holds of all answers of a job, said once: corrections, and whether its seeds can decide anything at all."""
+    """Notes on all answers of a job: corrections, and whether its seeds can decide anything."""
     yield from baseline_notes(experiment)
     yield from length_notes(experiment)
     family = len(summary.verdicts) + len(summary.further)
@@ -126,7 +126,7 @@ def notes(experiment: Experiment, summary: Summary) -> Iterator[str]:
 
 
 def left_out(findings: Iterable[Finding]) -> str:
-    """`not asked: Late rewinding or not (all tickets start ...); ...` in one line; empty where all is asked."""
+    """`not asked: Late rewinding or not (all tickets start ...); ...` in one line; empty if all are asked."""
     prefix = f"{NOT_ASKED}: "
     parts = [f"{f.question.rstrip('?')} ({f.text.removeprefix(prefix)})" for f in findings if f.word == NOT_ASKED]
     return prefix + "; ".join(parts) if parts else ""
@@ -139,9 +139,9 @@ def _not_asked(question: str, why: str) -> Finding:
 def _against(
     experiment: Experiment, summary: Summary, question: str, kind: kinds.Kind, missing: str, *, by: bool = True
 ) -> Finding:
-    """What the verdicts against the controls of one kind say, and at which rounds each differs.
+    """The verdicts against the controls of one kind, and the rounds at which each differs.
 
-    by: with which survives more pruning, as a clause.
+    by: also say which survives more pruning, as a clause.
     """
     verdicts = [v for v in summary.verdicts if kind(experiment.arm_named(v.control))]
     if not verdicts:
@@ -150,7 +150,7 @@ def _against(
 
 
 def _random(experiment: Experiment, summary: Summary) -> Finding:
-    """By critical density first, then by area; by area alone where critical densities say nothing."""
+    """By critical density first, then by area; only by area if there are no critical densities."""
     question, missing = "Winning or random?", "the job has no random arm"
     verdicts = [v for v in summary.verdicts if kinds.is_random(experiment.arm_named(v.control))]
     own = [v.survival for v in verdicts if v.survival is not None]
@@ -167,7 +167,7 @@ def _word(answers: Sequence[Verdict | Survival]) -> str:
 
 
 def _line(experiment: Experiment, summary: Summary, verdict: Verdict, *, by: bool = True) -> Line:
-    """The verdict and, where the control is compared at each round, the rounds that differ by themselves."""
+    """The verdict and, if the control is compared at each round, the rounds that differ by themselves."""
     facts = list(verdict.facts)
     if by and verdict.rounds and verdict.survival is not None:
         facts.append(verdict.survival.clause)
@@ -182,7 +182,7 @@ def _line(experiment: Experiment, summary: Summary, verdict: Verdict, *, by: boo
 
 
 def _one_shot(experiment: Experiment, summary: Summary) -> Finding:
-    """Against one-shot pruning, and whether that falls below random tickets."""
+    """Against one-shot pruning, and whether that is worse than random tickets."""
     found = _against(experiment, summary, "Iterative or one-shot?", kinds.is_one_shot, "the job has no one-shot arm")
     below = [*summary.further, *(v for v in summary.verdicts if kinds.is_one_shot(experiment.arm_named(v.reference)))]
     below = [v for v in below if kinds.is_random(experiment.arm_named(v.control))]
@@ -207,7 +207,7 @@ def _unit(experiment: Experiment) -> str:
 
 
 def _others(experiment: Experiment, summary: Summary) -> Iterable[Finding]:
-    """Controls that fall under no question above."""
+    """Controls without a question above."""
     rest = [v for v in summary.verdicts if not any(kind(experiment.arm_named(v.control)) for kind in kinds.ASKED)]
     for verdict in rest:
         question = f"{verdict.reference} or {verdict.control}?"
@@ -215,7 +215,7 @@ def _others(experiment: Experiment, summary: Summary) -> Iterable[Finding]:
 
 
 def _embeddings(experiment: Experiment) -> Iterable[Finding]:
-    """Asked of networks that have embeddings; answered by a suite whose jobs differ in `pruning.keep` alone."""
+    """For networks with embeddings; answered by a suite whose jobs differ only in `pruning.keep`."""
     groups = [group for group in getattr(experiment.model, "groups", ()) if "embedding" in group]
     if groups:
         kept = [group for group in groups if group in experiment.pruning.keep]
@@ -232,7 +232,7 @@ def _pruning(scores: JobScores) -> Finding:
 
 
 def _far(scores: JobScores) -> Finding:
-    """Down to where the arms keep half; then to where the reference arm is shown to match, and the others in short."""
+    """How far the arms keep half of the gain; then how far the reference arm matches, and the others in short."""
     reference, parts, halves = scores.experiment.reference, [], []
     for arm in scores.experiment.ticket_arms:
         found = reach(scores, arm) if arm != reference else None

@@ -1,5 +1,5 @@
-"""Statistics of ranks over seeds: exact intervals of a median and of a paired shift, and sign flips of two numbers at
-once. One seed that is far off moves them little. numpy only, as `statistics`."""
+"""Rank statistics over seeds: exact intervals of a median and of a paired shift, and joint sign flips of two numbers.
+One outlying seed changes them little. numpy only, like `statistics`."""
 
 import math
 from collections.abc import Sequence
@@ -12,15 +12,15 @@ from lth_core.analysis.statistics import Floats, Interval, sign_flips
 
 _LEVEL = 0.05
 _EXACT = 60
-"""Up to so many pairs the distribution of the signed-rank sum is counted, beyond it is taken as normal."""
+"""Up to this many pairs the distribution of the signed-rank sum is counted; beyond, it is approximated as normal."""
 
 
 def signed_ranks(differences: Sequence[float]) -> list[float]:
-    """Ranks of the sizes, ties shared, with the signs of the differences; what is zero has a rank, and counts zero.
+    """Ranks of the absolute values, ties shared, with the signs of the differences; zeros have a rank, but count zero.
 
     Pratt 1959. A sign flip of these is Wilcoxon's signed-rank test.
     """
-    data = np.round(np.asarray(differences, np.float64), 12)  # equal up to rounding is a tie
+    data = np.round(np.asarray(differences, np.float64), 12)  # values equal up to rounding are ties
     sizes = np.abs(data)
     ranks = [(np.sum(sizes < one) + np.sum(sizes <= one) + 1) / 2 for one in sizes]
     return [float(sign * rank) for sign, rank in zip(np.sign(data), ranks, strict=True)]
@@ -30,7 +30,7 @@ def shift(differences: Sequence[float]) -> Interval:
     """Hodges-Lehmann estimate of paired differences, and the 95 % interval that Wilcoxon's signed-rank test gives.
 
     The estimate is the median of the means of all pairs of values (Walsh averages), the bounds two of them. The
-    interval holds in at least 95 % for differences that are symmetric about some value, also with ties. Its bounds
+    interval covers in at least 95 % for differences that are symmetric about some value, also with ties. Its bounds
     are NaN below six values, where no such interval is finite.
     """
     data = np.asarray(differences, np.float64)
@@ -46,7 +46,7 @@ def shift(differences: Sequence[float]) -> Interval:
 
 @lru_cache(maxsize=256)
 def _tail(n: int) -> int | None:
-    """The largest k for which the signed-rank sum of n is k or less in at most 2.5 %; None where there is none."""
+    """The largest k for which the signed-rank sum of n is k or less in at most 2.5 %; None if there is none."""
     total = n * (n + 1) // 2
     if n > _EXACT:
         spread = math.sqrt(n * (n + 1) * (2 * n + 1) / 24)
@@ -62,8 +62,8 @@ def _tail(n: int) -> int | None:
 def median(values: Sequence[float]) -> Interval:
     """Median with a 95 % interval between order statistics, interpolated (Hettmansperger & Sheather 1986).
 
-    Only the order of the values counts, so that values of which no more is known than that they are beyond a bound
-    may be given as that bound. Bounds are NaN below six values, where no two of them enclose the median in 95 %.
+    Only the order of the values counts, so that values known only to be beyond a bound may be given as that bound.
+    Bounds are NaN below six values, where no two of them enclose the median in 95 %.
     """
     data = np.sort(np.asarray(values, np.float64))
     n = data.size
@@ -85,9 +85,9 @@ def median(values: Sequence[float]) -> Interval:
 def joint_flip_p(numbers: Sequence[Sequence[float]]) -> list[float]:
     """p of several numbers per seed, each two-sided, such that one of them is at most 5 % by chance in at most 5 %.
 
-    numbers: one sequence per question, entry i of each of the same seed. All signs of a seed are flipped together, and
-    each number's own p is compared with the smallest that each flip gives to any (Westfall & Young 1993, single step):
-    numbers that say the same cost nothing, a single one has its own sign-flip p.
+    numbers: one sequence per question, entry i of each for the same seed. All signs of a seed are flipped together, and
+    each number's p is compared with the smallest p of any number under each flip (Westfall & Young 1993, single step).
+    Numbers that agree cost nothing; a single one has its own sign-flip p.
     """
     return list(_joint(tuple(tuple(map(float, one)) for one in numbers)))
 

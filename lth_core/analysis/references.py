@@ -1,14 +1,13 @@
-"""Scores that normalised scores are made with, measured or published, never guessed.
+"""Reference scores for normalised scores, measured or published, never guessed.
 
-Those of a policy that acts at random, per environment, are the zero; those of a human, per Atari game, the one of
-human-normalised scores.
+A random policy's score, per environment, is the zero; a human's, per Atari game, is the one of human-normalised scores.
 """
 
 from collections.abc import Mapping
 
 ATARI: Mapping[str, tuple[float, float]] = {
     # Random and human scores as published by Mnih et al. 2015 and Wang et al. 2016: whole games, unclipped, up to 30
-    # frames of doing nothing at the start. Left out: games of which published tables differ.
+    # frames of doing nothing at the start. Left out: games for which published tables differ.
     "alien": (227.8, 7127.7),
     "amidar": (5.8, 1719.5),
     "assault": (222.4, 742.0),

@@ -1,4 +1,4 @@
-"""A job's finished scores, turned so that more is better and counted from what counts as nothing learned."""
+"""A job's finished scores, turned so that higher is better, relative to the score of nothing learned."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -18,9 +18,9 @@ from lth_core.experiment.experiment import Experiment
 class JobScores:
     """Scores of one job by arm, round and seed.
 
-    zero: the reference score that others are counted from, None where there is none: what the trials measured as such
-    (a text's unigram log-perplexity), or else a random policy's score. scale: what the dense network
-    gains over it (interquartile mean), None where there is no reference, or where the gain is not certain.
+    zero: the reference score that is subtracted, None if there is none: measured by the trials (a text's unigram
+    log-perplexity), or else a random policy's score. scale: the dense network's gain over it (interquartile mean), None
+    without a reference, or if the gain is not certain.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class JobScores:
         self._at: dict[tuple[str, int], list[Scored]] = {}
         for trial in self.trials:
             self._at.setdefault((trial.arm, trial.round), []).append(trial)
-        # Without a reference, zero may serve, but only where more is better and no return is negative.
+        # Without a reference, zero may serve, but only if higher is better and no return is negative.
         counts = self.sign > 0 and all(s >= 0 for scores in self._found.values() for s in scores.values())
         zero = reference if reference is not None else 0.0 if counts else None
         dense = [] if zero is None else [self.sign * (s - zero) for s in self.raw(DENSE, 0).values()]
@@ -44,13 +44,13 @@ class JobScores:
 
     @property
     def dense(self) -> float:
-        """Score of what tickets are measured against (see `experiment.baseline`): interquartile mean, not turned."""
+        """Interquartile mean of the network that tickets are compared with (see `experiment.baseline`), not turned."""
         zero = self.zero or 0.0
         gains = [self.sign * (score - zero) for score in self.raw(baseline(self.experiment), 0).values()]
         return zero + self.sign * float(interquartile_mean(gains))
 
     def turned(self, score: float) -> float:
-        """A score as it is compared, such that more is better."""
+        """A score turned so that higher is better."""
         return self.sign * score
 
     def raw(self, arm: str, round: int) -> dict[int, float]:
@@ -58,17 +58,17 @@ class JobScores:
         return self._found.get((arm, self._round(arm, round)), {})
 
     def _round(self, arm: str, round: int) -> int:
-        """Where the trials of an arm are: those of the unpruned network stand for every round."""
+        """The round of an arm's trials: the unpruned network's trials count for every round."""
         return 0 if arm == DENSE else 1 if arm in self._unpruned else round
 
     def paired(self, round: int, *arms: str) -> list[Floats]:
-        """Scores of these arms, turned and from zero, for the seeds that all of them have finished."""
+        """Scores of these arms, turned and relative to zero, for the seeds that all of them have finished."""
         own = [self.raw(arm, round) for arm in arms]
         seeds = sorted(set.intersection(*(set(scores) for scores in own)))
         return [self.sign * (np.array([scores[seed] for seed in seeds]) - (self.zero or 0.0)) for scores in own]
 
     def with_failed(self, round: int, one: str, other: str) -> tuple[Floats, Floats]:
-        """Scores of two arms, turned and from zero, by seed; -inf where a trial was lost, nothing unfinished."""
+        """Scores of two arms, turned and relative to zero, by seed; -inf for a lost trial, without unfinished ones."""
         arms = ((one, self.raw(one, round)), (other, self.raw(other, round)))
         lost = {arm: {t.seed for t in self.at(arm, round) if is_lost(t)} for arm, _ in arms}
         seeds = [s for s in self.experiment.seeds if all(s in found or s in lost[arm] for arm, found in arms)]
@@ -79,16 +79,16 @@ class JobScores:
         return mine, theirs
 
     def at(self, arm: str, round: int) -> list[Scored]:
-        """The trials of an arm at a round; of an unpruned network whatever the round."""
+        """The trials of an arm at a round; for an unpruned network its trials at any round."""
         return self._at.get((arm, self._round(arm, round)), [])
 
     def missing(self, round: int, *arms: str) -> tuple[int, int]:
-        """Seeds without a score of all these arms: (because a trial was lost, because one has not ended)."""
+        """Seeds that lack a score of these arms: (because a trial was lost, because one has not ended)."""
         lost = {t.seed for arm in arms for t in self.at(arm, round) if is_lost(t)}
         have = set.intersection(*(set(self.raw(arm, round)) for arm in arms))
         return len(lost), len(self.experiment.seeds) - len(lost) - len(have)
 
     def density(self, arm: str, round: int) -> float:
-        """Fraction of the prunable parameters that remain (see `densities`); NaN while that is not known."""
+        """Fraction of the prunable parameters that remains (see `densities`); NaN while unknown."""
         known = known_density(self.experiment, self.at(arm, round), arm, round)
         return math.nan if known is None else known

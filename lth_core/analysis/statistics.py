@@ -1,6 +1,6 @@
 """Statistics over seeds: interquartile mean, bootstrap intervals, exact paired sign-flip test, Holm. numpy only.
 
-The interface draws these live, so scipy (1.2 s to import) is not used here; the tests compare with it.
+The interface computes these live, so scipy (1.2 s to import) is not used here; the tests compare with it.
 """
 
 import itertools
@@ -14,7 +14,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 RESAMPLES = 10_000
 FLIPS = 65_536
-"""Ways to flip signs that are looked at where all of them would be more."""
+"""Number of random sign flips if there are more possible ones."""
 _SEED = 20200426
 
 
@@ -34,7 +34,7 @@ class Interval:
 
 
 def generator() -> np.random.Generator:
-    """What all resampling draws from: the same values always give the same interval."""
+    """The generator of all resampling, seeded so that the same values always give the same interval."""
     return np.random.default_rng(_SEED)
 
 
@@ -52,7 +52,7 @@ def interquartile_mean(values: npt.ArrayLike) -> Floats:
 def bootstrap(values: Sequence[float], statistic: Callable[[npt.ArrayLike], Floats] = interquartile_mean) -> Interval:
     """`statistic` of the values with a 95 % percentile bootstrap interval, seeds resampled.
 
-    The same values always give the same interval, so it is kept.
+    The same values always give the same interval, so it is cached.
     """
     return _bootstrap(tuple(map(float, values)), statistic)
 
@@ -80,7 +80,7 @@ def sign_flip_p(differences: Sequence[float], *, greater: bool = False) -> float
     if data.size == 0:
         return 1.0
     sums, found = sign_flips(data.size) @ data, float(data.sum())
-    equal = 1e-12 * float(np.abs(data).sum())  # sums of the same numbers in another order differ by as much
+    equal = 1e-12 * float(np.abs(data).sum())  # sums in another order may differ by this much
     if greater:
         return float(np.mean(sums >= found - equal))
     return float(np.mean(np.abs(sums) >= abs(found) - equal))
@@ -88,7 +88,7 @@ def sign_flip_p(differences: Sequence[float], *, greater: bool = False) -> float
 
 @lru_cache(maxsize=4)
 def sign_flips(n: int) -> Floats:
-    """(flips, n): all 2^n ways to flip signs, or many drawn ones; the first flips nothing."""
+    """(flips, n): all 2^n ways to flip signs, or FLIPS random ones; the first flips nothing."""
     if n <= 16:
         return np.array(list(itertools.product((1.0, -1.0), repeat=n)))
     draws = generator().choice((1.0, -1.0), (FLIPS - 1, n))
@@ -96,7 +96,7 @@ def sign_flips(n: int) -> Floats:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p: whatever is called significant by them at 5 %, a false call in the family is made in at most 5 %.
+    """Adjusted p, with which at most 5 % of families have a false rejection at the 5 % level.
 
     Holm 1979: the i-th smallest of m (from 0) is multiplied by m - i, and none falls below the one before it.
     """
@@ -108,9 +108,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def holm_grouped(groups: Sequence[Sequence[float]]) -> list[list[float]]:
-    """As `holm`, for groups of p of which each group is corrected within itself already (see `ranks.joint_flip_p`).
+    """Like `holm`, for groups of p that are each corrected within themselves already (see `ranks.joint_flip_p`).
 
-    The i-th smallest of all p is multiplied by how many groups still have one that is not smaller.
+    The i-th smallest of all p is multiplied by the number of groups that still have one that is not smaller.
     """
     flat = sorted((p, place, k) for place, group in enumerate(groups) for k, p in enumerate(group))
     adjusted, highest = [[1.0] * len(group) for group in groups], 0.0

@@ -1,4 +1,4 @@
-"""The paper's questions answered over the jobs of a suite; and the one that only a suite can answer: what to keep."""
+"""The paper's questions over the jobs of a suite, and the one that only a suite can answer: what to keep."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ LEVEL_NAMES: dict[Level, str] = {"third": "about a third kept", "last": "the las
 
 
 def suite_findings(jobs: Sequence[SuiteJob], summary: SuiteSummary) -> tuple[Finding, ...]:
-    """Each question with how many jobs answer it how, and then the jobs' answers; last what keeping a group does."""
+    """Each question with a count of the jobs' answers, then the answers; at the end the effect of keeping a group."""
     own = {job.name: findings(job.experiment, job.trials) for job in jobs}
     found = []
     for question in dict.fromkeys(finding.question for answers in own.values() for finding in answers):
@@ -42,7 +42,7 @@ def suite_findings(jobs: Sequence[SuiteJob], summary: SuiteSummary) -> tuple[Fin
 
 
 def sentences(summary: SuiteSummary) -> Iterator[str]:
-    """What the suite says as a whole, per level."""
+    """The suite's summary in sentences, per level."""
     for level in LEVELS:
         counts = [(word, summary.count(level, word)) for word in EFFECTS]
         said = ", ".join(f"{word} {'in ' if word == 'inconclusive' else ''}{n}" for word, n in counts if n)
@@ -62,10 +62,10 @@ class _Renamed:
 
 
 def kept_or_pruned(jobs: Sequence[SuiteJob]) -> Iterator[Finding]:
-    """For each two jobs that differ in `pruning.keep` alone: both arms of the one against those of the other.
+    """For each two jobs that differ only in `pruning.keep`: the arms of one against those of the other.
 
-    Paired by seed, on the area over rounds, corrected over the arms. Rounds are compared, not densities: of what
-    each job may prune the same fraction is gone, of the whole model less where more is kept.
+    Paired by seed, on the area over rounds, corrected over the arms. Rounds are compared, not densities: each job has
+    pruned the same fraction of its prunable parameters, but less of the whole model if it keeps more.
     """
     for i, one in enumerate(jobs):
         for other in jobs[i + 1 :]:
@@ -104,7 +104,7 @@ def _kept(more: SuiteJob, fewer: SuiteJob) -> Finding:
 
 
 def _left(job: SuiteJob) -> float:
-    """Fraction of the whole model that remains at the last round of the reference arm; NaN where it is not known."""
+    """Fraction of the whole model that remains at the last round of the reference arm; NaN if unknown."""
     last, arm = job.experiment.pruning.rounds, job.experiment.reference
     known = [getattr(t, "model_density", None) for t in job.trials if (t.arm, t.round) == (arm, last)]
     return next((float(density) for density in known if density is not None), float("nan"))

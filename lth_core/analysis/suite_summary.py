@@ -1,6 +1,6 @@
 """Across the jobs of a suite: does pruning help, leave alone or crash each, and how do the arms do over all of them.
 
-The rules are fixed in advance and stand in docs/science.md; nothing is chosen after looking at scores.
+The rules are fixed in advance, in docs/science.md; nothing is chosen after looking at scores.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from lth_core.experiment.experiment import Experiment
 
 @dataclass(frozen=True)
 class SuiteJob:
-    """A job of a suite, as the summary needs it."""
+    """A job of a suite, with what the summary needs."""
 
     job: int
     name: str
@@ -134,7 +134,7 @@ def _across(all_scores: Sequence[JobScores], level: Level, arm: str, other: str)
             human.append(Stratum(found - published[0], np.full(found.size, published[1] - published[0])))
         if scores.scale is not None:
             own, base = scores.paired(round, other, DENSE)
-            # The seeds at hand may be fewer than those that showed that there is a scale.
+            # There may be fewer seeds here than those that showed that there is a scale.
             if own.size and has_scale(base.tolist()):
                 strata.append(Stratum(own, base))
             if mine.size and has_scale(dense.tolist()):

@@ -37,18 +37,18 @@ class Survival:
 
     @property
     def silent(self) -> bool:
-        """Whether nothing comes of it: no ratio, or no chain of either arm ever falls below half."""
+        """Whether it says nothing: there is no ratio, or no chain of either arm ever falls below half."""
         return bool(self.why) or self.ratio.n == 0 or sum(self.above) == 2 * self.ratio.n
 
     @property
     def clause(self) -> str:
-        """The same as one clause of an answer about something else."""
+        """The answer as a clause of another answer."""
         return self.short if self.silent else f"{self.short}, p={self.p:.2g}"
 
 
 @dataclass(frozen=True)
 class Ratios:
-    """Of two arms, log ratios of critical densities by seed, and what they come from."""
+    """Log ratios of two arms' critical densities by seed, and their origin."""
 
     logs: list[float]
     one: list[Chain]
@@ -58,7 +58,7 @@ class Ratios:
 
 
 def ratios(scores: JobScores, reference: str, control: str) -> Ratios:
-    """Log of the control's critical density over the reference's, of the seeds that lost no trial."""
+    """Log of the control's critical density over the reference's, for seeds that lost no trial."""
     why = why_not(scores)
     if why:
         return Ratios([], [], [], math.nan, why)
@@ -68,7 +68,7 @@ def ratios(scores: JobScores, reference: str, control: str) -> Ratios:
 
 
 def survival(scores: JobScores, reference: str, control: str, found: Ratios, p: float, *, ended: bool) -> Survival:
-    """The answer; p is corrected already."""
+    """The answer; p: already corrected."""
     logs = shift(found.logs)
     ratio = Interval(math.exp(logs.value), math.exp(logs.low), math.exp(logs.high), logs.n)
     word: Literal["better", "worse", "inconclusive"] = "inconclusive"
@@ -132,7 +132,7 @@ def down_to(found: Critical) -> str:
 
 
 def kept_facts(half: Critical) -> Iterator[str]:
-    """What the estimate rests on, and what is censored."""
+    """The basis of the estimate, and its censored chains."""
     yield f"median of {half.density.n} chains"
     if half.above:
         yield f"{half.above} never fall below half, down to {half.floor:.1%}"

@@ -1,4 +1,4 @@
-"""What all analysis reads of a job: its trials, as the store or a simulation has them, and their finished scores."""
+"""The input of all analysis: a job's trials, from the store or a simulation, and their finished scores."""
 
 import math
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ Scores = dict[tuple[str, int], dict[int, float]]
 
 
 class Scored(Protocol):
-    """What is needed of a trial (see `store.views.TrialView`)."""
+    """The fields needed of a trial (see `store.views.TrialView`)."""
 
     @property
     def arm(self) -> str: ...
@@ -49,8 +49,8 @@ def finished_scores(task: TaskSection, trials: Iterable[Scored]) -> Scores:
 
 
 def measured_density(trials: Iterable[Scored]) -> float | None:
-    """Of trials of one arm and round, the fraction that remains of what may be pruned; None while none has ended.
+    """The fraction of the prunable parameters that remains in these trials of one arm and round; None before any ended.
 
-    Until its training ends a mask may shrink.
+    A mask may shrink until its training ends.
     """
     return next((t.density for t in trials if t.density is not None and t.state == "done"), None)

@@ -20,7 +20,7 @@ __all__ = ["Cell", "Summary", "Verdict", "summarise"]
 class Cell:
     """One arm at one round: its score over seeds, and winning minus this arm, paired by seed.
 
-    density: of what may be pruned; NaN while it is not known.
+    density: of the prunable parameters; NaN while unknown.
     p: of that difference, sign-flip, corrected by Holm over the rounds of this arm; lost seeds count against.
     trained: how much training is behind it, in `training.unit` (see `experiment.lengths`).
     """
@@ -39,8 +39,8 @@ class Cell:
 class Summary:
     """All cells, by round and arm (round 0 is the dense network), and a verdict per control arm.
 
-    further: verdicts on pairs of which neither is the reference arm; of one family with the others.
-    zero, scale: what scores are normalised by, None where nothing can be (see `JobScores`).
+    further: verdicts on pairs without the reference arm, corrected together with the others.
+    zero, scale: for normalising scores, None if there is none (see `JobScores`).
     """
 
     cells: tuple[Cell, ...]
