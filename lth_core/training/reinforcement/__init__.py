@@ -1,1 +1,1 @@
-"""Training by reward: actors and critics of a whole stack of tickets, environments stepped for all of them."""
+"""Reinforcement learning: actor-critics of a whole stack of tickets, with environments stepped for all of them."""

@@ -1,4 +1,4 @@
-"""A2C: one gradient step from each rollout, or from each of its parts, by a policy that has moved on."""
+"""A2C: one gradient step from each rollout, or from each of its parts."""
 
 from torch import Tensor
 
@@ -7,7 +7,7 @@ from lth_core.training.reinforcement.algorithm import Algorithm, Heads, Transiti
 
 
 class AdvantageActorCritic(Algorithm[A2C]):
-    """The policy gradient with advantages that are held constant, and the squared error of values."""
+    """The policy gradient with constant advantages, and the squared error of values."""
 
     kind = A2C
 
@@ -22,7 +22,7 @@ class AdvantageActorCritic(Algorithm[A2C]):
         return self.settings.minibatches
 
     def losses(self, heads: Heads, taken: Transitions) -> dict[str, Tensor]:
-        """See Algorithm. An action counts min(p now / p then, importance_clip) times its advantage (paper, 3.3)."""
+        """See Algorithm. An advantage is weighted by min(p now / p when acting, importance_clip) (paper, 3.3)."""
         advantages, limit = taken.advantages, self.settings.advantage_clip
         if limit is not None:
             advantages = advantages.clamp(-limit, limit)

@@ -1,6 +1,6 @@
-"""From observations to heads while a stack acts, on the host or on a device, and what is kept of it for learning.
+"""Computes heads from observations while a stack acts, on the host or a device, and keeps what learning needs.
 
-Environments are on the host. A device is waited for once a step, for the heads that actions are drawn from.
+Environments are on the host, which waits for a device once per step, for the heads from which actions are drawn.
 """
 
 from typing import Protocol
@@ -14,18 +14,18 @@ from lth_core.training.stack import Array
 
 
 class Actor(Protocol):
-    """The network of a stack as its parameters stand."""
+    """The network of a stack with its current parameters."""
 
     def heads(self, observations: Array) -> Array:
         """Heads (T, E, actions + 1) of observations (T, E, D)."""
 
     def act(self, observations: Array) -> Array:
-        """The same, kept for learning."""
+        """The same heads, kept for learning."""
 
     def kept(self) -> list[Tensor]:
-        """What was kept since the last call, (T, n * E, ...) of n steps: the observations first, the heads last.
+        """What was kept since the last call, (T, n * E, ...) for n steps: observations first, heads last.
 
-        With the activations of all layers between them, where these were asked for and are there.
+        With the activations of all layers between them, if requested and available.
         """
 
 
@@ -41,7 +41,7 @@ class _Keeping:
 
 
 class HostActor(_Keeping):
-    """On the CPU; everything: keep the activations of all layers."""
+    """On the CPU. everything: keep the activations of all layers."""
 
     def __init__(self, parameters: Parameters, everything: bool) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class HostActor(_Keeping):
 
 
 class DeviceActor(_Keeping):
-    """On a GPU: each step is one launch, and nothing but observations and heads crosses over."""
+    """On a GPU: each step is one launch, and only observations and heads are copied."""
 
     def __init__(self, parameters: Parameters, device: torch.device) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class DeviceActor(_Keeping):
         return found
 
     def _found(self, observations: Array) -> tuple[Tensor, Array]:
-        """Heads on the device, where the next step writes too, and on the host."""
+        """Heads on the device (overwritten by the next step) and on the host."""
         ours = torch.from_numpy(observations)
         if ours.shape not in self._pinned:
             self._pinned[ours.shape] = torch.empty(ours.shape, dtype=ours.dtype, pin_memory=True)
@@ -94,5 +94,5 @@ class DeviceActor(_Keeping):
 
 
 def actor(parameters: Parameters, device: torch.device, everything: bool) -> Actor:
-    """The actor of these parameters, whatever steps make of them, until they are replaced; `everything` on a CPU."""
+    """The actor of these parameters, valid until they are replaced. everything: see HostActor."""
     return HostActor(parameters, everything) if device.type == "cpu" else DeviceActor(parameters, device)

@@ -1,4 +1,4 @@
-"""The algorithms that there are, each by the settings that it names."""
+"""All algorithms, each by its settings."""
 
 from typing import Any
 
@@ -11,5 +11,5 @@ ALGORITHMS: tuple[type[Algorithm[Any]], ...] = (AdvantageActorCritic, ProximalPo
 
 
 def algorithm(settings: ActorCriticTraining) -> Algorithm[Any]:
-    """The algorithm that these settings ask for."""
+    """The algorithm of these settings."""
     return {one.kind: one for one in ALGORITHMS}[type(settings)](settings)

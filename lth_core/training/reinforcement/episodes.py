@@ -1,4 +1,4 @@
-"""Returns of finished episodes: the running ones of a stack, and each ticket's window of the last L (its curve)."""
+"""Returns of a stack's episodes: running sums, and for each ticket a window of the last finished ones (its curve)."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class Episodes:
         self.finished = np.zeros(tickets, np.int64)
 
     def add(self, rewards: npt.NDArray[Any], ended: npt.NDArray[Any]) -> None:
-        """Account for one step: rewards (T, E) as the environment gave them, ended (T, E) bool."""
+        """Add one step: rewards (T, E) from the environment, ended (T, E) bool."""
         self._running += rewards
         self._steps += ended.shape[1]
         places = np.flatnonzero(ended)
@@ -39,7 +39,7 @@ class Episodes:
             flat[places] = 0.0
 
     def score(self, ticket: int) -> float:
-        """Mean return of the ticket's last finished episodes; NaN while it has none."""
+        """Mean return of the ticket's last finished episodes; NaN if it has none."""
         window = list(self._windows[ticket])
         if self._reach is not None:
             first = self._now(ticket) - self._reach[ticket]
@@ -50,7 +50,7 @@ class Episodes:
         return int(self.finished[ticket]) if self._in_games else self._steps
 
     def forget(self, ticket: int) -> None:
-        """What the ticket has scored so far no longer counts: another network has scored it."""
+        """Drop the ticket's episodes so far, because they belong to another network."""
         self._windows[ticket].clear()
         self._ended[ticket].clear()
 
@@ -67,7 +67,7 @@ class Episodes:
         self.finished = self.finished[list(tickets)]
 
     def state(self) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
-        """Everything, as arrays and JSON values."""
+        """The state as arrays and JSON values."""
         arrays = {"running": self._running.copy(), "finished": self.finished.copy()}
         values: dict[str, Any] = {"windows": [list(window) for window in self._windows]}
         if self._reach is not None:

@@ -1,7 +1,7 @@
-"""Evaluation at the end of a training: whole episodes in environments of their own, without learning.
+"""Evaluation after training: whole episodes in separate environments, without learning.
 
-Seeds come from a stream of their own, shared by the arms of a seed: tickets are compared on the same episodes. All
-tickets that end together are evaluated together; each gets the bits that it gets alone.
+Seeds come from a separate stream, shared by the arms of a seed, so that tickets are compared on the same episodes.
+Tickets that end together are evaluated together, with the same bits as alone.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from lth_core.training.reinforcement.policy import Policy
 from lth_core.training.stack import Interrupted
 
 LONGEST = 10_000
-"""Steps after which an episode is taken as it is, in an environment that never ends one."""
+"""Steps after which an episode is ended, in an environment that never ends one."""
 
 Array = npt.NDArray[np.float32]
 
@@ -43,7 +43,7 @@ def evaluate(
 
     ways: episodes by how actions are chosen: `sampled` from the policy, or `greedy`, its likeliest. heads: from
     observations (T, episodes, D) as they are to logits or means (T, episodes, A). Raises Interrupted once `go_on`,
-    asked at every step, says no.
+    called at every step, returns False.
     """
     faults: dict[int, str] = {}
     found = {
@@ -84,5 +84,5 @@ def _returns(
         if not running.any():
             break
     faults |= {row: f"in evaluation: {cause}" for row, cause in envs.faults().items()}
-    # Episode by episode: numpy adds up rows of a matrix in another order than a single one.
+    # Episode by episode, because numpy sums rows of a matrix in another order than a single row.
     return [float(sum(row) / episodes) for row in returns.tolist()]

@@ -18,7 +18,7 @@ from lth_core.training.stack import Start
 
 
 class ActorCriticTraining(TrainingFamily):
-    """Tasks that are learnt by acting. episodes: over which a network is judged; most: networks judged at once."""
+    """Tasks of reinforcement learning. episodes: per evaluated network; most: networks evaluated at once."""
 
     judged_by = ("return/eval-greedy", True)
     episodes: int
@@ -55,7 +55,7 @@ class ControlTraining(ActorCriticTraining):
 
 
 class AtariTraining(ActorCriticTraining):
-    """Convolutions over pixels. To start a game takes 0.2 s."""
+    """Convolutions over pixels. Starting a game takes 0.2 s."""
 
     episodes, most = 8, Convolutional.largest_stack
 

@@ -1,7 +1,7 @@
 """Learning from a rollout: the gradient of an algorithm's loss, and a step along it for each minibatch.
 
-Autograd differentiates the loss with respect to what the heads say: log-probabilities, entropies and values. From there
-on the policy and the network have backward passes of their own.
+Autograd differentiates the loss with respect to log-probabilities, entropies and values. From there on the policy and
+the network have backward passes of their own.
 """
 
 import functools
@@ -17,18 +17,18 @@ from lth_core.training.reinforcement.policy import Terms, policy
 from lth_core.training.reinforcement.rollout import Rollout
 
 Losses = dict[str, Tensor]
-"""What an algorithm says of one minibatch, each (T, b): see Algorithm."""
+"""An algorithm's losses on one minibatch, each (T, b): see Algorithm."""
 
 
 def learn(
     algorithm: Algorithm[Any], parameters: Parameters, rollout: Rollout, rate: Tensor, orders: Tensor | None = None
 ) -> list[Losses]:
-    """Improve the parameters at learning rates (T, 1); the losses of each minibatch before its step.
+    """Update the parameters at learning rates (T, 1); returns the losses of each minibatch before its step.
 
-    orders (epochs, T, B): of transitions, for each epoch; None for one step on the whole rollout as it is.
+    orders: (epochs, T, B), of the transitions in each epoch; None: one step on the whole rollout in its own order.
     """
     activations = rollout.activations
-    if orders is None and len(activations) == 2:  # those of other layers were not kept
+    if orders is None and len(activations) == 2:  # other layers' activations were not kept
         activations = parameters.model.traced(parameters.layers(), activations[0])
     then = _terms(parameters, activations[-1], rollout)
     whole = Transitions(activations[0], rollout.actions, then.log_p, *rollout[2:])
@@ -77,7 +77,7 @@ def gradients(
     of_heads = torch.empty_like(heads)
     of_heads[..., :-1], of_log_std = terms.gradient(of_log_p, of_entropy)
     of_heads[..., -1] = of_values
-    # Divided in the end, so that a mean over transitions is rounded once.
+    # Divided at the end, so that a mean over transitions is rounded once.
     transitions = heads.shape[1] if algorithm.settings.loss_reduction == "mean" else 1
     if transitions > 1:
         of_heads /= transitions
@@ -89,9 +89,9 @@ def gradients(
 
 
 def loss(algorithm: Algorithm[Any], parameters: Parameters, flat: Tensor, rollout: Rollout) -> Tensor:
-    """What is minimised on a rollout, at parameters (T, Q) in the order of `shapes`; differentiable, twice too.
+    """The minimised loss on a rollout, at parameters (T, Q) in the order of `shapes`; twice differentiable.
 
-    parameters: those that acted in it.
+    parameters: those that acted in the rollout.
     """
     model, seen = parameters.model, rollout.activations[0]
     then = _terms(parameters, rollout.activations[-1], rollout).log_p

@@ -1,4 +1,4 @@
-"""A rollout in parts: every ticket's transitions shuffled by its own stream, the parts of all tickets together."""
+"""Minibatches of a rollout: each ticket's transitions are shuffled by its own stream; all tickets share the shape."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -11,13 +11,13 @@ from lth_core.randomness import stream
 
 
 class Shuffles:
-    """The streams of T tickets that put their transitions in order."""
+    """The streams that shuffle the transitions of T tickets."""
 
     def __init__(self, seeds: Sequence[int]) -> None:
         self._streams = [stream(seed, "minibatches") for seed in seeds]
 
     def orders(self, size: int, epochs: int) -> Tensor:
-        """So many orders (epochs, T, size) of each ticket's transitions."""
+        """Orders (epochs, T, size) of each ticket's transitions."""
         return torch.from_numpy(np.stack([[rng.permutation(size) for rng in self._streams] for _ in range(epochs)]))
 
     def keep(self, tickets: Sequence[int]) -> None:
@@ -25,7 +25,7 @@ class Shuffles:
         self._streams = [self._streams[t] for t in tickets]
 
     def state(self) -> list[dict[str, Any]]:
-        """Where the streams stand, as JSON values."""
+        """The state of the streams, as JSON values."""
         return [dict(rng.bit_generator.state) for rng in self._streams]
 
     def restore(self, states: Sequence[dict[str, Any]]) -> None:
@@ -35,7 +35,7 @@ class Shuffles:
 
 
 def parts(whole: Sequence[Tensor], order: Tensor, minibatches: int) -> Iterator[tuple[Tensor, ...]]:
-    """Each of (T, B, ...), put in order (T, B), in so many parts (T, B / minibatches, ...)."""
+    """Tensors (T, B, ...) in the order (T, B), cut into parts (T, B / minibatches, ...)."""
     tickets, size = order.shape
     first = torch.arange(tickets, device=order.device).unsqueeze(1) * size
     for places in order.chunk(minibatches, dim=1):

@@ -1,6 +1,6 @@
-"""Running statistics of each ticket of a stack, by which observations and rewards are normalised.
+"""Running statistics of each ticket of a stack, for normalising observations and rewards.
 
-Everything that was seen counts once and equally. In double precision, with Chan's formula for joining two samples.
+All samples count equally. In double precision, with Chan's formula for merging two samples.
 """
 
 from collections.abc import Sequence
@@ -10,18 +10,18 @@ import numpy as np
 from lth_core.training.stack import Array
 
 LIMIT = 10.0
-"""Normalised numbers are limited to this many standard deviations."""
+"""Normalised values are clipped to this many standard deviations."""
 _EPSILON = 1e-8
 
 
 class Moments:
-    """Mean and variance (T, *shape) of all samples of each of T tickets; none yet: mean 0, variance 1."""
+    """Mean and variance (T, *shape) of all samples of each of T tickets; without samples: mean 0, variance 1."""
 
     def __init__(self, *shape: int) -> None:
         self.mean, self.variance, self.count = np.zeros(shape), np.ones(shape), np.zeros(shape[0])
 
     def add(self, samples: Array) -> None:
-        """More samples (T, E, *shape)."""
+        """Add samples (T, E, *shape)."""
         samples = samples.astype(np.float64)
         number = samples.shape[1]
         mean, variance = samples.mean(axis=1), samples.var(axis=1)
@@ -44,16 +44,16 @@ class Moments:
         self.mean, self.variance, self.count = (x[list(rows)] for x in (self.mean, self.variance, self.count))
 
     def of(self, row: int) -> dict[str, Array]:
-        """Mean, variance and count of one ticket, none of them without dimensions."""
+        """Mean, variance and count of one ticket, as arrays of at least one dimension."""
         return {n: np.atleast_1d(getattr(self, n)[row]).copy() for n in ("mean", "variance", "count")}
 
     def know(self, row: int, known: dict[str, Array]) -> None:
-        """The inverse of `of`; without a count they stand as they are until samples come."""
+        """The inverse of `of`; without a count, mean and variance apply only until the first samples."""
         for name, one in known.items():
             getattr(self, name)[row] = one if one.shape == getattr(self, name)[row].shape else one[0]
 
     def state(self) -> dict[str, Array]:
-        """Everything, as arrays."""
+        """The state as arrays."""
         return {"mean": self.mean.copy(), "variance": self.variance.copy(), "count": self.count.copy()}
 
     def restore(self, arrays: dict[str, Array]) -> None:
@@ -66,7 +66,7 @@ class Observations(Moments):
     """Observations of T tickets with D entries."""
 
     def normalised(self, observations: Array, rows: Sequence[int] | None = None) -> Array:
-        """(T, E, D) float32, without counting them; of the tickets in `rows`, or of all."""
+        """Normalised observations (T, E, D) float32, not added to the statistics; of tickets `rows`, or of all."""
         chosen = slice(None) if rows is None else list(rows)
         found = (observations - self.mean[chosen, None]) / self.deviation[chosen, None]
         limited: Array = np.clip(found, -LIMIT, LIMIT).astype(np.float32)
@@ -74,14 +74,14 @@ class Observations(Moments):
 
 
 class Returns(Moments):
-    """Discounted returns of T tickets in E environments as they build up; rewards are divided by their deviation."""
+    """Running discounted returns of T tickets in E environments; rewards are divided by their standard deviation."""
 
     def __init__(self, tickets: int, environments: int, gamma: float) -> None:
         super().__init__(tickets)
         self._gamma, self._running = gamma, np.zeros((tickets, environments))
 
     def normalised(self, rewards: Array, ends: Array) -> Array:
-        """Rewards (T, E) of one step, counted first; ends (T, E): where an episode ended with it."""
+        """Normalised rewards (T, E) of one step, after adding them. ends: (T, E), where an episode ended."""
         self._running = self._running * self._gamma + rewards
         self.add(self._running)
         self._running[ends] = 0.0

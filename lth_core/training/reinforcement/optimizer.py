@@ -1,7 +1,7 @@
 """Adam and RMSprop for stacked flat parameters: one row per ticket, each with its own step count and rate.
 
-On a CPU Adam is torch's own kernel; RMSprop has none and is written out, a few tickets at a time, so that the numbers
-of large networks stay in the cache between its passes.
+On a CPU Adam is torch's own kernel; RMSprop has none and runs on a few tickets at a time, so that the parameters of
+large networks stay in the cache between its passes.
 """
 
 import torch
@@ -12,11 +12,11 @@ from lth_core.settings.reinforcement import ActorCriticTraining
 State = dict[str, Tensor]
 
 _CACHED = 2**17
-"""Parameters that a CPU updates together by RMSprop."""
+"""Number of parameters that RMSprop updates together on a CPU."""
 
 
 def new_state(settings: ActorCriticTraining, flat: Tensor) -> State:
-    """Fresh entries for parameters (T, P): moments (T, P) and the step count (T, 1)."""
+    """New entries for parameters (T, P): moments (T, P) and the step count (T, 1)."""
     state = {"square": torch.zeros_like(flat), "count": torch.zeros_like(flat[:, :1])}
     if settings.optimizer == "adam":
         state["mean"] = torch.zeros_like(flat)
@@ -44,7 +44,7 @@ def _rmsprop(settings: ActorCriticTraining, flat: Tensor, gradient: Tensor, squa
 
 
 def _adam(settings: ActorCriticTraining, flat: Tensor, gradient: Tensor, state: State, rate: Tensor) -> None:
-    """torch's kernel, called for the tickets of each rate."""
+    """torch's kernel, called once for the tickets of each rate."""
     rates = rate.flatten().tolist()
     entries = (flat, gradient, state["mean"], state["square"], state["count"].squeeze(1))
     rows = list(zip(*(entry.unbind() for entry in entries), strict=True))
@@ -58,7 +58,7 @@ def _adam(settings: ActorCriticTraining, flat: Tensor, gradient: Tensor, state: 
 
 
 def _adam_in_passes(settings: ActorCriticTraining, flat: Tensor, gradient: Tensor, state: State, rate: Tensor) -> None:
-    """The same without asking for a number: what a GPU replays must not wait for one."""
+    """The same without reading a value on the host, because a CUDA graph must not wait."""
     (beta1, beta2), count = settings.adam_betas, state["count"]
     state["mean"].lerp_(gradient, 1 - beta1)
     state["square"].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
@@ -67,6 +67,6 @@ def _adam_in_passes(settings: ActorCriticTraining, flat: Tensor, gradient: Tenso
 
 
 def _root(square: Tensor) -> Tensor:
-    """The square root, far below any epsilon for what is zero: roots of exact zeros, of which a masked stack is
+    """The square root, with a value far below any epsilon for zero: roots of exact zeros, of which a masked stack is
     full, take twenty times as long on some processors."""
     return square.clamp_min(torch.finfo(square.dtype).tiny).sqrt_()

@@ -1,7 +1,7 @@
-"""The parameters of a stack and what keeps them: masks, optimizer state, and the step that respects both.
+"""The parameters of a stack with their masks, optimizer state and optimizer step.
 
-All are tensors (T, P), a row per ticket, in the network's own order (see `packed`). Nothing in the network itself knows
-of masks.
+All are tensors (T, P), a row per ticket, in the network's own order (see `packed`). The network itself knows nothing of
+masks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ class Parameters:
     def of(
         cls, settings: ActorCriticTraining, model: ActorCriticNetwork, starts: Sequence[Start], device: torch.device
     ) -> "Parameters":
-        """Start weights and optimizer state of tickets, masked."""
+        """Masked start weights and optimizer state of tickets."""
         shapes = model.shapes()
 
         def rows(each: Sequence[Weights]) -> Tensor:
@@ -58,15 +58,15 @@ class Parameters:
         return Parameters(self.settings, self.model, self.flat[rows], self.mask[rows], state)
 
     def layers(self) -> Any:
-        """The parameters in the form in which they are computed with; a step changes them too."""
+        """The parameters in the form that the forward pass uses; a step changes these views too."""
         return self.model.layers(self.flat)
 
     def policy(self) -> Policy:
-        """The policy that they make of heads."""
+        """The policy that these parameters define on the heads."""
         return policy(self.model.log_std(self.flat), self.model.parts, self.model.actions)
 
     def step(self, gradient: Tensor, rate: Tensor) -> None:
-        """One optimizer step, masked on all sides: gradients (T, P), which are changed, and learning rates (T, 1)."""
+        """One optimizer step with masked gradients (T, P), changed in place, and weights; learning rates (T, 1)."""
         gradient *= self.mask
         if self.settings.max_gradient_norm is not None:
             clip(gradient, self.settings.max_gradient_norm)
@@ -93,7 +93,7 @@ class Parameters:
         return [int(t) for t in np.flatnonzero(~finite)]
 
     def narrow(self, ticket: int, mask: Mask) -> None:
-        """From now on only what lives in this mask does; in place, where a GPU knows the tensors to be."""
+        """Apply a smaller mask, in place, because CUDA graphs use these tensors' memory."""
         shapes = self.model.shapes()
         factors = flatten(_factors(mask, shapes), shapes)
         self.mask[ticket] = self.model.packed(factors[None])[0].to(self.mask.device)
@@ -107,7 +107,7 @@ class Parameters:
         self.flat, self.mask, self.optimizer = kept.flat, kept.mask, kept.optimizer
 
     def state(self) -> Arrays:
-        """Everything that changes, in the order of the network's `shapes`."""
+        """The state that training changes, in the order of the network's `shapes`."""
         arrays: dict[str, npt.NDArray[Any]] = {"flat": self.model.unpacked(self.flat).cpu().numpy().copy()}
         for entry, rows in self.optimizer.items():
             values = rows if entry == "count" else self.model.unpacked(rows)
@@ -129,11 +129,11 @@ class Parameters:
 
 
 def _factors(mask: Mask, shapes: Mapping[str, torch.Size]) -> Weights:
-    """By what parameters are multiplied: 1 where they live, 0 elsewhere."""
+    """Factors of the parameters: 1 if alive, else 0."""
     return {name: alive.float() for name, alive in masks.whole(mask, shapes).items()}
 
 
 def clip(gradient: Tensor, limit: float) -> None:
-    """Scale the gradient of each ticket, a row of (T, P), down to a norm of `limit` at most."""
+    """Scale down the gradient of each ticket, a row of (T, P), to a norm of at most `limit`."""
     norm = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
     gradient *= torch.clamp(limit / (norm + 1e-6), max=1.0)

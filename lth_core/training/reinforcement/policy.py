@@ -1,6 +1,6 @@
-"""Policies on the network's heads: how actions are drawn, their log-probabilities and entropy, and backward by hand.
+"""Policies on the network's heads: drawing actions, their log-probabilities and entropy, and gradients by hand.
 
-Shapes: T tickets, B transitions, A actions. Random numbers come in from outside, each ticket's from its own stream.
+Shapes: T tickets, B transitions, A actions. Random numbers are passed in, each ticket's from its own stream.
 """
 
 import functools
@@ -19,11 +19,11 @@ from lth_core.training.stack import Array
 
 _HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 _NEVER = -1e30
-"""The logit of an invalid action: its probability is exactly 0, and 0 times its logarithm is 0 and not nan."""
+"""The logit of an invalid action: its probability is exactly 0, and 0 times its logarithm is 0, not nan."""
 
 
 class Terms(Protocol):
-    """What a policy thinks of actions that were taken."""
+    """Log-probabilities and entropies of taken actions, with their gradients."""
 
     @property
     def log_p(self) -> Tensor:
@@ -31,12 +31,12 @@ class Terms(Protocol):
 
     @property
     def entropy(self) -> Tensor:
-        """Entropy (T, B) where they were taken."""
+        """Entropies (T, B) of the policy in their states."""
 
     def gradient(self, of_log_p: Tensor, of_entropy: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Gradients of a loss with respect to the heads, (T, B, A), and to log_std, (T, A), where there is one.
+        """Gradients of a loss with respect to the heads, (T, B, A), and to log_std, (T, A), if there is one.
 
-        From those with respect to log_p and to the entropy, (T, B); None where it does not count.
+        From those with respect to log_p and to the entropy, (T, B); None if it has no weight.
         """
 
 
@@ -45,23 +45,23 @@ class Categorical:
 
     @staticmethod
     def noise(rng: np.random.Generator, *shape: int) -> Array:
-        """The random numbers (*shape) that `sample` needs for so many actions."""
+        """The random numbers (*shape) that `sample` needs for actions of this shape."""
         return rng.random(shape, np.float32)
 
     @staticmethod
     def empty(*shape: int) -> Array:
-        """Room for so many actions."""
+        """An empty array for actions of this shape."""
         return np.empty(shape, np.int64)
 
     @staticmethod
     def sample(logits: Array, noise: Array, valid: Array | None = None) -> Array:
         """Actions (T, E) by inverting the cumulative distribution of logits (T, E, A) at uniform numbers (T, E).
 
-        valid (T, E, A): those that may be taken; None for all.
+        valid: (T, E, A), the valid actions; None for all.
         """
         if valid is not None:
             logits = np.where(valid, logits, np.float32(_NEVER))
-        # By slices of the last axis: numpy is slow at reducing short axes.
+        # By slices of the last axis, because numpy is slow at reducing short axes.
         columns = [logits[..., action] for action in range(logits.shape[-1])]
         peak = functools.reduce(np.maximum, columns)
         cumulated = list(itertools.accumulate(np.exp(column - peak) for column in columns))
@@ -70,7 +70,7 @@ class Categorical:
         for below in cumulated[:-1]:
             actions += below < threshold
         if valid is not None:
-            # A uniform number of exactly 0, and the logits of a network that diverged, find the first action.
+            # A uniform number of exactly 0, and logits of a diverged network, give the first action.
             taken = np.take_along_axis(valid, actions[..., None], -1)[..., 0]
             actions = np.where(taken, actions, valid.argmax(-1))
         return actions
@@ -117,7 +117,7 @@ class CategoricalTerms:
 
 
 class Choices:
-    """Several choices, independent of each other, each by the softmax of its own logits; A is the sum of `sizes`."""
+    """Several independent choices, each by the softmax of its own logits; A is the sum of `sizes`."""
 
     def __init__(self, sizes: Sequence[int]) -> None:
         """sizes: how many values each of the K choices has."""
@@ -129,11 +129,11 @@ class Choices:
         return [(logits[..., own], None if valid is None else valid[..., own]) for own in self._slices]
 
     def noise(self, rng: np.random.Generator, *shape: int) -> Array:
-        """The random numbers (*shape, K) that `sample` needs for so many actions."""
+        """The random numbers (*shape, K) that `sample` needs for actions of this shape."""
         return rng.random((*shape, len(self._sizes)), np.float32)
 
     def empty(self, *shape: int) -> Array:
-        """Room for so many actions."""
+        """An empty array for actions of this shape."""
         return np.empty((*shape, len(self._sizes)), np.int64)
 
     def sample(self, logits: Array, noise: Array, valid: Array | None = None) -> Array:
@@ -154,7 +154,7 @@ class Choices:
 
 
 class ChoicesTerms:
-    """Of independent parts: log-probabilities and entropies add up, gradients stand side by side."""
+    """Of independent parts: log-probabilities and entropies add up, gradients are concatenated."""
 
     def __init__(self, parts: Sequence[CategoricalTerms]) -> None:
         self._parts = parts
@@ -175,20 +175,20 @@ class ChoicesTerms:
 
 
 class Bits:
-    """A independent bits, each set with the sigmoid of its logit: a choice between two with the logits 0 and its own.
+    """A independent bits, each 1 with the sigmoid of its logit: a choice of two with the logits 0 and its own.
 
-    valid (T, E, 2 A): for each bit, whether it may be unset and whether it may be set.
+    valid: (T, E, 2 A), for each bit whether it may be 0 and whether it may be 1.
     """
 
     def __init__(self, count: int) -> None:
         self._count = count
 
     def noise(self, rng: np.random.Generator, *shape: int) -> Array:
-        """The random numbers (*shape, A) that `sample` needs for so many actions."""
+        """The random numbers (*shape, A) that `sample` needs for actions of this shape."""
         return rng.random((*shape, self._count), np.float32)
 
     def empty(self, *shape: int) -> Array:
-        """Room for so many actions."""
+        """An empty array for actions of this shape."""
         return np.empty((*shape, self._count), np.int64)
 
     def sample(self, logits: Array, noise: Array, valid: Array | None = None) -> Array:
@@ -213,7 +213,7 @@ class Bits:
 
 
 class BitsTerms:
-    """Of pairs of logits (T, B, A, 2), of which the first are 0."""
+    """Of pairs of logits (T, B, A, 2), the first of which is 0."""
 
     def __init__(self, pairs: CategoricalTerms) -> None:
         self._pairs = pairs
@@ -235,24 +235,24 @@ class BitsTerms:
 
 
 class Gaussian:
-    """A numbers, each with a mean from the network and a standard deviation that is the same in every state."""
+    """A numbers, each with a mean from the network and a standard deviation independent of the state."""
 
     def __init__(self, log_std: Tensor) -> None:
-        """log_std (T, A), as it stands now."""
+        """log_std: (T, A), current values."""
         self._log_std = log_std
         self._std = log_std.exp()
 
     @functools.cached_property
     def _numpy_std(self) -> Array:
-        # Only for acting: a device is waited for here, and an update has no need of it.
+        # Only for acting, because this waits for a device, which an update must not.
         return to_host(self._std)[:, None]
 
     def noise(self, rng: np.random.Generator, *shape: int) -> Array:
-        """The random numbers (*shape, A) that `sample` needs for so many actions."""
+        """The random numbers (*shape, A) that `sample` needs for actions of this shape."""
         return rng.standard_normal((*shape, self._log_std.shape[1]), np.float32)
 
     def empty(self, *shape: int) -> Array:
-        """Room for so many actions."""
+        """An empty array for actions of this shape."""
         return np.empty((*shape, self._log_std.shape[1]), np.float32)
 
     def sample(self, means: Array, noise: Array, valid: Array | None = None) -> Array:
@@ -271,12 +271,12 @@ class Gaussian:
 
 
 class GaussianTerms:
-    """With z = (a - mean) / std: log p has the gradients z / std (mean) and z^2 - 1 (log_std), the entropy 0 and 1."""
+    """With z = (a - mean) / std, log p has the gradients z / std (mean) and z^2 - 1 (log_std), the entropy 0 and 1."""
 
     def __init__(self, means: Tensor, actions: Tensor, log_std: Tensor, std: Tensor) -> None:
         self._std = std.unsqueeze(1)
         self._z = (actions - means) / self._std
-        # Column by column: sums over a short last axis would be reduced differently for other shapes.
+        # Column by column, because the order of sums over a short last axis depends on the shape.
         parts = self._z.square() * -0.5 - (log_std + _HALF_LOG_TWO_PI).unsqueeze(1)
         self._log_p = functools.reduce(torch.add, parts.unbind(-1))
         entropy = functools.reduce(torch.add, (log_std + 0.5 + _HALF_LOG_TWO_PI).unbind(-1))
@@ -307,7 +307,7 @@ Policy = Categorical | Choices | Bits | Gaussian
 
 
 def policy(log_std: Tensor | None, parts: Parts = None, logits: int = 0) -> Policy:
-    """A Gaussian of these log standard deviations (T, A), or for None what the parts of an action ask for."""
+    """A Gaussian with these log standard deviations (T, A); for None the policy for the parts of an action."""
     if log_std is not None:
         return Gaussian(log_std)
     if parts is None:

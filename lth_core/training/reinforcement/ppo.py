@@ -8,7 +8,7 @@ from lth_core.training.reinforcement.algorithm import Algorithm, Heads, Transiti
 
 
 class ProximalPolicyOptimisation(Algorithm[PPO]):
-    """The clipped surrogate, and the squared error of values, clipped too where `value_clip` is given."""
+    """The clipped surrogate, and the squared error of values, also clipped if `value_clip` is set."""
 
     kind = PPO
 
@@ -23,10 +23,10 @@ class ProximalPolicyOptimisation(Algorithm[PPO]):
         return self.settings.minibatches
 
     def losses(self, heads: Heads, taken: Transitions) -> dict[str, Tensor]:
-        """See Algorithm; the share of ratios that were clipped, and an estimate of the divergence, come with them."""
+        """See Algorithm; also the share of clipped ratios, and an estimate of the divergence."""
         log_ratio = heads.log_p - taken.log_p
         ratio = log_ratio.exp()
-        # Where the clipped surrogate is the smaller the ratio is beyond a limit, and so it is constant.
+        # If the clipped surrogate is the smaller one, the ratio is beyond a limit, and the surrogate is constant.
         clipped = ratio.detach().clamp(1 - self.settings.clip, 1 + self.settings.clip)
         advantages = standardised(taken.advantages) if self.settings.normalise_advantages else taken.advantages
         surrogate, held = advantages * ratio, advantages * clipped
@@ -44,7 +44,7 @@ class ProximalPolicyOptimisation(Algorithm[PPO]):
             return error
         moved = values - taken.values
         held = (taken.values + moved.clamp(-limit, limit) - taken.targets).square()
-        # The larger one; within the limit both are the same but for rounding, and the gradient is the plain error's.
+        # The larger one; within the limit both are equal up to rounding, and the gradient is the plain error's.
         return torch.where((moved.abs() > limit) & (held > error), held, error)
 
 

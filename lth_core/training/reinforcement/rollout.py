@@ -1,7 +1,7 @@
-"""Collecting transitions: n steps of every environment of a stack, with advantages that respect how episodes end.
+"""Collects transitions: n steps of every environment of a stack, with advantages that respect how episodes end.
 
-No transition crosses the end of an episode. A termination has no value after it; a time limit has the value of
-the state that it cut off.
+No transition crosses the end of an episode. After a termination the value is zero; after a time limit it is the value
+of the last state.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,8 +25,8 @@ from lth_core.training.stack import Array, Arrays, under
 class Rollout(NamedTuple):
     """n steps of T tickets in E environments, flattened to B = n * E.
 
-    activations: see acting.Actor, where the network is; the rest on the host: actions (T, B) or (T, B, A); values,
-    targets and advantages (T, B); valid: actions that could be taken, (T, B, choices) bool, where environments tell.
+    activations: see acting.Actor, on the network's device; the rest on the host: actions (T, B) or (T, B, A); values,
+    targets and advantages (T, B); valid: valid actions, (T, B, choices) bool, if environments tell.
     """
 
     activations: list[Tensor]
@@ -38,7 +38,7 @@ class Rollout(NamedTuple):
 
     @property
     def size(self) -> int:
-        """B, how many transitions each ticket has."""
+        """B, the number of transitions of each ticket."""
         return self.values.shape[1]
 
 
@@ -64,13 +64,13 @@ class Collector:
         )
 
     def normalised(self, observations: Array, rows: Sequence[int] | None = None) -> Array:
-        """Observations (T, E, D) as the network gets to see them; of the tickets in `rows`, or of all."""
+        """Observations (T, E, D) as the network's input; of the tickets in `rows`, or of all."""
         return observations if self._seen is None else self._seen.normalised(observations, rows)
 
     def seen(self, row: int) -> Arrays:
-        """Mean and variance (D,) of one ticket's observations and their count so far, and of its returns, in scalars.
+        """Mean and variance (D,) of one ticket's observations and their count so far, and of its returns, as scalars.
 
-        Where they are normalised.
+        Empty if nothing is normalised.
         """
         seen = {} if self._seen is None else self._seen.of(row)
         earned = {} if self._earned is None else self._earned.of(row)
@@ -83,7 +83,7 @@ class Collector:
                 known.know(row, {n: statistics[prefix + n] for n in known.of(row) if prefix + n in statistics})
 
     def collect(self, policy: Policy, actor: Actor) -> Rollout:
-        """Act for n steps, then targets and advantages."""
+        """Act for n steps, then compute targets and advantages."""
         s, env = self._settings, self.environments
         tickets = len(self._actions)
         shape = (tickets, s.n_steps, s.environments)
@@ -111,7 +111,7 @@ class Collector:
                 cuts.add(i, step.truncated, self.normalised(step.last_observations))
         bootstrap = actor.heads(self.normalised(self._observations))[..., -1]
         rewards *= np.float32(s.reward_scale)
-        # A time limit is no end of the world: the value of the state it cut off belongs to the return.
+        # A time limit is not a termination: the value of the last state is part of the return.
         rewards += np.float32(s.gamma) * cuts.values()
         found_advantages = advantages(rewards, ends, values, bootstrap, s.gamma, s.gae_lambda)
         kept = (actions, values, found_advantages + values, found_advantages)
@@ -120,7 +120,7 @@ class Collector:
         return Rollout(actor.kept(), taken, known, targets, better, may)
 
     def restart(self, step: int) -> None:
-        """New episodes everywhere, seeded by the step: what stands in for saving environments."""
+        """Start new episodes everywhere, seeded by the step, for environments that cannot be saved."""
         self._observations = self.environments.restart(step)
         self.episodes.restart()
         if self._earned is not None:
@@ -139,7 +139,7 @@ class Collector:
                 statistics.keep(rows)
 
     def state(self) -> tuple[Arrays, dict[str, Any]]:
-        """Everything that the future depends on, as arrays and JSON values."""
+        """Everything that later training depends on, as arrays and JSON values."""
         arrays: Arrays = {"observations": self._observations.copy()}
         values: dict[str, Any] = {"actions": [rng.bit_generator.state for rng in self._actions]}
         for name, part in (("environments", self.environments.state()), ("episodes", self.episodes.state())):
@@ -167,10 +167,10 @@ class Collector:
 
 
 class _Cuts:
-    """States that time limits cut off, and their values at the places (T, n, E) where they were cut off.
+    """Last states before time limits, and their values at the places (T, n, E) of the time limits.
 
-    They wait, one for each environment, until one of them is cut again: so values are always those of a batch
-    (T, E), whatever the stack, and a ticket's are the same bits alone.
+    They are collected, one per environment, until one environment has another: values are always computed in batches
+    (T, E), so that a ticket's have the same bits in any stack.
     """
 
     def __init__(self, shape: tuple[int, int, int], observations: Array, value: Callable[[Array], Array]) -> None:
@@ -180,14 +180,14 @@ class _Cuts:
         self._found = np.zeros(shape, np.float32)
 
     def add(self, i: int, truncated: Array, last_observations: Array) -> None:
-        """Step i cut off these (T, E), in these states (T, E, D)."""
+        """Add step i: truncated (T, E), with the last observations (T, E, D)."""
         if (self._at[truncated] >= 0).any():
             self._flush()
         self._at[truncated] = i
         self._waiting[truncated] = last_observations[truncated]
 
     def values(self) -> Array:
-        """(T, n, E), zero where nothing was cut off."""
+        """The values (T, n, E), zero without a time limit."""
         if (self._at >= 0).any():
             self._flush()
         return self._found
@@ -200,7 +200,7 @@ class _Cuts:
 
 
 def advantages(rewards: Array, ends: Array, values: Array, bootstrap: Array, gamma: float, gae_lambda: float) -> Array:
-    """Generalised advantages (T, n, E), cut at the ends of episodes; lambda 1 gives n-step returns."""
+    """Generalised advantage estimates (T, n, E), cut at the ends of episodes; lambda 1 gives n-step returns."""
     found = np.empty_like(rewards)
     following, running = bootstrap, np.zeros_like(bootstrap)
     alive = np.float32(gamma) * ~ends

@@ -1,4 +1,4 @@
-"""A stack of actors and critics: rollouts in the environments of all tickets, and learning from them."""
+"""A stack of actor-critics: rollouts in the environments of all tickets, and learning from them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -26,11 +26,11 @@ from lth_core.training.reinforcement.rollout import Collector, Rollout
 from lth_core.training.stack import Arrays, Stack, Start
 
 NO_GAME = 1_000_000
-"""Steps of each environment after which a training that counts games is given up, where none has ended."""
+"""Steps of each environment after which a training counted in games is given up, if no game has ended."""
 
 
 class ActorCriticStack(Stack):
-    """Rollouts in the environments of all tickets, and what an algorithm makes of them."""
+    """Rollouts in the environments of all tickets, and updates by an algorithm."""
 
     def __init__(self, experiment: Experiment, model: ActorCriticNetwork, starts: Sequence[Start], device: str) -> None:
         super().__init__(starts)
@@ -48,12 +48,12 @@ class ActorCriticStack(Stack):
         self._learning = Replayed(self._learn, self.device)
         self._place()
         self._learnt: list[Losses] = []
-        """Of the last update, minibatch by minibatch."""
+        """Losses of the last update, by minibatch."""
         self._losses: dict[str, npt.NDArray[Any]] = {}
         self._evaluation_faults: dict[int, str] = {}
 
     def _place(self) -> None:
-        """Whatever knows where the parameters are is told."""
+        """Rebuild everything that refers to the parameters' memory."""
         self._actor = actor(self.parameters, self.device, everything=not self.algorithm.epochs)
         self._learning.forget()
 
@@ -69,13 +69,13 @@ class ActorCriticStack(Stack):
 
     @property
     def counter(self) -> npt.NDArray[np.int64]:
-        """(T,) where each ticket stands between `first` and `last`."""
+        """(T,) each ticket's position between `first` and `last`."""
         done = self.episodes.finished if self.training.unit == "games" else self.trained
         counter: npt.NDArray[np.int64] = (self.first + done).astype(np.int64)
         return counter
 
     def weights(self, ticket: int) -> Weights:
-        """Copies of one ticket's parameters, as they stand in the stack."""
+        """Copies of one ticket's current parameters."""
         return self.parameters.weights(ticket)
 
     def optimizer_state(self, ticket: int) -> dict[str, Weights]:
@@ -83,7 +83,7 @@ class ActorCriticStack(Stack):
         return self.parameters.optimizer_state(ticket)
 
     def statistics(self, ticket: int) -> Weights:
-        """See Stack: of observations and returns, where they are normalised."""
+        """See Stack: of observations and returns, if they are normalised."""
         found = self.collector.seen(ticket)
         return {name: torch.from_numpy(one) for name, one in found.items()}
 
@@ -100,11 +100,11 @@ class ActorCriticStack(Stack):
         return self.parameters.broken()
 
     def faults(self) -> dict[int, str]:
-        """See Stack: what environments did wrong, in training or in evaluation, and games that never end."""
+        """See Stack: faults of environments in training or evaluation, and games that never end."""
         return self._evaluation_faults | self._endless() | self.collector.environments.faults()
 
     def _endless(self) -> dict[int, str]:
-        """Tickets whose training is to go on for so many games, and that have not finished one for too long."""
+        """Tickets with a training counted in games that have not finished one for too long."""
         if self.training.unit != "games" or self.trained < NO_GAME * self.training.environments:
             return {}
         cause = f"no game has ended in {NO_GAME:,} steps of each environment: expected a task.time_limit"
@@ -120,7 +120,7 @@ class ActorCriticStack(Stack):
 
     @torch.no_grad()
     def update(self) -> None:
-        """One rollout of n steps in every environment, and what the algorithm learns from it."""
+        """One rollout of n steps in every environment, and the algorithm's update from it."""
         with products(self.training.precision, self.device):
             self._update()
 
@@ -134,7 +134,7 @@ class ActorCriticStack(Stack):
 
     @torch.no_grad()
     def experience(self) -> Rollout:
-        """A rollout with the parameters as they are, that nothing is learnt from."""
+        """A rollout with the current parameters, without learning."""
         with products(self.training.precision, self.device):
             return self._collect()
 
@@ -143,15 +143,15 @@ class ActorCriticStack(Stack):
         return self.collector.collect(self.parameters.policy(), self._actor)
 
     def _orders(self, size: int) -> Tensor | None:
-        """Orders (epochs, T, size) in which transitions are gone through; None for the one that they are in."""
+        """Orders (epochs, T, size) of the transitions; None for the rollout's own order."""
         return self._shuffles.orders(size, self.algorithm.epochs) if self.algorithm.epochs else None
 
     def _learn(self, rollout: Rollout, rate: Tensor, orders: Tensor | None = None) -> list[Losses]:
-        """Improve the parameters at learning rates (T, 1), in these orders: see `_orders`."""
+        """Update the parameters at learning rates (T, 1), in these orders: see `_orders`."""
         return learn(self.algorithm, self.parameters, rollout, rate, orders)
 
     def loss(self, flat: Tensor, rollout: Rollout) -> Tensor:
-        """What is minimised on a rollout of this stack at parameters (T, Q) in the order of `shapes`."""
+        """The minimised loss on a rollout of this stack at parameters (T, Q) in the order of `shapes`."""
         return loss(self.algorithm, self.parameters, flat, rollout)
 
     def losses(self) -> dict[str, npt.NDArray[Any]]:
@@ -199,7 +199,7 @@ class ActorCriticStack(Stack):
         return found.returns
 
     def _rate(self) -> Tensor:
-        """Learning rate (T, 1) of each ticket, from where its schedule stands; on the CPU."""
+        """Learning rate (T, 1) of each ticket at its position in the schedule; on the CPU."""
         rate = np.full(self.tickets, self.training.learning_rate)
         if self.training.learning_rate_schedule == "linear":
             passed = np.clip(self.position / self.training.length, 0.0, 1.0)
@@ -211,7 +211,7 @@ class ActorCriticStack(Stack):
         self.parameters.narrow(ticket, mask)
 
     def keep(self, tickets: Sequence[int]) -> None:
-        """Drop all tickets but these; the others go on as if nothing had happened."""
+        """Drop all tickets but these, whose training continues unchanged."""
         rows = list(tickets)
         self._losses = {name: values[rows] for name, values in self.losses().items()}
         self._learnt = []
@@ -225,15 +225,15 @@ class ActorCriticStack(Stack):
 
     @property
     def can_save(self) -> bool:
-        """See Stack: only with environments whose state can be had."""
+        """See Stack: only with environments whose state can be saved."""
         return self.collector.environments.state() is not None
 
     def restart(self) -> None:
-        """Start new episodes everywhere, seeded by the step: what stands in for saving environments."""
+        """Start new episodes everywhere, seeded by the step, for environments that cannot be saved."""
         self.collector.restart(self.trained)
 
     def state(self) -> tuple[Arrays, dict[str, Any]]:
-        """Everything that the future depends on, as arrays and JSON values."""
+        """Everything that later training depends on, as arrays and JSON values."""
         arrays, values = self.collector.state()
         values["trained"] = self.trained
         if self.algorithm.epochs:
