@@ -225,11 +225,14 @@ def doctor(
     repair: Annotated[
         bool, typer.Option("--repair", help="Rebuild a lost database; mark damaged trials as failed.")
     ] = False,
+    rescore: Annotated[
+        int, typer.Option("--rescore", min=0, help="Evaluate so many stored tickets again; compare with their scores.")
+    ] = 0,
 ) -> None:
     """Check a workspace and this machine for problems. Exit codes: 0 no problems, 1 problems found."""
     from lth_core.cli.doctor import doctor as run
 
-    sys.exit(run(workspace, repair=repair))
+    sys.exit(run(workspace, repair=repair, rescored=rescore))
 
 
 @app.command()

@@ -20,11 +20,12 @@ from lth_core.text import one_line, plural
 from lth_core.upkeep import health
 from lth_core.upkeep.health import Finding
 from lth_core.upkeep.mend import mend
+from lth_core.upkeep.rescore import rescore
 
 _MARKS = {"good": ("✓", "green"), "note": ("-", "yellow"), "bad": ("✗", "red")}
 
 
-def doctor(folder: Path, *, repair: bool) -> int:
+def doctor(folder: Path, *, repair: bool, rescored: int = 0) -> int:
     """Print the findings; returns 0 if no problems are left, else 1."""
     console = make_console()
     workspace = Workspace(folder)
@@ -38,10 +39,21 @@ def doctor(folder: Path, *, repair: bool) -> int:
     findings = [health.disk(workspace), *health.database(workspace), *_refused(workspace)]
     for finding in findings:
         _print(console, finding)
+    findings += _rescored(console, workspace, rescored) if rescored else []
     bad = any(finding.state == "bad" for finding in findings)
     if any(finding.repairable for finding in findings) and not repair:
         console.print("`lth doctor --repair` restores what can be restored", markup=False, highlight=False)
     return int(bad)
+
+
+def _rescored(console: Console, workspace: Workspace, count: int) -> list[Finding]:
+    """Stored tickets evaluated again; each job's findings are printed when it is done."""
+    found = []
+    with contextlib.closing(Database(workspace.database, writer=False)) as database:
+        for finding in rescore(workspace, database, count):
+            _print(console, finding)
+            found.append(finding)
+    return found
 
 
 def _refused(workspace: Workspace) -> Iterator[Finding]:

@@ -24,6 +24,8 @@ from lth_core.text import one_line
 
 FORMAT = "lth-ticket-1"
 FILES = ("mask.safetensors", "start.safetensors", "trained.safetensors", "prune.safetensors")
+OBSERVATIONS = "observations.safetensors"
+"""Of a network that was trained on normalised observations: their mean and variance, and how many were seen."""
 LARGEST_CARD = 20_000_000
 Arrays = dict[str, npt.NDArray[Any]]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
-from lth_core.experiment.ticket_files import FILES, FORMAT
+from lth_core.experiment.ticket_files import FILES, FORMAT, OBSERVATIONS
 from lth_core.report.plain_torch import Shapes, loading_lines, pruning_lines, transformers_lines
 from lth_core.settings.convolutions import architecture
 from lth_core.settings.networks import MLP, Convolutional, Model
@@ -21,7 +21,8 @@ def write_card(folder: Path, experiment: Experiment, facts: Mapping[str, Any], s
 
     facts: `job`, `arm`, `round`, `seed`, `density`, `model_density`, `score`; `origin` of a ticket of other programs.
     """
-    sums = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES}
+    files = (*FILES, *([OBSERVATIONS] if (folder / OBSERVATIONS).exists() else []))
+    sums = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files}
     content = {
         "format": FORMAT, **facts, "identity": experiment.identity, "metric": experiment.score,
         "shapes": {name: list(shape) for name, shape in shapes.items()}, "sha256": sums,
@@ -39,6 +40,8 @@ def _markdown(folder: Path, experiment: Experiment, facts: Mapping[str, Any], sh
     described = "the unpruned network" if arm == DENSE else experiment.described(arm) if arm in experiment.arms else arm
     gradual = arm in experiment.arms and experiment.arm_named(arm).mask == "gradual"
     started = "the whole weights" if gradual else "mask x weights"
+    averaged = getattr(experiment.training, "average", 1)
+    ended = "weights after it" if averaged == 1 else f"the mean of the weights at its last {averaged} points, as scored"
     lines = [
         f"# Ticket: {title}\n",
         *origin,
@@ -51,8 +54,9 @@ def _markdown(folder: Path, experiment: Experiment, facts: Mapping[str, Any], sh
         f"- arm: {one_line(described)}",
         f"- experiment: {experiment.identity}\n",
         f"Files: `mask.safetensors` (booleans), `start.safetensors` ({started} that the training starts from), "
-        "`trained.safetensors` (weights after it), `prune.safetensors` (the form of torch.nn.utils.prune), `card.json` "
+        f"`trained.safetensors` ({ended}), `prune.safetensors` (the form of torch.nn.utils.prune), `card.json` "
         "(the experiment, shapes and checksums).\n",
+        *_observations(folder),
         "In plain PyTorch:\n",
         _code(loading_lines(model, shapes)),
     ]
@@ -62,6 +66,15 @@ def _markdown(folder: Path, experiment: Experiment, facts: Mapping[str, Any], sh
         lines += ["\nWith transformers (trained weights and masks):\n", _code(transformers_lines(experiment.task.kind))]
     lines += ["\nIn an experiment of this program:\n", f"```toml\n{chr(10).join(experiment_lines(folder))}\n```"]
     return "\n".join(lines) + "\n"
+
+
+def _observations(folder: Path) -> list[str]:
+    if not (folder / OBSERVATIONS).exists():
+        return []
+    return [
+        f"`{OBSERVATIONS}`: mean and variance of the observations in training. The network is given "
+        "`((observation - mean) / sqrt(variance + 1e-8)).clip(-10, 10)`.\n"
+    ]
 
 
 def experiment_lines(folder: Path) -> list[str]:

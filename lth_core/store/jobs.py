@@ -87,6 +87,12 @@ def fix_threads(connection: sqlite3.Connection, job: int, threads: int) -> int:
     return int(connection.execute("SELECT threads FROM jobs WHERE id = ?", (job,)).fetchone()[0])
 
 
+def threads_of(database: Database, job: int) -> int:
+    """The threads of a job's workers; 1 of a job that has none yet."""
+    row = database.row("SELECT threads FROM jobs WHERE id = ?", job)
+    return 1 if row is None or row["threads"] is None else int(row["threads"])
+
+
 def pause_for_space(connection: sqlite3.Connection, why: str) -> None:
     """Pause the running jobs because the disk is full."""
     for row in connection.execute("SELECT id FROM jobs WHERE state = 'running'").fetchall():

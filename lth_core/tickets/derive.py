@@ -27,6 +27,7 @@ class Trained:
     final: the weights at the end; ranked: those at `rewinding.prune_from`. Only the dense run has init, rewind and the
     optimizer's entries at the rewind point. statistics: what the trained network needs beside its weights (its buffers,
     or those by which observations and returns were normalised); rewind_statistics: the same at the rewind point.
+    scored: the weights and buffers that were scored, if others than at the end (`training.average`).
     """
 
     mask: Mask
@@ -37,6 +38,14 @@ class Trained:
     optimizer: dict[str, Weights] | None = None
     statistics: Weights | None = None
     rewind_statistics: Weights | None = None
+    scored: Weights | None = None
+
+    @property
+    def judged(self) -> tuple[Weights, Weights]:
+        """The weights that were scored, and their statistics: those at the end, or the mean of several points."""
+        other, statistics = self.scored or {}, self.statistics or {}
+        weights = {name: other.get(name, weight) for name, weight in self.final.items()}
+        return weights, {name: other.get(name, one) for name, one in statistics.items()}
 
 
 @dataclass(frozen=True)

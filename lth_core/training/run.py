@@ -219,6 +219,8 @@ class StackRun:
         for row in at_end:
             if statistics := self.stack.statistics(row):
                 self.trials[row].snapshots["statistics"] = statistics
+            if scored := self.stack.scored(row):
+                self.trials[row].snapshots["scored"] = scored
             self.sink.finished(
                 self.trials[row], self.stack.trained, self.stack.weights(row), self.stack.optimizer_state(row)
             )  # fmt: skip

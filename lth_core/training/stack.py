@@ -97,6 +97,10 @@ class Stack(ABC):
         statistics of its observations."""
         return {}
 
+    def scored(self, ticket: int) -> Weights:
+        """The weights and buffers that `evaluate` uses, if they are others than `weights`; else nothing."""
+        return {}
+
     @abstractmethod
     def broken(self) -> list[int]:
         """Tickets with a parameter that is not finite."""

@@ -205,5 +205,5 @@ def unpack_trained(arrays: Arrays, experiment: Experiment, model: Network) -> Tr
     ranked = part("ranked") or final
     return Trained(
         mask, final, ranked, part("init"), part("rewind"), optimizer or None, part("statistics"),
-        part("rewind_statistics"),
+        part("rewind_statistics"), part("scored"),
     )  # fmt: skip

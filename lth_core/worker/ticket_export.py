@@ -15,6 +15,7 @@ from lth_core.batches.processes import answer
 from lth_core.errors import InputError
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.ticket_files import OBSERVATIONS
 from lth_core.models.pretrained import loaded, masks_there
 from lth_core.store.tensors import write_atomically
 from lth_core.store.workspace import Workspace
@@ -47,6 +48,7 @@ def act(message: dict[str, Any]) -> dict[str, Any]:
 def export(assembler: Assembler, trial: TrialSpec, folder: Path) -> tuple[Weights, Mask, Weights]:
     """Derive one ticket again and write its files; returns its trained weights, mask and trained buffers.
 
+    Trained weights are those that were scored. Statistics of observations are written if these were normalised.
     Raises ValueError if the stored mask differs from the derived one.
     """
     key = trial.key
@@ -56,10 +58,14 @@ def export(assembler: Assembler, trial: TrialSpec, folder: Path) -> tuple[Weight
     if settled and prepared.ticket is not None and masks.distance(stored.mask, prepared.ticket.mask):
         raise ValueError(f"{key}: its stored mask differs from the one derived again")
     source = prepared.start.weights if prepared.ticket is None else prepared.ticket.source
-    began, kept = assembler.buffers(prepared), stored.statistics or {}
-    ended = {name: kept.get(name, buffer) for name, buffer in began.items()}
-    write_files(folder, stored.mask, source, prepared.start.weights, stored.final, (began, ended))
-    return stored.final, stored.mask, ended
+    weights, statistics = stored.judged
+    began = assembler.buffers(prepared)
+    ended = {name: statistics.get(name, buffer) for name, buffer in began.items()}
+    write_files(folder, stored.mask, source, prepared.start.weights, weights, (began, ended))
+    if assembler.normalises and statistics:
+        seen = {name: one.contiguous() for name, one in statistics.items() if name in ("mean", "variance", "count")}
+        write_atomically(folder / OBSERVATIONS, save(seen))
+    return weights, stored.mask, ended
 
 
 def write_files(

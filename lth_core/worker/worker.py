@@ -123,13 +123,13 @@ def _train(workspace: Workspace, device: str, engine: EngineLink, request: Reque
         gc.enable()
     running = Attempt(workspace, spec, request.attempt, device, engine.must_stop, request.coming)
     try:
-        running.ran_with(attempt_facts(_named(torch.device(device)), request.threads))
+        running.ran_with(attempt_facts(device_name(torch.device(device)), request.threads))
         return running.run()
     finally:
         running.close()
 
 
-def _named(device: "torch.device") -> str:
+def device_name(device: "torch.device") -> str:
     """The device's name; for a CPU with the instruction set that torch uses."""
     import torch
 

@@ -45,6 +45,8 @@ def test_the_mean_of_the_last_snapshots_is_evaluated_and_dead_weights_are_zero_i
         assert bool((weight[mask[name]] != 0).any())
     assert not torch.equal(seen["output.weight"], one.weights(0)["output.weight"])
     assert bits(one) == before
+    stored = one.scored(0)
+    assert all(torch.equal(stored[name], weight) for name, weight in seen.items())
 
 
 def test_without_averaging_the_weights_themselves_are_evaluated(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,6 +55,7 @@ def test_without_averaging_the_weights_themselves_are_evaluated(monkeypatch: pyt
         one.update()
     seen = _Seen(one, monkeypatch).weights
     assert all(torch.equal(seen[name], weight) for name, weight in one.weights(0).items())
+    assert not one.scored(0)
 
 
 @pytest.mark.parametrize("at", [11, 13, 17])

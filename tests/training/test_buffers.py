@@ -171,7 +171,7 @@ def test_an_exported_ticket_is_a_whole_state_dict_and_is_taken_with_its_buffers(
     Normed().load_state_dict(load_file(folder / "start.safetensors"))
     module = Normed()
     module.load_state_dict(load_file(folder / "trained.safetensors"))
-    assert same({MEAN: module.get_buffer(MEAN)}, {MEAN: sink.snapshots[1]["statistics"][MEAN]})
+    assert same({MEAN: module.get_buffer(MEAN)}, {MEAN: sink.snapshots[1]["scored"][MEAN]})
     facts = {"job": "normed", "arm": arm, "round": 0, "seed": 0, "density": 1.0, "model_density": 1.0, "score": 1.0}
     write_card(folder, experiment(), facts, shapes, {name: list(one.shape) for name, one in running.items()})
     assert "weights = load_file" in (folder / "card.md").read_text()

@@ -39,6 +39,12 @@ class Average:
             if name in self._sums:
                 self._sums[name] *= alive.to(self._sums[name].device)
 
+    def mean(self) -> dict[str, Tensor]:
+        """The mean of the snapshots so far, on the CPU; nothing if only one is wanted."""
+        if self._count == 1 or not self._taken:
+            return {}
+        return {name: (total / self._taken).detach().cpu().clone() for name, total in self._sums.items()}
+
     @contextmanager
     def shown(self) -> Iterator[None]:
         """Within the block the parameters hold the mean; without a snapshot they stay unchanged."""

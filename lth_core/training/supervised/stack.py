@@ -154,6 +154,10 @@ class SupervisedStack(Stack):
         """See Stack: the module's buffers."""
         return {name: buffer.detach().cpu().clone() for name, buffer in self._buffers.items()}
 
+    def scored(self, ticket: int) -> Weights:
+        """See Stack: the mean of weights and running statistics, if several points are averaged."""
+        return self._average.mean()
+
     def broken(self) -> list[int]:
         """See Stack."""
         finite = torch.stack([torch.isfinite(parameter).all() for parameter in self._parameters.values()])

@@ -1,0 +1,72 @@
+"""Evaluates stored tickets again and compares with the scores that are stored. Imports no torch."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from lth_core.batches.processes import run_apart
+from lth_core.engine.stored import stored_spec
+from lth_core.errors import InputError
+from lth_core.store import attempts, views
+from lth_core.store.database import Database
+from lth_core.store.jobs import threads_of
+from lth_core.store.views import JobView, TrialView
+from lth_core.store.workspace import Workspace
+from lth_core.text import one_line, plural
+from lth_core.upkeep.health import Finding
+
+TOLERANCE = 0.1
+"""Accepted difference, as a share of the range of the job's scores, for tickets that were trained on another device
+than this machine's CPU: its last bits differ, and drawn actions soon lead to other episodes."""
+
+
+def rescore(workspace: Workspace, database: Database, count: int) -> Iterator[Finding]:
+    """One finding per ticket that differs or cannot be compared, then how many were equal or within the tolerance."""
+    jobs = views.jobs(database)
+    every = [(job, trial) for job in jobs for trial in views.trials(database, job.id) if trial.state == "done"]
+    chosen = [every[place * len(every) // count] for place in range(count)] if count < len(every) else every
+    for job in jobs:
+        own = [trial for of, trial in chosen if of.id == job.id]
+        if own:
+            try:
+                yield from _job(workspace, database, job, own)
+            except InputError as error:
+                yield Finding("rescored", "bad", f"job {job.id}: {one_line(error)}")
+    if not every:
+        yield Finding("rescored", "note", "no ticket is stored yet")
+
+
+def _job(workspace: Workspace, database: Database, job: JobView, trials: Sequence[TrialView]) -> Iterator[Finding]:
+    spec = stored_spec(database, job.id, job.experiment, [trial.key for trial in trials])
+    answer = run_apart(
+        "lth_core.worker.rescore", str(workspace.folder), spec=spec.to_json(), threads=threads_of(database, job.id)
+    )
+    found = {int(trial): values for trial, values in answer["found"].items()}
+    same = all(run.facts.get("device") == answer["device"] for run in attempts.runs(database, job.id))
+    accepted = 0.0 if same else TOLERANCE * _range(views.trials(database, job.id))
+    alike = 0
+    for trial in trials:
+        metric, was = _comparable(job, trial)
+        now = found[trial.id].get(metric)
+        place = f"job {job.id}, {trial.key}: {metric}"
+        if was is None or now is None:
+            yield Finding("rescored", "note", f"{place}: cannot be compared: what was scored is not stored")
+        elif not abs(was - now) <= accepted:
+            yield Finding("rescored", "bad", f"{place} was {was!r}, and is {now!r} of the stored weights")
+        else:
+            alike += 1
+    if alike:
+        how = "equal to the last bit" if same else f"within {accepted:.3g} (trained on another device)"
+        yield Finding("rescored", "good", f"job {job.id}: {plural(alike, 'ticket')} evaluated again, {how}")
+
+
+def _comparable(job: JobView, trial: TrialView) -> tuple[str, float | None]:
+    """The metric that follows from stored weights, and its stored value: the score, unless that is of the training."""
+    score = job.experiment.score
+    if score != "return/train":
+        return score, trial.score
+    return "return/eval-sampled", dict(trial.beside).get("return/eval-sampled")
+
+
+def _range(trials: Sequence[TrialView]) -> float:
+    scores = [trial.score for trial in trials if trial.score is not None and math.isfinite(trial.score)]
+    return max(scores) - min(scores) if scores else 0.0
