@@ -88,7 +88,7 @@ def play(pair: Pair, whole: Whole, folder: Path) -> Played:
 def main(count: int, seed: int, only: int | None, at_once: int) -> int:
     """Draw pairs, play them and print the table; 1 where one came to neither."""
     console = Console(width=160, highlight=False)
-    pairs = [pair for number, pair in enumerate(draw(seed, count), 1) if only in (None, number)]
+    pairs = draw(seed, count) if only is None else draw(seed, only)[-1:]
     console.print(f"{len(pairs)} pairs of {len(KINDS)} kinds of faults, seed {seed}")
     with tempfile.TemporaryDirectory(prefix="lth-pairs-") as name, ThreadPoolExecutor(at_once) as pool:
         folder = Path(name)
