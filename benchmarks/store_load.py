@@ -9,6 +9,7 @@ five times a second for what a screen shows. At the end every point is counted. 
 
 import argparse
 import contextlib
+import itertools
 import json
 import multiprocessing
 import statistics
@@ -20,9 +21,11 @@ import time
 from pathlib import Path
 from unittest import mock
 
+from lth_core.engine import intake
 from lth_core.engine.disk import Space
 from lth_core.engine.dispatch import Dispatcher
 from lth_core.engine.intake import SOME, Intake, Patience
+from lth_core.engine.launchers.base import Ended
 from lth_core.engine.launchers.both import Launchers
 from lth_core.engine.slots import find_slots
 from lth_core.experiment.file import resolve
@@ -32,7 +35,7 @@ from lth_core.store.batches import add_batch, begin_batch
 from lth_core.store.database import Database
 from lth_core.store.jobs import add_job
 from lth_core.store.record_lines import content_of
-from lth_core.store.records import RecordWriter, body, read_from
+from lth_core.store.records import RecordWriter, body
 from lth_core.store.workspace import Workspace
 
 NAMES = ("return/train", "loss/policy", "loss/value", "entropy", "games")
@@ -96,13 +99,13 @@ def _size(workspace, batch):
 
 def take_over(workspace, database, batches, writers):
     """Take over records until all are in; seconds of each turn."""
-    intake = Intake(workspace, database, Space(workspace.folder))
+    engine = Intake(workspace, database, Space(workspace.folder))
     turns, quiet = [], 0
     while quiet < 2:
         alive = any(writer.is_alive() for writer in writers)
         start = time.perf_counter()
         for batch in batches:
-            intake.ingest(batch, some=True)
+            engine.ingest(batch, some=True)
         turns.append(time.perf_counter() - start)
         behind = database.rows("SELECT id, records_read FROM batches WHERE records_read > 0")
         left = sum(_size(workspace, batch) for batch in batches) - sum(row["records_read"] for row in behind)
@@ -146,59 +149,88 @@ def ask_an_engine(jobs, trials):
     return seconds, left, again
 
 
-def a_trial(trial, records):
-    """What a worker records of one trial: layers, audits, curves, its end; all numbers as long as real ones."""
+def a_stack(trials, records):
+    """What a worker records of a stack, a list for each of its steps; all numbers as long as real ones."""
     layers = [[f"layer.{n}", [64, 64], 4096, 4096 - n, True] for n in range(8)]
     checks = [[f"check {n}", True, "0 entries alive outside the mask"] for n in range(10)]
-    yield {"kind": "layers", "trial": trial, "layers": layers, "density": 0.512, "model_density": 0.52}
-    yield {"kind": "audit", "trial": trial, "moment": "before", "batch": 1, "attempt": 1, "checks": checks}
+    audit = {"kind": "audit", "batch": 1, "attempt": 1, "checks": checks}
+    begin = {"kind": "layers", "layers": layers, "density": 0.512, "model_density": 0.52}
+    yield [
+        record
+        for trial in trials
+        for record in (begin | {"trial": trial}, audit | {"trial": trial, "moment": "before"})
+    ]
     for step in range(records):
         values = {name: step / 7 + place for place, name in enumerate(NAMES)}
-        yield {"kind": "metrics", "trial": trial, "step": step * 512, "values": values}
-    yield {"kind": "audit", "trial": trial, "moment": "after", "batch": 1, "attempt": 1, "checks": checks}
-    yield {"kind": "done", "trial": trial, "step": records * 512, "score": 7 / 3, "tensors": "x", "sha256": "y"}
+        yield [{"kind": "metrics", "trial": trial, "step": step * 512, "values": values} for trial in trials]
+    end = {"kind": "done", "step": records * 512, "score": 7 / 3, "tensors": "x", "sha256": "y"}
+    yield [
+        record for trial in trials for record in (audit | {"trial": trial, "moment": "after"}, end | {"trial": trial})
+    ]
 
 
-def read_bare(path, offset, most):
+def read_bare(path, offset, most=None):
     """The fastest way to read lines that have no checksums."""
     with path.open("rb") as file:
         file.seek(offset)
-        content = file.read(most)
+        content = file.read(most or -1)
     end = content.rfind(b"\n") + 1
     return json.loads(b"[" + b",".join(content[:end].split(b"\n")[:-1]) + b"]"), offset + end
 
 
-def ingest_trials(trials, records, checked):
-    """CPU seconds to take over the records of so many trials, with or without checksums and digests."""
-    read = read_from if checked else read_bare
+def ingest_stacks(records, checked, at_once, stacks=5, tickets=8):
+    """CPU seconds of all that the engine does to take over each stack, with or without checksums and digests.
+
+    at_once: their records are there when it first looks, as after a kill; else it looks after each step.
+    """
+    read = intake.read_from if checked else read_bare
     kept = ingest.kept if checked else lambda *_: contextlib.nullcontext()
-    with tempfile.TemporaryDirectory() as folder, mock.patch.object(ingest, "kept", kept):
-        database, path = Database(Path(folder) / "w.sqlite", writer=True), Path(folder) / "records.jsonl"
+    unchecked = mock.patch.object(ingest, "kept", kept), mock.patch.object(intake, "read_from", read)
+    with tempfile.TemporaryDirectory() as folder, unchecked[0], unchecked[1]:
+        workspace = Workspace(Path(folder))
+        workspace.create()
+        database = Database(workspace.database, writer=True)
+        engine, seconds = Intake(workspace, database, Space(workspace.folder)), []
         with database.transaction() as connection:
-            job = add_job(connection, experiment(0, trials), "load.toml", {})
-            begin_batch(connection, add_batch(connection, job, list(range(1, trials + 1))), "cpu/0")
-        bodies = [body(record) for trial in range(1, trials + 1) for record in a_trial(trial, records)]
-        path.write_bytes(content_of(bodies) if checked else b"".join(one + b"}\n" for one in bodies))
-        start, offset, end = time.thread_time(), 0, -1
-        while end != offset:
-            offset = max(end, 0)
-            found, end = read(path, offset, SOME)
+            job = add_job(connection, experiment(0, stacks * tickets), "load.toml", {})
+        for number in range(stacks):
+            trials = list(range(number * tickets + 1, (number + 1) * tickets + 1))
             with database.transaction() as connection:
-                ingest.take_over_all(connection, job, found)
-        seconds = time.thread_time() - start
-        assert database.rows("SELECT COUNT(*) FROM trials WHERE state = 'done'")[0][0] == trials
+                begin_batch(connection, batch := add_batch(connection, job, trials), "cpu/0")
+            attempt = workspace.batch(batch) / "attempt-1"
+            attempt.mkdir(parents=True)
+            (attempt / "beat.json").write_text(json.dumps({"fraction": 0.5, "rate": 1e5, "whole": 60.0, "before": 2.0}))
+            seconds.append(0.0)
+            steps = [[body(record) for record in step] for step in a_stack(trials, records)]
+            bodies = [one for step in steps for one in step]
+            lines = content_of(bodies) if checked else b"".join(one + b"}\n" for one in bodies)
+            ends = list(itertools.accumulate(map(len, lines.splitlines(keepends=True))))
+            seen = [ends[place - 1] for place in itertools.accumulate(map(len, steps))]
+            for end in [len(lines)] * (len(lines) // SOME + 1) if at_once else seen:
+                with (attempt / "records.jsonl").open("ab") as file:
+                    file.write(lines[file.tell() : end])
+                start = time.thread_time()
+                engine.ingest(batch, some=True)
+                seconds[-1] += time.thread_time() - start
+            start = time.thread_time()
+            engine.end(Ended(batch, 0, ""))
+            seconds[-1] += time.thread_time() - start
+        assert database.rows("SELECT COUNT(*) FROM trials WHERE state = 'done'")[0][0] == stacks * tickets
         database.close()
     return seconds
 
 
-def cost_of_checks(turns=11, trials=40):
+def cost_of_checks():
     """Print what checksums and digests add to taking over trials of few and of many records."""
-    for records in (60, 600):
-        pairs = [(ingest_trials(trials, records, True), ingest_trials(trials, records, False)) for _ in range(turns)]
-        ratio = statistics.median(a / b for a, b in pairs)
-        least = min(a for a, _ in pairs) / min(b for _, b in pairs)
-        print(f"checksums and digests, {trials} trials of {records * len(NAMES):,} points: {ratio:.3f} times the CPU "
-              f"time without (median of {turns} pairs; fastest against fastest {least:.3f})")  # fmt: skip
+    for records, turns in ((60, 25), (600, 3)):
+        for at_once in (False, True):
+            found = {True: [], False: []}
+            for _, (checked, seconds) in itertools.product(range(turns), found.items()):
+                seconds += ingest_stacks(records, checked, at_once)
+            fastest, middle = (of(found[True]) / of(found[False]) for of in (min, statistics.median))
+            how = f"{records * len(NAMES):,} points, {'all there at once' if at_once else 'step by step'}"
+            print(f"checksums and digests, trials of {how}: {fastest:.3f} times the CPU time for the fastest of "
+                  f"{len(found[True])} stacks, {middle:.3f} for the median", flush=True)  # fmt: skip
 
 
 def spread(seconds):

@@ -31,7 +31,7 @@ from lth_core.store.records import read_all, read_from
 from lth_core.store.trials import unfinished_trials
 from lth_core.store.workspace import Workspace
 
-SOME = 100_000
+SOME = 130_000
 """Bytes of a batch's records read in one turn, so that commands and other batches do not wait long."""
 
 

@@ -2,51 +2,57 @@
 
 It is written in the transaction that changes what it is of, by whoever changes that. A change carries it on only where
 it still held before: what the disk has changed in between is not sealed by a later write. NULL is of earlier versions:
-unchecked.
+unchecked. One that does not begin with NEWEST is of an earlier version too, and is checked as it was made.
 """
 
 import hashlib
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
+NEWEST = "2:"
+"""What a digest begins with."""
 _TRIALS = """
     SELECT t.id, t.digest, t.job, t.arm, t.round, t.seed, t.density, t.model_density, t.score, t.tensors, t.sha256,
         CASE WHEN t.state = 'done' THEN json_array(t.batch, t.step) END,
         (SELECT json_group_array(json_array(position, layer, shape, size, kept, prunable))
-            FROM (SELECT * FROM layers WHERE trial = t.id ORDER BY position)),
+            FROM layers WHERE trial = t.id),
         (SELECT json_group_array(json_array(moment, name, batch, attempt, passed, detail))
-            FROM (SELECT * FROM audits WHERE trial = t.id ORDER BY moment, name, batch, attempt))
+            FROM audits WHERE trial = t.id)
     FROM trials t
-"""
+"""  # both tables are stored in the order of their keys, and so read in it
+_ONE = f"{_TRIALS} WHERE t.id = ?"
+_SOME = f"{_TRIALS} WHERE t.id IN (SELECT value FROM json_each(?))"
 _JOBS = "SELECT id, digest, name, identity, experiment FROM jobs"
 
 
 @contextmanager
-def kept(connection: sqlite3.Connection, trial: int) -> Iterator[None]:
-    """Around a change of a trial's result, layers or audits, inside the caller's transaction."""
-    row = connection.execute(f"{_TRIALS} WHERE t.id = ?", (trial,)).fetchone()
-    held = row is not None and _holds(row)
+def kept(connection: sqlite3.Connection, *trials: int) -> Iterator[None]:
+    """Around a change of the results, layers or audits of trials, inside the caller's transaction.
+
+    All at once: a digest costs as much as its query, which is asked once for all of them.
+    """
+    held = [row[0] for row in _rows(connection, trials) if _holds(row)]
     try:
         yield
     finally:  # a record that makes no sense may be stored in part
         if held and connection.in_transaction:
-            seal_trial(connection, trial)
+            seal_trials(connection, held)
 
 
 @contextmanager
 def kept_job(connection: sqlite3.Connection, job: int) -> Iterator[None]:
     """Around a change of a job's experiment, name or identity, inside the caller's transaction."""
-    before = _digest(connection.execute(f"{_JOBS} WHERE id = ?", (job,)).fetchone())
+    held = job_holds(connection, job)
     yield
-    after = _digest(connection.execute(f"{_JOBS} WHERE id = ?", (job,)).fetchone())
-    connection.execute("UPDATE jobs SET digest = ? WHERE id = ? AND digest = ?", (after, job, before))
+    if held:
+        seal_job(connection, job)
 
 
 def seal(connection: sqlite3.Connection, job: int) -> None:
     """Give a job and all its trials a digest of what is stored now, whatever theirs was."""
-    rows = connection.execute(f"{_TRIALS} WHERE t.job = ?", (job,)).fetchall()
-    connection.executemany("UPDATE trials SET digest = ? WHERE id = ?", [(_digest(row), row[0]) for row in rows])
+    _seal(connection, connection.execute(f"{_TRIALS} WHERE t.job = ?", (job,)).fetchall())
     seal_job(connection, job)
 
 
@@ -56,9 +62,9 @@ def seal_job(connection: sqlite3.Connection, job: int) -> None:
     connection.execute("UPDATE jobs SET digest = ? WHERE id = ?", (_digest(row), job))
 
 
-def seal_trial(connection: sqlite3.Connection, trial: int) -> None:
-    """Give a trial a digest of what is stored of it now, whatever its was."""
-    connection.execute("UPDATE trials SET digest = ? WHERE id = ?", (_now(connection, trial), trial))
+def seal_trials(connection: sqlite3.Connection, trials: Collection[int]) -> None:
+    """Give trials a digest of what is stored of them now, whatever theirs was."""
+    _seal(connection, _rows(connection, trials))
 
 
 def trials_hold(connection: sqlite3.Connection, job: int) -> dict[int, bool | None]:
@@ -72,14 +78,28 @@ def job_holds(connection: sqlite3.Connection, job: int) -> bool | None:
     return _holds(connection.execute(f"{_JOBS} WHERE id = ?", (job,)).fetchone())
 
 
+def _rows(connection: sqlite3.Connection, trials: Collection[int]) -> list[sqlite3.Row]:
+    if len(trials) == 1:
+        return connection.execute(_ONE, (*trials,)).fetchall()
+    return connection.execute(_SOME, (json.dumps([*trials]),)).fetchall() if trials else []
+
+
+def _seal(connection: sqlite3.Connection, rows: list[sqlite3.Row]) -> None:
+    connection.executemany("UPDATE trials SET digest = ? WHERE id = ?", [(_digest(row), row[0]) for row in rows])
+
+
 def _holds(row: sqlite3.Row) -> bool | None:
-    return None if row[1] is None else bool(row[1] == _digest(row))
-
-
-def _now(connection: sqlite3.Connection, trial: int) -> str:
-    return _digest(connection.execute(f"{_TRIALS} WHERE t.id = ?", (trial,)).fetchone())
+    if row[1] is None:
+        return None
+    return bool(row[1] == (_digest(row) if row[1].startswith(NEWEST) else _earlier(row)))
 
 
 def _digest(row: sqlite3.Row) -> str:
     """Of all values behind a row's number and digest; numbers count to their last bit."""
+    content = f"{row[2:-2]!r}\n{row[-2]}\n{row[-1]}"  # the last two are texts, and long
+    return NEWEST + hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _earlier(row: sqlite3.Row) -> str:
+    """The same as earlier versions made it."""
     return hashlib.blake2b(repr(tuple(row)[2:]).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

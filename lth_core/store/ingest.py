@@ -17,12 +17,10 @@ from lth_core.store.trials import fail_trial
 
 
 def take_over_all(connection: sqlite3.Connection, job: int, records: list[dict[str, Any]]) -> None:
-    """Store records as `take_over` does; each trial's digest is computed once for all of them."""
+    """Store records as `take_over` does; the trials' digests are computed once for all of them."""
     told = {r["trial"] for r in records if r.get("kind") != "metrics" and type(r.get("trial")) is int}
-    with contextlib.ExitStack() as stack:
-        for trial in told:
-            if abs(trial) < 2**63:  # SQLite's largest
-                stack.enter_context(kept(connection, trial))
+    told = {trial for trial in told if abs(trial) < 2**63}  # SQLite's largest
+    with kept(connection, *told):
         for record in records:
             take_over(connection, job, record, sealed=told)
 

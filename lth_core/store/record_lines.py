@@ -105,7 +105,7 @@ def records_of(lines: Sequence[bytes]) -> list[dict[str, Any]]:
         found = json.loads(whole)
     except (ValueError, RecursionError):
         found = []
-    if len(found) != len(lines) or not all(type(record) is dict for record in found):
+    if len(found) != len(lines) or not {*map(type, found)} <= {dict}:
         return [record_of(line) for line in lines]  # their checksums match, but they are not records
     return list(found)
 

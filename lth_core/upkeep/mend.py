@@ -39,8 +39,8 @@ def mend(workspace: Workspace, database: Database) -> list[str]:
             if one.wrong == "database":
                 _put_back(connection, one)
             add_event(connection, "repaired", f"put back: {one.sentence}", one.job, one.trial)
-        for trial in {one.trial for one in found if one.wrong == "database" and one.trial is not None} - unsure:
-            digests.seal_trial(connection, trial)
+        put_back = {one.trial for one in found if one.wrong == "database" and one.trial is not None}
+        digests.seal_trials(connection, put_back - unsure)
     for batch in sorted({one.batch for one in found if one.wrong == "records" and one.batch is not None}):
         _mend_records(workspace, database, batch, [one for one in found if one.batch == batch])
     for trial in sorted({one.trial for one in found if one.wrong == "TensorBoard" and one.trial is not None}):

@@ -9,7 +9,7 @@ import pytest
 from lth_core.store import digests
 from lth_core.store.batches import add_batch, begin_batch, end_batch
 from lth_core.store.database import Database
-from lth_core.store.ingest import take_over
+from lth_core.store.ingest import take_over, take_over_all
 from lth_core.store.jobs import add_job
 from lth_core.store.trials import cancel_trials, fail_trial, requeue_unfinished
 from lth_core.store.workspace import Workspace
@@ -102,3 +102,29 @@ def test_a_job_of_an_earlier_version_is_unchecked(store: Database) -> None:
     store.connection.execute("UPDATE trials SET digest = NULL")
     take(store, 1, *RECORDS)
     assert set(digests.trials_hold(store.connection, 1).values()) == {None}
+
+
+def test_a_turn_of_several_trials_seals_none_that_the_disk_has_changed(store: Database) -> None:
+    take(store, 1, *RECORDS)
+    store.connection.execute("UPDATE trials SET seed = 77 WHERE id = 1")
+    with store.transaction() as connection:
+        take_over_all(connection, 1, [{**record, "trial": trial} for record in RECORDS for trial in (1, 2, 2**70)])
+    assert store.rows("SELECT COUNT(*) FROM trials WHERE state = 'done'")[0][0] == 2
+    assert broken(store) == [1]
+
+
+@pytest.mark.parametrize("change", ["", "UPDATE trials SET score = 0.5 WHERE id = 1"])
+def test_a_digest_as_earlier_versions_made_it_is_checked_and_followed_by_one_of_now(
+    store: Database, change: str
+) -> None:
+    take(store, 1, *RECORDS)
+    earlier = "380c2c1475348892ae26db8f22e65d85"
+    store.connection.execute("UPDATE trials SET digest = ? WHERE id = 1", (earlier,))
+    digest = "c1cc9c4d1f7a9d536e0eb67300417337"
+    store.connection.execute("UPDATE jobs SET name = 'a', identity = 'b', experiment = '{}', digest = ?", (digest,))
+    assert broken(store) == []
+    store.connection.execute(change)
+    take(store, 1, {**RECORDS[1], "attempt": 2})
+    assert broken(store) == [1] * bool(change)
+    now = store.rows("SELECT digest FROM trials WHERE id = 1")[0][0]
+    assert now == earlier if change else now.startswith(digests.NEWEST)
