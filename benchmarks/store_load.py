@@ -34,6 +34,7 @@ from lth_core.store import commands, ingest, metrics, views
 from lth_core.store.batches import add_batch, begin_batch
 from lth_core.store.database import Database
 from lth_core.store.jobs import add_job
+from lth_core.store.plain import open_plain
 from lth_core.store.record_lines import content_of
 from lth_core.store.records import RecordWriter, body
 from lth_core.store.workspace import Workspace
@@ -171,7 +172,7 @@ def a_stack(trials, records):
 
 def read_bare(path, offset, most=None):
     """The fastest way to read lines that have no checksums."""
-    with path.open("rb") as file:
+    with open_plain(path, follow=False) as file:
         file.seek(offset)
         content = file.read(most or -1)
     end = content.rfind(b"\n") + 1
