@@ -16,8 +16,9 @@ import numpy as np
 from benchmarks.coverage_critical import critical_rows
 from benchmarks.simulated import SEEDS, Draw, Row, share
 from lth_core.analysis import statistics
+from lth_core.analysis.collapse import fewest_to_exclude, rare
 from lth_core.analysis.comparison import comparisons, verdicts
-from lth_core.analysis.effect import judge
+from lth_core.analysis.effect import EQUIVALENT, judge
 from lth_core.analysis.matching import MATCHING, judge_match
 from lth_core.analysis.normalised import Stratum, stratified_iqm
 from lth_core.analysis.power import LEVEL, seeds_needed
@@ -149,6 +150,35 @@ def overshoot(runs: int, rounds: int = 20, true_last: int = 8) -> Row:
     return Row("how far one can prune, said too far", "<= 5 %", shares, runs)
 
 
+def falls(runs: int) -> Iterator[Row]:
+    """A tenth of the seeds loses half of the dense network's gain, in the mean all of the margin: what is said of it.
+
+    Few seeds cannot see it: they say that typical seeds match. That an arm matches is said where it would be seen.
+    """
+
+    def gains(rng: np.random.Generator, n: int, part: float) -> list[float]:
+        return (np.where(rng.random(n) < part, -10.0, 0.0) + rng.normal(0, 0.3, n)).tolist()
+
+    def typically(rng: np.random.Generator, n: int) -> bool:
+        return judge_match(gains(rng, n, 0.1), 1.0)[0] in MATCHING
+
+    def matches(rng: np.random.Generator, n: int, part: float) -> bool:
+        found = gains(rng, n, part)
+        return judge_match(found, 1.0)[0] in MATCHING and rare(found, 1 / EQUIVALENT)
+
+    shares = tuple(share(runs, lambda r, n=n: typically(r, n)) for n in SEEDS)  # type: ignore[misc]
+    yield Row("typical seeds match, 1 in 10 falls", "0.9^n", shares, runs)
+    shares = tuple(share(runs, lambda r, n=n: matches(r, n, 0.1)) for n in SEEDS)  # type: ignore[misc]
+    yield Row("matches, 1 in 10 falls", "<= 5 %", shares, runs)
+    for n in (fewest_to_exclude(), 2 * fewest_to_exclude()):
+        for part, promised in ((0.1, "<= 5 %"), (0.0, ">= 80 %")):
+            found = share(runs, lambda r, n=n, part=part: matches(r, n, part))  # type: ignore[misc]
+            one = "1 in 10" if part else "none"
+            yield Row(f"matches, {one} falls, n={n}", promised, (None, None, None, None, found), runs)
+    shares = tuple(share(runs, lambda r, n=n: judge(gains(r, n, 0.1), 20.0) == "leaves alone") for n in SEEDS)  # type: ignore[misc]
+    yield Row("leaves typical seeds alone, 1 in 10 falls", "0.9^n", shares, runs)
+
+
 def power(runs: int) -> Row:
     """Tests with as many seeds as `seeds_needed` says, where spread and mean are what it was told."""
 
@@ -169,6 +199,7 @@ def rows(runs: int) -> Iterator[Row]:
     yield false_rounds(max(runs // 4, 1))
     yield from false_answers(runs)
     yield overshoot(runs)
+    yield from falls(runs)
     yield from critical_rows(max(runs // 2, 1))
     yield power(runs)
 

@@ -174,7 +174,7 @@ def _facts(verdict: Verdict, effects: Sequence[float], ended: bool) -> Iterator[
     effect, rounds = verdict.effect, verdict.rounds
     if effect.n == 0 or rounds == 0:
         return
-    counted = f"{rounds} round{'s' * (rounds != 1)}, n={effect.n}"
+    counted = f"{rounds} round{'s' * (rounds != 1)}, n={effect.n}, mean {np.mean(effects):+.4g}"
     yield counted + (f", p={verdict.p:.2g}" if ended else "")
     if verdict.lost:
         yield f"{verdict.lost} more lost a trial and count against"

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
+import numpy as np
+
+from lth_core.analysis.collapse import COLLAPSED, fallen, fallen_said, rare
 from lth_core.analysis.densities import known_density
 from lth_core.analysis.power import LEVEL, fewest_seeds, more_seeds_within
 from lth_core.analysis.scores import JobScores
@@ -21,7 +24,7 @@ THIRD = 1 / 3
 """Density of the first answer: the paper's headline, 67 % pruned, is its round 5."""
 EQUIVALENT = 0.05
 """Margin of `leaves alone` and of matching, as a fraction of the dense network's gain over the reference."""
-CRASHED = 0.5
+CRASHED = COLLAPSED
 """Smallest loss of `crashes`, as a fraction of the same."""
 FEWEST_SEEDS = fewest_seeds()
 """Fewest seeds: below it no exact sign-flip test can decide at 5 %, and bootstrap intervals are far too narrow."""
@@ -77,22 +80,28 @@ def level_round(experiment: Experiment, level: Level, trials: Iterable[Scored] =
 def judge(gains: Sequence[float], scale: float | None, *, lost: int = 0, unfinished: int = 0) -> Effect:
     """The rule. gains: arm minus dense, one per seed, positive if the arm is better.
 
-    leaves alone: the whole interval lies within EQUIVALENT x scale of zero. helps, hurts: the interval excludes zero,
-    and the sign-flip p is at most 5 %. crashes: hurts, and the whole interval lies below -CRASHED x scale. With an
-    unfinished seed there is no answer; with a lost one neither helps nor leaves alone, so that failures gain nothing.
+    leaves alone: the whole interval lies within EQUIVALENT x scale of zero, the mean too (two one-sided sign-flip
+    tests), and no seed has fallen (see `collapse`). helps, hurts: the interval excludes zero, and the sign-flip p is at
+    most 5 %. crashes: hurts, and the whole interval lies below -CRASHED x scale. With an unfinished seed there is no
+    answer; with a lost one neither helps nor leaves alone, so that failures gain nothing.
     """
     interval, p = bootstrap(gains), sign_flip_p(gains)
     if interval.n < FEWEST_SEEDS or unfinished:
         return "inconclusive"
-    within = scale is not None and max(abs(interval.low), abs(interval.high)) <= EQUIVALENT * scale
-    if within:
-        return "inconclusive" if lost else "leaves alone"
+    if scale is not None and max(abs(interval.low), abs(interval.high)) <= EQUIVALENT * scale:
+        return "leaves alone" if not lost and _mean_within(gains, scale) else "inconclusive"
     agree = sum(gains) * interval.value > 0  # p is about the mean, the interval about the interquartile mean
     if not agree or p > LEVEL or interval.low <= 0 <= interval.high:
         return "inconclusive"
     if interval.low > 0:
         return "inconclusive" if lost else "helps"
     return "crashes" if scale is not None and interval.high < -CRASHED * scale else "hurts"
+
+
+def _mean_within(gains: Sequence[float], scale: float) -> bool:
+    """Whether the mean lies within the margin too (two one-sided sign-flip tests), and no seed has fallen."""
+    sides = ([EQUIVALENT * scale + sign * gain for gain in gains] for sign in (1, -1))
+    return not fallen(gains, scale) and all(sign_flip_p(side, greater=True) <= LEVEL for side in sides)
 
 
 def effect_of_pruning(scores: JobScores, level: Level) -> Answer:
@@ -106,7 +115,7 @@ def effect_of_pruning(scores: JobScores, level: Level) -> Answer:
     word = judge(gains, scores.scale, lost=lost, unfinished=unfinished)
     density = scores.density(arm, round)
     answer = Answer(level, round, density, word, bootstrap(gains), scores.scale, sign_flip_p(gains), lost, unfinished)
-    return replace(answer, short=_short(scores, answer), facts=tuple(_facts(scores, answer, gains)))
+    return replace(answer, short=_short(scores, answer, gains), facts=tuple(_facts(scores, answer, gains)))
 
 
 _SAID: dict[Effect, str] = {
@@ -115,9 +124,12 @@ _SAID: dict[Effect, str] = {
 }  # fmt: skip
 
 
-def _short(scores: JobScores, answer: Answer) -> str:
+def _short(scores: JobScores, answer: Answer, gains: Sequence[float]) -> str:
     place = f"{answer.density:.1%} kept" if math.isfinite(answer.density) else f"round {answer.round}"
-    where, gain = f"{_SAID[answer.word]} at {place}", answer.gain
+    what = _SAID[answer.word]
+    if answer.word == "leaves alone" and not rare(gains, answer.scale):
+        what = "pruning leaves typical seeds alone"
+    where, gain = f"{what} at {place}", answer.gain
     if gain.n == 0:
         return f"{where}: no pair of {scores.experiment.reference} and dense network is finished yet"
     return f"{where}: {gain.signed()}"
@@ -129,7 +141,7 @@ def _facts(scores: JobScores, answer: Answer, gains: Sequence[float]) -> Iterato
         return
     reference, base = scores.experiment.reference, baseline(scores.experiment)
     pair = (reference, base) if scores.experiment.task.higher_is_better else (base, reference)
-    yield f"{' minus '.join(pair)}, round {answer.round}, n={gain.n}, p={answer.p:.2g}"
+    yield f"{' minus '.join(pair)}, round {answer.round}, n={gain.n}, mean {np.mean(gains):+.4g}, p={answer.p:.2g}"
     if base != DENSE:
         mine, dense = scores.paired(answer.round, reference, DENSE)
         yield f"over the dense run itself, without the head start: {bootstrap((mine - dense).tolist()).signed()}"
@@ -138,6 +150,7 @@ def _facts(scores: JobScores, answer: Answer, gains: Sequence[float]) -> Iterato
     else:
         margin, crash = EQUIVALENT * answer.scale, -CRASHED * answer.scale
         yield f"margin {margin:.3g}, crash below {crash:.3g} (reference {scores.zero:.4g})"
+        yield fallen_said(gains, answer.scale)
     missing = [f"{answer.lost} seeds lost"] if answer.lost else []
     missing += [f"{answer.unfinished} seeds unfinished"] if answer.unfinished else []
     if missing:

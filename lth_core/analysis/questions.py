@@ -8,7 +8,7 @@ from lth_core.analysis import kinds
 from lth_core.analysis.comparison import Verdict
 from lth_core.analysis.critical import HALF, MOST, critical, why_not
 from lth_core.analysis.effect import EFFECTS, LEVELS, effect_of_pruning
-from lth_core.analysis.matching import reach, reach_facts, reach_short
+from lth_core.analysis.matching import reach, reach_facts, reach_short, reach_word
 from lth_core.analysis.power import LEVEL, fewest_seeds
 from lth_core.analysis.scores import JobScores
 from lth_core.analysis.second_score import rescored
@@ -242,7 +242,7 @@ def _far(scores: JobScores) -> Finding:
         if half is not None:
             halves.append(f"{arm} {down_to(half)}")
     own, half = reach(scores, reference), critical(scores, reference, HALF)
-    word = "no scale" if own is None else "not at all" if own.last is None else f"to {own.last.density:.1%}"
+    word = "no scale" if own is None else reach_word(own)
     facts = [*reach_facts(own), *([f"the others: {', '.join(parts)}"] if parts else [])]
     lines = [Line(word, reach_short(own, reference), tuple(facts))]
     if half is not None:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from lth_core.analysis.collapse import collapsed
 from lth_core.analysis.comparison import Verdict, comparisons, verdicts, with_lost
 from lth_core.analysis.densities import known_density
 from lth_core.analysis.scores import JobScores
@@ -22,7 +23,8 @@ class Cell:
 
     density: of the prunable parameters; NaN while unknown.
     p: of that difference, sign-flip, corrected by Holm over the rounds of this arm; lost seeds count against.
-    trained: how much training is behind it, in `training.unit` (see `experiment.lengths`).
+    trained: how much training is behind it, in `training.unit` (see `experiment.lengths`). mean: of its scores, beside
+    the interquartile mean. collapsed: how many of its seeds have (see `collapse`), None without a scale.
     """
 
     arm: str
@@ -33,6 +35,8 @@ class Cell:
     failed: int
     p: float | None = None
     trained: int = 0
+    mean: float = math.nan
+    collapsed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -59,14 +63,13 @@ def summarise(experiment: Experiment, trials: Iterable[Scored]) -> Summary:
     """Lottery curves and verdicts from whatever trials are finished; works while the job runs."""
     trials = list(trials)
     scores = finished_scores(experiment.task, trials)
-    reference = experiment.reference
+    turned = JobScores(experiment, trials)
     cells = [
-        _cell(experiment, trials, scores, reference, arm, round)
+        _cell(experiment, trials, scores, turned, arm, round)
         for round in range(experiment.pruning.rounds + 1)
         for arm in ((DENSE,) if round == 0 else experiment.arms)
     ]
     pairs = comparisons(experiment)
-    turned = JobScores(experiment, trials)
     found = verdicts(experiment, trials, scores, pairs, turned)
     controls = len(experiment.ticket_arms) - 1
     return Summary(
@@ -80,9 +83,9 @@ def summarise(experiment: Experiment, trials: Iterable[Scored]) -> Summary:
 
 
 def _cell(
-    experiment: Experiment, trials: list[Scored], scores: Scores,
-    reference: str, arm: str, round: int,
+    experiment: Experiment, trials: list[Scored], scores: Scores, turned: JobScores, arm: str, round: int,
 ) -> Cell | None:  # fmt: skip
+    reference = experiment.reference
     here = [t for t in trials if t.arm == arm and t.round == round]
     failed = sum(is_lost(t) for t in here)
     own = scores.get((arm, round), {})
@@ -102,6 +105,8 @@ def _cell(
         failed=failed,
         p=sign_flip_p(with_lost(paired, len(lost))) if compared else None,
         trained=trained(experiment, arm, round),
+        mean=math.fsum(own.values()) / len(own) if own else math.nan,
+        collapsed=collapsed(turned, arm, round),
     )
 
 

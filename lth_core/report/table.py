@@ -8,6 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from lth_core.analysis.collapse import collapsed_means
 from lth_core.analysis.questions import NOT_ASKED, Finding, left_out, notes
 from lth_core.analysis.statistics import Interval
 from lth_core.analysis.verdict import Cell, Summary
@@ -39,7 +40,8 @@ def interval(estimate: Interval | None, *, signed: bool = False) -> str:
 def summary_table(experiment: Experiment, summary: Summary) -> Table:
     """Per round and arm: density, interquartile mean over seeds, and the reference minus the arm, paired by seed.
 
-    How much training is behind each arm has a column where that differs between arms or rounds.
+    Beside it the mean and, where there is a scale, how many seeds collapsed. How much training is behind each arm has
+    a column where that differs between arms or rounds.
     """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
     for heading, justify in (("round", "right"), ("kept", "right"), ("arm", "left")):
@@ -50,6 +52,9 @@ def summary_table(experiment: Experiment, summary: Summary) -> Table:
     table.add_column(experiment.judged_by, no_wrap=True)
     if task.log_score:
         table.add_column(experiment.score.partition("/")[0], justify="right", no_wrap=True)
+    table.add_column("mean", justify="right", no_wrap=True)
+    if summary.scale is not None:
+        table.add_column("collapsed", justify="right", no_wrap=True)
     table.add_column(f"{experiment.reference} minus arm", no_wrap=True)
     table.add_column("p", justify="right", no_wrap=True)
     table.add_column("n", justify="right")
@@ -71,6 +76,9 @@ def _cells(cell: Cell, first: bool, density: str, lengths: bool, log: bool) -> I
     yield interval(cell.score)
     if log:
         yield number(math.exp(cell.score.value)) if cell.score.n else "-"
+    yield number(cell.mean)
+    if cell.collapsed is not None:
+        yield str(cell.collapsed) if cell.score.n else "-"
     yield interval(cell.difference, signed=True) if cell.difference else ""
     yield f"{cell.p:.2g}" if cell.p is not None else ""
     yield str(cell.score.n) + (f" ({cell.failed} failed)" if cell.failed else "")
@@ -113,7 +121,8 @@ def result(
     facts = Text(
         f"{experiment.name}: interquartile mean over {seeds} seeds with 95 % bootstrap interval; kept: of the "
         f"prunable parameters; p: of {experiment.reference} minus arm, Holm over the rounds of the arm"
-        + (f"; {experiment.score}: the mean of {over}" if over else ""),
+        + (f"; {experiment.score}: the mean of {over}" if over else "")
+        + ("" if summary.scale is None else f"; collapsed: {collapsed_means(seeds)}"),
         style="dim",
     )
     audit = Text(f"audit: {passed:,} checks passed, {failed:,} failed", style="red" if failed else "dim")

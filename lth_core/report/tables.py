@@ -80,7 +80,7 @@ def _lottery(record: JobRecord) -> list[Row]:
     return [
         {
             "arm": c.arm, "round": c.round, "density": c.density, "seeds": c.score.n, "failed": c.failed,
-            "trained": c.trained, **interval_fields("score", c.score),
+            "trained": c.trained, "mean": c.mean, "collapsed": c.collapsed, **interval_fields("score", c.score),
             **interval_fields("reference_minus_arm", c.difference), "p_holm": c.p,
         }
         for c in record.summary.cells
@@ -117,7 +117,7 @@ def _matching(record: JobRecord) -> list[Row]:
         {
             "arm": m.arm, "round": m.round, "density": m.density, "word": m.word, "margin": m.margin,
             **interval_fields("gain", m.gain), "p_not_worse": m.p_below, "p_not_better": m.p_above, "seeds": m.gain.n,
-            "lost": m.lost,
+            "lost": m.lost, "mean": m.mean, "fallen": m.fallen, "excludes_one_in_ten": m.rare,
         }
         for m in record.matches
     ]  # fmt: skip

@@ -1,10 +1,13 @@
 """Matching as an equivalence test, and how far an arm can be pruned."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.stats
 
 from lth_core.analysis import statistics
+from lth_core.analysis.collapse import upper_bound
 from lth_core.analysis.effect import EQUIVALENT
 from lth_core.analysis.matching import Reach, judge_match, match, reach, reach_facts, reach_short
 from lth_core.analysis.scores import JobScores
@@ -92,8 +95,29 @@ def test_the_reach_is_the_last_round_of_the_unbroken_series() -> None:
     assert (found.last.round, found.stopped.round, found.stopped.word) == (2, 3, "below")
     assert found.margin == pytest.approx(EQUIVALENT * 100, rel=0.02)
     said = sentence(found)
-    assert said.startswith("winning matches the dense network down to 50.0% kept; margin 5")
+    assert said.startswith("typical seeds of winning match the dense network down to 50.0% kept; margin 5")
     assert "gain there" in said and "at 50.0% certainly worse: -60" in said
+
+
+def test_a_collapse_that_so_few_seeds_cannot_see_does_not_read_as_matching() -> None:
+    rng = np.random.default_rng(0)
+    for n, certain in ((8, False), (28, False), (29, True)):
+        made = experiment(seeds=list(range(n)), arms=["winning"], pruning={"rounds": 1})
+        found = [Trial("dense", 0, seed, score=122.3 + rng.normal()) for seed in made.seeds]
+        found += [Trial("winning", 1, seed, score=122.3 + rng.normal()) for seed in made.seeds]
+        one = reach(JobScores(made, found), "winning")
+        assert one is not None and one.certain is certain
+        assert sentence(one).startswith("winning matches" if certain else "typical seeds of winning match")
+        assert ("excluding 10% takes 29 seeds" in sentence(one)) is not certain
+        found[-1] = replace(found[-1], score=90.0)  # a third of the gain is lost in one seed
+        fell = match(JobScores(made, found), "winning", 1, 5.0)
+        assert fell.word == "inconclusive" and fell.fallen == 1 and f"1 of {n}" in fell.fallen_said
+
+
+@pytest.mark.parametrize(("seen", "of"), [(0, 8), (0, 29), (1, 10), (3, 10), (9, 10), (10, 10)])
+def test_the_bound_on_collapses_is_clopper_and_pearsons(seen: int, of: int) -> None:
+    exact = scipy.stats.beta.ppf(0.95, seen + 1, of - seen) if seen < of else 1.0
+    assert upper_bound(seen, of) == pytest.approx(exact, abs=1e-9)
 
 
 def test_where_all_rounds_match_and_where_none_does_it_is_said() -> None:

@@ -73,7 +73,7 @@ def test_fewer_than_six_seeds_never_decide_however_large_the_difference(seeds: i
     trials = simulated(settings, {"winning": 1000.0}, spread=0.01)
     (verdict,) = summarise(settings, trials).verdicts
     assert verdict.word == "inconclusive"
-    (note,) = notes(settings, summarise(settings, trials))
+    *_, note = notes(settings, summarise(settings, trials))
     assert note == f"{seeds} seed{'s' * (seeds > 1)} cannot decide (it takes 6): read sizes, not verdicts"
     assert "Holm" not in verdict.text
 
@@ -207,7 +207,7 @@ def test_p_is_corrected_over_the_controls_and_over_the_rounds_of_each(quick: Non
     ]  # fmt: skip
     assert {v.comparisons for v in family} == {4}
     alone = summarise(job(8), simulated(job(8), {"winning": 3.0}, spread=2.0, salt=2))
-    (note,) = notes(settings, found)
+    *_, note = notes(settings, found)
     assert note == "p: paired sign-flip, Holm over 4 comparisons; rounds by themselves: Holm over 3"
     assert min(v.p for v in found.verdicts) >= 4 * 2 / 2**8 > min(v.p for v in alone.verdicts)
     assert all((c.p is not None and c.p >= 3 * 2 / 2**8 - 1e-12) or c.p == 1.0 for c in found.cells if c.difference)
