@@ -131,7 +131,7 @@ def test_trainings_that_have_no_noise_are_the_same_and_dropout_is_noise(
         initial = {0: made.initialise(0)}
         whole = {(0, 0): {name: torch.ones(shape, dtype=torch.bool) for name, shape in made.shapes().items()}}
         if same:
-            with pytest.raises(InputError, match="nothing in this experiment is noise"):
+            with pytest.raises(InputError, match="this experiment has no noise"):
                 module.instability(own, made, initial, whole, [2], 5, "cpu")
             continue
         (row,) = module.instability(own, made, initial, whole, [2], 5, "cpu")
@@ -239,5 +239,5 @@ def identity(trained: Path) -> str:
 
 def test_two_trainings_that_are_one_and_the_same_are_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LanguageModelTraining, "lesson", lambda _self, _settings, _seed: Well(0, False))
-    with pytest.raises(InputError, match="nothing in this experiment is noise"):
+    with pytest.raises(InputError, match="this experiment has no noise"):
         rows(text(), [0])
