@@ -30,7 +30,7 @@ class Verdict:
     decision in p. improvement: chance that a chain of the one has the larger area than a chain of the other, where a
     lost chain is the worst of all. survival: the same two arms by their critical densities, the other number that is
     fixed in advance; None where rounds are compared that have none. short: the answer with its size; facts: what it
-    rests on, in clauses.
+    rests on, in clauses. otherwise: what another measure of the same says instead, if it gives another word.
     """
 
     reference: str
@@ -45,6 +45,7 @@ class Verdict:
     survival: Survival | None = None
     short: str = ""
     facts: tuple[str, ...] = ()
+    otherwise: str = ""
 
     @property
     def text(self) -> str:

@@ -8,6 +8,7 @@ from lth_core.analysis.collapse import collapsed
 from lth_core.analysis.comparison import Verdict, comparisons, verdicts, with_lost
 from lth_core.analysis.densities import known_density
 from lth_core.analysis.scores import JobScores
+from lth_core.analysis.second_score import rescored
 from lth_core.analysis.statistics import Interval, bootstrap, holm, sign_flip_p
 from lth_core.analysis.trials import Scored, Scores, finished_scores, is_lost
 from lth_core.experiment.arms import DENSE
@@ -70,7 +71,7 @@ def summarise(experiment: Experiment, trials: Iterable[Scored]) -> Summary:
         for arm in ((DENSE,) if round == 0 else experiment.arms)
     ]
     pairs = comparisons(experiment)
-    found = verdicts(experiment, trials, scores, pairs, turned)
+    found = _by_other_scores(experiment, trials, verdicts(experiment, trials, scores, pairs, turned))
     controls = len(experiment.ticket_arms) - 1
     return Summary(
         cells=tuple(_corrected(experiment, [cell for cell in cells if cell is not None])),
@@ -80,6 +81,21 @@ def summarise(experiment: Experiment, trials: Iterable[Scored]) -> Summary:
         zero=turned.zero,
         scale=turned.scale,
     )
+
+
+def _by_other_scores(experiment: Experiment, trials: list[Scored], found: list[Verdict]) -> list[Verdict]:
+    """The same verdicts; of each is said which other measure of the same gives another word."""
+    for metric in experiment.training.scored[1:]:
+        others = rescored(trials, metric)
+        if others:
+            scores = finished_scores(experiment.task, others)
+            again = verdicts(experiment, others, scores, comparisons(experiment), JobScores(experiment, others))
+            said = [f"by {metric} {other.word}: {other.effect.signed()}" for other in again]
+            found = [
+                replace(one, otherwise=words) if one.word != other.word else one
+                for one, other, words in zip(found, again, said, strict=True)
+            ]
+    return found
 
 
 def _cell(

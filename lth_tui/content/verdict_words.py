@@ -41,7 +41,8 @@ def verdict_rows(summary: Summary | None, width: int | None = None) -> list[list
     for verdict in summary.verdicts:
         mark, colour = _MARKS[verdict.word] if verdict.rounds else ("·", None)
         style = DIM if colour is None else ink(colour, bold=True)
-        words = _fitting(one_line(verdict.text), width - 3) if width else one_line(verdict.text)
+        text = one_line("; ".join(filter(None, (verdict.short, verdict.otherwise, *verdict.facts))))
+        words = _fitting(text, width - 3) if width else text
         rows.append([(f" {mark} ", style), (words, PLAIN if verdict.rounds else DIM)])
     return rows
 
