@@ -12,7 +12,7 @@ Bits = npt.NDArray[np.bool_]
 def unpack(packed: npt.NDArray[np.uint8], shapes: Mapping[str, Sequence[int]]) -> dict[str, Bits]:
     """The layers of a packed mask in the order of their shapes, each in C order, its first entry in the highest bit.
 
-    Raises ValueError where the bytes do not fit the shapes.
+    Raises ValueError if the bytes do not fit the shapes.
     """
     sizes = [math.prod(shape) for shape in shapes.values()]
     if packed.dtype != np.uint8 or min(sizes, default=0) < 0 or packed.size != (sum(sizes) + 7) // 8:

@@ -10,7 +10,7 @@ Place = tuple[int, int]
 
 
 class ComingStacks:
-    """Trials that wait and stacks that run, gone through from one end of a stack to the next."""
+    """Simulates waiting trials and running stacks, from one end of a stack to the next."""
 
     def __init__(
         self, waiting: Mapping[Place, int], slots: int, largest: Mapping[int, int],
@@ -29,7 +29,7 @@ class ComingStacks:
         self._running: list[tuple[float, int, tuple[Place, ...]]] = []
 
     def end(self, running: Iterable[tuple[float, Sequence[Place]]]) -> float:
-        """Seconds until all is done; running: seconds until each present stack ends, and its trials by place."""
+        """Seconds until everything is done. running: seconds until each present stack ends, and its trials by place."""
         for rest, places in running:
             self._begin(rest, places)
         for place in sorted(self._waiting):
@@ -73,6 +73,6 @@ class ComingStacks:
                 self._ready[round] = seeds
 
     def _release_first(self) -> None:
-        """Trials whose parents are not among what is to come wait for nothing that is known here."""
+        """Make trials ready whose parents are not among the coming ones."""
         place = min(self._waiting)
         self._ready[place[0]] += [place[1]] * self._waiting.pop(place)

@@ -6,7 +6,7 @@ And what the system says when the machine, not the input, is to blame.
 import errno
 
 RAN_OUT = {errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM}
-"""Errors of the system where open files, processes or memory have run out."""
+"""System errors when open files, processes or memory have run out."""
 
 
 class InputError(Exception):

@@ -1,4 +1,4 @@
-"""Code of environments' packages, run so that what it does to the process stays without effect on ours."""
+"""Runs code of environments' packages so that its changes to the process do not affect this program."""
 
 import contextlib
 import ctypes
@@ -16,9 +16,9 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2)
 
 @contextlib.contextmanager
 def contained(*, keep_variables: bool = False) -> Iterator[None]:
-    """What is printed goes to standard error, what is deprecated is its authors' to know.
+    """Within the block, output goes to standard error, and deprecation warnings are hidden.
 
-    The process is afterwards as it was (see Surroundings), but for environment variables that are to be kept.
+    Afterwards the process is as before (see Surroundings), except for environment variables with `keep_variables`.
     """
     before = Surroundings()
     alone = threading.current_thread() is threading.main_thread()
@@ -43,7 +43,7 @@ class Surroundings:
         self._reactions.restore()
 
     def enter(self, *, keep_variables: bool = False, generators: bool = True) -> None:
-        """Folder, variables and generators alone: what an environment may have for its own."""
+        """Restore only folder, variables and generators, which an environment may have for itself."""
         if self._folder is not None and self._folder != _folder():
             with contextlib.suppress(OSError):  # it was removed
                 os.chdir(self._folder)
@@ -102,7 +102,7 @@ def seed_generators(seed: int) -> None:
 
 
 def mark() -> tuple[Any, ...]:
-    """What tells folder, variables and global generators from other ones. Cheap: it is asked for at every step."""
+    """A value that changes with folder, variables and global generators. Cheap, because every step needs it."""
     numpy, torch = _numpy(), _torch()
     drawn: list[Any] = [random.getstate()]
     if numpy is not None:  # its own way of giving its state takes 60 microseconds
@@ -124,7 +124,7 @@ def _torch() -> Any:
 
 
 def output_apart() -> TextIO:
-    """Standard output for us alone: what others write from now on, in whichever thread, goes to standard error."""
+    """Standard output for this program alone: what others write from now on, in any thread, goes to standard error."""
     first = sys.__stdout__
     if first is None or sys.stdout is not first:
         return sys.stdout  # replaced by who called us in this process
@@ -137,7 +137,7 @@ def output_apart() -> TextIO:
 
 @contextlib.contextmanager
 def _printed_elsewhere() -> Iterator[None]:
-    """Standard output is standard error, also for code that writes to the file itself (descriptor 1)."""
+    """Within the block, standard output is standard error, also for code that writes to descriptor 1."""
     sys.stdout.flush()
     kept = os.dup(1)
     try:

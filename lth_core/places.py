@@ -1,4 +1,4 @@
-"""Where a user's files lie on a machine that may have no home for the user, or none that can be written."""
+"""Folders for a user's files, on a machine where the user may have no writable home."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from lth_core.text import one_line
 
 
 def home() -> Path | None:
-    """The user's home; None where nothing names one, as in a container with a numeric user."""
+    """The user's home; None if there is none, as in a container with a numeric user."""
     try:
         return Path.home()
     except RuntimeError:
@@ -19,7 +19,7 @@ def home() -> Path | None:
 
 
 def caches() -> Path:
-    """Folder for what can be made again: the user's own, or a private one among the temporary files."""
+    """Folder for caches: the user's own, or a private temporary one."""
     return _named("XDG_CACHE_HOME", ".cache")
 
 
@@ -29,7 +29,7 @@ def settings() -> Path:
 
 
 def temporary(otherwise: Path) -> Path:
-    """The system's folder for temporary files, or `otherwise` where there is none that can be written."""
+    """The system's folder for temporary files, or `otherwise` if none is writable."""
     try:
         return Path(tempfile.gettempdir())
     except FileNotFoundError:
@@ -37,7 +37,7 @@ def temporary(otherwise: Path) -> Path:
 
 
 def settle() -> None:
-    """Give libraries that look for a home of their own one that is there, so that none complains to the user."""
+    """Set existing folders for libraries that look for a home, so that they print no warnings."""
     with contextlib.suppress(InputError):
         if home() is None:
             os.environ["HOME"] = str(_private())
@@ -59,13 +59,13 @@ def _named(variable: str, word: str, *, written: bool = True) -> Path:
 
 
 def _writable(path: Path) -> bool:
-    """Whether a folder can be written, or made where it is missing."""
+    """Whether a folder is writable, or can be created."""
     there = next((one for one in (path, *path.parents) if one.exists()), path)
     return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 
 def _private() -> Path:
-    """A folder of this user alone; InputError where there can be none."""
+    """A folder of this user alone; raises InputError if it cannot be created."""
     wanted = "expected a folder that can be written, as TMPDIR"
     try:
         path = Path(tempfile.gettempdir()) / f"lth-{os.getuid()}"

@@ -19,7 +19,7 @@ _ESCAPE_SEQUENCE = re.compile(
 
 
 def clean(text: object, limit: int = 4000) -> str:
-    """Return `text` with everything a terminal could obey removed; line feeds and tabs stay.
+    """Return `text` without terminal control characters; line feeds and tabs stay.
 
     Used on all text that the program did not write itself: names, errors, logs, file names.
     At most `limit` characters are kept.

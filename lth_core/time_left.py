@@ -1,4 +1,4 @@
-"""How long a job still takes: its coming stacks as they will be formed, each at what its like has cost. Pure."""
+"""How long a job still takes: its coming stacks, each with the cost of similar ones. Pure."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,10 +9,10 @@ from itertools import pairwise
 from lth_core.coming_stacks import ComingStacks, Place
 
 LIKE = 1.25
-"""A stack is taken to cost what one cost whose size is at most this many times another."""
+"""Stacks count as similar if their sizes differ by at most this factor."""
 _RECENT = 4
 _TELLING = 0.02
-"""Share of a training from which on its pace is known."""
+"""Share of a training from which its pace is known."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class BatchTime:
 
 @dataclass(frozen=True)
 class JobTime:
-    """What there is to know of a job's time.
+    """What is known of a job's time.
 
     batches: in the order of their start. waiting: trials to come. trials: all of a round. lengths: of a training, by
     round. slots: stacks side by side. largest: tickets in a stack at most. costs: what a stack costs in comparison, by
@@ -55,11 +55,11 @@ class JobTime:
 
 
 class _UnknownError(Exception):
-    """Nothing like it has run."""
+    """No similar stack has run."""
 
 
 def seconds_left(job: JobTime, now: float) -> float | None:
-    """Seconds until the job ends; None while it is not known what a stack of a size that is to come costs."""
+    """Seconds until the job ends; None while the cost of some coming stack's size is unknown."""
     paces, extras = _Paces(job), _Extras(job.batches)
 
     @cache
@@ -83,7 +83,7 @@ class _Paces:
         self._known = [known for one in job.batches if (known := _told(one)) is not None]
 
     def of(self, size: int) -> float:
-        """The mean of the newest of its like; else from other sizes."""
+        """The mean of the newest similar stacks; else estimated from other sizes."""
         near = self._near(size)
         if near is not None:
             return near
@@ -97,7 +97,8 @@ class _Paces:
         return self._of_one(other) * self._cost(size) / self._cost(other)
 
     def _near(self, size: int) -> float | None:
-        """Each counts by the share of its training that is behind it: its validations may be yet to come."""
+        """The mean pace of the newest similar stacks, weighted by the share done, because validations may come late;
+        None if there are none."""
         near = [one for one in self._known if max(one.size, size) <= LIKE * min(one.size, size)][-_RECENT:]
         shares = sum(one.share for one in near)
         return sum(one.pace * one.share for one in near) / shares if near else None
@@ -106,14 +107,14 @@ class _Paces:
         return next(one.pace for one in reversed(self._known) if one.size == size)
 
     def _cost(self, size: int) -> float:
-        """On a line through the two known sizes that are nearest; a ticket costs no less in a smaller stack."""
+        """On a line through the two nearest known sizes; a ticket costs no less in a smaller stack."""
         pairs = list(pairwise(self._costs))
         (low, first), (high, last) = next((pair for pair in pairs if pair[1][0] >= size), pairs[-1])
         return max(first + (last - first) * (size - low) / (high - low), first * min(1.0, size / low))
 
 
 class _Extras:
-    """Seconds of a batch beside its training: making and auditing its tickets, evaluation, files."""
+    """Seconds of a batch besides its training: making and auditing its tickets, evaluation, files."""
 
     def __init__(self, batches: Sequence[BatchTime]) -> None:
         first = min((one.finished for one in batches if one.finished is not None), default=0.0)
@@ -128,13 +129,13 @@ class _Extras:
         self._known = known[-_RECENT:]
 
     def of(self, size: int) -> float:
-        """As much for each ticket as the newest took; 0 where that is not known."""
+        """Seconds for a stack of this size, at the newest batches' mean per ticket; 0 if unknown."""
         return size * sum(self._known) / len(self._known) if self._known else 0.0
 
 
 @dataclass(frozen=True)
 class _Known:
-    """Seconds of a unit of training in a stack of a size, from so large a share of one."""
+    """Seconds of a unit of training in a stack of this size, and the share of a training it was measured on."""
 
     size: int
     pace: float
@@ -155,7 +156,7 @@ def _rest(one: BatchTime, paces: _Paces, extras: _Extras, now: float) -> float:
     left = max(0.0, 1 - one.fraction) * whole
     if one.resumed:
         return left
-    beside = now - one.started - one.fraction * whole  # what it has taken beside its training
+    beside = now - one.started - one.fraction * whole  # what it has taken besides its training
     extra = extras.of(one.size)
     if one.fraction < _TELLING:
         return max(0.0, whole + extra - (now - one.started))

@@ -19,7 +19,7 @@ def toml_value(value: Any) -> str:
 
 
 def toml_key(name: str) -> str:
-    """The name of a field, in quotes where it needs them."""
+    """The name of a field, in quotes if it needs them."""
     return name if _BARE.fullmatch(name) else json.dumps(name, ensure_ascii=False)
 
 
