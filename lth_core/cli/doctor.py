@@ -17,7 +17,7 @@ from lth_core.store.database import Database
 from lth_core.store.glances import job_numbers
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line, plural
-from lth_core.upkeep import health
+from lth_core.upkeep import health, specifications
 from lth_core.upkeep.health import Finding
 from lth_core.upkeep.mend import mend
 from lth_core.upkeep.rescore import rescore
@@ -88,7 +88,7 @@ def _repair(console: Console, workspace: Workspace) -> None:
             )))  # fmt: skip
         database = Database(workspace.database, writer=True)
         try:
-            mended = mend(workspace, database)
+            mended = mend(workspace, database) + specifications.restore(workspace, database)
             count = health.fail_damaged(workspace, database)
         finally:
             database.close()

@@ -4,9 +4,8 @@ import json
 import math
 import time
 from collections.abc import Mapping
-from functools import lru_cache
 
-from lth_core.batches.batch import BatchFolder, BatchSpec, ParentSpec, TrialSpec
+from lth_core.batches.batch import BatchFolder, BatchSpec
 from lth_core.batches.request import Request
 from lth_core.engine.failures import fail_job, fail_job_of
 from lth_core.engine.intake import Patience
@@ -16,12 +15,12 @@ from lth_core.engine.launchers.slurm import SLOT
 from lth_core.engine.slots import Slot, usable
 from lth_core.engine.spec_check import unlike
 from lth_core.engine.stacking import Stacking
+from lth_core.engine.stored import batch_spec, experiment_of
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey, plan, shares_network
 from lth_core.settings.launcher import LocalLauncher, SlurmLauncher, launcher_from
 from lth_core.settings.tasks import Task
-from lth_core.store import attempts
 from lth_core.store.batches import (
     add_batch,
     batch_row,
@@ -34,19 +33,14 @@ from lth_core.store.batches import (
 )
 from lth_core.store.database import Database
 from lth_core.store.events import add_event
-from lth_core.store.jobs import fix_threads, job_experiment, job_of_batch, runnable_jobs, set_job, specified_job
+from lth_core.store.jobs import fix_threads, job_experiment, job_of_batch, runnable_jobs, set_job
 from lth_core.store.nonsense import NONSENSE
-from lth_core.store.trials import parents_of_batch, ready_trials, round_of, trials_of_batch
+from lth_core.store.trials import ready_trials, round_of
 from lth_core.store.workspace import Workspace
 from lth_core.time_left import LIKE
 
 LONGEST = 0.5
 """Seconds in a turn of the engine for starting batches."""
-
-
-@lru_cache(maxsize=1024)
-def _experiment(text: str) -> Experiment:
-    return Experiment.from_json(text)
 
 
 def _code(task: Task) -> str:
@@ -127,7 +121,7 @@ class Dispatcher:
 
     def _asked(self, job: int) -> Experiment:
         """The experiment of a job; raises NONSENSE if its stored form cannot be read."""
-        return _experiment(job_experiment(self._database.connection, job))
+        return experiment_of(job_experiment(self._database.connection, job))
 
     def _next_batches(self, job: int, free: int, need: Need) -> list[int]:
         """At most `free` batches of the job to run now: batches to continue, or else ready trials."""
@@ -196,7 +190,7 @@ class Dispatcher:
         self._launcher.prepare(slot, need)  # before anything is stored, because it may have to be tried again
         try:
             batch = self._free_number(batch)
-            spec = self._spec(batch)
+            spec = batch_spec(self._workspace, self._database, batch)
             folder = self._prepare(spec)
             request = self._begin(spec, folder, slot, need)
             folder.begin(request.attempt)
@@ -258,20 +252,3 @@ class Dispatcher:
         coming = sum(trial.key.round == 1 and shares_network(experiment, trial.key.arm) for trial in plan(experiment))
         size = min(model.largest_stack, math.ceil(coming / len(slots)))
         return size if size > LIKE * len(spec.trials) else 0
-
-    def _spec(self, batch: int) -> BatchSpec:
-        row = specified_job(self._database.connection, batch)
-        trials = trials_of_batch(self._database.connection, batch)
-        parents = parents_of_batch(self._database.connection, batch)
-        return BatchSpec(
-            batch=batch,
-            job=row["id"],
-            experiment=_experiment(row["experiment"]),
-            trials=tuple(TrialSpec(t["id"], TrialKey(t["round"], t["arm"], t["seed"])) for t in trials),
-            parents=tuple(
-                ParentSpec(p["id"], TrialKey(p["round"], p["arm"], p["seed"]), p["tensors"], p["sha256"])
-                for p in parents
-            ),
-            tensorboard=str(self._workspace.tensorboard(row["id"], row["name"]).relative_to(self._workspace.folder)),
-            trained_on=attempts.trained_on(self._database, row["id"]),
-        )

@@ -1,15 +1,43 @@
 """Without torch: the specification from which a separate process derives a job's tickets again."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from lth_core.batches.batch import BatchSpec, ParentSpec, TrialSpec
 from lth_core.errors import InputError
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey, parents
+from lth_core.store import attempts
 from lth_core.store.database import Database
-from lth_core.store.trials import stored_files
+from lth_core.store.jobs import specified_job
+from lth_core.store.trials import parents_of_batch, stored_files, trials_of_batch
+from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
+
+
+@lru_cache(maxsize=1024)
+def experiment_of(text: str) -> Experiment:
+    """A stored experiment; raises NONSENSE if it cannot be read."""
+    return Experiment.from_json(text)
+
+
+def batch_spec(workspace: Workspace, database: Database, batch: int) -> BatchSpec:
+    """The specification of a batch, which must exist; raises NONSENSE if the job's experiment cannot be read."""
+    row = specified_job(database.connection, batch)
+    trials = trials_of_batch(database.connection, batch)
+    parents = parents_of_batch(database.connection, batch)
+    return BatchSpec(
+        batch=batch,
+        job=row["id"],
+        experiment=experiment_of(row["experiment"]),
+        trials=tuple(TrialSpec(t["id"], TrialKey(t["round"], t["arm"], t["seed"])) for t in trials),
+        parents=tuple(
+            ParentSpec(p["id"], TrialKey(p["round"], p["arm"], p["seed"]), p["tensors"], p["sha256"]) for p in parents
+        ),
+        tensorboard=str(workspace.tensorboard(row["id"], row["name"]).relative_to(workspace.folder)),
+        trained_on=attempts.trained_on(database, row["id"]),
+    )
 
 
 def stored_spec(database: Database, job: int, experiment: Experiment, keys: Iterable[TrialKey]) -> BatchSpec:

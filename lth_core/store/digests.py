@@ -78,6 +78,12 @@ def job_holds(connection: sqlite3.Connection, job: int) -> bool | None:
     return _holds(connection.execute(f"{_JOBS} WHERE id = ?", (job,)).fetchone())
 
 
+def is_of_job(connection: sqlite3.Connection, job: int, name: str, identity: str, experiment: str) -> bool:
+    """Whether a job's digest was made of these."""
+    query = "SELECT id, digest, ?, ?, ? FROM jobs WHERE id = ?"
+    return bool(_holds(connection.execute(query, (name, identity, experiment, job)).fetchone()))
+
+
 def _rows(connection: sqlite3.Connection, trials: Collection[int]) -> list[sqlite3.Row]:
     if len(trials) == 1:
         return connection.execute(_ONE, (*trials,)).fetchall()

@@ -65,6 +65,29 @@ def put_failed(connection: sqlite3.Connection, trial: int | None, error: str) ->
     connection.execute("UPDATE trials SET state = 'failed', error = ? WHERE id = ?", (error, trial))
 
 
+def submitted(database: Database, job: int) -> list[str]:
+    """Experiments that interfaces have queued as this job, as they wrote them."""
+    rows = database.rows(
+        "SELECT json_extract(payload, '$.experiment') FROM commands WHERE kind = 'submit' AND json_valid(payload) "
+        "AND json_valid(answer) AND json_extract(answer, '$.job') = ?", job
+    )  # fmt: skip
+    return [row[0] for row in rows if isinstance(row[0], str)]
+
+
+def put_facts(connection: sqlite3.Connection, batch: int | None, attempt: int, facts: str) -> None:
+    """Store what an attempt ran with, JSON."""
+    connection.execute("UPDATE attempts SET facts = ? WHERE batch = ? AND attempt = ?", (facts, batch, attempt))
+
+
+def facts_of_job(connection: sqlite3.Connection, job: int) -> dict[tuple[int, int], str]:
+    """What each attempt of a job ran with, JSON, by (batch, attempt)."""
+    rows = connection.execute(
+        "SELECT a.batch, a.attempt, a.facts FROM attempts a JOIN batches b ON b.id = a.batch WHERE b.job = ? "
+        "ORDER BY a.batch, a.attempt", (job,)
+    )  # fmt: skip
+    return {(row["batch"], row["attempt"]): row["facts"] for row in rows}
+
+
 def stored_facts(connection: sqlite3.Connection, batch: int) -> list[sqlite3.Row]:
     """`attempt` and `facts` (JSON) of each attempt at a batch."""
     return connection.execute("SELECT attempt, facts FROM attempts WHERE batch = ?", (batch,)).fetchall()

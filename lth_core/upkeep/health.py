@@ -24,6 +24,7 @@ from lth_core.store.workspace import Workspace
 from lth_core.text import one_line, plural
 from lth_core.upkeep.rebuild import Rebuilt, rebuild
 from lth_core.upkeep.rebuild_specs import how_to_read, set_aside
+from lth_core.upkeep.specifications import damaged
 from lth_core.upkeep.witnesses import compare
 
 SHOWN = 20
@@ -103,6 +104,7 @@ def database(workspace: Workspace) -> Iterator[Finding]:
         yield from _tensors(workspace, opened)
         if aside := set_aside(workspace):
             yield Finding("set aside", "note", how_to_read(aside, workspace))
+        yield from _specifications(workspace, opened)
         yield from _witnesses(workspace, opened)
     except Refused as refused:
         if refused.kind == "older":
@@ -164,6 +166,16 @@ def _tensors(workspace: Workspace, opened: Database) -> Iterator[Finding]:
         yield Finding("tensors", "bad", f"and {len(damaged) - SHOWN} more", repairable=True)
     if not damaged:
         yield Finding("tensors", "good", f"{count:,} files match their checksums")
+
+
+def _specifications(workspace: Workspace, opened: Database) -> Iterator[Finding]:
+    """Whether batches have the specifications that the engine wrote."""
+    found = list(damaged(workspace, opened))
+    for one in found[:SHOWN]:
+        yield Finding("batches", "bad", one.sentence, repairable=one.right is not None)
+    if len(found) > SHOWN:
+        more = any(one.right is not None for one in found[SHOWN:])
+        yield Finding("batches", "bad", f"and {len(found) - SHOWN} more", repairable=more)
 
 
 def _witnesses(workspace: Workspace, opened: Database) -> Iterator[Finding]:

@@ -52,6 +52,8 @@ def _put_back(connection: sqlite3.Connection, one: Odd) -> None:
     kind, *place = one.key
     if kind == "experiment":
         mending.put_experiment(connection, one.job, one.value)
+    elif kind == "attempt":
+        mending.put_facts(connection, one.batch, place[0], one.value)
     elif kind in ("result", "trial") and place[0] in (*RESULT, *PLACE):
         _put_column(connection, one, place[0])
     elif kind == "point":

@@ -1,5 +1,6 @@
 """Compares what the database, the records and TensorBoard's files say about a job, and finds which one is wrong."""
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,7 +11,7 @@ from lth_core.batches.batch import BatchFolder, BatchSpec
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
-from lth_core.store import digests, soundness
+from lth_core.store import digests, mending, soundness
 from lth_core.store.batches import batches_of
 from lth_core.store.database import Database
 from lth_core.store.events_file import damaged_files, read_scalars
@@ -48,6 +49,7 @@ def compare(workspace: Workspace, database: Database) -> Iterator[Odd]:
             yield from _experiment(database, job, specs)
             with recorded(workspace, database.connection, job) as records:
                 yield from _trials(workspace, database, job, name, specs, records)
+                yield from _attempts(database, job, records)
 
 
 def _specs(workspace: Workspace, database: Database, job: int) -> list[BatchSpec]:
@@ -72,9 +74,15 @@ def _experiment(database: Database, job: int, specs: list[BatchSpec]) -> Iterato
         sound = stored.name == row["name"]
     except (*NONSENSE, InputError):
         stored, sound = None, False
+    if holds is False and (original := _original(database, job, row["experiment"])) is not None:
+        own = stored is not None and original == stored
+        said = "its name or identity is not that of its experiment" if own else "its experiment is not what was queued"
+        why = "as its digest says" if own else "as its digest says; the command that queued it has the original"
+        yield Odd(job, None, None, ("experiment",), "database", original.canonical(), f"job {job}: {said}, {why}")
+        return
     if not specs:
         if holds is False or not sound:
-            said = "is not what was queued, and no batch has the original: delete the job and queue it again"
+            said = "is not what was queued, and nothing has the original: delete the job and queue it again"
             yield Odd(job, None, None, ("experiment",), None, None, f"job {job}: its experiment {said}")
         return
     newest = specs[-1].experiment
@@ -84,6 +92,28 @@ def _experiment(database: Database, job: int, specs: list[BatchSpec]) -> Iterato
         value = newest.canonical()
         yield Odd(job, None, specs[-1].batch, ("experiment",), "database", value, f"job {job}: its experiment {said}; "
                   f"the specification of batch {specs[-1].batch} has it")  # fmt: skip
+
+
+def _original(database: Database, job: int, stored: str) -> Experiment | None:
+    """The experiment that a job's digest was made of: a command's, or the stored one with another name or identity."""
+    for text in (stored, *mending.submitted(database, job)):
+        with contextlib.suppress(*NONSENSE):
+            found = Experiment.from_json(text)
+            if digests.is_of_job(database.connection, job, found.name, found.identity, found.canonical()):
+                return found
+    return None
+
+
+def _attempts(database: Database, job: int, records: Recorded) -> Iterator[Odd]:
+    """What attempts ran with, where database and records both say it: a checksum decides."""
+    said = mending.facts_of_job(records.connection, job)
+    for (batch, attempt), facts in mending.facts_of_job(database.connection, job).items():
+        right = said.get((batch, attempt), facts)
+        if right != facts:
+            wrong: Witness | None = None if batch in records.unchecked else "database"
+            why = "the record's checksum holds" if wrong else "which is right cannot be told"
+            sentence = f"job {job}: what attempt {attempt} of batch {batch} ran with is not what its record says; {why}"
+            yield Odd(job, None, batch, ("attempt", attempt), wrong, right, sentence)
 
 
 def _trials(

@@ -1,6 +1,7 @@
 """One value changed in one place: `lth doctor` names it and says who agrees, `--repair` puts it back."""
 
 import contextlib
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -9,14 +10,17 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from lth_core.batches.batch import BatchFolder
 from lth_core.cli import app
-from lth_core.store import views
+from lth_core.experiment.experiment import Experiment
+from lth_core.store import commands, soundness, views
 from lth_core.store.database import Database
 from lth_core.store.events_file import read_scalars
+from lth_core.store.jobs import add_job
 from lth_core.store.workspace import Workspace
 from lth_core.upkeep import health
 from lth_core.upkeep.witnesses import compare
-from tests.engine.experiments import digest, forget
+from tests.engine.experiments import digest, forget, tiny
 
 
 def sql(statement: str) -> Callable[[Workspace], None]:
@@ -89,6 +93,10 @@ CHANGES: dict[str, tuple[Callable[[Workspace], None], str]] = {
     "record of a layer": (in_a_record("layers", b"[[", b"[]"), HOLDS),
     "records that end too soon": (cut_the_records, "state is done in the database, nothing in the records"),
     "name of a checksum": (in_a_record("done", b'"crc32"', b'"crc33"'), "lines are not what was written"),
+    "facts of an attempt": (
+        sql("UPDATE attempts SET facts = replace(facts, '\"threads\": ', '\"threads\": 1') WHERE batch = 2"),
+        "what attempt 1 of batch 2 ran with is not what its record says; the record's checksum holds"),
+    "name of a job": (sql("UPDATE jobs SET name = 'x' WHERE id = 1"), "its name or identity is not that of"),
     "TensorBoard's point": (in_tensorboard, "TensorBoard's file is damaged"),
 }  # fmt: skip
 
@@ -127,3 +135,58 @@ def test_repair_puts_it_back_with_an_event(done: Path, workspace: Workspace, wha
     forget(workspace)  # the records alone say the same, too
     health.remake_database(workspace)
     assert digest(workspace.folder) == digest(done)
+
+
+def flip_a_seed(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b'"seed": 0', b'"seed": 1', 1))
+
+
+def put_another(path: Path) -> None:
+    shutil.copy(path.parent.parent / "000001" / "spec.json", path)
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    (flip_a_seed, "has changed since it was written"), (Path.unlink, "is missing"), (put_another, "had another number"),
+])  # fmt: skip
+def test_a_damaged_specification_is_named_and_written_again(
+    done: Path, workspace: Workspace, change: Callable[[Path], None], said: str
+) -> None:
+    change(workspace.batch(2) / "spec.json")
+    found = doctor(workspace)
+    assert found.exit_code == 1 and f"job 1: batches/000002/spec.json {said}" in found.output, found.output
+    assert doctor(workspace, "--repair").exit_code == 0
+    assert BatchFolder(workspace.batch(2)).spec().trials == BatchFolder(Workspace(done).batch(2)).spec().trials
+    forget(workspace)
+    health.remake_database(workspace)
+    assert digest(workspace.folder) == digest(done)
+
+
+def test_a_specification_is_not_written_from_what_is_damaged_itself(workspace: Workspace) -> None:
+    for path in workspace.batches.glob("*/spec.json"):
+        flip_a_seed(path)
+    CHANGES["experiment"][0](workspace)
+    sql("DELETE FROM commands")(workspace)
+    before = (workspace.batch(2) / "spec.json").read_bytes()
+    found = doctor(workspace, "--repair")
+    assert found.exit_code == 1 and "nothing has the original" in found.output, found.output
+    assert (workspace.batch(2) / "spec.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_experiment_of_a_job_that_has_not_begun_is_in_the_command_that_queued_it(
+    workspace: Workspace, kept: bool
+) -> None:
+    other = tiny("other")
+    with contextlib.closing(Database(workspace.database, writer=True)) as database:
+        asked = commands.ask(database, "submit", experiment=other.canonical() if kept else "", source="x.toml")
+        with database.transaction() as connection:
+            commands.reply(connection, asked, {"job": add_job(connection, other, "x.toml", {})})
+            connection.execute("UPDATE jobs SET experiment = replace(experiment, '0.003', '0.001') WHERE id = 2")
+    said = "the command that queued it has the original" if kept else "nothing has the original"
+    found = doctor(workspace)
+    assert found.exit_code == 1 and "job 2: its experiment is not what was queued" in found.output
+    assert said in found.output
+    assert doctor(workspace, "--repair").exit_code == (not kept)
+    with contextlib.closing(Database(workspace.database, writer=False)) as database:
+        stored = Experiment.from_json(soundness.named_experiment(database, 2)["experiment"])
+    assert (stored == other) == kept
