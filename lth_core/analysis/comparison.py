@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from lth_core.analysis.gone import gone_said
 from lth_core.analysis.kinds import is_one_shot, is_random
 from lth_core.analysis.power import LEVEL, more_seeds
 from lth_core.analysis.profiles import probability_of_improvement
@@ -17,6 +18,7 @@ from lth_core.analysis.survival import Ratios, Survival, ratios, survival
 from lth_core.analysis.trials import Scored, Scores, is_lost
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
+from lth_core.store.views import GoneLayer
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,11 @@ def verdicts(
     scores: Scores,
     pairs: Sequence[tuple[str, str]],
     turned: JobScores | None = None,
+    gone: Sequence[GoneLayer] = (),
 ) -> list[Verdict]:
     """A verdict per pair of arms, by area and, with `turned`, by critical density; all corrected together.
+
+    gone: layers of which nothing is left, named with the answers.
 
     Both numbers of a pair are tested with the same sign flips, pairs by Holm.
     """
@@ -108,7 +113,7 @@ def verdicts(
         verdict = _verdict(experiment, pair, area, p[0], len(pairs), ended)
         if turned is not None and found is not None:
             verdict = replace(verdict, survival=survival(turned, *pair, found, p[-1], ended=ended))
-        made.append(verdict)
+        made.append(replace(verdict, facts=(*gone_said(experiment, gone, pair), *verdict.facts)))
     return made
 
 

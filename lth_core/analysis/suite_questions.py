@@ -11,6 +11,7 @@ from lth_core.analysis.questions import NOT_ASKED, Finding, Line, findings
 from lth_core.analysis.scores import JobScores
 from lth_core.analysis.suite_summary import SuiteJob, SuiteSummary
 from lth_core.analysis.trials import Scores
+from lth_core.analysis.verdict import summarise
 from lth_core.text import plural
 
 LEVEL_NAMES: dict[Level, str] = {"third": "about a third kept", "last": "the last round"}
@@ -18,7 +19,9 @@ LEVEL_NAMES: dict[Level, str] = {"third": "about a third kept", "last": "the las
 
 def suite_findings(jobs: Sequence[SuiteJob], summary: SuiteSummary) -> tuple[Finding, ...]:
     """Each question with a count of the jobs' answers, then the answers; at the end the effect of keeping a group."""
-    own = {job.name: findings(job.experiment, job.trials) for job in jobs}
+    own = {
+        job.name: findings(job.experiment, job.trials, summarise(job.experiment, job.trials, job.gone)) for job in jobs
+    }
     found = []
     for question in dict.fromkeys(finding.question for answers in own.values() for finding in answers):
         answered = [(name, f) for name, fs in own.items() for f in fs if f.question == question and f.word != NOT_ASKED]

@@ -19,6 +19,7 @@ from lth_core.analysis.trials import Scored
 from lth_core.analysis.verdict import summarise
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
+from lth_core.store.views import GoneLayer
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class SuiteJob:
     state: str
     experiment: Experiment
     trials: Sequence[Scored]
+    gone: Sequence[GoneLayer] = ()
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def _job_result(job: SuiteJob, scores: JobScores) -> JobResult:
         state=job.state,
         dense=bootstrap([dense[seed] for seed in sorted(dense)]),
         reference=scores.zero,
-        verdicts=summarise(job.experiment, job.trials).verdicts,
+        verdicts=summarise(job.experiment, job.trials, job.gone).verdicts,
         answers=tuple(effect_of_pruning(scores, level) for level in LEVELS),
     )
 

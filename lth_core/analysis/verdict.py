@@ -1,7 +1,7 @@
 """From the scores of trials to the lottery curve of each arm and a verdict: winning better, worse, inconclusive."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from lth_core.analysis.collapse import collapsed
@@ -14,6 +14,7 @@ from lth_core.analysis.trials import Scored, Scores, finished_scores, is_lost
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.lengths import trained
+from lth_core.store.views import GoneLayer
 
 __all__ = ["Cell", "Summary", "Verdict", "summarise"]
 
@@ -60,7 +61,7 @@ class Summary:
         return next((c for c in self.cells if c.arm == arm and c.round == round), None)
 
 
-def summarise(experiment: Experiment, trials: Iterable[Scored]) -> Summary:
+def summarise(experiment: Experiment, trials: Iterable[Scored], gone: Sequence[GoneLayer] = ()) -> Summary:
     """Lottery curves and verdicts from whatever trials are finished; works while the job runs."""
     trials = list(trials)
     scores = finished_scores(experiment.task, trials)
@@ -71,7 +72,7 @@ def summarise(experiment: Experiment, trials: Iterable[Scored]) -> Summary:
         for arm in ((DENSE,) if round == 0 else experiment.arms)
     ]
     pairs = comparisons(experiment)
-    found = _by_other_scores(experiment, trials, verdicts(experiment, trials, scores, pairs, turned))
+    found = _by_other_scores(experiment, trials, verdicts(experiment, trials, scores, pairs, turned, gone))
     controls = len(experiment.ticket_arms) - 1
     return Summary(
         cells=tuple(_corrected(experiment, [cell for cell in cells if cell is not None])),

@@ -20,7 +20,7 @@ from lth_core.store.views import JobView
 def print_job(console: Console, database: Database, job: JobView, *, as_json: bool = False) -> None:
     """Print the result of the job's finished trials: table and answers, or one `result` event."""
     trials = views.trials(database, job.id)
-    summary = summarise(job.experiment, trials)
+    summary = summarise(job.experiment, trials, views.gone_layers(database, job.id))
     answers = findings(job.experiment, trials, summary)
     audits, data = views.audit_counts(database, job.id), views.data(database, job.id)
     changed = attempts.changes(attempts.runs(database, job.id))

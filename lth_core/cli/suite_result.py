@@ -36,7 +36,13 @@ def show_suite(name: str, workspace: Path) -> None:
 
 def print_suite(console: Console, database: Database, name: str, jobs: Sequence[JobView], *, as_json: bool) -> None:
     """Print the joint result of these jobs: tables and sentences, or one `suite result` event."""
-    held = [SuiteJob(job.id, job.name, job.state, job.experiment, views.trials(database, job.id)) for job in jobs]
+    held = [
+        SuiteJob(
+            job.id, job.name, job.state, job.experiment, views.trials(database, job.id),
+            views.gone_layers(database, job.id),
+        )
+        for job in jobs
+    ]  # fmt: skip
     summary, kept = summarise_suite(held), list(kept_or_pruned(held))
     if as_json:
         answers = [finding.fields() for finding in suite_findings(held, summary)]

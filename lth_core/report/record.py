@@ -17,7 +17,7 @@ from lth_core.store import attempts, glances, metrics, views
 from lth_core.store.attempts import Run
 from lth_core.store.database import Database
 from lth_core.store.metrics import Curve
-from lth_core.store.views import AuditView, JobView, LayerView, TrialView
+from lth_core.store.views import AuditView, GoneLayer, JobView, LayerView, TrialView
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class JobRecord:
     barriers: tuple[Barrier, ...] = ()
     instabilities: tuple[Instability, ...] = ()
     runs: tuple[Run, ...] = ()
+    gone: tuple[GoneLayer, ...] = ()
 
     @property
     def experiment(self) -> Experiment:
@@ -67,7 +68,8 @@ class SuiteRecord:
 def job_record(database: Database, job: JobView) -> JobRecord:
     """Everything of a job, finished or not."""
     trials = tuple(views.trials(database, job.id))
-    summary = summarise(job.experiment, trials)
+    gone = tuple(views.gone_layers(database, job.id))
+    summary = summarise(job.experiment, trials, gone)
     ids = [trial.id for trial in trials]
     names = glances.all_metric_names(database)
     curves = {name: found for name in names if (found := metrics.curves(database, ids, name))}
@@ -85,13 +87,14 @@ def job_record(database: Database, job: JobView) -> JobRecord:
         active=glances.seconds_active(database, job.id),
         curves=curves,
         runs=tuple(attempts.runs(database, job.id)),
+        gone=gone,
     )
 
 
 def suite_record(database: Database, name: str, jobs: Sequence[JobView]) -> SuiteRecord:
     """A suite's jobs and their summary."""
     records = tuple(job_record(database, job) for job in jobs)
-    held = [SuiteJob(r.job.id, r.job.name, r.job.state, r.experiment, r.trials) for r in records]
+    held = [SuiteJob(r.job.id, r.job.name, r.job.state, r.experiment, r.trials, r.gone) for r in records]
     summary = summarise_suite(held)
     return SuiteRecord(name, records, summary, suite_findings(held, summary))
 

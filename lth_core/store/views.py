@@ -4,7 +4,7 @@ import json
 import time
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -269,6 +269,27 @@ def layers(database: Database, job: int) -> list[LayerView]:
     )
     return [
         LayerView(**{**dict(row), "shape": _shape(row["shape"]), "prunable": bool(row["prunable"])}) for row in rows
+    ]
+
+
+class GoneLayer(NamedTuple):
+    """A layer that may be pruned, with more than one dimension, of which a ticket keeps nothing."""
+
+    arm: str
+    round: int
+    seed: int
+    layer: str
+
+
+def gone_layers(database: Database, job: int) -> list[GoneLayer]:
+    """Of all tickets of a job that have started, in the model's order of layers; biases left out."""
+    rows = database.rows(
+        "SELECT t.arm, t.round, t.seed, l.layer, l.shape FROM layers l JOIN trials t ON t.id = l.trial "
+        "WHERE t.job = ? AND l.prunable = 1 AND l.kept = 0 ORDER BY l.position, t.round, t.seed",
+        job,
+    )
+    return [
+        GoneLayer(row["arm"], row["round"], row["seed"], row["layer"]) for row in rows if len(_shape(row["shape"])) > 1
     ]
 
 

@@ -113,5 +113,5 @@ class Reader:
         pause = _SUMMARY_PAUSE if job.state == "running" else 0.0  # what has ended changes once more at most
         if not self._stale(job) or (known and time.monotonic() - known[1] < pause):
             return
-        summary = summarise(job.experiment, trials)
+        summary = summarise(job.experiment, trials, views.gone_layers(self.database, job.id))
         self._summaries[job.id] = ((job.trials_done, job.trials_failed), time.monotonic(), summary)

@@ -12,6 +12,7 @@ from lth_core.analysis.suite_questions import kept_or_pruned, suite_findings
 from lth_core.analysis.suite_summary import SuiteJob, summarise_suite
 from lth_core.analysis.verdict import summarise
 from lth_core.experiment.experiment import Experiment
+from lth_core.store.views import GoneLayer
 from tests.analysis.test_verdict import Trial
 from tests.small import experiment
 
@@ -122,6 +123,23 @@ def test_the_head_start_of_rewound_tickets_is_no_gain_of_pruning() -> None:
     assert rewound is not None and rewound.density == 1.0 and rewound.difference is None
     (note,) = [note for note in notes(made, summary) if "dense network" in note]
     assert note.startswith("the dense network that tickets are compared with is dense_rewound")
+
+
+def test_a_layer_that_is_gone_is_named_where_its_arm_is_compared() -> None:
+    made = job("winning", "snip", "random", seeds=8)
+    found = trials(made, {"winning": 0.0, "snip": -80.0, "random": -30.0})
+    gone = [GoneLayer("snip", round, seed, "policy_head.weight") for round in (2, 3, 4) for seed in made.seeds]
+    gone += [GoneLayer("winning", 4, 3, "hidden.weight")]
+    summary = summarise(made, found, gone)
+    before = next(f for f in findings(made, found, summary) if f.question == "Or prune before training?")
+    assert before.lines[0].facts[:2] == (
+        "in 1 of 8 seeds of winning hidden.weight is gone, in round 4",
+        "in 8 of 8 seeds of snip policy_head.weight is gone, from round 2 on",
+    )
+    assert all("snip" not in v.text for v in summary.verdicts if v.control == "random")
+    suite = [SuiteJob(1, "one", "done", made, found, gone), SuiteJob(2, "two", "done", made, found)]
+    said = [f.text for f in suite_findings(suite, summarise_suite(suite)) if f.question == "Or prune before training?"]
+    assert said[0].count("policy_head.weight is gone") == 1
 
 
 def test_baselines_have_questions_of_their_own() -> None:

@@ -200,15 +200,18 @@ def test_metrics_layers_and_audits_are_taken_over(store: Store) -> None:
         store.ingest(kind="metrics", trial=trial, step=64, values={"return/train": 2.0, "loss/policy": None})
         store.ingest(
             kind="layers", trial=trial, density=0.5, model_density=0.75,
-            layers=[["a", [2, 2], 4, 2, True], ["b", [4], 4, 4, False]],
+            layers=[["a", [2, 2], 4, 2, True], ["b", [4], 4, 4, False], ["c", [1, 3], 3, 0, True], ["d", [4], 4, 0, True]],
         )  # fmt: skip
         store.ingest(kind="audit", trial=trial, moment="before", checks=[["x", True, "fine"], ["y", False, "bad"]])
     found = next(t for t in store.trials() if t.id == trial)
     assert (found.step, found.density, found.model_density) == (64, 0.5, 0.75)
     assert repr(metrics.curves(store.database, [trial], "loss/policy")[trial].values.tolist()) == "[nan]"
+    assert views.gone_layers(store.database, 1) == [("dense", 0, 0, "c")]
     assert [(layer.layer, layer.shape, layer.kept, layer.prunable) for layer in views.layers(store.database, 1)] == [
         ("a", (2, 2), 2, True),
         ("b", (4,), 4, False),
+        ("c", (1, 3), 0, True),
+        ("d", (4,), 0, True),
     ]
     assert views.audit_counts(store.database, store.job) == (1, 1)
     assert [a.name for a in views.audits(store.database, store.job, failed_only=True)] == ["y"]
