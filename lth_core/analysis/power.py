@@ -44,7 +44,7 @@ def seeds_needed(effects: Sequence[float], tests: int = 1, *, greater: bool = Fa
 
 
 def more_seeds(effects: Sequence[float], tests: int = 1, *, greater: bool = False) -> str:
-    """`about 5 more seeds would decide it`, if the effect is as measured; or that no number would."""
+    """`a new job with about 13 seeds would decide it`, if the effect is as measured; or that no number would."""
     return said(len(effects), seeds_needed(effects, tests, greater=greater))
 
 
@@ -62,5 +62,5 @@ def said(have: int, needed: int | None) -> str:
     """The sentence; empty below two seeds."""
     if needed is None:
         return f"no number of seeds up to {MOST_SEEDS} would decide it" if have > 1 else ""
-    more = max(needed - have, 1)
-    return f"about {more} more seed{'s' * (more != 1)} would decide it"
+    # Adding seeds to these until a test decides would make it wrong in more than 5 %.
+    return f"a new job with about {max(needed, have + 1)} seeds would decide it"

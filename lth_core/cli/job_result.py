@@ -7,6 +7,7 @@ from dataclasses import asdict
 from rich.console import Console
 
 from lth_core.analysis.questions import findings, notes
+from lth_core.analysis.related import related_notes
 from lth_core.analysis.verdict import summarise
 from lth_core.cli.console import print_parts
 from lth_core.report import table
@@ -24,8 +25,11 @@ def print_job(console: Console, database: Database, job: JobView, *, as_json: bo
     answers = findings(job.experiment, trials, summary)
     audits, data = views.audit_counts(database, job.id), views.data(database, job.id)
     changed = attempts.changes(attempts.runs(database, job.id))
+    related = list(related_notes(job, views.jobs(database)))
     if not as_json:
-        print_parts(console, table.result(job.experiment, summary, answers, audits, data, changed, causes(trials)))
+        print_parts(
+            console, table.result(job.experiment, summary, answers, audits, data, changed, causes(trials), related)
+        )
         return
     result = {
         "event": "result", "job": job.id, "name": job.name, "state": job.state,
@@ -33,7 +37,7 @@ def print_job(console: Console, database: Database, job: JobView, *, as_json: bo
         "verdicts": [{**asdict(v), "text": v.text} for v in (*summary.verdicts, *summary.further)],
         "answers": [answer.fields() for answer in answers],
         "failures": causes(trials),
-        "notes": [*notes(job.experiment, summary), *filter(None, [changed])],
+        "notes": [*notes(job.experiment, summary), *related, *filter(None, [changed])],
         "audits": {"passed": audits[0], "failed": audits[1]}, "data": data,
     }  # fmt: skip
     sys.stdout.write(json.dumps(finite(result)) + "\n")

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from lth_core.analysis.related import related_notes
 from lth_core.analysis.suite_questions import kept_or_pruned, sentences, suite_findings
 from lth_core.analysis.suite_summary import SuiteJob, SuiteSummary, summarise_suite
 from lth_core.cli.console import make_console, print_parts
@@ -44,12 +45,16 @@ def print_suite(console: Console, database: Database, name: str, jobs: Sequence[
         for job in jobs
     ]  # fmt: skip
     summary, kept = summarise_suite(held), list(kept_or_pruned(held))
+    everything = views.jobs(database)
+    related = [f"{one_line(job.name)}: {note}" for job in jobs for note in related_notes(job, everything)]
     if as_json:
         answers = [finding.fields() for finding in suite_findings(held, summary)]
-        sys.stdout.write(json.dumps(finite({**_event(name, summary), "answers": answers})) + "\n")
+        sys.stdout.write(json.dumps(finite({**_event(name, summary), "answers": answers, "notes": related})) + "\n")
         return
     console.print()
     print_parts(console, suite_table.suite_result(one_line(name), summary, kept))
+    for note in related:
+        console.print(note, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def _event(name: str, summary: SuiteSummary) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from lth_core.analysis.connectivity import Barrier, Instability
 from lth_core.analysis.inspection import Inspected
 from lth_core.analysis.matching import Match, margin_of, match
 from lth_core.analysis.questions import Finding, findings
+from lth_core.analysis.related import related_notes
 from lth_core.analysis.scores import JobScores
 from lth_core.analysis.suite_questions import suite_findings
 from lth_core.analysis.suite_summary import SuiteJob, SuiteSummary, summarise_suite
@@ -43,6 +44,7 @@ class JobRecord:
     instabilities: tuple[Instability, ...] = ()
     runs: tuple[Run, ...] = ()
     gone: tuple[GoneLayer, ...] = ()
+    related: tuple[str, ...] = ()
 
     @property
     def experiment(self) -> Experiment:
@@ -88,6 +90,7 @@ def job_record(database: Database, job: JobView) -> JobRecord:
         curves=curves,
         runs=tuple(attempts.runs(database, job.id)),
         gone=gone,
+        related=tuple(related_notes(job, views.jobs(database))),
     )
 
 

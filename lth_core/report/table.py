@@ -112,9 +112,11 @@ def result(
     data: Sequence[str] = (),
     changed: str = "",
     failures: Sequence[str] = (),
+    related: Sequence[str] = (),
 ) -> list[RenderableType]:
     """Table, notes on its numbers, answers to the paper's questions, data, and audit, to be printed one by one.
-    changed: rounds and what they ran with, if that differs. failures: see `failures.causes`."""
+    changed: rounds and what they ran with, if that differs. failures: see `failures.causes`; related: see
+    `related.related_notes`."""
     seeds = len(experiment.seeds)
     passed, failed = audits
     over = experiment.training.scored_over
@@ -128,6 +130,7 @@ def result(
     audit = Text(f"audit: {passed:,} checks passed, {failed:,} failed", style="red" if failed else "dim")
     noted = [Text(one_line(note), style="yellow" if "cannot" in note else "dim") for note in notes(experiment, summary)]
     trained_on = [Text(f"data: {one_line(sentence, 1000)}", style="dim") for sentence in data]
+    noted += [Text(one_line(note), style="yellow") for note in related]
     ran = [Text(one_line(changed, 1000), style="yellow")] if changed else []
     parts: list[RenderableType] = [
         summary_table(experiment, summary), facts, *noted, *ran, *answer_lines(findings), *trained_on, audit,

@@ -86,7 +86,7 @@ def write_suite(record: SuiteRecord, folder: Path) -> list[Path]:
 def _job_parts(record: JobRecord, drawings: Drawings, tables: Mapping[str, list[Row]], level: int = 2) -> Iterator[str]:
     yield page.heading("Answers", level)
     ran = filter(None, [changes(record.runs)])
-    yield page.answers(record.findings, [*notes(record.experiment, record.summary), *ran])
+    yield page.answers(record.findings, [*notes(record.experiment, record.summary), *record.related, *ran])
     yield page.heading("Figures", level)
     yield from (_drawn(drawings, name) for name in drawings)
     yield page.heading("Lottery curves", level)

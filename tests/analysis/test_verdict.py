@@ -239,7 +239,7 @@ def test_a_lost_chain_is_the_worst_of_all_in_the_chance_of_improvement() -> None
 def test_an_undecided_verdict_says_how_many_seeds_would_decide() -> None:
     settings = job(6)
     (verdict,) = summarise(settings, simulated(settings, {"winning": 0.5}, spread=4.0)).verdicts
-    assert verdict.word == "inconclusive" and "more seed" in verdict.text
+    assert verdict.word == "inconclusive" and "a new job with about" in verdict.text
 
 
 def test_what_is_pruned_before_training_is_no_one_shot_arm() -> None:

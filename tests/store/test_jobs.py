@@ -200,7 +200,8 @@ def test_metrics_layers_and_audits_are_taken_over(store: Store) -> None:
         store.ingest(kind="metrics", trial=trial, step=64, values={"return/train": 2.0, "loss/policy": None})
         store.ingest(
             kind="layers", trial=trial, density=0.5, model_density=0.75,
-            layers=[["a", [2, 2], 4, 2, True], ["b", [4], 4, 4, False], ["c", [1, 3], 3, 0, True], ["d", [4], 4, 0, True]],
+            layers=[["a", [2, 2], 4, 2, True], ["b", [4], 4, 4, False],
+                    ["c", [1, 3], 3, 0, True], ["d", [4], 4, 0, True]],
         )  # fmt: skip
         store.ingest(kind="audit", trial=trial, moment="before", checks=[["x", True, "fine"], ["y", False, "bad"]])
     found = next(t for t in store.trials() if t.id == trial)
