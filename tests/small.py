@@ -15,8 +15,8 @@ from lth_core.tickets.derive import Family, Trained, derive_mask
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.tickets.saliency import Derivative
 from lth_core.training.families import make_model, make_stack
-from lth_core.training.reinforcement.algorithm import Transitions
-from lth_core.training.reinforcement.learning import gradients
+from lth_core.training.reinforcement.algorithm import Heads, Transitions
+from lth_core.training.reinforcement.learning import gradient as gradient_of
 from lth_core.training.reinforcement.rollout import Rollout
 from lth_core.training.reinforcement.stack import ActorCriticStack
 from lth_core.training.run import RunningTrial, StackRun
@@ -179,6 +179,7 @@ def gradient(one: ActorCriticStack, rollout: Rollout, log_p: torch.Tensor | None
     """(T, P) by a stack's algorithm on a rollout with all its activations; log_p: when it acted, if not as now."""
     terms = one.parameters.policy().terms(rollout.activations[-1][..., :-1], rollout.actions, *rollout.valid)
     then = terms.log_p if log_p is None else log_p
-    taken = Transitions(rollout.activations[0], rollout.actions, then, *rollout[2:])
+    heads = Heads(terms.log_p, terms.entropy, rollout.activations[-1][..., -1])
+    taken = Transitions(rollout.actions, then, *rollout[2:])
     with torch.no_grad():
-        return gradients(one.algorithm, one.parameters, rollout.activations, terms, taken)[0]
+        return gradient_of(one.algorithm, one.parameters, rollout.activations, terms, heads, taken)

@@ -94,7 +94,7 @@ class ConvolutionalActorCritic:
         return [observations, self._heads(layers.flat, observations)]
 
     def traced(self, layers: Layers, observations: Tensor) -> list[Tensor]:
-        """Like `forward`, but keeps the autograd graph for `backward`; the returned heads are detached."""
+        """Like `forward`, but keeps the autograd graph for `backward`."""
         with torch.enable_grad():
             leaf = layers.flat.detach().requires_grad_()
             heads = self._heads(leaf, observations)
@@ -102,7 +102,10 @@ class ConvolutionalActorCritic:
 
     def backward(self, layers: Layers, activations: Sequence[Tensor], gradient: Tensor) -> Tensor:
         """Gradients (T, P) from the gradient of the heads."""
-        (found,) = torch.autograd.grad(activations[-1], activations[1], gradient)
+        # Of a number: for the gradient of a tensor torch loads sympy, half a second.
+        with torch.enable_grad():
+            number = (activations[-1] * gradient).sum()
+        (found,) = torch.autograd.grad(number, activations[1])
         return found
 
     def _heads(self, flat: Tensor, observations: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import pytest
 
 from lth_core.engine import failures
 from lth_core.store import views
+from tests.engine.compiler import loaded, watch
 from tests.engine.experiments import tiny
 from tests.engine.test_engine import running
 from tests.tasks import odd_environments
@@ -18,18 +19,20 @@ WRONG = ["RaisesInReset-v0", "RewardNaN-v0"]
 
 
 @pytest.fixture
-def _registered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Environments in the registry of this process, and of every Python that it starts."""
+def _registered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Environments in the registry of this process, and of every Python that it starts; see `compiler.watch`."""
     (tmp_path / "sitecustomize.py").write_text(
         "from tests.tasks import odd_environments\nodd_environments.register()\n"
     )
     for name, spec in odd_environments.ODD.items():
         monkeypatch.setitem(gymnasium.registry, name, spec)
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{tmp_path}")
+    return watch(tmp_path)
 
 
-@pytest.mark.usefixtures("_registered")
-def test_the_trials_of_environments_that_do_wrong_fail_with_the_cause_and_the_queue_goes_on(tmp_path: Path) -> None:
+def test_the_trials_of_environments_that_do_wrong_fail_with_the_cause_and_the_queue_goes_on(
+    tmp_path: Path, _registered: Path
+) -> None:
     common = {"arms": ["winning"], "seeds": 1, "pruning": {"rounds": 1}}
     with running(tmp_path / "ws") as r:
         for number, name in enumerate([*WRONG, "Walk-v0"], 1):
@@ -43,6 +46,7 @@ def test_the_trials_of_environments_that_do_wrong_fail_with_the_cause_and_the_qu
             assert dense.error.startswith(f"{name}, environment ")
             assert " (training step " in dense.error
             assert "Traceback" not in dense.error and "\n" not in dense.error and "\x1b" not in dense.error
+    assert not loaded(_registered)
 
 
 @pytest.mark.usefixtures("_registered")

@@ -142,7 +142,7 @@ def test_advantages_are_clipped_for_the_policy_and_not_for_the_value() -> None:
         with torch.no_grad():
             stack._learnt = stack._learn(one, rate)
         limit = 1.0 if stack is clipped else 1e9
-        weighed = stack._learnt[0]["loss/policy"] / -log_p
+        weighed = stack.algorithm.losses(*stack._learnt[0])["loss/policy"] / -log_p
         torch.testing.assert_close(weighed, one.advantages.clamp(-limit, limit), rtol=1e-4, atol=1e-4)
     assert clipped.losses()["loss/value"].tolist() == free.losses()["loss/value"].tolist()
 

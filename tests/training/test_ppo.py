@@ -7,7 +7,7 @@ import torch
 from lth_core.experiment.experiment import Experiment
 from lth_core.models.flat import flatten
 from lth_core.models.mlp import Perceptron
-from lth_core.training.reinforcement.algorithm import Heads, Transitions
+from lth_core.training.reinforcement.algorithm import Heads, Slopes, Transitions
 from lth_core.training.reinforcement.ppo import standardised
 from lth_core.training.reinforcement.rollout import Rollout
 from lth_core.training.reinforcement.stack import ActorCriticStack
@@ -105,7 +105,7 @@ def test_a_step_that_went_far_enough_in_its_direction_is_not_taken_further(
     log_p = one.parameters.policy().terms(part.activations[-1][..., :-1], part.actions).log_p
     assert bool(gradient(one, part, log_p - np.log(ratio)).any()) == learns
     said = Heads(log_p, log_p, part.values)
-    taken = Transitions(part.activations[0], part.actions, log_p - np.log(ratio), *part[2:])
+    taken = Transitions(part.actions, log_p - np.log(ratio), *part[2:])
     found = {name: float(each.mean()) for name, each in one.algorithm.losses(said, taken).items()}
     assert found["loss/policy"] == pytest.approx(-min(advantage * ratio, advantage * min(max(ratio, 0.8), 1.2)))
     assert found["clipped"] == float(abs(ratio - 1) > 0.2)
@@ -114,7 +114,7 @@ def test_a_step_that_went_far_enough_in_its_direction_is_not_taken_further(
 def test_what_is_reported_of_values_is_what_is_minimised() -> None:
     one = _made(experiment(training={**SMALL, "value_clip": 0.2}), 1)
     zero, values = torch.zeros(1, 3), torch.tensor([[0.1, 0.9, 0.5]])
-    taken = Transitions(zero, zero, zero, zero, torch.tensor([[1.0, 1.0, 0.1]]), zero + 1)
+    taken = Transitions(zero, zero, zero, torch.tensor([[1.0, 1.0, 0.1]]), zero + 1)
     found = one.algorithm.losses(Heads(zero, zero, values), taken)["loss/value"]
     assert found.flatten().tolist() == pytest.approx([0.81, 0.64, 0.16])  # the second: of 0.2, as far as it may go
 
@@ -129,13 +129,13 @@ def test_advantages_are_standardised_for_each_ticket_by_itself() -> None:
 def test_every_epoch_visits_every_transition_once_in_an_order_of_each_tickets_own() -> None:
     one = _made(experiment(training=SMALL))
     seen: list[torch.Tensor] = []
-    losses = one.algorithm.losses
+    slopes = one.algorithm.slopes
 
-    def watched(heads: Heads, taken: Transitions) -> dict[str, torch.Tensor]:
+    def watched(heads: Heads, taken: Transitions) -> Slopes:
         seen.append(taken.targets.clone())
-        return losses(heads, taken)
+        return slopes(heads, taken)
 
-    one.algorithm.losses = watched  # type: ignore[method-assign]
+    one.algorithm.slopes = watched  # type: ignore[method-assign]
     one.update()
     assert len(seen) == 8
     assert {part.shape for part in seen} == {(2, 8)}

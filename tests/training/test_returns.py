@@ -11,7 +11,7 @@ from lth_core.tasks.step import Step
 from lth_core.training.cuda_graphs import Replayed
 from lth_core.training.reinforcement import parameters
 from lth_core.training.reinforcement.episodes import Episodes
-from lth_core.training.reinforcement.learning import Losses
+from lth_core.training.reinforcement.learning import Learnt
 from lth_core.training.reinforcement.parameters import clip
 from lth_core.training.reinforcement.rollout import Rollout, advantages
 from lth_core.training.stack import Start
@@ -203,7 +203,7 @@ def test_the_first_update_has_the_whole_rate_and_the_last_one_step_more_than_the
     one = stack(settings, own, model)
     rates, learn = [], one._learn
 
-    def seen(rollout: Rollout, rate: torch.Tensor, orders: torch.Tensor | None = None) -> list[Losses]:
+    def seen(rollout: Rollout, rate: torch.Tensor, orders: torch.Tensor | None = None) -> list[Learnt]:
         rates.append(float(rate))
         return learn(rollout, rate, orders)
 

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from lth_core.settings.reinforcement import A2C
-from lth_core.training.reinforcement.algorithm import Algorithm, Heads, Transitions
+from lth_core.training.reinforcement.algorithm import Algorithm, Heads, Slopes, Transitions
 
 
 class AdvantageActorCritic(Algorithm[A2C]):
@@ -22,15 +22,24 @@ class AdvantageActorCritic(Algorithm[A2C]):
         return self.settings.minibatches
 
     def losses(self, heads: Heads, taken: Transitions) -> dict[str, Tensor]:
-        """See Algorithm. An advantage is weighted by min(p now / p when acting, importance_clip) (paper, 3.3)."""
+        """See Algorithm."""
+        return {
+            "loss/policy": -(heads.log_p * self._counted(heads, taken)),
+            "loss/value": (heads.values - taken.targets).square(),
+            "entropy": heads.entropy,
+        }
+
+    def slopes(self, heads: Heads, taken: Transitions) -> Slopes:
+        """See Algorithm."""
+        of_values = (heads.values - taken.targets) * (2 * self.settings.value_weight)
+        return Slopes(-self._counted(heads, taken), self.of_entropy(heads), of_values)
+
+    def _counted(self, heads: Heads, taken: Transitions) -> Tensor:
+        """Advantages (T, b), weighted by min(p now / p when acting, importance_clip) (paper, 3.3)."""
         advantages, limit = taken.advantages, self.settings.advantage_clip
         if limit is not None:
             advantages = advantages.clamp(-limit, limit)
         if self.settings.importance_clip is not None:
             ratio = (heads.log_p.detach() - taken.log_p).exp()
             advantages = advantages * ratio.clamp(max=self.settings.importance_clip)
-        return {
-            "loss/policy": -(heads.log_p * advantages),
-            "loss/value": (heads.values - taken.targets).square(),
-            "entropy": heads.entropy,
-        }
+        return advantages

@@ -3,9 +3,12 @@
 The loss is written once. Training, reports and criteria that need its gradient before training all call it.
 """
 
+import functools
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar, Generic, NamedTuple, TypeVar
 
+import torch
 from torch import Tensor
 
 from lth_core.settings.reinforcement import ActorCriticTraining
@@ -14,12 +17,11 @@ Settings = TypeVar("Settings", bound=ActorCriticTraining)
 
 
 class Transitions(NamedTuple):
-    """b transitions of each ticket: observations (T, b, ...), actions (T, b) or (T, b, A), the rest (T, b).
+    """b transitions of each ticket: actions (T, b) or (T, b, A), the rest (T, b).
 
     log_p, values: of the network that acted; valid: see Rollout.
     """
 
-    observations: Tensor
     actions: Tensor
     log_p: Tensor
     values: Tensor
@@ -33,6 +35,14 @@ class Heads(NamedTuple):
 
     log_p: Tensor
     entropy: Tensor
+    values: Tensor
+
+
+class Slopes(NamedTuple):
+    """Gradients of what is minimised, summed over transitions, with respect to the heads; None where it has none."""
+
+    log_p: Tensor
+    entropy: Tensor | None
     values: Tensor
 
 
@@ -65,6 +75,22 @@ class Algorithm(ABC, Generic[Settings]):
         Differentiable with respect to the heads. It runs inside a CUDA graph: it must not wait for the GPU, and its
         shapes must follow from those of the arguments.
         """
+
+    def slopes(self, heads: Heads, taken: Transitions) -> Slopes:
+        """By autograd. An algorithm may state the same in closed form, which is faster: tests compare the two."""
+        with torch.enable_grad():
+            said = Heads(*(one.detach().requires_grad_() for one in heads))
+            minimised = self.minimised(self.losses(said, taken)).sum()
+        return Slopes(*torch.autograd.grad(minimised, said, allow_unused=True))
+
+    def of_entropy(self, heads: Heads) -> Tensor | None:
+        """Its slope, which is the same everywhere."""
+        weight = self.settings.entropy_weight
+        return torch.full((), -weight, device=heads.values.device).expand_as(heads.values) if weight else None
+
+    def minimised(self, losses: Mapping[str, Tensor]) -> Tensor:
+        """The weighted sum (T, b) of losses."""
+        return functools.reduce(torch.add, [weight * losses[name] for name, weight in self.weights.items()])
 
     @property
     def weights(self) -> dict[str, float]:

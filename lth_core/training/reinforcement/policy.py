@@ -96,7 +96,7 @@ class CategoricalTerms:
         self._p = self._log_p.exp()
         self._entropy = -(self._p * self._log_p).sum(-1, keepdim=True)
 
-    @property
+    @functools.cached_property
     def log_p(self) -> Tensor:
         """See Terms."""
         return self._log_p.gather(-1, self._chosen).squeeze(-1)
@@ -159,7 +159,7 @@ class ChoicesTerms:
     def __init__(self, parts: Sequence[CategoricalTerms]) -> None:
         self._parts = parts
 
-    @property
+    @functools.cached_property
     def log_p(self) -> Tensor:
         """See Terms."""
         return functools.reduce(torch.add, [part.log_p for part in self._parts])
@@ -218,7 +218,7 @@ class BitsTerms:
     def __init__(self, pairs: CategoricalTerms) -> None:
         self._pairs = pairs
 
-    @property
+    @functools.cached_property
     def log_p(self) -> Tensor:
         """See Terms."""
         return functools.reduce(torch.add, self._pairs.log_p.unbind(-1))

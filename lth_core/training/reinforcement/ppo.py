@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from lth_core.settings.reinforcement import PPO
-from lth_core.training.reinforcement.algorithm import Algorithm, Heads, Transitions
+from lth_core.training.reinforcement.algorithm import Algorithm, Heads, Slopes, Transitions
 
 
 class ProximalPolicyOptimisation(Algorithm[PPO]):
@@ -26,26 +26,43 @@ class ProximalPolicyOptimisation(Algorithm[PPO]):
         """See Algorithm; also the share of clipped ratios, and an estimate of the divergence."""
         log_ratio = heads.log_p - taken.log_p
         ratio = log_ratio.exp()
-        # If the clipped surrogate is the smaller one, the ratio is beyond a limit, and the surrogate is constant.
-        clipped = ratio.detach().clamp(1 - self.settings.clip, 1 + self.settings.clip)
-        advantages = standardised(taken.advantages) if self.settings.normalise_advantages else taken.advantages
-        surrogate, held = advantages * ratio, advantages * clipped
+        surrogate, held, clipped = self._surrogates(ratio, taken)
+        error, instead = self._of_values(heads.values, taken)
         return {
             "loss/policy": -torch.where(held < surrogate, held, surrogate),
-            "loss/value": self._of_values(heads.values, taken),
+            "loss/value": error.square() if instead is None else torch.where(*instead, error.square()),
             "entropy": heads.entropy,
             "clipped": (ratio != clipped).float(),
             "divergence": ratio.detach() - 1 - log_ratio.detach(),
         }
 
-    def _of_values(self, values: Tensor, taken: Transitions) -> Tensor:
-        error, limit = (values - taken.targets).square(), self.settings.value_clip
+    def slopes(self, heads: Heads, taken: Transitions) -> Slopes:
+        """See Algorithm."""
+        surrogate, held, _ = self._surrogates((heads.log_p - taken.log_p).exp(), taken)
+        # The derivative of a ratio with respect to log p is the ratio; a clipped one is constant.
+        of_log_p = surrogate.neg().masked_fill_(held < surrogate, 0.0)
+        error, instead = self._of_values(heads.values, taken)
+        of_values = error * (2 * self.settings.value_weight)
+        if instead is not None:
+            of_values.masked_fill_(instead[0], 0.0)
+        return Slopes(of_log_p, self.of_entropy(heads), of_values)
+
+    def _surrogates(self, ratio: Tensor, taken: Transitions) -> tuple[Tensor, Tensor, Tensor]:
+        """Advantages times ratios, advantages times clipped ratios, and the clipped ratios."""
+        # If the clipped surrogate is the smaller one, the ratio is beyond a limit, and the surrogate is constant.
+        clipped = ratio.detach().clamp(1 - self.settings.clip, 1 + self.settings.clip)
+        advantages = standardised(taken.advantages) if self.settings.normalise_advantages else taken.advantages
+        return advantages * ratio, advantages * clipped, clipped
+
+    def _of_values(self, values: Tensor, taken: Transitions) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+        """Errors of values; with `value_clip` also where the clipped error counts, being the larger, and its square."""
+        error, limit = values - taken.targets, self.settings.value_clip
         if limit is None:
-            return error
+            return error, None
         moved = values - taken.values
         held = (taken.values + moved.clamp(-limit, limit) - taken.targets).square()
-        # The larger one; within the limit both are equal up to rounding, and the gradient is the plain error's.
-        return torch.where((moved.abs() > limit) & (held > error), held, error)
+        # Within the limit both are equal up to rounding, and the gradient is the plain error's.
+        return error, ((moved.abs() > limit) & (held > error.square()), held)
 
 
 def standardised(advantages: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from lth_core.training.reinforcement.acting import actor
 from lth_core.training.reinforcement.algorithms import algorithm
 from lth_core.training.reinforcement.episodes import Episodes
 from lth_core.training.reinforcement.evaluation import evaluate
-from lth_core.training.reinforcement.learning import Losses, learn, loss
+from lth_core.training.reinforcement.learning import Learnt, learn, loss
 from lth_core.training.reinforcement.minibatches import Shuffles
 from lth_core.training.reinforcement.parameters import Parameters
 from lth_core.training.reinforcement.rollout import Collector, Rollout
@@ -47,8 +47,8 @@ class ActorCriticStack(Stack):
         self.parameters = Parameters.of(self.training, model, starts, self.device)
         self._learning = Replayed(self._learn, self.device)
         self._place()
-        self._learnt: list[Losses] = []
-        """Losses of the last update, by minibatch."""
+        self._learnt: list[Learnt] = []
+        """Minibatches of the last update."""
         self._losses: dict[str, npt.NDArray[Any]] = {}
         self._evaluation_faults: dict[int, str] = {}
 
@@ -146,7 +146,7 @@ class ActorCriticStack(Stack):
         """Orders (epochs, T, size) of the transitions; None for the rollout's own order."""
         return self._shuffles.orders(size, self.algorithm.epochs) if self.algorithm.epochs else None
 
-    def _learn(self, rollout: Rollout, rate: Tensor, orders: Tensor | None = None) -> list[Losses]:
+    def _learn(self, rollout: Rollout, rate: Tensor, orders: Tensor | None = None) -> list[Learnt]:
         """Update the parameters at learning rates (T, 1), in these orders: see `_orders`."""
         return learn(self.algorithm, self.parameters, rollout, rate, orders)
 
@@ -157,8 +157,9 @@ class ActorCriticStack(Stack):
     def losses(self) -> dict[str, npt.NDArray[Any]]:
         """Mean losses and entropy (T,) of the last update; computed only when asked for."""
         if self._learnt and not self._losses:
-            for name in self._learnt[0]:
-                each = torch.cat([found[name] for found in self._learnt], dim=1)
+            parts = [self.algorithm.losses(*one) for one in self._learnt]
+            for name in parts[0]:
+                each = torch.cat([found[name] for found in parts], dim=1)
                 self._losses[name] = each.mean(1).cpu().numpy()
         return self._losses
 
