@@ -1,6 +1,8 @@
 """What every test shares: one thread for torch, hypothesis without deadlines and its database, a trained workspace."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
 
@@ -22,6 +24,30 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """From now on processes that import torch are forked (`tests.warm`); all who run the tests have one server."""
+    from lth_core.batches.processes import variables
+    from tests.once import shared_folder
+    from tests.started import uncounted
+    from tests.warm.warm import served
+
+    marked = any(item.get_closest_marker("processes") for item in request.session.items)
+    with contextlib.ExitStack() as stack:
+        if marked and not getattr(request.config.option, "cov_source", None):
+            with uncounted():
+                stack.enter_context(served(shared_folder(tmp_path_factory), variables))
+        yield
+
+
+@pytest.fixture
+def cold_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers are started as they are for users."""
+    from tests.warm.warm import SERVER
+
+    monkeypatch.delenv(SERVER, raising=False)
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,15 @@ import pytest
 from tests.started import uncounted
 
 
+def shared_folder(factory: pytest.TempPathFactory) -> Path:
+    """Of all processes that run these tests."""
+    base = factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
     """The folder of this name, for reading only: made by the first process that asks for it, the others wait."""
-    base = factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    shared = shared_folder(factory)
     folder = shared / f"once-{name}"
     made = folder / ".made"
     with (shared / f"once-{name}.lock").open("w") as lock:

@@ -46,12 +46,12 @@ def test_no_round_is_called_different_more_often_than_in_one_job_of_twenty(round
 
 
 def test_false_answers_are_rare() -> None:
-    for row in coverage.false_answers(150):
+    for row in coverage.false_answers(80):
         assert all(at_most(found, 0.05, row.runs) for found in row.shares), row
 
 
 def test_one_is_hardly_ever_told_that_one_can_prune_further_than_is_true() -> None:
-    row = coverage.overshoot(100)
+    row = coverage.overshoot(50)
     assert all(at_most(found, 0.05, row.runs) for found in row.shares), row
 
 

@@ -47,11 +47,11 @@ def _start(folder: Path) -> "subprocess.Popen[str]":
         )  # fmt: skip
 
 
-def _kill_everything(process: "subprocess.Popen[str]") -> None:
-    family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
-    for one in family:
+def _kill_everything(process: "subprocess.Popen[str]", folder: Path) -> None:
+    workers = [psutil.Process(pid) for pid in _workers_of(folder)]
+    for one in [*workers, psutil.Process(process.pid)]:
         one.kill()
-    psutil.wait_procs(family[:-1])
+    psutil.wait_procs(workers)
     process.wait()
 
 
@@ -79,7 +79,7 @@ def test_killed_at_random_moments_equals_uninterrupted(uninterrupted: Path, tmp_
         process = _start(tmp_path)
         if _wait_for_progress(process, tmp_path, moments.randint(500, most)):
             time.sleep(moments.random() * 0.2)
-            _kill_everything(process)
+            _kill_everything(process, tmp_path)
             kills += 1
         process.wait()
     assert kills >= 2, "the run was too short to be killed in the middle"
@@ -102,6 +102,7 @@ def test_sigterm_stops_at_a_checkpoint_in_time_and_goes_on(uninterrupted: Path, 
     assert digest(tmp_path / "workspace") == digest(uninterrupted / "workspace")
 
 
+@pytest.mark.usefixtures("cold_starts")
 def test_workers_leave_when_the_engine_is_killed(tmp_path: Path) -> None:
     (tmp_path / "tiny.toml").write_text(as_toml(tiny(training={"length": 50_000_000})))
     process = _start(tmp_path)

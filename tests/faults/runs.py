@@ -18,6 +18,7 @@ from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
 from tests.engine.experiments import as_toml, digest, tiny
+from tests.warm import warm
 
 ROOT = Path(__file__).parent.parent.parent
 INJECTED = Path(__file__).parent / "injected"
@@ -60,13 +61,13 @@ class Run:
             shutil.copy(experiment, self.file)
         else:
             self.file.write_text(as_toml(experiment))
-        self._environment = {**os.environ, **injected({}), **(environment or {})}
+        self._given = environment or {}
         self.set_fault(fault or {})
         self.process: subprocess.Popen[bytes] | None = None
 
     def set_fault(self, fault: dict[str, Any]) -> None:
         """What hurts the processes that are started from now on."""
-        self._environment["LTH_TEST_FAULT"] = json.dumps(fault)
+        self._environment = {**os.environ, **(injected(fault) if fault else {}), **self._given}
 
     def start(self, *prefix: str, output: int | None = None, errors: int | None = None) -> "subprocess.Popen[bytes]":
         """Begin, or go on; `prefix` is put before the command (`nohup`, `prlimit` ...).
@@ -78,10 +79,11 @@ class Run:
         asked.append(f"--workspace={self.workspace}")
         terminal = ["env", "--default-signal=INT,HUP"]
         command = [*terminal, *prefix, sys.executable, "-m", "lth_core.cli", "headless", *asked]
+        environment = {**self._environment, warm.SERVER: ""} if prefix else self._environment  # a fork would lack it
         with self.output.open("ab") as file:
             self.process = subprocess.Popen(
                 command, cwd=self.folder, stdout=file if output is None else output,
-                stderr=subprocess.STDOUT if errors is None else errors, env=self._environment, stdin=subprocess.DEVNULL,
+                stderr=subprocess.STDOUT if errors is None else errors, env=environment, stdin=subprocess.DEVNULL,
             )  # fmt: skip
         return self.process
 

@@ -56,7 +56,7 @@ def half_done(make_run: Callable[..., Run], left_alone: Any, small_disk: Path) -
 
 def _half_done(run: Run) -> None:
     """Wait until there are a checkpoint and records."""
-    run.until(lambda: bool(list(run.workspace.rglob("step-*.safetensors"))) or run.ended(), 60)
+    run.until(lambda: bool(list(run.workspace.rglob("step-*.safetensors"))) or run.ended())
     assert not run.ended()
 
 
@@ -75,7 +75,7 @@ def test_a_full_disk_pauses_the_job_until_there_is_room(
     filler = _fill(small_disk, leave)
     run.until(lambda: not run.workers())
     engine.send_signal(signal.SIGCONT)
-    run.until(lambda: run.said("job paused: disk full"), 60)
+    run.until(lambda: run.said("job paused: disk full"))
     assert not run.ended(), "it waits"
     run.until(lambda: not run.workers())
     assert not (run.workspace / "reserve").exists(), "the reserve was freed to write this down"
@@ -103,7 +103,7 @@ def test_a_database_that_cannot_grow_pauses_the_job(
     database = Database(run.workspace / "workspace.sqlite", writer=False)
     database.rows("PRAGMA wal_checkpoint(TRUNCATE)")
     filler = _fill(small_disk, 0)
-    run.until(lambda: run.said("job paused: disk full"), 60)
+    run.until(lambda: run.said("job paused: disk full"))
     database.close()
     filler.unlink()
     run.finish()
@@ -122,7 +122,7 @@ def test_a_disk_that_was_full_before_lets_the_run_begin_and_wait(
         pass
     filler = _fill(small_disk, 0)
     run.start()
-    run.until(lambda: run.said("job paused: disk full"), 60)
+    run.until(lambda: run.said("job paused: disk full"))
     assert not run.ended(), "it waits"
     filler.unlink()
     run.finish()
@@ -136,7 +136,7 @@ def test_a_job_that_does_not_fit_on_the_disk_does_not_start(
 ) -> None:
     run = make_run(short(model={"hidden": [512, 512]}), workspace=small_disk / "w")
     run.start()
-    run.until(lambda: run.said("job paused: disk full"), 60)
+    run.until(lambda: run.said("job paused: disk full"))
     assert not run.recorded() or not list(run.workspace.rglob("step-*"))
     with run.database() as database:
         error = database.row("SELECT error FROM jobs")[0]
@@ -154,7 +154,11 @@ def test_a_job_that_does_not_fit_keeps_no_other_from_running(
     run.start()
     _half_done(run)
     database = Database(run.workspace / "workspace.sqlite", writer=True)
-    wanted = short("big", seeds=1, model={"hidden": [512, 512]}), short("third", seeds=1)
+    length = {"length": 19_000}
+    wanted = (
+        short("big", seeds=1, model={"hidden": [512, 512]}, training=length),
+        short("third", seeds=1, training=length),
+    )
     for experiment in wanted:
         commands.ask(database, "submit", experiment=experiment.canonical(), source="x")
 

@@ -23,7 +23,7 @@ from lth_core.report.record import job_record, suite_record
 from lth_core.report.suite_figures import suite_figures
 from lth_core.report.table_files import as_csv, as_json_lines
 from lth_core.report.tables import job_tables, suite_tables
-from lth_core.report.write import write_job, write_suite
+from lth_core.report.write import write_job
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
@@ -91,13 +91,18 @@ def test_the_same_store_gives_the_same_bytes(database: Database, written: Path, 
         assert path.is_dir() or path.read_bytes() == other.read_bytes(), path.name
 
 
-def test_a_suite_has_a_grid_of_its_jobs_and_their_reports(database: Database, tmp_path: Path) -> None:
-    record = suite_record(database, "pair", views.suite_jobs(database, "pair"))
-    files = {path.name for path in write_suite(record, tmp_path)}
+def test_a_suite_has_a_grid_of_its_jobs_and_their_reports(folder: Path, database: Database, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "workspace")
+    done = lth("report", "pair", cwd=tmp_path)
+    assert done.returncode == 0 and "report-pair/index.html" in done.stdout
+    made = tmp_path / "report-pair"
+    assert (made / "figures" / "grid.pdf").read_bytes().startswith(b"%PDF")
+    files = {path.name for path in made.rglob("*")}
     assert {"grid.pdf", "effects.png", "profiles.svg", "3-lottery.pdf", "4-layers.png", "across.csv"} <= files
-    content = (tmp_path / "index.html").read_text()
+    content = (made / "index.html").read_text()
     assert content.count("<img") == 3 + 2 * 4
     assert "of 2 jobs" in content and "Job 3: pair-a" in content
+    record = suite_record(database, "pair", views.suite_jobs(database, "pair"))
     figure, _ = suite_figures(record)["grid"]
     assert [axes.get_title() for axes in figure.axes] == ["a", "b"]
 
@@ -191,11 +196,8 @@ def test_the_card_says_what_was_pruned_reset_evaluated_and_seeded_and_what_it_co
     assert record.experiment.identity in found["Identity"]
 
 
-def test_report_and_export_as_commands(folder: Path, tmp_path: Path) -> None:
+def test_export_as_a_command(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "workspace")
-    done = lth("report", "pair", cwd=tmp_path)
-    assert done.returncode == 0 and "report-pair/index.html" in done.stdout
-    assert (tmp_path / "report-pair" / "figures" / "grid.pdf").read_bytes().startswith(b"%PDF")
     done = lth("export", "1", "-o", "numbers", cwd=tmp_path)
     assert done.returncode == 0 and re.search(r"numbers/lottery\.csv", done.stdout)
     assert len(pandas.read_csv(tmp_path / "numbers" / "trials.csv")) == 136

@@ -250,7 +250,7 @@ def test_environments_one_by_one_are_resumed_in_the_middle_of_their_episodes(env
     if algorithm == "ppo":
         fields = settings.model_dump(mode="json")
         shared = {k: v for k, v in fields["training"].items() if k in PPO.model_fields}
-        fields["training"] = {**shared, "algorithm": "ppo", "minibatches": 4, "epochs": 2}
+        fields["training"] = {**shared, "algorithm": "ppo", "minibatches": 2, "epochs": 1}
         settings = Experiment.from_fields(fields)
     _, own = starts(settings, 2)
     whole = ran(settings, own)
@@ -290,7 +290,7 @@ def test_what_an_environment_does_wrong_fails_its_trial_and_the_others_get_the_s
 ) -> None:
     training = {"length": 640, "environments": 2, "algorithm": algorithm}
     if algorithm == "ppo":
-        training["minibatches"] = 4
+        training |= {"minibatches": 2, "epochs": 1}
     wrong, right = (experiment(task={"environment": name}, training=training) for name in (environment, "Plain-v0"))
     _, own = starts(wrong, 3)
     for one in own[1:]:  # these stay where they are, and so out of what is wrong with this environment

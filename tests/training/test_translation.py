@@ -60,7 +60,7 @@ def settings(folder: Path, **sections: Any) -> Experiment:
 @pytest.mark.parametrize("implementation", ["own", "transformers"])
 def test_every_built_in_arm_trains_and_passes_all_audits(implementation: str, tmp_path: Path) -> None:
     own = settings(
-        tmp_path, arms=ARMS, model={"implementation": implementation},
+        tmp_path, arms=ARMS, model={"implementation": implementation}, task={"longest": 32},
         training={"learning_rate_schedule": "inverse_sqrt", "warmup": 2, "label_smoothing": 0.1, "average": 2,
                   "average_every": 2, "accumulate": 2},
         pruning={"rounds": 1}, rewinding={"optimizer": "rewind"},
