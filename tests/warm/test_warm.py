@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import psutil
@@ -35,6 +36,8 @@ def test_a_worker_is_known_by_its_words_has_its_folder_and_session_and_leaves_wh
     link: Link, tmp_path: Path
 ) -> None:
     seen = psutil.Process(link.process.pid)
+    while not seen.cmdline():  # for a moment at its start
+        time.sleep(0.01)
     assert [word for word in seen.cmdline() if word][-3:] == ["lth_core.worker.worker", "workspace", "cpu"]
     assert Path(seen.cwd()) == tmp_path and os.getsid(seen.pid) == seen.pid
     assert link.process.poll() is None
