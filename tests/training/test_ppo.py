@@ -7,7 +7,7 @@ import torch
 from lth_core.experiment.experiment import Experiment
 from lth_core.models.flat import flatten
 from lth_core.models.mlp import Perceptron
-from lth_core.training.reinforcement.algorithm import Heads, Slopes, Transitions
+from lth_core.training.reinforcement.algorithm import HeadGradients, Heads, Transitions
 from lth_core.training.reinforcement.ppo import standardised
 from lth_core.training.reinforcement.rollout import Rollout
 from lth_core.training.reinforcement.stack import ActorCriticStack
@@ -129,13 +129,13 @@ def test_advantages_are_standardised_for_each_ticket_by_itself() -> None:
 def test_every_epoch_visits_every_transition_once_in_an_order_of_each_tickets_own() -> None:
     one = _made(experiment(training=SMALL))
     seen: list[torch.Tensor] = []
-    slopes = one.algorithm.slopes
+    given = one.algorithm.head_gradients
 
-    def watched(heads: Heads, taken: Transitions) -> Slopes:
+    def watched(heads: Heads, taken: Transitions) -> HeadGradients:
         seen.append(taken.targets.clone())
-        return slopes(heads, taken)
+        return given(heads, taken)
 
-    one.algorithm.slopes = watched  # type: ignore[method-assign]
+    one.algorithm.head_gradients = watched  # type: ignore[method-assign]
     one.update()
     assert len(seen) == 8
     assert {part.shape for part in seen} == {(2, 8)}

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from lth_core.settings.reinforcement import A2C
-from lth_core.training.reinforcement.algorithm import Algorithm, Heads, Slopes, Transitions
+from lth_core.training.reinforcement.algorithm import Algorithm, HeadGradients, Heads, Transitions
 
 
 class AdvantageActorCritic(Algorithm[A2C]):
@@ -29,10 +29,10 @@ class AdvantageActorCritic(Algorithm[A2C]):
             "entropy": heads.entropy,
         }
 
-    def slopes(self, heads: Heads, taken: Transitions) -> Slopes:
+    def head_gradients(self, heads: Heads, taken: Transitions) -> HeadGradients:
         """See Algorithm."""
         of_values = (heads.values - taken.targets) * (2 * self.settings.value_weight)
-        return Slopes(-self._counted(heads, taken), self.of_entropy(heads), of_values)
+        return HeadGradients(-self._counted(heads, taken), self.of_entropy(heads), of_values)
 
     def _counted(self, heads: Heads, taken: Transitions) -> Tensor:
         """Advantages (T, b), weighted by min(p now / p when acting, importance_clip) (paper, 3.3)."""

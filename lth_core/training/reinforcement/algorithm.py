@@ -38,7 +38,7 @@ class Heads(NamedTuple):
     values: Tensor
 
 
-class Slopes(NamedTuple):
+class HeadGradients(NamedTuple):
     """Gradients of what is minimised, summed over transitions, with respect to the heads; None where it has none."""
 
     log_p: Tensor
@@ -76,15 +76,15 @@ class Algorithm(ABC, Generic[Settings]):
         shapes must follow from those of the arguments.
         """
 
-    def slopes(self, heads: Heads, taken: Transitions) -> Slopes:
+    def head_gradients(self, heads: Heads, taken: Transitions) -> HeadGradients:
         """By autograd. An algorithm may state the same in closed form, which is faster: tests compare the two."""
         with torch.enable_grad():
             said = Heads(*(one.detach().requires_grad_() for one in heads))
             minimised = self.minimised(self.losses(said, taken)).sum()
-        return Slopes(*torch.autograd.grad(minimised, said, allow_unused=True))
+        return HeadGradients(*torch.autograd.grad(minimised, said, allow_unused=True))
 
     def of_entropy(self, heads: Heads) -> Tensor | None:
-        """Its slope, which is the same everywhere."""
+        """Gradient with respect to the entropy, the same everywhere; None where the entropy does not count."""
         weight = self.settings.entropy_weight
         return torch.full((), -weight, device=heads.values.device).expand_as(heads.values) if weight else None
 

@@ -1,6 +1,6 @@
-"""Learning from a rollout: the slopes of an algorithm's loss, and a step along them for each minibatch.
+"""Learning from a rollout: the gradient of an algorithm's loss, and a step along it for each minibatch.
 
-An algorithm gives the slopes with respect to log-probabilities, entropies and values. From there on the policy and the
+An algorithm gives the gradient with respect to log-probabilities, entropies and values. From there on policy and
 network have backward passes of their own.
 """
 
@@ -76,10 +76,10 @@ def gradient(
 ) -> Tensor:
     """Gradients (T, P) of the loss on b transitions; activations: see ActorCriticNetwork.traced."""
     heads, model = activations[-1], parameters.model
-    slopes = algorithm.slopes(said, taken)
+    of_said = algorithm.head_gradients(said, taken)
     of_heads = torch.empty_like(heads)
-    of_heads[..., :-1], of_log_std = terms.gradient(slopes.log_p, slopes.entropy)
-    of_heads[..., -1] = slopes.values
+    of_heads[..., :-1], of_log_std = terms.gradient(of_said.log_p, of_said.entropy)
+    of_heads[..., -1] = of_said.values
     # Divided at the end, so that a mean over transitions is rounded once.
     transitions = heads.shape[1] if algorithm.settings.loss_reduction == "mean" else 1
     if transitions > 1:

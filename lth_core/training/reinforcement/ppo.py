@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from lth_core.settings.reinforcement import PPO
-from lth_core.training.reinforcement.algorithm import Algorithm, Heads, Slopes, Transitions
+from lth_core.training.reinforcement.algorithm import Algorithm, HeadGradients, Heads, Transitions
 
 
 class ProximalPolicyOptimisation(Algorithm[PPO]):
@@ -36,7 +36,7 @@ class ProximalPolicyOptimisation(Algorithm[PPO]):
             "divergence": ratio.detach() - 1 - log_ratio.detach(),
         }
 
-    def slopes(self, heads: Heads, taken: Transitions) -> Slopes:
+    def head_gradients(self, heads: Heads, taken: Transitions) -> HeadGradients:
         """See Algorithm."""
         surrogate, held, _ = self._surrogates((heads.log_p - taken.log_p).exp(), taken)
         # The derivative of a ratio with respect to log p is the ratio; a clipped one is constant.
@@ -45,7 +45,7 @@ class ProximalPolicyOptimisation(Algorithm[PPO]):
         of_values = error * (2 * self.settings.value_weight)
         if instead is not None:
             of_values.masked_fill_(instead[0], 0.0)
-        return Slopes(of_log_p, self.of_entropy(heads), of_values)
+        return HeadGradients(of_log_p, self.of_entropy(heads), of_values)
 
     def _surrogates(self, ratio: Tensor, taken: Transitions) -> tuple[Tensor, Tensor, Tensor]:
         """Advantages times ratios, advantages times clipped ratios, and the clipped ratios."""

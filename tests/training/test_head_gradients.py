@@ -1,4 +1,4 @@
-"""The slopes of losses that an algorithm states in closed form are autograd's."""
+"""The gradients of losses that an algorithm states in closed form are autograd's."""
 
 from typing import Any
 
@@ -18,19 +18,19 @@ CASES: list[dict[str, Any]] = [
 
 
 def test_each_algorithm_with_a_closed_form_is_compared() -> None:
-    stated = {one for one in ALGORITHMS if one.slopes is not Algorithm.slopes}
+    stated = {one for one in ALGORITHMS if one.head_gradients is not Algorithm.head_gradients}
     assert {one.kind.model_fields["algorithm"].default for one in stated} == {case["algorithm"] for case in CASES}
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_slopes_in_closed_form_have_the_bits_of_autograds(case: dict[str, Any]) -> None:
+def test_gradients_in_closed_form_have_the_bits_of_autograds(case: dict[str, Any]) -> None:
     one = stack(*_made({"value_weight": 0.7, "entropy_weight": 0.3, **case})).algorithm
     g = torch.Generator().manual_seed(0)
     log_p, entropy, values, *_ = (torch.randn(3, 200, generator=g) for _ in range(3))
     aside = [0.4 * torch.randn(3, 200, generator=g) for _ in range(4)]
     heads = Heads(log_p, entropy, values)
     taken = Transitions(log_p, log_p + aside[0], values + aside[1], values + aside[2], 3 * aside[3] + 0.5)
-    for own, theirs in zip(one.slopes(heads, taken), Algorithm.slopes(one, heads, taken), strict=True):
+    for own, theirs in zip(one.head_gradients(heads, taken), Algorithm.head_gradients(one, heads, taken), strict=True):
         assert (own is None) == (theirs is None) == (own is None or theirs is None)
         assert own is None or torch.equal(own, theirs)
 
