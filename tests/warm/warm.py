@@ -61,6 +61,8 @@ class Popen(subprocess.Popen):
     def _try_wait(self, wait_flags: int) -> tuple[int, int]:
         if self._keeper is None:
             return super()._try_wait(wait_flags)  # type: ignore[misc]
+        if self._keeper.fileno() < 0:  # collected with this object, which subprocess keeps to ask it once more
+            return self.pid, signal.SIGKILL
         if wait_flags and not select.select([self._keeper], [], [], 0)[0]:
             return 0, 0
         said = self._keeper.recv(100)
