@@ -113,7 +113,7 @@ def verdicts(
         verdict = _verdict(experiment, pair, area, p[0], len(pairs), ended)
         if turned is not None and found is not None:
             verdict = replace(verdict, survival=survival(turned, *pair, found, p[-1], ended=ended))
-        made.append(replace(verdict, facts=(*gone_said(experiment, gone, pair), *verdict.facts)))
+        made.append(replace(verdict, facts=(*verdict.facts, *gone_said(experiment, gone, pair))))
     return made
 
 

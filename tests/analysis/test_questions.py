@@ -132,7 +132,7 @@ def test_a_layer_that_is_gone_is_named_where_its_arm_is_compared() -> None:
     gone += [GoneLayer("winning", 4, 3, "hidden.weight")]
     summary = summarise(made, found, gone)
     before = next(f for f in findings(made, found, summary) if f.question == "Or prune before training?")
-    assert before.lines[0].facts[:2] == (
+    assert before.lines[0].facts[-2:] == (
         "in 1 of 8 seeds of winning hidden.weight is gone, in round 4",
         "in 8 of 8 seeds of snip policy_head.weight is gone, from round 2 on",
     )

@@ -165,7 +165,8 @@ def test_a_specification_is_not_written_from_what_is_damaged_itself(workspace: W
     for path in workspace.batches.glob("*/spec.json"):
         flip_a_seed(path)
     CHANGES["experiment"][0](workspace)
-    sql("DELETE FROM commands")(workspace)
+    with contextlib.closing(sqlite3.connect(workspace.database)) as connection, connection:
+        connection.execute("DELETE FROM commands")
     before = (workspace.batch(2) / "spec.json").read_bytes()
     found = doctor(workspace, "--repair")
     assert found.exit_code == 1 and "nothing has the original" in found.output, found.output

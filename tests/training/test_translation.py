@@ -258,7 +258,7 @@ def test_a_checkpoint_that_cannot_be_had_is_said_in_a_sentence(tmp_path: Path) -
 
     with pytest.raises(InputError, match=r"model.checkpoint = .*nowhere: expected a folder"):
         marian.pretrained(_network_section({"checkpoint": str(tmp_path / "nowhere")}), 10, 8)
-    with pytest.raises(InputError, match=r"task.checkpoint = .*nowhere: no tokenizer"):
+    with pytest.raises(InputError, match=r"task.checkpoint = .*nowhere: its tokenizer cannot be loaded"):
         vocabulary.of_checkpoint(str(tmp_path / "nowhere"))
     path = checkpoint(tmp_path, "marian")
     with pytest.raises(InputError, match=r"has an embedding for 210 tokens, the tokenizer has 500"):
