@@ -93,6 +93,10 @@ def test_no_imports_run_in_a_circle() -> None:
     assert _circles(floors) in ([], [{"entry", "cli", "lth_tui"}])
 
 
+def test_no_module_imports_the_worker_which_holds_signals_back() -> None:
+    assert [name for name, path in MODULES.items() if "lth_core.worker.worker" in _imports(path.read_text())] == []
+
+
 def test_a_circle_is_seen() -> None:
     assert _circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [{"a", "b", "c"}]
 

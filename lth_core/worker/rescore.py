@@ -16,7 +16,7 @@ from lth_core.store.workspace import Workspace
 from lth_core.training.families import make_model, make_stack
 from lth_core.training.stack import Start
 from lth_core.worker.assemble import Assembler
-from lth_core.worker.worker import device_name
+from lth_core.worker.device_name import device_name
 
 
 def act(message: dict[str, Any]) -> dict[str, Any]:

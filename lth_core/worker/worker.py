@@ -3,7 +3,8 @@
     python -m lth_core.worker.worker WORKSPACE DEVICE
 
 Standard input is the link to the engine (`batches.link`); its end means that the engine is gone. SIGTERM asks it to
-checkpoint and stop. It writes only into the attempt's folder, and never opens the database.
+checkpoint and stop. It writes only into the attempt's folder, and never opens the database. No other module imports
+this one: the import holds signals back.
 """
 
 import gc
@@ -21,17 +22,13 @@ import sys
 import traceback
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
 
 from lth_core.batches.batch import BatchFolder, Exit, Superseded
 from lth_core.batches.exit_codes import CHECKPOINTED, ENGINE_GONE, FAILED, SUPERSEDED, TRANSIENT, code_of, sentence
 from lth_core.batches.link import WorkerEnd
-from lth_core.batches.provenance import attempt_facts, processor
+from lth_core.batches.provenance import attempt_facts
 from lth_core.batches.request import Request
 from lth_core.store.workspace import Workspace
-
-if TYPE_CHECKING:
-    import torch
 
 
 class EngineLink:
@@ -117,6 +114,7 @@ def _train(workspace: Workspace, device: str, engine: EngineLink, request: Reque
 
     torch.set_num_threads(request.threads)
     from lth_core.worker.attempt import Attempt
+    from lth_core.worker.device_name import device_name
 
     if not gc.isenabled():
         gc.freeze()
@@ -127,15 +125,6 @@ def _train(workspace: Workspace, device: str, engine: EngineLink, request: Reque
         return running.run()
     finally:
         running.close()
-
-
-def device_name(device: "torch.device") -> str:
-    """The device's name; for a CPU with the instruction set that torch uses."""
-    import torch
-
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{processor()} ({torch.backends.cpu.get_cpu_capability()})"
 
 
 def _log_into(path: Path) -> None:

@@ -90,8 +90,6 @@ def main() -> None:
     for found in pkgutil.iter_modules(lth_core.worker.__path__):
         if found.name != "worker":  # it holds signals back as it is imported
             importlib.import_module(f"lth_core.worker.{found.name}")
-    sys.modules.pop("lth_core.worker.worker", None)  # if another has imported it: it is run as if for the first time
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     gc.freeze()
     serve(sys.argv[1])
     runpy.run_module(sys.orig_argv[3], run_name="__main__", alter_sys=True)
