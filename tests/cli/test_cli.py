@@ -95,7 +95,7 @@ def test_check_prints_experiment_trials_and_cost(monkeypatch: pytest.MonkeyPatch
     done = lth("check", QUICK, "--device", "cpu", "--slots", "1")
     assert done.returncode == 0
     assert "pruning.rounds = 8" in done.stdout
-    assert "264 trials: 8 dense, 64 winning" in done.stdout
+    assert "396 trials: 12 dense, 96 winning" in done.stdout
     assert "31,680,000 environment steps" in done.stdout
     assert "measured" in done.stdout and "MB on disk" in done.stdout
 

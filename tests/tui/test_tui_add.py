@@ -35,7 +35,7 @@ async def test_choose_filter_preview_submit(
         await until(pilot, lambda: "quick/cartpole.toml" in files.text)
         await pilot.press(*"cartpole")
         await until(
-            pilot, lambda: "264 trials: 8 rounds × 4 arms × 8 seeds, and 8 dense" in sketch.text.replace("\n ", "")
+            pilot, lambda: "396 trials: 8 rounds × 4 arms × 12 seeds, and 12 dense" in sketch.text.replace("\n ", "")
         )
         for _ in "cartpole":
             await pilot.press("backspace")
