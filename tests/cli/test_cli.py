@@ -96,7 +96,7 @@ def test_check_prints_experiment_trials_and_cost(monkeypatch: pytest.MonkeyPatch
     assert done.returncode == 0
     assert "pruning.rounds = 8" in done.stdout
     assert "396 trials: 12 dense, 96 winning" in done.stdout
-    assert "31,680,000 environment steps" in done.stdout
+    assert "47,520,000 environment steps" in done.stdout
     assert "measured" in done.stdout and "MB on disk" in done.stdout
 
 
@@ -251,6 +251,6 @@ def test_fields_are_printed_clean_and_whole() -> None:
 
 def test_presets_and_fields_are_listed(tmp_path: Path) -> None:
     listed = lth("presets", cwd=tmp_path)
-    assert listed.returncode == 0 and "quick/cartpole" in listed.stdout and "about a minute" in listed.stdout
+    assert listed.returncode == 0 and "quick/cartpole" in listed.stdout and "under two minutes" in listed.stdout
     fields = lth("fields", cwd=tmp_path)
     assert fields.returncode == 0 and "| `fraction` | a number above 0, below 1 | `0.2` |" in fields.stdout
