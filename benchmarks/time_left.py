@@ -95,7 +95,8 @@ def _workers_clock(found: list[Moment]) -> Callable[[float], float]:
     """From the clock of the wall to the mean of what the workers that train have used of their processors."""
     passed = [0.0]
     for before, after in pairwise(found):
-        used = [max(0.0, seconds - before.busy.get(pid, 0.0)) for pid, seconds in after.busy.items()]
+        most = after.at - before.at  # a worker with several threads is not faster than on a machine of its own
+        used = [min(most, max(0.0, seconds - before.busy.get(pid, 0.0))) for pid, seconds in after.busy.items()]
         passed.append(passed[-1] + (sum(used) / len(used) if used else 0.0))
     moments = [one.at for one in found]
     return lambda at: float(np.interp(at, moments, passed))
