@@ -9,7 +9,6 @@ its own standard error. With n seeds, where nothing else is said, scores are nor
 import argparse
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -73,16 +72,6 @@ def coverage_of_improvement(runs: int) -> Row:
 
     shares = tuple(share(runs, lambda r, n=n: covers(r, n)) for n in SEEDS)  # type: ignore[misc]
     return Row("P(improvement) covered, truth 0.64", "95 %", shares, runs)
-
-
-@dataclass(frozen=True)
-class _Trial:
-    arm: str
-    round: int
-    seed: int
-    state: str
-    score: float
-    density: float | None = None
 
 
 def false_verdicts(runs: int, controls: int, rounds: int = 3) -> Row:

@@ -10,18 +10,8 @@ from benchmarks.simulated import SEEDS, Row, share
 from lth_core.analysis.comparison import Verdict, comparisons, verdicts
 from lth_core.analysis.critical import HALF, Critical, critical
 from lth_core.analysis.scores import JobScores
-from lth_core.analysis.trials import finished_scores
+from lth_core.analysis.trials import Trial, finished_scores
 from lth_core.experiment.experiment import Experiment
-
-
-@dataclass(frozen=True)
-class _Trial:
-    arm: str
-    round: int
-    seed: int
-    score: float
-    density: float
-    state: str = "done"
 
 
 @dataclass(frozen=True)
@@ -59,21 +49,21 @@ def halves(world: World, rng: np.random.Generator, n: int) -> np.ndarray:
     return found
 
 
-def job(world: World, rng: np.random.Generator, n: int) -> tuple[Experiment, list[_Trial]]:
+def job(world: World, rng: np.random.Generator, n: int) -> tuple[Experiment, list[Trial]]:
     """A job of two arms with n seeds, all ended."""
     experiment = Experiment.model_validate(
         {"name": "simulated", "seeds": tuple(range(n)), "arms": ("winning", "random"),
          "pruning": {"rounds": world.rounds}}
     )  # fmt: skip
     places = halves(world, rng, n)
-    trials = [_Trial("dense", 0, seed, float(rng.normal(_TOP, world.noise / 2)), 1.0) for seed in range(n)]
+    trials = [Trial("dense", 0, seed, "done", float(rng.normal(_TOP, world.noise / 2)), 1.0) for seed in range(n)]
     for arm, own in zip(experiment.arms, places, strict=True):
         for round in range(1, world.rounds + 1):
             density = experiment.pruning.density(round)
             true = _ZERO + (_TOP - _ZERO) / (1 + np.exp(-(math.log(density) - own) / _WIDTH))
             found = true + rng.normal(0, world.noise, n) * np.minimum(1, (true - _ZERO) / 200)
             found = np.where(rng.random(n) < world.collapses, _ZERO, found)
-            trials += [_Trial(arm, round, seed, float(found[seed]), density) for seed in range(n)]
+            trials += [Trial(arm, round, seed, "done", float(found[seed]), density) for seed in range(n)]
     return experiment, trials
 
 

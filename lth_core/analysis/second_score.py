@@ -2,21 +2,8 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from lth_core.analysis.trials import Scored, is_lost, measured
-
-
-@dataclass(frozen=True)
-class _Rescored:
-    """A trial with another score: see Scored."""
-
-    arm: str
-    round: int
-    seed: int
-    state: str
-    score: float | None
-    density: float | None
+from lth_core.analysis.trials import Scored, Trial, is_lost, measured
 
 
 def rescored(trials: Iterable[Scored], metric: str) -> list[Scored]:
@@ -27,5 +14,5 @@ def rescored(trials: Iterable[Scored], metric: str) -> list[Scored]:
         if trial.state in ("waiting", "running") or not (is_lost(trial) or math.isfinite(value)):
             return []
         score = None if is_lost(trial) else value
-        found.append(_Rescored(trial.arm, trial.round, trial.seed, trial.state, score, trial.density))
+        found.append(Trial(trial.arm, trial.round, trial.seed, trial.state, score, trial.density))
     return found

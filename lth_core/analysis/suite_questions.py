@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from lth_core.analysis.comparison import verdicts
@@ -10,7 +9,7 @@ from lth_core.analysis.effect import EFFECTS, LEVELS, Level
 from lth_core.analysis.questions import NOT_ASKED, Finding, Line, findings
 from lth_core.analysis.scores import JobScores
 from lth_core.analysis.suite_summary import SuiteJob, SuiteSummary
-from lth_core.analysis.trials import Scores
+from lth_core.analysis.trials import Scores, Trial
 from lth_core.analysis.verdict import summarise
 from lth_core.text import plural
 
@@ -52,18 +51,6 @@ def sentences(summary: SuiteSummary) -> Iterator[str]:
         yield f"at {LEVEL_NAMES[level]}, of {plural(len(summary.jobs), 'job')} pruning: {said or 'nothing is known'}"
 
 
-@dataclass(frozen=True)
-class _Renamed:
-    """A trial under another arm's name."""
-
-    arm: str
-    round: int
-    seed: int
-    state: str
-    score: float | None
-    density: float | None
-
-
 def kept_or_pruned(jobs: Sequence[SuiteJob]) -> Iterator[Finding]:
     """For each two jobs that differ only in `pruning.keep`: the arms of one against those of the other.
 
@@ -85,13 +72,13 @@ def _without_keep(job: SuiteJob) -> dict[str, Any]:
 
 def _kept(more: SuiteJob, fewer: SuiteJob) -> Finding:
     labels = {job.name: f"keeping {', '.join(job.experiment.pruning.keep) or 'nothing'}" for job in (more, fewer)}
-    trials: list[_Renamed] = []
+    trials: list[Trial] = []
     scores: Scores = {}
     for job in (more, fewer):
         own = JobScores(job.experiment, job.trials)
         for trial in job.trials:
             name = f"{trial.arm} {labels[job.name]}"
-            trials.append(_Renamed(name, trial.round, trial.seed, trial.state, trial.score, trial.density))
+            trials.append(Trial(name, trial.round, trial.seed, trial.state, trial.score, trial.density))
             scores[name, trial.round] = own.raw(trial.arm, trial.round)
     pairs = [(f"{arm} {labels[more.name]}", f"{arm} {labels[fewer.name]}") for arm in more.experiment.ticket_arms]
     found = verdicts(more.experiment, trials, scores, pairs)

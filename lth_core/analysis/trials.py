@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
 from lth_core.settings.base import TaskSection
@@ -25,6 +26,22 @@ class Scored(Protocol):
     def score(self) -> float | None: ...
     @property
     def density(self) -> float | None: ...
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial that no store has: simulated, or a stored one under another arm's name or with another score.
+
+    beside: see `store.views.TrialView`.
+    """
+
+    arm: str
+    round: int
+    seed: int
+    state: str
+    score: float | None
+    density: float | None = None
+    beside: tuple[tuple[str, float], ...] = ()
 
 
 def is_lost(trial: Scored) -> bool:

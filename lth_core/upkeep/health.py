@@ -4,7 +4,7 @@ import contextlib
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
@@ -158,34 +158,30 @@ def _broken(opened: Database) -> str:
 
 def _tensors(workspace: Workspace, opened: Database) -> Iterator[Finding]:
     """Whether the files of finished trials match their checksums."""
-    damaged = damaged_trials(workspace, opened)
+    lost = damaged_trials(workspace, opened)
     count = soundness.trial_counts(opened)[2]
-    for _, sentence in damaged[:SHOWN]:
-        yield Finding("tensors", "bad", sentence, repairable=True)
-    if len(damaged) > SHOWN:
-        yield Finding("tensors", "bad", f"and {len(damaged) - SHOWN} more", repairable=True)
-    if not damaged:
+    yield from _bad("tensors", [(sentence, True) for _, sentence in lost])
+    if not lost:
         yield Finding("tensors", "good", f"{count:,} files match their checksums")
+
+
+def _bad(about: str, found: Sequence[tuple[str, bool]]) -> Iterator[Finding]:
+    """A finding for each (sentence, whether it can be repaired); from SHOWN on, how many more there are."""
+    for sentence, repairable in found[:SHOWN]:
+        yield Finding(about, "bad", sentence, repairable=repairable)
+    if rest := found[SHOWN:]:
+        yield Finding(about, "bad", f"and {len(rest)} more", repairable=any(repairable for _, repairable in rest))
 
 
 def _specifications(workspace: Workspace, opened: Database) -> Iterator[Finding]:
     """Whether batches have the specifications that the engine wrote."""
-    found = list(damaged(workspace, opened))
-    for one in found[:SHOWN]:
-        yield Finding("batches", "bad", one.sentence, repairable=one.right is not None)
-    if len(found) > SHOWN:
-        more = any(one.right is not None for one in found[SHOWN:])
-        yield Finding("batches", "bad", f"and {len(found) - SHOWN} more", repairable=more)
+    yield from _bad("batches", [(one.sentence, one.right is not None) for one in damaged(workspace, opened)])
 
 
 def _witnesses(workspace: Workspace, opened: Database) -> Iterator[Finding]:
     """Whether database, records and TensorBoard's files agree."""
     odd = list(compare(workspace, opened))
-    for one in odd[:SHOWN]:
-        yield Finding("results", "bad", one.sentence, repairable=one.wrong is not None)
-    if len(odd) > SHOWN:
-        more = any(one.wrong is not None for one in odd[SHOWN:])
-        yield Finding("results", "bad", f"and {len(odd) - SHOWN} more", repairable=more)
+    yield from _bad("results", [(one.sentence, one.wrong is not None) for one in odd])
     if not odd:
         count, old, _ = soundness.trial_counts(opened)
         earlier = f"; {old:,.0f} were written by an earlier version, without a digest" * (old > 0)

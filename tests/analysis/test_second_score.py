@@ -1,8 +1,9 @@
 """Answers by the other measure of the same, said where they differ."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 from lth_core.analysis.questions import findings
+from lth_core.analysis.trials import Trial
 from lth_core.analysis.verdict import summarise
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import plan
@@ -12,25 +13,15 @@ from tests.small import experiment
 QUESTION = "Does return/train say the same?"
 
 
-@dataclass(frozen=True)
-class _Trial:
-    arm: str
-    round: int
-    seed: int
-    score: float | None
-    beside: tuple[tuple[str, float], ...]
-    state: str = "done"
-    density: float | None = None
-
-
-def _job(trained: dict[str, float], **changes: object) -> tuple[Experiment, list[_Trial]]:
+def _job(trained: dict[str, float], **changes: object) -> tuple[Experiment, list[Trial]]:
     """A job by whose evaluation winning tickets are better by 50; trained: scores of the training by arm."""
     one = experiment(arms=["winning", "random"], seeds=list(range(8)), pruning={"rounds": 2})
     trials = []
     for key in (planned.key for planned in plan(one)):
         score = 100.0 + key.seed + (50.0 if key.arm == "winning" else 0.0)
         beside = (("return/eval-sampled", score), ("return/train", trained[key.arm] + 1.5 * key.seed))
-        trials.append(_Trial(key.arm, key.round, key.seed, score, beside, **changes))  # type: ignore[arg-type]
+        made = Trial(key.arm, key.round, key.seed, "done", score, beside=beside)
+        trials.append(replace(made, **changes))  # type: ignore[arg-type]
     return one, trials
 
 

@@ -1,33 +1,23 @@
 """A text's unigram log-perplexity is the reference of language models, from which margins and densities follow."""
 
-from dataclasses import dataclass
+import math
 
 from lth_core.analysis.questions import findings
 from lth_core.analysis.scores import JobScores
+from lth_core.analysis.trials import Trial
 from lth_core.experiment.experiment import Experiment
 
 LOGS = {"dense": (4.0,), "winning": (4.0, 4.1, 5.3), "random": (4.5, 5.5, 5.9)}
 REFERENCE = (("log_perplexity-unigram/test", 6.0),)
 
 
-@dataclass(frozen=True)
-class _Trial:
-    arm: str
-    round: int
-    seed: int
-    score: float
-    beside: tuple[tuple[str, float], ...]
-    state: str = "done"
-    density: float | None = None
-
-
-def job(beside: tuple[tuple[str, float], ...]) -> tuple[Experiment, list[_Trial]]:
+def job(beside: tuple[tuple[str, float], ...]) -> tuple[Experiment, list[Trial]]:
     text = {
         "task": {"kind": "language_model"}, "model": {"kind": "lstm"}, "training": {"algorithm": "supervised"},
         "seeds": tuple(range(8)), "pruning": {"rounds": 3, "fraction": 0.5}, "arms": ("winning", "random"),
     }  # fmt: skip
     return Experiment.model_validate({"name": "text", **text}), [
-        _Trial(arm, at if arm == "dense" else at + 1, seed, 2.718281828459045 ** (log + seed / 100), beside)
+        Trial(arm, at if arm == "dense" else at + 1, seed, "done", math.exp(log + seed / 100), beside=beside)
         for arm, logs in LOGS.items()
         for at, log in enumerate(logs)
         for seed in range(8)
