@@ -14,9 +14,6 @@ import numpy as np
 from lth_core.analysis.ranks import median
 from lth_core.analysis.scores import JobScores
 from lth_core.analysis.statistics import Floats, Interval
-from lth_core.analysis.trials import is_lost
-from lth_core.experiment.arms import DENSE
-from lth_core.experiment.baseline import baseline
 
 HALF, MOST = 0.5, 0.9
 SHARES = (HALF, MOST)
@@ -123,7 +120,7 @@ def chains(scores: JobScores, share: float, *arms: str) -> tuple[list[list[Chain
     not finished. Densities below the lowest that all arms were trained at count as that one. No seeds where fewer
     than FEWEST_ROUNDS rounds are finished. Only where `why_not` is empty.
     """
-    lost, base = lost_seeds(scores, *arms), scores.raw(baseline(scores.experiment), 0)
+    lost, base = scores.lost_seeds(*arms), scores.raw(scores.baseline, 0)
     known = {arm: {k: scores.density(arm, k) for k in scores.experiment.rounds_of(arm)} for arm in arms}
     started = {s for arm in arms for k in known[arm] for s in scores.raw(arm, k)} & (base.keys() - lost)
     whole = {
@@ -137,15 +134,10 @@ def chains(scores: JobScores, share: float, *arms: str) -> tuple[list[list[Chain
     return [[_chain(scores, arm, whole[arm], seed, share, floor) for seed in seeds] for arm in arms], seeds, floor
 
 
-def lost_seeds(scores: JobScores, *arms: str) -> set[int]:
-    """Seeds that lost a trial of these arms or of the dense network."""
-    return {t.seed for t in scores.trials if t.arm in (*arms, DENSE, baseline(scores.experiment)) and is_lost(t)}
-
-
 def _chain(scores: JobScores, arm: str, known: Mapping[int, float], seed: int, share: float, floor: float) -> Chain:
     points = sorted(((d, scores.raw(arm, k)[seed]) for k, d in known.items()), key=lambda one: -one[0])
     densities = [1.0, *(density for density, _ in points)]
-    own = [scores.raw(baseline(scores.experiment), 0)[seed], *(score for _, score in points)]
+    own = [scores.raw(scores.baseline, 0)[seed], *(score for _, score in points)]
     density, how = crossing(densities, [scores.turned(score) for score in own], level_of(scores, share))
     if how == "crosses" and density < floor:
         density, how = floor, "stays above"
@@ -169,7 +161,7 @@ def critical(scores: JobScores, arm: str, share: float) -> Critical | None:
     density = Interval(math.exp(logs.value), math.exp(logs.low), math.exp(logs.high), logs.n)
     above, below = (sum(one.how == how for one in own) for how in ("stays above", "starts below"))
     return Critical(
-        arm, share, scores.turned(level_of(scores, share)), density, floor, above, below, len(lost_seeds(scores, arm))
+        arm, share, scores.turned(level_of(scores, share)), density, floor, above, below, len(scores.lost_seeds(arm))
     )
 
 

@@ -17,7 +17,6 @@ from lth_core.analysis.scores import JobScores
 from lth_core.analysis.statistics import Interval, bootstrap, sign_flip_p
 from lth_core.analysis.trials import Scored
 from lth_core.experiment.arms import DENSE
-from lth_core.experiment.baseline import baseline
 from lth_core.experiment.experiment import Experiment
 
 THIRD = 1 / 3
@@ -108,7 +107,7 @@ def effect_of_pruning(scores: JobScores, level: Level) -> Answer:
     """The reference arm against the dense network at one level."""
     experiment = scores.experiment
     arm, round = experiment.reference, level_round(experiment, level, scores.trials)
-    base = baseline(experiment)
+    base = scores.baseline
     mine, dense = scores.paired(round, arm, base)
     gains = (mine - dense).tolist()
     lost, unfinished = scores.missing(round, arm, base)
@@ -139,7 +138,7 @@ def _facts(scores: JobScores, answer: Answer, gains: Sequence[float]) -> Iterato
     gain = answer.gain
     if gain.n == 0:
         return
-    reference, base = scores.experiment.reference, baseline(scores.experiment)
+    reference, base = scores.experiment.reference, scores.baseline
     pair = (reference, base) if scores.experiment.task.higher_is_better else (base, reference)
     yield f"{' minus '.join(pair)}, round {answer.round}, n={gain.n}, mean {np.mean(gains):+.4g}, p={answer.p:.2g}"
     if base != DENSE:

@@ -14,7 +14,6 @@ from lth_core.analysis.effect import EQUIVALENT
 from lth_core.analysis.power import LEVEL, more_seeds
 from lth_core.analysis.scores import JobScores
 from lth_core.analysis.statistics import Interval, bootstrap, sign_flip_p
-from lth_core.experiment.baseline import baseline
 
 Word = Literal["equal", "at least", "below", "inconclusive"]
 MATCHING: tuple[Word, ...] = ("equal", "at least")
@@ -77,7 +76,7 @@ def margin_of(scores: JobScores) -> float | None:
 
 def match(scores: JobScores, arm: str, round: int, margin: float) -> Match:
     """The answer for one arm at one round."""
-    base = baseline(scores.experiment)
+    base = scores.baseline
     mine, dense = scores.paired(round, arm, base)
     gains = (mine - dense).tolist()
     lost, unfinished = scores.missing(round, arm, base)

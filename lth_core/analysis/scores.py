@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 
 import numpy as np
 
@@ -20,7 +21,7 @@ class JobScores:
 
     zero: the reference score that is subtracted, None if there is none: measured by the trials (a text's unigram
     log-perplexity), or else a random policy's score. scale: the dense network's gain over it (interquartile mean), None
-    without a reference, or if the gain is not certain.
+    without a reference, or if the gain is not certain. baseline: see `experiment.baseline`.
     """
 
     def __init__(
@@ -33,8 +34,12 @@ class JobScores:
         reference = next((one for one in known if math.isfinite(one)), references.get(experiment.task.subject))
         self._found = finished_scores(experiment.task, self.trials)
         self._at: dict[tuple[str, int], list[Scored]] = {}
+        self._lost: dict[str, set[int]] = {}
         for trial in self.trials:
             self._at.setdefault((trial.arm, trial.round), []).append(trial)
+            if is_lost(trial):
+                self._lost.setdefault(trial.arm, set()).add(trial.seed)
+        self.baseline = baseline(experiment)
         # Without a reference, zero may serve, but only if higher is better and no return is negative.
         counts = self.sign > 0 and all(s >= 0 for scores in self._found.values() for s in scores.values())
         zero = reference if reference is not None else 0.0 if counts else None
@@ -42,11 +47,11 @@ class JobScores:
         self.zero = zero if dense and has_scale(dense) else None
         self.scale = float(interquartile_mean(dense)) if self.zero is not None else None
 
-    @property
+    @cached_property
     def dense(self) -> float:
         """Interquartile mean of the network that tickets are compared with (see `experiment.baseline`), not turned."""
         zero = self.zero or 0.0
-        gains = [self.sign * (score - zero) for score in self.raw(baseline(self.experiment), 0).values()]
+        gains = [self.sign * (score - zero) for score in self.raw(self.baseline, 0).values()]
         return zero + self.sign * float(interquartile_mean(gains))
 
     def turned(self, score: float) -> float:
@@ -87,6 +92,10 @@ class JobScores:
         lost = {t.seed for arm in arms for t in self.at(arm, round) if is_lost(t)}
         have = set.intersection(*(set(self.raw(arm, round)) for arm in arms))
         return len(lost), len(self.experiment.seeds) - len(lost) - len(have)
+
+    def lost_seeds(self, *arms: str) -> set[int]:
+        """Seeds that lost a trial of these arms at any round, of the dense network, or of the baseline."""
+        return set().union(*(self._lost.get(arm, set()) for arm in (*arms, DENSE, self.baseline)))
 
     def density(self, arm: str, round: int) -> float:
         """Fraction of the prunable parameters that remains (see `densities`); NaN while unknown."""

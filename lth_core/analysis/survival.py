@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from lth_core.analysis.critical import HALF, Chain, Critical, chains, critical, lost_seeds, why_not
+from lth_core.analysis.critical import HALF, Chain, Critical, chains, critical, why_not
 from lth_core.analysis.power import LEVEL, fewest_seeds
 from lth_core.analysis.ranks import shift
 from lth_core.analysis.scores import JobScores
@@ -75,7 +75,7 @@ def survival(scores: JobScores, reference: str, control: str, found: Ratios, p: 
     if ended and p <= LEVEL and (logs.low > 0 or logs.high < 0):
         word = "better" if logs.value > 0 else "worse"
     above = (sum(c.how == "stays above" for c in found.one), sum(c.how == "stays above" for c in found.other))
-    lost = len(lost_seeds(scores, reference, control))
+    lost = len(scores.lost_seeds(reference, control))
     answer = Survival(reference, control, word, ratio, p, found.floor, above, lost, found.why)
     return replace(answer, short=_short(answer, ended), facts=tuple(_facts(scores, answer, ended)))
 

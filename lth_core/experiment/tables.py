@@ -75,6 +75,11 @@ class Tables(Section):
         return (*self.training.scored, self.task.score)[0]
 
     @property
+    def evaluated(self) -> str:
+        """The measure of the score that follows from the stored weights alone: the score, unless training gave it."""
+        return self.training.evaluated or self.task.score
+
+    @property
     def judged_by(self) -> str:
         """The metric that trials are compared by: the score or its logarithm."""
         return self.task.log_score or self.score

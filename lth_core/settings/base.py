@@ -184,6 +184,11 @@ class TrainingSection(Section):
         return ()
 
     @property
+    def evaluated(self) -> str:
+        """The one of `scored` that is measured of the stored weights; empty where the task alone says it."""
+        return ""
+
+    @property
     def scored_over(self) -> str:
         """What the score is a mean of, in words; empty where its name says it."""
         return self.said(self.scored[0]) if self.scored else ""

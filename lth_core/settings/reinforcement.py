@@ -57,6 +57,11 @@ class ActorCriticTraining(TrainingSection):
         """See TrainingSection."""
         return RETURNS if self.score == "evaluation" else RETURNS[::-1]
 
+    @property
+    def evaluated(self) -> str:
+        """See TrainingSection."""
+        return RETURNS[0]
+
     def said(self, metric: str) -> str:
         """See TrainingSection."""
         if metric == RETURNS[0]:

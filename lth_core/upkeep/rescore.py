@@ -1,7 +1,7 @@
 """Evaluates stored tickets again and compares with the scores that are stored. Imports no torch."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from lth_core.batches.processes import run_apart
 from lth_core.engine.stored import stored_spec
@@ -16,7 +16,7 @@ from lth_core.upkeep.health import Finding
 
 TOLERANCE = 0.1
 """Accepted difference, as a share of the range of the job's scores, for tickets that were trained on another device
-than this machine's CPU: its last bits differ, and drawn actions soon lead to other episodes."""
+than this machine's CPU, or with other versions: last bits differ, and drawn actions soon lead to other episodes."""
 
 
 def rescore(workspace: Workspace, database: Database, count: int) -> Iterator[Finding]:
@@ -41,7 +41,8 @@ def _job(workspace: Workspace, database: Database, job: JobView, trials: Sequenc
         "lth_core.worker.rescore", str(workspace.folder), spec=spec.to_json(), threads=threads_of(database, job.id)
     )
     found = {int(trial): values for trial, values in answer["found"].items()}
-    same = all(run.facts.get("device") == answer["device"] for run in attempts.runs(database, job.id))
+    here = _of_bits(attempts.in_words(answer["facts"]))
+    same = all(_of_bits(run.facts) == here for run in attempts.runs(database, job.id))
     accepted = 0.0 if same else TOLERANCE * _range(views.trials(database, job.id))
     alike = 0
     for trial in trials:
@@ -55,16 +56,20 @@ def _job(workspace: Workspace, database: Database, job: JobView, trials: Sequenc
         else:
             alike += 1
     if alike:
-        how = "equal to the last bit" if same else f"within {accepted:.3g} (trained on another device)"
+        other = "(trained on another device or with other versions)"
+        how = "equal to the last bit" if same else f"within {accepted:.3g} {other}"
         yield Finding("rescored", "good", f"job {job.id}: {plural(alike, 'ticket')} evaluated again, {how}")
 
 
 def _comparable(job: JobView, trial: TrialView) -> tuple[str, float | None]:
     """The metric that follows from stored weights, and its stored value: the score, unless that is of the training."""
-    score = job.experiment.score
-    if score != "return/train":
-        return score, trial.score
-    return "return/eval-sampled", dict(trial.beside).get("return/eval-sampled")
+    metric = job.experiment.evaluated
+    return metric, trial.score if metric == job.experiment.score else dict(trial.beside).get(metric)
+
+
+def _of_bits(facts: Mapping[str, str]) -> dict[str, str]:
+    """The facts of an attempt on which the last bits of an evaluation depend."""
+    return {name: fact for name, fact in facts.items() if name not in ("lth", "revision")}
 
 
 def _range(trials: Sequence[TrialView]) -> float:

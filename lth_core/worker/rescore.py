@@ -12,6 +12,7 @@ import torch
 
 from lth_core.batches.batch import BatchSpec, TrialSpec
 from lth_core.batches.processes import answer
+from lth_core.batches.provenance import attempt_facts
 from lth_core.store.workspace import Workspace
 from lth_core.training.families import make_model, make_stack
 from lth_core.training.stack import Start
@@ -20,13 +21,13 @@ from lth_core.worker.device_name import device_name
 
 
 def act(message: dict[str, Any]) -> dict[str, Any]:
-    """What each trial of the specification measures, by trial and metric, and the name of the device it is measured on.
+    """What each trial of the specification measures, by trial and metric, and what it is measured with.
 
     Nothing is measured of a trial without the weights that were scored.
     """
     torch.set_num_threads(message["threads"])
     found = dict(rescored(Workspace(Path(sys.argv[1])), BatchSpec.from_json(message["spec"])))
-    return {"found": found, "device": device_name(torch.device("cpu"))}
+    return {"found": found, "facts": attempt_facts(device_name(torch.device("cpu")), message["threads"])}
 
 
 def rescored(workspace: Workspace, spec: BatchSpec) -> Iterator[tuple[int, dict[str, float]]]:

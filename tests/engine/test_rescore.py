@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from lth_core.batches.batch import BatchSpec, ParentSpec, TrialSpec
+from lth_core.batches.provenance import attempt_facts
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
 from lth_core.experiment.ticket_files import OBSERVATIONS
@@ -73,16 +74,21 @@ def test_what_was_scored_is_what_is_stored(kind: str, tmp_path: Path, monkeypatc
     }
 
 
+def _ran_with(monkeypatch: pytest.MonkeyPatch, **facts: str) -> None:
+    """From now on these are facts of all attempts."""
+    runs = rescore.attempts.runs
+    changed = lambda *of: [replace(run, facts={**run.facts, **facts}) for run in runs(*of)]  # noqa: E731
+    monkeypatch.setattr(rescore.attempts, "runs", changed)
+
+
 @pytest.fixture
 def workspace(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
     def apart(_module: str, folder: str, **message: Any) -> dict[str, Any]:
         found = dict(rescored(Workspace(Path(folder)), BatchSpec.from_json(message["spec"])))
-        return {"found": {str(trial): values for trial, values in found.items()}, "device": "here"}
+        return {"found": {str(trial): values for trial, values in found.items()}, "facts": attempt_facts("here", 1)}
 
     monkeypatch.setattr(rescore, "run_apart", apart)
-    runs = rescore.attempts.runs
-    here = lambda *of: [replace(run, facts={**run.facts, "device": "here"}) for run in runs(*of)]  # noqa: E731
-    monkeypatch.setattr(rescore.attempts, "runs", here)
+    _ran_with(monkeypatch, device="here", threads="1 thread")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield Workspace(copied(trained / "workspace", tmp_path / "workspace"))
@@ -101,6 +107,20 @@ def test_a_workspace_that_is_sound_has_equal_scores(workspace: Workspace) -> Non
     (finding,) = _found(workspace, 3)
     assert finding.state == "good"
     assert finding.sentence == "job 1: 3 tickets evaluated again, equal to the last bit"
+
+
+@pytest.mark.parametrize("facts", [{"torch": "torch 2.6.0"}, {"device": "NVIDIA H200"}])
+def test_last_bits_may_differ_with_another_device_or_version(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, facts: dict[str, str]
+) -> None:
+    database = Database(workspace.database, writer=True)
+    with database.transaction() as connection:
+        connection.execute("UPDATE trials SET score = score + 1e-9 WHERE arm = 'dense' AND seed = 0")
+    count = len(views.trials(database, 1))
+    database.close()
+    _ran_with(monkeypatch, **facts)
+    (finding,) = _found(workspace, count)
+    assert finding.state == "good" and "trained on another device or with other versions" in finding.sentence
 
 
 def test_a_score_that_is_not_of_the_stored_weights_is_found(workspace: Workspace) -> None:
