@@ -67,7 +67,7 @@ class ModuleNetwork:
 
 
 class _Undrawn(TorchFunctionMode):
-    """Draws no weights: their memory is left as it is, which takes neither time nor memory.
+    """Draws no weights where only their shapes are asked for: memory is reserved, and not touched.
 
     On the meta device, which is made for this, torch loads its compiler: two seconds.
     """
@@ -75,9 +75,12 @@ class _Undrawn(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        named = kwargs or {}
         if func in _DRAWING:
-            return args[0] if args else (kwargs or {})["tensor"]
-        return (torch.empty if func in (torch.rand, torch.randn) else func)(*args, **kwargs or {})
+            return args[0] if args else named["tensor"]
+        if func in (torch.rand, torch.randn):
+            return torch.empty(*args, **{name: value for name, value in named.items() if name != "generator"})
+        return func(*args, **named)
 
 
 _DRAWING = {Tensor.normal_, Tensor.uniform_, nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_}
