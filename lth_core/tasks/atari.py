@@ -143,6 +143,9 @@ class Atari:
             seen[t], self._lives[t] = self._channels(found), info["lives"]
         return seen
 
+    def play_once(self) -> None:
+        """See Environments: the games of a ticket are stepped together, whether they count or not."""
+
     def step(self, actions: Array) -> Step:
         """See Environments; an episode of the training ends at the loss of a life too, if the task says so."""
         shape = (len(self._games), self._count)

@@ -64,6 +64,9 @@ class Classic(ABC):
         self._state, self._steps[:] = starts.astype(self._state.dtype), 0
         return self._shaped(self._observe(starts))
 
+    def play_once(self) -> None:  # noqa: B027 nothing to do here
+        """See Environments: all are stepped together, whether they count or not."""
+
     def step(self, actions: Array) -> Step:
         """See Environments."""
         moved = self._acted.translated(actions)

@@ -23,6 +23,9 @@ class Environments(Protocol):
     def valid(self) -> Array | None:
         """Valid actions now, (T, E, choices) bool (see gym_spaces.Actions); None if unknown."""
 
+    def play_once(self) -> None:
+        """Only the first episode of every environment counts: it need not be stepped after that."""
+
     def reset(self) -> Array:
         """Start the first episode in every environment; returns observations (T, E, D)."""
 

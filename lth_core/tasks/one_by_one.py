@@ -49,6 +49,7 @@ class OneByOne:
         self.parts = self._acted.parts
         limit = first.spec.max_episode_steps if first.spec else None
         self.limit = int(limit) if limit is not None else UNLIMITED
+        self._once = False
         self._begin()
 
     def _begin(self) -> None:
@@ -58,9 +59,14 @@ class OneByOne:
         self._masks = ActionMasks(self._acted, tickets, self._count, self._environments[0][0])
         self._episodes = np.zeros((tickets, self._count), np.int64)
         self._seen = np.zeros((tickets, self._count, self.inputs), np.float32)
+        self._over = np.zeros((tickets, self._count), bool)
         # Whether all episodes of a ticket ended at their first step, with this reward.
         self._empty, self._reward = np.ones(tickets, bool), np.full(tickets, np.nan, np.float32)
         self._faults: dict[int, str] = {}
+
+    def play_once(self) -> None:
+        """See Environments."""
+        self._once = True
 
     def reset(self) -> Array:
         """See Environments."""
@@ -78,10 +84,10 @@ class OneByOne:
         return self._masks.valid
 
     def _all(self) -> Iterator[tuple[int, int, Any]]:
-        """Indices and environments of the tickets that have not failed."""
+        """Indices and environments that still play, of the tickets that have not failed."""
         for t, own in enumerate(self._environments):
             for e, env in enumerate(own):
-                if t not in self._faults:
+                if t not in self._faults and not self._over[t, e]:
                     yield t, e, env
 
     def _start(self, t: int, e: int, env: Any) -> None:
@@ -128,8 +134,10 @@ class OneByOne:
             self._silence(part)
         self._seen, ended = last.copy(), terminated | truncated
         self._check_empty(ended, rewards)
-        if not ended.any():
-            return Step(self._seen.copy(), None, rewards, terminated, truncated)
+        if self._once:
+            self._over |= ended
+        if self._once or not ended.any():
+            return Step(self._seen.copy(), last if ended.any() else None, rewards, terminated, truncated)
         self._log.begin(ended)
         self._episodes[ended] += 1
         with self._process.visit():
@@ -216,7 +224,7 @@ class OneByOne:
         self._log.keep(rows)
         self._masks.keep(rows)
         self._process.keep(rows)
-        self._episodes, self._seen = self._episodes[rows], self._seen[rows]
+        self._episodes, self._seen, self._over = self._episodes[rows], self._seen[rows], self._over[rows]
         self._empty, self._reward = self._empty[rows], self._reward[rows]
         self._faults = {row: self._faults[t] for row, t in enumerate(rows) if t in self._faults}
 

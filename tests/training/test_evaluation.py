@@ -1,8 +1,11 @@
 """Evaluation at the end: the same alone and in a stack, whole episodes, no trace in the training."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from gymnasium.envs.toy_text.frozen_lake import FrozenLakeEnv
 
 from lth_core.experiment.experiment import Experiment
 from lth_core.randomness import stream_seed
@@ -72,6 +75,20 @@ def test_a_greedy_score_is_the_mean_of_first_episodes_played_one_after_the_other
         over |= (step.terminated | step.truncated)[0]
         seen = step.observations
     assert evaluated(one, [0])["return/eval-greedy"] == [returns.mean()]
+
+
+def test_an_environment_stepped_by_itself_plays_one_episode_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, step, steps = trained(SETTINGS["one by one"], [0, 1]), FrozenLakeEnv.step, dict[int, list[bool]]()
+
+    def watched(env: FrozenLakeEnv, action: int) -> Any:
+        found = step(env, action)
+        steps.setdefault(id(env), []).append(bool(found[2]))
+        return found
+
+    monkeypatch.setattr(FrozenLakeEnv, "step", watched)
+    evaluated(one, [0, 1])
+    assert len({len(own) for own in steps.values()}) > 1
+    assert all(not any(own[:-1]) for own in steps.values())
 
 
 def test_observations_are_normalised_as_at_the_end_of_training() -> None:

@@ -67,6 +67,7 @@ def _returns(
     envs = family_of(task).environments(task, [stream_seed(seed, "evaluation", way) for seed in seeds], episodes)
     streams = [stream(seed, "evaluation", way, "actions") for seed in seeds]
     returns, running = np.zeros((len(seeds), episodes)), np.ones((len(seeds), episodes), bool)
+    envs.play_once()
     seen = envs.reset()
     for _ in range(envs.limit if envs.limit < UNLIMITED else LONGEST):
         if not go_on():
