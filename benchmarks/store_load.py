@@ -130,7 +130,7 @@ def ask_an_engine(jobs, trials):
         seconds, asked = [], []
         for place, text in enumerate(texts):
             start = time.perf_counter()
-            asked.append(commands.ask(database, "submit", experiment=text, source="load.toml"))
+            asked.append(commands.ask(database, commands.Submit(experiment=text, source="load.toml")))
             while place < jobs // 2 and commands.answer(database, asked[-1]) is None:
                 time.sleep(0.001)
             if place < jobs // 2:

@@ -69,7 +69,7 @@ def training(folder: Path, length: int) -> Workspace:
     database = Database(workspace.database, writer=True)
     experiment = load_experiment(Path("configs/quick/cartpole.toml"), [f"training.length={length}"])
     for _ in range(2):
-        commands.ask(database, "submit", experiment=experiment.canonical(), source="benchmark", again=True)
+        commands.ask(database, commands.Submit(experiment=experiment.canonical(), source="benchmark", again=True))
     database.close()
     return workspace
 
@@ -136,7 +136,7 @@ class Live:
     def pause_all(self) -> None:
         """Nothing changes any more."""
         database = Database(self._workspace.database, writer=True)
-        asked = [commands.ask(database, "pause", job=job) for job in (1, 2)]
+        asked = [commands.ask(database, commands.Pause(job=job)) for job in (1, 2)]
         end = time.monotonic() + 30
         while any(commands.answer(database, one) is None for one in asked) and time.monotonic() < end:
             self._terminal.read(0.2)

@@ -21,7 +21,7 @@ from lth_core.text import one_line, plural
 from lth_tui import closing_fix, compositor_fix, hangup, palette, settings, typed_bytes
 from lth_tui.engine_owner import EngineOwner, Ownership
 from lth_tui.keys import binding_ids, key
-from lth_tui.reading.feed import Command, Feed, Reply
+from lth_tui.reading.feed import Feed, LabelledCommand, Reply
 from lth_tui.reading.snapshot import Snapshot, Watch
 from lth_tui.screens.confirm import Confirm
 from lth_tui.screens.devices import DevicesPage
@@ -195,10 +195,10 @@ class Workbench(App[int]):
             page.query_one(Header).tell(self.workspace.folder, self.ownership, self.snapshot)
             page.present(self.snapshot)
 
-    def ask(self, command: Command) -> None:
+    def ask(self, asked: LabelledCommand) -> None:
         """Send a command to the engine."""
         if self.may_change():
-            self.feed.ask(command)
+            self.feed.ask(asked)
 
     def may_change(self) -> bool:
         """Whether anything may be changed or written from here; says so if not."""
@@ -255,10 +255,10 @@ class Workbench(App[int]):
         alike: dict[str, list[Reply]] = {}
         while self.feed.replies:
             reply = self.feed.replies.popleft()
-            if reply.error is not None or reply.answer is None or reply.command.kind == "submit":
+            if reply.error is not None or reply.answer is None or reply.asked.command.kind == "submit":
                 self._tell_reply(reply)
             else:
-                alike.setdefault(reply.command.kind, []).append(reply)
+                alike.setdefault(reply.asked.command.kind, []).append(reply)
         for kind, replies in alike.items():
             if len(replies) == 1:
                 self._tell_reply(replies[0])
@@ -266,12 +266,12 @@ class Workbench(App[int]):
                 self.say(f"{kind} {plural(len(replies), 'job')}")
 
     def _tell_reply(self, reply: Reply) -> None:
-        label = reply.command.label
+        label = reply.asked.label
         if reply.error is not None:
             self.say(f"{label}: {reply.error}", "error")
         elif reply.answer is None:
             self.say(f"{label}: no engine has answered yet; the next engine will do it", "warning")
-        elif reply.command.kind == "submit":
+        elif reply.asked.command.kind == "submit":
             job = reply.answer.get("job")
             self.wanted_job = job if isinstance(job, int) else None
             known = "this experiment is already in the queue (^n adds a copy):"

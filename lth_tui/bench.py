@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from lth_tui.reading.feed import Command
+    from lth_tui.reading.feed import LabelledCommand
     from lth_tui.reading.snapshot import Snapshot, Watch
 
 
@@ -22,7 +22,7 @@ class Bench(Protocol):
     """Where files are saved."""
     read_only: bool
 
-    def ask(self, command: "Command") -> None:
+    def ask(self, asked: "LabelledCommand") -> None:
         """Send a command to the engine."""
 
     def may_change(self) -> bool:

@@ -9,8 +9,9 @@ from textual.pilot import Pilot
 
 from lth_core.errors import InputError
 from lth_core.experiment.suite import Suite, load
+from lth_core.store.commands import Submit
 from lth_tui.app import Workbench, workbench
-from lth_tui.reading.feed import Command
+from lth_tui.reading.feed import LabelledCommand
 
 PATIENCE = 1200.0
 """Seconds for one job to get where it is wanted."""
@@ -42,8 +43,8 @@ def _submit(app: Workbench, name: str, *overrides: str) -> None:
     held = load(Path(name), overrides)
     suite = held.name if isinstance(held, Suite) else None
     for experiment in held.experiments if isinstance(held, Suite) else (held,):
-        payload = {"experiment": experiment.canonical(), "source": f"configs/{name}", "suite": suite}
-        app.ask(Command("submit", payload, experiment.name))
+        command = Submit(experiment=experiment.canonical(), source=f"configs/{name}", suite=suite)
+        app.ask(LabelledCommand(command, experiment.name))
 
 
 async def _until_state(app: Workbench, number: int, state: str) -> None:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from lth_core.analysis.densities import nominal
 from lth_core.batches.processes import command
 from lth_core.experiment import presets
+from lth_core.store.commands import Submit
 from lth_core.text import one_line, plural
-from lth_tui.reading.feed import Command
+from lth_tui.reading.feed import LabelledCommand
 from lth_tui.words import duration
 
 if TYPE_CHECKING:
@@ -154,13 +155,13 @@ def _preview_of_suite(suite: "Suite") -> Preview:
     return Preview(tuple(one_line(line) for line in lines), suite.experiments, suite.name)
 
 
-def submissions(found: Preview, path: Path, *, again: bool) -> list[Command]:
+def submissions(found: Preview, path: Path, *, again: bool) -> list[LabelledCommand]:
     """The commands that queue a file's experiments."""
     source = one_line(path.resolve())
     made = []
     for experiment in found.experiments:
-        payload = {"experiment": experiment.canonical(), "source": source, "again": again, "suite": found.suite}
-        made.append(Command("submit", payload, f"add {one_line(experiment.name, 80)}"))
+        submit = Submit(experiment=experiment.canonical(), source=source, again=again, suite=found.suite)
+        made.append(LabelledCommand(submit, f"add {one_line(experiment.name, 80)}"))
     return made
 
 

@@ -11,6 +11,7 @@ from lth_core.errors import InputError
 from lth_core.experiment import presets
 from lth_core.experiment.experiment import Experiment
 from lth_core.store import attempts, commands, views
+from lth_core.store.commands import Command, Resume, Retry, Submit
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
@@ -39,13 +40,8 @@ class Follower:
 
     def submit(self, experiment: Experiment, file: Path, again: bool, suite: str | None = None) -> int:
         """Queue an experiment and return its job; if the workspace has it already, continue that job."""
-        payload = {
-            "experiment": experiment.canonical(),
-            "source": one_line(presets.find(file).resolve()),
-            "again": again,
-            "suite": suite,
-        }
-        answer = self._ask("submit", payload)
+        source = one_line(presets.find(file).resolve())
+        answer = self._ask(Submit(experiment=experiment.canonical(), source=source, again=again, suite=suite))
         if "error" in answer:
             raise InputError(f"{file}: {answer['error']}")
         job = int(answer["job"])
@@ -64,12 +60,12 @@ class Follower:
         ]
         if other:
             self._progress.say(f"job {job} ran with {'; with '.join(other[:_MOST])}")
-        kind = {"paused": "resume", "failed": "retry"}.get(state)
-        if kind is not None:
-            self._ask(kind, {"job": job})
+        go_on = {"paused": Resume, "failed": Retry}.get(state)
+        if go_on is not None:
+            self._ask(go_on(job=job))
 
-    def _ask(self, kind: Any, payload: dict[str, Any]) -> dict[str, Any]:
-        number = commands.ask(self._database, kind, **payload)
+    def _ask(self, command: Command) -> dict[str, Any]:
+        number = commands.ask(self._database, command)
         while (answer := commands.answer(self._database, number)) is None:
             self._own_engine()
             time.sleep(0.05)

@@ -1,53 +1,154 @@
-"""Commands: an interface writes a row; the engine reads it, carries it out, and writes the answer."""
+"""Commands: an interface writes a row; the engine reads it, carries it out, and writes the answer.
+
+Every kind of command is a class here, with its fields and the states of a job in which it is accepted. The row holds
+the kind and, as JSON, the fields.
+"""
 
 import json
 import sqlite3
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lth_core.errors import InputError
+from lth_core.settings.launcher import Launcher
 from lth_core.store.database import Database
+from lth_core.text import one_line
 
-CommandKind = Literal[
-    "submit", "pause", "resume", "cancel", "retry", "move", "priority", "delete", "restore", "slots", "launch"
-]
+_ANY = ("queued", "running", "paused", "done", "failed", "cancelled")
+_RESTING = ("queued", "paused", "done", "failed", "cancelled")
 
-ACCEPTED: dict[str, tuple[str, ...]] = {
-    "pause": ("queued", "running"),
-    "resume": ("paused",),
-    "cancel": ("queued", "running", "paused"),
-    "retry": ("running", "failed", "cancelled"),
-    "launch": ("queued", "running", "paused", "failed", "cancelled"),
-    "move": ("queued", "running", "paused", "done", "failed", "cancelled"),
-    "priority": ("queued", "running", "paused", "done", "failed", "cancelled"),
-    "delete": ("queued", "paused", "done", "failed", "cancelled"),
-    "restore": ("queued", "paused", "done", "failed", "cancelled"),
-}
-"""States of a job in which a command is accepted; interfaces offer it only in these."""
+
+class Command(BaseModel):
+    """Base of every command; fields that it does not know, of another version, are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    kind: ClassVar[str]
+
+
+class Submit(Command):
+    """Queue an experiment, given as its canonical JSON.
+
+    source: the file it was read from. again: even if the workspace has it already. suite: the suite that it belongs
+    to. replaces: a job that has not started, whose place it takes.
+    """
+
+    kind = "submit"
+    experiment: str
+    source: str
+    again: bool = False
+    suite: str | None = None
+    replaces: int | None = None
+
+
+class Slots(Command):
+    """Set the number of slots."""
+
+    kind = "slots"
+    count: int
+
+
+class JobCommand(Command):
+    """A command about a job. accepted: the states of the job in which it is carried out, and offered by interfaces."""
+
+    accepted: ClassVar[tuple[str, ...]]
+    job: int
+
+
+class Pause(JobCommand):
+    """Stop at a checkpoint until it is resumed."""
+
+    kind, accepted = "pause", ("queued", "running")
+
+
+class Resume(JobCommand):
+    """Continue a paused job."""
+
+    kind, accepted = "resume", ("paused",)
+
+
+class Cancel(JobCommand):
+    """End a job for good. after_round: when the rounds that have begun are done."""
+
+    kind, accepted = "cancel", ("queued", "running", "paused")
+    after_round: bool = False
+
+
+class Retry(JobCommand):
+    """Run failed and cancelled trials again."""
+
+    kind, accepted = "retry", ("running", "failed", "cancelled")
+
+
+class Move(JobCommand):
+    """Move a job among the visible jobs of its priority. by: places, negative towards the front."""
+
+    kind, accepted = "move", _ANY
+    by: int
+
+
+class Priority(JobCommand):
+    """Raise a job's priority, or lower it."""
+
+    kind, accepted = "priority", _ANY
+    by: int
+
+
+class Delete(JobCommand):
+    """Hide a job; its files are removed a day later."""
+
+    kind, accepted = "delete", _RESTING
+
+
+class Restore(JobCommand):
+    """Bring back a deleted job."""
+
+    kind, accepted = "restore", _RESTING
+
+
+class Launch(JobCommand):
+    """Run the rest of a job on another launcher."""
+
+    kind, accepted = "launch", ("queued", "running", "paused", "failed", "cancelled")
+    launcher: Launcher
+
+
+KINDS: dict[str, type[Command]] = {
+    one.kind: one
+    for one in (Submit, Slots, Pause, Resume, Cancel, Retry, Move, Priority, Delete, Restore, Launch)
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Command:
-    """A command of an interface.
-
-    submit {experiment, source, again, suite, replaces (the last two optional)}; pause, resume, retry, delete,
-    restore {job}; cancel {job, after_round (optional)}; move, priority {job, by}; slots {count};
-    launch {job, launcher}.
-    `payload` is JSON text.
-    """
+class Asked:
+    """A row of the command table, as it was written."""
 
     id: int
     kind: str
     payload: str
 
+    def command(self) -> Command:
+        """The command; raises InputError if its kind is unknown or its fields do not fit."""
+        found = KINDS.get(self.kind)
+        if found is None:
+            raise InputError(f"unknown command {one_line(self.kind, 80)}")
+        try:
+            return found.model_validate_json(self.payload)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            field = "".join(f"{one_line(part)}: " for part in first["loc"])
+            raise InputError(f"{self.kind}: {field}{one_line(first['msg'], 200)}") from None
 
-def ask(database: Database, kind: CommandKind, **payload: Any) -> int:
+
+def ask(database: Database, command: Command) -> int:
     """Store a command; returns its number, for `answer`."""
     with database.transaction() as connection:
         row = connection.execute(
             "INSERT INTO commands (at, kind, payload) VALUES (?, ?, ?)",
-            (time.time(), kind, json.dumps(payload)),
+            (time.time(), command.kind, command.model_dump_json()),
         )
     return int(row.lastrowid or 0)
 
@@ -66,7 +167,7 @@ def reply(connection: sqlite3.Connection, command: int, said: Mapping[str, Any])
     connection.execute("UPDATE commands SET answer = ? WHERE id = ?", (json.dumps(said), command))
 
 
-def unanswered(database: Database) -> list[Command]:
+def unanswered(database: Database) -> list[Asked]:
     """Commands without an answer, oldest first."""
     rows = database.rows("SELECT id, kind, payload FROM commands WHERE answer IS NULL ORDER BY id")
-    return [Command(row["id"], row["kind"], row["payload"]) for row in rows]
+    return [Asked(row["id"], row["kind"], row["payload"]) for row in rows]

@@ -16,7 +16,7 @@ from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
 
 if TYPE_CHECKING:
-    from lth_core.store.commands import CommandKind
+    from lth_core.store.commands import Command
     from lth_core.store.database import Database
     from lth_tui.reading.snapshot import Snapshot, Watch
 
@@ -27,11 +27,10 @@ cursor that runs through a list asks for few queries."""
 
 
 @dataclass(frozen=True)
-class Command:
+class LabelledCommand:
     """A command from the user. label: its name in the toast."""
 
-    kind: "CommandKind"
-    payload: dict[str, Any]
+    command: "Command"
     label: str
 
 
@@ -39,7 +38,7 @@ class Command:
 class Reply:
     """The result of a command; `answer` is None if no engine answered in time."""
 
-    command: Command
+    asked: LabelledCommand
     answer: dict[str, Any] | None
     error: str | None = None
 
@@ -51,8 +50,8 @@ class Feed(threading.Thread):
         super().__init__(name="feed", daemon=True)
         self._workspace = workspace
         self.period = period
-        self._unsent: deque[Command] = deque()
-        self._asked: dict[int, tuple[Command, float]] = {}
+        self._unsent: deque[LabelledCommand] = deque()
+        self._asked: dict[int, tuple[LabelledCommand, float]] = {}
         self._wake = threading.Event()
         self._ended = False
         self._watch: Watch | None = None
@@ -66,9 +65,9 @@ class Feed(threading.Thread):
             self._watch = watch
             self._wake.set()
 
-    def ask(self, command: Command) -> None:
+    def ask(self, asked: LabelledCommand) -> None:
         """Write a command into the command table; its Reply appears in `replies`."""
-        self._unsent.append(command)
+        self._unsent.append(asked)
         self._wake.set()
 
     def stop(self) -> None:
@@ -103,22 +102,22 @@ class Feed(threading.Thread):
         from lth_core.store.commands import ask
 
         while self._unsent:
-            command = self._unsent.popleft()
+            asked = self._unsent.popleft()
             try:
-                number = ask(database, command.kind, **command.payload)
+                number = ask(database, asked.command)
             except sqlite3.Error as error:
-                self.replies.append(Reply(command, None, one_line(error)))
+                self.replies.append(Reply(asked, None, one_line(error)))
             else:
-                self._asked[number] = (command, time.monotonic())
+                self._asked[number] = (asked, time.monotonic())
 
     def _collect(self, database: "Database") -> None:
         from lth_core.store.commands import answer
 
-        for number, (command, since) in list(self._asked.items()):
+        for number, (asked, since) in list(self._asked.items()):
             reply = answer(database, number)
             if reply is not None:
-                self.replies.append(Reply(command, reply, reply.get("error")))
+                self.replies.append(Reply(asked, reply, reply.get("error")))
                 del self._asked[number]
             elif time.monotonic() - since > _ANSWER_PATIENCE:
-                self.replies.append(Reply(command, None))
+                self.replies.append(Reply(asked, None))
                 del self._asked[number]

@@ -25,7 +25,7 @@ from lth_tui.experiment_files import (
 )
 from lth_tui.keys import key
 from lth_tui.palette import BOLD, DIM, PLAIN, SKY, VERMILLION, ink
-from lth_tui.reading.feed import Command
+from lth_tui.reading.feed import LabelledCommand
 from lth_tui.screens.dialog import Dialog
 from lth_tui.strips import Row, wrap, wrap_hints
 from lth_tui.widgets.lines import Lines
@@ -40,7 +40,7 @@ _REST = 0.8
 """Seconds on one file after which its time and disk are measured, if nothing else runs."""
 
 
-class Add(Dialog[list[Command] | None]):
+class Add(Dialog[list[LabelledCommand] | None]):
     """Returns the commands to submit the chosen experiment, or all of the chosen suite."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -221,7 +221,7 @@ class Add(Dialog[list[Command] | None]):
             self._say("change a suite in its file, or clone its jobs one by one", "warning")
             return
 
-        def edited(command: Command | None) -> None:
+        def edited(command: LabelledCommand | None) -> None:
             if command is not None:
                 self.dismiss([command])
 

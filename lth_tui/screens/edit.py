@@ -18,13 +18,14 @@ from textual.worker import Worker
 
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
+from lth_core.store.commands import Submit
 from lth_core.text import one_line, plural
 from lth_tui import experiment_text
 from lth_tui.experiment_files import code_refused
 from lth_tui.experiment_text import Fields
 from lth_tui.keys import key
 from lth_tui.palette import DIM, GREEN, PLAIN, VERMILLION, YELLOW, ink
-from lth_tui.reading.feed import Command
+from lth_tui.reading.feed import LabelledCommand
 from lth_tui.screens.dialog import Dialog
 from lth_tui.strips import Row, wrap
 from lth_tui.widgets.lines import Lines
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 _KEYS = "⏎ change, or set   ^s queue it   ^g in $EDITOR   ^z undo   esc close"
 
 
-class Edit(Dialog[Command | None]):
+class Edit(Dialog[LabelledCommand | None]):
     """Returns the command to queue the changed experiment; `replaces` is the job whose place it takes, if any."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -195,10 +196,9 @@ class Edit(Dialog[Command | None]):
         if wrong:
             self._say(wrong)
             return
-        payload = {"experiment": self._good.canonical(), "source": self._source, "again": True}
-        if self._replaces is not None:
-            payload["replaces"] = self._replaces
-        self.dismiss(Command("submit", payload, f"add {one_line(self._good.name, 80)}"))
+        text = self._good.canonical()
+        command = Submit(experiment=text, source=self._source, again=True, replaces=self._replaces)
+        self.dismiss(LabelledCommand(command, f"add {one_line(self._good.name, 80)}"))
 
 
 def _trials(experiment: Experiment) -> int:

@@ -2,12 +2,13 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lth_core.store.commands import ACCEPTED, CommandKind
+from lth_core.settings.launcher import LocalLauncher, SlurmLauncher
+from lth_core.store.commands import Cancel, Delete, JobCommand, Launch, Pause, Priority, Restore, Resume, Retry
 from lth_core.text import one_line, plural
 from lth_tui.keys import key
-from lth_tui.reading.feed import Command
+from lth_tui.reading.feed import LabelledCommand
 from lth_tui.screens.confirm import Confirm
 from lth_tui.screens.page import COMMON_KEYS, Page
 
@@ -37,10 +38,10 @@ class JobCommands(Page):
     def action_pause(self) -> None:
         """Pause the jobs, or resume them."""
         jobs = self._jobs_or_say()
-        live = [job for job in jobs if job.state in ACCEPTED["pause"]]
-        paused = [job for job in jobs if job.state in ACCEPTED["resume"]]
+        live = [job for job in jobs if job.state in Pause.accepted]
+        paused = [job for job in jobs if job.state in Resume.accepted]
         for job in live or paused:
-            self.send_command("pause" if live else "resume", job)
+            self.send_command((Pause if live else Resume)(job=job.id))
         if jobs and not live and not paused:
             self._say_all(jobs, "there is nothing to pause")
 
@@ -48,26 +49,26 @@ class JobCommands(Page):
         """Run failed or cancelled trials again."""
         jobs = self._jobs_or_say()
         lost = [job for job in jobs if job.state in ("failed", "cancelled") or job.trials_failed]
-        ready = [job for job in lost if job.state in ACCEPTED["retry"]]
+        ready = [job for job in lost if job.state in Retry.accepted]
         for job in ready:
-            self.send_command("retry", job)
+            self.send_command(Retry(job=job.id))
         if jobs and not ready:
             self._say_all(jobs, "resume it, then retry" if lost else "nothing failed")
 
     def action_launcher(self) -> None:
         """Let what is left of the jobs run on the cluster, or here again."""
         jobs = self._jobs_or_say()
-        left = [job for job in jobs if job.state in ACCEPTED["launch"]]
+        left = [job for job in jobs if job.state in Launch.accepted]
         for job in left:
-            kind = "local" if job.experiment.launcher.kind == "slurm" else "slurm"
-            self.send_command("launch", job, launcher={"kind": kind})
+            here = job.experiment.launcher.kind == "slurm"
+            self.send_command(Launch(job=job.id, launcher=LocalLauncher() if here else SlurmLauncher()))
         if jobs and not left:
             self._say_all(jobs, "nothing is left to run")
 
     def action_cancel(self) -> None:
         """Ask, then cancel the jobs, now or when their round has ended."""
         jobs = self._jobs_or_say()
-        live = [job for job in jobs if job.state in ACCEPTED["cancel"]]
+        live = [job for job in jobs if job.state in Cancel.accepted]
         if not live:
             if jobs:
                 self._say_all(jobs, "nothing is left to cancel")
@@ -81,14 +82,14 @@ class JobCommands(Page):
 
         def decided(choice: str | None) -> None:
             for job in live if choice in ("now", "round") else ():
-                self.send_command("cancel", job, **({"after_round": True} if choice == "round" else {}))
+                self.send_command(Cancel(job=job.id, after_round=choice == "round"))
 
         self.app.push_screen(Confirm(rows, choices), decided)
 
     def action_delete(self) -> None:
         """Ask, then delete the jobs; for a day they can be brought back."""
         jobs = self._jobs_or_say()
-        ended = [job for job in jobs if job.state in ACCEPTED["delete"]]
+        ended = [job for job in jobs if job.state in Delete.accepted]
         if jobs and not ended:
             self._say_all(jobs, "cancel it before deleting it")
         if not ended:
@@ -102,7 +103,7 @@ class JobCommands(Page):
             if choice == "yes":
                 self.bench.deleted.append([job.id for job in ended])
                 for job in ended:
-                    self.send_command("delete", job)
+                    self.send_command(Delete(job=job.id))
 
         self.app.push_screen(Confirm(rows, [("y", "delete", "yes"), ("n", "keep", "no")]), decided)
 
@@ -116,12 +117,12 @@ class JobCommands(Page):
             self.bench.say("nothing was deleted", "warning")
             return
         for number in gone:
-            self.bench.ask(Command("restore", {"job": number}, f"bring back job {number}"))
+            self.bench.ask(LabelledCommand(Restore(job=number), f"bring back job {number}"))
 
     def action_priority(self, by: int) -> None:
         """Jobs of a higher priority run first."""
         for job in self._jobs_or_say():
-            self.send_command("priority", job, by=by)
+            self.send_command(Priority(job=job.id, by=by))
 
     def action_clone(self) -> None:
         """A copy of the job, to change and queue."""
@@ -146,7 +147,7 @@ class JobCommands(Page):
             return
         self.app.push_screen(Edit(job.experiment, job.source, job.id if replaces else None), self.asked)
 
-    def asked(self, command: Command | None) -> None:
+    def asked(self, command: LabelledCommand | None) -> None:
         """Send the command that a form returned to the engine."""
         if command is not None:
             self.bench.ask(command)
@@ -160,10 +161,9 @@ class JobCommands(Page):
     def _say_all(self, jobs: "Sequence[JobView]", words: str) -> None:
         self.bench.say(f"{named(jobs)}: {jobs[0].state if len(jobs) == 1 else 'all'}, {words}", "warning")
 
-    def send_command(self, kind: CommandKind, job: "JobView", **payload: Any) -> None:
+    def send_command(self, command: JobCommand) -> None:
         """Send a command about a job to the engine."""
-        label = f"{kind} job {job.id}"
-        self.bench.ask(Command(kind, {"job": job.id, **payload}, label))
+        self.bench.ask(LabelledCommand(command, f"{command.kind} job {command.job}"))
 
 
 def named(jobs: "Sequence[JobView]") -> str:

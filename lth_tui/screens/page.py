@@ -9,11 +9,12 @@ from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.widget import Widget
 
+from lth_core.store.commands import Slots
 from lth_core.text import plural
 from lth_tui.keys import key
 from lth_tui.palette import BOLD
 from lth_tui.plot.chart import Chart
-from lth_tui.reading.feed import Command
+from lth_tui.reading.feed import LabelledCommand
 from lth_tui.widgets.header import Header
 from lth_tui.widgets.hints import Hints
 from lth_tui.widgets.lines import Lines
@@ -129,7 +130,7 @@ class Page(Screen[None]):
     def ask_for_slots(self, count: int) -> None:
         """Ask for that many slots."""
         if 1 <= count <= MOST_SLOTS:
-            self.bench.ask(Command("slots", {"count": count}, plural(count, "slot")))
+            self.bench.ask(LabelledCommand(Slots(count=count), plural(count, "slot")))
         else:
             self.bench.say(f"expected a number of slots from 1 to {MOST_SLOTS}", "warning")
 

@@ -9,6 +9,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Input
 
+from lth_core.store.commands import Move
 from lth_tui.content.charts import learning_chart, lottery_chart
 from lth_tui.content.drawing import Drawing
 from lth_tui.content.job_texts import suite_rows, summary_rows
@@ -17,7 +18,7 @@ from lth_tui.content.listing import SORTS, Listing, listed
 from lth_tui.keys import key
 from lth_tui.palette import BOLD, DIM, PLAIN
 from lth_tui.plot.chart import Chart
-from lth_tui.reading.feed import Command
+from lth_tui.reading.feed import LabelledCommand
 from lth_tui.reading.snapshot import JobDetail, Snapshot, Watch
 from lth_tui.screens.job_commands import JOB_KEYS, JobCommands
 from lth_tui.strips import Row
@@ -173,7 +174,7 @@ class QueuePage(JobCommands):
         if self.bench.may_change():
             self.app.push_screen(Add(self.bench.snapshot.jobs, self.bench.snapshot.slots), self._added)
 
-    def _added(self, commands: list[Command] | None) -> None:
+    def _added(self, commands: list[LabelledCommand] | None) -> None:
         for command in commands or ():
             self.bench.ask(command)
 
@@ -184,7 +185,7 @@ class QueuePage(JobCommands):
             return
         jobs = list(self._jobs_or_say())
         for job in reversed(jobs) if by > 0 else jobs:  # the foremost in the direction of the move goes first
-            self.send_command("move", job, by=by)
+            self.send_command(Move(job=job.id, by=by))
 
     def _relist(self, listing: Listing) -> None:
         self.listing = listing

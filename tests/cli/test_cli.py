@@ -159,7 +159,7 @@ def test_a_job_that_is_deleted_meanwhile_is_not_waited_for(tmp_path: Path) -> No
         while "two queued with" not in (line := process.stdout.readline()):
             assert line, "it ended"
         database = Database(Workspace(tmp_path / "workspace").database, writer=True)
-        commands.ask(database, "delete", job=2)
+        commands.ask(database, commands.Delete(job=2))
         out, _ = process.communicate(timeout=120)
     finally:
         process.kill()

@@ -1,6 +1,7 @@
 """Tiny experiments and helpers that the engine's tests share."""
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,15 @@ def tiny(name: str = "tiny", **sections: Any) -> Experiment:
     for section, values in sections.items():
         fields[section] = {**fields.get(section, {}), **values}
     return resolve(fields, name)
+
+
+def write_command(database: Database, kind: str, payload: Any) -> int:
+    """Write a command as an interface of any version, or a faulty one, might; returns its number."""
+    with database.transaction() as connection:
+        row = connection.execute(
+            "INSERT INTO commands (at, kind, payload) VALUES (0, ?, ?)", (kind, json.dumps(payload))
+        )
+    return int(row.lastrowid or 0)
 
 
 def as_toml(experiment: Experiment) -> str:

@@ -19,7 +19,7 @@ from lth_core.experiment.experiment import Experiment
 from lth_core.store import commands, views
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
-from tests.engine.experiments import digest, tiny
+from tests.engine.experiments import digest, tiny, write_command
 from tests.faults.runs import injected
 from tests.small import ARMS
 
@@ -35,8 +35,8 @@ class Running:
         self.database = Database(self.workspace.database, writer=True)
         self.engine.start()
 
-    def ask(self, kind: Any, **payload: Any) -> dict[str, Any]:
-        number = commands.ask(self.database, kind, **payload)
+    def ask(self, kind: str, **payload: Any) -> dict[str, Any]:
+        number = write_command(self.database, kind, payload)
         self.until(lambda: commands.answer(self.database, number) is not None)
         return commands.answer(self.database, number) or {}
 
@@ -162,7 +162,7 @@ def test_commands_that_make_no_sense_are_answered_with_a_sentence_and_the_queue_
         assert r.submit(tiny(seeds=1, arms=["winning"])) == {"job": 1}
         assert "no job 7" in r.ask("pause", job=7)["error"]
         assert "job 1 is" in r.ask("resume", job=1)["error"]
-        assert "ValueError" in r.ask("cancel", job="x")["error"]
+        assert "cancel: job: Input should be a valid integer" in r.ask("cancel", job="x")["error"]
         assert "submit" in r.ask("submit", experiment="{}", source="x")["error"]
         assert "unknown command" in r.ask("dance", job=1)["error"]
         r.until_state(1, "done")

@@ -15,13 +15,14 @@ from lth_core.engine.commands import Commands
 from lth_core.engine.engine import Engine
 from lth_core.engine.launchers.local import LocalWorkers
 from lth_core.engine.slots import Slot, find_slots
+from lth_core.settings.launcher import LocalLauncher, SlurmLauncher
 from lth_core.store import commands, views
 from lth_core.store.batches import add_batch, begin_batch
 from lth_core.store.database import Database
 from lth_core.store.jobs import known_job, set_job, settle_job
 from lth_core.store.trials import ready_trials
 from lth_core.store.workspace import Workspace
-from tests.engine.experiments import tiny
+from tests.engine.experiments import tiny, write_command
 
 
 class Desk:
@@ -38,8 +39,8 @@ class Desk:
     def resize(self, _connection: sqlite3.Connection, count: int) -> None:
         self.slots = find_slots("cpu", count)
 
-    def ask(self, kind: Any, **payload: Any) -> dict[str, Any]:
-        number = commands.ask(self.database, kind, **payload)
+    def ask(self, kind: str, **payload: Any) -> dict[str, Any]:
+        number = write_command(self.database, kind, payload)
         self.commands.obey()
         answer = commands.answer(self.database, number)
         assert answer is not None
@@ -169,7 +170,6 @@ def test_a_cancelled_batch_is_dropped_and_a_moved_one_checkpoints_first(desk: De
     assert desk.stopped == [(1, "checkpoint"), (2, "kill")]
     launcher = views.jobs(desk.database)[0].experiment.launcher
     assert launcher.kind == "slurm" and launcher.cpus == 2
-    assert "error" in desk.ask("launch", job=job, launcher={"kind": "elsewhere"})
 
 
 def test_the_number_of_slots_can_be_changed(desk: Desk) -> None:
@@ -198,11 +198,11 @@ def test_slots_taken_away_give_their_batch_to_the_others_at_a_checkpoint(tmp_pat
     made = tiny("a", training={"length": 20_000, "checkpoint_every": 1000})
     database = Database(workspace.database, writer=False)
     try:
-        commands.ask(database, "submit", experiment=made.canonical(), source="x")
+        commands.ask(database, commands.Submit(experiment=made.canonical(), source="x"))
         until(lambda: sum(slot.trials > 0 for slot in views.slots(database)) == 2)
-        commands.ask(database, "slots", count=1)
+        commands.ask(database, commands.Slots(count=1))
         until(lambda: [slot.name for slot in views.slots(database)] == ["cpu/0"])
-        commands.ask(database, "slots", count=3)
+        commands.ask(database, commands.Slots(count=3))
         until(lambda: len(views.slots(database)) == 3)
         until(lambda: views.jobs(database)[0].state == "done")
         assert {trial.state for trial in views.trials(database, 1)} == {"done"}
@@ -228,7 +228,7 @@ def test_a_command_is_answered_when_it_is_made_and_not_at_the_next_turn(
     engine.start()
     try:
         for _ in range(3):
-            number = commands.ask(database, "slots", count=1)
+            number = commands.ask(database, commands.Slots(count=1))
             deadline = time.monotonic() + 120
             while commands.answer(database, number) is None:
                 assert time.monotonic() < deadline and engine.error is None
@@ -237,9 +237,29 @@ def test_a_command_is_answered_when_it_is_made_and_not_at_the_next_turn(
         engine.stop()
 
 
+@pytest.mark.parametrize("command", [
+    commands.Submit(experiment="{}", source="x.toml", again=True, suite="s", replaces=3), commands.Slots(count=2),
+    *(kind(job=1) for kind in (commands.Pause, commands.Resume, commands.Retry, commands.Delete, commands.Restore)),
+    commands.Cancel(job=1, after_round=True), commands.Move(job=1, by=-2), commands.Priority(job=1, by=1),
+    commands.Launch(job=1, launcher=SlurmLauncher(cpus=2)), commands.Launch(job=1, launcher=LocalLauncher()),
+], ids=lambda command: command.kind)  # fmt: skip
+def test_a_command_is_read_as_it_was_asked(desk: Desk, command: commands.Command) -> None:
+    commands.ask(desk.database, command)
+    (asked,) = commands.unanswered(desk.database)
+    assert asked.command() == command and type(command) is commands.KINDS[asked.kind]
+
+
+def test_a_command_whose_fields_do_not_fit_is_refused_by_the_name_of_the_field(desk: Desk) -> None:
+    job = desk.submit("a")
+    assert "launch: launcher: " in desk.ask("launch", job=job, launcher={"kind": "elsewhere"})["error"]
+    assert desk.ask("move", job=job)["error"] == "move: by: Field required"
+    assert desk.ask("dance", job=job)["error"] == "unknown command dance"
+    assert desk.ask("pause", job=job, of_a_later_version=True) == {"job": job}
+
+
 def test_hundreds_of_commands_hold_nothing_up_and_each_is_answered(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(obeying, "LONGEST", 0.0)
-    asked = [commands.ask(desk.database, "slots", count=1) for _ in range(3)]
+    asked = [commands.ask(desk.database, commands.Slots(count=1)) for _ in range(3)]
     for left in (2, 1, 0):
         desk.commands.obey()
         assert len(commands.unanswered(desk.database)) == left

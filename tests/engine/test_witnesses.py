@@ -179,7 +179,7 @@ def test_the_experiment_of_a_job_that_has_not_begun_is_in_the_command_that_queue
 ) -> None:
     other = tiny("other")
     with contextlib.closing(Database(workspace.database, writer=True)) as database:
-        asked = commands.ask(database, "submit", experiment=other.canonical() if kept else "", source="x.toml")
+        asked = commands.ask(database, commands.Submit(experiment=other.canonical() if kept else "", source="x.toml"))
         with database.transaction() as connection:
             commands.reply(connection, asked, {"job": add_job(connection, other, "x.toml", {})})
             connection.execute("UPDATE jobs SET experiment = replace(experiment, '0.003', '0.001') WHERE id = 2")

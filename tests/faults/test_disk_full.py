@@ -160,7 +160,7 @@ def test_a_job_that_does_not_fit_keeps_no_other_from_running(
         short("third", seeds=1, training=length),
     )
     for experiment in wanted:
-        commands.ask(database, "submit", experiment=experiment.canonical(), source="x")
+        commands.ask(database, commands.Submit(experiment=experiment.canonical(), source="x"))
 
     def state(job: int) -> str:
         view = views.job(database, job)

@@ -25,7 +25,7 @@ def test_many_jobs_are_queued_once_and_every_command_is_answered(make_run: Calla
     asked, took = [], []
     for number in range(JOBS):
         experiment = short(f"job{number}", seeds=1, training={"length": 20_000 + number})
-        asked.append(commands.ask(database, "submit", experiment=experiment.canonical(), source="x"))
+        asked.append(commands.ask(database, commands.Submit(experiment=experiment.canonical(), source="x")))
         if number in kills:
             run.kill()
             run.start()

@@ -38,7 +38,7 @@ def waiting(tmp_path: Path) -> Iterator[Workspace]:
         "pruning": {"rounds": 1, "fraction": 0.3},
     }  # fmt: skip
     with_database(
-        workspace, lambda d: commands.ask(d, "submit", experiment=resolve(fields, "t").canonical(), source="t")
+        workspace, lambda d: commands.ask(d, commands.Submit(experiment=resolve(fields, "t").canonical(), source="t"))
     )
     yield workspace
     pid = engine_of(workspace)

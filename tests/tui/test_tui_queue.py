@@ -4,6 +4,7 @@ import pytest
 from tui_helpers import Open, looked_at, until
 from workspace_fixture import Writer, experiment
 
+from lth_core.settings.launcher import SlurmLauncher
 from lth_tui.app import workbench
 from lth_tui.screens.confirm import Confirm
 from lth_tui.screens.help import Help
@@ -78,7 +79,7 @@ async def test_a_job_is_sent_to_the_cluster_with_a_key(opened: Open, writer: Wri
     async with opened() as (_, pilot):
         await pilot.press("L")
         await until(pilot, lambda: bool(writer.asked()))
-        assert writer.asked() == [("launch", {"job": 2, "launcher": {"kind": "slurm"}})]
+        assert writer.asked() == [("launch", {"job": 2, "launcher": SlurmLauncher().model_dump()})]
 
 
 async def test_cancel_asks_first(opened: Open, writer: Writer) -> None:
@@ -88,7 +89,7 @@ async def test_cancel_asks_first(opened: Open, writer: Writer) -> None:
         await pilot.press("n")
         await pilot.press("x", "y")
         await until(pilot, lambda: bool(writer.asked()))
-        assert writer.asked() == [("cancel", {"job": 2})]
+        assert writer.asked() == [("cancel", {"job": 2, "after_round": False})]
 
 
 async def test_an_error_of_the_engine_is_shown_as_plain_text(opened: Open, writer: Writer) -> None:

@@ -136,7 +136,7 @@ async def test_clone_with_another_field(opened: Open, writer: Writer, size: tupl
         kind, payload = writer.asked()[0]
         made = json.loads(str(payload["experiment"]))
         assert kind == "submit" and made["training"]["length"] == 4000 and made["name"] == "cartpole"
-        assert payload["again"] is True and "replaces" not in payload
+        assert payload["again"] is True and payload["replaces"] is None
 
 
 async def test_edit_before_it_runs_only_then(opened: Open, writer: Writer) -> None:

@@ -9,10 +9,11 @@ from tui_helpers import Open, until, wait_for
 from workspace_fixture import Writer
 
 from lth_core.engine.lease import Lease
+from lth_core.store.commands import Pause
 from lth_core.store.workspace import Workspace
 from lth_tui import engine_owner
 from lth_tui.engine_owner import EngineOwner, Ownership
-from lth_tui.reading.feed import Command
+from lth_tui.reading.feed import LabelledCommand
 from lth_tui.reading.reader import Reader
 from lth_tui.reading.snapshot import Snapshot, Watch
 from lth_tui.screens.confirm import Confirm
@@ -81,7 +82,7 @@ async def test_a_key_pressed_just_before_is_obeyed(
     async with opened() as (app, pilot):
         monkeypatch.setattr(Reader, "read", slow)
         await until(pilot, entered.is_set)
-        app.feed.ask(Command("pause", {"job": 2}, "job 2 is paused"))
+        app.feed.ask(LabelledCommand(Pause(job=2), "job 2 is paused"))
         await pilot.press("q")
     go_on.set()
     app.finish()

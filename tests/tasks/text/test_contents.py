@@ -122,7 +122,7 @@ def test_an_old_workspaces_job_of_relative_places_is_found_and_goes_on(
     desk = Commands(database, ["cpu"], lambda *_: None, lambda *_: None)
 
     def submit(experiment: Experiment) -> dict[str, Any]:
-        number = commands.ask(database, "submit", experiment=experiment.canonical(), source="x")
+        number = commands.ask(database, commands.Submit(experiment=experiment.canonical(), source="x"))
         desk.obey()
         answer = commands.answer(database, number)
         assert answer is not None
