@@ -119,6 +119,7 @@ class Atari:
         # Whether every step so far ended every game.
         self._empty, self._finished = np.ones(len(seeds), bool), np.zeros(len(seeds), np.int64)
         self._causes: dict[int, str] = {}
+        self._given: list[list[int]] = [[] for _ in seeds]
 
     def seed_of(self, ticket: int, place: int, step: int = 0) -> int:
         """Options for starting a game."""
@@ -134,7 +135,7 @@ class Atari:
         for t, game in enumerate(self._games):
             if t in self._causes:
                 continue
-            own = [self.seed_of(t, i, step) for i in range(self._count)]
+            own = self._given[t] = [self.seed_of(t, i, step) for i in range(self._count)]
             try:
                 found, info = game.reset(seed=np.array(own))
             except (Exception, SystemExit) as error:
@@ -197,6 +198,10 @@ class Atari:
             return frames
         return np.moveaxis(frames, -1, 2).reshape(self._count, *self._task.shape)
 
+    def origins(self) -> list[str]:
+        """See Environments."""
+        return [str(own) for own in self._given]
+
     def faults(self) -> dict[int, str]:
         """See Environments."""
         return dict(self._causes)
@@ -205,6 +210,7 @@ class Atari:
         """See Environments."""
         self._seeds = [self._seeds[t] for t in tickets]
         self._games = [self._games[t] for t in tickets]
+        self._given = [self._given[t] for t in tickets]
         rows = list(tickets)
         self._lives, self._empty, self._finished = self._lives[rows], self._empty[rows], self._finished[rows]
         self._causes = {place: self._causes[t] for place, t in enumerate(tickets) if t in self._causes}

@@ -112,6 +112,10 @@ class Classic(ABC):
         """See Environments."""
         raise TypeError("the state of classic control can be saved")
 
+    def origins(self) -> list[str]:
+        """See Environments."""
+        return [str(rng.bit_generator.state) for rng in self._streams]
+
     def faults(self) -> dict[int, str]:
         """See Environments; these have no faults."""
         return {}

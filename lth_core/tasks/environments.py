@@ -35,6 +35,9 @@ class Environments(Protocol):
         See gym_spaces.Actions.
         """
 
+    def origins(self) -> list[str]:
+        """Of each ticket, right after `reset`, what its start states are drawn from: seeds, or a stream's state."""
+
     def faults(self) -> dict[int, str]:
         """Tickets (by index) whose environments have failed for good, each with a sentence that says why."""
 

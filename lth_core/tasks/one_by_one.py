@@ -60,6 +60,7 @@ class OneByOne:
         self._episodes = np.zeros((tickets, self._count), np.int64)
         self._seen = np.zeros((tickets, self._count, self.inputs), np.float32)
         self._over = np.zeros((tickets, self._count), bool)
+        self._given = np.zeros((tickets, self._count), np.int64)  # seeds of the present episodes
         # Whether all episodes of a ticket ended at their first step, with this reward.
         self._empty, self._reward = np.ones(tickets, bool), np.full(tickets, np.nan, np.float32)
         self._faults: dict[int, str] = {}
@@ -100,6 +101,7 @@ class OneByOne:
     def _reset(self, t: int, e: int, env: Any) -> None:
         """Reset to the start of the episode whose number is in `_episodes`."""
         seed = stream_seed(self._seeds[t], "environments", e, int(self._episodes[t, e])) % 2**31
+        self._given[t, e] = seed
         seen, info = env.reset(seed=seed)
         self._seen[t, e] = self._observed.flat(seen)
         self._see_mask(t, e, env, info)
@@ -212,6 +214,10 @@ class OneByOne:
             part[t] = 0
             self._masks.silence(t)
 
+    def origins(self) -> list[str]:
+        """See Environments."""
+        return [str(own.tolist()) for own in self._given]
+
     def faults(self) -> dict[int, str]:
         """See Environments."""
         return dict(self._faults)
@@ -225,6 +231,7 @@ class OneByOne:
         self._masks.keep(rows)
         self._process.keep(rows)
         self._episodes, self._seen, self._over = self._episodes[rows], self._seen[rows], self._over[rows]
+        self._given = self._given[rows]
         self._empty, self._reward = self._empty[rows], self._reward[rows]
         self._faults = {row: self._faults[t] for row, t in enumerate(rows) if t in self._faults}
 

@@ -120,6 +120,16 @@ def same_data(data: str, parents: set[str]) -> Check:
     return Check("data", not others, data if not others else f"{data}; it builds on runs with {others[0]}")
 
 
+def same_streams(own: Mapping[str, str], dense: Mapping[str, str]) -> Check:
+    """Check that a ticket drew what the dense run of its seed drew, in the draws that both have noted."""
+    common = [name for name in own if name in dense]
+    other = [name for name in common if own[name] != dense[name]]
+    if other:
+        more = f" (and {len(other) - 1} more)" if len(other) > 1 else ""
+        return Check("streams", False, f"{other[0]}{more}: not what the dense run of this seed drew")
+    return Check("streams", True, f"{len(common)} draws are the dense run's" if common else "nothing to compare with")
+
+
 def _count(name: str, wrong: Mapping[str, int], what: str) -> Check:
     total = sum(wrong.values())
     where = ", ".join(f"{layer} {n}" for layer, n in wrong.items() if n)

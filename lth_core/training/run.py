@@ -18,6 +18,7 @@ from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
 from lth_core.tickets import mask as masks
+from lth_core.tickets.audit import Check
 from lth_core.tickets.gradual import Narrowing
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.training.stack import Arrays, Interrupted, Stack, under
@@ -27,7 +28,8 @@ from lth_core.training.stack import Arrays, Interrupted, Stack, under
 class RunningTrial:
     """A trial of the stack, with its weights by name of the snapshot, and its last score.
 
-    narrowing: how its mask shrinks, if it does; narrowed: the steps of that which are done.
+    narrowing: how its mask shrinks, if it does; narrowed: the steps of that which are done. drawn, checks: see Stack,
+    at its end.
     """
 
     id: int
@@ -37,6 +39,8 @@ class RunningTrial:
     narrowing: Narrowing | None = None
     narrowed: int = 0
     snapshots: dict[str, Weights] = field(default_factory=dict)
+    drawn: dict[str, str] = field(default_factory=dict)
+    checks: list[Check] = field(default_factory=list)
 
 
 class Sink(Protocol):
@@ -221,6 +225,8 @@ class StackRun:
                 self.trials[row].snapshots["statistics"] = statistics
             if scored := self.stack.scored(row):
                 self.trials[row].snapshots["scored"] = scored
+            self.trials[row].drawn = self.stack.drawn(row)
+            self.trials[row].checks = self.stack.checks(row, self.trials[row].key.seed)
             self.sink.finished(
                 self.trials[row], self.stack.trained, self.stack.weights(row), self.stack.optimizer_state(row)
             )  # fmt: skip

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from lth_core.tickets.audit import Check
 from lth_core.tickets.mask import Mask, Weights
 
 Array = npt.NDArray[Any]
@@ -100,6 +101,14 @@ class Stack(ABC):
     def scored(self, ticket: int) -> Weights:
         """The weights and buffers that `evaluate` uses, if they are others than `weights`; else nothing."""
         return {}
+
+    def drawn(self, ticket: int) -> dict[str, str]:
+        """Digests of what the ticket drew from its random streams and data, by name: see `drawn.Drawn`."""
+        return {}
+
+    def checks(self, ticket: int, seed: int) -> list[Check]:
+        """The audit of an ended ticket of this chain by what the stack saw while it trained."""
+        return []
 
     @abstractmethod
     def broken(self) -> list[int]:

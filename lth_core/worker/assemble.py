@@ -65,6 +65,8 @@ class Assembler:
         self._tickets = ImportedTickets(self._experiment, model) if self._experiment.ticket is not None else None
         self.data: set[str] = set()
         """What the parents read so far were trained on, if their files say it."""
+        self.dense_drew: dict[int, dict[str, str]] = {}
+        """What the dense runs read so far drew from their streams, by seed; see `Stack.drawn`."""
 
     def network(self, key: TrialKey) -> Network:
         """The network of a trial: the experiment's, or the smaller one of an arm's round."""
@@ -100,6 +102,8 @@ class Assembler:
             raise DamagedParent(parent, error) from error
         if card.get("data"):
             self.data.add(str(card["data"]))
+        if parent.key.arm == DENSE:
+            self.dense_drew[parent.key.seed] = dict(card.get("drawn", {}))
         return unpack_trained(arrays, self._experiment, self.network(parent.key))
 
     def prepare(self, trial: TrialSpec) -> Prepared:

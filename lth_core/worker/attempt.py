@@ -214,7 +214,9 @@ class Attempt:
     def finished(self, trial: RunningTrial, step: int, final: Weights, optimizer: dict[str, Weights]) -> None:
         """See Sink. The audit after training, then the tensors, then the record of the result."""
         entries = {entry: weights for entry, weights in optimizer.items() if entry != "count"}
-        checks = audit.after_training(trial.mask, final, entries)
+        checks = [*audit.after_training(trial.mask, final, entries), *trial.checks]
+        if trial.key.arm != DENSE:
+            checks.append(audit.same_streams(trial.drawn, self._assembler.dense_drew.get(trial.key.seed, {})))
         if trial.narrowing is not None:
             own = trial.narrowing
             checks.append(audit.after_narrowing(own.pruning, own.groups, own.round, trial.mask))
@@ -225,7 +227,7 @@ class Attempt:
         card = {
             "arm": trial.key.arm, "round": trial.key.round, "seed": trial.key.seed, "step": step,
             "experiment": self._experiment.identity, "data": self._data, "trained_on": self._trained_on,
-            "mask": [[name, list(m.shape)] for name, m in trial.mask.items()],
+            "mask": [[name, list(m.shape)] for name, m in trial.mask.items()], "drawn": trial.drawn,
         }  # fmt: skip
         self._check_current()
         sha256 = save_tensors(path, pack_trained(trial, final), card)

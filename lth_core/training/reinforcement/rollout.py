@@ -15,6 +15,7 @@ from lth_core.randomness import stream
 from lth_core.settings.reinforcement import ActorCriticTraining
 from lth_core.settings.tasks import Task
 from lth_core.tasks.families import family_of
+from lth_core.training.drawn import Drawn
 from lth_core.training.reinforcement.acting import Actor
 from lth_core.training.reinforcement.episodes import Episodes
 from lth_core.training.reinforcement.normalise import Observations, Returns
@@ -54,6 +55,7 @@ class Collector:
         in_games = settings.unit == "games"
         self.episodes = Episodes(len(seeds), settings.environments, settings.score_episodes, reach, in_games=in_games)
         self._actions = [stream(seed, "actions") for seed in seeds]
+        self.drawn = Drawn(len(seeds))
         self._observations = self.environments.reset()
         self._seen, self._earned = self._statistics(settings, len(seeds))
 
@@ -90,6 +92,9 @@ class Collector:
         actions, values = policy.empty(*shape), np.empty(shape, np.float32)
         rewards, ends = np.empty(shape, np.float32), np.empty(shape, bool)
         noise = np.stack([policy.noise(rng, s.n_steps, s.environments) for rng in self._actions])
+        if self.drawn.wants("actions"):
+            self.drawn.note("environments", zip(self._observations, self.environments.origins(), strict=True))
+            self.drawn.note("actions", zip(noise))
         valid: Array | None = None
         cuts = _Cuts(shape, self._observations, lambda seen: actor.heads(seen)[..., -1])
         for i in range(s.n_steps):
@@ -133,6 +138,7 @@ class Collector:
         self._actions = [self._actions[t] for t in rows]
         self._observations = self._observations[rows]
         self.environments.keep(rows)
+        self.drawn.keep(rows)
         self.episodes.keep(rows)
         for statistics in (self._seen, self._earned):
             if statistics is not None:
@@ -142,6 +148,7 @@ class Collector:
         """Everything that later training depends on, as arrays and JSON values."""
         arrays: Arrays = {"observations": self._observations.copy()}
         values: dict[str, Any] = {"actions": [rng.bit_generator.state for rng in self._actions]}
+        values["drawn"] = self.drawn.state()
         for name, part in (("environments", self.environments.state()), ("episodes", self.episodes.state())):
             if part is not None:
                 arrays |= {f"{name}/{key}": array for key, array in part[0].items()}
@@ -155,6 +162,7 @@ class Collector:
         """The inverse of `state`, at this step."""
         for rng, state in zip(self._actions, values["actions"], strict=True):
             rng.bit_generator.state = state
+        self.drawn.restore(values.get("drawn"))
         self.episodes.restore(under(arrays, "episodes/"), values["episodes"])
         self._observations = arrays["observations"].copy()
         for name, statistics in (("seen", self._seen), ("earned", self._earned)):

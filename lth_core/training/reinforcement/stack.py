@@ -91,6 +91,10 @@ class ActorCriticStack(Stack):
         """The inverse of `statistics`."""
         self.collector.know(ticket, {name: one.numpy() for name, one in statistics.items()})
 
+    def drawn(self, ticket: int) -> dict[str, str]:
+        """See Stack: first observations, numbers for actions, orders of transitions."""
+        return self.collector.drawn.of(ticket)
+
     def forget(self, ticket: int) -> None:
         """See Stack: episodes."""
         self.episodes.forget(ticket)
@@ -144,7 +148,11 @@ class ActorCriticStack(Stack):
 
     def _orders(self, size: int) -> Tensor | None:
         """Orders (epochs, T, size) of the transitions; None for the rollout's own order."""
-        return self._shuffles.orders(size, self.algorithm.epochs) if self.algorithm.epochs else None
+        if not self.algorithm.epochs:
+            return None
+        orders = self._shuffles.orders(size, self.algorithm.epochs)
+        self.collector.drawn.note("minibatches", zip(orders.transpose(0, 1).numpy()))
+        return orders
 
     def _learn(self, rollout: Rollout, rate: Tensor, orders: Tensor | None = None) -> list[Learnt]:
         """Update the parameters at learning rates (T, 1), in these orders: see `_orders`."""

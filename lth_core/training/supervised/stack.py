@@ -15,6 +15,7 @@ from lth_core.models.module import ModuleNetwork, buffers_of, fill_buffers
 from lth_core.randomness import stream_seed
 from lth_core.settings.supervised import Supervised
 from lth_core.tickets.mask import Mask, Weights
+from lth_core.training.drawn import Drawn
 from lth_core.training.generators import Draws
 from lth_core.training.precision import products
 from lth_core.training.stack import Arrays, Stack, Start, under
@@ -23,6 +24,9 @@ from lth_core.training.supervised.averaging import Average
 from lth_core.training.supervised.lesson import Batch, Carry, Lesson
 from lth_core.training.supervised.masked_step import MaskedStep
 from lth_core.training.supervised.update_graphs import Graphs
+
+NOTED = 256
+"""How many updates of a dense run note their batches."""
 
 
 def learning_rate(settings: Supervised, update: int, updates: int) -> float:
@@ -58,6 +62,7 @@ class SupervisedStack(Stack):
         self._in_graph = settings.cuda_graph and self.device.type == "cuda"
         self.step = MaskedStep(settings, self._parameters, start.mask, self._in_graph)
         self._draws = Draws(stream_seed(start.seed, "dropout"), self.device)
+        self._drawn = Drawn(1)
         self._carry: Carry = ()
         self._loss = torch.zeros((), device=self.device)
         self._updates = 0
@@ -113,6 +118,7 @@ class SupervisedStack(Stack):
     def update(self) -> None:
         """One step of the optimizer, on `accumulate` batches."""
         batches = self._batches()
+        self._note(batches)
         dense = self.settings.length * self.steps_per_unit
         module_optimizer.set_rate(self.step.optimizer, learning_rate(self.settings, self._position, dense))
         self.module.train()
@@ -121,6 +127,15 @@ class SupervisedStack(Stack):
         self.trained += 1
         self._updates += 1
         self._average.take(int(self.last[0] - self.first[0]) * self.steps_per_unit - self.trained)
+
+    def _note(self, batches: Sequence[Batch]) -> None:
+        """Note the batches of every so many updates of the dense run, and the generators before the first."""
+        if not self.trained:
+            # The CPU's alone: arms may be trained on different devices.
+            self._drawn.note("dropout", [[self._draws.state()["generator/0"]]])
+        if self._position % max(1, self.settings.length * self.steps_per_unit // NOTED) == 0:
+            tensors = [tensor.cpu().numpy() for batch in batches for tensor in batch.tensors.values()]
+            self._drawn.note(f"batch of update {self._position:,}", [tensors])
 
     def _learn(self, batches: Sequence[Batch], carry: Carry, share: Tensor | float) -> Carry:
         """Losses, gradients and the step. share: weight of a prediction in the mean. Never waits for a GPU."""
@@ -153,6 +168,10 @@ class SupervisedStack(Stack):
     def statistics(self, ticket: int) -> Weights:
         """See Stack: the module's buffers."""
         return {name: buffer.detach().cpu().clone() for name, buffer in self._buffers.items()}
+
+    def drawn(self, ticket: int) -> dict[str, str]:
+        """See Stack: batches, and the generators of dropout."""
+        return self._drawn.of(ticket)
 
     def scored(self, ticket: int) -> Weights:
         """See Stack: the mean of weights and running statistics, if several points are averaged."""
@@ -208,11 +227,13 @@ class SupervisedStack(Stack):
         return {**arrays, **self._average.state(), **self._draws.state()}, {
             "trained": self.trained,
             "updates": self._updates,
+            "drawn": self._drawn.state(),
         }
 
     def restore(self, arrays: Arrays, values: dict[str, Any]) -> None:
         """See Stack."""
         self.trained, self._updates = values["trained"], values["updates"]
+        self._drawn.restore(values.get("drawn"))
         found = {key: torch.from_numpy(np.array(array)) for key, array in arrays.items()}
         self._load(under(found, "weight/"))
         fill_buffers(self.module, under(found, "buffer/"))
