@@ -75,6 +75,7 @@ def test_identities_of_stored_experiments_stay_the_same(preset: str) -> None:
     fields = found.model_dump(mode="json")
     if preset == "quick/cartpole":
         fields["seeds"] = list(range(8))  # it had fewer
+    fields["arms"] = [arm for arm in fields["arms"] if arm != "dense_rewound"]  # it had none
     if "score" in fields["training"]:
         fields["training"] |= {**EARLIER, "evaluation_episodes": 0 if preset == "quick/breakout" else 10}
     assert Experiment.from_json(json.dumps(fields)).identity.startswith(IDENTITIES[preset])

@@ -12,10 +12,17 @@ def baseline(experiment: Tables) -> str:
     return next((name for name, arm in arms.items() if arm.unpruned and arm.weights == "rewind"), DENSE)
 
 
-def has_head_start(experiment: Tables) -> bool:
-    """Whether some tickets start with training behind them that the dense network they are compared with lacks."""
-    ahead = any(experiment.arm_named(arm).weights == "rewind" for arm in experiment.arms)
-    return experiment.rewinding.weights > 0 and ahead and baseline(experiment) == DENSE
+def head_start(experiment: Tables) -> str:
+    """What tickets start with that the dense network they are compared with does not get, in words; else empty."""
+    rewinding, arms = experiment.rewinding, [experiment.arm_named(name) for name in experiment.arms]
+    schedules = {arm.schedule for arm in arms if arm.weights == "rewind"}
+    if not rewinding.weights or not schedules or baseline(experiment) != DENSE:
+        return ""
+    if {rewinding.schedule if one == "experiment" else one for one in schedules} != {"rewind"}:
+        return f"{rewinding.weights:,} {experiment.training.unit} of training that the dense network does not get again"
+    if rewinding.optimizer == "fresh":
+        return f"a fresh optimizer at {rewinding.weights:,} {experiment.training.unit}, and the dense network does not"
+    return ""
 
 
 def baseline_notes(experiment: Tables) -> Iterator[str]:
@@ -26,8 +33,5 @@ def baseline_notes(experiment: Tables) -> Iterator[str]:
             f"the dense network that tickets are compared with is {baseline(experiment)}: "
             f"trained again from its own weights at {point}, as tickets are"
         )
-    elif has_head_start(experiment):
-        yield (
-            f"tickets start with {point} of training that the dense network does not get a second time; "
-            f"add the arm {DENSE_REWOUND} to take that head start out of the comparison"
-        )
+    elif ahead := head_start(experiment):
+        yield f"tickets start with {ahead}; add the arm {DENSE_REWOUND} to take that out of the comparison"

@@ -11,6 +11,7 @@ from lth_core.analysis.questions import NOT_ASKED, Finding, findings, left_out, 
 from lth_core.analysis.suite_questions import kept_or_pruned, suite_findings
 from lth_core.analysis.suite_summary import SuiteJob, summarise_suite
 from lth_core.analysis.verdict import summarise
+from lth_core.experiment.baseline import baseline_notes
 from lth_core.experiment.experiment import Experiment
 from lth_core.store.views import GoneLayer
 from tests.analysis.test_verdict import Trial
@@ -111,6 +112,10 @@ def test_the_head_start_of_rewound_tickets_is_no_gain_of_pruning() -> None:
     alone, made = job("winning", "random"), job("winning", "random", "dense_rewound")
     assert answers(alone, trials(alone, gains))["Does pruning help, leave alone or crash?"].word == "helps"
     assert any("add the arm dense_rewound" in note for note in notes(alone, summarise(alone, trials(alone, gains))))
+    whole = {"weights": 8, "schedule": "rewind", "optimizer": "rewind"}
+    assert not list(baseline_notes(job("winning", rewinding=whole)))
+    (note,) = baseline_notes(job("winning", rewinding={"weights": 8, "schedule": "rewind"}))
+    assert note.startswith("tickets start with a fresh optimizer at 8 ")
     found = [t for t in trials(made, gains) if t.arm != "dense_rewound" or t.round == 1]
     finding = answers(made, found)["Does pruning help, leave alone or crash?"]
     assert finding.word == "leaves alone" and "winning minus dense_rewound, round" in finding.text
