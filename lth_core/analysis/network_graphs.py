@@ -74,7 +74,11 @@ def graph_of(kind: str, shapes: Shapes, *, heads: int = 1) -> Graph | None:
     heads: of attention.
     """
     if kind in ("mlp", "conv") and _complete(shapes, "policy_head", "value_head"):
-        return _actor_critic(shapes)
+        return _feed_forward(shapes, "trunk", "policy_head", "value_head")
+    if kind in ("lenet", "conv_small"):
+        return _feed_forward(shapes, "hidden", "output")
+    if kind in ("resnet", "vgg"):
+        return _normed_convolutions(shapes)
     if kind == "lstm":
         return _lstm(shapes)
     if kind == "transformer":
@@ -94,10 +98,11 @@ def _numbered(shapes: Shapes, prefix: str) -> list[str]:
     return [f"{prefix}.{i}" for i in range(len(numbers))]
 
 
-def _actor_critic(shapes: Shapes) -> Graph:
-    graph, x = Graph(inputs=["input"], outputs=["policy_head", "value_head"]), "input"
-    layers = [*_numbered(shapes, "convolution"), *_numbered(shapes, "trunk")]
-    graph.nodes["input"] = shapes[f"{(layers or ['policy_head'])[0]}.weight"][1]
+def _feed_forward(shapes: Shapes, hidden: str, *outputs: str) -> Graph:
+    """Convolutions, then layers with this name, then the outputs side by side."""
+    graph, x = Graph(inputs=["input"], outputs=list(outputs)), "input"
+    layers = [*_numbered(shapes, "convolution"), *_numbered(shapes, hidden)]
+    graph.nodes["input"] = shapes[f"{(layers or outputs)[0]}.weight"][1]
     for layer in layers:
         weight = shapes[f"{layer}.weight"]
         if len(weight) == 4:
@@ -111,6 +116,29 @@ def _actor_critic(shapes: Shapes) -> Graph:
     for head in graph.outputs:
         graph.linear(head, x, head, shapes)
     return graph
+
+
+def _normed_convolutions(shapes: Shapes) -> Graph:
+    """Convolutions with batch norm one after another, or in residual blocks; then the mean of each filter, output."""
+    layers = _numbered(shapes, "layers")
+    graph, x = Graph(inputs=["input"], outputs=["output"]), "input"
+    graph.nodes["input"] = shapes[f"{(layers or ['first'])[0]}.convolution.weight"][1]
+    for layer in layers or ["first"]:
+        x = _normed(graph, layer, x, shapes)
+    for block in _numbered(shapes, "blocks"):
+        inner = _normed(graph, f"{block}.second", _normed(graph, f"{block}.first", x, shapes), shapes)
+        direct = f"{block}.shortcut.convolution.weight" not in shapes
+        graph.added(block, inner, x if direct else _normed(graph, f"{block}.shortcut", x, shapes))
+        x = block
+    graph.linear("output", x, "output", shapes)
+    return graph
+
+
+def _normed(graph: Graph, layer: str, x: str, shapes: Shapes) -> str:
+    graph.linear(f"{layer}.convolution", x, f"{layer}.sum", shapes, kind="convolution")
+    graph.norm(f"{layer}.norm", f"{layer}.sum", layer, shapes)
+    graph.units.append(layer)
+    return layer
 
 
 def _lstm(shapes: Shapes) -> Graph:

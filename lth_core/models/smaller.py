@@ -4,8 +4,9 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from lth_core.settings.image_networks import LeNet
 from lth_core.settings.language_networks import LSTM, Seq2Seq, Transformer
-from lth_core.settings.networks import MLP, Convolutional, Model
+from lth_core.settings.networks import MLP, Model
 
 Count = Callable[[Model], int]
 _LEAST = 2  # the minimum width: see settings.base
@@ -30,8 +31,8 @@ def scaled(settings: Model, share: float) -> Model:
     """All widths times a factor, none below the kind's minimum."""
     if settings.widths:
         return _with(settings, **{name: _scaled(getattr(settings, name), share) for name in settings.widths})
-    if isinstance(settings, Convolutional):
-        return _with(settings, width=max(1e-6, settings.width * share))
+    if settings.multiplier:
+        return _with(settings, **{settings.multiplier: max(1e-6, getattr(settings, settings.multiplier) * share)})
     if isinstance(settings, (Transformer, Seq2Seq)):
         return _with(settings, **_headed(settings, share), feed_forward=_part(settings.feed_forward, share))
     raise ValueError(
@@ -72,7 +73,7 @@ def _between(less: Model, more: Model) -> Iterator[Model]:
             mixed["heads"] = (own if mixed["width"] == own["width"] else other)["heads"]
         yield _with(less, **mixed)
     yield from (less, more)
-    if isinstance(less, MLP) and isinstance(more, MLP):
+    if isinstance(less, MLP | LeNet) and isinstance(more, MLP | LeNet):
         for cut in range(1, len(less.hidden)):
             yield _with(less, hidden=(*more.hidden[:cut], *less.hidden[cut:]))
 

@@ -129,7 +129,8 @@ class NetworkSection(Section):
     prune if all of them are kept. largest_stack: most tickets trained together; stack_is_measured: they are stacked
     only if a measurement shows that it is faster. shares_device: whether several workers per GPU train faster than
     one, because they wait for their environments. own: whether the network consists of our own modules, or computes
-    the same as one that does. widths: fields that a smaller network of the kind scales down.
+    the same as one that does. widths: fields that a smaller network of the kind scales down; multiplier: the field that
+    multiplies all of them, where there is one instead.
     """
 
     groups: ClassVar[tuple[str, ...]]
@@ -138,6 +139,7 @@ class NetworkSection(Section):
     stack_is_measured: ClassVar[bool] = False
     own: ClassVar[bool] = True
     widths: ClassVar[tuple[str, ...]] = ()
+    multiplier: ClassVar[str] = ""
     shares_device: ClassVar[bool] = False
 
     @property

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from lth_core.settings.base import NetworkSection, Width
+from lth_core.settings.image_networks import ImageNetwork
 from lth_core.settings.language_networks import LSTM, Causal, PretrainedSeq2Seq, Seq2Seq, Transformer
 
 _FOR_CORES = 40_000
@@ -61,6 +62,7 @@ class Convolutional(NetworkSection):
         frozenset({"weights", "biases"}), frozenset({"trunk", "policy_head", "value_head"}),
     )  # fmt: skip
     largest_stack: ClassVar[int] = 8
+    multiplier: ClassVar[str] = "width"
     stack_is_measured: ClassVar[bool] = True
     shares_device: ClassVar[bool] = True
 
@@ -71,6 +73,6 @@ class Convolutional(NetworkSection):
 
 
 Model = Annotated[
-    MLP | Convolutional | LSTM | Transformer | Causal | Seq2Seq | PretrainedSeq2Seq,
+    MLP | Convolutional | LSTM | Transformer | Causal | Seq2Seq | PretrainedSeq2Seq | ImageNetwork,
     Field(discriminator="kind"),
 ]

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from lth_core.settings.base import WHOLE, Contents, Positive, Share, TaskSection
 from lth_core.settings.code import Arguments, EnvironmentName, Named, Wrapped, named
 from lth_core.settings.games import rom_name
+from lth_core.settings.images import ImagesTask
 from lth_core.settings.reinforcement import ALGORITHMS, RETURNS
 from lth_core.settings.texts import LanguageModelTask, TranslationTask
 
@@ -174,9 +175,9 @@ class AtariTask(TaskSection):
 
 
 Task = Annotated[
-    ControlTask | AtariTask | LanguageModelTask | TranslationTask,
+    ControlTask | AtariTask | LanguageModelTask | TranslationTask | ImagesTask,
     Field(discriminator="kind"),
 ]
 
-BESIDE = (*RETURNS, LanguageModelTask.reference)
+BESIDE = (*RETURNS, LanguageModelTask.reference, ImagesTask.reference)
 """Metrics that analyses read beside the score: another measure of the same, and references."""

@@ -1,10 +1,11 @@
 """The SHA-256s of an experiment's files, which are part of its identity. Imports no torch."""
 
 import contextlib
+import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,9 +14,11 @@ from lth_core.checkpoints import weights
 from lth_core.checkpoints.files import TOKENIZER, folder_of
 from lth_core.errors import InputError
 from lth_core.settings.base import Contents, NetworkSection, Section, TaskSection
+from lth_core.settings.images import ImagesTask
 from lth_core.settings.networks import Model
 from lth_core.settings.tasks import ControlTask, Task
 from lth_core.settings.texts import PARTS, LanguageModelTask, TranslationTask
+from lth_core.tasks.images.forms import form_of
 from lth_core.tasks.text import cache
 from lth_core.tasks.text.lines import check_file
 from lth_core.tasks.translation import pairs
@@ -24,6 +27,8 @@ from lth_core.text import one_line
 _SETTINGS = ("*.json", "merges.txt", "*.jinja")
 _SETTLED = 2 * 10**9
 """Minimum age of a file in nanoseconds, since two changes within one clock tick have the same time."""
+_NAMED = 8
+"""Files of a folder of pictures up to which each has a hash of its own: MNIST has 4, CIFAR-10 6."""
 _S = TypeVar("_S", bound=Section)
 
 
@@ -71,13 +76,17 @@ def compare(section: Section, found: Contents) -> None:
         )
 
 
-def of_task(task: LanguageModelTask | TranslationTask) -> Contents:
+def of_task(task: TaskSection) -> Contents:
     """The hashes of a task's files, by part and by the checkpoint's files; empty if it has none."""
     return _of(task)
 
 
 def _of(section: Section) -> Contents:
-    return tuple((name, file_sha256(path)) for name, path in _files(section))
+    return tuple((name, _sha256(path)) for name, path in _files(section))
+
+
+def _sha256(path: Path) -> str:
+    return _together(path, form_of(str(path)).files()) if path.is_dir() else file_sha256(path)
 
 
 def _files(section: Section) -> Iterator[tuple[str, Path]]:
@@ -87,6 +96,8 @@ def _files(section: Section) -> Iterator[tuple[str, Path]]:
                 yield from _files_of(section, part)
         if section.checkpoint is not None:
             yield from _checkpoint(section.checkpoint, (*TOKENIZER, *_SETTINGS))
+    elif isinstance(section, ImagesTask):
+        yield from _pictures(section)
     elif isinstance(section, ControlTask):
         for field, one in section.code.items():
             if one.is_file:
@@ -105,6 +116,20 @@ def _files_of(task: LanguageModelTask | TranslationTask, part: str) -> Iterator[
         names = [f"{part}{kind}"] if len(paths) == 1 else [f"{part}.{language}" for language in task.languages]
     for name, path in zip(names, paths, strict=True):
         yield name + ".gz" * (path.suffix == ".gz"), path
+
+
+def _pictures(task: ImagesTask) -> Iterator[tuple[str, Path]]:
+    """The files of a task's folder; the folder itself where there are many."""
+    if task.folder is None:
+        return
+    form = form_of(task.folder)
+    files = form.files()
+    if files == [form.path]:
+        yield f"folder{form.path.suffix}", form.path
+    elif len(files) > _NAMED:
+        yield "folder/pictures", form.path
+    else:
+        yield from ((f"folder/{path.name}", path) for path in files)
 
 
 def _weights(checkpoint: str) -> Iterator[tuple[str, Path]]:
@@ -138,7 +163,7 @@ def hub_facts(name: str | None) -> dict[str, str | None]:
     return {"checkpoint": name, "revision": found.name if found.is_dir() else None}
 
 
-def check_unchanged(task: LanguageModelTask | TranslationTask, read: Contents) -> None:
+def check_unchanged(task: TaskSection, read: Contents) -> None:
     """Raise InputError if a task's files changed while they were read."""
     if of_task(task) != read:
         raise InputError("a file of [task] changed while it was read: run again once the file is complete")
@@ -158,6 +183,27 @@ def file_sha256(path: Path) -> str:
     except OSError as error:
         raise InputError(f"{one_line(path)}: {error.strerror or one_line(error)}") from None
     return found
+
+
+def _together(folder: Path, files: Sequence[Path]) -> str:
+    """SHA-256 of many files and their names, cached by their sizes and times."""
+    try:
+        stamps = [_stamp(path) for path in files]
+        named = [[str(path.relative_to(folder)), stamp] for path, stamp in zip(files, stamps, strict=True)]
+        seen = hashlib.sha256(json.dumps(named).encode()).hexdigest()
+        kept = cache.folder() / "hashes" / f"{cache.key({'folder': str(folder.absolute())})}.json"
+        known = _known(kept)
+        if known is not None and known[0] == seen:
+            return str(known[-1])
+        found = hashlib.sha256()
+        for path in files:
+            found.update(f"{path.relative_to(folder)}\x1f{cache.sha256_of(path)}\x1f".encode())
+        newest = max(max(stamp[1:3]) for stamp in stamps)
+        if time.time_ns() - newest > _SETTLED:
+            _keep(kept, [seen, 0, 0, 0, 0, found.hexdigest()])
+    except OSError as error:
+        raise InputError(f"{one_line(folder)}: {error.strerror or one_line(error)}") from None
+    return found.hexdigest()
 
 
 def _stamp(path: Path) -> list[int]:

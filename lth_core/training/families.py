@@ -13,6 +13,7 @@ from lth_core.tickets.scope import asked, prunable
 from lth_core.training.family import TrainingFamily
 from lth_core.training.reinforcement.families import AtariTraining, ControlTraining
 from lth_core.training.stack import Stack, Start
+from lth_core.training.supervised.image_family import ImagesTraining
 from lth_core.training.supervised.language_family import LanguageModelTraining
 from lth_core.training.supervised.lesson import Lesson
 from lth_core.training.supervised.translation_family import TranslationTraining
@@ -22,6 +23,7 @@ FAMILIES: Mapping[str, TrainingFamily] = {
     "atari": AtariTraining(),
     "language_model": LanguageModelTraining(),
     "translation": TranslationTraining(),
+    "images": ImagesTraining(),
 }
 """By `task.kind`."""
 

@@ -21,6 +21,7 @@ from lth_core.training.family import TrainingFamily
 from lth_core.training.loss_gradients import LossGradients
 from lth_core.training.reinforcement.families import AtariTraining
 from lth_core.training.stack import Start
+from tests.tasks.images.pictures import npz
 
 ACTING = {"length": 8, "environments": 2, "n_steps": 2, "minibatches": 1, "evaluation_episodes": 1}
 TABLES: dict[str, dict[str, Any]] = {
@@ -31,12 +32,14 @@ TABLES: dict[str, dict[str, Any]] = {
                        "task": {"source": "files"}},
     "translation": {"model": {"width": 8, "feed_forward": 8, "heads": 2, "encoder_layers": 1, "decoder_layers": 1},
                     "training": {"length": 2, "batch": 200}, "task": {"source": "files", "vocabulary": 200}},
+    "images": {"model": {"hidden": [4]}, "training": {"length": 2, "batch": 4}, "task": {"source": "files"}},
 }  # fmt: skip
 """A small experiment of every kind."""
 REFUSED = {
     ("control", "lesson"), ("control", "exchange"), ("atari", "lesson"), ("atari", "exchange"),
     ("language_model", "environments"), ("language_model", "watched"), ("language_model", "exchange"),
     ("translation", "environments"), ("translation", "watched"),
+    ("images", "environments"), ("images", "watched"), ("images", "exchange"),
 }  # fmt: skip
 
 
@@ -48,7 +51,9 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def small(kind: str, folder: Path) -> Experiment:
     tables = {table: dict(fields) for table, fields in TABLES[kind].items()}
     task = {"kind": kind, **tables.pop("task", {})}
-    if task.get("source") == "files":
+    if kind == "images":
+        task["folder"] = str(npz(folder / "pictures.npz"))
+    elif task.get("source") == "files":
         pairs, tab = list(sentences.pairs(30)), kind == "translation"
         for place, part in enumerate(("train", "valid", "test")):
             own = pairs[10 * place : 10 * place + 10]

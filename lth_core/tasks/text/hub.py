@@ -56,7 +56,7 @@ def check(source: str) -> None:
     if importlib.util.find_spec("datasets") is None:
         raise InputError(
             f'task.source = "{one_line(source)}" needs the package datasets: install the extra '
-            '(pip install "lth-workbench[hub]"), or name text files with task.source = "files"'
+            '(pip install "lth-workbench[hub]"), or use files of your own with task.source = "files"'
         )
 
 

@@ -29,11 +29,12 @@ NOTED = 256
 """How many updates of a dense run note their batches."""
 
 
-def learning_rate(settings: Supervised, update: int, updates: int) -> float:
+def learning_rate(settings: Supervised, update: int, updates: int, per_unit: int = 1) -> float:
     """The learning rate of the update after `update` others, of the dense run's `updates`.
 
     Factors of the settings' rate: (update + 1) / warmup during warm-up. After it, for inverse_sqrt,
-    sqrt(warmup / (update + 1)); for linear, a line from 1 to learning_rate_end at `updates`, then constant.
+    sqrt(warmup / (update + 1)); for linear, a line from 1 to learning_rate_end at `updates`, then constant; for
+    milestones, milestone_factor for each that is passed. per_unit: updates of one `unit`.
     """
     rate, warmup = settings.learning_rate, settings.warmup
     if update < warmup:
@@ -43,7 +44,8 @@ def learning_rate(settings: Supervised, update: int, updates: int) -> float:
     if settings.learning_rate_schedule == "linear":
         passed = min(1.0, (update - warmup) / max(1, updates - warmup))
         return rate * (1.0 - passed * (1.0 - settings.learning_rate_end))
-    return rate
+    passed_by = sum(update >= at * per_unit for at in settings.milestones)
+    return rate * settings.milestone_factor**passed_by
 
 
 class SupervisedStack(Stack):
@@ -120,7 +122,8 @@ class SupervisedStack(Stack):
         batches = self._batches()
         self._note(batches)
         dense = self.settings.length * self.steps_per_unit
-        module_optimizer.set_rate(self.step.optimizer, learning_rate(self.settings, self._position, dense))
+        rate = learning_rate(self.settings, self._position, dense, self.steps_per_unit)
+        module_optimizer.set_rate(self.step.optimizer, rate)
         self.module.train()
         with self._draws.lent():
             self._carry = self._update(batches, self._carry, 1 / sum(batch.predictions for batch in batches))

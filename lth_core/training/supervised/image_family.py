@@ -1,0 +1,30 @@
+"""Image classification: see TrainingFamily."""
+
+from typing import cast
+
+from lth_core.experiment.experiment import Experiment
+from lth_core.models.images import network
+from lth_core.models.module import ModuleNetwork
+from lth_core.settings.images import ImagesTask
+from lth_core.tasks.images.pictures import load
+from lth_core.training.supervised.family import ExamplesTraining, settings_of
+from lth_core.training.supervised.images import ImagesLesson
+
+
+class ImagesTraining(ExamplesTraining):
+    """Telling pictures apart."""
+
+    judged_by = ("loss/valid", False)
+
+    def network(self, experiment: Experiment) -> ModuleNetwork:
+        """See TrainingFamily."""
+        pictures = load(_task(experiment))
+        return network(experiment.model, pictures.shape, pictures.classes)
+
+    def lesson(self, experiment: Experiment, seed: int) -> ImagesLesson:
+        """See TrainingFamily."""
+        return ImagesLesson(load(_task(experiment)), _task(experiment), settings_of(experiment), seed)
+
+
+def _task(experiment: Experiment) -> ImagesTask:
+    return cast(ImagesTask, experiment.task)
