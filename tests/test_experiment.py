@@ -119,7 +119,7 @@ CHANGES: dict[str, Any] = {
     "training.learning_rate": 0.004, "training.learning_rate_schedule": "linear", "training.learning_rate_end": 0.2,
     "training.rmsprop_alpha": 0.9, "training.adam_betas": [0.8, 0.999], "training.epsilon": 1e-7,
     "training.gamma": 0.9, "training.gae_lambda": 0.9, "training.entropy_weight": 0.02,
-    "training.value_weight": 0.6, "training.minibatches": 2,
+    "training.value_weight": 0.6, "training.value_loss": "huber", "training.minibatches": 2,
     "training.advantage_clip": 1.0, "training.reward_scale": 0.5, "training.max_gradient_norm": 1.0,
     "training.loss_reduction": "sum", "training.score_episodes": 11, "training.evaluation_episodes": 3,
     "training.score": "training", "training.score_window": 0.1, "training.greedy_episodes": 3,

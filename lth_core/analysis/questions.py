@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lth_core.analysis import kinds
-from lth_core.analysis.comparison import Verdict
+from lth_core.analysis.comparison import Verdict, comparisons
 from lth_core.analysis.critical import HALF, MOST, critical, why_not
 from lth_core.analysis.effect import EFFECTS, LEVELS, effect_of_pruning
 from lth_core.analysis.matching import reach, reach_facts, reach_short, reach_word
@@ -110,19 +110,27 @@ def notes(experiment: Experiment, summary: Summary) -> Iterator[str]:
     """Notes on all answers of a job: corrections, and whether its seeds can decide anything."""
     yield from baseline_notes(experiment)
     yield from length_notes(experiment)
-    family = len(summary.verdicts) + len(summary.further)
     if not any(verdict.rounds for verdict in (*summary.verdicts, *summary.further)):
         return
-    seeds, fewest = len(experiment.seeds), fewest_seeds(family)
-    if seeds < fewest:
-        among = f" among {family} comparisons" if family > 1 else ""
-        yield f"{seeds} seed{'s' * (seeds != 1)} cannot decide{among} (it takes {fewest}): read sizes, not verdicts"
+    if few_seeds := too_few(experiment):
+        yield few_seeds
         return
+    seeds, family = len(experiment.seeds), len(comparisons(experiment))
     rounds = max(len(experiment.rounds_of(arm)) for arm in experiment.arms)
     single = fewest_seeds(rounds)
     over = f"over {family} comparisons" if family > 1 else "of one comparison"
     few = f", which takes {single} seeds" if seeds < single else ""
     yield f"p: paired sign-flip, Holm {over}; rounds by themselves: Holm over {rounds}{few}"
+
+
+def too_few(experiment: Experiment) -> str:
+    """That no verdict can come of so few seeds, whatever the scores, and how many it takes; empty if they are enough."""
+    seeds, family = len(experiment.seeds), len(comparisons(experiment))
+    fewest = fewest_seeds(family)
+    if seeds >= fewest or not family:
+        return ""
+    among = f" among {family} comparisons" if family > 1 else ""
+    return f"{seeds} seed{'s' * (seeds != 1)} cannot decide{among} (it takes {fewest}): read sizes, not verdicts"
 
 
 def left_out(findings: Iterable[Finding]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
+from lth_core.analysis.questions import too_few
 from lth_core.cli.console import make_console
 from lth_core.cli.fields import experiment_fields, lines
 from lth_core.cli.progress import duration, rate
@@ -50,7 +51,7 @@ def check(file: Path, overrides: list[str], device: str, slots: int | None, *, m
         return
     console.print(lines(experiment_fields(held)), markup=False, highlight=False, soft_wrap=True)
     console.print(f"identity = {held.identity}", markup=False, highlight=False)
-    for note in notes(held):
+    for note in filter(None, [*notes(held), too_few(held)]):
         console.print(note, markup=False, highlight=False, soft_wrap=True)
     console.print(f"\n{_trials(held)}", highlight=False, soft_wrap=True)
     if measure:
@@ -63,7 +64,7 @@ def _check_suite(console: Console, suite: Suite, found: list[Slot], *, measure: 
     costs = []
     for experiment in suite.experiments:
         console.print(f"\n{experiment.name} (identity {experiment.identity[:12]})", highlight=False)
-        for note in notes(experiment):
+        for note in filter(None, [*notes(experiment), too_few(experiment)]):
             console.print(note, markup=False, highlight=False, soft_wrap=True)
         console.print(_trials(experiment), highlight=False, soft_wrap=True)
         if measure:

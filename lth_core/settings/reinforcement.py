@@ -18,7 +18,8 @@ class ActorCriticTraining(TrainingSection):
     evaluation_episodes played after training, without learning, with sampled actions; "training" that of the last
     score_episodes training episodes, which is also the curve. Those ended in the last score_window of the run, 0.25 of
     it by default and at most; where none did, the last one counts. greedy_episodes: played after training with greedy
-    actions, for comparison. precision: of matrix products on a GPU.
+    actions, for comparison. precision: of matrix products on a GPU. value_loss, of an error e of a value: "squared" is
+    e^2; "huber" is e^2 / 2 up to an error of 1 and |e| - 1/2 beyond (SmoothL1). value_weight multiplies it.
     """
 
     unit: Literal["steps", "games"] = "steps"
@@ -36,6 +37,7 @@ class ActorCriticTraining(TrainingSection):
     gae_lambda: Annotated[float, Field(ge=0, le=1)] = 1.0
     entropy_weight: NonNegative = 0.01
     value_weight: NonNegative = 0.5
+    value_loss: Literal["squared", "huber"] = "squared"
     reward_scale: PositiveFloat = 1.0
     max_gradient_norm: PositiveFloat | None = None
     loss_reduction: Literal["mean", "sum"] = "mean"
@@ -48,7 +50,7 @@ class ActorCriticTraining(TrainingSection):
     record_every: Positive = 2_000
     checkpoint_every: Positive = 20_000
     steps: ClassVar[str] = "environment steps"
-    added: ClassVar[frozenset[str]] = frozenset({"score", "score_window", "greedy_episodes"})
+    added: ClassVar[frozenset[str]] = frozenset({"value_loss", "score", "score_window", "greedy_episodes"})
     # Earlier versions scored training episodes, however far back they reached, and evaluated in both ways alike.
     of_new: ClassVar[Mapping[str, Any]] = {"score": "evaluation", "score_window": 0.25, "greedy_episodes": 10}
 

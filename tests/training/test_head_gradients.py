@@ -12,6 +12,8 @@ from tests.small import experiment, stack, starts
 CASES: list[dict[str, Any]] = [
     {"algorithm": "a2c", "importance_clip": None, "entropy_weight": 0.0},
     {"algorithm": "a2c", "minibatches": 2, "importance_clip": 1.2, "advantage_clip": 0.7},
+    {"algorithm": "a2c", "value_loss": "huber"},
+    {"algorithm": "ppo", "length": 10_000, "minibatches": 4, "value_loss": "huber", "value_clip": 0.9},
     {"algorithm": "ppo", "length": 10_000, "minibatches": 4, "normalise_advantages": False, "entropy_weight": 0.0},
     {"algorithm": "ppo", "length": 10_000, "minibatches": 4, "normalise_advantages": True, "value_clip": 0.2},
 ]
@@ -29,7 +31,7 @@ def test_gradients_in_closed_form_have_the_bits_of_autograds(case: dict[str, Any
     log_p, entropy, values, *_ = (torch.randn(3, 200, generator=g) for _ in range(3))
     aside = [0.4 * torch.randn(3, 200, generator=g) for _ in range(4)]
     heads = Heads(log_p, entropy, values)
-    taken = Transitions(log_p, log_p + aside[0], values + aside[1], values + aside[2], 3 * aside[3] + 0.5)
+    taken = Transitions(log_p, log_p + aside[0], values + aside[1], values + 3 * aside[2], 3 * aside[3] + 0.5)
     for own, theirs in zip(one.head_gradients(heads, taken), Algorithm.head_gradients(one, heads, taken), strict=True):
         assert (own is None) == (theirs is None) == (own is None or theirs is None)
         assert own is None or torch.equal(own, theirs)

@@ -7,7 +7,7 @@ from lth_core.training.reinforcement.algorithm import Algorithm, HeadGradients, 
 
 
 class AdvantageActorCritic(Algorithm[A2C]):
-    """The policy gradient with constant advantages, and the squared error of values."""
+    """The policy gradient with constant advantages, and the error of values."""
 
     kind = A2C
 
@@ -25,13 +25,13 @@ class AdvantageActorCritic(Algorithm[A2C]):
         """See Algorithm."""
         return {
             "loss/policy": -(heads.log_p * self._counted(heads, taken)),
-            "loss/value": (heads.values - taken.targets).square(),
+            "loss/value": self.value_loss(heads.values - taken.targets),
             "entropy": heads.entropy,
         }
 
     def head_gradients(self, heads: Heads, taken: Transitions) -> HeadGradients:
         """See Algorithm."""
-        of_values = (heads.values - taken.targets) * (2 * self.settings.value_weight)
+        of_values = self.of_values(heads.values - taken.targets)
         return HeadGradients(-self._counted(heads, taken), self.of_entropy(heads), of_values)
 
     def _counted(self, heads: Heads, taken: Transitions) -> Tensor:

@@ -10,6 +10,7 @@ from typing import ClassVar, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
+from torch.nn.functional import smooth_l1_loss
 
 from lth_core.settings.reinforcement import ActorCriticTraining
 
@@ -82,6 +83,18 @@ class Algorithm(ABC, Generic[Settings]):
             said = Heads(*(one.detach().requires_grad_() for one in heads))
             minimised = self.minimised(self.losses(said, taken)).sum()
         return HeadGradients(*torch.autograd.grad(minimised, said, allow_unused=True))
+
+    def value_loss(self, error: Tensor) -> Tensor:
+        """The loss (T, b) of errors of values, without its weight."""
+        if self.settings.value_loss == "squared":
+            return error.square()
+        return smooth_l1_loss(error, torch.zeros_like(error), reduction="none")
+
+    def of_values(self, error: Tensor) -> Tensor:
+        """Gradient of the weighted `value_loss` with respect to the values."""
+        if self.settings.value_loss == "squared":
+            return error * (2 * self.settings.value_weight)
+        return error.clamp(-1, 1) * self.settings.value_weight
 
     def of_entropy(self, heads: Heads) -> Tensor | None:
         """Gradient with respect to the entropy, the same everywhere; None where the entropy does not count."""

@@ -8,7 +8,7 @@ from lth_core.training.reinforcement.algorithm import Algorithm, HeadGradients, 
 
 
 class ProximalPolicyOptimisation(Algorithm[PPO]):
-    """The clipped surrogate, and the squared error of values, also clipped if `value_clip` is set."""
+    """The clipped surrogate, and the error of values, also clipped if `value_clip` is set."""
 
     kind = PPO
 
@@ -27,10 +27,11 @@ class ProximalPolicyOptimisation(Algorithm[PPO]):
         log_ratio = heads.log_p - taken.log_p
         ratio = log_ratio.exp()
         surrogate, held, clipped = self._surrogates(ratio, taken)
-        error, instead = self._of_values(heads.values, taken)
+        error, instead = self._errors(heads.values, taken)
+        error = self.value_loss(error)
         return {
             "loss/policy": -torch.where(held < surrogate, held, surrogate),
-            "loss/value": error.square() if instead is None else torch.where(*instead, error.square()),
+            "loss/value": error if instead is None else torch.where(*instead, error),
             "entropy": heads.entropy,
             "clipped": (ratio != clipped).float(),
             "divergence": ratio.detach() - 1 - log_ratio.detach(),
@@ -41,8 +42,8 @@ class ProximalPolicyOptimisation(Algorithm[PPO]):
         surrogate, held, _ = self._surrogates((heads.log_p - taken.log_p).exp(), taken)
         # The derivative of a ratio with respect to log p is the ratio; a clipped one is constant.
         of_log_p = surrogate.neg().masked_fill_(held < surrogate, 0.0)
-        error, instead = self._of_values(heads.values, taken)
-        of_values = error * (2 * self.settings.value_weight)
+        error, instead = self._errors(heads.values, taken)
+        of_values = self.of_values(error)
         if instead is not None:
             of_values.masked_fill_(instead[0], 0.0)
         return HeadGradients(of_log_p, self.of_entropy(heads), of_values)
@@ -54,15 +55,15 @@ class ProximalPolicyOptimisation(Algorithm[PPO]):
         advantages = standardised(taken.advantages) if self.settings.normalise_advantages else taken.advantages
         return advantages * ratio, advantages * clipped, clipped
 
-    def _of_values(self, values: Tensor, taken: Transitions) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
-        """Errors of values; with `value_clip` also where the clipped error counts, being the larger, and its square."""
+    def _errors(self, values: Tensor, taken: Transitions) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+        """Errors of values; with `value_clip` also where the clipped error counts, being the larger, and its loss."""
         error, limit = values - taken.targets, self.settings.value_clip
         if limit is None:
             return error, None
         moved = values - taken.values
-        held = (taken.values + moved.clamp(-limit, limit) - taken.targets).square()
+        held = self.value_loss(taken.values + moved.clamp(-limit, limit) - taken.targets)
         # Within the limit both are equal up to rounding, and the gradient is the plain error's.
-        return error, ((moved.abs() > limit) & (held > error.square()), held)
+        return error, ((moved.abs() > limit) & (held > self.value_loss(error)), held)
 
 
 def standardised(advantages: Tensor) -> Tensor:
