@@ -124,7 +124,7 @@ def notes(experiment: Experiment, summary: Summary) -> Iterator[str]:
 
 
 def too_few(experiment: Experiment) -> str:
-    """That no verdict can come of so few seeds, whatever the scores, and how many it takes; empty if they are enough."""
+    """That so few seeds cannot give a verdict, whatever the scores, and how many it takes; empty if they can."""
     seeds, family = len(experiment.seeds), len(comparisons(experiment))
     fewest = fewest_seeds(family)
     if seeds >= fewest or not family:
