@@ -1,6 +1,6 @@
 """What a ticket must be made from by its arm's definition, chosen or drawn again for the audit.
 
-Shares no code with `derive`, so that an error in one is not repeated in the other.
+Masks: see `expected_masks`. Shares no code with `derive`, so that an error in one is not repeated in the other.
 """
 
 from dataclasses import replace
@@ -9,8 +9,8 @@ import torch
 
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.plan import TrialKey
-from lth_core.randomness import stream_seed
 from lth_core.tickets.derive import Family, Trained
+from lth_core.tickets.expected_masks import seed_of
 from lth_core.tickets.mask import Weights
 
 
@@ -31,7 +31,7 @@ def source(family: Family, key: TrialKey) -> Weights:
     """The weights from which the ticket must start by its arm's definition, chosen or drawn again."""
     arm, dense = family.experiment.arm_named(key.arm), family.dense
     if arm.weights == "fresh":
-        return family.initialise(stream_seed(key.seed, "fresh", key.arm, key.round))
+        return family.initialise(seed_of(key.seed, "fresh", key.arm, key.round))
     if arm.weights == "final":
         return pruned(family, key).final
     if arm.weights == "imported":
@@ -45,10 +45,10 @@ def _signed(family: Family, key: TrialKey, weights: str) -> Weights:
     """The rewound weights' signs with other magnitudes, computed again."""
     rewind = stored(family.dense.rewind)
     if weights == "signed":
-        drawn = family.initialise(stream_seed(key.seed, "signed", key.arm, key.round))
+        drawn = family.initialise(seed_of(key.seed, "signed", key.arm, key.round))
         return {n: torch.where(w > 0, 1.0, -1.0) * (w != 0) * drawn[n].abs() + 0.0 for n, w in rewind.items()}
     found = {}
-    for n, first in family.initialise(stream_seed(key.seed, "initialisation")).items():
+    for n, first in family.initialise(seed_of(key.seed, "initialisation")).items():
         values = first.double()
         level = float((values - values.mean()).square().mean().sqrt()) or float(rewind[n].double().abs().mean())
         found[n] = torch.where(rewind[n] == 0, 0.0, torch.where(rewind[n] > 0, level, -level)).to(first.dtype)

@@ -18,7 +18,7 @@ from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
 from lth_core.tickets import mask as masks
-from lth_core.tickets.audit import Check
+from lth_core.tickets.check import Check
 from lth_core.tickets.gradual import Narrowing
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.training.stack import Arrays, Interrupted, Stack, under

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from lth_core.tickets.audit import Check
+from lth_core.tickets.check import Check
 from lth_core.tickets.mask import Mask, Weights
 
 Array = npt.NDArray[Any]

@@ -19,9 +19,10 @@ from lth_core.store.tensors import Arrays, load_newest_checkpoint, save_checkpoi
 from lth_core.store.workspace import Workspace
 from lth_core.tasks import trained_on
 from lth_core.text import one_line
-from lth_core.tickets import audit
+from lth_core.tickets import audit, audit_masks
 from lth_core.tickets import mask as masks
-from lth_core.tickets.audit import Check
+from lth_core.tickets.audit_masks import Drawn
+from lth_core.tickets.check import Check
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.training.families import data_summary, make_model, make_stack
 from lth_core.training.run import RunningTrial, StackRun
@@ -50,6 +51,7 @@ class Attempt:
         self._records = RecordWriter(self.folder / "records.jsonl")
         self._went_on_from: dict[str, list[int]] = {}  # records of earlier attempts, as `checkpoint` has them
         self._logs: dict[int, TrialLog] = {}
+        self._drawn: list[tuple[Drawn, tuple[str, int]]] = []
         self._coming, self._costs = coming, None  # type: tuple[int, StackCosts | None]
         self._made, self._before = time.monotonic(), 0.0  # seconds until the training began
         whole = make_model(self._experiment)
@@ -160,12 +162,26 @@ class Attempt:
             checks = audit.before_smaller(start, assembler.drawn(key), p.made_for, whole, compared)
         else:
             checks = audit.before_training(assembler.family(key.seed), key, p.ticket, start, p.compared)
+            checks += self._independent(p)
         if buffers := assembler.buffers(p):
             checks.append(audit.same_buffers(stack.statistics(row), buffers))
         if self._data is not None:
             checks.append(audit.same_data(self._data, assembler.data))
+        if p.ticket is None:
+            checks.append(audit_masks.layers(p.start.mask, self._model.groups(), self._experiment.pruning))
         self._publish_layers(p.trial.id, p.start.mask)
         return self._passed(p.trial.id, "before", checks)
+
+    def _independent(self, p: Prepared) -> list[Check]:
+        """A drawn mask against the ticket it controls for, and against those drawn before it in this batch."""
+        key, kind = p.trial.key, self._experiment.arm_named(p.trial.key.arm).mask
+        if kind not in audit_masks.RANDOM or p.ticket is None or p.compared is None:
+            return []
+        own = Drawn.of(str(key), p.ticket.mask, kind == "random_global")
+        others = [one for one, place in self._drawn if place != (key.arm, key.seed)]
+        reference = Drawn.of(f"{self._experiment.compared_with(key.arm)} of the same seed", p.compared.mask, True)
+        self._drawn.append((own, (key.arm, key.seed)))
+        return [audit_masks.independent(own, [reference, *others])]
 
     def _passed(self, trial: int, moment: str, checks: list[Check]) -> bool:
         self._append(
@@ -218,8 +234,8 @@ class Attempt:
         if trial.key.arm != DENSE:
             checks.append(audit.same_streams(trial.drawn, self._assembler.dense_drew.get(trial.key.seed, {})))
         if trial.narrowing is not None:
-            own = trial.narrowing
-            checks.append(audit.after_narrowing(own.pruning, own.groups, own.round, trial.mask))
+            model, pruning = self._model, self._experiment.pruning
+            checks.append(audit_masks.density(model.shapes(), model.groups(), pruning, trial.key.round, trial.mask))
             self._publish_layers(trial.id, trial.mask)
         if not self._passed(trial.id, "after", checks):
             return

@@ -11,7 +11,7 @@ from lth_core.experiment.arms import DENSE
 from lth_core.experiment.plan import TrialKey
 from lth_core.settings.pruning import Gradual, Pruning
 from lth_core.store.tensors import load_tensors
-from lth_core.tickets import audit
+from lth_core.tickets import audit, audit_masks
 from lth_core.tickets import mask as masks
 from lth_core.tickets.gradual import Narrowing
 from lth_core.tickets.mask import Mask, Weights
@@ -99,7 +99,8 @@ def test_a_mask_only_shrinks_ends_with_its_rounds_density_and_what_is_dead_stays
     assert made.run()
     for trial in trials[1:]:
         assert trial.narrowing is not None
-        assert audit.after_narrowing(own.pruning, trial.narrowing.groups, trial.key.round, trial.mask).passed
+        shapes, groups = {n: m.shape for n, m in trial.mask.items()}, trial.narrowing.groups
+        assert audit_masks.density(shapes, groups, own.pruning, trial.key.round, trial.mask).passed
         _, final, optimizer, _ = sink.results[trial.id]
         entries = {entry: weights for entry, weights in optimizer.items() if entry != "count"}
         assert all(check.passed for check in audit.after_training(trial.mask, final, entries))
