@@ -14,6 +14,9 @@ from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
 from lth_core.tasks import one_by_one
 from lth_core.tasks.translation.batches import TokenBatches
+from lth_core.training.reinforcement import parameters, ppo, rollout
+from lth_core.training.reinforcement.a2c import AdvantageActorCritic
+from lth_core.training.reinforcement.algorithm import Algorithm
 from lth_core.training.reinforcement.minibatches import Shuffles
 from lth_core.training.reinforcement.rollout import Collector
 from lth_core.training.supervised.language import LanguageLesson
@@ -32,7 +35,7 @@ def of_kind(kind: str, folder: Path) -> Experiment:
     if kind == "translation":
         return test_translation.settings(folder, arms=["winning"], pruning={"rounds": 1})
     fields: dict[str, Any] = {
-        "cartpole": {"training": {"length": 256}},
+        "cartpole": {"task": {"time_limit": 16}, "training": {"length": 256}},
         "ppo": {"training": {**PPO, "length": 128}},
         "pendulum": {"task": {"environment": "Pendulum-v1"}, "training": {**PPO, "n_steps": 64, "length": 1024}},
         "one by one": {"task": {"environment": "FrozenLake-v1"}, "training": {"length": 128}},
@@ -104,6 +107,57 @@ def other_windows(patch: pytest.MonkeyPatch) -> None:
 def other_pairs(patch: pytest.MonkeyPatch) -> None:
     pairs = TokenBatches.pairs
     patch.setattr(TokenBatches, "pairs", lambda self, epoch, place: pairs(self, epoch + 1, place))
+
+
+def through_terminations(patch: pytest.MonkeyPatch) -> None:
+    found = rollout.advantages
+    patch.setattr(rollout, "advantages", lambda r, ends, *more: found(r, np.zeros_like(ends), *more))
+
+
+def no_value_at_time_limits(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(rollout._Cuts, "values", lambda self: self._found)
+
+
+def undiscounted(patch: pytest.MonkeyPatch) -> None:
+    found = rollout.advantages
+    patch.setattr(rollout, "advantages", lambda r, e, v, b, gamma, lam: found(r, e, v, b, gamma, 1.0))
+
+
+def entropy_reversed(patch: pytest.MonkeyPatch) -> None:
+    found = Algorithm.of_entropy
+    patch.setattr(Algorithm, "of_entropy", lambda self, heads: -found(self, heads))
+
+
+def returns_for_advantages(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(AdvantageActorCritic, "_counted", lambda self, heads, taken: taken.targets)
+
+
+def advantages_as_they_are(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ppo, "standardised", lambda advantages: advantages)
+
+
+def unclipped(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(parameters, "clip", lambda gradient, limit: None)
+
+
+LOSSES: list[tuple[str, Plant, str]] = [
+    ("cartpole", through_terminations, "returns: the targets of values of update"),
+    ("cartpole", no_value_at_time_limits, "before a time limit"),
+    ("pendulum", no_value_at_time_limits, "before a time limit"),
+    ("ppo", undiscounted, "returns: the targets of values of update 1"),
+    ("cartpole", entropy_reversed, "loss: gradient 1 of update 1"),
+    ("cartpole", returns_for_advantages, "loss: gradient 1 of update 1"),
+    ("ppo", advantages_as_they_are, "loss: gradient 1 of update 1"),
+    ("ppo", unclipped, "loss: gradient"),
+]
+
+
+@pytest.mark.parametrize(("kind", "plant", "sentence"), LOSSES, ids=lambda one: getattr(one, "__name__", one))
+def test_other_returns_and_losses_than_stated(
+    kind: str, plant: Plant, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    assert sentence in failures(kind, tmp_path)["dense"]
 
 
 BETWEEN: list[tuple[str, Plant, str]] = [

@@ -108,6 +108,9 @@ class Scripted:
     def state(self) -> None:
         return None
 
+    def origins(self) -> list[str]:
+        return [""]
+
 
 def _targets(cut: bool, monkeypatch: pytest.MonkeyPatch, **training: float) -> tuple[np.ndarray, np.ndarray]:
     """Targets (n, E) of one rollout, and the value of the observation that was cut off."""

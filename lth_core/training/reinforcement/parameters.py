@@ -4,7 +4,7 @@ All are tensors (T, P), a row per ticket, in the network's own order (see `packe
 masks.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,13 +25,17 @@ from lth_core.training.stack import Arrays, Start
 
 @dataclass
 class Parameters:
-    """flat and mask (T, P), the entries of the optimizer (T, P), its step count (T, 1)."""
+    """flat and mask (T, P), the entries of the optimizer (T, P), its step count (T, 1).
+
+    watch: called before each step of the optimizer with `flat` and the gradient (T, P) that it receives.
+    """
 
     settings: ActorCriticTraining
     model: ActorCriticNetwork
     flat: Tensor
     mask: Tensor
     optimizer: optimizer.State
+    watch: Callable[[Tensor, Tensor], None] | None = None
 
     @classmethod
     def of(
@@ -70,6 +74,8 @@ class Parameters:
         gradient *= self.mask
         if self.settings.max_gradient_norm is not None:
             clip(gradient, self.settings.max_gradient_norm)
+        if self.watch is not None:
+            self.watch(self.flat, gradient)
         optimizer.step(self.settings, self.flat, gradient, self.optimizer, rate)
         self.flat *= self.mask
 

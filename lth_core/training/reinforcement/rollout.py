@@ -15,6 +15,7 @@ from lth_core.randomness import stream
 from lth_core.settings.reinforcement import ActorCriticTraining
 from lth_core.settings.tasks import Task
 from lth_core.tasks.families import family_of
+from lth_core.tasks.step import Step
 from lth_core.training.drawn import Drawn
 from lth_core.training.reinforcement.acting import Actor
 from lth_core.training.reinforcement.episodes import Episodes
@@ -43,6 +44,19 @@ class Rollout(NamedTuple):
         return self.values.shape[1]
 
 
+class Steps(NamedTuple):
+    """What the environments of a stack returned in one rollout, for those who look at it again.
+
+    rewards (T, n, E): as they are, or normalised. after (T, E, ...): the network's inputs after the rollout; cut: by
+    step, those at the time limits in it.
+    """
+
+    steps: list[Step]
+    rewards: Array
+    after: Array
+    cut: dict[int, Array]
+
+
 class Collector:
     """The acting side of a stack: environments, action streams and the returns of episodes."""
 
@@ -56,6 +70,7 @@ class Collector:
         self.episodes = Episodes(len(seeds), settings.environments, settings.score_episodes, reach, in_games=in_games)
         self._actions = [stream(seed, "actions") for seed in seeds]
         self.drawn = Drawn(len(seeds))
+        self.watched, self.found = False, None  # type: bool, Steps | None
         self._observations = self.environments.reset()
         self._seen, self._earned = self._statistics(settings, len(seeds))
 
@@ -96,6 +111,7 @@ class Collector:
             self.drawn.note("environments", zip(self._observations, self.environments.origins(), strict=True))
             self.drawn.note("actions", zip(noise))
         valid: Array | None = None
+        steps, cut = list[Step](), dict[int, Array]()
         cuts = _Cuts(shape, self._observations, lambda seen: actor.heads(seen)[..., -1])
         for i in range(s.n_steps):
             if self._seen is not None:
@@ -107,14 +123,19 @@ class Collector:
                 valid[:, i] = now
             actions[:, i], values[:, i] = policy.sample(heads[..., :-1], noise[:, i], now), heads[..., -1]
             step = env.step(actions[:, i])
+            if self.watched:
+                steps.append(step)
             self._observations, rewards[:, i] = step.observations, step.rewards
             ends[:, i] = step.terminated | step.truncated
             self.episodes.add(*step.scored)
             if self._earned is not None:
                 rewards[:, i] = self._earned.normalised(step.rewards, ends[:, i])
             if step.last_observations is not None and step.truncated.any():
-                cuts.add(i, step.truncated, self.normalised(step.last_observations))
-        bootstrap = actor.heads(self.normalised(self._observations))[..., -1]
+                cut[i] = self.normalised(step.last_observations)
+                cuts.add(i, step.truncated, cut[i])
+        after = self.normalised(self._observations)
+        bootstrap = actor.heads(after)[..., -1]
+        self.found = Steps(steps, rewards.copy(), after, cut) if self.watched else None
         rewards *= np.float32(s.reward_scale)
         # A time limit is not a termination: the value of the last state is part of the return.
         rewards += np.float32(s.gamma) * cuts.values()

@@ -12,6 +12,7 @@ from lth_core.experiment.experiment import Experiment
 from lth_core.models.actor_critic import ActorCriticNetwork
 from lth_core.settings.reinforcement import ActorCriticTraining
 from lth_core.settings.tasks import AtariTask
+from lth_core.tickets.audit import Check
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.training.cuda_graphs import Replayed
 from lth_core.training.precision import products
@@ -22,7 +23,9 @@ from lth_core.training.reinforcement.evaluation import evaluate
 from lth_core.training.reinforcement.learning import Learnt, learn, loss
 from lth_core.training.reinforcement.minibatches import Shuffles
 from lth_core.training.reinforcement.parameters import Parameters
+from lth_core.training.reinforcement.reference import Network
 from lth_core.training.reinforcement.rollout import Collector, Rollout
+from lth_core.training.reinforcement.second_look import Looked, SecondLook
 from lth_core.training.stack import Arrays, Stack, Start
 
 NO_GAME = 1_000_000
@@ -51,6 +54,7 @@ class ActorCriticStack(Stack):
         """Minibatches of the last update."""
         self._losses: dict[str, npt.NDArray[Any]] = {}
         self._evaluation_faults: dict[int, str] = {}
+        self._look, self._network = SecondLook(), Network(experiment.model, model.parts)
 
     def _place(self) -> None:
         """Rebuild everything that refers to the parameters' memory."""
@@ -91,6 +95,10 @@ class ActorCriticStack(Stack):
         """The inverse of `statistics`."""
         self.collector.know(ticket, {name: one.numpy() for name, one in statistics.items()})
 
+    def checks(self, ticket: int, seed: int) -> list[Check]:
+        """See Stack."""
+        return self._look.check()
+
     def drawn(self, ticket: int) -> dict[str, str]:
         """See Stack: first observations, numbers for actions, orders of transitions."""
         return self.collector.drawn.of(ticket)
@@ -104,7 +112,9 @@ class ActorCriticStack(Stack):
         return self.parameters.broken()
 
     def faults(self) -> dict[int, str]:
-        """See Stack: faults of environments in training or evaluation, and games that never end."""
+        """See Stack: faults of the stack's own updates, of environments, and games that never end."""
+        if self._look.sentence:
+            return dict.fromkeys(range(self.tickets), f"audit: {self._look.sentence}")
         return self._evaluation_faults | self._endless() | self.collector.environments.faults()
 
     def _endless(self) -> dict[int, str]:
@@ -130,11 +140,24 @@ class ActorCriticStack(Stack):
 
     def _update(self) -> None:
         rate = self._rate()  # of what was done before, so that the first update has the whole rate
+        self.collector.watched = bool(self._look.left)
         rollout = self._collect()
         self.trained += self.training.n_steps * self.training.environments
         self._losses = {}
         orders = self._orders(rollout.size)
-        self._learnt = self._learning(rollout, rate, *([] if orders is None else [orders]))
+        found = self.collector.found
+        ticket = None if found is None else self._look.ticket(found, self.broken())
+        if found is None or ticket is None:
+            self._learnt = self._learning(rollout, rate, *([] if orders is None else [orders]))
+        else:
+            self._learn_watched(Looked(self._network, self.parameters, ticket, found, rollout, orders), rate)
+
+    def _learn_watched(self, looked: Looked, rate: Tensor) -> None:
+        """The same update, compared with a second computation of one ticket's."""
+        self.parameters.watch = looked.step
+        self._learnt = self._learn(looked.rollout, rate, looked.orders)
+        self.parameters.watch = None
+        self._look.compare(looked, self.trained // (self.training.n_steps * self.training.environments))
 
     @torch.no_grad()
     def experience(self) -> Rollout:

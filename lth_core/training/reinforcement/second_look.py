@@ -1,0 +1,186 @@
+"""A stack's updates computed a second time: the first one, one in which an episode terminates, one with a time limit.
+
+The returns that were learnt from, and the gradients that the optimizer received, are compared with `reference`'s.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lth_core.models.flat import flatten, unflatten
+from lth_core.tickets.audit import Check
+from lth_core.tickets.mask import Weights
+from lth_core.training.reinforcement import reference
+from lth_core.training.reinforcement.parameters import Parameters
+from lth_core.training.reinforcement.reference import Network, Played
+from lth_core.training.reinforcement.rollout import Rollout, Steps
+
+TOLERANCE, ROUNDING = 3e-5, 3e-7
+"""Accepted difference on a CPU, as a share of the largest return or of the gradient's length (single precision differs
+from double by about 1e-6), and a share of each weight by which rounding may have changed it. Where a unit is so close
+to its kink that this decides, what such changes do to the gradient is accepted too."""
+TOLERANCE_ELSEWHERE, ROUNDING_ELSEWHERE = 2e-2, 1e-3
+"""The same on a GPU, where products may have ten bits."""
+TRIES = 16
+KINDS = ("first", "termination", "time limit")
+
+
+@dataclass
+class SecondLook:
+    """What is still to be looked at, and what was found; sentence: what is wrong, if anything."""
+
+    left: list[str] = field(default_factory=lambda: list(KINDS))
+    seen: list[str] = field(default_factory=list)
+    largest: float = 0.0
+    sentence: str = ""
+
+    def ticket(self, found: Steps, diverged: Collection[int]) -> int | None:
+        """The ticket whose rollout shows something that was not looked at yet; None if none does."""
+        sound = [t for t in range(len(found.rewards)) if t not in diverged]
+        if "first" in self.left:
+            return sound[0] if sound else None
+        for kind, flags in (("termination", "terminated"), ("time limit", "truncated")):
+            if kind in self.left:
+                rows = np.flatnonzero(np.any([getattr(step, flags).any(axis=1) for step in found.steps], axis=0))
+                if shown := [row for row in rows.tolist() if row in sound]:
+                    return int(shown[0])
+        return None
+
+    def compare(self, own: "Looked", update: int) -> None:
+        """Compute the rollout and its gradients again; notes what was seen, or the sentence."""
+        if own.diverged:
+            return
+        played = own.played
+        kinds = ["first"] if "first" in self.left else []
+        kinds += ["termination"] if played.terminated.any() else []
+        kinds += ["time limit"] if played.truncated.any() else []
+        self.left = [kind for kind in self.left if kind not in kinds]
+        self.seen.append(f"update {update:,}")
+        self.sentence = own.returns_differ(update) or own.gradient_differs(update)
+        self.largest = max(self.largest, own.largest)
+
+    def check(self) -> list[Check]:
+        """A passed check, if anything was looked at."""
+        if not self.seen:
+            return []
+        where = ", ".join(self.seen)
+        return [Check("loss", True, f"computed again in {where}: gradients differ by at most {self.largest:.1e}")]
+
+
+@dataclass
+class Looked:
+    """One ticket's update: its rollout, what was learnt from, and each step of the optimizer with the weights before it
+    and the gradient it received, (P,) as `Parameters` has them."""
+
+    network: Network
+    parameters: Parameters
+    ticket: int
+    found: Steps
+    rollout: Rollout
+    orders: Tensor | None
+    largest: float = 0.0
+    received: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        own = self.parameters
+        self.before, self.alive = self._named(own.flat), self._named(own.mask)
+        here = own.flat.device.type == "cpu"
+        self.accepted, self.rounding = (
+            (TOLERANCE, ROUNDING) if here else (TOLERANCE_ELSEWHERE, ROUNDING_ELSEWHERE)
+        )  # fmt: skip
+        self.played = self._played()
+        self.again = reference.returns(own.settings, self.network, self.before, self.played)
+
+    @property
+    def diverged(self) -> bool:
+        """Whether a number is not finite: the trial fails for that."""
+        numbers = [self.rollout.targets[self.ticket], *(part for step in self.received for part in step)]
+        return not all(bool(torch.isfinite(one).all()) for one in numbers)
+
+    def step(self, flat: Tensor, gradient: Tensor) -> None:
+        """A step of the optimizer, see `Parameters.watch`."""
+        self.received.append((flat[self.ticket].clone(), gradient[self.ticket].clone()))
+
+    def _named(self, rows: Tensor) -> Weights:
+        return self._whole(rows[self.ticket])
+
+    def _whole(self, row: Tensor) -> Weights:
+        model = self.parameters.model
+        return {n: w.double() for n, w in unflatten(model.unpacked(row[None].cpu())[0], model.shapes()).items()}
+
+    def _played(self) -> Played:
+        found, t, steps = self.found, self.ticket, self.found.steps
+        shape = found.rewards[t].shape
+        inputs = self.rollout.activations[0][t].detach().cpu().numpy()
+        taken = self.rollout.actions[t].cpu().numpy()
+        valid = self.rollout.valid[0][t].cpu().numpy() if self.rollout.valid else None
+        truncated = np.stack([step.truncated[t] for step in steps])
+        return Played(
+            inputs.reshape(*shape, *inputs.shape[1:]), found.after[t],
+            {(i, e): found.cut[i][t, e] for i, e in np.argwhere(truncated).tolist() if i in found.cut},
+            taken.reshape(*shape, *taken.shape[1:]), found.rewards[t], np.stack([step.terminated[t] for step in steps]),
+            truncated, None if valid is None else valid.reshape(*shape, *valid.shape[1:]),
+        )  # fmt: skip
+
+    def returns_differ(self, update: int) -> str:
+        """A sentence if what was learnt from is not what the environments gave."""
+        for name, used, wanted in (
+            ("targets of values", self.rollout.targets, self.again[0]),
+            ("advantages", self.rollout.advantages, self.again[1]),
+        ):
+            off = (used[self.ticket].cpu().double() - wanted).abs()
+            if float(off.max()) <= self.accepted * (1e-2 + float(self.again[0].abs().max())):
+                continue
+            i, e = divmod(int(off.argmax()), self.played.rewards.shape[1])
+            ends = {"a termination": self.played.terminated, "a time limit": self.played.truncated}
+            near = [what for what, flags in ends.items() if flags[i:, e].any()]
+            where = f"step {i}, environment {e}" + (f", before {' and '.join(near)}" if near else "")
+            return (
+                f"returns: the {name} of update {update:,} are not what rewards and ends of episodes give: "
+                f"{float(used[self.ticket].flatten()[int(off.argmax())]):.6g} instead of "
+                f"{float(wanted[int(off.argmax())]):.6g} ({where})"
+            )
+        return ""
+
+    def _rounded(self, weights: Weights, own: Tensor, wanted: Tensor) -> float:
+        """How much the gradient changes at most, as a share of its length, if weights are rounded differently."""
+        settings, largest, generator = self.parameters.settings, 0.0, torch.Generator().manual_seed(0)
+
+        def moved(all_of: Weights) -> Weights:
+            return {n: w * (1 + self.rounding * torch.randn(w.shape, generator=generator)) for n, w in all_of.items()}
+
+        for _ in range(TRIES):
+            taken = reference.batch(self.network, moved(self.before), self.played, self.again, own)
+            found = reference.gradient(settings, self.network, moved(weights), self.alive, taken)
+            if found is not None:
+                largest = max(largest, float((found - wanted).norm() / (wanted.norm() + 1e-12)))
+        return largest
+
+    def gradient_differs(self, update: int) -> str:
+        """A sentence if the first or the last gradient of the update is not that of the stated loss."""
+        model, settings, minibatches = self.parameters.model, self.parameters.settings, 1
+        if self.orders is not None:
+            minibatches = len(self.received) // len(self.orders)
+        for number in sorted({0, len(self.received) - 1}):
+            flat, used = self.received[number]
+            weights, size = self._whole(flat), self.rollout.size
+            own = torch.arange(size)
+            if self.orders is not None:
+                epoch, part = divmod(number, minibatches)
+                own = self.orders[epoch, self.ticket].chunk(minibatches)[part].cpu()
+            taken = reference.batch(self.network, self.before, self.played, self.again, own)
+            wanted = reference.gradient(settings, self.network, weights, self.alive, taken)
+            if wanted is None:
+                return ""
+            found = flatten(self._whole(used), model.shapes())
+            off = float((found - wanted).norm() / (wanted.norm() + 1e-12))
+            self.largest = max(self.largest, off)
+            if not off <= self.accepted and not off <= self.accepted + 2 * self._rounded(weights, own, wanted):
+                return (
+                    f"loss: gradient {number + 1} of update {update:,} is not that of the stated loss: "
+                    f"it differs by {off:.2%} of its length"
+                )
+        return ""
