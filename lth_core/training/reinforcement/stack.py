@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 from lth_core.experiment.experiment import Experiment
 from lth_core.models.actor_critic import ActorCriticNetwork
@@ -147,15 +148,16 @@ class ActorCriticStack(Stack):
         orders = self._orders(rollout.size)
         found = self.collector.found
         ticket = None if found is None else self._look.ticket(found, self.broken())
+        inputs: tuple[Any, ...] = (rollout, rate) if orders is None else (rollout, rate, orders)
         if found is None or ticket is None:
-            self._learnt = self._learning(rollout, rate, *([] if orders is None else [orders]))
-        else:
-            self._learn_watched(Looked(self._network, self.parameters, ticket, found, rollout, orders), rate)
-
-    def _learn_watched(self, looked: Looked, rate: Tensor) -> None:
-        """The same update, compared with a second computation of one ticket's."""
+            self._learnt = self._learning(*inputs)
+            return
+        looked = Looked(self._network, self.parameters, ticket, found, rollout, orders)
         self.parameters.watch = looked.step
-        self._learnt = self._learn(looked.rollout, rate, looked.orders)
+        if self.device.type == "cpu":
+            self._learnt = self._learning(*inputs)
+        else:  # without a CUDA graph, in which the steps of the optimizer cannot be watched
+            self._learnt = self._learn(*pytree.tree_map(lambda one: one.to(self.device), inputs))
         self.parameters.watch = None
         self._look.compare(looked, self.trained // (self.training.n_steps * self.training.environments))
 
