@@ -5,12 +5,15 @@ import io
 import json
 import subprocess
 import time
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from lth_core import places
 from lth_core.batches.processes import command
 from lth_core.errors import InputError
+from lth_core.report.rows import Row as Fields
+from lth_core.report.table_files import as_csv
 from lth_core.store.records import finite
 from lth_core.text import one_line
 from lth_tui.plot.chart import Chart
@@ -24,6 +27,11 @@ def save_picture(folder: Path, svg: str) -> Path:
 def save_table(folder: Path, chart: Chart) -> Path:
     """Write the curves as CSV, one row per point; returns the file. Raises OSError."""
     return _write(folder, "curves", "csv", table(chart))
+
+
+def save_fields(folder: Path, rows: Sequence[Fields]) -> Path:
+    """Write the rows of a table as CSV; returns the file. Raises OSError."""
+    return _write(folder, "table", "csv", as_csv(rows).decode())
 
 
 def save_figure(folder: Path, chart: Chart) -> Path:
@@ -49,15 +57,11 @@ def save_copy(words: str) -> Path:
     return path
 
 
-_COLUMNS = {"kept": "left"}
-"""Column names that differ from the axis name on screen, so that readers of earlier files keep working."""
-
-
 def table(chart: Chart) -> str:
     """CSV with the columns curve, x, y, low, high; x and y are headed by axis and metric. Omits hidden curves."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["curve", _COLUMNS.get(chart.x_name, chart.x_name), chart.y_name, "low", "high"])
+    writer.writerow(["curve", chart.x_name, chart.y_name, "low", "high"])
     for series in chart.shown:
         label = f"{series.label} (raw)" if series.faint else series.label
         for i, (x, y) in enumerate(zip(series.x, series.y, strict=True)):

@@ -137,8 +137,13 @@ def _verdict(
         word = "better" if (interval.value > 0) == experiment.task.higher_is_better else "worse"
     runs = [(np.array(areas.one), np.array(areas.other))] if areas.rounds else []
     improvement = probability_of_improvement(runs)
+    better = "" if experiment.task.higher_is_better else ", less is better"
     verdict = Verdict(*pair, word, interval, p, areas.rounds, areas.lost, improvement, family)
-    return replace(verdict, short=_short(verdict, ended), facts=tuple(_facts(verdict, areas.effects, ended)))
+    return replace(
+        verdict,
+        short=_short(verdict, ended, better),
+        facts=tuple(_facts(verdict, areas.effects, ended)),
+    )
 
 
 def _areas(experiment: Experiment, trials: Sequence[Scored], scores: Scores, one: str, other: str) -> _Areas:
@@ -163,15 +168,15 @@ def _areas(experiment: Experiment, trials: Sequence[Scored], scores: Scores, one
     return _Areas(effects, mine, theirs, len(complete), len(lost))
 
 
-def _short(verdict: Verdict, ended: bool) -> str:
+def _short(verdict: Verdict, ended: bool, better: str) -> str:
     reference, control, effect = verdict.reference, verdict.control, verdict.effect
     if effect.n == 0 or verdict.rounds == 0:
         return f"{reference} or {control}: no round is finished by all seeds" + ("" if ended else " yet")
     size = effect.signed()
     if not ended:
-        return f"{reference} minus {control} so far: {size}"
+        return f"{reference} minus {control} so far: {size}{better}"
     if verdict.word == "inconclusive":
-        return f"{reference} or {control}: open, {size}"
+        return f"{reference} or {control}: open, {size}{better}"
     return f"{reference} is {verdict.word} than {control}: {size}"
 
 

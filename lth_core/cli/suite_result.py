@@ -9,12 +9,12 @@ from typing import Any
 
 from rich.console import Console
 
-from lth_core.analysis.related import related_notes
-from lth_core.analysis.suite_questions import kept_or_pruned, sentences, suite_findings
-from lth_core.analysis.suite_summary import SuiteJob, SuiteSummary, summarise_suite
+from lth_core.analysis.suite_questions import sentences, suite_findings
+from lth_core.analysis.suite_summary import SuiteSummary
 from lth_core.cli.console import make_console, print_parts
 from lth_core.errors import InputError
 from lth_core.report import suite_table
+from lth_core.report.answers import suite_answers
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.records import finite
@@ -37,24 +37,14 @@ def show_suite(name: str, workspace: Path) -> None:
 
 def print_suite(console: Console, database: Database, name: str, jobs: Sequence[JobView], *, as_json: bool) -> None:
     """Print the joint result of these jobs: tables and sentences, or one `suite result` event."""
-    held = [
-        SuiteJob(
-            job.id, job.name, job.state, job.experiment, views.trials(database, job.id),
-            views.gone_layers(database, job.id),
-        )
-        for job in jobs
-    ]  # fmt: skip
-    summary, kept = summarise_suite(held), list(kept_or_pruned(held))
-    everything = views.jobs(database)
-    related = [f"{one_line(job.name)}: {note}" for job in jobs for note in related_notes(job, everything)]
+    found = suite_answers(database, name, jobs)
     if as_json:
-        answers = [finding.fields() for finding in suite_findings(held, summary)]
-        sys.stdout.write(json.dumps(finite({**_event(name, summary), "answers": answers, "notes": related})) + "\n")
+        answers = [finding.fields() for finding in suite_findings(found.jobs, found.summary)]
+        event = {**_event(name, found.summary), "answers": answers, "notes": list(found.related)}
+        sys.stdout.write(json.dumps(finite(event)) + "\n")
         return
     console.print()
-    print_parts(console, suite_table.suite_result(one_line(name), summary, kept))
-    for note in related:
-        console.print(note, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    print_parts(console, suite_table.parts(found))
 
 
 def _event(name: str, summary: SuiteSummary) -> dict[str, Any]:

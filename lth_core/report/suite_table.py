@@ -1,7 +1,7 @@
 """The summary of a suite as rich renderables: the same in `lth headless` and `lth show --suite`."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from rich import box
 from rich.console import RenderableType
@@ -9,22 +9,20 @@ from rich.table import Table
 from rich.text import Text
 
 from lth_core.analysis.effect import CRASHED, EQUIVALENT
-from lth_core.analysis.questions import Finding
 from lth_core.analysis.statistics import Interval
 from lth_core.analysis.suite_questions import LEVEL_NAMES, sentences
 from lth_core.analysis.suite_summary import SuiteSummary
 from lth_core.experiment.arms import DENSE
+from lth_core.report.answers import SuiteAnswers
 from lth_core.report.table import COLOURS, answer_lines, interval, said
 from lth_core.text import one_line, plural
 
 
-def suite_result(name: str, summary: SuiteSummary, kept: Sequence[Finding] = ()) -> list[RenderableType]:
-    """The tables of the jobs and of all jobs together, notes on their numbers, and the answers in sentences.
-
-    kept: the answers that compare jobs which differ only in `pruning.keep`.
-    """
-    parts: list[RenderableType] = [
-        Text(f"suite {name}: {plural(len(summary.jobs), 'job')}", style="bold"),
+def parts(result: SuiteAnswers) -> list[RenderableType]:
+    """The tables of the jobs and of all jobs together, notes on their numbers, and the answers in sentences."""
+    summary = result.summary
+    found: list[RenderableType] = [
+        Text(f"suite {one_line(result.name)}: {plural(len(summary.jobs), 'job')}", style="bold"),
         _jobs(summary),
         Text(
             f"95 % intervals over seeds. leaves alone: the interval lies within {EQUIVALENT:.0%} of what the dense "
@@ -37,10 +35,10 @@ def suite_result(name: str, summary: SuiteSummary, kept: Sequence[Finding] = ())
         Text("p: paired sign-flip; of verdicts corrected by Holm over the comparisons of each job", style="dim"),
     ]
     if summary.across:
-        parts += [_across(summary), *_explained(summary)]
-    parts += answer_lines(kept)
-    parts += [Text(line) for line in sentences(summary)]
-    return parts
+        found += [_across(summary), *_explained(summary)]
+    found += answer_lines(result.kept)
+    found += [Text(line) for line in sentences(summary)]
+    return [*found, *(Text(note, style="yellow") for note in result.related)]
 
 
 def _jobs(summary: SuiteSummary) -> Table:

@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterator, Sequence
 
 from rich import box
-from rich.console import RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -14,6 +15,7 @@ from lth_core.analysis.statistics import Interval
 from lth_core.analysis.verdict import Cell, Summary
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.lengths import are_equal
+from lth_core.report.answers import JobAnswers
 from lth_core.text import one_line
 
 COLOURS = {
@@ -21,6 +23,10 @@ COLOURS = {
     "hurts": "red", "crashes": "red",
 }  # fmt: skip
 """Colours of answers and verdicts."""
+
+
+_LEAST_NEEDED = ("collapsed", "mean", "exponential", "training")
+"""Columns that a narrow terminal loses, first to last."""
 
 
 def number(value: float, digits: int = 4, *, signed: bool = False) -> str:
@@ -37,37 +43,63 @@ def interval(estimate: Interval | None, *, signed: bool = False) -> str:
     return value if estimate.n == 1 else f"{value} [{number(estimate.low, 3)}, {number(estimate.high, 3)}]"
 
 
-def summary_table(experiment: Experiment, summary: Summary) -> Table:
+class SummaryTable:
+    """`summary_table` with as many of its columns as fit into the width."""
+
+    def __init__(self, experiment: Experiment, summary: Summary) -> None:
+        self._experiment, self._summary = experiment, summary
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Without the last of the least needed columns until it fits."""
+        for dropped in range(len(_LEAST_NEEDED) + 1):
+            table = summary_table(self._experiment, self._summary, _LEAST_NEEDED[:dropped])
+            if Measurement.get(console, options.update(max_width=1000), table).maximum <= options.max_width:
+                break
+        else:
+            table.padding, table.show_edge = 0, False
+            table.columns[2].no_wrap = False  # the arms' names are cut first
+            table.columns[2].overflow = "ellipsis"
+        yield table
+
+
+def summary_table(experiment: Experiment, summary: Summary, without: Sequence[str] = ()) -> Table:
     """Per round and arm: density, interquartile mean over seeds, and the reference minus the arm, paired by seed.
 
     Beside it the mean and, where there is a scale, how many seeds collapsed. How much training is behind each arm has
-    a column where that differs between arms or rounds.
+    a column where that differs between arms or rounds. without: kinds of columns that are left out.
     """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
     for heading, justify in (("round", "right"), ("kept", "right"), ("arm", "left")):
         table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    task, lengths = experiment.task, not are_equal(experiment)
+    task, lengths = experiment.task, not are_equal(experiment) and "training" not in without
+    log = bool(task.log_score) and "exponential" not in without
+    mean, collapsed = "mean" not in without, summary.scale is not None and "collapsed" not in without
     if lengths:
         table.add_column(experiment.training.unit, justify="right", no_wrap=True)
     table.add_column(experiment.judged_by, no_wrap=True)
-    if task.log_score:
+    if log:
         table.add_column(experiment.score.partition("/")[0], justify="right", no_wrap=True)
-    table.add_column("mean", justify="right", no_wrap=True)
-    if summary.scale is not None:
+    if mean:
+        table.add_column("mean", justify="right", no_wrap=True)
+    if collapsed:
         table.add_column("collapsed", justify="right", no_wrap=True)
-    table.add_column(f"{experiment.reference} minus arm", no_wrap=True)
+    better = "" if task.higher_is_better else "\n(less is better)"
+    table.add_column(f"{experiment.reference} minus arm{better}", no_wrap=True)
     table.add_column("p", justify="right", no_wrap=True)
     table.add_column("n", justify="right")
     before, shown = -1, ""
     for cell in summary.cells:
         first, density = cell.round != before, f"{100 * cell.density:.1f} %" if math.isfinite(cell.density) else "-"
         # Imported tickets and smaller networks may keep another share than the other arms.
-        table.add_row(*_cells(cell, first, density if first or density != shown else "", lengths, bool(task.log_score)))
+        known = density if first or density != shown else ""
+        table.add_row(*_cells(cell, first, known, lengths=lengths, log=log, mean=mean, collapsed=collapsed))
         before, shown = cell.round, density
     return table
 
 
-def _cells(cell: Cell, first: bool, density: str, lengths: bool, log: bool) -> Iterator[str]:
+def _cells(
+    cell: Cell, first: bool, density: str, *, lengths: bool, log: bool, mean: bool, collapsed: bool
+) -> Iterator[str]:
     yield str(cell.round) if first else ""
     yield density
     yield cell.arm
@@ -76,8 +108,9 @@ def _cells(cell: Cell, first: bool, density: str, lengths: bool, log: bool) -> I
     yield interval(cell.score)
     if log:
         yield number(math.exp(cell.score.value)) if cell.score.n else "-"
-    yield number(cell.mean)
-    if cell.collapsed is not None:
+    if mean:
+        yield number(cell.mean)
+    if collapsed:
         yield str(cell.collapsed) if cell.score.n else "-"
     yield interval(cell.difference, signed=True) if cell.difference else ""
     yield f"{cell.p:.2g}" if cell.p is not None else ""
@@ -104,38 +137,35 @@ def said(short: str, facts: Sequence[str], word: str) -> Iterator[Text]:
         yield Text(f"    {one_line('; '.join(facts), 4000)}", style="dim")
 
 
-def result(
-    experiment: Experiment,
-    summary: Summary,
-    findings: Sequence[Finding],
-    audits: tuple[int, int],
-    data: Sequence[str] = (),
-    changed: str = "",
-    failures: Sequence[str] = (),
-    related: Sequence[str] = (),
-) -> list[RenderableType]:
-    """Table, notes on its numbers, answers to the paper's questions, data, and audit, to be printed one by one.
-    changed: rounds and what they ran with, if that differs. failures: see `failures.causes`; related: see
-    `related.related_notes`."""
-    seeds = len(experiment.seeds)
-    passed, failed = audits
+def result(found: JobAnswers) -> list[RenderableType]:
+    """Table, notes on its numbers, answers to the paper's questions, data, and audit, to be printed one by one."""
+    return [SummaryTable(found.experiment, found.summary), *table_notes(found), *answer_lines(found.findings),
+            *closing(found)]  # fmt: skip
+
+
+def table_notes(found: JobAnswers) -> list[Text]:
+    """What the numbers of the table are, and what limits them."""
+    experiment, summary, seeds = found.experiment, found.summary, len(found.experiment.seeds)
     over = experiment.training.scored_over
     facts = Text(
         f"{experiment.name}: interquartile mean over {seeds} seeds with 95 % bootstrap interval; kept: of the "
         f"prunable parameters; p: of {experiment.reference} minus arm, Holm over the rounds of the arm"
+        + ("" if experiment.task.higher_is_better else f"; {experiment.judged_by}: less is better")
         + (f"; {experiment.score}: the mean of {over}" if over else "")
         + ("" if summary.scale is None else f"; collapsed: {collapsed_means(seeds)}"),
         style="dim",
     )
-    audit = Text(f"audit: {passed:,} checks passed, {failed:,} failed", style="red" if failed else "dim")
     noted = [Text(one_line(note), style="yellow" if "cannot" in note else "dim") for note in notes(experiment, summary)]
-    trained_on = [Text(f"data: {one_line(sentence, 1000)}", style="dim") for sentence in data]
-    noted += [Text(one_line(note), style="yellow") for note in related]
-    ran = [Text(one_line(changed, 1000), style="yellow")] if changed else []
-    parts: list[RenderableType] = [
-        summary_table(experiment, summary), facts, *noted, *ran, *answer_lines(findings), *trained_on, audit,
-    ]  # fmt: skip
-    if summary.failed:
-        parts.append(Text(f"{summary.failed} trials failed or were blocked", style="red"))
-        parts += [Text(f"  {one_line(cause, 1000)}", style="red") for cause in failures]
-    return parts
+    noted += [Text(one_line(note), style="yellow") for note in found.related]
+    ran = [Text(one_line(found.changed, 1000), style="yellow")] if found.changed else []
+    return [facts, *noted, *ran]
+
+
+def closing(found: JobAnswers) -> Iterator[Text]:
+    """What was trained on, what the audit found, and what failed."""
+    passed, failed = found.audits
+    yield from (Text(f"data: {one_line(sentence, 1000)}", style="dim") for sentence in found.data)
+    yield Text(f"audit: {passed:,} checks passed, {failed:,} failed", style="red" if failed else "dim")
+    if found.summary.failed:
+        yield Text(f"{found.summary.failed} trials failed or were blocked", style="red")
+        yield from (Text(f"  {one_line(cause, 1000)}", style="red") for cause in found.failures)

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from lth_core.analysis.critical import criticals
 from lth_core.analysis.questions import Finding
+from lth_core.analysis.suite_summary import SuiteSummary
+from lth_core.analysis.verdict import Summary
 from lth_core.report.inspection_rows import barrier_rows, inspection_rows, instability_rows
 from lth_core.report.record import JobRecord, SuiteRecord
 from lth_core.report.rows import Row, interval_fields
@@ -15,7 +17,7 @@ def job_tables(record: JobRecord) -> dict[str, list[Row]]:
     place: Row = {"job": record.job.id, "name": record.job.name}
     tables: dict[str, list[Row]] = {
         "trials": _trials(record),
-        "lottery": _lottery(record),
+        "lottery": lottery_rows(record.summary),
         "verdicts": _verdicts(record),
         "critical": _critical(record),
         "matching": _matching(record),
@@ -42,16 +44,21 @@ def suite_tables(record: SuiteRecord) -> dict[str, list[Row]]:
         }
         for cell in record.summary.across
     ]  # fmt: skip
-    tables["effects"] = [
+    tables["effects"] = effect_rows(record.summary)
+    tables["suite_answers"] = _answers(record.findings)
+    return tables
+
+
+def effect_rows(summary: SuiteSummary) -> list[Row]:
+    """What pruning did in each job of a suite, at each level."""
+    return [
         {
             "job": job.job, "name": job.name, "level": a.level, "round": a.round, "density": a.density, "word": a.word,
             **interval_fields("gain", a.gain), "scale": a.scale, "p": a.p, "lost": a.lost, "unfinished": a.unfinished,
         }
-        for job in record.summary.jobs
+        for job in summary.jobs
         for a in job.answers
     ]  # fmt: skip
-    tables["suite_answers"] = _answers(record.findings)
-    return tables
 
 
 def _answers(findings: Sequence[Finding]) -> list[Row]:
@@ -76,14 +83,15 @@ def _trials(record: JobRecord) -> list[Row]:
     ]  # fmt: skip
 
 
-def _lottery(record: JobRecord) -> list[Row]:
+def lottery_rows(summary: Summary) -> list[Row]:
+    """Every arm at every round: score, difference from the reference arm, p, seeds."""
     return [
         {
             "arm": c.arm, "round": c.round, "density": c.density, "seeds": c.score.n, "failed": c.failed,
             "trained": c.trained, "mean": c.mean, "collapsed": c.collapsed, **interval_fields("score", c.score),
             **interval_fields("reference_minus_arm", c.difference), "p_holm": c.p,
         }
-        for c in record.summary.cells
+        for c in summary.cells
     ]  # fmt: skip
 
 

@@ -1,21 +1,24 @@
-"""Verdicts as marks, a line, and sentences that fit. Pure functions."""
+"""Verdicts in a few words, a line, and sentences that fit. Pure functions."""
 
 from lth_core.analysis.verdict import Summary, Verdict
 from lth_core.text import one_line
 from lth_tui.palette import DIM, GREEN, PLAIN, VERMILLION, ink
 from lth_tui.strips import Span
 
-_MARKS = {"better": ("▲", GREEN), "worse": ("▼", VERMILLION), "inconclusive": ("~", None)}
+_MARKS = {"better": (">", GREEN), "worse": ("<", VERMILLION), "inconclusive": ("?", None)}
+"""How the arm named first stands to those after the mark: better than, worse than, undecided against."""
 
 
 def short_verdict(verdicts: tuple[Verdict, ...]) -> tuple[Span, ...]:
-    """`▲ random reinit ~ one_shot`: arms that the reference arm is better than, worse than, or undecided against."""
+    """`winning > random, reinit · ? one_shot`: better than random and reinit, undecided against one_shot."""
     spans: list[Span] = []
     for word, (mark, colour) in _MARKS.items():
         arms = [v.control for v in verdicts if v.word == word and v.rounds]
         if arms:
             style = DIM if colour is None else ink(colour)
-            spans.append((f"{mark} {' '.join(one_line(arm, 30) for arm in arms)} ", style))
+            lead = " · " if spans else f"{one_line(verdicts[0].reference, 30)} "
+            named = ", ".join(one_line(arm, 30) for arm in arms)
+            spans += [(lead, DIM if spans else PLAIN), (f"{mark} {named}", style)]
     return tuple(spans)
 
 
@@ -32,18 +35,19 @@ def verdict_line(reference: str, verdicts: tuple[Verdict, ...]) -> list[Span]:
 
 
 def verdict_rows(summary: Summary | None, width: int | None = None) -> list[list[Span]]:
-    """One sentence per control arm, marked; clauses after a semicolon are left out if they exceed `width`."""
+    """One sentence per control arm, in the colour of its answer; clauses that exceed `width` are left out."""
     if summary is None:
         return [[("summarising ...", DIM)]]
     if not summary.verdicts:
         return [[("only one arm: nothing to compare", DIM)]]
     rows: list[list[Span]] = []
     for verdict in summary.verdicts:
-        mark, colour = _MARKS[verdict.word] if verdict.rounds else ("·", None)
-        style = DIM if colour is None else ink(colour, bold=True)
+        _, colour = _MARKS[verdict.word]
         text = one_line("; ".join(filter(None, (verdict.short, verdict.otherwise, *verdict.facts))))
-        words = _fitting(text, width - 3) if width else text
-        rows.append([(f" {mark} ", style), (words, PLAIN if verdict.rounds else DIM)])
+        words = _fitting(text, width - 1) if width else text
+        short, rest = (words[: len(verdict.short)], words[len(verdict.short) :])
+        style = DIM if not verdict.rounds else PLAIN if colour is None else ink(colour)
+        rows.append([(f" {short}", style), (rest, PLAIN if verdict.rounds else DIM)])
     return rows
 
 

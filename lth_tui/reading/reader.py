@@ -5,6 +5,7 @@ import socket
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 
 from lth_core.analysis.verdict import Summary, summarise
 from lth_core.store import glances, views
@@ -14,6 +15,7 @@ from lth_core.store.workspace import Workspace
 from lth_tui.reading import queries
 from lth_tui.reading.job_reader import JobReader
 from lth_tui.reading.machine import Machine, Meter
+from lth_tui.reading.results import Results
 from lth_tui.reading.snapshot import JobDetail, Snapshot, Watch
 
 _SUMMARY_PAUSE = 2.0
@@ -33,6 +35,7 @@ class Reader:
         self._last: tuple[int, Watch] | None = None
         self._pending = False
         self._snapshot = Snapshot()
+        self._results = Results(workspace)
         self._meter = Meter(workspace.folder)
         self._machine: Machine | None = None
         self._measured_at = float("-inf")
@@ -46,6 +49,8 @@ class Reader:
         self._last, self._pending = now, False
         with self.database.one_moment():
             self._snapshot = self._read(watch)
+        if watch.answers or watch.suite is not None:
+            self._pending = self._pending or self._results.pending
         return self._snapshot
 
     def _read(self, watch: Watch) -> Snapshot:
@@ -62,6 +67,7 @@ class Reader:
             newest_deleted=glances.newest_deleted(self.database),
             detail=self._detail(jobs, watch),
             summaries=self._all_summaries(jobs, watch),
+            suite=None if watch.suite is None else self._results.of_suite(self.database, watch.suite),
             loaded=True,
         )
 
@@ -82,7 +88,8 @@ class Reader:
         trials = tuple(views.trials(self.database, job.id))
         if job.id in self._close:  # else its curves first, and what takes a fifth of a second with the next reading
             self._summarise(job, trials)
-        return self._close_to(job).read(self.database, job, trials, self._summary_of(job.id), watch)
+        detail = self._close_to(job).read(self.database, job, trials, self._summary_of(job.id), watch)
+        return replace(detail, answers=self._results.of_job(job)) if watch.answers else detail
 
     def _close_to(self, job: JobView) -> JobReader:
         reader = self._close.pop(job.id, None) or JobReader(job, self._workspace)

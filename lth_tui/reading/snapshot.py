@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from lth_core.analysis.verdict import Summary
 from lth_core.experiment.plan import TrialKey
+from lth_core.report.answers import JobAnswers, SuiteAnswers
 from lth_core.store.glances import CheckCount
 from lth_core.store.views import AuditView, EngineView, EventView, JobView, SlotView, TrialView
 from lth_tui.reading.curves import ArmCurve
@@ -16,7 +17,8 @@ from lth_tui.reading.machine import Machine
 class Watch:
     """The job that is watched in detail; `round` None means the newest running one, `metric` None the score.
 
-    overlap: an arm whose mask overlap is wanted; devices: whether the machine's load is wanted.
+    overlap: an arm whose mask overlap is wanted; devices: whether the machine's load is wanted; answers: whether the
+    job's are; suite: one whose answers are wanted.
     """
 
     job: int | None = None
@@ -24,6 +26,8 @@ class Watch:
     metric: str | None = None
     overlap: str | None = None
     devices: bool = False
+    answers: bool = False
+    suite: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +73,7 @@ class JobDetail:
     metrics: tuple[str, ...] = ()
     games: Mapping[str, ArmCurve] = field(default_factory=dict)
     overlaps: Mapping[tuple[str, int, int], HeatCell] = field(default_factory=dict)
+    answers: JobAnswers | None = None
 
     @property
     def reference(self) -> str:
@@ -88,5 +93,6 @@ class Snapshot:
     detail: JobDetail | None = None
     machine: Machine | None = None
     newest_deleted: int | None = None
+    suite: SuiteAnswers | None = None
     error: str | None = None
     loaded: bool = False

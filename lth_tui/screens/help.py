@@ -15,7 +15,7 @@ from lth_tui.widgets.hints import Hint, hints_of
 from lth_tui.widgets.list_pane import ListPane
 
 LEGEND = (
-    ("▲ ~ ▼", "winning is better than, undecided against, worse than the arms named"),
+    ("> < ?", "the arm before the sign is better than, worse than, undecided against those after it"),
     ("!", "a layer with no weight kept, or a job with failed trials"),
     ("+2", "two more curves, whose names do not fit"),
     ("IQM", "interquartile mean over seeds; the band's kind stands in each title"),
@@ -23,8 +23,9 @@ LEGEND = (
 
 
 SCOPES = {
-    "jobs": "table of jobs", "queue": "queue", "job": "job", "curves": "curves", "layers": "layers", "list": "text",
-    "compare": "comparison", "devices": "devices", "page": "every page", "app": "everywhere",
+    "jobs": "table of jobs", "queue": "queue", "job": "job", "curves": "curves", "layers": "layers",
+    "answers": "answers", "list": "text", "suite": "suite", "compare": "comparison", "devices": "devices",
+    "page": "every page", "app": "everywhere",
 }  # fmt: skip
 """Headings, in order."""
 

@@ -9,6 +9,7 @@ from textual.binding import BindingType
 from textual.containers import Container
 from textual.widgets import Input
 
+from lth_core.report.rows import Row as Fields
 from lth_tui.content import job_texts
 from lth_tui.content.charts import learning_chart, lottery_chart
 from lth_tui.content.device_rows import device_rows
@@ -21,6 +22,7 @@ from lth_tui.plot.chart import Chart
 from lth_tui.reading.snapshot import JobDetail, Snapshot, Watch
 from lth_tui.screens.job_commands import JOB_KEYS, JobCommands
 from lth_tui.strips import Row, text_of, wrapped_all
+from lth_tui.widgets.answers_pane import AnswersPane
 from lth_tui.widgets.filter_line import FilterLine
 from lth_tui.widgets.heatmap import Heatmap
 from lth_tui.widgets.line_plot import LinePlot
@@ -32,8 +34,10 @@ if TYPE_CHECKING:
     from lth_core.analysis.verdict import Summary
     from lth_core.store.views import JobView
 
-VIEWS = ("curves", "lottery", "layers", "audit", "log", "events", "experiment", "devices")
+VIEWS = ("curves", "lottery", "layers", "audit", "log", "events", "experiment", "devices", "answers")
 _TEXT_VIEWS = VIEWS[3:]
+_ALONE = ("answers",)
+"""Views that always have the whole page."""
 
 
 class JobPage(JobCommands):
@@ -60,7 +64,7 @@ class JobPage(JobCommands):
         *JOB_KEYS,
     ]
 
-    def __init__(self, job: int) -> None:
+    def __init__(self, job: int, view: str = "curves") -> None:
         super().__init__()
         self.job_id = job
         self._round: int | None = None
@@ -68,7 +72,7 @@ class JobPage(JobCommands):
         self._metric: str | None = None
         self.drawing = Drawing()
         self._overlap = False
-        self._view = "curves"
+        self._view = view
         self._text_view = "events"
         self._zoomed = False
         self._drawn: tuple[int, int, str, str] | None = None
@@ -88,11 +92,12 @@ class JobPage(JobCommands):
             yield ListPane("events", follow=True, wrap=True, id="events")
             yield ListPane("experiment", wrap=True, id="experiment")
             yield ListPane("devices", wrap=True, id="devices")
+            yield AnswersPane(id="answers")
         yield FilterLine("show only rows that contain these words", id="search")
 
     def on_mount(self) -> None:
         """Start with the curves, or with why it failed."""
-        if any(job.state == "failed" for job in self.chosen_jobs()):
+        if self._view == "curves" and any(job.state == "failed" for job in self.chosen_jobs()):
             self._view = "log"
         self._arrange()
 
@@ -103,6 +108,10 @@ class JobPage(JobCommands):
     def chart(self) -> Chart:
         """The lottery curve if the user is there, else the learning curves."""
         return self.query_one("#lottery" if self._view == "lottery" else "#curves", LinePlot).chart
+
+    def fields(self) -> list[Fields] | None:
+        """The table of rounds and arms, if the user looks at it."""
+        return self.query_one(AnswersPane).exported if self._view == "answers" else None
 
     def copied(self) -> str:
         """The values at the cursor, or the text of the view."""
@@ -123,7 +132,8 @@ class JobPage(JobCommands):
 
     def _watch(self) -> Watch:
         overlap = self._arm() if self._overlap and self._visible("layers") else None
-        return Watch(self.job_id, self._round, self._metric, overlap, self._visible("devices"))
+        devices, answers = self._visible("devices"), self._visible("answers")
+        return Watch(self.job_id, self._round, self._metric, overlap, devices, answers)
 
     def _arm(self) -> str | None:
         detail = self._detail()
@@ -170,6 +180,8 @@ class JobPage(JobCommands):
         elif view == "layers":
             table = overlap_table(detail, arm) if self._overlap else heat_table(detail, arm)
             self.query_one("#layers", Heatmap).fill(table)
+        elif view == "answers":
+            self.query_one(AnswersPane).fill(detail.answers)
         elif view == "devices":
             pane = self.query_one("#devices", ListPane)
             pane.put(device_rows(snapshot, pane.size.width))
@@ -209,9 +221,9 @@ class JobPage(JobCommands):
         self.present(self.bench.snapshot)
 
     def _arrange(self) -> None:
-        single = self._zoomed or not self.has_class("-wide")
+        single = self._zoomed or not self.has_class("-wide") or self._view in _ALONE
         self.set_class(single, "-single")
-        if self._view in _TEXT_VIEWS:
+        if self._view in _TEXT_VIEWS and self._view not in _ALONE:
             self._text_view = self._view
         for view in VIEWS:
             widget = self.query_one(f"#{view}")
@@ -247,12 +259,14 @@ class JobPage(JobCommands):
 
     def action_search(self) -> None:
         """Type what the rows of the text must have."""
-        self.action_view(self._text_view)
+        if self._view not in _TEXT_VIEWS:
+            self.action_view(self._text_view)
         self.query_one(FilterLine).open()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Search while typing."""
-        self.query_one(f"#{self._text_view}", ListPane).seek(event.value)
+        view = self._view if self._view in _TEXT_VIEWS else self._text_view
+        self.query_one(f"#{view}", ListPane).seek(event.value)
 
     def action_back(self) -> None:
         """Out of the search, out of the zoom, then back to the queue."""

@@ -1,6 +1,7 @@
 """The base of all pages: header, hints, size classes, saving what is on screen."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events
@@ -9,6 +10,7 @@ from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.widget import Widget
 
+from lth_core.report.rows import Row as Fields
 from lth_core.store.commands import Slots
 from lth_core.text import plural
 from lth_tui.keys import key
@@ -29,7 +31,7 @@ MOST_SLOTS = 1024
 
 COMMON_KEYS = (
     key("page", "S", "save_picture", "save the screen as SVG", display="S"),
-    key("page", "E", "save_table", "save the curves as CSV", display="E"),
+    key("page", "E", "save_table", "save curves or table as CSV", display="E"),
     key("page", "P", "save_figure", "save the figure as PNG", display="P"),
     key("page", "y", "copy", "copy what is under the cursor"),
     key("page", "w", "slots", "number of slots"),
@@ -64,6 +66,10 @@ class Page(Screen[None]):
 
     def chart(self) -> Chart | None:
         """The curves that the user is looking at, for saving them."""
+        return None
+
+    def fields(self) -> Sequence[Fields] | None:
+        """The table that the user is looking at, for saving it instead of curves."""
         return None
 
     def copied(self) -> str:
@@ -142,12 +148,24 @@ class Page(Screen[None]):
         self.bench.do_aside("picture", lambda: exports.save_picture(self.bench.exports, picture))
 
     def action_save_table(self) -> None:
-        """The curves on screen as CSV."""
+        """The curves on screen, or the table, as CSV."""
         from lth_tui import exports
 
+        rows = self.fields()
+        if rows is not None:
+            self._save_fields(rows)
+            return
         chart = self._chart_or_say()
         if chart is not None:
             self.bench.do_aside("table", lambda: exports.save_table(self.bench.exports, chart))
+
+    def _save_fields(self, rows: Sequence[Fields]) -> None:
+        from lth_tui import exports
+
+        if rows:
+            self.bench.do_aside("table", lambda: exports.save_fields(self.bench.exports, rows))
+        else:
+            self.bench.say("no table on screen to save yet", "warning")
 
     def action_save_figure(self) -> None:
         """The curves on screen as PNG, drawn by another process."""

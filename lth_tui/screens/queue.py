@@ -44,6 +44,7 @@ class QueuePage(JobCommands):
     BINDINGS: ClassVar[list[BindingType]] = [
         key("queue", "n", "add", "new", show=True),
         key("queue", "enter", "open", "open", show=True),
+        key("queue", "a", "answers", "answers", show=True),
         key("queue", "slash", "filter", "filter", show=True, display="/"),
         key("queue", "space", "mark", "mark", show=True, display="space"),
         *JOB_KEYS,
@@ -166,6 +167,19 @@ class QueuePage(JobCommands):
             self.action_fold()
         else:
             self.app.push_screen(JobPage(row.id))
+
+    def action_answers(self) -> None:
+        """The answers of the job under the cursor, or of the suite: what `lth show` prints."""
+        from lth_tui.screens.job import JobPage
+        from lth_tui.screens.suite import SuitePage
+
+        row = self.query_one(JobTable).row
+        if row is None:
+            self._jobs_or_say()
+        elif row.suite is not None:
+            self.app.push_screen(SuitePage(row.suite))
+        else:
+            self.app.push_screen(JobPage(row.id, "answers"))
 
     def action_add(self) -> None:
         """Choose an experiment and queue it."""

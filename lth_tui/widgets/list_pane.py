@@ -74,6 +74,13 @@ class ListPane(Pane, can_focus=True):
         """Put the cursor on a row."""
         self._go(index - self.index)
 
+    def show_row(self, index: int) -> None:
+        """Put a row at the top of the window."""
+        self._top = bisect_left(self._whole, index)
+        self._clamp()
+        self._follow = False
+        self.refresh()
+
     def seek(self, words: str) -> None:
         """Show only rows that have all these words."""
         self._sought = tuple(words.lower().split())
@@ -106,8 +113,11 @@ class ListPane(Pane, can_focus=True):
         """A window further."""
         rows = by * max(1, self._height() - 1)
         if self._has_cursor and self._rows:
-            place = bisect_left(self._whole, self.index) + rows
-            rows = self._whole[max(0, min(len(self._rows) - 1, place))] - self.index
+            first = bisect_left(self._whole, self.index)
+            row = self._whole[max(0, min(len(self._rows) - 1, first + rows))]
+            if row > self.index + 1 and bisect_right(self._whole, row) > first + self._height():
+                row -= 1  # its last piece would push one out that nobody has seen
+            rows = row - self.index
         self._go(rows)
 
     def action_edge(self, end: int) -> None:

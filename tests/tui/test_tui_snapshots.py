@@ -11,17 +11,36 @@ from workspace_fixture import fill
 
 from lth_tui.app import Workbench, workbench
 from lth_tui.screenshots import settle
+from lth_tui.widgets.answers_pane import AnswersPane
 from lth_tui.widgets.line_plot import LinePlot
 from lth_tui.widgets.list_pane import ListPane
 
 SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=lambda size: f"{size[0]}x{size[1]}")
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One workspace for all pictures, which only show it."""
+    folder = tmp_path_factory.mktemp("pictures") / "ws"
+    fill(folder, seeds=4).database.close()
+    return folder
+
+
 @SIZES
-@pytest.mark.parametrize("page", ["queue", "job", "compare", "clone"])
-def test_page(page: str, size: tuple[int, int], tmp_path: Path, snap_compare: Callable[..., bool]) -> None:
-    fill(tmp_path / "ws", seeds=4).database.close()
-    app = workbench(tmp_path / "ws", view=True)
+@pytest.mark.parametrize("page", ["queue", "job", "compare", "clone", "answers"])
+def test_page(page: str, size: tuple[int, int], filled: Path, snap_compare: Callable[..., bool]) -> None:
+    _compare(page, size, filled, snap_compare)
+
+
+def test_answers_without_colour(
+    filled: Path, snap_compare: Callable[..., bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    _compare("answers", (80, 24), filled, snap_compare)
+
+
+def _compare(page: str, size: tuple[int, int], folder: Path, snap_compare: Callable[..., bool]) -> None:
+    app = workbench(folder, view=True)
 
     async def prepare(pilot: Pilot[int]) -> None:
         await settle(pilot)
@@ -36,6 +55,10 @@ def test_page(page: str, size: tuple[int, int], tmp_path: Path, snap_compare: Ca
         if page == "compare":
             await pilot.press("g", "space", "space", "v")
             await until(pilot, lambda: "2 winning" in app.screen.query_one("#together", LinePlot).text)
+        if page == "answers":
+            await pilot.press("a")
+            await until(pilot, lambda: "audit: " in app.screen.query_one(AnswersPane).text)
+            await pilot.press(*(["o"] if size == (80, 24) else []))
         if page == "job":
             await pilot.press("enter", *(["3"] if size == (80, 24) else []))
             await settle(pilot, 2)

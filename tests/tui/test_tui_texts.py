@@ -107,6 +107,6 @@ async def test_tabs_are_numbers_where_there_is_no_room(opened: Open) -> None:
     async with opened((60, 16)) as (app, pilot):
         await pilot.press("enter", "8")
         await until(pilot, lambda: "[8 devices]" in app.screen.query_one(TabRow).text)
-        assert app.screen.query_one(TabRow).text == " 1 2 3 4 5 6 7[8 devices]"
+        assert app.screen.query_one(TabRow).text == " 1 2 3 4 5 6 7[8 devices] 9"
         await pilot.resize_terminal(120, 40)
         await until(pilot, lambda: "1 curves" in app.screen.query_one(TabRow).text)
