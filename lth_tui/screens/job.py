@@ -45,7 +45,7 @@ class JobPage(JobCommands):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         key("job", "escape", "back", "queue", show=True, display="esc"),
-        *(key("job", str(n), f"view('{name}')", name) for n, name in enumerate(VIEWS, start=1)),
+        *(key("job", str(n), f"view('{name}')", name) for n, name in enumerate(VIEWS[:9], start=1)),
         key("job", "comma", "turn(-1)", "round", show=True, display=", ."),
         key("job", "full_stop", "turn(1)", "next round", display="."),
         key("job", "f", "follow", "newest round"),

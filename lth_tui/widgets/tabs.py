@@ -34,7 +34,8 @@ class TabRow(Lines):
         tight = 0 < self.size.width < 1 + sum(3 + len(view) for view in self._names)
         for number, view in enumerate(self._names, start=1):
             here = view == self._chosen
-            text = f"[{number} {view}]" if here else f" {number}" if tight else f" {number} {view}"
+            digit = str(number) if number < 10 else "·"  # there are nine keys
+            text = f"[{digit} {view}]" if here else f" {digit}" if tight else f" {digit} {view}"
             spans.append((text, ink(SKY, bold=True) if here else DIM))
             self._places.append((used, used + len(text), view))
             used += len(text)

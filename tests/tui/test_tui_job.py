@@ -26,7 +26,7 @@ async def enter(app: Workbench, pilot: Pilot[int]) -> JobPage:
 async def test_views_by_number_and_tab(opened: Open, size: tuple[int, int]) -> None:
     async with opened(size) as (app, pilot):
         page = await enter(app, pilot)
-        for number, view in [*enumerate(VIEWS, start=1), (1, "curves")]:
+        for number, view in [*enumerate(VIEWS[:9], start=1), (1, "curves")]:
             await pilot.press(str(number))
             await until(pilot, lambda view=view: page.query_one(f"#{view}").display)
             shown = [v for v in VIEWS if page.query_one(f"#{v}").display]
