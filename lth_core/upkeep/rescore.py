@@ -44,7 +44,7 @@ def _job(workspace: Workspace, database: Database, job: JobView, trials: Sequenc
     here = _of_bits(attempts.in_words(answer["facts"]))
     same = all(_of_bits(run.facts) == here for run in attempts.runs(database, job.id))
     accepted = 0.0 if same else TOLERANCE * _range(views.trials(database, job.id))
-    alike = 0
+    apart: list[float] = []
     for trial in trials:
         metric, was = _comparable(job, trial)
         now = found[trial.id].get(metric)
@@ -54,11 +54,11 @@ def _job(workspace: Workspace, database: Database, job: JobView, trials: Sequenc
         elif not abs(was - now) <= accepted:
             yield Finding("rescored", "bad", f"{place} was {was!r}, and is {now!r} of the stored weights")
         else:
-            alike += 1
-    if alike:
-        other = "(trained on another device or with other versions)"
-        how = "equal to the last bit" if same else f"within {accepted:.3g} {other}"
-        yield Finding("rescored", "good", f"job {job.id}: {plural(alike, 'ticket')} evaluated again, {how}")
+            apart.append(abs(was - now))
+    if apart:
+        why = f"{accepted:.3g} is accepted: trained on another device or with other versions"
+        how = f"at most {max(apart):.3g} apart ({why})" if max(apart) else "equal to the last bit"
+        yield Finding("rescored", "good", f"job {job.id}: {plural(len(apart), 'ticket')} evaluated again, {how}")
 
 
 def _comparable(job: JobView, trial: TrialView) -> tuple[str, float | None]:

@@ -29,6 +29,7 @@ from lth_core.training.run import RunningTrial, StackRun
 from lth_core.training.stack import Stack
 from lth_core.worker.assemble import Assembler, DamagedParent, Prepared, pack_trained
 from lth_core.worker.measure import densities
+from lth_core.worker.ran_with import with_versions
 from lth_core.worker.stack_costs import WORTH, StackCosts
 
 log = logging.getLogger("lth.attempt")
@@ -64,10 +65,8 @@ class Attempt:
 
     def ran_with(self, facts: dict[str, Any]) -> None:
         """Record versions, threads, device and data of this attempt."""
-        task, model = self._experiment.task, self._experiment.model
-        packages = {**trained_on.versions(task, model), **facts["packages"]}
-        more = {"packages": packages, "trained_on": self._trained_on}
-        self._append(kind="ran", batch=self._spec.batch, attempt=self._attempt, facts=facts | more)
+        whole = with_versions(facts, self._experiment) | {"trained_on": self._trained_on}
+        self._append(kind="ran", batch=self._spec.batch, attempt=self._attempt, facts=whole)
 
     def run(self) -> int:
         """Train the batch; returns DONE or CHECKPOINTED. Raises Superseded, or the fault that ended it."""

@@ -18,6 +18,7 @@ from lth_core.training.families import make_model, make_stack
 from lth_core.training.stack import Start
 from lth_core.worker.assemble import Assembler
 from lth_core.worker.device_name import device_name
+from lth_core.worker.ran_with import with_versions
 
 
 def act(message: dict[str, Any]) -> dict[str, Any]:
@@ -26,8 +27,10 @@ def act(message: dict[str, Any]) -> dict[str, Any]:
     Nothing is measured of a trial without the weights that were scored.
     """
     torch.set_num_threads(message["threads"])
-    found = dict(rescored(Workspace(Path(sys.argv[1])), BatchSpec.from_json(message["spec"])))
-    return {"found": found, "facts": attempt_facts(device_name(torch.device("cpu")), message["threads"])}
+    spec = BatchSpec.from_json(message["spec"])
+    found = dict(rescored(Workspace(Path(sys.argv[1])), spec))
+    facts = attempt_facts(device_name(torch.device("cpu")), message["threads"])
+    return {"found": found, "facts": with_versions(facts, spec.experiment)}
 
 
 def rescored(workspace: Workspace, spec: BatchSpec) -> Iterator[tuple[int, dict[str, float]]]:

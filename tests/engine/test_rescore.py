@@ -1,6 +1,7 @@
 """Stored tickets evaluated again have their scores, and what does not follow from stored weights is found."""
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,15 +13,18 @@ from safetensors.torch import load_file
 
 from lth_core.batches.batch import BatchSpec, ParentSpec, TrialSpec
 from lth_core.batches.provenance import attempt_facts
+from lth_core.engine.stored import stored_spec
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
 from lth_core.experiment.ticket_files import OBSERVATIONS
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
+from lth_core.tasks import trained_on
 from lth_core.training.families import make_model
 from lth_core.upkeep import rescore
 from lth_core.upkeep.health import Finding
+from lth_core.worker import rescore as worker_rescore
 from lth_core.worker.assemble import Assembler
 from lth_core.worker.rescore import rescored
 from lth_core.worker.ticket_export import export
@@ -141,3 +145,14 @@ def test_a_score_that_is_not_of_the_stored_weights_is_found(workspace: Workspace
     database.close()
     (good,) = _found(workspace, count)
     assert good.state == "good"
+
+
+def test_versions_that_the_task_adds_are_compared_too(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = Database(workspace.database, writer=True)
+    (job,), (trial, *_) = views.jobs(database), views.trials(database, 1)
+    spec = stored_spec(database, 1, job.experiment, [trial.key])
+    database.close()
+    monkeypatch.setattr(trained_on, "versions", lambda task, model: {"box2d": "2.3"})
+    monkeypatch.setattr(sys, "argv", ["rescore", str(workspace.folder)])
+    answer = worker_rescore.act({"spec": spec.to_json(), "threads": torch.get_num_threads()})
+    assert answer["facts"]["packages"]["box2d"] == "2.3" and answer["found"][trial.id]
