@@ -31,12 +31,16 @@ _METRICS, _BYTES_PER_POINT = 5, 28 + 60 + 45  # in the database, in TensorBoard'
 
 @dataclass(frozen=True)
 class Cost:
-    """Estimated steps, seconds and bytes of an experiment; `at_most` where games bound the length."""
+    """Estimated steps, seconds and bytes of an experiment; `at_most` where games bound the length.
+
+    judging: how many of the seconds are evaluations.
+    """
 
     steps: int
     seconds: float
     bytes: int
     at_most: bool
+    judging: float
 
 
 def check(file: Path, overrides: list[str], device: str, slots: int | None, *, measure: bool) -> None:
@@ -96,8 +100,10 @@ def _print_cost(console: Console, experiment: Experiment, found: list[Slot]) -> 
     if compared:
         decision = stack_size(experiment, rates)
         stack, stacking = min(decision.largest, stack), f"{decision.text}\n"
-    total = rates[str(stack)] if str(stack) in rates else rates[str(SIZE)]
-    cost = estimate(experiment, trials, total, int(measured["parameters"]), int(measured["steps_per_unit"]))
+    size = str(stack) if str(stack) in rates else str(SIZE)
+    judging = (measured["evaluation"][size] / len(found), measured["validation"][size] / len(found))
+    total = rates[size]
+    cost = estimate(experiment, trials, total, judging, int(measured["parameters"]), int(measured["steps_per_unit"]))
     bound = "at most " if cost.at_most else "about "
     where = ", ".join(f"{count} on {name}" for name, count in Counter(s.device for s in found).items())
     console.print(_remaining([float(one) for one in measured["densities"]]), highlight=False, soft_wrap=True)
@@ -105,7 +111,7 @@ def _print_cost(console: Console, experiment: Experiment, found: list[Slot]) -> 
         f"{stacking}{int(measured['parameters']):,} parameters; {rate(total)} measured, a stack of {stack} on each of "
         f"{plural(len(found), 'slot')} ({where})\n"
         f"{bound}{cost.steps:,} {experiment.training.steps}, {duration(cost.seconds)} "
-        f"and {cost.bytes / 1e6:,.0f} MB on disk",
+        f"({cost.judging / cost.seconds:.0%} of it evaluation) and {cost.bytes / 1e6:,.0f} MB on disk",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
     return cost
@@ -120,21 +126,29 @@ def _remaining(densities: list[float]) -> str:
 
 
 def estimate(
-    experiment: Experiment, trials: tuple[PlannedTrial, ...], rate: float, parameters: int, steps_per_unit: int
-) -> Cost:
-    """The cost of all trials at a total of `rate` steps per second."""
+    experiment: Experiment, trials: tuple[PlannedTrial, ...], rate: float, judging: tuple[float, float],
+    parameters: int, steps_per_unit: int,
+) -> Cost:  # fmt: skip
+    """The cost of all trials at a total of `rate` steps per second.
+
+    judging: seconds of a trial's evaluation at its end, and of its validation at each record, over all slots.
+    """
     lengths = [last - first for first, last in (experiment.span(trial.key.arm) for trial in trials)]
     steps = sum(lengths) * steps_per_unit
     points = steps / experiment.training.record_every * _METRICS
     copies = len(trials) + 2 * len(experiment.seeds)  # a dense run also stores two states to rewind to
     size = copies * parameters * 4 + len(trials) * parameters / 8 + points * _BYTES_PER_POINT + len(trials) * 8_000
-    return Cost(steps, steps / rate, int(size), experiment.training.unit == "games")
+    evaluation, validation = judging
+    judged = evaluation * len(trials) + validation * steps / experiment.training.record_every
+    return Cost(steps, steps / rate + judged, int(size), experiment.training.unit == "games", judged)
 
 
 def _measure(experiment: Experiment, slots: list[Slot], tickets: list[int]) -> dict[str, Any]:
     """Measured in as many processes at once as there are slots, because they slow each other down."""
     # Start all of them before waiting for any.
-    processes = [start_measuring(experiment, slot, tickets, MEASURE_SECONDS, subprocess.PIPE) for slot in slots]
+    processes = [
+        start_measuring(experiment, slot, tickets, MEASURE_SECONDS, subprocess.PIPE, evaluate=True) for slot in slots
+    ]
     found: list[dict[str, Any]] = []
     for process in processes:
         out, errors = process.communicate()
@@ -145,4 +159,8 @@ def _measure(experiment: Experiment, slots: list[Slot], tickets: list[int]) -> d
             raise InputError(f"the step rate could not be measured: {said}") from None
         if "error" in found[-1]:
             raise InputError(str(found[-1]["error"]))
-    return {**found[0], "rates": {size: sum(one["rates"][size] for one in found) for size in found[0]["rates"]}}
+    means = {
+        name: {size: sum(one[name][size] for one in found) / len(found) for size in found[0][name]}
+        for name in ("rates", "evaluation", "validation")
+    }
+    return {**found[0], **means, "rates": {size: mean * len(found) for size, mean in means["rates"].items()}}

@@ -48,11 +48,21 @@ def stack_size(experiment: Experiment, rates: Mapping[str, float]) -> StackSize:
 
 
 def start_measuring(
-    experiment: Experiment, slot: Slot, tickets: Sequence[int], seconds: float, out: IO[bytes] | int
+    experiment: Experiment,
+    slot: Slot,
+    tickets: Sequence[int],
+    seconds: float,
+    out: IO[bytes] | int,
+    *,
+    evaluate: bool = False,
 ) -> "subprocess.Popen[bytes]":
-    """Start a process that measures stacks of these sizes and writes JSON to `out`; see worker.measure."""
+    """Start a process that measures stacks of these sizes and writes JSON to `out`; see worker.measure.
+
+    evaluate: also how long evaluations take.
+    """
+    asked = [slot.device, ",".join(map(str, tickets)), str(seconds), *["evaluate"] * evaluate]
     process = subprocess.Popen(
-        command("lth_core.worker.measure", slot.device, ",".join(map(str, tickets)), str(seconds)),
+        command("lth_core.worker.measure", *asked),
         stdin=subprocess.PIPE, stdout=out, stderr=subprocess.PIPE if out == subprocess.PIPE else subprocess.DEVNULL,
         env=variables(slot.threads),
     )  # fmt: skip

@@ -134,6 +134,10 @@ class Stack(ABC):
     def evaluate(self, rows: Sequence[int], go_on: Callable[[], bool]) -> list[dict[str, float]]:
         """Final scores of these ended tickets, by metric name. Raises Interrupted once `go_on` returns False."""
 
+    def evaluation_calls(self) -> float | None:
+        """How often `evaluate` calls `go_on` after a training, where that is known; None: as often as before it."""
+        return None
+
     @abstractmethod
     def forget(self, ticket: int) -> None:
         """Drop the ticket's scores so far, because they belong to an earlier mask."""

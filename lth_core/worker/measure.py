@@ -2,12 +2,15 @@
 
 `lth check` estimates from it, and the engine decides from it whether tickets train together.
 
-python -m lth_core.worker.measure DEVICE TICKETS[,TICKETS ...] SECONDS < {"experiment": ...}
+python -m lth_core.worker.measure DEVICE TICKETS[,TICKETS ...] SECONDS [evaluate] < {"experiment": ...}
 """
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,21 +24,30 @@ from lth_core.tickets.mask import full, size
 from lth_core.tickets.network import Network
 from lth_core.tickets.scope import asked, prunable
 from lth_core.training.families import make_model, make_stack
-from lth_core.training.stack import Start
+from lth_core.training.stack import Interrupted, Start
+
+ENOUGH, PATIENCE = 1.0, 60.0
+"""Seconds after which an evaluation is measured well enough, if its length is known; those after which one is cut."""
 
 
 def act(message: dict[str, Any]) -> dict[str, Any]:
-    """rates: steps per second of all tickets, by stack size; for a stack of one also its parameters and densities."""
+    """rates: steps per second of all tickets, by stack size; for a stack of one also its parameters and densities.
+
+    With `evaluate` also, by stack size, the seconds that a ticket's evaluation at its end takes, and its validation at
+    each record.
+    """
     device, sizes, seconds = sys.argv[1], [int(size) for size in sys.argv[2].split(",")], float(sys.argv[3])
     experiment = Experiment.from_json(message["experiment"])
     torch.set_num_threads(1)
     model = make_model(experiment)
-    measured = {str(size): _measure(experiment, model, device, size, seconds) for size in sizes}
+    evaluate = "evaluate" in sys.argv[4:]
+    measured = {str(size): _measure(experiment, model, device, size, seconds, evaluate=evaluate) for size in sizes}
     parameters = sum(shape.numel() for shape in model.shapes().values())
-    rates = {size: rate for size, (rate, _) in measured.items()}
-    steps_per_unit = max(steps for _, steps in measured.values())
     return {
-        "rates": rates, "parameters": parameters, "steps_per_unit": steps_per_unit,
+        "rates": {size: one.rate for size, one in measured.items()},
+        "evaluation": {size: one.evaluation for size, one in measured.items()},
+        "validation": {size: one.validation for size, one in measured.items()},
+        "parameters": parameters, "steps_per_unit": max(one.steps_per_unit for one in measured.values()),
         "densities": densities(model.shapes(), model.groups(), experiment.pruning),
     }  # fmt: skip
 
@@ -47,8 +59,19 @@ def densities(shapes: Mapping[str, torch.Size], groups: Mapping[str, frozenset[s
     return [(sum(k.values()) if isinstance(k, dict) else k) / size(everything) for k in kept]
 
 
-def _measure(experiment: Experiment, model: Network, device: str, tickets: int, seconds: float) -> tuple[float, int]:
-    """Steps per second of a stack of this many tickets, and steps of a unit of training."""
+@dataclass(frozen=True)
+class _Measured:
+    """Steps per second of a stack, steps of a unit of training, and seconds of a ticket's evaluation and validation."""
+
+    rate: float
+    steps_per_unit: int
+    evaluation: float
+    validation: float
+
+
+def _measure(
+    experiment: Experiment, model: Network, device: str, tickets: int, seconds: float, *, evaluate: bool
+) -> _Measured:  # fmt: skip
     starts = [Start(i, model.initialise(i), {}, *experiment.span(DENSE)) for i in range(tickets)]
     stack = make_stack(experiment, model, starts, device)
     stack.update()
@@ -58,7 +81,27 @@ def _measure(experiment: Experiment, model: Network, device: str, tickets: int, 
     rate = (stack.trained - before) * tickets / (time.perf_counter() - start)
     if faults := stack.faults():
         raise InputError(next(iter(faults.values())))
-    return rate, stack.steps_per_unit
+    evaluation = validation = 0.0
+    if evaluate:
+        validation = _seconds(stack.validate, None) / tickets
+        evaluation = _seconds(partial(stack.evaluate, range(tickets)), stack.evaluation_calls()) / tickets
+    return _Measured(rate, stack.steps_per_unit, evaluation, validation)
+
+
+def _seconds(judge: Callable[[Callable[[], bool]], object], calls: float | None) -> float:
+    """Seconds that a judgement of a trained stack takes; it calls `go_on` this often, None: as often as it does now."""
+    begun = [time.perf_counter()]
+
+    def go_on() -> bool:
+        begun.append(time.perf_counter())
+        return begun[-1] - begun[1] < (PATIENCE if calls is None else ENOUGH)
+
+    with suppress(Interrupted):
+        judge(go_on)
+    took = time.perf_counter() - begun[0]
+    if calls is None or len(begun) < 2:
+        return took
+    return begun[1] - begun[0] + (time.perf_counter() - begun[1]) * calls / (len(begun) - 1)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,9 @@ from lth_core.training.stack import Arrays, Stack, Start
 NO_GAME = 1_000_000
 """Steps of each environment after which a training counted in games is given up, if no game has ended."""
 
+REACHED = 1000
+"""The longest time limit, in steps, that trained policies are expected to reach."""
+
 
 class ActorCriticStack(Stack):
     """Rollouts in the environments of all tickets, and updates by an algorithm."""
@@ -216,9 +219,7 @@ class ActorCriticStack(Stack):
 
         ways: episodes by how actions are chosen; left out, what is recorded at the end of a training.
         """
-        if ways is None:
-            episodes, greedy = self.training.evaluation_episodes, self.training.greedy_episodes
-            ways = {"sampled": episodes, "greedy": episodes if greedy is None else greedy}
+        ways = self._ways() if ways is None else ways
         own = self.parameters.of_some(rows)
         seeing = actor(own, self.device, False)
 
@@ -231,6 +232,15 @@ class ActorCriticStack(Stack):
             found = evaluate(self._task, seeds, ways, own.policy(), heads, go_on)
         self._evaluation_faults |= {rows[place]: cause for place, cause in found.faults.items()}
         return found.returns
+
+    def _ways(self) -> dict[str, int]:
+        episodes, greedy = self.training.evaluation_episodes, self.training.greedy_episodes
+        return {"sampled": episodes, "greedy": episodes if greedy is None else greedy}
+
+    def evaluation_calls(self) -> float | None:
+        """See Stack: at every step, up to the time limit; a long limit is not reached."""
+        limit, ways = self.collector.environments.limit, self._ways()
+        return limit * sum(ways.values()) / ways["sampled"] if limit <= REACHED and ways["sampled"] else None
 
     def _rate(self) -> Tensor:
         """Learning rate (T, 1) of each ticket at its position in the schedule; on the CPU."""
