@@ -82,7 +82,7 @@ def load(task: ImagesTask) -> Pictures:
     shape = tuple(card["shape"])
     parts = {}
     for part, file in (("train", "train"), ("valid", "train"), ("test", "test")):
-        images = np.memmap(folder / f"{file}.images", np.uint8, "r").reshape(-1, *shape)
+        images = np.memmap(folder / f"{file}.images", np.uint8, "r").view(np.ndarray).reshape(-1, *shape)
         labels = np.fromfile(folder / f"{file}.labels", np.int64)
         own = np.arange(len(labels)) if part == "test" else _split(len(labels), task.validation)[part == "valid"]
         parts[part] = Part(images, own, labels[own])

@@ -25,7 +25,7 @@ from lth_core.training.supervised.lesson import Batch, Carry, Lesson
 from lth_core.training.supervised.masked_step import MaskedStep
 from lth_core.training.supervised.update_graphs import Graphs
 
-NOTED = 256
+NOTED = 16
 """How many updates of a dense run note their batches."""
 
 
