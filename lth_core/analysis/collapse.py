@@ -45,9 +45,9 @@ def fallen_said(gains: Sequence[float], scale: float) -> str:
 
 
 def collapsed_means(seeds: int) -> str:
-    """What the number of collapsed seeds is, and what none of so many says."""
-    kept = f"under {COLLAPSED:.0%} of the dense network's gain over the reference is left"
-    return f"seeds of which {kept}; {bound_said(0, seeds)}"
+    """What the column counts, and what none of so many seeds cannot exclude."""
+    may = f"{upper_bound(0, seeds):.0%}"
+    return f"seeds with under {COLLAPSED:.0%} of the dense network's gain left (0 of {seeds}: up to {may} may)"
 
 
 def upper_bound(seen: int, of: int) -> float:

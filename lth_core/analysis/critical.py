@@ -52,6 +52,11 @@ class Critical:
     lost: int
 
     @property
+    def crossed(self) -> bool:
+        """Whether the median is known, and not censored."""
+        return self.floor < self.density.value < 1
+
+    @property
     def text(self) -> str:
         """`3.4 % [2.6, 5.1]`, with `below` where the median is censored."""
         found = self.density

@@ -90,7 +90,8 @@ def _short(answer: Survival, ended: bool) -> str:
         return f"{mine} and {theirs} both have half of the dense network's gain left down to {answer.floor:.1%} kept"
     bounds = f" [{ratio.low:.2g}, {ratio.high:.2g}]" if math.isfinite(ratio.low) else ""
     least = "at least " if answer.above[0] and not answer.above[1] else ""
-    size = f"{least}{ratio.value:.2g} times as much pruning as {theirs}{bounds}"
+    about = "as much" if f"{ratio.value:.2g}" == "1" else f"{ratio.value:.2g} times as much"
+    size = f"{least}{about} pruning as {theirs}{bounds}"
     if not ended:
         return f"{mine} survives so far {size}"
     return f"{mine} survives {size}" if answer.word != "inconclusive" else f"open: {mine} survives {size}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from lth_core.analysis.collapse import collapsed
 from lth_core.analysis.comparison import Verdict, comparisons, verdicts, with_lost
+from lth_core.analysis.critical import HALF, Critical, critical
 from lth_core.analysis.densities import known_density
 from lth_core.analysis.scores import JobScores
 from lth_core.analysis.second_score import rescored
@@ -46,7 +47,8 @@ class Summary:
     """All cells, by round and arm (round 0 is the dense network), and a verdict per control arm.
 
     further: verdicts on pairs without the reference arm, corrected together with the others.
-    zero, scale: for normalising scores, None if there is none (see `JobScores`).
+    zero, scale: for normalising scores, None if there is none (see `JobScores`). halves: of each arm, where half of
+    the dense network's gain is left.
     """
 
     cells: tuple[Cell, ...]
@@ -55,6 +57,7 @@ class Summary:
     further: tuple[Verdict, ...] = ()
     zero: float | None = None
     scale: float | None = None
+    halves: tuple[Critical, ...] = ()
 
     def cell(self, arm: str, round: int) -> Cell | None:
         """The cell of an arm at a round, if it has a finished trial."""
@@ -81,6 +84,7 @@ def summarise(experiment: Experiment, trials: Iterable[Scored], gone: Sequence[G
         further=tuple(found[controls:]),
         zero=turned.zero,
         scale=turned.scale,
+        halves=tuple(one for arm in experiment.ticket_arms if (one := critical(turned, arm, HALF)) is not None),
     )
 
 

@@ -45,7 +45,7 @@ def lottery(axes: Axes, record: JobRecord, *, inches: float = 2.5) -> None:
         )  # fmt: skip
         _band(axes, [c.density for c in cells], [c.score for c in cells], look[arm], arm)
     for found in criticals(record.scores):
-        if found.share == HALF and found.floor < found.density.value < 1:
+        if found.share == HALF and found.crossed:
             axes.plot(
                 [found.density.value], [found.level], linestyle="", marker="|", markersize=11, markeredgewidth=2,
                 color=look[found.arm].colour, label=f"_half {found.arm}", zorder=5,

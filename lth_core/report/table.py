@@ -148,8 +148,8 @@ def table_notes(found: JobAnswers) -> list[Text]:
     experiment, summary, seeds = found.experiment, found.summary, len(found.experiment.seeds)
     over = experiment.training.scored_over
     facts = Text(
-        f"{experiment.name}: interquartile mean over {seeds} seeds with 95 % bootstrap interval; kept: of the "
-        f"prunable parameters; p: of {experiment.reference} minus arm, Holm over the rounds of the arm"
+        f"{experiment.name}: interquartile mean over {seeds} seeds [95 % bootstrap]; p: of {experiment.reference} "
+        "minus arm, Holm over its rounds"
         + ("" if experiment.task.higher_is_better else f"; {experiment.judged_by}: less is better")
         + (f"; {experiment.score}: the mean of {over}" if over else "")
         + ("" if summary.scale is None else f"; collapsed: {collapsed_means(seeds)}"),

@@ -1,5 +1,6 @@
 """The two plots of a job: training curves, and score against the share of parameters kept. Pure functions."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from lth_core.text import one_line, plural
 from lth_tui.content.drawing import Drawing, arms_of, axes_of, partner, steps_per_update
 from lth_tui.palette import GREY, Look, looks
 from lth_tui.plot import raster
-from lth_tui.plot.chart import Chart, Series
+from lth_tui.plot.chart import TICK, Chart, Series
 from lth_tui.plot.raster import Floats
 from lth_tui.reading.snapshot import JobDetail
 from lth_tui.words import compact, percent
@@ -129,6 +130,7 @@ def lottery_chart(detail: JobDetail, drawing: Drawing) -> Chart:
     order = [a for a in reversed(arms_of(detail)) if a not in pair] + list(dict.fromkeys(reversed(pair)))
     look = looks_of(detail)
     series = [_lottery_series(detail, summary, a, look[a], drawing, banded=a in pair) for a in order]
+    title += half_said(series)
     dense = summary.cell(DENSE, 0)
     reference = None if dense is None else (dense.score.value, f"dense {compact(dense.score.value)}")
     return Chart(title, [s for s in series if len(s.x)], x_range, True, marks, reference,
@@ -153,7 +155,17 @@ def _lottery_series(
     note = compact(float(y[-1])) if len(y) else ""
     known = banded and drawing.band != "none"
     return Series(arm, look, x, y, low if known else None, high if known else None, note, markers=True,
-                  hidden=arm in drawing.hidden, chosen=arm == drawing.arm)  # fmt: skip
+                  hidden=arm in drawing.hidden, chosen=arm == drawing.arm, tick=half_tick(summary, arm))  # fmt: skip
+
+
+def half_tick(summary: Summary, arm: str) -> tuple[float, float] | None:
+    """The critical density and its score, if chains fall below it."""
+    return next(((one.density.value, one.level) for one in summary.halves if one.arm == arm and one.crossed), None)
+
+
+def half_said(series: Iterable[Series]) -> str:
+    """What the tick is, for the title; empty without one."""
+    return f" · {TICK} half of the gain left" if any(one.tick and not one.hidden for one in series) else ""
 
 
 def lottery_cells(summary: Summary, arm: str) -> list[Cell]:

@@ -1,6 +1,6 @@
 """Several jobs in one plot and one list: pure functions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,7 @@ from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.text import one_line
 from lth_core.toml_text import flatten
-from lth_tui.content.charts import lottery_cells
+from lth_tui.content.charts import half_said, half_tick, lottery_cells
 from lth_tui.content.verdict_words import short_verdict
 from lth_tui.experiment_text import fields_of
 from lth_tui.palette import BLUE, BOLD, DIM, GREEN, ORANGE, PLAIN, PURPLE, SKY, VERMILLION, YELLOW, Look, ink
@@ -57,9 +57,11 @@ def chart(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary], arm: int,
     left = min(ends, default=0.1)
     dense = (0.0 if unscaled else 1.0, "dense") if relative else None
     shown = [one for one in series if len(one.x)]
-    return Chart(f"{what} by % kept (log) · IQM · {arms}", list(reversed(shown)), (1.15, left / 1.15), True, ticks,
-                 dense, "no round has finished yet", log, "kept", f"compare {what}",
-                 brief=brief)  # fmt: skip
+    title = f"{what} by % kept (log) · IQM · {arms}{half_said(shown)}"
+    return Chart(
+        title, list(reversed(shown)), (1.15, left / 1.15), True, ticks, dense, "no round has finished yet", log, "kept",
+        f"compare {what}", brief=brief,
+    )  # fmt: skip
 
 
 def _densities(experiment: Experiment, summary: Summary | None) -> list[float]:
@@ -100,11 +102,14 @@ def _series(label: str, look: Look, summary: Summary | None, arm: str, turned: t
     if turned is not None:
         y = (y - turned[0]) / turned[1]
     x = np.array([cell.density for cell in cells], np.float64)
-    return Series(label, look, x, y, note=compact(float(y[-1])) if len(y) else "", markers=True)
+    tick = None if summary is None else half_tick(summary, arm)
+    if tick is not None and turned is not None:
+        tick = (tick[0], (tick[1] - turned[0]) / turned[1])
+    return Series(label, look, x, y, note=compact(float(y[-1])) if len(y) else "", markers=True, tick=tick)
 
 
 def verdict_rows(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary]) -> list[Row]:
-    """Each job with its verdicts in full."""
+    """Each job with what its arms survive, and its verdicts in full."""
     rows: list[Row] = []
     for place, job in enumerate(jobs):
         summary = summaries.get(job.id)
@@ -112,10 +117,20 @@ def verdict_rows(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary]) ->
         short = short_verdict(summary.verdicts) if summary is not None else ()
         rows.append([("━━ ", ink(_COLOURS[place % len(_COLOURS)])), (head, BOLD), *short])
         if summary is not None:
-            rows += [[("   ", PLAIN), (one_line(verdict.text), PLAIN)] for verdict in summary.verdicts]
+            rows += [[("   ", PLAIN), (one_line(said), PLAIN)] for said in _said_of(summary)]
     if len(jobs) > MOST_JOBS:
         rows.append([(f"the plot shows the first {MOST_JOBS} jobs", DIM)])
     return rows or [[("these jobs were deleted", DIM)]]
+
+
+def _said_of(summary: Summary) -> Iterator[str]:
+    """Where half of the gain is left, and of each control which arm survives more pruning, then which scores more."""
+    if summary.halves:
+        yield f"half of the dense network's gain is left at: {', '.join(f'{c.arm} {c.text}' for c in summary.halves)}"
+    for verdict in summary.verdicts:
+        if verdict.survival is not None and not verdict.survival.silent:
+            yield verdict.survival.clause
+        yield verdict.text
 
 
 def field_rows(jobs: "Sequence[JobView]") -> list[Row]:

@@ -13,7 +13,7 @@ from textual.strip import Strip
 
 from lth_tui.palette import DIM, GREY, NO_COLOUR, blend, ink
 from lth_tui.plot import raster
-from lth_tui.plot.chart import GUTTER, Series, y_labels
+from lth_tui.plot.chart import GUTTER, TICK, Series, y_labels
 from lth_tui.plot.viewport import Viewport
 from lth_tui.strips import Row, strip_of, text_of, wrap
 from lth_tui.words import compact
@@ -105,6 +105,8 @@ def drawn(view: Viewport, rows: int, columns: int, ground: int | None) -> Canvas
         _draw_band(canvas, view, series, low, high, ground)
     for series in shown:
         _draw_series(canvas, view, series, low, high)
+    for series in shown:
+        _draw_tick(canvas, view, series, low, high)
     if line is not None and view.chart.reference is not None:
         _write_where_free(canvas, line, f" {view.chart.reference[1]} ")
     if not any(np.isfinite(series.y).any() for series in shown):
@@ -172,6 +174,15 @@ def _draw_series(canvas: Canvas, view: Viewport, series: Series, low: float, hig
                 column = round(place * (2 * canvas.columns - 1)) // 2
                 row = round((1 - value) * (4 * canvas.rows - 1)) // 4
                 canvas.write(min(canvas.rows - 1, max(0, row)), column, series.look.marker, series.look.colour)
+
+
+def _draw_tick(canvas: Canvas, view: Viewport, series: Series, low: float, high: float) -> None:
+    if series.tick is None:
+        return
+    place, value = float(view.place([series.tick[0]])[0]), float(_unit(view, [series.tick[1]], low, high)[0])
+    if 0 <= place <= 1 and 0 <= value <= 1:
+        column, row = round(place * (canvas.columns - 1)), round((1 - value) * (canvas.rows - 1))
+        canvas.write(row, column, TICK, series.look.colour)
 
 
 def x_axis(view: Viewport, columns: int) -> list[Row]:

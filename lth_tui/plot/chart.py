@@ -16,13 +16,16 @@ Entry = list[Span]
 """Spans that stay together in one row."""
 GUTTER = 7
 """Cells of the y labels and the axis."""
+TICK = "┃"
+"""Marks a curve's `tick`."""
 
 
 @dataclass(frozen=True)
 class Series:
     """One curve: NaN in `y` is a gap; `low` and `high` bound its band; `note` is shown in the legend.
 
-    A `hidden` curve is only in the legend; a `faint` one, the raw values below a smoothed curve, is not in it.
+    A `hidden` curve is only in the legend; a `faint` one, the raw values below a smoothed curve, is not in it. `tick`:
+    a point (x, y) of it that is marked.
     """
 
     label: str
@@ -36,6 +39,7 @@ class Series:
     hidden: bool = False
     faint: bool = False
     chosen: bool = False
+    tick: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -145,3 +145,10 @@ def test_two_numbers_of_a_seed_share_their_flips_and_cost_nothing_where_they_agr
     assert holm_grouped(groups) == [[pytest.approx(0.03), pytest.approx(0.2)], [pytest.approx(0.06)],
                                     [pytest.approx(0.06), pytest.approx(0.08)]]  # fmt: skip
     assert [p for (p,) in holm_grouped([[0.01], [0.04], [0.03]])] == holm([0.01, 0.04, 0.03])
+
+
+def test_a_ratio_of_one_is_said_as_much() -> None:
+    settings = job(8, rounds=16)
+    (verdict,) = summarise(settings, curve(settings, lambda arm, seed: 0.06 * 1.05**seed)).verdicts
+    assert verdict.survival is not None
+    assert verdict.survival.short.startswith("open: winning survives as much pruning as random [1, 1]")

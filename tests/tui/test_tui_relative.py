@@ -6,8 +6,13 @@ from typing import Any
 import pytest
 
 from lth_core.analysis.verdict import summarise
-from lth_tui.content.comparison import _turned, chart
+from lth_tui.content.comparison import _turned, chart, verdict_rows
+from lth_tui.plot.canvas import drawn
+from lth_tui.plot.chart import TICK
+from lth_tui.plot.viewport import Viewport
+from tests.analysis.test_critical import curve
 from tests.analysis.test_verdict import Trial
+from tests.analysis.test_verdict import job as survivors
 from tests.small import experiment
 
 
@@ -40,3 +45,22 @@ def test_where_less_is_better_a_better_score_is_above() -> None:
     summary: Any = SimpleNamespace(zero=None, scale=None, cell=lambda arm, round: dense)
     zero, unit = _turned(made, summary, normalised=False)
     assert (38.0 - zero) / unit == 2.0
+
+
+def test_several_jobs_are_compared_by_the_pruning_that_their_arms_survive() -> None:
+    made = survivors(8, rounds=16)
+    summary = summarise(made, curve(made, lambda arm, seed: (0.06 if arm == "winning" else 0.18) * 1.05**seed))
+    one: Any = SimpleNamespace(id=3, experiment=made, name="a", state="done")
+    for turned in (False, True):
+        shown = chart([one], {3: summary}, 0, relative=turned)
+        assert shown.title.endswith(" · ┃ half of the gain left")
+        ticks = {series.label: series.tick for series in shown.series}
+        assert [ticks[label][0] for label in ("3 winning", "3 random")] == [c.density.value for c in summary.halves]
+        assert ticks["3 winning"][1] == pytest.approx(0.5 if turned else summary.halves[0].level)
+    view = Viewport()
+    view.show(chart([one], {3: summary}, 0, relative=True))
+    assert "".join(drawn(view, 20, 80, None).text).count(TICK) == 2
+    said = ["".join(span for span, _ in row) for row in verdict_rows([one], {3: summary})]
+    assert said[1].startswith("   half of the dense network's gain is left at: winning 7.")
+    assert said[2].startswith("   winning survives 3.1 times as much pruning as random [") and "p=" in said[2]
+    assert said[3].startswith("   winning is better than random")

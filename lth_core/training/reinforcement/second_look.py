@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lth_core.models.flat import flatten, unflatten
-from lth_core.tickets.audit import Check
+from lth_core.tickets.check import Check
 from lth_core.tickets.mask import Weights
 from lth_core.training.reinforcement import reference
 from lth_core.training.reinforcement.parameters import Parameters

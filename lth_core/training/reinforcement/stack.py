@@ -13,7 +13,7 @@ from lth_core.experiment.experiment import Experiment
 from lth_core.models.actor_critic import ActorCriticNetwork
 from lth_core.settings.reinforcement import ActorCriticTraining
 from lth_core.settings.tasks import AtariTask
-from lth_core.tickets.audit import Check
+from lth_core.tickets.check import Check
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.training.cuda_graphs import Replayed
 from lth_core.training.precision import products
