@@ -79,8 +79,8 @@ def newest_deleted(database: Database) -> int | None:
 
 
 def newest_attempts(database: Database, job: int) -> list[sqlite3.Row]:
-    """The newest attempts of a job's four newest batches, newest first: `id` of the batch, `attempt`."""
-    return database.rows("SELECT id, attempt FROM batches WHERE job = ? ORDER BY id DESC LIMIT 4", job)
+    """The newest attempts of a job's four newest batches, newest first: `id` of the batch, `attempt`, `state`."""
+    return database.rows("SELECT id, attempt, state FROM batches WHERE job = ? ORDER BY id DESC LIMIT 4", job)
 
 
 def all_metric_names(database: Database) -> list[str]:

@@ -28,6 +28,7 @@ from lth_core.training.families import data_summary, make_model, make_stack
 from lth_core.training.run import RunningTrial, StackRun
 from lth_core.training.stack import Stack
 from lth_core.worker.assemble import Assembler, DamagedParent, Prepared, pack_trained
+from lth_core.worker.journal import Journal
 from lth_core.worker.measure import densities
 from lth_core.worker.ran_with import with_versions
 from lth_core.worker.stack_costs import WORTH, StackCosts
@@ -52,6 +53,7 @@ class Attempt:
         self._records = RecordWriter(self.folder / "records.jsonl")
         self._went_on_from: dict[str, list[int]] = {}  # records of earlier attempts, as `checkpoint` has them
         self._logs: dict[int, TrialLog] = {}
+        self._journal = Journal(spec.experiment)
         self._drawn: list[tuple[Drawn, tuple[str, int]]] = []
         self._coming, self._costs = coming, None  # type: tuple[int, StackCosts | None]
         self._made, self._before = time.monotonic(), 0.0  # seconds until the training began
@@ -90,6 +92,8 @@ class Attempt:
         for trial in run.trials:
             self._open_log(trial, stack.trained, resumed=checkpoint is not None)
         self._before = time.monotonic() - self._made
+        keys = [trial.key for trial in run.trials]
+        self._journal.begins(self._spec.batch, self._attempt, self._device, keys, stack.trained)
         return DONE if run.run() else CHECKPOINTED
 
     def _has_its_records(self, step: int, values: dict[str, Any]) -> bool:
@@ -133,6 +137,7 @@ class Attempt:
 
     def close(self) -> None:
         """Make what was recorded durable."""
+        self._journal.flush()
         if self._costs is not None:
             self._costs.close()
         self._records.close()
@@ -225,6 +230,7 @@ class Attempt:
         """See Sink."""
         self._append(kind="metrics", trial=trial.id, step=step, values=values)
         self._logs[trial.id].scalars(values, step)
+        self._journal.record(trial.key, step, values)
 
     def finished(self, trial: RunningTrial, step: int, final: Weights, optimizer: dict[str, Weights]) -> None:
         """See Sink. The audit after training, then the tensors, then the record of the result."""
@@ -251,6 +257,7 @@ class Attempt:
         self._check_current()  # again: the disk may have taken a while
         self._append(kind="done", trial=trial.id, step=step, score=trial.score, tensors=relative, sha256=sha256)
         self._records.sync()
+        self._journal.finished(trial.key, step, trial.score)
 
     def failed(self, trial: RunningTrial, error: str) -> None:
         """See Sink."""
@@ -266,11 +273,15 @@ class Attempt:
         records = {**self._went_on_from, str(self._attempt): self._records.written}
         said = {"trained_on": self._trained_on, "records": records}
         said |= {} if self._data is None else {"data": self._data}
+        begun = time.monotonic()
         save_checkpoint(self.folder, step, arrays, {**values, **said})
+        size = sum(array.nbytes for array in arrays.values()) / 1e6
+        self._journal.checkpoint(step, size, time.monotonic() - begun)
 
     def beat(self, fraction: float, rate: float, whole: float | None) -> None:
         """See Sink. Not synced to disk: a beat may be lost."""
         self._check_current()
+        self._journal.speed(rate)
         if self._costs is None and self._coming and whole is not None and whole >= WORTH:
             self._costs = StackCosts(self._experiment, self._model, {len(self._spec.trials), self._coming})
         said: dict[str, Any] = {"fraction": fraction, "rate": rate, "whole": whole, "before": self._before}
@@ -285,6 +296,7 @@ class Attempt:
         temporary.replace(self.folder / "beat.json")
 
     def _fail(self, trial: int, error: str, **more: Any) -> None:
+        self._journal.flush()
         log.error("trial %d failed: %s", trial, error)
         self._append(kind="failed", trial=trial, error=error, **more)
 

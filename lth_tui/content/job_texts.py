@@ -1,6 +1,7 @@
 """Texts about a job: facts, summary, audit, events, log, the resolved experiment. Pure functions."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from lth_core.analysis.verdict import Summary
@@ -12,6 +13,8 @@ from lth_tui.reading.snapshot import JobDetail
 from lth_tui.strips import Row, Span, wrap
 from lth_tui.words import bar, calm, clock, compact, duration, glyph
 
+_STAMPED = re.compile(r"\d{4}-\d\d-\d\d (\d\d:\d\d:\d\d),\d{3} ([A-Z]+) (.*)")
+_LEVELS = {"WARNING": YELLOW, "ERROR": VERMILLION, "CRITICAL": VERMILLION}
 _KINDS = {"error": VERMILLION, "failed": VERMILLION, "warning": YELLOW, "done": GREEN}
 
 
@@ -143,9 +146,18 @@ def events_rows(detail: JobDetail) -> list[Row]:
 
 
 def log_rows(detail: JobDetail) -> list[Row]:
-    """The end of the newest worker's log."""
-    rows: list[Row] = [[(_indent(line) + one_line(line, 4000), PLAIN)] for line in detail.log]
-    return rows or [[("the log is empty: workers write here when something goes wrong", DIM)]]
+    """The end of the workers' logs, with the time of day of each line that has one."""
+    rows: list[Row] = []
+    for line in detail.log:
+        stamped = _STAMPED.match(line)
+        if stamped is None:
+            rows.append([(_indent(line) + one_line(line, 4000), PLAIN)])
+            continue
+        at, level, text = stamped.groups()
+        words = _indent(text) + one_line(text, 4000)
+        style = ink(_LEVELS[level]) if level in _LEVELS else PLAIN
+        rows.append([(f"{at} ", DIM), (words if level == "INFO" else f"{level} {words}", style)])
+    return rows or [[("no worker has written anything yet", DIM)]]
 
 
 def _indent(line: str) -> str:

@@ -16,6 +16,8 @@ from lth_tui.reading.overlap import Overlaps
 from lth_tui.reading.snapshot import Audit, JobDetail, LayerGrid, Watch
 
 _MOST_EVENTS = 1000
+_MOST_LINES = 500
+"""Of one worker's log."""
 
 
 class JobReader:
@@ -51,7 +53,7 @@ class JobReader:
         self._read_audit(database, job)
         last = self._events[-1].id if self._events else 0
         self._events.extend(views.events(database, after=last, job=job.id))
-        log = queries.newest_log(database, self._workspace, job.id)
+        logs = [queries.tail(path, _MOST_LINES) for path in queries.newest_logs(database, self._workspace, job.id)]
         return JobDetail(
             job=job,
             trials=trials,
@@ -59,7 +61,7 @@ class JobReader:
             grid=self._grid,
             audit=self._audit,
             events=tuple(self._events),
-            log=tuple(queries.tail(log, 200)) if log else (),
+            log=tuple(queries.merged(logs) if len(logs) > 1 else logs[0] if logs else ()),
             round=round,
             curves=curves,
             metric=metric,

@@ -88,7 +88,7 @@ class JobPage(JobCommands):
             yield LinePlot(id="lottery")
             yield Heatmap(id="layers")
             yield ListPane("audit", wrap=True, id="audit")
-            yield ListPane("log of the newest worker", follow=True, wrap=True, id="log")
+            yield ListPane("log", follow=True, wrap=True, id="log")
             yield ListPane("events", follow=True, wrap=True, id="events")
             yield ListPane("experiment", wrap=True, id="experiment")
             yield ListPane("devices", wrap=True, id="devices")

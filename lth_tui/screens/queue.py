@@ -45,6 +45,7 @@ class QueuePage(JobCommands):
         key("queue", "n", "add", "new", show=True),
         key("queue", "enter", "open", "open", show=True),
         key("queue", "a", "answers", "answers", show=True),
+        key("queue", "l", "log", "log"),
         key("queue", "slash", "filter", "filter", show=True, display="/"),
         key("queue", "space", "mark", "mark", show=True, display="space"),
         *JOB_KEYS,
@@ -180,6 +181,16 @@ class QueuePage(JobCommands):
             self.app.push_screen(SuitePage(row.suite))
         else:
             self.app.push_screen(JobPage(row.id, "answers"))
+
+    def action_log(self) -> None:
+        """Follow the log of the job under the cursor."""
+        from lth_tui.screens.job import JobPage
+
+        row = self.query_one(JobTable).row
+        if row is None or row.suite is not None:
+            self.bench.say("a log belongs to a job: put the cursor on one", "warning")
+        else:
+            self.app.push_screen(JobPage(row.id, "log"))
 
     def action_add(self) -> None:
         """Choose an experiment and queue it."""

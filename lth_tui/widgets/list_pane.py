@@ -174,6 +174,8 @@ class ListPane(Pane, can_focus=True):
         heading = self._heading
         if self._sought:
             heading += f" with {' '.join(self._sought)}: {self._found:,} of {len(self._all):,}"
+        if self._follow_wanted and total:
+            heading += " · following" if self._follow else " · G follows again"
         if total <= height or height <= 0:
             return heading
         return f"{heading}  ({self._top + 1}-{min(total, self._top + height)} of {total})"

@@ -182,11 +182,23 @@ async def test_devices_and_log(opened: Open, writer: Writer) -> None:
     assert batch is not None
     folder = Path(writer.workspace.batch(batch["id"])) / "attempt-1"
     folder.mkdir(parents=True)
-    (folder / "log.txt").write_text("a warning of the worker\n")
+    stamp = "2026-11-29 15:38:05,327"
+    lines = [f"{stamp} INFO step {n:,} of 60,000 steps, 88,000 steps/s" for n in range(90)]
+    (folder / "log.txt").write_text("\n".join([*lines, f"{stamp} WARNING a warning of the worker", ""]))
     async with opened((120, 40)) as (app, pilot):
         await plot_of(app, pilot)
         await pilot.press("5")
-        await until(pilot, lambda: "a warning of the worker" in app.screen.query_one("#log", ListPane).text)
+        log = app.screen.query_one("#log", ListPane)
+        await until(pilot, lambda: "15:38:05 WARNING a warning of the worker" in log.text)
+        assert "15:38:05 step 7 of 60,000 steps, 88,000 steps/s" in log.text and "INFO" not in log.text
+        assert "log · following" in log.render_line(0).text
+        await pilot.press("k")
+        assert "G follows again" in log.render_line(0).text
+        with (folder / "log.txt").open("a") as file:
+            file.write(f"{stamp} INFO dense round 0 seed 1 done at step 60,000: score 471, audit passed\n")
+        writer.event(2, "round", "something else")  # the log is read with what changes in the database
+        await pilot.press("G")
+        await until(pilot, lambda: "score 471" in log.render_line(log.size.height - 1).text)
         await pilot.press("8")
         devices = app.screen.query_one("#devices", ListPane)
         await until(pilot, lambda: "memory" in devices.text and "GiB" in devices.text)

@@ -1,6 +1,7 @@
 """Workers on this machine: one process per slot, kept for the next batch, which receives requests over a link."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -251,11 +252,14 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
+_WENT_WELL = re.compile(rb"engine: |[\d-]+ [\d:,.]+ INFO ")
+
+
 def _tail(path: Path) -> str:
-    """The last line of a log that the engine itself did not write (`BatchFolder.note`)."""
+    """The last line of a log that is neither the engine's (`BatchFolder.note`) nor a worker's about what went well."""
     try:
         with open_plain(path, follow=False) as file:
-            lines = deque((line for line in file if not line.startswith(b"engine: ")), maxlen=1)
+            lines = deque((line for line in file if not _WENT_WELL.match(line)), maxlen=1)
     except OSError:
         return ""
     return clean(lines[0].decode(errors="replace"), 200).strip() if lines else ""
