@@ -1,6 +1,6 @@
 """From an experiment to its family's network, stack and other abilities."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from lth_core.checkpoints import files as checkpoint_files
 from lth_core.experiment.experiment import Experiment
@@ -8,9 +8,10 @@ from lth_core.models.smaller import smaller
 from lth_core.settings.networks import Model
 from lth_core.tasks import contents, families
 from lth_core.tickets import mask as masks
+from lth_core.tickets.mask import Weights
 from lth_core.tickets.network import Network
 from lth_core.tickets.scope import asked, prunable
-from lth_core.training.family import TrainingFamily
+from lth_core.training.family import Again, TrainingFamily
 from lth_core.training.reinforcement.families import AtariTraining, ControlTraining
 from lth_core.training.stack import Stack, Start
 from lth_core.training.supervised.image_family import ImagesTraining
@@ -60,6 +61,14 @@ def smaller_network(experiment: Experiment, model: Network, round: int) -> tuple
 def make_stack(experiment: Experiment, model: Network, starts: Sequence[Start], device: str) -> Stack:
     """See TrainingFamily.stack."""
     return family_of(experiment).stack(experiment, model, starts, device)
+
+
+def measured_again(
+    experiment: Experiment, model: Network, weights: Weights, statistics: Weights, seed: int, device: str,
+    go_on: Callable[[], bool],
+) -> dict[str, Again]:  # fmt: skip
+    """See TrainingFamily.measured_again."""
+    return family_of(experiment).measured_again(experiment, model, weights, statistics, seed, device, go_on)
 
 
 def make_lesson(experiment: Experiment, seed: int) -> Lesson:

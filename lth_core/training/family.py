@@ -4,16 +4,32 @@ An ability that a family does not define is refused with an InputError.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.models.pretrained import Exchange, exchange
 from lth_core.settings.networks import Model
+from lth_core.tickets.mask import Weights
 from lth_core.tickets.network import Network
 from lth_core.training.stack import Stack, Start
 from lth_core.training.supervised.lesson import Lesson
+
+
+@dataclass(frozen=True)
+class Again:
+    """A metric measured a second time, and the accepted differences: on a CPU, and for what a GPU has trained."""
+
+    value: float
+    near: float
+    near_elsewhere: float
+
+    def agrees(self, with_value: float, device: str) -> bool:
+        """Whether a stored value is this one."""
+        accepted = self.near if device.startswith("cpu") else self.near_elsewhere
+        return self.value == with_value or abs(self.value - with_value) <= accepted
 
 
 class TrainingFamily(ABC):
@@ -43,6 +59,16 @@ class TrainingFamily(ABC):
     @abstractmethod
     def judge(self, experiment: Experiment, network: Network, starts: Sequence[Start], device: str) -> list[float]:
         """Scores of networks by `judged_by`, on the same episodes or examples for all networks of a seed."""
+
+    def measured_again(
+        self, experiment: Experiment, network: Network, weights: Weights, statistics: Weights, seed: int, device: str,
+        go_on: Callable[[], bool],
+    ) -> dict[str, Again]:  # fmt: skip
+        """Metrics of stored weights of a chain, by plain code of its own; empty if there is none.
+
+        Raises Interrupted once `go_on` returns False.
+        """
+        return {}
 
     def exchange(self, experiment: Experiment, network: Network) -> Exchange:
         """How the network is exchanged with transformers; raises InputError if transformers has no such network."""

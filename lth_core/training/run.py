@@ -28,14 +28,15 @@ from lth_core.training.stack import Arrays, Interrupted, Stack, under
 class RunningTrial:
     """A trial of the stack, with its weights by name of the snapshot, and its last score.
 
-    narrowing: how its mask shrinks, if it does; narrowed: the steps of that which are done. drawn, checks: see Stack,
-    at its end.
+    values: its last record. narrowing: how its mask shrinks, if it does; narrowed: the steps of that which are done.
+    drawn, checks: see Stack, at its end.
     """
 
     id: int
     key: TrialKey
     mask: Mask
     score: float = math.nan
+    values: dict[str, float] = field(default_factory=dict)
     narrowing: Narrowing | None = None
     narrowed: int = 0
     snapshots: dict[str, Weights] = field(default_factory=dict)
@@ -201,6 +202,7 @@ class StackRun:
             if self.trials[row].narrowing is not None:
                 values["density"] = masks.density(self.trials[row].mask)
             self.trials[row].score = values.get(self.experiment.score, math.nan)
+            self.trials[row].values = values
             self.sink.metrics(self.trials[row], self.stack.trained, values)
 
     def _broken(self) -> dict[int, str]:
@@ -226,7 +228,7 @@ class StackRun:
             if scored := self.stack.scored(row):
                 self.trials[row].snapshots["scored"] = scored
             self.trials[row].drawn = self.stack.drawn(row)
-            self.trials[row].checks = self.stack.checks(row, self.trials[row].key.seed)
+            self.trials[row].checks = self.stack.checks(row, self.trials[row].key.seed, self.trials[row].score)
             self.sink.finished(
                 self.trials[row], self.stack.trained, self.stack.weights(row), self.stack.optimizer_state(row)
             )  # fmt: skip

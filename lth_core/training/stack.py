@@ -106,8 +106,8 @@ class Stack(ABC):
         """Digests of what the ticket drew from its random streams and data, by name: see `drawn.Drawn`."""
         return {}
 
-    def checks(self, ticket: int, seed: int) -> list[Check]:
-        """The audit of an ended ticket of this chain by what the stack saw while it trained."""
+    def checks(self, ticket: int, seed: int, score: float) -> list[Check]:
+        """The audit of an ended ticket of this chain, with this score, by what the stack saw while it trained."""
         return []
 
     @abstractmethod

@@ -27,6 +27,7 @@ from lth_core.tickets.mask import Mask, Weights
 from lth_core.training.families import data_summary, make_model, make_stack
 from lth_core.training.run import RunningTrial, StackRun
 from lth_core.training.stack import Stack
+from lth_core.worker import second_score
 from lth_core.worker.assemble import Assembler, DamagedParent, Prepared, pack_trained
 from lth_core.worker.journal import Journal
 from lth_core.worker.measure import densities
@@ -50,6 +51,7 @@ class Attempt:
         self.folder = self._batch.attempt(attempt)
         self._spec = spec
         self._experiment: Experiment = spec.experiment
+        self._again = second_score.chosen(self._experiment)
         self._records = RecordWriter(self.folder / "records.jsonl")
         self._went_on_from: dict[str, list[int]] = {}  # records of earlier attempts, as `checkpoint` has them
         self._logs: dict[int, TrialLog] = {}
@@ -252,6 +254,13 @@ class Attempt:
         }  # fmt: skip
         self._check_current()
         sha256 = save_tensors(path, pack_trained(trial, final), card)
+        if trial.key in self._again:
+            again = second_score.check(
+                self._experiment, self._assembler.network(trial.key), trial, path, sha256, self._device,
+                lambda: not self.must_stop(),
+            )  # fmt: skip
+            if again and not self._passed(trial.id, "after", again):
+                return
         relative = str(path.relative_to(self._workspace.folder))
         self._logs[trial.id].scalars({"score": trial.score}, step)
         self._check_current()  # again: the disk may have taken a while

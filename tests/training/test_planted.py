@@ -12,14 +12,22 @@ import pytest
 
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
+from lth_core.models.language import Recurrent
 from lth_core.tasks import one_by_one
 from lth_core.tasks.translation.batches import TokenBatches
-from lth_core.training.reinforcement import parameters, ppo, rollout
+from lth_core.training.reinforcement import evaluation, parameters, ppo, rollout
+from lth_core.training.reinforcement import stack as reinforcement_stack
 from lth_core.training.reinforcement.a2c import AdvantageActorCritic
 from lth_core.training.reinforcement.algorithm import Algorithm
+from lth_core.training.reinforcement.episodes import Episodes
 from lth_core.training.reinforcement.minibatches import Shuffles
+from lth_core.training.reinforcement.policy import Categorical, Gaussian
 from lth_core.training.reinforcement.rollout import Collector
+from lth_core.training.run import StackRun
 from lth_core.training.supervised.language import LanguageLesson
+from lth_core.training.supervised.stack import SupervisedStack
+from lth_core.training.supervised.translation import TranslationLesson
+from lth_core.worker import attempt
 from tests.small import experiment
 from tests.training import test_language, test_translation
 from tests.training.test_every_arm import Batches, dense
@@ -33,9 +41,11 @@ def of_kind(kind: str, folder: Path) -> Experiment:
     if kind == "text":
         return test_language.settings(folder, arms=["winning"], pruning={"rounds": 1})
     if kind == "translation":
-        return test_translation.settings(folder, arms=["winning"], pruning={"rounds": 1})
+        smoothed = {"label_smoothing": 0.1}
+        return test_translation.settings(folder, arms=["winning"], pruning={"rounds": 1}, training=smoothed)
     fields: dict[str, Any] = {
         "cartpole": {"task": {"time_limit": 16}, "training": {"length": 256}},
+        "training": {"task": {"time_limit": 16}, "training": {"length": 512, "score": "training"}},
         "ppo": {"training": {**PPO, "length": 128}},
         "pendulum": {"task": {"environment": "Pendulum-v1"}, "training": {**PPO, "n_steps": 64, "length": 1024}},
         "one by one": {"task": {"environment": "FrozenLake-v1"}, "training": {"length": 128}},
@@ -61,7 +71,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LTH_CACHE", str(tmp_path / "cache"))
 
 
-@pytest.mark.parametrize("kind", ["cartpole", "ppo", "pendulum", "one by one", "text", "translation"])
+@pytest.mark.parametrize("kind", ["cartpole", "ppo", "pendulum", "one by one", "training", "text", "translation"])
 def test_a_sound_program_passes(kind: str, tmp_path: Path) -> None:
     assert not failures(kind, tmp_path)
 
@@ -132,6 +142,36 @@ def returns_for_advantages(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(AdvantageActorCritic, "_counted", lambda self, heads, taken: taken.targets)
 
 
+def nothing_carried_in_training(patch: pytest.MonkeyPatch) -> None:
+    batches = SupervisedStack._batches
+
+    def plant(self: SupervisedStack) -> Any:
+        found = batches(self)
+        self._carry = ()
+        return found
+
+    patch.setattr(SupervisedStack, "_batches", plant)
+
+
+def nothing_carried_by_the_network(patch: pytest.MonkeyPatch) -> None:
+    forward = Recurrent.forward
+    patch.setattr(Recurrent, "forward", lambda self, tokens, _carry: forward(self, tokens, ()))
+
+
+def half_the_loss_of_text(patch: pytest.MonkeyPatch) -> None:
+    loss = LanguageLesson.loss
+
+    def plant(self: LanguageLesson, module: Any, batch: Any, carry: Any) -> Any:
+        found, after = loss(self, module, batch, carry)
+        return found / 2, after
+
+    patch.setattr(LanguageLesson, "loss", plant)
+
+
+def unsmoothed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(TranslationLesson, "loss", lambda self, module, batch, carry: self._loss(module, batch, carry, 0.0))
+
+
 def advantages_as_they_are(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ppo, "standardised", lambda advantages: advantages)
 
@@ -149,11 +189,126 @@ LOSSES: list[tuple[str, Plant, str]] = [
     ("cartpole", returns_for_advantages, "loss: gradient 1 of update 1"),
     ("ppo", advantages_as_they_are, "loss: gradient 1 of update 1"),
     ("ppo", unclipped, "loss: gradient"),
+    ("text", nothing_carried_in_training, "loss: the state of update 2 is not what the update before it has left"),
+    ("text", nothing_carried_by_the_network, "loss: the gradient of update 2"),
+    ("text", half_the_loss_of_text, "loss: the gradient of update 1"),
+    ("translation", unsmoothed, "loss: the gradient of update 1"),
 ]
 
 
 @pytest.mark.parametrize(("kind", "plant", "sentence"), LOSSES, ids=lambda one: getattr(one, "__name__", one))
 def test_other_returns_and_losses_than_stated(
+    kind: str, plant: Plant, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    assert sentence in failures(kind, tmp_path)["dense"]
+
+
+def evaluated_with(patch: pytest.MonkeyPatch, change: Callable[[dict[str, Any]], None]) -> None:
+    found = reinforcement_stack.evaluate
+
+    def plant(*arguments: Any) -> Any:
+        names = ("task", "seeds", "ways", "policy", "heads", "go_on")
+        named = dict(zip(names, arguments, strict=True))
+        change(named)
+        return found(**named)
+
+    patch.setattr(reinforcement_stack, "evaluate", plant)
+
+
+def fewer_episodes(patch: pytest.MonkeyPatch) -> None:
+    evaluated_with(patch, lambda named: named.update(ways=dict.fromkeys(named["ways"], 1)))
+
+
+def greedy_for_sampled(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(evaluation, "stream", lambda *_: np.random.default_rng(0))
+    for kind in (Categorical, Gaussian):
+        patch.setattr(kind, "sample", lambda self, heads, _noise, valid=None: self.greedy(heads, valid))
+
+
+def other_evaluation(patch: pytest.MonkeyPatch) -> None:
+    evaluated_with(patch, lambda named: named.update(seeds=[seed + 1 for seed in named["seeds"]]))
+
+
+def training_for_evaluation(patch: pytest.MonkeyPatch) -> None:
+    record = StackRun._record
+
+    def plant(self: StackRun, rows: Any, evaluated: Any) -> None:
+        record(self, rows, evaluated)
+        for trial in self.trials:
+            trial.score = trial.values["return/train"]
+
+    patch.setattr(StackRun, "_record", plant)
+
+
+def fewer_training_episodes(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Episodes, "score", lambda self, ticket: self._windows[ticket][-1])
+
+
+def shorter_window(patch: pytest.MonkeyPatch) -> None:
+    made = Episodes.__init__
+    patch.setattr(Episodes, "__init__", lambda self, t, n, window, *more, **named: made(self, t, n, 2, *more, **named))
+
+
+def weights_of_the_start(patch: pytest.MonkeyPatch) -> None:
+    packed = attempt.pack_trained
+    patch.setattr(attempt, "pack_trained", lambda trial, final: packed(trial, trial.snapshots.get("init", final)))
+
+
+def later_numbers(patch: pytest.MonkeyPatch) -> None:
+    collect = Collector.collect
+
+    def plant(self: Collector, *arguments: Any) -> Any:
+        found = collect(self, *arguments)
+        self._actions[0].random(1, np.float32)
+        return found
+
+    patch.setattr(Collector, "collect", plant)
+
+
+def valid_text_for_test(patch: pytest.MonkeyPatch) -> None:
+    found = LanguageLesson._perplexity
+    patch.setattr(
+        LanguageLesson, "_perplexity",
+        lambda self, part, _tokens, *more: found(self, part, self._corpus.valid, *more),
+    )  # fmt: skip
+
+
+def nothing_carried_in_evaluation(patch: pytest.MonkeyPatch) -> None:
+    loss = LanguageLesson._loss
+    patch.setattr(
+        LanguageLesson, "_loss",
+        lambda self, module, batch, carry, *more: loss(self, module, batch, carry if module.training else (), *more),
+    )  # fmt: skip
+
+
+def valid_pairs_for_test(patch: pytest.MonkeyPatch) -> None:
+    test = TranslationLesson.test
+    patch.setattr(
+        TranslationLesson, "test",
+        lambda self, *of: {n: v for n, v in test(self, *of).items() if n.endswith("/valid")}
+        | {n.replace("/valid", "/test"): v for n, v in test(self, *of).items() if n.endswith("/valid")},
+    )  # fmt: skip
+
+
+SCORES: list[tuple[str, Plant, str]] = [
+    ("cartpole", fewer_episodes, "score: return/eval-sampled is"),
+    ("pendulum", fewer_episodes, "score: return/eval-sampled is"),
+    ("cartpole", greedy_for_sampled, "score: return/eval-sampled is"),
+    ("pendulum", other_evaluation, "score: return/eval-sampled is"),
+    ("cartpole", training_for_evaluation, "score: return/eval-sampled is"),
+    ("training", fewer_training_episodes, "score: "),
+    ("training", shorter_window, "score: 2 training episodes are kept, expected 10"),
+    ("pendulum", weights_of_the_start, "score: return/eval-sampled is"),
+    ("cartpole", later_numbers, "actions: 8 updates drew other numbers than the seed gives"),
+    ("text", valid_text_for_test, "of the stored weights"),
+    ("text", nothing_carried_in_evaluation, "of the stored weights"),
+    ("translation", valid_pairs_for_test, "of the stored weights"),
+]
+
+
+@pytest.mark.parametrize(("kind", "plant", "sentence"), SCORES, ids=lambda one: getattr(one, "__name__", one))
+def test_scores_of_something_else_than_stated(
     kind: str, plant: Plant, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(monkeypatch)

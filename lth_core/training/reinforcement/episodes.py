@@ -22,7 +22,7 @@ class Episodes:
         self._windows: list[deque[float]] = [deque(maxlen=window) for _ in range(tickets)]
         self._ended: list[deque[int]] = [deque(maxlen=window) for _ in range(tickets)]
         self._reach, self._in_games, self._steps = reach, in_games, 0
-        self.finished = np.zeros(tickets, np.int64)
+        self.finished, self._since = np.zeros(tickets, np.int64), np.zeros(tickets, np.int64)
 
     def add(self, rewards: npt.NDArray[Any], ended: npt.NDArray[Any]) -> None:
         """Add one step: rewards (T, E) from the environment, ended (T, E) bool."""
@@ -46,11 +46,17 @@ class Episodes:
             window = [found for found, at in zip(window, self._ended[ticket], strict=True) if at > first] or window[-1:]
         return sum(window) / len(window) if window else float("nan")
 
+    def window(self, ticket: int) -> tuple[list[float], list[int], int]:
+        """Returns of the ticket's last episodes, when they ended, and how many ended since its last `forget`."""
+        ended = int(self.finished[ticket] - self._since[ticket])
+        return list(self._windows[ticket]), list(self._ended[ticket]), ended
+
     def _now(self, ticket: int) -> int:
         return int(self.finished[ticket]) if self._in_games else self._steps
 
     def forget(self, ticket: int) -> None:
         """Drop the ticket's episodes so far, because they belong to another network."""
+        self._since[ticket] = self.finished[ticket]
         self._windows[ticket].clear()
         self._ended[ticket].clear()
 
@@ -64,11 +70,11 @@ class Episodes:
         self._windows = [self._windows[t] for t in tickets]
         self._ended = [self._ended[t] for t in tickets]
         self._reach = None if self._reach is None else [self._reach[t] for t in tickets]
-        self.finished = self.finished[list(tickets)]
+        self.finished, self._since = self.finished[list(tickets)], self._since[list(tickets)]
 
     def state(self) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
         """The state as arrays and JSON values."""
-        arrays = {"running": self._running.copy(), "finished": self.finished.copy()}
+        arrays = {"running": self._running.copy(), "finished": self.finished.copy(), "since": self._since.copy()}
         values: dict[str, Any] = {"windows": [list(window) for window in self._windows]}
         if self._reach is not None:
             values |= {"ended": [list(ended) for ended in self._ended], "steps": self._steps}
@@ -83,3 +89,4 @@ class Episodes:
             self.forget(ticket)
             self._windows[ticket].extend(window)
             self._ended[ticket].extend(at)
+        self._since = arrays.get("since", self.finished).copy()

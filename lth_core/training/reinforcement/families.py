@@ -1,6 +1,6 @@
 """Control and Atari: see TrainingFamily."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -8,11 +8,14 @@ from lth_core.experiment.experiment import Experiment
 from lth_core.models.actor_critic import ActorCriticNetwork
 from lth_core.models.convolutional import ConvolutionalActorCritic
 from lth_core.models.mlp import Perceptron
+from lth_core.settings import reinforcement
 from lth_core.settings.networks import MLP, Convolutional, Model
 from lth_core.settings.tasks import AtariTask
 from lth_core.tasks.families import family_of
+from lth_core.tickets.mask import Weights
 from lth_core.tickets.network import Network
-from lth_core.training.family import TrainingFamily
+from lth_core.training.family import Again, TrainingFamily
+from lth_core.training.reinforcement import second_evaluation
 from lth_core.training.reinforcement.stack import ActorCriticStack
 from lth_core.training.stack import Start
 
@@ -41,6 +44,20 @@ class ActorCriticTraining(TrainingFamily):
             returns = stack.evaluate(range(len(own)), lambda: True, {"greedy": self.episodes})
             found += [values["return/eval-greedy"] for values in returns]
         return found
+
+    def measured_again(
+        self, experiment: Experiment, network: Network, weights: Weights, statistics: Weights, seed: int, device: str,
+        go_on: Callable[[], bool],
+    ) -> dict[str, Again]:  # fmt: skip
+        """See TrainingFamily: the same episodes to the last bit, on a CPU."""
+        episodes = cast(reinforcement.ActorCriticTraining, experiment.training).evaluation_episodes
+        if not episodes:
+            return {}
+        found = second_evaluation.returns(
+            experiment, cast(ActorCriticNetwork, network), weights, statistics, seed, episodes, go_on
+        )
+        mean = sum(found) / episodes
+        return {reinforcement.RETURNS[0]: Again(mean, 1e-9 * abs(mean), second_evaluation.spread(found))}
 
 
 class ControlTraining(ActorCriticTraining):

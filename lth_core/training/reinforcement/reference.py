@@ -163,7 +163,7 @@ def _a2c(settings: A2C, log_p: Tensor, values: Tensor, taken: Batch) -> tuple[Te
         gain = gain.clip(-settings.advantage_clip, settings.advantage_clip)
     if settings.importance_clip is not None:
         gain = gain * torch.exp(log_p.detach() - taken.log_p).clip(max=settings.importance_clip)
-    return -gain * log_p, (taken.targets - values) ** 2
+    return -gain * log_p, _error(settings, taken.targets - values)
 
 
 def _ppo(settings: PPO, log_p: Tensor, values: Tensor, taken: Batch) -> tuple[Tensor, Tensor]:
@@ -172,11 +172,17 @@ def _ppo(settings: PPO, log_p: Tensor, values: Tensor, taken: Batch) -> tuple[Te
         gain = (gain - gain.mean()) / (gain.std() + 1e-8)
     ratio = torch.exp(log_p - taken.log_p)
     of_policy = -torch.minimum(ratio * gain, ratio.clip(1 - settings.clip, 1 + settings.clip) * gain)
-    error = (taken.targets - values) ** 2
+    error = _error(settings, taken.targets - values)
     if settings.value_clip is not None:
         near = taken.values + (values - taken.values).clip(-settings.value_clip, settings.value_clip)
-        error = torch.maximum(error, (taken.targets - near) ** 2)
+        error = torch.maximum(error, _error(settings, taken.targets - near))
     return of_policy, error
+
+
+def _error(settings: ActorCriticTraining, off: Tensor) -> Tensor:
+    if settings.value_loss == "huber":
+        return torch.where(off.abs() < 1, off**2 / 2, off.abs() - 0.5)
+    return off**2
 
 
 def gradient(

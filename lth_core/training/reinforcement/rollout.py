@@ -145,6 +145,10 @@ class Collector:
         may = () if valid is None else (torch.from_numpy(valid).flatten(1, 2),)
         return Rollout(actor.kept(), taken, known, targets, better, may)
 
+    def stream_of(self, row: int) -> object:
+        """The state of a ticket's stream for actions."""
+        return self._actions[row].bit_generator.state
+
     def restart(self, step: int) -> None:
         """Start new episodes everywhere, seeded by the step, for environments that cannot be saved."""
         self._observations = self.environments.restart(step)

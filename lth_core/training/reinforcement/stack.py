@@ -17,6 +17,7 @@ from lth_core.tickets.check import Check
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.training.cuda_graphs import Replayed
 from lth_core.training.precision import products
+from lth_core.training.reinforcement import second_window
 from lth_core.training.reinforcement.acting import actor
 from lth_core.training.reinforcement.algorithms import algorithm
 from lth_core.training.reinforcement.episodes import Episodes
@@ -99,9 +100,18 @@ class ActorCriticStack(Stack):
         """The inverse of `statistics`."""
         self.collector.know(ticket, {name: one.numpy() for name, one in statistics.items()})
 
-    def checks(self, ticket: int, seed: int) -> list[Check]:
-        """See Stack."""
-        return self._look.check()
+    def checks(self, ticket: int, seed: int, score: float) -> list[Check]:
+        """See Stack: updates computed again, numbers for actions, the window of a score of training episodes."""
+        per_update = self.training.n_steps * self.training.environments
+        state, updates = self.collector.stream_of(ticket), self.trained // per_update
+        own = self.collector.environments
+        each = [own.actions] if own.continuous or own.parts == "bits" else [] if own.parts is None else [len(own.parts)]
+        drawn = [self.training.n_steps, self.training.environments, *each]
+        checks = [*self._look.check(), second_window.of_actions(drawn, own.continuous, state, seed, updates)]
+        if self.training.score == "training":
+            now, span = int(self.counter[ticket] - self.first[ticket]), int(self.last[ticket] - self.first[ticket])
+            checks.append(second_window.of_episodes(self.training, self.episodes.window(ticket), now, span, score))
+        return checks
 
     def drawn(self, ticket: int) -> dict[str, str]:
         """See Stack: first observations, numbers for actions, orders of transitions."""

@@ -24,6 +24,9 @@ class ImagesLesson:
     """See Lesson. Every epoch sees the pictures in an order of its own; those left over from the last whole batch are
     not seen in it, since batch norm needs batches of one size."""
 
+    padding = -1
+    """No label."""
+
     def __init__(self, pictures: Pictures, task: ImagesTask, settings: Supervised, seed: int) -> None:
         self._pictures, self._task, self._seed = pictures, task, seed
         self._batch, self._smoothing = settings.batch, settings.label_smoothing

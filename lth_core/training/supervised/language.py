@@ -21,6 +21,9 @@ COUNTED_TOGETHER = 2**22
 class LanguageLesson:
     """A corpus read in order, the same in every epoch: nothing depends on the seed."""
 
+    padding = NOTHING
+    """The target of a position where nothing is predicted."""
+
     def __init__(self, corpus: Corpus, window: int, settings: Supervised) -> None:
         self._corpus, self._window, self._smoothing = corpus, window, settings.label_smoothing
         self._train = Windows(corpus.train, settings.batch, window)

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from torch import nn
+
 from lth_core.experiment.experiment import Experiment
 from lth_core.models import language
 from lth_core.models.causal import causal
@@ -11,7 +13,9 @@ from lth_core.models.module import ModuleNetwork
 from lth_core.models.pretrained import Exchange, exchange
 from lth_core.settings.texts import LanguageModelTask
 from lth_core.tasks.text import corpus
+from lth_core.tickets.mask import Weights
 from lth_core.tickets.network import Network
+from lth_core.training.supervised import second_evaluation
 from lth_core.training.supervised.family import ExamplesTraining, settings_of
 from lth_core.training.supervised.language import LanguageLesson
 from lth_core.training.supervised.lesson import Lesson
@@ -38,6 +42,16 @@ class LanguageModelTraining(ExamplesTraining):
         """See TrainingFamily."""
         task = _task(experiment)
         return LanguageLesson(corpus.load(task), task.window, settings_of(experiment))
+
+    def tested_again(
+        self, experiment: Experiment, module: nn.Module, weights: Weights, go_on: Callable[[], bool]
+    ) -> dict[str, float]:
+        """See ExamplesTraining."""
+        task = _task(experiment)
+        test = corpus.load(task).test
+        return second_evaluation.with_logarithm(
+            second_evaluation.loss_of_text(module, weights, test, task.window, go_on)
+        )
 
     def exchange(self, experiment: Experiment, network: Network) -> Exchange:
         """See TrainingFamily."""

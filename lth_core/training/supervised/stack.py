@@ -14,6 +14,7 @@ from torch import Tensor
 from lth_core.models.module import ModuleNetwork, buffers_of, fill_buffers
 from lth_core.randomness import stream_seed
 from lth_core.settings.supervised import Supervised
+from lth_core.tickets.check import Check
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.training.drawn import Drawn
 from lth_core.training.generators import Draws
@@ -23,6 +24,7 @@ from lth_core.training.supervised import optimizer as module_optimizer
 from lth_core.training.supervised.averaging import Average
 from lth_core.training.supervised.lesson import Batch, Carry, Lesson
 from lth_core.training.supervised.masked_step import MaskedStep
+from lth_core.training.supervised.second_look import SecondLook, Update
 from lth_core.training.supervised.update_graphs import Graphs
 
 NOTED = 16
@@ -65,6 +67,7 @@ class SupervisedStack(Stack):
         self.step = MaskedStep(settings, self._parameters, start.mask, self._in_graph)
         self._draws = Draws(stream_seed(start.seed, "dropout"), self.device)
         self._drawn = Drawn(1)
+        self._look = SecondLook.of(settings, getattr(lesson, "padding", None))
         self._carry: Carry = ()
         self._loss = torch.zeros((), device=self.device)
         self._updates = 0
@@ -125,11 +128,31 @@ class SupervisedStack(Stack):
         rate = learning_rate(self.settings, self._position, dense, self.steps_per_unit)
         module_optimizer.set_rate(self.step.optimizer, rate)
         self.module.train()
+        share = 1 / sum(batch.predictions for batch in batches)
+        looked = self._before(batches, share)
         with self._draws.lent():
-            self._carry = self._update(batches, self._carry, 1 / sum(batch.predictions for batch in batches))
+            self._carry = self._update(batches, self._carry, share)
+        if looked is not None:
+            self._look.compare(self.module, self.step.masks.alive, looked, self._carry, self.trained + 1)
         self.trained += 1
         self._updates += 1
         self._average.take(int(self.last[0] - self.first[0]) * self.steps_per_unit - self.trained)
+
+    def _before(self, batches: Sequence[Batch], share: float) -> Update | None:
+        """What the next update begins with, if it is to be computed again."""
+        if not self._look.left or self.device.type != "cpu":
+            return None
+        first = self._position % self._per_epoch == 0
+        generator = torch.from_numpy(self._draws.state()["generator/0"])
+        return Update(batches, share, self.weights(0), self.statistics(0), generator, self._carry, first)
+
+    def faults(self) -> dict[int, str]:
+        """See Stack: of the stack's own updates."""
+        return {0: f"audit: {self._look.sentence}"} if self._look.sentence else {}
+
+    def checks(self, ticket: int, seed: int, score: float) -> list[Check]:
+        """See Stack: updates computed again."""
+        return self._look.check()
 
     def _note(self, batches: Sequence[Batch]) -> None:
         """Note the batches of every so many updates of the dense run, and the generators before the first."""

@@ -59,6 +59,11 @@ class TranslationLesson:
         }
 
     @property
+    def padding(self) -> int:
+        """The target of a position where nothing is predicted."""
+        return self._corpus.vocabulary.pad
+
+    @property
     def per_epoch(self) -> int:
         """See Lesson."""
         return len(self._batches["train"])

@@ -1,7 +1,10 @@
 """Translation: see TrainingFamily."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
+
+from torch import nn
 
 from lth_core.experiment.experiment import Experiment
 from lth_core.models.pretrained import Exchange, exchange
@@ -9,7 +12,9 @@ from lth_core.models.translator import Special
 from lth_core.settings.language_networks import PretrainedSeq2Seq, Seq2Seq
 from lth_core.settings.texts import TranslationTask
 from lth_core.tasks.translation import corpus, vocabulary
+from lth_core.tickets.mask import Weights
 from lth_core.tickets.network import Network
+from lth_core.training.supervised import second_evaluation
 from lth_core.training.supervised.family import ExamplesTraining, settings_of
 from lth_core.training.supervised.language_family import save_checkpoints_tokenizer
 from lth_core.training.supervised.lesson import Lesson
@@ -27,6 +32,13 @@ class TranslationTraining(ExamplesTraining):
         """See TrainingFamily."""
         task = _task(experiment)
         return TranslationLesson(task, settings_of(experiment), corpus.load(task), seed)
+
+    def tested_again(
+        self, experiment: Experiment, module: nn.Module, weights: Weights, go_on: Callable[[], bool]
+    ) -> dict[str, float]:
+        """See ExamplesTraining."""
+        task = _task(experiment)
+        return second_evaluation.translation(module, task, corpus.load(task), go_on)
 
     def exchange(self, experiment: Experiment, network: Network) -> Exchange:
         """See TrainingFamily."""

@@ -1,0 +1,164 @@
+"""First updates of a training computed a second time with torch's own cross-entropy and autograd; on a CPU.
+
+An LSTM is torch's, with a state that is carried here; of other networks the forward pass is the program's.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lth_core.models.dropout import dropout
+from lth_core.settings.supervised import Supervised
+from lth_core.tickets.check import Check
+from lth_core.training.supervised.lesson import Batch, Carry
+
+TOLERANCE = 1e-4
+"""Accepted difference as a share of the gradient's length, or of the largest entry of a state."""
+MOST = 4
+"""Updates after which no more are looked at, in data with one update an epoch."""
+
+
+@dataclass
+class Update:
+    """One update: its batches, the weight of a prediction in the mean, weights, buffers and generators before it, the
+    state that it was given; first: whether it begins an epoch."""
+
+    batches: Sequence[Batch]
+    share: float
+    weights: Mapping[str, Tensor]
+    buffers: Mapping[str, Tensor]
+    generator: Tensor
+    carry: Carry
+    first: bool
+
+
+@dataclass
+class SecondLook:
+    """What is still to be looked at, and what was found. padding: the target that is not predicted."""
+
+    settings: Supervised
+    padding: int
+    left: int = MOST
+    carry: Carry | None = None
+    seen: list[str] = field(default_factory=list)
+    largest: float = 0.0
+    sentence: str = ""
+
+    @classmethod
+    def of(cls, settings: Supervised, padding: int | None) -> "SecondLook":
+        """padding: None of a lesson whose loss is not known here: nothing is looked at."""
+        return cls(settings, 0, left=0) if padding is None else cls(settings, padding)
+
+    def compare(self, module: nn.Module, alive: Mapping[str, Tensor], own: Update, carry: Carry, number: int) -> None:
+        """Compute an update again; notes what was seen, or the sentence. carry: the state that it left."""
+        self.left -= 1
+        given = () if own.first else self.carry
+        if given is not None and _far(own.carry, given):
+            self.sentence = f"loss: the state of update {number:,} is not what the update before it has left"
+            return
+        weights = {name: one.clone().requires_grad_() for name, one in own.weights.items()}
+        with torch.random.fork_rng(devices=[]), torch.enable_grad():
+            torch.set_rng_state(own.generator)
+            total, after = self._loss(module, weights, own, own.carry)
+            parts = torch.autograd.grad(total * own.share, list(weights.values()), allow_unused=True)
+        used, wanted = [], []
+        for (name, weight), part in zip(weights.items(), parts, strict=True):
+            gradient = module.get_parameter(name).grad
+            used.append(torch.zeros_like(weight).flatten() if gradient is None else gradient.flatten())
+            plain = torch.zeros_like(weight) if part is None else part
+            wanted.append((plain * alive[name] if name in alive else plain).flatten())
+        found, again = torch.cat(used), torch.cat(wanted)
+        length, limit = float(again.norm()), self.settings.max_gradient_norm
+        if not (bool(torch.isfinite(found).all()) and bool(torch.isfinite(again).all())):
+            return  # the trial fails for that
+        if limit is not None and length > limit:
+            again *= limit / length
+        off = float((found - again).norm() / (again.norm() + 1e-12))
+        self.seen.append(f"update {number:,}")
+        self.largest = max(self.largest, off)
+        if not off <= TOLERANCE:
+            self.sentence = (
+                f"loss: the gradient of update {number:,} is not that of the stated loss: it differs by {off:.2%} of "
+                "its length"
+            )
+        elif after is not None and _far(carry, after):
+            self.sentence = f"loss: the state that update {number:,} left is not the network's"
+        if after is None or self.carry is not None:
+            self.left = 0
+        self.carry = after
+
+    def _loss(
+        self, module: nn.Module, weights: dict[str, Tensor], own: Update, carry: Carry
+    ) -> tuple[Tensor, Carry | None]:
+        """The sum of the losses of all predictions, and the state after them, if the network has one."""
+        total = torch.zeros(())
+        recurrent = any(name.startswith("recurrent.") for name in weights)
+        for batch in own.batches:
+            if recurrent:
+                logits, carry = _lstm(cast(Any, module), weights, batch.tensors["tokens"], carry)
+            else:
+                everything = {**weights, **{name: one.clone() for name, one in own.buffers.items()}}
+                logits = torch.func.functional_call(_Logits(module), _inside(everything), (batch.tensors,))
+            wanted = batch.tensors[next(name for name in ("targets", "wanted", "labels") if name in batch.tensors)]
+            total = total + functional.cross_entropy(
+                logits.float(), wanted.flatten(), reduction="sum", ignore_index=self.padding,
+                label_smoothing=self.settings.label_smoothing,
+            )  # fmt: skip
+        return total, carry if recurrent else None
+
+    def check(self) -> list[Check]:
+        """A passed check, if anything was looked at."""
+        if not self.seen:
+            return []
+        where = ", ".join(self.seen)
+        return [Check("loss", True, f"computed again in {where}: gradients differ by at most {self.largest:.1e}")]
+
+
+class _Logits(nn.Module):
+    """A module's scores (N, classes), so that all its weights can be replaced at once."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, tensors: Mapping[str, Tensor]) -> Tensor:
+        """Of a batch's tensors."""
+        inner: Any = self.inner
+        if "images" in tensors:
+            found: Tensor = inner(tensors["images"])
+            return found
+        features = inner(tensors["source"], tensors["said"]) if "source" in tensors else inner(tensors["tokens"], ())[0]
+        scores: Tensor = inner.output(features)
+        return scores.flatten(0, -2)
+
+
+def _inside(named: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"inner.{name}": one for name, one in named.items()}
+
+
+def _lstm(module: Any, weights: Mapping[str, Tensor], tokens: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
+    """Logits (B * L, V) of tokens (B, L), and the state; dropout draws in the order of the layers."""
+    x = dropout(functional.embedding(tokens.t(), weights["embedding.weight"]), module._ends, module.training)
+    carried: list[Tensor] = []
+    for i, layer in enumerate(module.recurrent):
+        x = dropout(x, module._between, module.training) if i else x
+        own = {name: weights[f"recurrent.{i}.{name}"] for name, _ in layer.named_parameters()}
+        state = (carry[2 * i], carry[2 * i + 1]) if carry else None
+        x, after = torch.func.functional_call(layer, own, (x, state))
+        carried += [part.detach() for part in after]
+    features = dropout(x, module._ends, module.training).transpose(0, 1).flatten(0, 1)
+    output = weights["output.weight"] if "output.weight" in weights else weights["embedding.weight"]
+    return features @ output.t() + weights["output.bias"], tuple(carried)
+
+
+def _far(one: Carry, other: Carry) -> bool:
+    if len(one) != len(other):
+        return True
+    return any(
+        a.shape != b.shape or not float((a - b).abs().max()) <= TOLERANCE * (1 + float(b.abs().max()))
+        for a, b in zip(one, other, strict=True)
+    )
