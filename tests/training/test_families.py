@@ -67,6 +67,8 @@ def abilities(experiment: Experiment, folder: Path) -> dict[str, Callable[[], An
     task, family = experiment.task, of_tasks.family_of(experiment.task)
     training, network = of_trainings.family_of(experiment), of_trainings.make_model(experiment)
     weights = network.initialise(0)
+    # One episode, where there are episodes.
+    once = experiment.model_copy(update={"training": experiment.training.model_copy(update={"evaluation_episodes": 1})})
     mask = masks.full(network.shapes())
     start = Start(0, weights, mask, 0, experiment.training.length)
     return {
@@ -79,6 +81,9 @@ def abilities(experiment: Experiment, folder: Path) -> dict[str, Callable[[], An
         "stack": lambda: training.stack(experiment, network, [start], "cpu").update(),
         "lesson": lambda: training.lesson(experiment, 0).batch(0, 0),
         "judge": lambda: training.judge(experiment, network, [start], "cpu"),
+        "measured_again": lambda: training.measured_again(
+            once, network, weights, network.buffers(), 0, "cpu", lambda: True
+        ),
         "exchange": lambda: training.exchange(experiment, network).make(),
         "save_tokenizer": lambda: training.save_tokenizer(experiment, folder),
         "loss gradients": lambda: LossGradients(experiment, network, 0, "cpu")("gradient", weights, mask),
