@@ -6,6 +6,19 @@ from typing import Annotated
 
 import typer
 
+from lth_core.cli.options import (
+    WORKSPACE,
+    Device,
+    Files,
+    Folder,
+    Json,
+    Kind,
+    MaybeSubject,
+    Set,
+    Slots,
+    Subject,
+)
+from lth_core.cli.queue_commands import queue
 from lth_core.entry.command import enter
 from lth_core.errors import InputError
 
@@ -16,29 +29,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Files = Annotated[
-    list[Path], typer.Argument(help="Experiment or suite files (TOML), or names of presets.", show_default=False)
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="Override a field, e.g. pruning.rounds=3.", metavar="FIELD=VALUE"),
-]
-Folder = Annotated[Path, typer.Option("--workspace", "-w", help="Folder that holds jobs and results.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, or a list, e.g. cuda:0,cuda:1.")]
-Slots = Annotated[int | None, typer.Option(help="Parallel workers; by default one per CPU core, four per GPU.")]
-Kind = Annotated[
-    str | None,
-    typer.Option("--launcher", help="Where batches run, local or slurm; overrides \\[launcher] in the experiment."),
-]
-Subject = Annotated[
-    str, typer.Argument(help="A job's number in the workspace, or an experiment file.", show_default=False)
-]
-MaybeSubject = Annotated[
-    str | None, typer.Argument(help="A job's number in the workspace, or a file.", show_default=False)
-]
-
-WORKSPACE = Path("workspace")
 
 
 @app.command()
@@ -62,33 +52,35 @@ def check(
     file: Annotated[Path, typer.Argument(help="Experiment or suite file, or a preset.", show_default=False)],
     set_: Set = None, device: Device = "auto", slots: Slots = None,
     measure: Annotated[bool, typer.Option(help="Measure the step rate to estimate the time.")] = True,
+    json: Json = False,
 ) -> None:  # fmt: skip
     """Print the resolved experiment, its trials, and an estimate of time and disk space."""
     from lth_core.cli.check import check as run
 
-    run(file, set_ or [], device, slots, measure=measure)
+    run(file, set_ or [], device, slots, measure=measure, as_json=json)
 
 
 @app.command()
-def presets() -> None:
+def presets(json: Json = False) -> None:
     """List the built-in experiments and suites. Commands accept their names in place of files."""
     from lth_core.cli.presets import run
 
-    run()
+    run(as_json=json)
 
 
 @app.command()
-def fields() -> None:
+def fields(json: Json = False) -> None:
     """Print every field of an experiment file with its accepted values and default."""
     from lth_core.cli.field_page import show as run
 
-    run()
+    run(as_json=json)
 
 
 @app.command()
 def show(
     subject: MaybeSubject = None, workspace: Folder = WORKSPACE,
     suite: Annotated[str | None, typer.Option(help="Print the summary of this suite's jobs.")] = None,
+    json: Json = False,
 ) -> None:  # fmt: skip
     """Print a job (experiment, versions, table, verdicts), a file's resolved experiment, or a suite's summary."""
     if (subject is None) == (suite is None):
@@ -96,27 +88,30 @@ def show(
     if suite is not None:
         from lth_core.cli.suite_result import show_suite
 
-        show_suite(suite, workspace)
+        show_suite(suite, workspace, as_json=json)
     elif subject is not None:
         from lth_core.cli.show import show as run
 
-        run(subject, workspace)
+        run(subject, workspace, as_json=json)
 
 
 @app.command()
-def diff(a: Subject, b: Subject, workspace: Folder = WORKSPACE) -> None:
+def diff(a: Subject, b: Subject, workspace: Folder = WORKSPACE, json: Json = False) -> None:
     """Print the fields in which two experiments differ. Exit code 0 if none differ, else 1."""
     from lth_core.cli.show import diff as run
 
-    sys.exit(run(a, b, workspace))
+    sys.exit(run(a, b, workspace, as_json=json))
 
 
 @app.command()
-def jobs(workspace: Folder = WORKSPACE) -> None:
+def jobs(workspace: Folder = WORKSPACE, json: Json = False) -> None:
     """List the workspace's jobs."""
     from lth_core.cli.show import jobs as run
 
-    run(workspace)
+    run(workspace, as_json=json)
+
+
+app.add_typer(queue)
 
 
 Reported = Annotated[str, typer.Argument(help="A job's number, or a suite's name.", show_default=False)]
@@ -157,13 +152,14 @@ def inspect(
     rounds: Annotated[str, typer.Option(help="Rounds for --instability, e.g. 0,5; 0 is the dense network.")] = "",
     alphas: Annotated[int, typer.Option(min=3, max=1001, help="Networks on a line, for --instability.")] = 11,
     device: Annotated[str, typer.Option(help="Where to train and evaluate: cpu, cuda, ...")] = "cpu",
+    json: Json = False,
 ) -> None:  # fmt: skip
     """Print an analysis of a job's tickets: mask overlap, effective sparsity, signs, distances, barriers."""
     from lth_core.cli.inspect import run
 
     run(
         job, workspace, with_barriers=barriers, with_instability=instability, rewind=rewind, rounds=rounds,
-        alphas=alphas, device=device,
+        alphas=alphas, device=device, as_json=json,
     )  # fmt: skip
 
 
@@ -228,11 +224,12 @@ def doctor(
     rescore: Annotated[
         int, typer.Option("--rescore", min=0, help="Evaluate so many stored tickets again; compare with their scores.")
     ] = 0,
+    json: Json = False,
 ) -> None:
     """Check a workspace and this machine for problems. Exit codes: 0 no problems, 1 problems found."""
     from lth_core.cli.doctor import doctor as run
 
-    sys.exit(run(workspace, repair=repair, rescored=rescore))
+    sys.exit(run(workspace, repair=repair, rescored=rescore, as_json=json))
 
 
 @app.command()

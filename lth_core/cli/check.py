@@ -4,16 +4,19 @@ import json
 import math
 import subprocess
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from lth_core.analysis.questions import too_few
+from lth_core.cli import shapes
 from lth_core.cli.console import make_console
 from lth_core.cli.fields import experiment_fields, lines
 from lth_core.cli.progress import duration, rate
+from lth_core.cli.shapes import Checked, CheckedFile, print_json
+from lth_core.cli.show import identified
 from lth_core.engine import named_code
 from lth_core.engine.slots import Slot, find_slots, usable
 from lth_core.engine.stacking import SIZE, stack_size, start_measuring
@@ -43,19 +46,42 @@ class Cost:
     judging: float
 
 
-def check(file: Path, overrides: list[str], device: str, slots: int | None, *, measure: bool) -> None:
+@dataclass(frozen=True)
+class _Priced:
+    """A cost and what it was estimated from. rate: of all slots together; stacking: why stacks are so large, or empty.
+
+    densities: the share of prunable parameters kept after each round.
+    """
+
+    cost: Cost
+    rate: float
+    stack: int
+    stacking: str
+    parameters: int
+    densities: list[float]
+    slots: list[Slot]
+
+
+def check(
+    file: Path, overrides: list[str], device: str, slots: int | None, *, measure: bool, as_json: bool = False
+) -> None:
     """Print experiment, trials and estimate; each member of a suite in short."""
     console = make_console()
     held = load(file, overrides)
     found = find_slots(device, slots)
     if measure:
         named_code.check(held.experiments if isinstance(held, Suite) else [held], one_line(file))
+    if as_json:
+        suite, checked = (held.name, held.experiments) if isinstance(held, Suite) else (None, (held,))
+        shape = CheckedFile(suite=suite, experiments=[_shape(one, found if measure else None) for one in checked])
+        print_json(shape)
+        return
     if isinstance(held, Suite):
         _check_suite(console, held, found, measure=measure)
         return
     console.print(lines(experiment_fields(held)), markup=False, highlight=False, soft_wrap=True)
     console.print(f"identity = {held.identity}", markup=False, highlight=False)
-    for note in filter(None, [*notes(held), too_few(held)]):
+    for note in _notes(held):
         console.print(note, markup=False, highlight=False, soft_wrap=True)
     console.print(f"\n{_trials(held)}", highlight=False, soft_wrap=True)
     if measure:
@@ -68,7 +94,7 @@ def _check_suite(console: Console, suite: Suite, found: list[Slot], *, measure: 
     costs = []
     for experiment in suite.experiments:
         console.print(f"\n{experiment.name} (identity {experiment.identity[:12]})", highlight=False)
-        for note in filter(None, [*notes(experiment), too_few(experiment)]):
+        for note in _notes(experiment):
             console.print(note, markup=False, highlight=False, soft_wrap=True)
         console.print(_trials(experiment), highlight=False, soft_wrap=True)
         if measure:
@@ -87,8 +113,27 @@ def _trials(experiment: Experiment) -> str:
     return f"{plural(len(trials), 'trial')}: {', '.join(f'{count} {arm}' for arm, count in per_arm.items())}"
 
 
-def _print_cost(console: Console, experiment: Experiment, found: list[Slot]) -> Cost:
-    """Measure, print and return what an experiment costs on these slots."""
+def _notes(experiment: Experiment) -> list[str]:
+    return [note for note in (*notes(experiment), too_few(experiment)) if note]
+
+
+def _shape(experiment: Experiment, found: list[Slot] | None) -> Checked:
+    """An experiment for `--json`; its cost if there are slots to measure it on."""
+    trials = Counter(trial.key.arm for trial in plan(experiment))
+    cost = None
+    if found is not None:
+        priced = _price(experiment, found)
+        cost = shapes.Cost(
+            **asdict(priced.cost), parameters=priced.parameters, rate=priced.rate, stack=priced.stack,
+            slots=len(priced.slots), kept=priced.densities,
+        )  # fmt: skip
+    return Checked(
+        **identified(experiment), notes=_notes(experiment), trials=trials.total(), trials_per_arm=trials, cost=cost
+    )
+
+
+def _price(experiment: Experiment, found: list[Slot]) -> _Priced:
+    """Measure what an experiment costs on these slots."""
     trials = plan(experiment)
     if isinstance(experiment.launcher, LocalLauncher):
         found = usable(found, experiment.model, experiment.launcher.device)
@@ -102,14 +147,21 @@ def _print_cost(console: Console, experiment: Experiment, found: list[Slot]) -> 
         stack, stacking = min(decision.largest, stack), f"{decision.text}\n"
     size = str(stack) if str(stack) in rates else str(SIZE)
     judging = (measured["evaluation"][size] / len(found), measured["validation"][size] / len(found))
-    total = rates[size]
-    cost = estimate(experiment, trials, total, judging, int(measured["parameters"]), int(measured["steps_per_unit"]))
+    total, parameters = rates[size], int(measured["parameters"])
+    cost = estimate(experiment, trials, total, judging, parameters, int(measured["steps_per_unit"]))
+    return _Priced(cost, total, stack, stacking, parameters, [float(one) for one in measured["densities"]], found)
+
+
+def _print_cost(console: Console, experiment: Experiment, found: list[Slot]) -> Cost:
+    """Measure, print and return what an experiment costs on these slots."""
+    priced = _price(experiment, found)
+    cost = priced.cost
     bound = "at most " if cost.at_most else "about "
-    where = ", ".join(f"{count} on {name}" for name, count in Counter(s.device for s in found).items())
-    console.print(_remaining([float(one) for one in measured["densities"]]), highlight=False, soft_wrap=True)
+    where = ", ".join(f"{count} on {name}" for name, count in Counter(s.device for s in priced.slots).items())
+    console.print(_remaining(priced.densities), highlight=False, soft_wrap=True)
     console.print(
-        f"{stacking}{int(measured['parameters']):,} parameters; {rate(total)} measured, a stack of {stack} on each of "
-        f"{plural(len(found), 'slot')} ({where})\n"
+        f"{priced.stacking}{priced.parameters:,} parameters; {rate(priced.rate)} measured, a stack of {priced.stack} "
+        f"on each of {plural(len(priced.slots), 'slot')} ({where})\n"
         f"{bound}{cost.steps:,} {experiment.training.steps}, {duration(cost.seconds)} "
         f"({cost.judging / cost.seconds:.0%} of it evaluation) and {cost.bytes / 1e6:,.0f} MB on disk",
         highlight=False, soft_wrap=True,

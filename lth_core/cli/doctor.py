@@ -2,13 +2,16 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 
 from lth_core.analysis.inspection import inspect
+from lth_core.cli import shapes
 from lth_core.cli.console import make_console
+from lth_core.cli.shapes import Findings, print_json
 from lth_core.engine.lease import owned
 from lth_core.errors import InputError
 from lth_core.report.record import job_record
@@ -25,33 +28,49 @@ from lth_core.upkeep.rescore import rescore
 _MARKS = {"good": ("✓", "green"), "note": ("-", "yellow"), "bad": ("✗", "red")}
 
 
-def doctor(folder: Path, *, repair: bool, rescored: int = 0) -> int:
+Tell = Callable[[Finding], None]
+
+
+def doctor(folder: Path, *, repair: bool, rescored: int = 0, as_json: bool = False) -> int:
     """Print the findings; returns 0 if no problems are left, else 1."""
     console = make_console()
-    workspace = Workspace(folder)
-    for finding in health.machine():
-        _print(console, finding)
-    if not folder.is_dir():
+    told: list[Finding] = []
+
+    def tell(finding: Finding) -> None:
+        told.append(finding)
+        if not as_json:
+            _print(console, finding)
+
+    findings = _examine(Workspace(folder), tell, repair, rescored)
+    if as_json:
+        print_json(Findings(findings=[shapes.Finding(**asdict(finding)) for finding in told]))
+    elif not folder.is_dir():
         console.print(f"{one_line(folder)}: no workspace exists here yet", markup=False, highlight=False)
-        return 0
+    elif any(finding.repairable for finding in findings) and not repair:
+        console.print("`lth doctor --repair` restores what can be restored", markup=False, highlight=False)
+    return int(any(finding.state == "bad" for finding in findings))
+
+
+def _examine(workspace: Workspace, tell: Tell, repair: bool, rescored: int) -> list[Finding]:
+    """Tell every finding, each when it is known; returns those about the workspace."""
+    for finding in health.machine():
+        tell(finding)
+    if not workspace.folder.is_dir():
+        return []
     if repair:
-        _repair(console, workspace)
+        _repair(tell, workspace)
     findings = [health.disk(workspace), *health.database(workspace), *_refused(workspace)]
     for finding in findings:
-        _print(console, finding)
-    findings += _rescored(console, workspace, rescored) if rescored else []
-    bad = any(finding.state == "bad" for finding in findings)
-    if any(finding.repairable for finding in findings) and not repair:
-        console.print("`lth doctor --repair` restores what can be restored", markup=False, highlight=False)
-    return int(bad)
+        tell(finding)
+    return findings + (_rescored(tell, workspace, rescored) if rescored else [])
 
 
-def _rescored(console: Console, workspace: Workspace, count: int) -> list[Finding]:
+def _rescored(tell: Tell, workspace: Workspace, count: int) -> list[Finding]:
     """Stored tickets evaluated again; each job's findings are printed when it is done."""
     found = []
     with contextlib.closing(Database(workspace.database, writer=False)) as database:
         for finding in rescore(workspace, database, count):
-            _print(console, finding)
+            tell(finding)
             found.append(finding)
     return found
 
@@ -73,15 +92,15 @@ def _refused(workspace: Workspace) -> Iterator[Finding]:
                 yield Finding("results", "bad", f"job {number} cannot be shown: {one_line(error)}")
 
 
-def _repair(console: Console, workspace: Workspace) -> None:
+def _repair(tell: Tell, workspace: Workspace) -> None:
     with owned(workspace, "repair"):
         if health.lost(workspace):
             found = health.remake_database(workspace)
             for sentence in found.unreadable:
-                _print(console, Finding("rebuilt", "note", f"left out: {sentence}"))
+                tell(Finding("rebuilt", "note", f"left out: {sentence}"))
             if found.unconfirmed:
-                _print(console, Finding("rebuilt", "note", found.unconfirmed))
-            _print(console, Finding("rebuilt", "good", (
+                tell(Finding("rebuilt", "note", found.unconfirmed))
+            tell(Finding("rebuilt", "good", (
                 f"{plural(found.jobs, 'job')}, {plural(found.trials, 'trial')} ({found.done} done), "
                 f"{plural(found.points, 'point')} of curves, "
                 f"{found.from_tensorboard:,} of them from TensorBoard's files; unfinished jobs are paused"
@@ -93,12 +112,12 @@ def _repair(console: Console, workspace: Workspace) -> None:
         finally:
             database.close()
     for sentence in mended[: health.SHOWN]:
-        _print(console, Finding("repaired", "good", f"restored: {sentence}"))
+        tell(Finding("repaired", "good", f"restored: {sentence}"))
     if len(mended) > health.SHOWN:
-        _print(console, Finding("repaired", "good", f"and {len(mended) - health.SHOWN} more values"))
+        tell(Finding("repaired", "good", f"and {len(mended) - health.SHOWN} more values"))
     if count:
         sentence = f"{plural(count, 'trial')} with damaged files marked as failed; retry the job to train them again"
-        _print(console, Finding("repaired", "good", sentence))
+        tell(Finding("repaired", "good", sentence))
 
 
 def _print(console: Console, finding: Finding) -> None:

@@ -5,7 +5,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pydantic import BaseModel
+
 from lth_core.cli.console import make_console
+from lth_core.cli.shapes import Field, FieldTables, Table, print_json
 from lth_core.experiment.arms import Arm
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.tables import KINDS
@@ -13,6 +16,7 @@ from lth_core.settings.base import NetworkSection, Section, TaskSection, Trainin
 from lth_core.settings.pruning import Gradual, Pruning, Rewinding
 from lth_core.settings.ticket import TicketSource
 
+_NONE: frozenset[str] = frozenset()
 _INTRODUCTION = """\
 # Fields
 
@@ -47,8 +51,37 @@ def page() -> str:
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
-def show() -> None:
+def tables() -> Iterator[Table]:
+    """The same fields for `--json`."""
+    yield _table("", None, Experiment, without={*KINDS, *_SINGLE, "arm"})
+    for table, kinds in KINDS.items():
+        word = "algorithm" if table == "training" else "kind"
+        for kind, section in kinds.items():
+            yield _table(table, kind, section, without={word})
+    for table, section in _SINGLE.items():
+        yield _table(table, None, section)
+
+
+def _table(table: str, kind: str | None, section: type[BaseModel], without: set[str] | frozenset[str] = _NONE) -> Table:
+    return Table(table=table, kind=kind, about=inspect.getdoc(section) or "", fields=list(_fields(section, without)))
+
+
+def _fields(section: type[BaseModel], without: set[str] | frozenset[str]) -> Iterator[Field]:
+    for name, field in section.model_json_schema()["properties"].items():
+        if name not in without:
+            own = section.model_fields[name]
+            value: Any = own.default if own.default_factory is None else own.default_factory()  # type: ignore[call-arg]
+            needed = own.is_required()
+            first: Any = None if needed else getattr(section, "of_new", {}).get(name, value)
+            plain = first.model_dump(mode="json") if isinstance(first, BaseModel) else first
+            yield Field(name=name, accepted=_accepted(field), needed=needed, default=plain)
+
+
+def show(*, as_json: bool = False) -> None:
     """Print the page: formatted on a terminal, as Markdown in a pipe."""
+    if as_json:
+        print_json(FieldTables(tables=list(tables())))
+        return
     from rich.markdown import Markdown
 
     console = make_console()
@@ -90,16 +123,12 @@ def _prose(section: type[Section]) -> str:
     return f"```text\n{text}\n```" if "\n    " in text else text
 
 
-def _rows(section: type[Section], without: set[str] | frozenset[str] = frozenset()) -> str:
+def _rows(section: type[Section], without: set[str] | frozenset[str] = _NONE) -> str:
     lines = ["| field | accepted | default |", "| --- | --- | --- |"]
-    for name, field in section.model_json_schema()["properties"].items():
-        if name not in without:
-            own = section.model_fields[name]
-            needed = own.is_required()
-            value: Any = own.default if own.default_factory is None else own.default_factory()  # type: ignore[call-arg]
-            default = "needed" if needed else f"`{_toml(section.of_new.get(name, value))}`"
-            accepted = _accepted(field).replace("|", "\\|")
-            lines.append(f"| `{name}` | {accepted} | {'' if default == '``' else default} |")
+    for field in _fields(section, without):
+        default = "needed" if field.needed else f"`{_toml(field.default)}`"
+        accepted = field.accepted.replace("|", "\\|")
+        lines.append(f"| `{field.name}` | {accepted} | {'' if default == '``' else default} |")
     return "\n".join(lines)
 
 
@@ -144,7 +173,6 @@ def _toml(value: Any) -> str:
     """As the file has it; nothing for what is left out there."""
     if value is None:
         return ""
-    if isinstance(value, Section):
-        fields = value.model_dump(mode="json")
-        return "{ " + ", ".join(f"{name} = {_toml(one)}" for name, one in fields.items()) + " }"
+    if isinstance(value, dict) and value:
+        return "{ " + ", ".join(f"{name} = {_toml(one)}" for name, one in value.items()) + " }"
     return json.dumps(list(value) if isinstance(value, tuple) else value)

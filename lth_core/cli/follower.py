@@ -6,6 +6,7 @@ from typing import Any
 
 from lth_core.batches.provenance import version_of
 from lth_core.cli.progress import Progress
+from lth_core.engine.at_once import is_at_work
 from lth_core.engine.engine import Engine, LeaseHeld
 from lth_core.errors import InputError
 from lth_core.experiment import presets
@@ -25,13 +26,14 @@ ENDED = ("done", "failed", "cancelled")
 
 
 class Follower:
-    """Follows jobs to their end; runs an engine if no other process does."""
+    """Follows jobs to their end. runs: run an engine if no other process does; else only say that none does."""
 
     def __init__(
-        self, workspace: Workspace, database: Database, device: str, slots: int | None, progress: Progress
-    ) -> None:
+        self, workspace: Workspace, database: Database, device: str, slots: int | None, progress: Progress,
+        *, runs: bool = True,
+    ) -> None:  # fmt: skip
         self._workspace, self._database, self._progress = workspace, database, progress
-        self._device, self._slots = device, slots
+        self._device, self._slots, self._runs = device, slots, runs
         self._engine: Engine | None = None
         self._tried_at = 0.0
         self._announced = False
@@ -71,8 +73,11 @@ class Follower:
             time.sleep(0.05)
         return answer
 
-    def wait(self, jobs: list[int]) -> set[int]:
-        """Wait until every job has ended or been deleted; reports and returns the deleted ones."""
+    def wait(self, jobs: list[int], until: float | None = None) -> set[int] | None:
+        """Wait until every job has ended or been deleted; reports and returns the deleted ones.
+
+        None if the monotonic clock reaches `until` first.
+        """
         while True:
             self._own_engine()
             found = [view for job in jobs if (view := views.job(self._database, job)) is not None]
@@ -82,6 +87,8 @@ class Follower:
             self._progress.update(seen, events)
             if all(view.state in ENDED for view in seen):
                 break
+            if until is not None and time.monotonic() >= until:
+                return None
             time.sleep(POLL)
         gone = set(jobs) - {view.id for view in seen}
         for job in sorted(gone):
@@ -97,6 +104,9 @@ class Follower:
         if time.monotonic() - self._tried_at < TAKE_OVER_EVERY:
             return
         self._tried_at = time.monotonic()
+        if not self._runs:
+            self._say_if_idle()
+            return
         try:
             self._engine = Engine(self._workspace, self._device, self._slots)
         except LeaseHeld as held:
@@ -105,6 +115,12 @@ class Follower:
                 self._announced = True
             return
         self._engine.start()
+
+    def _say_if_idle(self) -> None:
+        idle = not is_at_work(self._workspace)
+        if idle and not self._announced:
+            self._progress.say("nothing works on this workspace: `lth wait --run` or `lth-tui` trains its jobs")
+        self._announced = idle
 
     def close(self) -> bool:
         """Stop our own engine at a checkpoint; returns whether there was one."""

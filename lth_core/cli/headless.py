@@ -43,22 +43,18 @@ def run(
     """Returns the exit code. Raises InputError before anything is queued if any file is invalid."""
     if as_json:
         keep_output_apart()
-    wanted = [one for file in files for one in _experiments(file, overrides)]
     workspace = Workspace(folder)
     find_slots(device, slots)
-    for file in files:
-        named_code.check([one for one, its, _ in wanted if its == file], one_line(file))
-    check_launchers([experiment for experiment, *_ in wanted], workspace.folder)
-    check_tickets([experiment for experiment, *_ in wanted])
+    wanted = checked(files, overrides, workspace)
     workspace.create()
     database = Database(workspace.database, writer=True)
     console = make_console()
     progress = _progress(console, as_json=as_json)
     follower = Follower(workspace, database, device, slots, progress)
     try:
-        with _signals():
+        with stop_signals():
             jobs = [follower.submit(experiment, file, again, suite) for experiment, file, suite in wanted]
-            gone = follower.wait(jobs)
+            gone = follower.wait(jobs) or set()
     except Interrupted:
         progress.close()
         if follower.close():
@@ -94,6 +90,19 @@ def _print_results(
         own = [ended[job] for job, suite in jobs if suite == name and job in ended]
         print_suite(console, database, name, own, as_json=as_json)
     return list(ended.values())
+
+
+def checked(files: list[Path], overrides: list[str], workspace: Workspace) -> list[tuple[Experiment, Path, str | None]]:
+    """(experiment, file, name of its suite or None) of all experiments of the files; writes nothing.
+
+    Raises InputError if one is invalid, or cannot run here.
+    """
+    wanted = [one for file in files for one in _experiments(file, overrides)]
+    for file in files:
+        named_code.check([one for one, its, _ in wanted if its == file], one_line(file))
+    check_launchers([experiment for experiment, *_ in wanted], workspace.folder)
+    check_tickets([experiment for experiment, *_ in wanted])
+    return wanted
 
 
 def on_launcher(kind: str | None) -> list[str]:
@@ -135,7 +144,7 @@ def _progress(console: Console, *, as_json: bool) -> Progress:
 
 
 @contextmanager
-def _signals() -> Iterator[None]:
+def stop_signals() -> Iterator[None]:
     """The signals that end a session or a batch job interrupt like Ctrl-C; later ones are ignored."""
     # An ignored signal stays ignored: `nohup` relies on it.
     heard = [n for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]

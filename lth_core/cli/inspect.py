@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 from rich.text import Text
 
 from lth_core.analysis.connectivity import Barrier, Instability, barriers, instabilities
 from lth_core.analysis.inspection import inspect
 from lth_core.batches.processes import run_apart
 from lth_core.cli.console import make_console
+from lth_core.cli.shapes import Inspection, print_json
 from lth_core.cli.subject import find_job
 from lth_core.engine.slots import find_slots
 from lth_core.engine.stored import stored_spec
@@ -18,6 +20,7 @@ from lth_core.errors import InputError
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
+from lth_core.report.inspection_rows import barrier_rows, inspection_rows, instability_rows
 from lth_core.report.inspection_table import barrier_table, explained, inspection_table, instability_table
 from lth_core.store import instability as remembered
 from lth_core.store import views
@@ -31,19 +34,26 @@ POINTS = 11
 
 def run(
     number: int, folder: Path, *, with_barriers: bool, with_instability: bool, rewind: str, rounds: str, alphas: int,
-    device: str,
+    device: str, as_json: bool = False,
 ) -> None:  # fmt: skip
-    """Print the tables."""
+    """Print the tables, or their rows."""
     workspace, database, job = find_job(folder, number)
     console, device = make_console(), find_slots(device, 1)[0].device
     if with_instability:
         asked = _points(job.experiment, rewind), _rounds(job.experiment, rounds)
         found = find_instability(workspace, database, job, *asked, alphas, device)
-        console.print(instability_table(job.experiment, found))
+        if as_json:
+            print_json(Inspection(job=number, tickets=[], barriers=None, instability=instability_rows(found)))
+        else:
+            console.print(instability_table(job.experiment, found))
         return
     inspected = list(inspect(workspace, database, number, job.experiment))
     if not inspected:
         raise InputError(f"job {number}: no ticket has been trained yet")
+    if as_json:
+        between = barrier_rows(find_barriers(workspace, database, job, device)) if with_barriers else None
+        print_json(Inspection(job=number, tickets=inspection_rows(inspected), barriers=between, instability=None))
+        return
     console.print(inspection_table(inspected))
     for line in explained():
         console.print(Text(line, style="dim"), soft_wrap=True)
@@ -96,7 +106,7 @@ def find_instability(
     spec = stored_spec(database, job.id, experiment, keys).to_json()
     workspace.create()  # nothing is written through a link out of the workspace
     trainings = 2 * len(points) * len(rounds) * len(experiment.seeds)
-    make_console().print(f"training {trainings} networks, two per point, round and seed ...", style="dim")
+    Console(stderr=True).print(f"training {trainings} networks, two per point, round and seed ...", style="dim")
     answer = run_apart(
         "lth_core.worker.instability", str(workspace.folder), device, spec=spec, points=list(points),
         rounds=list(rounds), alphas=alphas,
@@ -104,7 +114,7 @@ def find_instability(
     try:
         remembered.write(workspace, job.id, experiment.identity, answer)
     except OSError as error:  # after so many trainings, print the answer in any case
-        make_console().print(f"not stored for the report: {error.strerror}", style="yellow")
+        Console(stderr=True).print(f"not stored for the report: {error.strerror}", style="yellow")
     return list(instabilities(answer["rows"], answer["metric"], higher_is_better=answer["higher"]))
 
 

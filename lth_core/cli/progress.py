@@ -111,6 +111,20 @@ class PlainProgress:
         """See Progress."""
 
 
+class QuietProgress:
+    """Sentences on standard error, for a command that prints one JSON object at its end."""
+
+    def update(self, jobs: list[JobView], events: list[EventView]) -> None:
+        """See Progress."""
+
+    def say(self, sentence: str) -> None:
+        """See Progress."""
+        print(f"lth: {one_line(sentence)}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """See Progress."""
+
+
 class JsonProgress:
     """One JSON object per line on standard output."""
 

@@ -1,36 +1,48 @@
-"""`lth show`, `lth diff`, `lth jobs`: reading a workspace or a file and printing it."""
+"""`lth show`, `lth diff`, `lth jobs`: print a workspace's jobs or a file."""
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from lth_core.cli import shapes
 from lth_core.cli.console import make_console
 from lth_core.cli.fields import differences, experiment_fields, lines
-from lth_core.cli.job_result import print_job
+from lth_core.cli.job_result import print_job, result_fields
 from lth_core.cli.progress import duration
+from lth_core.cli.shapes import job_shape, print_json
 from lth_core.cli.subject import find_job, is_number
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.suite import Suite, load
+from lth_core.report.answers import job_answers
 from lth_core.store import attempts, views
 from lth_core.store.database import Database
+from lth_core.store.views import JobView
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
 from lth_core.toml_text import flatten
 
 
-def show(subject: str, workspace: Path) -> None:
+def show(subject: str, workspace: Path, *, as_json: bool = False) -> None:
     """Print a job or a file; for a suite file, all its members."""
     console = make_console()
     if not is_number(subject):
         held = load(Path(subject))
+        if as_json:
+            print_json(_file_shape(held))
+            return
         for experiment in held.experiments if isinstance(held, Suite) else (held,):
             console.print(lines(experiment_fields(experiment)), markup=False, highlight=False, soft_wrap=True)
             console.print(f"identity = {experiment.identity}", markup=False, highlight=False)
         return
     _, database, job = find_job(workspace, int(subject))
+    if as_json:
+        print_json(_job_shape(database, job))
+        return
     console.print(lines(experiment_fields(job.experiment)), markup=False, highlight=False, soft_wrap=True)
     console.print(f"identity = {one_line(job.identity)}", markup=False, highlight=False)
     console.rule("ran with")
@@ -44,16 +56,44 @@ def show(subject: str, workspace: Path) -> None:
         console.print(f"{place}: {audit.name} ({audit.moment}): {one_line(audit.detail)}", style="red", markup=False)
 
 
+def _file_shape(held: Experiment | Suite) -> shapes.ShownFile:
+    suite, held_ones = (held.name, held.experiments) if isinstance(held, Suite) else (None, (held,))
+    return shapes.ShownFile(suite=suite, experiments=[shapes.Experiment(**identified(one)) for one in held_ones])
+
+
+def identified(experiment: Experiment) -> dict[str, Any]:
+    """An experiment's name, identity and fields: those of `shapes.Experiment`."""
+    fields = experiment.model_dump(mode="json")
+    return {"name": experiment.name, "identity": experiment.identity, "experiment": fields}
+
+
+def _job_shape(database: Database, job: JobView) -> shapes.ShownJob:
+    checks = [asdict(audit) for audit in views.audits(database, job.id, failed_only=True)]
+    for check in checks:
+        del check["passed"]
+    runs = attempts.runs(database, job.id)
+    return shapes.ShownJob(
+        job=job_shape(job), experiment=job.experiment.model_dump(mode="json"),
+        provenance=views.provenance(database, job.id), workers=attempts.said(runs) if runs else "",
+        failed_checks=checks, **result_fields(job, job_answers(database, job)),
+    )  # fmt: skip
+
+
 def one_line_each(fields: dict[str, str]) -> str:
     """Escape a field that may come from another machine, for printing."""
     return lines({one_line(name): one_line(value) for name, value in fields.items()})
 
 
-def diff(a: str, b: str, workspace: Path) -> int:
+def diff(a: str, b: str, workspace: Path, *, as_json: bool = False) -> int:
     """Print differing fields; returns 0 if the experiments are the same, else 1."""
     console = make_console()
     first, second = _experiment(a, workspace), _experiment(b, workspace)
     found = differences(experiment_fields(first), experiment_fields(second))
+    if as_json:
+        same = first.identity == second.identity
+        rows = [shapes.Difference(field=name, a=_unless_dash(one), b=_unless_dash(other)) for name, one, other in found]
+        print_json(shapes.Differences(same=same, fields=rows))
+        return int(not same)
     if first.identity == second.identity:
         console.print(f"the same experiment ({first.identity[:12]})", highlight=False)
         return 0
@@ -66,10 +106,18 @@ def diff(a: str, b: str, workspace: Path) -> int:
     return 1
 
 
-def jobs(workspace: Path) -> None:
+def _unless_dash(value: str) -> str | None:
+    return None if value == "-" else value
+
+
+def jobs(workspace: Path, *, as_json: bool = False) -> None:
     """Print the queue."""
     console = make_console()
     database = Database(Workspace(workspace).database, writer=False)
+    if as_json:
+        rows = [job_shape(job) for job in views.jobs(database)]
+        print_json(shapes.Jobs(jobs=rows, unreadable=views.unreadable(database)))
+        return
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("job", "name", "suite", "state", "round", "trials", "left", "identity"):
         shown.add_column(heading, no_wrap=True)

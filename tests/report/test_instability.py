@@ -199,7 +199,8 @@ def test_the_command_prints_a_row_per_point_and_the_report_shows_it(trained: Pat
     trained = copied(trained, tmp_path / "trained")
     done = lth_apart("inspect", 1, "--instability", "--rewind", "0,1000", "--rounds", "0,2", "--alphas", 5, cwd=trained)
     assert done.returncode == 0, done.stderr
-    assert "training 16 networks" in done.stdout and "worst between" in done.stdout
+    assert "training 16 networks" in done.stderr
+    assert "worst between" in done.stdout
     found = remembered.read(Workspace(trained / "workspace"), 1, identity(trained))
     assert found is not None and len(found["rows"]) == 8 and all(len(row["scores"]) == 5 for row in found["rows"])
     assert remembered.read(Workspace(trained / "workspace"), 1, "another") is None
@@ -224,7 +225,7 @@ def test_an_answer_that_cannot_be_kept_is_shown_and_none_is_kept_elsewhere(
     (tmp_path / "w" / "instability").touch()
     (found,) = find_instability(workspace, database, job, [0], [0], 3)
     assert found.height.value == 0.5
-    assert "not stored for the report: File exists" in capsys.readouterr().out
+    assert "not stored for the report: File exists" in capsys.readouterr().err
     (tmp_path / "w" / "instability").unlink()
     (tmp_path / "w" / "instability").symlink_to(tmp_path)
     with pytest.raises(InputError, match="instability is a symbolic link"):

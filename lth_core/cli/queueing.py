@@ -1,0 +1,69 @@
+"""`lth add`, `pause`, `resume`, `cancel`, `retry`, `move`: commands for a workspace, with an engine at work or not."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from lth_core.cli.headless import checked
+from lth_core.cli.shapes import Asked, Commanded, print_json
+from lth_core.cli.subject import find_jobs
+from lth_core.engine.at_once import carry_out
+from lth_core.errors import InputError
+from lth_core.experiment import presets
+from lth_core.store import views
+from lth_core.store.commands import JobCommand, Submit
+from lth_core.store.database import Database
+from lth_core.store.workspace import Workspace
+from lth_core.text import one_line
+
+_LATER = "stored; the next engine that opens the workspace does it"
+
+
+def add(files: list[Path], folder: Path, overrides: list[str], *, again: bool, as_json: bool) -> None:
+    """Queue the experiments of the files. Raises InputError before any is queued if one is invalid."""
+    workspace = Workspace(folder)
+    wanted = checked(files, overrides, workspace)
+    workspace.create()
+    database = Database(workspace.database, writer=True)
+    asked = []
+    for experiment, file, suite in wanted:
+        source = one_line(presets.find(file).resolve())
+        submit = Submit(experiment=experiment.canonical(), source=source, again=again, suite=suite)
+        answer = carry_out(workspace, database, submit)
+        if answer is not None and "error" in answer:
+            raise InputError(f"{one_line(file)}: {answer['error']}")
+        known = bool(answer and answer.get("known"))
+        job = int(answer["job"]) if answer else None
+        asked.append(Asked(job=job, name=experiment.name, known=known, carried_out=answer is not None))
+        if not as_json:
+            said = "already has this experiment; --again queues it again" if known else "queued"
+            print(f"{experiment.name}: {_LATER}" if job is None else f"job {job} {experiment.name}: {said}")
+    if as_json:
+        print_json(Commanded(command="add", jobs=asked))
+
+
+def change(
+    make: Callable[[int], JobCommand], subjects: list[str], folder: Path, *, as_json: bool, backwards: bool = False
+) -> None:
+    """Send a command about each of the jobs; raises InputError with what was refused, after the others.
+
+    backwards: the last job first.
+    """
+    workspace = Workspace(folder)
+    Database(workspace.database, writer=False).close()
+    database = Database(workspace.database, writer=True)
+    jobs, asked, refused = find_jobs(folder, database, subjects), [], []
+    kind = make(0).kind
+    for job in reversed(jobs) if backwards else jobs:
+        answer = carry_out(workspace, database, make(job.id))
+        if answer is not None and "error" in answer:
+            refused.append(str(answer["error"]))
+            continue
+        asked.append(Asked(job=job.id, name=job.name, known=True, carried_out=answer is not None))
+        if not as_json:
+            found = views.job(database, job.id)
+            now = f"now {found.state}" if found is not None and found.state != job.state else "done"
+            print(f"{kind}: job {job.id} {one_line(job.name, 80)}: {_LATER if answer is None else now}")
+    if as_json:
+        print_json(Commanded(command=kind, jobs=asked))
+    if refused:
+        raise InputError("; ".join(refused))
