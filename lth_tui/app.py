@@ -30,7 +30,7 @@ from lth_tui.screens.page import Page
 from lth_tui.screens.queue import QueuePage
 from lth_tui.type_ahead import TypeAhead
 from lth_tui.widgets.header import Header
-from lth_tui.widgets.hints import Hints, hints_of
+from lth_tui.widgets.hints import Hint, Hints, hints_of
 
 if TYPE_CHECKING:
     from lth_tui.widgets.line_plot import LinePlot
@@ -58,8 +58,8 @@ class Workbench(App[int]):
         key("app", "q", "quit", "quit", show=True),
         Binding("ctrl+q", "quit", "quit", show=False),
         Binding("ctrl+c", "quit", "quit", show=False),
-        Binding("ctrl+p", "command_palette", "commands", show=False),
-        key("app", "colon", "command_palette", "commands", display=":"),
+        key("app", "ctrl+p", "command_palette", "commands", display="^p"),
+        key("app", "colon", "jump", "go to a job", display=":"),
         key("app", "exclamation_mark", "messages", "messages in full", display="!"),
         key("app", "T", "change_theme", "theme", display="T"),
         key("app", "R", "redraw", "redraw the screen", display="R"),
@@ -286,6 +286,33 @@ class Workbench(App[int]):
             if hint.action not in ("command_palette", "app.command_palette"):
                 about = f"key {hint.keys}" + (f" · {hint.explained}" if hint.explained else "")
                 yield SystemCommand(hint.words, about, partial(self.call_later, hint.run, self))
+
+    def action_jump(self) -> None:
+        """Go to a job by its number or name, or run a command by its name."""
+        from lth_tui.screens.jump import Jump
+
+        if not isinstance(self.screen, Page):
+            return
+
+        def chosen(found: "int | Hint | None") -> None:
+            if isinstance(found, Hint):
+                self.call_later(found.run, self)
+            elif found is not None:
+                self._go_to(found)
+
+        self.push_screen(Jump(self.screen, self.snapshot.jobs), chosen)
+
+    def _go_to(self, job: int) -> None:
+        """Put the cursor of the queue on a job; from a job's page, open that job's page instead."""
+        from lth_tui.screens.job import JobPage
+
+        at_a_job = isinstance(self.screen, JobPage)
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        queue = cast("QueuePage", self.screen_stack[0])
+        queue.go_to(job)
+        if at_a_job:
+            self.push_screen(JobPage(job))
 
     def action_redraw(self) -> None:
         """Send every cell again."""

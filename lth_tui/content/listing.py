@@ -23,8 +23,18 @@ _KEYS: Mapping[str, Callable[["JobView"], tuple[float | str, ...]]] = {
     "progress": lambda job: (-job.progress,),
     "time left": lambda job: (float("inf") if job.seconds_left is None else job.seconds_left,),
     "newest": lambda job: (-job.created,),
+    "round": lambda job: (-job.round,),
+    "trials": lambda job: (-job.trials,),
+    "steps/s": lambda job: (-job.rate if job.state == "running" else 0.0,),
 }
 SORTS = tuple(_KEYS)
+_FALLING = ("progress", "newest", "round", "trials", "steps/s")
+"""Orders that start with the largest."""
+BY_COLUMN: Mapping[str, str] = {
+    "state": "state", "name": "name", "id": "newest", "prio": "queue", "round": "round", "progress": "progress",
+    "trials": "trials", "steps/s": "steps/s", "left": "time left",
+}  # fmt: skip
+"""The order that a click on the head of a column asks for."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,21 @@ class Listing:
     reverse: bool = False
     folded: frozenset[str] = frozenset()
     marked: frozenset[int] = frozenset()
+
+    @property
+    def marks(self) -> dict[str, str]:
+        """The head of the column that the rows are sorted by, and its arrow; none in queue order."""
+        if self.sort == SORTS[0] and not self.reverse:
+            return {}
+        arrow = "▼" if (self.sort in _FALLING) != self.reverse else "▲"
+        return {column: arrow for column, order in BY_COLUMN.items() if order == self.sort}
+
+    def by_column(self, column: str) -> "Listing":
+        """Sorted by this column; in the other direction if it already was."""
+        order = BY_COLUMN.get(column)
+        if order is None:
+            return self
+        return replace(self, sort=order, reverse=order == self.sort and not self.reverse)
 
     @property
     def text(self) -> str:
@@ -67,7 +92,7 @@ def matches(job: "JobView", wanted: str) -> bool:
 
 def listed(snapshot: Snapshot, listing: Listing) -> list[JobRow]:
     """The rows of the table: jobs and, above those of a suite, the suite's own row."""
-    jobs = [job for job in snapshot.jobs if matches(job, listing.filter)]
+    jobs = [job for job in snapshot.jobs if not listing.filter or matches(job, listing.filter)]
     ahead = _ahead(snapshot)
     rows = {job.id: job_row(job, snapshot, ahead.get(job.id, 0), job.id in listing.marked) for job in jobs}
     groups: dict[str | int, list[JobView]] = {}
@@ -85,6 +110,16 @@ def listed(snapshot: Snapshot, listing: Listing) -> list[JobRow]:
         if not folded:
             found += [replace(row, indent=2, name=row.name.removeprefix(f"{suite}-")) for row in members]
     return found
+
+
+def position(rows: Sequence[JobRow], cursor: int | None, total: int) -> str:
+    """Where the cursor is in the list: `14 of 60`; with a filter or folded suites also how many jobs there are."""
+    numbers = [row.id for row in rows if row.suite is None]
+    here = next((row for row in rows if row.id == cursor), None)
+    count = f"{len(numbers):,}" if len(numbers) == total else f"{len(numbers):,} shown, {plural(total, 'job')}"
+    if here is None or here.suite is not None:
+        return f"{plural(total, 'job')}" if len(numbers) == total else count
+    return f"{numbers.index(here.id) + 1:,} of {count}"
 
 
 def _in_order(jobs: Sequence["JobView"], listing: Listing) -> list["JobView"]:

@@ -105,9 +105,7 @@ def y_labels(low: float, high: float, rows: int, *, log: bool = False) -> list[R
 def legend_of(chart: Chart) -> list[Entry]:
     """Sample, label and newest value of each series."""
     entries: list[Entry] = []
-    for series in reversed(chart.series):
-        if series.faint:
-            continue
+    for series in _in_legend(chart):
         mark = series.look.marker if series.markers else ""
         words = f"{series.label} {'hidden' if series.hidden else series.note}".rstrip()
         entries.append([
@@ -119,6 +117,27 @@ def legend_of(chart: Chart) -> list[Entry]:
 
 def packed(entries: Sequence[Entry], width: int, most: int) -> list[Row]:
     """Entries in at most `most` rows of `width` cells, none broken; `+2` means that two more do not fit."""
+    return [[span for entry in row for span in entry] for row in _laid(entries, width, most)]
+
+
+def legend_at(chart: Chart, width: int, most: int, row: int, x: int) -> str | None:
+    """The label of the curve whose legend entry, packed like this, covers a cell; None between them."""
+    entries = legend_of(chart)
+    labels = {id(entry): one.label for entry, one in zip(entries, _in_legend(chart), strict=True)}
+    laid = _laid(entries, width, most)
+    for entry in laid[row] if 0 <= row < len(laid) else ():
+        length = _cells([entry])
+        if x < length:
+            return labels.get(id(entry))
+        x -= length
+    return None
+
+
+def _in_legend(chart: Chart) -> list[Series]:
+    return [series for series in reversed(chart.series) if not series.faint]
+
+
+def _laid(entries: Sequence[Entry], width: int, most: int) -> list[list[Entry]]:
     rows: list[list[Entry]] = []
     for entry in entries:
         if not rows or _cells([*rows[-1], entry]) > width:
@@ -131,7 +150,7 @@ def packed(entries: Sequence[Entry], width: int, most: int) -> list[Row]:
             kept[-1].pop()
             left += 1
         kept[-1].append([(f" +{left}", ink(bold=True))])
-    return [[span for entry in row for span in entry] for row in kept]
+    return kept
 
 
 def _cells(entries: Sequence[Entry]) -> int:

@@ -67,6 +67,7 @@ class JobReader:
             metric=metric,
             metrics=self._metrics,
             games=games,
+            others={name: self._curves(database, trials, round, name) for name in watch.metrics},
             overlaps=self._overlaps.of(database, job.id, watch.overlap, self._grid) if watch.overlap else {},
         )
 

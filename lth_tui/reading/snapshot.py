@@ -18,7 +18,7 @@ class Watch:
     """The job that is watched in detail; `round` None means the newest running one, `metric` None the score.
 
     overlap: an arm whose mask overlap is wanted; devices: whether the machine's load is wanted; answers: whether the
-    job's are; suite: one whose answers are wanted.
+    job's are; suite: one whose answers are wanted; metrics: others whose curves are.
     """
 
     job: int | None = None
@@ -28,6 +28,7 @@ class Watch:
     devices: bool = False
     answers: bool = False
     suite: str | None = None
+    metrics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +75,7 @@ class JobDetail:
     games: Mapping[str, ArmCurve] = field(default_factory=dict)
     overlaps: Mapping[tuple[str, int, int], HeatCell] = field(default_factory=dict)
     answers: JobAnswers | None = None
+    others: Mapping[str, Mapping[str, ArmCurve]] = field(default_factory=dict)
 
     @property
     def reference(self) -> str:

@@ -25,7 +25,7 @@ LEGEND = (
 SCOPES = {
     "jobs": "table of jobs", "queue": "queue", "job": "job", "curves": "curves", "layers": "layers",
     "answers": "answers", "list": "text", "suite": "suite", "compare": "comparison", "devices": "devices",
-    "page": "every page", "app": "everywhere",
+    "metrics": "metrics", "page": "every page", "app": "everywhere",
 }  # fmt: skip
 """Headings, in order."""
 

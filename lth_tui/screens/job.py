@@ -1,6 +1,7 @@
 """The job page: curves, lottery curve, layers, texts about the job; several at once if they fit."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
@@ -15,6 +16,7 @@ from lth_tui.content.charts import learning_chart, lottery_chart
 from lth_tui.content.device_rows import device_rows
 from lth_tui.content.drawing import Drawing
 from lth_tui.content.layer_tables import heat_table, overlap_table
+from lth_tui.content.metric_words import metric_words
 from lth_tui.content.verdict_words import verdict_line, verdict_rows
 from lth_tui.keys import key
 from lth_tui.palette import DIM
@@ -56,6 +58,7 @@ class JobPage(JobCommands):
         key("job", "left_square_bracket", "smooth(-1)", "smooth less", display="["),
         key("job", "right_square_bracket", "smooth(1)", "smooth more", display="]"),
         key("job", "m", "metric", "metric", show=True),
+        key("job", "M", "metrics", "all metrics", display="M"),
         key("job", "t", "axis", "x axis"),
         key("job", "z", "zoom", "zoom", show=True),
         key("job", "slash", "search", "search the text", display="/"),
@@ -320,16 +323,39 @@ class JobPage(JobCommands):
         self._draw(lambda drawing, _: drawing.smoother(by))
 
     def action_metric(self) -> None:
-        """The next metric in the curves; in the layers what is kept, or how masks of seeds overlap."""
+        """Choose the metric of the curves; in the layers what is kept, or how masks of seeds overlap."""
+        from lth_tui.screens.pick import Pick
+
         detail = self._detail()
         if detail is None:
             return
         if self._view == "layers":
             self._overlap = not self._overlap
+            self.present(self.bench.snapshot)
         elif detail.metrics:
-            place = detail.metrics.index(detail.metric) if detail.metric in detail.metrics else -1
-            self._metric = detail.metrics[(place + 1) % len(detail.metrics)]
-        self.present(self.bench.snapshot)
+            choices = [(name, metric_words(name)) for name in detail.metrics]
+            self.app.push_screen(Pick("metrics", choices, detail.metric), self._take_metric)
+
+    def _take_metric(self, name: str | None) -> None:
+        if name is not None:
+            self._metric = name
+            self.present(self.bench.snapshot)
+
+    def action_metrics(self) -> None:
+        """All metrics as small plots; enter opens one large."""
+        from lth_tui.screens.metrics import MetricsPage
+
+        detail = self._detail()
+        if detail is not None and detail.metrics:
+            self.app.push_screen(MetricsPage(self.job_id, self._round, self.drawing, detail.metric, self._open_metric))
+
+    def _open_metric(self, name: str) -> None:
+        self._metric, self._view, self._zoomed = name, "curves", True
+        self._arrange()
+
+    def on_line_plot_toggled(self, message: LinePlot.Toggled) -> None:
+        """A click on an entry of the legend hides its curve, or shows it again."""
+        self._draw(lambda drawing, _: replace(drawing, hidden=drawing.hidden ^ {message.label}))
 
     def _draw(self, change: Callable[[Drawing, JobDetail], Drawing]) -> None:
         detail = self._detail()

@@ -10,11 +10,12 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Input
 
 from lth_core.store.commands import Move
+from lth_tui.content import comparison
 from lth_tui.content.charts import learning_chart, lottery_chart
 from lth_tui.content.drawing import Drawing
 from lth_tui.content.job_texts import suite_rows, summary_rows
 from lth_tui.content.layer_tables import heat_table
-from lth_tui.content.listing import SORTS, Listing, listed
+from lth_tui.content.listing import SORTS, Listing, listed, position
 from lth_tui.keys import key
 from lth_tui.palette import BOLD, DIM, PLAIN
 from lth_tui.plot.chart import Chart
@@ -27,6 +28,7 @@ from lth_tui.widgets.heatmap import Heatmap
 from lth_tui.widgets.job_table import JobTable
 from lth_tui.widgets.line_plot import LinePlot
 from lth_tui.widgets.lines import Lines
+from lth_tui.widgets.splitter import Splitter
 
 if TYPE_CHECKING:
     from lth_core.store.views import JobView
@@ -57,6 +59,8 @@ class QueuePage(JobCommands):
         key("queue", "o", "sort", "next sort order"),
         key("queue", "O", "reverse", "reverse the order", display="O"),
         key("queue", "z", "fold", "fold the suite"),
+        key("queue", "greater_than_sign", "split(10)", "longer list", display=">"),
+        key("queue", "less_than_sign", "split(-10)", "longer preview", display="<"),
         key("queue", "v", "compare", "compare marked jobs"),
         key("queue", "L", "launcher", "here/cluster", display="L"),
         key("queue", "escape", "leave", "end filter and marks", display="esc"),
@@ -65,9 +69,9 @@ class QueuePage(JobCommands):
     def compose_page(self) -> ComposeResult:
         """Table, and the preview: words and layers beside a curve."""
         yield FilterLine("words, state:failed, suite:name, a|b, !not", id="job-filter")
-        yield Lines(id="listing")
         yield Lines(id="empty")
         yield JobTable(id="jobs")
+        yield Splitter(id="listing")
         with Vertical(id="preview"):
             yield Lines(id="summary")
             with Horizontal(id="preview-plots"):
@@ -80,6 +84,7 @@ class QueuePage(JobCommands):
         self.query_one("#preview-curves").can_focus = False
         self.query_one(JobTable).focus()
         self._drawn: tuple[int, int] | None = None
+        self._share = 40
 
     def chosen_jobs(self) -> "Sequence[JobView]":
         """The marked jobs, or else the one under the cursor, or all of the suite under it."""
@@ -111,14 +116,31 @@ class QueuePage(JobCommands):
         table.set_class(not rows, "-gone")
         nothing = _NO_MATCH if snapshot.jobs else _NOTHING
         empty.put(nothing if snapshot.loaded else ["reading the workspace ..."])
-        table.fill(rows)
-        words = self.listing.text
-        self.query_one("#listing", Lines).put([[(f" {words}", DIM)]] if words else [])
+        table.fill(rows, self.listing.marks)
+        self._tell_place()
         if self.bench.wanted_job is not None and any(row.id == self.bench.wanted_job for row in rows):
             table.select(self.bench.wanted_job)
             self.bench.wanted_job = None
         self._look()
         self._preview(snapshot.detail)
+
+    def go_to(self, job: int) -> None:
+        """Put the cursor on a job, out of a filter or a folded suite that hides it."""
+        found = next((one for one in self.bench.snapshot.jobs if one.id == job), None)
+        if found is None:
+            return
+        if found.suite in self.listing.folded:
+            self._relist(replace(self.listing, folded=self.listing.folded - {found.suite}))
+        if all(row.id != job for row in self.query_one(JobTable).rows):
+            self.query_one(FilterLine).value = ""
+            self._relist(replace(self.listing, filter=""))
+        self.query_one(JobTable).select(job)
+
+    def _tell_place(self) -> None:
+        """The row below the list: position, count, order, filter."""
+        table, jobs = self.query_one(JobTable), self.bench.snapshot.jobs
+        words = [position(table.rows, table.cursor, len(jobs)) if jobs else "", self.listing.text]
+        self.query_one(Splitter).tell(" · ".join(word for word in words if word))
 
     def _look(self) -> None:
         cursor = self.query_one(JobTable).cursor
@@ -126,11 +148,9 @@ class QueuePage(JobCommands):
 
     def _preview(self, detail: JobDetail | None) -> None:
         cursor, row = self.query_one(JobTable).cursor, self.query_one(JobTable).row
-        self.query_one("#preview-plots").set_class(row is not None and row.suite is not None, "-gone")
+        self.query_one("#preview-layers").set_class(row is not None and row.suite is not None, "-gone")
         if row is not None and row.suite is not None:
-            jobs = [job for job in self.bench.snapshot.jobs if job.suite == row.suite]
-            self.query_one("#preview").remove_class("-gone")
-            self.query_one("#summary", Lines).put(suite_rows(row.suite, jobs, self.bench.snapshot.summaries))
+            self._preview_suite(row.suite)
             return
         here = detail is not None and cursor is not None and detail.job.id == abs(cursor)
         self.query_one("#preview").set_class(not here, "-gone")
@@ -144,9 +164,41 @@ class QueuePage(JobCommands):
         self.query_one("#preview-curves", LinePlot).draw(chart, fresh=drawn != self._drawn)
         self._drawn = drawn
 
+    def _preview_suite(self, suite: str) -> None:
+        """The jobs of a suite, and their lottery curves in one plot."""
+        summaries = self.bench.snapshot.summaries
+        jobs = [job for job in self.bench.snapshot.jobs if job.suite == suite]
+        self.query_one("#preview").remove_class("-gone")
+        rows, room = suite_rows(suite, jobs, summaries), max(3, self.query_one("#preview").size.height // 2)
+        if len(rows) > room:
+            rows = [*rows[: room - 1], [(f"  and {len(rows) - room + 1} more; a shows their answers", DIM)]]
+        self.query_one("#summary", Lines).put(rows)
+        relative = len({job.experiment.judged_by for job in jobs}) > 1
+        chart = comparison.chart(jobs, summaries, 0, relative=relative)
+        self.query_one("#preview-curves", LinePlot).draw(chart, fresh=self._drawn is not None)
+        self._drawn = None
+
     def on_job_table_highlighted(self) -> None:
         """Look closely at the job under the cursor."""
+        self._tell_place()
         self._look()
+
+    def on_job_table_headed(self, message: JobTable.Headed) -> None:
+        """A click on the head of a column sorts by it, a second one the other way round."""
+        self._relist(self.listing.by_column(message.column))
+
+    def on_splitter_dragged(self, message: Splitter.Dragged) -> None:
+        """The list ends where the handle is dragged to."""
+        table = self.query_one(JobTable)
+        self._split_at(round(100 * (message.row - table.region.y) / max(1, self.size.height)))
+
+    def action_split(self, by: int) -> None:
+        """More room for the list, or for the preview."""
+        self._split_at(self._share + by)
+
+    def _split_at(self, share: int) -> None:
+        self._share = min(80, max(15, share))
+        self.query_one(JobTable).styles.max_height = f"{self._share}%"
 
     def on_job_table_opened(self) -> None:
         """A second click opens, a third does no more."""

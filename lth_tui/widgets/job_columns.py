@@ -1,6 +1,6 @@
 """The columns of the table of jobs, and which are dropped on narrow screens. Pure functions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lth_core.text import one_line
@@ -113,11 +113,22 @@ def fitting(width: int, longest: int = 40) -> tuple[tuple[Column, ...], int, int
     return columns, name, verdict - 1 + spare - name
 
 
-def titles_of(columns: Sequence[Column], name: int, verdict: int) -> str:
-    """The row of titles."""
-    words = f"  {STATE_COLUMN.title.ljust(STATE_COLUMN.width)}{'name'.ljust(name)} "
-    words += "".join((c.title.rjust(c.width) if c.right else c.title.ljust(c.width)) + " " for c in columns)
-    return words + ("verdict" if verdict else "")
+def titles_of(
+    columns: Sequence[Column], name: int, verdict: int, marks: Mapping[str, str] | None = None
+) -> list[tuple[str, str]]:  # fmt: skip
+    """The row of titles as (column, words) in order. marks: an arrow after the title of the sorted column."""
+    found = [("", "  "), ("state", _titled("state", STATE_COLUMN.width, marks)), ("name", _titled("name", name, marks)),
+             ("", " ")]  # fmt: skip
+    found += [(c.title, _titled(c.title, c.width + 1, marks, right=c.right)) for c in columns]
+    return [*found, *([("verdict", "verdict")] if verdict else [])]
+
+
+def _titled(title: str, width: int, marks: Mapping[str, str] | None, *, right: bool = False) -> str:
+    """A title in its width; an arrow may take the space after it."""
+    arrow = (marks or {}).get(title, "")
+    if not right:
+        return f"{title}{arrow}".ljust(width)
+    return f"{title}{arrow}".rjust(width) if arrow else f"{title} ".rjust(width)
 
 
 def cells_of(job: JobRow, columns: Sequence[Column], name: int, verdict: int, chosen: bool) -> Row:

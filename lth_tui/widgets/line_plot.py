@@ -5,13 +5,14 @@ from typing import ClassVar
 from textual import events
 from textual.binding import BindingType
 from textual.geometry import Region
+from textual.message import Message
 from textual.strip import Strip
 
 from lth_tui.keys import key
 from lth_tui.palette import BOLD, DIM, few_colours, pack
 from lth_tui.plot import canvas
 from lth_tui.plot.canvas import Canvas
-from lth_tui.plot.chart import GUTTER, Chart, Entry, alike, legend_of, packed, readout
+from lth_tui.plot.chart import GUTTER, Chart, Entry, alike, legend_at, legend_of, packed, readout
 from lth_tui.plot.viewport import Viewport
 from lth_tui.strips import Row, strip_of, text_of
 from lth_tui.widgets.pane import Pane
@@ -35,6 +36,13 @@ class LinePlot(Pane, can_focus=True):
         key("curves", "escape", "inspect_end", "end the cursor"),
     ]
 
+    class Toggled(Message):
+        """An entry of the legend was clicked."""
+
+        def __init__(self, label: str) -> None:
+            self.label = label
+            super().__init__()
+
     def __init__(self, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._view = Viewport()
@@ -43,6 +51,8 @@ class LinePlot(Pane, can_focus=True):
         self._feet: list[Row] = []
         self._canvas = self._plain = canvas.blank(0, 0)
         self._heading_shown = ""
+        self._held: int | None = None  # the column at which the mouse holds the curves
+        self._dragged = self._chosen = False
 
     def draw(self, chart: Chart, *, fresh: bool = False) -> None:
         """Show `chart`; `fresh` forgets the y axis of the previous one (another job, another round)."""
@@ -115,13 +125,74 @@ class LinePlot(Pane, can_focus=True):
         if self._cursor is not None:
             self.action_inspect()
 
+    def point_at(self, place: float | None) -> None:
+        """A cursor at a place from 0 to 1 of the x axis, or none: for plots whose cursors move together."""
+        if place != self._cursor:
+            moved = place is not None and self._cursor is not None
+            self._cursor = place
+            self._paint(moved=moved)
+
+    def choose(self, chosen: bool) -> None:
+        """Show in the title whether this is the chosen one of several plots."""
+        if chosen != self._chosen:
+            self._chosen = chosen
+            self.show_focus()
+
     def on_click(self, event: events.Click) -> None:
-        """The cursor goes to the column under the pointer."""
-        columns = self._canvas.columns
-        if self.can_focus and columns > 1 and event.x >= GUTTER:
+        """On the legend: hide the curve, or show it again. Else the cursor goes to the column under the pointer."""
+        columns, below = self._canvas.columns, event.y - 3 - self._canvas.rows
+        if self._dragged or not self.can_focus:
+            return
+        if below >= 0:
+            self._click_below(below, event.x)
+        elif columns > 1 and event.x >= GUTTER:
             self._cursor = min(1.0, (event.x - GUTTER) / (columns - 1))
             self._paint()
             self.refresh_bindings()
+
+    def _click_below(self, row: int, x: int) -> None:
+        told = 0 if self._cursor is None else self._told
+        label = legend_at(self.chart, self.size.width, len(self._feet) - 2 - told, row - told, x)
+        if label is not None:
+            self.post_message(self.Toggled(label))
+
+    def _share(self, x: int) -> float:
+        """A column as a place on the x axis."""
+        return min(1.0, max(0.0, (x - GUTTER) / max(1, self._canvas.columns - 1)))
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Wheel: zoom in around the pointer."""
+        self._wheel(event, 0.8)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Wheel: zoom out."""
+        self._wheel(event, 1.25)
+
+    def _wheel(self, event: events.MouseEvent, factor: float) -> None:
+        if self.can_focus:
+            event.stop()
+            self._view.zoom_x(factor, self._share(event.x))
+            self._paint()
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Take hold of the curves."""
+        self._dragged = False
+        if self.can_focus and event.button == 1 and event.y <= self._canvas.rows:
+            self._held = event.x
+            self.capture_mouse()
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Drag the part of the x axis that is shown."""
+        if self._held is not None and event.x != self._held:
+            self._view.pan((self._held - event.x) / max(1, self._canvas.columns - 1))
+            self._held, self._dragged = event.x, True
+            self._paint()
+
+    def on_mouse_up(self) -> None:
+        """Let go."""
+        if self._held is not None:
+            self._held = None
+            self.release_mouse()
 
     def on_resize(self) -> None:
         """Rasterise again for the new size."""
@@ -193,7 +264,8 @@ class LinePlot(Pane, can_focus=True):
         """Title, canvas with its axis, x axis, legend."""
         width, style = self.size.width, self.rich_style
         if y < 1:
-            return strip_of([(self._heading(), BOLD if self.has_focus else DIM)], width, style)
+            mark = "▶ " if self._chosen else ""
+            return strip_of([(mark + self._heading(), BOLD if self.has_focus or mark else DIM)], width, style)
         if y <= self._canvas.rows:
             return self._canvas.strip(y - 1, width, style)
         foot = y - 1 - self._canvas.rows

@@ -4,6 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import ClassVar
 
+from rich.style import Style
 from textual import events
 from textual.binding import BindingType
 from textual.geometry import Region
@@ -14,6 +15,7 @@ from lth_tui.keys import key
 from lth_tui.palette import BOLD, DIM, cursor_ink
 from lth_tui.strips import Row, spans_of, strip_of, text_of, wrapped_all
 from lth_tui.widgets.pane import Pane
+from lth_tui.widgets.scrollbar import thumb, with_bar
 
 _MARK = "▶ "
 
@@ -58,13 +60,15 @@ class ListPane(Pane, can_focus=True):
         """Show these rows; the window stays where it is, or at the end while following."""
         if rows == self._all and title in (None, self._heading):
             return
-        old_window, old_heading = self._window(), self._heading_text()
+        old_window, old_heading, old_bar = self._window(), self._heading_text(), self._bar()
         self._all = list(rows)
         self._heading = self._heading if title is None else title
         self._arrange()
         new_window = self._window()
         height, width = max(len(old_window), len(new_window)), self.size.width
         changed = [y + 1 for y in range(height) if old_window[y : y + 1] != new_window[y : y + 1]]
+        if old_bar != self._bar():
+            changed = list(range(1, self._height() + 1))
         if old_heading != self._heading_text():
             changed.append(0)
         if changed:
@@ -92,13 +96,23 @@ class ListPane(Pane, can_focus=True):
         found = [row for row in self._all if all(word in text_of(row).lower() for word in self._sought)]
         self._found = len(found)
         room = self.size.width - len(_MARK) * self._has_cursor
-        pieces = [wrapped_all([row], room) for row in found] if self._wraps and room > 0 else [[row] for row in found]
+        pieces = self._pieces(found, room)
+        if self._wraps and sum(map(len, pieces)) > self._height() > 0:
+            pieces = self._pieces(found, room - 1)  # the scrollbar takes a column
         self._rows = [piece for row in pieces for piece in row]
         self._whole = [place for place, row in enumerate(pieces) for _ in row]
         self.index = max(0, min(self.index, self._found - 1))
         if self._follow:
             self._top = len(self._rows)
         self._clamp()
+
+    def _pieces(self, rows: Sequence[Row], room: int) -> list[list[Row]]:
+        return [wrapped_all([row], room) for row in rows] if self._wraps and room > 0 else [[row] for row in rows]
+
+    def _bar(self) -> tuple[int, int] | None:
+        """The scrollbar's thumb; None if all rows fit."""
+        scrolls = len(self._rows) > self._height() > 0
+        return thumb(self._top, self._height(), len(self._rows)) if scrolls else None
 
     @property
     def text(self) -> str:
@@ -178,7 +192,9 @@ class ListPane(Pane, can_focus=True):
             heading += " · following" if self._follow else " · G follows again"
         if total <= height or height <= 0:
             return heading
-        return f"{heading}  ({self._top + 1}-{min(total, self._top + height)} of {total})"
+        if self._has_cursor:
+            return f"{heading}  ({self.index + 1:,} of {self._found:,})"
+        return f"{heading}  ({self._top + 1:,}-{min(total, self._top + height):,} of {total:,})"
 
     def render_line(self, y: int) -> Strip:
         """The title, then the rows of the window."""
@@ -188,6 +204,11 @@ class ListPane(Pane, can_focus=True):
         place = self._top + y - 1
         if place >= len(self._rows):
             return strip_of("", width, style)
+        bar = self._bar()
+        strip = self._row_strip(place, width - (bar is not None), style)
+        return strip if bar is None else with_bar(strip, y - 1, bar, style)
+
+    def _row_strip(self, place: int, width: int, style: Style) -> Strip:
         row = self._rows[place]
         if not self._has_cursor:
             return strip_of(row, width, style)

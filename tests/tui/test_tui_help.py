@@ -86,7 +86,9 @@ async def test_every_word_of_the_help_can_be_read(opened: Open, size: tuple[int,
         pane = app.screen.query_one(ListPane)
 
         def window() -> list[str]:
-            return [pane.render_line(y).text.removeprefix("▶ ").strip() for y in range(1, pane.size.height)]
+            return [
+                pane.render_line(y).text.removeprefix("▶ ").rstrip("│┃ ").strip() for y in range(1, pane.size.height)
+            ]
 
         await pilot.press("home")
         first = window()

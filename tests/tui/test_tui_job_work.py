@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import save
+from textual.events import MouseScrollUp
 from tui_helpers import Open, until
 from workspace_fixture import LAYERS, Writer
 
 from lth_core.settings.tasks import ControlTask
 from lth_tui.screens.job import JobPage
+from lth_tui.screens.metrics import MetricsPage
 from lth_tui.widgets.heatmap import Heatmap
 from lth_tui.widgets.line_plot import LinePlot
 from lth_tui.widgets.list_pane import ListPane
@@ -101,10 +103,17 @@ async def test_other_metrics_and_some_are_logarithmic(
     async with opened((80, 24)) as (app, pilot):
         plot = await plot_of(app, pilot)
         await until(pilot, lambda: len(app.snapshot.detail.metrics) == 2)
-        await pilot.press("m")
+        await pilot.press("m", *"perp", "enter")
         await until(pilot, lambda: "perplexity/valid" in plot.text and "log y" in plot.text)
-        await pilot.press("m")
+        await pilot.press("m", "down", "enter")
         await until(pilot, lambda: "return/train" in plot.text and "log y" not in plot.text)
+        await pilot.press("M", "v", "L")
+        await until(pilot, lambda: isinstance(app.screen, MetricsPage))
+        first, second = (app.screen.query_one(f"#small-{number}", LinePlot) for number in (0, 1))
+        await until(pilot, lambda: "gap" in first.text and "gap" in second.text and "▶ return/train" in shown(second))
+        assert first.cursor_text.split()[1:3] == second.cursor_text.split()[1:3], "cursors are linked"
+        await pilot.press("left", "enter")
+        await until(pilot, lambda: "perplexity/valid" in plot.text and app.screen.has_class("-single"))
 
 
 def leave_masks(writer: Writer) -> None:
@@ -217,3 +226,25 @@ async def test_a_figures_marks_and_axis_are_those_of_the_screen(opened: Open, wr
         data: Any = as_data(app.screen.query_one("#lottery", LinePlot).chart)
         assert data["y_name"] and {s["marker"] for s in data["series"]} <= {None, *_MARKERS}
         assert next(s for s in data["series"] if s["label"] == "winning")["marker"] == _REFERENCE.marker
+
+
+def shown(widget: LinePlot) -> str:
+    """The title of a plot as it is drawn."""
+    return widget.render_line(0).text
+
+
+async def test_the_mouse_zooms_drags_and_hides(opened: Open) -> None:
+    async with opened((80, 24)) as (app, pilot):
+        plot = await plot_of(app, pilot)
+        spot = (40, 5)
+        await pilot._post_mouse_events([MouseScrollUp], "#curves", spot, 0)
+        await until(pilot, lambda: "zoom 80 %" in plot.text)
+        before = plot.text.splitlines()[-2]
+        await pilot.mouse_down("#curves", offset=spot)
+        await pilot.hover("#curves", offset=(30, 5))
+        await pilot.mouse_up("#curves", offset=(30, 5))
+        await until(pilot, lambda: plot.text.splitlines()[-2] != before or not plot.in_use)
+        assert plot.cursor_text == "", "a drag is no click"
+        row, line = next((y, line) for y, line in enumerate(plot.text.splitlines()) if "random" in line and y > 5)
+        await pilot.click("#curves", offset=(line.index("random") + 1, row))
+        await until(pilot, lambda: [s.label for s in plot.chart.series if s.hidden] == ["random"])

@@ -27,7 +27,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @SIZES
-@pytest.mark.parametrize("page", ["queue", "job", "compare", "clone", "answers"])
+@pytest.mark.parametrize("page", ["queue", "job", "compare", "clone", "answers", "metrics"])
 def test_page(page: str, size: tuple[int, int], filled: Path, snap_compare: Callable[..., bool]) -> None:
     _compare(page, size, filled, snap_compare)
 
@@ -59,6 +59,9 @@ def _compare(page: str, size: tuple[int, int], folder: Path, snap_compare: Calla
             await pilot.press("a")
             await until(pilot, lambda: "audit: " in app.screen.query_one(AnswersPane).text)
             await pilot.press(*(["o"] if size == (80, 24) else []))
+        if page == "metrics":
+            await pilot.press("enter", "M", "v")
+            await until(pilot, lambda: "gap" in app.screen.query_one("#small-0", LinePlot).text)
         if page == "job":
             await pilot.press("enter", *(["3"] if size == (80, 24) else []))
             await settle(pilot, 2)
