@@ -28,6 +28,11 @@ def settings() -> Path:
     return _named("XDG_CONFIG_HOME", ".config", written=False)
 
 
+def settings_file() -> Path:
+    """The user's settings: `lth/workbench.toml` in that folder."""
+    return settings() / "lth" / "workbench.toml"
+
+
 def temporary(otherwise: Path) -> Path:
     """The system's folder for temporary files, or `otherwise` if none is writable."""
     try:

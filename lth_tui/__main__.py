@@ -64,8 +64,8 @@ def _port(text: str) -> int:
 
 
 def _list_keys() -> int:
+    from lth_core.places import settings_file
     from lth_tui.keys import binding_ids
-    from lth_tui.settings import settings_file
 
     print(f'# {settings_file()}, table [keys]: a name and its keys, such as "queue.new" = "n,insert"')
     for name, words in sorted(binding_ids().items()):

@@ -15,10 +15,12 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from lth_core import places
 from lth_core.errors import InputError
+from lth_core.notify_settings import NotifySettings
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line, plural
-from lth_tui import closing_fix, compositor_fix, hangup, palette, settings, typed_bytes
+from lth_tui import closing_fix, compositor_fix, hangup, notify, palette, settings, typed_bytes
 from lth_tui.engine_owner import EngineOwner, Ownership
 from lth_tui.keys import binding_ids, key
 from lth_tui.reading.feed import Feed, LabelledCommand, Reply
@@ -33,6 +35,7 @@ from lth_tui.widgets.header import Header
 from lth_tui.widgets.hints import Hint, Hints, hints_of
 
 if TYPE_CHECKING:
+    from lth_core.store.notices import Notice
     from lth_tui.widgets.line_plot import LinePlot
     from lth_tui.widgets.tabs import TabRow
 
@@ -85,6 +88,7 @@ class Workbench(App[int]):
         self._done_aside: deque[tuple[str, Path | None, str]] = deque()
         self._told: tuple[Snapshot, Ownership] | None = None
         self._last_error: str | None = None
+        self._notify, self._titled = NotifySettings(), False
         self._type_ahead = TypeAhead(self, self._hand)
         self.animation_level = "none"
         closing_fix.apply()
@@ -93,6 +97,8 @@ class Workbench(App[int]):
 
     async def on_event(self, event: events.Event) -> None:
         """Handle keys, pastes and clicks in order, each when the one before is done."""
+        if isinstance(event, events.Key | events.MouseEvent):
+            self._take_title_back()
         typed = isinstance(event, events.Key | events.Paste)
         amid = isinstance(event, events.MouseEvent) and self._type_ahead.busy
         if (typed or amid) and not event.is_forwarded:
@@ -115,7 +121,7 @@ class Workbench(App[int]):
         self.call_after_refresh(self._begin)
 
     def _read_settings(self) -> None:
-        path = settings.settings_file()
+        path = places.settings_file()
         try:
             found = settings.load_settings(path)
             settings.check(found, path, binding_ids() if found.keys else (), self.available_themes)
@@ -125,9 +131,10 @@ class Workbench(App[int]):
         wanted = (settings.last_theme(path), found.theme)
         self.theme = next((theme for theme in wanted if theme in self.available_themes), self.theme)
         self.set_keymap(dict(found.keys))
+        self._notify = found.notify
 
     def _take_theme(self) -> None:
-        settings.remember_theme(settings.settings_file(), self.theme)
+        settings.remember_theme(places.settings_file(), self.theme)
         self._recolour()
 
     def _recolour(self) -> None:
@@ -159,6 +166,7 @@ class Workbench(App[int]):
 
     def on_unmount(self) -> None:
         """The feed ends with the screen; the engine is stopped by whoever started the app."""
+        self._take_title_back()
         self.feed.stop()
 
     def finish(self) -> None:
@@ -175,6 +183,8 @@ class Workbench(App[int]):
 
     def _tick(self) -> None:
         self._tell_replies()
+        while self.feed.notices:
+            self._send_out(self.feed.notices.popleft())
         while self._done_aside:
             self._tell_aside(*self._done_aside.popleft())
         latest = self.feed.latest
@@ -183,6 +193,20 @@ class Workbench(App[int]):
         ):
             self.snapshot = latest
             self.renew()
+
+    def _send_out(self, notice: "Notice") -> None:
+        """Tell of a notice by bell, title and desktop notification."""
+        sent = notify.sequences(notice, self._notify, os.environ)
+        if sent and self._driver is not None:
+            keep = self._notify.title and not self._titled
+            self._titled = self._titled or keep
+            self._driver.write(notify.KEEP_TITLE * keep + sent)
+
+    def _take_title_back(self) -> None:
+        """Somebody looks again."""
+        if self._titled and self._driver is not None:
+            self._titled = False
+            self._driver.write(notify.OWN_TITLE)
 
     def renew(self) -> None:
         """Show the newest snapshot on the page on top."""

@@ -1,4 +1,4 @@
-"""The workbench's settings file: keys and theme; its place and its checks."""
+"""The workbench's settings file: keys, theme, notifications; its checks."""
 
 import contextlib
 import tomllib
@@ -6,11 +6,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lth_core import places
 from lth_core.errors import InputError
+from lth_core.notify_settings import NotifySettings, parse
 from lth_core.text import did_you_mean, one_line
 
-_FIELDS = ("theme", "keys")
+_FIELDS = ("theme", "keys", "notify")
+_EXPECTED = "theme, [keys] or [notify]"
 _CHOSEN = "chosen-theme"
 
 
@@ -20,11 +21,7 @@ class Settings:
 
     theme: str | None = None
     keys: Mapping[str, str] = field(default_factory=dict)
-
-
-def settings_file() -> Path:
-    """`lth/workbench.toml` in the user's folder of settings."""
-    return places.settings() / "lth" / "workbench.toml"
+    notify: NotifySettings = field(default_factory=NotifySettings)
 
 
 def load_settings(path: Path) -> Settings:
@@ -39,13 +36,13 @@ def load_settings(path: Path) -> Settings:
     for name in fields:
         if name not in _FIELDS:
             near = did_you_mean(name, _FIELDS)
-            raise InputError(f"{shown}: {one_line(name, 40)} is not a setting: expected theme or [keys]{near}")
+            raise InputError(f"{shown}: {one_line(name, 40)} is not a setting: expected {_EXPECTED}{near}")
     theme, keys = fields.get("theme"), fields.get("keys", {})
     if theme is not None and not isinstance(theme, str):
         raise InputError(f"{shown}: theme: expected the name of a theme")
     if not isinstance(keys, dict) or not all(isinstance(value, str) for value in keys.values()):
         raise InputError(f'{shown}: keys: expected a table of names and keys such as "queue.new" = "n,insert"')
-    return Settings(theme, keys)
+    return Settings(theme, keys, parse(fields.get("notify", {}), path))
 
 
 def last_theme(path: Path) -> str | None:

@@ -9,7 +9,7 @@ import pytest
 from lth_core import places
 from lth_core.errors import InputError
 from lth_core.tasks.text import cache
-from lth_tui.settings import load_settings, settings_file
+from lth_tui.settings import load_settings
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_without_a_home_caches_and_settings_are_in_a_private_folder(bare: Path) 
     own = bare / f"lth-{os.getuid()}"
     assert cache.folder() == own / "lth"
     assert own.stat().st_mode & 0o777 == 0o700
-    assert load_settings(settings_file()).theme is None
+    assert load_settings(places.settings_file()).theme is None
     places.settle()
     assert os.environ["HOME"] == str(own)
 

@@ -16,6 +16,7 @@ from lth_core.batches.batch import BatchFolder
 from lth_core.engine.commands import Commands
 from lth_core.engine.disk import Space, mind_shortages, take_up
 from lth_core.engine.dispatch import Dispatcher
+from lth_core.engine.hook import Hook
 from lth_core.engine.intake import Intake
 from lth_core.engine.launchers.base import Ended, Notice
 from lth_core.engine.launchers.both import Launchers
@@ -89,12 +90,13 @@ class Engine(threading.Thread):
                 self._space.fill("too little is free")  # opening the database needs room
             database = Database(self._workspace.database, writer=True)
             launcher = Launchers(self._workspace, self._slots)
+            hook = Hook(self._workspace, database)
             if not self._space.full:
                 self._space.keep_reserve()
             try:
-                self._work(database, launcher)
+                self._work(database, launcher, hook)
             finally:
-                self._leave(database, launcher)
+                self._leave(database, launcher, hook)
         except BaseException as error:
             self.error = _as_sentence(error, self._workspace)
             log = self._workspace.folder / "engine.log"
@@ -103,7 +105,7 @@ class Engine(threading.Thread):
         finally:
             self._lease.release()
 
-    def _work(self, database: Database, launcher: Launchers) -> None:
+    def _work(self, database: Database, launcher: Launchers, hook: Hook) -> None:
         intake = Intake(self._workspace, database, self._space)
         take_up(database, self._space)
         dispatcher = Dispatcher(self._workspace, database, launcher, intake.patience)
@@ -118,6 +120,7 @@ class Engine(threading.Thread):
                     self._unless_full(lambda: self._mind_scarcity(database, launcher, intake))
                 if self._space.full:
                     self._unless_full(lambda: self._mind_the_disk(database, launcher, intake))
+                self._unless_full(lambda: hook.tell(database))
                 self._pause(database)
         finally:
             dispatcher.close()
@@ -234,13 +237,14 @@ class Engine(threading.Thread):
             add_event(connection, "warning", sentence, row["job"])
         BatchFolder(self._workspace.batch(batch)).note(row["attempt"], sentence)
 
-    def _leave(self, database: Database, launcher: Launchers) -> None:
+    def _leave(self, database: Database, launcher: Launchers, hook: Hook) -> None:
         self._ended += launcher.close()
         if self._workspace.moved_from(self._identity):
             database.close()  # the next engine reads in the batches' folders how they ended
             return
         # If a full disk prevents this, the next engine reads it in the batches' folders.
         self._unless_full(lambda: self._sign_out(database))
+        self._unless_full(lambda: hook.close(database))
         database.close()
 
     def _sign_out(self, database: Database) -> None:

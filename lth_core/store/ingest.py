@@ -83,6 +83,9 @@ def _take(connection: sqlite3.Connection, job: int, trial: int, record: dict[str
                 for check in record["checks"]
             ],
         )
+        wrong = [f"{name}: {detail}" for name, passed, detail in record["checks"] if not passed]
+        if wrong:
+            add_event(connection, "audit failed", f"audit {record['moment']} training: {'; '.join(wrong)}", job, trial)
     elif kind == "done":
         _finish_trial(connection, job, trial, record)
     elif kind == "failed":

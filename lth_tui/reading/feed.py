@@ -18,6 +18,7 @@ from lth_core.text import one_line
 if TYPE_CHECKING:
     from lth_core.store.commands import Command
     from lth_core.store.database import Database
+    from lth_core.store.notices import Notice
     from lth_tui.reading.snapshot import Snapshot, Watch
 
 _ANSWER_PATIENCE = 15.0
@@ -44,7 +45,7 @@ class Reply:
 
 
 class Feed(threading.Thread):
-    """Set `watch`; read `latest` and `replies` at any time; `ask` sends commands."""
+    """Set `watch`; read `latest`, `replies` and `notices` at any time; `ask` sends commands."""
 
     def __init__(self, workspace: Workspace, period: float = 0.22) -> None:
         super().__init__(name="feed", daemon=True)
@@ -57,6 +58,7 @@ class Feed(threading.Thread):
         self._watch: Watch | None = None
         self.latest: Snapshot | None = None
         self.replies: deque[Reply] = deque()
+        self.notices: deque[Notice] = deque()
         self.cost = 0.0
 
     def watch(self, watch: "Watch") -> None:
@@ -77,17 +79,21 @@ class Feed(threading.Thread):
 
     def run(self) -> None:
         """Read, write, sleep; the sleep grows with the cost of a reading."""
+        from lth_core.store.notices import Notices
         from lth_tui.reading.reader import Reader
         from lth_tui.reading.snapshot import Snapshot, Watch
 
         reader: Reader | None = None
+        notices: Notices | None = None
         while not self._ended:
             started = time.perf_counter()
             self._wake.clear()
             try:
                 reader = reader or Reader(self._workspace)
                 self._send(reader.database)
+                notices = notices or Notices(reader.database)
                 self.latest = reader.read(self._watch or Watch())
+                self.notices.extend(notices.new(reader.database))
                 self._collect(reader.database)
             except (sqlite3.Error, InputError, ValueError, OSError) as error:
                 self.latest = replace(self.latest or Snapshot(), error=one_line(error), loaded=True)

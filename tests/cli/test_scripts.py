@@ -24,7 +24,10 @@ DOCS = Path(__file__).parent.parent.parent / "docs" / "scripts.md"
 
 
 @pytest.mark.processes
-def test_the_session_in_the_docs_runs_a_study_to_its_answer(tmp_path: Path) -> None:
+def test_the_session_in_the_docs_runs_a_study_to_its_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "lth").mkdir()
+    (tmp_path / "lth" / "workbench.toml").write_text(f"[notify]\ncommand = ['tee', '{tmp_path / 'told'}']")
     (tmp_path / "tiny.toml").write_text(as_toml(tiny()))
     session = re.search(r"```sh\n(.*?)```", DOCS.read_text(), re.DOTALL)
     assert session
@@ -35,6 +38,7 @@ def test_the_session_in_the_docs_runs_a_study_to_its_answer(tmp_path: Path) -> N
         printed.append(done.stdout)
     waited, shown = json.loads(printed[5]), json.loads(printed[7])
     assert [job["state"] for job in waited["jobs"]] == ["done"]
+    assert json.loads((tmp_path / "told").read_text())["event"] == "done"
     assert shown["answers"][0]["question"] == "Winning or random?"
     assert shown["audits"]["failed"] == 0 < shown["audits"]["passed"]
     assert printed[8].splitlines()[0] == "arm,round,n,mean"

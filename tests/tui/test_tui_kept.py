@@ -9,6 +9,7 @@ from textual.widgets._toast import Toast
 from tui_helpers import Open, until
 from workspace_fixture import Writer
 
+from lth_core import places
 from lth_tui import settings
 from lth_tui.app import workbench
 from lth_tui.reading.reader import Reader
@@ -114,11 +115,11 @@ def test_no_color_set_to_nothing_is_not_set(writer: Writer, monkeypatch: pytest.
 async def test_the_theme_that_was_chosen_is_there_at_the_next_start(opened: Open, tmp_path: Path) -> None:
     async with opened((80, 24)) as (app, pilot):
         app.theme = "nord"
-        await until(pilot, lambda: settings.last_theme(settings.settings_file()) == "nord")
+        await until(pilot, lambda: settings.last_theme(places.settings_file()) == "nord")
     async with opened((80, 24)) as (app, _):
         assert app.theme == "nord"
-    settings.settings_file().write_text('theme = "gruvbox"')
+    places.settings_file().write_text('theme = "gruvbox"')
     later = time.time() + 10
-    os.utime(settings.settings_file(), (later, later))
+    os.utime(places.settings_file(), (later, later))
     async with opened((80, 24)) as (app, _):
         assert app.theme == "gruvbox"
