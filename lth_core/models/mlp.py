@@ -9,6 +9,7 @@ For continuous actions the policy head gives means. The log standard deviations 
 of the state, at the end of the vector.
 """
 
+import functools
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -81,29 +82,27 @@ class Perceptron:
 
         Rows are padded with zeros to the same alignment, because rounding in products may depend on alignment.
         """
-        parts = list(flat.split([*self._sizes(), self._deviations], dim=1))
-        for i, (out, inputs) in enumerate(self._matrices()[:-1]):
+        parts = list(flat.split([*self._sizes, self._deviations], dim=1))
+        for i, (out, inputs) in enumerate(self._matrices[:-1]):
             parts[2 * i] = parts[2 * i].unflatten(1, (out, inputs)).transpose(1, 2).flatten(1)
         filling = flat.new_zeros(len(flat), self._width - self.parameters)
         return torch.cat([*parts, filling], dim=1)
 
     def unpacked(self, flat: Tensor) -> Tensor:
         """The inverse of `packed`, as a copy."""
-        parts = list(flat[:, : self.parameters].split([*self._sizes(), self._deviations], dim=1))
-        for i, (out, inputs) in enumerate(self._matrices()[:-1]):
+        parts = list(flat[:, : self.parameters].split([*self._sizes, self._deviations], dim=1))
+        for i, (out, inputs) in enumerate(self._matrices[:-1]):
             parts[2 * i] = parts[2 * i].unflatten(1, (inputs, out)).transpose(1, 2).flatten(1)
         return torch.cat(parts, dim=1)
 
     def layers(self, flat: Tensor) -> list[Layer]:
         """The layers of packed parameters (T, P) as views; the joint heads are last."""
-        parts = flat[:, : sum(self._sizes())].split(self._sizes(), dim=1)
-        return [
-            Layer(self._matrix(i, parts[2 * i]), parts[2 * i + 1].unsqueeze(1)) for i in range(len(self._matrices()))
-        ]
+        parts = flat[:, : sum(self._sizes)].split(self._sizes, dim=1)
+        return [Layer(self._matrix(i, parts[2 * i]), parts[2 * i + 1].unsqueeze(1)) for i in range(len(self._matrices))]
 
     def _matrix(self, layer: int, part: Tensor) -> Tensor:
         """A layer's weights (T, in, out), or their gradient, as a view. The heads' are stored as (out, in)."""
-        out, inputs = self._matrices()[layer]
+        out, inputs = self._matrices[layer]
         heads = layer == len(self.settings.hidden)
         tickets = len(part)
         return part.view(tickets, out, inputs).transpose(1, 2) if heads else part.view(tickets, inputs, out)
@@ -112,10 +111,10 @@ class Perceptron:
         """Logarithms of the standard deviations (T, actions), a view of flat parameters; None for logits."""
         return flat[:, self.parameters - self.actions : self.parameters] if self.continuous else None
 
-    @property
+    @functools.cached_property
     def parameters(self) -> int:
         """The number of parameters."""
-        return sum(self._sizes()) + self._deviations
+        return sum(self._sizes) + self._deviations
 
     @property
     def _deviations(self) -> int:
@@ -125,12 +124,14 @@ class Perceptron:
     def _width(self) -> int:
         return -(-self.parameters // _ALIGNED) * _ALIGNED
 
+    @functools.cached_property
     def _matrices(self) -> list[tuple[int, int]]:
         outputs = (*self.settings.hidden, self.actions + 1)
         return list(zip(outputs, (self.inputs, *self.settings.hidden), strict=True))
 
+    @functools.cached_property
     def _sizes(self) -> list[int]:
-        return [size for out, inputs in self._matrices() for size in (out * inputs, out)]
+        return [size for out, inputs in self._matrices for size in (out * inputs, out)]
 
     def forward(self, layers: Sequence[Layer], observations: Tensor) -> list[Tensor]:
         """All activations, from the input to the heads' outputs (T, B, actions + 1): logits or means, then the value.
@@ -160,14 +161,12 @@ class Perceptron:
         Written by hand because autograd's overhead is large for small networks; tests compare the two.
         """
         found = gradient.new_empty(len(gradient), self._width)
-        ends = list(itertools.accumulate(self._sizes()))
+        ends = list(itertools.accumulate(self._sizes))
         found[:, ends[-1] :] = 0.0
         for i in reversed(range(len(layers))):
             x = activations[i]
-            weight, bias = (
-                found[:, ends[2 * i] - self._sizes()[2 * i] : ends[2 * i]],
-                found[:, ends[2 * i] : ends[2 * i + 1]],
-            )
+            begin, middle, end = ends[2 * i] - self._sizes[2 * i], ends[2 * i], ends[2 * i + 1]
+            weight, bias = found[:, begin:middle], found[:, middle:end]
             _weight_gradient(gradient, x, self._matrix(i, weight))
             torch.sum(gradient, 1, out=bias)
             if i > 0:

@@ -5,7 +5,7 @@ masks.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,8 @@ class Parameters:
     mask: Tensor
     optimizer: optimizer.State
     watch: Callable[[Tensor, Tensor], None] | None = None
+    _layers: tuple[Tensor, Any] | None = field(default=None, init=False, repr=False)
+    """`flat` and its layers."""
 
     @classmethod
     def of(
@@ -63,7 +65,9 @@ class Parameters:
 
     def layers(self) -> Any:
         """The parameters in the form that the forward pass uses; a step changes these views too."""
-        return self.model.layers(self.flat)
+        if self._layers is None or self._layers[0] is not self.flat:
+            self._layers = self.flat, self.model.layers(self.flat)
+        return self._layers[1]
 
     def policy(self) -> Policy:
         """The policy that these parameters define on the heads."""
