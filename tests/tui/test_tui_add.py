@@ -131,7 +131,8 @@ async def test_time_and_disk_are_measured_without_being_asked_while_nothing_runs
     async def measured(path: Path, device: str, slots: int | None) -> list[str]:
         asked.append(path.name)
         try:
-            await asyncio.sleep(0.3)
+            if path.name == "mine.toml":
+                await asyncio.Event().wait()
         except asyncio.CancelledError:
             ended.append(path.name)
             raise
@@ -185,15 +186,18 @@ async def test_a_measurement_asked_for_again_ends_the_first_and_stays_on_screen(
 ) -> None:
     (tmp_path / "mine.toml").write_text(GOOD)
     monkeypatch.chdir(tmp_path)
-    ended = 0
+    begun, ended, second = 0, 0, asyncio.Event()
 
     async def endless(*_: object) -> list[str]:
-        nonlocal ended
+        nonlocal begun, ended
+        begun += 1
+        if begun == 2:
+            second.set()
         try:
             await asyncio.Event().wait()
         finally:
+            await second.wait()  # the first ends after the next has begun
             ended += 1
-            await asyncio.sleep(0.05)  # it takes a moment: the next measurement begins meanwhile
         return []
 
     monkeypatch.setattr("lth_tui.screens.add.measured_cost", endless)
@@ -203,7 +207,6 @@ async def test_a_measurement_asked_for_again_ends_the_first_and_stays_on_screen(
         await until(pilot, lambda: "15 trials" in sketch.text)
         await pilot.press("ctrl+t", "ctrl+t")
         await until(pilot, lambda: ended == 1)
-        await pilot.pause(0.1)
         await pilot.resize_terminal(100, 30)  # the sketch is drawn again
         assert "measuring" in sketch.text
         await pilot.press("escape")

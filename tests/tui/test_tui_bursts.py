@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import threading
-import time
 
 import pytest
 from pseudo_terminal import Terminal
@@ -110,12 +109,13 @@ async def test_a_paste_goes_where_the_keys_before_it_lead(opened: Open, writer: 
         assert json.loads(str(writer.asked()[0][1]["experiment"]))["name"] == "pendulum"
 
 
-@pytest.mark.parametrize("seconds", [0, 0.5])
+@pytest.mark.parametrize("slow", [False, True])
 async def test_a_click_amid_a_burst_goes_where_the_keys_before_it_lead(
-    opened: Open, writer: Writer, monkeypatch: pytest.MonkeyPatch, seconds: float
+    opened: Open, writer: Writer, monkeypatch: pytest.MonkeyPatch, slow: bool
 ) -> None:
-    found = add.candidates
-    monkeypatch.setattr(add, "candidates", lambda: (time.sleep(seconds), found())[1])  # a slow disk
+    found, read = add.candidates, threading.Event()
+    monkeypatch.setattr(add, "candidates", lambda: (read.wait(120), found())[1])
+    read.set()
     async with opened() as (app, pilot):
         burst(app, "n")
         await until(
@@ -126,10 +126,15 @@ async def test_a_click_amid_a_burst_goes_where_the_keys_before_it_lead(
         x, y = corner.x + 3, corner.y + 3  # the third row
         burst(app, "\x1b")
         await until(pilot, lambda: isinstance(app.screen, QueuePage))
+        if slow:  # the rows are found after all has arrived
+            read.clear()
         burst(app, "nquick")
         for kind in (events.MouseDown, events.MouseUp):
             app.post_message(kind(None, x, y, 0, 0, 1, False, False, False, x, y))
         burst(app, "\n")
+        if slow:
+            await until(pilot, lambda: isinstance(app.screen, Add))
+            read.set()
         await until(pilot, lambda: bool(writer.asked()))
         wanted = sorted(name for name in presets.names() if name.startswith("quick/"))[2]
         assert json.loads(str(writer.asked()[0][1]["experiment"]))["name"] == wanted.removeprefix("quick/")
@@ -168,14 +173,20 @@ async def test_what_a_closed_dialog_still_waited_for_ends_with_it(
 ) -> None:
     asked, answered, real = threading.Event(), threading.Event(), getattr(add, slow)
 
+    given, loop = asyncio.Event(), asyncio.get_running_loop()
+
     def held(*arguments: object) -> object:
         asked.set()
         answered.wait(30)
-        return real(*arguments)
+        found = real(*arguments)
+        loop.call_soon_threadsafe(given.set)
+        return found
 
     async def last(pane: ListPane) -> None:
         answered.set()
-        await asyncio.sleep(0.2)
+        await given.wait()
+        for _ in range(50):  # what waited for the answer has it while the pane is still there
+            await asyncio.sleep(0)
 
     monkeypatch.setattr(add, slow, held)
     monkeypatch.setattr(ListPane, "on_unmount", last, raising=False)
@@ -184,8 +195,7 @@ async def test_what_a_closed_dialog_still_waited_for_ends_with_it(
         await until(pilot, asked.is_set)
         burst(app, "\x1b")
         await until(pilot, lambda: len(app.screen_stack) == 1)
-        await until(pilot, answered.is_set)
-        await pilot.pause(0.4)
+        await until(pilot, lambda: given.is_set() and not any(one.group in ("find", "load") for one in app.workers))
         assert isinstance(app.screen, QueuePage)
 
 

@@ -1,7 +1,6 @@
 """Quitting, and who owns the engine."""
 
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -21,15 +20,18 @@ from lth_tui.widgets.lines import Lines
 
 
 class PretendOwner(threading.Thread):
-    """Owns an engine that takes a moment to stop."""
+    """Owns an engine that stops when the test lets it."""
 
     owns = True
     state = Ownership("here")
-    stopped = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked_to_stop, self.may_stop = threading.Event(), threading.Event()
 
     def stop(self) -> None:
-        time.sleep(0.2)
-        self.stopped = True
+        self.asked_to_stop.set()
+        assert self.may_stop.wait(120)
 
 
 async def test_quitting_with_trials_running_asks(opened: Open) -> None:
@@ -42,10 +44,12 @@ async def test_quitting_with_trials_running_asks(opened: Open) -> None:
         assert isinstance(app.screen, Confirm) and "16 trials running" in app.screen.query_one("#question", Lines).text
         await pilot.press("escape")
         await until(pilot, lambda: not isinstance(app.screen, Confirm))
-        assert app.is_running and not owner.stopped
+        assert app.is_running and not owner.asked_to_stop.is_set()
         await pilot.press("q", "s")
+        await until(pilot, owner.asked_to_stop.is_set)
+        assert app.return_code is None, "it waits for the engine"
+        owner.may_stop.set()
         await until(pilot, lambda: app.return_code == 0)
-        assert owner.stopped
 
 
 async def test_a_viewer_quits_at_once(opened: Open) -> None:
@@ -54,16 +58,23 @@ async def test_a_viewer_quits_at_once(opened: Open) -> None:
         await until(pilot, lambda: app.return_code == 0)
 
 
-async def test_a_file_being_saved_is_whole(opened: Open, tmp_path: Path) -> None:
-    file = tmp_path / "saved.txt"
+async def test_a_file_being_saved_is_whole(opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, waited_for = tmp_path / "saved.txt", threading.Event()
 
     def save() -> Path:
-        time.sleep(0.3)
+        assert waited_for.wait(120)
         file.write_text("whole")
         return file
 
+    class Saving(threading.Thread):
+        def join(self, timeout: float | None = None) -> None:
+            waited_for.set()
+            super().join(timeout)
+
     async with opened() as (app, pilot):
-        app.do_aside("figure", save)
+        with monkeypatch.context() as patch:
+            patch.setattr(threading, "Thread", Saving)
+            app.do_aside("figure", save)
         await pilot.press("q")
     app.finish()
     assert file.read_text() == "whole" and not app.feed.is_alive()

@@ -35,7 +35,7 @@ class Episodes:
                 ticket = place // count
                 self._windows[ticket].append(found)
                 self.finished[ticket] += 1
-                self._ended[ticket].append(self._now(ticket))
+                self._ended[ticket].append(self._now(ticket) if self._in_games else self._steps)
             flat[places] = 0.0
 
     def score(self, ticket: int) -> float:
