@@ -3,7 +3,7 @@
 The returns that were learnt from, and the gradients that the optimizer received, are compared with `reference`'s.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,17 +37,22 @@ class SecondLook:
     largest: float = 0.0
     sentence: str = ""
 
-    def ticket(self, found: Steps, diverged: Collection[int]) -> int | None:
+    def ticket(self, found: Steps, diverged: Callable[[], Collection[int]]) -> int | None:
         """The ticket whose rollout shows something that was not looked at yet; None if none does."""
-        sound = [t for t in range(len(found.rewards)) if t not in diverged]
+        rows = self._rows(found)
+        broken = diverged() if rows else []
+        return next((row for row in rows if row not in broken), None)
+
+    def _rows(self, found: Steps) -> list[int]:
         if "first" in self.left:
-            return sound[0] if sound else None
+            return list(range(len(found.rewards)))
         for kind, flags in (("termination", "terminated"), ("time limit", "truncated")):
-            if kind in self.left:
+            # Time limits are rare, and asked for at every update.
+            if kind in self.left and (kind != "time limit" or found.cut):
                 rows = np.flatnonzero(np.any([getattr(step, flags).any(axis=1) for step in found.steps], axis=0))
-                if shown := [row for row in rows.tolist() if row in sound]:
-                    return int(shown[0])
-        return None
+                if rows.size:
+                    return [int(row) for row in rows]
+        return []
 
     def compare(self, own: "Looked", update: int) -> None:
         """Compute the rollout and its gradients again; notes what was seen, or the sentence."""

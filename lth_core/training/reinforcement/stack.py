@@ -160,7 +160,7 @@ class ActorCriticStack(Stack):
         self._losses = {}
         orders = self._orders(rollout.size)
         found = self.collector.found
-        ticket = None if found is None else self._look.ticket(found, self.broken())
+        ticket = None if found is None else self._look.ticket(found, self.broken)
         inputs: tuple[Any, ...] = (rollout, rate) if orders is None else (rollout, rate, orders)
         if found is None or ticket is None:
             self._learnt = self._learning(*inputs)
