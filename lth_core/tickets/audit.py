@@ -5,7 +5,8 @@ runs from the arm's definition independently of the derivation, and so detect on
 check fails the trial.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -19,6 +20,8 @@ from lth_core.tickets.mask import Mask, Weights
 
 CHANCE = 1e-4
 """Share of newly drawn weights that may equal a stored weight by chance."""
+COINCIDENCE = 16.0
+"""The logarithm of how many possibilities there must be, so that two that are drawn are not the same by chance."""
 ROOM = 0.25
 """Share by which a smaller network may be larger than its ticket, because widths are whole numbers with a minimum."""
 
@@ -84,6 +87,12 @@ def after_training(mask: Mask, final: Weights, optimizer: Mapping[str, Weights])
     broken = {name: int((~torch.isfinite(w)).sum()) for name, w in final.items()}
     checks.append(counted("finite", broken, "weights that are not finite"))
     return checks
+
+
+def read_as_stored(differing: Mapping[str, Sequence[str]]) -> Check:
+    """Check that what a ticket builds on was read as it was stored; differing: parts that were not, by trial."""
+    wrong = [f"{', '.join(parts)} of {trial}" for trial, parts in differing.items() if parts]
+    return Check("parents", not wrong, f"read other than stored: {'; '.join(wrong)}" if wrong else "read as stored")
 
 
 def same_data(data: str, parents: set[str]) -> Check:
@@ -171,15 +180,22 @@ def _differs(family: Family, key: TrialKey, ticket: Ticket, compared: Ticket) ->
         if arm.mask == "one_shot" and key.round == 1:
             return Check("differs", True, "in round 1 both arms have pruned once: the same ticket by definition")
         if not _can_differ(arm.mask, arm.weights, ticket):
-            return Check("differs", True, "too little is left for the two to differ")
+            return Check("differs", True, "too little is left or pruned: the two may be the same by chance")
         return Check("differs", False, detail)
     return Check("differs", True, detail)
 
 
 def _can_differ(mask_source: str, weight_source: str, ticket: Ticket) -> bool:
-    """Whether a random or permuted mask, or other weights, can differ at all at this size."""
-    if mask_source in ("random", "random_global", "shuffled"):
-        return any(0 < int(m.sum()) < m.numel() for m in ticket.mask.values())
+    """Whether a drawn mask, other weights, or another ranking cannot be the same by chance at this size."""
+    if mask_source in (*audit_masks.RANDOM, "iterative", "one_shot"):
+        return _ways(ticket.mask) > COINCIDENCE
     if weight_source == "shuffled":
-        return any(_distinct(ticket.source[name][m]) > 1 for name, m in ticket.mask.items())
+        orders = (_distinct(ticket.source[name][m]) for name, m in ticket.mask.items() if m.any())
+        return sum(math.lgamma(kept + 1) for kept in orders) > COINCIDENCE
     return masks.total(ticket.mask) > 0
+
+
+def _ways(mask: Mask) -> float:
+    """The logarithm of how many masks keep as many entries of each layer."""
+    sizes = [(m.numel(), int(m.sum())) for m in mask.values()]
+    return sum(math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) for n, k in sizes)

@@ -18,10 +18,12 @@ from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
 from lth_core.tickets import mask as masks
+from lth_core.tickets.audit_schedule import Seen
 from lth_core.tickets.check import Check
 from lth_core.tickets.gradual import Narrowing
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.training.stack import Arrays, Interrupted, Stack, under
+from lth_core.training.witness import Witness
 
 
 @dataclass
@@ -29,7 +31,7 @@ class RunningTrial:
     """A trial of the stack, with its weights by name of the snapshot, and its last score.
 
     values: its last record. narrowing: how its mask shrinks, if it does; narrowed: the steps of that which are done.
-    drawn, checks: see Stack, at its end.
+    drawn, checks: see Stack, at its end; seen: see Witness, at its end.
     """
 
     id: int
@@ -42,6 +44,7 @@ class RunningTrial:
     snapshots: dict[str, Weights] = field(default_factory=dict)
     drawn: dict[str, str] = field(default_factory=dict)
     checks: list[Check] = field(default_factory=list)
+    seen: Seen | None = None
 
 
 class Sink(Protocol):
@@ -75,6 +78,7 @@ class StackRun:
     def __init__(self, experiment: Experiment, stack: Stack, trials: Sequence[RunningTrial], sink: Sink) -> None:
         self.experiment, self.stack, self.sink = experiment, stack, sink
         self.trials = list(trials)
+        self._witness = Witness(experiment, stack, self.trials)
         self._beat_at, self._beat_steps = time.monotonic(), 0
         self._begun, self._share_before = self._beat_at, 0.0
 
@@ -90,7 +94,7 @@ class StackRun:
                     self._checkpoint()
                 return False
             before, training = self.stack.trained, self.stack.tickets
-            self.stack.update()
+            self._witness.update(self.stack, self.trials)
             self._drop(self.stack.faults())
             if not self.trials:
                 break
@@ -125,6 +129,7 @@ class StackRun:
                 found = under(arrays, f"snapshot/{trial.id}/{name}/")
                 trial.snapshots[name] = {key: torch.from_numpy(array.copy()) for key, array in found.items()}
         self.stack.restore(arrays, values["stack"])
+        self._witness.restore(self.stack, values.get("witness"))
         for row, trial in enumerate(self.trials):
             trial.narrowed = values.get("narrowed", {}).get(str(trial.id), 0)
             if trial.narrowed:
@@ -143,6 +148,7 @@ class StackRun:
             "stack": values, "trials": [trial.id for trial in self.trials],
             "snapshots": {str(trial.id): list(trial.snapshots) for trial in self.trials},
             "narrowed": {str(trial.id): trial.narrowed for trial in narrowed},
+            "witness": self._witness.state(self.stack),
         }  # fmt: skip
         self.sink.checkpoint(self.stack.trained, arrays, state)
 
@@ -227,6 +233,7 @@ class StackRun:
                 self.trials[row].snapshots["statistics"] = statistics
             if scored := self.stack.scored(row):
                 self.trials[row].snapshots["scored"] = scored
+            self.trials[row].seen = self._witness.seen(self.stack, row, self.trials[row])
             self.trials[row].drawn = self.stack.drawn(row)
             self.trials[row].checks = self.stack.checks(row, self.trials[row].key.seed, self.trials[row].score)
             self.sink.finished(

@@ -56,6 +56,8 @@ class Stack(ABC):
         self.last = np.array([start.last for start in starts])
         self.trained = 0
         """Steps of each ticket since its start."""
+        self.rates = np.zeros(len(starts))
+        """(T,) the sum of the learning rates of each ticket's updates."""
 
     @property
     def tickets(self) -> int:

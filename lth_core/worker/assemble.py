@@ -1,5 +1,6 @@
 """From a batch's specification to its audited tickets, ready to be stacked."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,6 +19,7 @@ from lth_core.store.tensors import Arrays, DamagedFile, load_tensors
 from lth_core.store.workspace import Workspace
 from lth_core.tickets import mask as masks
 from lth_core.tickets.derive import Family, Imported, Ticket, Trained, derive, no_ticket, statistics
+from lth_core.tickets.fingerprint import fingerprint
 from lth_core.tickets.gradual import Narrowing
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.tickets.network import Network
@@ -67,6 +69,8 @@ class Assembler:
         """What the parents read so far were trained on, if their files say it."""
         self.dense_drew: dict[int, dict[str, str]] = {}
         """What the dense runs read so far drew from their streams, by seed; see `Stack.drawn`."""
+        self.misread: dict[int, dict[str, list[str]]] = {}
+        """Parts of parents that are not as they were stored, by seed and parent."""
 
     def network(self, key: TrialKey) -> Network:
         """The network of a trial: the experiment's, or the smaller one of an arm's round."""
@@ -104,7 +108,10 @@ class Assembler:
             self.data.add(str(card["data"]))
         if parent.key.arm == DENSE:
             self.dense_drew[parent.key.seed] = dict(card.get("drawn", {}))
-        return unpack_trained(arrays, self._experiment, self.network(parent.key))
+        found = unpack_trained(arrays, self._experiment, self.network(parent.key))
+        if was := card.get("fingerprints"):
+            self.misread.setdefault(parent.key.seed, {})[str(parent.key)] = differing(was, fingerprints_of(found))
+        return found
 
     def prepare(self, trial: TrialSpec) -> Prepared:
         """The trial's ticket and start. Raises DamagedParent or ValueError if it cannot be derived."""
@@ -211,3 +218,19 @@ def unpack_trained(arrays: Arrays, experiment: Experiment, model: Network) -> Tr
         mask, final, ranked, part("init"), part("rewind"), optimizer or None, part("statistics"),
         part("rewind_statistics"), part("scored"),
     )  # fmt: skip
+
+
+def fingerprints_of(trained: Trained) -> dict[str, str]:
+    """Of a stored trial, by part of its file."""
+    parts = {
+        "mask": trained.mask, "final": trained.final, "init": trained.init, "rewind": trained.rewind,
+        "statistics": trained.statistics, "rewind_statistics": trained.rewind_statistics, "scored": trained.scored,
+        "ranked": trained.ranked, **{f"optimizer.{entry}": one for entry, one in (trained.optimizer or {}).items()},
+    }  # fmt: skip
+    return {name: fingerprint(one) for name, one in parts.items() if one is not None}
+
+
+def differing(was: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Parts whose fingerprints differ; without weights of their own to rank, the final ones are ranked."""
+    was = {"ranked": was["final"], **was}
+    return sorted(name for name in {**was, **now} if was.get(name) != now.get(name))

@@ -5,6 +5,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from lth_core.batches.batch import BatchFolder, BatchSpec, Superseded, TrialSpec
@@ -19,9 +20,7 @@ from lth_core.store.tensors import Arrays, load_newest_checkpoint, save_checkpoi
 from lth_core.store.workspace import Workspace
 from lth_core.tasks import trained_on
 from lth_core.text import one_line
-from lth_core.tickets import audit, audit_masks
 from lth_core.tickets import mask as masks
-from lth_core.tickets.audit_masks import Drawn
 from lth_core.tickets.check import Check
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.training.families import data_summary, make_model, make_stack
@@ -29,6 +28,7 @@ from lth_core.training.run import RunningTrial, StackRun
 from lth_core.training.stack import Stack
 from lth_core.worker import second_score
 from lth_core.worker.assemble import Assembler, DamagedParent, Prepared, pack_trained
+from lth_core.worker.audits import Audits, fingerprints
 from lth_core.worker.journal import Journal
 from lth_core.worker.measure import densities
 from lth_core.worker.ran_with import with_versions
@@ -56,7 +56,6 @@ class Attempt:
         self._went_on_from: dict[str, list[int]] = {}  # records of earlier attempts, as `checkpoint` has them
         self._logs: dict[int, TrialLog] = {}
         self._journal = Journal(spec.experiment)
-        self._drawn: list[tuple[Drawn, tuple[str, int]]] = []
         self._coming, self._costs = coming, None  # type: tuple[int, StackCosts | None]
         self._made, self._before = time.monotonic(), 0.0  # seconds until the training began
         whole = make_model(self._experiment)
@@ -64,6 +63,7 @@ class Attempt:
         self._model = self._assembler.network(self._spec.trials[0].key)
         self._data = data_summary(self._experiment)
         task, model = self._experiment.task, self._experiment.model
+        self._audits = Audits(self._experiment, self._assembler, self._model, self._data)
         self._trained_on = trained_on.found(task, model) | ({} if self._data is None else {"data": self._data})
         trained_on.compare(dict(spec.trained_on), self._trained_on, task)
 
@@ -160,34 +160,9 @@ class Attempt:
             return None
 
     def _audit_start(self, p: Prepared, stack: Stack, row: int) -> bool:
-        key, assembler, start = p.trial.key, self._assembler, stack.weights(row)
-        if p.ticket is None:
-            checks = audit.before_dense(start, assembler.initial(key.seed))
-        elif p.made_for is not None:
-            whole, compared = assembler.family(key.seed).dense.final, p.compared.mask if p.compared else {}
-            checks = audit.before_smaller(start, assembler.drawn(key), p.made_for, whole, compared)
-        else:
-            checks = audit.before_training(assembler.family(key.seed), key, p.ticket, start, p.compared)
-            checks += self._independent(p)
-        if buffers := assembler.buffers(p):
-            checks.append(audit.same_buffers(stack.statistics(row), buffers))
-        if self._data is not None:
-            checks.append(audit.same_data(self._data, assembler.data))
-        if p.ticket is None:
-            checks.append(audit_masks.layers(p.start.mask, self._model.groups(), self._experiment.pruning))
+        checks = self._audits.before(p, stack, row)
         self._publish_layers(p.trial.id, p.start.mask)
         return self._passed(p.trial.id, "before", checks)
-
-    def _independent(self, p: Prepared) -> list[Check]:
-        """A drawn mask against the ticket it controls for, and against those drawn before it in this batch."""
-        key, kind = p.trial.key, self._experiment.arm_named(p.trial.key.arm).mask
-        if kind not in audit_masks.RANDOM or p.ticket is None or p.compared is None:
-            return []
-        own = Drawn.of(str(key), p.ticket.mask, kind == "random_global")
-        others = [one for one, place in self._drawn if place != (key.arm, key.seed)]
-        reference = Drawn.of(f"{self._experiment.compared_with(key.arm)} of the same seed", p.compared.mask, True)
-        self._drawn.append((own, (key.arm, key.seed)))
-        return [audit_masks.independent(own, [reference, *others])]
 
     def _passed(self, trial: int, moment: str, checks: list[Check]) -> bool:
         self._append(
@@ -236,24 +211,16 @@ class Attempt:
 
     def finished(self, trial: RunningTrial, step: int, final: Weights, optimizer: dict[str, Weights]) -> None:
         """See Sink. The audit after training, then the tensors, then the record of the result."""
-        entries = {entry: weights for entry, weights in optimizer.items() if entry != "count"}
-        checks = [*audit.after_training(trial.mask, final, entries), *trial.checks]
-        if trial.key.arm != DENSE:
-            checks.append(audit.same_streams(trial.drawn, self._assembler.dense_drew.get(trial.key.seed, {})))
+        checks = self._audits.after(trial, final, optimizer)
         if trial.narrowing is not None:
-            model, pruning = self._model, self._experiment.pruning
-            checks.append(audit_masks.density(model.shapes(), model.groups(), pruning, trial.key.round, trial.mask))
             self._publish_layers(trial.id, trial.mask)
+        path, sha256 = self.folder / f"trial-{trial.id}.safetensors", ""
+        if all(check.passed for check in checks):
+            sha256 = self._store(path, trial, step, final)
+            checks.append(self._audits.stored(trial, path, sha256))
         if not self._passed(trial.id, "after", checks):
+            path.unlink(missing_ok=True)
             return
-        path = self.folder / f"trial-{trial.id}.safetensors"
-        card = {
-            "arm": trial.key.arm, "round": trial.key.round, "seed": trial.key.seed, "step": step,
-            "experiment": self._experiment.identity, "data": self._data, "trained_on": self._trained_on,
-            "mask": [[name, list(m.shape)] for name, m in trial.mask.items()], "drawn": trial.drawn,
-        }  # fmt: skip
-        self._check_current()
-        sha256 = save_tensors(path, pack_trained(trial, final), card)
         if trial.key in self._again:
             again = second_score.check(
                 self._experiment, self._assembler.network(trial.key), trial, path, sha256, self._device,
@@ -267,6 +234,17 @@ class Attempt:
         self._append(kind="done", trial=trial.id, step=step, score=trial.score, tensors=relative, sha256=sha256)
         self._records.sync()
         self._journal.finished(trial.key, step, trial.score)
+
+    def _store(self, path: Path, trial: RunningTrial, step: int, final: Weights) -> str:
+        """Write a trial's tensors; returns the file's SHA-256."""
+        card = {
+            "arm": trial.key.arm, "round": trial.key.round, "seed": trial.key.seed, "step": step,
+            "experiment": self._experiment.identity, "data": self._data, "trained_on": self._trained_on,
+            "mask": [[name, list(m.shape)] for name, m in trial.mask.items()], "drawn": trial.drawn,
+            "fingerprints": fingerprints(trial),
+        }  # fmt: skip
+        self._check_current()
+        return save_tensors(path, pack_trained(trial, final), card)
 
     def failed(self, trial: RunningTrial, error: str) -> None:
         """See Sink."""

@@ -159,6 +159,7 @@ class ActorCriticStack(Stack):
         self.trained += self.training.n_steps * self.training.environments
         self._losses = {}
         orders = self._orders(rollout.size)
+        self.rates += rate.numpy()[:, 0]
         found = self.collector.found
         ticket = None if found is None else self._look.ticket(found, self.broken)
         inputs: tuple[Any, ...] = (rollout, rate) if orders is None else (rollout, rate, orders)
@@ -271,7 +272,7 @@ class ActorCriticStack(Stack):
         self._learnt = []
         self.parameters.keep(rows)
         self._place()
-        self.first, self.last = self.first[rows], self.last[rows]
+        self.first, self.last, self.rates = self.first[rows], self.last[rows], self.rates[rows]
         wrong = self._evaluation_faults
         self._evaluation_faults = {place: wrong[row] for place, row in enumerate(rows) if row in wrong}
         self.collector.keep(rows)

@@ -134,6 +134,7 @@ class SupervisedStack(Stack):
             self._carry = self._update(batches, self._carry, share)
         if looked is not None:
             self._look.compare(self.module, self.step.masks.alive, looked, self._carry, self.trained + 1)
+        self.rates += rate
         self.trained += 1
         self._updates += 1
         self._average.take(int(self.last[0] - self.first[0]) * self.steps_per_unit - self.trained)

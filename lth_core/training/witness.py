@@ -1,0 +1,79 @@
+"""The witness of a run: counts updates and notes weights by itself, for the audit of schedules and snapshots.
+
+It uses neither the run's snapshots nor, where updates can be counted, the stack's counters.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.plan import TrialKey
+from lth_core.tickets import expected_schedule
+from lth_core.tickets.audit_schedule import Seen
+from lth_core.tickets.fingerprint import fingerprint
+from lth_core.training.stack import Stack
+
+
+class Watched(Protocol):
+    """A trial of the stack."""
+
+    id: int
+    key: TrialKey
+
+
+class Witness:
+    """What is seen of the trials of one run, each a row of the stack."""
+
+    def __init__(self, experiment: Experiment, stack: Stack, trials: Sequence[Watched]) -> None:
+        self._experiment = experiment
+        self._updates: int | None = 0
+        self._before = stack.counter - stack.first
+        self._due = {one.id: expected_schedule.points(experiment, one.key.arm) for one in trials}
+        self._noted: dict[int, dict[str, tuple[int, str]]] = {one.id: {} for one in trials}
+        self._note(stack, trials)
+
+    def update(self, stack: Stack, trials: Sequence[Watched]) -> None:
+        """Train the stack once."""
+        self._before = stack.counter - stack.first
+        stack.update()
+        if self._updates is not None:
+            self._updates += 1
+            self._note(stack, trials)
+
+    def _note(self, stack: Stack, trials: Sequence[Watched]) -> None:
+        """Note the weights of trials that have reached a point where a snapshot is due."""
+        for row, one in enumerate(trials):
+            if not (due := self._due[one.id]):
+                continue
+            passed = expected_schedule.passed(self._experiment, self._updates or 0, stack.steps_per_unit)
+            passed = int(stack.counter[row] - stack.first[row]) if passed is None else passed
+            at = expected_schedule.start(self._experiment, one.key.arm) + passed
+            for name in [name for name, point in due.items() if point <= at]:
+                self._noted[one.id][name] = at, fingerprint(stack.weights(row))
+                del due[name]
+
+    def seen(self, stack: Stack, row: int, trial: Watched) -> Seen:
+        """What was seen of a trial in a row of the stack that has ended."""
+        games = int(self._before[row]), int(stack.counter[row] - stack.first[row])
+        final = fingerprint(stack.weights(row))
+        return Seen(self._updates, stack.steps_per_unit, games, float(stack.rates[row]), self._noted[trial.id], final)
+
+    def state(self, stack: Stack) -> dict[str, Any] | None:
+        """What was seen so far as JSON values, with the learning rates that the stack used."""
+        if self._updates is None:
+            return None
+        noted = {str(id): found for id, found in self._noted.items()}
+        return {"updates": self._updates, "rates": stack.rates.tolist(), "noted": noted}
+
+    def restore(self, stack: Stack, values: Any) -> None:
+        """The inverse of `state`. Earlier versions stored nothing, and what came before is unknown."""
+        if values is None:
+            self._updates = None
+            return
+        self._updates, stack.rates = values["updates"], np.array(values["rates"])
+        for id in self._noted:
+            found = values["noted"].get(str(id), {})
+            self._noted[id] = {name: (int(at), str(digest)) for name, (at, digest) in found.items()}
+            self._due[id] = {name: point for name, point in self._due[id].items() if name not in found}
