@@ -299,7 +299,7 @@ SCORES: list[tuple[str, Plant, str]] = [
     ("cartpole", training_for_evaluation, "score: return/eval-sampled is"),
     ("training", fewer_training_episodes, "score: "),
     ("training", shorter_window, "score: 2 training episodes are kept, expected 10"),
-    ("pendulum", weights_of_the_start, "score: return/eval-sampled is"),
+    ("pendulum", weights_of_the_start, "stored: other than trained: final"),
     ("cartpole", later_numbers, "actions: 8 updates drew other numbers than the seed gives"),
     ("text", valid_text_for_test, "of the stored weights"),
     ("text", nothing_carried_in_evaluation, "of the stored weights"),
