@@ -54,7 +54,7 @@ class ExamplesTraining(TrainingFamily):
 
 def _within(metric: str, value: float) -> Again:
     """Rounding changes single translations and classes where two are equally likely, and each loss a little."""
-    near = {"bleu": 1.0, "chrf": 1.0, "accuracy": 2e-3}.get(metric.partition("/")[0], 1e-4 * (1 + abs(value)))
+    near = {"bleu": 1.0, "chrf": 1.0, "accuracy": 2e-3}.get(metric.partition("/")[0], 2e-5 * (1 + abs(value)))
     return Again(value, near, max(near, 0.02 * abs(value)))
 
 
