@@ -202,9 +202,9 @@ def test_a_full_disk_when_submitting_loses_nothing(
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
+    monkeypatch.setattr(slurm, "GATHER", 0.0)  # the next turn submits them
     held.begin(1, 2)
     held.says(1, 0)
-    time.sleep(0.1)  # now they are to be submitted
     with monkeypatch.context() as patch:
         patch.setattr(slurm, "write_atomically", full)
         with pytest.raises(OSError, match="No space"):

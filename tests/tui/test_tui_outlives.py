@@ -18,6 +18,7 @@ import pytest
 from tui_helpers import wait_for
 
 from lth_core.engine.lease import Lease, LeaseHeld
+from lth_core.engine.process import LINGER
 from lth_core.experiment.file import resolve
 from lth_core.store import commands, views
 from lth_core.store.database import Database
@@ -53,6 +54,11 @@ def with_database(workspace: Workspace, use: Callable[[Database], Any]) -> Any:
         return use(database)
     finally:
         database.close()
+
+
+def beat(workspace: Workspace) -> float:
+    """When the engine last showed that it is alive."""
+    return float(with_database(workspace, lambda d: d.row("SELECT TOTAL(beat) FROM engine"))[0])
 
 
 def engine_of(workspace: Workspace) -> int | None:
@@ -188,7 +194,9 @@ def test_an_engine_that_nobody_looks_at_ends_when_nothing_is_left(tmp_path: Path
     )  # fmt: skip
     assert process.stdin is not None and process.stdout is not None
     assert json.loads(process.stdout.readline())["pid"] == process.pid
-    time.sleep(4)
+    wait_for(lambda: beat(workspace) > 0)
+    begun = beat(workspace)
+    wait_for(lambda: beat(workspace) > begun + LINGER + 1)
     assert process.poll() is None  # while somebody looks, it waits for commands
     process.stdin.close()
     assert process.wait(120) == 0
