@@ -22,7 +22,7 @@ Fields = dict[str, Any]
 class Part(BaseModel):
     """A part of an answer."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)  # most commands need few of them
 
 
 class Answer(Part):
