@@ -18,6 +18,7 @@ from textual.screen import Screen
 from lth_core import places
 from lth_core.errors import InputError
 from lth_core.notify_settings import NotifySettings
+from lth_core.store.commands import Priority, Submit
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line, plural
 from lth_tui import closing_fix, compositor_fix, hangup, notify, palette, settings, typed_bytes
@@ -149,8 +150,10 @@ class Workbench(App[int]):
     def _colours(self) -> palette.Range:
         if self.no_color:
             return "none"
+        if self.is_headless:
+            return "all"  # a picture has all colours
         few = self.console.color_system in (None, "standard", "windows")
-        return "sixteen" if few and not self.is_headless else "all"  # a picture has all colours
+        return "sixteen" if few else "eight_bit" if self.console.color_system == "256" else "all"
 
     def get_default_screen(self) -> QueuePage:
         """The queue is below all other screens."""
@@ -287,7 +290,12 @@ class Workbench(App[int]):
             if len(replies) == 1:
                 self._tell_reply(replies[0])
             else:
-                self.say(f"{kind} {plural(len(replies), 'job')}")
+                first = replies[0].asked.command
+                jobs = plural(len(replies), "job")
+                raised = (
+                    isinstance(first, Priority) and f"priority {'raised' if first.by > 0 else 'lowered'} by 1: {jobs}"
+                )
+                self.say(raised or f"{kind} {jobs}")
 
     def _tell_reply(self, reply: Reply) -> None:
         label = reply.asked.label
@@ -295,11 +303,15 @@ class Workbench(App[int]):
             self.say(f"{label}: {reply.error}", "error")
         elif reply.answer is None:
             self.say(f"{label}: no engine has answered yet; the next engine will do it", "warning")
-        elif reply.asked.command.kind == "submit":
+        elif isinstance(reply.asked.command, Priority) and isinstance(reply.answer.get("priority"), int):
+            self.say(f"job {reply.asked.command.job}: priority {reply.answer['priority']:+}")
+        elif isinstance(reply.asked.command, Submit):
             job = reply.answer.get("job")
             self.wanted_job = job if isinstance(job, int) else None
             known = "this experiment is already in the queue (^n adds a copy):"
-            self.say(f"{known} job {job}" if reply.answer.get("known") else f"job {job} queued")
+            old = reply.asked.command.replaces
+            queued = f"job {job} queued" if old is None else f"the edited job {old} is now job {job}"
+            self.say(f"{known} job {job}" if reply.answer.get("known") else queued)
             self._told = None
         else:
             self.say(label)

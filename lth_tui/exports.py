@@ -61,7 +61,7 @@ def table(chart: Chart) -> str:
     """CSV with the columns curve, x, y, low, high; x and y are headed by axis and metric. Omits hidden curves."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["curve", chart.x_name, chart.y_name, "low", "high"])
+    writer.writerow(["curve", chart.x_name.removeprefix("% "), chart.y_name, "low", "high"])
     for series in chart.shown:
         label = f"{series.label} (raw)" if series.faint else series.label
         for i, (x, y) in enumerate(zip(series.x, series.y, strict=True)):

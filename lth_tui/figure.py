@@ -31,7 +31,7 @@ def main() -> None:
         axes.set_xticks([value for value, _ in data["x_ticks"]], [label for _, label in data["x_ticks"]])
         axes.minorticks_off()
     axes.set_xlim(*data["x_range"])
-    axes.set_xlabel("prunable parameters kept (%)" if data["x_name"] == "kept" else data["x_name"])
+    axes.set_xlabel("prunable parameters kept (%)" if data["x_name"] == "% kept" else data["x_name"])
     axes.set_ylabel(data["y_name"])
     axes.set_title(data["title"], fontsize=8)
     axes.grid(alpha=0.25)

@@ -81,13 +81,13 @@ _SIXTEEN_STEPS = (
     (75, 0x00AA00, 0x000000),
     (100, 0xFFFF55, 0x000000),
 )
-Range = Literal["all", "sixteen", "none"]
+Range = Literal["all", "eight_bit", "sixteen", "none"]
 _light = False
 _range: Range = "all"
 
 
 def use(*, light: bool, colours: Range = "all") -> None:
-    """From now on draw for a light or dark background, with all colours, the sixteen of old terminals, or none."""
+    """From now on draw for a light or dark background, with all colours, 256, the sixteen of old terminals, or none."""
     global _light, _range
     if (light, colours) != (_light, _range):
         _light, _range = light, colours
@@ -97,12 +97,12 @@ def use(*, light: bool, colours: Range = "all") -> None:
 
 def few_colours() -> bool:
     """Whether the terminal has too few colours for blending."""
-    return _range != "all"
+    return _range in ("sixteen", "none")
 
 
 def cursor_ink() -> Style:
     """The background of the row under the cursor."""
-    if _range == "all":
+    if _range in ("all", "eight_bit"):
         return ink(background=0xBFD9F2 if _light else 0x264F78)
     return ink(reverse=True) if _range == "none" else ink(background=0xAAAAAA if _light else 0x0000AA)
 
@@ -159,6 +159,19 @@ def pack(red: float, green: float, blue: float) -> int:
 def blend(over: int, under: int, share: float) -> int:
     """`over` laid on `under` with opacity `share`."""
     return pack(*(a * share + b * (1 - share) for a, b in zip(unpack(over), unpack(under), strict=True)))
+
+
+def band_ground(colour: int, under: int, share: float) -> int:
+    """The ground of a band in this colour over another ground.
+
+    The nearest of 256 colours to a dark tint is a bright one, in which the line of the band cannot be seen; of greys
+    there are enough.
+    """
+    if _range != "eight_bit":
+        return blend(colour, under, share)
+    grey = round(luminance(under) ** (1 / 2.2) * 255)
+    grey = max(0, grey - 24) if _light else min(72, grey + 22)
+    return pack(grey, grey, grey)
 
 
 @lru_cache(maxsize=256)

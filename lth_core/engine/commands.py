@@ -60,6 +60,8 @@ class Commands:
             accepted = " or ".join(command.accepted)
             return {"error": f"job {command.job} is {found[0]}: {command.kind} is for jobs that are {accepted}"}
         self._change(connection, command)
+        if isinstance(command, commands.Priority):
+            return {"job": command.job, "priority": job_changes.priority(connection, command.job)}
         return {"job": command.job}
 
     def _change(self, connection: sqlite3.Connection, command: JobCommand) -> None:

@@ -97,6 +97,14 @@ class TaskSection(Section):
         return math.log(score) if score > 0 else math.nan
 
     @classmethod
+    def less_is_better(cls, metric: str) -> bool | None:
+        """Of a recorded metric; None where neither is."""
+        name = metric.partition("/")[0]
+        if name in (cls.score.partition("/")[0], cls.log_score.partition("/")[0]):
+            return not cls.higher_is_better
+        return {"perplexity": True, "log_perplexity": True, "error": True, "return": False, "accuracy": False}.get(name)
+
+    @classmethod
     def draws_log(cls, metric: str) -> bool:
         """Whether a metric is drawn on a logarithmic axis."""
         return metric.partition("/")[0] in cls.logarithmic

@@ -41,6 +41,11 @@ def change_priority(connection: sqlite3.Connection, job: int, by: int) -> None:
     connection.execute("UPDATE jobs SET priority = MAX(-9, MIN(9, priority + ?)) WHERE id = ?", (by, job))
 
 
+def priority(connection: sqlite3.Connection, job: int) -> int:
+    """A job's priority."""
+    return int(connection.execute("SELECT priority FROM jobs WHERE id = ?", (job,)).fetchone()[0])
+
+
 def delete_job(connection: sqlite3.Connection, job: int) -> None:
     """Mark a job as deleted, which hides it."""
     connection.execute("UPDATE jobs SET deleted = ? WHERE id = ?", (time.time(), job))

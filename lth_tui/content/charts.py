@@ -10,10 +10,10 @@ from lth_core.analysis.trials import finished_scores
 from lth_core.analysis.verdict import Cell, Summary
 from lth_core.experiment.arms import DENSE
 from lth_core.text import one_line, plural
-from lth_tui.content.drawing import Drawing, arms_of, axes_of, partner, steps_per_update
+from lth_tui.content.drawing import NAMES, Drawing, arms_of, axes_of, partner, steps_per_update
 from lth_tui.palette import GREY, Look, looks
 from lth_tui.plot import raster
-from lth_tui.plot.chart import TICK, Chart, Series
+from lth_tui.plot.chart import KEPT, TICK, Chart, Series
 from lth_tui.plot.raster import Floats
 from lth_tui.reading.snapshot import JobDetail
 from lth_tui.words import compact, percent
@@ -42,12 +42,13 @@ def learning_chart(detail: JobDetail, drawing: Drawing) -> Chart:
     shown = f", {drawing.band_words}" if drawing.band_words and seeds > 1 else ""
     of_seeds = f" · IQM of {plural(seeds, 'seed')}" if seeds else ""
     smooth = f" · smoothed {drawing.smoothing:g}" if drawing.smoothing else ""
-    title = f"{one_line(detail.metric, 60)} · round {detail.round}{left}{of_seeds}{shown}{smooth}"
+    better = ", less is better" if experiment.task.less_is_better(detail.metric) else ""
+    title = f"{one_line(detail.metric, 60)}{better} · round {detail.round}{left}{of_seeds}{shown}{smooth}"
     brief = f"{one_line(detail.metric, 40)} · r{detail.round}{left}{' · IQM' if seeds else ''}{shown}{smooth}"
     axis = drawing.axis if drawing.axis in axes_of(detail) else "step"
     return Chart(title, series, _axis_range(detail, series, axis), empty="no points yet",
-                 log_y=detail.job.experiment.task.draws_log(detail.metric), x_name=axis, y_name=detail.metric, gap=pair,
-                 brief=brief)  # fmt: skip
+                 log_y=detail.job.experiment.task.draws_log(detail.metric), x_name=NAMES[axis], y_name=detail.metric,
+                 gap=pair, brief=brief, less_is_better=experiment.task.less_is_better(detail.metric))  # fmt: skip
 
 
 def _learning_series(arm: str, detail: JobDetail, look: Look, drawing: Drawing, *, banded: bool) -> Series:
@@ -57,9 +58,7 @@ def _learning_series(arm: str, detail: JobDetail, look: Look, drawing: Drawing, 
         "sd": (curve.value - curve.spread, curve.value + curve.spread),
     }  # fmt: skip
     low, high = bounds.get(drawing.band, (None, None)) if banded else (None, None)
-    finite = curve.value[np.isfinite(curve.value)]
-    note = compact(float(finite[-1])) if len(finite) else ""
-    return Series(arm, look, _places(arm, detail, drawing.axis), curve.value, low, high, note,
+    return Series(arm, look, _places(arm, detail, drawing.axis), curve.value, low, high,
                   hidden=arm in drawing.hidden, chosen=arm == drawing.arm)  # fmt: skip
 
 
@@ -125,7 +124,7 @@ def lottery_chart(detail: JobDetail, drawing: Drawing) -> Chart:
     title = f"{score} by % kept (log){better} · IQM{shown}"
     x_range = (1.15, lowest(experiment, densities) / 1.15)
     if summary is None:
-        return Chart(title, (), x_range, log_x=True, x_ticks=marks, empty="summarising ...", x_name="kept")
+        return Chart(title, (), x_range, log_x=True, x_ticks=marks, empty="summarising ...", x_name=KEPT)
     pair = (detail.reference, partner(detail, drawing.arm))
     order = [a for a in reversed(arms_of(detail)) if a not in pair] + list(dict.fromkeys(reversed(pair)))
     look = looks_of(detail)
@@ -135,9 +134,10 @@ def lottery_chart(detail: JobDetail, drawing: Drawing) -> Chart:
     reference = None if dense is None else (dense.score.value, f"dense {compact(dense.score.value)}")
     return Chart(title, [s for s in series if len(s.x)], x_range, True, marks, reference,
                  "the lottery curve starts when round 1 has finished",
-                 log_y=experiment.task.draws_log(experiment.judged_by), x_name="kept",
-                 y_name=f"lottery {detail.job.id}", gap=pair,
-                 brief=f"{score}, % kept · IQM{shown}")  # fmt: skip
+                 log_y=experiment.task.draws_log(experiment.judged_by), x_name=KEPT,
+                 y_name=experiment.judged_by, gap=pair, key=f"lottery {detail.job.id}",
+                 brief=f"{score}{better} · IQM{shown}",
+                 less_is_better=not experiment.task.higher_is_better)  # fmt: skip
 
 
 def _lottery_series(
@@ -152,9 +152,8 @@ def _lottery_series(
             [bound[0] for bound in bounds], [bound[1] for bound in bounds],
         )
     )  # fmt: skip
-    note = compact(float(y[-1])) if len(y) else ""
     known = banded and drawing.band != "none"
-    return Series(arm, look, x, y, low if known else None, high if known else None, note, markers=True,
+    return Series(arm, look, x, y, low if known else None, high if known else None, markers=True,
                   hidden=arm in drawing.hidden, chosen=arm == drawing.arm, tick=half_tick(summary, arm))  # fmt: skip
 
 

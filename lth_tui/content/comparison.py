@@ -1,5 +1,7 @@
 """Several jobs in one plot and one list: pure functions."""
 
+import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,9 +17,9 @@ from lth_tui.content.charts import half_said, half_tick, lottery_cells
 from lth_tui.content.verdict_words import short_verdict
 from lth_tui.experiment_text import fields_of
 from lth_tui.palette import BLUE, BOLD, DIM, GREEN, ORANGE, PLAIN, PURPLE, SKY, VERMILLION, YELLOW, Look, ink
-from lth_tui.plot.chart import Chart, Series
+from lth_tui.plot.chart import KEPT, Chart, Series
 from lth_tui.strips import Row
-from lth_tui.words import compact, glyph, percent
+from lth_tui.words import glyph, percent
 
 if TYPE_CHECKING:
     from lth_core.store.views import JobView
@@ -47,7 +49,7 @@ def chart(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary], arm: int,
                         "━━" if which == 0 else "┅┅")  # fmt: skip
             turned = _turned(experiment, summary, normalised=not unscaled) if relative else None
             series.append(_series(f"{job.id} {one}", look, summary, one, turned))
-    ticks = [(density, percent(density)) for density in sorted(densities, reverse=True)]
+    ticks = [(density, percent(density)) for density in _marks(densities, min(ends, default=0.1))]
     scores = sorted({job.experiment.judged_by for job in jobs})
     told = _said(unscaled) if relative else (one_line(", ".join(scores), 60), one_line(", ".join(scores), 24))
     what, short = told
@@ -59,8 +61,8 @@ def chart(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary], arm: int,
     shown = [one for one in series if len(one.x)]
     title = f"{what} by % kept (log) · IQM · {arms}{half_said(shown)}"
     return Chart(
-        title, list(reversed(shown)), (1.15, left / 1.15), True, ticks, dense, "no round has finished yet", log, "kept",
-        f"compare {what}", brief=brief,
+        title, list(reversed(shown)), (1.15, left / 1.15), True, ticks, dense, "no round has finished yet", log, KEPT,
+        what, brief=brief, key="compare",
     )  # fmt: skip
 
 
@@ -71,6 +73,15 @@ def _densities(experiment: Experiment, summary: Summary | None) -> list[float]:
     rounds = range(experiment.pruning.rounds + 1)
     known = (found.get(round, nominal(experiment, round)) for round in rounds)
     return [one for one in known if one is not None and np.isfinite(one)]
+
+
+def _marks(densities: set[float], least: float) -> list[float]:
+    """Densities to mark: those of the rounds; if the jobs have different ones, 100, 50, 20, 10 % ... instead."""
+    ordered = sorted(densities, reverse=True)
+    if all(other <= 0.9 * one for one, other in itertools.pairwise(ordered)):
+        return ordered
+    powers = range(1 + math.ceil(-math.log10(max(least, 1e-6))))
+    return [m * 10.0**-power for power in powers for m in (1.0, 0.5, 0.2) if m * 10.0**-power >= 0.99 * least]
 
 
 def _unscaled(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary]) -> list[int]:
@@ -105,7 +116,7 @@ def _series(label: str, look: Look, summary: Summary | None, arm: str, turned: t
     tick = None if summary is None else half_tick(summary, arm)
     if tick is not None and turned is not None:
         tick = (tick[0], (tick[1] - turned[0]) / turned[1])
-    return Series(label, look, x, y, note=compact(float(y[-1])) if len(y) else "", markers=True, tick=tick)
+    return Series(label, look, x, y, markers=True, tick=tick)
 
 
 def verdict_rows(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary]) -> list[Row]:

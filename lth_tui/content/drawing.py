@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from lth_tui.reading.snapshot import JobDetail
 
 BANDS = ("95% bootstrap", "sd", "min-max", "none")
+NAMES = {"step": "steps", "update": "updates", "games": "games"}
+"""The x axes, as they are written."""
 SMOOTHINGS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.99)
 
 

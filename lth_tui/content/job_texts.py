@@ -29,7 +29,7 @@ def facts_row(detail: JobDetail, width: int) -> Row:
     ]
     if job.state == "running":
         parts.insert(1, (f"  {duration(calm(job.seconds_left))} left", PLAIN))
-        parts.append((f"  {compact(job.rate, 2)}/s" if job.rate else "", PLAIN))
+        parts.append((f"  {compact(job.rate, 2)} steps/s" if job.rate else "", PLAIN))
     if job.trials_failed:
         parts.insert(1, (f"  ✗ {job.trials_failed} failed", state_ink("failed")))
     spans = [
@@ -123,12 +123,14 @@ def audit_rows(detail: JobDetail) -> list[Row]:
         rows.append([("✗ ", ink(VERMILLION, bold=True)), (f"{place}: ", BOLD), (sentence, ink(VERMILLION))])
     if rows:
         rows.append("")
+    heads = f"  {'passed':>7} {'failed':>6}  {'check':<22} {'when':<7} for example"
+    rows.append([(heads, BOLD)])
     for check in detail.audit.checks:
         good = not check.failed
         rows.append([
             ("✓ " if good else "✗ ", ink(GREEN if good else VERMILLION)),
-            (f"{check.passed:>7,} passed {check.failed:>5,} failed  ", PLAIN if good else ink(VERMILLION)),
-            (f"{one_line(check.name, 40):<14}", PLAIN), (f" {one_line(check.moment, 20):<6} ", PLAIN),
+            (f"{check.passed:>7,} {check.failed:>6,}  ", PLAIN if good else ink(VERMILLION)),
+            (f"{one_line(check.name, 40):<22} ", PLAIN), (f"{one_line(check.moment, 20):<7} ", PLAIN),
             (one_line(check.example) if good else "", DIM),
         ])  # fmt: skip
     return rows

@@ -5,9 +5,6 @@ from lth_core.text import one_line, plural
 from lth_tui.reading.layers import HeatTable
 from lth_tui.reading.snapshot import JobDetail
 
-_SMALLEST_NEWS = 8
-"""Entries of a layer of which it is news that none lives."""
-
 
 def overlap_table(detail: JobDetail, arm: str) -> HeatTable:
     """Layers against rounds of one arm: overlap of the masks of two seeds, mean over pairs of seeds."""
@@ -24,8 +21,7 @@ def heat_table(detail: JobDetail, arm: str) -> HeatTable:
         for (owner, row, round), cell in detail.grid.cells.items()
         if owner == (DENSE if round == 0 else arm)
     }
-    # The cells show a few missing biases; a missing layer needs a mark.
-    large = [row for row, layer in enumerate(detail.grid.rows) if layer.size >= _SMALLEST_NEWS]
+    large = [row for row, layer in enumerate(detail.grid.rows) if layer.is_news]
     dead = sum(1 for row in large if any(c.dead for (r, _), c in cells.items() if r == row))
     warning = f"! {plural(dead, 'layer')} collapsed · " if dead else ""
     title = f"{one_line(arm, 30)} · {warning}% kept of each layer after each round"

@@ -35,7 +35,7 @@ def verdict_line(reference: str, verdicts: tuple[Verdict, ...]) -> list[Span]:
 
 
 def verdict_rows(summary: Summary | None, width: int | None = None) -> list[list[Span]]:
-    """One sentence per control arm, in the colour of its answer; clauses that exceed `width` are left out."""
+    """A sentence per control arm in the colour of its answer, with the clauses that fit; without `width` all follow."""
     if summary is None:
         return [[("summarising ...", DIM)]]
     if not summary.verdicts:
@@ -44,9 +44,13 @@ def verdict_rows(summary: Summary | None, width: int | None = None) -> list[list
     for verdict in summary.verdicts:
         _, colour = _MARKS[verdict.word]
         text = one_line("; ".join(filter(None, (verdict.short, verdict.otherwise, *verdict.facts))))
-        words = _fitting(text, width - 1) if width else text
-        short, rest = (words[: len(verdict.short)], words[len(verdict.short) :])
         style = DIM if not verdict.rounds else PLAIN if colour is None else ink(colour)
+        if width is None:
+            short, *facts = text.split("; ")
+            rows.append([(" ", PLAIN), (short, style)])
+            rows += [[("   ", PLAIN), ("; ".join(facts), DIM)]] if facts else []
+            continue
+        short, rest = verdict.short, _fitting(text, width - 1)[len(verdict.short) :]
         rows.append([(f" {short}", style), (rest, PLAIN if verdict.rounds else DIM)])
     return rows
 

@@ -11,7 +11,7 @@ from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
 
-from lth_tui.palette import DIM, GREY, NO_COLOUR, blend, ink
+from lth_tui.palette import DIM, GREY, NO_COLOUR, band_ground, ink
 from lth_tui.plot import raster
 from lth_tui.plot.chart import GUTTER, TICK, Series, y_labels
 from lth_tui.plot.viewport import Viewport
@@ -97,7 +97,9 @@ def drawn(view: Viewport, rows: int, columns: int, ground: int | None) -> Canvas
     """The viewed chart as a canvas; bands are blended into `ground`, or shaded by characters if that is None."""
     low, high = view.vertical_range()
     canvas, shown = blank(rows, columns), view.chart.shown
-    canvas.labels = y_labels(low, high, rows, log=view.logarithmic)
+    if not view.logarithmic and view.unstretched:
+        low, high = raster.even_rows(low, high, rows)
+    canvas.labels = y_labels(low, high, rows, log=view.logarithmic, empty=view.nothing_to_see)
     line = _reference_row(canvas, view, low, high)
     if line is not None:
         canvas.write(line, 0, "╌" * columns, GREY)
@@ -154,9 +156,9 @@ def _draw_band(
         canvas.inks[cells] = series.look.colour
         return
     both = cells & (canvas.grounds != NO_COLOUR)
-    canvas.grounds[cells & ~both] = blend(series.look.colour, ground, _BAND)
+    canvas.grounds[cells & ~both] = band_ground(series.look.colour, ground, _BAND)
     for under in np.unique(canvas.grounds[both]):
-        canvas.grounds[both & (canvas.grounds == under)] = blend(series.look.colour, int(under), _BAND)
+        canvas.grounds[both & (canvas.grounds == under)] = band_ground(series.look.colour, int(under), _BAND)
 
 
 def _draw_series(canvas: Canvas, view: Viewport, series: Series, low: float, high: float) -> None:
@@ -185,21 +187,35 @@ def _draw_tick(canvas: Canvas, view: Viewport, series: Series, low: float, high:
         canvas.write(row, column, TICK, series.look.colour)
 
 
+def _regular(placed: list[tuple[int, int, str]], free: int) -> list[tuple[int, int, str]]:
+    """Every mark, or every second, third, ... so that no label touches another and none is missing in between."""
+    for stride in range(1, len(placed) + 1):
+        chosen, end = placed[::stride], free - 1
+        for _, start, label in chosen:
+            if start <= end:
+                break
+            end = start + len(label)
+        else:
+            return chosen
+    return placed[:1]
+
+
 def x_axis(view: Viewport, columns: int) -> list[Row]:
     """The axis below `columns` cells of a canvas, and its labels."""
     left, right = view.value_at(0.0), view.value_at(1.0)
     digits = 3 if view.whole else 5
     made = [(value, compact(value, digits)) for value in raster.ticks(left, right, columns // 12)]
     marks = list(view.chart.x_ticks) or made
-    axis, words, free = ["─"] * columns, [" "] * (columns + GUTTER), 0
+    axis, words = ["─"] * columns, [" "] * (columns + GUTTER)
+    name = view.chart.x_name
+    words[: len(name)] = name
+    placed: list[tuple[int, int, str]] = []
     for place, (_, label) in zip(view.place([value for value, _ in marks]), marks, strict=True):
-        if not (math.isfinite(place) and 0 <= place <= 1):
-            continue
-        column = round(place * (2 * columns - 1)) // 2
-        start = max(0, min(columns + GUTTER - len(label), GUTTER + column - len(label) // 2))
-        if start < free:
-            continue
+        if math.isfinite(place) and 0 <= place <= 1:
+            column = round(place * (2 * columns - 1)) // 2
+            start = min(columns + GUTTER - len(label), GUTTER + column - len(label) // 2)
+            placed.append((column, max(len(name) + 1, start) if column < 2 else max(0, start), label))
+    for column, start, label in _regular(placed, len(name) + 1):
         axis[column] = "┬"
         words[start : start + len(label)] = label
-        free = start + len(label) + 1
     return [[(" " * (GUTTER - 1) + "└" + "".join(axis), DIM)], [("".join(words), DIM)]]

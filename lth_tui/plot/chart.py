@@ -1,5 +1,6 @@
 """The data of a plot, with its axis labels and legend."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -10,10 +11,12 @@ from lth_tui.palette import Look, ink
 from lth_tui.plot import raster
 from lth_tui.plot.raster import Floats
 from lth_tui.strips import Row, Span
-from lth_tui.words import compact
+from lth_tui.words import compact, percent
 
 Entry = list[Span]
 """Spans that stay together in one row."""
+KEPT = "% kept"
+"""The x axis of lottery curves: densities."""
 GUTTER = 7
 """Cells of the y labels and the axis."""
 TICK = "┃"
@@ -22,7 +25,7 @@ TICK = "┃"
 
 @dataclass(frozen=True)
 class Series:
-    """One curve: NaN in `y` is a gap; `low` and `high` bound its band; `note` is shown in the legend.
+    """One curve: NaN in `y` is a gap; `low` and `high` bound its band.
 
     A `hidden` curve is only in the legend; a `faint` one, the raw values below a smoothed curve, is not in it. `tick`:
     a point (x, y) of it that is marked.
@@ -34,7 +37,6 @@ class Series:
     y: Floats
     low: Floats | None = None
     high: Floats | None = None
-    note: str = ""
     markers: bool = False
     hidden: bool = False
     faint: bool = False
@@ -46,7 +48,8 @@ class Series:
 class Chart:
     """Everything a plot shows. `x_range` may descend; `x_ticks` are (value, label), computed if empty.
 
-    `gap` names two curves whose difference is shown at the cursor; `brief` replaces a title that is too long.
+    `gap` names two curves whose difference is shown at the cursor, with `less_is_better` also which of them is better;
+    `brief` replaces a title that is too long; `key`: what is drawn, where that is more than the name of the y axis.
     """
 
     title: str = ""
@@ -61,6 +64,8 @@ class Chart:
     y_name: str = "score"
     gap: tuple[str, str] | None = None
     brief: str = ""
+    less_is_better: bool | None = None
+    key: str = ""
 
     @property
     def shown(self) -> list[Series]:
@@ -90,11 +95,13 @@ def _alike_series(one: Series, other: Series) -> bool:
     return True
 
 
-def y_labels(low: float, high: float, rows: int, *, log: bool = False) -> list[Row]:
-    """The label of each canvas row: round numbers at their height, else only the axis."""
+def y_labels(low: float, high: float, rows: int, *, log: bool = False, empty: bool = False) -> list[Row]:
+    """The label of each canvas row: round numbers at their height, else only the axis; none where nothing is drawn."""
     labels: list[Row] = [" " * (GUTTER - 1) + "│"] * rows
+    if empty:
+        return labels
     count = max(1, min(6, rows // 2))
-    marks = raster.log_ticks(low, high, count) if log else raster.ticks(low, high, count)
+    marks = raster.log_ticks(low, high, count) if log else raster.row_ticks(low, high, rows)
     for value, unit in zip(marks, raster.to_unit(marks, low, high, log=log), strict=True):
         row = round((1 - float(unit)) * (rows - 1)) if np.isfinite(unit) else -1
         if 0 <= row < rows:
@@ -103,16 +110,49 @@ def y_labels(low: float, high: float, rows: int, *, log: bool = False) -> list[R
 
 
 def legend_of(chart: Chart) -> list[Entry]:
-    """Sample, label and newest value of each series."""
-    entries: list[Entry] = []
+    """Sample, label and newest value of each series: at one place, which is said, or with the place of each."""
+    at, notes = standing(chart)
+    entries: list[Entry] = [[(f" at {place_words(chart, at)}:", ink(dim=True))]] if at is not None else []
     for series in _in_legend(chart):
         mark = series.look.marker if series.markers else ""
-        words = f"{series.label} {'hidden' if series.hidden else series.note}".rstrip()
+        words = f"{series.label} {'hidden' if series.hidden else notes.get(series.label, '')}".rstrip()
         entries.append([
             (f" {series.look.sample}{mark} ", ink(series.look.colour, dim=series.hidden)),
             (f"{words} ", ink(dim=series.hidden, bold=series.chosen)),
         ])  # fmt: skip
     return entries
+
+
+def standing(chart: Chart) -> tuple[float | None, dict[str, str]]:
+    """Where the curves are compared, and the value of each there: the last place that all have reached.
+
+    None as the place where all end at the same one, or where they have none in common: then each says its own.
+    """
+    ends: dict[str, tuple[Floats, Floats]] = {}
+    for series in chart.shown:
+        good = np.isfinite(series.x) & np.isfinite(series.y)
+        if good.any() and not series.faint:
+            ends[series.label] = (series.x[good], series.y[good])
+    if not ends:
+        return None, {}
+    forward = 1.0 if chart.x_range[1] >= chart.x_range[0] else -1.0
+    last = {label: float(x[-1]) for label, (x, _) in ends.items()}
+    at = min(last.values(), key=lambda place: forward * place)
+    near = 0.02 * abs(at)
+    if all(abs(place - at) <= near for place in last.values()):
+        return None, {label: compact(float(y[-1])) for label, (_, y) in ends.items()}
+    notes: dict[str, str] = {}
+    for label, (x, y) in ends.items():
+        place = int(np.argmin(np.abs(x - at)))
+        if abs(float(x[place]) - at) > near:
+            return None, {n: f"{compact(float(v[-1]))} at {place_words(chart, last[n])}" for n, (_, v) in ends.items()}
+        notes[label] = compact(float(y[place]))
+    return at, notes
+
+
+def place_words(chart: Chart, place: float) -> str:
+    """A place on the x axis with its unit, `12k steps` or `7.8 % kept`."""
+    return f"{percent(place)} % kept" if chart.x_name == KEPT else f"{compact(place)} {chart.x_name}"
 
 
 def packed(entries: Sequence[Entry], width: int, most: int) -> list[Row]:
@@ -122,8 +162,9 @@ def packed(entries: Sequence[Entry], width: int, most: int) -> list[Row]:
 
 def legend_at(chart: Chart, width: int, most: int, row: int, x: int) -> str | None:
     """The label of the curve whose legend entry, packed like this, covers a cell; None between them."""
-    entries = legend_of(chart)
-    labels = {id(entry): one.label for entry, one in zip(entries, _in_legend(chart), strict=True)}
+    entries, curves = legend_of(chart), _in_legend(chart)
+    own = entries[len(entries) - len(curves) :]  # before them may stand where they are compared
+    labels = {id(entry): one.label for entry, one in zip(own, curves, strict=True)}
     laid = _laid(entries, width, most)
     for entry in laid[row] if 0 <= row < len(laid) else ():
         length = _cells([entry])
@@ -171,18 +212,41 @@ def readout(chart: Chart, x: float, unit: float, places: dict[str, Floats]) -> l
             nearest = good[np.argmin(np.abs(places[series.label][good] - unit))]
             found[series.label] = (float(series.x[nearest]), float(series.y[nearest]))
     if not found:
-        return [[(f"╷ {chart.x_name} {exact(x)}: no points", ink(dim=True))]]
+        return [[(f"╷ at {_exact_place(chart, x)}: no points", ink(dim=True))]]
     pair = [found[label] for label in chart.gap or () if label in found]
     here = (pair or list(found.values()))[0][0]
-    entries: list[Entry] = [[(f"╷ {chart.x_name} {exact(here)}", ink(bold=True))]]
+    entries: list[Entry] = [[(f"╷ at {_exact_place(chart, here)}", ink(bold=True))]]
     if len(pair) == 2 and pair[0][0] == pair[1][0]:
-        entries.append([(f"  gap {pair[0][1] - pair[1][1]:+.6g}", ink(bold=True))])
+        entries.append([(f"  {_gap_words(chart, pair[0][1], pair[1][1])}", ink(bold=True))])
     looks = {series.label: series.look for series in chart.shown}
     for label in reversed(found):
         at, value = found[label]
-        apart = f" at {exact(at)}" if at != here else ""
-        entries.append([(f"  {label}", ink(looks[label].colour)), (f" {value:.6g}{apart}", ink())])
+        apart = f" at {_exact_place(chart, at)}" if at != here else ""
+        entries.append([(f"  {label}", ink(looks[label].colour)), (f" {known(value)}{apart}", ink())])
     return entries
+
+
+def _gap_words(chart: Chart, one: float, other: float) -> str:
+    """`winning - random +12.5 (better)`, to as many decimals as the two values have."""
+    names = chart.gap or ("", "")
+    decimals = max(len(known(value).partition(".")[2]) for value in (one, other))
+    words = f"{names[0]} - {names[1]} {one - other:+,.{decimals}f}"
+    if chart.less_is_better is None or one == other:
+        return words
+    return f"{words} ({'better' if (one < other) == chart.less_is_better else 'worse'})"
+
+
+def known(value: float) -> str:
+    """A value with the seven digits that a 32-bit number has."""
+    magnitude = math.floor(math.log10(abs(value))) if value and math.isfinite(value) else 0
+    if not -5 < magnitude < 15:
+        return f"{value:.7g}"
+    text = f"{value:,.{max(0, 6 - magnitude)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _exact_place(chart: Chart, place: float) -> str:
+    return f"{100 * place:.5g} % kept" if chart.x_name == KEPT else f"{exact(place)} {chart.x_name}"
 
 
 def exact(value: float) -> str:

@@ -132,6 +132,42 @@ def ticks(low: float, high: float, count: int) -> list[float]:
     return [round(i * step, 12) if abs(i * step) < 1e6 else i * step for i in range(first, last + 1)]
 
 
+def even_rows(low: float, high: float, rows: int) -> tuple[float, float]:
+    """[low, high] widened as little as needed for round numbers to fall on rows, all as many rows apart."""
+    best = (low, high)
+    least = math.inf
+    for step, apart in _even_steps(high - low, rows):
+        row = step / apart
+        bottom = math.floor(low / row + 1e-9) * row
+        top = bottom + (rows - 1) * row
+        marks = math.floor(top / step + 1e-9) - math.ceil(bottom / step - 1e-9) + 1
+        cost = (top - bottom) * (1.25 if marks < 3 else 1.06 if marks < min(5, rows // 3) else 1.0)
+        if top >= high - 1e-9 * row and marks > 1 and cost < least * (1 - 1e-9):
+            best, least = (bottom, top), cost
+    return best
+
+
+def row_ticks(low: float, high: float, rows: int) -> list[float]:
+    """Round numbers that fall on rows of [low, high], as `even_rows` made it; of another range, as `ticks`."""
+    for step, apart in _even_steps(high - low, rows):
+        row = step / apart
+        bottom = low / row
+        if math.isclose(row * (rows - 1), high - low, rel_tol=1e-6) and abs(bottom - round(bottom)) < 1e-6:
+            first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+            if last > first:
+                return [round(i * step, 12) if abs(i * step) < 1e6 else i * step for i in range(first, last + 1)]
+    return ticks(low, high, max(1, min(6, rows // 2)))
+
+
+def _even_steps(span: float, rows: int) -> list[tuple[float, int]]:
+    """Round steps, and how many rows each may take; from two rows to half of them, the closest marks first."""
+    if rows < 5 or not (math.isfinite(span) and span > 0):
+        return []
+    power = 10.0 ** math.floor(math.log10(span))
+    steps = [m * power * scale for scale in (0.1, 1.0) for m in (1.0, 2.0, 2.5, 5.0)]
+    return [(step, apart) for apart in range(max(2, rows // 8), rows // 2 + 1) for step in steps]
+
+
 def log_ticks(low: float, high: float, count: int) -> list[float]:
     """1, 2 and 5 times powers of ten within [low, high]; only powers of ten if that is too many."""
     if not (math.isfinite(low) and math.isfinite(high)) or not 0 < low < high:

@@ -25,9 +25,9 @@ class Viewport:
 
     def show(self, chart: Chart, *, fresh: bool = False) -> None:
         """Show another chart; `fresh` resets the y axis."""
-        if fresh or chart.y_name != self.chart.y_name or chart.log_y != self.chart.log_y:
+        if fresh or _drawn(chart) != _drawn(self.chart) or chart.log_y != self.chart.log_y:
             self._kept = None
-        if chart.y_name != self.chart.y_name:
+        if _drawn(chart) != _drawn(self.chart):
             self._log_y = None
         self.chart = chart
 
@@ -35,6 +35,16 @@ class Viewport:
     def whole(self) -> bool:
         """Whether all of the x axis is shown."""
         return self._window == _ALL
+
+    @property
+    def unstretched(self) -> bool:
+        """Whether the y axis is not zoomed."""
+        return self._stretch == 1.0
+
+    @property
+    def nothing_to_see(self) -> bool:
+        """Whether no curve has a point: an axis of numbers would say something that is not there."""
+        return self._extremes(self.logarithmic) is None
 
     @property
     def untouched(self) -> bool:
@@ -123,6 +133,10 @@ class Viewport:
             lows.append(reference[0])
             highs.append(reference[0])
         return (min(lows), max(highs)) if lows else None
+
+
+def _drawn(chart: Chart) -> tuple[str, str]:
+    return chart.key, chart.y_name
 
 
 def _scaled(low: float, high: float, factor: float, *, log: bool) -> tuple[float, float]:

@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+_SMALLEST_NEWS = 8
+"""Entries of a layer of which it is news that none is kept."""
+
 
 @dataclass(frozen=True)
 class HeatRow:
@@ -12,6 +15,11 @@ class HeatRow:
     shape: tuple[int, ...]
     size: int
     prunable: bool
+
+    @property
+    def is_news(self) -> bool:
+        """Whether it is news that nothing of it is kept: of a few biases it is not, of a layer it is."""
+        return self.size >= _SMALLEST_NEWS
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ class Edit(Dialog[LabelledCommand | None]):
         self._shown = [line for line in lines if all(word in line.lower() for word in words)]
         old = set(experiment_text.lines_of(self._before))
         rows: list[Row] = [[(one_line(line), PLAIN if line in old else ink(YELLOW, bold=True))] for line in self._shown]
-        what = "clone" if self._replaces is None else f"edit job {self._replaces}"
+        what = "clone" if self._replaces is None else f"edit job {self._replaces}, which gets a new number"
         self.query_one(ListPane).put(rows, f"{what}: {plural(len(rows), 'field')}" if rows else "no field matches")
 
     async def action_editor(self) -> None:

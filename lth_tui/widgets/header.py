@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from lth_core.text import one_line
+from lth_core.text import one_line, plural
 from lth_tui.engine_owner import Ownership
 from lth_tui.palette import BOLD, DIM, GREEN, PLAIN, SKY, VERMILLION, YELLOW, ink
 from lth_tui.reading.snapshot import Snapshot
@@ -101,8 +101,8 @@ def _slots(snapshot: Snapshot) -> list[Span]:
         if slot.batch is None:
             spans.append((f"  {name} idle", DIM))
         else:
-            rate = f" {compact(slot.rate, 2)}/s" if slot.rate else ""
-            spans.append((f"  {name} {slot.trials}×{rate}", PLAIN))
+            rate = f", {compact(slot.rate, 2)} steps/s" if slot.rate else ""
+            spans.append((f"  {name} {plural(slot.trials, 'ticket')}{rate}", PLAIN))
     if len(snapshot.slots) > _MOST_SLOTS:
         spans.append((f"  +{len(snapshot.slots) - _MOST_SLOTS} slots", DIM))
     return spans
@@ -112,4 +112,6 @@ def _all_slots(snapshot: Snapshot) -> list[Span]:
     """All slots in a few words."""
     busy = sum(slot.batch is not None for slot in snapshot.slots)
     rate = sum(slot.rate or 0 for slot in snapshot.slots if slot.batch is not None)
-    return [(f"  {busy}/{len(snapshot.slots)} slots" + (f" {compact(rate, 2)}/s" if rate else ""), PLAIN)]
+    return [
+        (f"  {busy}/{plural(len(snapshot.slots), 'slot')}" + (f", {compact(rate, 2)} steps/s" if rate else ""), PLAIN)
+    ]

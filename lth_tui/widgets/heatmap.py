@@ -9,6 +9,7 @@ from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 
+from lth_core.text import plural
 from lth_tui.keys import key
 from lth_tui.palette import BOLD, DIM, PLAIN, dead_ink, ink, viridis, warning_ink
 from lth_tui.reading.layers import HeatTable
@@ -140,7 +141,8 @@ class Heatmap(Pane, can_focus=True):
         if cell.share is not None:
             return [*words, (cell.words, PLAIN)]
         if cell.dead:
-            words.append((f"! dead in {cell.dead}/{cell.seeds} seeds, ", warning_ink()))
+            none = f"gone in {cell.dead}/{plural(cell.seeds, 'seed')}, "
+            words.append((f"! {none}", warning_ink()) if row.is_news else (none, PLAIN))
         if cell.least == cell.most:
             kept = f"kept {cell.least:,} of {row.size:,}, {percent(cell.kept / row.size)} %"
         else:
@@ -181,7 +183,7 @@ class Heatmap(Pane, can_focus=True):
             return ""
         row, name = self._table.rows[place], self._name_width()
         chosen = place == self.row and not self._passive
-        dead = any(self._table.cells[key].dead for key in self._table.cells if key[0] == place)
+        dead = row.is_news and any(cell.dead for key, cell in self._table.cells.items() if key[0] == place)
         label = row.layer if len(row.layer) <= name else "…" + row.layer[1 - name :]
         words: list[Span] = [
             ("▶" if chosen else " ", BOLD),
@@ -202,7 +204,7 @@ class Heatmap(Pane, can_focus=True):
             return (_marked("·", wide) if here else f"{'·':>{wide}} ", DIM)
         row = self._table.rows[place]
         density = cell.kept / row.size if cell.share is None else cell.share
-        if cell.dead:
+        if cell.dead and row.is_news:
             word, look = ("!" if cell.dead == cell.seeds else f"!{percent(density)}"), dead_ink()
         else:
             ground, front = viridis(place_on_scale(density))

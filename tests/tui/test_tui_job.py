@@ -70,7 +70,7 @@ async def test_a_dead_layer_is_seen_at_a_glance(opened: Open, size: tuple[int, i
             await pilot.press("down")
         await pilot.press("left")
         detail = layers.text.splitlines()[-1]
-        assert "policy_head.weight 2×64, round 4: ! dead in 4/4 seeds, kept 0 of 128" in detail
+        assert "policy_head.weight 2×64, round 4: ! gone in 4/4 seeds, kept 0 of 128" in detail
         await pilot.press("a")
         await until(pilot, lambda: layers.text.startswith("random"))
         assert "policy_head.weight 2×64, round 4: kept 17 of 128" in layers.text

@@ -1,6 +1,7 @@
 """Looking closely at a job: zoom, cursor, smoothing, axes, metrics, arms, overlap of masks, saving, devices."""
 
 import csv
+import re
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,9 @@ async def test_the_cursor_tells_exact_values_and_the_gap(opened: Open, size: tup
         text = plot.cursor_text
         step = float(text.split()[2].replace(",", ""))
         at = {arm: curves[arm].value[list(curves[arm].steps).index(step)] for arm in ("winning", "random")}
-        assert f"gap {at['winning'] - at['random']:+.6g}" in text and f"winning {at['winning']:.6g}" in text
+        found = re.search(r"winning - random \+([\d.]+) \(better\)", text)  # to the last digit of the two values
+        assert found is not None and float(found[1]) == pytest.approx(at["winning"] - at["random"], abs=6e-5)
+        assert f"winning {at['winning']:.7g}" in text and text.startswith(f"╷ at {step:,.0f} steps")
         assert " ".join(plot.cursor_text.split()) in " ".join(plot.text.split()), "in as many rows as it takes"
         assert all(len(line) <= plot.size.width for line in plot.text.splitlines())
         await pilot.press("l", "l", "l", "l")
@@ -58,15 +61,19 @@ async def test_a_zoom_stands_in_the_title_whatever_its_length(opened: Open) -> N
         assert len(title) <= plot.size.width and title.startswith("return/train · r5") and "zoom 67 % · log y" in title
 
 
+def _x_axis(plot: LinePlot) -> str:
+    return next(line for line in plot.text.splitlines() if line.startswith("steps "))
+
+
 async def test_zoom_pan_fit_and_logarithm(opened: Open) -> None:
     async with opened((80, 24)) as (app, pilot):
         plot = await plot_of(app, pilot)
         before = plot.text
         await pilot.press("plus", "plus")
         assert "zoom 44 %" in plot.text
-        axis = plot.text.splitlines()[-2]
+        axis = _x_axis(plot)
         await pilot.press("h")
-        assert plot.text.splitlines()[-2] != axis
+        assert _x_axis(plot) != axis
         await pilot.press("Y")
         assert "log y" in plot.text
         await pilot.press("Y", "left_curly_bracket", "0")
@@ -81,7 +88,7 @@ async def test_smoothing_axes_and_arms(opened: Open) -> None:
         await pilot.press("left_square_bracket", "t")
         training = app.snapshot.detail.job.experiment.training
         per_update = training.environments * training.n_steps
-        assert plot.chart.x_name == "update"
+        assert plot.chart.x_name == "updates"
         assert plot.chart.series[-1].x[-1] * per_update == app.snapshot.detail.curves["winning"].steps[-1]
         await pilot.press("a", "space")
         assert "random hidden" in plot.text and [s.label for s in plot.chart.series if s.hidden] == ["random"]
@@ -165,7 +172,7 @@ async def test_what_is_on_screen_can_be_saved(opened: Open, writer: Writer) -> N
         await until(pilot, lambda: len(list(folder.glob("*"))) == 2 and len(app.said) == 2)
         assert next(folder.glob("*.svg")).read_text().startswith("<svg")
         rows = list(csv.reader(next(folder.glob("*.csv")).open()))
-        assert rows[0] == ["curve", "step", "return/train", "low", "high"]
+        assert rows[0] == ["curve", "steps", "return/train", "low", "high"]
         winning = [row for row in rows if row[0] == "winning"]
         series = next(s for s in plot.chart.series if s.label == "winning")
         assert [float(row[2]) for row in winning] == list(series.y) and float(winning[3][3]) == series.low[3]

@@ -5,9 +5,10 @@ import pytest
 from rich.style import Style
 from textual.geometry import Region
 
+from lth_tui import palette
 from lth_tui.palette import SKY, Look
 from lth_tui.plot import canvas, raster
-from lth_tui.plot.chart import GUTTER, Chart, Entry, Series, alike, packed
+from lth_tui.plot.chart import GUTTER, Chart, Entry, Series, alike, legend_of, packed, readout
 from lth_tui.plot.viewport import Viewport
 from lth_tui.strips import text_of
 
@@ -135,3 +136,51 @@ def test_what_has_no_room_is_counted(width: int, most: int) -> None:
     told = " ".join(rows).split()
     left = int(told[-1]) if told and told[-1].startswith("+") else 0
     assert not most or told.count("271.777") + left == len(entries)
+
+
+def _legend(**ends: float) -> str:
+    series = [
+        Series(name, SOLID, np.arange(0, end + 1, 1000.0), np.arange(0, end + 1, 1000.0)) for name, end in ends.items()
+    ]
+    shown = Chart("", series, (0.0, 60_000.0), x_name="steps")
+    return " ".join(text_of(entry).strip() for entry in legend_of(shown))
+
+
+def test_a_legend_compares_at_one_step_or_says_at_which_each_stands() -> None:
+    assert _legend(one=36_000, two=60_000) == "at 36k steps: ━━ two 36k ━━ one 36k"
+    assert _legend(one=60_000, two=60_000) == "━━ two 60k ━━ one 60k"
+    late = Series("two", SOLID, np.array([50_000.0, 60_000.0]), np.array([1.0, 2.0]))
+    early = Series("one", SOLID, np.array([0.0, 6_000.0]), np.array([1.0, 3.0]))
+    apart = Chart("", [early, late], (0.0, 60_000.0), x_name="steps")
+    assert [text_of(entry).strip() for entry in legend_of(apart)] == ["━━ two 2 at 60k steps", "━━ one 3 at 6k steps"]
+
+
+@pytest.mark.parametrize(("less", "word"), [(True, " (worse)"), (False, " (better)"), (None, "")])
+def test_the_gap_names_its_arms_and_says_which_is_better(less: bool | None, word: str) -> None:
+    x = np.array([0.0, 1.0])
+    series = [
+        Series("winning", SOLID, x, np.array([0.0, 498.61668])),
+        Series("random", SOLID, x, np.array([0.0, 49.5])),
+    ]
+    shown = Chart("", series, (0.0, 1.0), x_name="steps", gap=("winning", "random"), less_is_better=less)
+    told = "".join(text_of(entry) for entry in readout(shown, 1.0, 1.0, {"winning": x, "random": x}))
+    assert told == f"╷ at 1 steps  winning - random +449.1167{word}  random 49.5  winning 498.6167"
+
+
+def test_nothing_drawn_has_no_numbers_on_its_y_axis() -> None:
+    empty = canvas.drawn(view(Chart(empty="nothing yet")), 12, 60, None)
+    assert not any(character.isdigit() for label in empty.labels for character in text_of(label))
+
+
+def test_bands_of_256_colours_are_greys_on_which_every_line_can_be_read() -> None:
+    try:
+        palette.use(light=False, colours="eight_bit")
+        once = palette.band_ground(SKY, 0x121212, 0.24)
+        twice = palette.band_ground(palette.ORANGE, once, 0.24)
+        for ground in (once, twice):
+            assert len(set(palette.unpack(ground))) == 1
+            for colour in (SKY, palette.ORANGE, palette.GREEN, palette.PURPLE, palette.YELLOW, palette.VERMILLION):
+                light, dark = palette.luminance(colour) + 0.05, palette.luminance(ground) + 0.05
+                assert light / dark >= 2, "contrast"
+    finally:
+        palette.use(light=False)

@@ -56,7 +56,7 @@ async def test_several_jobs_at_once(opened: Open, writer: Writer) -> None:
         assert writer.asked() == [("priority", {"job": 1, "by": 1}), ("priority", {"job": 2, "by": 1})]
         writer.answer_all({})
         await until(pilot, lambda: bool(app.said))
-        assert [words for _, _, words in app.said] == ["priority 2 jobs"], "one message for all of them"
+        assert [words for _, _, words in app.said] == ["priority raised by 1: 2 jobs"], "one message for all of them"
         await pilot.press("v")
         await until(pilot, lambda: isinstance(app.screen, ComparePage))
         plot = app.screen.query_one("#together", LinePlot)

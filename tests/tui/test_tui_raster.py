@@ -101,3 +101,14 @@ def test_smoothing_stays_within_the_values_and_keeps_gaps(values: list[float], w
         slack = 1e-6 * max(1.0, np.abs(data[good]).max())
         assert smoothed[good].min() >= data[good].min() - slack and smoothed[good].max() <= data[good].max() + slack
         assert smoothed[good][0] == pytest.approx(data[good][0])
+
+
+@pytest.mark.parametrize("rows", [5, 7, 10, 13, 25, 40])
+@pytest.mark.parametrize(("low", "high"), [(0, 500), (100, 460), (-1.3, 0.2), (4.1, 4.9), (-300, -80), (2, 2.0001)])
+def test_marks_of_the_y_axis_are_as_many_rows_apart(low: float, high: float, rows: int) -> None:
+    bottom, top = raster.even_rows(*raster.snap(low, high), rows)
+    marks = raster.row_ticks(bottom, top, rows)
+    places = [(1 - unit) * (rows - 1) for unit in raster.to_unit(marks, bottom, top)]
+    assert bottom <= low and high <= top and len(marks) > 1
+    assert all(abs(place - round(place)) < 1e-6 for place in places)
+    assert len({round(b - a) for a, b in itertools.pairwise(places)}) == 1
