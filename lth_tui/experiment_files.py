@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lth_core.store.views import JobView
 
 _MOST_FILES = 500
+_MOST_ENTRIES = 20_000
 _NOT_EXPERIMENTS = {"pyproject.toml", "uv.lock"}
 
 
@@ -47,17 +48,47 @@ class Preview:
 
 
 def candidates(folder: Path | None = None) -> list[Candidate]:
-    """TOML files in `configs/` here, in the program's own `configs/`, and in the folder itself."""
+    """One's own TOML files, of the working folder and its `configs/`; after them the presets of the program."""
     here = folder or Path.cwd()
-    found: dict[str, Path] = {}
-    for base in (here / "configs", presets.folder()):
-        for path in _toml_below(base):
-            # The same name again is the program's own copy of what the working folder has.
-            found.setdefault(one_line(f"{base.name}/{path.relative_to(base)}", 200), path.resolve())
+    own: dict[str, Path] = {}
     for path in islice(sorted(here.glob("*.toml")), _MOST_FILES):
         if path.name not in _NOT_EXPERIMENTS:
-            found.setdefault(one_line(path.name, 200), path.resolve())
-    return [Candidate(path, label) for label, path in found.items()]
+            own[one_line(path.name, 200)] = path.resolve()
+    theirs: dict[str, Path] = {}
+    for base in (here / "configs", presets.folder()):
+        for path in _toml_below(base):
+            label = one_line(f"{base.name}/{path.relative_to(base)}", 200)
+            # The same name again is the program's own copy of what the working folder has.
+            (theirs if _is_preset(base, path) else own).setdefault(label, path.resolve())
+    presets_left = {label: path for label, path in theirs.items() if label not in own}
+    return [Candidate(path, label) for label, path in (own | presets_left).items()]
+
+
+def _is_preset(base: Path, path: Path) -> bool:
+    """Whether a file below `base` is the program's own, or a copy of it that nobody has changed."""
+    preset = presets.folder() / path.relative_to(base)
+    try:
+        return preset.samefile(path) or (preset.is_file() and preset.read_bytes() == path.read_bytes())
+    except OSError:
+        return False
+
+
+def completed(typed: str) -> str:
+    """A path that is being typed, completed as far as the TOML files and folders that begin with it agree."""
+    folder, _, begun = typed.rpartition("/")
+    base = os.path.expanduser(f"{folder}/" if "/" in typed else ".")  # noqa: PTH111 Path's raises without a home
+    try:
+        with os.scandir(base) as entries:
+            names = [
+                entry.name + "/" * entry.is_dir()
+                for entry in islice(entries, _MOST_ENTRIES)
+                if entry.name.startswith(begun) and (entry.is_dir() or entry.name.endswith(".toml"))
+            ]
+    except OSError:
+        return typed
+    shown = [name for name in names if begun.startswith(".") or not name.startswith(".")]
+    common = os.path.commonprefix(shown)  # noqa: RUF071 letters of one name are wanted
+    return typed if not common else typed[: len(typed) - len(begun)] + common
 
 
 def _toml_below(folder: Path) -> list[Path]:

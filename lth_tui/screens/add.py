@@ -18,6 +18,7 @@ from lth_tui.experiment_files import (
     Preview,
     candidates,
     code_refused,
+    completed,
     known_time,
     measured_cost,
     preview,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from lth_core.store.views import JobView, SlotView
     from lth_tui.bench import Bench
 
-_KEYS = "⏎ queue it  ^s change fields first  ^n another copy  ^t measure again  esc close"
+_KEYS = "⏎ queue it  tab complete the path  ^s change fields first  ^n another copy  ^t measure again  esc close"
 _REST = 0.8
 """Seconds on one file after which its time and disk are measured, if nothing else runs."""
 
@@ -47,6 +48,7 @@ class Add(Dialog[list[LabelledCommand] | None]):
         key("add", "escape", "close", "close"),
         key("add", "down", "move(1)", "next file", priority=True),
         key("add", "up", "move(-1)", "file before", priority=True),
+        key("add", "tab", "complete", "complete the path", priority=True),
         key("add", "enter", "submit(False)", "queue it", priority=True),
         key("add", "ctrl+n", "submit(True)", "queue another copy", priority=True),
         key("add", "ctrl+t", "measure", "measure time and disk", priority=True),
@@ -65,7 +67,7 @@ class Add(Dialog[list[LabelledCommand] | None]):
     def compose(self) -> ComposeResult:
         """Filter, list, preview."""
         with Vertical(classes="box tall"):
-            yield Input(placeholder="type to filter, or the path of a TOML file", id="filter")
+            yield Input(placeholder="type to filter, or the path of a TOML file (tab completes it)", id="filter")
             with Container(id="choice"):
                 yield ListPane("experiments", cursor=True, id="files")
                 yield Lines(id="sketch")
@@ -114,6 +116,15 @@ class Add(Dialog[list[LabelledCommand] | None]):
     def action_move(self, by: int) -> None:
         """Cursor in the list."""
         self.query_one("#files", ListPane).action_move(by)
+
+    async def action_complete(self) -> None:
+        """Complete the path in the line."""
+        line = self.query_one(Input)
+        typed = line.value
+        found = await asyncio.to_thread(completed, typed)
+        if line.value == typed and found != typed:
+            line.value = found
+            line.cursor_position = len(found)
 
     def action_close(self) -> None:
         """Nothing is added."""

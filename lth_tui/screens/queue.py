@@ -22,7 +22,7 @@ from lth_tui.plot.chart import Chart
 from lth_tui.reading.feed import LabelledCommand
 from lth_tui.reading.snapshot import JobDetail, Snapshot, Watch
 from lth_tui.screens.job_commands import JOB_KEYS, JobCommands
-from lth_tui.strips import Row
+from lth_tui.strips import Row, wrapped_all
 from lth_tui.widgets.filter_line import FilterLine
 from lth_tui.widgets.heatmap import Heatmap
 from lth_tui.widgets.job_table import JobTable
@@ -34,7 +34,17 @@ if TYPE_CHECKING:
     from lth_core.store.views import JobView
 
 _NOTHING: list[Row] = [
-    [("no jobs yet: press ", PLAIN), ("n", BOLD), (" to add an experiment, ", PLAIN), ("?", BOLD), (" for help", PLAIN)]
+    "This tests the lottery ticket hypothesis: train a network, prune it round by round, compare with controls.",
+    "An experiment is a TOML file; once queued it is a job, listed here with its progress and what won.",
+    [
+        ("Press ", PLAIN),
+        ("n", BOLD),
+        (" to choose an experiment (quick/cartpole takes minutes), ", PLAIN),
+        ("?", BOLD),
+        (" for all keys, ", PLAIN),
+        ("q", BOLD),
+        (" to quit.", PLAIN),
+    ],
 ]
 _NO_MATCH: list[Row] = [[("no job matches the filter: ", PLAIN), ("/", BOLD), (" changes it, ", PLAIN), ("esc", BOLD),
                          (" ends it", PLAIN)]]  # fmt: skip
@@ -115,7 +125,8 @@ class QueuePage(JobCommands):
         empty.set_class(bool(rows), "-gone")
         table.set_class(not rows, "-gone")
         nothing = _NO_MATCH if snapshot.jobs else _NOTHING
-        empty.put(nothing if snapshot.loaded else ["reading the workspace ..."])
+        width = max(20, self.size.width - 4)
+        empty.put(wrapped_all(nothing, width) if snapshot.loaded else ["reading the workspace ..."])
         table.fill(rows, self.listing.marks)
         self._tell_place()
         if self.bench.wanted_job is not None and any(row.id == self.bench.wanted_job for row in rows):

@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+import shutil
 from pathlib import Path
 
 import psutil
 import pytest
+from test_tui_bursts import burst
 from tui_helpers import Open, until
 from workspace_fixture import Writer, experiment
 
-from lth_tui.experiment_files import measured_cost, preview
+from lth_core.experiment import presets
+from lth_tui.experiment_files import candidates, completed, measured_cost, preview
 from lth_tui.experiment_text import fields_of, lines_of
 from lth_tui.screens.add import Add
 from lth_tui.screens.edit import Edit
@@ -231,6 +234,28 @@ async def test_a_measurement_that_nobody_waits_for_ends(tmp_path: Path) -> None:
         await measuring
     process.wait(10)
     assert not process.is_running()
+
+
+async def test_own_files_come_first_and_tab_completes_a_path(
+    opened: Open, writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "configs" / "quick").mkdir(parents=True)
+    (tmp_path / "configs" / "changed.toml").write_text(GOOD)
+    shutil.copy(presets.folder() / "quick" / "cartpole.toml", tmp_path / "configs" / "quick" / "cartpole.toml")
+    (tmp_path / "mine.toml").write_text(GOOD)
+    (tmp_path / "below" / "deeper").mkdir(parents=True)
+    (tmp_path / "below" / "deeper" / "study_one.toml").write_text(GOOD)
+    (tmp_path / "below" / "notes.txt").touch()
+    monkeypatch.chdir(tmp_path)
+    labels = [one.label for one in candidates()]
+    assert labels[:2] == ["mine.toml", "configs/changed.toml"] and labels.count("configs/quick/cartpole.toml") == 1
+    assert completed("bel") == "below/" and completed(f"{tmp_path}/below/") == f"{tmp_path}/below/deeper/"
+    assert completed("nothing/here") == "nothing/here" and completed("below/n") == "below/n"
+    async with opened((80, 24)) as (app, pilot):
+        burst(app, "nbel\t\t\t\n")
+        await until(pilot, lambda: bool(writer.asked()))
+        assert writer.asked()[0][1]["source"] == str(tmp_path / "below" / "deeper" / "study_one.toml")
+        assert not isinstance(app.screen, Add)
 
 
 def test_a_single_seed_is_counted_as_one(tmp_path: Path) -> None:

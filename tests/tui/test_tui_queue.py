@@ -41,7 +41,8 @@ async def test_an_empty_workspace_says_what_to_press(tmp_path) -> None:  # type:
     app = workbench(tmp_path / "new", view=True)
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: app.snapshot.loaded)
-        assert "no jobs yet: press n" in app.screen.query_one("#empty", Lines).text
+        text = app.screen.query_one("#empty", Lines).text
+        assert "lottery ticket hypothesis" in text and "Press n to choose" in text and "quit" in text
         await pilot.press("p", "x", "enter", "J")  # nothing selected: said, not crashed
         await until(pilot, lambda: len(app.said) == 4)
         assert {text for _, _, text in app.said} == {"no job is selected"}
