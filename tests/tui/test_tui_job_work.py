@@ -117,7 +117,14 @@ async def test_other_metrics_and_some_are_logarithmic(
         await pilot.press("M", "v", "L")
         await until(pilot, lambda: isinstance(app.screen, MetricsPage))
         first, second = (app.screen.query_one(f"#small-{number}", LinePlot) for number in (0, 1))
-        await until(pilot, lambda: "gap" in first.text and "gap" in second.text and "▶ return/train" in shown(second))
+        await until(
+            pilot,
+            lambda: (
+                "winning - random" in first.text
+                and "winning - random" in second.text
+                and "▶ return/train" in shown(second)
+            ),
+        )
         assert first.cursor_text.split()[1:3] == second.cursor_text.split()[1:3], "cursors are linked"
         await pilot.press("left", "enter")
         await until(pilot, lambda: "perplexity/valid" in plot.text and app.screen.has_class("-single"))

@@ -61,7 +61,7 @@ def _compare(page: str, size: tuple[int, int], folder: Path, snap_compare: Calla
             await pilot.press(*(["o"] if size == (80, 24) else []))
         if page == "metrics":
             await pilot.press("enter", "M", "v")
-            await until(pilot, lambda: "gap" in app.screen.query_one("#small-0", LinePlot).text)
+            await until(pilot, lambda: "winning - random" in app.screen.query_one("#small-0", LinePlot).text)
         if page == "job":
             await pilot.press("enter", *(["3"] if size == (80, 24) else []))
             await settle(pilot, 2)
