@@ -42,3 +42,16 @@ def check(fields: Fields, source: str) -> Experiment:
     from lth_core.experiment.file import resolve
 
     return resolve(fields, source)
+
+
+def lines_of_file(source: str) -> dict[str, str]:
+    """Fields and values of an experiment's file, by name; empty if it cannot be read any more."""
+    from pathlib import Path
+
+    from lth_core.experiment.file import load_experiment
+
+    try:
+        found = fields_of(load_experiment(Path(source)))
+    except (InputError, OSError):
+        return {}
+    return {name: str(value) for name, value in flatten(found).items()}

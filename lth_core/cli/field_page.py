@@ -1,8 +1,7 @@
 """Every field of an experiment file as Markdown, generated from the models: `lth fields`, docs/fields.md."""
 
 import inspect
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel
@@ -11,6 +10,7 @@ from lth_core.cli.console import make_console
 from lth_core.cli.shapes import Field, FieldTables, Table, print_json
 from lth_core.experiment.arms import Arm
 from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.field_words import accepted, toml_value
 from lth_core.experiment.tables import KINDS
 from lth_core.settings.base import NetworkSection, Section, TaskSection, TrainingSection
 from lth_core.settings.pruning import Gradual, Pruning, Rewinding
@@ -74,7 +74,7 @@ def _fields(section: type[BaseModel], without: set[str] | frozenset[str]) -> Ite
             needed = own.is_required()
             first: Any = None if needed else getattr(section, "of_new", {}).get(name, value)
             plain = first.model_dump(mode="json") if isinstance(first, BaseModel) else first
-            yield Field(name=name, accepted=_accepted(field), needed=needed, default=plain)
+            yield Field(name=name, accepted=accepted(field), needed=needed, default=plain)
 
 
 def show(*, as_json: bool = False) -> None:
@@ -111,7 +111,7 @@ def _kind(table: str, kind: str, section: type[Section]) -> Iterator[str]:
         )
         for algorithm, defaults in section.defaults.items():
             yield f"`[training]` of {algorithm} starts from " + ", ".join(
-                f"`{name} = {_toml(value)}`" for name, value in defaults.items()
+                f"`{name} = {toml_value(value)}`" for name, value in defaults.items()
             )
     if issubclass(section, NetworkSection):
         yield f"Parameter groups: {_codes(section.groups)}."
@@ -126,53 +126,11 @@ def _prose(section: type[Section]) -> str:
 def _rows(section: type[Section], without: set[str] | frozenset[str] = _NONE) -> str:
     lines = ["| field | accepted | default |", "| --- | --- | --- |"]
     for field in _fields(section, without):
-        default = "needed" if field.needed else f"`{_toml(field.default)}`"
+        default = "needed" if field.needed else f"`{toml_value(field.default)}`"
         accepted = field.accepted.replace("|", "\\|")
         lines.append(f"| `{field.name}` | {accepted} | {'' if default == '``' else default} |")
     return "\n".join(lines)
 
 
-def _accepted(field: Mapping[str, Any]) -> str:
-    """One field of a JSON schema in words."""
-    if "$ref" in field:
-        return f"a table: [{field['$ref'].rsplit('/', 1)[-1].lower()}]"
-    if "anyOf" in field or "oneOf" in field:
-        return " or ".join(
-            _accepted(one) for one in field.get("anyOf", field.get("oneOf")) if one.get("type") != "null"
-        )
-    if "const" in field:
-        return f"`{_toml(field['const'])}`"
-    if "enum" in field:
-        return ", ".join(f"`{_toml(one)}`" for one in field["enum"])
-    if field.get("type") == "array":
-        inner = field.get("prefixItems", [field["items"]] if "items" in field else [])
-        return "a list of " + " and ".join(dict.fromkeys(_accepted(one) for one in inner))
-    if field.get("type") == "object":
-        inner = field.get("additionalProperties")
-        return "a table" if inner is None else f"a table; of each name {_accepted(inner)}"
-    word = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false"}
-    return word.get(field.get("type", ""), "anything") + _bounds(field)
-
-
-def _bounds(field: Mapping[str, Any]) -> str:
-    signs = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
-    found = [f"{word} {_number(field[name])}" for name, word in signs.items() if name in field]
-    return " " + ", ".join(found) if found else ""
-
-
-def _number(value: float) -> str:
-    """The same for 1 and 1.0, of which versions of pydantic write one or the other."""
-    return f"{int(value) if value == int(value) else value:,}"
-
-
 def _codes(words: tuple[str, ...]) -> str:
     return ", ".join(f"`{word}`" for word in words)
-
-
-def _toml(value: Any) -> str:
-    """As the file has it; nothing for what is left out there."""
-    if value is None:
-        return ""
-    if isinstance(value, dict) and value:
-        return "{ " + ", ".join(f"{name} = {_toml(one)}" for name, one in value.items()) + " }"
-    return json.dumps(list(value) if isinstance(value, tuple) else value)

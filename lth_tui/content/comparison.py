@@ -29,14 +29,16 @@ _COLOURS = (SKY, ORANGE, GREEN, PURPLE, YELLOW, VERMILLION, BLUE, 0xE0E0E0)
 _FILLED, _HOLLOW = "●▲■◆●▲■◆", "○△□◇○△□◇"
 
 
-def chart(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary], arm: int, *, relative: bool) -> Chart:
-    """Lottery curves: one colour per job, its reference arm solid, one of its controls dashed."""
+def chart(
+    jobs: "Sequence[JobView]", summaries: Mapping[int, Summary], arm: int, *, relative: bool, most: int = MOST_JOBS
+) -> Chart:
+    """Lottery curves: one colour per job, its reference arm solid, one of its controls dashed. most: jobs, at most."""
     series: list[Series] = []
     densities: set[float] = set()
     ends: list[float] = []
     names: list[str] = []
-    unscaled = _unscaled(jobs[:MOST_JOBS], summaries)
-    for place, job in enumerate(jobs[:MOST_JOBS]):
+    unscaled = _unscaled(jobs[:most], summaries)
+    for place, job in enumerate(jobs[:most]):
         summary, experiment = summaries.get(job.id), job.experiment
         own = _densities(experiment, summary)
         densities |= set(own)
@@ -45,8 +47,9 @@ def chart(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary], arm: int,
         chosen = [experiment.reference, *([controls[arm % len(controls)]] if controls else [])]
         names += [a for a in chosen if a not in names]
         for which, one in enumerate(chosen):
-            look = Look(_COLOURS[place], (1, 0) if which == 0 else (2, 2), (_FILLED, _HOLLOW)[which][place],
-                        "━━" if which == 0 else "┅┅")  # fmt: skip
+            marker = (_FILLED, _HOLLOW)[which][place % MOST_JOBS]
+            dash, sample = ((1, 0), "━━") if which == 0 else ((2, 2), "┅┅")
+            look = Look(_COLOURS[place % MOST_JOBS], dash, marker, sample)
             turned = _turned(experiment, summary, normalised=not unscaled) if relative else None
             series.append(_series(f"{job.id} {one}", look, summary, one, turned))
     ticks = [(density, percent(density)) for density in _marks(densities, min(ends, default=0.1))]
@@ -129,8 +132,6 @@ def verdict_rows(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary]) ->
         rows.append([("━━ ", ink(_COLOURS[place % len(_COLOURS)])), (head, BOLD), *short])
         if summary is not None:
             rows += [[("   ", PLAIN), (one_line(said), PLAIN)] for said in _said_of(summary)]
-    if len(jobs) > MOST_JOBS:
-        rows.append([(f"the plot shows the first {MOST_JOBS} jobs", DIM)])
     return rows or [[("these jobs were deleted", DIM)]]
 
 

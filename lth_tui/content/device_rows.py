@@ -1,6 +1,8 @@
 """The devices as rows: what runs on each slot, then GPUs, processors, memory and disk of this machine."""
 
+import os
 import socket
+import time
 from collections.abc import Sequence
 
 from rich.style import Style
@@ -9,10 +11,10 @@ from lth_core.experiment.plan import TrialKey
 from lth_core.store.views import SlotView
 from lth_core.text import one_line, plural
 from lth_tui.palette import BOLD, DIM, GREEN, PLAIN, VERMILLION, YELLOW, ink
-from lth_tui.reading.machine import Gpu, Machine
+from lth_tui.reading.machine import Gpu, Histories, Machine
 from lth_tui.reading.snapshot import Snapshot
 from lth_tui.strips import Row, Span
-from lth_tui.words import bar, compact, sparkline
+from lth_tui.words import bar, calm, compact, duration, sparkline
 
 _BAR = 10
 
@@ -29,12 +31,28 @@ def device_rows(snapshot: Snapshot, width: int) -> list[Row]:
         rows.append([(f"the engine runs on {one_line(engine.host, 40)}; below is the machine of this terminal", DIM)])
     for number, gpu in enumerate(machine.gpus):
         rows += _gpu_rows(number, gpu, width)
-    rows.append(_measured("CPU", machine.busy, f"of {plural(machine.cores, 'core')}", machine.past, width))
+    rows += _measured("CPU", machine.busy, f"of {plural(machine.cores, 'core')}", machine.past, width)
     share = machine.used / machine.total if machine.total else 0.0
-    rows.append(_measured("memory", share, f"{_gib(machine.used)} of {_gib(machine.total)} GiB", (), width))
+    words = f"{_gib(machine.used)} of {_gib(machine.total)} GiB"
+    rows += _measured("memory", share, words, machine.memory_past, width)
     if machine.disk_free is not None:
         rows.append([("disk    ", BOLD), (f"{_gib(machine.disk_free)} GiB free where the workspace is", PLAIN)])
-    return rows
+    return [*rows, *_process_rows(snapshot, machine)]
+
+
+def _process_rows(snapshot: Snapshot, machine: Machine) -> list[Row]:
+    """A row for each process: the workbench, the engine, the worker of each slot."""
+    names = {slot.pid: f"worker of {one_line(slot.name, 20)}" for slot in snapshot.slots if slot.pid is not None}
+    if snapshot.engine is not None:
+        names.setdefault(snapshot.engine.pid, "engine")
+    names[os.getpid()] = "this workbench"
+    head = f"{'process':<16} {'pid':>7} {'cores':>5} {'memory':>8} {'threads':>7} {'runs for':>8}"
+    rows: list[Row] = ["", [(head, DIM)]]
+    for pid, process in sorted(machine.processes.items(), key=lambda one: names.get(one[0], "")):
+        since = duration(calm(max(0.0, time.time() - process.started)))
+        words = f"{pid:>7} {process.cores:>5.2f} {process.memory / 1e9:>5.2f} GB {process.threads:>7} {since:>8}"
+        rows.append([(f"{names.get(pid, ''):<16} ", BOLD), (words, PLAIN)])
+    return rows if machine.processes else []
 
 
 def _slot_rows(snapshot: Snapshot) -> list[Row]:
@@ -59,8 +77,8 @@ def _slot_rows(snapshot: Snapshot) -> list[Row]:
 
 def _held(slot: SlotView, machine: Machine | None, on_gpu: bool) -> str:
     """Memory of a slot's worker, and its GPU memory if there are GPUs."""
-    resident = None if machine is None or slot.pid is None else machine.resident.get(slot.pid)
-    words = f"{'-' if resident is None else f'{resident / 1e9:.2f} GB':>8}"
+    process = None if machine is None or slot.pid is None else machine.processes.get(slot.pid)
+    words = f"{'-' if process is None else f'{process.memory / 1e9:.2f} GB':>8}"
     if not on_gpu or machine is None:
         return words
     pid = slot.pid or 0
@@ -102,17 +120,22 @@ def _gpu_rows(number: int, gpu: Gpu, width: int) -> list[Row]:
     if gpu.busy is None:
         rows.append([("  busy  ", BOLD), ("not reported by the driver (a share of a GPU)", DIM)])
     else:
-        rows.append(_measured("  busy", gpu.busy, "", gpu.past, width))
+        rows += _measured("  busy", gpu.busy, "", gpu.past, width)
     if gpu.used is not None and gpu.total:
         words = f"{_gib(gpu.used)} of {_gib(gpu.total)} GiB"
-        rows.append(_measured("  memory", gpu.used / gpu.total, words, (), width))
+        rows += _measured("  memory", gpu.used / gpu.total, words, ((), ()), width)
     return rows
 
 
-def _measured(name: str, share: float, words: str, past: Sequence[float], width: int) -> Row:
-    start = f"{bar(share, _BAR)} {share:>4.0%}  {words:<20}"
-    room = width - 9 - len(start)
-    return [(f"{name:<8}", BOLD), (start, PLAIN), (sparkline(past[-room:]) if room > 4 else "", ink(GREEN))]
+def _measured(name: str, share: float, words: str, past: Histories, width: int) -> list[Row]:
+    """The use now, and below it what it was in the last minute and the last hour, each with its mean."""
+    rows: list[Row] = [[(f"{name:<8}", BOLD), (f"{bar(share, _BAR)} {share:>4.0%}  {words}", PLAIN)]]
+    for label, values in zip(("last minute", "last hour"), past, strict=True):
+        if values:
+            shown = values[-max(1, width - 32) :]
+            rows.append([(f"        {label:<11} ", DIM), (sparkline(shown), ink(GREEN)),
+                         (f" mean {sum(values) / len(values):.0%}", DIM)])  # fmt: skip
+    return rows
 
 
 def _heat(degrees: int) -> Style:

@@ -49,7 +49,8 @@ class Chart:
     """Everything a plot shows. `x_range` may descend; `x_ticks` are (value, label), computed if empty.
 
     `gap` names two curves whose difference is shown at the cursor, with `less_is_better` also which of them is better;
-    `brief` replaces a title that is too long; `key`: what is drawn, where that is more than the name of the y axis.
+    `brief` replaces a title that is too long; `key`: what is drawn, where that is more than the name of the y axis;
+    the y axis shows at least `y_span`.
     """
 
     title: str = ""
@@ -66,6 +67,7 @@ class Chart:
     brief: str = ""
     less_is_better: bool | None = None
     key: str = ""
+    y_span: tuple[float, float] | None = None
 
     @property
     def shown(self) -> list[Series]:

@@ -128,6 +128,9 @@ class Viewport:
                 if len(good):
                     lows.append(float(good.min()))
                     highs.append(float(good.max()))
+        if self.chart.y_span is not None:
+            lows.append(self.chart.y_span[0])
+            highs.append(self.chart.y_span[1])
         reference = self.chart.reference
         if reference is not None and math.isfinite(reference[0]) and (reference[0] > 0 or not log):
             lows.append(reference[0])

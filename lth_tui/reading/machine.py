@@ -1,7 +1,7 @@
 """The machine's load: processors, memory, disk, GPUs if there is a driver, memory of the workers. Read only."""
 
 import shutil
-from collections import deque
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,16 +12,28 @@ from typing import Any
 import psutil
 
 from lth_core.text import one_line
+from lth_tui.reading.past import PAUSE, Past
 
-KEPT = 120
-"""Measurements that are remembered for the small curves."""
+Histories = tuple[tuple[float, ...], tuple[float, ...]]
+"""Shares from 0 to 1 of the last minute and of the last hour, the newest last."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process of this workspace: cores in use, bytes of memory, threads, unix time of its start."""
+
+    pid: int
+    cores: float
+    memory: int
+    threads: int
+    started: float
 
 
 @dataclass(frozen=True)
 class Gpu:
     """A GPU: its use from 0 to 1, bytes of memory, degrees Celsius, watts; None if its driver does not tell.
 
-    `by_process` is memory in bytes by process number, `past` the newest uses, the latest last.
+    `by_process` is memory in bytes by process number, `past` its use over time.
     """
 
     name: str
@@ -32,20 +44,21 @@ class Gpu:
     watts: float | None = None
     limit: float | None = None
     by_process: Mapping[int, int] = field(default_factory=dict)
-    past: tuple[float, ...] = ()
+    past: Histories = ((), ())
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Use of the processors (0 to 1, of all of them), bytes of memory and disk, GPUs, memory by process."""
+    """Use of the processors (0 to 1, of all of them), bytes of memory and disk, GPUs, processes by number."""
 
     cores: int
     busy: float
     used: int
     total: int
     gpus: tuple[Gpu, ...] = ()
-    resident: Mapping[int, int] = field(default_factory=dict)
-    past: tuple[float, ...] = ()
+    processes: Mapping[int, Process] = field(default_factory=dict)
+    past: Histories = ((), ())
+    memory_past: Histories = ((), ())
     disk_free: int | None = None
 
 
@@ -55,8 +68,10 @@ class Meter:
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
         self._driver = _driver()
-        self._past: deque[float] = deque(maxlen=KEPT)
-        self._past_of_gpu: dict[int, deque[float]] = {}
+        self._past, self._memory_past = Past(), Past()
+        self._past_of_gpu: dict[int, Past] = {}
+        self._known: dict[int, psutil.Process] = {}
+        self._busy, self._sampled = 0.0, float("-inf")
         psutil.cpu_percent()  # the use since the last query
 
     @property
@@ -64,22 +79,40 @@ class Meter:
         """Whether a driver answered."""
         return self._driver is not None
 
+    def sample(self) -> None:
+        """Note the use of processors and memory, if the last time is a while ago; cheap, also while nobody looks."""
+        now = time.monotonic()
+        if now < self._sampled + PAUSE:
+            return
+        self._sampled = now
+        memory = psutil.virtual_memory()
+        self._busy = psutil.cpu_percent() / 100
+        self._past.add(self._busy, now)
+        self._memory_past.add((memory.total - memory.available) / memory.total, now)
+
     def read(self, processes: Iterable[int] = ()) -> Machine:
         """The machine now, without workers that have ended."""
+        self.sample()
         memory = psutil.virtual_memory()
-        resident: dict[int, int] = {}
-        for pid in processes:
-            with suppress(psutil.Error):
-                resident[pid] = psutil.Process(pid).memory_info().rss
-        busy = psutil.cpu_percent() / 100
-        self._past.append(busy)
+        wanted = list(processes)
+        self._known = {pid: process for pid, process in self._known.items() if pid in wanted}
+        found = {pid: process for pid in wanted if (process := self._process(pid)) is not None}
         free = None
         with suppress(OSError):
             free = None if self._folder is None else shutil.disk_usage(self._folder).free
         return Machine(
-            psutil.cpu_count() or 1, busy, memory.total - memory.available, memory.total, self._gpus(), resident,
-            tuple(self._past), free,
+            psutil.cpu_count() or 1, self._busy, memory.total - memory.available, memory.total, self._gpus(), found,
+            self._past.values, self._memory_past.values, free,
         )  # fmt: skip
+
+    def _process(self, pid: int) -> Process | None:
+        with suppress(psutil.Error):
+            process = self._known.setdefault(pid, psutil.Process(pid))
+            with process.oneshot():
+                return Process(pid, process.cpu_percent() / 100, process.memory_info().rss, process.num_threads(),
+                               process.create_time())  # fmt: skip
+        self._known.pop(pid, None)
+        return None
 
     def _gpus(self) -> tuple[Gpu, ...]:
         nvml = self._driver
@@ -99,9 +132,9 @@ class Meter:
         limit = _told(nvml, lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(handle))
         running = _told(nvml, lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle)) or ()
         busy = None if use is None else use / 100
-        past = self._past_of_gpu.setdefault(number, deque(maxlen=KEPT))
+        past = self._past_of_gpu.setdefault(number, Past())
         if busy is not None:
-            past.append(busy)
+            past.add(busy, time.monotonic())
         return Gpu(
             name=one_line(name.decode() if isinstance(name, bytes) else name, 40),
             busy=busy,
@@ -111,7 +144,7 @@ class Meter:
             watts=None if draw is None else draw / 1000,
             limit=None if limit is None else limit / 1000,
             by_process={int(p.pid): int(p.usedGpuMemory) for p in running if p.usedGpuMemory is not None},
-            past=tuple(past),
+            past=past.values,
         )
 
 

@@ -1,6 +1,7 @@
 """Reads Snapshots from the store repeatedly and cheaply. Writes nothing."""
 
 import itertools
+import os
 import socket
 import time
 from collections import OrderedDict
@@ -10,16 +11,16 @@ from dataclasses import replace
 from lth_core.analysis.verdict import Summary, summarise
 from lth_core.store import glances, views
 from lth_core.store.database import Database
-from lth_core.store.views import JobView, SlotView, TrialView
+from lth_core.store.views import EngineView, JobView, SlotView, TrialView
 from lth_core.store.workspace import Workspace
 from lth_tui.reading import queries
 from lth_tui.reading.job_reader import JobReader
 from lth_tui.reading.machine import Machine, Meter
+from lth_tui.reading.past import PAUSE
 from lth_tui.reading.results import Results
 from lth_tui.reading.snapshot import JobDetail, Snapshot, Watch
 
 _SUMMARY_PAUSE = 2.0
-_MEASURE_PAUSE = 2.0
 _REMEMBERED = 8
 """Jobs of which the curves are kept, so that going back to one is quick."""
 
@@ -43,7 +44,8 @@ class Reader:
     def read(self, watch: Watch) -> Snapshot:
         """The store now; the same object as before if nothing has changed."""
         now = (self.database.version_of_others(), watch)
-        measured = self._measures(watch) and time.monotonic() > self._measured_at + _MEASURE_PAUSE
+        measured = self._measures(watch) and time.monotonic() > self._measured_at + PAUSE
+        self._meter.sample()
         if now == self._last and not self._pending and not measured:
             return self._snapshot
         self._last, self._pending = now, False
@@ -63,7 +65,9 @@ class Reader:
             engine=engine,
             slots=slots,
             running=glances.running_trials(self.database) if watch.devices else {},
-            machine=self._measure(slots if here else ()) if self._measures(watch) else self._machine,
+            machine=self._measure(*((slots, engine) if here else ((), None)))
+            if self._measures(watch)
+            else self._machine,
             newest_deleted=glances.newest_deleted(self.database),
             detail=self._detail(jobs, watch),
             summaries=self._all_summaries(jobs, watch),
@@ -75,9 +79,12 @@ class Reader:
         """Whether to measure the machine; the header of every page shows the use of GPUs."""
         return watch.devices or self._meter.has_gpus
 
-    def _measure(self, slots: tuple[SlotView, ...]) -> Machine:
-        if self._machine is None or time.monotonic() > self._measured_at + _MEASURE_PAUSE:
-            self._machine = self._meter.read([slot.pid for slot in slots if slot.pid is not None])
+    def _measure(self, slots: tuple[SlotView, ...], engine: EngineView | None) -> Machine:
+        owner = [engine.pid] if engine is not None and engine.state != "stopped" else []
+        if self._machine is None or time.monotonic() > self._measured_at + PAUSE:
+            self._machine = self._meter.read(
+                [os.getpid(), *owner, *(slot.pid for slot in slots if slot.pid is not None)]
+            )
             self._measured_at = time.monotonic()
         return self._machine
 

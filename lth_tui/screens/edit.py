@@ -24,7 +24,7 @@ from lth_tui import experiment_text
 from lth_tui.experiment_files import code_refused
 from lth_tui.experiment_text import Fields
 from lth_tui.keys import key
-from lth_tui.palette import DIM, GREEN, PLAIN, VERMILLION, YELLOW, ink
+from lth_tui.palette import BOLD, DIM, GREEN, PLAIN, VERMILLION, YELLOW, ink
 from lth_tui.reading.feed import LabelledCommand
 from lth_tui.screens.dialog import Dialog
 from lth_tui.strips import Row, wrap
@@ -56,7 +56,8 @@ class Edit(Dialog[LabelledCommand | None]):
         self._before = experiment_text.fields_of(experiment)
         self._fields: Fields = copy.deepcopy(self._before)
         self._history: list[Fields] = []
-        self._shown: list[str] = []
+        self._shown: list[str | None] = []
+        self._preset: dict[str, str] = {}
         self._good: Experiment | None = experiment
         self._checking: Worker[None] | None = None
         self._wrong = ""
@@ -66,6 +67,7 @@ class Edit(Dialog[LabelledCommand | None]):
         with Vertical(classes="box tall"):
             yield Input(placeholder="type to filter the fields; FIELD = VALUE sets one", id="filter")
             yield ListPane("fields", cursor=True, id="files")
+            yield Lines("", "", "", id="about")
             yield Lines("", "", id="wrong")
             yield Lines([(_KEYS, DIM)])
 
@@ -74,6 +76,34 @@ class Edit(Dialog[LabelledCommand | None]):
         self.query_one(ListPane).can_focus = False
         self.query_one(Input).focus()
         self._list()
+        self._read_preset()
+
+    @work(exclusive=True, group="preset")
+    async def _read_preset(self) -> None:
+        """The fields of the file that the experiment came from, to mark what differs."""
+        self._preset = await asyncio.to_thread(experiment_text.lines_of_file, self._source)
+        self._list()
+
+    def on_list_pane_chosen(self) -> None:
+        """Describe the field under the cursor."""
+        self._describe()
+
+    def _describe(self) -> None:
+        from lth_core.experiment.field_words import words_of
+
+        place = self.query_one(ListPane).index
+        line = self._shown[place] if place < len(self._shown) else None
+        name = "" if line is None else line.partition(" = ")[0]
+        known = words_of(name, self._fields) if name else None
+        rows: list[Row] = []
+        if known is not None:
+            words = f"{known.accepted}; default {known.default or 'none'}"
+            preset = self._preset.get(name)
+            differs = f"; preset {preset}" if preset is not None and line != f"{name} = {preset}" else ""
+            width = max(20, self.query_one("#about", Lines).size.width)
+            rows = [[(words, PLAIN), (differs, ink(YELLOW))]]
+            rows += [[(one, DIM)] for one in wrap(known.about, width)[:2]]
+        self.query_one("#about", Lines).put([*rows, "", "", ""][:3])
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter, unless a value is being typed."""
@@ -98,8 +128,9 @@ class Edit(Dialog[LabelledCommand | None]):
             self._set(line.value)
             return
         place = self.query_one(ListPane).index
-        if place < len(self._shown):
-            line.value = self._shown[place]
+        chosen = self._shown[place] if place < len(self._shown) else None
+        if chosen is not None:
+            line.value = chosen
             line.cursor_position = len(line.value)
 
     def _set(self, assignment: str) -> None:
@@ -150,11 +181,27 @@ class Edit(Dialog[LabelledCommand | None]):
         words = self.query_one(Input).value.lower().split()
         words = [] if "=" in self.query_one(Input).value else words
         lines = experiment_text.lines_of(self._fields)
-        self._shown = [line for line in lines if all(word in line.lower() for word in words)]
+        found = [line for line in lines if all(word in line.lower() for word in words)]
+        found.sort(key=lambda line: "." in line.partition(" = ")[0])  # the top of the file first
         old = set(experiment_text.lines_of(self._before))
-        rows: list[Row] = [[(one_line(line), PLAIN if line in old else ink(YELLOW, bold=True))] for line in self._shown]
+        self._shown, rows, table = [], list[Row](), ""
+        for line in found:
+            name, _, value = line.partition(" = ")
+            if name.partition(".")[0] != table and "." in name:
+                table = name.partition(".")[0]
+                self._shown.append(None)
+                rows.append([(f"[{one_line(table)}]", BOLD)])
+            mark = "≠ " if self._preset.get(name, value) != value else "  "
+            self._shown.append(line)
+            rows.append([(mark, ink(YELLOW)), (one_line(line), PLAIN if line in old else ink(YELLOW, bold=True))])
         what = "clone" if self._replaces is None else f"edit job {self._replaces}, which gets a new number"
-        self.query_one(ListPane).put(rows, f"{what}: {plural(len(rows), 'field')}" if rows else "no field matches")
+        differ = " (≠: not as in the preset)" if any(row[0][0] == "≠ " for row in rows) else ""
+        title = f"{what}: {plural(len(found), 'field')}{differ}" if found else "no field matches"
+        pane = self.query_one(ListPane)
+        pane.put(rows, title)
+        if pane.index < len(self._shown) and self._shown[pane.index] is None:
+            pane.go_to(pane.index + 1)  # a heading is no field
+        self._describe()
 
     async def action_editor(self) -> None:
         """Suspend the workbench, let the user's editor change the fields, check them."""

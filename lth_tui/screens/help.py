@@ -23,8 +23,8 @@ LEGEND = (
 
 
 SCOPES = {
-    "jobs": "table of jobs", "queue": "queue", "job": "job", "curves": "curves", "layers": "layers",
-    "answers": "answers", "list": "text", "suite": "suite", "compare": "comparison", "devices": "devices",
+    "queue": "queue", "job": "job", "suite": "suite", "compare": "comparison", "devices": "devices",
+    "curves": "curves", "layers": "layers", "answers": "answers", "jobs": "table of jobs", "list": "text",
     "metrics": "metrics", "page": "every page", "app": "everywhere",
 }  # fmt: skip
 """Headings, in order."""

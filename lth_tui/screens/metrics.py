@@ -7,7 +7,6 @@ from typing import ClassVar
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Container
 
 from lth_core.text import one_line
 from lth_tui.content.charts import learning_chart
@@ -18,10 +17,8 @@ from lth_tui.palette import BOLD, DIM
 from lth_tui.plot.chart import Chart
 from lth_tui.reading.snapshot import JobDetail, Snapshot, Watch
 from lth_tui.screens.page import COMMON_KEYS, Page
-from lth_tui.widgets.line_plot import LinePlot
 from lth_tui.widgets.lines import Lines
-
-MOST_ACROSS = 4
+from lth_tui.widgets.small_plots import SmallPlots
 
 
 class MetricsPage(Page):
@@ -49,26 +46,16 @@ class MetricsPage(Page):
         self._job, self._round, self._drawing, self._taken = job, round, drawing, taken
         self._here = here
         self._cursor: float | None = None
-        self._across = self._down = 2
 
     def compose_page(self) -> ComposeResult:
         """A line of words, then the plots."""
         yield Lines("", id="facts")
-        with Container(id="small"):
-            for number in range(MOST_ACROSS**2):
-                plot = LinePlot(id=f"small-{number}")
-                plot.can_focus = False
-                yield plot
+        yield SmallPlots(id="small")
 
     def fit(self, width: int, height: int) -> None:
         """As many plots as are readable."""
         super().fit(width, height)
-        self._across = min(MOST_ACROSS, max(1, width // 40))
-        self._down = min(MOST_ACROSS, max(1, (height - 3) // 10))
-        grid = self.query_one("#small")
-        grid.styles.grid_size_columns, grid.styles.grid_size_rows = self._across, self._down
-        for number, plot in enumerate(self._plots):
-            plot.display = number < self._across * self._down
+        self._small.fit(width, height - 3)
 
     def on_resize(self, event: events.Resize) -> None:
         """Fit, then fill what has become visible."""
@@ -76,8 +63,8 @@ class MetricsPage(Page):
         self.present(self.bench.snapshot)
 
     @property
-    def _plots(self) -> list[LinePlot]:
-        return list(self.query(LinePlot))
+    def _small(self) -> SmallPlots:
+        return self.query_one(SmallPlots)
 
     def _detail(self) -> JobDetail | None:
         detail = self.bench.snapshot.detail
@@ -85,9 +72,8 @@ class MetricsPage(Page):
 
     def _window(self, metrics: tuple[str, ...]) -> tuple[str, ...]:
         """The metrics on screen: the windowful with the chosen one."""
-        size = self._across * self._down
-        first = metrics.index(self._here) // size * size if self._here in metrics else 0
-        return metrics[first : first + size]
+        first = self._small.first_of(metrics.index(self._here)) if self._here in metrics else 0
+        return metrics[first : first + self._small.room]
 
     def present(self, snapshot: Snapshot) -> None:
         """Show what was read."""
@@ -102,12 +88,8 @@ class MetricsPage(Page):
             (f" {detail.job.id} {one_line(detail.job.name, 30)}", BOLD),
             (f"  round {detail.round} · metric {place} of {len(detail.metrics)}{words}", DIM),
         ]])  # fmt: skip
-        for number, plot in enumerate(self._plots[: self._across * self._down]):
-            name = shown[number] if number < len(shown) else ""
-            plot.visible = bool(name)
-            plot.draw(self._small_chart(detail, name))
-            plot.choose(bool(name) and name == self._here)
-            plot.point_at(self._cursor)
+        charts = [self._small_chart(detail, name) for name in shown]
+        self._small.show(charts, shown.index(self._here) if self._here in shown else -1, self._cursor)
 
     def _small_chart(self, detail: JobDetail, name: str) -> Chart:
         curves = detail.others.get(name)
@@ -123,7 +105,9 @@ class MetricsPage(Page):
 
     def copied(self) -> str:
         """The values at the cursors, or the names of the metrics."""
-        told = [f"{plot.chart.title}: {plot.cursor_text}" for plot in self._plots if plot.display and plot.cursor_text]
+        told = [
+            f"{plot.chart.title}: {plot.cursor_text}" for plot in self._small.plots if plot.visible and plot.cursor_text
+        ]
         detail = self._detail()
         return "\n".join(told or (detail.metrics if detail is not None else ()))
 
@@ -140,7 +124,7 @@ class MetricsPage(Page):
 
     def action_go_row(self, by: int) -> None:
         """The metric below or above."""
-        self.action_go(by * self._across)
+        self.action_go(by * self._small.across)
 
     def action_take(self) -> None:
         """Open the chosen metric large."""
@@ -182,11 +166,11 @@ class MetricsPage(Page):
 
     def on_click(self, event: events.Click) -> None:
         """Choose a plot; a click on the chosen one opens it."""
-        for plot in self._plots:
-            if plot.display and plot.region.contains(event.screen_x, event.screen_y) and plot.chart.title:
-                detail = self._detail()
-                names = () if detail is None else self._window(detail.metrics)
-                place = self._plots.index(plot)
-                if place < len(names):
-                    self.action_take() if names[place] == self._here else self._choose(names[place])
-                return
+        place, detail = self._small.at(event.screen_x, event.screen_y), self._detail()
+        if place is None or detail is None:
+            return
+        name = self._window(detail.metrics)[place]
+        if name == self._here:
+            self.action_take()
+        else:
+            self._choose(name)

@@ -55,6 +55,7 @@ class ListPane(Pane, can_focus=True):
         self._follow = self._follow_wanted = follow  # scrolling back to the end follows again
         self._top = self._found = 0
         self.index = 0
+        self._fitted = False
 
     def put(self, rows: Sequence[Row], title: str | None = None) -> None:
         """Show these rows; the window stays where it is, or at the end while following."""
@@ -150,7 +151,10 @@ class ListPane(Pane, can_focus=True):
         self.refresh()
 
     def on_resize(self) -> None:
-        """Break the rows anew."""
+        """Break the rows anew; before it had a height, no window was right."""
+        if self._has_cursor and not self._fitted:
+            self._top = 0
+        self._fitted = self._height() > 0
         self._arrange()
         self.refresh()
 
@@ -192,9 +196,10 @@ class ListPane(Pane, can_focus=True):
             heading += " · following" if self._follow else " · G follows again"
         if total <= height or height <= 0:
             return heading
+        place = f"{self._top + 1:,}-{min(total, self._top + height):,} of {total:,}"
         if self._has_cursor:
-            return f"{heading}  ({self.index + 1:,} of {self._found:,})"
-        return f"{heading}  ({self._top + 1:,}-{min(total, self._top + height):,} of {total:,})"
+            place = f"{self.index + 1:,} of {self._found:,}"
+        return f"{heading[: max(0, self.size.width - len(place) - 4)]}  ({place})"
 
     def render_line(self, y: int) -> Strip:
         """The title, then the rows of the window."""

@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,8 @@ from workspace_fixture import Writer
 from lth_core.experiment.plan import TrialKey
 from lth_core.store.views import EngineView, SlotView
 from lth_tui.content.device_rows import device_rows, trials_in_words
-from lth_tui.reading.machine import Gpu, Machine, Meter
+from lth_tui.reading.machine import Gpu, Machine, Meter, Process
+from lth_tui.reading.past import Past
 from lth_tui.reading.snapshot import Snapshot
 from lth_tui.screens.ask import Ask
 from lth_tui.screens.devices import DevicesPage
@@ -90,11 +92,22 @@ def test_without_library_or_driver_there_are_no_gpus(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.usefixtures("gpus")
-def test_use_is_remembered_for_the_small_curves() -> None:
+def test_use_is_remembered_for_a_minute_and_an_hour() -> None:
     meter = Meter()
     for _ in range(3):
-        machine = meter.read()
-    assert machine.gpus[0].past == (0.87, 0.87, 0.87) and machine.gpus[1].past == () and len(machine.past) == 3
+        machine = meter.read([os.getpid()])
+    assert machine.gpus[0].past == ((0.87, 0.87, 0.87), (pytest.approx(0.87),)) and machine.gpus[1].past == ((), ())
+    assert len(machine.past[0]) == 1, "every two seconds, however often it is read"
+    process = machine.processes[os.getpid()]
+    assert process.memory > 0 and process.threads > 0 and process.started > 0
+
+
+def test_an_hour_is_kept_as_means_of_minutes() -> None:
+    past = Past()
+    for number in range(2 * 3600 // 2):
+        past.add(0.5 if number % 2 else 0.0, 2.0 * number)
+    minute, hour = past.values
+    assert len(minute) == 30 and len(hour) == 60 and set(hour) == {0.25}
 
 
 def rows_of(snapshot: Snapshot, width: int = 120) -> str:
@@ -102,8 +115,9 @@ def rows_of(snapshot: Snapshot, width: int = 120) -> str:
 
 
 def test_slots_tell_trial_rate_and_memory_on_the_gpu() -> None:
-    gpu = Gpu("H100", 0.5, 2**30, 2**31, 88, by_process={11: 5_000_000_000}, past=(0.0, 0.5, 1.0))
-    machine = Machine(8, 0.25, 2**30, 2**32, (gpu,), {11: 1_500_000_000}, (0.25,), 2**33)
+    gpu = Gpu("H100", 0.5, 2**30, 2**31, 88, by_process={11: 5_000_000_000}, past=((0.0, 0.5, 1.0), ()))
+    worker = Process(11, 1.5, 1_500_000_000, 7, time.time() - 3600)
+    machine = Machine(8, 0.25, 2**30, 2**32, (gpu,), {11: worker}, ((0.25,), (0.5,)), ((0.1,), ()), 2**33)
     slots = (
         SlotView("cuda:0/0", "cuda:0", 11, 1, 3, 4, 0.5, 12_300.0),
         SlotView("cuda:0/1", "cuda:0", None, None, None, 0, 0.0, None),
@@ -112,7 +126,8 @@ def test_slots_tell_trial_rate_and_memory_on_the_gpu() -> None:
     text = rows_of(Snapshot(slots=slots, machine=machine, running=running, loaded=True))
     expected = (
         "50%     12k  1.50 GB  5.00 GB  3 : winning random, round 3, seeds 0-1", "idle", "GPU 0   H100  88 °C",
-        "50%                      ▁▅█", "50%  1.0 of 2.0 GiB", "25%  of 8 cores", "8.0 GiB free",
+        "last minute ▁▅█ mean 50%", "50%  1.0 of 2.0 GiB", "last hour   ▅ mean 50%",
+        "worker of cuda:0/0      11  1.50  1.50 GB       7  1:00:00", "25%  of 8 cores", "8.0 GiB free",
     )  # fmt: skip
     for words in expected:
         assert words in text, text

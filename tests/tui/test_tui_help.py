@@ -65,7 +65,7 @@ async def test_help_has_headings_explains_and_does_what_is_chosen(opened: Open) 
         pane = app.screen.query_one(ListPane)
         lines = [line.strip() for line in pane.text.splitlines()]
         assert [line for line in lines if line in SCOPES.values()] == [
-            "table of jobs", "queue", "job", "every page", "everywhere"
+            "queue", "job", "table of jobs", "every page", "everywhere"
         ]  # fmt: skip
         assert any(
             line.split() == ["p", "pause/resume", "Pause", "the", "jobs,", "or", "resume", "them"] for line in lines

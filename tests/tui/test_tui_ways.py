@@ -1,12 +1,19 @@
-"""Finding one's way: lists with position and order, jumps, the split."""
+"""Finding one's way: lists with position and order, jumps, the split, many jobs compared."""
 
 from textual.widgets import Input
 from tui_helpers import Open, until
+from workspace_fixture import Writer, experiment
 
+from lth_core.experiment.field_words import words_of
+from lth_tui.screens.compare import ComparePage
+from lth_tui.screens.edit import Edit
 from lth_tui.screens.job import JobPage
 from lth_tui.screens.jump import Jump
 from lth_tui.screens.queue import QueuePage
 from lth_tui.widgets.job_table import JobTable
+from lth_tui.widgets.line_plot import LinePlot
+from lth_tui.widgets.lines import Lines
+from lth_tui.widgets.list_pane import ListPane
 from lth_tui.widgets.scrollbar import thumb
 from lth_tui.widgets.splitter import Splitter
 
@@ -53,3 +60,49 @@ async def test_jumping_to_jobs_by_number_and_name_in_one_burst(opened: Open) -> 
         await pilot.press(":", "9", "9", "enter", "escape")
         await until(pilot, lambda: not isinstance(app.screen, Jump))
         assert table.cursor == 4
+
+
+def test_a_field_is_described_with_what_it_accepts() -> None:
+    fields = {"training": {"algorithm": "ppo"}, "task": {"kind": "control"}}
+    known = words_of("training.value_clip", fields)
+    assert known is not None and known.accepted.startswith("a number") and "how far a value may move" in known.about
+    assert words_of("pruning.rounds", fields) is not None and words_of("arm.mine.mask", fields) is not None
+    assert words_of("pruning.nothing", fields) is None and words_of("nothing", fields) is None
+
+
+async def test_the_form_has_sections_and_marks_what_is_not_as_in_the_preset(opened: Open, writer: Writer) -> None:
+    preset = writer.workspace.folder / "preset.toml"
+    preset.write_text('name = "cartpole"\nseeds = 3\n[training]\nlength = 60000\nscore = "training"\n')
+    writer.sql("UPDATE jobs SET source = ? WHERE id = 2", str(preset))
+    async with opened((120, 40)) as (app, pilot):
+        await pilot.press("c")
+        await until(pilot, lambda: isinstance(app.screen, Edit) and "≠" in app.screen.query_one(ListPane).text)
+        pane = app.screen.query_one(ListPane)
+        lines = [line.strip() for line in pane.text.splitlines()]
+        assert "[training]" in lines and "training.length = 60000" in lines
+        assert any(line.startswith("≠ seeds") for line in lines)
+        await pilot.press(*"training.length", "down")
+        await until(pilot, lambda: "at least 1" in app.screen.query_one("#about", Lines).text)
+
+
+async def test_many_jobs_are_compared_as_band_and_small_plots(opened: Open, writer: Writer) -> None:
+    for number in range(8):
+        made = experiment(f"more-{number}", 2, 1, ("winning", "random"))
+        job = writer.job(made, "done")
+        writer.round(job, made, 0)
+        writer.round(job, made, 1)
+    writer.sql("UPDATE trials SET score = 480 WHERE job = 7 AND round = 1")
+    async with opened((120, 40)) as (app, pilot):
+        await until(pilot, lambda: len(app.snapshot.summaries) == 12)
+        await pilot.press("*", "v")
+        await until(pilot, lambda: isinstance(app.screen, ComparePage))
+        plot, table = app.screen.query_one("#together", LinePlot), app.screen.query_one("#table", ListPane)
+        await until(pilot, lambda: "best" in plot.text and "median of " in plot.text)
+        assert "of 12)" in table.render_line(0).text
+        await pilot.press(*"....b...")  # job 5 is the baseline
+        await until(pilot, lambda: "5 baseline" in plot.text and "less 5" in table.text and "better" in table.text)
+        await pilot.press("s")
+        small = app.screen.query_one("#small-0", LinePlot)
+        await until(pilot, lambda: "── baseline" in app.screen.query_one("#small-3", LinePlot).text)
+        await pilot.press("b", "s")
+        assert "▶" not in small.text and plot.display
