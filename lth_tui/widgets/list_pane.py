@@ -55,7 +55,7 @@ class ListPane(Pane, can_focus=True):
         self._follow = self._follow_wanted = follow  # scrolling back to the end follows again
         self._top = self._found = 0
         self.index = 0
-        self._fitted = False
+        self._has_height = False
 
     def put(self, rows: Sequence[Row], title: str | None = None) -> None:
         """Show these rows; the window stays where it is, or at the end while following."""
@@ -152,9 +152,9 @@ class ListPane(Pane, can_focus=True):
 
     def on_resize(self) -> None:
         """Break the rows anew; before it had a height, no window was right."""
-        if self._has_cursor and not self._fitted:
+        if self._has_cursor and not self._has_height:
             self._top = 0
-        self._fitted = self._height() > 0
+        self._has_height = self._height() > 0
         self._arrange()
         self.refresh()
 

@@ -6,13 +6,11 @@ from workspace_fixture import Writer, experiment
 
 from lth_core.experiment.field_words import words_of
 from lth_tui.screens.compare import ComparePage
-from lth_tui.screens.edit import Edit
 from lth_tui.screens.job import JobPage
 from lth_tui.screens.jump import Jump
 from lth_tui.screens.queue import QueuePage
 from lth_tui.widgets.job_table import JobTable
 from lth_tui.widgets.line_plot import LinePlot
-from lth_tui.widgets.lines import Lines
 from lth_tui.widgets.list_pane import ListPane
 from lth_tui.widgets.scrollbar import thumb
 from lth_tui.widgets.splitter import Splitter
@@ -68,21 +66,6 @@ def test_a_field_is_described_with_what_it_accepts() -> None:
     assert known is not None and known.accepted.startswith("a number") and "how far a value may move" in known.about
     assert words_of("pruning.rounds", fields) is not None and words_of("arm.mine.mask", fields) is not None
     assert words_of("pruning.nothing", fields) is None and words_of("nothing", fields) is None
-
-
-async def test_the_form_has_sections_and_marks_what_is_not_as_in_the_preset(opened: Open, writer: Writer) -> None:
-    preset = writer.workspace.folder / "preset.toml"
-    preset.write_text('name = "cartpole"\nseeds = 3\n[training]\nlength = 60000\nscore = "training"\n')
-    writer.sql("UPDATE jobs SET source = ? WHERE id = 2", str(preset))
-    async with opened((120, 40)) as (app, pilot):
-        await pilot.press("c")
-        await until(pilot, lambda: isinstance(app.screen, Edit) and "≠" in app.screen.query_one(ListPane).text)
-        pane = app.screen.query_one(ListPane)
-        lines = [line.strip() for line in pane.text.splitlines()]
-        assert "[training]" in lines and "training.length = 60000" in lines
-        assert any(line.startswith("≠ seeds") for line in lines)
-        await pilot.press(*"training.length", "down")
-        await until(pilot, lambda: "at least 1" in app.screen.query_one("#about", Lines).text)
 
 
 async def test_many_jobs_are_compared_as_band_and_small_plots(opened: Open, writer: Writer) -> None:
