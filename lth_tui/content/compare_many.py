@@ -11,7 +11,6 @@ from lth_tui.content import comparison
 from lth_tui.palette import GREEN, GREY, ORANGE, SKY, YELLOW, Look
 from lth_tui.plot.chart import Chart, Series
 from lth_tui.plot.raster import Floats
-from lth_tui.words import compact
 
 if TYPE_CHECKING:
     from lth_core.store.views import JobView
@@ -57,13 +56,13 @@ def band_chart(
     if len(grid):
         table = np.array([_at(curve, grid) for curve in curves.values()])
         low, middle, high = np.nanmin(table, axis=0), np.nanmedian(table, axis=0), np.nanmax(table, axis=0)
-        series.append(Series(f"median of {len(curves)}", _MIDDLE, grid, middle, low, high, compact(float(middle[-1]))))
+        series.append(Series(f"median of {len(curves)}", _MIDDLE, grid, middle, low, high))
     for number, look, words in (
         (here, _HERE, ""), (pinned, _PINNED, " baseline"), (None if best is None else best.id, _BEST, " best"),
     ):  # fmt: skip
         if number in curves and (words == " best" or number not in (None if best is None else best.id,)):
             x, y = curves[number]
-            series.append(Series(f"{number}{words}", look, x, y, note=compact(float(y[-1])), markers=True))
+            series.append(Series(f"{number}{words}", look, x, y, markers=True))
     what = whole.title.partition(" by ")[0]
     title = f"{what} by % kept (log) · the best of {plural(len(jobs), 'job')}, and the range of all as band"
     return Chart(
@@ -86,9 +85,7 @@ def small_charts(
         own = comparison.chart([job], summaries, arm, relative=relative)
         series = [*own.series]
         if beside is not None and job.id != pinned:
-            series.insert(
-                0, Series("baseline", Look(GREY, (1, 0), "◆", "──"), *beside, note=compact(float(beside[1][-1])))
-            )
+            series.insert(0, Series("baseline", Look(GREY, (1, 0), "◆", "──"), *beside))
         found.append(Chart(
             f"{job.id} {one_line(job.name, 60)}", series, whole.x_range, True, whole.x_ticks, whole.reference,
             own.empty, whole.log_y, "kept", whole.y_name, y_span=span,
