@@ -22,9 +22,9 @@ from lth_tui.keys import key
 from lth_tui.palette import DIM
 from lth_tui.plot.chart import Chart
 from lth_tui.reading.snapshot import JobDetail, Snapshot, Watch
+from lth_tui.screens.answers_pane import AnswersPane
 from lth_tui.screens.job_commands import JOB_KEYS, JobCommands
 from lth_tui.strips import Row, text_of, wrapped_all
-from lth_tui.widgets.answers_pane import AnswersPane
 from lth_tui.widgets.filter_line import FilterLine
 from lth_tui.widgets.heatmap import Heatmap
 from lth_tui.widgets.line_plot import LinePlot

@@ -9,8 +9,8 @@ from textual.widgets import Input
 from lth_core.report.rows import Row as Fields
 from lth_tui.keys import key
 from lth_tui.reading.snapshot import Snapshot, Watch
+from lth_tui.screens.answers_pane import AnswersPane
 from lth_tui.screens.page import COMMON_KEYS, Page
-from lth_tui.widgets.answers_pane import AnswersPane
 from lth_tui.widgets.filter_line import FilterLine
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lth_core.analysis.verdict import summarise
 from lth_core.batches.provenance import attempt_facts
+from lth_core.report.answers import job_answers
 from lth_core.report.card import card
 from lth_core.report.record import job_record
 from lth_core.report.table import result
@@ -64,8 +64,7 @@ def test_other_versions_are_an_event_and_a_note_in_table_and_card(store: Store) 
     assert job is not None
     told = dict(card(job_record(store.database, job)))
     assert told["Workers"] == f"Not all ran with the same: {note}"
-    summary = summarise(job.experiment, views.trials(store.database, 1))
-    assert note in [str(part) for part in result(job.experiment, summary, [], (0, 0), (), note)]
+    assert note in [str(part) for part in result(job_answers(store.database, job))]
 
 
 def test_another_version_of_an_environment_that_begins_alike_is_an_event_and_what_failed_is_forgotten(

@@ -9,9 +9,9 @@ from workspace_fixture import Writer
 from lth_core.report.answers import job_answers
 from lth_core.report.table import answer_lines
 from lth_core.store import views
+from lth_tui.screens.answers_pane import AnswersPane
 from lth_tui.screens.job import JobPage
 from lth_tui.screens.queue import QueuePage
-from lth_tui.widgets.answers_pane import AnswersPane
 
 
 async def test_a_burst_opens_the_answers_of_a_job_sorts_and_saves_them(opened: Open, writer: Writer) -> None:

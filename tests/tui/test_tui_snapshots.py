@@ -10,8 +10,8 @@ from tui_helpers import until
 from workspace_fixture import fill
 
 from lth_tui.app import Workbench, workbench
+from lth_tui.screens.answers_pane import AnswersPane
 from lth_tui.screenshots import settle
-from lth_tui.widgets.answers_pane import AnswersPane
 from lth_tui.widgets.line_plot import LinePlot
 from lth_tui.widgets.list_pane import ListPane
 

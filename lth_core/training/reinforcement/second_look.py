@@ -5,6 +5,7 @@ The returns that were learnt from, and the gradients that the optimizer received
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -66,6 +67,15 @@ class SecondLook:
         self.seen.append(f"update {update:,}")
         self.sentence = own.returns_differ(update) or own.gradient_differs(update)
         self.largest = max(self.largest, own.largest)
+
+    def state(self) -> list[Any]:
+        """The state as JSON values."""
+        return [self.left, self.seen, self.largest]
+
+    def restore(self, values: list[Any] | None) -> None:
+        """The inverse of `state`; earlier versions stored none, and look again."""
+        if values is not None:
+            self.left, self.seen, self.largest = list(values[0]), list(values[1]), values[2]
 
     def check(self) -> list[Check]:
         """A passed check, if anything was looked at."""

@@ -290,7 +290,7 @@ class ActorCriticStack(Stack):
     def state(self) -> tuple[Arrays, dict[str, Any]]:
         """Everything that later training depends on, as arrays and JSON values."""
         arrays, values = self.collector.state()
-        values["trained"] = self.trained
+        values["trained"], values["looked"] = self.trained, self._look.state()
         if self.algorithm.epochs:
             values["minibatches"] = self._shuffles.state()
         return arrays | self.parameters.state(), values
@@ -298,6 +298,7 @@ class ActorCriticStack(Stack):
     def restore(self, arrays: Arrays, values: dict[str, Any]) -> None:
         """The inverse of `state`, on a stack of the same tickets."""
         self.trained = values["trained"]
+        self._look.restore(values.get("looked"))
         self.collector.restore(arrays, values, self.trained)
         self.parameters.restore(arrays)
         if self.algorithm.epochs:

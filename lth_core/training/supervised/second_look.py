@@ -5,13 +5,14 @@ An LSTM is torch's, with a state that is carried here; of other networks the for
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from lth_core.models.dropout import dropout
+from lth_core.models.language import Recurrent
 from lth_core.settings.supervised import Supervised
 from lth_core.tickets.check import Check
 from lth_core.training.supervised.lesson import Batch, Carry
@@ -96,19 +97,28 @@ class SecondLook:
     ) -> tuple[Tensor, Carry | None]:
         """The sum of the losses of all predictions, and the state after them, if the network has one."""
         total = torch.zeros(())
-        recurrent = any(name.startswith("recurrent.") for name in weights)
         for batch in own.batches:
-            if recurrent:
-                logits, carry = _lstm(cast(Any, module), weights, batch.tensors["tokens"], carry)
+            if isinstance(module, Recurrent):
+                logits, carry = _lstm(module, weights, batch.tensors["tokens"], carry)
             else:
                 everything = {**weights, **{name: one.clone() for name, one in own.buffers.items()}}
-                logits = torch.func.functional_call(_Logits(module), _inside(everything), (batch.tensors,))
+                seen = (batch.tensors, carry)
+                logits, carry = torch.func.functional_call(_Logits(module), _inside(everything), seen)
             wanted = batch.tensors[next(name for name in ("targets", "wanted", "labels") if name in batch.tensors)]
             total = total + functional.cross_entropy(
                 logits.float(), wanted.flatten(), reduction="sum", ignore_index=self.padding,
                 label_smoothing=self.settings.label_smoothing,
             )  # fmt: skip
-        return total, carry if recurrent else None
+        return total, carry if isinstance(module, Recurrent) else None
+
+    def state(self) -> list[Any]:
+        """The state as JSON values, without what the last update left."""
+        return [self.left, self.seen, self.largest]
+
+    def restore(self, values: list[Any] | None) -> None:
+        """The inverse of `state`; earlier versions stored none, and look again."""
+        if values is not None:
+            self.left, self.seen, self.largest = values[0], list(values[1]), values[2]
 
     def check(self) -> list[Check]:
         """A passed check, if anything was looked at."""
@@ -125,22 +135,23 @@ class _Logits(nn.Module):
         super().__init__()
         self.inner = inner
 
-    def forward(self, tensors: Mapping[str, Tensor]) -> Tensor:
-        """Of a batch's tensors."""
+    def forward(self, tensors: Mapping[str, Tensor], carry: Carry) -> tuple[Tensor, Carry]:
+        """Of a batch's tensors and the state before them; with the state after them."""
         inner: Any = self.inner
         if "images" in tensors:
-            found: Tensor = inner(tensors["images"])
-            return found
-        features = inner(tensors["source"], tensors["said"]) if "source" in tensors else inner(tensors["tokens"], ())[0]
-        scores: Tensor = inner.output(features)
-        return scores.flatten(0, -2)
+            return inner(tensors["images"]), carry
+        if "source" in tensors:
+            features = inner(tensors["source"], tensors["said"])
+        else:
+            features, carry = inner(tensors["tokens"], carry)
+        return inner.output(features).flatten(0, -2), carry
 
 
 def _inside(named: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {f"inner.{name}": one for name, one in named.items()}
 
 
-def _lstm(module: Any, weights: Mapping[str, Tensor], tokens: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
+def _lstm(module: Recurrent, weights: Mapping[str, Tensor], tokens: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
     """Logits (B * L, V) of tokens (B, L), and the state; dropout draws in the order of the layers."""
     x = dropout(functional.embedding(tokens.t(), weights["embedding.weight"]), module._ends, module.training)
     carried: list[Tensor] = []

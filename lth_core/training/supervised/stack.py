@@ -255,12 +255,14 @@ class SupervisedStack(Stack):
             "trained": self.trained,
             "updates": self._updates,
             "drawn": self._drawn.state(),
+            "looked": self._look.state(),
         }
 
     def restore(self, arrays: Arrays, values: dict[str, Any]) -> None:
         """See Stack."""
         self.trained, self._updates = values["trained"], values["updates"]
         self._drawn.restore(values.get("drawn"))
+        self._look.restore(values.get("looked"))
         found = {key: torch.from_numpy(np.array(array)) for key, array in arrays.items()}
         self._load(under(found, "weight/"))
         fill_buffers(self.module, under(found, "buffer/"))
