@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lth_core.models.beam import Search, translate
+from lth_core.models.language import Recurrent
 from lth_core.models.translator import Translator
 from lth_core.settings.texts import TranslationTask
 from lth_core.tasks.images.pictures import Pictures
@@ -22,6 +23,7 @@ from lth_core.tasks.translation import bleu
 from lth_core.tasks.translation.corpus import ParallelCorpus
 from lth_core.tickets.mask import Weights
 from lth_core.training.stack import Interrupted
+from lth_core.training.supervised.lesson import Carry
 
 GoOn = Callable[[], bool]
 ROWS, TOGETHER = 10, 2_000
@@ -32,11 +34,11 @@ ROWS, TOGETHER = 10, 2_000
 def loss_of_text(module: nn.Module, weights: Weights, tokens: Tokens, window: int, go_on: GoOn) -> float:
     """The mean loss of every token (n,), given those before it in its row; the first one's is the last of all.
 
-    weights: those of an LSTM, which reads whole rows; others see only their window.
+    weights: those of an LSTM, which reads whole rows; others see their window, and the state that they carry.
     """
     device = next(module.parameters()).device
     size = -(-len(tokens) // min(ROWS, len(tokens)))
-    recurrent = any(name.startswith("recurrent.") for name in weights)
+    recurrent = isinstance(module, Recurrent)
     total = 0.0
     for first in range(0, len(tokens), size):
         wanted = torch.from_numpy(tokens[first : first + size].astype(np.int64))
@@ -44,10 +46,14 @@ def loss_of_text(module: nn.Module, weights: Weights, tokens: Tokens, window: in
         pieces = [(before, wanted)]
         if not recurrent:
             pieces = list(zip(before.split(window), wanted.split(window), strict=True))
+        carry: Carry = ()
         for seen, targets in pieces:
             if not go_on():
                 raise Interrupted
-            features = _lstm(weights, seen.to(device)) if recurrent else module(seen[None].to(device), ())[0]
+            if recurrent:
+                features = _lstm(weights, seen.to(device))
+            else:
+                features, carry = module(seen[None].to(device), carry)
             total += _loss(cast(Any, module).output, features, targets.to(device))
     return total / len(tokens)
 

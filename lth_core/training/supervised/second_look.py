@@ -50,9 +50,11 @@ class SecondLook:
     sentence: str = ""
 
     @classmethod
-    def of(cls, settings: Supervised, padding: int | None) -> "SecondLook":
-        """padding: None of a lesson whose loss is not known here: nothing is looked at."""
-        return cls(settings, 0, left=0) if padding is None else cls(settings, padding)
+    def of(cls, settings: Supervised, module: nn.Module, padding: int | None) -> "SecondLook":
+        """padding: None of a lesson whose loss is not known here. Then, and of recurrent networks that are not this
+        program's, nothing is looked at."""
+        others = not isinstance(module, Recurrent) and any(isinstance(one, nn.RNNBase) for one in module.modules())
+        return cls(settings, 0, left=0) if padding is None or others else cls(settings, padding)
 
     def compare(self, module: nn.Module, alive: Mapping[str, Tensor], own: Update, carry: Carry, number: int) -> None:
         """Compute an update again; notes what was seen, or the sentence. carry: the state that it left."""

@@ -67,7 +67,7 @@ class SupervisedStack(Stack):
         self.step = MaskedStep(settings, self._parameters, start.mask, self._in_graph)
         self._draws = Draws(stream_seed(start.seed, "dropout"), self.device)
         self._drawn = Drawn(1)
-        self._look = SecondLook.of(settings, getattr(lesson, "padding", None))
+        self._look = SecondLook.of(settings, self.module, getattr(lesson, "padding", None))
         self._carry: Carry = ()
         self._loss = torch.zeros((), device=self.device)
         self._updates = 0
