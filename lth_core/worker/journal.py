@@ -52,9 +52,10 @@ class Journal:
         speed = f", {self._rate:,.0f} {self._unit}/s of all tickets together" if self._rate else ""
         log.info("step %s of %s %s%s", f"{self._step:,}", f"{self._length:,}", self._unit, speed)
         for (arm, round), values in waiting.items():
-            means = [
-                f"{name} {mean:.4g}" for name in values[0] if (mean := _mean(one[name] for one in values)) is not None
-            ]
+            # A ticket that ends here has more metrics than the others of its arm.
+            names = dict.fromkeys(name for one in values for name in one)
+            found = {name: _mean(one[name] for one in values if name in one) for name in names}
+            means = [f"{name} {mean:.4g}" for name, mean in found.items() if mean is not None]
             log.info("  %s round %d, %s: %s", arm, round, plural(len(values), "ticket"), ", ".join(means))
 
     def checkpoint(self, step: int, megabytes: float, seconds: float) -> None:

@@ -34,6 +34,17 @@ def test_a_record_is_a_line_for_each_arm_with_the_means_of_its_tickets(caplog: p
     ]
 
 
+def test_a_ticket_that_ends_before_the_others_of_its_arm_has_metrics_of_its_own(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    journal = Journal(resolve({"name": "small", "seeds": 2, "training": {"length": 60_000}}, "here"))
+    with caplog.at_level(logging.INFO):
+        journal.record(TrialKey(2, "winning", 0), 6_000, {"return/train": 1.0, "return/eval-sampled": 7.0})
+        journal.record(TrialKey(2, "winning", 1), 6_000, {"return/train": 2.0})
+        journal.finished(TrialKey(2, "winning", 0), 6_000, 7.0)
+    assert "  winning round 2, 2 tickets: return/train 1.5, return/eval-sampled 7" in caplog.messages
+
+
 def test_what_went_well_is_no_cause_of_death(tmp_path: Path) -> None:
     log = tmp_path / "log.txt"
     log.write_text("2026-11-29 15:38:04,173 INFO step 6,000 of 60,000 steps\nengine: stopped\n")
