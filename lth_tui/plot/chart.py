@@ -128,7 +128,8 @@ def legend_of(chart: Chart) -> list[Entry]:
 def standing(chart: Chart) -> tuple[float | None, dict[str, str]]:
     """Where the curves are compared, and the value of each there: the last place that all have reached.
 
-    None as the place where all end at the same one, or where they have none in common: then each says its own.
+    A single point, such as an arm of the dense network, is no curve, and says its own place. None as the place where
+    all end at the same one, or where they have none in common: then each says its own.
     """
     ends: dict[str, tuple[Floats, Floats]] = {}
     for series in chart.shown:
@@ -139,15 +140,18 @@ def standing(chart: Chart) -> tuple[float | None, dict[str, str]]:
         return None, {}
     forward = 1.0 if chart.x_range[1] >= chart.x_range[0] else -1.0
     last = {label: float(x[-1]) for label, (x, _) in ends.items()}
-    at = min(last.values(), key=lambda place: forward * place)
+    curves = {label: place for label, place in last.items() if len(ends[label][0]) > 1} or last
+    at = min(curves.values(), key=lambda place: forward * place)
     near = 0.02 * abs(at)
-    if all(abs(place - at) <= near for place in last.values()):
-        return None, {label: compact(float(y[-1])) for label, (_, y) in ends.items()}
-    notes: dict[str, str] = {}
-    for label, (x, y) in ends.items():
+    own = {n: f"{compact(float(y[-1]))} at {place_words(chart, last[n])}" for n, (_, y) in ends.items()}
+    if all(abs(place - at) <= near for place in curves.values()):
+        return None, own | {label: compact(float(ends[label][1][-1])) for label in curves}
+    notes = dict(own)
+    for label in curves:
+        x, y = ends[label]
         place = int(np.argmin(np.abs(x - at)))
         if abs(float(x[place]) - at) > near:
-            return None, {n: f"{compact(float(v[-1]))} at {place_words(chart, last[n])}" for n, (_, v) in ends.items()}
+            return None, own
         notes[label] = compact(float(y[place]))
     return at, notes
 

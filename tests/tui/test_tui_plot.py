@@ -153,6 +153,9 @@ def test_a_legend_compares_at_one_step_or_says_at_which_each_stands() -> None:
     early = Series("one", SOLID, np.array([0.0, 6_000.0]), np.array([1.0, 3.0]))
     apart = Chart("", [early, late], (0.0, 60_000.0), x_name="steps")
     assert [text_of(entry).strip() for entry in legend_of(apart)] == ["━━ two 2 at 60k steps", "━━ one 3 at 6k steps"]
+    point = Series("point", SOLID, np.array([0.0]), np.array([7.0]))
+    beside = Chart("", [late, point], (0.0, 60_000.0), x_name="steps")
+    assert [text_of(entry).strip() for entry in legend_of(beside)] == ["━━ point 7 at 0 steps", "━━ two 2"]
 
 
 @pytest.mark.parametrize(("less", "word"), [(True, " (worse)"), (False, " (better)"), (None, "")])
