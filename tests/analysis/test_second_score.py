@@ -44,7 +44,7 @@ def test_where_they_agree_or_the_job_runs_nothing_is_said() -> None:
 
 def test_the_workbench_says_it_behind_the_verdict() -> None:
     summary = summarise(*_job({"dense": 100.0, "winning": 60.0, "random": 90.0}))
-    ((_, words),) = ([text for text, _ in row] for row in verdict_rows(summary, width=100))
-    assert words.startswith("winning is better than random: +50 [+50, +50]; by return/train worse: -30 [-30")
+    (words,) = ("".join(text for text, _ in row) for row in verdict_rows(summary, width=100))
+    assert words.startswith(" winning is better than random: +50 [+50, +50]; by return/train worse: -30 [-30")
     (alike,) = summarise(*_job({"dense": 100.0, "winning": 150.0, "random": 100.0})).verdicts
     assert not alike.otherwise
