@@ -22,6 +22,8 @@ from tests.warm import warm
 
 ROOT = Path(__file__).parent.parent.parent
 INJECTED = Path(__file__).parent / "injected"
+HANG = 1800.0
+"""Seconds after which whatever is waited for has not come: long enough for a machine that is busy with other things."""
 
 
 def short(name: str = "short", **sections: Any) -> Experiment:
@@ -91,13 +93,13 @@ class Run:
         """Run another command (`doctor --repair`) on the workspace, to its end."""
         command = [sys.executable, "-m", "lth_core.cli", *words, f"--workspace={self.workspace}"]
         return subprocess.run(
-            command, cwd=self.folder, env=self._environment, capture_output=True, text=True, timeout=300, check=False
+            command, cwd=self.folder, env=self._environment, capture_output=True, text=True, timeout=HANG, check=False
         )
 
-    def finish(self, code: int = 0, seconds: float = 300) -> None:
+    def finish(self, code: int = 0) -> None:
         """Go on, if nothing runs, and wait for this exit code."""
         process = self.process if self.process is not None and self.process.poll() is None else self.start()
-        assert process.wait(timeout=seconds) == code, self.output.read_text()[-3000:]
+        assert process.wait(timeout=HANG) == code, self.output.read_text()[-3000:]
 
     def workers(self) -> list[psutil.Process]:
         """Worker processes of this workspace, whoever started them."""
@@ -132,13 +134,27 @@ class Run:
         self.until(lambda: self.recorded() >= before + by or self.ended())
         return not self.ended()
 
+    def leaves(self) -> float:
+        """Wait for the end of the process and its workers; the CPU seconds that all of them take until then."""
+        assert self.process is not None
+        running = [psutil.Process(self.process.pid), *self.workers()]
+        first = last = [_cpu(one) for one in running]
+
+        def gone() -> bool:
+            nonlocal last
+            last = [max(pair) for pair in zip(last, map(_cpu, running), strict=True)]
+            return self.ended() and not self.workers()
+
+        self.until(gone)
+        return sum(last) - sum(first)
+
     def ended(self) -> bool:
         """Whether the process is gone."""
         return self.process is not None and self.process.poll() is not None
 
-    def until(self, condition: Callable[[], bool], seconds: float = 120) -> None:
+    def until(self, condition: Callable[[], bool]) -> None:
         """Wait for a condition."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + HANG
         while not condition():
             assert time.monotonic() < deadline, f"timed out; {self.output.read_text()[-2000:]}"
             time.sleep(0.01)
@@ -177,6 +193,14 @@ class Run:
             self.process.send_signal(signal.SIGCONT)
             self.process.kill()
             self.process.wait()
+
+
+def _cpu(process: psutil.Process) -> float:
+    """CPU seconds of a process so far; 0 if it is gone."""
+    try:
+        return sum(process.cpu_times()[:2])
+    except psutil.NoSuchProcess:
+        return 0.0
 
 
 class _Reading:

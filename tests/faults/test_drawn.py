@@ -17,7 +17,7 @@ from tests.faults.runs import Run
 
 ENGINE = (
     "import signal, sys, time\nfor n in (1, 2, 15): signal.signal(n, lambda *_: sys.exit(130))\n"
-    "print('ready', flush=True)\ntime.sleep(60)"
+    "print('ready', flush=True)\ntime.sleep(3600)"
 )
 OF_A_RUN = {
     "two engines, the first one killed", "workspace moved", "environment that raises",
@@ -82,7 +82,7 @@ def asleep(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     started: list[subprocess.Popen[bytes]] = []
 
     def start(run: Run, **_: Any) -> "subprocess.Popen[bytes]":
-        worker = [sys.executable, "-SEc", "import time; time.sleep(60)", "lth_core.worker.worker", str(run.workspace)]
+        worker = [sys.executable, "-SEc", "import time; time.sleep(3600)", "lth_core.worker.worker", str(run.workspace)]
         started.append(subprocess.Popen(worker))
         with run.output.open("ab") as output:
             run.process = subprocess.Popen([sys.executable, "-SEc", ENGINE], stdout=output)

@@ -9,6 +9,7 @@ import psutil
 
 from tests.faults.pairs.fault import Fault, NothingHurt, Unnamed
 from tests.faults.pairs.scene import Scene, processes
+from tests.faults.runs import HANG
 
 
 def _engine(scene: Scene) -> psutil.Process:
@@ -62,7 +63,7 @@ def _tell_engine(scene: Scene) -> str:
 def _left(scene: Scene) -> None:
     process = scene.run.process
     assert process is not None
-    code = process.wait(timeout=120)
+    code = process.wait(timeout=HANG)
     said = scene.news()
     if code != 130 or "Traceback" in said or scene.run.workers():
         raise Unnamed(f"asked to leave, it ended with {code}: {said[-300:]}")
@@ -108,7 +109,7 @@ def _second_engine(scene: Scene) -> str:
     followers = scene.run.output.read_text().count("following it")
     scene.run.start()
     scene.run.until(
-        lambda: scene.run.output.read_text().count("following it") > followers or process.poll() is not None, 120
+        lambda: scene.run.output.read_text().count("following it") > followers or process.poll() is not None
     )
     if process.poll() is not None:
         raise NothingHurt("the first engine had ended before the second one came")

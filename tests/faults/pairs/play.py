@@ -72,7 +72,7 @@ class Play:
         while not there():
             if self._over():
                 return
-            run.until(lambda: there() or run.ended(), 240)
+            run.until(lambda: there() or run.ended())
         time.sleep(moments.random() * 0.2)
 
     def _over(self) -> bool:
@@ -127,7 +127,7 @@ class Play:
         run = self.scene.run
         while True:
             while not self._over():
-                run.until(run.ended, 300)
+                run.until(run.ended)
             for fault in self.faults:
                 fault.mend(self.scene)
             differs, found = self._differs(), self._findings()

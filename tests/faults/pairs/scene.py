@@ -12,7 +12,7 @@ import gymnasium
 import numpy as np
 
 from lth_core.experiment.experiment import Experiment
-from tests.faults.runs import Run, short
+from tests.faults.runs import HANG, Run, short
 
 JobName = Literal["cartpole", "environment", "text"]
 DISK = "48M"
@@ -51,7 +51,7 @@ class Scene:
     def over(self) -> None:
         """The process has ended as its fault wants it to."""
         assert self.run.process is not None
-        self.run.process.wait(timeout=120)
+        self.run.process.wait(timeout=HANG)
         self.run.process = None
 
     def alive(self) -> bool:

@@ -4,6 +4,7 @@ import os
 
 from tests.faults.pairs.fault import Fault, NothingHurt, Unnamed
 from tests.faults.pairs.scene import Scene
+from tests.faults.runs import HANG
 
 
 def _fill_disk(scene: Scene) -> str:
@@ -44,8 +45,8 @@ def _move(scene: Scene) -> str:
         raise NothingHurt("nothing runs in the workspace")
     new = old.with_name(f"moved-{scene.moments.randrange(10**9)}")
     old.rename(new)
-    code, said = process.wait(timeout=120), scene.news()
-    run.until(lambda: not run.workers(), 60)
+    code, said = process.wait(timeout=HANG), scene.news()
+    run.until(lambda: not run.workers())
     run.workspace = new
     if code != 2 or "Traceback" in said or "was moved or removed" not in said:
         raise Unnamed(f"moved, it ended with {code}: {said[-300:]}")
@@ -74,7 +75,7 @@ def _misbehave(scene: Scene, what: str) -> str:
     new = scene.switch.with_name("switch.new")
     new.write_text(what)
     new.replace(scene.switch)
-    scene.run.until(lambda: not scene.switch.exists() or scene.run.ended(), 120)
+    scene.run.until(lambda: not scene.switch.exists() or scene.run.ended())
     if scene.switch.exists():
         raise NothingHurt("no environment was stepped any more")
     scene.misdeeds += 1
@@ -103,7 +104,7 @@ def _unheard(scene: Scene, output: int) -> str:
     with errors.open("ab") as file:
         process = scene.run.start(output=output, errors=file.fileno())
     os.close(output)
-    code = process.wait(timeout=180)
+    code = process.wait(timeout=HANG)
     said = errors.read_text()
     if code not in (130, 141) or "Traceback" in said:
         raise Unnamed(f"with output that goes nowhere it ended with {code}: {said[-300:]}")
