@@ -73,9 +73,10 @@ def read_from(path: Path, offset: int, most: int | None = None) -> tuple[list[di
     largest = LARGEST_READ if most is None else most
     try:
         with open_plain(path, follow=False) as file:
-            file.seek(max(0, offset - TAIL))
-            before = file.read(min(offset, TAIL))
-            content = file.read(largest)
+            start = max(0, offset - TAIL)
+            file.seek(start)
+            content = file.read(offset - start + largest)
+            before, content = content[: offset - start], content[offset - start :]
             if len(content) == largest and b"\n" not in content:
                 content += file.read(max(0, LARGEST_READ - largest))
     except FileNotFoundError:
