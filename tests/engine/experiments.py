@@ -64,7 +64,10 @@ def change_records(path: Path, words: dict[str, str]) -> None:
 
 
 def digest(folder: Path, job: int = 1) -> dict[str, Any]:
-    """Everything that a job has produced, exactly: tensors, scores, metrics, layers and audits of each trial."""
+    """Everything that a job has produced, exactly: tensors, scores, metrics, layers and audits of each trial.
+
+    Not the words of checks that say which others of the stack they looked at.
+    """
     workspace = Workspace(folder)
     database = Database(workspace.database, writer=False)
     found: dict[str, Any] = {}
@@ -86,7 +89,8 @@ def digest(folder: Path, job: int = 1) -> dict[str, Any]:
                 "WHERE m.trial = ? ORDER BY 1, 2", trial.id)],
             "layers": [tuple(r) for r in database.rows("SELECT layer, kept FROM layers WHERE trial = ?", trial.id)],
             "audits": [tuple(r) for r in database.rows(
-                f"SELECT moment, name, passed, detail FROM {NEWEST_AUDITS} WHERE trial = ? ORDER BY 1, 2", trial.id)],
+                "SELECT moment, name, passed, CASE WHEN name IN ('loss', 'independent') THEN '' ELSE detail END "
+                f"FROM {NEWEST_AUDITS} WHERE trial = ? ORDER BY 1, 2", trial.id)],
         }  # fmt: skip
     database.close()
     return found
