@@ -29,7 +29,7 @@ from lth_tui.screens.queue import QueuePage
 from lth_tui.widgets.filter_line import FilterLine
 from lth_tui.widgets.list_pane import ListPane
 
-NAMED = {"\n": "enter", "\x1b": "escape", "\t": "tab", " ": "space", "\x13": "ctrl+s"}
+NAMED = {"\n": "enter", "\x1b": "escape", "\t": "tab", " ": "space", "\x13": "ctrl+s", "\x10": "ctrl+p"}
 
 
 def clicks(app: Workbench, x: int, y: int, times: int) -> None:
@@ -201,7 +201,7 @@ async def test_what_a_closed_dialog_still_waited_for_ends_with_it(
 
 async def test_a_double_click_beside_the_palette_closes_it_alone(opened: Open) -> None:
     async with opened((80, 24)) as (app, pilot):
-        burst(app, "\n:")
+        burst(app, "\n\x10")
         await until(pilot, lambda: isinstance(app.screen, CommandPalette))
         clicks(app, 3, 1, 2)
         await until(pilot, lambda: not isinstance(app.screen, CommandPalette))

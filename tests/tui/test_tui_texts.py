@@ -56,13 +56,13 @@ async def test_the_log_is_searched_while_typing(opened: Open, writer: Writer, si
         log = app.screen.query_one("#log", ListPane)
         await until(pilot, lambda: "loss is 3" in log.text)
         await pilot.press("slash", *"loss 77", "enter")
-        shown = [log.render_line(y).text.strip() for y in range(log.size.height)]
+        shown = [log.render_line(y).text.strip(" │┃") for y in range(log.size.height)]
         assert "loss is 3 at step 77" in shown and "line 149" not in shown
         assert "with loss 77: 1 of 151" in shown[0]
         assert app.focused is log
         await pilot.press("escape")  # ends the search, not the page
         assert isinstance(app.screen, JobPage) and not app.screen.query_one(FilterLine).used
-        assert "line 149" in [log.render_line(y).text.strip() for y in range(log.size.height)]
+        assert "line 149" in [log.render_line(y).text.strip(" │┃") for y in range(log.size.height)]
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, QueuePage))
 
