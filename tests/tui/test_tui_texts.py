@@ -67,13 +67,13 @@ async def test_the_log_is_searched_while_typing(opened: Open, writer: Writer, si
         await until(pilot, lambda: isinstance(app.screen, QueuePage))
 
 
-async def test_an_empty_log_is_not_said_to_be_unwritten(opened: Open, writer: Writer) -> None:
+async def test_an_empty_log_says_that_nothing_was_written(opened: Open, writer: Writer) -> None:
     leave_log(writer, 2, "")
     async with opened((80, 24)) as (app, pilot):
         await pilot.press("enter", "5")
         await until(pilot, lambda: isinstance(app.screen, JobPage))
         log = app.screen.query_one("#log", ListPane)
-        await until(pilot, lambda: "the log is empty: workers write here when something goes wrong" in log.text)
+        await until(pilot, lambda: "no worker has written anything yet" in log.text)
 
 
 async def test_a_failed_job_opens_on_why(opened: Open, writer: Writer) -> None:
