@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import time
 from pathlib import Path
 
@@ -17,6 +18,11 @@ pytestmark = pytest.mark.processes
 KINDS = pytest.mark.parametrize("kind", ["forked", "started"])
 
 
+def _listens(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as asked:
+        return asked.connect_ex(path) == 0
+
+
 @pytest.fixture
 def link(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Link:
     """To a worker of a workspace in the test's folder, which knows this folder only from its start."""
@@ -24,6 +30,8 @@ def link(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Link:
         monkeypatch.delenv(SERVER, raising=False)
     elif SERVER not in os.environ:
         pytest.skip("coverage is measured in processes that are started")
+    elif not _listens(f"{os.environ[SERVER]}-1"):
+        pytest.skip("the process of pytest that had the server has run out of tests and ended")
     monkeypatch.chdir(tmp_path)
     with (tmp_path / "log").open("ab") as log:
         made = Link(command("lth_core.worker.worker", "workspace", "cpu"), {**variables(1), "MINE": "yes"}, log)
