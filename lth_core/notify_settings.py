@@ -31,13 +31,17 @@ class NotifySettings:
 
 def notify_settings(path: Path) -> NotifySettings:
     """Those of a settings file, the defaults if there is none; raises InputError with one sentence."""
+    return parse(tables(path).get("notify", {}), path)
+
+
+def tables(path: Path) -> dict[str, Any]:
+    """The content of a settings file, empty if there is none; raises InputError with one sentence."""
     try:
-        fields = tomllib.loads(path.read_bytes().decode())
+        return tomllib.loads(path.read_bytes().decode())
     except FileNotFoundError:
-        return NotifySettings()
+        return {}
     except (OSError, ValueError) as error:
         raise InputError(f"{one_line(path)}: cannot be read as TOML: {one_line(error)}") from None
-    return parse(fields.get("notify", {}), path)
 
 
 def parse(fields: Any, path: Path) -> NotifySettings:

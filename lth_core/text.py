@@ -39,6 +39,17 @@ def plural(count: int, word: str) -> str:
     return f"{count:,} {word}{'s' * (count != 1)}"
 
 
+def ranges(numbers: Iterable[int]) -> str:
+    """`0-2, 5` for 0, 1, 2 and 5."""
+    found: list[list[int]] = []
+    for number in sorted(numbers):
+        if found and number == found[-1][1] + 1:
+            found[-1][1] = number
+        else:
+            found.append([number, number])
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in found)
+
+
 def is_name(text: str) -> bool:
     """Whether `text` may become part of a path: letters, digits, `_`, `.`, `-`, at most 80, no leading dot."""
     return _NAME.fullmatch(text) is not None and ".." not in text

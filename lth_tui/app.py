@@ -18,13 +18,12 @@ from textual.screen import Screen
 from lth_core import places
 from lth_core.errors import InputError
 from lth_core.notify_settings import NotifySettings
-from lth_core.store.commands import Priority, Submit
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line, plural
-from lth_tui import closing_fix, compositor_fix, hangup, notify, palette, settings, typed_bytes
+from lth_tui import closing_fix, compositor_fix, hangup, notify, palette, replies, settings, typed_bytes
 from lth_tui.engine_owner import EngineOwner, Ownership
 from lth_tui.keys import binding_ids, key
-from lth_tui.reading.feed import Feed, LabelledCommand, Reply
+from lth_tui.reading.feed import Feed, LabelledCommand
 from lth_tui.reading.snapshot import Snapshot, Watch
 from lth_tui.screens.confirm import Confirm
 from lth_tui.screens.devices import DevicesPage
@@ -278,43 +277,14 @@ class Workbench(App[int]):
             self.say(f"{what} saved: {path}")
 
     def _tell_replies(self) -> None:
-        """Show each reply, but combine a command on several jobs into one message."""
-        alike: dict[str, list[Reply]] = {}
+        """Say what became of commands; the cursor goes to a job that was queued."""
+        found = []
         while self.feed.replies:
-            reply = self.feed.replies.popleft()
-            if reply.error is not None or reply.answer is None or reply.asked.command.kind == "submit":
-                self._tell_reply(reply)
-            else:
-                alike.setdefault(reply.asked.command.kind, []).append(reply)
-        for kind, replies in alike.items():
-            if len(replies) == 1:
-                self._tell_reply(replies[0])
-            else:
-                first = replies[0].asked.command
-                jobs = plural(len(replies), "job")
-                raised = (
-                    isinstance(first, Priority) and f"priority {'raised' if first.by > 0 else 'lowered'} by 1: {jobs}"
-                )
-                self.say(raised or f"{kind} {jobs}")
-
-    def _tell_reply(self, reply: Reply) -> None:
-        label = reply.asked.label
-        if reply.error is not None:
-            self.say(f"{label}: {reply.error}", "error")
-        elif reply.answer is None:
-            self.say(f"{label}: no engine has answered yet; the next engine will do it", "warning")
-        elif isinstance(reply.asked.command, Priority) and isinstance(reply.answer.get("priority"), int):
-            self.say(f"job {reply.asked.command.job}: priority {reply.answer['priority']:+}")
-        elif isinstance(reply.asked.command, Submit):
-            job = reply.answer.get("job")
-            self.wanted_job = job if isinstance(job, int) else None
-            known = "this experiment is already in the queue (^n adds a copy):"
-            old = reply.asked.command.replaces
-            queued = f"job {job} queued" if old is None else f"the edited job {old} is now job {job}"
-            self.say(f"{known} job {job}" if reply.answer.get("known") else queued)
-            self._told = None
-        else:
-            self.say(label)
+            found.append(self.feed.replies.popleft())
+        for told in replies.told(found):
+            self.say(told.words, told.severity)
+            if told.queued is not None:
+                self.wanted_job, self._told = told.queued, None
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The command palette: every key's command, and the themes."""

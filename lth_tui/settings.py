@@ -1,13 +1,12 @@
 """The workbench's settings file: keys, theme, notifications; its checks."""
 
 import contextlib
-import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lth_core.errors import InputError
-from lth_core.notify_settings import NotifySettings, parse
+from lth_core.notify_settings import NotifySettings, parse, tables
 from lth_core.text import did_you_mean, one_line
 
 _FIELDS = ("theme", "keys", "notify")
@@ -27,12 +26,7 @@ class Settings:
 def load_settings(path: Path) -> Settings:
     """The settings of a file, empty if there is none; raises InputError with one sentence."""
     shown = one_line(path)
-    try:
-        fields = tomllib.loads(path.read_bytes().decode())
-    except FileNotFoundError:
-        return Settings()
-    except (OSError, ValueError) as error:
-        raise InputError(f"{shown}: cannot be read as TOML: {one_line(error)}") from None
+    fields = tables(path)
     for name in fields:
         if name not in _FIELDS:
             near = did_you_mean(name, _FIELDS)

@@ -10,7 +10,7 @@ from typing import Any
 from lth_core.store.database import Database
 from lth_core.store.events import add_event
 from lth_core.store.nonsense import NONSENSE
-from lth_core.text import one_line
+from lth_core.text import one_line, ranges
 
 _MOST = 8
 """The most groups of rounds that a note names."""
@@ -121,7 +121,7 @@ def changes(runs: Sequence[Run]) -> str:
     for run in runs if other else ():
         what = ", ".join(run.facts.get(name, f"no {name}") for name in other)
         groups.setdefault(what, set()).update(run.rounds)
-    parts = [f"{_ranges(rounds)} with {what}" for what, rounds in groups.items()]
+    parts = [f"{ranges(rounds)} with {what}" for what, rounds in groups.items()]
     return "rounds " + ", ".join(parts[:_MOST]) + ", ..." * (len(parts) > _MOST) if parts else ""
 
 
@@ -138,14 +138,3 @@ def threads_again(connection: sqlite3.Connection, job: int) -> None:
 def _difference(old: Mapping[str, str], new: Mapping[str, str]) -> str:
     names = [name for name in dict.fromkeys((*new, *old)) if old.get(name) != new.get(name)]
     return ", ".join(f"{new.get(name, f'no {name}')} (before: {old.get(name, 'none')})" for name in names)
-
-
-def _ranges(rounds: set[int]) -> str:
-    """`0-2, 5` for 0, 1, 2 and 5."""
-    found: list[list[int]] = []
-    for number in sorted(rounds):
-        if found and number == found[-1][1] + 1:
-            found[-1][1] = number
-        else:
-            found.append([number, number])
-    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in found)

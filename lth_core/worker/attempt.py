@@ -227,6 +227,7 @@ class Attempt:
                 lambda: not self.must_stop(),
             )  # fmt: skip
             if again and not self._passed(trial.id, "after", again):
+                path.unlink(missing_ok=True)
                 return
         relative = str(path.relative_to(self._workspace.folder))
         self._logs[trial.id].scalars({"score": trial.score}, step)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
-from lth_core.text import plural
+from lth_core.text import plural, ranges
 
 log = logging.getLogger("lth.attempt")
 
@@ -30,7 +30,7 @@ class Journal:
         for key in keys:
             seeds.setdefault((key.arm, key.round), []).append(key.seed)
         for (arm, round), own in seeds.items():
-            log.info("%s round %d: %s %s", arm, round, "seeds" if len(own) > 1 else "seed", _ranges(own))
+            log.info("%s round %d: %s %s", arm, round, "seeds" if len(own) > 1 else "seed", ranges(own))
 
     def speed(self, rate: float) -> None:
         """Steps per second of all tickets together; comes after each record."""
@@ -72,14 +72,3 @@ class Journal:
 def _mean(values: Iterable[float]) -> float | None:
     finite = [value for value in values if math.isfinite(value)]
     return math.fsum(finite) / len(finite) if finite else None
-
-
-def _ranges(seeds: Sequence[int]) -> str:
-    """`0-3, 7`."""
-    found: list[list[int]] = []
-    for seed in sorted(seeds):
-        if found and seed == found[-1][1] + 1:
-            found[-1][1] = seed
-        else:
-            found.append([seed, seed])
-    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in found)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,13 @@ def load(task: ImagesTask) -> Pictures:
     """The task's pictures, converted now if they are not in the cache. Raises InputError if they cannot be."""
     facts = _facts(task)
     contents.compare(task, facts["contents"])
-    folder, card = cache.prepared("images", _name(task, facts), lambda into: _convert(task, into, facts["contents"]))
+    return _opened(task, cache.folder() / "images" / _name(task, facts), facts["contents"])
+
+
+@lru_cache(maxsize=8)
+def _opened(task: ImagesTask, at: Path, read: Contents) -> Pictures:
+    """Once in a process: the checksums of all pictures take longer than a short training's updates."""
+    folder, card = cache.prepared("images", at.name, lambda into: _convert(task, into, read))
     shape = tuple(card["shape"])
     parts = {}
     for part, file in (("train", "train"), ("valid", "train"), ("test", "test")):
