@@ -10,7 +10,7 @@ from lth_core.cli.console import make_console
 from lth_core.cli.shapes import Field, FieldTables, Table, print_json
 from lth_core.experiment.arms import Arm
 from lth_core.experiment.experiment import Experiment
-from lth_core.experiment.field_words import accepted, toml_value
+from lth_core.experiment.field_words import accepted, shown
 from lth_core.experiment.tables import KINDS
 from lth_core.settings.base import NetworkSection, Section, TaskSection, TrainingSection
 from lth_core.settings.pruning import Gradual, Pruning, Rewinding
@@ -111,7 +111,7 @@ def _kind(table: str, kind: str, section: type[Section]) -> Iterator[str]:
         )
         for algorithm, defaults in section.defaults.items():
             yield f"`[training]` of {algorithm} starts from " + ", ".join(
-                f"`{name} = {toml_value(value)}`" for name, value in defaults.items()
+                f"`{name} = {shown(value)}`" for name, value in defaults.items()
             )
     if issubclass(section, NetworkSection):
         yield f"Parameter groups: {_codes(section.groups)}."
@@ -126,7 +126,7 @@ def _prose(section: type[Section]) -> str:
 def _rows(section: type[Section], without: set[str] | frozenset[str] = _NONE) -> str:
     lines = ["| field | accepted | default |", "| --- | --- | --- |"]
     for field in _fields(section, without):
-        default = "needed" if field.needed else f"`{toml_value(field.default)}`"
+        default = "needed" if field.needed else f"`{shown(field.default)}`"
         accepted = field.accepted.replace("|", "\\|")
         lines.append(f"| `{field.name}` | {accepted} | {'' if default == '``' else default} |")
     return "\n".join(lines)

@@ -1,7 +1,6 @@
 """A field of an experiment in words: what it is, which values are accepted, its default."""
 
 import inspect
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from lth_core.experiment.arms import Arm
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.tables import KINDS
 from lth_core.settings.base import Section
+from lth_core.toml_text import toml_value
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def words_of(name: str, fields: Mapping[str, Any]) -> FieldWords | None:
     first: Any = None if own.is_required() else own.get_default(call_default_factory=True, validated_data={})
     first = getattr(section, "of_new", {}).get(last, first)
     plain = first.model_dump(mode="json") if isinstance(first, BaseModel) else first
-    return FieldWords(accepted(schema).replace("`", ""), "needed" if own.is_required() else toml_value(plain),
+    return FieldWords(accepted(schema).replace("`", ""), "needed" if own.is_required() else shown(plain),
                       about(section, last))  # fmt: skip
 
 
@@ -62,7 +62,12 @@ def about(section: type[BaseModel], name: str) -> str:
         found = [part.removeprefix(f"{name}: ") for part in parts if re.search(rf"\b{name}\b", part)]
         if found:
             return " ".join(found)
-    return texts[0].partition(". ")[0] if texts else ""
+    return texts[0].partition(". ")[0] if texts and section is not Experiment else ""
+
+
+def shown(value: Any) -> str:
+    """As the file has it; nothing for what is left out there."""
+    return "" if value is None else toml_value(value)
 
 
 def accepted(field: Mapping[str, Any]) -> str:
@@ -77,12 +82,24 @@ def accepted(field: Mapping[str, Any]) -> str:
         return ", ".join(f"`{toml_value(one)}`" for one in field["enum"])
     if field.get("type") == "array":
         inner = field.get("prefixItems", [field["items"]] if "items" in field else [])
-        return "a list of " + " and ".join(dict.fromkeys(accepted(one) for one in inner))
+        return "a list of " + " and ".join(dict.fromkeys(_several(accepted(one)) for one in inner))
     if field.get("type") == "object":
         inner = field.get("additionalProperties")
         return "a table" if inner is None else f"a table; of each name {accepted(inner)}"
     word = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false"}
     return word.get(field.get("type", ""), "anything") + _bounds(field)
+
+
+_PLURALS = {
+    "a whole number": "whole numbers", "a number": "numbers", "text": "texts", "a list": "lists", "a table": "tables",
+}  # fmt: skip
+
+
+def _several(words: str) -> str:
+    """What several of such a value are: `whole numbers at least 1`."""
+    for one, more in _PLURALS.items():
+        words = re.sub(rf"\b{one}\b", more, words)
+    return words
 
 
 def _bounds(field: Mapping[str, Any]) -> str:
@@ -94,12 +111,3 @@ def _bounds(field: Mapping[str, Any]) -> str:
 def _number(value: float) -> str:
     """The same for 1 and 1.0, of which versions of pydantic write one or the other."""
     return f"{int(value) if value == int(value) else value:,}"
-
-
-def toml_value(value: Any) -> str:
-    """As the file has it; nothing for what is left out there."""
-    if value is None:
-        return ""
-    if isinstance(value, dict) and value:
-        return "{ " + ", ".join(f"{name} = {toml_value(one)}" for name, one in value.items()) + " }"
-    return json.dumps(list(value) if isinstance(value, tuple) else value)

@@ -97,7 +97,8 @@ class Edit(Dialog[LabelledCommand | None]):
         known = words_of(name, self._fields) if name else None
         rows: list[Row] = []
         if known is not None:
-            words = f"{known.accepted}; default {known.default or 'none'}"
+            default = "no default" if known.default == "needed" else f"default {known.default or 'none'}"
+            words = f"{known.accepted}; {default}"
             preset = self._preset.get(name)
             differs = f"; preset {preset}" if preset is not None and line != f"{name} = {preset}" else ""
             width = max(20, self.query_one("#about", Lines).size.width)

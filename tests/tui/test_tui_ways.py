@@ -5,12 +5,15 @@ from tui_helpers import Open, until
 from workspace_fixture import Writer, experiment
 
 from lth_core.experiment.field_words import words_of
+from lth_tui.screens.add import Add
 from lth_tui.screens.compare import ComparePage
+from lth_tui.screens.edit import Edit
 from lth_tui.screens.job import JobPage
 from lth_tui.screens.jump import Jump
 from lth_tui.screens.queue import QueuePage
 from lth_tui.widgets.job_table import JobTable
 from lth_tui.widgets.line_plot import LinePlot
+from lth_tui.widgets.lines import Lines
 from lth_tui.widgets.list_pane import ListPane
 from lth_tui.widgets.scrollbar import thumb
 from lth_tui.widgets.splitter import Splitter
@@ -89,3 +92,19 @@ async def test_many_jobs_are_compared_as_band_and_small_plots(opened: Open, writ
         await until(pilot, lambda: "── baseline" in app.screen.query_one("#small-3", LinePlot).text)
         await pilot.press("b", "s")
         assert "▶" not in small.text and plot.display
+
+
+async def test_the_form_has_sections_and_marks_what_is_not_as_in_the_preset(opened: Open) -> None:
+    async with opened((120, 40)) as (app, pilot):
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, Add))
+        await pilot.press(*"quick/pen")
+        await until(pilot, lambda: "pendulum" in app.screen.query_one("#sketch", Lines).text)
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: isinstance(app.screen, Edit))
+        form = app.screen.query_one(ListPane)
+        await until(pilot, lambda: "[training]" in form.text and "seeds = [0, 1, 2, 3, 4, 5]" in form.text)
+        assert "≠" not in form.text
+        await pilot.press(*"seeds = 4", "enter")
+        await until(pilot, lambda: "≠ seeds = 4" in form.text)
+        assert form.text.count("≠ ") == 1
