@@ -204,8 +204,9 @@ def x_axis(view: Viewport, columns: int) -> list[Row]:
     """The axis below `columns` cells of a canvas, and its labels."""
     left, right = view.value_at(0.0), view.value_at(1.0)
     digits = 3 if view.whole else 5
-    made = [(value, compact(value, digits)) for value in raster.ticks(left, right, columns // 12)]
-    marks = list(view.chart.x_ticks) or made
+    # What is measured once has a window too narrow for its numbers: the same one is written once.
+    made = {compact(value, digits): value for value in reversed(raster.ticks(left, right, columns // 12))}
+    marks = list(view.chart.x_ticks) or [(value, label) for label, value in reversed(made.items())]
     axis, words = ["─"] * columns, [" "] * (columns + GUTTER)
     name = view.chart.x_name
     words[: len(name)] = name

@@ -187,3 +187,10 @@ def test_bands_of_256_colours_are_greys_on_which_every_line_can_be_read() -> Non
                 assert light / dark >= 2, "contrast"
     finally:
         palette.use(light=False)
+
+
+def test_a_number_stands_once_on_the_x_axis() -> None:
+    x = np.array([120_064.0])
+    once = Chart("", [Series("one", SOLID, x, np.array([1.0]))], (120_063.0, 120_065.0), x_name="steps")
+    words = text_of(canvas.x_axis(view(once), 60)[-1]).split()
+    assert words[0] == "steps" and words[1:] and len(set(words)) == len(words)
