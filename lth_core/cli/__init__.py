@@ -106,7 +106,7 @@ def diff(a: Subject, b: Subject, workspace: Folder = WORKSPACE, json: Json = Fal
 @app.command()
 def jobs(workspace: Folder = WORKSPACE, json: Json = False) -> None:
     """List the workspace's jobs."""
-    from lth_core.cli.show import jobs as run
+    from lth_core.cli.jobs import jobs as run
 
     run(workspace, as_json=json)
 

@@ -1,4 +1,4 @@
-"""`lth show`, `lth diff`, `lth jobs`: print a workspace's jobs or a file."""
+"""`lth show`, `lth diff`: print a job or a file, or how two of them differ."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +12,6 @@ from lth_core.cli import shapes
 from lth_core.cli.console import make_console
 from lth_core.cli.fields import differences, experiment_fields, lines
 from lth_core.cli.job_result import print_job, result_fields
-from lth_core.cli.progress import duration
 from lth_core.cli.shapes import job_shape, print_json
 from lth_core.cli.subject import find_job, is_number
 from lth_core.errors import InputError
@@ -22,7 +21,6 @@ from lth_core.report.answers import job_answers
 from lth_core.store import attempts, views
 from lth_core.store.database import Database
 from lth_core.store.views import JobView
-from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
 from lth_core.toml_text import flatten
 
@@ -108,35 +106,6 @@ def diff(a: str, b: str, workspace: Path, *, as_json: bool = False) -> int:
 
 def _unless_dash(value: str) -> str | None:
     return None if value == "-" else value
-
-
-def jobs(workspace: Path, *, as_json: bool = False) -> None:
-    """Print the queue."""
-    console = make_console()
-    database = Database(Workspace(workspace).database, writer=False)
-    if as_json:
-        rows = [job_shape(job) for job in views.jobs(database)]
-        print_json(shapes.Jobs(jobs=rows, unreadable=views.unreadable(database)))
-        return
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("job", "name", "suite", "state", "round", "trials", "left", "identity"):
-        shown.add_column(heading, no_wrap=True)
-    for job in views.jobs(database):
-        trials = f"{job.trials_done}/{job.trials}" + (f", {job.trials_failed} failed" if job.trials_failed else "")
-        left = duration(job.seconds_left)
-        shown.add_row(
-            str(job.id),
-            one_line(job.name),
-            one_line(job.suite or "-"),
-            job.state,
-            f"{job.round}/{job.rounds}",
-            trials,
-            left,
-            one_line(job.identity, 12),
-        )
-    console.print(shown)
-    for number in views.unreadable(database):
-        console.print(f"job {number} cannot be read; `lth show {number}` says why", style="red", markup=False)
 
 
 def _experiment(subject: str, workspace: Path) -> Experiment:
