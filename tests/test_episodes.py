@@ -10,7 +10,7 @@ from lth_core.engine import named_code
 from lth_core.errors import InputError
 from lth_core.experiment.file import resolve
 from lth_core.report.failures import causes
-from lth_core.settings.tasks import ControlTask
+from lth_core.settings.control import ControlTask
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.views import TrialView

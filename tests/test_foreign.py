@@ -12,7 +12,7 @@ import pytest
 
 from lth_core.errors import InputError
 from lth_core.foreign import contained
-from lth_core.settings.tasks import ControlTask
+from lth_core.settings.control import ControlTask
 from lth_core.tasks import control
 from lth_core.tasks.families import family_of
 from tests.tasks.odd_environments import Walk

@@ -13,6 +13,7 @@ from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.field_words import accepted, shown
 from lth_core.experiment.tables import KINDS
 from lth_core.settings.base import NetworkSection, Section, TaskSection, TrainingSection
+from lth_core.settings.imitation import Teacher
 from lth_core.settings.pruning import Gradual, Pruning, Rewinding
 from lth_core.settings.ticket import TicketSource
 
@@ -26,6 +27,7 @@ tasks have their own defaults in `[training]`; these are listed with the task.
 [Experiments](experiments.md) has examples, [science](science.md) the built-in arms.
 """
 _SINGLE: dict[str, type[Section]] = {
+    "task.teacher": Teacher,
     "pruning": Pruning,
     "pruning.gradual": Gradual,
     "rewinding": Rewinding,

@@ -5,12 +5,13 @@ The code runs in a process of its own, because foreign code may print, end the p
 
 import json
 from collections.abc import Iterable
+from typing import cast
 
 from lth_core.batches.processes import Unanswered, run_apart
 from lth_core.errors import InputError
 from lth_core.experiment.episodes import check_episodes
 from lth_core.experiment.experiment import Experiment
-from lth_core.settings.tasks import ControlTask
+from lth_core.settings.control import ControlTask
 from lth_core.text import one_line
 
 
@@ -19,7 +20,7 @@ def check(experiments: Iterable[Experiment], source: str) -> None:
     named = [one for one in experiments if isinstance(one.task, ControlTask) and one.task.code]
     told: dict[str, float | None] = {}
     for experiment in named:
-        task = experiment.task.model_dump_json()
+        task = cast(ControlTask, experiment.task).environment_alone.model_dump_json()
         environment = one_line(json.loads(task)["environment"])
         try:
             if task not in told:

@@ -10,13 +10,14 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from lth_core.errors import InputError
-from lth_core.experiment import presets, rules
+from lth_core.experiment import presets, rules, teachers
 from lth_core.experiment.arms import Arm
 from lth_core.experiment.baseline import baseline_notes
 from lth_core.experiment.episodes import check_episodes
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.tables import KINDS
 from lth_core.experiment.ticket_files import Place
+from lth_core.settings.imitation import ImitationTask
 from lth_core.settings.ticket import TicketSource
 from lth_core.text import did_you_mean, is_name, one_line
 
@@ -101,7 +102,10 @@ def _with_contents(experiment: Experiment) -> Experiment:
 
     contents.check(experiment.task)
     contents.check(experiment.model)
-    found = {"task": contents.filled_in(experiment.task), "model": contents.filled_in(experiment.model)}
+    task = contents.filled_in(experiment.task)
+    if isinstance(task, ImitationTask):
+        task = task.model_copy(update={"teacher": teachers.found(task)})
+    found = {"task": task, "model": contents.filled_in(experiment.model)}
     return experiment.model_copy(update=found)
 
 

@@ -10,6 +10,7 @@ from lth_core.errors import InputError
 from lth_core.experiment import presets
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.file import apply_override, experiment_of, read_fields, resolve
+from lth_core.settings.control import ControlTask
 from lth_core.text import NAMES, did_you_mean, is_name, one_line
 
 MOST_MEMBERS = 1000
@@ -42,16 +43,18 @@ def expand(fields: dict[str, Any], source: str, default_name: str, overrides: It
     for override in overrides:
         if override.partition("=")[0].strip() == "name":
             raise InputError(f"--set {one_line(override)}: the experiments of a suite are named after its members")
-    experiments: dict[str, Experiment] = {}
+    members: dict[str, dict[str, Any]] = {}
     for number, member in enumerate(table["member"], start=1):
         called = _member_name(member, f"{source}: member {number}")
-        if called in experiments:
+        if called in members:
             raise InputError(f'{source}: member {number}: name = "{called}": every member\'s name may stand once')
         merged = merge(base, {field: value for field, value in member.items() if field != "name"})
         for override in overrides:
             apply_override(merged, override)
-        merged["name"] = f"{name}-{called}"
-        experiments[called] = resolve(merged, f"{source}: member {called}")
+        members[called] = {**merged, "name": f"{name}-{called}"}
+    experiments: dict[str, Experiment] = {}
+    for called in members:
+        experiments[called] = resolve(_taught(members, called, source), f"{source}: member {called}")
     _check_distinct(experiments, source)
     return Suite(name, tuple(experiments.values()))
 
@@ -64,6 +67,29 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         both = isinstance(value, dict) and isinstance(below, dict)
         merged[field] = merge(below, value) if both else copy.deepcopy(value)  # type: ignore[arg-type]
     return merged
+
+
+def _taught(members: dict[str, dict[str, Any]], called: str, source: str) -> dict[str, Any]:
+    """The fields of a member; if it names the member that trains its teacher, with environment, training and network
+    of that one."""
+    task = members[called].get("task")
+    teacher = task.get("teacher") if isinstance(task, dict) else None
+    if not isinstance(task, dict) or not isinstance(teacher, dict) or "member" not in teacher:
+        return members[called]
+    other, shown = teacher["member"], f"{source}: member {called}: task.teacher.member = {_shown(teacher['member'])}"
+    if other not in members or other == called:
+        others = [one for one in members if one != called]
+        raise InputError(f"{shown}: expected another member of the suite{did_you_mean(str(other), others)}")
+    theirs = resolve(members[other], f"{source}: member {other}")
+    if not isinstance(theirs.task, ControlTask) or theirs.task.kind != "control":
+        raise InputError(f'{shown}: it has task.kind "{theirs.task.kind}": expected a member of control')
+    taken = {"training": theirs.training.model_dump(mode="json"), "model": theirs.model.model_dump(mode="json")}
+    own = {field: value for field, value in teacher.items() if field != "member"}
+    environment = {field: value for field, value in members[other].get("task", {}).items() if field != "kind"}
+    for field, value in environment.items():
+        if task.get(field, value) != value:
+            raise InputError(f"{shown}: it has task.{field} = {_shown(value)}: expected the same here")
+    return {**members[called], "task": {**environment, **task, "teacher": {**taken, **own}}}
 
 
 def _table(suite: Any, source: str) -> dict[str, Any]:

@@ -7,15 +7,17 @@ from pydantic import Field
 
 from lth_core.experiment.arms import BUILT_IN, DENSE, Arm
 from lth_core.settings.base import WHOLE, Section, TaskSection
+from lth_core.settings.control import ControlTask
+from lth_core.settings.imitation import Cloning
 from lth_core.settings.launcher import Launcher, LocalLauncher
 from lth_core.settings.networks import MLP, Model
 from lth_core.settings.pruning import Criterion, Pruning, Rewinding
 from lth_core.settings.reinforcement import A2C, ActorCriticAlgorithm
 from lth_core.settings.supervised import Supervised
-from lth_core.settings.tasks import ControlTask, Task
+from lth_core.settings.tasks import Task
 from lth_core.settings.ticket import TicketSource
 
-Training = Annotated[ActorCriticAlgorithm | Supervised, Field(discriminator="algorithm")]
+Training = Annotated[ActorCriticAlgorithm | Supervised | Cloning, Field(discriminator="algorithm")]
 
 
 def _kinds(union: Any, field: str) -> dict[str, type[Section]]:

@@ -33,7 +33,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 @dataclass(frozen=True)
 class Card:
     """What is needed of a card. density: of its prunable parameters; shapes: of all parameters, in order; buffers:
-    the shapes of what the network keeps beside them."""
+    the shapes of what the network keeps beside them; experiment: the one that it comes from, as JSON values."""
 
     folder: Path
     arm: str
@@ -44,6 +44,7 @@ class Card:
     buffers: Mapping[str, tuple[int, ...]]
     sha256: Mapping[str, str]
     digest: str
+    experiment: Mapping[str, Any]
 
 
 def read_card(folder: Path) -> Card:
@@ -61,12 +62,14 @@ def read_card(folder: Path) -> Card:
             for part in (found["shapes"], found.get("buffers", {}))
         )
         sums = {name: str(found["sha256"][name]) for name in FILES}
+        if OBSERVATIONS in found["sha256"]:
+            sums[OBSERVATIONS] = str(found["sha256"][OBSERVATIONS])
         density = float(found["density"])
         if not 0 <= density <= 1:
             raise ValueError("density")
         return Card(
             folder, str(found["arm"]), int(found["round"]), int(found["seed"]), density, shapes, buffers,
-            sums, hashlib.sha256(content).hexdigest(),
+            sums, hashlib.sha256(content).hexdigest(), dict(found.get("experiment", {})),
         )  # fmt: skip
     except OSError as error:
         raise InputError(
@@ -79,10 +82,29 @@ def read_card(folder: Path) -> Card:
 def read_tensors(card: Card, part: str) -> Arrays:
     """The arrays of `mask`, `start` or `trained`, by parameter and buffer; InputError where the file is not what the
     card says."""
+    name = f"{part}.safetensors"
+    found = _loaded(card, name)
+    wanted = np.dtype(bool) if part == "mask" else np.dtype(np.float32)
+    for layer, array in found.items():
+        own = layer in card.buffers and part != "mask"
+        said = (card.buffers if own else card.shapes).get(layer)
+        if tuple(array.shape) != said or not (own or array.dtype == wanted):
+            raise InputError(
+                f"ticket {one_line(card.folder)}: {name}: layer {one_line(layer, 80)} is not of the shape or type that "
+                "its card says"
+            )
+    return found
+
+
+def read_observations(card: Card) -> Arrays:
+    """Mean and variance that the ticket's observations were normalised by; empty if they were not."""
+    return _loaded(card, OBSERVATIONS) if OBSERVATIONS in card.sha256 else {}
+
+
+def _loaded(card: Card, name: str) -> Arrays:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    name = f"{part}.safetensors"
     shown = f"ticket {one_line(card.folder)}: {name}"
     try:
         content = (card.folder / name).read_bytes()
@@ -91,16 +113,9 @@ def read_tensors(card: Card, part: str) -> Arrays:
     if hashlib.sha256(content).hexdigest() != card.sha256[name]:
         raise InputError(f"{shown}: is not the file that its card was written for (checksum)")
     try:
-        found: Arrays = load(content)
+        return load(content)
     except (SafetensorError, ValueError, KeyError) as error:
         raise InputError(f"{shown}: cannot be read: {one_line(error, 80)}") from None
-    wanted = np.dtype(bool) if part == "mask" else np.dtype(np.float32)
-    for layer, array in found.items():
-        own = layer in card.buffers and part != "mask"
-        said = (card.buffers if own else card.shapes).get(layer)
-        if tuple(array.shape) != said or not (own or array.dtype == wanted):
-            raise InputError(f"{shown}: layer {one_line(layer, 80)} is not of the shape or type that its card says")
-    return found
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,14 @@ class TaskSection(Section):
         name = metric.partition("/")[0]
         if name in (cls.score.partition("/")[0], cls.log_score.partition("/")[0]):
             return not cls.higher_is_better
-        return {"perplexity": True, "log_perplexity": True, "error": True, "return": False, "accuracy": False}.get(name)
+        return {
+            "perplexity": True,
+            "log_perplexity": True,
+            "error": True,
+            "divergence": True,
+            "return": False,
+            "accuracy": False,
+        }.get(name)
 
     @classmethod
     def draws_log(cls, metric: str) -> bool:

@@ -14,9 +14,10 @@ from lth_core.checkpoints import weights
 from lth_core.checkpoints.files import TOKENIZER, folder_of
 from lth_core.errors import InputError
 from lth_core.settings.base import Contents, NetworkSection, Section, TaskSection
+from lth_core.settings.control import ControlTask
 from lth_core.settings.images import ImagesTask
 from lth_core.settings.networks import Model
-from lth_core.settings.tasks import ControlTask, Task
+from lth_core.settings.tasks import Task
 from lth_core.settings.texts import PARTS, LanguageModelTask, TranslationTask
 from lth_core.tasks.images.forms import form_of
 from lth_core.tasks.text import cache

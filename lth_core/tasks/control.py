@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 
 from lth_core.foreign import contained
-from lth_core.settings.tasks import ControlTask
+from lth_core.settings.control import ControlTask
 from lth_core.tasks import repeats
 from lth_core.tasks.classic import STACKED, Classic
 from lth_core.tasks.maker import Maker

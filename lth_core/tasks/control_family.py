@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib import metadata
 
-from lth_core.settings.tasks import ControlTask
+from lth_core.settings.control import ControlTask
 from lth_core.tasks.environments import Environments
 from lth_core.tasks.family import TaskFamily
 from lth_core.tasks.watched import Watched

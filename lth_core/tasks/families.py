@@ -13,6 +13,7 @@ from lth_core.tasks.translation.family import TranslationFamily
 
 FAMILIES: Mapping[str, TaskFamily[Any]] = {
     "control": ControlFamily(),
+    "imitation": ControlFamily(),
     "atari": AtariFamily(),
     "language_model": LanguageModelFamily(),
     "translation": TranslationFamily(),

@@ -10,7 +10,7 @@ from gymnasium.envs.registration import EnvSpec, load_env_creator
 from lth_core.errors import InputError
 from lth_core.foreign import contained
 from lth_core.settings.code import Named, named
-from lth_core.settings.tasks import ControlTask
+from lth_core.settings.control import ControlTask
 from lth_core.tasks import gym_spaces, imported
 from lth_core.text import did_you_mean, one_line
 

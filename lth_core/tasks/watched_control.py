@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from lth_core.errors import InputError
-from lth_core.settings.tasks import ControlTask
+from lth_core.settings.control import ControlTask
 from lth_core.tasks import gym_spaces
 from lth_core.tasks.action_masks import ActionMasks
 from lth_core.tasks.maker import Maker

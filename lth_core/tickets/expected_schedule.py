@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
+from lth_core.settings.imitation import Cloning
 from lth_core.settings.reinforcement import ActorCriticTraining
 from lth_core.settings.supervised import Supervised
 
@@ -79,9 +80,10 @@ def rates(experiment: Experiment, arm: str, updates: int, per_unit: int) -> Rate
         return np.full(updates, training.learning_rate)
     if training.unit == "games":
         return None
-    begin, at = start(experiment, arm), count * training.n_steps * training.environments
+    per_update = 1 if isinstance(training, Cloning) else training.n_steps * training.environments
+    begin, at = start(experiment, arm) * per_unit, count * per_update
     at = np.where(begin + at < 0, at, begin + at)
-    share = np.minimum(at / training.length, 1.0)
+    share = np.minimum(at / (training.length * per_unit), 1.0)
     return training.learning_rate * ((1 - share) + share * training.learning_rate_end)
 
 

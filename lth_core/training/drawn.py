@@ -42,6 +42,11 @@ class Drawn:
             for found, parts in zip(self._found, rows, strict=True):
                 found[name] = digest(*parts)
 
+    def note_one(self, ticket: int, name: str, parts: Sequence[Array | str]) -> None:
+        """Note what one ticket drew."""
+        if self._complete and name not in self._found[ticket]:
+            self._found[ticket][name] = digest(*parts)
+
     def of(self, ticket: int) -> dict[str, str]:
         """One ticket's digests; none if it goes on from a checkpoint of an earlier version."""
         return dict(self._found[ticket]) if self._complete else {}

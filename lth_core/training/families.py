@@ -6,12 +6,13 @@ from lth_core.checkpoints import files as checkpoint_files
 from lth_core.experiment.experiment import Experiment
 from lth_core.models.smaller import smaller
 from lth_core.settings.networks import Model
-from lth_core.tasks import contents, families
+from lth_core.tasks import contents
 from lth_core.tickets import mask as masks
 from lth_core.tickets.mask import Weights
 from lth_core.tickets.network import Network
 from lth_core.tickets.scope import asked, prunable
 from lth_core.training.family import Again, TrainingFamily
+from lth_core.training.imitation.family import ImitationTraining
 from lth_core.training.reinforcement.families import AtariTraining, ControlTraining
 from lth_core.training.stack import Stack, Start
 from lth_core.training.supervised.image_family import ImagesTraining
@@ -21,6 +22,7 @@ from lth_core.training.supervised.translation_family import TranslationTraining
 
 FAMILIES: Mapping[str, TrainingFamily] = {
     "control": ControlTraining(),
+    "imitation": ImitationTraining(),
     "atari": AtariTraining(),
     "language_model": LanguageModelTraining(),
     "translation": TranslationTraining(),
@@ -78,7 +80,7 @@ def make_lesson(experiment: Experiment, seed: int) -> Lesson:
 
 def data_summary(experiment: Experiment) -> str | None:
     """The data and checkpoints of an experiment with their hashes; None for tasks without data."""
-    found = families.family_of(experiment.task).data(experiment.task)
+    found = family_of(experiment).data(experiment)
     if found is None or experiment.model.pretrained is None:
         return found
     return "; ".join(filter(None, [found, checkpoint_files.converted(experiment.model.pretrained)]))

@@ -12,6 +12,7 @@ from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.models.pretrained import Exchange, exchange
 from lth_core.settings.networks import Model
+from lth_core.tasks.families import family_of
 from lth_core.tickets.mask import Weights
 from lth_core.tickets.network import Network
 from lth_core.training.stack import Stack, Start
@@ -43,6 +44,10 @@ class TrainingFamily(ABC):
     @abstractmethod
     def network(self, experiment: Experiment) -> Network:
         """The experiment's network, with the sizes of its task. Raises InputError if they cannot be found."""
+
+    def data(self, experiment: Experiment) -> str | None:
+        """What is trained on, in a sentence with hashes; None for tasks without data."""
+        return family_of(experiment.task).data(experiment.task)
 
     def resized(self, experiment: Experiment, network: Network, settings: Model) -> Network:
         """The same network with other widths."""

@@ -19,7 +19,7 @@ from lth_core.tickets.mask import Mask, Weights
 from lth_core.tickets.network import Network
 from lth_core.tickets.saliency import Derivative
 from lth_core.training.families import make_lesson, make_stack
-from lth_core.training.reinforcement.stack import ActorCriticStack
+from lth_core.training.reinforcement.packed import PackedStack
 from lth_core.training.stack import Start
 from lth_core.training.supervised.lesson import Carry
 
@@ -37,7 +37,7 @@ class LossGradients:
         """The derivative by parameter, on the CPU, in double precision."""
         if isinstance(self._model, ModuleNetwork):
             return self._of_examples(self._model, derivative, weights, mask)
-        return self._of_rollouts(derivative, weights, mask)
+        return self._of_stack(derivative, weights, mask)
 
     def _of_examples(self, model: ModuleNetwork, derivative: Derivative, weights: Weights, mask: Mask) -> Weights:
         module = _with_batch_statistics(model.module().to(self._device).double().eval())
@@ -64,18 +64,18 @@ class LossGradients:
             found = _derivative(derivative, losses, list(own.values()), alive)
         return {name: one.cpu() for name, one in zip(own, found, strict=True)}
 
-    def _of_rollouts(self, derivative: Derivative, weights: Weights, mask: Mask) -> Weights:
+    def _of_stack(self, derivative: Derivative, weights: Weights, mask: Mask) -> Weights:
         start = Start(stream_seed(self._seed, "slopes"), weights, mask, *self._experiment.span("dense"))
         stack = make_stack(self._experiment, self._model, [start], self._device)
-        assert isinstance(stack, ActorCriticStack)  # noqa: S101 the other kind of stack
+        assert isinstance(stack, PackedStack)  # noqa: S101 the other kind of stack
         shapes = self._model.shapes()
         flat = flatten(weights, shapes)[None].double().to(self._device).requires_grad_()
         alive = masks.whole(mask, shapes)
-        rollouts = [stack.experience() for _ in range(self._experiment.pruning.batches)]
+        parts = [stack.experience() for _ in range(self._experiment.pruning.batches)]
 
         def losses() -> Iterator[Tensor]:
-            for rollout in rollouts:
-                yield stack.loss(flat, rollout) / len(rollouts)
+            for part in parts:
+                yield stack.loss(flat, part) / len(parts)
 
         (found,) = _derivative(derivative, losses, [flat], [flatten(alive, shapes)[None].to(self._device)])
         return unflatten(found[0].cpu(), shapes)

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from lth_core.batches.processes import answer
-from lth_core.settings.tasks import ControlTask
+from lth_core.settings.control import ControlTask
 from lth_core.tasks import control
 
 

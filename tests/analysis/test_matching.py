@@ -12,7 +12,7 @@ from lth_core.analysis.effect import EQUIVALENT
 from lth_core.analysis.matching import Reach, judge_match, match, reach, reach_facts, reach_short
 from lth_core.analysis.scores import JobScores
 from lth_core.experiment.experiment import Experiment
-from lth_core.settings.tasks import ControlTask
+from lth_core.settings.control import ControlTask
 from tests.analysis.test_verdict import Trial
 from tests.small import experiment
 

@@ -11,8 +11,8 @@ from lth_core.analysis.references import ATARI, RANDOM_POLICY
 from lth_core.analysis.suite_questions import sentences
 from lth_core.analysis.suite_summary import SuiteJob, SuiteSummary, summarise_suite
 from lth_core.experiment.experiment import Experiment
+from lth_core.settings.control import ControlTask
 from lth_core.settings.games import GAMES
-from lth_core.settings.tasks import ControlTask
 from tests.analysis.test_verdict import Trial
 from tests.small import experiment
 

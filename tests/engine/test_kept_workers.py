@@ -10,7 +10,7 @@ from lth_core.batches.request import Request
 from lth_core.engine.dispatch import _code
 from lth_core.engine.launchers.local import LocalWorkers
 from lth_core.engine.slots import find_slots
-from lth_core.settings.tasks import ControlTask
+from lth_core.settings.control import ControlTask
 from lth_core.store.workspace import Workspace
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lth_core.settings.code import Wrapper
-from lth_core.settings.tasks import ControlTask
+from lth_core.settings.control import ControlTask
 from lth_core.tasks import control
 from lth_core.tasks.classic import STACKED, Classic, MountainCarContinuous
 from lth_core.tasks.maker import Maker

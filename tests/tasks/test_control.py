@@ -5,7 +5,7 @@ import pytest
 from gymnasium.envs.registration import EnvSpec
 
 from lth_core.errors import InputError
-from lth_core.settings.tasks import ControlTask
+from lth_core.settings.control import ControlTask
 from lth_core.tasks import control
 
 

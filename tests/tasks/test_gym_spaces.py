@@ -9,7 +9,7 @@ from gymnasium import spaces as gym_spaces
 from gymnasium.envs.registration import EnvSpec
 
 from lth_core.errors import InputError
-from lth_core.settings.tasks import ControlTask
+from lth_core.settings.control import ControlTask
 from lth_core.tasks import control
 from lth_core.tasks import gym_spaces as spaces
 

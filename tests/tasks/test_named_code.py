@@ -14,7 +14,7 @@ from lth_core.cli.fields import experiment_fields, lines
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.file import load_experiment, resolve
-from lth_core.settings.tasks import ControlTask
+from lth_core.settings.control import ControlTask
 from lth_core.tasks import contents, control
 from lth_core.tasks.maker import Maker
 from lth_core.tasks.one_by_one import OneByOne

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lth_core.randomness import stream_seed
-from lth_core.settings.tasks import ControlTask
+from lth_core.settings.control import ControlTask
 from lth_core.tasks import control
 from lth_core.tasks.one_by_one import SAME_EPISODES, OneByOne
 from tests.tasks import odd_environments

@@ -14,7 +14,7 @@ import torch
 from gymnasium.envs.registration import EnvSpec
 
 from lth_core.foreign import Surroundings, mark
-from lth_core.settings.tasks import ControlTask
+from lth_core.settings.control import ControlTask
 from lth_core.tasks import control
 from lth_core.tasks.one_by_one import OneByOne
 

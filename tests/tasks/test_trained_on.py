@@ -11,9 +11,10 @@ import pytest
 from lth_core.batches.batch import BatchFolder, BatchSpec, TrialSpec
 from lth_core.errors import InputError
 from lth_core.experiment.plan import TrialKey
+from lth_core.settings.control import ControlTask
 from lth_core.settings.language_networks import Causal
 from lth_core.settings.networks import MLP
-from lth_core.settings.tasks import AtariTask, ControlTask
+from lth_core.settings.tasks import AtariTask
 from lth_core.settings.texts import LanguageModelTask
 from lth_core.store.tensors import read_card
 from lth_core.store.workspace import Workspace

@@ -9,7 +9,7 @@ from gymnasium.envs.toy_text.frozen_lake import FrozenLakeEnv
 
 from lth_core.experiment.experiment import Experiment
 from lth_core.randomness import stream_seed
-from lth_core.settings.tasks import ControlTask
+from lth_core.settings.control import ControlTask
 from lth_core.tasks import control
 from lth_core.training.reinforcement.stack import ActorCriticStack
 from lth_core.training.stack import Interrupted

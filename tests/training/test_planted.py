@@ -15,8 +15,10 @@ from lth_core.experiment.plan import TrialKey
 from lth_core.models.language import Recurrent
 from lth_core.tasks import one_by_one
 from lth_core.tasks.translation.batches import TokenBatches
-from lth_core.training.reinforcement import evaluation, parameters, ppo, rollout
-from lth_core.training.reinforcement import stack as reinforcement_stack
+from lth_core.training.imitation import data as imitation_data
+from lth_core.training.imitation.divergence import Divergence
+from lth_core.training.imitation.stack import CloningStack
+from lth_core.training.reinforcement import evaluation, packed, parameters, ppo, rollout
 from lth_core.training.reinforcement.a2c import AdvantageActorCritic
 from lth_core.training.reinforcement.algorithm import Algorithm
 from lth_core.training.reinforcement.episodes import Episodes
@@ -34,6 +36,7 @@ from tests.training.test_every_arm import Batches, dense
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*out of date:DeprecationWarning")
 PPO = {"algorithm": "ppo", "n_steps": 8, "minibatches": 4, "epochs": 2, "environments": 4}
+TEACHER = {"length": 512, "environments": 4, "n_steps": 8, "evaluation_episodes": 2}
 Plant = Callable[[pytest.MonkeyPatch], None]
 
 
@@ -48,8 +51,19 @@ def of_kind(kind: str, folder: Path) -> Experiment:
         "training": {"task": {"time_limit": 16}, "training": {"length": 512, "score": "training"}},
         "ppo": {"training": {**PPO, "length": 128}},
         "pendulum": {"task": {"environment": "Pendulum-v1"}, "training": {**PPO, "n_steps": 64, "length": 1024}},
+        "clone": {
+            "task": {"kind": "imitation", "teacher": {"training": TEACHER}, "states": 1000},
+            "training": {"length": 12, "record_every": 6, "checkpoint_every": 6, "evaluation_episodes": 2},
+        },
         "one by one": {"task": {"environment": "FrozenLake-v1"}, "training": {"length": 128}},
     }[kind]
+    if kind == "clone":
+        return Experiment.from_fields(
+            {
+                "name": "clone", "arms": ["winning", "random"], "pruning": {"rounds": 1}, "seeds": [0],
+                "model": {"hidden": [8], "activation": "tanh"}, **fields,
+            }
+        )  # fmt: skip
     return experiment(arms=["winning", "random"], pruning={"rounds": 1}, seeds=[0], **fields)
 
 
@@ -71,7 +85,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LTH_CACHE", str(tmp_path / "cache"))
 
 
-@pytest.mark.parametrize("kind", ["cartpole", "ppo", "pendulum", "one by one", "training", "text", "translation"])
+@pytest.mark.parametrize("kind", ["cartpole", "ppo", "pendulum", "one by one", "training", "text", "translation", "clone"])
 def test_a_sound_program_passes(kind: str, tmp_path: Path) -> None:
     assert not failures(kind, tmp_path)
 
@@ -117,6 +131,23 @@ def other_windows(patch: pytest.MonkeyPatch) -> None:
 def other_pairs(patch: pytest.MonkeyPatch) -> None:
     pairs = TokenBatches.pairs
     patch.setattr(TokenBatches, "pairs", lambda self, epoch, place: pairs(self, epoch + 1, place))
+
+
+def other_states(patch: pytest.MonkeyPatch) -> None:
+    rows = CloningStack._rows
+    patch.setattr(CloningStack, "_rows", lambda self, seed, update: rows(self, seed, update + 1))
+
+
+def other_teacher(patch: pytest.MonkeyPatch) -> None:
+    """The same states with other probabilities, though it is said to be the same data."""
+    arrays = np.load
+
+    def plant(path: Any, **named: Any) -> Any:
+        found = arrays(path, **named)
+        return found[:, ::-1] if str(path).endswith("targets.npy") else found
+
+    patch.setattr(imitation_data.np, "load", plant)
+    imitation_data._load.cache_clear()
 
 
 def through_terminations(patch: pytest.MonkeyPatch) -> None:
@@ -172,6 +203,11 @@ def unsmoothed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(TranslationLesson, "loss", lambda self, module, batch, carry: self._loss(module, batch, carry, 0.0))
 
 
+def half_the_divergence(patch: pytest.MonkeyPatch) -> None:
+    gradient = Divergence.gradient
+    patch.setattr(Divergence, "gradient", lambda self, *of: (gradient(self, *of)[0] / 2, None))
+
+
 def advantages_as_they_are(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ppo, "standardised", lambda advantages: advantages)
 
@@ -193,6 +229,8 @@ LOSSES: list[tuple[str, Plant, str]] = [
     ("text", nothing_carried_by_the_network, "loss: the gradient of update 2"),
     ("text", half_the_loss_of_text, "loss: the gradient of update 1"),
     ("translation", unsmoothed, "loss: the gradient of update 1"),
+    ("clone", half_the_divergence, "loss: the gradient of update 1"),
+    ("clone", other_states, "loss: the gradient of update 1"),
 ]
 
 
@@ -205,7 +243,7 @@ def test_other_returns_and_losses_than_stated(
 
 
 def evaluated_with(patch: pytest.MonkeyPatch, change: Callable[[dict[str, Any]], None]) -> None:
-    found = reinforcement_stack.evaluate
+    found = packed.evaluate
 
     def plant(*arguments: Any) -> Any:
         names = ("task", "seeds", "ways", "policy", "heads", "go_on")
@@ -213,7 +251,7 @@ def evaluated_with(patch: pytest.MonkeyPatch, change: Callable[[dict[str, Any]],
         change(named)
         return found(**named)
 
-    patch.setattr(reinforcement_stack, "evaluate", plant)
+    patch.setattr(packed, "evaluate", plant)
 
 
 def fewer_episodes(patch: pytest.MonkeyPatch) -> None:
@@ -299,6 +337,7 @@ SCORES: list[tuple[str, Plant, str]] = [
     ("cartpole", training_for_evaluation, "score: return/eval-sampled is"),
     ("training", fewer_training_episodes, "score: "),
     ("training", shorter_window, "score: 2 training episodes are kept, expected 10"),
+    ("clone", other_evaluation, "score: return/eval-sampled is"),
     ("pendulum", weights_of_the_start, "stored: other than trained: final"),
     ("cartpole", later_numbers, "actions: 8 updates drew other numbers than the seed gives"),
     ("text", valid_text_for_test, "of the stored weights"),
@@ -321,6 +360,7 @@ BETWEEN: list[tuple[str, Plant, str]] = [
     ("cartpole", other_actions, "streams: actions"),
     ("pendulum", other_actions, "streams: actions"),
     ("ppo", other_minibatches, "streams: minibatches"),
+    ("clone", other_teacher, "streams: batch of update 0"),
     ("text", other_windows, "streams: batch of update 0"),
     ("translation", other_pairs, "streams: batch of update 0"),
 ]

@@ -12,7 +12,7 @@ from textual.events import MouseScrollUp
 from tui_helpers import Open, until
 from workspace_fixture import LAYERS, Writer
 
-from lth_core.settings.tasks import ControlTask
+from lth_core.settings.control import ControlTask
 from lth_tui.screens.job import JobPage
 from lth_tui.screens.metrics import MetricsPage
 from lth_tui.widgets.heatmap import Heatmap

@@ -16,6 +16,7 @@ from lth_core.tickets.mask import Weights
 from lth_core.tickets.network import Network
 from lth_core.training.family import Again, TrainingFamily
 from lth_core.training.reinforcement import second_evaluation
+from lth_core.training.reinforcement.packed import PackedStack
 from lth_core.training.reinforcement.stack import ActorCriticStack
 from lth_core.training.stack import Start
 
@@ -31,7 +32,7 @@ class ActorCriticTraining(TrainingFamily):
         """See TrainingFamily; asks no environment for its sizes again."""
         return cast(Network, replace(cast(Any, network), settings=settings))
 
-    def stack(self, experiment: Experiment, network: Network, starts: Sequence[Start], device: str) -> ActorCriticStack:
+    def stack(self, experiment: Experiment, network: Network, starts: Sequence[Start], device: str) -> PackedStack:
         """See TrainingFamily."""
         return ActorCriticStack(experiment, cast(ActorCriticNetwork, network), starts, device)
 

@@ -7,7 +7,7 @@ large networks stay in the cache between its passes.
 import torch
 from torch import Tensor
 
-from lth_core.settings.reinforcement import ActorCriticTraining
+from lth_core.settings.imitation import PackedTraining
 
 State = dict[str, Tensor]
 
@@ -15,7 +15,7 @@ _CACHED = 2**17
 """Number of parameters that RMSprop updates together on a CPU."""
 
 
-def new_state(settings: ActorCriticTraining, flat: Tensor) -> State:
+def new_state(settings: PackedTraining, flat: Tensor) -> State:
     """New entries for parameters (T, P): moments (T, P) and the step count (T, 1)."""
     state = {"square": torch.zeros_like(flat), "count": torch.zeros_like(flat[:, :1])}
     if settings.optimizer == "adam":
@@ -23,7 +23,7 @@ def new_state(settings: ActorCriticTraining, flat: Tensor) -> State:
     return state
 
 
-def step(settings: ActorCriticTraining, flat: Tensor, gradient: Tensor, state: State, rate: Tensor) -> None:
+def step(settings: PackedTraining, flat: Tensor, gradient: Tensor, state: State, rate: Tensor) -> None:
     """One update in place; flat and gradient (T, P), rate (T, 1)."""
     state["count"] += 1
     if settings.optimizer == "rmsprop":
@@ -34,7 +34,7 @@ def step(settings: ActorCriticTraining, flat: Tensor, gradient: Tensor, state: S
         _adam_in_passes(settings, flat, gradient, state, rate.to(flat.device))
 
 
-def _rmsprop(settings: ActorCriticTraining, flat: Tensor, gradient: Tensor, square: Tensor, rate: Tensor) -> None:
+def _rmsprop(settings: PackedTraining, flat: Tensor, gradient: Tensor, square: Tensor, rate: Tensor) -> None:
     together = max(1, _CACHED // flat.shape[1]) if flat.device.type == "cpu" else len(flat)
     for weights, grad, own_square, own in zip(
         *(part.split(together) for part in (flat, gradient, square, rate)), strict=True
@@ -43,7 +43,7 @@ def _rmsprop(settings: ActorCriticTraining, flat: Tensor, gradient: Tensor, squa
         weights.sub_((own * grad).div_(_root(own_square).add_(settings.epsilon)))
 
 
-def _adam(settings: ActorCriticTraining, flat: Tensor, gradient: Tensor, state: State, rate: Tensor) -> None:
+def _adam(settings: PackedTraining, flat: Tensor, gradient: Tensor, state: State, rate: Tensor) -> None:
     """torch's kernel, called once for the tickets of each rate."""
     rates = rate.flatten().tolist()
     entries = (flat, gradient, state["mean"], state["square"], state["count"].squeeze(1))
@@ -57,7 +57,7 @@ def _adam(settings: ActorCriticTraining, flat: Tensor, gradient: Tensor, state: 
         )  # fmt: skip
 
 
-def _adam_in_passes(settings: ActorCriticTraining, flat: Tensor, gradient: Tensor, state: State, rate: Tensor) -> None:
+def _adam_in_passes(settings: PackedTraining, flat: Tensor, gradient: Tensor, state: State, rate: Tensor) -> None:
     """The same without reading a value on the host, because a CUDA graph must not wait."""
     (beta1, beta2), count = settings.adam_betas, state["count"]
     state["mean"].lerp_(gradient, 1 - beta1)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lth_core.models.actor_critic import ActorCriticNetwork
 from lth_core.models.flat import flatten, unflatten
-from lth_core.settings.reinforcement import ActorCriticTraining
+from lth_core.settings.imitation import PackedTraining
 from lth_core.tickets import mask as masks
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.training.reinforcement import optimizer
@@ -30,7 +30,7 @@ class Parameters:
     watch: called before each step of the optimizer with `flat` and the gradient (T, P) that it receives.
     """
 
-    settings: ActorCriticTraining
+    settings: PackedTraining
     model: ActorCriticNetwork
     flat: Tensor
     mask: Tensor
@@ -41,7 +41,7 @@ class Parameters:
 
     @classmethod
     def of(
-        cls, settings: ActorCriticTraining, model: ActorCriticNetwork, starts: Sequence[Start], device: torch.device
+        cls, settings: PackedTraining, model: ActorCriticNetwork, starts: Sequence[Start], device: torch.device
     ) -> "Parameters":
         """Masked start weights and optimizer state of tickets."""
         shapes = model.shapes()

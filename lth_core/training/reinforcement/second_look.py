@@ -5,13 +5,14 @@ The returns that were learnt from, and the gradients that the optimizer received
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from lth_core.models.flat import flatten, unflatten
+from lth_core.settings.reinforcement import ActorCriticTraining
 from lth_core.tickets.check import Check
 from lth_core.tickets.mask import Weights
 from lth_core.training.reinforcement import reference
@@ -107,7 +108,8 @@ class Looked:
             (TOLERANCE, ROUNDING) if here else (TOLERANCE_ELSEWHERE, ROUNDING_ELSEWHERE)
         )  # fmt: skip
         self.played = self._played()
-        self.again = reference.returns(own.settings, self.network, self.before, self.played)
+        self.settings = cast(ActorCriticTraining, own.settings)
+        self.again = reference.returns(self.settings, self.network, self.before, self.played)
 
     @property
     def diverged(self) -> bool:
@@ -162,7 +164,7 @@ class Looked:
 
     def _rounded(self, weights: Weights, own: Tensor, wanted: Tensor) -> float:
         """How much the gradient changes at most, as a share of its length, if weights are rounded differently."""
-        settings, largest, generator = self.parameters.settings, 0.0, torch.Generator().manual_seed(0)
+        settings, largest, generator = self.settings, 0.0, torch.Generator().manual_seed(0)
 
         def moved(all_of: Weights) -> Weights:
             return {n: w * (1 + self.rounding * torch.randn(w.shape, generator=generator)) for n, w in all_of.items()}
@@ -176,7 +178,7 @@ class Looked:
 
     def gradient_differs(self, update: int) -> str:
         """A sentence if the first or the last gradient of the update is not that of the stated loss."""
-        model, settings, minibatches = self.parameters.model, self.parameters.settings, 1
+        model, settings, minibatches = self.parameters.model, self.settings, 1
         if self.orders is not None:
             minibatches = len(self.received) // len(self.orders)
         for number in sorted({0, len(self.received) - 1}):

@@ -1,6 +1,6 @@
 """A stack of actor-critics: rollouts in the environments of all tickets, and learning from them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,51 +14,43 @@ from lth_core.models.actor_critic import ActorCriticNetwork
 from lth_core.settings.reinforcement import ActorCriticTraining
 from lth_core.settings.tasks import AtariTask
 from lth_core.tickets.check import Check
-from lth_core.tickets.mask import Mask, Weights
+from lth_core.tickets.mask import Weights
 from lth_core.training.cuda_graphs import Replayed
 from lth_core.training.precision import products
 from lth_core.training.reinforcement import second_window
 from lth_core.training.reinforcement.acting import actor
 from lth_core.training.reinforcement.algorithms import algorithm
 from lth_core.training.reinforcement.episodes import Episodes
-from lth_core.training.reinforcement.evaluation import evaluate
 from lth_core.training.reinforcement.learning import Learnt, learn, loss
 from lth_core.training.reinforcement.minibatches import Shuffles
-from lth_core.training.reinforcement.parameters import Parameters
+from lth_core.training.reinforcement.packed import PackedStack
 from lth_core.training.reinforcement.reference import Network
 from lth_core.training.reinforcement.rollout import Collector, Rollout
 from lth_core.training.reinforcement.second_look import Looked, SecondLook
-from lth_core.training.stack import Arrays, Stack, Start
+from lth_core.training.stack import Arrays, Start
 
 NO_GAME = 1_000_000
 """Steps of each environment after which a training counted in games is given up, if no game has ended."""
 
-REACHED = 1000
-"""The longest time limit, in steps, that trained policies are expected to reach."""
 
-
-class ActorCriticStack(Stack):
+class ActorCriticStack(PackedStack):
     """Rollouts in the environments of all tickets, and updates by an algorithm."""
 
     def __init__(self, experiment: Experiment, model: ActorCriticNetwork, starts: Sequence[Start], device: str) -> None:
-        super().__init__(starts)
         assert isinstance(experiment.training, ActorCriticTraining)  # noqa: S101 see build
-        self.training, self.model = experiment.training, model
+        super().__init__(experiment.task, experiment.training, model, starts, device)
+        self.training = experiment.training
         self.algorithm = algorithm(experiment.training)
-        self.device = torch.device(device)
-        self._task = experiment.task
         spans = [start.last - start.first for start in starts]
         self.collector = Collector(self._task, self.training, [start.seed for start in starts], spans)
         for row, start in enumerate(starts):
             self.know(row, start.statistics or {})
         self._shuffles = Shuffles([start.seed for start in starts])
-        self.parameters = Parameters.of(self.training, model, starts, self.device)
         self._learning = Replayed(self._learn, self.device)
         self._place()
         self._learnt: list[Learnt] = []
         """Minibatches of the last update."""
         self._losses: dict[str, npt.NDArray[Any]] = {}
-        self._evaluation_faults: dict[int, str] = {}
         self._look, self._network = SecondLook(), Network(experiment.model, model.parts)
 
     def _place(self) -> None:
@@ -83,13 +75,14 @@ class ActorCriticStack(Stack):
         counter: npt.NDArray[np.int64] = (self.first + done).astype(np.int64)
         return counter
 
-    def weights(self, ticket: int) -> Weights:
-        """Copies of one ticket's current parameters."""
-        return self.parameters.weights(ticket)
+    @property
+    def limit(self) -> float:
+        """See PackedStack."""
+        return self.collector.environments.limit
 
-    def optimizer_state(self, ticket: int) -> dict[str, Weights]:
-        """Copies of one ticket's optimizer entries; `count` under the name "count"."""
-        return self.parameters.optimizer_state(ticket)
+    def normalised(self, observations: npt.NDArray[Any], rows: Sequence[int]) -> npt.NDArray[Any]:
+        """See PackedStack."""
+        return self.collector.normalised(observations, rows)
 
     def statistics(self, ticket: int) -> Weights:
         """See Stack: of observations and returns, if they are normalised."""
@@ -120,10 +113,6 @@ class ActorCriticStack(Stack):
     def forget(self, ticket: int) -> None:
         """See Stack: episodes."""
         self.episodes.forget(ticket)
-
-    def broken(self) -> list[int]:
-        """Tickets with a parameter that is not finite."""
-        return self.parameters.broken()
 
     def faults(self) -> dict[int, str]:
         """See Stack: faults of the stack's own updates, of environments, and games that never end."""
@@ -222,59 +211,13 @@ class ActorCriticStack(Stack):
             for row in range(self.tickets)
         ]
 
-    @torch.no_grad()
-    def evaluate(
-        self, rows: Sequence[int], go_on: Callable[[], bool], ways: Mapping[str, int] | None = None
-    ) -> list[dict[str, float]]:
-        """See Stack; observations are normalised as they were at the end of training.
-
-        ways: episodes by how actions are chosen; left out, what is recorded at the end of a training.
-        """
-        ways = self._ways() if ways is None else ways
-        own = self.parameters.of_some(rows)
-        seeing = actor(own, self.device, False)
-
-        def heads(seen: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-            found: npt.NDArray[np.float32] = seeing.heads(self.collector.normalised(seen, rows))[..., :-1]
-            return found
-
-        seeds = [self.collector.seeds[row] for row in rows]
-        with products(self.training.precision, self.device):
-            found = evaluate(self._task, seeds, ways, own.policy(), heads, go_on)
-        self._evaluation_faults |= {rows[place]: cause for place, cause in found.faults.items()}
-        return found.returns
-
-    def _ways(self) -> dict[str, int]:
-        episodes, greedy = self.training.evaluation_episodes, self.training.greedy_episodes
-        return {"sampled": episodes, "greedy": episodes if greedy is None else greedy}
-
-    def evaluation_calls(self) -> float | None:
-        """See Stack: at every step, up to the time limit; a long limit is not reached."""
-        limit, ways = self.collector.environments.limit, self._ways()
-        return limit * sum(ways.values()) / ways["sampled"] if limit <= REACHED and ways["sampled"] else None
-
-    def _rate(self) -> Tensor:
-        """Learning rate (T, 1) of each ticket at its position in the schedule; on the CPU."""
-        rate = np.full(self.tickets, self.training.learning_rate)
-        if self.training.learning_rate_schedule == "linear":
-            passed = np.clip(self.position / self.training.length, 0.0, 1.0)
-            rate *= 1.0 - passed * (1.0 - self.training.learning_rate_end)
-        return torch.from_numpy(rate).float().unsqueeze(1)
-
-    def narrow(self, ticket: int, mask: Mask) -> None:
-        """See Stack."""
-        self.parameters.narrow(ticket, mask)
-
     def keep(self, tickets: Sequence[int]) -> None:
         """Drop all tickets but these, whose training continues unchanged."""
         rows = list(tickets)
         self._losses = {name: values[rows] for name, values in self.losses().items()}
         self._learnt = []
-        self.parameters.keep(rows)
+        super().keep(rows)
         self._place()
-        self.first, self.last, self.rates = self.first[rows], self.last[rows], self.rates[rows]
-        wrong = self._evaluation_faults
-        self._evaluation_faults = {place: wrong[row] for place, row in enumerate(rows) if row in wrong}
         self.collector.keep(rows)
         self._shuffles.keep(rows)
 

@@ -1,0 +1,1 @@
+"""Imitation: a teacher's data, and stacks of tickets that clone it."""

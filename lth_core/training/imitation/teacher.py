@@ -1,0 +1,114 @@
+"""The teacher of an imitation: read from an exported ticket, or trained as the dense network of a control job."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from lth_core.errors import InputError
+from lth_core.experiment.arms import DENSE
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.plan import TrialKey
+from lth_core.experiment.teachers import experiment_of
+from lth_core.experiment.ticket_files import read_card, read_observations, read_tensors
+from lth_core.models.actor_critic import ActorCriticNetwork
+from lth_core.randomness import stream_seed
+from lth_core.settings.imitation import ImitationTask
+from lth_core.settings.networks import MLP
+from lth_core.text import one_line
+from lth_core.tickets import mask as masks
+from lth_core.tickets.mask import Weights
+from lth_core.tickets.scope import prunable
+from lth_core.training.reinforcement.families import ControlTraining
+from lth_core.training.run import RunningTrial, StackRun
+from lth_core.training.stack import Arrays, Start
+
+
+@dataclass(frozen=True)
+class TrainedTeacher:
+    """A network, its weights, the statistics that its observations are normalised by (if they are), who it is."""
+
+    model: ActorCriticNetwork
+    weights: Weights
+    statistics: Weights
+    said: str
+
+
+def find(task: ImitationTask, model: MLP) -> TrainedTeacher:
+    """The teacher of a task whose students have this model. Raises InputError if it is not there or has changed."""
+    return _read(task) if task.teacher.path is not None else _trained(task, model)
+
+
+def _read(task: ImitationTask) -> TrainedTeacher:
+    """From the folder of an exported ticket."""
+    teacher = task.teacher
+    card = read_card(Path(str(teacher.path)))
+    if card.digest != teacher.digest:
+        raise InputError(
+            f"task.teacher.path = {one_line(teacher.path)}: changed since the job was queued: restore the folder, or "
+            "queue the experiment again to use the ticket as it is now"
+        )
+    own = experiment_of(card)
+    network = cast(ActorCriticNetwork, ControlTraining().network(own))
+    found = {name: torch.from_numpy(array) for name, array in read_tensors(card, "trained").items()}
+    shapes = {name: tuple(shape) for name, shape in network.shapes().items()}
+    if {name: tuple(one.shape) for name, one in found.items()} != shapes:
+        raise InputError(
+            f"task.teacher.path = {one_line(teacher.path)}: its weights are not those of the network on its card"
+        )
+    seen = {name: torch.from_numpy(array) for name, array in read_observations(card).items() if name != "count"}
+    said = f"{card.arm}, round {card.round}, seed {card.seed} of the ticket with card {card.digest[:12]}"
+    return TrainedTeacher(network, {name: found[name] for name in shapes}, seen, said)
+
+
+def _trained(task: ImitationTask, model: MLP) -> TrainedTeacher:
+    """Trained by its recipe, exactly as the dense run of a control job with the same settings and seed."""
+    teacher = task.teacher
+    assert teacher.training is not None  # noqa: S101 see find
+    experiment = Experiment(
+        name="teacher", task=task.environment_alone, model=teacher.model or model, training=teacher.training,
+        seeds=(teacher.seed,),
+    )  # fmt: skip
+    family = ControlTraining()
+    network = cast(ActorCriticNetwork, family.network(experiment))
+    shapes = network.shapes()
+    mask = masks.full({name: shapes[name] for name in prunable(network.groups(), experiment.pruning)})
+    weights = network.initialise(stream_seed(teacher.seed, "initialisation"))
+    start = Start(teacher.seed, weights, mask, *experiment.span(DENSE))
+    trial = RunningTrial(0, TrialKey(0, DENSE, teacher.seed), mask)
+    end = _End()
+    StackRun(experiment, family.stack(experiment, network, [start], "cpu"), [trial], end).run()
+    if failed := [one for one in trial.checks if not one.passed]:
+        raise InputError(f"task.teacher: its training fails the audit: {failed[0].name}: {failed[0].detail}")
+    said = f"the dense network of seed {teacher.seed} trained by reward, {experiment.score} {trial.score:.6g}"
+    seen = {name: one for name, one in trial.snapshots.get("statistics", {}).items() if name in ("mean", "variance")}
+    return TrainedTeacher(network, end.weights, seen, said)
+
+
+@dataclass
+class _End:
+    """The Sink of a teacher's training: keeps its weights."""
+
+    weights: Weights = field(default_factory=dict)
+
+    def metrics(self, trial: RunningTrial, step: int, values: dict[str, float]) -> None:
+        """See Sink."""
+
+    def finished(self, trial: RunningTrial, step: int, final: Weights, optimizer: dict[str, Weights]) -> None:
+        """See Sink."""
+        self.weights = final
+
+    def failed(self, trial: RunningTrial, error: str) -> None:
+        """See Sink."""
+        raise InputError(f"task.teacher: its training failed: {error}")
+
+    def checkpoint(self, step: int, arrays: Arrays, values: dict[str, Any]) -> None:
+        """See Sink: a teacher that is interrupted is trained again."""
+
+    def beat(self, fraction: float, rate: float, whole: float | None) -> None:
+        """See Sink."""
+
+    def must_stop(self) -> bool:
+        """See Sink."""
+        return False
