@@ -85,7 +85,10 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LTH_CACHE", str(tmp_path / "cache"))
 
 
-@pytest.mark.parametrize("kind", ["cartpole", "ppo", "pendulum", "one by one", "training", "text", "translation", "clone"])
+KINDS = ["cartpole", "ppo", "pendulum", "one by one", "training", "text", "translation", "clone"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_sound_program_passes(kind: str, tmp_path: Path) -> None:
     assert not failures(kind, tmp_path)
 
