@@ -91,12 +91,17 @@ def _largest(values: npt.NDArray[np.float64], k: int) -> npt.NDArray[np.bool_]:
     return kept
 
 
-def scores(family: Family, name: str, pruned: Trained) -> Weights | None:
-    """By what arm `name` must rank the weights of the run that it prunes; None if no formula for it stands here."""
+def scores(family: Family, name: str, pruned: Trained, mask: Mask) -> Weights:
+    """By what arm `name` must rank the weights of the run that it prunes to a mask of this size.
+
+    Raises ValueError if no formula for its criterion stands here.
+    """
     criterion, ranked, init = family.experiment.criterion_of(name), pruned.ranked, family.dense.init or {}
     rng = _stream(family.seed, "criterion", name)
     if criterion in ("snip", "grasp"):
         return _of_loss(family, criterion, pruned)
+    if criterion == "synflow":
+        return _of_flow(family, pruned, mask)
     found: Weights = {}
     for n, w in ranked.items():
         match criterion:
@@ -113,7 +118,7 @@ def scores(family: Family, name: str, pruned: Trained) -> Weights | None:
             case "random":
                 found[n] = torch.from_numpy(rng.random(w.numel())).view(w.shape)
             case _:
-                return None
+                raise ValueError(f"the audit knows no criterion {criterion}")
     return found
 
 
@@ -123,3 +128,28 @@ def _of_loss(family: Family, criterion: str, pruned: Trained) -> Weights:
     found = family.loss_derivative("gradient" if criterion == "snip" else "hessian_gradient", weights, pruned.mask)
     products = {n: weights[n] * found[n] for n in pruned.mask}
     return {n: (one.abs() if criterion == "snip" else one).float() for n, one in products.items()}
+
+
+def _of_flow(family: Family, pruned: Trained, mask: Mask) -> Weights:
+    """SynFlow's hundred steps, from n living entries to m: |w| dR/d|w| is ranked, and n^(1 - k/100) m^(k/100) stay.
+
+    An entry's score is the step in which it goes, 100 if it stays.
+    """
+    sizes = {n: np.abs(w.numpy()) for n, w in pruned.ranked.items()}
+    alive = {n: pruned.mask[n].numpy() for n in mask}
+    goes = {n: np.full(m.shape, 100.0) for n, m in mask.items()}
+    together = [list(mask)] if family.experiment.pruning.scope == "global" else [[n] for n in mask]
+    first = [sum(int(alive[n].sum()) for n in names) for names in together]
+    last = [sum(int(mask[n].sum()) for n in names) for names in together]
+    for step in range(100):
+        part = (step + 1) / 100
+        derivative = family.flow({n: torch.from_numpy(w * alive[n] if n in alive else w) for n, w in sizes.items()})
+        for names, most, least in zip(together, first, last, strict=True):
+            stay = max(least, round(most ** (1 - part) * max(least, 1) ** part)) if part < 1 and most else least
+            own = np.concatenate([np.zeros(0), *((sizes[n] * derivative[n].numpy())[alive[n]] for n in names)])
+            chosen = np.split(_largest(own, stay), np.cumsum([int(alive[n].sum()) for n in names])[:-1])
+            for n, stays in zip(names, chosen, strict=True):
+                leaving = alive[n].copy()
+                leaving[alive[n]] = ~stays
+                goes[n][leaving], alive[n] = step, alive[n] & ~leaving
+    return {n: torch.from_numpy(one) for n, one in goes.items()}

@@ -3,6 +3,7 @@
 Every case is a small job, from its dense runs to its second round, as a worker trains it.
 """
 
+import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -137,6 +138,24 @@ def other_derivative(patch: pytest.MonkeyPatch) -> None:
     patch.setitem(saliency.DERIVATIVES, "snip", "hessian_gradient")
 
 
+def synflow_in_one_step(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(saliency.synflow, "__defaults__", (1,))
+
+
+def synflow_with(code: str, instead: str) -> Plant:
+    """SynFlow with some other words in its program."""
+    source = inspect.getsource(saliency.synflow)
+    assert code in source
+
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        words = dict(vars(saliency))
+        exec(source.replace(code, instead), words)  # noqa: S102 a line of our own program, changed
+        patch.setattr(saliency, "synflow", words["synflow"])
+
+    plant.__name__ = f"synflow with {instead}"
+    return plant
+
+
 def heads_left_out(patch: pytest.MonkeyPatch) -> None:
     real = scope.prunable
     for module in (scope, derive, assemble):
@@ -218,6 +237,7 @@ def other_mask_stored(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(masks, "pack", lambda mask: ~real(mask))
 
 
+SYNFLOW = {"arms": ["winning", "synflow"], "pruning": {"rounds": 1}, "seeds": [0]}
 RANDOM = {"arms": ["winning", "random", "random_global"]}
 SNAPSHOT = "dense round 0 seed 0: audit: snapshot_rewind: not the weights of 96, the first update that reaches 96"
 PLANTED: list[tuple[Plant, dict[str, Any], str]] = [
@@ -232,6 +252,9 @@ PLANTED: list[tuple[Plant, dict[str, Any], str]] = [
     (other_criterion, {"pruning": {"criterion": "movement"}}, "pruned scores exceed the smallest that was kept"),
     (other_saliency, {"arms": ["winning", "snip"]}, "kept scores are not among the largest"),
     (other_derivative, {"arms": ["winning", "snip"]}, "kept scores are not among the largest"),
+    (synflow_in_one_step, SYNFLOW, "pruned scores exceed the smallest that was kept"),
+    (synflow_with("w.abs()", "w"), SYNFLOW, "pruned scores exceed the smallest that was kept"),
+    (synflow_with("flow(left)", "flow(magnitudes)"), SYNFLOW, "pruned scores exceed the smallest that was kept"),
     (heads_left_out, {}, "policy_head.bias, value_head.bias: out of scope, though not kept"),
     (kept_groups_pruned, {"pruning": {"keep": ["policy_head"]}}, "policy_head.bias: in scope, though kept"),
     (density_off, {}, "density: trunk.0.weight: 60 of 96 kept, expected 57.6"),
@@ -277,4 +300,4 @@ def test_a_fault_in_tickets_alone_fails_them(
 
 
 def test_a_sound_program_passes(tmp_path: Path) -> None:
-    assert not failures(tmp_path, arms=["winning", "random", "snip"], seeds=[0])
+    assert not failures(tmp_path, arms=["winning", "random", "snip", "synflow"], seeds=[0])
