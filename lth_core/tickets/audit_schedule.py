@@ -8,7 +8,8 @@ import torch
 
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
-from lth_core.tickets import expected_schedule
+from lth_core.tickets import audit_average, expected_schedule
+from lth_core.tickets.audit_average import Projected
 from lth_core.tickets.check import Check
 from lth_core.tickets.fingerprint import fingerprint
 from lth_core.tickets.mask import Mask, Weights
@@ -27,7 +28,8 @@ class Seen:
     updates: all of them; None if the first were seen by an earlier version. per_unit: updates of one unit of supervised
     training. games: finished before and after the last update, if they are counted. rates: the sum of the learning
     rates that the stack used. noted: fingerprints at the points of snapshots, with the point. final: the fingerprint of
-    the weights at the end.
+    the weights at the end. points, averaged: how many points were due for the mean that is scored, None if an earlier
+    version saw some; and the sums of their projections (see audit_average).
     """
 
     updates: int | None
@@ -36,6 +38,8 @@ class Seen:
     rates: float
     noted: dict[str, tuple[int, str]] = field(default_factory=dict)
     final: str = ""
+    points: int | None = 0
+    averaged: Projected = field(default_factory=dict)
 
 
 def checks(
@@ -51,7 +55,17 @@ def checks(
         learning_rate(experiment, key, seen),
         moved(experiment, key, seen, mask, start, final, {} if given else optimizer),
         *own,
+        *average(experiment, key.arm, seen, snapshots),
     ]
+
+
+def average(experiment: Experiment, arm: str, seen: Seen, snapshots: Mapping[str, Weights]) -> list[Check]:
+    """That averaged weights are what they should be; nothing where none are asked for, or a mask changes meanwhile."""
+    if not expected_schedule.averages(experiment, arm):
+        return []
+    if seen.points is None:
+        return [Check("average", True, EARLIER)]
+    return [audit_average.check(seen.points, seen.averaged, snapshots.get("scored", {}))]
 
 
 def _count(optimizer: Mapping[str, Weights]) -> float:

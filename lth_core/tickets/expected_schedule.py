@@ -52,6 +52,22 @@ def points(experiment: Experiment, arm: str) -> dict[str, int]:
     return found
 
 
+def averages(experiment: Experiment, arm: str) -> bool:
+    """Whether an arm's score is of averaged weights under one mask."""
+    training = experiment.training
+    pruned_meanwhile = arm != DENSE and experiment.arm_named(arm).mask == "gradual"
+    return isinstance(training, Supervised) and training.average > 1 and not pruned_meanwhile
+
+
+def is_averaged(experiment: Experiment, arm: str, updates: int, per_unit: int) -> bool:
+    """Whether the weights after so many updates are among those that are averaged for the score."""
+    training = experiment.training
+    if not averages(experiment, arm) or not isinstance(training, Supervised) or not updates:
+        return False
+    due = range(length(experiment, arm) * per_unit, 0, -training.average_every)[: training.average]
+    return updates in due
+
+
 def passed(experiment: Experiment, updates: int, per_unit: int) -> int | None:
     """How much of `training.unit` so many updates are; None if only the games themselves tell.
 

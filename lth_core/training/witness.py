@@ -10,7 +10,8 @@ import numpy as np
 
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
-from lth_core.tickets import expected_schedule
+from lth_core.tickets import audit_average, expected_schedule
+from lth_core.tickets.audit_average import Projected
 from lth_core.tickets.audit_schedule import Seen
 from lth_core.tickets.fingerprint import fingerprint
 from lth_core.training.stack import Stack
@@ -32,6 +33,8 @@ class Witness:
         self._before = stack.counter - stack.first
         self._due = {one.id: expected_schedule.points(experiment, one.key.arm) for one in trials}
         self._noted: dict[int, dict[str, tuple[int, str]]] = {one.id: {} for one in trials}
+        self._points: int | None = 0
+        self._averaged: dict[int, Projected] = {one.id: {} for one in trials}
         self._note(stack, trials)
 
     def update(self, stack: Stack, trials: Sequence[Watched]) -> None:
@@ -41,6 +44,7 @@ class Witness:
         if self._updates is not None:
             self._updates += 1
             self._note(stack, trials)
+            self._add(stack, trials)
 
     def _note(self, stack: Stack, trials: Sequence[Watched]) -> None:
         """Note the weights of trials that have reached a point where a snapshot is due."""
@@ -54,24 +58,48 @@ class Witness:
                 self._noted[one.id][name] = at, fingerprint(stack.weights(row))
                 del due[name]
 
+    def _add(self, stack: Stack, trials: Sequence[Watched]) -> None:
+        """Add weights and running statistics to the sums, where they are due for the mean that is scored."""
+        arms = {one.key.arm for one in trials}
+        due = [
+            expected_schedule.is_averaged(self._experiment, arm, self._updates or 0, stack.steps_per_unit)
+            for arm in arms
+        ]
+        if self._points is None or not any(due):
+            return
+        self._points += 1
+        for row, one in enumerate(trials):
+            point = audit_average.projected({**stack.weights(row), **stack.statistics(row)})
+            self._averaged[one.id] = audit_average.added(self._averaged[one.id], point)
+
     def seen(self, stack: Stack, row: int, trial: Watched) -> Seen:
         """What was seen of a trial in a row of the stack that has ended."""
         games = int(self._before[row]), int(stack.counter[row] - stack.first[row])
         final = fingerprint(stack.weights(row))
-        return Seen(self._updates, stack.steps_per_unit, games, float(stack.rates[row]), self._noted[trial.id], final)
+        return Seen(
+            self._updates, stack.steps_per_unit, games, float(stack.rates[row]), self._noted[trial.id], final,
+            self._points, self._averaged[trial.id],
+        )  # fmt: skip
 
     def state(self, stack: Stack) -> dict[str, Any] | None:
         """What was seen so far as JSON values, with the learning rates that the stack used."""
         if self._updates is None:
             return None
         noted = {str(id): found for id, found in self._noted.items()}
-        return {"updates": self._updates, "rates": stack.rates.tolist(), "noted": noted}
+        averaged = {str(id): found for id, found in self._averaged.items()}
+        return {
+            "updates": self._updates, "rates": stack.rates.tolist(), "noted": noted,
+            "points": self._points, "averaged": averaged,
+        }  # fmt: skip
 
     def restore(self, stack: Stack, values: Any) -> None:
         """The inverse of `state`. Earlier versions stored nothing, and what came before is unknown."""
         if values is None:
-            self._updates = None
+            self._updates = self._points = None
             return
+        self._points = values.get("points")
+        for id, sums in values.get("averaged", {}).items():
+            self._averaged[int(id)] = {name: (total, norms) for name, (total, norms) in sums.items()}
         self._updates, stack.rates = values["updates"], np.array(values["rates"])
         for id in self._noted:
             found = values["noted"].get(str(id), {})

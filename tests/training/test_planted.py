@@ -4,6 +4,7 @@ Every case is a small job of two batches, the dense run and its tickets, as a wo
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from lth_core.training.reinforcement.minibatches import Shuffles
 from lth_core.training.reinforcement.policy import Categorical, Gaussian
 from lth_core.training.reinforcement.rollout import Collector
 from lth_core.training.run import StackRun
+from lth_core.training.supervised.averaging import Average
 from lth_core.training.supervised.language import LanguageLesson
 from lth_core.training.supervised.stack import SupervisedStack
 from lth_core.training.supervised.translation import TranslationLesson
@@ -44,7 +46,7 @@ def of_kind(kind: str, folder: Path) -> Experiment:
     if kind == "text":
         return test_language.settings(folder, arms=["winning"], pruning={"rounds": 1})
     if kind == "translation":
-        smoothed = {"label_smoothing": 0.1}
+        smoothed = {"label_smoothing": 0.1, "average": 3, "average_every": 2}
         return test_translation.settings(folder, arms=["winning"], pruning={"rounds": 1}, training=smoothed)
     fields: dict[str, Any] = {
         "cartpole": {"task": {"time_limit": 16}, "training": {"length": 256}},
@@ -332,6 +334,21 @@ def valid_pairs_for_test(patch: pytest.MonkeyPatch) -> None:
     )  # fmt: skip
 
 
+def fewer_points_averaged(patch: pytest.MonkeyPatch) -> None:
+    take = Average.take
+    patch.setattr(Average, "take", lambda self, left: None if left > 2 else take(self, left))
+
+
+def earlier_points_averaged(patch: pytest.MonkeyPatch) -> None:
+    take = Average.take
+    patch.setattr(Average, "take", lambda self, left: take(self, left - 1) if left else None)
+
+
+def last_point_scored(patch: pytest.MonkeyPatch) -> None:
+    """The mean is stored, and the weights at the end are scored."""
+    patch.setattr(Average, "shown", lambda self: nullcontext())
+
+
 SCORES: list[tuple[str, Plant, str]] = [
     ("cartpole", fewer_episodes, "score: return/eval-sampled is"),
     ("pendulum", fewer_episodes, "score: return/eval-sampled is"),
@@ -346,6 +363,9 @@ SCORES: list[tuple[str, Plant, str]] = [
     ("text", valid_text_for_test, "of the stored weights"),
     ("text", nothing_carried_in_evaluation, "of the stored weights"),
     ("translation", valid_pairs_for_test, "of the stored weights"),
+    ("translation", fewer_points_averaged, "tensors are not the mean of the 3 points asked for"),
+    ("translation", earlier_points_averaged, "tensors are not the mean of the 3 points asked for"),
+    ("translation", last_point_scored, "of the stored weights"),
 ]
 
 
