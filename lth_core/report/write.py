@@ -58,7 +58,7 @@ def write_job(record: JobRecord, folder: Path) -> list[Path]:
     tables = job_tables(record)
     written = [*_write_figures(folder, drawings), *write_tables(folder / "tables", tables)]
     facts = f"job {record.job.id}, {record.job.state}; identity {record.experiment.identity[:12]}"
-    parts = [*_job_parts(record, drawings, tables), *_files()]
+    parts = [*_job_parts(record, _pictures(folder, drawings), tables), *_files()]
     return [_write_page(folder, page.page(record.job.name, facts, parts)), *written]
 
 
@@ -69,8 +69,9 @@ def write_suite(record: SuiteRecord, folder: Path) -> list[Path]:
     drawings = {**suite_figures(record), **numbered}
     tables = suite_tables(record)
     written = [*_write_figures(folder, drawings), *write_tables(folder / "tables", tables)]
+    pictures = _pictures(folder, drawings)
     parts = [page.heading("Answers"), page.answers(record.findings), page.heading("Figures")]
-    parts += [_drawn(drawings, name) for name in ("grid", "effects", "profiles")]
+    parts += [pictures.get(name, "") for name in ("grid", "effects", "profiles")]
     if tables["across"]:
         parts += [page.heading("Arms over all jobs"), page.table(tables["across"], _ACROSS)]
     if record.summary.without_scale:
@@ -78,17 +79,20 @@ def write_suite(record: SuiteRecord, folder: Path) -> list[Path]:
         parts.append(page.paragraph(f"Without a scale, and not in the normalised scores: {left_out}"))
     for job in record.jobs:
         parts += [page.heading(f"Job {job.job.id}: {job.job.name} ({job.job.state})")]
-        parts += _job_parts(job, own[job.job.id], job_tables(job), level=3)
+        shown = {name: pictures[f"{job.job.id}-{name}"] for name in own[job.job.id]}
+        parts += _job_parts(job, shown, job_tables(job), level=3)
     facts = f"suite of {plural(len(record.jobs), 'job')}"
     return [_write_page(folder, page.page(f"Suite {record.name}", facts, [*parts, *_files()])), *written]
 
 
-def _job_parts(record: JobRecord, drawings: Drawings, tables: Mapping[str, list[Row]], level: int = 2) -> Iterator[str]:
+def _job_parts(
+    record: JobRecord, pictures: Mapping[str, str], tables: Mapping[str, list[Row]], level: int = 2
+) -> Iterator[str]:
     yield page.heading("Answers", level)
     ran = filter(None, [changes(record.runs)])
     yield page.answers(record.findings, [*notes(record.experiment, record.summary), *record.related, *ran])
     yield page.heading("Figures", level)
-    yield from (_drawn(drawings, name) for name in drawings)
+    yield from pictures.values()
     yield page.heading("Lottery curves", level)
     yield page.table(tables["lottery"], _LOTTERY)
     if tables["matching"]:
@@ -108,11 +112,10 @@ def _job_parts(record: JobRecord, drawings: Drawings, tables: Mapping[str, list[
     yield page.card_list(card(record))
 
 
-def _drawn(drawings: Drawings, name: str) -> str:
-    if name not in drawings:
-        return ""
-    figure, caption = drawings[name]
-    return page.figure(rendered(figure, "svg"), caption)
+def _pictures(folder: Path, drawings: Drawings) -> dict[str, str]:
+    """For the page, from the files: drawing one takes a while."""
+    svgs = {name: (folder / "figures" / f"{name}.svg").read_bytes() for name in drawings}
+    return {name: page.figure(svgs[name], caption) for name, (_, caption) in drawings.items()}
 
 
 def _files() -> Iterator[str]:

@@ -79,8 +79,9 @@ def test_a_database_that_is_none_is_a_sentence(tmp_path: Path) -> None:
 def test_check_says_whether_a_games_tickets_train_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(import_module("lth_core.cli.check"), "MEASURE_SECONDS", 0.2)
     (tmp_path / "pong.toml").write_text(
-        'seeds = 8\n[task]\nkind = "atari"\ngame = "Pong"\nsize = [36, 36]\n[model]\narchitecture = "small"\n'
-        "[training]\nlength = 1000\nenvironments = 1\nn_steps = 8\n[pruning]\nrounds = 1\n"
+        'seeds = 8\n[task]\nkind = "atari"\ngame = "Pong"\nsize = [36, 36]\nmax_frames = 40\n'
+        '[model]\narchitecture = "small"\n'
+        "[training]\nlength = 1000\nenvironments = 1\nn_steps = 8\nevaluation_episodes = 1\n[pruning]\nrounds = 1\n"
     )
     done = lth("check", tmp_path / "pong.toml", "--device", "cpu", "--slots", "1")
     assert done.returncode == 0, done.stderr

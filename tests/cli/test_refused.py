@@ -13,6 +13,7 @@ import pytest
 
 from lth_core.cli import app
 from lth_core.experiment import presets
+from lth_core.report import write
 from lth_core.store import views
 from lth_core.store.database import Database
 from tests.command import lth
@@ -60,7 +61,8 @@ def test_odd_arguments_are_one_sentence(held: Path, command: tuple[object, ...])
     assert done.stderr.startswith("lth: ") and "Error" not in done.stderr
 
 
-def test_escape_sequences_of_a_stored_path_reach_no_terminal(changed: Path) -> None:
+def test_escape_sequences_of_a_stored_path_reach_no_terminal(changed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write, "FORMATS", ("svg",))
     spoil(changed, "UPDATE trials SET tensors = ?", "\x1b[31mEVIL\x08")
     for command in (("inspect", 1), ("report", 1, "-o", changed / "r"), ("export", 1, "-o", changed / "e")):
         done = lth(*command, "-w", changed, cwd=changed)

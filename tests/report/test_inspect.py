@@ -11,6 +11,7 @@ from lth_core.analysis.connectivity import barrier, barriers
 from lth_core.analysis.inspection import inspect
 from lth_core.cli.inspect import POINTS, find_barriers
 from lth_core.errors import InputError
+from lth_core.report import write
 from lth_core.report.figures import job_figures
 from lth_core.report.record import job_record
 from lth_core.store.database import Database
@@ -71,7 +72,10 @@ def test_the_line_begins_and_ends_with_the_same_bits_and_lies_between() -> None:
     assert POINTS % 2 == 1  # the middle is looked at
 
 
-def test_the_command_prints_tables_and_the_report_has_them_too(trained: Path, tmp_path: Path) -> None:
+def test_the_command_prints_tables_and_the_report_has_them_too(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write, "FORMATS", ("svg",))
     done = lth("inspect", 1, "--barriers", cwd=trained)
     assert done.returncode == 0, done.stderr
     for expected in ("effective", "dead units", "signs kept", "between rounds", "0 and 1"):
@@ -80,7 +84,7 @@ def test_the_command_prints_tables_and_the_report_has_them_too(trained: Path, tm
     assert done.returncode == 0, done.stderr
     content = (tmp_path / "r" / "index.html").read_text()
     assert "What the tickets are made of" in content and "Barriers between successive rounds" in content
-    assert {"anatomy.png", "inputs.pdf", "barriers.svg"} <= {p.name for p in (tmp_path / "r" / "figures").iterdir()}
+    assert {"anatomy.svg", "inputs.svg", "barriers.svg"} <= {p.name for p in (tmp_path / "r" / "figures").iterdir()}
     table = pandas.read_csv(tmp_path / "r" / "tables" / "anatomy.csv")
     assert len(table) == 4 and (table["effective_density"] <= table["density"] + 1e-9).all()
     assert len(pandas.read_csv(tmp_path / "r" / "tables" / "barriers.csv")) == 2

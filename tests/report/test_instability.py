@@ -17,6 +17,7 @@ from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.models.module import ModuleNetwork
 from lth_core.randomness import stream_seed
+from lth_core.report import write
 from lth_core.store import instability as remembered
 from lth_core.store.workspace import Workspace
 from lth_core.tickets.mask import Mask, Weights
@@ -91,7 +92,8 @@ def test_on_a_double_well_noise_decides_at_the_start_and_never_later(
     convex: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(LanguageModelTraining, "lesson", lambda _self, _settings, seed: Well(seed, convex))
-    found = {(row["point"], row["seed"]): row["scores"] for row in rows(text(), [0, 100])}
+    told = rows(text(), [0, 100])
+    found = {(row["point"], row["seed"]): row["scores"] for row in told}
     apart = {seed: len({stream_seed(seed, "noise", k) % 2 for k in (1, 2)}) == 2 for seed in range(4)}
     assert set(apart.values()) == {True, False}  # both cases are among the seeds
     for seed in range(4):
@@ -100,7 +102,8 @@ def test_on_a_double_well_noise_decides_at_the_start_and_never_later(
         # Ends at -1 and 1 have an error of 0, and the middle of 1; a convex loss has no barrier whatever the noise.
         assert early == pytest.approx(1.0 if apart[seed] and not convex else 0.0, abs=1e-3)
         assert late == pytest.approx(0.0, abs=1e-3)
-    summed = list(instabilities(rows(text(), [0]), "log_perplexity/valid", higher_is_better=False))
+    early_rows = [row for row in told if row["point"] == 0]
+    summed = list(instabilities(early_rows, "log_perplexity/valid", higher_is_better=False))
     assert len(summed) == 1 and summed[0].height.n == 4
     assert summed[0].worst == pytest.approx(0.0 if convex else np.mean(list(apart.values())), abs=1e-2)
 
@@ -195,7 +198,10 @@ def test_what_normalises_observations_is_stored_and_goes_along_the_line() -> Non
 
 
 @pytest.mark.processes
-def test_the_command_prints_a_row_per_point_and_the_report_shows_it(trained: Path, tmp_path: Path) -> None:
+def test_the_command_prints_a_row_per_point_and_the_report_shows_it(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write, "FORMATS", ("svg",))
     trained = copied(trained, tmp_path / "trained")
     done = lth_apart("inspect", 1, "--instability", "--rewind", "0,1000", "--rounds", "0,2", "--alphas", 5, cwd=trained)
     assert done.returncode == 0, done.stderr

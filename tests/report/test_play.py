@@ -43,7 +43,7 @@ def test_a_ticket_plays_into_a_gif_and_the_same_game_is_the_same_game(trained: P
 
 @pytest.mark.processes
 def test_a_ticket_that_was_given_normalised_observations_plays_with_them(tmp_path: Path) -> None:
-    training = {"algorithm": "ppo", "length": 4_000, "environments": 4, "n_steps": 128, "minibatches": 4, "epochs": 4,
+    training = {"algorithm": "ppo", "length": 1_024, "environments": 4, "n_steps": 128, "minibatches": 4, "epochs": 4,
                 "evaluation_episodes": 16, "gamma": 0.9}  # fmt: skip
     own = tiny(seeds=1, arms=["winning"], pruning={"rounds": 1}).model_dump(mode="json")
     fields = {**own, "task": {"environment": "Pendulum-v1"}, "training": training}

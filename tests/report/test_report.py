@@ -16,6 +16,7 @@ from matplotlib.colors import to_rgb
 from lth_core.analysis import statistics
 from lth_core.analysis.questions import NOT_ASKED
 from lth_core.errors import InputError
+from lth_core.report import write
 from lth_core.report.card import card
 from lth_core.report.drawing import looks, percent
 from lth_core.report.figures import job_figures
@@ -62,6 +63,7 @@ def test_a_jobs_report_is_one_self_contained_page_with_figures_and_tables(writte
     for figure in ("lottery", "differences", "learning", "layers"):
         assert {f"figures/{figure}.{suffix}" for suffix in ("pdf", "png", "svg")} <= names
     assert {"index.html", "tables/trials.csv", "tables/trials.jsonl", "tables/lottery.csv"} <= names
+    assert (written / "figures" / "lottery.pdf").read_bytes().startswith(b"%PDF")
     content = (written / "index.html").read_text()
     page = Links()
     page.feed(content)
@@ -91,14 +93,16 @@ def test_the_same_store_gives_the_same_bytes(database: Database, written: Path, 
         assert path.is_dir() or path.read_bytes() == other.read_bytes(), path.name
 
 
-def test_a_suite_has_a_grid_of_its_jobs_and_their_reports(folder: Path, database: Database, tmp_path: Path) -> None:
+def test_a_suite_has_a_grid_of_its_jobs_and_their_reports(
+    folder: Path, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write, "FORMATS", ("svg",))
     shutil.copytree(folder, tmp_path / "workspace")
     done = lth("report", "pair", cwd=tmp_path)
     assert done.returncode == 0 and "report-pair/index.html" in done.stdout
     made = tmp_path / "report-pair"
-    assert (made / "figures" / "grid.pdf").read_bytes().startswith(b"%PDF")
     files = {path.name for path in made.rglob("*")}
-    assert {"grid.pdf", "effects.png", "profiles.svg", "3-lottery.pdf", "4-layers.png", "across.csv"} <= files
+    assert {"grid.svg", "effects.svg", "profiles.svg", "3-lottery.svg", "4-layers.svg", "across.csv"} <= files
     content = (made / "index.html").read_text()
     assert content.count("<img") == 3 + 2 * 4
     assert "of 2 jobs" in content and "Job 3: pair-a" in content
@@ -108,7 +112,10 @@ def test_a_suite_has_a_grid_of_its_jobs_and_their_reports(folder: Path, database
 
 
 @pytest.mark.parametrize("number", [2, 5])
-def test_a_job_that_runs_or_waits_has_a_report_too(number: int, database: Database, tmp_path: Path) -> None:
+def test_a_job_that_runs_or_waits_has_a_report_too(
+    number: int, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write, "FORMATS", ("svg",))
     record = job_record(database, job(database, number))
     files = write_job(record, tmp_path)
     assert files[0].name == "index.html"
