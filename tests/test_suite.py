@@ -10,6 +10,8 @@ from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.file import resolve
 from lth_core.experiment.suite import Suite, expand, load, merge
+from lth_core.settings.control import ControlTask
+from lth_core.settings.imitation import ImitationTask
 
 ROOT = Path(__file__).parents[1]
 SUITES = sorted((ROOT / "configs" / "suites").glob("*.toml"))
@@ -120,3 +122,42 @@ def test_files_that_cannot_be_read_are_a_sentence(content: bytes, tmp_path: Path
 def test_the_suites_that_come_with_the_program_are_accepted(path: Path) -> None:
     suite = load(path)
     assert isinstance(suite, Suite) and suite.name == path.stem and len(suite.experiments) > 1
+
+
+CLONED = """
+seeds = 2
+model.hidden = [8]
+[suite]
+name = "both"
+[[suite.member]]
+name = "cloned"
+task = { kind = "imitation", teacher.member = "control" }
+[[suite.member]]
+name = "control"
+task.environment = "Acrobot-v1"
+training = { algorithm = "a2c", length = 4096 }
+"""
+
+
+def test_a_member_may_be_taught_by_what_another_trains() -> None:
+    cloned, control = expanded(CLONED).experiments
+    assert isinstance(cloned.task, ImitationTask) and isinstance(control.task, ControlTask)
+    assert cloned.task.environment == "Acrobot-v1" and cloned.task.environment_alone == control.task
+    assert (cloned.task.teacher.training, cloned.task.teacher.model) == (control.training, control.model)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ('"control" }', '"contrl" }', 'task.teacher.member = "contrl": expected another member of.*"control"'),
+        ('"control" }', '"cloned" }', 'task.teacher.member = "cloned": expected another member'),
+        ('teacher.member', 'environment = "CartPole-v1", teacher.member', 'has task.environment = "Acrobot-v1"'),
+        ('task.environment = "Acrobot-v1"', 'task.kind = "images"', 'task.kind "images": expected a member of control'),
+    ],
+)  # fmt: skip
+def test_a_teacher_that_no_member_trains_is_refused(old: str, new: str, sentence: str) -> None:
+    text = CLONED.replace(old, new)
+    text = text.replace('training = { algorithm = "a2c", length = 4096 }', "") if "images" in new else text
+    text = text.replace("model.hidden = [8]", "") if "images" in new else text
+    with pytest.raises(InputError, match=sentence):
+        expanded(text)

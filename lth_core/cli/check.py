@@ -25,6 +25,7 @@ from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.file import notes
 from lth_core.experiment.plan import PlannedTrial, plan
 from lth_core.experiment.suite import Suite, load
+from lth_core.settings.imitation import ImitationTask
 from lth_core.settings.launcher import LocalLauncher
 from lth_core.text import one_line, plural
 
@@ -84,7 +85,7 @@ def check(
     for note in _notes(held):
         console.print(note, markup=False, highlight=False, soft_wrap=True)
     console.print(f"\n{_trials(held)}", highlight=False, soft_wrap=True)
-    if measure:
+    if measure and _can_be_measured(held):
         _print_cost(console, held, found)
 
 
@@ -97,7 +98,7 @@ def _check_suite(console: Console, suite: Suite, found: list[Slot], *, measure: 
         for note in _notes(experiment):
             console.print(note, markup=False, highlight=False, soft_wrap=True)
         console.print(_trials(experiment), highlight=False, soft_wrap=True)
-        if measure:
+        if measure and _can_be_measured(experiment):
             costs.append(_print_cost(console, experiment, found))
     trials = sum(len(plan(experiment)) for experiment in suite.experiments)
     cost = ""
@@ -113,6 +114,11 @@ def _trials(experiment: Experiment) -> str:
     return f"{plural(len(trials), 'trial')}: {', '.join(f'{count} {arm}' for arm, count in per_arm.items())}"
 
 
+def _can_be_measured(experiment: Experiment) -> bool:
+    """Whether what it trains on can be known before it is queued."""
+    return not (isinstance(experiment.task, ImitationTask) and experiment.task.teacher.job is not None)
+
+
 def _notes(experiment: Experiment) -> list[str]:
     return [note for note in (*notes(experiment), too_few(experiment)) if note]
 
@@ -121,7 +127,7 @@ def _shape(experiment: Experiment, found: list[Slot] | None) -> Checked:
     """An experiment for `--json`; its cost if there are slots to measure it on."""
     trials = Counter(trial.key.arm for trial in plan(experiment))
     cost = None
-    if found is not None:
+    if found is not None and _can_be_measured(experiment):
         priced = _price(experiment, found)
         cost = shapes.Cost(
             **asdict(priced.cost), parameters=priced.parameters, rate=priced.rate, stack=priced.stack,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lth_core.batches.provenance import provenance
+from lth_core.engine import taught
 from lth_core.engine.launchers.base import How
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
@@ -92,7 +93,7 @@ class Commands:
                 raise TypeError("the engine has no such command")
 
     def _submit(self, connection: sqlite3.Connection, command: commands.Submit) -> dict[str, Any]:
-        experiment = Experiment.from_json(command.experiment)
+        experiment = taught.settled(connection, self._database.path.parent, Experiment.from_json(command.experiment))
         known = None if command.again else known_job(connection, experiment.identity, command.suite)
         if known is None and not command.again:
             known = earlier.known(connection, experiment, command.suite)

@@ -5,6 +5,7 @@ import math
 from lth_core.errors import InputError
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.tables import Tables
+from lth_core.settings.imitation import Cloning
 from lth_core.settings.reinforcement import ActorCriticTraining
 
 
@@ -15,14 +16,14 @@ def check_episodes(experiment: Tables, episode: float | None) -> None:
     by themselves.
     """
     training = experiment.training
-    if not isinstance(training, ActorCriticTraining):
+    if not isinstance(training, ActorCriticTraining | Cloning):
         return
     if episode == math.inf:
         raise InputError(
             f"task.environment {experiment.task.subject}: its episodes never end, so no training would have a score: "
             "expected task.time_limit = the steps of an episode"
         )
-    if training.score == "evaluation":
+    if isinstance(training, Cloning) or training.score == "evaluation":
         return
     for arm in (DENSE, *experiment.arms):
         gradual = arm != DENSE and experiment.arm_named(arm).mask == "gradual"

@@ -7,6 +7,7 @@ from typing import Any
 from lth_core.errors import InputError
 from lth_core.experiment.arms import BUILT_IN, DENSE
 from lth_core.experiment.tables import Tables
+from lth_core.settings.imitation import Cloning, ImitationTask
 from lth_core.settings.language_networks import Causal, PretrainedSeq2Seq
 from lth_core.settings.reinforcement import ActorCriticTraining
 from lth_core.settings.tasks import AtariTask
@@ -16,7 +17,16 @@ from lth_core.text import NAMES, did_you_mean, is_name, one_line
 
 def check(experiment: Tables) -> None:
     """Raise ValueError, with a sentence that names field, value and what is accepted, for the first rule broken."""
-    for rule in (_check_kinds, _check_score, _check_names, _check_groups, _check_points, _check_arms, _check_ticket):
+    for rule in (
+        _check_kinds,
+        _check_batch,
+        _check_score,
+        _check_names,
+        _check_groups,
+        _check_points,
+        _check_arms,
+        _check_ticket,
+    ):
         rule(experiment)
 
 
@@ -61,6 +71,15 @@ def _check_kinds(experiment: Tables) -> None:
     ):
         raise ValueError(
             "training.normalise_observations true: expected false with pixels, which the network scales itself"
+        )
+
+
+def _check_batch(experiment: Tables) -> None:
+    task, training = experiment.task, experiment.training
+    if isinstance(task, ImitationTask) and isinstance(training, Cloning) and training.batch > task.states * 9 // 10:
+        raise ValueError(
+            f"training.batch {training.batch}: expected at most {task.states * 9 // 10}, the nine tenths of task.states "
+            f"{task.states} that are learnt from"
         )
 
 

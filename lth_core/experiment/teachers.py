@@ -18,35 +18,36 @@ from lth_core.text import one_line
 def found(task: ImitationTask) -> Teacher:
     """The task's teacher with its absolute path and digest; InputError where its ticket does not fit."""
     teacher = task.teacher
-    if teacher.path is None:
+    if teacher.path is None or teacher.path.endswith(".safetensors"):
         return teacher
     shown = f"task.teacher.path = {one_line(json.dumps(teacher.path))}"
     card = read_card(Path(teacher.path).absolute())
-    theirs = experiment_of(card).task
-    assert isinstance(theirs, ControlTask)  # noqa: S101 see experiment_of
-    was, now = (one.environment_alone.identifying() for one in (theirs, task))
-    for name in sorted({*was, *now} - {"time_limit"}):
-        if was.get(name) != now.get(name):
-            raise InputError(
-                f"{shown}: its ticket was trained with task.{name} = {_said(was.get(name))}, and this task has "
-                f"{_said(now.get(name))}: expected a teacher of the same environment"
-            )
+    check_fits(task, experiment_of(card), shown)
     if teacher.digest not in ("", card.digest):
         raise InputError(f"{shown}: task.teacher.digest: the folder holds a ticket with another digest")
     return teacher.model_copy(update={"path": str(card.folder), "digest": card.digest})
 
 
+def check_fits(task: ImitationTask, theirs: Experiment, shown: str) -> None:
+    """Raise InputError, whose sentence begins with `shown`, unless a perceptron was trained in this environment."""
+    if not isinstance(theirs.task, ControlTask) or not isinstance(theirs.model, MLP):
+        raise InputError(f'{shown}: it is of task.kind "{theirs.task.kind}": expected a teacher of control')
+    was, now = (one.environment_alone.identifying() for one in (theirs.task, task))
+    for name in sorted({*was, *now} - {"time_limit"}):
+        if was.get(name) != now.get(name):
+            raise InputError(
+                f"{shown}: it was trained with task.{name} = {_said(was.get(name))}, and this task has "
+                f"{_said(now.get(name))}: expected a teacher of the same environment"
+            )
+
+
 def experiment_of(card: Card) -> Experiment:
-    """The experiment that a ticket comes from; InputError unless it is one of control, or of imitation, by a
-    perceptron."""
-    shown = f"ticket {one_line(card.folder)}"
+    """The experiment that a ticket comes from; InputError if its card names none that can be read."""
     try:
-        experiment = Experiment.from_json(json.dumps(card.experiment))
+        return Experiment.from_json(json.dumps(card.experiment))
     except ValidationError:
-        raise InputError(f"{shown}: its card names no experiment that this version can read") from None
-    if not isinstance(experiment.task, ControlTask) or not isinstance(experiment.model, MLP):
-        raise InputError(f'{shown}: it is of task.kind "{experiment.task.kind}": expected a ticket of control')
-    return experiment
+        said = "its card names no experiment that this version can read"
+        raise InputError(f"ticket {one_line(card.folder)}: {said}") from None
 
 
 def _said(value: Any) -> str:

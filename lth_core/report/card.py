@@ -45,6 +45,8 @@ def _fields(section: object) -> str:
 
 
 def _value(value: object) -> str:
+    if isinstance(value, dict) and value:
+        return "(" + ", ".join(f"{name} {_value(one)}" for name, one in value.items() if one is not None) + ")"
     if isinstance(value, list):
         return "(" + ", ".join(map(str, value)) + ")" if value else "none"
     return one_line(value)

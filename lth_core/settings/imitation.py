@@ -13,14 +13,18 @@ from lth_core.settings.reinforcement import RETURNS, ActorCriticAlgorithm, Actor
 class Teacher(Section):
     """Whom an imitation learns from: one trained network, the same for all arms and seeds.
 
-    path: a folder written by `lth ticket export`, of a control job on the same environment, relative to the working
-    folder; `teacher = "FOLDER"` for short. Or training: a table like [training] of a control job; the teacher is then
-    the dense network that such a job trains with this seed, to the last bit, trained again before the first ticket and
-    kept in the cache. In a suite, member = "NAME" takes training and model from that member. model: the teacher's
-    network, by default the experiment's. digest: filled in when the file is read, with the SHA-256 of the ticket's
-    card.
+    There are three ways to name it. job: a job of the workspace, of which the trial with this arm, round and seed has
+    finished. path: a folder written by `lth ticket export`, relative to the working folder; `teacher = "FOLDER"` for
+    short. training: a table like [training] of a control job; the teacher is the dense network that such a job trains
+    with this seed, the same to the last bit, trained before the first ticket and kept in the cache. In a suite,
+    member = "NAME" takes environment, training and network from that member. model: the network of a teacher that is
+    trained, by default the experiment's. digest: filled in, with the SHA-256 of the ticket's card or of the trial's
+    file, which path then names.
     """
 
+    job: Positive | None = None
+    arm: Annotated[str, Field(max_length=200)] = "dense"
+    round: Annotated[int, Field(ge=0), WHOLE] = 0
     path: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
     training: Annotated[ActorCriticAlgorithm, Field(discriminator="algorithm")] | None = None
     model: MLP | None = None
@@ -31,15 +35,15 @@ class Teacher(Section):
         """See Section: a ticket is identified by its card."""
         fields = super().identifying()
         if self.digest:
-            del fields["path"]
+            fields = {"digest": self.digest}
         return fields
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if (self.path is None) == (self.training is None):
-            raise ValueError("expected either path, the folder of an exported ticket, or training, a table")
-        if self.path is not None and self.model is not None:
-            raise ValueError("model goes with training: the card of an exported ticket names its network")
+        if sum(one is not None for one in (self.job, self.path, self.training)) != 1:
+            raise ValueError("expected one of job, path (the folder of an exported ticket) and training (a table)")
+        if self.model is not None and self.training is None and not self.digest:
+            raise ValueError("model goes with training: jobs and tickets have networks of their own")
         return self
 
 

@@ -3,6 +3,7 @@
 import sqlite3
 import time
 
+from lth_core.experiment.plan import TrialKey
 from lth_core.store import digests
 from lth_core.store.database import Database
 from lth_core.store.events import add_event
@@ -128,6 +129,15 @@ def stored_files(database: Database, job: int) -> list[sqlite3.Row]:
     return database.rows(
         "SELECT id, arm, round, seed, state, tensors, sha256 FROM trials WHERE job = ? ORDER BY id", job
     )
+
+
+def stored_file(connection: sqlite3.Connection, job: int, key: TrialKey) -> sqlite3.Row | None:
+    """A trial's file: `tensors` and `sha256`, NULL if it has not finished; None if there is no such trial."""
+    found: sqlite3.Row | None = connection.execute(
+        "SELECT tensors, sha256 FROM trials WHERE job = ? AND arm = ? AND round = ? AND seed = ?",
+        (job, key.arm, key.round, key.seed),
+    ).fetchone()
+    return found
 
 
 def round_of(connection: sqlite3.Connection, job: int, trial: int) -> tuple[int, int]:

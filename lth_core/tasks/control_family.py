@@ -5,6 +5,7 @@ from functools import lru_cache
 from importlib import metadata
 
 from lth_core.settings.control import ControlTask
+from lth_core.settings.imitation import ImitationTask
 from lth_core.tasks.environments import Environments
 from lth_core.tasks.family import TaskFamily
 from lth_core.tasks.watched import Watched
@@ -55,6 +56,23 @@ class ControlFamily(TaskFamily[ControlTask]):
         from lth_core.tasks.watched_control import WatchedControl
 
         return WatchedControl(task, seed)
+
+
+class ImitationFamily(ControlFamily):
+    """Imitation: the environments are those of control."""
+
+    def notes(self, task: ControlTask) -> list[str]:
+        """See TaskFamily."""
+        assert isinstance(task, ImitationTask)  # noqa: S101 the family of these
+        teacher, found = task.teacher, super().notes(task)
+        if teacher.job is not None:
+            found.append(f"task.teacher: looked up in job {teacher.job} when queued; time cannot be estimated before")
+        elif teacher.training is not None:
+            length = f"{teacher.training.length:,} {teacher.training.unit}"
+            found.append(
+                f"task.teacher: trained by reward for {length} before the first ticket, once; then in the cache"
+            )
+        return found
 
 
 @lru_cache(maxsize=1)

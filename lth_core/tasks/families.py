@@ -5,7 +5,7 @@ from typing import Any
 
 from lth_core.settings.tasks import Task
 from lth_core.tasks.atari_family import AtariFamily
-from lth_core.tasks.control_family import ControlFamily
+from lth_core.tasks.control_family import ControlFamily, ImitationFamily
 from lth_core.tasks.family import TaskFamily
 from lth_core.tasks.images.family import ImagesFamily
 from lth_core.tasks.text.family import LanguageModelFamily
@@ -13,7 +13,7 @@ from lth_core.tasks.translation.family import TranslationFamily
 
 FAMILIES: Mapping[str, TaskFamily[Any]] = {
     "control": ControlFamily(),
-    "imitation": ControlFamily(),
+    "imitation": ImitationFamily(),
     "atari": AtariFamily(),
     "language_model": LanguageModelFamily(),
     "translation": TranslationFamily(),

@@ -62,7 +62,7 @@ def export(assembler: Assembler, trial: TrialSpec, folder: Path) -> tuple[Weight
     began = assembler.buffers(prepared)
     ended = {name: statistics.get(name, buffer) for name, buffer in began.items()}
     write_files(folder, stored.mask, source, prepared.start.weights, weights, (began, ended))
-    if assembler.normalises and statistics:
+    if "mean" in statistics:
         seen = {name: one.contiguous() for name, one in statistics.items() if name in ("mean", "variance", "count")}
         write_atomically(folder / OBSERVATIONS, save(seen))
     return weights, stored.mask, ended

@@ -1,5 +1,6 @@
 """What interfaces ask about the queue, acted on by the engine's `Commands`; no worker is started."""
 
+import hashlib
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,8 @@ from lth_core.engine.commands import Commands
 from lth_core.engine.engine import Engine
 from lth_core.engine.launchers.local import LocalWorkers
 from lth_core.engine.slots import Slot, find_slots
+from lth_core.experiment.experiment import Experiment
+from lth_core.settings.imitation import ImitationTask
 from lth_core.settings.launcher import LocalLauncher, SlurmLauncher
 from lth_core.store import commands, views
 from lth_core.store.batches import add_batch, begin_batch
@@ -186,6 +189,33 @@ def test_a_launcher_with_fewer_slots_offers_only_those(tmp_path: Path) -> None:
     assert launcher.free() == ["cpu/0"]
     launcher.resize(find_slots("cpu", 2))
     assert launcher.free() == ["cpu/0", "cpu/1"]
+
+
+def test_a_teacher_is_looked_up_among_the_trials_when_its_imitation_is_queued(desk: Desk) -> None:
+    job = desk.submit("a")
+    (own,) = (trial for trial in views.trials(desk.database, job) if trial.round == 0 and trial.seed == 0)
+    path = desk.workspace.folder / "trial-1.safetensors"
+    path.write_bytes(b"weights")
+    digest = hashlib.sha256(b"weights").hexdigest()
+
+    def asked(number: int = job, environment: str = "CartPole-v1", **teacher: Any) -> dict[str, Any]:
+        task = {"kind": "imitation", "environment": environment, "teacher": {"job": number, **teacher}}
+        made = Experiment.from_fields({"name": "clone", "seeds": [0], "task": task})
+        return desk.ask("submit", experiment=made.canonical(), source="x", again=True)
+
+    assert "there is no such job" in asked(number=99)["error"]
+    assert 'trained with task.environment = "CartPole-v1"' in asked(environment="Acrobot-v1")["error"]
+    assert "has no trial x round 0 seed 0: expected arms dense" in asked(arm="x")["error"]
+    assert "dense round 0 seed 0 has not finished" in asked()["error"]
+    for file, sha256 in (("none", digest), (path.name, "0" * 64), (path.name, digest)):
+        desk.sql("UPDATE trials SET tensors = ?, sha256 = ? WHERE id = ?", file, sha256, own.id)
+        answer = asked()
+        assert ("No such file" in answer.get("error", "")) == (file == "none")
+        assert ("does not match its checksum" in answer.get("error", "")) == (sha256 != digest)
+    clone = views.job(desk.database, answer["job"])
+    assert clone is not None and isinstance(clone.experiment.task, ImitationTask)
+    teacher = clone.experiment.task.teacher
+    assert (teacher.job, teacher.path, teacher.digest, teacher.model) == (None, str(path), digest, tiny("a").model)
 
 
 @pytest.mark.processes

@@ -1,5 +1,6 @@
 """The teacher of an imitation: read from an exported ticket, or trained as the dense network of a control job."""
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -37,10 +38,34 @@ class TrainedTeacher:
 
 def find(task: ImitationTask, model: MLP) -> TrainedTeacher:
     """The teacher of a task whose students have this model. Raises InputError if it is not there or has changed."""
-    return _read(task) if task.teacher.path is not None else _trained(task, model)
+    if task.teacher.job is not None:
+        raise InputError(f"task.teacher.job = {task.teacher.job}: is looked up in the workspace when it is queued")
+    if task.teacher.path is None:
+        return _trained(task, model)
+    return _of_trial(task) if task.teacher.model is not None else _of_ticket(task)
 
 
-def _read(task: ImitationTask) -> TrainedTeacher:
+def _of_trial(task: ImitationTask) -> TrainedTeacher:
+    """From the file of a trial of the workspace."""
+    from safetensors.torch import load
+
+    teacher, path = task.teacher, Path(str(task.teacher.path))
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"task.teacher.path = {one_line(path)}: {error.strerror}") from None
+    if hashlib.sha256(content).hexdigest() != teacher.digest:
+        raise InputError(f"task.teacher.path = {one_line(path)}: changed since the job was queued (checksum)")
+    arrays = load(content)
+    own = Experiment(name="teacher", task=task.environment_alone, model=teacher.model or MLP(), seeds=(0,))
+    network = cast(ActorCriticNetwork, ControlTraining().network(own))
+    weights = {name: arrays[f"final/{name}"] for name in network.shapes()}
+    seen = {name: arrays[f"statistics/{name}"] for name in ("mean", "variance") if f"statistics/{name}" in arrays}
+    said = f"{teacher.arm}, round {teacher.round}, seed {teacher.seed} of the job with the file {teacher.digest[:12]}"
+    return TrainedTeacher(network, weights, seen, said)
+
+
+def _of_ticket(task: ImitationTask) -> TrainedTeacher:
     """From the folder of an exported ticket."""
     teacher = task.teacher
     card = read_card(Path(str(teacher.path)))
