@@ -78,8 +78,8 @@ def _check_batch(experiment: Tables) -> None:
     task, training = experiment.task, experiment.training
     if isinstance(task, ImitationTask) and isinstance(training, Cloning) and training.batch > task.states * 9 // 10:
         raise ValueError(
-            f"training.batch {training.batch}: expected at most {task.states * 9 // 10}, the nine tenths of task.states "
-            f"{task.states} that are learnt from"
+            f"training.batch {training.batch}: expected at most {task.states * 9 // 10}, nine tenths of task.states, "
+            "which are learnt from"
         )
 
 
