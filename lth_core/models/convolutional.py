@@ -14,7 +14,6 @@ from torch.nn import functional
 from lth_core.models.actor_critic_parameters import fresh, grouped, head_shapes
 from lth_core.models.flow import heads_flow, through
 from lth_core.settings.action_parts import Parts
-from lth_core.settings.convolutions import architecture
 from lth_core.settings.networks import Convolutional
 from lth_core.tickets.mask import Weights
 
@@ -39,7 +38,7 @@ class ConvolutionalActorCritic:
         """See Network."""
         shapes: dict[str, torch.Size] = {}
         channels, height, width = self.image
-        filters, hidden = architecture(self.settings)
+        filters, hidden = self.settings.layers
         for i, one in enumerate(filters):
             shapes[f"convolution.{i}.weight"] = torch.Size((one.count, channels, one.size, one.size))
             shapes[f"convolution.{i}.bias"] = torch.Size((one.count,))
@@ -66,7 +65,7 @@ class ConvolutionalActorCritic:
 
     def flow(self, weights: Weights) -> Tensor:
         """See Network; max pooling is kept."""
-        filters, hidden = architecture(self.settings)
+        filters, hidden = self.settings.layers
         x = torch.ones(1, *self.image, dtype=weights["convolution.0.weight"].dtype)
         for i, one in enumerate(filters):
             kernel, bias = weights[f"convolution.{i}.weight"], weights[f"convolution.{i}.bias"]
@@ -116,7 +115,7 @@ class ConvolutionalActorCritic:
 
     def _alone(self, flat: Tensor, observations: Tensor) -> Tensor:
         """The heads' outputs (B, actions + 1) of one ticket, from parameters (P,) and observations (B, C, H, W)."""
-        filters, hidden = architecture(self.settings)
+        filters, hidden = self.settings.layers
         parts = flat.split([shape.numel() for shape in self._joint()])
         shaped = [part.view(shape) for part, shape in zip(parts, self._joint(), strict=True)]
         x = observations.to(flat.dtype, copy=True).mul_(1 / 255)
@@ -133,7 +132,7 @@ class ConvolutionalActorCritic:
     def _grouped(self, flat: Tensor, observations: Tensor) -> Tensor:
         """The heads' outputs (T, B, actions + 1) of all tickets, by grouped convolutions and batched products."""
         tickets, batch = observations.shape[:2]
-        filters, hidden = architecture(self.settings)
+        filters, hidden = self.settings.layers
         parts = flat.split([shape.numel() for shape in self._joint()], dim=1)
         x = observations.transpose(0, 1).flatten(1, 2).to(flat.dtype, copy=True).mul_(1 / 255)
         for i, one in enumerate(filters):

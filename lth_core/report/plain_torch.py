@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lth_core.settings.convolutions import architecture
 from lth_core.settings.networks import Convolutional, Model
 
 Shapes = Mapping[str, Sequence[int]]
@@ -61,7 +60,7 @@ def _module(model: Model, shapes: Shapes) -> str | None:
         node[kind] = tuple(shape)
     strides = {}
     if isinstance(model, Convolutional):
-        filters, _ = architecture(model)
+        filters, _ = model.layers
         strides = {f"convolution.{i}": (one.stride, one.padding) for i, one in enumerate(filters)}
     source = _source(tree, "", strides)
     return None if source is None else "; ".join([source, *bare])

@@ -10,8 +10,6 @@ from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.ticket_files import FILES, FORMAT, OBSERVATIONS
 from lth_core.report.plain_torch import Shapes, loading_lines, pruning_lines, transformers_lines
-from lth_core.settings.convolutions import architecture
-from lth_core.settings.networks import MLP, Convolutional, Model
 from lth_core.store.tensors import write_atomically
 from lth_core.text import one_line
 
@@ -50,7 +48,7 @@ def _markdown(folder: Path, experiment: Experiment, facts: Mapping[str, Any], sh
         f"{_number(facts['model_density'], '.2%')} of all",
         f"- task: {_fields(experiment, 'task')}",
         f"- model: {_fields(experiment, 'model')}",
-        f"- computes: {_computes(model)}",
+        f"- computes: {model.computes}",
         f"- arm: {one_line(described)}",
         f"- experiment: {experiment.identity}\n",
         f"Files: `mask.safetensors` (booleans), `start.safetensors` ({started} that the training starts from), "
@@ -93,20 +91,3 @@ def _code(lines: Sequence[str]) -> str:
 def _fields(experiment: Experiment, section: str) -> str:
     fields = getattr(experiment, section).model_dump(mode="json")
     return one_line(", ".join(f"{name} {value}" for name, value in fields.items() if value is not None))
-
-
-def _computes(model: Model) -> str:
-    heads = "policy_head gives logits or means, value_head the value"
-    if isinstance(model, MLP):
-        return f"{model.activation} behind each layer of trunk; {heads}"
-    if isinstance(model, Convolutional):
-        pooled = [str(i) for i, one in enumerate(architecture(model)[0]) if one.pooled]
-        after = f", then the maximum of 2 x 2 (layers {', '.join(pooled)})" if pooled else ""
-        return f"pixels / 255, relu behind each convolution{after}, flattened, relu behind each of trunk; {heads}"
-    if model.kind == "lstm":
-        return "embedding, the LSTM layers of recurrent in turn, output (the embedding's weights where tied)"
-    if model.kind == "transformer":
-        return "a decoder with norms before attention and feed-forward layer, rotary positions, gelu: GPT-NeoX's"
-    return (
-        "an encoder-decoder after Vaswani et al.: Marian's" if model.kind == "seq2seq" else "the checkpoint's network"
-    )

@@ -75,6 +75,7 @@ class TaskSection(Section):
     beside: what else is measured at the end, in the words of the protocol card.
     logarithmic: metrics drawn on a logarithmic axis, named by the part before the slash.
     large_tensors: whether huge pages speed up training on a CPU (measured).
+    episode_limit: the field that limits the length of an episode; empty where there are none.
     """
 
     score: ClassVar[str]
@@ -88,6 +89,7 @@ class TaskSection(Section):
     beside: ClassVar[str] = ""
     logarithmic: ClassVar[tuple[str, ...]] = ()
     large_tensors: ClassVar[bool] = False
+    episode_limit: ClassVar[str] = ""
 
     @classmethod
     def judged(cls, score: float) -> float:
@@ -171,6 +173,11 @@ class NetworkSection(Section):
     @abstractmethod
     def summary(self) -> str:
         """A short description of the network."""
+
+    @property
+    @abstractmethod
+    def computes(self) -> str:
+        """What is computed with its parameters, in words, for those who rebuild it elsewhere."""
 
 
 class TrainingSection(Section):

@@ -30,6 +30,7 @@ class ControlTask(TaskSection):
     time_limit: Positive | None = None
     contents: Contents = ()
 
+    episode_limit: ClassVar[str] = "time_limit"
     added: ClassVar[frozenset[str]] = frozenset({"arguments", "wrappers", "leave_out", "time_limit", "contents"})
     score: ClassVar[str] = RETURNS[0]
     curve: ClassVar[str] = "return/train"

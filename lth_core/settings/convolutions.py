@@ -3,8 +3,6 @@
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from lth_core.settings.networks import Convolutional
-
 
 @dataclass(frozen=True)
 class Filters:
@@ -34,11 +32,11 @@ ARCHITECTURES: dict[str, tuple[tuple[Filters, ...], tuple[int, ...]]] = {
 
 
 @lru_cache(maxsize=64)
-def architecture(settings: Convolutional) -> tuple[tuple[Filters, ...], tuple[int, ...]]:
-    """The convolutions and dense layers of a network, each with at least two filters or units."""
-    filters, hidden = ARCHITECTURES[settings.architecture]
+def layers(architecture: str, width: float) -> tuple[tuple[Filters, ...], tuple[int, ...]]:
+    """The convolutions and dense layers, their numbers times width: each has at least two filters or units."""
+    filters, hidden = ARCHITECTURES[architecture]
 
     def scaled(number: int) -> int:
-        return max(2, round(number * settings.width))
+        return max(2, round(number * width))
 
     return tuple(replace(one, count=scaled(one.count)) for one in filters), tuple(scaled(units) for units in hidden)

@@ -26,6 +26,11 @@ class LeNet(NetworkSection):
     widths: ClassVar[tuple[str, ...]] = ("hidden",)
 
     @property
+    def computes(self) -> str:
+        """See NetworkSection."""
+        return "the picture flattened, relu behind each layer of hidden, output"
+
+    @property
     def summary(self) -> str:
         """See NetworkSection."""
         return f"LeNet-{'-'.join(map(str, self.hidden))}"
@@ -48,6 +53,11 @@ class ConvSmall(NetworkSection):
     )  # fmt: skip
     largest_stack: ClassVar[int] = 1
     multiplier: ClassVar[str] = "width"
+
+    @property
+    def computes(self) -> str:
+        """See NetworkSection."""
+        return "relu behind each layer but output; after each two convolutions the maximum of 2 x 2"
 
     @property
     def summary(self) -> str:
@@ -76,6 +86,11 @@ class ResNet(NetworkSection):
     )  # fmt: skip
     largest_stack: ClassVar[int] = 1
     multiplier: ClassVar[str] = "width"
+
+    @property
+    def computes(self) -> str:
+        """See NetworkSection."""
+        return "batch norm, then relu, behind each convolution; shortcuts are added between the two; the mean; output"
 
     @property
     def summary(self) -> str:
@@ -107,6 +122,11 @@ class VGG(NetworkSection):
     )  # fmt: skip
     largest_stack: ClassVar[int] = 1
     multiplier: ClassVar[str] = "width"
+
+    @property
+    def computes(self) -> str:
+        """See NetworkSection."""
+        return "batch norm, then relu, behind each convolution; the maximum of 2 x 2 between groups; the mean; output"
 
     @property
     def summary(self) -> str:

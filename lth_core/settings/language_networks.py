@@ -44,6 +44,11 @@ class LSTM(NetworkSection):
     widths: ClassVar[tuple[str, ...]] = ("embedding", "hidden")
 
     @property
+    def computes(self) -> str:
+        """See NetworkSection."""
+        return "embedding, the LSTM layers of recurrent in turn, output (the embedding's weights where tied)"
+
+    @property
     def summary(self) -> str:
         """See NetworkSection."""
         return f"LSTM {self.layers} x {self.hidden}{' tied' if self.tied else ''}"
@@ -78,6 +83,11 @@ class Transformer(NetworkSection):
     largest_stack: ClassVar[int] = 1
 
     @property
+    def computes(self) -> str:
+        """See NetworkSection."""
+        return "a decoder with norms before attention and feed-forward layer, rotary positions, gelu: GPT-NeoX's"
+
+    @property
     def summary(self) -> str:
         """See NetworkSection."""
         return f"Transformer {self.layers} x {self.width}{' tied' if self.tied else ''}"
@@ -110,6 +120,11 @@ class Causal(NetworkSection):
     def pretrained(self) -> str:
         """See NetworkSection."""
         return self.checkpoint
+
+    @property
+    def computes(self) -> str:
+        """See NetworkSection."""
+        return "the checkpoint's network"
 
     @property
     def summary(self) -> str:
@@ -147,6 +162,11 @@ class Seq2Seq(NetworkSection):
     largest_stack: ClassVar[int] = 1
 
     @property
+    def computes(self) -> str:
+        """See NetworkSection."""
+        return "an encoder-decoder after Vaswani et al.: Marian's"
+
+    @property
     def summary(self) -> str:
         """See NetworkSection."""
         return f"Transformer {self.encoder_layers}+{self.decoder_layers}x{self.width}"
@@ -179,6 +199,11 @@ class PretrainedSeq2Seq(NetworkSection):
     def pretrained(self) -> str:
         """See NetworkSection."""
         return self.checkpoint
+
+    @property
+    def computes(self) -> str:
+        """See NetworkSection."""
+        return "the checkpoint's network"
 
     @property
     def summary(self) -> str:

@@ -6,11 +6,14 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from lth_core.settings.base import NetworkSection, Width
+from lth_core.settings.convolutions import Filters, layers
 from lth_core.settings.image_networks import ImageNetwork
 from lth_core.settings.language_networks import LSTM, Causal, PretrainedSeq2Seq, Seq2Seq, Transformer
 
 _FOR_CORES = 40_000
 """Number of weights between hidden layers up to which a machine's CPU cores train perceptrons faster than a GPU."""
+
+_HEADS = "policy_head gives logits or means, value_head the value"
 
 
 class MLP(NetworkSection):
@@ -34,6 +37,11 @@ class MLP(NetworkSection):
     def device(self) -> Literal["cpu", "cuda"]:
         """See NetworkSection; measured with 16 cores beside one GPU (docs/results.md)."""
         return "cpu" if sum(a * b for a, b in itertools.pairwise(self.hidden)) <= _FOR_CORES else "cuda"
+
+    @property
+    def computes(self) -> str:
+        """See NetworkSection."""
+        return f"{self.activation} behind each layer of trunk; {_HEADS}"
 
     @property
     def summary(self) -> str:
@@ -65,6 +73,18 @@ class Convolutional(NetworkSection):
     multiplier: ClassVar[str] = "width"
     stack_is_measured: ClassVar[bool] = True
     shares_device: ClassVar[bool] = True
+
+    @property
+    def computes(self) -> str:
+        """See NetworkSection."""
+        pooled = [str(i) for i, one in enumerate(self.layers[0]) if one.pooled]
+        after = f", then the maximum of 2 x 2 (layers {', '.join(pooled)})" if pooled else ""
+        return f"pixels / 255, relu behind each convolution{after}, flattened, relu behind each of trunk; {_HEADS}"
+
+    @property
+    def layers(self) -> tuple[tuple[Filters, ...], tuple[int, ...]]:
+        """Its convolutions and dense layers."""
+        return layers(self.architecture, self.width)
 
     @property
     def summary(self) -> str:

@@ -58,6 +58,7 @@ class AtariTask(TaskSection):
     score: ClassVar[str] = RETURNS[0]
     curve: ClassVar[str] = "return/train"
     higher_is_better: ClassVar[bool] = True
+    episode_limit: ClassVar[str] = "max_frames"
     networks: ClassVar[tuple[str, ...]] = ("conv",)
     algorithms: ClassVar[tuple[str, ...]] = ALGORITHMS
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {

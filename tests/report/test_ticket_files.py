@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import TypeAdapter
 from safetensors.torch import load_file
 from torch.nn.utils import prune
 
@@ -17,7 +18,7 @@ from lth_core.models.mlp import Perceptron
 from lth_core.models.module import ModuleNetwork
 from lth_core.report.plain_torch import loading_lines, pruning_lines
 from lth_core.settings.language_networks import LSTM, Seq2Seq, Transformer
-from lth_core.settings.networks import MLP, Convolutional
+from lth_core.settings.networks import MLP, Convolutional, Model
 from lth_core.tickets.mask import apply
 from lth_core.worker.ticket_export import write_files
 from tests.command import lth, lth_apart
@@ -221,3 +222,14 @@ def test_a_mask_that_shrank_and_a_smaller_network_are_exported_as_they_ended(tmp
             assert all((trained[name][~m] == 0).all() for name, m in mask.items())
         else:
             assert living == size and abs(size - round(whole * 0.49)) < 8
+
+
+def test_a_card_says_what_its_network_computes() -> None:
+    said = {
+        kind: TypeAdapter(Model).validate_python({"kind": kind}).computes
+        for kind in ("mlp", "conv", "lstm", "transformer", "seq2seq", "lenet", "conv_small", "resnet", "vgg")
+    }
+    assert len(set(said.values())) == len(said)
+    assert not [kind for kind, words in said.items() if "checkpoint" in words]
+    paper = TypeAdapter(Model).validate_python({"kind": "conv", "architecture": "paper"})
+    assert "then the maximum of 2 x 2 (layers 0, 1, 2, 3)" in paper.computes

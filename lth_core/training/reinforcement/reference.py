@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from lth_core.settings.action_parts import Parts
-from lth_core.settings.convolutions import architecture
 from lth_core.settings.networks import Convolutional
 from lth_core.settings.reinforcement import A2C, PPO, ActorCriticTraining
 from lth_core.training.stack import Array
@@ -33,7 +32,7 @@ class Network:
         x = seen.to(weights["value_head.weight"].dtype)
         if isinstance(self.settings, Convolutional):
             x = x / 255
-            for i, one in enumerate(architecture(self.settings)[0]):
+            for i, one in enumerate(self.settings.layers[0]):
                 kernel, bias = weights[f"convolution.{i}.weight"], weights[f"convolution.{i}.bias"]
                 x = functional.conv2d(x, kernel, bias, one.stride, one.padding).relu()
                 x = functional.max_pool2d(x, 2) if one.pooled else x

@@ -12,7 +12,6 @@ from torch.utils import _pytree as pytree
 from lth_core.experiment.experiment import Experiment
 from lth_core.models.actor_critic import ActorCriticNetwork
 from lth_core.settings.reinforcement import ActorCriticTraining
-from lth_core.settings.tasks import AtariTask
 from lth_core.tickets.check import Check
 from lth_core.tickets.mask import Weights
 from lth_core.training.cuda_graphs import Replayed
@@ -124,14 +123,16 @@ class ActorCriticStack(PackedStack):
         """Tickets with a training counted in games that have not finished one for too long."""
         if self.training.unit != "games" or self.trained < NO_GAME * self.training.environments:
             return {}
-        cause = f"no game has ended in {NO_GAME:,} steps of each environment: expected a task.time_limit"
+        cause = (
+            f"no game has ended in {NO_GAME:,} steps of each environment: expected a task.{self._task.episode_limit}"
+        )
         return dict.fromkeys(np.flatnonzero(self.episodes.finished == 0).tolist(), cause)
 
     def unscored(self, ticket: int) -> str:
         """See Stack."""
         if self.training.score == "evaluation":
             return super().unscored(ticket)
-        limit = "task.max_frames" if isinstance(self._task, AtariTask) else "task.time_limit"
+        limit = f"task.{self._task.episode_limit}"
         when = "after its last mask" if self.episodes.finished[ticket] else "in its training"
         return f"no episode ended {when}, so it has no score: set a longer training.length or a shorter {limit}"
 
