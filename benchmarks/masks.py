@@ -51,8 +51,8 @@ def costs(name, turns):
         one.lesson = First(one.lesson, 1)
         one.update()
     multiplying = Clock()
-    for method in ("gradients", "weights"):
-        setattr(stacks[1].step.masks, method, multiplying.around(getattr(stacks[1].step.masks, method)))
+    masks = stacks[1].step.masks
+    masks.gradients = multiplying.around(masks.gradients)
     more, within = [], []
     for _ in range(turns):
         clocks, multiplying.seconds = [Clock(), Clock()], 0.0

@@ -22,7 +22,7 @@ class LeNet(NetworkSection):
     everything: ClassVar[tuple[frozenset[str], ...]] = (
         frozenset({"weights", "biases"}), frozenset({"hidden", "output"}),
     )  # fmt: skip
-    largest_stack: ClassVar[int] = 1
+    largest_stack: ClassVar[int] = 32
     widths: ClassVar[tuple[str, ...]] = ("hidden",)
 
     @property

@@ -12,8 +12,10 @@ from lth_core.settings.supervised import Supervised
 from lth_core.tickets.mask import Weights
 from lth_core.tickets.network import Network
 from lth_core.training.family import Again, TrainingFamily
-from lth_core.training.stack import Start
+from lth_core.training.stack import Stack, Start
+from lth_core.training.supervised.lesson import ByHand
 from lth_core.training.supervised.stack import SupervisedStack
+from lth_core.training.supervised.turns import Turns
 
 
 class ExamplesTraining(TrainingFamily):
@@ -21,11 +23,18 @@ class ExamplesTraining(TrainingFamily):
 
     judged_by = ("log_perplexity/valid", False)
 
-    def stack(self, experiment: Experiment, network: Network, starts: Sequence[Start], device: str) -> SupervisedStack:
-        """See TrainingFamily: of one ticket."""
-        (start,) = starts
-        lesson = self.lesson(experiment, start.seed)
-        return SupervisedStack(settings_of(experiment), cast(ModuleNetwork, network), lesson, starts, device)
+    def stack(self, experiment: Experiment, network: Network, starts: Sequence[Start], device: str) -> Stack:
+        """See TrainingFamily: of ordinary modules, several of which take turns."""
+        lessons = {seed: self.lesson(experiment, seed) for seed in {start.seed for start in starts}}
+        settings, own = settings_of(experiment), cast(ModuleNetwork, network)
+        members = [SupervisedStack(settings, own, lessons[start.seed], [start], device) for start in starts]
+        if len(members) == 1:
+            return members[0]
+        turns = Turns(starts, members, sum(shape.numel() for shape in own.shapes().values()))
+        for lesson in lessons.values() if len(lessons) < len(starts) else ():
+            if isinstance(lesson, ByHand):
+                lesson.remember(turns.length)
+        return turns
 
     def measured_again(
         self, experiment: Experiment, network: Network, weights: Weights, statistics: Weights, seed: int, device: str,

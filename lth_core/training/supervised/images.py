@@ -9,13 +9,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lth_core.errors import InputError
+from lth_core.models.images import Perceptron
 from lth_core.randomness import stream
 from lth_core.settings.images import ImagesTask
 from lth_core.settings.supervised import Supervised
 from lth_core.tasks.images.forms import Bytes
 from lth_core.tasks.images.pictures import Pictures
 from lth_core.training.stack import Interrupted
-from lth_core.training.supervised.lesson import Batch, Carry, GoOn
+from lth_core.training.supervised.lesson import Batch, Carry, GoOn, Gradients
+from lth_core.training.supervised.perceptron_gradients import PerceptronGradients
 
 EVALUATED_TOGETHER = 500
 
@@ -39,6 +41,7 @@ class ImagesLesson:
         self._scale = scale.float().reshape(shape)
         self._shift = (-torch.tensor(pictures.mean, dtype=torch.float64) * 255 * scale).float().reshape(shape)
         self._order = lru_cache(maxsize=2)(self._ordered)
+        self._batches = self._drawn
 
     @property
     def per_epoch(self) -> int:
@@ -48,8 +51,15 @@ class ImagesLesson:
     def _ordered(self, epoch: int) -> npt.NDArray[np.int64]:
         return stream(self._seed, "pictures", epoch).permutation(len(self._pictures.parts["train"]))
 
+    def remember(self, batches: int) -> None:
+        """See ByHand."""
+        self._batches = lru_cache(maxsize=batches)(self._drawn)
+
     def batch(self, epoch: int, place: int) -> Batch:
         """See Lesson."""
+        return self._batches(epoch, place)
+
+    def _drawn(self, epoch: int, place: int) -> Batch:
         train = self._pictures.parts["train"]
         own = self._order(epoch)[place * self._batch : (place + 1) * self._batch]
         images = train.images[train.rows[own]]
@@ -65,6 +75,13 @@ class ImagesLesson:
         """See Lesson: cross-entropy, with smoothed labels if asked."""
         scores, labels = module(batch.tensors["images"]), batch.tensors["labels"]
         return functional.cross_entropy(scores.float(), labels, reduction="sum", label_smoothing=self._smoothing), ()
+
+    def gradients(self, module: nn.Module) -> Gradients | None:
+        """See ByHand: of perceptrons."""
+        if not isinstance(module, Perceptron):
+            return None
+        own = PerceptronGradients(module, self._smoothing)
+        return lambda batch, share: own(batch.tensors["images"], batch.tensors["labels"], share)
 
     def validate(self, module: nn.Module, go_on: GoOn) -> dict[str, float]:
         """See Lesson."""

@@ -6,7 +6,7 @@ Batches are a pure function of (seed, epoch, place), so that a training can cont
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -58,6 +58,22 @@ class Lesson(Protocol):
 
     def test(self, module: nn.Module, go_on: GoOn) -> dict[str, float]:
         """Metrics on the test part, once, at the end. Raises Interrupted once `go_on` returns False."""
+
+
+Gradients = Callable[[Batch, float], Tensor]
+"""Of a batch and a share: sets the parameters' gradients to share times those of the sum of its losses, which is the
+result."""
+
+
+@runtime_checkable
+class ByHand(Protocol):
+    """A lesson that knows the gradients of some networks without autograd, and is shared by tickets of one seed."""
+
+    def remember(self, batches: int) -> None:
+        """Keep so many of the last batches in memory, because other tickets will ask for them."""
+
+    def gradients(self, module: nn.Module) -> Gradients | None:
+        """Of a module on the CPU in float32; None: autograd's are as fast."""
 
 
 def perplexity(

@@ -32,14 +32,13 @@ class MaskedStep:
 
     @torch.no_grad()
     def __call__(self) -> None:
-        """Mask gradients, clip them, step, mask weights."""
+        """Mask gradients, clip them, step. What is dead stays zero: it starts so, and so does the optimizer's state."""
         self.masks.gradients()
         if self._large:
             self._large.step([one.grad for one in self._parameters.values() if one.grad is not None])
         elif self._settings.max_gradient_norm is not None:
             torch.nn.utils.clip_grad_norm_(self._parameters.values(), self._settings.max_gradient_norm, foreach=True)
-        self.optimizer.step()
-        self.masks.weights()
+        module_optimizer.step(self._settings, self.optimizer)
 
     def narrow(self, mask: Mask) -> bool:
         """See Masks.narrow."""

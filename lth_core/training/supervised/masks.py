@@ -1,4 +1,4 @@
-"""The masks of a module's parameters during training: multiplies gradients and weights by them."""
+"""The masks of a module's parameters during training: multiplies gradients, and weights at the start, by them."""
 
 from collections.abc import Collection, Mapping
 
@@ -36,16 +36,9 @@ class Masks:
 
     def gradients(self) -> None:
         """Mask gradients, except of parameters in `elsewhere`."""
-        found = [parameter.grad for parameter in self._own]
-        self._multiply([torch.zeros_like(a) if g is None else g for g, a in zip(found, self._factors, strict=True)])
-
-    def weights(self) -> None:
-        """Mask weights after a step, except of parameters in `elsewhere`."""
-        self._multiply([parameter.detach() for parameter in self._own])
-
-    def _multiply(self, tensors: list[Tensor]) -> None:
-        if tensors:
-            torch._foreach_mul_(tensors, self._factors)
+        found = [(p.grad, alive) for p, alive in zip(self._own, self._factors, strict=True) if p.grad is not None]
+        if found:
+            torch._foreach_mul_(*map(list, zip(*found, strict=True)))
 
     @torch.no_grad()
     def narrow(self, mask: Mask, optimizer: torch.optim.Optimizer) -> bool:

@@ -1,6 +1,6 @@
 """Supervised training of one ticket: an ordinary torch module, torch's own optimizers, masks on the real parameters.
 
-Stacking gains nothing for such networks, so a stack holds one ticket. Its lesson provides batches and loss.
+It holds one ticket; `turns` makes stacks of several. Its lesson provides batches and loss.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,7 @@ from lth_core.training.precision import products
 from lth_core.training.stack import Arrays, Stack, Start, under
 from lth_core.training.supervised import optimizer as module_optimizer
 from lth_core.training.supervised.averaging import Average
-from lth_core.training.supervised.lesson import Batch, Carry, Lesson
+from lth_core.training.supervised.lesson import Batch, ByHand, Carry, Gradients, Lesson
 from lth_core.training.supervised.masked_step import MaskedStep
 from lth_core.training.supervised.second_look import SecondLook, Update
 from lth_core.training.supervised.update_graphs import Graphs
@@ -75,6 +75,7 @@ class SupervisedStack(Stack):
         fill_buffers(self.module, start.statistics or {})
         running = {name: one for name, one in self._buffers.items() if one.is_floating_point()}
         self._average = Average({**self._parameters, **running}, settings.average, settings.average_every)
+        self._gradients = self._by_hand()
         self._place()
         self._step: Callable[[], None] = self.step
         if settings.compile:
@@ -91,6 +92,14 @@ class SupervisedStack(Stack):
     def _place(self) -> None:
         """Rebuild the update for the present memory of masks and parameters."""
         self._update = Graphs(self._learn, self.device).learn if self._in_graph else self._learn
+
+    def _by_hand(self) -> Gradients | None:
+        """The lesson's own gradients of the module's parameters, where it has them and they are faster."""
+        settings = self.settings
+        plain = settings.precision == "float32" and settings.accumulate == 1 and not settings.compile
+        if self.device.type != "cpu" or not plain or not isinstance(self.lesson, ByHand):
+            return None
+        return self.lesson.gradients(self.module)
 
     @torch.no_grad()
     def _load(self, weights: Mapping[str, Tensor]) -> None:
@@ -127,11 +136,15 @@ class SupervisedStack(Stack):
         dense = self.settings.length * self.steps_per_unit
         rate = learning_rate(self.settings, self._position, dense, self.steps_per_unit)
         module_optimizer.set_rate(self.step.optimizer, rate)
-        self.module.train()
         share = 1 / sum(batch.predictions for batch in batches)
         looked = self._before(batches, share)
-        with self._draws.lent():
-            self._carry = self._update(batches, self._carry, share)
+        if self._gradients is not None:
+            self._loss += self._gradients(batches[0], share) * share
+            self._step()
+        else:
+            self.module.train()
+            with self._draws.lent():
+                self._carry = self._update(batches, self._carry, share)
         if looked is not None:
             self._look.compare(self.module, self.step.masks.alive, looked, self._carry, self.trained + 1)
         self.rates += rate
@@ -141,11 +154,16 @@ class SupervisedStack(Stack):
 
     def _before(self, batches: Sequence[Batch], share: float) -> Update | None:
         """What the next update begins with, if it is to be computed again."""
-        if not self._look.left or self.device.type != "cpu":
+        if not self.looks:
             return None
         first = self._position % self._per_epoch == 0
         generator = torch.from_numpy(self._draws.state()["generator/0"])
         return Update(batches, share, self.weights(0), self.statistics(0), generator, self._carry, first)
+
+    @property
+    def looks(self) -> bool:
+        """Whether the next update is to be computed again."""
+        return self._look.left > 0 and self.device.type == "cpu"
 
     def faults(self) -> dict[int, str]:
         """See Stack: of the stack's own updates."""
