@@ -10,7 +10,7 @@ from lth_core.analysis.power import LEVEL
 from lth_core.analysis.scores import JobScores
 
 COLLAPSED = 0.5
-"""A seed has collapsed where less than this part of the dense network's gain over the reference is left."""
+"""A seed has collapsed where it holds less than this part of the dense network's gain over the reference."""
 FALLEN = 0.25
 """No ticket matches while a seed loses more than this part of that gain against its own dense run."""
 RARE = 0.1
@@ -47,7 +47,7 @@ def fallen_said(gains: Sequence[float], scale: float) -> str:
 def collapsed_means(seeds: int) -> str:
     """What the column counts, and what none of so many seeds cannot exclude."""
     may = f"{upper_bound(0, seeds):.0%}"
-    return f"seeds with under {COLLAPSED:.0%} of the dense network's gain left (0 of {seeds}: up to {may} may)"
+    return f"seeds with under {COLLAPSED:.0%} of the dense network's gain (0 of {seeds}: up to {may} may)"
 
 
 def upper_bound(seen: int, of: int) -> float:

@@ -1,4 +1,4 @@
-"""The critical density: how far a chain can be pruned until only a stated part of the dense network's gain is left.
+"""The critical density: how far a chain can be pruned while it holds a stated part of the dense network's gain.
 
 Per chain (an arm and a seed) scores are made monotone in density by an isotonic fit, and the density at which the fit
 crosses the level is read off on a logarithmic axis. One bad round moves it little, and none has to be tested.
@@ -150,7 +150,7 @@ def _chain(scores: JobScores, arm: str, known: Mapping[int, float], seed: int, s
 
 
 def level_of(scores: JobScores, share: float) -> float:
-    """The turned score at which this share of the dense network's gain is left."""
+    """The turned score that holds this share of the dense network's gain."""
     zero = scores.turned(scores.zero or 0.0)
     return zero + share * (scores.turned(scores.dense) - zero)
 

@@ -14,7 +14,7 @@ from lth_core.analysis.statistics import Interval
 
 @dataclass(frozen=True)
 class Survival:
-    """How many times as much pruning one arm survives as another, until half of the dense network's gain is left.
+    """How many times as much pruning one arm survives as another, until half of the dense network's gain is lost.
 
     ratio: the control's critical density over the reference's (Hodges-Lehmann on its logarithm, with the interval that
     Wilcoxon's signed-rank test gives). Chains that cross no level count as if they did at `floor`, the lowest density
@@ -87,7 +87,7 @@ def _short(answer: Survival, ended: bool) -> str:
     if ratio.n == 0:
         return f"{mine} or {theirs}: too few rounds are finished by all seeds to say which survives more pruning"
     if answer.silent:
-        return f"{mine} and {theirs} both have half of the dense network's gain left down to {answer.floor:.1%} kept"
+        return f"{mine} and {theirs} both hold half of the dense network's gain down to {answer.floor:.1%} kept"
     bounds = f" [{ratio.low:.2g}, {ratio.high:.2g}]" if math.isfinite(ratio.low) else ""
     least = "at least " if answer.above[0] and not answer.above[1] else ""
     about = "as much" if f"{ratio.value:.2g}" == "1" else f"{ratio.value:.2g} times as much"
@@ -102,7 +102,7 @@ def _facts(scores: JobScores, answer: Survival, ended: bool) -> Iterator[str]:
         return
     arms = [critical(scores, arm, HALF) for arm in (answer.reference, answer.control)]
     halves = [f"{arm.arm} {arm.text}" for arm in arms if arm is not None]
-    yield f"half of the dense network's gain is left at: {', '.join(halves)}"
+    yield f"half of the dense network's gain is lost at: {', '.join(halves)}"
     yield f"paired by seed, n={answer.ratio.n}" + (f", p={answer.p:.2g}" if ended else "")
     stays = [
         f"{n} of {answer.ratio.n} chains of {arm}"
@@ -118,11 +118,11 @@ def _facts(scores: JobScores, answer: Survival, ended: bool) -> Iterator[str]:
 
 
 def kept_short(half: Critical, most: Critical | None) -> str:
-    """`winning has half of the dense network's gain left down to 3.4% [2.6, 5.1] kept, 90% down to 22.9%`."""
+    """`winning holds half of the dense network's gain down to 3.4% [2.6, 5.1] kept, 90% down to 22.9%`."""
     if half.density.value >= 1:
-        return f"{half.arm} has half of the dense network's gain left at no sparsity"
+        return f"{half.arm} holds half of the dense network's gain at no sparsity"
     more = f", 90% {down_to(most)}" if most is not None and most.text != half.text else ""
-    return f"{half.arm} has half of the dense network's gain left {down_to(half)} kept{more}"
+    return f"{half.arm} holds half of the dense network's gain {down_to(half)} kept{more}"
 
 
 def down_to(found: Critical) -> str:

@@ -48,7 +48,7 @@ class Summary:
 
     further: verdicts on pairs without the reference arm, corrected together with the others.
     zero, scale: for normalising scores, None if there is none (see `JobScores`). halves: of each arm, where half of
-    the dense network's gain is left.
+    the dense network's gain is lost.
     """
 
     cells: tuple[Cell, ...]

@@ -91,7 +91,7 @@ def _lottery(record: JobRecord) -> tuple[Figure, str] | None:
     seeds = len(record.experiment.seeds)
     return figure, (
         f"Lottery curves: interquartile mean over {seeds} seeds; bands are 95 % bootstrap intervals. "
-        "A tick marks where half of the dense network's gain is left (median of chains)."
+        "A tick marks where half of the dense network's gain is lost (median of chains)."
     )
 
 

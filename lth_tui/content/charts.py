@@ -164,7 +164,7 @@ def half_tick(summary: Summary, arm: str) -> tuple[float, float] | None:
 
 def half_said(series: Iterable[Series]) -> str:
     """What the tick is, for the title; empty without one."""
-    return f" · {TICK} half of the gain left" if any(one.tick and not one.hidden for one in series) else ""
+    return f" · {TICK} half of the gain lost" if any(one.tick and not one.hidden for one in series) else ""
 
 
 def lottery_cells(summary: Summary, arm: str) -> list[Cell]:

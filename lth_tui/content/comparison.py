@@ -136,9 +136,9 @@ def verdict_rows(jobs: "Sequence[JobView]", summaries: Mapping[int, Summary]) ->
 
 
 def _said_of(summary: Summary) -> Iterator[str]:
-    """Where half of the gain is left, and of each control which arm survives more pruning, then which scores more."""
+    """Where half of the gain is lost, and of each control which arm survives more pruning, then which scores more."""
     if summary.halves:
-        yield f"half of the dense network's gain is left at: {', '.join(f'{c.arm} {c.text}' for c in summary.halves)}"
+        yield f"half of the dense network's gain is lost at: {', '.join(f'{c.arm} {c.text}' for c in summary.halves)}"
     for verdict in summary.verdicts:
         if verdict.survival is not None and not verdict.survival.silent:
             yield verdict.survival.clause

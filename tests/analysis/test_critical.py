@@ -71,7 +71,7 @@ def test_one_unlucky_seed_at_round_1_does_not_end_the_answer() -> None:
     ]
     answers = findings(settings, trials)
     assert answers[0].lines[0].word == "better"
-    assert answers[-1].lines[0].short.startswith("winning has half of the dense network's gain left down to 7.")
+    assert answers[-1].lines[0].short.startswith("winning holds half of the dense network's gain down to 7.")
     assert "not shown to match" in answers[-1].lines[1].short
 
 
@@ -86,7 +86,7 @@ def test_chains_that_never_cross_count_as_far_as_they_were_tried_and_it_is_said(
     found = critical(JobScores(settings, trials), "winning", HALF)
     assert found is not None and found.above == 8 and found.text.startswith(f"below {last:.1%}")
     both = summarise(settings, curve(settings, lambda arm, seed: 0.0)).verdicts[0].survival
-    assert both is not None and both.word == "inconclusive" and "both have half" in both.short
+    assert both is not None and both.word == "inconclusive" and "both hold half" in both.short
 
 
 def test_lost_seeds_are_left_out_and_count_against() -> None:

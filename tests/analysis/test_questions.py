@@ -65,7 +65,7 @@ def test_each_question_of_the_paper_is_answered_first_in_few_words_then_with_num
     assert winning.short.startswith("winning is better than random: +")
     assert [re.sub(r"[\d.]+", "#", fact) for fact in winning.facts] == [
         "# rounds, n=#, mean +#, p=#", "its chains beat those of random in #% of pairs",
-        "winning and random both have half of the dense network's gain left down to #% kept",
+        "winning and random both hold half of the dense network's gain down to #% kept",
         "by themselves differ #%, #%, #%, #%",
     ]  # fmt: skip
     assert [line.short.split(":")[0] for line in found["Iterative or one-shot?"].lines] == [

@@ -32,7 +32,7 @@ def test_scores_are_counted_from_the_reference_on_the_scale_of_logarithms() -> N
 
 def test_how_far_one_can_prune_is_answered() -> None:
     (far,) = [found for found in findings(*job(REFERENCE)) if found.question.startswith("How far")]
-    assert far.lines[0].short.startswith("winning has half of the dense network's gain left down to")
+    assert far.lines[0].short.startswith("winning holds half of the dense network's gain down to")
     assert far.lines[1].short == "typical seeds of winning match the dense network down to 50.0% kept"
 
 

@@ -53,7 +53,7 @@ def test_several_jobs_are_compared_by_the_pruning_that_their_arms_survive() -> N
     one: Any = SimpleNamespace(id=3, experiment=made, name="a", state="done")
     for turned in (False, True):
         shown = chart([one], {3: summary}, 0, relative=turned)
-        assert shown.title.endswith(" · ┃ half of the gain left")
+        assert shown.title.endswith(" · ┃ half of the gain lost")
         ticks = {series.label: series.tick for series in shown.series}
         assert [ticks[label][0] for label in ("3 winning", "3 random")] == [c.density.value for c in summary.halves]
         assert ticks["3 winning"][1] == pytest.approx(0.5 if turned else summary.halves[0].level)
@@ -61,6 +61,6 @@ def test_several_jobs_are_compared_by_the_pruning_that_their_arms_survive() -> N
     view.show(chart([one], {3: summary}, 0, relative=True))
     assert "".join(drawn(view, 20, 80, None).text).count(TICK) == 2
     said = ["".join(span for span, _ in row) for row in verdict_rows([one], {3: summary})]
-    assert said[1].startswith("   half of the dense network's gain is left at: winning 7.")
+    assert said[1].startswith("   half of the dense network's gain is lost at: winning 7.")
     assert said[2].startswith("   winning survives 3.1 times as much pruning as random [") and "p=" in said[2]
     assert said[3].startswith("   winning is better than random")
