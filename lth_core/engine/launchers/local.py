@@ -1,5 +1,6 @@
 """Workers on this machine: one process per slot, kept for the next batch, which receives requests over a link."""
 
+import contextlib
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 from lth_core.batches.batch import BatchFolder, read_exit
 from lth_core.batches.exit_codes import BY_MEMORY, CHECKPOINTED, ENGINE_GONE, OUT_OF_MEMORY, MemoryWatch
 from lth_core.batches.link import Link
+from lth_core.batches.patience import Since
 from lth_core.batches.processes import command, variables
 from lth_core.batches.request import Request
 from lth_core.engine.launchers.base import Ended
@@ -21,25 +23,28 @@ from lth_core.store.workspace import Workspace
 from lth_core.text import clean
 
 GRACE = 7.0
-"""Seconds between asking a worker to stop and killing it."""
+"""Seconds between asking a worker to stop and killing it; those in which others had the processor do not count."""
+LONGEST = 60.0
+"""Seconds by the clock after which it is killed in any case."""
 SILENCE = 300.0
-"""Seconds without a sign of life after which a worker is killed, unless LTH_SILENCE says otherwise."""
+"""Seconds, counted like GRACE, without a sign of life after which a worker is killed, unless LTH_SILENCE says
+otherwise."""
 WARNING_AT = 0.2
 """The share of that time after which the silence is reported."""
 
 
 @dataclass
 class Running:
-    """An attempt on a slot; times are monotonic. stop_at: when it is killed; life: its last sign of life.
+    """An attempt on a slot. life: its last sign of life, and since when; asked: since when it is to stop.
 
     killed_for: why this engine killed it.
     """
 
     batch: int
     attempt: int
-    stop_at: float | None = None
+    life_since: Since
+    asked: Since | None = None
     life: tuple[float, ...] = ()
-    life_at: float = field(default_factory=time.monotonic)
     warned: bool = False
     killed_for: str = ""
     memory: MemoryWatch = field(default_factory=MemoryWatch)
@@ -75,7 +80,7 @@ class LocalWorkers:
     def submit(self, slot: str, request: Request, _need: object = None) -> None:
         """Run the attempt, whose folder exists, on a free slot."""
         self.prepare(slot, request.threads, request.code)
-        self._running[slot] = Running(request.batch, request.attempt)
+        self._running[slot] = Running(request.batch, request.attempt, Since.now(self._workers[slot].process.pid))
         self._workers[slot].ask(request)
 
     def prepare(self, slot: str, threads: int | None = None, code: str | None = None) -> None:
@@ -112,8 +117,10 @@ class LocalWorkers:
         """Batches whose worker has fallen silent, with a sentence; each is reported once."""
         limit, found = silence(), []
         for slot, running in self._running.items():
-            quiet = time.monotonic() - running.life_at
-            if quiet > limit * WARNING_AT and not running.warned and running.stop_at is None:
+            if running.warned or running.asked is not None or running.life_since.clock() <= limit * WARNING_AT:
+                continue
+            quiet = running.life_since.had()
+            if quiet > limit * WARNING_AT:
                 running.warned = True
                 found.append((running.batch, f"{slot} has shown no sign of life for {quiet:.0f} s; after {limit:.0f} s "
                               "it is killed and its batch tried again"))  # fmt: skip
@@ -140,9 +147,9 @@ class LocalWorkers:
         folder = batch.attempt(running.attempt)
         said = read_exit(folder) or (worker.answer() if died is not None else None)
         if said is not None:
-            if said.code != 0 or running.stop_at is not None:
+            if said.code != 0 or running.asked is not None:
                 _reap(worker.process)  # it is stopping: the next batch gets a new worker
-            unasked = said.code in (CHECKPOINTED, ENGINE_GONE) and running.stop_at is None
+            unasked = said.code in (CHECKPOINTED, ENGINE_GONE) and running.asked is None
             if unasked and not batch.got_further(running.attempt):
                 return Ended(running.batch, None, "the worker was asked to stop, not by the engine, and got no further")
             return Ended(running.batch, said.code, said.error, said.needed)
@@ -154,7 +161,7 @@ class LocalWorkers:
     def _death(self, died: int, running: Running, folder: Path) -> Ended:
         """What the death of a process means that did not say how it ended; foreign code may have set its exit code."""
         # The request to stop may have killed it before it could handle it.
-        if running.stop_at is not None:
+        if running.asked is not None:
             return Ended(running.batch, CHECKPOINTED, "")
         if not running.killed_for and running.memory.killed(died):
             return Ended(running.batch, OUT_OF_MEMORY, BY_MEMORY)
@@ -162,22 +169,23 @@ class LocalWorkers:
 
     def _watch(self, process: subprocess.Popen[bytes], running: Running, folder: Path) -> None:
         """Kill a worker whose time to stop is over, or that has been silent for too long."""
-        now = time.monotonic()
         shown = tuple(_changed_at(folder / name) for name in ("beat.json", "records.jsonl"))
         if shown != running.life:
-            running.life, running.life_at, running.warned = shown, now, False
-        if running.stop_at is None and now > running.life_at + silence():
+            running.life, running.life_since, running.warned = shown, Since.now(process.pid), False
+        if running.asked is not None:
+            if _late(running.asked):
+                _signal(process, signal.SIGKILL)
+        elif running.life_since.clock() > silence() and running.life_since.had() > silence():
             running.killed_for = f"showed no sign of life for {silence():.0f} s"
-            _signal(process, signal.SIGKILL)
-        elif running.stop_at is not None and now > running.stop_at:
             _signal(process, signal.SIGKILL)
 
     def stop(self, batch: int, _how: object = None) -> None:
         """Ask a batch to checkpoint and stop, which takes moments here; after GRACE it is killed."""
         slot = self.slot_of(batch)
-        if slot is not None and self._running[slot].stop_at is None:
-            self._running[slot].stop_at = time.monotonic() + GRACE
-            _signal(self._workers[slot].process, signal.SIGTERM)
+        if slot is not None and self._running[slot].asked is None:
+            process = self._workers[slot].process
+            self._running[slot].asked = Since.now(process.pid)
+            _signal(process, signal.SIGTERM)
 
     def close(self) -> list[Ended]:
         """Stop everything: workers checkpoint and stop, or are killed after GRACE. Returns the attempts that ended."""
@@ -188,10 +196,8 @@ class LocalWorkers:
             worker.leave()
             if slot not in self._running:
                 _signal(worker.process, signal.SIGTERM)
-        deadline = time.monotonic() + GRACE + 1
-        while (
-            self._running or any(worker.process.poll() is None for worker in self._workers.values())
-        ) and time.monotonic() < deadline:
+        asked = [(worker.process, Since.now(worker.process.pid)) for worker in self._workers.values()]
+        while self._running or any(process.poll() is None and not _late(since) for process, since in asked):
             ended += self.poll()
             time.sleep(0.02)
         for worker in self._workers.values():
@@ -216,6 +222,11 @@ def _changed_at(path: Path) -> float:
         return 0.0
 
 
+def _late(asked: Since) -> bool:
+    """Whether a worker has had its time to stop."""
+    return asked.clock() > GRACE and (asked.had() > GRACE or asked.clock() > LONGEST)
+
+
 def _signal(process: subprocess.Popen[bytes], number: int) -> None:
     if process.poll() is None:
         process.send_signal(number)
@@ -223,11 +234,12 @@ def _signal(process: subprocess.Popen[bytes], number: int) -> None:
 
 def _reap(process: subprocess.Popen[bytes]) -> None:
     """Wait for a worker that published a code other than 0: it ends by itself."""
-    try:
-        process.wait(timeout=GRACE)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    asked = Since.now(process.pid)
+    while process.poll() is None and not _late(asked):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=1.0)
+    _signal(process, signal.SIGKILL)
+    process.wait()
 
 
 def silence() -> float:

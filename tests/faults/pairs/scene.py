@@ -32,7 +32,7 @@ class Scene:
         self.faults: dict[str, Any] = {**faults, "version": ""}
         workspace = None if disk is None else disk / "workspace"
         experiment = experiment_of(job, folder)
-        variables = {"LTH_CACHE": str(folder / "cache")}
+        variables = {"LTH_CACHE": str(folder / "cache"), "LTH_SILENCE": str(HANG)}  # frozen workers are not given up
         slots = 2 if job == "cartpole" else 1  # a worker's start is most of what these jobs take
         self.run = Run(folder, experiment, slots=slots, fault=self.faults, workspace=workspace, environment=variables)
         self._read = 0
