@@ -5,6 +5,7 @@ from typing import Any
 
 from lth_core.analysis.comparison import comparisons
 from lth_core.store.views import JobView
+from lth_core.text import plural
 
 
 def related_notes(job: JobView, jobs: Sequence[JobView]) -> Iterator[str]:
@@ -32,7 +33,7 @@ def related_notes(job: JobView, jobs: Sequence[JobView]) -> Iterator[str]:
         numbers = ", ".join(str(one.id) for one in split)
         yield (
             f"the arms of this experiment are split over jobs ({job.id} and {numbers}): p is corrected over the "
-            f"{here} comparisons of this job, all of them together are {len(pairs)}"
+            f"{plural(here, 'comparison')} of this job, all of them together are {len(pairs)}"
         )
 
 

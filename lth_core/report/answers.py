@@ -23,7 +23,7 @@ class JobAnswers:
     """The result of a job's finished trials.
 
     audits: how many checks passed, and failed; changed: rounds and what they ran with, if that differs; failures: see
-    `failures.causes`; related: see `related.related_notes`.
+    `failures.causes`; related: see `related.related_notes`; never_pruned: parameters that stay whole.
     """
 
     experiment: Experiment
@@ -35,6 +35,7 @@ class JobAnswers:
     changed: str = ""
     failures: tuple[str, ...] = ()
     related: tuple[str, ...] = ()
+    never_pruned: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ def job_answers(database: Database, job: JobView) -> JobAnswers:
         changed=attempts.changes(attempts.runs(database, job.id)),
         failures=tuple(causes(trials)),
         related=tuple(related_notes(job, views.jobs(database))),
+        never_pruned=tuple(views.never_pruned(database, job.id)),
     )
 
 

@@ -162,8 +162,10 @@ def table_notes(found: JobAnswers) -> list[Text]:
 
 
 def closing(found: JobAnswers) -> Iterator[Text]:
-    """What was trained on, what the audit found, and what failed."""
+    """What was not pruned, what was trained on, what the audit found, and what failed."""
     passed, failed = found.audits
+    if found.never_pruned:
+        yield Text(f"not pruned: {one_line(', '.join(found.never_pruned), 1000)}", style="dim")
     yield from (Text(f"data: {one_line(sentence, 1000)}", style="dim") for sentence in found.data)
     yield Text(f"audit: {passed:,} checks passed, {failed:,} failed", style="red" if failed else "dim")
     if found.summary.failed:

@@ -272,6 +272,16 @@ def layers(database: Database, job: int) -> list[LayerView]:
     ]
 
 
+def never_pruned(database: Database, job: int) -> list[str]:
+    """The parameters of the dense network that may not be pruned, in the model's order."""
+    rows = database.rows(
+        "SELECT DISTINCT l.layer FROM layers l JOIN trials t ON t.id = l.trial "
+        "WHERE t.job = ? AND t.round = 0 AND NOT l.prunable ORDER BY l.position",
+        job,
+    )
+    return [row["layer"] for row in rows]
+
+
 class GoneLayer(NamedTuple):
     """A layer that may be pruned, with more than one dimension, of which a ticket keeps nothing."""
 

@@ -24,8 +24,8 @@ def test_seeds_that_were_added_after_looking_are_said() -> None:
 
 def test_arms_that_are_split_over_jobs_shrink_the_family_and_that_is_said() -> None:
     one, other = job(1), job(2, arms=["winning", "reinit", "one_shot"])
-    for held, numbers, own in ((one, "1 and 2", 1), (other, "2 and 1", 2)):
+    for held, numbers, own in ((one, "1 and 2", "1 comparison"), (other, "2 and 1", "2 comparisons")):
         (note,) = related_notes(held, [one, other])
-        assert f"split over jobs ({numbers})" in note and f"over the {own} comparisons of this job" in note
+        assert f"split over jobs ({numbers})" in note and f"over the {own} of this job" in note
         assert note.endswith("all of them together are 3")
     assert not [*related_notes(job(3, arms=["winning", "random", "reinit", "one_shot"]), [one, other])]

@@ -214,6 +214,7 @@ def test_metrics_layers_and_audits_are_taken_over(store: Store) -> None:
         ("c", (1, 3), 0, True),
         ("d", (4,), 0, True),
     ]
+    assert views.never_pruned(store.database, 1) == ["b"]
     assert views.audit_counts(store.database, store.job) == (1, 1)
     assert [a.name for a in views.audits(store.database, store.job, failed_only=True)] == ["y"]
     store.ingest(kind="metrics", trial=trial, step=32, values={"return/train": 1.0})
