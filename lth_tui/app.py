@@ -320,6 +320,14 @@ class Workbench(App[int]):
         if at_a_job:
             self.push_screen(JobPage(job))
 
+    def action_command_palette(self) -> None:
+        """Find a command by typing."""
+        super().action_command_palette()
+
+    def action_change_theme(self) -> None:
+        """Choose other colours; they are kept for the next start."""
+        super().action_change_theme()
+
     def action_redraw(self) -> None:
         """Send every cell again."""
         self.screen.refresh(layout=True)

@@ -11,7 +11,7 @@ from lth_core.text import did_you_mean, one_line
 
 _FIELDS = ("theme", "keys", "notify")
 _EXPECTED = "theme, [keys] or [notify]"
-_CHOSEN = "chosen-theme"
+_CHOSEN, _SPLIT = "chosen-theme", "chosen-split"
 
 
 @dataclass(frozen=True)
@@ -41,20 +41,41 @@ def load_settings(path: Path) -> Settings:
 
 def last_theme(path: Path) -> str | None:
     """The theme that was last chosen in the workbench, unless the settings file was written after that."""
-    beside = path.with_name(_CHOSEN)
     try:
-        if path.exists() and path.stat().st_mtime > beside.stat().st_mtime:
+        if path.exists() and path.stat().st_mtime > path.with_name(_CHOSEN).stat().st_mtime:
             return None
-        return beside.read_text(encoding="utf-8").strip() or None
-    except (OSError, ValueError):
+    except OSError:
         return None
+    return _kept(path, _CHOSEN) or None
 
 
 def remember_theme(path: Path, theme: str) -> None:
     """Store the theme for the next start, if the file can be written."""
+    _keep(path, _CHOSEN, theme)
+
+
+def last_split(path: Path) -> int | None:
+    """How many percent of the queue page the list last had; None if that was never changed."""
+    kept = _kept(path, _SPLIT)
+    return int(kept) if kept.isascii() and kept.isdecimal() and len(kept) < 4 else None
+
+
+def remember_split(path: Path, share: int) -> None:
+    """Store the split for the next start, if the file can be written."""
+    _keep(path, _SPLIT, str(share))
+
+
+def _kept(path: Path, name: str) -> str:
+    try:
+        return path.with_name(name).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return ""
+
+
+def _keep(path: Path, name: str, words: str) -> None:
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.with_name(_CHOSEN).write_text(f"{theme}\n", encoding="utf-8")
+        path.with_name(name).write_text(f"{words}\n", encoding="utf-8")
 
 
 def check(settings: Settings, path: Path, ids: Collection[str], themes: Collection[str]) -> None:

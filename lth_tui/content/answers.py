@@ -115,8 +115,10 @@ def _rows(parts: Iterable[RenderableType], width: int) -> Iterator[Row]:
             continue
         for line in console.render_lines(part, pad=False):
             row = [(segment.text, _ink(segment.style)) for segment in line]
-            if any(text.strip() for text, _ in row):
-                yield row
+            while row and not row[-1][0].strip():
+                row.pop()  # blanks at the end of a full row would be broken off as a row of their own
+            if row:
+                yield [*row[:-1], (row[-1][0].rstrip(), row[-1][1])]
 
 
 def _ink(style: Style | None) -> Style:

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Input
 
+from lth_core import places
 from lth_core.store.commands import Move
+from lth_tui import settings
 from lth_tui.content import comparison
 from lth_tui.content.charts import learning_chart, lottery_chart
 from lth_tui.content.drawing import Drawing
@@ -39,7 +42,7 @@ _NOTHING: list[Row] = [
     [
         ("Press ", PLAIN),
         ("n", BOLD),
-        (" to choose an experiment (quick/cartpole takes minutes), ", PLAIN),
+        (" for an experiment, ", PLAIN),
         ("?", BOLD),
         (" for all keys, ", PLAIN),
         ("q", BOLD),
@@ -95,6 +98,14 @@ class QueuePage(JobCommands):
         self.query_one(JobTable).focus()
         self._drawn: tuple[int, int] | None = None
         self._share = 40
+        kept = settings.last_split(places.settings_file())
+        if kept is not None:
+            self._split_at(kept)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Break the texts for the new width."""
+        super().on_resize(event)
+        self.present(self.bench.snapshot)
 
     def chosen_jobs(self) -> "Sequence[JobView]":
         """The marked jobs, or else the one under the cursor, or all of the suite under it."""
@@ -208,8 +219,10 @@ class QueuePage(JobCommands):
         self._split_at(self._share + by)
 
     def _split_at(self, share: int) -> None:
-        self._share = min(80, max(15, share))
+        before, self._share = self._share, min(80, max(15, share))
         self.query_one(JobTable).styles.max_height = f"{self._share}%"
+        if self._share != before:
+            settings.remember_split(places.settings_file(), self._share)
 
     def on_job_table_opened(self) -> None:
         """A second click opens, a third does no more."""
@@ -267,7 +280,7 @@ class QueuePage(JobCommands):
             self.bench.ask(command)
 
     def action_shift(self, by: int) -> None:
-        """Move the job in the queue."""
+        """Move the job down or up in the queue."""
         if self.listing.sort != SORTS[0] or self.listing.reverse:
             self.bench.say("jobs can only be moved in queue order: press o to sort by it", "warning")
             return

@@ -26,9 +26,9 @@ CHANGING = frozenset({
 
 def key_name(key: str) -> str:
     """A key as it is written on keyboards and in the help."""
-    names = {"question_mark": "?", "comma": ",", "full_stop": ".", "escape": "esc", "enter": "⏎",
-             "ctrl+p": "^p", "up": "↑", "down": "↓", "left": "←", "right": "→"}  # fmt: skip
-    return names.get(key, format_key(key).replace("ctrl+", "^"))
+    names = {"escape": "esc", "enter": "⏎", "up": "↑", "down": "↓", "left": "←", "right": "→"}
+    held, plus, last = key.rpartition("+")
+    return f"{held}{plus}".replace("ctrl+", "^") + names.get(last, format_key(last))
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,10 @@ class Hint:
 
     @property
     def explained(self) -> str:
-        """The docstring of the action; empty if several keys share it."""
-        method = getattr(self.node, f"action_{self.action}", None)
+        """The docstring of the action."""
+        node = self.node.app if self.action.startswith("app.") else self.node
+        name = self.action.removeprefix("app.").partition("(")[0]
+        method = getattr(node, f"action_{name}", None)
         own = method is not None and method.__module__.startswith("lth_tui")
         sentence = (method.__doc__ or "").strip().splitlines() if own else []
         return sentence[0].rstrip(".") if sentence else ""
@@ -55,7 +57,10 @@ class Hint:
 
 
 def hints_of(screen: Screen[Any], *, hidden: bool = False) -> list[Hint]:
-    """Everything that works on the screen now, one entry per action; `hidden`: the rare keys as well."""
+    """Everything that works on the screen now, one entry per action.
+
+    hidden: the rare keys as well, each with its own name; without it, one name may stand for a pair of keys.
+    """
     found: dict[str, Hint] = {}
     shows_only = bool(getattr(screen.app, "read_only", False))
     for active in screen.active_bindings.values():
@@ -64,7 +69,7 @@ def hints_of(screen: Screen[Any], *, hidden: bool = False) -> list[Hint]:
             continue
         if shows_only and binding.action.partition("(")[0] in CHANGING:
             continue
-        name = binding.key_display or key_name(binding.key)
+        name = key_name(binding.key) if hidden else binding.key_display or key_name(binding.key)
         known = found.get(binding.action)
         keys = name if known is None else known.keys if name in known.keys.split() else f"{known.keys} {name}"
         scope = (binding.id or "").partition(".")[0]

@@ -1,12 +1,14 @@
 """Help is made of the bindings: every key is in it and in the palette, no key hides another, all can be remapped."""
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import pytest
 from textual.binding import Binding
 from textual.widget import Widget
 from textual.widgets import Input
 from tui_helpers import Open, until
+from workspace_fixture import Writer
 
 from lth_tui.app import Workbench
 from lth_tui.keys import binding_ids
@@ -14,10 +16,12 @@ from lth_tui.screens.compare import ComparePage
 from lth_tui.screens.devices import DevicesPage
 from lth_tui.screens.help import SCOPES, Help
 from lth_tui.screens.job import JobPage
+from lth_tui.screens.metrics import MetricsPage
 from lth_tui.screens.page import Page
 from lth_tui.screens.queue import QueuePage
+from lth_tui.screens.suite import SuitePage
 from lth_tui.widgets.heatmap import Heatmap
-from lth_tui.widgets.hints import hints_of
+from lth_tui.widgets.hints import hints_of, key_name
 from lth_tui.widgets.job_table import JobTable
 from lth_tui.widgets.line_plot import LinePlot
 from lth_tui.widgets.list_pane import ListPane
@@ -58,6 +62,30 @@ async def test_every_action_of_every_page_is_in_the_help_and_the_palette(opened:
                 await pilot.press("escape")
 
 
+async def test_every_key_of_a_page_is_explained_once_and_the_pages_own_come_first(opened: Open, writer: Writer) -> None:
+    writer.sql("UPDATE jobs SET suite = 'both' WHERE id IN (1, 3)")
+    pages = (
+        (QueuePage, (), "queue"), (SuitePage, ("g", "a"), "suite"), (ComparePage, ("escape", "asterisk", "v"), "compare"),
+        (DevicesPage, ("escape", "escape", "d"), "devices"), (JobPage, ("escape", "G", "k", "enter"), "job"),
+        (MetricsPage, ("M",), "metrics"),
+    )  # fmt: skip
+    async with opened((80, 24)) as (app, pilot):
+        for page, keys, scope in pages:
+            await pilot.press(*keys)
+            await until(pilot, lambda page=page: isinstance(app.screen, page) and app.screen.is_active)
+            owners = [page, Workbench, *([] if app.focused is None else [type(app.focused)])]
+            await pilot.press("question_mark")
+            shown = [hint for hint in app.screen._shown if hint is not None]  # type: ignore[attr-defined]
+            listed = [key for hint in shown for key in hint.keys.split()]
+            wanted = {key_name(key) for owner in owners for key in keys_of(owner)} - {"^q", "^c"}
+            assert sorted(listed) == sorted(set(listed)) and wanted <= set(listed), (page, wanted - set(listed))
+            assert all(hint.explained for hint in shown), [hint.keys for hint in shown if not hint.explained]
+            assert shown[0].scope == scope and shown[-1].scope == "app"
+            order = [hint.scope for hint in shown]
+            assert [scope for scope, _ in groupby(order)] == list(dict.fromkeys(order)), "one group per heading"
+            await pilot.press("escape")
+
+
 async def test_help_has_headings_explains_and_does_what_is_chosen(opened: Open) -> None:
     async with opened((120, 40)) as (app, pilot):
         await pilot.press("question_mark")
@@ -93,7 +121,9 @@ async def test_every_word_of_the_help_can_be_read(opened: Open, size: tuple[int,
         await pilot.press("home")
         first = window()
         seen = dict.fromkeys(first)
-        for _ in range(30):
+        before: list[str] = []
+        while window() != before:
+            before = window()
             await pilot.press("pagedown")
             seen |= dict.fromkeys(window())
         assert not any("…" in line for line in seen)

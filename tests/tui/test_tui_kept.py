@@ -112,12 +112,16 @@ def test_no_color_set_to_nothing_is_not_set(writer: Writer, monkeypatch: pytest.
     assert workbench(writer.workspace.folder, view=True).no_color
 
 
-async def test_the_theme_that_was_chosen_is_there_at_the_next_start(opened: Open, tmp_path: Path) -> None:
+async def test_theme_and_split_that_were_chosen_are_there_at_the_next_start(opened: Open, tmp_path: Path) -> None:
     async with opened((80, 24)) as (app, pilot):
         app.theme = "nord"
         await until(pilot, lambda: settings.last_theme(places.settings_file()) == "nord")
+        await pilot.press(*"<<")
+        assert app.screen.query_one("#jobs").styles.max_height.value == 20
     async with opened((80, 24)) as (app, _):
         assert app.theme == "nord"
+        assert app.screen.query_one("#jobs").styles.max_height.value == 20
+    places.settings_file().with_name("chosen-split").write_text("-7 %")
     places.settings_file().write_text('theme = "gruvbox"')
     later = time.time() + 10
     os.utime(places.settings_file(), (later, later))

@@ -42,7 +42,11 @@ async def test_an_empty_workspace_says_what_to_press(tmp_path) -> None:  # type:
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: app.snapshot.loaded)
         text = app.screen.query_one("#empty", Lines).text
-        assert "lottery ticket hypothesis" in text and "Press n to choose" in text and "quit" in text
+        assert (
+            "lottery ticket hypothesis" in text
+            and "Press n for an experiment, ? for all keys, q to quit" in text
+            and "quit" in text
+        )
         await pilot.press("p", "x", "enter", "J")  # nothing selected: said, not crashed
         await until(pilot, lambda: len(app.said) == 4)
         assert {text for _, _, text in app.said} == {"no job is selected"}

@@ -127,7 +127,7 @@ async def test_every_view_is_drawn_at_the_size(opened: Open, size: tuple[int, in
                     assert widget.render_line(y).cell_length == widget.size.width
 
 
-@pytest.mark.parametrize("theme", ["textual-light", "textual-ansi", "nord"])
+@pytest.mark.parametrize("theme", ["textual-light", "textual-ansi"])
 async def test_no_colour_and_other_themes(opened: Open, monkeypatch: pytest.MonkeyPatch, theme: str) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     async with opened((80, 24)) as (app, pilot):
