@@ -1,11 +1,13 @@
 """The job page: its views, the cursor in the layers, rounds, arms, bands."""
 
 import pytest
+from rich.style import Style
 from textual.pilot import Pilot
 from tui_helpers import Open, until
-from workspace_fixture import Writer, experiment
+from workspace_fixture import LAYERS, Writer, experiment
 
 from lth_tui.app import Workbench
+from lth_tui.palette import dead_ink, warning_ink
 from lth_tui.screens.job import VIEWS, JobPage
 from lth_tui.widgets.heatmap import Heatmap
 from lth_tui.widgets.line_plot import LinePlot
@@ -66,6 +68,16 @@ async def test_a_dead_layer_is_seen_at_a_glance(opened: Open, size: tuple[int, i
         row = next(line for line in layers.text.splitlines() if "policy_head.weight" in line)
         assert "!policy_head.weight" in row and row.split()[-5:].count("!") >= 1
         assert "layer collapsed" in layers.text
+
+        def looks(name: str) -> list[Style | None]:
+            strips = [layers.render_line(y) for y in range(layers.size.height)]
+            return [segment.style for strip in strips if name in strip.text for segment in strip]
+
+        alarms = (dead_ink(), warning_ink())
+        assert any(look and look.bgcolor == dead_ink().bgcolor for look in looks("policy_head.weight"))
+        assert layers._table.cells[(LAYERS.index(("value_head.bias", (1,))), 5)].dead == 4
+        for look in looks("value_head.bias"):
+            assert look is None or not any((look.color, look.bgcolor) == (a.color, a.bgcolor) for a in alarms)
         for _ in range(4):
             await pilot.press("down")
         await pilot.press("left")

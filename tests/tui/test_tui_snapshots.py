@@ -143,7 +143,7 @@ async def compared(
             await settle(pilot)
             app.wanted_job = 2
             app.renew()
-            await until(pilot, lambda: len(app.snapshot.summaries) == len(app.snapshot.jobs))
+            await until(pilot, lambda app=app: len(app.snapshot.summaries) == len(app.snapshot.jobs))  # type: ignore[misc]
             for shot in shots:
                 await pilot.press(*shot.keys)
                 for size in sizes:
