@@ -8,7 +8,7 @@ from lth_core.errors import InputError
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey, parents
-from lth_core.store import attempts
+from lth_core.store import attempts, digests
 from lth_core.store.database import Database
 from lth_core.store.jobs import specified_job
 from lth_core.store.trials import parents_of_batch, stored_files, trials_of_batch
@@ -23,9 +23,13 @@ def experiment_of(text: str) -> Experiment:
 
 
 def batch_spec(workspace: Workspace, database: Database, batch: int) -> BatchSpec:
-    """The specification of a batch, which must exist; raises NONSENSE if the job's experiment cannot be read."""
+    """The specification of a batch, which must exist.
+
+    Raises NONSENSE if the job's experiment cannot be read, or is not what was queued, or a trial is another one.
+    """
     row = specified_job(database.connection, batch)
     trials = trials_of_batch(database.connection, batch)
+    _check(database, row["id"], {trial["id"] for trial in trials})
     parents = parents_of_batch(database.connection, batch)
     return BatchSpec(
         batch=batch,
@@ -38,6 +42,15 @@ def batch_spec(workspace: Workspace, database: Database, batch: int) -> BatchSpe
         tensorboard=str(workspace.tensorboard(row["id"], row["name"]).relative_to(workspace.folder)),
         trained_on=attempts.trained_on(database, row["id"]),
     )
+
+
+def _check(database: Database, job: int, trials: set[int]) -> None:
+    """Nothing is trained by an experiment or a seed that the disk has changed."""
+    hold = digests.trials_hold(database.connection, job)
+    if digests.job_holds(database.connection, job) is False:
+        raise InputError("the database holds another experiment than was queued; lth doctor --repair restores it")
+    if any(hold[trial] is False for trial in trials):
+        raise InputError("the database holds another trial than was queued; lth doctor --repair restores it")
 
 
 def stored_spec(database: Database, job: int, experiment: Experiment, keys: Iterable[TrialKey]) -> BatchSpec:

@@ -10,11 +10,17 @@ from lth_core.batches.batch import BatchFolder, BatchSpec, DamagedSpec, ParentSp
 from lth_core.batches.exit_codes import TRANSIENT, code_of
 from lth_core.batches.sealed import Unsound
 from lth_core.engine.spec_check import unlike
+from lth_core.engine.stored import batch_spec
+from lth_core.errors import InputError
 from lth_core.experiment.plan import TrialKey
 from lth_core.settings.launcher import SlurmLauncher
 from lth_core.store import attempts, views
+from lth_core.store.batches import add_batch
+from lth_core.store.database import Database
+from lth_core.store.jobs import add_job
 from lth_core.store.nonsense import NONSENSE
 from lth_core.store.tensors import read_card
+from lth_core.store.workspace import Workspace
 from tests.engine.experiments import tiny
 from tests.engine.test_engine import Running, running
 
@@ -132,3 +138,20 @@ def test_a_specification_that_changes_under_a_worker_is_refused_and_tried_again(
 def test_unsound_is_said_in_words() -> None:
     with pytest.raises(Unsound, match="'chdcksum', which does not belong there"):
         BatchSpec.from_json(SPEC.to_json().replace("checksum", "chdcksum"))
+
+
+@pytest.mark.parametrize(("change", "what"), [
+    ("UPDATE jobs SET experiment = replace(experiment, '0.003', '0.001')", "another experiment"),
+    ("UPDATE trials SET seed = 7 WHERE id = 1", "another trial"),
+])  # fmt: skip
+def test_nothing_is_trained_by_an_experiment_or_seed_that_the_disk_has_changed(
+    tmp_path: Path, change: str, what: str
+) -> None:
+    database = Database(tmp_path / "w.sqlite", writer=True)
+    with database.transaction() as connection:
+        batch = add_batch(connection, add_job(connection, tiny(), "x.toml", {}), [1, 2])
+    assert len(batch_spec(Workspace(tmp_path), database, batch).trials) == 2
+    database.connection.execute(change)
+    with pytest.raises(InputError, match=f"{what} than was queued; lth doctor --repair"):
+        batch_spec(Workspace(tmp_path), database, batch)
+    database.close()
