@@ -46,6 +46,12 @@ def test_the_trials_of_environments_that_do_wrong_fail_with_the_cause_and_the_qu
             assert dense.error.startswith(f"{name}, environment ")
             assert " (training step " in dense.error
             assert "Traceback" not in dense.error and "\n" not in dense.error and "\x1b" not in dense.error
+            later = views.trials(r.database, number)[1:]
+            assert {trial.state for trial in later} == {"blocked"}
+            assert all("waits for dense round 0 seed" in (trial.error or "") for trial in later)
+            assert r.database.row("SELECT COUNT(*), MAX(attempt) FROM batches WHERE job = ?", number)[:] == (1, 1)
+    logs = "".join(path.read_text() for path in (tmp_path / "ws").glob("batches/*/attempt-*/log.txt"))
+    assert "Traceback" in logs and "a reward was not a finite number" in logs
     assert not loaded(_registered)
 
 

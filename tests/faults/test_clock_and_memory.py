@@ -70,7 +70,8 @@ def test_a_stack_that_does_not_fit_is_split(make_run: Callable[..., Run], left_a
 
 @pytest.mark.fault("device memory (torch's exception, raised without a GPU)")
 def test_a_stack_with_no_room_on_a_device_is_split(make_run: Callable[..., Run], left_alone: Any, seen: Any) -> None:
-    experiment = short(seeds=4, arms=["winning"], rewinding={"weights": 0, "optimizer": "fresh"})
+    length = {"length": 10_000, "checkpoint_every": 4_000, "record_every": 2_000}
+    experiment = short(seeds=4, arms=["winning"], rewinding={"weights": 0, "optimizer": "fresh"}, training=length)
     whole = left_alone(experiment)
     run = make_run(experiment, slots=1, fault={"as_on_device": 3})
     run.finish()

@@ -22,7 +22,8 @@ def registered() -> Any:
 
 
 @pytest.mark.fault("a reward, and so a loss, that is")
-@pytest.mark.parametrize("reward", ["nan", pytest.param("inf", marks=pytest.mark.slow)])
+@pytest.mark.slow  # both at every run: tests/engine/test_odd_environments.py
+@pytest.mark.parametrize("reward", ["nan", "inf"])
 def test_a_loss_that_is_no_number_fails_its_trial_and_is_not_tried_again(
     make_run: Callable[..., Run], seen: Any, reward: str
 ) -> None:
@@ -39,6 +40,7 @@ def test_a_loss_that_is_no_number_fails_its_trial_and_is_not_tried_again(
     seen(errors[0] + "; not tried again; later rounds blocked")
 
 
+@pytest.mark.slow
 @pytest.mark.fault("an environment that raises")
 def test_an_environment_that_raises_fails_its_batch_at_once(make_run: Callable[..., Run], seen: Any) -> None:
     run = make_run(short(**FAULTY), fault={"environment": "raises"})

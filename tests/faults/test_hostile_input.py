@@ -130,7 +130,7 @@ RECORDS = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.lists(RECORDS, max_size=3), st.binary(max_size=60))
 @example([{"kind": "done", "trial": 1, "score": [1], "tensors": {}, "sha256": "x", "step": 1}], b"")
 @example([{"kind": "audit", "trial": 1, "moment": "before", "checks": [["n", True, ["\ud800"]]]}], b"[" * 50_000)
