@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from benchmarks.coverage_critical import critical_rows
+from benchmarks.coverage_domains import domain_rows
 from benchmarks.simulated import SEEDS, Draw, Row, share
 from lth_core.analysis import statistics
 from lth_core.analysis.collapse import fewest_to_exclude, rare
@@ -190,6 +191,7 @@ def rows(runs: int) -> Iterator[Row]:
     yield overshoot(runs)
     yield from falls(runs)
     yield from critical_rows(max(runs // 2, 1))
+    yield from domain_rows(max(runs // 10, 1))
     yield power(runs)
 
 

@@ -49,11 +49,11 @@ def halves(world: World, rng: np.random.Generator, n: int) -> np.ndarray:
     return found
 
 
-def job(world: World, rng: np.random.Generator, n: int) -> tuple[Experiment, list[Trial]]:
+def job(world: World, rng: np.random.Generator, n: int, **fields: object) -> tuple[Experiment, list[Trial]]:
     """A job of two arms with n seeds, all ended."""
     experiment = Experiment.model_validate(
         {"name": "simulated", "seeds": tuple(range(n)), "arms": ("winning", "random"),
-         "pruning": {"rounds": world.rounds}}
+         "pruning": {"rounds": world.rounds}, **fields}
     )  # fmt: skip
     places = halves(world, rng, n)
     trials = [Trial("dense", 0, seed, "done", float(rng.normal(_TOP, world.noise / 2)), 1.0) for seed in range(n)]

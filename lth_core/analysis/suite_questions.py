@@ -1,4 +1,5 @@
-"""The paper's questions over the jobs of a suite, and the one that only a suite can answer: what to keep."""
+"""The paper's questions over the jobs of a suite, and those that only a suite can answer: what to keep, and whether it
+is about images."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ LEVEL_NAMES: dict[Level, str] = {"third": "about a third kept", "last": "the las
 
 
 def suite_findings(jobs: Sequence[SuiteJob], summary: SuiteSummary) -> tuple[Finding, ...]:
-    """Each question with a count of the jobs' answers, then the answers; at the end the effect of keeping a group."""
+    """Each question with a count of the jobs' answers, then the answers; at the end what only a suite answers."""
     own = {
         job.name: findings(job.experiment, job.trials, summarise(job.experiment, job.trials, job.gone)) for job in jobs
     }
@@ -40,7 +41,7 @@ def suite_findings(jobs: Sequence[SuiteJob], summary: SuiteSummary) -> tuple[Fin
         for a in {answer.round: answer for answer in job.answers}.values()
     ]
     found.append(Finding("Does pruning help, leave alone or crash?", "", (*lines, *own_lines)))
-    return (*found, *kept_or_pruned(jobs))
+    return (*found, *kept_or_pruned(jobs), *([summary.domains.finding] if summary.domains is not None else []))
 
 
 def sentences(summary: SuiteSummary) -> Iterator[str]:

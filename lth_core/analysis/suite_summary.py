@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lth_core.analysis.comparison import Verdict
+from lth_core.analysis.domains import Domains, Job, domains
 from lth_core.analysis.effect import LEVELS, Answer, Effect, Level, effect_of_pruning, level_round
 from lth_core.analysis.normalised import Stratum, has_scale, stratified_iqm, stratified_share
 from lth_core.analysis.profiles import probability_of_improvement
@@ -70,12 +71,14 @@ class Across:
 
 @dataclass(frozen=True)
 class SuiteSummary:
-    """All jobs of a suite; `without_scale` names the jobs that normalised scores leave out."""
+    """All jobs of a suite; `without_scale` names the jobs that normalised scores leave out. domains: whether it is
+    about images, None where the suite does not ask."""
 
     arm: str
     jobs: tuple[JobResult, ...]
     across: tuple[Across, ...]
     without_scale: tuple[str, ...]
+    domains: Domains | None = None
 
     def count(self, level: Level, word: Effect) -> int:
         """How many jobs have this answer at this level."""
@@ -102,6 +105,7 @@ def summarise_suite(jobs: Sequence[SuiteJob], references: Mapping[str, float] = 
         jobs=tuple(_job_result(job, scores) for job, scores in zip(jobs, all_scores, strict=True)),
         across=tuple(across),
         without_scale=tuple(job.name for job, scores in zip(jobs, all_scores, strict=True) if scores.scale is None),
+        domains=domains([Job(job.job, job.name, scores) for job, scores in zip(jobs, all_scores, strict=True)]),
     )
 
 

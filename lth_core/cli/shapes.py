@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from lth_core.analysis.domains import Domains
 from lth_core.analysis.statistics import Interval
 from lth_core.analysis.suite_summary import Across, JobResult
 from lth_core.analysis.survival import Survival
@@ -156,13 +157,14 @@ class ShownFile(Answer):
 
 
 class ShownSuite(Answer):
-    """`lth show --suite NAME`. said: everything in sentences."""
+    """`lth show --suite NAME`. said: everything in sentences. domains: null unless it asks about images."""
 
     suite: str
     arm: str
     jobs: list[JobResult]
     across: list[Across]
     without_scale: list[str]
+    domains: Domains | None
     said: list[str]
     answers: list[Question]
     notes: list[str]

@@ -11,7 +11,7 @@ from lth_core.text import clean
 
 _KINDS = {
     "better": "good", "helps": "good", "leaves alone": "good", "worse": "bad", "hurts": "bad", "crashes": "bad",
-    "inconclusive": "open",
+    "inconclusive": "open", "larger": "good", "smaller": "good", "open": "open",
 }  # fmt: skip
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 62rem;

@@ -8,6 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from lth_core.analysis.domains import Domains, ratio_text
 from lth_core.analysis.effect import CRASHED, EQUIVALENT
 from lth_core.analysis.statistics import Interval
 from lth_core.analysis.suite_questions import LEVEL_NAMES, sentences
@@ -38,6 +39,9 @@ def parts(result: SuiteAnswers) -> list[RenderableType]:
         found += [_across(summary), *_explained(summary)]
     found += answer_lines(result.kept)
     found += [Text(line) for line in sentences(summary)]
+    if summary.domains is not None:
+        found += [_own_scales(summary.domains), *_own_scales_explained(summary.domains)]
+        found += answer_lines([summary.domains.finding])
     return [*found, *(Text(note, style="yellow") for note in result.related)]
 
 
@@ -119,6 +123,43 @@ def _explained(summary: SuiteSummary) -> Iterator[Text]:
     if summary.without_scale:
         names = ", ".join(one_line(name) for name in summary.without_scale)
         yield Text(f"without a scale, and not in the normalised scores: {names}", style="yellow")
+
+
+def _own_scales(found: Domains) -> Table:
+    """Per job a row for each level, normalised, and one for the critical densities."""
+    table = _table(("on its own scale", "at", found.reference, "random", "gap"))
+    name = table.columns[0]
+    name.no_wrap, name.overflow = False, "fold"
+    for member, short in zip(found.members, found.short_names, strict=True):
+        shown = one_line(short)
+        for scale in member.scales:
+            at = f"{scale.density:.1%} kept" if math.isfinite(scale.density) else "-"
+            cells = (_two(scale.reference), _two(scale.control), _two(scale.difference, signed=True))
+            table.add_row(shown, at, *cells)
+            shown = ""
+        halves = ("-" if half is None else half.text for half in member.halves)
+        gap = ratio_text(member)
+        table.add_row(shown, "half left", *halves, gap if gap == "-" else f"{gap} times")
+    return table
+
+
+def _own_scales_explained(found: Domains) -> Iterator[Text]:
+    control = found.members[0].control
+    yield Text(
+        f"scores: 0 is the reference, 1 the dense network of the job; gap: {found.reference} minus {control}. half "
+        f"left: where half of the dense network's gain is left; gap: how many times as much pruning "
+        f"{found.reference} survives, paired by seed. Gaps of two jobs: the median ratio of a seed of one to a seed "
+        "of the other, with the interval of the Mann-Whitney test; p: Brunner-Munzel by permutation, where chains that "
+        f"never cross leave the order open, Holm over {plural(len(found.contrasts), 'comparison')}.",
+        style="dim",
+    )
+
+
+def _two(estimate: Interval | None, *, signed: bool = False) -> str:
+    if estimate is None or estimate.n == 0:
+        return "-"
+    value = f"{estimate.value:{'+' if signed else ''}.2f}"
+    return value if estimate.n == 1 else f"{value} [{estimate.low:.2f}, {estimate.high:.2f}]"
 
 
 def _percent(share: Interval) -> str:

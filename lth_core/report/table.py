@@ -20,7 +20,7 @@ from lth_core.text import one_line
 
 COLOURS = {
     "better": "green", "worse": "red", "inconclusive": "yellow", "helps": "green", "leaves alone": "cyan",
-    "hurts": "red", "crashes": "red",
+    "hurts": "red", "crashes": "red", "larger": "cyan", "smaller": "cyan", "open": "yellow",
 }  # fmt: skip
 """Colours of answers and verdicts."""
 

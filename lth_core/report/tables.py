@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from lth_core.analysis.critical import criticals
+from lth_core.analysis.domains import Domains
 from lth_core.analysis.questions import Finding
 from lth_core.analysis.suite_summary import SuiteSummary
 from lth_core.analysis.verdict import Summary
@@ -32,7 +33,7 @@ def job_tables(record: JobRecord) -> dict[str, list[Row]]:
 
 
 def suite_tables(record: SuiteRecord) -> dict[str, list[Row]]:
-    """The jobs' tables concatenated, and those of the suite: `across` and `effects`."""
+    """The jobs' tables concatenated, and those of the suite: `across`, `effects`, `domains` and its answers."""
     own = [job_tables(job) for job in record.jobs]
     names = list(own[0]) if own else []
     tables: dict[str, list[Row]] = {name: [row for one in own for row in one[name]] for name in names}
@@ -45,8 +46,25 @@ def suite_tables(record: SuiteRecord) -> dict[str, list[Row]]:
         for cell in record.summary.across
     ]  # fmt: skip
     tables["effects"] = effect_rows(record.summary)
+    tables["domains"] = domain_rows(record.summary.domains) if record.summary.domains is not None else []
     tables["suite_answers"] = _answers(record.findings)
     return tables
+
+
+def domain_rows(found: Domains) -> list[Row]:
+    """Each job of a suite on a scale of its own: normalised scores at each level, and the critical densities."""
+    return [
+        {
+            "job": member.job, "name": member.name, "task": member.kind, "level": scale.level, "density": scale.density,
+            **interval_fields("reference_arm", scale.reference), **interval_fields("random_arm", scale.control),
+            **interval_fields("difference", scale.difference),
+            **interval_fields("reference_half", member.halves[0].density if member.halves[0] is not None else None),
+            **interval_fields("random_half", member.halves[1].density if member.halves[1] is not None else None),
+            **interval_fields("ratio", member.ratio), "ratio_is": member.bound or "known", "lost": member.lost,
+        }
+        for member in found.members
+        for scale in member.scales
+    ]  # fmt: skip
 
 
 def effect_rows(summary: SuiteSummary) -> list[Row]:

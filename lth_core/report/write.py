@@ -34,6 +34,12 @@ _ACROSS = {
     "difference": "reference minus arm", "difference_low": "low", "difference_high": "high",
     "improvement": "P(improvement)", "improvement_low": "low", "improvement_high": "high", "jobs": "jobs",
 }  # fmt: skip
+_DOMAINS = {
+    "name": "job", "density": "kept", "reference_arm": "ticket", "reference_arm_low": "low",
+    "reference_arm_high": "high", "random_arm": "random", "random_arm_low": "low", "random_arm_high": "high",
+    "reference_half": "half left: ticket", "random_half": "random", "ratio": "ratio", "ratio_low": "low",
+    "ratio_high": "high", "ratio_is": "is",
+}  # fmt: skip
 _ANATOMY = {
     "round": "round", "arm": "arm", "density": "kept", "effective_density": "effective", "dead_units": "dead units",
     "overlap_seeds": "overlap, seeds", "overlap_seeds_chance": "chance", "overlap_reference": "overlap, arm",
@@ -77,6 +83,8 @@ def write_suite(record: SuiteRecord, folder: Path) -> list[Path]:
     if record.summary.without_scale:
         left_out = ", ".join(record.summary.without_scale)
         parts.append(page.paragraph(f"Without a scale, and not in the normalised scores: {left_out}"))
+    if tables["domains"]:
+        parts += [page.heading("Each job on a scale of its own"), page.table(tables["domains"], _DOMAINS)]
     for job in record.jobs:
         parts += [page.heading(f"Job {job.job.id}: {job.job.name} ({job.job.state})")]
         shown = {name: pictures[f"{job.job.id}-{name}"] for name in own[job.job.id]}
