@@ -24,9 +24,9 @@ from lth_core.settings.networks import MLP
 from lth_core.tickets.mask import Weights
 from lth_core.tickets.scope import LOG_STD
 
-_ALIGNED = 16
+VECTOR = 16
 """Float32 numbers in the widest CPU vector register, 64 bytes."""
-_MINUS_ONE = torch.tensor(-1.0)
+MINUS_ONE = torch.tensor(-1.0)
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,21 @@ class Perceptron:
         parts = flat[:, : sum(self._sizes)].split(self._sizes, dim=1)
         return [Layer(self._matrix(i, parts[2 * i]), parts[2 * i + 1].unsqueeze(1)) for i in range(len(self._matrices))]
 
+    def hidden_places(self) -> list[tuple[int, int, int]]:
+        """Of each matrix between hidden layers its first place in packed parameters, its inputs and its units."""
+        begins = [end - size for end, size in zip(itertools.accumulate(self._sizes), self._sizes, strict=True)]
+        return [(begins[2 * i], inputs, out) for i, (out, inputs) in enumerate(self._matrices[:-1]) if i > 0]
+
+    def without_hidden(self, flat: Tensor) -> list[Layer]:
+        """Views of parameters (T, ...) without the matrices between hidden layers, in whose place is an empty one."""
+        last = len(self._matrices) - 1
+        sizes = [0 if 0 < i // 2 < last and i % 2 == 0 else size for i, size in enumerate(self._sizes)]
+        parts, found = flat[:, : sum(sizes)].split(sizes, dim=1), []
+        for i in range(last + 1):
+            weight = self._matrix(i, parts[2 * i]) if i in (0, last) else parts[2 * i]
+            found.append(Layer(weight, parts[2 * i + 1].unsqueeze(1)))
+        return found
+
     def _matrix(self, layer: int, part: Tensor) -> Tensor:
         """A layer's weights (T, in, out), or their gradient, as a view. The heads' are stored as (out, in)."""
         out, inputs = self._matrices[layer]
@@ -122,7 +137,7 @@ class Perceptron:
 
     @property
     def _width(self) -> int:
-        return -(-self.parameters // _ALIGNED) * _ALIGNED
+        return -(-self.parameters // VECTOR) * VECTOR
 
     @functools.cached_property
     def _matrices(self) -> list[tuple[int, int]]:
@@ -144,7 +159,7 @@ class Perceptron:
                 x = torch.baddbmm(layer.bias, activations[-1], layer.weight).relu_()
             elif _by_sigmoid(activations[-1], layer):
                 x = torch.baddbmm(layer.bias, activations[-1], layer.weight, beta=2, alpha=2).sigmoid_()
-                torch.add(_MINUS_ONE, x, alpha=2, out=x)
+                torch.add(MINUS_ONE, x, alpha=2, out=x)
             else:
                 x = torch.baddbmm(layer.bias, activations[-1], layer.weight).tanh_()
             activations.append(x)
@@ -167,7 +182,7 @@ class Perceptron:
             x = activations[i]
             begin, middle, end = ends[2 * i] - self._sizes[2 * i], ends[2 * i], ends[2 * i + 1]
             weight, bias = found[:, begin:middle], found[:, middle:end]
-            _weight_gradient(gradient, x, self._matrix(i, weight))
+            weight_gradient(gradient, x, self._matrix(i, weight))
             torch.sum(gradient, 1, out=bias)
             if i > 0:
                 gradient = torch.bmm(gradient, layers[i].weight.transpose(1, 2))
@@ -185,11 +200,16 @@ def _by_sigmoid(x: Tensor, layer: Layer) -> bool:
     torch's sigmoid kernel rounds the remainder that does not fill a vector register differently. So this is done only
     in one thread and if a ticket's numbers fill whole registers: then its bits do not depend on its place in the stack.
     """
-    full = x.shape[1] * layer.weight.shape[2] % (2 * _ALIGNED) == 0
+    full = x.shape[1] * layer.weight.shape[2] % (2 * VECTOR) == 0
     return x.device.type == "cpu" and full and torch.get_num_threads() == 1 and not layer.weight.requires_grad
 
 
-def _weight_gradient(gradient: Tensor, x: Tensor, out: Tensor) -> None:
+def in_whole_vectors(x: Tensor) -> bool:
+    """Whether each ticket's numbers (T, ...) fill whole vector registers, in one thread on a CPU; see `_by_sigmoid`."""
+    return x.device.type == "cpu" and x[0].numel() % (2 * VECTOR) == 0 and torch.get_num_threads() == 1
+
+
+def weight_gradient(gradient: Tensor, x: Tensor, out: Tensor) -> None:
     """Weight gradients (T, in, out) from (T, B, out) and (T, B, in); avoids a product with a single row."""
     if x.shape[-1] == 1:
         torch.sum(gradient * x, 1, keepdim=True, out=out)

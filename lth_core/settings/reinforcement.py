@@ -20,6 +20,9 @@ class ActorCriticTraining(TrainingSection):
     it by default and at most; where none did, the last one counts. greedy_episodes: played after training with greedy
     actions, for comparison. precision: of matrix products on a GPU. value_loss, of an error e of a value: "squared" is
     e^2; "huber" is e^2 / 2 up to an error of 1 and |e| - 1/2 beyond (SmoothL1). value_weight multiplies it.
+    sparse: whether a perceptron's hidden layers are computed from living weights alone, on a CPU: "auto" where that is
+    faster, measured once per machine and shape. The last bits of results differ between the two forms, so that "auto"
+    may give others on another machine; what is stored has the same form.
     """
 
     unit: Literal["steps", "games"] = "steps"
@@ -49,8 +52,9 @@ class ActorCriticTraining(TrainingSection):
     precision: Literal["float32", "tfloat32"] = "float32"
     record_every: Positive = 2_000
     checkpoint_every: Positive = 20_000
+    sparse: Literal["never", "auto", "always"] = "never"
     steps: ClassVar[str] = "environment steps"
-    added: ClassVar[frozenset[str]] = frozenset({"value_loss", "score", "score_window", "greedy_episodes"})
+    added: ClassVar[frozenset[str]] = frozenset({"value_loss", "score", "score_window", "greedy_episodes", "sparse"})
     # Earlier versions scored training episodes, however far back they reached, and evaluated in both ways alike.
     of_new: ClassVar[Mapping[str, Any]] = {"score": "evaluation", "score_window": 0.25, "greedy_episodes": 10}
 

@@ -128,6 +128,10 @@ class Stack(ABC):
     def metrics(self) -> list[dict[str, float]]:
         """Values to record for each ticket now, by metric name."""
 
+    def form(self) -> str:
+        """A sentence on how the tickets are computed, where the experiment leaves a choice; else empty."""
+        return ""
+
     def validate(self, go_on: Callable[[], bool]) -> list[dict[str, float]]:
         """More values to record, which take long to compute. Raises Interrupted once `go_on` returns False."""
         return [{} for _ in range(self.tickets)]

@@ -93,6 +93,8 @@ class Attempt:
         self._check_space(stack, len(run.trials))
         for trial in run.trials:
             self._open_log(trial, stack.trained, resumed=checkpoint is not None)
+        if form := stack.form():
+            self._append(kind="note", text=f"batch {self._spec.batch}: {form}")
         self._before = time.monotonic() - self._made
         keys = [trial.key for trial in run.trials]
         self._journal.begins(self._spec.batch, self._attempt, self._device, keys, stack.trained)

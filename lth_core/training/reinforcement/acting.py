@@ -45,7 +45,7 @@ class HostActor(_Keeping):
 
     def __init__(self, parameters: Parameters, everything: bool) -> None:
         super().__init__()
-        self._model, self._layers, self._everything = parameters.model, parameters.layers(), everything
+        self._parameters, self._everything = parameters, everything
 
     def heads(self, observations: Array) -> Array:
         """See Actor."""
@@ -60,7 +60,15 @@ class HostActor(_Keeping):
         return found
 
     def _forward(self, observations: Array) -> list[Tensor]:
-        return self._model.forward(self._layers, torch.from_numpy(observations))
+        return self._parameters.network.forward(self._parameters.layers(), torch.from_numpy(observations))
+
+    def kept(self) -> list[Tensor]:
+        """See Actor."""
+        sparse = self._parameters.sparse
+        if sparse is None or not self._everything:
+            return super().kept()
+        found, self._steps = sparse.joined(self._steps), []
+        return found
 
 
 class DeviceActor(_Keeping):

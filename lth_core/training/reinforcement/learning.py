@@ -32,7 +32,7 @@ def learn(
     """
     activations = rollout.activations
     if orders is None and len(activations) == 2:  # other layers' activations were not kept
-        activations = parameters.model.traced(parameters.layers(), activations[0])
+        activations = parameters.network.traced(parameters.layers(), activations[0])
     then = _terms(parameters, activations[-1], rollout)
     whole = Transitions(rollout.actions, then.log_p, *rollout[2:])
     if orders is None:
@@ -43,7 +43,7 @@ def learn(
             [activations[0], *whole[:-1], *whole.valid], order, algorithm.minibatches
         ):  # fmt: skip
             taken = Transitions(actions, log_p, values, targets, advantages, tuple(valid))
-            traced = parameters.model.traced(parameters.layers(), seen)
+            traced = parameters.network.traced(parameters.layers(), seen)
             terms = _terms(parameters, traced[-1], taken)
             learnt.append(_step(algorithm, parameters, traced, terms, taken, rate))
     return learnt
@@ -75,7 +75,7 @@ def gradient(
     taken: Transitions,
 ) -> Tensor:
     """Gradients (T, P) of the loss on b transitions; activations: see ActorCriticNetwork.traced."""
-    heads, model = activations[-1], parameters.model
+    heads = activations[-1]
     of_said = algorithm.head_gradients(said, taken)
     of_heads = torch.empty_like(heads)
     of_heads[..., :-1], of_log_std = terms.gradient(of_said.log_p, of_said.entropy)
@@ -84,10 +84,9 @@ def gradient(
     transitions = heads.shape[1] if algorithm.settings.loss_reduction == "mean" else 1
     if transitions > 1:
         of_heads /= transitions
-    found = model.backward(parameters.layers(), activations, of_heads)
-    room = model.log_std(found)
-    if room is not None and of_log_std is not None:
-        room.copy_(of_log_std / transitions)
+    found = parameters.network.backward(parameters.layers(), activations, of_heads)
+    if of_log_std is not None:
+        parameters.note_log_std(found, of_log_std / transitions)
     return found
 
 

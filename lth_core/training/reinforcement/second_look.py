@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lth_core.models.flat import flatten, unflatten
+from lth_core.models.flat import flatten
 from lth_core.settings.reinforcement import ActorCriticTraining
 from lth_core.tickets.check import Check
 from lth_core.tickets.mask import Weights
@@ -125,8 +125,7 @@ class Looked:
         return self._whole(rows[self.ticket])
 
     def _whole(self, row: Tensor) -> Weights:
-        model = self.parameters.model
-        return {n: w.double() for n, w in unflatten(model.unpacked(row[None].cpu())[0], model.shapes()).items()}
+        return {n: w.double() for n, w in self.parameters.named(row, self.ticket).items()}
 
     def _played(self) -> Played:
         found, t, steps = self.found, self.ticket, self.found.steps

@@ -16,7 +16,7 @@ from lth_core.tickets.check import Check
 from lth_core.tickets.mask import Weights
 from lth_core.training.cuda_graphs import Replayed
 from lth_core.training.precision import products
-from lth_core.training.reinforcement import second_window
+from lth_core.training.reinforcement import second_window, sparse
 from lth_core.training.reinforcement.acting import actor
 from lth_core.training.reinforcement.algorithms import algorithm
 from lth_core.training.reinforcement.episodes import Episodes
@@ -45,6 +45,7 @@ class ActorCriticStack(PackedStack):
         for row, start in enumerate(starts):
             self.know(row, start.statistics or {})
         self._shuffles = Shuffles([start.seed for start in starts])
+        self.parameters = self.parameters.folded(sparse.choose(model, self.training, starts, self.device))
         self._learning = Replayed(self._learn, self.device)
         self._place()
         self._learnt: list[Learnt] = []
@@ -82,6 +83,13 @@ class ActorCriticStack(PackedStack):
     def normalised(self, observations: npt.NDArray[Any], rows: Sequence[int]) -> npt.NDArray[Any]:
         """See PackedStack."""
         return self.collector.normalised(observations, rows)
+
+    def form(self) -> str:
+        """See Stack."""
+        if self.training.sparse == "never":
+            return ""
+        few, how = sum(self.parameters.is_sparse), self.training.sparse
+        return f'training.sparse "{how}": {few} of {self.tickets} tickets are computed from their living weights alone'
 
     def statistics(self, ticket: int) -> Weights:
         """See Stack: of observations and returns, if they are normalised."""
@@ -235,6 +243,7 @@ class ActorCriticStack(PackedStack):
         """Everything that later training depends on, as arrays and JSON values."""
         arrays, values = self.collector.state()
         values["trained"], values["looked"] = self.trained, self._look.state()
+        values["sparse"] = self.parameters.is_sparse
         if self.algorithm.epochs:
             values["minibatches"] = self._shuffles.state()
         return arrays | self.parameters.state(), values
@@ -244,6 +253,8 @@ class ActorCriticStack(PackedStack):
         self.trained = values["trained"]
         self._look.restore(values.get("looked"))
         self.collector.restore(arrays, values, self.trained)
+        # In the form in which it began, whatever is measured now; earlier versions had one form.
+        self.parameters.refold(values.get("sparse", [False] * self.tickets))
         self.parameters.restore(arrays)
         if self.algorithm.epochs:
             self._shuffles.restore(values["minibatches"])
