@@ -71,14 +71,19 @@ class Critical:
 def said(density: float, floor: float) -> str:
     """A density in percent; `below 2.3 %` where it is not above the lowest that was trained at."""
     if density <= floor * (1 + 1e-9):
-        return f"below {floor:.1%}"
-    return "more than 100%" if density >= 1 else f"{density:.1%}"
+        return f"below {_digits(floor)}%"
+    return "more than 100%" if density >= 1 else f"{_digits(density)}%"
 
 
 def _bare(density: float, floor: float) -> str:
     if density <= floor * (1 + 1e-9):
-        return f"<{100 * floor:.1f}"
-    return ">100" if density >= 1 else f"{100 * density:.1f}"
+        return f"<{_digits(floor)}"
+    return ">100" if density >= 1 else _digits(density)
+
+
+def _digits(density: float) -> str:
+    """In percent: one decimal, two digits below 1 %."""
+    return f"{100 * density:.1f}" if density >= 0.01 else f"{100 * density:.2g}"
 
 
 def isotonic(scores: Sequence[float]) -> Floats:

@@ -11,7 +11,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lth_core.analysis.critical import HALF, chains, critical, crossing, isotonic, why_not
+from lth_core.analysis.critical import HALF, chains, critical, crossing, isotonic, said, why_not
 from lth_core.analysis.questions import findings
 from lth_core.analysis.ranks import joint_flip_p, median, shift, signed_ranks
 from lth_core.analysis.scores import JobScores
@@ -36,6 +36,12 @@ def test_crossings_are_read_between_rounds_on_a_logarithmic_axis() -> None:
     assert crossing(densities, [40, 30, 20], 50) == (1.0, "starts below")
     # One bad round among good ones is pooled with them: 20 and 100 are 60, above half.
     assert crossing([1.0, 0.8, 0.6, 0.4], [100, 20, 100, 0], 50)[0] == pytest.approx(0.6 * (0.4 / 0.6) ** (1 / 6))
+
+
+def test_small_densities_keep_two_digits() -> None:
+    assert [said(one, 0.0009) for one in (0.034, 0.0146, 0.00147, 0.0009, 1.0)] == [
+        "3.4%", "1.5%", "0.15%", "below 0.09%", "more than 100%"
+    ]  # fmt: skip
 
 
 def curve(settings: Experiment, half: Callable[[str, int], float], top: float = 100.0) -> list[Trial]:
