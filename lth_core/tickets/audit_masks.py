@@ -14,7 +14,7 @@ from lth_core.settings.pruning import Pruning
 from lth_core.tickets import expected, expected_masks
 from lth_core.tickets import mask as masks
 from lth_core.tickets.check import Check
-from lth_core.tickets.derive import Family, Ticket
+from lth_core.tickets.derive import Family, Ticket, ranking
 from lth_core.tickets.expected_masks import Groups
 from lth_core.tickets.mask import Mask
 
@@ -158,7 +158,8 @@ def _criterion(family: Family, key: TrialKey, mask: Mask) -> Check:
     here; criteria of the loss may then differ in their last bits.
     """
     pruned = expected.pruned(family, key)
-    scores = expected_masks.scores(family, key.arm, pruned, mask)
+    own = expected_masks.scores(family, key.arm, pruned, mask)
+    scores = ranking(family, key.arm, key.round, pruned) if own is None else own
     gone = {n: scores[n][pruned.mask[n] & ~m] for n, m in mask.items()}
     kept = {n: scores[n][m] for n, m in mask.items()}
     if family.experiment.pruning.scope == "global":
