@@ -26,6 +26,8 @@ from tests.tasks.images.pictures import npz
 ACTING = {"length": 8, "environments": 2, "n_steps": 2, "minibatches": 1, "evaluation_episodes": 1}
 TABLES: dict[str, dict[str, Any]] = {
     "control": {"model": {"hidden": [4]}, "training": ACTING},
+    "imitation": {"model": {"hidden": [4]}, "training": {"length": 2, "batch": 4, "evaluation_episodes": 1},
+                  "task": {"teacher": {"training": {**ACTING, "length": 64}}, "time_limit": 8, "states": 1000}},
     "atari": {"model": {"architecture": "small", "width": 0.1}, "training": ACTING,
               "task": {"max_frames": 8, "noop_max": 0}},
     "language_model": {"model": {"embedding": 4, "hidden": 4}, "training": {"length": 2, "batch": 2},
@@ -36,7 +38,8 @@ TABLES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """A small experiment of every kind."""
 REFUSED = {
-    ("control", "lesson"), ("control", "exchange"), ("atari", "lesson"), ("atari", "exchange"),
+    ("control", "lesson"), ("control", "exchange"), ("imitation", "lesson"), ("imitation", "exchange"),
+    ("atari", "lesson"), ("atari", "exchange"),
     ("language_model", "environments"), ("language_model", "watched"), ("language_model", "exchange"),
     ("translation", "environments"), ("translation", "watched"),
     ("images", "environments"), ("images", "watched"), ("images", "exchange"),
