@@ -10,13 +10,14 @@ import psutil
 import pytest
 
 from lth_core.analysis.verdict import summarise
+from lth_core.batches import patience
 from lth_core.batches.batch import BatchFolder
 from lth_core.engine import failures as retry
 from lth_core.engine.engine import Engine, LeaseHeld
 from lth_core.engine.launchers import local
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
-from lth_core.store import commands, views
+from lth_core.store import commands, digests, views
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
 from tests.engine.experiments import digest, tiny, write_command
@@ -249,6 +250,7 @@ def test_a_damaged_file_costs_its_seed_only_and_retry_trains_it_again(workspace:
     with database.transaction() as connection:
         connection.execute("UPDATE trials SET state = 'failed' WHERE round > 0")
         connection.execute("UPDATE jobs SET state = 'failed'")
+        digests.seal(connection, 1)
     path = tmp_path / database.rows("SELECT tensors FROM trials WHERE round = 0 AND seed = 1")[0]["tensors"]
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
@@ -324,7 +326,7 @@ class Clock:
 
 def test_a_worker_that_shows_no_life_is_replaced(hold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    monkeypatch.setattr(local, "time", clock)
+    monkeypatch.setattr(patience, "time", clock)
     with running(tmp_path / "w") as r:
         r.submit(tiny())
         r.until(hold.with_suffix(".held").exists)

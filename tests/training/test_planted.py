@@ -218,7 +218,7 @@ def advantages_as_they_are(patch: pytest.MonkeyPatch) -> None:
 
 
 def unclipped(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(parameters, "clip", lambda gradient, limit: None)
+    patch.setattr(parameters, "clip", lambda gradient, limit, widths: None)
 
 
 LOSSES: list[tuple[str, Plant, str]] = [

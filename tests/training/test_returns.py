@@ -1,5 +1,7 @@
 """Advantages, time limits, learning-rate schedules and clipping, against references written the slow way."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
@@ -238,9 +240,9 @@ def test_gradients_are_masked_before_they_are_clipped(monkeypatch: pytest.Monkey
     one = stack(settings, own, model)
     seen: list[torch.Tensor] = []
 
-    def watched(gradient: torch.Tensor, limit: float) -> None:
+    def watched(gradient: torch.Tensor, limit: float, widths: Sequence[int]) -> None:
         seen.append(gradient.clone())
-        clip(gradient, limit)
+        clip(gradient, limit, widths)
         seen.append(gradient.clone())
 
     monkeypatch.setattr(parameters, "clip", watched)
