@@ -139,7 +139,7 @@ def _own_scales(found: Domains) -> Table:
             shown = ""
         halves = ("-" if half is None else half.text for half in member.halves)
         gap = ratio_text(member)
-        table.add_row(shown, "half left", *halves, gap if gap == "-" else f"{gap} times")
+        table.add_row(shown, "half lost", *halves, gap if gap == "-" else f"{gap} times")
     return table
 
 
@@ -147,7 +147,7 @@ def _own_scales_explained(found: Domains) -> Iterator[Text]:
     control = found.members[0].control
     yield Text(
         f"scores: 0 is the reference, 1 the dense network of the job; gap: {found.reference} minus {control}. half "
-        f"left: where half of the dense network's gain is left; gap: how many times as much pruning "
+        f"lost: where half of the dense network's gain is lost; gap: how many times as much pruning "
         f"{found.reference} survives, paired by seed. Gaps of two jobs: the median ratio of a seed of one to a seed "
         "of the other, with the interval of the Mann-Whitney test; p: Brunner-Munzel by permutation, where chains that "
         f"never cross leave the order open, Holm over {plural(len(found.contrasts), 'comparison')}.",

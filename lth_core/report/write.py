@@ -37,7 +37,7 @@ _ACROSS = {
 _DOMAINS = {
     "name": "job", "density": "kept", "reference_arm": "ticket", "reference_arm_low": "low",
     "reference_arm_high": "high", "random_arm": "random", "random_arm_low": "low", "random_arm_high": "high",
-    "reference_half": "half left: ticket", "random_half": "random", "ratio": "ratio", "ratio_low": "low",
+    "reference_half": "half lost: ticket", "random_half": "random", "ratio": "ratio", "ratio_low": "low",
     "ratio_high": "high", "ratio_is": "is",
 }  # fmt: skip
 _ANATOMY = {
