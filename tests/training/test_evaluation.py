@@ -78,11 +78,11 @@ def test_a_greedy_score_is_the_mean_of_first_episodes_played_one_after_the_other
 
 
 def test_an_environment_stepped_by_itself_plays_one_episode_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    one, step, steps = trained(SETTINGS["one by one"], [0, 1]), FrozenLakeEnv.step, dict[int, list[bool]]()
+    one, step, steps = trained(SETTINGS["one by one"], [0, 1]), FrozenLakeEnv.step, dict[FrozenLakeEnv, list[bool]]()
 
     def watched(env: FrozenLakeEnv, action: int) -> Any:
         found = step(env, action)
-        steps.setdefault(id(env), []).append(bool(found[2]))
+        steps.setdefault(env, []).append(bool(found[2]))
         return found
 
     monkeypatch.setattr(FrozenLakeEnv, "step", watched)
