@@ -33,6 +33,7 @@ class Witness:
         self._before = stack.counter - stack.first
         self._due = {one.id: expected_schedule.points(experiment, one.key.arm) for one in trials}
         self._noted: dict[int, dict[str, tuple[int, str]]] = {one.id: {} for one in trials}
+        self._averaging = {one.key.arm for one in trials if expected_schedule.averages(experiment, one.key.arm)}
         self._points: int | None = 0
         self._averaged: dict[int, Projected] = {one.id: {} for one in trials}
         self._note(stack, trials)
@@ -60,12 +61,11 @@ class Witness:
 
     def _add(self, stack: Stack, trials: Sequence[Watched]) -> None:
         """Add weights and running statistics to the sums, where they are due for the mean that is scored."""
-        arms = {one.key.arm for one in trials}
-        due = [
-            expected_schedule.is_averaged(self._experiment, arm, self._updates or 0, stack.steps_per_unit)
-            for arm in arms
-        ]
-        if self._points is None or not any(due):
+        if not self._averaging or self._points is None:
+            return
+        arms = self._averaging & {one.key.arm for one in trials}
+        updates = self._updates or 0
+        if not any(expected_schedule.is_averaged(self._experiment, a, updates, stack.steps_per_unit) for a in arms):
             return
         self._points += 1
         for row, one in enumerate(trials):

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,11 +10,11 @@ from torch.distributions import Bernoulli, Categorical, Normal, kl_divergence
 from lth_core.models.flat import flatten, unflatten
 from lth_core.randomness import stream
 from lth_core.settings.imitation import Cloning
-from lth_core.tickets.check import Check
 from lth_core.tickets.mask import Weights
 from lth_core.training.imitation.data import Played
 from lth_core.training.reinforcement.parameters import Parameters
 from lth_core.training.reinforcement.reference import Network
+from lth_core.training.second_looks import Noted
 
 TOLERANCE, ELSEWHERE = 3e-5, 2e-2
 """Accepted difference as a share of the gradient's length: on a CPU, and on a GPU, where products may have ten bits."""
@@ -23,16 +22,13 @@ MOST = 4
 
 
 @dataclass
-class SecondLook:
-    """What is still to be looked at, and what was found; sentence: what is wrong, if anything."""
+class SecondLook(Noted[int]):
+    """left: updates."""
 
     training: Cloning
     network: Network
     played: Played
-    left: int = MOST
-    seen: list[str] = field(default_factory=list)
-    largest: float = 0.0
-    sentence: str = ""
+    left: int = field(default=MOST, kw_only=True)
 
     def begins(self, parameters: Parameters, seeds: Sequence[int], updates: Sequence[int]) -> "Looked | None":
         """The next update of the first ticket, if it is to be looked at. updates: those before it in the dense run."""
@@ -92,21 +88,6 @@ class SecondLook:
         sizes = [outputs.shape[-1]] if self.network.parts is None else list(self.network.parts)
         pairs = zip(targets.split(sizes, -1), outputs.split(sizes, -1), strict=True)
         return torch.stack([kl_divergence(Categorical(p), Categorical(logits=q)) for p, q in pairs]).sum(0)
-
-    def state(self) -> list[Any]:
-        """The state as JSON values."""
-        return [self.left, self.seen, self.largest]
-
-    def restore(self, values: list[Any]) -> None:
-        """The inverse of `state`."""
-        self.left, self.seen, self.largest = values[0], list(values[1]), values[2]
-
-    def check(self) -> list[Check]:
-        """A passed check, if anything was looked at."""
-        if not self.seen:
-            return []
-        where = ", ".join(self.seen)
-        return [Check("loss", True, f"computed again in {where}: gradients differ by at most {self.largest:.1e}")]
 
 
 @dataclass

@@ -5,7 +5,7 @@ The returns that were learnt from, and the gradients that the optimizer received
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -13,12 +13,12 @@ from torch import Tensor
 
 from lth_core.models.flat import flatten
 from lth_core.settings.reinforcement import ActorCriticTraining
-from lth_core.tickets.check import Check
 from lth_core.tickets.mask import Weights
 from lth_core.training.reinforcement import reference
 from lth_core.training.reinforcement.parameters import Parameters
 from lth_core.training.reinforcement.reference import Network, Played
 from lth_core.training.reinforcement.rollout import Rollout, Steps
+from lth_core.training.second_looks import Noted
 
 TOLERANCE, ROUNDING = 3e-5, 3e-7
 """Accepted difference on a CPU, as a share of the largest return or of the gradient's length (single precision differs
@@ -31,13 +31,10 @@ KINDS = ("first", "termination", "time limit")
 
 
 @dataclass
-class SecondLook:
-    """What is still to be looked at, and what was found; sentence: what is wrong, if anything."""
+class SecondLook(Noted[list[str]]):
+    """left: of KINDS."""
 
-    left: list[str] = field(default_factory=lambda: list(KINDS))
-    seen: list[str] = field(default_factory=list)
-    largest: float = 0.0
-    sentence: str = ""
+    left: list[str] = field(default_factory=lambda: list(KINDS), kw_only=True)
 
     def ticket(self, found: Steps, diverged: Callable[[], Collection[int]]) -> int | None:
         """The ticket whose rollout shows something that was not looked at yet; None if none does."""
@@ -68,22 +65,6 @@ class SecondLook:
         self.seen.append(f"update {update:,}")
         self.sentence = own.returns_differ(update) or own.gradient_differs(update)
         self.largest = max(self.largest, own.largest)
-
-    def state(self) -> list[Any]:
-        """The state as JSON values."""
-        return [self.left, self.seen, self.largest]
-
-    def restore(self, values: list[Any] | None) -> None:
-        """The inverse of `state`; earlier versions stored none, and look again."""
-        if values is not None:
-            self.left, self.seen, self.largest = list(values[0]), list(values[1]), values[2]
-
-    def check(self) -> list[Check]:
-        """A passed check, if anything was looked at."""
-        if not self.seen:
-            return []
-        where = ", ".join(self.seen)
-        return [Check("loss", True, f"computed again in {where}: gradients differ by at most {self.largest:.1e}")]
 
 
 @dataclass

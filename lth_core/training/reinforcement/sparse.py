@@ -3,22 +3,17 @@
 `auto` measures once per machine and shape what a stack costs in both forms, and keeps the answer in the user's caches.
 """
 
-import contextlib
-import json
-import os
 import platform
 import time
 from collections.abc import Callable, Sequence
-from hashlib import sha256
-from pathlib import Path
 
 import torch
 
-from lth_core import places
 from lth_core.errors import InputError
 from lth_core.models.actor_critic import ActorCriticNetwork
 from lth_core.models.mlp import Perceptron
 from lth_core.settings.reinforcement import ActorCriticTraining
+from lth_core.tasks.text import cache
 from lth_core.tickets import mask as masks
 from lth_core.tickets.mask import Mask
 from lth_core.training.reinforcement.parameters import Parameters
@@ -64,42 +59,18 @@ def choose(
 
 
 def switch(model: Perceptron, training: ActorCriticTraining) -> float:
-    """The density up to which the sparse form is faster here; 0 where it never is. Measured if it is not known yet."""
-    place = _remembered(model, training)
-    known = None if place is None else _read(place)
-    if known is not None:
-        return known
-    found = measured(model, training)
-    if place is not None:
-        with contextlib.suppress(OSError):  # it is then measured again
-            place.parent.mkdir(parents=True, exist_ok=True)
-            own = place.with_name(f"{place.name}.{os.getpid()}")
-            own.write_text(json.dumps({"below": found}))
-            known = _read(place)  # another worker may have measured at the same time: the first counts
-            if known is None:
-                own.replace(place)
-            else:
-                own.unlink()
-    return found if known is None else known
-
-
-def _read(place: Path) -> float | None:
+    """The density up to which the sparse form is faster here; 0 where it never is. Measured if it is not known yet, by
+    one of the workers that ask; by each where the cache cannot be written."""
+    facts = {
+        "machine": platform.node(), "torch": torch.__version__, "threads": torch.get_num_threads(),
+        "inputs": model.inputs, "actions": model.actions, "continuous": model.continuous,
+        "model": model.settings.identifying(), "shape": _shape(training), "optimizer": training.optimizer,
+    }  # fmt: skip
     try:
-        found = float(json.loads(place.read_text())["below"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return found if 0 <= found <= 1 else None
-
-
-def _remembered(model: Perceptron, training: ActorCriticTraining) -> Path | None:
-    """The file of the answer for this machine, number of threads and shape; None if there is no place for it."""
-    shape = [
-        platform.node(), torch.__version__, torch.get_num_threads(), model.inputs, model.actions, model.continuous,
-        model.settings.hidden, model.settings.activation, *_shape(training), training.optimizer,
-    ]  # fmt: skip
-    with contextlib.suppress(InputError, OSError):
-        return places.caches() / "lth" / "sparse" / f"{sha256(json.dumps(shape).encode()).hexdigest()[:24]}.json"
-    return None
+        _, card = cache.prepared("sparse", cache.key(facts), lambda _: {"below": measured(model, training)})
+    except InputError:
+        return measured(model, training)
+    return float(card["below"])
 
 
 def _shape(training: ActorCriticTraining) -> tuple[int, int, int, int]:

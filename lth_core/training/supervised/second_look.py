@@ -14,7 +14,7 @@ from torch.nn import functional
 from lth_core.models.dropout import dropout
 from lth_core.models.language import Recurrent
 from lth_core.settings.supervised import Supervised
-from lth_core.tickets.check import Check
+from lth_core.training.second_looks import Noted
 from lth_core.training.supervised.lesson import Batch, Carry
 
 TOLERANCE = 1e-4
@@ -38,16 +38,13 @@ class Update:
 
 
 @dataclass
-class SecondLook:
-    """What is still to be looked at, and what was found. padding: the target that is not predicted."""
+class SecondLook(Noted[int]):
+    """left: updates; padding: the target that is not predicted; carry: what the last update left, not stored."""
 
     settings: Supervised
     padding: int
-    left: int = MOST
+    left: int = field(default=MOST, kw_only=True)
     carry: Carry | None = None
-    seen: list[str] = field(default_factory=list)
-    largest: float = 0.0
-    sentence: str = ""
 
     @classmethod
     def of(cls, settings: Supervised, module: nn.Module, padding: int | None) -> "SecondLook":
@@ -112,22 +109,6 @@ class SecondLook:
                 label_smoothing=self.settings.label_smoothing,
             )  # fmt: skip
         return total, carry if isinstance(module, Recurrent) else None
-
-    def state(self) -> list[Any]:
-        """The state as JSON values, without what the last update left."""
-        return [self.left, self.seen, self.largest]
-
-    def restore(self, values: list[Any] | None) -> None:
-        """The inverse of `state`; earlier versions stored none, and look again."""
-        if values is not None:
-            self.left, self.seen, self.largest = values[0], list(values[1]), values[2]
-
-    def check(self) -> list[Check]:
-        """A passed check, if anything was looked at."""
-        if not self.seen:
-            return []
-        where = ", ".join(self.seen)
-        return [Check("loss", True, f"computed again in {where}: gradients differ by at most {self.largest:.1e}")]
 
 
 class _Logits(nn.Module):
