@@ -4,6 +4,7 @@ python -m pytest -m slurm tests/cluster
 """
 
 import getpass
+import json
 import signal
 import subprocess
 import sys
@@ -17,11 +18,19 @@ from lth_core.cli.headless import check_launchers
 from lth_core.errors import InputError
 from lth_core.store import views
 from lth_core.store.database import Database
-from tests.cluster.jobs import finished, long, on_cluster, short
+from tests.cluster.jobs import ON_SLURM, finished, long, on_cluster, short
 from tests.cluster.slurm_cluster import SlurmCluster
-from tests.engine.experiments import as_toml, digest
+from tests.engine.experiments import as_toml, digest, tiny
 
 pytestmark = pytest.mark.slurm
+
+BROKEN = """
+from gymnasium.envs.classic_control import CartPoleEnv
+
+class Broken(CartPoleEnv):
+    def step(self, action):
+        raise RuntimeError("it is broken")
+"""
 
 
 @pytest.fixture(scope="session")
@@ -220,6 +229,35 @@ def test_pause_checkpoints_a_running_job_and_cancel_takes_it_away(cluster: Slurm
         c.r.ask("cancel", job=1)
         c.r.until(lambda: not c.jobs() and not c.jobs("PENDING"), 60)
         assert c.r.state(1) == "cancelled"
+
+
+def test_the_users_command_is_told_within_seconds_that_jobs_on_the_cluster_are_done_or_have_failed(
+    cluster: SlurmCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = tmp_path / "told"
+    told.mkdir()
+    tell = tmp_path / "tell"
+    tell.write_text(f'#!/bin/sh\nfile=$(mktemp {told}/XXXXXX)\ncat > "$file.json"\n')
+    tell.chmod(0o755)
+    settings = tmp_path / "lth" / "workbench.toml"
+    settings.parent.mkdir()
+    settings.write_text(f'[notify]\ncommand = ["{tell}"]\n')
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "broken.py").write_text(BROKEN)
+    with on_cluster(tmp_path / "workspace", cluster) as c:
+        c.r.submit(short(most_jobs=4))
+        broken = tiny("broken", seeds=1, launcher=ON_SLURM, task={"environment": f"{tmp_path}/broken.py:Broken"})
+        c.r.submit(broken)
+        c.r.until(lambda: len(list(told.glob("*.json"))) >= 2, 300)  # while the engine is at work, not at its end
+        batches = {row["id"]: row["job"] for row in c.r.database.rows("SELECT id, job FROM batches")}
+    said = {path: json.loads(path.read_text()) for path in told.glob("*.json")}
+    assert sorted((one["job"], one["event"]) for one in said.values()) == [(1, "done"), (2, "failed")]
+    for path, one in said.items():
+        ends = [exit for batch, job in batches.items() if job == one["job"]
+                for exit in (tmp_path / "workspace").glob(f"batches/*{batch}/attempt-*/exit.json")]  # fmt: skip
+        late = path.stat().st_mtime - max(exit.stat().st_mtime for exit in ends)
+        print(f"{one['event']}: {late:.1f} s after the last worker's end")
+        assert late < 30  # 5 s on a machine with nothing else to do
 
 
 def test_resources_are_checked_before_anything_is_queued(cluster: SlurmCluster, tmp_path: Path) -> None:
