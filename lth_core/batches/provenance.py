@@ -5,7 +5,7 @@ import os
 import platform
 import socket
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -24,12 +24,17 @@ _PACKAGES = (
     "safetensors",
     "pydantic",
 )
+_COMMIT = "# branch.oid "
 
 
-def provenance(source: str, devices: list[str], modules: Iterable[str] = ()) -> dict[str, Any]:
+def provenance(
+    source: str, devices: list[str], modules: Iterable[str] = (),
+    revision: Callable[[Path], dict[str, Any] | None] | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Facts as JSON values; source: the experiment's file, whose git revision is looked up.
 
-    modules: modules that the experiment names; the versions of their packages are included.
+    modules: modules that the experiment names; the versions of their packages are included. revision: `git_revision`,
+    or one that remembers what it found.
     """
     return {
         "lth": __version__,
@@ -39,7 +44,7 @@ def provenance(source: str, devices: list[str], modules: Iterable[str] = ()) -> 
         "system": platform.platform(),
         "cores": os.cpu_count(),
         "devices": devices,
-        "git": _git_revision(Path(source).parent),
+        "git": (revision or git_revision)(Path(source).parent),
     }
 
 
@@ -58,7 +63,7 @@ def attempt_facts(device: str, threads: int) -> dict[str, Any]:
         "threads": threads,
         "device": device,
         "host": socket.gethostname(),
-        "git": _git_revision(own) if tracked else None,
+        "git": git_revision(own) if tracked else None,
     }
 
 
@@ -87,12 +92,14 @@ def _packages_of(modules: tuple[str, ...]) -> list[str]:
     return [package for package in dict.fromkeys(found) if package not in _PACKAGES]
 
 
-def _git_revision(folder: Path) -> dict[str, Any] | None:
-    """The commit, and whether the tree has changes; None outside a git checkout."""
-    commit = _git(folder, "rev-parse", "HEAD")
-    if commit is None:
+def git_revision(folder: Path) -> dict[str, Any] | None:
+    """The commit, and whether the tree has changes; None outside a git checkout and before the first commit."""
+    said = _git(folder, "status", "--porcelain=v2", "--branch", "--no-ahead-behind", "--untracked-files=no")
+    lines = [] if said is None else said.splitlines()
+    commit = next((line.removeprefix(_COMMIT) for line in lines if line.startswith(_COMMIT)), "(initial)")
+    if commit == "(initial)":
         return None
-    return {"commit": commit, "changed": bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))}
+    return {"commit": commit, "changed": not all(line.startswith("#") for line in lines)}
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

@@ -30,7 +30,7 @@ def unsealed(fields: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]
     changed).
     """
     if odd := sorted(fields.keys() - names - {_NAME}):
-        raise Unsound(f"holds {odd[0]!r}, which does not belong there")
+        raise Unsound(f"has changed since it was written: it holds {odd[0]!r}, which is no field of it")
     if _NAME in fields and fields[_NAME] != checksum(fields):
         raise Unsound("has changed since it was written: its checksum does not match")
     return {name: value for name, value in fields.items() if name != _NAME}

@@ -19,18 +19,25 @@ _LATER = "stored; the next engine that opens the workspace does it"
 
 
 def add(files: list[Path], folder: Path, overrides: list[str], *, again: bool, as_json: bool) -> None:
-    """Queue the experiments of the files. Raises InputError before any is queued if one is invalid."""
+    """Queue the experiments of the files.
+
+    Raises InputError before any is queued if one is invalid, and with what the engine refused, after the others.
+    """
     workspace = Workspace(folder)
     wanted = checked(files, overrides, workspace)
     workspace.create()
     database = Database(workspace.database, writer=True)
-    asked = []
-    for experiment, file, suite in wanted:
-        source = one_line(presets.find(file).resolve())
-        submit = Submit(experiment=experiment.canonical(), source=source, again=again, suite=suite)
-        answer = carry_out(workspace, database, submit)
+    submits = [
+        Submit(
+            experiment=experiment.canonical(), source=one_line(presets.find(file).resolve()), again=again, suite=suite
+        )
+        for experiment, file, suite in wanted
+    ]  # fmt: skip
+    asked, refused = [], []
+    for (experiment, file, _), answer in zip(wanted, carry_out(workspace, database, submits), strict=True):
         if answer is not None and "error" in answer:
-            raise InputError(f"{one_line(file)}: {answer['error']}")
+            refused.append(f"{one_line(file)}: {answer['error']}")
+            continue
         known = bool(answer and answer.get("known"))
         job = int(answer["job"]) if answer else None
         asked.append(Asked(job=job, name=experiment.name, known=known, carried_out=answer is not None))
@@ -39,6 +46,8 @@ def add(files: list[Path], folder: Path, overrides: list[str], *, again: bool, a
             print(f"{experiment.name}: {_LATER}" if job is None else f"job {job} {experiment.name}: {said}")
     if as_json:
         print_json(Commanded(command="add", jobs=asked))
+    if refused:
+        raise InputError("; ".join(refused))
 
 
 def change(
@@ -52,9 +61,11 @@ def change(
     Database(workspace.database, writer=False).close()
     database = Database(workspace.database, writer=True)
     jobs, asked, refused = find_jobs(folder, database, subjects), [], []
+    if backwards:
+        jobs.reverse()
     kind = make(0).kind
-    for job in reversed(jobs) if backwards else jobs:
-        answer = carry_out(workspace, database, make(job.id))
+    answers = carry_out(workspace, database, [make(job.id) for job in jobs])
+    for job, answer in zip(jobs, answers, strict=True):
         if answer is not None and "error" in answer:
             refused.append(str(answer["error"]))
             continue

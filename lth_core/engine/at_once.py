@@ -1,6 +1,7 @@
-"""Carries out a command whether or not an engine is at work: the engine does it, or this process in its place."""
+"""Carries out commands whether or not an engine is at work: the engine does it, or this process in its place."""
 
 import time
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from lth_core.engine.commands import Commands
@@ -13,18 +14,22 @@ from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
 
 PATIENCE = 30.0
-"""Seconds to wait for the answer of an engine that is at work."""
+"""Seconds to wait for the next answer of an engine that is at work."""
 _GLANCE = 0.02
 
 
-def carry_out(workspace: Workspace, database: Database, command: Command) -> dict[str, Any] | None:
-    """The answer to a command, see `commands.answer`; None if the next engine is to carry it out.
+def carry_out(workspace: Workspace, database: Database, wanted: Sequence[Command]) -> list[dict[str, Any] | None]:
+    """The answers to commands, see `commands.answer`; None for each that the next engine is to carry out.
 
     That is so if an engine is at work and busy, or if it has gone while batches ran, which may run still.
     """
-    number = commands.ask(database, command)
-    until = time.monotonic() + PATIENCE
-    while (said := commands.answer(database, number)) is None and time.monotonic() < until:
+    numbers = commands.ask_all(database, wanted)
+    until, open_before = time.monotonic() + PATIENCE, len(numbers)
+    while open_now := [commands.answer(database, number) for number in numbers].count(None):
+        if open_now < open_before:
+            until, open_before = time.monotonic() + PATIENCE, open_now
+        if time.monotonic() > until:
+            break
         try:
             lease = Lease(workspace.lease)
         except LeaseHeld:
@@ -32,11 +37,11 @@ def carry_out(workspace: Workspace, database: Database, command: Command) -> dic
             continue
         try:
             if not _is_for_anybody(database):
-                return None
+                break
             Commands(database, sorted({slot.device for slot in find_slots("auto", None)}), _never, _never).obey()
         finally:
             lease.release()
-    return said
+    return [commands.answer(database, number) for number in numbers]
 
 
 def is_at_work(workspace: Workspace) -> bool:

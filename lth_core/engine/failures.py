@@ -1,7 +1,8 @@
 """What follows a failure: what is tried again, how often and how, and jobs whose stored form cannot be run.
 
 the end of an attempt                  what follows
-done, or nothing left to train         the batch is over
+nothing left to train                  the batch is over
+done, but results are missing          as if its worker had died: the disk has lost them
 checkpointed, engine gone, superseded  it continues from its checkpoint
 disk full                              all jobs pause until there is space, then continue from their checkpoints
 too little disk, found at its start    only its job pauses, until there is enough space
@@ -30,7 +31,7 @@ from lth_core.store.database import Database
 from lth_core.store.jobs import job_of_batch, job_state, set_job
 from lth_core.store.trials import cancel_trials
 from lth_core.store.workspace import LeadsElsewhere
-from lth_core.text import one_line
+from lth_core.text import one_line, plural
 
 DELAYS = (1.0, 10.0)
 """Seconds before the second and third attempt at a batch whose worker was lost; there is no fourth."""
@@ -49,8 +50,10 @@ class Decision:
 
 def decide(code: int | None, error: str, *, failures: int, tickets: int) -> Decision:
     """What follows an attempt's end. failures: faults of this batch so far; tickets: how many are not done."""
-    if code == DONE or not tickets:
+    if not tickets:
         return Decision("over")
+    if code == DONE:
+        code, error = None, f"its worker was done, but the results of {plural(tickets, 'trial')} are not in its records"
     if code in (CHECKPOINTED, ENGINE_GONE, SUPERSEDED):
         return Decision("go on")
     if code == DISK_FULL:

@@ -17,7 +17,7 @@ def unlike(found: bytes, wanted: BatchSpec) -> str:
     except Unsound as error:
         return str(error)
     except NONSENSE:
-        return "could not be read"
+        return "is damaged and cannot be read"
     same = old.experiment.model_copy(update={"launcher": wanted.experiment.launcher}) == wanted.experiment
     held = {
         "number": (old.batch, old.job) == (wanted.batch, wanted.job),

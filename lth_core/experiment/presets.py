@@ -20,12 +20,12 @@ def names() -> list[str]:
 
 def find(path: Path) -> Path:
     """The file at this path, or else the preset with this name, if there is one."""
+    if path.exists():
+        return path
     name = path.with_suffix("") if path.suffix == ".toml" else path
     if name.parts[:1] == ("configs",):
         name = name.relative_to("configs")
-    if name.as_posix() not in names() or path.exists():
-        return path
-    return folder() / f"{name}.toml"
+    return folder() / f"{name}.toml" if name.as_posix() in names() else path
 
 
 def about(name: str) -> str:

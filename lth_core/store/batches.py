@@ -81,7 +81,7 @@ def largest_stack(connection: sqlite3.Connection, job: int) -> int | None:
 
 
 def end_batch(connection: sqlite3.Connection, batch: int, error: str | None) -> None:
-    """End the batch; its trials without a result fail with `error`, or because the result is missing."""
+    """End the batch; its trials without a result fail."""
     state = "failed" if error else "done"
     connection.execute(
         "UPDATE batches SET state = ?, error = ?, finished = ?, slot = NULL, rate = NULL WHERE id = ?",

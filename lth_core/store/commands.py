@@ -7,7 +7,7 @@ the kind and, as JSON, the fields.
 import json
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -145,12 +145,15 @@ class Asked:
 
 def ask(database: Database, command: Command) -> int:
     """Store a command; returns its number, for `answer`."""
+    return ask_all(database, [command])[0]
+
+
+def ask_all(database: Database, wanted: Sequence[Command]) -> list[int]:
+    """Store commands, all or none; returns their numbers."""
+    query = "INSERT INTO commands (at, kind, payload) VALUES (?, ?, ?)"
     with database.transaction() as connection:
-        row = connection.execute(
-            "INSERT INTO commands (at, kind, payload) VALUES (?, ?, ?)",
-            (time.time(), command.kind, command.model_dump_json()),
-        )
-    return int(row.lastrowid or 0)
+        rows = [connection.execute(query, (time.time(), one.kind, one.model_dump_json())) for one in wanted]
+    return [int(row.lastrowid or 0) for row in rows]
 
 
 def answer(database: Database, command: int) -> dict[str, Any] | None:

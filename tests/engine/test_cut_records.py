@@ -137,6 +137,22 @@ def test_a_batch_goes_on_only_from_a_checkpoint_whose_records_are_there(
     assert all("lines are not what was written" in sentence for sentence in said), said
 
 
+@pytest.mark.parametrize("left", [-1, -3, 13, 0])
+def test_a_result_that_is_cut_before_the_engine_has_read_it_is_trained_again(
+    job: Job, undisturbed: dict[str, Any], left: int
+) -> None:
+    path = job.attempt()
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:left]))
+    job.over(DONE)
+    lost = "1 trial" if left == -1 else "2 trials"
+    said = f"its worker was done, but the results of {lost} are not in its records"
+    again = [event.text for event in views.events(job.database) if event.kind == "retry"]
+    assert again == [f"{said}; trying again from its checkpoint in 1 s"]
+    job.attempt()
+    job.over(DONE)
+    assert digest(job.workspace.folder) == undisturbed
+
+
 def test_a_checkpoint_of_an_earlier_version_is_gone_on_from(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     save = module.save_checkpoint
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import sqlite3
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from lth_core.batches.provenance import git_revision
 from lth_core.engine import commands as obeying
 from lth_core.engine import engine as turns
 from lth_core.engine import purge as purging
@@ -294,3 +296,34 @@ def test_hundreds_of_commands_hold_nothing_up_and_each_is_answered(desk: Desk, m
         desk.commands.obey()
         assert len(commands.unanswered(desk.database)) == left
     assert all(commands.answer(desk.database, one) == {"slots": 1} for one in asked)
+
+
+def test_the_git_revision_is_looked_up_once_a_turn_and_again_in_the_next(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[Path] = []
+    monkeypatch.setattr(obeying, "git_revision", lambda folder: looked.append(folder) or git_revision(folder))
+    source = tmp_path / "mine" / "x.toml"
+    source.parent.mkdir()
+
+    def git(*words: str) -> str:
+        who = ("-c", "user.name=x", "-c", "user.email=x")
+        return subprocess.check_output(["git", "-C", source.parent, *who, *words], text=True).strip()
+
+    def queued() -> list[Any]:
+        made = [tiny(seeds=[len(looked), seed]).canonical() for seed in (7, 8)]
+        asked = commands.ask_all(desk.database, [commands.Submit(experiment=one, source=str(source)) for one in made])
+        desk.commands.obey()
+        jobs = [(commands.answer(desk.database, one) or {})["job"] for one in asked]
+        return [views.provenance(desk.database, job)["git"] for job in jobs]
+
+    git("init", "-q")
+    assert queued() == [None, None]
+    source.write_text("x")
+    git("add", ".")
+    git("commit", "-qm", "x")
+    commit = git("rev-parse", "HEAD")
+    assert queued() == [{"commit": commit, "changed": False}] * 2
+    source.write_text("y")
+    assert queued() == [{"commit": commit, "changed": True}] * 2
+    assert looked == [source.parent] * 3

@@ -22,7 +22,9 @@ from lth_core.errors import InputError
 
 
 @pytest.mark.parametrize(("code", "failures", "tickets", "step"), [
-    (DONE, 0, 5, "over"),
+    (DONE, 0, 0, "over"),
+    (DONE, 0, 5, "again"),
+    (DONE, 2, 5, "failed"),
     (FAILED, 0, 0, "over"),
     (None, 9, 0, "over"),
     (CHECKPOINTED, 9, 5, "go on"),
