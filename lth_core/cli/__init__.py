@@ -178,6 +178,30 @@ def play(
     run(job, arm, round, seed, game, out, workspace)
 
 
+claims = typer.Typer(help="List the paper's claims, and what the workspace's jobs say of each.")
+app.add_typer(claims, name="claims", invoke_without_command=True)
+
+
+@claims.callback()
+def list_claims(context: typer.Context, workspace: Folder = WORKSPACE, json: Json = False) -> None:
+    """List the paper's claims, and what the workspace's jobs say of each."""
+    if context.invoked_subcommand is None:
+        from lth_core.cli.claims import run
+
+        run(workspace, as_json=json)
+
+
+@claims.command("store")
+def store_claims(
+    folder: Annotated[Path, typer.Argument(help="Folder of the stored results, such as docs/claims.")],
+    workspace: Folder = WORKSPACE,
+) -> None:
+    """Write tables, cards, figures and answers of the ended jobs into a folder, and the page FOLDER.md beside it."""
+    from lth_core.cli.claims import store as run
+
+    run(folder, workspace)
+
+
 ticket = typer.Typer(help="Export and import tickets as files.", no_args_is_help=True)
 app.add_typer(ticket, name="ticket")
 

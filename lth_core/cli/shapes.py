@@ -297,6 +297,36 @@ class Asked(Part):
     carried_out: bool
 
 
+class ClaimTest(Part):
+    """A test of a claim. difference: of the arms' weighted sum, more being better; null until the job has ended."""
+
+    says: str
+    job: str
+    state: Literal["held", "contradicted", "open", "running", "not run"]
+    expected: Literal["above", "below", "near zero"]
+    difference: Interval | None
+    p: float | None
+    density: float | None
+
+
+class ClaimAnswer(Part):
+    """A claim of the paper and what the workspace says of it. file: the preset that tests it."""
+
+    claim: int
+    says: str
+    file: str
+    state: Literal["held", "contradicted", "open", "mixed", "running", "not run"]
+    trials: int
+    trials_done: int
+    tests: list[ClaimTest]
+
+
+class Claims(Answer):
+    """`lth claims`."""
+
+    claims: list[ClaimAnswer]
+
+
 class Commanded(Answer):
     """`lth add`, `pause`, `resume`, `cancel`, `retry`, `move`. known: the workspace had the experiment already."""
 
@@ -315,7 +345,7 @@ class Waited(Answer):
 ANSWERS: dict[str, type[Answer]] = {
     "jobs": Jobs, "show JOB": ShownJob, "show FILE": ShownFile, "show --suite NAME": ShownSuite, "check": CheckedFile,
     "inspect": Inspection, "doctor": Findings, "diff": Differences, "presets": Presets, "fields": FieldTables,
-    "sql": Rows, "add, pause, resume, cancel, retry, move": Commanded, "wait": Waited,
+    "sql": Rows, "claims": Claims, "add, pause, resume, cancel, retry, move": Commanded, "wait": Waited,
 }  # fmt: skip
 """By command."""
 

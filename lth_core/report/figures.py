@@ -79,7 +79,8 @@ def _band(axes: Axes, x: list[float], scores: list[Interval], look: Look, label:
     axes.fill_between(x, low, high, color=look.colour, alpha=0.16, linewidth=0)
 
 
-def _lottery(record: JobRecord) -> tuple[Figure, str] | None:
+def lottery_figure(record: JobRecord) -> tuple[Figure, str] | None:
+    """The lottery curves of a job and their caption; None where no round has a score."""
     if not any(c.round and c.score.n for c in record.summary.cells):
         return None
     figure, (axes,) = panels(1, width=5.6, height=3.5)
@@ -195,7 +196,7 @@ def _heatmap(record: JobRecord) -> tuple[Figure, str] | None:
 
 
 _FIGURES: dict[str, Callable[[JobRecord], tuple[Figure, str] | None]] = {
-    "lottery": _lottery,
+    "lottery": lottery_figure,
     "differences": _differences,
     "learning": _learning,
     "layers": _heatmap,

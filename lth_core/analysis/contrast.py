@@ -1,0 +1,117 @@
+"""A weighted sum of arms, seed by seed: is it above zero, below, or shown to be near zero?"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from lth_core.analysis.comparison import with_lost
+from lth_core.analysis.matching import margin_of
+from lth_core.analysis.power import LEVEL
+from lth_core.analysis.scores import JobScores
+from lth_core.analysis.statistics import Interval, bootstrap, sign_flip_p
+from lth_core.experiment.arms import DENSE
+
+Word = Literal["above", "below", "near zero", "open"]
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """The sum over seeds: interquartile mean with its interval, turned so that more is better.
+
+    p: sign-flip, two-sided, lost seeds count against. near: the one-sided p against a distance of the margin or more,
+    the larger of both sides; None without a margin. density: of the round it was taken at, None for the mean over
+    rounds. ended: whether all trials of its arms have ended.
+    """
+
+    value: Interval
+    p: float
+    near: float | None
+    margin: float | None
+    density: float | None
+    rounds: int
+    lost: int
+    ended: bool
+
+    def word(self, p: float) -> Word:
+        """The answer, with p as corrected over a family."""
+        found = self.value
+        if not self.ended or found.n < 2:
+            return "open"
+        if p <= LEVEL and (found.low > 0 or found.high < 0):
+            return "above" if found.value > 0 else "below"
+        if self.margin is not None and self.near is not None and not self.lost:
+            inside = -self.margin < found.low and found.high < self.margin
+            return "near zero" if inside and self.near <= LEVEL else "open"
+        return "open"
+
+
+@dataclass(frozen=True)
+class Sums:
+    """A weighted sum of arms by seed. rounds: how many it is the mean of; lost: seeds that lost a trial of these arms;
+    see Contrast for the rest."""
+
+    by_seed: Mapping[int, float]
+    rounds: int
+    density: float | None
+    lost: frozenset[int]
+    ended: bool
+    margin: float | None
+
+
+def sums(scores: JobScores, weights: Mapping[str, float], density: float | None = None) -> Sums:
+    """Of each seed, the sum of weight x score over arms, turned so that more is better: at the round nearest to a
+    density of the first arm, or the mean over all rounds that every seed has finished.
+
+    The dense network's score counts at each round.
+    """
+    arms = list(weights)
+    ended = not any(t.state in ("waiting", "running") for t in scores.trials if t.arm in arms)
+    lost = frozenset(scores.lost_seeds(*arms))
+    chosen = range(1, scores.experiment.pruning.rounds + 1)
+    if density is not None:
+        first = next(arm for arm in arms if arm != DENSE)
+        chosen = range(place := nearest(scores, first, density), place + 1)
+        density = scores.density(first, place)
+    found: list[dict[int, float]] = []
+    for round in chosen:
+        own = {arm: scores.raw(arm, round) for arm in arms}
+        seeds = set.intersection(*(set(one) for one in own.values())) - lost
+        found.append({s: scores.sign * sum(w * own[arm][s] for arm, w in weights.items()) for s in seeds})
+    started = set().union(*found)
+    complete = [one for one in found if one and one.keys() == started]
+    by_seed = {seed: float(np.mean([one[seed] for one in complete])) for seed in sorted(started) if complete}
+    return Sums(by_seed, len(complete), density, lost, ended, margin_of(scores))
+
+
+def contrast(found: Sums, less: Sums | None = None) -> Contrast:
+    """These sums, or what is left after subtracting those of another job seed by seed."""
+    by_seed, lost, ended = dict(found.by_seed), found.lost, found.ended
+    if less is not None:
+        by_seed = {seed: by_seed[seed] - less.by_seed[seed] for seed in by_seed.keys() & less.by_seed.keys()}
+        lost, ended = lost | less.lost, ended and less.ended
+    numbers = [by_seed[seed] for seed in sorted(by_seed)]
+    return Contrast(
+        bootstrap(numbers), sign_flip_p(with_lost(numbers, len(lost))), _near(numbers, found.margin), found.margin,
+        found.density, found.rounds, len(lost), ended,
+    )  # fmt: skip
+
+
+def nearest(scores: JobScores, arm: str, density: float) -> int:
+    """The round of an arm whose density is nearest, on a logarithmic axis, to this one."""
+    rounds = range(1, scores.experiment.pruning.rounds + 1)
+
+    def distance(round: int) -> float:
+        own = scores.density(arm, round)
+        return abs(math.log(own / density)) if own > 0 else math.inf
+
+    return min(rounds, key=distance)
+
+
+def _near(numbers: Sequence[float], margin: float | None) -> float | None:
+    if margin is None or not numbers:
+        return None
+    below, above = [margin + one for one in numbers], [margin - one for one in numbers]
+    return max(sign_flip_p(below, greater=True), sign_flip_p(above, greater=True))

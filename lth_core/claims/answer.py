@@ -1,0 +1,111 @@
+"""What the jobs of a workspace say of a claim: held, contradicted, open, or not run to its end yet."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from lth_core.analysis.contrast import Contrast, Sums, contrast, sums
+from lth_core.analysis.scores import JobScores
+from lth_core.analysis.statistics import holm
+from lth_core.claims.claim import Claim, Comparison, experiments
+from lth_core.experiment.experiment import Experiment
+from lth_core.store import views
+from lth_core.store.database import Database
+from lth_core.store.views import JobView
+
+State = Literal["held", "contradicted", "open", "mixed", "running", "not run"]
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A test's answer. text: in a sentence, with its numbers; found: None while the job has not ended."""
+
+    test: Comparison
+    state: State
+    text: str
+    found: Contrast | None = None
+    p: float = 1.0
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A claim's answer. done: trials of its jobs that have ended, of all that they have."""
+
+    claim: Claim
+    state: State
+    tested: tuple[Tested, ...]
+    done: tuple[int, int]
+
+
+def answered(database: Database, claim: Claim) -> Answered:
+    """What this workspace says of a claim. Tests are corrected over the claim by Holm."""
+    wanted = {one.name: one for one in experiments(claim.file)}
+    jobs = {name: job_of(database, one) for name, one in wanted.items()}
+    found = [_contrast(database, jobs, test) for test in claim.tests]
+    p = iter(holm([one.p for one in found if one is not None]))
+    tested = tuple(
+        _tested(test, one, 1.0 if one is None else next(p), jobs[test.job])
+        for test, one in zip(claim.tests, found, strict=True)
+    )
+    known = [job for job in jobs.values() if job is not None]
+    done = sum(job.trials_done for job in known), sum(job.trials for job in known)
+    return Answered(claim, _state([one.state for one in tested]), tested, done)
+
+
+def job_of(database: Database, wanted: Experiment) -> JobView | None:
+    """The newest job of this experiment, whatever its texts lie under: a cancelled one does not count."""
+    fitting = [job for job in views.jobs(database) if job.state != "cancelled" and is_same(job.experiment, wanted)]
+    return max(fitting, key=lambda job: job.id, default=None)
+
+
+def is_same(one: Experiment, other: Experiment) -> bool:
+    """Whether two experiments differ at most in where their files lie and what these hold."""
+    return _placeless(one) == _placeless(other)
+
+
+def _placeless(experiment: Experiment) -> dict[str, object]:
+    fields = experiment.model_dump(mode="json", exclude={"launcher"})
+    for name in (*experiment.task.places, "contents"):
+        fields["task"].pop(name, None)
+    return fields
+
+
+def _contrast(database: Database, jobs: Mapping[str, JobView | None], test: Comparison) -> Contrast | None:
+    """None until the jobs have ended."""
+    own = _sums(database, jobs[test.job], test)
+    less = _sums(database, jobs[test.than], test) if test.than is not None else None
+    if own is None or (test.than is not None and less is None):
+        return None
+    return contrast(own, less)
+
+
+def _sums(database: Database, job: JobView | None, test: Comparison) -> Sums | None:
+    if job is None or job.state not in ("done", "failed"):
+        return None
+    return sums(JobScores(job.experiment, views.trials(database, job.id)), test.weights, test.at)
+
+
+def _tested(test: Comparison, found: Contrast | None, p: float, job: JobView | None) -> Tested:
+    if found is None:
+        state: State = "not run" if job is None else "running"
+        return Tested(test, state, f"{test.says}: {state}")
+    word = found.word(p)
+    if word == test.expected:
+        state = "held"
+    elif word == "open":
+        state = "open"
+    else:
+        state = "contradicted"
+    where = f"at {found.density:.1%} kept" if found.density is not None else f"over {found.rounds} rounds"
+    numbers = f"{found.value.signed()} {where}, n={found.value.n}, p={p:.2g}"
+    if test.expected == "near zero" and found.margin is not None:
+        numbers += f", margin {found.margin:.3g}"
+    return Tested(test, state, f"{test.says}: {state}, {numbers}", found, p)
+
+
+def _state(states: Sequence[State]) -> State:
+    """Of all tests together: mixed where some are held or contradicted and others not."""
+    for state in ("not run", "running"):
+        if state in states:
+            return state
+    return states[0] if len(set(states)) == 1 else "mixed"

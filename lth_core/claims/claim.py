@@ -1,0 +1,74 @@
+"""The list of claims, `configs/claims.toml`: what the paper says, and the tests that would show it."""
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from lth_core.experiment import presets
+from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.suite import Suite, load
+from lth_core.settings.base import Fraction, Section
+
+Sign = Literal["above", "below", "near zero"]
+
+
+class Comparison(Section):
+    """One comparison that a claim stands or falls with.
+
+    job: the experiment's name. weights: per arm, of the sum that is compared with zero (see `analysis.contrast`), more
+    being better. at: the density at which; without it the mean over all rounds. expected: what the claim says of it.
+    than: a job of the same suite, whose sum is subtracted seed by seed.
+    """
+
+    job: str
+    weights: dict[str, float]
+    at: Fraction | None = None
+    expected: Sign = "above"
+    than: str | None = None
+    says: str
+    """The claim for this job, in words."""
+
+    @model_validator(mode="after")
+    def _has_weights(self) -> Self:
+        if not any(self.weights.values()):
+            raise ValueError("weights: expected an arm with a weight other than zero")
+        return self
+
+
+class Claim(Section):
+    """A claim of the paper. scale: what is done here beside what was done there; chosen: how its settings were chosen,
+    written down before the run. figure: of the paper."""
+
+    number: Annotated[int, Field(ge=1)]
+    says: str
+    paper: str
+    scale: str
+    chosen: str
+    file: str
+    """The preset that tests it."""
+    tests: Annotated[list[Comparison], Field(min_length=1)]
+
+
+class _Claims(Section):
+    claim: list[Claim]
+
+
+@cache
+def claims() -> tuple[Claim, ...]:
+    """All claims that can be tested, by number. Raises ValidationError for a list that is not well-formed."""
+    path: Path = presets.folder() / "claims.toml"
+    fields = tomllib.loads(path.read_text(encoding="utf-8"))
+    try:
+        return tuple(sorted(_Claims.model_validate(fields).claim, key=lambda one: one.number))
+    except ValidationError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+@cache
+def experiments(file: str) -> tuple[Experiment, ...]:
+    """The experiments of a claim's preset."""
+    held = load(Path(file))
+    return held.experiments if isinstance(held, Suite) else (held,)

@@ -1,0 +1,61 @@
+"""The stored answers as a page in Markdown: docs/claims.md."""
+
+from collections.abc import Iterator, Mapping
+
+from lth_core.claims.claim import Claim, claims
+from lth_core.claims.stored import Stored, StoredClaim, StoredJob
+
+_INTRODUCTION = """\
+# The paper's claims, tested
+
+Claims of Yu, Edunov, Tian & Morcos (2020), each with the tests that were fixed before the run, and their answers. A
+test is a weighted sum of arms, seed by seed: *held* and *contradicted* need a 95 % interval without zero and p of at
+most 5 % (sign-flip, Holm over the tests of a claim); everything else is *open*. Tables, protocol cards and figures of
+the jobs are in [claims/](claims/); this page is made from them by `lth claims store docs/claims`.
+"""
+
+
+def page(stored: Stored, folder: str) -> str:
+    """All claims with their answers, then the jobs they rest on. folder: of the stored files, as the page links to."""
+    known, jobs = {one.number: one for one in stored.claims}, {one.name: one for one in stored.jobs}
+    listed = claims()
+    parts = [_INTRODUCTION, "\n".join(_summary(listed, known))]
+    parts += ["\n".join(_claim(claim, known.get(claim.number), jobs)) for claim in listed]
+    parts.append("## The jobs")
+    parts += ["\n".join(_job(job, folder)) for job in stored.jobs]
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def _summary(listed: tuple[Claim, ...], known: Mapping[int, StoredClaim]) -> Iterator[str]:
+    yield "| claim | of the paper | answer |"
+    yield "| --- | --- | --- |"
+    for claim in listed:
+        answer = known.get(claim.number)
+        yield f"| {claim.number} | {claim.says} | {answer.state if answer is not None else 'not run'} |"
+
+
+def _claim(claim: Claim, answer: StoredClaim | None, jobs: Mapping[str, StoredJob]) -> Iterator[str]:
+    yield f"## {claim.number}. {claim.says}\n"
+    yield f"- In the paper: {claim.paper}"
+    yield f"- Here: {claim.scale}"
+    yield f"- How its settings were chosen: {claim.chosen}"
+    yield f"- Command: `lth headless {claim.file}`"
+    if answer is None:
+        yield "- Answer: not run yet"
+        return
+    yield from (f"- **{test.state}**: {test.text}" for test in answer.tests)
+    own = [jobs[name] for name in answer.jobs if name in jobs]
+    for job in own:
+        halves = ", ".join(f"{arm} {text}" for arm, text in job.halves.items())
+        yield f"- Half of the dense network's gain is lost at ({job.name}): {halves}"
+
+
+def _job(job: StoredJob, folder: str) -> Iterator[str]:
+    yield f"### {job.name}\n"
+    yield f"![Lottery curves of {job.name}]({folder}/{job.name}/lottery.svg)\n"
+    yield (
+        f"{job.trainings:,} trainings, {job.seeds} seeds, {job.rounds} rounds, {job.hours:g} hours of training over "
+        f"all workers; {job.passed:,} audit checks passed, {job.failed:,} failed. {job.versions}. "
+        f"Identity {job.identity[:12]}; [protocol card]({folder}/{job.name}/card.md).\n"
+    )
+    yield from (f"- {answer}" for answer in job.answers)

@@ -1,0 +1,138 @@
+"""The results behind the claims as files: tables, protocol card, figure and facts of each job, and the answers."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from lth_core.analysis.questions import NOT_ASKED
+from lth_core.claims.answer import Answered, answered, job_of
+from lth_core.claims.claim import Claim, claims, experiments
+from lth_core.errors import InputError
+from lth_core.report.card import card
+from lth_core.report.record import JobRecord, job_record
+from lth_core.report.table_files import as_csv, make_folder
+from lth_core.report.tables import job_tables
+from lth_core.settings.base import Section
+from lth_core.store.database import Database
+from lth_core.store.tensors import write_atomically
+from lth_core.text import one_line
+
+TABLES = ("trials", "lottery", "verdicts", "critical", "matching", "answers")
+"""Those of `lth export` that are kept: curves and layers are too large."""
+ENDED = ("done", "failed")
+
+
+class StoredTest(Section):
+    """A test's answer as it was when it was stored."""
+
+    state: str
+    text: str
+
+
+class StoredClaim(Section):
+    """A claim's answer; jobs: the names of those it rests on."""
+
+    number: int
+    state: str
+    tests: tuple[StoredTest, ...]
+    jobs: tuple[str, ...]
+
+
+class StoredJob(Section):
+    """The facts of a job. hours: of training, over all slots; halves: the critical density of each arm, in words;
+    answers: the questions of the job, each answer in short."""
+
+    name: str
+    identity: str
+    state: str
+    seeds: int
+    rounds: int
+    trainings: int
+    hours: float
+    passed: int
+    failed: int
+    halves: dict[str, str]
+    answers: tuple[str, ...]
+    versions: str
+
+
+class Stored(Section):
+    """All of it: `claims.json` of a folder."""
+
+    claims: tuple[StoredClaim, ...]
+    jobs: tuple[StoredJob, ...]
+
+
+def store(database: Database, folder: Path) -> Stored:
+    """Write what this workspace knows of the claims whose jobs have ended into a folder; what the folder has of other
+    jobs and claims stays. Raises InputError for a folder that cannot be written or holds something else."""
+    make_folder(folder)
+    before = read(folder) if (folder / "claims.json").exists() else Stored(claims=(), jobs=())
+    found = [answered(database, claim) for claim in claims()]
+    ended = [one for one in found if one.state not in ("running", "not run")]
+    records = {record.job.name: record for record in _records(database, (one.claim for one in ended))}
+    for record in records.values():
+        _write(record, folder / record.job.name)
+    kept = {one.number: one for one in before.claims} | {one.claim.number: _claim(one) for one in ended}
+    jobs = {one.name: one for one in before.jobs} | {name: _facts(record) for name, record in records.items()}
+    new = Stored(claims=tuple(kept[number] for number in sorted(kept)), jobs=tuple(jobs[name] for name in sorted(jobs)))
+    text = json.dumps(new.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
+    write_atomically(folder / "claims.json", text.encode())
+    return new
+
+
+def read(folder: Path) -> Stored:
+    """What `store` has written; raises InputError where it is missing or is something else."""
+    path, wanted = folder / "claims.json", "expected results that `lth claims store` wrote"
+    try:
+        return Stored.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{one_line(path)}: {error.strerror}: {wanted}") from None
+    except ValueError as error:
+        raise InputError(f"{one_line(path)}: {one_line(error, 200)}: {wanted}") from None
+
+
+def _records(database: Database, asked: Iterable[Claim]) -> Iterable[JobRecord]:
+    for file in dict.fromkeys(claim.file for claim in asked):
+        for experiment in experiments(file):
+            job = job_of(database, experiment)
+            if job is not None and job.state in ENDED:
+                yield job_record(database, job)
+
+
+def _write(record: JobRecord, folder: Path) -> None:
+    from lth_core.report.drawing import rendered, styled  # matplotlib
+    from lth_core.report.figures import lottery_figure
+
+    make_folder(folder)
+    with styled():
+        drawn = lottery_figure(record)
+    if drawn is not None:
+        write_atomically(folder / "lottery.svg", rendered(drawn[0], "svg"))
+    tables = job_tables(record)
+    for name in TABLES:
+        if tables[name]:
+            write_atomically(folder / f"{name}.csv", as_csv(tables[name]))
+    lines = [f"# {one_line(record.job.name)}", "", *(f"- **{heading}**: {text}" for heading, text in card(record))]
+    write_atomically(folder / "card.md", ("\n".join(lines) + "\n").encode())
+    write_atomically(folder / "experiment.json", (record.experiment.canonical() + "\n").encode())
+
+
+def _claim(one: Answered) -> StoredClaim:
+    tests = tuple(StoredTest(state=tested.state, text=tested.text) for tested in one.tested)
+    return StoredClaim(
+        number=one.claim.number, state=one.state, tests=tests,
+        jobs=tuple(experiment.name for experiment in experiments(one.claim.file)),
+    )  # fmt: skip
+
+
+def _facts(record: JobRecord) -> StoredJob:
+    passed, failed = record.audits
+    return StoredJob(
+        name=record.job.name, identity=record.experiment.identity, state=record.job.state,
+        seeds=len(record.experiment.seeds), rounds=record.experiment.pruning.rounds, trainings=len(record.trials),
+        hours=round(record.active / 3600, 2), passed=passed, failed=failed,
+        halves={one.arm: one.text for one in record.summary.halves},
+        answers=tuple(line.short for finding in record.findings for line in finding.lines if finding.word != NOT_ASKED),
+        versions=dict(card(record))["Ran with"],
+    )  # fmt: skip

@@ -1,0 +1,113 @@
+"""The paper's claims: the list, what a workspace says of them, and what is stored of it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lth_core.claims import answer, stored
+from lth_core.claims.answer import answered, is_same
+from lth_core.claims.claim import Claim, Comparison, Sign, claims, experiments
+from lth_core.claims.page import page
+from lth_core.cli.claims import run
+from lth_core.errors import InputError
+from lth_core.experiment.arms import DENSE
+from lth_core.experiment.experiment import Experiment
+from lth_core.store.database import Database
+from tests.report.conftest import job
+
+ROOT = Path(__file__).parents[2]
+
+
+def made(*tests: Comparison, number: int = 1) -> Claim:
+    return Claim(
+        number=number, says="It holds.", paper="Figure 0.", scale="Small.", chosen="Drawn.", file="tiny", tests=[*tests]
+    )
+
+
+def of(job_name: str = "cartpole", expected: Sign = "above", **weights: float) -> Comparison:
+    return Comparison(job=job_name, weights=weights, expected=expected, says=f"{' '.join(weights)} on {job_name}")
+
+
+@pytest.fixture
+def listed(monkeypatch: pytest.MonkeyPatch, database: Database) -> list[Claim]:
+    """Claims about the jobs of the workspace; what is listed is what the caller puts in."""
+    own: list[Claim] = []
+    known = (job(database, 1).experiment, job(database, 2).experiment)
+    for module in (answer, stored):
+        monkeypatch.setattr(module, "experiments", lambda file: known)
+    for place in ("lth_core.claims.stored.claims", "lth_core.claims.page.claims", "lth_core.cli.claims.claims"):
+        monkeypatch.setattr(place, lambda: tuple(own))
+    return own
+
+
+def test_every_test_is_about_a_job_of_its_claims_preset_and_arms_that_it_has() -> None:
+    for one in claims():
+        own = {experiment.name: experiment for experiment in experiments(one.file)}
+        for test in one.tests:
+            assert test.job in own
+            assert test.than is None or test.than in own
+            assert set(test.weights) <= {*own[test.job].arms, DENSE}
+
+
+def test_claims_are_held_contradicted_open_or_not_ended(database: Database, listed: list[Claim]) -> None:
+    def state(*tests: Comparison) -> str:
+        return answered(database, made(*tests)).state
+
+    assert state(of(winning=1, one_shot=-1)) == "held"
+    assert state(of(one_shot=1, winning=-1)) == "contradicted"
+    assert state(of(expected="near zero", winning=1, one_shot=-1)) == "contradicted"
+    assert state(of(winning=1, one_shot=-1), of(one_shot=1, winning=-1)) == "mixed"
+    assert state(of("under-way", winning=1, random=-1)) == "running"
+
+
+def test_a_workspace_without_the_job_has_not_run_it(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = job(database, 1).experiment.model_copy(update={"seeds": (1, 2)})
+    monkeypatch.setattr(answer, "experiments", lambda file: (other,))
+    found = answered(database, made(of(winning=1, random=-1)))
+    assert (found.state, found.done) == ("not run", (0, 0))
+
+
+def test_where_a_text_lies_makes_no_other_experiment() -> None:
+    def reading(train: str) -> Experiment:
+        task = {"kind": "language_model", "source": "files", "train": train, "valid": "v", "test": "t"}
+        return Experiment.from_fields({"name": "text", "task": task, "model": {"kind": "lstm"}, "seeds": [0]})
+
+    assert is_same(reading("a.txt"), reading("b.txt"))
+    assert not is_same(reading("a.txt"), reading("a.txt").model_copy(update={"seeds": (1,)}))
+
+
+def test_what_is_stored_makes_the_page_and_stays_when_another_workspace_knows_less(
+    database: Database, listed: list[Claim], tmp_path: Path
+) -> None:
+    listed += [made(of(winning=1, one_shot=-1)), made(of("under-way", winning=1, random=-1), number=2)]
+    first = stored.store(database, tmp_path)
+    assert {path.name for path in (tmp_path / "cartpole").iterdir()} >= {"trials.csv", "card.md", "lottery.svg"}
+    assert [one.number for one in first.claims] == [1]
+    assert stored.read(tmp_path) == first
+    text = page(first, "claims")
+    assert "| 1 | It holds. | held |" in text
+    assert "| 2 | It holds. | not run |" in text
+    assert "winning one_shot on cartpole: held, +" in text
+    listed.clear()
+    assert stored.store(database, tmp_path).claims == first.claims
+
+
+@pytest.mark.parametrize("content", [None, "{}", "no"])
+def test_a_folder_with_something_else_is_refused(content: str | None, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "claims.json").write_text(content)
+    with pytest.raises(InputError, match=r"claims\.json: .*expected .*lth claims store"):
+        stored.read(tmp_path)
+
+
+def test_the_list_is_printed_and_read_by_scripts(
+    folder: Path, database: Database, listed: list[Claim], capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed.append(made(of(winning=1, one_shot=-1), of("under-way", winning=1, random=-1)))
+    run(folder)
+    assert "running" in (printed := capsys.readouterr().out)
+    assert "lth headless tiny" in printed
+    run(folder, as_json=True)
+    (one,) = json.loads(capsys.readouterr().out)["claims"]
+    assert [test["state"] for test in one["tests"]] == ["held", "running"]
