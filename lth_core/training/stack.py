@@ -44,6 +44,14 @@ class Start:
     statistics: Weights | None = None
 
 
+@dataclass(frozen=True)
+class Calls:
+    """An expected number of calls; after_all: only of what has not ended by itself within a few seconds."""
+
+    number: float
+    after_all: bool = False
+
+
 class Stack(ABC):
     """The training of a stack. `update` is one step of training; `state` and `restore` are exact.
 
@@ -140,8 +148,8 @@ class Stack(ABC):
     def evaluate(self, rows: Sequence[int], go_on: Callable[[], bool]) -> list[dict[str, float]]:
         """Final scores of these ended tickets, by metric name. Raises Interrupted once `go_on` returns False."""
 
-    def evaluation_calls(self) -> float | None:
-        """How often `evaluate` calls `go_on` after a training, where that is known; None: as often as before it."""
+    def evaluation_calls(self) -> Calls | None:
+        """How often `evaluate` calls `go_on` after a training; None: as often as before it."""
         return None
 
     @abstractmethod

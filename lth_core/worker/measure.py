@@ -24,10 +24,10 @@ from lth_core.tickets.mask import full, size
 from lth_core.tickets.network import Network
 from lth_core.tickets.scope import asked, prunable
 from lth_core.training.families import make_model, make_stack
-from lth_core.training.stack import Interrupted, Start
+from lth_core.training.stack import Calls, Interrupted, Start
 
-ENOUGH, PATIENCE = 1.0, 60.0
-"""Seconds after which an evaluation is measured well enough, if its length is known; those after which one is cut."""
+ENOUGH, A_FEW, PATIENCE = 1.0, 3.0, 60.0
+"""Seconds after which a judgement is cut: where its length is known, where it may end soon, and any other."""
 
 
 def act(message: dict[str, Any]) -> dict[str, Any]:
@@ -88,20 +88,26 @@ def _measure(
     return _Measured(rate, stack.steps_per_unit, evaluation, validation)
 
 
-def _seconds(judge: Callable[[Callable[[], bool]], object], calls: float | None) -> float:
-    """Seconds that a judgement of a trained stack takes; it calls `go_on` this often, None: as often as it does now."""
+def _seconds(judge: Callable[[Callable[[], bool]], object], calls: Calls | None) -> float:
+    """Seconds that a judgement of a trained stack takes, from one that is cut after a while.
+
+    calls: how often it is expected to call `go_on`; None: as often as it does now.
+    """
     begun = [time.perf_counter()]
+    most = PATIENCE if calls is None else A_FEW if calls.after_all else ENOUGH
 
     def go_on() -> bool:
         begun.append(time.perf_counter())
-        return begun[-1] - begun[1] < (PATIENCE if calls is None else ENOUGH)
+        return begun[-1] - begun[1] < most
 
+    cut = True
     with suppress(Interrupted):
         judge(go_on)
-    took = time.perf_counter() - begun[0]
-    if calls is None or len(begun) < 2:
-        return took
-    return begun[1] - begun[0] + (time.perf_counter() - begun[1]) * calls / (len(begun) - 1)
+        cut = False
+    ended, counted = time.perf_counter(), len(begun) - 1
+    if calls is None or not counted or (calls.after_all and not cut):
+        return ended - begun[0]
+    return begun[1] - begun[0] + (ended - begun[1]) * max(calls.number, counted) / counted
 
 
 if __name__ == "__main__":

@@ -20,10 +20,10 @@ from lth_core.training.precision import products
 from lth_core.training.reinforcement.acting import actor
 from lth_core.training.reinforcement.evaluation import evaluate
 from lth_core.training.reinforcement.parameters import Parameters
-from lth_core.training.stack import Stack, Start
+from lth_core.training.stack import Calls, Stack, Start
 
 REACHED = 1000
-"""The longest time limit, in steps, that trained policies are expected to reach."""
+"""The longest time limit, in steps, that trained policies are expected to reach; under longer ones, a usual game."""
 
 
 class PackedStack(Stack):
@@ -99,10 +99,11 @@ class PackedStack(Stack):
         episodes, greedy = self._packed.evaluation_episodes, self._packed.greedy_episodes
         return {"sampled": episodes, "greedy": episodes if greedy is None else greedy}
 
-    def evaluation_calls(self) -> float | None:
-        """See Stack: at every step, up to the time limit; a long limit is not reached."""
-        limit, ways = self.limit, self._ways()
-        return limit * sum(ways.values()) / ways["sampled"] if limit <= REACHED and ways["sampled"] else None
+    def evaluation_calls(self) -> Calls:
+        """See Stack: at every step, up to the time limit; under a long limit as in a game of usual length."""
+        ways = self._ways()
+        both = sum(ways.values()) / ways["sampled"] if ways["sampled"] else 1.0
+        return Calls(min(self.limit, REACHED) * both, after_all=self.limit > REACHED)
 
     @property
     def _passed(self) -> npt.NDArray[np.float64]:
