@@ -202,6 +202,17 @@ def store_claims(
     run(folder, workspace)
 
 
+@claims.command("check")
+def check_claims(
+    folder: Annotated[Path, typer.Argument(help="Folder of the stored results, such as docs/claims.")],
+    workspace: Folder = Path("claims-check"), set_: Set = None, device: Device = "auto", slots: Slots = None,
+) -> None:  # fmt: skip
+    """Train the first round of one seed of each stored job again, and compare. Exit codes: 0 alike, 1 not."""
+    from lth_core.cli.claims import check as run
+
+    sys.exit(run(folder, workspace, set_ or [], device, slots))
+
+
 ticket = typer.Typer(help="Export and import tickets as files.", no_args_is_help=True)
 app.add_typer(ticket, name="ticket")
 

@@ -9,7 +9,11 @@ from rich.text import Text
 from lth_core.claims.answer import Answered, answered
 from lth_core.claims.claim import claims
 from lth_core.cli.console import make_console
+from lth_core.cli.follower import Follower
+from lth_core.cli.headless import checked, progress_on, train
 from lth_core.cli.shapes import ClaimAnswer, Claims, ClaimTest, print_json
+from lth_core.entry.command import INTERRUPTED
+from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.tensors import write_atomically
 from lth_core.store.workspace import Workspace
@@ -46,6 +50,42 @@ def store(folder: Path, workspace: Path) -> None:
     write_atomically(beside, page(stored, folder.name).encode())
     said = f"{plural(len(stored.claims), 'claim')} and {plural(len(stored.jobs), 'job')} in {folder}; {beside}"
     make_console().print(one_line(said), markup=False, highlight=False, soft_wrap=True)
+
+
+def check(folder: Path, workspace: Path, overrides: list[str], device: str, slots: int | None) -> int:
+    """Train the first round of the first seed of each stored job again, and compare with what is stored.
+
+    Returns the exit code: 1 if a score lies outside those of the stored seeds, or is missing; that of `headless.run` if
+    it is interrupted.
+    """
+    from lth_core.claims.again import compared, presets_of
+    from lth_core.claims.stored import read
+
+    stored = read(folder)
+    known = {job.name for job in stored.jobs}
+    wanted = [
+        one
+        for file, seed in presets_of(stored)
+        for one in checked([Path(file)], [f"seeds=[{seed}]", "pruning.rounds=1", *overrides], Workspace(workspace))
+        if one[0].name in known
+    ]
+    Workspace(workspace).create()
+    database = Database(Workspace(workspace).database, writer=True)
+    progress = progress_on(make_console())
+    found = train(Follower(Workspace(workspace), database, device, slots, progress), wanted, progress)
+    if found is None:
+        return INTERRUPTED
+    ended = [view for number in found[0] if (view := views.job(database, number)) is not None]
+    rows = [row for job in ended for row in compared(folder, job.name, views.trials(database, job.id))]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("job", "arm", "round", "seed", "stored", "here", ""):
+        table.add_column(heading)
+    for row in rows:
+        arm, round, seed = row.key
+        here = "-" if row.here is None else f"{row.here:.8g}"
+        table.add_row(one_line(row.job), arm, str(round), str(seed), f"{row.stored:.8g}", here, row.same)
+    make_console().print(table)
+    return int(any(row.same in ("outside the stored seeds", "no score") for row in rows))
 
 
 def _shape(one: Answered) -> ClaimAnswer:

@@ -2,7 +2,7 @@
 
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,6 +28,8 @@ from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
 
 DONE, TRIAL_FAILED = 0, 1
+Wanted = tuple[Experiment, Path, str | None]
+"""An experiment, its file, the name of its suite."""
 
 
 def run(
@@ -49,8 +51,22 @@ def run(
     workspace.create()
     database = Database(workspace.database, writer=True)
     console = make_console()
-    progress = _progress(console, as_json=as_json)
-    follower = Follower(workspace, database, device, slots, progress)
+    progress = progress_on(console, as_json=as_json)
+    found = train(Follower(workspace, database, device, slots, progress), wanted, progress, again=again)
+    if found is None:
+        return INTERRUPTED
+    jobs, gone = found
+    ended = [(job, suite) for job, (*_, suite) in zip(jobs, wanted, strict=True) if job not in gone]
+    results = _print_results(console, database, ended, as_json=as_json)
+    whole = all(job.state == "done" and not job.trials_failed for job in results)
+    return DONE if whole and not gone else TRIAL_FAILED
+
+
+def train(
+    follower: Follower, wanted: Sequence[Wanted], progress: Progress, *, again: bool = False
+) -> tuple[list[int], set[int]] | None:
+    """Queue experiments and follow them to their end: their jobs, and those that were deleted before. None, after a
+    word about how to continue, if a signal interrupts."""
     try:
         with stop_signals():
             jobs = [follower.submit(experiment, file, again, suite) for experiment, file, suite in wanted]
@@ -61,17 +77,14 @@ def run(
             progress.say("interrupted: run the same command to continue from the last checkpoint")
         else:
             progress.say("interrupted: no longer following; the jobs continue in the other process")
-        return INTERRUPTED
+        return None
     except OutputLost as lost:
         follower.close()
         lost.code = INTERRUPTED  # the same command continues
         raise
     progress.close()
     follower.close()
-    ended = [(job, suite) for job, (*_, suite) in zip(jobs, wanted, strict=True) if job not in gone]
-    results = _print_results(console, database, ended, as_json=as_json)
-    whole = all(job.state == "done" and not job.trials_failed for job in results)
-    return DONE if whole and not gone else TRIAL_FAILED
+    return jobs, gone
 
 
 def _print_results(
@@ -92,7 +105,7 @@ def _print_results(
     return list(ended.values())
 
 
-def checked(files: list[Path], overrides: list[str], workspace: Workspace) -> list[tuple[Experiment, Path, str | None]]:
+def checked(files: list[Path], overrides: list[str], workspace: Workspace) -> list[Wanted]:
     """(experiment, file, name of its suite or None) of all experiments of the files; writes nothing.
 
     Raises InputError if one is invalid, or cannot run here.
@@ -129,7 +142,7 @@ def check_tickets(experiments: list[Experiment]) -> None:
             run_apart("lth_core.worker.imported_tickets", experiment=experiment.canonical())
 
 
-def _experiments(file: Path, overrides: list[str]) -> list[tuple[Experiment, Path, str | None]]:
+def _experiments(file: Path, overrides: list[str]) -> list[Wanted]:
     """(experiment, file, name of its suite or None) for each experiment of a file."""
     held = load(file, overrides)
     if isinstance(held, Suite):
@@ -137,7 +150,8 @@ def _experiments(file: Path, overrides: list[str]) -> list[tuple[Experiment, Pat
     return [(held, file, None)]
 
 
-def _progress(console: Console, *, as_json: bool) -> Progress:
+def progress_on(console: Console, *, as_json: bool = False) -> Progress:
+    """How progress is shown: live on a terminal, else in lines."""
     if as_json:
         return JsonProgress()
     return LiveProgress(console) if console.is_terminal else PlainProgress(console)

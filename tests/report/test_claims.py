@@ -1,11 +1,13 @@
 """The paper's claims: the list, what a workspace says of them, and what is stored of it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lth_core.claims import answer, stored
+from lth_core.claims.again import compared, presets_of
 from lth_core.claims.answer import answered, is_same
 from lth_core.claims.claim import Claim, Comparison, Sign, claims, experiments
 from lth_core.claims.page import page
@@ -13,6 +15,7 @@ from lth_core.cli.claims import run
 from lth_core.errors import InputError
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
+from lth_core.store import views
 from lth_core.store.database import Database
 from tests.report.conftest import job
 
@@ -91,6 +94,32 @@ def test_what_is_stored_makes_the_page_and_stays_when_another_workspace_knows_le
     assert "winning one_shot on cartpole: held, +" in text
     listed.clear()
     assert stored.store(database, tmp_path).claims == first.claims
+
+
+def test_trials_trained_again_are_compared_with_the_stored_ones(
+    database: Database, listed: list[Claim], tmp_path: Path
+) -> None:
+    listed.append(made(of(winning=1, one_shot=-1)))
+    stored.store(database, tmp_path)
+    trials = [one for one in views.trials(database, 1) if one.round == 1 and one.seed == 0 and one.arm == "winning"]
+    (same,) = compared(tmp_path, "cartpole", trials)
+    assert (same.key, same.same) == (("winning", 1, 0), "equal to the last bit")
+    score = trials[0].score
+    assert score is not None
+    near, far, none = (replace(trials[0], score=one) for one in (score * (1 + 1e-12), 1e6, None))
+    words = [one.same for one in compared(tmp_path, "cartpole", [near, far, none])]
+    assert words == ["other bits, between the stored seeds", "outside the stored seeds", "no score"]
+    (tmp_path / "cartpole" / "trials.csv").unlink()
+    with pytest.raises(InputError, match="expected the table of a job's trials"):
+        list(compared(tmp_path, "cartpole", trials))
+
+
+def test_a_preset_is_trained_again_with_the_first_seed_of_its_jobs() -> None:
+    (experiment,) = experiments("paper/cartpole")
+    fields = dict.fromkeys(stored.StoredJob.model_fields, 0) | {"halves": {}, "answers": ()}
+    texts = dict.fromkeys(("identity", "state", "versions"), "") | {"name": experiment.name}
+    kept = stored.Stored(claims=(), jobs=(stored.StoredJob.model_validate({**fields, **texts, "hours": 0.0}),))
+    assert presets_of(kept) == [("paper/cartpole", experiment.seeds[0])]
 
 
 @pytest.mark.parametrize("content", [None, "{}", "no"])
