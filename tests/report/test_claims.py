@@ -116,7 +116,7 @@ def test_trials_trained_again_are_compared_with_the_stored_ones(
 
 def test_a_preset_is_trained_again_with_the_first_seed_of_its_jobs() -> None:
     (experiment,) = experiments("paper/cartpole")
-    fields = dict.fromkeys(stored.StoredJob.model_fields, 0) | {"halves": {}, "answers": ()}
+    fields: dict[str, object] = dict.fromkeys(stored.StoredJob.model_fields, 0) | {"halves": {}, "answers": ()}
     texts = dict.fromkeys(("identity", "state", "versions"), "") | {"name": experiment.name}
     kept = stored.Stored(claims=(), jobs=(stored.StoredJob.model_validate({**fields, **texts, "hours": 0.0}),))
     assert presets_of(kept) == [("paper/cartpole", experiment.seeds[0])]
