@@ -34,9 +34,9 @@ from lth_core.store import commands, ingest, metrics, views
 from lth_core.store.batches import add_batch, begin_batch
 from lth_core.store.database import Database
 from lth_core.store.jobs import add_job
-from lth_core.store.plain import open_plain
+from lth_core.store.plain import read_plain
 from lth_core.store.record_lines import content_of
-from lth_core.store.records import RecordWriter, body
+from lth_core.store.records import LARGEST_READ, RecordReader, RecordWriter, body
 from lth_core.store.workspace import Workspace
 
 NAMES = ("return/train", "loss/policy", "loss/value", "entropy", "games")
@@ -170,13 +170,17 @@ def a_stack(trials, records):
     ]
 
 
-def read_bare(path, offset, most=None):
+class BareReader:
     """The fastest way to read lines that have no checksums."""
-    with open_plain(path, follow=False) as file:
-        file.seek(offset)
-        content = file.read(most or -1)
-    end = content.rfind(b"\n") + 1
-    return json.loads(b"[" + b",".join(content[:end].split(b"\n")[:-1]) + b"]"), offset + end
+
+    def __init__(self, path):
+        self._path = path
+
+    def read(self, offset, most=None):
+        """As RecordReader.read."""
+        content = read_plain(self._path, offset, most or LARGEST_READ)
+        end = content.rfind(b"\n") + 1
+        return json.loads(b"[" + b",".join(content[:end].split(b"\n")[:-1]) + b"]"), offset + end
 
 
 def ingest_stacks(records, checked, at_once, stacks=5, tickets=8):
@@ -184,9 +188,9 @@ def ingest_stacks(records, checked, at_once, stacks=5, tickets=8):
 
     at_once: their records are there when it first looks, as after a kill; else it looks after each step.
     """
-    read = intake.read_from if checked else read_bare
+    reader = RecordReader if checked else BareReader
     kept = ingest.kept if checked else lambda *_: contextlib.nullcontext()
-    unchecked = mock.patch.object(ingest, "kept", kept), mock.patch.object(intake, "read_from", read)
+    unchecked = mock.patch.object(ingest, "kept", kept), mock.patch.object(intake, "RecordReader", reader)
     with tempfile.TemporaryDirectory() as folder, unchecked[0], unchecked[1]:
         workspace = Workspace(Path(folder))
         workspace.create()

@@ -27,7 +27,7 @@ from lth_core.store.events import add_event
 from lth_core.store.ingest import take_over_all
 from lth_core.store.jobs import settle_job
 from lth_core.store.nonsense import NONSENSE
-from lth_core.store.records import read_all, read_from
+from lth_core.store.records import RecordReader, read_all
 from lth_core.store.trials import unfinished_trials
 from lth_core.store.workspace import Workspace
 
@@ -56,6 +56,7 @@ class Intake:
     def __init__(self, workspace: Workspace, database: Database, space: Space) -> None:
         self._workspace, self._database, self._space = workspace, database, space
         self._patience = Patience()
+        self._readers: dict[tuple[int, int], RecordReader] = {}
 
     @property
     def patience(self) -> Patience:
@@ -77,9 +78,12 @@ class Intake:
         if row is None:
             return
         folder = self._folder(batch, row["attempt"]).attempt(row["attempt"])
+        reader = self._readers.get((batch, row["attempt"]))
+        if reader is None:
+            reader = self._readers[batch, row["attempt"]] = RecordReader(folder / "records.jsonl")
         offset = row["records_read"]
         while True:
-            records, end = read_from(folder / "records.jsonl", offset, SOME if some else None)
+            records, end = reader.read(offset, SOME if some else None)
             if end == offset:
                 break
             with self._database.transaction() as connection:
@@ -110,6 +114,7 @@ class Intake:
             return  # cancelled: another batch may already train its trials anew
         folder = self._folder(ended.batch, row["attempt"])
         self._ingest(ended.batch, some=False)
+        self._readers.pop((ended.batch, row["attempt"]), None)
         late = list(self._late_results(folder, ended.batch, row["attempt"]))
         with self._database.transaction() as connection:
             take_over_all(connection, row["job"], late)

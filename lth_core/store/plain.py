@@ -18,6 +18,16 @@ def open_plain(path: Path, *, follow: bool = True) -> BufferedReader:
     return os.fdopen(_descriptor(path, os.O_RDONLY | (0 if follow else os.O_NOFOLLOW)), "rb")
 
 
+def read_plain(path: Path, offset: int, most: int) -> bytes:
+    """At most `most` bytes of a regular file from `offset` on, without buffers; raises like `open_plain`, also for a
+    link."""
+    descriptor = _descriptor(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        return os.pread(descriptor, most, offset)
+    finally:
+        os.close(descriptor)
+
+
 def append_plain(path: Path) -> BufferedWriter:
     """Open a regular file for appending, or create it; raises like `open_plain`, also for a link."""
     return os.fdopen(_descriptor(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW), "ab")

@@ -85,29 +85,35 @@ def crc_before(tail: bytes) -> int | None:
     return None if said is None else zlib.crc32(tail, said)
 
 
-def holds(content: bytes, before: int | None) -> bool | None:
-    """Whether complete lines are as they were written; None if they have no chain.
+def has_chain(content: bytes) -> bool:
+    """Whether complete lines end with the checksum of the file up to them, right or wrong."""
+    return _said(content[-TAIL:-1]) is not None
 
-    before: the CRC-32 of the file before them.
+
+def chained(content: bytes, last: bytes, before: int) -> int | None:
+    """The CRC-32 of the file up to the end of these complete lines; None unless they are as they were written.
+
+    last: the last of them, without its end; before: the CRC-32 of the file before them.
     """
-    said = _said(content[-TAIL:-1])
-    if before is None or said is None:
+    crc = zlib.crc32(content[:-TAIL], before)
+    if last[-_BOTH:-_OWN] != b'%b%08x"' % (_CHAIN, crc) or last[-_OWN:] != _end(last[:-_OWN]):
         return None
-    start = content.rfind(b"\n", 0, -1) + 1
-    own = content[start : -_OWN - 1]
-    return zlib.crc32(memoryview(content)[:-TAIL], before) == said and content[-_OWN - 1 : -1] == _end(own)
+    return zlib.crc32(content[-TAIL:], crc)
 
 
 def records_of(lines: Sequence[bytes]) -> list[dict[str, Any]]:
     """The records of lines whose chain matches, parsed at once, which takes half the time."""
-    whole = b"[" + b"},".join([line[:-_BOTH] for line in lines]) + b"}]"
     try:
-        found = json.loads(whole)
+        found: list[dict[str, Any]] = json.loads(b"[" + b"},".join([line[:-_BOTH] for line in lines]) + b"}]")
     except (ValueError, RecursionError):
         found = []
-    if len(found) != len(lines) or not {*map(type, found)} <= {dict}:
-        return [record_of(line) for line in lines]  # their checksums match, but they are not records
-    return list(found)
+    if len(found) == len(lines):
+        for record in found:
+            if type(record) is not dict:
+                break
+        else:
+            return found
+    return [record_of(line) for line in lines]  # their checksums match, but they are not records
 
 
 def _said(end: bytes) -> int | None:

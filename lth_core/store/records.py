@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lth_core.store.plain import open_plain
-from lth_core.store.record_lines import DAMAGED, TAIL, Chain, crc_before, holds, record_of, records_of
+from lth_core.store.plain import open_plain, read_plain
+from lth_core.store.record_lines import DAMAGED, TAIL, Chain, chained, crc_before, has_chain, record_of, records_of
 
 LARGEST_READ = 8_000_000
 
@@ -64,46 +64,70 @@ def begins_with(path: Path, size: int, crc: int) -> bool:
     return len(content) == size and zlib.crc32(content) == crc
 
 
-def read_from(path: Path, offset: int, most: int | None = None) -> tuple[list[dict[str, Any]], int]:
-    """Complete records after byte `offset`, and the offset after them; a line without its end is left.
+class RecordReader:
+    """Reads a file of records on and on. It remembers the checksum of what it has read, so that the line before need
+    not be read again."""
 
-    DAMAGED stands for lines that are no records or are missing, and for a line of 8 MB or more. At most `most` bytes
-    are read at once, 8 MB by default, unless one line is longer.
-    """
-    largest = LARGEST_READ if most is None else most
-    try:
-        with open_plain(path, follow=False) as file:
-            start = max(0, offset - TAIL)
-            file.seek(start)
-            content = file.read(offset - start + largest)
-            before, content = content[: offset - start], content[offset - start :]
-            if len(content) == largest and b"\n" not in content:
-                content += file.read(max(0, LARGEST_READ - largest))
-    except FileNotFoundError:
-        return [], offset
-    end = content.rfind(b"\n") + 1
-    if not end and len(content) >= LARGEST_READ:
-        end = len(content)  # no worker writes such a line; the rest of it is not a JSON object
-    content = content[:end]
-    sound = holds(content, crc_before(before))
-    lines = content.split(b"\n")
-    if sound:
-        return records_of(lines[:-1]), offset + end
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._end, self._crc = 0, 0  # the offset after what was read, -1 if its checksum did not match
+
+    def read(self, offset: int, most: int | None = None) -> tuple[list[dict[str, Any]], int]:
+        """Complete records after byte `offset`, and the offset after them; a line without its end is left.
+
+        DAMAGED stands for lines that are no records or are missing, and for a line of 8 MB or more. At most `most`
+        bytes are read at once, 8 MB by default, unless one line is longer.
+        """
+        largest = LARGEST_READ if most is None else most
+        known = offset == self._end
+        back = 0 if known else min(offset, TAIL)  # the checksums of the line before
+        try:
+            content = read_plain(self._path, offset - back, back + largest)
+            if len(content) == back + largest and b"\n" not in content[back:]:
+                content = read_plain(self._path, offset - back, back + LARGEST_READ)
+        except FileNotFoundError:
+            return [], offset
+        before: int | None = self._crc
+        if not known:
+            before, content = crc_before(content[:back]), content[back:]
+        if not content.endswith(b"\n"):
+            if b"\n" not in content:
+                return self._endless(offset, len(content))
+            content = content[: content.rfind(b"\n") + 1]
+        lines = content.split(b"\n")
+        lines.pop()
+        crc = None if before is None else chained(content, lines[-1], before)
+        if crc is None:
+            self._end = -1
+            return _one_by_one(lines, lacks_some=before is not None and has_chain(content)), offset + len(content)
+        self._end, self._crc = offset + len(content), crc
+        return records_of(lines), self._end
+
+    def _endless(self, offset: int, size: int) -> tuple[list[dict[str, Any]], int]:
+        """What a line without its end stands for: not yet there, or longer than any that a worker writes."""
+        if size < LARGEST_READ:
+            return [], offset
+        self._end = -1
+        return [DAMAGED], offset + size  # the rest of it is not a JSON object
+
+
+def _one_by_one(lines: list[bytes], *, lacks_some: bool) -> list[dict[str, Any]]:
+    """Records of lines that are checked one by one. lacks_some: together they are not what was written."""
     records: list[dict[str, Any]] = []
     for line in filter(None, lines):
         record = record_of(line)
         if record is not DAMAGED or not records or records[-1] is not DAMAGED:
             records.append(record)
-    if sound is False and DAMAGED not in records:
+    if lacks_some and DAMAGED not in records:
         records.insert(0, DAMAGED)  # each line is undamaged, but some are missing
-    return records, offset + end
+    return records
 
 
 def read_all(path: Path) -> Iterator[dict[str, Any]]:
     """All complete records of a file, read in parts; none if there is no regular file."""
-    offset = 0
+    reader, offset = RecordReader(path), 0
     while True:
-        records, end = read_from(path, offset)
+        records, end = reader.read(offset)
         if end == offset:
             return
         yield from records

@@ -12,7 +12,7 @@ from lth_core.store import metrics, replay
 from lth_core.store.batches import batches_of
 from lth_core.store.ingest import take_over
 from lth_core.store.plain import open_plain
-from lth_core.store.record_lines import DAMAGED, has_checksum, holds, record_of
+from lth_core.store.record_lines import DAMAGED, chained, has_chain, has_checksum, record_of
 from lth_core.store.workspace import Workspace
 
 Facts = dict[tuple[Any, ...], Any]
@@ -69,7 +69,8 @@ def _read_batch(found: Recorded, workspace: Workspace, job: int, batch: int) -> 
         lines = lines_of(path)
         sound = sound_lines(lines)
         found.batches |= {batch} if lines else set()
-        if len(sound) < len(lines) or holds(b"\n".join((*lines, b"")), 0) is False:
+        content = b"\n".join((*lines, b""))
+        if len(sound) < len(lines) or (has_chain(content) and chained(content, lines[-1], 0) is None):
             found.damaged.setdefault(batch, []).append(path)
         if not all(map(has_checksum, sound)):
             found.unchecked.add(batch)

@@ -30,7 +30,7 @@ from lth_core.store.commands import KINDS as COMMANDS
 from lth_core.store.database import Database
 from lth_core.store.events_file import read_scalars
 from lth_core.store.jobs import add_job
-from lth_core.store.records import read_from
+from lth_core.store.records import RecordReader
 from lth_core.store.tensors import load_newest_checkpoint, read_card
 from lth_core.store.workspace import Workspace
 from lth_core.text import is_name
@@ -245,6 +245,6 @@ def test_any_text_of_the_store_is_printed_harmlessly(kind: str, text: str) -> No
 def test_any_records_file_is_read_to_its_last_line(tmp_path_factory: Any, content: bytes) -> None:
     path = tmp_path_factory.mktemp("records") / "r"
     path.write_bytes(content)
-    found, end = read_from(path, 0)
+    found, end = RecordReader(path).read(0)
     assert end == content.rfind(b"\n") + 1
     assert all(isinstance(record, dict) for record in found)

@@ -10,7 +10,7 @@ from lth_core.batches.batch import BatchFolder, BatchSpec, ParentSpec, TrialSpec
 from lth_core.batches.exit_codes import DONE
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey, parents, shares_network
-from lth_core.store.records import read_from
+from lth_core.store.records import RecordReader
 from lth_core.store.workspace import Workspace
 from lth_core.tickets import derive
 from lth_core.worker.attempt import Attempt
@@ -49,7 +49,7 @@ class Batches:
             assert running.run() == DONE
         finally:
             running.close()
-        for record in read_from(attempt / "records.jsonl", 0)[0]:
+        for record in RecordReader(attempt / "records.jsonl").read(0)[0]:
             key = self._numbers[record["trial"]]
             if record["kind"] == "done":
                 self.results[key] = record
