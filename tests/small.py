@@ -1,5 +1,6 @@
 """Small experiments, families, stacks and a sink in memory, for the tests of several folders."""
 
+import json
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from lth_core.tickets.saliency import Derivative
 from lth_core.training.families import make_model, make_stack
 from lth_core.training.reinforcement.algorithm import Heads, Transitions
 from lth_core.training.reinforcement.learning import gradient as gradient_of
+from lth_core.training.reinforcement.playing import PlayingStack
 from lth_core.training.reinforcement.rollout import Rollout
 from lth_core.training.reinforcement.stack import ActorCriticStack
 from lth_core.training.run import RunningTrial, StackRun
@@ -112,7 +114,7 @@ def stack(settings: Experiment, own: list[Start], model: Perceptron | None = Non
     return made
 
 
-def digest(one: ActorCriticStack, ticket: int = 0) -> list[Any]:
+def digest(one: PlayingStack, ticket: int = 0) -> list[Any]:
     """All that distinguishes one ticket's training from another's, as bits."""
     parts: list[Any] = [w.numpy().tobytes() for w in one.weights(ticket).values()]
     for entry in sorted(one.optimizer_state(ticket)):
@@ -151,6 +153,12 @@ class Memory:
         self._asked += 1
         return self._stop_at is not None and self._asked > self._stop_at
 
+    def newest(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The last checkpoint, with what earlier ones hold of the stack's log."""
+        logs = {name: one for _, arrays, _ in self.checkpoints for name, one in arrays.items() if "log/" in name}
+        _, arrays, values = self.checkpoints[-1]
+        return {**logs, **arrays}, json.loads(json.dumps(values))
+
     def same_results(self, other: "Memory", trial: int) -> bool:
         """Whether a trial ended with the same bits in both."""
         mine, theirs = self.results[trial], other.results[trial]
@@ -172,7 +180,7 @@ def stack_run(settings: Experiment, own: list[Start], sink: Memory, arm: str = D
     """A run of these starts; trial numbers are their places."""
     round = 0 if arm == DENSE else 1
     trials = [RunningTrial(i, TrialKey(round, arm, s.seed), s.mask) for i, s in enumerate(own)]
-    return StackRun(settings, stack(settings, own), trials, sink)
+    return StackRun(settings, make_stack(settings, make_model(settings), own, "cpu"), trials, sink)
 
 
 def gradient(one: ActorCriticStack, rollout: Rollout, log_p: torch.Tensor | None = None) -> torch.Tensor:

@@ -123,7 +123,7 @@ def test_a_ticket_without_a_finished_episode_fails_with_the_reason() -> None:
 
 
 def test_games_that_never_end_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lth_core.training.reinforcement.stack.NO_GAME", 64)
+    monkeypatch.setattr("lth_core.training.reinforcement.playing.NO_GAME", 64)
     settings = experiment(task={"environment": "Endless-v0"}, training={"unit": "games", "length": 2})
     sink = Memory()
     assert stack_run(settings, starts(settings, 1)[1], sink).run()

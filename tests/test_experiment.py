@@ -147,7 +147,7 @@ def test_the_table_of_changes_has_every_field() -> None:
         k for k, v in fields.items() if not isinstance(v, dict)
     }
     alone = {"name", "task.kind", "model.kind", "training.algorithm", "training.importance_clip", "pruning.fractions"}
-    alone |= {"launcher.kind", "launcher.device", "ticket"}
+    alone |= {"launcher.kind", "launcher.device", "ticket", "model.dueling"}
     assert every - alone == set(CHANGES)
 
 

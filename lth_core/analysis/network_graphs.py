@@ -73,8 +73,9 @@ def graph_of(kind: str, shapes: Shapes, *, heads: int = 1) -> Graph | None:
 
     heads: of attention.
     """
-    if kind in ("mlp", "conv") and _complete(shapes, "policy_head", "value_head"):
-        return _feed_forward(shapes, "trunk", "policy_head", "value_head")
+    if kind in ("mlp", "conv") and _complete(shapes, "policy_head"):
+        outputs = [head for head in ("policy_head", "value_head") if _complete(shapes, head)]
+        return _feed_forward(shapes, "trunk", *outputs)
     if kind in ("lenet", "conv_small"):
         return _feed_forward(shapes, "hidden", "output")
     if kind in ("resnet", "vgg"):

@@ -185,9 +185,10 @@ class BatchFolder:
     def delete_checkpoints(self) -> None:
         """Delete the checkpoints of a batch that is over."""
         for attempt in self.attempts().values():
-            for checkpoint in attempt.glob("step-*.safetensors*"):
-                if not checkpoint.is_dir():
-                    checkpoint.unlink(missing_ok=True)
+            for pattern in ("step-*.safetensors*", "log-*.safetensors*"):
+                for checkpoint in attempt.glob(pattern):
+                    if not checkpoint.is_dir():
+                        checkpoint.unlink(missing_ok=True)
 
     def is_current(self, number: int) -> bool:
         """Whether attempt `number` may still publish."""

@@ -6,7 +6,7 @@ from lth_core.errors import InputError
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.tables import Tables
 from lth_core.settings.imitation import Cloning
-from lth_core.settings.reinforcement import ActorCriticTraining
+from lth_core.settings.reinforcement import ReinforcementTraining
 
 
 def check_episodes(experiment: Tables, episode: float | None) -> None:
@@ -16,7 +16,7 @@ def check_episodes(experiment: Tables, episode: float | None) -> None:
     by themselves.
     """
     training = experiment.training
-    if not isinstance(training, ActorCriticTraining | Cloning):
+    if not isinstance(training, ReinforcementTraining | Cloning):
         return
     if episode == math.inf:
         raise InputError(
@@ -33,12 +33,12 @@ def check_episodes(experiment: Tables, episode: float | None) -> None:
             _check_length(experiment, training, arm, math.ceil(episode))
 
 
-def _check_length(experiment: Tables, training: ActorCriticTraining, arm: str, episode: int) -> None:
+def _check_length(experiment: Tables, training: ReinforcementTraining, arm: str, episode: int) -> None:
     first, last = experiment.span(arm)
-    update = training.environments * training.n_steps
-    taken = -(-(last - first) // update) * training.n_steps
+    update = training.environments * training.between
+    taken = -(-(last - first) // update) * training.between
     if taken < episode:
-        least = training.length - (last - first) + (-(-episode // training.n_steps) - 1) * update + 1
+        least = training.length - (last - first) + (-(-episode // training.between) - 1) * update + 1
         of = "" if arm == DENSE else f' of arm "{arm}"'
         raise InputError(
             f"training.length {training.length}: no episode{of} can end: each of the {training.environments} "
@@ -50,15 +50,15 @@ def _check_length(experiment: Tables, training: ActorCriticTraining, arm: str, e
 def _check_last_mask(experiment: Tables, arm: str, episode: float | None) -> None:
     """With a gradual mask the score starts anew at its last step: an episode must end after that."""
     training, end = experiment.training, experiment.pruning.gradual.end
-    assert isinstance(training, ActorCriticTraining)  # noqa: S101 see check_episodes
+    assert isinstance(training, ReinforcementTraining)  # noqa: S101 see check_episodes
     first, last = experiment.span(arm)
-    update = training.environments * training.n_steps
+    update = training.environments * training.between
     updates, at = -(-(last - first) // update), math.ceil(round(end * (last - first) / update, 9))
     if training.unit == "games":
         never = end == 1
     else:
         never = at >= updates or (
-            episode is not None and updates * training.n_steps // episode == at * training.n_steps // episode
+            episode is not None and updates * training.between // episode == at * training.between // episode
         )
     if never:
         raise InputError(

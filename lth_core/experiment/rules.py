@@ -9,9 +9,11 @@ from lth_core.experiment.arms import BUILT_IN, DENSE
 from lth_core.experiment.tables import Tables
 from lth_core.settings.imitation import Cloning, ImitationTask
 from lth_core.settings.language_networks import Causal, PretrainedSeq2Seq
-from lth_core.settings.reinforcement import ActorCriticTraining
+from lth_core.settings.networks import MLP
+from lth_core.settings.reinforcement import ActorCriticTraining, ReinforcementTraining
 from lth_core.settings.tasks import AtariTask
 from lth_core.settings.texts import LanguageModelTask, TranslationTask
+from lth_core.settings.values import DQN
 from lth_core.text import NAMES, did_you_mean, is_name, one_line
 
 
@@ -19,6 +21,7 @@ def check(experiment: Tables) -> None:
     """Raise ValueError, with a sentence that names field, value and what is accepted, for the first rule broken."""
     for rule in (
         _check_kinds,
+        _check_dueling,
         _check_batch,
         _check_score,
         _check_names,
@@ -74,6 +77,12 @@ def _check_kinds(experiment: Tables) -> None:
         )
 
 
+def _check_dueling(experiment: Tables) -> None:
+    model = experiment.model
+    if isinstance(model, MLP) and model.dueling and not isinstance(experiment.training, DQN):
+        raise ValueError('model.dueling true: expected false, or training.algorithm "dqn"')
+
+
 def _check_batch(experiment: Tables) -> None:
     task, training = experiment.task, experiment.training
     if isinstance(task, ImitationTask) and isinstance(training, Cloning) and training.batch > task.states * 9 // 10:
@@ -86,7 +95,7 @@ def _check_batch(experiment: Tables) -> None:
 def _check_score(experiment: Tables) -> None:
     training = experiment.training
     if (
-        isinstance(training, ActorCriticTraining)
+        isinstance(training, ReinforcementTraining)
         and training.score == "evaluation"
         and not training.evaluation_episodes
     ):

@@ -16,8 +16,9 @@ from lth_core.settings.reinforcement import A2C, ActorCriticAlgorithm
 from lth_core.settings.supervised import Supervised
 from lth_core.settings.tasks import Task
 from lth_core.settings.ticket import TicketSource
+from lth_core.settings.values import DQN
 
-Training = Annotated[ActorCriticAlgorithm | Supervised | Cloning, Field(discriminator="algorithm")]
+Training = Annotated[ActorCriticAlgorithm | DQN | Supervised | Cloning, Field(discriminator="algorithm")]
 
 
 def _kinds(union: Any, field: str) -> dict[str, type[Section]]:

@@ -1,12 +1,31 @@
 """The interface that every actor-critic network offers to the training of a stack."""
 
+import functools
+import operator
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
+import numpy.typing as npt
 from torch import Tensor
 
 from lth_core.settings.action_parts import Parts
 from lth_core.tickets.network import Network
+
+Heads = Literal["policy", "values", "dueling"]
+"""What the outputs are: logits or means and the value; values of actions; advantages of actions and the value."""
+Outputs = TypeVar("Outputs", Tensor, npt.NDArray[Any])
+
+
+def preferences(heads: Heads, outputs: Outputs) -> Outputs:
+    """What actions are chosen by, (..., actions), from the heads' outputs: logits or means, or values of actions."""
+    if heads == "policy":
+        return outputs[..., :-1]
+    if heads == "values":
+        return outputs
+    # Column by column, because the order of sums over a short last axis depends on the shape.
+    columns = [outputs[..., action] for action in range(outputs.shape[-1] - 1)]
+    mean = functools.reduce(operator.add, columns) / len(columns)
+    return outputs[..., :-1] + (outputs[..., -1] - mean)[..., None]
 
 
 class ActorCriticNetwork(Network, Protocol):
@@ -19,6 +38,10 @@ class ActorCriticNetwork(Network, Protocol):
     @property
     def parts(self) -> Parts:
         """The parts of a composite action (several choices or bits); None for a single choice or continuous actions."""
+
+    @property
+    def heads(self) -> Heads:
+        """See Heads."""
 
     def packed(self, flat: Tensor) -> Tensor:
         """Parameters (T, Q) in the order of `shapes`, rearranged into the network's own order (T, P)."""

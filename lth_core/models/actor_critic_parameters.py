@@ -9,14 +9,18 @@ from lth_core.tickets.mask import Weights
 from lth_core.tickets.scope import LOG_STD
 
 
-def head_shapes(actions: int, inputs: int) -> dict[str, torch.Size]:
-    """Names and shapes of both heads' parameters, weights first, so that the heads are adjacent in memory."""
-    return {
+def head_shapes(actions: int, inputs: int, *, value: bool = True) -> dict[str, torch.Size]:
+    """Names and shapes of both heads' parameters, weights first, so that the heads are adjacent in memory.
+
+    value: whether there is a value head.
+    """
+    found = {
         "policy_head.weight": torch.Size((actions, inputs)),
         "value_head.weight": torch.Size((1, inputs)),
         "policy_head.bias": torch.Size((actions,)),
         "value_head.bias": torch.Size((1,)),
     }
+    return {name: shape for name, shape in found.items() if value or not name.startswith("value_head.")}
 
 
 def grouped(names: Iterable[str], first: str) -> dict[str, frozenset[str]]:

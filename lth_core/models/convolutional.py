@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lth_core.models.actor_critic import Heads
 from lth_core.models.actor_critic_parameters import fresh, grouped, head_shapes
 from lth_core.models.flow import heads_flow, through
 from lth_core.settings.action_parts import Parts
@@ -33,6 +34,7 @@ class ConvolutionalActorCritic:
     image: tuple[int, int, int]
     actions: int
     parts: Parts = None
+    heads: Heads = "policy"
 
     def shapes(self) -> dict[str, torch.Size]:
         """See Network."""

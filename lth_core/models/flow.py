@@ -46,5 +46,6 @@ def through(weights: Weights, name: str, layers: int, x: Tensor) -> Tensor:
 
 
 def heads_flow(weights: Weights, x: Tensor) -> Tensor:
-    """The sum of the outputs of policy and value head."""
-    return linear(weights, "policy_head", x).sum() + linear(weights, "value_head", x).sum()
+    """The sum of the outputs of policy and value head, if there is one."""
+    found = linear(weights, "policy_head", x).sum()
+    return found + linear(weights, "value_head", x).sum() if "value_head.weight" in weights else found

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lth_core.models.actor_critic import Heads
 from lth_core.models.actor_critic_parameters import fresh, grouped, head_shapes
 from lth_core.models.flow import heads_flow, through
 from lth_core.settings.action_parts import Parts
@@ -46,6 +47,7 @@ class Perceptron:
     actions: int
     continuous: bool = False
     parts: Parts = None
+    heads: Heads = "policy"
 
     def shapes(self) -> dict[str, torch.Size]:
         """Parameter names and shapes of one network, in storage order."""
@@ -55,7 +57,7 @@ class Perceptron:
             shapes[f"trunk.{i}.weight"] = torch.Size((hidden, width))
             shapes[f"trunk.{i}.bias"] = torch.Size((hidden,))
             width = hidden
-        shapes |= head_shapes(self.actions, width)
+        shapes |= head_shapes(self.actions, width, value=self.heads != "values")
         if self.continuous:
             shapes[LOG_STD] = torch.Size((self.actions,))
         return shapes
@@ -141,7 +143,7 @@ class Perceptron:
 
     @functools.cached_property
     def _matrices(self) -> list[tuple[int, int]]:
-        outputs = (*self.settings.hidden, self.actions + 1)
+        outputs = (*self.settings.hidden, self.actions + (self.heads != "values"))
         return list(zip(outputs, (self.inputs, *self.settings.hidden), strict=True))
 
     @functools.cached_property

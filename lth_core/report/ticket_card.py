@@ -10,6 +10,8 @@ from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.ticket_files import FILES, FORMAT, OBSERVATIONS
 from lth_core.report.plain_torch import Shapes, loading_lines, pruning_lines, transformers_lines
+from lth_core.settings.networks import HEADS
+from lth_core.settings.values import DQN
 from lth_core.store.tensors import write_atomically
 from lth_core.text import one_line
 
@@ -31,6 +33,17 @@ def write_card(folder: Path, experiment: Experiment, facts: Mapping[str, Any], s
     write_atomically(folder / "card.md", _markdown(folder, experiment, facts, {**shapes, **buffers}).encode())
 
 
+def _computes(experiment: Experiment) -> str:
+    """What the network computes, in words: with dqn its heads give values."""
+    found = experiment.model.computes
+    if not isinstance(experiment.training, DQN):
+        return found
+    heads = "policy_head gives the values of actions"
+    if getattr(experiment.model, "dueling", False):
+        heads = "value of an action = value_head + its advantage by policy_head - the mean of all advantages"
+    return found.replace(HEADS, heads)
+
+
 def _markdown(folder: Path, experiment: Experiment, facts: Mapping[str, Any], shapes: Shapes) -> str:
     arm, model = facts["arm"], experiment.model
     title = f"{one_line(facts['job'])}, {one_line(arm)}, round {facts['round']}, seed {facts['seed']}"
@@ -48,7 +61,7 @@ def _markdown(folder: Path, experiment: Experiment, facts: Mapping[str, Any], sh
         f"{_number(facts['model_density'], '.2%')} of all",
         f"- task: {_fields(experiment, 'task')}",
         f"- model: {_fields(experiment, 'model')}",
-        f"- computes: {model.computes}",
+        f"- computes: {_computes(experiment)}",
         f"- arm: {one_line(described)}",
         f"- experiment: {experiment.identity}\n",
         f"Files: `mask.safetensors` (booleans), `start.safetensors` ({started} that the training starts from), "

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from lth_core.settings.base import WHOLE, Fraction, Positive, PositiveFloat, Section, TrainingSection
 from lth_core.settings.control import ControlTask
 from lth_core.settings.networks import MLP
-from lth_core.settings.reinforcement import RETURNS, ActorCriticAlgorithm, ActorCriticTraining
+from lth_core.settings.reinforcement import RETURNS, ActorCriticAlgorithm, ReinforcementTraining
 
 
 class Teacher(Section):
@@ -117,5 +117,5 @@ class Cloning(TrainingSection):
         return f"{self.evaluation_episodes} episodes played after training, actions sampled"
 
 
-PackedTraining = ActorCriticTraining | Cloning
+PackedTraining = ReinforcementTraining | Cloning
 """The trainings whose tickets are rows of one tensor."""

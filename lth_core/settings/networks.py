@@ -13,17 +13,24 @@ from lth_core.settings.language_networks import LSTM, Causal, PretrainedSeq2Seq,
 _FOR_CORES = 40_000
 """Number of weights between hidden layers up to which a machine's CPU cores train perceptrons faster than a GPU."""
 
-_HEADS = "policy_head gives logits or means, value_head the value"
+HEADS = "policy_head gives logits or means, value_head the value"
 
 
 class MLP(NetworkSection):
-    """A multi-layer perceptron with a policy head and a value head on a shared trunk."""
+    """A multi-layer perceptron with a policy head and a value head on a shared trunk.
+
+    With algorithm dqn, policy_head gives the values of actions, and there is no value_head; with dueling (Wang et al.
+    2016), policy_head gives advantages and value_head the value, and an action's value is the value plus its advantage
+    minus their mean.
+    """
 
     kind: Literal["mlp"] = "mlp"
     hidden: Annotated[tuple[Width, ...], Field(min_length=1, max_length=16)] = (128, 128, 128)
     activation: Literal["relu", "tanh"] = "relu"
     initialisation: Literal["uniform", "orthogonal"] = "uniform"
+    dueling: bool = False
 
+    added: ClassVar[frozenset[str]] = frozenset({"dueling"})
     groups: ClassVar[tuple[str, ...]] = (
         "trunk", "first_layer", "policy_head", "value_head", "weights", "biases",
     )  # fmt: skip
@@ -41,7 +48,7 @@ class MLP(NetworkSection):
     @property
     def computes(self) -> str:
         """See NetworkSection."""
-        return f"{self.activation} behind each layer of trunk; {_HEADS}"
+        return f"{self.activation} behind each layer of trunk; {HEADS}"
 
     @property
     def summary(self) -> str:
@@ -79,7 +86,7 @@ class Convolutional(NetworkSection):
         """See NetworkSection."""
         pooled = [str(i) for i, one in enumerate(self.layers[0]) if one.pooled]
         after = f", then the maximum of 2 x 2 (layers {', '.join(pooled)})" if pooled else ""
-        return f"pixels / 255, relu behind each convolution{after}, flattened, relu behind each of trunk; {_HEADS}"
+        return f"pixels / 255, relu behind each convolution{after}, flattened, relu behind each of trunk; {HEADS}"
 
     @property
     def layers(self) -> tuple[tuple[Filters, ...], tuple[int, ...]]:

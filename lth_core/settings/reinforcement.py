@@ -11,24 +11,20 @@ RETURNS = ("return/eval-sampled", "return/train")
 """The metrics that may be the score."""
 
 
-class ActorCriticTraining(TrainingSection):
-    """Fields of both A2C and PPO; defaults are the paper's classic-control setting (section 3.3).
+class ReinforcementTraining(TrainingSection):
+    """Fields of every algorithm that learns from rewards.
 
     Steps are environment steps, and games are finished games, of one ticket. score: "evaluation" is the mean return of
-    evaluation_episodes played after training, without learning, with sampled actions; "training" that of the last
-    score_episodes training episodes, which is also the curve. Those ended in the last score_window of the run, 0.25 of
-    it by default and at most; where none did, the last one counts. greedy_episodes: played after training with greedy
-    actions, for comparison. precision: of matrix products on a GPU. value_loss, of an error e of a value: "squared" is
-    e^2; "huber" is e^2 / 2 up to an error of 1 and |e| - 1/2 beyond (SmoothL1). value_weight multiplies it.
-    sparse: whether a perceptron's hidden layers are computed from living weights alone, on a CPU: "auto" where that is
-    faster, measured once per machine and shape. The last bits of results differ between the two forms, so that "auto"
-    may give others on another machine; what is stored has the same form.
+    evaluation_episodes played after training, without learning; "training" that of the last score_episodes training
+    episodes, which is also the curve. Those ended in the last score_window of the run, 0.25 of it by default and at
+    most; where none did, the last one counts. greedy_episodes: played after training with greedy actions, for
+    comparison. precision: of matrix products on a GPU. value_loss, of an error e of a value: "squared" is e^2; "huber"
+    is e^2 / 2 up to an error of 1 and |e| - 1/2 beyond (SmoothL1).
     """
 
     unit: Literal["steps", "games"] = "steps"
     length: Positive = 60_000
     environments: Annotated[int, Field(gt=0, le=4096), WHOLE] = 32
-    n_steps: Annotated[int, Field(gt=0, le=4096), WHOLE] = 4
     optimizer: Literal["rmsprop", "adam"] = "rmsprop"
     learning_rate: PositiveFloat = 1e-4
     learning_rate_schedule: Literal["constant", "linear"] = "constant"
@@ -37,13 +33,9 @@ class ActorCriticTraining(TrainingSection):
     adam_betas: tuple[Fraction, Fraction] = (0.9, 0.999)
     epsilon: PositiveFloat = 1e-8
     gamma: Annotated[float, Field(ge=0, le=1)] = 0.99
-    gae_lambda: Annotated[float, Field(ge=0, le=1)] = 1.0
-    entropy_weight: NonNegative = 0.01
-    value_weight: NonNegative = 0.5
     value_loss: Literal["squared", "huber"] = "squared"
     reward_scale: PositiveFloat = 1.0
     max_gradient_norm: PositiveFloat | None = None
-    loss_reduction: Literal["mean", "sum"] = "mean"
     score: Literal["evaluation", "training"] = "training"
     score_episodes: Positive = 100
     score_window: Annotated[float, Field(gt=0, le=0.25)] | None = None
@@ -52,11 +44,17 @@ class ActorCriticTraining(TrainingSection):
     precision: Literal["float32", "tfloat32"] = "float32"
     record_every: Positive = 2_000
     checkpoint_every: Positive = 20_000
-    sparse: Literal["never", "auto", "always"] = "never"
     steps: ClassVar[str] = "environment steps"
-    added: ClassVar[frozenset[str]] = frozenset({"value_loss", "score", "score_window", "greedy_episodes", "sparse"})
-    # Earlier versions scored training episodes, however far back they reached, and evaluated in both ways alike.
-    of_new: ClassVar[Mapping[str, Any]] = {"score": "evaluation", "score_window": 0.25, "greedy_episodes": 10}
+
+    @property
+    def between(self) -> int:
+        """Steps of each environment in one update."""
+        raise NotImplementedError
+
+    @property
+    def acts(self) -> tuple[str, str]:
+        """How actions are chosen in evaluation and in training, in words."""
+        raise NotImplementedError
 
     @property
     def scored(self) -> tuple[str, ...]:
@@ -70,10 +68,41 @@ class ActorCriticTraining(TrainingSection):
 
     def said(self, metric: str) -> str:
         """See TrainingSection."""
+        played, trained = self.acts
         if metric == RETURNS[0]:
-            return f"{self.evaluation_episodes} episodes played after training, actions sampled"
+            return f"{self.evaluation_episodes} episodes played after training, {played}"
         window = "" if self.score_window is None else f", none from before the last {self.score_window:.0%} of the run"
-        return f"the last {self.score_episodes} training episodes, actions sampled{window}"
+        return f"the last {self.score_episodes} training episodes, {trained}{window}"
+
+
+class ActorCriticTraining(ReinforcementTraining):
+    """Fields of both A2C and PPO; defaults are the paper's classic-control setting (section 3.3).
+
+    Actions are sampled from the policy, in evaluation too. value_weight multiplies the value loss.
+    sparse: whether a perceptron's hidden layers are computed from living weights alone, on a CPU: "auto" where that is
+    faster, measured once per machine and shape. The last bits of results differ between the two forms, so that "auto"
+    may give others on another machine; what is stored has the same form.
+    """
+
+    n_steps: Annotated[int, Field(gt=0, le=4096), WHOLE] = 4
+    gae_lambda: Annotated[float, Field(ge=0, le=1)] = 1.0
+    entropy_weight: NonNegative = 0.01
+    value_weight: NonNegative = 0.5
+    loss_reduction: Literal["mean", "sum"] = "mean"
+    sparse: Literal["never", "auto", "always"] = "never"
+    added: ClassVar[frozenset[str]] = frozenset({"value_loss", "score", "score_window", "greedy_episodes", "sparse"})
+    # Earlier versions scored training episodes, however far back they reached, and evaluated in both ways alike.
+    of_new: ClassVar[Mapping[str, Any]] = {"score": "evaluation", "score_window": 0.25, "greedy_episodes": 10}
+
+    @property
+    def between(self) -> int:
+        """See ReinforcementTraining: a rollout."""
+        return self.n_steps
+
+    @property
+    def acts(self) -> tuple[str, str]:
+        """See ReinforcementTraining."""
+        return "actions sampled", "actions sampled"
 
     @property
     def normalised(self) -> tuple[str, ...]:

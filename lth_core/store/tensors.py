@@ -106,22 +106,32 @@ def mask_shapes(metadata: Mapping[str, str]) -> dict[str, tuple[int, ...]]:
 
 def save_checkpoint(folder: Path, step: int, arrays: Mapping[str, npt.NDArray[Any]], values: Mapping[str, Any]) -> Path:
     """Write a checkpoint whose name carries its checksum, and delete all but the two newest."""
-    content = _serialise(arrays, values)
-    path = folder / f"step-{step:012d}.{hashlib.sha256(content).hexdigest()}.safetensors"
-    write_atomically(path, content)
+    path = save_hashed(folder, f"step-{step:012d}", arrays, values)
     for old in _checkpoints(folder)[2:]:
         old.unlink(missing_ok=True)
     return path
 
 
+def save_hashed(
+    folder: Path, name: str, arrays: Mapping[str, npt.NDArray[Any]], values: Mapping[str, Any] | None = None
+) -> Path:
+    """Write a tensor file whose name, NAME.SHA256.safetensors, carries its checksum."""
+    content = _serialise(arrays, values or {})
+    path = folder / f"{name}.{hashlib.sha256(content).hexdigest()}.safetensors"
+    write_atomically(path, content)
+    return path
+
+
 def load_newest_checkpoint(
-    folders: list[Path], trials: Collection[int], fits: Callable[[int, dict[str, Any]], bool] = lambda *_: True
-) -> tuple[Arrays, dict[str, Any]] | None:
+    folders: list[Path], trials: Collection[int], fits: Callable[[int, dict[str, Any]], bool] = lambda *_: True,
+    more: Callable[[dict[str, Any]], Arrays] = lambda _: {},
+) -> tuple[Arrays, dict[str, Any]] | None:  # fmt: skip
     """The undamaged checkpoint of the highest step that holds only these trials and fits.
 
     Damaged ones are renamed to `.damaged`, and those that do not fit to `.unfit`. One with more trials is skipped: a
     parent of those trials was damaged since, and a stack cannot continue in part.
-    fits: called with the step and the JSON values of a checkpoint.
+    fits: called with the step and the JSON values of a checkpoint. more: arrays of other files that belong to a
+    checkpoint with these values; raises DamagedFile.
     """
     found = [path for folder in folders for path in _checkpoints(folder)]
     for path in sorted(found, key=lambda p: p.name, reverse=True):
@@ -130,7 +140,7 @@ def load_newest_checkpoint(
             arrays, values = load_tensors(path, match[2] if match else "")
             if set(values["trials"]) <= set(trials):
                 if fits(int(path.name[5:17]), values):
-                    return arrays, values
+                    return {**arrays, **more(values)}, values
                 path.rename(path.with_name(path.name + ".unfit"))
         except DamagedFile:
             path.rename(path.with_name(path.name + ".damaged"))

@@ -87,7 +87,7 @@ def length(experiment: Experiment, key: TrialKey, seen: Seen, steps: float) -> C
     if now is None or before is None:
         before, now = seen.games
     wrong = [f"trained {now:,} {unit}, its schedule asks for {asked:,}"] * (not before < asked <= now)
-    wanted = seen.updates * expected_schedule.steps_of_update(experiment)
+    wanted = expected_schedule.optimizer_steps(experiment, seen.updates)
     if not math.isnan(steps) and wanted < COUNTED and steps != wanted:
         wrong.append(f"the optimizer took {steps:,.0f} steps in {seen.updates:,} updates, expected {wanted:,}")
     return Check(

@@ -11,6 +11,7 @@ from lth_core.experiment.experiment import Experiment
 from lth_core.settings.imitation import Cloning
 from lth_core.settings.reinforcement import ActorCriticTraining
 from lth_core.settings.supervised import Supervised
+from lth_core.settings.values import DQN
 
 Rates = npt.NDArray[np.float64]
 
@@ -74,15 +75,23 @@ def passed(experiment: Experiment, updates: int, per_unit: int) -> int | None:
     per_unit: updates of one unit of supervised training.
     """
     training = experiment.training
-    if isinstance(training, ActorCriticTraining):
-        return None if training.unit == "games" else updates * training.n_steps * training.environments
+    if isinstance(training, ActorCriticTraining | DQN):
+        return None if training.unit == "games" else updates * _played(training)
     return updates // per_unit
 
 
-def steps_of_update(experiment: Experiment) -> int:
-    """Steps of the optimizer in one update: one for each minibatch of each pass."""
+def _played(training: ActorCriticTraining | DQN) -> int:
+    """Environment steps of one update."""
+    return (training.train_every if isinstance(training, DQN) else training.n_steps) * training.environments
+
+
+def optimizer_steps(experiment: Experiment, updates: int) -> int:
+    """Steps of the optimizer in so many updates: one for each minibatch of each pass; of dqn gradient_steps in each
+    after learning_starts environment steps."""
     training = experiment.training
-    return int(getattr(training, "epochs", 1) * getattr(training, "minibatches", 1))
+    if isinstance(training, DQN):
+        return max(0, updates - training.learning_starts // _played(training)) * training.gradient_steps
+    return updates * int(getattr(training, "epochs", 1) * getattr(training, "minibatches", 1))
 
 
 def rates(experiment: Experiment, arm: str, updates: int, per_unit: int) -> Rates | None:
@@ -96,7 +105,7 @@ def rates(experiment: Experiment, arm: str, updates: int, per_unit: int) -> Rate
         return np.full(updates, training.learning_rate)
     if training.unit == "games":
         return None
-    per_update = 1 if isinstance(training, Cloning) else training.n_steps * training.environments
+    per_update = 1 if isinstance(training, Cloning) else _played(training)
     begin, at = start(experiment, arm) * per_unit, count * per_update
     at = np.where(begin + at < 0, at, begin + at)
     share = np.minimum(at / (training.length * per_unit), 1.0)

@@ -81,6 +81,7 @@ class StackRun:
         self._witness = Witness(experiment, stack, self.trials)
         self._beat_at, self._beat_steps = time.monotonic(), 0
         self._begun, self._share_before = self._beat_at, 0.0
+        self._logged = 0  # entries of the stack's log that checkpoints hold
 
     def run(self) -> bool:
         """Train until every trial has ended (True) or `must_stop` (False, with a checkpoint if possible)."""
@@ -129,6 +130,7 @@ class StackRun:
                 found = under(arrays, f"snapshot/{trial.id}/{name}/")
                 trial.snapshots[name] = {key: torch.from_numpy(array.copy()) for key, array in found.items()}
         self.stack.restore(arrays, values["stack"])
+        self._restore_log(arrays, values)
         self._witness.restore(self.stack, values.get("witness"))
         for row, trial in enumerate(self.trials):
             trial.narrowed = values.get("narrowed", {}).get(str(trial.id), 0)
@@ -137,8 +139,34 @@ class StackRun:
                 trial.mask = masks.unpack(arrays[f"narrowed/{trial.id}"], sizes)
                 self.stack.narrow(row, trial.mask)
 
+    def _restore_log(self, arrays: Arrays, values: dict[str, Any]) -> None:
+        """Put together what checkpoints have added to the stack's log, each from its own number on."""
+        log = self.stack.log
+        if log is None or not values["log"]["total"]:
+            return
+        whole = []
+        for trial in self.trials:
+            parts = under(arrays, f"log/{trial.id}/")
+            whole.append(np.concatenate([parts[number] for number in sorted(parts, key=int)]))
+            first = min(map(int, parts))
+        self._logged = values["log"]["total"]
+        needed = values["log"]["first"] - first
+        log.fill(values["log"]["first"], np.stack(whole)[:, needed:])
+
+    def _added(self) -> Arrays:
+        """What was added to the stack's log since the last checkpoint, by trial and number."""
+        log = self.stack.log
+        if log is None or log.total == self._logged:
+            return {}
+        number = max(self._logged, log.first)
+        self._logged = log.total
+        entries = log.since(number)
+        return {f"log/{trial.id}/{number}": own for trial, own in zip(self.trials, entries, strict=True)}
+
     def _checkpoint(self) -> None:
         arrays, values = self.stack.state()
+        if (log := self.stack.log) is not None:
+            arrays |= self._added()
         for trial in self.trials:
             for name, weights in trial.snapshots.items():
                 arrays |= {f"snapshot/{trial.id}/{name}/{key}": w.numpy() for key, w in weights.items()}
@@ -150,6 +178,8 @@ class StackRun:
             "narrowed": {str(trial.id): trial.narrowed for trial in narrowed},
             "witness": self._witness.state(self.stack),
         }  # fmt: skip
+        if log is not None:
+            state["log"] = {"first": log.first, "total": log.total}
         self.sink.checkpoint(self.stack.trained, arrays, state)
 
     def _passed(self, before: int, every: int) -> bool:

@@ -6,7 +6,7 @@ The interface between a run and a training; how it trains is up to each kind of 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +52,29 @@ class Calls:
     after_all: bool = False
 
 
+class Log(Protocol):
+    """What a stack's training only adds to: a checkpoint stores what is new since the one before. Entries are numbered
+    from 0; each holds something of every ticket."""
+
+    @property
+    def first(self) -> int:
+        """The number of the oldest entry that later training depends on."""
+
+    @property
+    def total(self) -> int:
+        """How many entries there are, those included that are no longer needed."""
+
+    @property
+    def bytes(self) -> int:
+        """The most bytes that the needed entries have."""
+
+    def since(self, number: int) -> Array:
+        """The entries (T, n, ...) from this number on, which is at least `first`."""
+
+    def fill(self, number: int, entries: Array) -> None:
+        """Put back entries (T, n, ...) from this number on."""
+
+
 class Stack(ABC):
     """The training of a stack. `update` is one step of training; `state` and `restore` are exact.
 
@@ -66,6 +89,8 @@ class Stack(ABC):
         """Steps of each ticket since its start."""
         self.rates = np.zeros(len(starts))
         """(T,) the sum of the learning rates of each ticket's updates."""
+        self.log: Log | None = None
+        """The part of its state that only grows, if it has one; not part of `state`."""
 
     @property
     def tickets(self) -> int:
@@ -94,6 +119,10 @@ class Stack(ABC):
     @abstractmethod
     def update(self) -> None:
         """Train every ticket once; adds the steps to `trained`."""
+
+    def warm_up(self) -> None:
+        """Train until an update costs what later ones do, for a measurement; not part of any training."""
+        self.update()
 
     @abstractmethod
     def weights(self, ticket: int) -> Weights:

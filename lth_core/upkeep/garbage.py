@@ -17,7 +17,7 @@ from lth_core.store.workspace import Workspace
 
 _ASIDE = re.compile(r"\d{6,12}\.aside-\d+")
 _BATCH = re.compile(r"\d{6,12}")
-_CHECKPOINT = re.compile(r"step-\d{12}\.[0-9a-f]{64}\.safetensors(\.damaged|\.unfit)?")
+_CHECKPOINT = re.compile(r"(step-\d{12}|log-\d{12}-\d{12})\.[0-9a-f]{64}\.safetensors(\.damaged|\.unfit)?")
 _TENSORS = re.compile(r"trial-\d+\.safetensors")
 
 

@@ -14,6 +14,7 @@ from lth_core.errors import InputError
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey, plan
+from lth_core.store.log_parts import LogParts, load_parts
 from lth_core.store.records import RecordWriter, begins_with, read_all
 from lth_core.store.tensorboard import TrialLog
 from lth_core.store.tensors import Arrays, load_newest_checkpoint, save_checkpoint, save_tensors
@@ -54,6 +55,7 @@ class Attempt:
         self._again = second_score.chosen(self._experiment)
         self._records = RecordWriter(self.folder / "records.jsonl")
         self._went_on_from: dict[str, list[int]] = {}  # records of earlier attempts, as `checkpoint` has them
+        self._parts = LogParts(self.folder)
         self._logs: dict[int, TrialLog] = {}
         self._journal = Journal(spec.experiment)
         self._coming, self._costs = coming, None  # type: tuple[int, StackCosts | None]
@@ -82,10 +84,14 @@ class Attempt:
         run = StackRun(self._experiment, stack, trials, self)
         run.keep([row for row, p in enumerate(prepared) if self._audit_start(p, stack, row)])
         folders = [*self._batch.attempts().values()]
-        checkpoint = load_newest_checkpoint(folders, {trial.id for trial in trials}, self._has_its_records)
+        checkpoint = load_newest_checkpoint(
+            folders, {trial.id for trial in trials}, self._has_its_records,
+            lambda values: load_parts(folders, values.get("parts", [])),
+        )  # fmt: skip
         if checkpoint is not None:
             self._check_data(checkpoint[1])
             self._went_on_from = checkpoint[1].get("records", {})
+            self._parts.goes_on(checkpoint[1].get("parts", []))
             run.restore(*checkpoint)
             log.info("resumed at step %d with %d tickets", stack.trained, stack.tickets)
         ended = self._ended_before()
@@ -131,6 +137,7 @@ class Attempt:
         """Raise NotEnoughSpace if the disk lacks space for what will be written; at its start, by the whole job."""
         arrays, _ = stack.state()
         checkpoints = 3 * sum(array.nbytes for array in arrays.values())  # two kept while one is written
+        checkpoints += 0 if stack.log is None else 2 * stack.log.bytes  # the older one's oldest part may have its own
         parameters = 4 * sum(shape.numel() for shape in self._model.shapes().values())
         first = any(trial.key.arm == DENSE for trial in self._spec.trials)
         trials = len(plan(self._experiment)) + 3 * len(self._experiment.seeds) if first else tickets
@@ -264,8 +271,11 @@ class Attempt:
         said = {"trained_on": self._trained_on, "records": records}
         said |= {} if self._data is None else {"data": self._data}
         begun = time.monotonic()
-        save_checkpoint(self.folder, step, arrays, {**values, **said})
         size = sum(array.nbytes for array in arrays.values()) / 1e6
+        if (log := values.get("log")) is not None:
+            arrays, said["parts"] = self._parts.save(arrays, log["first"], log["total"])
+        save_checkpoint(self.folder, step, arrays, {**values, **said})
+        self._parts.clear()
         self._journal.checkpoint(step, size, time.monotonic() - begun)
 
     def beat(self, fraction: float, rate: float, whole: float | None) -> None:

@@ -74,7 +74,7 @@ def _measure(
 ) -> _Measured:  # fmt: skip
     starts = [Start(i, model.initialise(i), {}, *experiment.span(DENSE)) for i in range(tickets)]
     stack = make_stack(experiment, model, starts, device)
-    stack.update()
+    stack.warm_up()
     before, start = stack.trained, time.perf_counter()
     while time.perf_counter() - start < seconds:
         stack.update()

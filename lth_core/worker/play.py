@@ -13,6 +13,7 @@ import torch
 
 from lth_core.batches.batch import BatchSpec
 from lth_core.batches.processes import answer
+from lth_core.models.actor_critic import preferences
 from lth_core.models.flat import flatten
 from lth_core.randomness import stream_seed
 from lth_core.store.tensors import save_tensors
@@ -48,7 +49,7 @@ def play(workspace: Workspace, spec: BatchSpec, game: int, most: int) -> tuple[n
     frames, total, over = [film.picture()], 0.0, False
     while not over and len(frames) <= most:
         seen = torch.from_numpy(normalised(film.seen(), own.statistics))
-        heads = model.forward(layers, seen)[-1].numpy()[..., :-1]
+        heads = preferences(model.heads, model.forward(layers, seen)[-1].numpy())
         reward, over = film.step(choose.greedy(heads, film.valid))
         total += reward
         frames.append(film.picture())

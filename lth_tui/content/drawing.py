@@ -78,4 +78,4 @@ def axes_of(detail: JobDetail) -> tuple[str, ...]:
 def steps_per_update(detail: JobDetail) -> int:
     """Recorded steps per update; 0 if steps are not counted that way."""
     training = detail.job.experiment.training
-    return int(getattr(training, "environments", 0) * getattr(training, "n_steps", 0))
+    return int(getattr(training, "environments", 0) * getattr(training, "between", 0))

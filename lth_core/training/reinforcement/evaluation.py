@@ -6,6 +6,7 @@ Tickets that end together are evaluated together, with the same bits as alone.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +15,27 @@ from lth_core.randomness import stream, stream_seed
 from lth_core.settings.tasks import Task
 from lth_core.tasks.families import family_of
 from lth_core.tasks.step import UNLIMITED
-from lth_core.training.reinforcement.policy import Policy
 from lth_core.training.stack import Interrupted
 
 LONGEST = 10_000
 """Steps after which an episode is ended, in an environment that never ends one."""
 
 Array = npt.NDArray[np.float32]
+
+
+class Choosing(Protocol):
+    """How actions are chosen by logits, means or values: see policy.Categorical."""
+
+    def noise(self, rng: np.random.Generator, *shape: int) -> npt.NDArray[Any]:
+        """The random numbers that `sample` needs for actions of this shape."""
+
+    def sample(
+        self, preferences: npt.NDArray[Any], noise: npt.NDArray[Any], valid: npt.NDArray[Any] | None = None
+    ) -> npt.NDArray[Any]:
+        """Actions (T, E, ...), drawn by these random numbers."""
+
+    def greedy(self, preferences: npt.NDArray[Any], valid: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
+        """The likeliest actions, or those of the highest value."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +50,7 @@ def evaluate(
     task: Task,
     seeds: Sequence[int],
     ways: Mapping[str, int],
-    policy: Policy,
+    policy: Choosing,
     heads: Callable[[Array], Array],
     go_on: Callable[[], bool],
 ) -> Evaluated:
@@ -58,7 +73,7 @@ def _returns(
     task: Task,
     seeds: Sequence[int],
     episodes: int,
-    policy: Policy,
+    policy: Choosing,
     heads: Callable[[Array], Array],
     way: str,
     go_on: Callable[[], bool],

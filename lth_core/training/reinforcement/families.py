@@ -4,13 +4,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
+from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
-from lth_core.models.actor_critic import ActorCriticNetwork
+from lth_core.models.actor_critic import ActorCriticNetwork, Heads
 from lth_core.models.convolutional import ConvolutionalActorCritic
 from lth_core.models.mlp import Perceptron
 from lth_core.settings import reinforcement
 from lth_core.settings.networks import MLP, Convolutional, Model
 from lth_core.settings.tasks import AtariTask
+from lth_core.settings.values import DQN
+from lth_core.tasks.environments import Environments
 from lth_core.tasks.families import family_of
 from lth_core.tickets.mask import Weights
 from lth_core.tickets.network import Network
@@ -19,6 +22,7 @@ from lth_core.training.reinforcement import second_evaluation
 from lth_core.training.reinforcement.packed import PackedStack
 from lth_core.training.reinforcement.stack import ActorCriticStack
 from lth_core.training.stack import Start
+from lth_core.training.values.stack import ValueStack
 
 
 class ActorCriticTraining(TrainingFamily):
@@ -34,7 +38,8 @@ class ActorCriticTraining(TrainingFamily):
 
     def stack(self, experiment: Experiment, network: Network, starts: Sequence[Start], device: str) -> PackedStack:
         """See TrainingFamily."""
-        return ActorCriticStack(experiment, cast(ActorCriticNetwork, network), starts, device)
+        kind = ValueStack if isinstance(experiment.training, DQN) else ActorCriticStack
+        return kind(experiment, cast(ActorCriticNetwork, network), starts, device)
 
     def judge(self, experiment: Experiment, network: Network, starts: Sequence[Start], device: str) -> list[float]:
         """See TrainingFamily: mean returns of greedy actions."""
@@ -51,7 +56,7 @@ class ActorCriticTraining(TrainingFamily):
         go_on: Callable[[], bool],
     ) -> dict[str, Again]:  # fmt: skip
         """See TrainingFamily: the same episodes to the last bit, on a CPU."""
-        episodes = cast(reinforcement.ActorCriticTraining, experiment.training).evaluation_episodes
+        episodes = cast(reinforcement.ReinforcementTraining, experiment.training).evaluation_episodes
         if not episodes:
             return {}
         found = second_evaluation.returns(
@@ -69,7 +74,24 @@ class ControlTraining(ActorCriticTraining):
     def network(self, experiment: Experiment) -> Network:
         """See TrainingFamily."""
         probe = family_of(experiment.task).environments(experiment.task, [0], 1)
-        return Perceptron(cast(MLP, experiment.model), probe.inputs, probe.actions, probe.continuous, probe.parts)
+        heads = heads_of(experiment, probe)
+        return Perceptron(
+            cast(MLP, experiment.model), probe.inputs, probe.actions, probe.continuous, probe.parts, heads
+        )
+
+
+def heads_of(experiment: Experiment, probe: Environments) -> Heads:
+    """What the network's outputs are. Raises InputError if the algorithm needs one choice among actions, and the
+    environment has other actions."""
+    if not isinstance(experiment.training, DQN):
+        return "policy"
+    if probe.continuous or probe.parts is not None:
+        kind = "continuous actions" if probe.continuous else "actions of several parts"
+        raise InputError(
+            f'training.algorithm "dqn" learns the value of each action, and {experiment.task.subject} has {kind}: '
+            "expected an environment with one choice among actions, or algorithm a2c or ppo"
+        )
+    return "dueling" if getattr(experiment.model, "dueling", False) else "values"
 
 
 class AtariTraining(ActorCriticTraining):

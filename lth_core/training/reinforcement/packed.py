@@ -12,13 +12,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lth_core.models.actor_critic import ActorCriticNetwork
+from lth_core.models.actor_critic import ActorCriticNetwork, preferences
 from lth_core.settings.imitation import PackedTraining
 from lth_core.settings.tasks import Task
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.training.precision import products
 from lth_core.training.reinforcement.acting import actor
-from lth_core.training.reinforcement.evaluation import evaluate
+from lth_core.training.reinforcement.evaluation import Choosing, evaluate
 from lth_core.training.reinforcement.parameters import Parameters
 from lth_core.training.stack import Calls, Stack, Start
 
@@ -57,6 +57,10 @@ class PackedStack(Stack):
         """The minimised loss on experience of this stack at parameters (T, Q) in the order of `shapes`; twice
         differentiable."""
 
+    def policy(self, own: Parameters) -> Choosing:
+        """The policy that plays in the evaluation of these parameters."""
+        return own.policy()
+
     def weights(self, ticket: int) -> Weights:
         """Copies of one ticket's current parameters."""
         return self.parameters.weights(ticket)
@@ -86,12 +90,12 @@ class PackedStack(Stack):
         seeing = actor(own, self.device, False)
 
         def heads(seen: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-            found: npt.NDArray[np.float32] = seeing.heads(self.normalised(seen, rows))[..., :-1]
+            found: npt.NDArray[np.float32] = preferences(self.model.heads, seeing.heads(self.normalised(seen, rows)))
             return found
 
         seeds = [self.seeds[row] for row in rows]
         with products(self._packed.precision, self.device):
-            found = evaluate(self._task, seeds, ways, own.policy(), heads, go_on)
+            found = evaluate(self._task, seeds, ways, self.policy(own), heads, go_on)
         self._evaluation_faults |= {rows[place]: cause for place, cause in found.faults.items()}
         return found.returns
 

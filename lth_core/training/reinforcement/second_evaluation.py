@@ -7,10 +7,11 @@ import numpy as np
 import torch
 
 from lth_core.experiment.experiment import Experiment
-from lth_core.models.actor_critic import ActorCriticNetwork
+from lth_core.models.actor_critic import ActorCriticNetwork, preferences
 from lth_core.models.flat import flatten
 from lth_core.randomness import stream, stream_seed
 from lth_core.settings.action_parts import Parts
+from lth_core.settings.values import DQN
 from lth_core.tasks.families import family_of
 from lth_core.tasks.step import UNLIMITED
 from lth_core.tickets.mask import Weights
@@ -44,11 +45,13 @@ def returns(
     for _ in range(environments.limit if environments.limit < UNLIMITED else LONGEST):
         if not go_on():
             raise Interrupted
-        heads = network.forward(layers, torch.from_numpy(_normalised(seen, statistics)))[-1][..., :-1]
-        if environments.continuous:
+        heads = preferences(network.heads, network.forward(layers, torch.from_numpy(_normalised(seen, statistics)))[-1])
+        if isinstance(experiment.training, DQN):
+            actions: Array = _explored(heads.numpy(), numbers, experiment.training.evaluation_epsilon)
+        elif environments.continuous:
             noise = numbers.standard_normal((episodes, network.actions), np.float32)
             deviation = weights["log_std"].exp().numpy()
-            actions: Array = heads.numpy() + deviation * noise
+            actions = heads.numpy() + deviation * noise
         else:
             actions = _sampled(heads.numpy(), numbers, network.parts, environments.valid, own)
         step = environments.step(actions)
@@ -100,6 +103,16 @@ def _sampled(heads: Array, rng: np.random.Generator, parts: Parts, valid: Array 
     if doubtful.any():
         chosen = np.where(doubtful, own.sample(heads, noise[None], valid), chosen)
     return chosen
+
+
+def _explored(values: Array, rng: np.random.Generator, share: float) -> Array:
+    """Actions (1, E): the one of the highest value, or by chance any."""
+    chance = rng.random((values.shape[1], 2), np.float32)
+    found = [
+        int(pick * len(own)) if luck < np.float32(share) else int(np.argmax(own))
+        for own, (luck, pick) in zip(values[0], chance, strict=True)
+    ]
+    return np.array([found], np.int64)
 
 
 def spread(totals: list[float]) -> float:

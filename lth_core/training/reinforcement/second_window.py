@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from lth_core.randomness import stream
-from lth_core.settings.reinforcement import ActorCriticTraining
+from lth_core.settings.reinforcement import ReinforcementTraining
 from lth_core.tickets.check import Check
 
 
 def of_episodes(
-    settings: ActorCriticTraining, window: tuple[list[float], list[int], int], now: int, span: int, score: float
+    settings: ReinforcementTraining, window: tuple[list[float], list[int], int], now: int, span: int, score: float
 ) -> Check:
     """now: when training ended, in `training.unit` since its start; span: its length. window: see `Episodes.window`."""
     returns, ended_at, ended = window

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
@@ -12,6 +11,7 @@ from torch.utils import _pytree as pytree
 from lth_core.experiment.experiment import Experiment
 from lth_core.models.actor_critic import ActorCriticNetwork
 from lth_core.settings.reinforcement import ActorCriticTraining
+from lth_core.tasks.environments import Environments
 from lth_core.tickets.check import Check
 from lth_core.tickets.mask import Weights
 from lth_core.training.cuda_graphs import Replayed
@@ -22,23 +22,20 @@ from lth_core.training.reinforcement.algorithms import algorithm
 from lth_core.training.reinforcement.episodes import Episodes
 from lth_core.training.reinforcement.learning import Learnt, learn, loss
 from lth_core.training.reinforcement.minibatches import Shuffles
-from lth_core.training.reinforcement.packed import PackedStack
+from lth_core.training.reinforcement.playing import PlayingStack
 from lth_core.training.reinforcement.reference import Network
 from lth_core.training.reinforcement.rollout import Collector, Rollout
 from lth_core.training.reinforcement.second_look import Looked, SecondLook
 from lth_core.training.stack import Arrays, Start
 
-NO_GAME = 1_000_000
-"""Steps of each environment after which a training counted in games is given up, if no game has ended."""
 
-
-class ActorCriticStack(PackedStack):
+class ActorCriticStack(PlayingStack):
     """Rollouts in the environments of all tickets, and updates by an algorithm."""
 
     def __init__(self, experiment: Experiment, model: ActorCriticNetwork, starts: Sequence[Start], device: str) -> None:
         assert isinstance(experiment.training, ActorCriticTraining)  # noqa: S101 see build
         super().__init__(experiment.task, experiment.training, model, starts, device)
-        self.training = experiment.training
+        self.training: ActorCriticTraining = experiment.training
         self.algorithm = algorithm(experiment.training)
         spans = [start.last - start.first for start in starts]
         self.collector = Collector(self._task, self.training, [start.seed for start in starts], spans)
@@ -60,25 +57,13 @@ class ActorCriticStack(PackedStack):
 
     @property
     def episodes(self) -> Episodes:
-        """The returns of training episodes."""
+        """See PlayingStack."""
         return self.collector.episodes
 
     @property
-    def steps_per_unit(self) -> int:
-        """See Stack: a game has as many steps as its time limit allows."""
-        return self.collector.environments.limit if self.training.unit == "games" else 1
-
-    @property
-    def counter(self) -> npt.NDArray[np.int64]:
-        """(T,) each ticket's position between `first` and `last`."""
-        done = self.episodes.finished if self.training.unit == "games" else self.trained
-        counter: npt.NDArray[np.int64] = (self.first + done).astype(np.int64)
-        return counter
-
-    @property
-    def limit(self) -> float:
-        """See PackedStack."""
-        return self.collector.environments.limit
+    def environments(self) -> Environments:
+        """See PlayingStack."""
+        return self.collector.environments
 
     def normalised(self, observations: npt.NDArray[Any], rows: Sequence[int]) -> npt.NDArray[Any]:
         """See PackedStack."""
@@ -108,41 +93,17 @@ class ActorCriticStack(PackedStack):
         each = [own.actions] if own.continuous or own.parts == "bits" else [] if own.parts is None else [len(own.parts)]
         drawn = [self.training.n_steps, self.training.environments, *each]
         checks = [*self._look.check(), second_window.of_actions(drawn, own.continuous, state, seed, updates)]
-        if self.training.score == "training":
-            now, span = int(self.counter[ticket] - self.first[ticket]), int(self.last[ticket] - self.first[ticket])
-            checks.append(second_window.of_episodes(self.training, self.episodes.window(ticket), now, span, score))
-        return checks
+        return [*checks, *self.of_episodes(ticket, score)]
 
     def drawn(self, ticket: int) -> dict[str, str]:
         """See Stack: first observations, numbers for actions, orders of transitions."""
         return self.collector.drawn.of(ticket)
 
-    def forget(self, ticket: int) -> None:
-        """See Stack: episodes."""
-        self.episodes.forget(ticket)
-
     def faults(self) -> dict[int, str]:
         """See Stack: faults of the stack's own updates, of environments, and games that never end."""
         if self._look.sentence:
             return dict.fromkeys(range(self.tickets), f"audit: {self._look.sentence}")
-        return self._evaluation_faults | self._endless() | self.collector.environments.faults()
-
-    def _endless(self) -> dict[int, str]:
-        """Tickets with a training counted in games that have not finished one for too long."""
-        if self.training.unit != "games" or self.trained < NO_GAME * self.training.environments:
-            return {}
-        cause = (
-            f"no game has ended in {NO_GAME:,} steps of each environment: expected a task.{self._task.episode_limit}"
-        )
-        return dict.fromkeys(np.flatnonzero(self.episodes.finished == 0).tolist(), cause)
-
-    def unscored(self, ticket: int) -> str:
-        """See Stack."""
-        if self.training.score == "evaluation":
-            return super().unscored(ticket)
-        limit = f"task.{self._task.episode_limit}"
-        when = "after its last mask" if self.episodes.finished[ticket] else "in its training"
-        return f"no episode ended {when}, so it has no score: set a longer training.length or a shorter {limit}"
+        return self._evaluation_faults | self.endless() | self.collector.environments.faults()
 
     @torch.no_grad()
     def update(self) -> None:
@@ -229,11 +190,6 @@ class ActorCriticStack(PackedStack):
         self._place()
         self.collector.keep(rows)
         self._shuffles.keep(rows)
-
-    @property
-    def can_save(self) -> bool:
-        """See Stack: only with environments whose state can be saved."""
-        return self.collector.environments.state() is not None
 
     def restart(self) -> None:
         """Start new episodes everywhere, seeded by the step, for environments that cannot be saved."""

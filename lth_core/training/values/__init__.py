@@ -1,0 +1,1 @@
+"""Learning the values of actions from a replay buffer."""

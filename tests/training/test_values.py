@@ -1,0 +1,154 @@
+"""DQN: stacks and resumed runs to the last bit, the replay buffer, how episodes end, bad input."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from lth_core.errors import InputError
+from lth_core.experiment.experiment import Experiment
+from lth_core.tasks.step import Step
+from lth_core.training.families import make_model, make_stack
+from lth_core.training.values.replay import Replay
+from lth_core.training.values.stack import ValueStack
+from tests.small import Memory, digest, experiment, stack_run, starts
+
+TRAINING = {
+    "algorithm": "dqn", "length": 512, "environments": 2, "train_every": 8, "gradient_steps": 3, "batch": 16,
+    "replay": 150, "learning_starts": 64, "target_every": 40, "record_every": 128, "checkpoint_every": 64,
+    "evaluation_episodes": 2, "score_episodes": 10,
+}  # fmt: skip
+
+
+def settings(training: dict[str, Any] | None = None, **more: Any) -> Experiment:
+    fields = {"seeds": [0, 1], "name": "small", "model": {"hidden": [8, 8]}, "pruning": {"rounds": 3}, **more}
+    return Experiment.from_fields({**fields, "training": {**TRAINING, **(training or {})}})
+
+
+def made(own: Experiment, tickets: list[int]) -> ValueStack:
+    _, all_of_them = starts(own, max(tickets) + 1)
+    one = make_stack(own, make_model(own), [all_of_them[t] for t in tickets], "cpu")
+    assert isinstance(one, ValueStack)
+    return one
+
+
+KINDS: dict[str, Experiment] = {
+    "dqn": settings(),
+    "dueling, averaged, three steps": settings(
+        {"target": "average", "n_steps": 3, "double": False, "environments": 1, "replay": 100},
+        model={"hidden": [8, 8], "dueling": True},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ["dqn", "dueling, averaged, three steps"])
+def test_a_tickets_bits_do_not_depend_on_its_stack(kind: str) -> None:
+    together, alone = made(KINDS[kind], [0, 1, 2]), made(KINDS[kind], [1])
+    for _ in range(6):
+        together.update()
+        alone.update()
+    together.keep([1, 2])
+    for _ in range(4):
+        together.update()
+        alone.update()
+    assert alone.trained > alone.training.learning_starts
+    assert digest(together, 0) == digest(alone, 0)
+    assert (together.target[0] == alone.target[0]).all()
+    assert together.evaluate([0, 1], lambda: True)[0] == alone.evaluate([0], lambda: True)[0]
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_a_run_stopped_and_resumed_ends_with_the_same_bits(kind: str) -> None:
+    own = KINDS[kind]
+    _, begun = starts(own, 2)
+    whole, first, second = Memory(), Memory(stop_at=13), Memory()
+    assert stack_run(own, begun, whole).run()
+    assert not stack_run(own, begun, first).run()
+    resumed = stack_run(own, begun, second)
+    resumed.restore(*first.newest())
+    assert resumed.run()
+    assert not whole.failures
+    assert not second.failures
+    assert all(whole.same_results(second, trial) for trial in (0, 1))
+    # Together the checkpoints hold each transition once.
+    written = [one.shape[0] for _, arrays, _ in whole.checkpoints for name, one in arrays.items() if "log/0/" in name]
+    assert sum(written) == whole.checkpoints[-1][2]["log"]["total"]
+
+
+def _step(rewards: list[float], terminated: list[bool], truncated: list[bool], number: int) -> Step:
+    """Of one ticket with two environments; observations tell their number, last ones are 100 more."""
+    seen = np.full((1, 2, 1), number + 1, np.float32)
+    ends = [np.array([flags]) for flags in (terminated, truncated)]
+    return Step(seen, seen + 100, np.array([rewards], np.float32), *ends)
+
+
+def test_targets_end_with_the_episode_and_go_on_behind_a_time_limit() -> None:
+    replay = Replay(1, 4, 2, np.zeros(1, np.float32))
+    no = [False, False]
+    ends_and_cuts = [(no, no), ([True, False], [False, True]), ([False, True], no), (no, no), (no, no)]
+    for number, (ends, cuts) in enumerate(ends_and_cuts):
+        one = _step([1.0, 10.0], ends, cuts, number)
+        replay.add(np.full((1, 2, 1), number, np.float32), np.array([[0, 1]]), one)
+    assert (replay.total, replay.first, replay.count(1), replay.count(3)) == (5, 1, 8, 4)
+    # From step 1: the first environment's episode ends there, the second's is cut there by a time limit.
+    batch = replay.batch(np.array([[0, 1, 2, 3]]), 3, 0.5, 2.0)
+    assert batch.seen[0, :, 0].tolist() == [1, 1, 2, 2]
+    assert batch.actions.tolist() == [[0, 1, 0, 1]]
+    assert batch.earned.tolist() == [[2.0, 20.0, 2.0 + 1.0 + 0.5, 20.0]]
+    assert batch.factor.tolist() == [[0.0, 0.5, 0.125, 0.0]]
+    assert batch.following[0, [1, 2], 0].tolist() == [102, 5]
+
+
+def test_a_restart_of_the_environments_cuts_what_goes_on() -> None:
+    replay = Replay(1, 4, 2, np.zeros(1, np.float32))
+    replay.add(np.zeros((1, 2, 1), np.float32), np.array([[0, 1]]), _step([1, 1], [True, False], [False, False], 0))
+    replay.cut()
+    replay.add(np.ones((1, 2, 1), np.float32), np.array([[0, 1]]), _step([1, 1], [False, False], [False, False], 1))
+    batch = replay.batch(np.array([[0, 1]]), 2, 0.5, 1.0)
+    assert batch.earned.tolist() == [[1, 1]]
+    assert batch.factor.tolist() == [[0, 0.5]]
+
+
+def test_large_buffers_are_a_file_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = Replay(2, 8, 2, np.zeros(3, np.float32))
+    monkeypatch.setattr("lth_core.training.values.replay.LIMIT", 100)
+    large = Replay(2, 8, 2, np.zeros(3, np.float32))
+    assert isinstance(large._array, np.memmap)
+    assert not isinstance(small._array, np.memmap)
+    rng = np.random.default_rng(0)
+    for _ in range(11):
+        seen, rewards = rng.normal(size=(2, 2, 3)).astype(np.float32), rng.normal(size=(2, 2)).astype(np.float32)
+        ends = rng.random((2, 2)) < 0.3
+        for one in (small, large):
+            one.add(seen, np.zeros((2, 2), np.int64), Step(seen + 1, seen + 2, rewards, ends, ~ends))
+    assert (small.since(small.first) == large.since(large.first)).all()
+    other = Replay(2, 8, 2, np.zeros(3, np.float32))
+    other.fill(small.first, small.since(small.first))
+    assert other.total == small.total
+    assert (other.entries(np.arange(16)[None].repeat(2, 0)) == small.entries(np.arange(16)[None].repeat(2, 0))).all()
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"replay": 10}, "replay 10: expected at least batch = 16"),
+        ({"train_every": 100}, "replay 150: expected at least 200, environments * max(n_steps, train_every)"),
+        ({"learning_starts": 8}, "learning_starts 8: expected at least 16, so that a batch can be drawn"),
+        ({"learning_starts": 512}, "learning_starts 512: expected less than length = 512, or nothing is learnt"),
+    ],
+)
+def test_bad_fields_are_named(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        settings(fields)
+    assert said in str(caught.value)
+
+
+def test_continuous_actions_are_named() -> None:
+    with pytest.raises(InputError, match="Pendulum-v1 has continuous actions: expected an environment with one choice"):
+        make_model(settings(task={"environment": "Pendulum-v1"}))
+
+
+def test_dueling_without_dqn_is_named() -> None:
+    with pytest.raises(ValidationError, match="dueling true: expected false, or"):
+        experiment(model={"dueling": True})
