@@ -18,6 +18,7 @@ from textual.screen import Screen
 from lth_core import places
 from lth_core.errors import InputError
 from lth_core.notify_settings import NotifySettings
+from lth_core.store.commands import Submit
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line, plural
 from lth_tui import closing_fix, compositor_fix, hangup, notify, palette, replies, settings, typed_bytes
@@ -44,6 +45,9 @@ TICK = 0.1
 
 _LAST_MOMENT = 5.0
 """Most seconds that quitting waits for pending commands."""
+
+_QUEUING = 3.0
+"""Most seconds that keys for the row under the cursor wait for a job that was queued before them."""
 
 _LEAVING = ("q", "ctrl+q", "ctrl+c")
 
@@ -88,6 +92,7 @@ class Workbench(App[int]):
         self._done_aside: deque[tuple[str, Path | None, str]] = deque()
         self._told: tuple[Snapshot, Ownership] | None = None
         self._last_error: str | None = None
+        self._submitted, self._queued_at = False, 0.0
         self._notify, self._titled = NotifySettings(), False
         self._type_ahead = TypeAhead(self, self._hand)
         self.animation_level = "none"
@@ -224,18 +229,30 @@ class Workbench(App[int]):
     def ask(self, asked: LabelledCommand) -> None:
         """Send a command to the engine."""
         if self.may_change():
+            if isinstance(asked.command, Submit):
+                self._submitted, self._queued_at = True, time.monotonic()
             self.feed.ask(asked)
+
+    @property
+    def queuing(self) -> bool:
+        """Whether a job was queued a moment ago and is not under the cursor yet."""
+        return (self._submitted or self.wanted_job is not None) and time.monotonic() < self._queued_at + _QUEUING
 
     def may_change(self) -> bool:
         """Whether anything may be changed or written from here; says so if not."""
         if self.read_only:
             why = "its folder is not writable" if self._locked else "it was started with --read-only"
-            self.say(f"this workbench is read-only: {why}", "warning")
+            self.refuse(f"this workbench is read-only: {why}")
         return not self.read_only
 
     def look_at(self, watch: Watch) -> None:
         """Ask the feed to look closely at a job."""
         self.feed.watch(watch)
+
+    def refuse(self, words: str) -> None:
+        """Say why a key opens nothing; what was typed ahead for it is dropped."""
+        self._type_ahead.forget()
+        self.say(words, "warning")
 
     def say(self, words: str, severity: str = "information") -> None:
         """Show a toast of plain text; the list of messages has the full text."""
@@ -281,6 +298,7 @@ class Workbench(App[int]):
         found = []
         while self.feed.replies:
             found.append(self.feed.replies.popleft())
+            self._submitted = self._submitted and not isinstance(found[-1].asked.command, Submit)
         for told in replies.told(found):
             self.say(told.words, told.severity)
             if told.queued is not None:

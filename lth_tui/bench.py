@@ -31,6 +31,13 @@ class Bench(Protocol):
     def look_at(self, watch: "Watch") -> None:
         """Ask the feed to look closely at a job."""
 
+    @property
+    def queuing(self) -> bool:
+        """Whether a job was queued a moment ago and is not under the cursor yet."""
+
+    def refuse(self, words: str) -> None:
+        """Say why a key opens nothing; what was typed ahead for it is dropped."""
+
     def say(self, words: str, severity: str = "information") -> None:
         """Show a message."""
 

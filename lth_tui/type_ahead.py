@@ -2,11 +2,13 @@
 
 Textual hands a key to the widget that has the focus when the key arrives, and runs priority bindings at once. In a
 burst (a paste, a slow line) an `enter` would overtake the letters before it, and what is typed ahead of a dialog would
-be commands to the page below.
+be commands to the page below. A key also waits for what its page still reads; and if a key opens nothing, what was
+typed ahead for it is dropped.
 """
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -16,13 +18,19 @@ from textual.app import App
 from textual.command import CommandPalette
 from textual.message_pump import MessagePump
 from textual.screen import Screen
+from textual.widgets import Input
 from textual.worker import WorkerError
+
+from lth_tui.screens.page import Page
 
 LONGEST = 10.0
 """Seconds that a key waits at most for the one before: what hangs must not take the keyboard with it."""
 _LEAST, _MOST = 2, 12
 """Passes over widget, screen and app after a key. A handler may post a message to the next of them, so one is not
 enough; they go on as long as the focus or the screen changes."""
+
+_LOOK = 0.01
+"""Seconds between looks at whether a page has read what a key is about."""
 
 Hand = Callable[[events.Event], Coroutine[Any, Any, None]]
 
@@ -34,6 +42,11 @@ class TypeAhead:
         self._app, self._hand = app, hand
         self._waiting: deque[events.Event] = deque()
         self._typing: asyncio.Task[None] | None = None
+        self._given_up: Screen[Any] | None = None
+
+    def forget(self) -> None:
+        """Drop what was typed ahead: it was meant for something that does not open."""
+        self._waiting.clear()
 
     def take(self, event: events.Event) -> None:
         """Hand the event on, now or when the earlier ones are done."""
@@ -51,6 +64,8 @@ class TypeAhead:
             event = self._waiting.popleft()
             if isinstance(event, events.MouseEvent):
                 await self._drawn()
+            elif isinstance(event, events.Key):
+                await self._read(event.key)
             handing = asyncio.create_task(self._hand(event), name="key")
             handed, _ = await asyncio.wait({handing}, timeout=LONGEST)
             for one in handed:
@@ -68,6 +83,18 @@ class TypeAhead:
                 await self._worked(self._app.screen)
             if number + 1 >= _LEAST and self._place() == before:
                 return
+
+    async def _read(self, key: str) -> None:
+        """Wait until the page has read what the key's action is about; in vain only once for each page."""
+        page, end = self._app.screen, time.monotonic() + LONGEST
+        if page is self._given_up or isinstance(page.focused, Input) or key not in page.active_bindings:
+            return
+        action = page.active_bindings[key].binding.action.removeprefix("app.").partition("(")[0]
+        while self._app.screen is page and isinstance(page, Page) and page.lacks(action):
+            if time.monotonic() > end:
+                self._given_up = page
+                return
+            await asyncio.sleep(_LOOK)
 
     async def _drawn(self) -> None:
         """Wait until the rows that a click aims at are found and have their places."""

@@ -4,6 +4,7 @@ import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -38,12 +39,18 @@ def words_of(name: str, fields: Mapping[str, Any]) -> FieldWords | None:
             section = None if section is None else _table(section, inner)
     if section is None or last not in section.model_fields:
         return None
-    own, schema = section.model_fields[last], section.model_json_schema()["properties"][last]
+    own, schema = section.model_fields[last], _schema(section)["properties"][last]
     first: Any = None if own.is_required() else own.get_default(call_default_factory=True, validated_data={})
     first = getattr(section, "of_new", {}).get(last, first)
     plain = first.model_dump(mode="json") if isinstance(first, BaseModel) else first
     return FieldWords(accepted(schema).replace("`", ""), "needed" if own.is_required() else shown(plain),
                       about(section, last))  # fmt: skip
+
+
+@cache
+def _schema(section: type[BaseModel]) -> dict[str, Any]:
+    """Its JSON schema, which takes pydantic as long as a key may take in all."""
+    return section.model_json_schema()
 
 
 def _table(section: type[BaseModel], name: str) -> type[BaseModel] | None:

@@ -230,7 +230,12 @@ class Edit(Dialog[LabelledCommand | None]):
         cast("Bench", self.app).say(words, "error")
 
     async def action_queue(self) -> None:
-        """Queue it if it is accepted."""
+        """Queue it if it is accepted, with what stands in the line."""
+        line = self.query_one(Input)
+        if "=" in line.value:
+            self._set(line.value)
+            if line.value:  # refused
+                return
         if self._checking is not None:
             await self._checking.wait()
         if not self.is_active:  # left meanwhile

@@ -24,6 +24,7 @@ from lth_tui.plot.chart import Chart
 from lth_tui.reading.snapshot import JobDetail, Snapshot, Watch
 from lth_tui.screens.answers_pane import AnswersPane
 from lth_tui.screens.job_commands import JOB_KEYS, JobCommands
+from lth_tui.screens.page import AT_ONCE
 from lth_tui.strips import Row, text_of, wrapped_all
 from lth_tui.widgets.filter_line import FilterLine
 from lth_tui.widgets.heatmap import Heatmap
@@ -103,6 +104,14 @@ class JobPage(JobCommands):
         if self._view == "curves" and any(job.state == "failed" for job in self.chosen_jobs()):
             self._view = "log"
         self._arrange()
+
+    def lacks(self, action: str) -> bool:
+        """See Page: the job's details, and the answers that are to be saved or copied."""
+        detail, snapshot = self._detail(), self.bench.snapshot
+        if super().lacks(action) or action in AT_ONCE or snapshot.error or not self.chosen_jobs():
+            return super().lacks(action)
+        saved = self._view == "answers" and action in ("save_table", "copy")
+        return detail is None or (saved and detail.answers is None)
 
     def chosen_jobs(self) -> "Sequence[JobView]":
         """The job of this page."""

@@ -71,7 +71,7 @@ class JobCommands(Page):
         live = [job for job in jobs if job.state in Cancel.accepted]
         if not live:
             if jobs:
-                self._say_all(jobs, "nothing is left to cancel")
+                self._say_all(jobs, "nothing is left to cancel", opens=True)
             return
         done, trials = sum(job.trials_done for job in live), sum(job.trials for job in live)
         rows = (
@@ -91,7 +91,7 @@ class JobCommands(Page):
         jobs = self._jobs_or_say()
         ended = [job for job in jobs if job.state in Delete.accepted]
         if jobs and not ended:
-            self._say_all(jobs, "cancel it before deleting it")
+            self._say_all(jobs, "cancel it before deleting it", opens=True)
         if not ended:
             return
         rows = (
@@ -139,11 +139,11 @@ class JobCommands(Page):
         if not jobs or not self.bench.may_change():
             return
         if len(jobs) > 1:
-            self.bench.say("only one job can be edited at a time", "warning")
+            self.bench.refuse("only one job can be edited at a time")
             return
         job = jobs[0]
         if replaces and (job.state not in ("queued", "paused") or job.started is not None):
-            self.bench.say(f"job {job.id} has begun: press c to clone it with other fields", "warning")
+            self.bench.refuse(f"job {job.id} has begun: press c to clone it with other fields")
             return
         self.app.push_screen(Edit(job.experiment, job.source, job.id if replaces else None), self.asked)
 
@@ -158,8 +158,13 @@ class JobCommands(Page):
             self.bench.say("no job is selected", "warning")
         return jobs
 
-    def _say_all(self, jobs: "Sequence[JobView]", words: str) -> None:
-        self.bench.say(f"{named(jobs)}: {jobs[0].state if len(jobs) == 1 else 'all'}, {words}", "warning")
+    def _say_all(self, jobs: "Sequence[JobView]", words: str, *, opens: bool = False) -> None:
+        """Why nothing can be done. opens: whether the key would have opened a question."""
+        said = f"{named(jobs)}: {jobs[0].state if len(jobs) == 1 else 'all'}, {words}"
+        if opens:
+            self.bench.refuse(said)
+        else:
+            self.bench.say(said, "warning")
 
     def send_command(self, command: JobCommand) -> None:
         """Send a command about a job to the engine."""

@@ -40,6 +40,9 @@ COMMON_KEYS = (
 )
 """Keys of all pages, put after each page's own."""
 
+AT_ONCE = ("back", "leave", "quit", "help", "messages", "redraw", "save_picture")
+"""Actions for which nothing needs to be read."""
+
 
 class Page(Screen[None]):
     """A page of the workbench; below 60x16 it only asks to be enlarged."""
@@ -63,6 +66,10 @@ class Page(Screen[None]):
     @abstractmethod
     def present(self, snapshot: "Snapshot") -> None:
         """Show what was read."""
+
+    def lacks(self, action: str) -> bool:
+        """Whether what an action is about is still being read; its key waits then, and all that is typed after it."""
+        return action not in AT_ONCE and not (self.bench.snapshot.loaded or self.bench.snapshot.error)
 
     def chart(self) -> Chart | None:
         """The curves that the user is looking at, for saving them."""

@@ -49,6 +49,21 @@ _NOTHING: list[Row] = [
         (" to quit.", PLAIN),
     ],
 ]
+_OF_THE_ROW = (
+    "open",
+    "answers",
+    "log",
+    "pause",
+    "cancel",
+    "retry",
+    "clone",
+    "edit",
+    "delete",
+    "mark",
+    "priority",
+    "shift",
+)
+"""Actions on the job under the cursor."""
 _NO_MATCH: list[Row] = [[("no job matches the filter: ", PLAIN), ("/", BOLD), (" changes it, ", PLAIN), ("esc", BOLD),
                          (" ends it", PLAIN)]]  # fmt: skip
 
@@ -106,6 +121,10 @@ class QueuePage(JobCommands):
         """Break the texts for the new width."""
         super().on_resize(event)
         self.present(self.bench.snapshot)
+
+    def lacks(self, action: str) -> bool:
+        """See Page: the jobs, and the one that was queued a moment ago, to which the cursor goes."""
+        return super().lacks(action) or (action in _OF_THE_ROW and self.bench.queuing)
 
     def chosen_jobs(self) -> "Sequence[JobView]":
         """The marked jobs, or else the one under the cursor, or all of the suite under it."""
@@ -264,7 +283,7 @@ class QueuePage(JobCommands):
 
         row = self.query_one(JobTable).row
         if row is None or row.suite is not None:
-            self.bench.say("a log belongs to a job: put the cursor on one", "warning")
+            self.bench.refuse("a log belongs to a job: put the cursor on one")
         else:
             self.app.push_screen(JobPage(row.id, "log"))
 
@@ -351,6 +370,6 @@ class QueuePage(JobCommands):
 
         jobs = self.chosen_jobs()
         if len(jobs) < 2:
-            self.bench.say("mark two or more jobs with space, then compare", "warning")
+            self.bench.refuse("mark two or more jobs with space, then compare")
             return
         self.app.push_screen(ComparePage([job.id for job in jobs]))

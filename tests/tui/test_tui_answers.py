@@ -16,7 +16,7 @@ from lth_tui.screens.queue import QueuePage
 
 async def test_a_burst_opens_the_answers_of_a_job_sorts_and_saves_them(opened: Open, writer: Writer) -> None:
     async with opened((80, 24)) as (app, pilot):
-        burst(app, "aoooE")  # sorted by difference; nothing to save before it is computed
+        burst(app, "aooo")  # sorted by difference
         await until(pilot, lambda: isinstance(app.screen, JobPage) and app.screen.query("AnswersPane"))
         pane = app.screen.query_one(AnswersPane)
         await until(pilot, lambda: "sorted by difference" in pane.text)

@@ -10,7 +10,6 @@ from pseudo_terminal import Terminal
 from textual import events
 from textual.command import CommandPalette
 from textual.keys import _character_to_key
-from textual.screen import Screen
 from tui_helpers import Open, until
 from workspace_fixture import Writer
 
@@ -19,14 +18,9 @@ from lth_tui import type_ahead
 from lth_tui.app import Workbench
 from lth_tui.screens import add
 from lth_tui.screens.add import Add
-from lth_tui.screens.ask import Ask
-from lth_tui.screens.compare import ComparePage
 from lth_tui.screens.devices import DevicesPage
-from lth_tui.screens.help import Help
 from lth_tui.screens.job import JobPage
-from lth_tui.screens.messages import Messages
 from lth_tui.screens.queue import QueuePage
-from lth_tui.widgets.filter_line import FilterLine
 from lth_tui.widgets.list_pane import ListPane
 
 NAMED = {"\n": "enter", "\x1b": "escape", "\t": "tab", " ": "space", "\x13": "ctrl+s", "\x10": "ctrl+p"}
@@ -52,52 +46,6 @@ async def test_a_burst_into_the_add_dialog_queues_what_it_names(opened: Open, wr
         await until(pilot, lambda: bool(writer.asked()))
         ((kind, payload),) = writer.asked()
         assert kind == "submit" and json.loads(str(payload["experiment"]))["name"] == "pendulum"
-
-
-async def test_a_burst_into_the_form_sets_the_field_that_it_names(opened: Open, writer: Writer) -> None:
-    async with opened() as (app, pilot):
-        burst(app, "cpruning.rounds=3\nseeds=[5]\n\x13")
-        await until(pilot, lambda: bool(writer.asked()))
-        ((kind, payload),) = writer.asked()
-        own = json.loads(str(payload["experiment"]))
-        assert kind == "submit" and (own["pruning"]["rounds"], own["seeds"]) == (3, [5])
-
-
-@pytest.mark.parametrize("words", ["acro", "pause", "xyrq", "3cDu*"])
-async def test_a_burst_into_the_filter_filters_and_commands_nothing(opened: Open, writer: Writer, words: str) -> None:
-    async with opened() as (app, pilot):
-        burst(app, f"/{words}\n")
-        await until(pilot, lambda: isinstance(app.screen, QueuePage) and app.screen.listing.filter == words)
-        assert not isinstance(app.focused, FilterLine) and not writer.asked() and len(app.screen_stack) == 1
-
-
-@pytest.mark.parametrize(
-    ("keys", "kind"), [("xy", "cancel"), ("w\x1bw4\n", "slots"), ("n\x1bp", "pause"), ("?\x1b\np", "pause")]
-)
-async def test_a_burst_into_a_question_answers_it(opened: Open, writer: Writer, keys: str, kind: str) -> None:
-    async with opened() as (app, pilot):
-        burst(app, keys)
-        await until(pilot, lambda: bool(writer.asked()))
-        assert [asked for asked, _ in writer.asked()] == [kind]
-
-
-@pytest.mark.parametrize(
-    ("keys", "screen"),
-    [
-        (":messages\n", Messages),
-        ("d", DevicesPage),
-        ("d\x1b?", Help),
-        ("\n", JobPage),
-        ("\n\x1bn", Add),
-        ("  v", ComparePage),
-        ("w", Ask),
-    ],
-)
-async def test_a_burst_ends_on_the_page_that_it_leads_to(opened: Open, keys: str, screen: type[Screen[object]]) -> None:
-    async with opened() as (app, pilot):
-        burst(app, keys)
-        await until(pilot, lambda: isinstance(app.screen, screen))
-        assert not any(isinstance(one, CommandPalette) for one in app.screen_stack)
 
 
 async def test_a_paste_goes_where_the_keys_before_it_lead(opened: Open, writer: Writer) -> None:

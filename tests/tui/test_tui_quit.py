@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from test_tui_bursts import burst
 from tui_helpers import Open, until, wait_for
 from workspace_fixture import Writer
 
@@ -45,7 +46,7 @@ async def test_quitting_with_trials_running_asks(opened: Open) -> None:
         await pilot.press("escape")
         await until(pilot, lambda: not isinstance(app.screen, Confirm))
         assert app.is_running and not owner.asked_to_stop.is_set()
-        await pilot.press("q", "s")
+        burst(app, "qs")
         await until(pilot, owner.asked_to_stop.is_set)
         assert app.return_code is None, "it waits for the engine"
         owner.may_stop.set()
