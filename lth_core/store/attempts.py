@@ -122,7 +122,8 @@ def changes(runs: Sequence[Run]) -> str:
         what = ", ".join(run.facts.get(name, f"no {name}") for name in other)
         groups.setdefault(what, set()).update(run.rounds)
     parts = [f"{ranges(rounds)} with {what}" for what, rounds in groups.items()]
-    return "rounds " + ", ".join(parts[:_MOST]) + ", ..." * (len(parts) > _MOST) if parts else ""
+    word = "round" if len(next(iter(groups.values()), ())) == 1 else "rounds"
+    return f"{word} {', '.join(parts[:_MOST])}" + ", ..." * (len(parts) > _MOST) if parts else ""
 
 
 def threads_again(connection: sqlite3.Connection, job: int) -> None:

@@ -90,6 +90,12 @@ def test_a_round_that_two_attempts_trained_is_of_both(store: Store) -> None:
     assert attempts.changes(attempts.runs(store.database, 1)) == "rounds 0-1 with 1 thread, 1 with 2 threads"
 
 
+def test_one_round_is_named_as_one(store: Store) -> None:
+    store.ran(1, threads=1)
+    store.ran(2, threads=2)
+    assert attempts.changes(attempts.runs(store.database, 1)) == "round 0 with 1 thread, 1 with 2 threads"
+
+
 @pytest.mark.parametrize("facts", [None, [], {}, {"lth": 1, "python": 1, "packages": 7, "threads": "x", "device": 1}])
 def test_facts_that_make_no_sense_are_left_out_and_said(store: Store, facts: Any) -> None:
     with store.database.transaction() as connection:
