@@ -4,7 +4,7 @@ import json
 import math
 import subprocess
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ _METRICS, _BYTES_PER_POINT = 5, 28 + 60 + 45  # in the database, in TensorBoard'
 class Cost:
     """Estimated steps, seconds and bytes of an experiment; `at_most` where games bound the length.
 
-    judging: how many of the seconds are evaluations.
+    judging: how many of the seconds are evaluations; before: how many the training of a teacher takes.
     """
 
     steps: int
@@ -45,6 +45,7 @@ class Cost:
     bytes: int
     at_most: bool
     judging: float
+    before: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,8 @@ def _price(experiment: Experiment, found: list[Slot]) -> _Priced:
     judging = (measured["evaluation"][size] / len(found), measured["validation"][size] / len(found))
     total, parameters = rates[size], int(measured["parameters"])
     cost = estimate(experiment, trials, total, judging, parameters, int(measured["steps_per_unit"]))
+    before = float(measured["before"])
+    cost = replace(cost, seconds=cost.seconds + before, before=before)
     return _Priced(cost, total, stack, stacking, parameters, [float(one) for one in measured["densities"]], found)
 
 
@@ -169,7 +172,8 @@ def _print_cost(console: Console, experiment: Experiment, found: list[Slot]) -> 
         f"{priced.stacking}{priced.parameters:,} parameters; {rate(priced.rate)} measured, a stack of {priced.stack} "
         f"on each of {plural(len(priced.slots), 'slot')} ({where})\n"
         f"{bound}{cost.steps:,} {experiment.training.steps}, {duration(cost.seconds)} "
-        f"({cost.judging / cost.seconds:.0%} of it evaluation) and {cost.bytes / 1e6:,.0f} MB on disk",
+        f"({cost.judging / cost.seconds:.0%} of it evaluation) and {cost.bytes / 1e6:,.0f} MB on disk"
+        + (f"; the teacher trains before that, for {duration(cost.before)} of it" if cost.before else ""),
         highlight=False, soft_wrap=True,
     )  # fmt: skip
     return cost

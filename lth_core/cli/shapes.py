@@ -173,7 +173,8 @@ class ShownSuite(Answer):
 class Cost(Part):
     """The estimated cost. at_most: games bound the length. kept: share of prunable parameters after each round.
 
-    judging: the seconds that are evaluation. rate: steps per second of all slots, each with `stack` tickets.
+    judging: the seconds that are evaluation; before: those of a teacher's training. rate: steps per second of all
+    slots, each with `stack` tickets.
     """
 
     steps: int
@@ -181,6 +182,7 @@ class Cost(Part):
     bytes: int
     at_most: bool
     judging: float
+    before: float
     parameters: int
     rate: float
     stack: int

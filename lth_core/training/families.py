@@ -73,6 +73,11 @@ def measured_again(
     return family_of(experiment).measured_again(experiment, model, weights, statistics, seed, device, go_on)
 
 
+def rehearsal(experiment: Experiment) -> tuple[Experiment, Experiment | None]:
+    """See TrainingFamily.rehearsal."""
+    return family_of(experiment).rehearsal(experiment)
+
+
 def make_lesson(experiment: Experiment, seed: int) -> Lesson:
     """See TrainingFamily.lesson."""
     return family_of(experiment).lesson(experiment, seed)

@@ -53,6 +53,10 @@ class TrainingFamily(ABC):
         """The same network with other widths."""
         return self.network(experiment.model_copy(update={"model": settings}))
 
+    def rehearsal(self, experiment: Experiment) -> tuple[Experiment, Experiment | None]:
+        """What measures the cost in the experiment's place, and a training that comes before its first ticket."""
+        return experiment, None
+
     @abstractmethod
     def stack(self, experiment: Experiment, network: Network, starts: Sequence[Start], device: str) -> Stack:
         """A stack of these tickets, at its start, with the experiment's algorithm."""

@@ -14,6 +14,7 @@ from lth_core.errors import InputError
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey, plan
+from lth_core.long_work import heard_by
 from lth_core.store.log_parts import LogParts, load_parts
 from lth_core.store.records import RecordWriter, begins_with, read_all
 from lth_core.store.tensorboard import TrialLog
@@ -26,7 +27,7 @@ from lth_core.tickets.check import Check
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.training.families import data_summary, make_model, make_stack
 from lth_core.training.run import RunningTrial, StackRun
-from lth_core.training.stack import Stack
+from lth_core.training.stack import Interrupted, Stack
 from lth_core.worker import second_score
 from lth_core.worker.assemble import Assembler, DamagedParent, Prepared, pack_trained
 from lth_core.worker.audits import Audits, fingerprints
@@ -45,7 +46,10 @@ class Attempt:
         self, workspace: Workspace, spec: BatchSpec, attempt: int, device: str, must_stop: Callable[[], bool],
         coming: int = 0,
     ) -> None:  # fmt: skip
-        """coming: tickets in the stacks of the next round, whose cost is to be measured; 0: measure nothing."""
+        """coming: tickets in the stacks of the next round, whose cost is to be measured; 0: measure nothing.
+
+        Prepares the data, if nobody has. Raises Interrupted if it must stop meanwhile.
+        """
         self._workspace, self._attempt, self._device = workspace, attempt, device
         self.must_stop = must_stop
         self._batch = BatchFolder(workspace.batch(spec.batch))
@@ -60,10 +64,12 @@ class Attempt:
         self._journal = Journal(spec.experiment)
         self._coming, self._costs = coming, None  # type: tuple[int, StackCosts | None]
         self._made, self._before = time.monotonic(), 0.0  # seconds until the training began
+        self._heard = self._made
         whole = make_model(self._experiment)
         self._assembler = Assembler(workspace, self._spec, whole, device)
         self._model = self._assembler.network(self._spec.trials[0].key)
-        self._data = data_summary(self._experiment)
+        with heard_by(self._prepares):
+            self._data = data_summary(self._experiment)
         task, model = self._experiment.task, self._experiment.model
         self._audits = Audits(self._experiment, self._assembler, self._model, self._data)
         self._trained_on = trained_on.found(task, model) | ({} if self._data is None else {"data": self._data})
@@ -287,6 +293,20 @@ class Attempt:
         said: dict[str, Any] = {"fraction": fraction, "rate": rate, "whole": whole, "before": self._before}
         if self._costs is not None and (found := self._costs.found()):
             said["costs"] = found
+        self._publish_beat(said)
+
+    def _prepares(self, what: str, share: float | None) -> None:
+        """A sign of life of work before the training; ends it with Interrupted if it must stop."""
+        if time.monotonic() - self._heard < 1.0:
+            return
+        self._heard = time.monotonic()
+        self._check_current()
+        if self.must_stop():
+            raise Interrupted
+        self._journal.prepares(what, share)
+        self._publish_beat({"doing": what, "share": share})
+
+    def _publish_beat(self, said: dict[str, Any]) -> None:
         temporary = self.folder / ".beat.tmp"
         try:
             temporary.write_text(json.dumps(said))

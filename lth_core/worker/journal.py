@@ -20,7 +20,15 @@ class Journal:
     def __init__(self, experiment: Experiment) -> None:
         self._unit, self._length = experiment.training.unit, experiment.training.length
         self._step, self._rate = 0, 0.0
+        self._preparing = ("", -1)
         self._values: dict[Group, list[Mapping[str, float]]] = {}
+
+    def prepares(self, what: str, share: float | None) -> None:
+        """What is done before the training; written once, and at each tenth of it if the share is known."""
+        tenth = -1 if share is None else int(share * 10)
+        if (what, tenth) != self._preparing:
+            self._preparing = what, tenth
+            log.info("%s%s", what, "" if share is None else f", {share:.0%}")
 
     def begins(self, batch: int, attempt: int, device: str, keys: Sequence[TrialKey], step: int) -> None:
         """What is trained, where, and from which step."""

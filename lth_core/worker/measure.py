@@ -23,7 +23,7 @@ from lth_core.settings.pruning import Pruning
 from lth_core.tickets.mask import full, size
 from lth_core.tickets.network import Network
 from lth_core.tickets.scope import asked, prunable
-from lth_core.training.families import make_model, make_stack
+from lth_core.training.families import make_model, make_stack, rehearsal
 from lth_core.training.stack import Calls, Interrupted, Start
 
 ENOUGH, A_FEW, PATIENCE = 1.0, 3.0, 60.0
@@ -34,11 +34,12 @@ def act(message: dict[str, Any]) -> dict[str, Any]:
     """rates: steps per second of all tickets, by stack size; for a stack of one also its parameters and densities.
 
     With `evaluate` also, by stack size, the seconds that a ticket's evaluation at its end takes, and its validation at
-    each record.
+    each record; and before: the seconds of a training that comes before the first ticket.
     """
     device, sizes, seconds = sys.argv[1], [int(size) for size in sys.argv[2].split(",")], float(sys.argv[3])
     experiment = Experiment.from_json(message["experiment"])
     torch.set_num_threads(1)
+    experiment, first = rehearsal(experiment)
     model = make_model(experiment)
     evaluate = "evaluate" in sys.argv[4:]
     measured = {str(size): _measure(experiment, model, device, size, seconds, evaluate=evaluate) for size in sizes}
@@ -49,6 +50,7 @@ def act(message: dict[str, Any]) -> dict[str, Any]:
         "validation": {size: one.validation for size, one in measured.items()},
         "parameters": parameters, "steps_per_unit": max(one.steps_per_unit for one in measured.values()),
         "densities": densities(model.shapes(), model.groups(), experiment.pruning),
+        "before": 0.0 if first is None or not evaluate else _whole(first, device, seconds),
     }  # fmt: skip
 
 
@@ -86,6 +88,13 @@ def _measure(
         validation = _seconds(stack.validate, None) / tickets
         evaluation = _seconds(partial(stack.evaluate, range(tickets)), stack.evaluation_calls()) / tickets
     return _Measured(rate, stack.steps_per_unit, evaluation, validation)
+
+
+def _whole(experiment: Experiment, device: str, seconds: float) -> float:
+    """Seconds of the dense training of one seed."""
+    one = _measure(experiment, make_model(experiment), device, 1, seconds, evaluate=True)
+    first, last = experiment.span(DENSE)
+    return (last - first) * one.steps_per_unit / one.rate + one.evaluation
 
 
 def _seconds(judge: Callable[[Callable[[], bool]], object], calls: Calls | None) -> float:

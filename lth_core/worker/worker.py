@@ -113,13 +113,17 @@ def _train(workspace: Workspace, device: str, engine: EngineLink, request: Reque
     import torch
 
     torch.set_num_threads(request.threads)
+    from lth_core.training.stack import Interrupted
     from lth_core.worker.attempt import Attempt
     from lth_core.worker.device_name import device_name
 
     if not gc.isenabled():
         gc.freeze()
         gc.enable()
-    running = Attempt(workspace, spec, request.attempt, device, engine.must_stop, request.coming)
+    try:
+        running = Attempt(workspace, spec, request.attempt, device, engine.must_stop, request.coming)
+    except Interrupted:  # while it prepared its data
+        return CHECKPOINTED
     try:
         running.ran_with(attempt_facts(device_name(torch.device(device)), request.threads))
         return running.run()

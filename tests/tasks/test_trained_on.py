@@ -1,5 +1,7 @@
 """What attempts are trained on beside files: how environments begin, ROMs, downloads; not their versions."""
 
+import fcntl
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from lth_core.batches.batch import BatchFolder, BatchSpec, TrialSpec
 from lth_core.errors import InputError
 from lth_core.experiment.plan import TrialKey
+from lth_core.long_work import heard_by, tell
 from lth_core.settings.control import ControlTask
 from lth_core.settings.language_networks import Causal
 from lth_core.settings.networks import MLP
@@ -20,6 +23,8 @@ from lth_core.store.tensors import read_card
 from lth_core.store.workspace import Workspace
 from lth_core.tasks import atari, trained_on
 from lth_core.tasks.text import cache, hub
+from lth_core.training.stack import Interrupted
+from lth_core.worker import attempt as attempt_module
 from lth_core.worker.attempt import Attempt
 from tests.small import experiment
 from tests.tasks.odd_environments import Plain, RaisesInReset
@@ -112,6 +117,52 @@ def test_an_attempt_on_another_environment_than_before_is_refused_and_trials_say
     said = r"^Changes-v0: first observations: differs from what this job was trained on so far \([0-9a-f]{12}, before: "
     with pytest.raises(InputError, match=said):
         attempt(known)
+
+
+def test_an_attempt_shows_signs_of_life_while_it_prepares_its_data_and_stops_when_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "lth.attempt")
+    workspace, shown = Workspace(tmp_path / "w"), []
+    workspace.create()
+    spec = BatchSpec(1, 1, experiment(seeds=[0]), (TrialSpec(1, TrialKey(0, "dense", 0)),), (), "tensorboard/0001")
+    folder = BatchFolder(workspace.batch(1))
+    folder.complete(spec)
+    folder.begin(1)
+    clock = itertools.count()
+    monkeypatch.setattr(attempt_module.time, "monotonic", lambda: float(next(clock)))
+
+    def prepare(_experiment: object) -> str:
+        for share in (0.05, 0.41, 0.44, 0.8):
+            tell("training the teacher", share)
+            shown.append(json.loads((folder.attempt(1) / "beat.json").read_text())["share"])
+        raise AssertionError("not stopped")
+
+    monkeypatch.setattr(attempt_module, "data_summary", prepare)
+    with pytest.raises(Interrupted):
+        Attempt(workspace, spec, 1, "cpu", lambda: len(shown) == 3)
+    assert shown == [0.05, 0.41, 0.44]
+    assert caplog.messages == ["training the teacher, 5%", "training the teacher, 41%"]
+
+
+def test_waiting_for_data_that_another_process_prepares_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LTH_CACHE", str(tmp_path))
+    monkeypatch.setattr(cache, "_LOOK", 0.0)
+    (tmp_path / "kind").mkdir()
+    said: list[str] = []
+    with (tmp_path / "kind" / ".name.lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+
+        def listener(what: str, _share: float | None) -> None:
+            said.append(what)
+            if len(said) == 3:
+                fcntl.flock(other, fcntl.LOCK_UN)
+
+        with heard_by(listener):
+            cache.prepared("kind", "name", lambda _: {})
+    assert said == ["waiting for another process, which prepares the same data"] * 3
 
 
 def test_another_rom_is_another_game(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Imitation: teachers, what they play, and stacks of clones."""
 
 import hashlib
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,16 @@ from torch.distributions import Bernoulli, Categorical, Normal, kl_divergence
 
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
+from lth_core.long_work import heard_by
 from lth_core.settings.imitation import ImitationTask
 from lth_core.settings.networks import MLP
 from lth_core.store.tensors import save_tensors
 from lth_core.tickets import mask as masks
-from lth_core.training.families import data_summary, make_model, make_stack
+from lth_core.training import run
+from lth_core.training.families import data_summary, make_model, make_stack, rehearsal
 from lth_core.training.imitation import teacher
 from lth_core.training.imitation.divergence import Divergence, targets_of
-from lth_core.training.stack import Start
+from lth_core.training.stack import Interrupted, Start
 from tests.training.test_planted import TEACHER
 
 MODEL = {"hidden": [8], "activation": "tanh"}
@@ -124,3 +127,30 @@ def test_a_trial_teaches_the_same_as_its_recipe_and_is_refused_once_its_file_has
     assert isinstance(by_trial.task, ImitationTask) and isinstance(by_trial.model, MLP)
     with pytest.raises(InputError, match="changed since the job was queued"):
         teacher.find(by_trial.task, by_trial.model)
+
+
+def test_a_teacher_is_heard_while_it_trains_and_plays_and_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    own, said = cloning({"teacher": {"training": TEACHER, "seed": 7}}), []
+    clock = itertools.count()
+    monkeypatch.setattr(run.time, "monotonic", lambda: float(next(clock)))
+
+    def listener(what: str, share: float | None) -> None:
+        said.append((what, share))
+        if what == "the teacher plays":
+            raise Interrupted
+
+    with heard_by(listener), pytest.raises(Interrupted):
+        data_summary(own)
+    shares = [share for what, share in said if what == "training the teacher" and share is not None]
+    assert len(shares) > 3 and shares == sorted(shares) and 0 < shares[0] < shares[3] < 1
+
+
+def test_the_cost_of_a_teacher_is_measured_without_training_it() -> None:
+    own = cloning({"teacher": {"training": {**TEACHER, "length": 10**9}}})
+    instead, before = rehearsal(own)
+    assert before is not None and before.training.length == 10**9 and before.task.kind == "control"
+    assert instead.training == own.training and data_summary(instead) is not None
+    assert make_stack(instead, make_model(instead), [start(instead, 0)], "cpu").steps_per_unit == 1
+    done = cloning()
+    data_summary(done)
+    assert rehearsal(done) == (done, None)

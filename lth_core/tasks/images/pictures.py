@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lth_core.errors import InputError
+from lth_core.long_work import telling
 from lth_core.randomness import stream
 from lth_core.settings.base import Contents
 from lth_core.settings.images import ImagesTask
@@ -135,7 +136,7 @@ def _convert(task: ImagesTask, into: Path, read: Contents) -> dict[str, Any]:
     for part in ("train", "test"):
         labels: list[Labels] = []
         with (into / f"{part}.images").open("wb") as file:
-            for images, own in _source(task, part):
+            for images, own in telling(_source(task, part), f"reading the pictures of {part}"):
                 shapes.add(images.shape[1:])
                 labels.append(own)
                 file.write(np.ascontiguousarray(images).tobytes())

@@ -5,15 +5,19 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from lth_core import places
 from lth_core.errors import InputError
+from lth_core.long_work import tell
 from lth_core.text import is_name, one_line
 
 _CARD = "card.json"
+_LOOK = 0.2
+"""Seconds between two looks at a folder that another process is making."""
 
 
 def folder() -> Path:
@@ -60,7 +64,7 @@ def prepared(kind: str, name: str, make: Callable[[Path], dict[str, Any]]) -> tu
     try:
         parent.mkdir(parents=True, exist_ok=True)
         with (parent / f".{name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            _lock(lock)
             done = parent / name
             card = _card(done)
             if card is None:
@@ -70,6 +74,16 @@ def prepared(kind: str, name: str, make: Callable[[Path], dict[str, Any]]) -> tu
         raise InputError(
             f"cache folder {one_line(parent)}: {error.strerror or one_line(error)}; LTH_CACHE sets another folder"
         ) from None
+
+
+def _lock(file: IO[str]) -> None:
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            tell("waiting for another process, which prepares the same data")
+            time.sleep(_LOOK)
 
 
 def _make(done: Path, make: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from lth_core.checkpoints import files as checkpoints
 from lth_core.errors import InputError
+from lth_core.long_work import telling
 from lth_core.settings.base import Contents
 from lth_core.settings.texts import PARTS, LanguageModelTask
 from lth_core.tasks import contents
@@ -116,7 +117,7 @@ def _lines(task: LanguageModelTask) -> Callable[[str], Iterator[str]]:
 
 
 def _convert(task: LanguageModelTask, into: Path, read: Contents) -> dict[str, Any]:
-    lines = _lines(task)
+    lines = _told(_lines(task))
     tokenizer = _tokenizer(task, lines)
     kind = number_type(tokenizer.size)
     unknown = {}
@@ -136,6 +137,10 @@ def _convert(task: LanguageModelTask, into: Path, read: Contents) -> dict[str, A
         "dtype": kind.str, "vocabulary": tokenizer.size, "unknown": unknown,
         "tokenizer": tokenizers.digest(tokenizer), "revision": hub.revision(task.source),
     }  # fmt: skip
+
+
+def _told(lines: Callable[[str], Iterator[str]]) -> Callable[[str], Iterator[str]]:
+    return lambda part: telling(lines(part), f"reading the texts of {part}")
 
 
 def _tokenizer(task: LanguageModelTask, lines: Callable[[str], Iterator[str]]) -> Tokenizer:

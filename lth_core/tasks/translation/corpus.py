@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from lth_core.checkpoints import files as checkpoints
 from lth_core.errors import InputError
+from lth_core.long_work import telling
 from lth_core.settings.base import Contents
 from lth_core.settings.texts import PARTS, TranslationTask
 from lth_core.tasks import contents
@@ -157,7 +158,8 @@ def _convert(task: TranslationTask, into: Path, read: Contents) -> dict[str, Any
     if task.checkpoint is not None:
         own = vocabulary.of_checkpoint(task.checkpoint, special_tokens=task.special_tokens)
     else:
-        texts = (text for pair in pairs.read(task, "train") for text in pair)
+        read_now = telling(pairs.read(task, "train"), "reading the pairs of train")
+        texts = (text for pair in read_now for text in pair)
         own = vocabulary.learn(texts, task.vocabulary, special_tokens=task.special_tokens)
     (into / "vocabulary.json").write_text(own.to_json())
     kind = number_type(own.size)
@@ -165,7 +167,7 @@ def _convert(task: TranslationTask, into: Path, read: Contents) -> dict[str, Any
     for part in PARTS:
         ends = [0]
         with (into / f"{part}.tokens").open("wb") as file:
-            for first, second in _encoded(own, pairs.read(task, part)):
+            for first, second in _encoded(own, telling(pairs.read(task, part), f"reading the pairs of {part}")):
                 if part == "train" and not (first and second):
                     left_out["empty"] += 1
                     continue

@@ -11,6 +11,8 @@ import numpy.typing as npt
 import torch
 
 from lth_core.errors import InputError
+from lth_core.experiment.experiment import Experiment
+from lth_core.long_work import tell
 from lth_core.models.flat import flatten
 from lth_core.randomness import stream, stream_seed
 from lth_core.settings.imitation import ImitationTask
@@ -60,6 +62,13 @@ class Played:
         return {name: torch.from_numpy(one) for name, one in named.items() if one is not None}
 
 
+def to_be_trained(task: ImitationTask, model: MLP) -> Experiment | None:
+    """The training of the teacher that comes before the first ticket; None if there is none, or it is done."""
+    if task.teacher.training is None or cache.has(KIND, cache.key(_facts(task, model))):
+        return None
+    return teacher.recipe(task, model)
+
+
 def load(task: ImitationTask, model: MLP) -> Played:
     """What the teacher has played, now or before. model: of the students. Raises InputError without a teacher."""
     return _load(task.model_dump_json(), model.model_dump_json())
@@ -68,12 +77,7 @@ def load(task: ImitationTask, model: MLP) -> Played:
 @lru_cache(maxsize=2)
 def _load(task_json: str, model_json: str) -> Played:
     task, model = ImitationTask.model_validate_json(task_json), MLP.model_validate_json(model_json)
-    facts = {
-        "format": FORMAT, "environment": task.environment_alone.identifying(), "teacher": task.teacher.identifying(),
-        "model": model.identifying() if task.teacher.training is not None else None, "states": task.states,
-        "versions": {name: metadata.version(name) for name in _VERSIONS},
-    }  # fmt: skip
-    folder, card = cache.prepared(KIND, cache.key(facts), lambda folder: _make(folder, task, model))
+    folder, card = cache.prepared(KIND, cache.key(_facts(task, model)), lambda folder: _make(folder, task, model))
     arrays = {name.removesuffix(".npy"): np.load(folder / name) for name in card["files"]}
     # A step of all environments after the other: see `_make`.
     aside = np.arange(len(arrays["states"])) % ENVIRONMENTS >= ENVIRONMENTS - SET_ASIDE
@@ -86,6 +90,15 @@ def _load(task_json: str, model_json: str) -> Played:
     return Played(
         train, valid, arrays.get("deviations"), arrays.get("mean"), arrays.get("variance"), summary
     )  # fmt: skip
+
+
+def _facts(task: ImitationTask, model: MLP) -> dict[str, Any]:
+    """All facts that determine what is played."""
+    return {
+        "format": FORMAT, "environment": task.environment_alone.identifying(), "teacher": task.teacher.identifying(),
+        "model": model.identifying() if task.teacher.training is not None else None, "states": task.states,
+        "versions": {name: metadata.version(name) for name in _VERSIONS},
+    }  # fmt: skip
 
 
 def _make(folder: Path, task: ImitationTask, model: MLP) -> dict[str, Any]:
@@ -113,7 +126,9 @@ def play(task: ImitationTask, found: TrainedTeacher) -> tuple[dict[str, Array], 
     seeing = Played((_NONE, _NONE), (_NONE, _NONE), None, statistics.get("mean"), statistics.get("variance"), "")
     states, targets, returns, running = [], [], [], np.zeros(ENVIRONMENTS)
     seen = made.reset()
-    for _ in range(-(-task.states // ENVIRONMENTS)):
+    steps = -(-task.states // ENVIRONMENTS)
+    for number in range(steps):
+        tell("the teacher plays", number / steps)
         heads = model.forward(layers, torch.from_numpy(seeing.normalised(seen)))[-1].numpy()[..., :-1]
         states.append(seen[0].copy())
         targets.append(targets_of(heads, model.parts, made.continuous, made.valid)[0].copy())

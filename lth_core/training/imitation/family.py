@@ -8,7 +8,7 @@ from lth_core.models.actor_critic import ActorCriticNetwork
 from lth_core.settings.imitation import Cloning, ImitationTask
 from lth_core.settings.networks import MLP
 from lth_core.tickets.network import Network
-from lth_core.training.imitation.data import Played, load
+from lth_core.training.imitation.data import Played, load, to_be_trained
 from lth_core.training.imitation.second_look import SecondLook
 from lth_core.training.imitation.stack import CloningStack
 from lth_core.training.reinforcement import reference
@@ -22,6 +22,18 @@ class ImitationTraining(ControlTraining):
     def data(self, experiment: Experiment) -> str:
         """See TrainingFamily: what the teacher has played."""
         return _played(experiment).summary
+
+    def rehearsal(self, experiment: Experiment) -> tuple[Experiment, Experiment | None]:
+        """See TrainingFamily: a teacher that is not trained yet is one of a single update."""
+        task = cast(ImitationTask, experiment.task)
+        before = to_be_trained(task, cast(MLP, experiment.model))
+        if before is None or task.teacher.training is None:
+            return experiment, None
+        short = task.teacher.training.model_copy(
+            update={"length": 1, "score": "evaluation", "evaluation_episodes": 1, "greedy_episodes": 0}
+        )
+        teacher = task.teacher.model_copy(update={"training": short})
+        return experiment.model_copy(update={"task": task.model_copy(update={"teacher": teacher})}), before
 
     def stack(self, experiment: Experiment, network: Network, starts: Sequence[Start], device: str) -> CloningStack:
         """See TrainingFamily."""

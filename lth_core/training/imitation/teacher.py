@@ -13,6 +13,7 @@ from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
 from lth_core.experiment.teachers import experiment_of
 from lth_core.experiment.ticket_files import read_card, read_observations, read_tensors
+from lth_core.long_work import tell
 from lth_core.models.actor_critic import ActorCriticNetwork
 from lth_core.randomness import stream_seed
 from lth_core.settings.imitation import ImitationTask
@@ -87,14 +88,19 @@ def _of_ticket(task: ImitationTask) -> TrainedTeacher:
     return TrainedTeacher(network, {name: found[name] for name in shapes}, seen, said)
 
 
-def _trained(task: ImitationTask, model: MLP) -> TrainedTeacher:
-    """Trained by its recipe, exactly as the dense run of a control job with the same settings and seed."""
+def recipe(task: ImitationTask, model: MLP) -> Experiment:
+    """The control job whose dense network is the teacher, which has a recipe. model: of the students."""
     teacher = task.teacher
     assert teacher.training is not None  # noqa: S101 see find
-    experiment = Experiment(
+    return Experiment(
         name="teacher", task=task.environment_alone, model=teacher.model or model, training=teacher.training,
         seeds=(teacher.seed,),
     )  # fmt: skip
+
+
+def _trained(task: ImitationTask, model: MLP) -> TrainedTeacher:
+    """Trained by its recipe, exactly as the dense run of a control job with the same settings and seed."""
+    teacher, experiment = task.teacher, recipe(task, model)
     family = ControlTraining()
     network = cast(ActorCriticNetwork, family.network(experiment))
     shapes = network.shapes()
@@ -133,6 +139,7 @@ class _End:
 
     def beat(self, fraction: float, rate: float, whole: float | None) -> None:
         """See Sink."""
+        tell("training the teacher", fraction)
 
     def must_stop(self) -> bool:
         """See Sink."""
