@@ -14,7 +14,7 @@ from lth_core.experiment.ticket_files import read_card, read_tensors
 from lth_core.report.plain_torch import loading_lines
 from lth_core.report.table_files import make_folder
 from lth_core.report.ticket_card import experiment_lines, write_card
-from lth_core.store import views
+from lth_core.store import attempts, views
 from lth_core.store.database import Database
 from lth_core.store.views import JobView
 from lth_core.text import one_line, plural
@@ -34,11 +34,13 @@ def export(
         "lth_core.worker.ticket_export", str(workspace.folder), spec=spec.to_json(),
         folders=[str(one) for one in folders], transformers=transformers,
     )  # fmt: skip
-    trials = {t.key: t for t in views.trials(database, number)}
+    trials, runs = {t.key: t for t in views.trials(database, number)}, attempts.runs(database, number)
+    ran = {"workers": attempts.said(runs), "changed": attempts.changes(runs)} if runs else {}
     for own, place, shapes, buffers in zip(keys, folders, answer["shapes"], answer["buffers"], strict=True):
         facts = {"job": job.name, "arm": own.arm, "round": own.round, "seed": own.seed} | {
             name: getattr(trials[own], name) for name in ("density", "model_density", "score")
         }
+        facts |= {name: sentence for name, sentence in ran.items() if sentence}
         write_card(place, job.experiment, facts, shapes, buffers)
     if all_:
         _say(f"{out}: {plural(len(keys), 'ticket')} of {job.name}, {arm}")

@@ -19,7 +19,8 @@ from lth_core.text import one_line
 def write_card(folder: Path, experiment: Experiment, facts: Mapping[str, Any], shapes: Shapes, buffers: Shapes) -> None:
     """card.json (for programs, with the files' checksums) and card.md (for people).
 
-    facts: `job`, `arm`, `round`, `seed`, `density`, `model_density`, `score`; `origin` of a ticket of other programs.
+    facts: `job`, `arm`, `round`, `seed`, `density`, `model_density`, `score`; `origin` of a ticket of other programs;
+    `workers`, what all attempts of its job ran with, and `changed`, what not all of them did.
     """
     files = (*FILES, *([OBSERVATIONS] if (folder / OBSERVATIONS).exists() else []))
     sums = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files}
@@ -53,6 +54,8 @@ def _markdown(folder: Path, experiment: Experiment, facts: Mapping[str, Any], sh
     started = "the whole weights" if gradual else "mask x weights"
     averaged = getattr(experiment.training, "average", 1)
     ended = "weights after it" if averaged == 1 else f"the mean of the weights at its last {averaged} points, as scored"
+    ran = [f"- trained with: {one_line(facts['workers'], 1000)}"] if facts.get("workers") else []
+    ran += [f"- not all of its job ran with the same: {one_line(facts['changed'])}"] if facts.get("changed") else []
     lines = [
         f"# Ticket: {title}\n",
         *origin,
@@ -63,6 +66,7 @@ def _markdown(folder: Path, experiment: Experiment, facts: Mapping[str, Any], sh
         f"- model: {_fields(experiment, 'model')}",
         f"- computes: {_computes(experiment)}",
         f"- arm: {one_line(described)}",
+        *ran,
         f"- experiment: {experiment.identity}\n",
         f"Files: `mask.safetensors` (booleans), `start.safetensors` ({started} that the training starts from), "
         f"`trained.safetensors` ({ended}), `prune.safetensors` (the form of torch.nn.utils.prune), `card.json` "

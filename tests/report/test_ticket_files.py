@@ -12,11 +12,13 @@ from pydantic import TypeAdapter
 from safetensors.torch import load_file
 from torch.nn.utils import prune
 
+from lth_core.experiment.experiment import Experiment
 from lth_core.models import language, transformer
 from lth_core.models.convolutional import ConvolutionalActorCritic
 from lth_core.models.mlp import Perceptron
 from lth_core.models.module import ModuleNetwork
 from lth_core.report.plain_torch import loading_lines, pruning_lines
+from lth_core.report.ticket_card import write_card
 from lth_core.settings.language_networks import LSTM, Seq2Seq, Transformer
 from lth_core.settings.networks import MLP, Convolutional, Model
 from lth_core.tickets.mask import apply
@@ -102,6 +104,17 @@ def test_the_card_for_programs_holds_the_score_and_the_files_checksums(exported:
     assert card["score"] > 0 and card["experiment"]["name"] == "tiny"
     for name, expected in card["sha256"].items():
         assert hashlib.sha256((exported / name).read_bytes()).hexdigest() == expected
+
+
+def test_the_cards_say_with_which_versions_it_was_trained(exported: Path, tmp_path: Path) -> None:
+    card = json.loads((exported / "card.json").read_text())
+    assert ", torch " in card["workers"] and "changed" not in card
+    assert f"- trained with: {card['workers']}\n" in (exported / "card.md").read_text()
+    shutil.copytree(exported, tmp_path / "t")
+    note = "rounds 0 with torch 2.13.0, 1-2 with torch 2.14.0"
+    experiment, shapes = Experiment.from_json(json.dumps(card["experiment"])), {"trunk.0.weight": [8, 4]}
+    write_card(tmp_path / "t", experiment, {**card, "changed": note}, shapes, {})
+    assert f"- not all of its job ran with the same: {note}\n" in (tmp_path / "t" / "card.md").read_text()
 
 
 @pytest.mark.parametrize(("arm", "round"), [("dense", 0), ("random", 1)])
