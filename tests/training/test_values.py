@@ -1,5 +1,7 @@
 """DQN: stacks and resumed runs to the last bit, the replay buffer, how episodes end, bad input."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.tasks.step import Step
 from lth_core.training.families import make_model, make_stack
+from lth_core.training.values import learning
 from lth_core.training.values.replay import Replay
 from lth_core.training.values.stack import ValueStack
 from tests.small import Memory, digest, experiment, stack_run, starts
@@ -152,3 +155,123 @@ def test_continuous_actions_are_named() -> None:
 def test_dueling_without_dqn_is_named() -> None:
     with pytest.raises(ValidationError, match="dueling true: expected false, or"):
         experiment(model={"dueling": True})
+
+
+LOOKED = settings({"gradient_steps": 2}, task={"time_limit": 12})
+
+
+def _failures(own: Experiment = LOOKED) -> set[str]:
+    sink = Memory()
+    _, begun = starts(own, 2)
+    run = stack_run(own, begun, sink)
+    trials = list(run.trials)
+    run.run()
+    return {*sink.failures.values(), *(one.detail for trial in trials for one in trial.checks if not one.passed)}
+
+
+@pytest.mark.parametrize("kind", ["dqn", "dueling, averaged, three steps"])
+def test_a_second_look_sees_each_kind_of_end_and_finds_nothing_wrong(kind: str) -> None:
+    own = KINDS[kind].model_copy(update={"task": LOOKED.task})
+    sink = Memory()
+    _, begun = starts(own, 2)
+    run = stack_run(own, begun, sink)
+    stack, trials = run.stack, list(run.trials)
+    assert run.run()
+    assert isinstance(stack, ValueStack)
+    assert stack._look.left == []
+    assert [one.name for one in trials[0].checks] == ["loss", "target", "actions", "draws"]
+    assert all(one.passed for one in trials[0].checks)
+
+
+def _no_cut(patch: pytest.MonkeyPatch) -> None:
+    real = Replay.batch
+
+    def batch(self: Replay, places: Any, n: int, gamma: float, scale: float) -> Any:
+        found = real(self, places, n, gamma, scale)
+        return found._replace(factor=np.full_like(found.factor, gamma))
+
+    patch.setattr(Replay, "batch", batch)
+
+
+def _limit_as_termination(patch: pytest.MonkeyPatch) -> None:
+    real = Replay.add
+    patch.setattr(
+        Replay, "add",
+        lambda self, seen, actions, step: real(
+            self, seen, actions, replace(step, terminated=step.terminated | step.truncated)
+        ),
+    )  # fmt: skip
+
+
+def _reset_as_last(patch: pytest.MonkeyPatch) -> None:
+    real = Replay.add
+    patch.setattr(
+        Replay,
+        "add",
+        lambda self, seen, actions, step: real(self, seen, actions, replace(step, last_observations=None)),
+    )
+
+
+def _unclipped(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(learning, "of_error", lambda settings, error: error * 2)
+
+
+def _never_copied(patch: pytest.MonkeyPatch) -> None:
+    real = ValueStack._learn
+
+    def learn(self: ValueStack, rate: Any) -> None:
+        kept = self.target.clone()
+        real(self, rate)
+        self.target.copy_(kept)
+
+    patch.setattr(ValueStack, "_learn", learn)
+
+
+def _revived(patch: pytest.MonkeyPatch) -> None:
+    real = ValueStack._learn
+
+    def learn(self: ValueStack, rate: Any) -> None:
+        real(self, rate)
+        self.target += 0.1 * (self.parameters.mask == 0)
+
+    patch.setattr(ValueStack, "_learn", learn)
+
+
+def _other_draws(patch: pytest.MonkeyPatch) -> None:
+    real = ValueStack._places
+    patch.setattr(ValueStack, "_places", lambda self, batches: real(self, batches + 1)[:, 1:])
+
+
+@pytest.mark.parametrize(
+    ("plant", "said"),
+    [
+        (_no_cut, "targets: those of update"),
+        (_limit_as_termination, "replay: the end that update"),
+        (_reset_as_last, "replay: the next observation that update"),
+        (_unclipped, "loss: a gradient of update"),
+        (_never_copied, "target: the target network is not a copy of its network"),
+        (_revived, "pruned weights of the target network are not zero: trunk.0.weight"),
+        (_other_draws, "drew other places than the seed gives"),
+    ],
+)
+def test_a_planted_bug_fails_the_trial_in_a_sentence(
+    plant: Callable[[pytest.MonkeyPatch], None], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    monkeypatch.setattr("lth_core.training.values.stack.EVERY", 4)
+    found = _failures()
+    assert found
+    assert all(said in one for one in found), found
+
+
+def test_an_average_with_another_rate_fails_the_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = ValueStack._step
+
+    def step(self: ValueStack, *rest: Any) -> None:
+        real(self, *rest)
+        self.target.lerp_(self.parameters.flat, 0.005)
+
+    monkeypatch.setattr(ValueStack, "_step", step)
+    found = _failures(KINDS["dueling, averaged, three steps"])
+    assert found
+    assert all("the target network is not an average of its network" in one for one in found), found

@@ -87,6 +87,11 @@ class Replay:
         """How many transitions a draw chooses from, of each ticket, if targets add up n rewards."""
         return (min(self.total, self.slots) - n + 1) * self.environments
 
+    def entry(self, ticket: int, number: int, environment: int) -> np.void:
+        """One entry by its number."""
+        found: np.void = self._array[self._rows[ticket], number % self.slots, environment]
+        return found
+
     def entries(self, places: Array) -> Array:
         """The entries (T, ...) at places (T, ...), counted from the oldest, environment by environment."""
         return self._later(places, 0)

@@ -22,11 +22,13 @@ from lth_core.training.reinforcement.episodes import Episodes
 from lth_core.training.reinforcement.parameters import Parameters
 from lth_core.training.reinforcement.playing import PlayingStack
 from lth_core.training.stack import Array, Arrays, Start
-from lth_core.training.values import learning
+from lth_core.training.values import learning, second_look
 from lth_core.training.values.exploration import EpsilonGreedy
 from lth_core.training.values.learning import Drawn, Learnt
 from lth_core.training.values.player import Player
 from lth_core.training.values.replay import Replay
+from lth_core.training.values.second_look import Looked, SecondLook
+from lth_core.training.values.target_watch import EVERY, TargetWatch
 
 TOGETHER = 16
 """Batches that are drawn together, and whose next values a target network gives together while it does not move."""
@@ -49,6 +51,8 @@ class ValueStack(PlayingStack):
         self.target = self.parameters.flat.clone()
         self._copied = 0
         """Steps of a ticket when the target network was last copied."""
+        self._look = SecondLook(self.training, getattr(experiment.model, "activation", "relu") == "tanh")
+        self._watch = TargetWatch(self.training, self.parameters)
         self._learnt: list[Learnt] = []
         """Batches of the last update that learnt."""
         self._losses: dict[str, npt.NDArray[Any]] = {}
@@ -100,24 +104,48 @@ class ValueStack(PlayingStack):
                 self.trained += self.training.environments
             return self.exploration[:, None]
 
-        self.player.play(values, epsilon, self.replay, None)
+        watched = self._look.watches("play")
+        self.player.play(values, epsilon, self.replay, self._look.note if watched else None)
         self.trained += self.training.environments
+        if watched:
+            self._look.compare_play(self.replay, self.updates)
+
+    @property
+    def updates(self) -> int:
+        """Updates so far."""
+        return self.trained // (self.training.train_every * self.training.environments)
 
     def _learn(self, rate: Tensor) -> None:
         s = self.training
         if s.target == "copy" and self.trained // s.target_every > self._copied // s.target_every:
             self.target.copy_(self.parameters.flat)
             self._copied = self.trained
+        self._watch.begins(self.trained)
         self._learnt, self._losses = [], {}
         layers, together = self.model.layers(self.target), TOGETHER if s.target == "copy" else 1
         places = self._places(s.gradient_steps)
+        wanted = self._look.wanted(self.replay, places)
         for first in range(0, s.gradient_steps, together):
             part = places[:, first : first + together]
             own = self._drawn(layers, part.reshape(self.tickets, -1))
             for batch in zip(*(one.split(s.batch, dim=1) for one in own), strict=True):
-                self._learnt.append(learning.step(s, self.parameters, Drawn(*batch), rate))
+                ticket = wanted[0] if wanted is not None and wanted[1] == len(self._learnt) else None
+                self._step(Drawn(*batch), rate, places[:, len(self._learnt)], ticket)
                 if s.target == "average":
                     self.target.lerp_(self.parameters.flat, s.tau)
+                self._watch.stepped()
+
+    def _step(self, batch: Drawn, rate: Tensor, places: Array, looked_at: int | None) -> None:
+        """A gradient step on the batch from these places (T, B); looked_at: the ticket whose step is computed again."""
+        looked = None
+        if looked_at is not None:
+            looked = Looked(self.training, self.parameters, self.target, self.replay, looked_at)
+            looked.draws(places[looked_at])
+            self.parameters.watch = looked.step
+        self._learnt.append(learning.step(self.training, self.parameters, batch, rate))
+        self.parameters.watch = None
+        if looked is not None:
+            self._look.compare_step(looked, self._learnt[-1], self.updates)
 
     def _places(self, batches: int) -> Array:
         """Places (T, batches, B) in the buffers, each ticket's from its own stream."""
@@ -154,11 +182,14 @@ class ValueStack(PlayingStack):
         return learning.loss(self.training, self.model, flat, experience)
 
     def checks(self, ticket: int, seed: int, score: float) -> list[Check]:
-        """See Stack: numbers for actions, the window of a score of training episodes."""
-        updates = self.trained // (self.training.train_every * self.training.environments)
+        """See Stack: gradient steps computed again, the target network, numbers for actions and draws, the window of a
+        score of training episodes."""
+        updates = self.updates
         drawn = [self.training.train_every, self.training.environments, 2]
         actions = second_window.of_actions(drawn, False, self.player.stream_of(ticket), seed, updates)
-        return [actions, *self.of_episodes(ticket, score)]
+        target = self._watch.check(self.target, ticket)
+        draws = second_look.of_draws(self.training, self._draws[ticket].bit_generator.state, seed, updates)
+        return [*self._look.check(), target, actions, draws, *self.of_episodes(ticket, score)]
 
     def drawn(self, ticket: int) -> dict[str, str]:
         """See Stack: first observations, numbers for actions, draws from the buffer."""
@@ -169,7 +200,11 @@ class ValueStack(PlayingStack):
         if self.player.masks_actions:
             said = "its environment says which actions are valid, which dqn does not use: expected algorithm a2c or ppo"
             return dict.fromkeys(range(self.tickets), said)
-        return self._evaluation_faults | self.endless() | self.environments.faults()
+        if self._look.sentence:
+            return dict.fromkeys(range(self.tickets), f"audit: {self._look.sentence}")
+        wrong = {} if self.updates % EVERY else self._watch.faults(self.target, range(self.tickets))
+        targets = {row: f"audit: target: {said}" for row, said in wrong.items()}
+        return targets | self._evaluation_faults | self.endless() | self.environments.faults()
 
     def losses(self) -> dict[str, npt.NDArray[Any]]:
         """Mean loss and value (T,) of the last update; computed only when asked for."""
@@ -194,6 +229,7 @@ class ValueStack(PlayingStack):
         """See Stack: of the target network, too."""
         super().narrow(ticket, mask)
         self.target[ticket] *= self.parameters.mask[ticket]
+        self._watch.narrowed(ticket, self.target)
 
     def keep(self, tickets: Sequence[int]) -> None:
         """Drop all tickets but these, whose training continues unchanged."""
@@ -202,6 +238,7 @@ class ValueStack(PlayingStack):
         self._learnt = []
         super().keep(rows)
         self.target = self.target[rows]
+        self._watch.keep(rows)
         self.player.keep(rows)
         self.replay.keep(rows)
         self._draws = [self._draws[t] for t in rows]
@@ -216,12 +253,15 @@ class ValueStack(PlayingStack):
         arrays, values = self.player.state()
         arrays["target"] = self.model.unpacked(self.target).cpu().numpy().copy()
         values |= {"trained": self.trained, "copied": self._copied}
+        values |= {"looked": self._look.state(), "watched": self._watch.state()}
         values["replay"] = [rng.bit_generator.state for rng in self._draws]
         return arrays | self.parameters.state(), values
 
     def restore(self, arrays: Arrays, values: dict[str, Any]) -> None:
         """See Stack."""
         self.trained, self._copied = values["trained"], values["copied"]
+        self._look.restore(values["looked"])
+        self._watch.restore(values["watched"])
         self.player.restore(arrays, values, self.trained)
         self.parameters.restore(arrays)
         self.target = self.model.packed(torch.from_numpy(arrays["target"].copy())).to(self.device)
