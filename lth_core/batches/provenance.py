@@ -5,7 +5,8 @@ import os
 import platform
 import socket
 import subprocess
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -25,16 +26,16 @@ _PACKAGES = (
     "pydantic",
 )
 _COMMIT = "# branch.oid "
+MOMENT = 1.0
+"""Seconds for which a git revision is remembered."""
 
 
 def provenance(
-    source: str, devices: list[str], modules: Iterable[str] = (),
-    revision: Callable[[Path], dict[str, Any] | None] | None = None,
+    source: str, devices: list[str], modules: Iterable[str] = (), revisions: "Revisions | None" = None
 ) -> dict[str, Any]:  # fmt: skip
     """Facts as JSON values; source: the experiment's file, whose git revision is looked up.
 
-    modules: modules that the experiment names; the versions of their packages are included. revision: `git_revision`,
-    or one that remembers what it found.
+    modules: modules that the experiment names; the versions of their packages are included.
     """
     return {
         "lth": __version__,
@@ -44,7 +45,7 @@ def provenance(
         "system": platform.platform(),
         "cores": os.cpu_count(),
         "devices": devices,
-        "git": (revision or git_revision)(Path(source).parent),
+        "git": (revisions or Revisions()).of(Path(source)),
     }
 
 
@@ -63,7 +64,7 @@ def attempt_facts(device: str, threads: int) -> dict[str, Any]:
         "threads": threads,
         "device": device,
         "host": socket.gethostname(),
-        "git": git_revision(own) if tracked else None,
+        "git": _git_revision(own) if tracked else None,
     }
 
 
@@ -92,7 +93,37 @@ def _packages_of(modules: tuple[str, ...]) -> list[str]:
     return [package for package in dict.fromkeys(found) if package not in _PACKAGES]
 
 
-def git_revision(folder: Path) -> dict[str, Any] | None:
+class Revisions:
+    """Looks up git revisions, and remembers them for a moment: git takes longer than all else of queueing a job.
+
+    They are looked up again at once if the experiment's file, or what git says of itself, has changed.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Any, ...], tuple[float, dict[str, Any] | None]] = {}
+
+    def of(self, source: Path) -> dict[str, Any] | None:
+        """The revision of a file's folder; None outside a git checkout and before the first commit."""
+        now, key = time.monotonic(), (source, *_signs(source))
+        self._known = {other: known for other, known in self._known.items() if now - known[0] < MOMENT}
+        if key not in self._known:
+            self._known[key] = now, _git_revision(source.parent)
+        return self._known[key][1]
+
+
+def _signs(source: Path) -> Iterator[tuple[int, int] | None]:
+    """Sizes and times of the files that change with the file's revision."""
+    folder = next((one / ".git" for one in source.absolute().parents if (one / ".git").exists()), Path(".git"))
+    for path in (source, folder / "HEAD", folder / "index", folder / "logs" / "HEAD"):
+        try:
+            found = path.stat()
+        except OSError:
+            yield None
+        else:
+            yield found.st_size, found.st_mtime_ns
+
+
+def _git_revision(folder: Path) -> dict[str, Any] | None:
     """The commit, and whether the tree has changes; None outside a git checkout and before the first commit."""
     said = _git(folder, "status", "--porcelain=v2", "--branch", "--no-ahead-behind", "--untracked-files=no")
     lines = [] if said is None else said.splitlines()
@@ -105,7 +136,7 @@ def git_revision(folder: Path) -> dict[str, Any] | None:
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(
-            ["git", "-c", "core.fsmonitor=false", "-C", str(folder), *arguments],
+            ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-C", str(folder), *arguments],
             capture_output=True,
             text=True,
             timeout=10,

@@ -3,10 +3,9 @@
 import sqlite3
 import time
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
-from lth_core.batches.provenance import git_revision, provenance
+from lth_core.batches.provenance import Revisions, provenance
 from lth_core.engine import taught
 from lth_core.engine.launchers.base import How
 from lth_core.errors import InputError
@@ -33,12 +32,11 @@ class Commands:
         resize: Callable[[sqlite3.Connection, int], None],
     ) -> None:  # fmt: skip
         self._database, self._devices, self._stop, self._resize = database, devices, stop, resize
-        self._revision = cache(git_revision)
+        self._revisions = Revisions()
 
     def obey(self) -> None:
         """Carry out commands without an answer, oldest first; what does not fit in a turn is left for the next."""
         until = time.monotonic() + LONGEST
-        self._revision = cache(git_revision)  # within a turn asked once a folder, because it takes longest
         for asked in commands.unanswered(self._database):
             try:
                 with self._database.transaction() as connection:
@@ -108,7 +106,7 @@ class Commands:
                 adopt_job(connection, known, command.suite)
             self._launch(connection, known, experiment.launcher)
             return {"job": known, "known": True}
-        facts = provenance(command.source, self._devices, experiment.task.modules, self._revision)
+        facts = provenance(command.source, self._devices, experiment.task.modules, self._revisions)
         new = add_job(connection, experiment, command.source, facts, command.suite)
         if command.replaces is not None:
             self._replace(connection, command.replaces, new)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lth_core.batches.provenance import git_revision
+from lth_core.batches import provenance
 from lth_core.engine import commands as obeying
 from lth_core.engine import engine as turns
 from lth_core.engine import purge as purging
@@ -298,12 +298,14 @@ def test_hundreds_of_commands_hold_nothing_up_and_each_is_answered(desk: Desk, m
     assert all(commands.answer(desk.database, one) == {"slots": 1} for one in asked)
 
 
-def test_the_git_revision_is_looked_up_once_a_turn_and_again_in_the_next(
+def test_the_git_revision_is_looked_up_again_when_something_has_changed_and_after_a_moment(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[Path] = []
-    monkeypatch.setattr(obeying, "git_revision", lambda folder: looked.append(folder) or git_revision(folder))
-    source = tmp_path / "mine" / "x.toml"
+    look = provenance._git_revision
+    monkeypatch.setattr(provenance, "_git_revision", lambda folder: looked.append(folder) or look(folder))
+    monkeypatch.setattr(provenance, "MOMENT", 3600)
+    source, other = tmp_path / "mine" / "x.toml", tmp_path / "mine" / "y.toml"
     source.parent.mkdir()
 
     def git(*words: str) -> str:
@@ -317,13 +319,19 @@ def test_the_git_revision_is_looked_up_once_a_turn_and_again_in_the_next(
         jobs = [(commands.answer(desk.database, one) or {})["job"] for one in asked]
         return [views.provenance(desk.database, job)["git"] for job in jobs]
 
+    assert queued() == [None, None]
     git("init", "-q")
     assert queued() == [None, None]
     source.write_text("x")
+    other.write_text("x")
     git("add", ".")
     git("commit", "-qm", "x")
-    commit = git("rev-parse", "HEAD")
-    assert queued() == [{"commit": commit, "changed": False}] * 2
+    assert queued() == [{"commit": git("rev-parse", "HEAD"), "changed": False}] * 2
     source.write_text("y")
-    assert queued() == [{"commit": commit, "changed": True}] * 2
-    assert looked == [source.parent] * 3
+    assert queued() == [{"commit": git("rev-parse", "HEAD"), "changed": True}] * 2
+    git("commit", "-qam", "y")
+    assert queued() == [{"commit": git("rev-parse", "HEAD"), "changed": False}] * 2
+    assert looked == [source.parent] * 5
+    other.write_text("z")
+    monkeypatch.setattr(provenance, "MOMENT", 0)
+    assert queued() == [{"commit": git("rev-parse", "HEAD"), "changed": True}] * 2
