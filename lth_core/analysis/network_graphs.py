@@ -73,7 +73,7 @@ def graph_of(kind: str, shapes: Shapes, *, heads: int = 1) -> Graph | None:
 
     heads: of attention.
     """
-    if kind in ("mlp", "conv") and _complete(shapes, "policy_head"):
+    if kind in ("mlp", "conv", "board") and _complete(shapes, "policy_head"):
         outputs = [head for head in ("policy_head", "value_head") if _complete(shapes, head)]
         return _feed_forward(shapes, "trunk", *outputs)
     if kind in ("lenet", "conv_small"):

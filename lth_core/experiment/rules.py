@@ -9,6 +9,7 @@ from lth_core.experiment.arms import BUILT_IN, DENSE
 from lth_core.experiment.tables import Tables
 from lth_core.settings.imitation import Cloning, ImitationTask
 from lth_core.settings.language_networks import Causal, PretrainedSeq2Seq
+from lth_core.settings.minatar import MinAtarTask
 from lth_core.settings.networks import MLP
 from lth_core.settings.reinforcement import ActorCriticTraining, ReinforcementTraining
 from lth_core.settings.tasks import AtariTask
@@ -68,12 +69,13 @@ def _check_kinds(experiment: Tables) -> None:
             f"expected {' or '.join(task.algorithms)}"
         )
     if (
-        isinstance(task, AtariTask)
+        isinstance(task, (AtariTask, MinAtarTask))
         and isinstance(training, ActorCriticTraining)
         and "observations" in training.normalised
     ):
         raise ValueError(
-            "training.normalise_observations true: expected false with pixels, which the network scales itself"
+            "training.normalise_observations true: expected false with pixels, which the network scales itself, and "
+            "with boards"
         )
 
 

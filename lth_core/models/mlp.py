@@ -87,7 +87,7 @@ class Perceptron:
         parts = list(flat.split([*self._sizes, self._deviations], dim=1))
         for i, (out, inputs) in enumerate(self._matrices[:-1]):
             parts[2 * i] = parts[2 * i].unflatten(1, (out, inputs)).transpose(1, 2).flatten(1)
-        filling = flat.new_zeros(len(flat), self._width - self.parameters)
+        filling = flat.new_zeros(len(flat), self.width - self.parameters)
         return torch.cat([*parts, filling], dim=1)
 
     def unpacked(self, flat: Tensor) -> Tensor:
@@ -138,7 +138,8 @@ class Perceptron:
         return self.actions if self.continuous else 0
 
     @property
-    def _width(self) -> int:
+    def width(self) -> int:
+        """P, the length of packed parameters."""
         return -(-self.parameters // VECTOR) * VECTOR
 
     @functools.cached_property
@@ -177,7 +178,14 @@ class Perceptron:
 
         Written by hand because autograd's overhead is large for small networks; tests compare the two.
         """
-        found = gradient.new_empty(len(gradient), self._width)
+        found = gradient.new_empty(len(gradient), self.width)
+        self.backward_into(found, layers, activations, gradient)
+        return found
+
+    def backward_into(
+        self, found: Tensor, layers: Sequence[Layer], activations: Sequence[Tensor], gradient: Tensor
+    ) -> Tensor:
+        """Write what `backward` returns into found (T, P); the gradient (T, B, out) of the first layer's sums."""
         ends = list(itertools.accumulate(self._sizes))
         found[:, ends[-1] :] = 0.0
         for i in reversed(range(len(layers))):
@@ -193,7 +201,7 @@ class Perceptron:
                     gradient = torch.ops.aten.tanh_backward(gradient, x)
                 else:
                     gradient = torch.ops.aten.threshold_backward(gradient, x, 0)
-        return found
+        return gradient
 
 
 def _by_sigmoid(x: Tensor, layer: Layer) -> bool:

@@ -53,7 +53,12 @@ def exchange(
         return _as_gpt_neox(settings, vocabulary, longest)
     if isinstance(settings, Causal | PretrainedSeq2Seq) and isinstance(network, ModuleNetwork):
         return Exchange(lambda: _plain(network), lambda w: _all_names(network, _bare(w)), lambda w: _ours(w, network))
-    what = {"lstm": "no LSTM language models", "mlp": "no perceptrons", "conv": "no convolutional networks for games"}
+    what = {
+        "lstm": "no LSTM language models",
+        "mlp": "no perceptrons",
+        "conv": "no convolutional networks for games",
+        "board": "no networks for boards",
+    }
     raise InputError(
         f'model.kind "{settings.kind}": transformers has {what.get(settings.kind, "no equivalent")}: expected '
         "the kinds transformer, causal, seq2seq and pretrained_seq2seq"

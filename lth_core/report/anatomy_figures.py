@@ -13,7 +13,8 @@ from lth_core.analysis.connectivity import STABLE
 from lth_core.analysis.inspection import Inspected
 from lth_core.report.drawing import GREY, Look, density_axis, legend, looks, order, panels, percent
 from lth_core.report.record import JobRecord
-from lth_core.settings.networks import Convolutional
+from lth_core.settings.minatar import MinAtarTask
+from lth_core.settings.networks import Board, Convolutional
 from lth_core.settings.tasks import AtariTask
 
 ROUND_LOOKS = (
@@ -200,7 +201,7 @@ def _pixels(
 def _looked_at(record: JobRecord, kept: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """(height, width): share of each pixel's weights that is kept, over channels and positions of the kernel."""
     model, task = record.experiment.model, record.experiment.task
-    assert isinstance(model, Convolutional) and isinstance(task, AtariTask)  # noqa: S101 what has three axes
+    assert isinstance(model, (Convolutional, Board)) and isinstance(task, (AtariTask, MinAtarTask))  # noqa: S101 of images
     first, (_, height, width) = model.layers[0][0], task.shape
     return pixels_seen(kept.mean(axis=0), (height, width), first.stride, first.padding)
 

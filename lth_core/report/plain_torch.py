@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lth_core.settings.networks import Convolutional, Model
+from lth_core.settings.networks import Board, Convolutional, Model
 
 Shapes = Mapping[str, Sequence[int]]
 
@@ -59,7 +59,7 @@ def _module(model: Model, shapes: Shapes) -> str | None:
             node = node.setdefault(part, {})
         node[kind] = tuple(shape)
     strides = {}
-    if isinstance(model, Convolutional):
+    if isinstance(model, (Convolutional, Board)):
         filters, _ = model.layers
         strides = {f"convolution.{i}": (one.stride, one.padding) for i, one in enumerate(filters)}
     source = _source(tree, "", strides)

@@ -6,6 +6,8 @@ from typing import Any, ClassVar, Literal
 from lth_core.settings.base import Positive, Share, TaskSection
 from lth_core.settings.reinforcement import ALGORITHMS, RETURNS
 
+CHANNELS = {"asterix": 4, "breakout": 4, "freeway": 7, "seaquest": 10, "space_invaders": 6}
+
 
 class MinAtarTask(TaskSection):
     """A game of MinAtar (Young & Tian 2019), version 1.0.15: a board of 10 x 10 cells.
@@ -28,7 +30,23 @@ class MinAtarTask(TaskSection):
     episode_limit: ClassVar[str] = "time_limit"
     networks: ClassVar[tuple[str, ...]] = ("board", "mlp")
     algorithms: ClassVar[tuple[str, ...]] = ALGORITHMS
-    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "a2c": {
+            "length": 5_000_000, "environments": 32, "n_steps": 8, "optimizer": "adam", "learning_rate": 1e-3,
+            "epsilon": 1e-5, "gae_lambda": 0.95, "max_gradient_norm": 0.5, "record_every": 25_000,
+            "checkpoint_every": 500_000, "greedy_episodes": 0,
+        },
+        "ppo": {
+            "length": 5_000_000, "environments": 64, "n_steps": 64, "learning_rate": 1e-3, "epochs": 3,
+            "minibatches": 16, "entropy_weight": 0.01, "record_every": 25_000, "checkpoint_every": 500_000,
+            "normalise_observations": False, "normalise_returns": False, "greedy_episodes": 0,
+        },
+    }  # fmt: skip
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of an observation: channels, height, width."""
+        return CHANNELS[self.game], 10, 10
 
     @property
     def subject(self) -> str:

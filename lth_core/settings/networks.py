@@ -99,7 +99,42 @@ class Convolutional(NetworkSection):
         return f"{self.architecture} convolutions" + (f" x {self.width:g}" if self.width != 1 else "")
 
 
+class Board(NetworkSection):
+    """The network of Young & Tian 2019: filters of 3x3 over a board, then dense layers, with a policy head and a value
+    head; ReLU throughout."""
+
+    kind: Literal["board"] = "board"
+    filters: Width = 16
+    hidden: Annotated[tuple[Width, ...], Field(min_length=1, max_length=16)] = (128,)
+    initialisation: Literal["uniform", "orthogonal"] = "orthogonal"
+
+    groups: ClassVar[tuple[str, ...]] = Convolutional.groups
+    everything: ClassVar[tuple[frozenset[str], ...]] = Convolutional.everything
+    largest_stack: ClassVar[int] = 64
+    widths: ClassVar[tuple[str, ...]] = ("filters", "hidden")
+
+    @property
+    def computes(self) -> str:
+        """See NetworkSection."""
+        return f"bytes as they are, relu behind the convolution, flattened, relu behind each of trunk; {HEADS}"
+
+    @property
+    def layers(self) -> tuple[tuple[Filters, ...], tuple[int, ...]]:
+        """Its convolution and dense layers."""
+        return (Filters(self.filters, 3),), self.hidden
+
+    @property
+    def device(self) -> Literal["cpu", "cuda"]:
+        """See NetworkSection: the games take longer than so small a network."""
+        return "cpu"
+
+    @property
+    def summary(self) -> str:
+        """See NetworkSection."""
+        return f"{self.filters} filters, {'-'.join(map(str, self.hidden))}"
+
+
 Model = Annotated[
-    MLP | Convolutional | LSTM | Transformer | Causal | Seq2Seq | PretrainedSeq2Seq | ImageNetwork,
+    MLP | Convolutional | Board | LSTM | Transformer | Causal | Seq2Seq | PretrainedSeq2Seq | ImageNetwork,
     Field(discriminator="kind"),
 ]

@@ -10,6 +10,7 @@ from lth_core.settings.control import ControlTask
 from lth_core.settings.games import rom_name
 from lth_core.settings.images import ImagesTask
 from lth_core.settings.imitation import ImitationTask
+from lth_core.settings.minatar import MinAtarTask
 from lth_core.settings.reinforcement import ALGORITHMS, RETURNS
 from lth_core.settings.texts import LanguageModelTask, TranslationTask
 
@@ -105,7 +106,7 @@ class AtariTask(TaskSection):
 
 
 Task = Annotated[
-    ControlTask | AtariTask | LanguageModelTask | TranslationTask | ImagesTask | ImitationTask,
+    ControlTask | AtariTask | MinAtarTask | LanguageModelTask | TranslationTask | ImagesTask | ImitationTask,
     Field(discriminator="kind"),
 ]
 

@@ -8,6 +8,7 @@ from lth_core.tasks.atari_family import AtariFamily
 from lth_core.tasks.control_family import ControlFamily, ImitationFamily
 from lth_core.tasks.family import TaskFamily
 from lth_core.tasks.images.family import ImagesFamily
+from lth_core.tasks.minatar.family import MinAtarFamily
 from lth_core.tasks.text.family import LanguageModelFamily
 from lth_core.tasks.translation.family import TranslationFamily
 
@@ -15,6 +16,7 @@ FAMILIES: Mapping[str, TaskFamily[Any]] = {
     "control": ControlFamily(),
     "imitation": ImitationFamily(),
     "atari": AtariFamily(),
+    "minatar": MinAtarFamily(),
     "language_model": LanguageModelFamily(),
     "translation": TranslationFamily(),
     "images": ImagesFamily(),

@@ -54,11 +54,11 @@ class TaskFamily(ABC, Generic[T]):
 
         Raises InputError where they cannot be made, naming what to install if that is the reason.
         """
-        raise InputError(f'task.kind "{_kind(task)}" has no environments: expected control or atari')
+        raise InputError(f'task.kind "{_kind(task)}" has no environments: expected control, atari or minatar')
 
     def watched(self, task: T, seed: int) -> Watched:
         """One game; InputError where it cannot be drawn."""
-        raise InputError(f'play: task.kind "{_kind(task)}" has no games: expected control or atari')
+        raise InputError(f'play: task.kind "{_kind(task)}" has no games: expected control, atari or minatar')
 
 
 def _kind(task: TaskSection) -> str:

@@ -13,7 +13,7 @@ from lth_core.tickets.network import Network
 from lth_core.tickets.scope import asked, prunable
 from lth_core.training.family import Again, TrainingFamily
 from lth_core.training.imitation.family import ImitationTraining
-from lth_core.training.reinforcement.families import AtariTraining, ControlTraining
+from lth_core.training.reinforcement.families import AtariTraining, ControlTraining, MinAtarTraining
 from lth_core.training.stack import Stack, Start
 from lth_core.training.supervised.image_family import ImagesTraining
 from lth_core.training.supervised.language_family import LanguageModelTraining
@@ -24,6 +24,7 @@ FAMILIES: Mapping[str, TrainingFamily] = {
     "control": ControlTraining(),
     "imitation": ImitationTraining(),
     "atari": AtariTraining(),
+    "minatar": MinAtarTraining(),
     "language_model": LanguageModelTraining(),
     "translation": TranslationTraining(),
     "images": ImagesTraining(),

@@ -30,6 +30,7 @@ TABLES: dict[str, dict[str, Any]] = {
                   "task": {"teacher": {"training": {**ACTING, "length": 64}}, "time_limit": 8, "states": 1000}},
     "atari": {"model": {"architecture": "small", "width": 0.1}, "training": ACTING,
               "task": {"max_frames": 8, "noop_max": 0}},
+    "minatar": {"model": {"filters": 2, "hidden": [4]}, "training": ACTING, "task": {"time_limit": 8}},
     "language_model": {"model": {"embedding": 4, "hidden": 4}, "training": {"length": 2, "batch": 2},
                        "task": {"source": "files"}},
     "translation": {"model": {"width": 8, "feed_forward": 8, "heads": 2, "encoder_layers": 1, "decoder_layers": 1},
@@ -39,7 +40,7 @@ TABLES: dict[str, dict[str, Any]] = {
 """A small experiment of every kind."""
 REFUSED = {
     ("control", "lesson"), ("control", "exchange"), ("imitation", "lesson"), ("imitation", "exchange"),
-    ("atari", "lesson"), ("atari", "exchange"),
+    ("atari", "lesson"), ("atari", "exchange"), ("minatar", "lesson"), ("minatar", "exchange"),
     ("language_model", "environments"), ("language_model", "watched"), ("language_model", "exchange"),
     ("translation", "environments"), ("translation", "watched"),
     ("images", "environments"), ("images", "watched"), ("images", "exchange"),

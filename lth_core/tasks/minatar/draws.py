@@ -18,7 +18,8 @@ def mixed(states: Array) -> Array:
 
 def states_after(keys: Array, first: int, count: int) -> Array:
     """The states (count, N) of streams that start at keys (N,), from their draw number `first` on, the earliest 0."""
-    return keys + _STEP * (np.arange(first + 1, first + count + 1, dtype=np.uint64)[:, None])
+    found: Array = keys + _STEP * (np.arange(first + 1, first + count + 1, dtype=np.uint64)[:, None])
+    return found
 
 
 class Draws:

@@ -105,7 +105,7 @@ class Seaquest(Game):
         """Whether one in the row comes the other way."""
         queue = self.queue(name)
         items = queue.items[rows, : queue.longest]
-        there = np.arange(items.shape[1]) < queue.count[rows, None]
+        there = np.arange(items.shape[1]) < queue.counts[rows, None]
         found: Array = ((items[:, :, 1] == y[:, None]) & (items[:, :, 2] != way[:, None]) & there).any(1)
         return found
 
@@ -117,7 +117,7 @@ class Seaquest(Game):
         """The player's bullets; each hits the first fish at its cell, else the first submarine."""
         queue = self.queue("ours")
         for place in reversed(range(queue.longest)):
-            rows = np.flatnonzero(queue.count > place)
+            rows = np.flatnonzero(queue.counts > place)
             queue.items[rows, place, 0] += queue.items[rows, place, 2]
             entries = queue.items[rows, place]
             out = (entries[:, 0] < 0) | (entries[:, 0] > 9)
@@ -137,7 +137,7 @@ class Seaquest(Game):
         """The divers; the player takes them aboard before or after they move."""
         queue = self.queue("divers")
         for place in reversed(range(queue.longest)):
-            rows = np.flatnonzero(queue.count > place)
+            rows = np.flatnonzero(queue.counts > place)
             entries = queue.items[rows, place]
             taken = self._here(rows, entries) & (self.aboard[rows] < ABOARD)
             due = ~taken & (entries[:, 3] == 0)
@@ -155,7 +155,7 @@ class Seaquest(Game):
         """Fish or submarines; one that moves into a bullet is shot, and a submarine shoots even then."""
         queue, ours = self.queue(name), self.queue("ours")
         for place in reversed(range(queue.longest)):
-            rows = np.flatnonzero(queue.count > place)
+            rows = np.flatnonzero(queue.counts > place)
             entries = queue.items[rows, place]
             met = self._here(rows, entries)
             due = entries[:, 3] == 0
@@ -168,7 +168,7 @@ class Seaquest(Game):
             now = np.full(len(rows), place)
             if out.any():
                 queue.remove(rows[out], np.full(int(out.sum()), place))
-            free = np.flatnonzero(due & ~out & ~here & (ours.count[rows] > 0))
+            free = np.flatnonzero(due & ~out & ~here & (ours.counts[rows] > 0))
             if free.size:
                 found = ours.at(rows[free], entries[free, 0], entries[free, 1])
                 hit = free[found >= 0]
@@ -194,7 +194,7 @@ class Seaquest(Game):
         if not longest:
             return
         items, places = queue.items[:, :longest], np.arange(longest)
-        there = places < queue.count[:, None]
+        there = places < queue.counts[:, None]
         met = (items[:, :, 0] == self.x[:, None]) & (items[:, :, 1] == self.y[:, None])
         items[:, :, 0] += items[:, :, 2] * there
         met |= (items[:, :, 0] == self.x[:, None]) & (items[:, :, 1] == self.y[:, None])

@@ -102,7 +102,7 @@ class SpaceInvaders(Game):
         """The lowest alien of the nearest column shoots."""
         self.shot_timer[rows] = SHOT
         order, own = NEAREST[self.pos[rows]], np.arange(len(rows))
-        has = self.aliens[rows].any(1)
+        has: Array = np.asarray(self.aliens[rows].any(1))
         column = order[own, has[own[:, None], order].argmax(1)]
         row = 9 - self.aliens[rows, ::-1, column].argmax(1)
         self.theirs[rows, row, column] = 1

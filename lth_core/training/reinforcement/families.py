@@ -1,4 +1,4 @@
-"""Control and Atari: see TrainingFamily."""
+"""Control, Atari and MinAtar: see TrainingFamily."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -7,10 +7,12 @@ from typing import Any, cast
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.models.actor_critic import ActorCriticNetwork, Heads
+from lth_core.models.board import BoardActorCritic, BoardPerceptron
 from lth_core.models.convolutional import ConvolutionalActorCritic
 from lth_core.models.mlp import Perceptron
 from lth_core.settings import reinforcement
-from lth_core.settings.networks import MLP, Convolutional, Model
+from lth_core.settings.minatar import MinAtarTask
+from lth_core.settings.networks import MLP, Board, Convolutional, Model
 from lth_core.settings.tasks import AtariTask
 from lth_core.settings.values import DQN
 from lth_core.tasks.environments import Environments
@@ -103,3 +105,17 @@ class AtariTraining(ActorCriticTraining):
         """See TrainingFamily."""
         task, probe = cast(AtariTask, experiment.task), family_of(experiment.task).environments(experiment.task, [0], 1)
         return ConvolutionalActorCritic(cast(Convolutional, experiment.model), task.shape, probe.actions)
+
+
+class MinAtarTraining(ActorCriticTraining):
+    """A convolution over a board, or a perceptron on its cells."""
+
+    episodes, most = 32, 64
+
+    def network(self, experiment: Experiment) -> Network:
+        """See TrainingFamily."""
+        task, model = cast(MinAtarTask, experiment.task), experiment.model
+        probe = family_of(experiment.task).environments(experiment.task, [0], 1)
+        if isinstance(model, MLP):
+            return BoardPerceptron(model, probe.inputs, probe.actions)
+        return BoardActorCritic(cast(Board, model), task.shape, probe.actions)

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lth_core.settings.action_parts import Parts
-from lth_core.settings.networks import Convolutional
+from lth_core.settings.networks import Board, Convolutional
 from lth_core.settings.reinforcement import A2C, PPO, ActorCriticTraining
 from lth_core.training.stack import Array
 
@@ -32,11 +32,12 @@ class Network:
         x = seen.to(weights["value_head.weight"].dtype)
         if isinstance(self.settings, Convolutional):
             x = x / 255
+        if isinstance(self.settings, (Convolutional, Board)):
             for i, one in enumerate(self.settings.layers[0]):
                 kernel, bias = weights[f"convolution.{i}.weight"], weights[f"convolution.{i}.bias"]
                 x = functional.conv2d(x, kernel, bias, one.stride, one.padding).relu()
                 x = functional.max_pool2d(x, 2) if one.pooled else x
-            x = x.flatten(1)
+        x = x.flatten(1)
         for i in range(sum(name.startswith("trunk.") for name in weights) // 2):
             x = x @ weights[f"trunk.{i}.weight"].t() + weights[f"trunk.{i}.bias"]
             x = x.tanh() if getattr(self.settings, "activation", "relu") == "tanh" else x.relu()

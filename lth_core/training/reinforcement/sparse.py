@@ -33,7 +33,7 @@ def can_be_sparse(model: ActorCriticNetwork, training: ActorCriticTraining, devi
     """
     batch = training.environments * training.n_steps // getattr(training, "minibatches", 1)
     several = training.environments > 1 and batch > 1
-    return device.type == "cpu" and several and isinstance(model, Perceptron) and len(model.settings.hidden) > 1
+    return device.type == "cpu" and several and type(model) is Perceptron and len(model.settings.hidden) > 1
 
 
 def density(model: Perceptron, mask: Mask) -> float:
