@@ -90,6 +90,7 @@ def abilities(experiment: Experiment, folder: Path) -> dict[str, Callable[[], An
         ),
         "exchange": lambda: training.exchange(experiment, network).make(),
         "save_tokenizer": lambda: training.save_tokenizer(experiment, folder),
+        "rehearsal": lambda: training.rehearsal(experiment),
         "loss gradients": lambda: LossGradients(experiment, network, 0, "cpu")("gradient", weights, mask),
         "flow": lambda: flow_gradient(network.flow, weights),
         "effective sparsity": lambda: graph_of(
