@@ -145,11 +145,16 @@ class BatchFolder:
         """Whether the specification has a checksum; earlier versions wrote none."""
         return is_sealed(read_json(self.folder / "spec.json") or {})
 
-    def spec_of(self, checksum: str) -> BatchSpec:
-        """The specification with this checksum; raises DamagedSpec if the file holds anything else."""
+    def spec_of(self, told: str) -> BatchSpec:
+        """The specification with the checksum that the engine told; raises DamagedSpec if the file holds anything else.
+
+        Compared as it is written, because a worker may be of a version with more fields than its engine's.
+        """
         try:
-            found = self.spec()
-            if found.checksum == checksum:
+            with open_plain(self.folder / "spec.json", follow=False) as file:
+                text = file.read().decode()
+            found = BatchSpec.from_json(text)
+            if checksum(json.loads(text)) == told:
                 return found
             said = "is not the one that the engine wrote for this attempt"
         except Unsound as error:

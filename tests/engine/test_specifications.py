@@ -9,7 +9,7 @@ import pytest
 
 from lth_core.batches.batch import BatchFolder, BatchSpec, DamagedSpec, ParentSpec, TrialSpec, read_exit
 from lth_core.batches.exit_codes import TRANSIENT, code_of
-from lth_core.batches.sealed import Unsound
+from lth_core.batches.sealed import Unsound, checksum, sealed
 from lth_core.engine.spec_check import unlike
 from lth_core.engine.stored import batch_spec
 from lth_core.errors import InputError
@@ -62,6 +62,13 @@ def test_a_worker_refuses_a_specification_that_it_was_not_told_of(tmp_path: Path
     with pytest.raises(DamagedSpec) as refused:
         folder.spec_of(SPEC.checksum)
     assert code_of(refused.value) == TRANSIENT, "the engine writes it again, and tries again"
+
+
+def test_a_worker_takes_the_specification_of_an_engine_that_knows_fewer_fields(tmp_path: Path) -> None:
+    fields = json.loads(SPEC.to_json())
+    del fields["experiment"]["pruning"]["batches"]
+    (tmp_path / "spec.json").write_text(json.dumps(sealed(fields)))
+    assert BatchFolder(tmp_path).spec_of(checksum(fields)) == SPEC
 
 
 def test_what_commands_change_is_no_damage(tmp_path: Path) -> None:
