@@ -87,10 +87,10 @@ def _check_dueling(experiment: Tables) -> None:
 
 def _check_batch(experiment: Tables) -> None:
     task, training = experiment.task, experiment.training
-    if isinstance(task, ImitationTask) and isinstance(training, Cloning) and training.batch > task.states * 9 // 10:
+    if isinstance(task, ImitationTask) and isinstance(training, Cloning) and training.batch > task.learnt_from:
         raise ValueError(
-            f"training.batch {training.batch}: expected at most {task.states * 9 // 10}, nine tenths of task.states, "
-            "which are learnt from"
+            f"training.batch {training.batch}: expected at most {task.learnt_from}, the states that are learnt from: "
+            f"of task.states {task.states}, a tenth is set aside"
         )
 
 

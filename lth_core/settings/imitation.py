@@ -47,6 +47,10 @@ class Teacher(Section):
         return self
 
 
+ENVIRONMENTS, SET_ASIDE = 20, 2
+"""Environments that a teacher plays in at once, and those whose states are for validation: whole episodes."""
+
+
 class ImitationTask(ControlTask):
     """Cloning a teacher's actions in an environment; the score is the return that the clone gets there by itself.
 
@@ -62,6 +66,11 @@ class ImitationTask(ControlTask):
     curve: ClassVar[str] = "divergence/valid"
     algorithms: ClassVar[tuple[str, ...]] = ("cloning",)
     logarithmic: ClassVar[tuple[str, ...]] = ("divergence",)
+
+    @property
+    def learnt_from(self) -> int:
+        """Of `states`, those that are not set aside."""
+        return self.states * (ENVIRONMENTS - SET_ASIDE) // ENVIRONMENTS
 
     @classmethod
     def completed(cls, fields: dict[str, Any]) -> dict[str, Any]:

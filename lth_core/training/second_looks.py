@@ -1,11 +1,34 @@
-"""What a second look at updates notes, of every kind of training, and how a checkpoint has it."""
+"""Shared by all second looks, which compute updates again: their notes, as a checkpoint stores them, and the gradient
+that an optimizer must receive."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor
 
 from lth_core.tickets.check import Check
 
 Left = TypeVar("Left")
+
+
+def masked_and_clipped(
+    loss: Tensor, weights: Mapping[str, Tensor], alive: Mapping[str, Tensor], limit: float | None
+) -> Tensor:
+    """The gradient of a loss as one vector, as an optimizer must receive it; weights without a mask are all alive.
+
+    limit: the largest length, if there is one.
+    """
+    parts = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
+    found = torch.cat(
+        [
+            ((torch.zeros_like(weight) if part is None else part) * alive.get(name, 1)).flatten()
+            for (name, weight), part in zip(weights.items(), parts, strict=True)
+        ]
+    )
+    length = found.norm()
+    return found if limit is None or length <= limit else found * (limit / length)
 
 
 @dataclass(kw_only=True)

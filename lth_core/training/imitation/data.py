@@ -15,7 +15,7 @@ from lth_core.experiment.experiment import Experiment
 from lth_core.long_work import tell
 from lth_core.models.flat import flatten
 from lth_core.randomness import stream, stream_seed
-from lth_core.settings.imitation import ImitationTask
+from lth_core.settings.imitation import ENVIRONMENTS, SET_ASIDE, ImitationTask
 from lth_core.settings.networks import MLP
 from lth_core.tasks.families import family_of
 from lth_core.tasks.text import cache
@@ -27,8 +27,6 @@ from lth_core.training.reinforcement.policy import policy
 from lth_core.training.stack import Array
 
 KIND, FORMAT = "teachers", 1
-ENVIRONMENTS, SET_ASIDE = 20, 2
-"""Environments that a teacher plays in at once, and those whose states are for validation: whole episodes."""
 _VERSIONS = ("torch", "numpy", "gymnasium")
 
 Floats = npt.NDArray[np.float32]

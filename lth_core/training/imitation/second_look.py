@@ -14,7 +14,7 @@ from lth_core.tickets.mask import Weights
 from lth_core.training.imitation.data import Played
 from lth_core.training.reinforcement.parameters import Parameters
 from lth_core.training.reinforcement.reference import Network
-from lth_core.training.second_looks import Noted
+from lth_core.training.second_looks import Noted, masked_and_clipped
 
 TOLERANCE, ELSEWHERE = 3e-5, 2e-2
 """Accepted difference as a share of the gradient's length: on a CPU, and on a GPU, where products may have ten bits."""
@@ -56,14 +56,7 @@ class SecondLook(Noted[int]):
         with torch.enable_grad():
             outputs, _ = self.network.heads(leaves, states)
             total = self._apart(outputs, targets, leaves).mean()
-            parts = torch.autograd.grad(total, list(leaves.values()), allow_unused=True)
-        whole = [
-            (torch.zeros_like(leaf) if part is None else part) * own.alive[name]
-            for (name, leaf), part in zip(leaves.items(), parts, strict=True)
-        ]
-        found = torch.cat([part.flatten() for part in whole])
-        limit, length = self.training.max_gradient_norm, found.norm()
-        return found if limit is None or length <= limit else found * (limit / length)
+            return masked_and_clipped(total, leaves, own.alive, self.training.max_gradient_norm)
 
     def _batch(self, own: "Looked") -> tuple[Tensor, Tensor]:
         """Its states, as the teacher saw them, and targets, drawn again."""

@@ -15,6 +15,7 @@ from torch.nn import functional
 from lth_core.settings.action_parts import Parts
 from lth_core.settings.networks import Board, Convolutional
 from lth_core.settings.reinforcement import A2C, PPO, ActorCriticTraining
+from lth_core.training.second_looks import masked_and_clipped
 from lth_core.training.stack import Array
 
 Parameters = Mapping[str, Tensor]
@@ -194,12 +195,4 @@ def gradient(
         minimised = loss(settings, network, leaves, taken)
         if minimised is None:
             return None
-        parts = torch.autograd.grad(minimised, list(leaves.values()), allow_unused=True)
-    whole = [
-        (torch.zeros_like(leaf) if part is None else part) * alive[name]
-        for (name, leaf), part in zip(leaves.items(), parts, strict=True)
-    ]
-    found = torch.cat([part.flatten() for part in whole])
-    limit = settings.max_gradient_norm
-    length = found.norm()
-    return found if limit is None or length <= limit else found * (limit / length)
+        return masked_and_clipped(minimised, leaves, alive, settings.max_gradient_norm)

@@ -14,7 +14,7 @@ from torch.nn import functional
 from lth_core.models.dropout import dropout
 from lth_core.models.language import Recurrent
 from lth_core.settings.supervised import Supervised
-from lth_core.training.second_looks import Noted
+from lth_core.training.second_looks import Noted, masked_and_clipped
 from lth_core.training.supervised.lesson import Batch, Carry
 
 TOLERANCE = 1e-4
@@ -64,19 +64,11 @@ class SecondLook(Noted[int]):
         with torch.random.fork_rng(devices=[]), torch.enable_grad():
             torch.set_rng_state(own.generator)
             total, after = self._loss(module, weights, own, own.carry)
-            parts = torch.autograd.grad(total * own.share, list(weights.values()), allow_unused=True)
-        used, wanted = [], []
-        for (name, weight), part in zip(weights.items(), parts, strict=True):
-            gradient = module.get_parameter(name).grad
-            used.append(torch.zeros_like(weight).flatten() if gradient is None else gradient.flatten())
-            plain = torch.zeros_like(weight) if part is None else part
-            wanted.append((plain * alive[name] if name in alive else plain).flatten())
-        found, again = torch.cat(used), torch.cat(wanted)
-        length, limit = float(again.norm()), self.settings.max_gradient_norm
+            again = masked_and_clipped(total * own.share, weights, alive, self.settings.max_gradient_norm)
+        used = [(weight, module.get_parameter(name).grad) for name, weight in weights.items()]
+        found = torch.cat([(torch.zeros_like(weight) if one is None else one).flatten() for weight, one in used])
         if not (bool(torch.isfinite(found).all()) and bool(torch.isfinite(again).all())):
             return  # the trial fails for that
-        if limit is not None and length > limit:
-            again *= limit / length
         off = float((found - again).norm() / (again.norm() + 1e-12))
         self.seen.append(f"update {number:,}")
         self.largest = max(self.largest, off)
