@@ -125,11 +125,12 @@ class ConvolutionalActorCritic:
             x = functional.conv2d(x, shaped[2 * i], shaped[2 * i + 1], one.stride, one.padding).relu_()
             if one.pooled:
                 x = functional.max_pool2d(x, 2)
-        x = x.flatten(1)
+        # The product of a single row rounds by where the weights lie in memory: with the place in the stack.
+        x = x.flatten(1) if len(x) > 1 else x.flatten(1).expand(2, -1)
         dense = shaped[2 * len(filters) :]
         for i in range(len(hidden)):
             x = functional.linear(x, dense[2 * i], dense[2 * i + 1]).relu_()
-        return functional.linear(x, dense[-2], dense[-1])
+        return functional.linear(x, dense[-2], dense[-1])[: len(observations)]
 
     def _grouped(self, flat: Tensor, observations: Tensor) -> Tensor:
         """The heads' outputs (T, B, actions + 1) of all tickets, by grouped convolutions and batched products."""

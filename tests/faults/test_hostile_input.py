@@ -134,6 +134,7 @@ RECORDS = st.fixed_dictionaries(
 @given(st.lists(RECORDS, max_size=3), st.binary(max_size=60))
 @example([{"kind": "done", "trial": 1, "score": [1], "tensors": {}, "sha256": "x", "step": 1}], b"")
 @example([{"kind": "audit", "trial": 1, "moment": "before", "checks": [["n", True, ["\ud800"]]]}], b"[" * 50_000)
+@pytest.mark.thorough
 def test_any_record_is_taken_over_or_left_out_and_the_queue_goes_on(
     queued: tuple[Workspace, Database], records: list[Any], rest: bytes
 ) -> None:

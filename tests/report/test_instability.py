@@ -31,6 +31,7 @@ from lth_core.worker.solutions import Solution, between, scores
 from tests.command import lth, lth_apart
 from tests.once import copied
 from tests.small import experiment, stack
+from tests.thorough import some
 from tests.training import test_language
 
 
@@ -87,7 +88,7 @@ def rows(own: Experiment, points: list[int], start: float = 0.0, alphas: int = 3
     return module.instability(own, NETWORK, initial, tickets, points, alphas, "cpu")
 
 
-@pytest.mark.parametrize("convex", [False, True])
+@pytest.mark.parametrize("convex", some([False, True], False))
 def test_on_a_double_well_noise_decides_at_the_start_and_never_later(
     convex: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -86,6 +86,7 @@ def test_the_page_holds_the_same_answers_as_the_terminal_and_the_failed_trial(
     assert "<script" not in content and "\x1b" not in content
 
 
+@pytest.mark.thorough
 def test_the_same_store_gives_the_same_bytes(database: Database, written: Path, tmp_path: Path) -> None:
     write_job(job_record(database, job(database, 1)), tmp_path)
     for path in sorted(written.rglob("*")):
@@ -93,6 +94,7 @@ def test_the_same_store_gives_the_same_bytes(database: Database, written: Path, 
         assert path.is_dir() or path.read_bytes() == other.read_bytes(), path.name
 
 
+@pytest.mark.thorough
 def test_a_suite_has_a_grid_of_its_jobs_and_their_reports(
     folder: Path, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

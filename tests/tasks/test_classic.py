@@ -12,6 +12,7 @@ from lth_core.settings.control import ControlTask
 from lth_core.tasks import control
 from lth_core.tasks.classic import STACKED, Classic, MountainCarContinuous
 from lth_core.tasks.maker import Maker
+from tests.thorough import some
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 
@@ -47,7 +48,7 @@ def test_every_class_serves_one_environment_and_no_variant_of_it() -> None:
     assert not any(one.serves(maker) for one in STACKED for maker in (changed, *map(Maker, of_task)))
 
 
-@pytest.mark.parametrize("limit", [None, 37])
+@pytest.mark.parametrize("limit", some([None, 37], 37))
 @pytest.mark.parametrize("environment", [*NAMES, "CartPole-v0"])
 def test_a_thousand_random_steps_equal_gymnasiums(environment: str, limit: int | None) -> None:
     one = control.make(ControlTask(environment=environment, time_limit=limit), [3], 3)

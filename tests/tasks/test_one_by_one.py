@@ -9,6 +9,7 @@ from lth_core.settings.control import ControlTask
 from lth_core.tasks import control
 from lth_core.tasks.one_by_one import SAME_EPISODES, OneByOne
 from tests.tasks import odd_environments
+from tests.thorough import some
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 
@@ -41,7 +42,7 @@ def _drawn(one: OneByOne, rng: np.random.Generator, tickets: int, count: int) ->
     return rng.integers(0, one.actions, (tickets, count))
 
 
-@pytest.mark.parametrize("limit", [None, 23])
+@pytest.mark.parametrize("limit", some([None, 23], 23))
 @pytest.mark.parametrize("environment", [OTHER, *LANDERS])
 def test_trajectories_are_gymnasiums_with_a_derived_seed_for_every_episode(environment: str, limit: int | None) -> None:
     one = _made(environment, [4], 2, limit)
@@ -94,7 +95,7 @@ def test_a_tickets_trajectory_does_not_depend_on_its_neighbours(environment: str
 
 
 @pytest.mark.parametrize("environment", [OTHER, "FrozenLake-v1", *WALKS, *LANDERS, "Hopper-v5"])
-@pytest.mark.parametrize("at", [0, 1, 33, 237])
+@pytest.mark.parametrize("at", some([0, 1, 33, 237], 33))
 def test_saved_in_the_middle_of_episodes_they_go_on_the_same(environment: str, at: int) -> None:
     if environment == "Hopper-v5":
         pytest.importorskip("mujoco", reason="needs the extra mujoco")

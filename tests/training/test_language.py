@@ -24,6 +24,7 @@ from lth_core.training.stack import Start
 from lth_core.training.supervised.language import LanguageLesson
 from lth_core.worker.attempt import Attempt
 from tests.small import ARMS, Memory
+from tests.thorough import some
 from tests.training.test_every_arm import Batches, dense
 
 NETWORKS = [
@@ -61,7 +62,7 @@ def settings(folder: Path, **sections: Any) -> Experiment:
     return Experiment.from_fields({**fields, **sections})
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", some(NETWORKS, NETWORKS[1]))
 def test_every_built_in_arm_trains_and_passes_all_audits(network: dict[str, Any], tmp_path: Path) -> None:
     own = settings(
         tmp_path, model=network, arms=ARMS,

@@ -61,19 +61,11 @@ def trained(settings: Experiment, own: list[Start], updates: int = UPDATES) -> S
 
 
 @all_settings
-def test_a_ticket_in_a_stack_of_thirteen_gets_the_bits_that_it_gets_alone(settings: Experiment) -> None:
+def test_a_ticket_in_a_stack_of_thirteen_gets_the_bits_that_it_gets_alone_or_elsewhere(settings: Experiment) -> None:
     _, own = starts(settings, 13)
     together = trained(settings, own)
-    for ticket in (0, 4, 7, 12):
-        assert digest(together, ticket) == digest(trained(settings, [own[ticket]]))
     assert digest(together, 0) != digest(together, 1)
-
-
-@all_settings
-def test_subsets_and_other_orders_of_a_stack_change_no_bit(settings: Experiment) -> None:
-    _, own = starts(settings, 13)
-    together = trained(settings, own)
-    for chosen in ([3, 9], [12, 11, 0, 5, 2], list(reversed(range(13)))):
+    for chosen in ([0], [4], [7], [12], [3, 9], [12, 11, 0, 5, 2], list(reversed(range(13)))):
         other = trained(settings, [own[i] for i in chosen])
         for place, ticket in enumerate(chosen):
             assert digest(other, place) == digest(together, ticket)
@@ -159,11 +151,11 @@ def test_a_restored_stack_goes_on_as_if_it_had_never_stopped(settings: Experimen
     _, own = starts(settings, 3)
     whole = trained(settings, own, 7)
     arrays, values = saved(whole)
-    for _ in range(30):
+    for _ in range(12):  # several episodes end in them
         whole.update()
     resumed = stack(settings, own)
     resumed.restore(arrays, values)
-    for _ in range(30):
+    for _ in range(12):
         resumed.update()
     assert [digest(resumed, t) for t in range(3)] == [digest(whole, t) for t in range(3)]
     assert resumed.trained == whole.trained

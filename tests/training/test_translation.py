@@ -22,6 +22,7 @@ from lth_core.training.supervised import translation
 from lth_core.training.supervised.stack import SupervisedStack
 from lth_core.training.supervised.translation import TranslationLesson
 from tests.small import ARMS, Memory
+from tests.thorough import some
 from tests.training.test_every_arm import Batches, dense
 
 SPECIAL = (vocabulary.PAD, vocabulary.START, vocabulary.END, vocabulary.UNKNOWN)
@@ -57,7 +58,7 @@ def settings(folder: Path, **sections: Any) -> Experiment:
     return Experiment.from_fields(fields)
 
 
-@pytest.mark.parametrize("implementation", ["own", "transformers"])
+@pytest.mark.parametrize("implementation", some(["own", "transformers"], "own"))
 def test_every_built_in_arm_trains_and_passes_all_audits(implementation: str, tmp_path: Path) -> None:
     own = settings(
         tmp_path, arms=ARMS, model={"implementation": implementation}, task={"longest": 32},

@@ -9,7 +9,7 @@ import pytest
 from pseudo_terminal import kill_all
 from textual.pilot import Pilot
 from tui_helpers import Open, looked_at, until
-from workspace_fixture import Writer, fill
+from workspace_fixture import Writer, copy_of, fill
 
 from lth_tui.app import Workbench, workbench
 
@@ -43,10 +43,18 @@ def no_terminal_is_left() -> Iterator[None]:
     kill_all()
 
 
+@pytest.fixture(scope="session")
+def four_jobs(tmp_path_factory: pytest.TempPathFactory) -> Writer:
+    """A workspace with four jobs, to be copied."""
+    made = fill(tmp_path_factory.mktemp("four") / "ws", seeds=4)
+    made.database.close()
+    return made
+
+
 @pytest.fixture
-def writer(tmp_path: Path) -> Iterator[Writer]:
+def writer(four_jobs: Writer, tmp_path: Path) -> Iterator[Writer]:
     """A workspace with four jobs, and the means to change it."""
-    made = fill(tmp_path / "ws", seeds=4)
+    made = copy_of(four_jobs, tmp_path / "ws")
     yield made
     made.database.close()
 

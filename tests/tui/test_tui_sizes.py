@@ -45,6 +45,7 @@ async def look_at_every_view(app: Workbench, pilot: Pilot[int]) -> None:
         await until(pilot, lambda view=view: app.screen.query_one(f"#{view}").display)
 
 
+@pytest.mark.thorough
 async def test_random_keys_and_sizes(opened: Open) -> None:
     chance = random.Random(1)
     async with opened() as (app, pilot):

@@ -119,6 +119,7 @@ async def shoot(app: Workbench, pilot: Pilot[int], shot: Shot, size: tuple[int, 
     return now
 
 
+@pytest.mark.thorough
 async def test_pages(filled: Path, tmp_path: Path, snapshot: SnapshotAssertion) -> None:
     wrong = await compared(filled, tmp_path, SIZES, snapshot)
     assert not wrong, "\n".join(wrong)

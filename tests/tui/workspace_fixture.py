@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -172,6 +173,13 @@ def fill(folder: Path, *, seeds: int = 8, live: float = 0.6) -> Writer:
     writer.job(experiment("cartpole-next", 2, 3), "queued")
     writer.sql("INSERT OR REPLACE INTO engine VALUES (1, 4321, 'gpu-07', ?, ?, 'running')", START, START + 1e9)
     return writer
+
+
+def copy_of(closed: Writer, folder: Path) -> Writer:
+    """A copy of a workspace whose database is closed: a tenth of a second less than writing it."""
+    made = Writer(shutil.copytree(closed.workspace.folder, folder))
+    made.clock = closed.clock
+    return made
 
 
 if __name__ == "__main__":

@@ -205,6 +205,7 @@ def test_words_are_a_function_of_the_lines(lines: list[str], most: int, minimum:
     assert len(numbers) == sum(len(line.split()) + 1 for line in lines) and numbers.max() < one.size
 
 
+@pytest.mark.thorough
 def test_the_built_in_corpus_is_prose_each_paragraph_once() -> None:
     found = prose.lines()
     assert set(found) == set(PARTS)
