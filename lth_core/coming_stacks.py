@@ -1,4 +1,4 @@
-"""When a job ends: its trials form stacks as slots become free, the way the engine forms them. Pure."""
+"""Estimates when a job ends, by forming stacks of its trials as the engine does when slots become free. Pure."""
 
 import heapq
 import math

@@ -1,4 +1,4 @@
-"""`[notify]` in the user's settings file: how one is told that a job is done, failed, stalled, or its audit failed.
+"""`[notify]` in the user's settings file: how to be told that a job is done, has failed or stalled, or failed an audit.
 
 Only the user's own file has it, never a workspace or an experiment, which may come from somebody else.
 """

@@ -42,10 +42,12 @@ def _parser() -> argparse.ArgumentParser:
                         help="the workspace folder, created if missing (default: ./workspace)")  # fmt: skip
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:0 ... (default: auto)")
     parser.add_argument("--slots", type=_positive, metavar="N", help="number of parallel workers")
-    parser.add_argument("--view", action="store_true", help="do not run the engine, only show and command it")
+    parser.add_argument(
+        "--view", action="store_true", help="start no engine: only show jobs, and send commands to one that runs"
+    )
     parser.add_argument("--read-only", action="store_true", help="like --view, but change nothing")
     parser.add_argument("--serve", nargs="?", const=8000, type=_port, metavar="PORT",
-                        help="serve it read-only to browsers on this machine (port: 8000)")  # fmt: skip
+                        help="show it read-only in browsers on this machine (default port: 8000)")  # fmt: skip
     parser.add_argument("--keys", action="store_true", help="list the names of all key bindings, for the settings file")
     parser.add_argument("--version", action="version", version=f"lth-tui {__version__}")
     return parser

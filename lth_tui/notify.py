@@ -1,4 +1,4 @@
-"""What the terminal is sent so that people hear of a notice who look elsewhere: bell, title, desktop notification."""
+"""What is sent to the terminal for people who are looking elsewhere: bell, title, desktop notification."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""What is said of commands that were carried out, refused, or not answered. Pure functions."""
+"""Messages about commands that were carried out, refused, or not answered. Pure functions."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple

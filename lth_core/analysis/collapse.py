@@ -1,4 +1,4 @@
-"""Seeds that collapse: how many did, and how many more may without having been seen.
+"""Seeds that collapse: how many did, and what share may do so unseen.
 
 An interquartile mean says what a typical seed does, and ignores a seed in ten that learns nothing.
 """

@@ -1,4 +1,4 @@
-"""The effect of pruning on one job's performance at a given sparsity: helps, leaves alone, hurts, crashes, undecided.
+"""What pruning does to one job's scores at a given sparsity: helps, leaves alone, hurts, crashes, undecided.
 
 The rules are fixed in advance, in docs/science.md; nothing is chosen after looking at scores.
 """

@@ -1,4 +1,4 @@
-"""A job's finished scores, turned so that higher is better, relative to the score of nothing learned."""
+"""A job's finished scores relative to the score of nothing learned, with signs such that higher is better."""
 
 import math
 from collections.abc import Iterable, Mapping

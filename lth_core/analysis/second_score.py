@@ -1,4 +1,4 @@
-"""Trials by another measure of the same, where a task has two: returns after training, and returns in training."""
+"""A job's trials by the other score of its task, where there are two: returns after training, and in training."""
 
 import math
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Across the jobs of a suite: does pruning help, leave alone or crash each, and how do the arms do over all of them.
+"""Over the jobs of a suite: whether pruning helps, leaves alone or crashes each, and how the arms do over all of them.
 
 The rules are fixed in advance, in docs/science.md; nothing is chosen after looking at scores.
 """

@@ -1,4 +1,4 @@
-"""Time that a process had for something: the clock's, without that in which others had the processor."""
+"""How long a process could have worked: the time that passed, less the time in which it waited for a processor."""
 
 import time
 from dataclasses import dataclass

@@ -196,7 +196,7 @@ def store_claims(
     folder: Annotated[Path, typer.Argument(help="Folder of the stored results, such as docs/claims.")],
     workspace: Folder = WORKSPACE,
 ) -> None:
-    """Write tables, cards, figures and answers of the ended jobs into a folder, and the page FOLDER.md beside it."""
+    """Write tables, cards, figures and answers of finished jobs into a folder, and the page FOLDER.md beside it."""
     from lth_core.cli.claims import store as run
 
     run(folder, workspace)
@@ -257,7 +257,7 @@ def doctor(
         bool, typer.Option("--repair", help="Rebuild a lost database; mark damaged trials as failed.")
     ] = False,
     rescore: Annotated[
-        int, typer.Option("--rescore", min=0, help="Evaluate so many stored tickets again; compare with their scores.")
+        int, typer.Option("--rescore", min=0, help="Evaluate so many stored tickets again and compare the scores.")
     ] = 0,
     json: Json = False,
 ) -> None:

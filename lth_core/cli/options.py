@@ -27,7 +27,7 @@ MaybeSubject = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead; docs/scripts.md has its fields.")]
 Subjects = Annotated[
-    list[str], typer.Argument(help="Jobs' numbers, or names of suites.", metavar="JOB...", show_default=False)
+    list[str], typer.Argument(help="Job numbers or suite names.", metavar="JOB...", show_default=False)
 ]
 
 WORKSPACE = Path("workspace")

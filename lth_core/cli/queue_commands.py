@@ -91,7 +91,7 @@ def move(
 def wait(
     jobs: Annotated[
         list[str] | None,
-        typer.Argument(help="Jobs' numbers, or names of suites; by default all that have not ended.", metavar="JOB..."),
+        typer.Argument(help="Job numbers or suite names; by default all jobs that have not ended.", metavar="JOB..."),
     ] = None,
     workspace: Folder = WORKSPACE,
     run: Annotated[bool, typer.Option("--run", help="Train them here, unless an engine is at work.")] = False,
@@ -111,10 +111,12 @@ def wait(
 
 @queue.command()
 def sql(
-    query: Annotated[str | None, typer.Argument(help="A SELECT. Without it: the views.", show_default=False)] = None,
+    query: Annotated[
+        str | None, typer.Argument(help="A SELECT statement; without one, the views are listed.", show_default=False)
+    ] = None,
     workspace: Folder = WORKSPACE,
-    limit: Annotated[int, typer.Option(min=1, help="The most rows.")] = 10_000,
-    seconds: Annotated[float, typer.Option(min=0.1, help="The most seconds.")] = 30.0,
+    limit: Annotated[int, typer.Option(min=1, help="Print at most so many rows.")] = 10_000,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Stop the query after so many seconds.")] = 30.0,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead.")] = False, json: Json = False,
 ) -> None:  # fmt: skip
     """Query the workspace's database, read-only: jobs, trials, metrics, layers, audits, events."""

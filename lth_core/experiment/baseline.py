@@ -1,4 +1,4 @@
-"""What tickets are measured against: the dense network, or that network trained again from its own rewind weights."""
+"""What tickets are compared with: the dense network, or that network trained again from its own rewind weights."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""How much training stands behind the weights of each trial, those that it started from included."""
+"""How much training the weights of each trial have had, including that of the weights it started from."""
 
 from collections.abc import Iterator, Mapping
 

@@ -1,4 +1,4 @@
-"""The teacher of an imitation as far as its ticket's card tells: where it is, whether it fits the task."""
+"""The teacher of an imitation, as its ticket's card describes it: where it is, and whether it fits the task."""
 
 import json
 from pathlib import Path

@@ -1,6 +1,6 @@
 """Networks for images as ordinary torch modules: pictures (n, channels, height, width) to scores (n, classes).
 
-The settings of each (`settings.image_networks`) say whose they are.
+The settings of each (`settings.image_networks`) name the paper that it comes from.
 """
 
 from collections.abc import Callable, Mapping

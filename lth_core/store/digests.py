@@ -1,8 +1,8 @@
-"""A digest of all that is stored of a trial, its curves left out, and one of a job's experiment.
+"""A digest of everything that is stored of a trial except its curves, and one of a job's experiment.
 
-It is written in the transaction that changes what it is of, by whoever changes that. A change carries it on only where
-it still held before: what the disk has changed in between is not sealed by a later write. NULL is of earlier versions:
-unchecked. One that does not begin with NEWEST is of an earlier version too, and is checked as it was made.
+Whoever changes what a digest covers updates it in the same transaction, but only if it matched before: a later write
+must not hide what the disk has changed in between. Earlier versions stored none (NULL: unchecked), or other ones, which
+do not begin with NEWEST and are checked by the rule of their version.
 """
 
 import hashlib

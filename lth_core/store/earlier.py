@@ -1,4 +1,4 @@
-"""Jobs of earlier versions, which stored the paths of an experiment's files but not their hashes."""
+"""Jobs of earlier versions, which stored the paths of an experiment's files without their hashes."""
 
 import contextlib
 import sqlite3

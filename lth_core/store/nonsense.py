@@ -1,4 +1,4 @@
-"""The exceptions that invalid values cause."""
+"""The exceptions that invalid stored values raise."""
 
 import sqlite3
 

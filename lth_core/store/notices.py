@@ -1,4 +1,4 @@
-"""What people who are not looking are told, from the events: jobs done, failed, stalled, and audits that failed."""
+"""Events that are reported to people who are not watching: jobs done, failed or stalled, and audits that failed."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A job's rows in a database in memory, to which its records are added again."""
+"""Builds a job's rows again from its records, in a database in memory."""
 
 import contextlib
 import sqlite3

@@ -1,4 +1,4 @@
-"""The reserve: a file of the workspace that is deleted when the disk is full, so that the database can be written."""
+"""The reserve: a file that is deleted when the disk is full, so that the database can still be written."""
 
 import contextlib
 import shutil

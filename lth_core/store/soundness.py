@@ -1,4 +1,4 @@
-"""Whether a database is sound, and how much is in it. Reading only, but for what fails a job of damaged files."""
+"""Whether a database is sound, and how much is in it. Reads only, except that it fails jobs with damaged files."""
 
 import sqlite3
 

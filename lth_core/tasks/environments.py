@@ -1,4 +1,4 @@
-"""The environments of a stack, whatever the task: what a training may ask of them."""
+"""The interface of a stack's environments, the same for all tasks."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol

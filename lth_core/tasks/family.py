@@ -1,6 +1,6 @@
 """What a family of tasks knows of its tasks on this machine: whether they are available, their data. No torch.
 
-What a family does not define, its tasks have nothing of, or it is refused in a sentence.
+What a family does not define is either empty for its tasks, or refused in a sentence.
 """
 
 from abc import ABC, abstractmethod

@@ -1,7 +1,6 @@
 """Criteria of a connection's effect on the network: SNIP, GraSP, SynFlow. Gradients are passed in as tensors.
 
-Derivatives are taken at mask x weights. Scores are for the mask's layers; the smallest are
-pruned first.
+Derivatives are taken at mask x weights. Scores are for the mask's layers; the smallest are pruned first.
 """
 
 from collections.abc import Callable, Mapping

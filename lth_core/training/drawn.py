@@ -1,4 +1,4 @@
-"""What tickets drew from their random streams and data, as short digests: arms of one seed must draw the same."""
+"""Short digests of what tickets drew from their random streams and data: arms of one seed must draw the same."""
 
 import hashlib
 from collections.abc import Iterable, Sequence

@@ -1,6 +1,6 @@
 """Evaluates some of the tickets that an attempt stores again, from their files, by code that scores no trial.
 
-So a score must be of the stored weights, of the stated episodes or examples, and of the experiment's metric.
+This shows that a score is of the stored weights, the stated episodes or examples, and the experiment's metric.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Scores of networks that no trial has trained, such as those between two solutions."""
+"""Scores of networks that no trial has trained, such as those on the line between two solutions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

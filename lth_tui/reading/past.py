@@ -1,4 +1,4 @@
-"""What was measured in the last minute and the last hour."""
+"""The machine's load over the last minute and the last hour."""
 
 from collections import deque
 

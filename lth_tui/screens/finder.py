@@ -1,4 +1,4 @@
-"""A line to type in and the list of what fits, for dialogs that find something."""
+"""A line to type in and the list of matches, for dialogs that find something."""
 
 from abc import abstractmethod
 from typing import ClassVar, Generic, TypeVar

@@ -1,4 +1,4 @@
-"""The row between a list and its preview: where the list is, and a handle to drag."""
+"""The row between a list and its preview: the place in the list, and a handle to drag."""
 
 from collections.abc import Sequence
 

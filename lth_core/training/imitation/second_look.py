@@ -1,4 +1,4 @@
-"""First updates of a stack of clones computed a second time: batches drawn again, torch's own losses and autograd."""
+"""The first updates of a stack of clones, computed again: batches drawn again, torch's own losses and autograd."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""A stack whose tickets are rows of one tensor: parameters, evaluation by playing. What it learns from is up to others.
+"""A stack whose tickets are rows of one tensor: parameters, and evaluation by playing. Subclasses define the learning.
 
 On a CPU a ticket's result has the same bits whatever else is in its stack.
 """

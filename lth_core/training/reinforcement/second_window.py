@@ -1,4 +1,5 @@
-"""Whether a score of training episodes is of those that the experiment names, and actions of the chain's numbers."""
+"""Checks that a score of training episodes covers those that the experiment names, and that actions were drawn from the
+chain's stream."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""First updates of a training computed a second time with torch's own cross-entropy and autograd; on a CPU.
+"""The first updates of a training computed a second time with torch's own cross-entropy and autograd; on a CPU.
 
 An LSTM is torch's, with a state that is carried here; of other networks the forward pass is the program's.
 """
