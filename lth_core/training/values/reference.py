@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lth_core.settings.values import DQN
+from lth_core.training.second_looks import masked_and_clipped
 from lth_core.training.stack import Array
 
 Parameters = Mapping[str, Tensor]
@@ -71,7 +72,4 @@ def gradient(
         each = off**2
         if settings.value_loss == "huber":
             each = torch.where(off.abs() < 1, each / 2, off.abs() - 0.5)
-        parts = torch.autograd.grad(each.mean(), list(leaves.values()))
-    found = torch.cat([(part * alive[name]).flatten() for name, part in zip(leaves, parts, strict=True)])
-    limit, length = settings.max_gradient_norm, found.norm()
-    return found if limit is None or length <= limit else found * (limit / length)
+        return masked_and_clipped(each.mean(), leaves, alive, settings.max_gradient_norm)
