@@ -34,8 +34,9 @@ def settled(connection: sqlite3.Connection, folder: Path, experiment: Experiment
     if row is None:
         arms = ", ".join((DENSE, *theirs.arms))
         raise InputError(
-            f"{shown}: it has no trial {one_line(key, 120)}: expected arms {arms} ({DENSE} at round 0 only), and seeds "
-            f"{', '.join(map(str, theirs.seeds))}"
+            f"{shown}: it has no trial {one_line(key, 120)}: expected arms {arms}, "
+            f"rounds up to {theirs.pruning.rounds} ({DENSE} has round 0 alone), "
+            f"and seeds {', '.join(map(str, theirs.seeds))}"
         )
     if row["tensors"] is None:
         raise InputError(f"{shown}: {key} has not finished: queue the imitation once it has")

@@ -123,6 +123,14 @@ def test_a_trial_teaches_the_same_as_its_recipe_and_is_refused_once_its_file_has
     first, second = data_summary(own), data_summary(by_trial)
     assert first is not None and second is not None and first.rpartition("(")[2] == second.rpartition("(")[2]
     assert digest == hashlib.sha256(path.read_bytes()).hexdigest()
+    smaller = {
+        f"final/{name}": w.numpy()[:, :3] if name == "trunk.0.weight" else w.numpy()
+        for name, w in recipe.weights.items()
+    }
+    another = save_tensors(tmp_path / "trial-2.safetensors", smaller, {})
+    of_another = {"path": str(tmp_path / "trial-2.safetensors"), "digest": another, "model": MODEL}
+    with pytest.raises(InputError, match=r"trunk\.0\.weight is \(8, 3\), and the environment needs \(8, 4\) now"):
+        data_summary(cloning({"teacher": of_another}))
     path.write_bytes(path.read_bytes() + b" ")
     assert isinstance(by_trial.task, ImitationTask) and isinstance(by_trial.model, MLP)
     with pytest.raises(InputError, match="changed since the job was queued"):

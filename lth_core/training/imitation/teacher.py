@@ -60,7 +60,8 @@ def _of_trial(task: ImitationTask) -> TrainedTeacher:
     arrays = load(content)
     own = Experiment(name="teacher", task=task.environment_alone, model=teacher.model or MLP(), seeds=(0,))
     network = cast(ActorCriticNetwork, ControlTraining().network(own))
-    weights = {name: arrays[f"final/{name}"] for name in network.shapes()}
+    final = {name.removeprefix("final/"): one for name, one in arrays.items() if name.startswith("final/")}
+    weights = _of_its_network(final, network, path)
     seen = {name: arrays[f"statistics/{name}"] for name in ("mean", "variance") if f"statistics/{name}" in arrays}
     said = f"{teacher.arm}, round {teacher.round}, seed {teacher.seed} of the job with the file {teacher.digest[:12]}"
     return TrainedTeacher(network, weights, seen, said)
@@ -78,14 +79,21 @@ def _of_ticket(task: ImitationTask) -> TrainedTeacher:
     own = experiment_of(card)
     network = cast(ActorCriticNetwork, ControlTraining().network(own))
     found = {name: torch.from_numpy(array) for name, array in read_tensors(card, "trained").items()}
-    shapes = {name: tuple(shape) for name, shape in network.shapes().items()}
-    if {name: tuple(one.shape) for name, one in found.items()} != shapes:
-        raise InputError(
-            f"task.teacher.path = {one_line(teacher.path)}: its weights are not those of the network on its card"
-        )
     seen = {name: torch.from_numpy(array) for name, array in read_observations(card).items() if name != "count"}
     said = f"{card.arm}, round {card.round}, seed {card.seed} of the ticket with card {card.digest[:12]}"
-    return TrainedTeacher(network, {name: found[name] for name in shapes}, seen, said)
+    return TrainedTeacher(network, _of_its_network(found, network, Path(str(teacher.path))), seen, said)
+
+
+def _of_its_network(found: Weights, network: ActorCriticNetwork, path: Path) -> Weights:
+    """Stored weights in the order of the network, or InputError: the environment may have other observations now."""
+    for name, shape in network.shapes().items():
+        if name not in found or found[name].shape != shape:
+            was = tuple(found[name].shape) if name in found else "missing"
+            raise InputError(
+                f"task.teacher.path = {one_line(path)}: {name} is {was}, and the environment needs {tuple(shape)} now: "
+                "expected a teacher of the same observations and actions"
+            )
+    return {name: found[name] for name in network.shapes()}
 
 
 def recipe(task: ImitationTask, model: MLP) -> Experiment:
