@@ -59,7 +59,9 @@ def pairs(words, count, mean):
     sources = np.clip(targets * random.normal(1, 0.2, count), 2, 150).astype(int)
     ends = np.stack([sources, targets], 1).flatten().cumsum()
     part = Part(random.integers(3, words, ends[-1]).astype(np.uint16), ends)
-    return ParallelCorpus(dict.fromkeys(("train", "valid", "test"), part), Vocabulary(words), None, {}, {}, {}, 0, "")
+    return ParallelCorpus(
+        dict.fromkeys(("train", "valid", "test"), part), Vocabulary(words), None, {}, {}, {}, 0, "", {}
+    )
 
 
 def translator(sizes, words, corpus, batch, precision="float32", graph=False, masks=False, **more):

@@ -39,7 +39,7 @@ def stack(kind: str, device: str = "cuda", **training: Any) -> SupervisedStack:
     else:
         lengths = random.integers(3, 20, 300)
         part = Part(random.integers(3, WORDS, lengths.sum()).astype(np.uint16), lengths.cumsum())
-        corpus: Any = ParallelCorpus(dict.fromkeys(("train", "valid"), part), Special(), None, {}, {}, {}, 0, "")  # type: ignore[arg-type]
+        corpus: Any = ParallelCorpus(dict.fromkeys(("train", "valid"), part), Special(), None, {}, {}, {}, 0, "", {})  # type: ignore[arg-type]
         sizes = Seq2Seq(width=32, feed_forward=64, heads=2, encoder_layers=1, decoder_layers=1, dropout=0.3)
         network = ModuleNetwork(lambda: transformer.Transformer(sizes, WORDS, 64), transformer.grouping)
         lesson = TranslationLesson(TranslationTask(), settings, corpus, 0)
