@@ -181,12 +181,12 @@ class _Look:
 
     def compare(self, stored: Facts, said: Facts, shown: Facts, done: bool, files_damaged: bool) -> Iterator[Odd]:
         """Every fact on which the witnesses differ."""
-        lost = 0
+        lost, ended = 0, said.get(("result", "state")) == "done"
         for key in dict.fromkeys((*stored, *said)):
             if not self._counts(key, stored, said, done):
                 continue
             d, r, t = stored.get(key, MISSING), said.get(key, MISSING), shown.get(key, MISSING)
-            if key[0] == "result" and r is None and d is not None:
+            if key[0] == "result" and d is not None and (r is None or (key[1] == "step" and not ended)):
                 r = MISSING  # its records end before its end
             lost += key[0] == "point" and t is MISSING and d == r
             alone = not said or (r is MISSING and key[0] == "trial")

@@ -151,6 +151,16 @@ def test_a_result_that_is_cut_before_the_engine_has_read_it_is_trained_again(
     job.attempt()
     job.over(DONE)
     assert digest(job.workspace.folder) == undisturbed
+    found = [one.sentence for one in compare(job.workspace, job.database)]
+    assert all("lines are not what was written" in sentence for sentence in found), found
+
+
+def test_records_that_are_cut_behind_a_result_leave_nothing_undecided(job: Job) -> None:
+    path = job.attempt()
+    job.over(DONE)
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:13]))
+    found = list(compare(job.workspace, job.database))
+    assert found and {one.wrong for one in found} == {"records"}, [one.sentence for one in found]
 
 
 def test_a_checkpoint_of_an_earlier_version_is_gone_on_from(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
