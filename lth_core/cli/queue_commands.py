@@ -117,12 +117,14 @@ def sql(
     workspace: Folder = WORKSPACE,
     limit: Annotated[int, typer.Option(min=1, help="Print at most so many rows.")] = 10_000,
     seconds: Annotated[float, typer.Option(min=0.1, help="Stop the query after so many seconds.")] = 30.0,
-    csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead.")] = False, json: Json = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead.")] = False,
+    long: Annotated[bool, typer.Option("--long", help="Print each value whole, on lines of its own.")] = False,
+    json: Json = False,
 ) -> None:  # fmt: skip
     """Query the workspace's database, read-only: jobs, trials, metrics, layers, audits, events."""
     from lth_core.cli.sql import run
 
-    run(query, workspace, limit, seconds, as_csv=csv, as_json=json)
+    run(query, workspace, limit, seconds, as_csv=csv, as_json=json, long=long)
 
 
 def _command(

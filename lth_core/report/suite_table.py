@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterator
 
 from rich import box
-from rich.console import RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -18,13 +19,16 @@ from lth_core.report.answers import SuiteAnswers
 from lth_core.report.table import COLOURS, answer_lines, interval, said
 from lth_core.text import one_line, plural
 
+_SHORTEST = 7
+"""Letters of a cut name."""
+
 
 def parts(result: SuiteAnswers) -> list[RenderableType]:
     """The tables of the jobs and of all jobs together, notes on their numbers, and the answers in sentences."""
     summary = result.summary
     found: list[RenderableType] = [
         Text(f"suite {one_line(result.name)}: {plural(len(summary.jobs), 'job')}", style="bold"),
-        _jobs(summary),
+        _Jobs(result.name, summary),
         Text(
             f"95 % intervals over seeds. leaves alone: the interval lies within {EQUIVALENT:.0%} of what the dense "
             f"network gains over the reference (a random policy's score, or a text's unigram "
@@ -45,26 +49,56 @@ def parts(result: SuiteAnswers) -> list[RenderableType]:
     return [*found, *(Text(note, style="yellow") for note in result.related)]
 
 
-def _jobs(summary: SuiteSummary) -> Table:
-    table = _table(("job", "name", "dense", "kept", f"{summary.arm} over dense", "pruning"))
-    name = table.columns[1]  # on a narrow terminal names wrap, numbers do not
-    name.no_wrap, name.overflow = False, "fold"
-    for job in summary.jobs:
-        rounds: set[int] = set()
-        for answer in job.answers:
-            if answer.round in rounds:  # few rounds: both levels are the same
-                continue
-            first = not rounds
-            rounds.add(answer.round)
-            table.add_row(
-                str(job.job) if first else "",
-                (one_line(job.name) + ("" if job.state == "done" else f" ({job.state})")) if first else "",
-                interval(job.dense) if first else "",
-                f"{answer.density:.1%}" if math.isfinite(answer.density) else "-",
-                interval(answer.gain, signed=True),
-                Text(answer.word, style=COLOURS[answer.word]),
-            )
-    return table
+class _Jobs:
+    """The table of the jobs. Where it does not fit, names lose the suite's name before theirs, then their middle;
+    the state stands below."""
+
+    def __init__(self, suite: str, summary: SuiteSummary) -> None:
+        self._suite, self._summary = suite, summary
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """With the names as long as fits; numbers are never cut."""
+        names = [one_line(job.name) for job in self._summary.jobs]
+        between = " "
+        if self._excess(console, options, names, between) > 0:
+            names, between = [name.removeprefix(f"{one_line(self._suite)}-") for name in names], "\n"
+        excess = self._excess(console, options, names, between)
+        if excess > 0:
+            room = max(map(len, names), default=0) - excess
+            names = [_cut(name, room) for name in names]
+        yield self._table(names, between)
+
+    def _excess(self, console: Console, options: ConsoleOptions, names: list[str], between: str) -> int:
+        needed = Measurement.get(console, options.update(max_width=1000), self._table(names, between)).maximum
+        return needed - options.max_width
+
+    def _table(self, names: list[str], between: str) -> Table:
+        """between: what is put between a name and the state of a job that is not done."""
+        table = _table(("job", "name", "dense", "kept", f"{self._summary.arm} over dense", "pruning"))
+        name_column = table.columns[1]  # if even the shortest names do not fit, they wrap, numbers do not
+        name_column.no_wrap, name_column.overflow = False, "fold"
+        for job, name in zip(self._summary.jobs, names, strict=True):
+            rounds: set[int] = set()
+            for answer in job.answers:
+                if answer.round in rounds:  # few rounds: both levels are the same
+                    continue
+                first = not rounds
+                rounds.add(answer.round)
+                table.add_row(
+                    str(job.job) if first else "",
+                    (name + ("" if job.state == "done" else f"{between}({job.state})")) if first else "",
+                    interval(job.dense) if first else "",
+                    f"{answer.density:.1%}" if math.isfinite(answer.density) else "-",
+                    interval(answer.gain, signed=True),
+                    Text(answer.word, style=COLOURS[answer.word]),
+                )
+        return table
+
+
+def _cut(name: str, room: int) -> str:
+    """A name without its middle; what tells names apart is often at their ends."""
+    room = max(room, _SHORTEST)
+    return name if len(name) <= room else f"{name[: room // 2]}…{name[len(name) - (room - room // 2 - 1) :]}"
 
 
 def _answers(summary: SuiteSummary) -> Iterator[Text]:

@@ -32,6 +32,12 @@ class SuitePage(Page):
         yield AnswersPane(id="answers")
         yield FilterLine("show only rows that contain these words", id="search")
 
+    def lacks(self, action: str) -> bool:
+        """See Page: the answers that are to be saved or copied."""
+        known = self.bench.snapshot.suite
+        unread = known is None or known.name != self.suite
+        return super().lacks(action) or (unread and action in ("save_table", "copy") and not self.bench.snapshot.error)
+
     def on_mount(self) -> None:
         """Keys scroll."""
         self.query_one(AnswersPane).focus()

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from lth_core.cli.shapes import ANSWERS
+from lth_core.cli.sql import _print_text
 from lth_core.engine.lease import Lease
 from lth_core.store import sql, views
 from lth_core.store.batches import add_batch, begin_batch
@@ -104,6 +106,25 @@ def test_sql_prints_clean_rows_up_to_a_limit(trained: Path) -> None:
         done = lth("sql", f"SELECT COUNT(*) AS n, 1e999 AS big FROM {view}", "--json", cwd=trained)
         assert json.loads(done.stdout)["rows"][0][0] > 0, view
         assert json.loads(done.stdout)["rows"][0][1] is None
+
+
+def test_sql_prints_a_line_for_each_row_or_each_value_and_cuts_no_number(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lth_core.cli.sql.make_console", lambda: Console(width=40))
+    found = sql.Answer(["name", "score", "text"], [("a", 0.123456789012, "x" * 99), ("b", None, "y")], False)
+    _print_text(found, long=False)
+    out, said = capsys.readouterr()
+    assert len(out.rstrip().splitlines()) == 5 and "0.123456789012" in out and "xx…" in out and "--long" in said
+    _print_text(found, long=True)
+    out, said = capsys.readouterr()
+    assert out.replace("\n", "").replace(" ", "").count("x") == 99 + 2 and "row 2" in out and not said
+    wide = sql.Answer([f"c{n}" for n in range(9)], [tuple(range(10_000, 10_009))], False)
+    _print_text(wide, long=False)
+    out, said = capsys.readouterr()
+    assert [line.split() for line in out.splitlines()[1:]] == [
+        [f"c{n}", str(10_000 + n)] for n in range(9)
+    ] and not said
 
 
 def test_commands_for_jobs_are_refused_in_a_sentence(tmp_path: Path) -> None:

@@ -1,12 +1,16 @@
 """The answers of a job and of a suite: all that `lth show` prints, sorted, copied, saved."""
 
 import csv
+import io
+import re
 
+from rich.console import Console
 from test_tui_bursts import burst
 from tui_helpers import Open, until
 from workspace_fixture import Writer
 
-from lth_core.report.answers import job_answers
+from lth_core.report import suite_table
+from lth_core.report.answers import job_answers, suite_answers
 from lth_core.report.table import answer_lines
 from lth_core.store import views
 from lth_tui.screens.answers_pane import AnswersPane
@@ -50,3 +54,15 @@ async def test_a_suite_has_its_answers_too(opened: Open, writer: Writer) -> None
         assert "with random" in pane.render_line(0).text
         burst(app, "\x1b\x1b")
         await until(pilot, lambda: isinstance(app.screen, QueuePage))
+
+
+def test_long_names_of_a_suites_jobs_are_cut_in_the_middle_and_its_numbers_are_not(writer: Writer) -> None:
+    writer.sql("UPDATE jobs SET suite = 'both', name = 'both-a-job-of-a-long-name-' || id || '-of-two' WHERE id < 3")
+    found = suite_answers(writer.database, "both", views.suite_jobs(writer.database, "both"))
+    for width, name in ((200, "both-a-job-of-a-long-name-1-of-two "), (90, "of-two "), (78, "…two ")):
+        console = Console(width=width, file=io.StringIO())
+        console.print(suite_table.parts(found)[1])
+        text = console.file.getvalue()  # type: ignore[attr-defined]
+        rows = [line for line in text.splitlines() if re.match(r" *[12] ", line)]
+        assert len(rows) == 2 and name in rows[0], text
+    assert "both-a" not in text and "(running)" in text

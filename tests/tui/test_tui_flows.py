@@ -145,6 +145,7 @@ FLOWS: list[tuple[str, Callable[[At], bool]]] = [
     ("S", lambda at: at.saved("*.svg")),
     # several
     ("gaoO/random\n", lambda at: at.page(SuitePage) and "with random" in at.pane("answers", head=True)),
+    ("gaE", lambda at: at.page(SuitePage) and at.saved("table-*.csv")),
     ("*v.bs", lambda at: at.page(ComparePage) and "2 baseline" in at.pane("together")),
 ]
 """Keys, and what they lead to. Each starts at job 2 in the queue, without filter, marks or commands."""
