@@ -58,7 +58,11 @@ def with_kinds(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Tables(Section):
-    """What an experiment's file says, each value by itself; see `rules` for those that must fit each other."""
+    """What an experiment's file says, each value by itself; see `rules` for those that must fit each other.
+
+    name: what lists and reports call the job. arms: what is trained after each pruning: built-in arms, or those of
+    tables [arm.NAME]. seeds: of each, a dense network and its tickets are trained (a count such as 8 means 0 to 7).
+    """
 
     name: str
     task: Task = ControlTask()

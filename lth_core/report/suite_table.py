@@ -19,7 +19,7 @@ from lth_core.report.answers import SuiteAnswers
 from lth_core.report.table import COLOURS, answer_lines, interval, said
 from lth_core.text import one_line, plural
 
-_SHORTEST = 7
+_SHORTEST = 9
 """Letters of a cut name."""
 
 
@@ -75,6 +75,8 @@ class _Jobs:
     def _table(self, names: list[str], between: str) -> Table:
         """between: what is put between a name and the state of a job that is not done."""
         table = _table(("job", "name", "dense", "kept", f"{self._summary.arm} over dense", "pruning"))
+        if between == "\n":
+            table.padding = (0, 1, 0, 0)
         name_column = table.columns[1]  # if even the shortest names do not fit, they wrap, numbers do not
         name_column.no_wrap, name_column.overflow = False, "fold"
         for job, name in zip(self._summary.jobs, names, strict=True):

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from lth_core.store.views import JobView
 
 _NOTHING: list[Row] = [
-    "This tests the lottery ticket hypothesis: train a network, prune it round by round, compare with controls.",
-    "An experiment is a TOML file; once queued it is a job, listed here with its progress and what won.",
+    "Test lottery tickets: train, prune round by round, compare with controls.",
+    "An experiment is a TOML file; once queued, it is a job and is listed here.",
     [
         ("Press ", PLAIN),
         ("n", BOLD),
@@ -154,6 +154,7 @@ class QueuePage(JobCommands):
         rows = listed(snapshot, self.listing)
         empty.set_class(bool(rows), "-gone")
         table.set_class(not rows, "-gone")
+        self.query_one(Splitter).set_class(not snapshot.jobs, "-gone")
         nothing = _NO_MATCH if snapshot.jobs else _NOTHING
         width = max(20, self.size.width - 4)
         empty.put(wrapped_all(nothing, width) if snapshot.loaded else ["reading the workspace ..."])

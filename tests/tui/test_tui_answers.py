@@ -59,7 +59,7 @@ async def test_a_suite_has_its_answers_too(opened: Open, writer: Writer) -> None
 def test_long_names_of_a_suites_jobs_are_cut_in_the_middle_and_its_numbers_are_not(writer: Writer) -> None:
     writer.sql("UPDATE jobs SET suite = 'both', name = 'both-a-job-of-a-long-name-' || id || '-of-two' WHERE id < 3")
     found = suite_answers(writer.database, "both", views.suite_jobs(writer.database, "both"))
-    for width, name in ((200, "both-a-job-of-a-long-name-1-of-two "), (90, "of-two "), (78, "…two ")):
+    for width, name in ((200, "both-a-job-of-a-long-name-1-of-two "), (90, "of-two "), (78, "…-two ")):
         console = Console(width=width, file=io.StringIO())
         console.print(suite_table.parts(found)[1])
         text = console.file.getvalue()  # type: ignore[attr-defined]

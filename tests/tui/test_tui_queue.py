@@ -43,7 +43,7 @@ async def test_an_empty_workspace_says_what_to_press(tmp_path) -> None:  # type:
         await until(pilot, lambda: app.snapshot.loaded)
         text = app.screen.query_one("#empty", Lines).text
         assert (
-            "lottery ticket hypothesis" in text
+            "Test lottery tickets" in text
             and "Press n for an experiment, ? for all keys, q to quit" in text
             and "quit" in text
         )

@@ -66,6 +66,7 @@ async def test_jumping_to_jobs_by_number_and_name_in_one_burst(opened: Open) -> 
 def test_a_field_is_described_with_what_it_accepts() -> None:
     fields = {"training": {"algorithm": "ppo"}, "task": {"kind": "control"}}
     known = words_of("training.value_clip", fields)
+    assert all(words_of(name, fields).about for name in ("name", "arms", "seeds"))  # type: ignore[union-attr]
     assert known is not None and known.accepted.startswith("a number") and "how far a value may move" in known.about
     assert words_of("pruning.rounds", fields) is not None and words_of("arm.mine.mask", fields) is not None
     assert words_of("pruning.nothing", fields) is None and words_of("nothing", fields) is None
