@@ -52,7 +52,7 @@ class Cost:
 class _Priced:
     """A cost and what it was estimated from. rate: of all slots together; stacking: why stacks are so large, or empty.
 
-    densities: the share of prunable parameters kept after each round.
+    densities: the share of prunable parameters kept after each round. held: bytes of a stack's replay buffers.
     """
 
     cost: Cost
@@ -62,6 +62,7 @@ class _Priced:
     parameters: int
     densities: list[float]
     slots: list[Slot]
+    held: int = 0
 
 
 def check(
@@ -158,7 +159,16 @@ def _price(experiment: Experiment, found: list[Slot]) -> _Priced:
     cost = estimate(experiment, trials, total, judging, parameters, int(measured["steps_per_unit"]))
     before = float(measured["before"])
     cost = replace(cost, seconds=cost.seconds + before, before=before)
-    return _Priced(cost, total, stack, stacking, parameters, [float(one) for one in measured["densities"]], found)
+    return _Priced(
+        cost,
+        total,
+        stack,
+        stacking,
+        parameters,
+        [float(one) for one in measured["densities"]],
+        found,
+        int(measured["held"][size]),
+    )
 
 
 def _print_cost(console: Console, experiment: Experiment, found: list[Slot]) -> Cost:
@@ -176,6 +186,12 @@ def _print_cost(console: Console, experiment: Experiment, found: list[Slot]) -> 
         + (f"; the teacher trains before that, for {duration(cost.before)} of it" if cost.before else ""),
         highlight=False, soft_wrap=True,
     )  # fmt: skip
+    if priced.held:
+        held = f"{priced.held / 1e6:,.0f} MB"
+        console.print(
+            f"replay buffers: {held} of memory for each stack, and at most twice that on disk until it is done",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
     return cost
 
 

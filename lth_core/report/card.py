@@ -10,6 +10,7 @@ from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.lengths import length_notes
 from lth_core.report.failures import causes
 from lth_core.report.record import JobRecord
+from lth_core.settings.values import DQN
 from lth_core.store.attempts import changes, said
 from lth_core.text import one_line
 
@@ -81,7 +82,17 @@ def _reset(experiment: Experiment) -> str:
     ranked = "at the end of training" if rewinding.prune_from == "final" else f"at {rewinding.prune_from:,} {unit}"
     return (
         f"Weights are ranked {ranked} and set back to {point}; schedule from {rewinding.schedule}; "
-        f"optimizer state {rewinding.optimizer}; buffers (running statistics) {rewinding.buffers}."
+        f"optimizer state {rewinding.optimizer}; buffers (running statistics) {rewinding.buffers}.{_replay(experiment)}"
+    )
+
+
+def _replay(experiment: Experiment) -> str:
+    """What a ticket starts with beside its weights, if it learns values from a replay buffer."""
+    if not isinstance(experiment.training, DQN):
+        return ""
+    return (
+        " A ticket starts with an empty replay buffer, and a target network that is a copy of its masked network and "
+        "keeps its mask; exploration follows the schedule."
     )
 
 

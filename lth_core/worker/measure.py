@@ -49,6 +49,7 @@ def act(message: dict[str, Any]) -> dict[str, Any]:
         "evaluation": {size: one.evaluation for size, one in measured.items()},
         "validation": {size: one.validation for size, one in measured.items()},
         "parameters": parameters, "steps_per_unit": max(one.steps_per_unit for one in measured.values()),
+        "held": {size: one.held for size, one in measured.items()},
         "densities": densities(model.shapes(), model.groups(), experiment.pruning),
         "before": 0.0 if first is None or not evaluate else _whole(first, device, seconds),
     }  # fmt: skip
@@ -63,12 +64,16 @@ def densities(shapes: Mapping[str, torch.Size], groups: Mapping[str, frozenset[s
 
 @dataclass(frozen=True)
 class _Measured:
-    """Steps per second of a stack, steps of a unit of training, and seconds of a ticket's evaluation and validation."""
+    """Steps per second of a stack, steps of a unit of training, and seconds of a ticket's evaluation and validation.
+
+    held: bytes of the stack's log, full.
+    """
 
     rate: float
     steps_per_unit: int
     evaluation: float
     validation: float
+    held: int
 
 
 def _measure(
@@ -87,7 +92,8 @@ def _measure(
     if evaluate:
         validation = _seconds(stack.validate, None) / tickets
         evaluation = _seconds(partial(stack.evaluate, range(tickets)), stack.evaluation_calls()) / tickets
-    return _Measured(rate, stack.steps_per_unit, evaluation, validation)
+    held = 0 if stack.log is None else stack.log.bytes
+    return _Measured(rate, stack.steps_per_unit, evaluation, validation, held)
 
 
 def _whole(experiment: Experiment, device: str, seconds: float) -> float:
