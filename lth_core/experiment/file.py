@@ -19,6 +19,7 @@ from lth_core.experiment.tables import KINDS
 from lth_core.experiment.ticket_files import Place
 from lth_core.settings.imitation import ImitationTask
 from lth_core.settings.ticket import TicketSource
+from lth_core.settings.values import DQN
 from lth_core.text import did_you_mean, is_name, one_line
 
 LARGEST_FILE = 1_000_000
@@ -85,12 +86,14 @@ def resolve(fields: dict[str, Any], source: str) -> Experiment:
         experiment = _validated({**fields, "ticket": _found(experiment, experiment.ticket, source)}, source)
     # Here and not in the model, so that stored experiments can be read without their environment installed, and if
     # only an earlier version accepted them.
-    from lth_core.tasks.available import check, episode_steps
+    from lth_core.tasks.available import check, environments, episode_steps
 
     try:
         rules.check_tokens(experiment)
         check(experiment.task, experiment.model)
         check_episodes(experiment, episode_steps(experiment.task))
+        if isinstance(experiment.training, DQN) and not getattr(experiment.task, "code", None):
+            rules.check_actions(experiment, environments(experiment.task))
         return _with_contents(experiment)
     except InputError as error:
         raise InputError(f"{source}: {error}") from None

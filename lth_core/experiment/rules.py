@@ -15,6 +15,7 @@ from lth_core.settings.reinforcement import ActorCriticTraining, ReinforcementTr
 from lth_core.settings.tasks import AtariTask
 from lth_core.settings.texts import LanguageModelTask, TranslationTask
 from lth_core.settings.values import DQN
+from lth_core.tasks.environments import Environments
 from lth_core.text import NAMES, did_you_mean, is_name, one_line
 
 
@@ -54,6 +55,16 @@ def check_tokens(experiment: Tables) -> None:
         raise InputError(
             f'task.vocabulary = {task.vocabulary}: task.tokenizer = "checkpoint" brings its own: '
             f"leave the field out{default}"
+        )
+
+
+def check_actions(experiment: Tables, environments: Environments) -> None:
+    """Raise InputError if the algorithm needs one choice among actions, and these environments have other actions."""
+    if isinstance(experiment.training, DQN) and (environments.continuous or environments.parts is not None):
+        kind = "continuous actions" if environments.continuous else "actions of several parts"
+        raise InputError(
+            f'training.algorithm "dqn" learns the value of each action, and {experiment.task.subject} has {kind}: '
+            "expected an environment with one choice among actions, or algorithm a2c or ppo"
         )
 
 

@@ -3,6 +3,7 @@
 from lth_core.checkpoints import files as checkpoints
 from lth_core.settings.networks import Model
 from lth_core.settings.tasks import Task
+from lth_core.tasks.environments import Environments
 from lth_core.tasks.families import family_of
 
 
@@ -15,6 +16,11 @@ def notes(task: Task, model: Model) -> list[str]:
 def episode_steps(task: Task) -> float | None:
     """See TaskFamily."""
     return family_of(task).episode_steps(task)
+
+
+def environments(task: Task) -> Environments:
+    """One environment of the task, to be asked what actions it has."""
+    return family_of(task).environments(task, [0], 1)
 
 
 def check(task: Task, model: Model) -> None:

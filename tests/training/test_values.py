@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.file import resolve
 from lth_core.tasks.step import Step
 from lth_core.training.families import make_model, make_stack
 from lth_core.training.values import learning
@@ -275,3 +276,9 @@ def test_an_average_with_another_rate_fails_the_trial(monkeypatch: pytest.Monkey
     found = _failures(KINDS["dueling, averaged, three steps"])
     assert found
     assert all("the target network is not an average of its network" in one for one in found), found
+
+
+def test_continuous_actions_are_refused_before_a_job_is_queued() -> None:
+    fields = {"name": "x", "seeds": 2, "task": {"environment": "Pendulum-v1"}, "training": {"algorithm": "dqn"}}
+    with pytest.raises(InputError, match=r"^x\.toml: training\.algorithm .dqn. learns the value of each action"):
+        resolve(fields, "x.toml")

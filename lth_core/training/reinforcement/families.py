@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.rules import check_actions
 from lth_core.models.actor_critic import ActorCriticNetwork, Heads
 from lth_core.models.board import BoardActorCritic, BoardPerceptron
 from lth_core.models.convolutional import ConvolutionalActorCritic
@@ -83,16 +83,10 @@ class ControlTraining(ActorCriticTraining):
 
 
 def heads_of(experiment: Experiment, probe: Environments) -> Heads:
-    """What the network's outputs are. Raises InputError if the algorithm needs one choice among actions, and the
-    environment has other actions."""
+    """What the network's outputs are. Raises InputError, see check_actions."""
+    check_actions(experiment, probe)
     if not isinstance(experiment.training, DQN):
         return "policy"
-    if probe.continuous or probe.parts is not None:
-        kind = "continuous actions" if probe.continuous else "actions of several parts"
-        raise InputError(
-            f'training.algorithm "dqn" learns the value of each action, and {experiment.task.subject} has {kind}: '
-            "expected an environment with one choice among actions, or algorithm a2c or ppo"
-        )
     return "dueling" if getattr(experiment.model, "dueling", False) else "values"
 
 
