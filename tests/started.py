@@ -17,7 +17,7 @@ import pytest
 FIXTURES = {"make_run", "left_alone"}
 """Who asks for these starts processes, and is marked without being asked."""
 MARKERS = ("processes", "slow", "slurm", "cuda")
-"""What `./dev quick` leaves out."""
+"""Tests with one of these may start processes; `./dev quick` leaves them out."""
 _started: list[str] = []
 _uncounted = 0
 
