@@ -202,6 +202,8 @@ class _Look:
         """Whether a difference counts: the records of an unfinished or failed trial may hold more or less."""
         if key[0] == "audit" and key[3] not in (0, self.batch) and key not in stored:
             return False
+        if key[0] == "audit" and key not in stored and self.holds and key[4] < self._last_attempt(stored):
+            return False  # its worker outlived the engine, and wrote it after the attempt was last read
         if key[0] == "audit" and key[3] not in (0, self.batch) and key not in said:
             return False  # of an attempt before a retry, whose records are gone or do not name it
         if done or key[0] == "trial":
@@ -209,6 +211,9 @@ class _Look:
         if key[0] == "result":
             return key[1] in ("density", "model_density") and None not in (stored[key], said.get(key))
         return key in stored and key in said
+
+    def _last_attempt(self, stored: Facts) -> int:
+        return max((key[4] for key in stored if key[0] == "audit" and key[3] == self.batch), default=0)
 
     def _wrong(self, key: tuple[Any, ...], d: Any, r: Any, t: Any) -> Witness | None:
         """Two that agree outvote the third; if there are only two, a digest or checksum decides."""

@@ -163,6 +163,17 @@ def test_records_that_are_cut_behind_a_result_leave_nothing_undecided(job: Job) 
     assert found and {one.wrong for one in found} == {"records"}, [one.sentence for one in found]
 
 
+def test_what_a_worker_writes_after_its_attempt_was_last_read_leaves_nothing_undecided(job: Job) -> None:
+    path = job.attempt(0)
+    written = path.read_bytes()
+    path.write_bytes(b"".join(written.splitlines(keepends=True)[:1]))  # this far the engine has read
+    job.over(ENGINE_GONE)
+    path.write_bytes(written)  # its worker had outlived the engine before
+    job.attempt()
+    job.over(DONE)
+    assert [one.sentence for one in compare(job.workspace, job.database)] == []
+
+
 def test_a_checkpoint_of_an_earlier_version_is_gone_on_from(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     save = module.save_checkpoint
 
