@@ -93,7 +93,7 @@ def completed(typed: str) -> str:
 
 def _toml_below(folder: Path) -> list[Path]:
     try:
-        found = sorted(islice(folder.rglob("*.toml"), _MOST_FILES))
+        found = sorted(islice(folder.rglob("*.toml"), _MOST_FILES), key=lambda path: path.with_suffix(""))
     except OSError:
         return []
     return sorted(found, key=lambda path: presets.ORDER.get(path.parent.name, len(presets.ORDER)))

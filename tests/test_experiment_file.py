@@ -274,7 +274,8 @@ def test_whatever_a_file_holds_it_gives_an_experiment_or_a_sentence(fields: dict
     [
         (
             {"algorithm": "pop"},
-            "f: training.algorithm = \"pop\": expected 'a2c' or 'ppo' or 'supervised' or 'cloning', "
+            "f: training.algorithm = \"pop\": expected 'a2c' or 'ppo' or 'dqn' or 'supervised' or "
+            "'cloning', "
             'did you mean "ppo"?',
         ),
         ({"algorithm": "ppo", "clip": 2}, "f: training.clip = 2: expected less than 1"),

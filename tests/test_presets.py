@@ -69,7 +69,7 @@ def test_the_papers_suite_is_its_files_together() -> None:
     assert {one.name.removeprefix("classic-paper-"): one.identity for one in suite.experiments} == alone
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*/*.toml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.toml")), ids=lambda path: path.stem)
 def test_every_file_is_accepted(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lth_core.tasks.text.hub.check", lambda _: None)  # also where datasets is not installed
     held = load(path, [])

@@ -1,4 +1,4 @@
-"""The list of claims, `configs/claims.toml`: what the paper says, and the tests that would show it."""
+"""The list of claims, `claims.toml` beside this file: what the paper says, and the tests that would show it."""
 
 import tomllib
 from functools import cache
@@ -7,7 +7,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from lth_core.experiment import presets
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.suite import Suite, load
 from lth_core.settings.base import Fraction, Section
@@ -59,7 +58,7 @@ class _Claims(Section):
 @cache
 def claims() -> tuple[Claim, ...]:
     """All claims that can be tested, by number. Raises ValidationError for a list that is not well-formed."""
-    path: Path = presets.folder() / "claims.toml"
+    path = Path(__file__).with_name("claims.toml")
     fields = tomllib.loads(path.read_text(encoding="utf-8"))
     try:
         return tuple(sorted(_Claims.model_validate(fields).claim, key=lambda one: one.number))
