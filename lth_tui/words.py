@@ -31,9 +31,21 @@ def _plain(value: float, digits: int) -> str:
         return "0"
     magnitude = math.floor(math.log10(abs(value)))
     if magnitude < -4:
-        return f"{value:.{digits - 1}e}"
+        return _small(value, digits)
     text = f"{value:.{max(0, digits - 1 - magnitude)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _small(value: float, digits: int) -> str:
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    return f"{mantissa.rstrip('0').rstrip('.') if '.' in mantissa else mantissa}e{int(exponent)}"
+
+
+def fitted(value: float, width: int) -> str:
+    """Like `compact`, with as many digits as fit into `width`, at least 6."""
+    whole, _, exponent = f"{value:.1e}".partition("e")
+    shown = [compact(value, 3), _small(value, 2), f"{whole.replace('.', '')}e{int(exponent) - 1}", _small(value, 1)]
+    return next((text for text in shown if len(text) <= width), shown[-1][:width])
 
 
 def duration(seconds: float | None) -> str:

@@ -11,7 +11,7 @@ from lth_tui.palette import Look, ink
 from lth_tui.plot import raster
 from lth_tui.plot.raster import Floats
 from lth_tui.strips import Row, Span
-from lth_tui.words import compact, percent
+from lth_tui.words import compact, fitted, percent
 
 Entry = list[Span]
 """Spans that stay together in one row."""
@@ -107,7 +107,8 @@ def y_labels(low: float, high: float, rows: int, *, log: bool = False, empty: bo
     for value, unit in zip(marks, raster.to_unit(marks, low, high, log=log), strict=True):
         row = round((1 - float(unit)) * (rows - 1)) if np.isfinite(unit) else -1
         if 0 <= row < rows:
-            labels[row] = compact(value).rjust(GUTTER - 2)[: GUTTER - 2] + " ┤"
+            label = fitted(value, GUTTER - 1)
+            labels[row] = (label if len(label) == GUTTER - 1 else f"{label} ").rjust(GUTTER - 1) + "┤"
     return labels
 
 

@@ -157,6 +157,17 @@ def test_durations(value: int) -> None:
     assert duration(value) == {0: "0:00", 41: "0:41", 4325: "1:12:05", 400_000: "4.6 d"}[value]
 
 
+def test_numbers_beside_an_axis_keep_sign_and_exponent() -> None:
+    from lth_tui.plot.chart import y_labels
+    from lth_tui.words import fitted
+
+    values = (-1250, -12_500, 1e-4, -1e-5, 2.5e-5, -0.00025, 0.0025, -2.5e-10, -123_456, 0)
+    shown = [fitted(value, 6) for value in values]
+    assert shown == ["-1.25k", "-12.5k", "0.0001", "-1e-5", "2.5e-5", "-25e-5", "0.0025", "-3e-10", "-123k", "0"]
+    assert {"0.0001┤", " 1e-5 ┤"} <= set(y_labels(1e-6, 1e-2, 14, log=True))
+    assert len({len(label) for label in y_labels(-12_500, 0, 12)}) == 1
+
+
 def test_short_numbers() -> None:
     from lth_tui.words import bar, compact, percent
 
