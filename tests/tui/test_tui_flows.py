@@ -74,8 +74,8 @@ class At(NamedTuple):
         return isinstance(screen, kind) and (job is None or getattr(screen, "job_id", None) == job)
 
     def said(self, words: str) -> bool:
-        """Whether the newest message has these words."""
-        return bool(self.app.said) and words in self.app.said[-1][2]
+        """Whether a message since the flow began has these words."""
+        return any(words in text for *_, text in self.app.said)
 
     def pane(self, name: str, *, head: bool = False) -> str:
         """The text of a pane of the page on top, or its title."""
@@ -201,6 +201,7 @@ async def anew(app: Workbench, pilot: Pilot[int], writer: Writer) -> None:
     for path in app.exports.glob("*"):
         path.unlink()
     app.deleted.clear()
+    app.said.clear()
     await until(pilot, lambda: looked_at(app, 2))
 
 
