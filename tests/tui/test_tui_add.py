@@ -19,11 +19,12 @@ from lth_tui.screens.edit import Edit
 from lth_tui.widgets.job_table import JobTable
 from lth_tui.widgets.lines import Lines
 from lth_tui.widgets.list_pane import ListPane
+from tests.thorough import some
 
 GOOD = 'arms = ["winning", "random"]\nseeds = 3\n[training]\nlength = 4000\n[pruning]\nrounds = 2\n'
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize("size", some([(80, 24), (120, 40)], (80, 24)))
 async def test_choose_filter_preview_submit(
     opened: Open, writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
 ) -> None:

@@ -151,6 +151,7 @@ FLOWS: list[tuple[str, Callable[[At], bool]]] = [
 """Keys, and what they lead to. Each starts at job 2 in the queue, without filter, marks or commands."""
 
 
+@pytest.mark.thorough
 async def test_every_flow_in_one_burst(opened: Open, writer: Writer) -> None:
     wrong = []
     prepare(writer)
