@@ -100,7 +100,7 @@ def _run(options: argparse.Namespace) -> int:
 
     from lth_core.engine.slots import find_slots
     from lth_core.errors import InputError
-    from lth_tui.app import workbench
+    from lth_tui.opening import workbench
 
     try:
         if options.device != "auto":  # otherwise nothing can be wrong, and asking the driver takes a second

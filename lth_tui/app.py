@@ -17,13 +17,13 @@ from textual.screen import Screen
 
 from lth_core import places
 from lth_core.errors import InputError
-from lth_core.notify_settings import NotifySettings
 from lth_core.store.commands import Submit
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line, plural
-from lth_tui import closing_fix, compositor_fix, hangup, notify, palette, replies, settings, typed_bytes
+from lth_tui import closing_fix, compositor_fix, hangup, palette, replies, settings, typed_bytes
 from lth_tui.engine_owner import EngineOwner, Ownership
 from lth_tui.keys import binding_ids, key
+from lth_tui.notify import Notifier
 from lth_tui.reading.feed import Feed, LabelledCommand
 from lth_tui.reading.snapshot import Snapshot, Watch
 from lth_tui.screens.confirm import Confirm
@@ -36,7 +36,6 @@ from lth_tui.widgets.header import Header
 from lth_tui.widgets.hints import Hint, Hints, hints_of
 
 if TYPE_CHECKING:
-    from lth_core.store.notices import Notice
     from lth_tui.widgets.line_plot import LinePlot
     from lth_tui.widgets.tabs import TabRow
 
@@ -93,7 +92,7 @@ class Workbench(App[int]):
         self._told: tuple[Snapshot, Ownership] | None = None
         self._last_error: str | None = None
         self._submitted, self._queued_at = False, 0.0
-        self._notify, self._titled = NotifySettings(), False
+        self._notifier = Notifier()
         self._type_ahead = TypeAhead(self, self._hand)
         self.animation_level = "none"
         closing_fix.apply()
@@ -136,7 +135,7 @@ class Workbench(App[int]):
         wanted = (settings.last_theme(path), found.theme)
         self.theme = next((theme for theme in wanted if theme in self.available_themes), self.theme)
         self.set_keymap(dict(found.keys))
-        self._notify = found.notify
+        self._notifier.settings = found.notify
 
     def _take_theme(self) -> None:
         settings.remember_theme(places.settings_file(), self.theme)
@@ -191,7 +190,7 @@ class Workbench(App[int]):
     def _tick(self) -> None:
         self._tell_replies()
         while self.feed.notices:
-            self._send_out(self.feed.notices.popleft())
+            self._write(self._notifier.told(self.feed.notices.popleft(), os.environ))
         while self._done_aside:
             self._tell_aside(*self._done_aside.popleft())
         latest = self.feed.latest
@@ -201,19 +200,13 @@ class Workbench(App[int]):
             self.snapshot = latest
             self.renew()
 
-    def _send_out(self, notice: "Notice") -> None:
-        """Tell of a notice by bell, title and desktop notification."""
-        sent = notify.sequences(notice, self._notify, os.environ)
-        if sent and self._driver is not None:
-            keep = self._notify.title and not self._titled
-            self._titled = self._titled or keep
-            self._driver.write(notify.KEEP_TITLE * keep + sent)
+    def _write(self, sequence: str) -> None:
+        if sequence and self._driver is not None:
+            self._driver.write(sequence)
 
     def _take_title_back(self) -> None:
         """Somebody looks again."""
-        if self._titled and self._driver is not None:
-            self._titled = False
-            self._driver.write(notify.OWN_TITLE)
+        self._write(self._notifier.looked_at())
 
     def renew(self) -> None:
         """Show the newest snapshot on the page on top."""
@@ -396,22 +389,3 @@ class Workbench(App[int]):
 
         threading.Thread(target=stop, name="stopping", daemon=True).start()
         self.set_interval(0.1, lambda: self.exit(0) if ended.is_set() else None)
-
-
-def workbench(
-    folder: Path, *, view: bool, device: str = "auto", slots: int | None = None, read_only: bool = False
-) -> Workbench:  # fmt: skip
-    """The app of a workspace, which is created if missing; raises InputError if that fails.
-
-    A folder that is not writable is shown read-only.
-    """
-    from lth_core.store.database import Database
-
-    workspace = Workspace(folder)
-    locked = workspace.database.exists() and not os.access(folder, os.W_OK)
-    if read_only or locked:
-        Database(workspace.database, writer=False).close()
-        return Workbench(workspace, read_only=True, locked=locked)
-    workspace.create()
-    Database(workspace.database, writer=True).close()
-    return Workbench(workspace, None if view else EngineOwner(workspace, device, slots))

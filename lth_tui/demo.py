@@ -10,7 +10,8 @@ from textual.pilot import Pilot
 from lth_core.errors import InputError
 from lth_core.experiment.suite import Suite, load
 from lth_core.store.commands import Submit
-from lth_tui.app import Workbench, workbench
+from lth_tui.app import Workbench
+from lth_tui.opening import workbench
 from lth_tui.reading.feed import LabelledCommand
 
 PATIENCE = 1200.0

@@ -41,6 +41,25 @@ def sequences(notice: "Notice", settings: NotifySettings, variables: Mapping[str
     return sent + (_through_tmux(desktop) if "TMUX" in variables or terminal.startswith("tmux") else desktop)
 
 
+class Notifier:
+    """Tells of notices; remembers whether the terminal's title is to be taken back. settings: which ways."""
+
+    def __init__(self) -> None:
+        self.settings, self._titled = NotifySettings(), False
+
+    def told(self, notice: "Notice", variables: Mapping[str, str]) -> str:
+        """What to send for a notice, see `sequences`; the first time with the request to keep the title."""
+        sent = sequences(notice, self.settings, variables)
+        keep = bool(sent) and self.settings.title and not self._titled
+        self._titled = self._titled or keep
+        return KEEP_TITLE * keep + sent
+
+    def looked_at(self) -> str:
+        """What to send once somebody looks again."""
+        titled, self._titled = self._titled, False
+        return OWN_TITLE * titled
+
+
 def _through_tmux(sequence: str) -> str:
     """Wrapped so that tmux passes it on, if its option `allow-passthrough` lets it."""
     return f"{_ESC}Ptmux;{sequence.replace(_ESC, _ESC * 2)}{_ESC}\\" if sequence else ""

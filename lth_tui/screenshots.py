@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from textual.pilot import Pilot
 
-from lth_tui.app import Workbench, workbench
+from lth_tui.app import Workbench
 from lth_tui.demo import demonstrated
+from lth_tui.opening import workbench
 from lth_tui.screens.job import VIEWS
 
 if TYPE_CHECKING:

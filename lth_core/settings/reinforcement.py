@@ -1,5 +1,6 @@
 """Reinforcement learning: `[training]` with algorithm a2c or ppo."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
@@ -47,14 +48,14 @@ class ReinforcementTraining(TrainingSection):
     steps: ClassVar[str] = "environment steps"
 
     @property
+    @abstractmethod
     def between(self) -> int:
         """Steps of each environment in one update."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def acts(self) -> tuple[str, str]:
         """How actions are chosen in evaluation and in training, in words."""
-        raise NotImplementedError
 
     @property
     def scored(self) -> tuple[str, ...]:

@@ -98,8 +98,8 @@ def test_tickets_of_one_seed_share_environments_and_the_draws_of_actions() -> No
     model, own = starts(settings, 2)
     other = dataclasses.replace(own[0], weights=random_weights(model, 5))
     one = stack(settings, [own[0], own[0], other, own[1]])
-    np.testing.assert_array_equal(one.collector._observations[0], one.collector._observations[2])
-    assert (one.collector._observations[0] != one.collector._observations[3]).all()
+    np.testing.assert_array_equal(one.collector.observations[0], one.collector.observations[2])
+    assert (one.collector.observations[0] != one.collector.observations[3]).all()
     assert one.collector._actions[0].bit_generator.state == one.collector._actions[2].bit_generator.state
     assert one.collector._actions[0].bit_generator.state != one.collector._actions[3].bit_generator.state
     for _ in range(UPDATES):

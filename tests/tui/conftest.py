@@ -11,7 +11,8 @@ from textual.pilot import Pilot
 from tui_helpers import Open, looked_at, until
 from workspace_fixture import Writer, copy_of, fill
 
-from lth_tui.app import Workbench, workbench
+from lth_tui.app import Workbench
+from lth_tui.opening import workbench
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from workspace_fixture import Writer
 
 from lth_core import places
 from lth_tui import settings
-from lth_tui.app import workbench
+from lth_tui.opening import workbench
 from lth_tui.reading.reader import Reader
 from lth_tui.reading.snapshot import Watch
 from lth_tui.screens.add import Add

@@ -5,7 +5,7 @@ from tui_helpers import Open, looked_at, until
 from workspace_fixture import Writer, experiment
 
 from lth_core.settings.launcher import SlurmLauncher
-from lth_tui.app import workbench
+from lth_tui.opening import workbench
 from lth_tui.screens.confirm import Confirm
 from lth_tui.screens.help import Help
 from lth_tui.screens.job import JobPage

@@ -8,7 +8,7 @@ from textual.widgets import Input
 from tui_helpers import Open, until
 from workspace_fixture import Writer, experiment
 
-from lth_tui.app import workbench
+from lth_tui.opening import workbench
 from lth_tui.screens.ask import Ask
 from lth_tui.screens.compare import ComparePage
 from lth_tui.screens.confirm import Confirm

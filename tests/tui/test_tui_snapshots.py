@@ -14,7 +14,8 @@ from textual.widgets import Input
 from tui_helpers import until
 from workspace_fixture import fill
 
-from lth_tui.app import Workbench, workbench
+from lth_tui.app import Workbench
+from lth_tui.opening import workbench
 from lth_tui.reading.machine import Machine, Meter
 from lth_tui.screenshots import settle
 

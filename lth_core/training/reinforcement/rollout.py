@@ -11,15 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lth_core.randomness import stream
 from lth_core.settings.reinforcement import ActorCriticTraining
 from lth_core.settings.tasks import Task
-from lth_core.tasks.families import family_of
 from lth_core.tasks.step import Step
-from lth_core.training.drawn import Drawn
 from lth_core.training.reinforcement.acting import Actor
-from lth_core.training.reinforcement.episodes import Episodes
 from lth_core.training.reinforcement.normalise import Observations, Returns
+from lth_core.training.reinforcement.player import Player
 from lth_core.training.reinforcement.policy import Policy
 from lth_core.training.stack import Array, Arrays, under
 
@@ -57,21 +54,15 @@ class Steps(NamedTuple):
     cut: dict[int, Array]
 
 
-class Collector:
-    """The acting side of a stack: environments, action streams and the returns of episodes."""
+class Collector(Player):
+    """Plays rollouts by a policy, with running statistics where observations or returns are normalised."""
 
     def __init__(self, task: Task, settings: ActorCriticTraining, seeds: Sequence[int], spans: Sequence[int]) -> None:
         """spans: how long each ticket is trained, in `training.unit`."""
+        super().__init__(task, settings, seeds, spans)
         self._settings = settings
         self.seeds = list(seeds)
-        self.environments = family_of(task).environments(task, seeds, settings.environments)
-        reach = None if settings.score_window is None else [settings.score_window * span for span in spans]
-        in_games = settings.unit == "games"
-        self.episodes = Episodes(len(seeds), settings.environments, settings.score_episodes, reach, in_games=in_games)
-        self._actions = [stream(seed, "actions") for seed in seeds]
-        self.drawn = Drawn(len(seeds))
         self.watched, self.found = False, None  # type: bool, Steps | None
-        self._observations = self.environments.reset()
         self._seen, self._earned = self._statistics(settings, len(seeds))
 
     def _statistics(self, settings: ActorCriticTraining, tickets: int) -> tuple[Observations | None, Returns | None]:
@@ -107,16 +98,14 @@ class Collector:
         actions, values = policy.empty(*shape), np.empty(shape, np.float32)
         rewards, ends = np.empty(shape, np.float32), np.empty(shape, bool)
         noise = np.stack([policy.noise(rng, s.n_steps, s.environments) for rng in self._actions])
-        if self.drawn.wants("actions"):
-            self.drawn.note("environments", zip(self._observations, self.environments.origins(), strict=True))
-            self.drawn.note("actions", zip(noise))
+        self.note_drawn(noise)
         valid: Array | None = None
         steps, cut = list[Step](), dict[int, Array]()
-        cuts = _Cuts(shape, self._observations, lambda seen: actor.heads(seen)[..., -1])
+        cuts = _Cuts(shape, self.observations, lambda seen: actor.heads(seen)[..., -1])
         for i in range(s.n_steps):
             if self._seen is not None:
-                self._seen.add(self._observations)
-            heads = actor.act(self.normalised(self._observations))
+                self._seen.add(self.observations)
+            heads = actor.act(self.normalised(self.observations))
             now = env.valid
             if now is not None:
                 valid = np.ones((*shape, now.shape[-1]), bool) if valid is None else valid
@@ -125,7 +114,7 @@ class Collector:
             step = env.step(actions[:, i])
             if self.watched:
                 steps.append(step)
-            self._observations, rewards[:, i] = step.observations, step.rewards
+            self.observations, rewards[:, i] = step.observations, step.rewards
             ends[:, i] = step.terminated | step.truncated
             self.episodes.add(*step.scored)
             if self._earned is not None:
@@ -133,7 +122,7 @@ class Collector:
             if step.last_observations is not None and step.truncated.any():
                 cut[i] = self.normalised(step.last_observations)
                 cuts.add(i, step.truncated, cut[i])
-        after = self.normalised(self._observations)
+        after = self.normalised(self.observations)
         bootstrap = actor.heads(after)[..., -1]
         self.found = Steps(steps, rewards.copy(), after, cut) if self.watched else None
         rewards *= np.float32(s.reward_scale)
@@ -145,58 +134,34 @@ class Collector:
         may = () if valid is None else (torch.from_numpy(valid).flatten(1, 2),)
         return Rollout(actor.kept(), taken, known, targets, better, may)
 
-    def stream_of(self, row: int) -> object:
-        """The state of a ticket's stream for actions."""
-        return self._actions[row].bit_generator.state
-
     def restart(self, step: int) -> None:
-        """Start new episodes everywhere, seeded by the step, for environments that cannot be saved."""
-        self._observations = self.environments.restart(step)
-        self.episodes.restart()
+        """See Player."""
+        super().restart(step)
         if self._earned is not None:
             self._earned.restart()
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Drop all tickets but these."""
-        rows = list(rows)
+        """See Player."""
+        super().keep(rows)
         self.seeds = [self.seeds[t] for t in rows]
-        self._actions = [self._actions[t] for t in rows]
-        self._observations = self._observations[rows]
-        self.environments.keep(rows)
-        self.drawn.keep(rows)
-        self.episodes.keep(rows)
         for statistics in (self._seen, self._earned):
             if statistics is not None:
                 statistics.keep(rows)
 
     def state(self) -> tuple[Arrays, dict[str, Any]]:
-        """Everything that later training depends on, as arrays and JSON values."""
-        arrays: Arrays = {"observations": self._observations.copy()}
-        values: dict[str, Any] = {"actions": [rng.bit_generator.state for rng in self._actions]}
-        values["drawn"] = self.drawn.state()
-        for name, part in (("environments", self.environments.state()), ("episodes", self.episodes.state())):
-            if part is not None:
-                arrays |= {f"{name}/{key}": array for key, array in part[0].items()}
-                values[name] = part[1]
+        """See Player."""
+        arrays, values = super().state()
         for name, statistics in (("seen", self._seen), ("earned", self._earned)):
             if statistics is not None:
                 arrays |= {f"{name}/{key}": array for key, array in statistics.state().items()}
         return arrays, values
 
     def restore(self, arrays: Arrays, values: dict[str, Any], step: int) -> None:
-        """The inverse of `state`, at this step."""
-        for rng, state in zip(self._actions, values["actions"], strict=True):
-            rng.bit_generator.state = state
-        self.drawn.restore(values.get("drawn"))
-        self.episodes.restore(under(arrays, "episodes/"), values["episodes"])
-        self._observations = arrays["observations"].copy()
+        """See Player."""
+        super().restore(arrays, values, step)
         for name, statistics in (("seen", self._seen), ("earned", self._earned)):
             if statistics is not None:
                 statistics.restore(under(arrays, f"{name}/"))
-        if "environments" in values:
-            self.environments.restore(under(arrays, "environments/"), values["environments"])
-        else:  # checkpointed right after `restart`
-            self.environments.restart(step)
 
 
 class _Cuts:

@@ -25,7 +25,7 @@ from lth_core.training.stack import Array, Arrays, Start
 from lth_core.training.values import learning, second_look
 from lth_core.training.values.exploration import EpsilonGreedy
 from lth_core.training.values.learning import Drawn, Learnt
-from lth_core.training.values.player import Player
+from lth_core.training.values.player import ValuePlayer
 from lth_core.training.values.replay import Replay
 from lth_core.training.values.second_look import Looked, SecondLook
 from lth_core.training.values.target_watch import EVERY, TargetWatch
@@ -42,8 +42,8 @@ class ValueStack(PlayingStack):
         super().__init__(experiment.task, experiment.training, model, starts, device)
         self.training: DQN = experiment.training
         spans = [start.last - start.first for start in starts]
-        self.player = Player(self._task, self.training, self.seeds, spans)
-        one = self.player.seen[0, 0]
+        self.player = ValuePlayer(self._task, self.training, self.seeds, spans)
+        one = self.player.observations[0, 0]
         self.replay = Replay(len(starts), self.training.slots, self.training.environments, one)
         self.log = self.replay
         self._begins = self.training.learning_starts
