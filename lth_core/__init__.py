@@ -1,3 +1,3 @@
 """The engine of the lottery-ticket workbench. Importing it imports no torch."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

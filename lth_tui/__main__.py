@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lth_core import __version__
+from lth_core.batches.provenance import version_in_words
 from lth_core.entry.command import enter
 
 
@@ -21,6 +21,9 @@ def main() -> None:
 def _main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and run the app; the engine outlives it."""
     options = _parser().parse_args(arguments)
+    if options.version:
+        print(f"lth-tui {version_in_words()}")
+        return
     if options.keys:
         sys.exit(_list_keys())
     if options.serve is not None:
@@ -49,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--serve", nargs="?", const=8000, type=_port, metavar="PORT",
                         help="show it read-only in browsers on this machine (default port: 8000)")  # fmt: skip
     parser.add_argument("--keys", action="store_true", help="list the names of all key bindings, for the settings file")
-    parser.add_argument("--version", action="version", version=f"lth-tui {__version__}")
+    parser.add_argument("--version", action="store_true", help="print version and revision")
     return parser
 
 

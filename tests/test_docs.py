@@ -105,6 +105,7 @@ def missing_files(text: str) -> list[str]:
     places = [ROOT, ROOT / "lth_core", ROOT / "lth_tui"]
     whole = {name for name in named if "/" in name and not any((place / name).is_file() for place in places)}
     files = {path.name for place in ("lth_core", "lth_tui", "tests") for path in (ROOT / place).rglob("*.py")}
+    files |= {path.name for path in ROOT.glob("*.py")}
     return sorted(whole | {name for name in named if "/" not in name and name not in files})
 
 

@@ -1,6 +1,7 @@
 """What a job and its attempts ran with: versions, machine, devices, git revision. Stored before the first step."""
 
 import contextlib
+import json
 import os
 import platform
 import socket
@@ -26,6 +27,8 @@ _PACKAGES = (
     "pydantic",
 )
 _COMMIT = "# branch.oid "
+RECORDED = "revision.json"
+"""The file beside `lth_core/__init__.py` in which a build records its revision."""
 MOMENT = 1.0
 """Seconds for which a git revision is remembered."""
 
@@ -51,12 +54,10 @@ def provenance(
 
 @lru_cache(maxsize=8)
 def attempt_facts(device: str, threads: int) -> dict[str, Any]:
-    """What a worker runs an attempt with. device: its name. The git revision is this program's own, if it has one.
+    """What a worker runs an attempt with. device: its name. The git revision is this program's own.
 
     Looked up once in a process, because imported modules do not change.
     """
-    own = Path(__file__).resolve().parent
-    tracked = _git(own, "ls-files", "--error-unmatch", Path(__file__).name) is not None
     return {
         "lth": __version__,
         "python": platform.python_version(),
@@ -64,8 +65,28 @@ def attempt_facts(device: str, threads: int) -> dict[str, Any]:
         "threads": threads,
         "device": device,
         "host": socket.gethostname(),
-        "git": _git_revision(own) if tracked else None,
+        "git": own_revision(),
     }
+
+
+def own_revision() -> dict[str, Any] | None:
+    """This program's commit, and whether files were changed: of its checkout, else as recorded when it was built."""
+    here = Path(__file__).resolve()
+    if _git(here.parent, "ls-files", "--error-unmatch", here.name) is not None:
+        return _git_revision(here.parent)
+    try:
+        recorded: dict[str, Any] = json.loads((here.parents[1] / RECORDED).read_text())
+    except OSError:  # built from files without their history
+        return None
+    return recorded
+
+
+def version_in_words() -> str:
+    """The version with its revision, as `--version` prints it."""
+    revision = own_revision()
+    if revision is None:
+        return __version__
+    return f"{__version__} (revision {revision['commit'][:12]}{', with changes' if revision['changed'] else ''})"
 
 
 def processor() -> str:

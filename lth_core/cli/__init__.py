@@ -281,16 +281,16 @@ def gc(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from lth_core import __version__
+        from lth_core.batches.provenance import version_in_words
 
-        typer.echo(f"lth {__version__}")
+        typer.echo(f"lth {version_in_words()}")
         raise typer.Exit
 
 
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print version and revision.")
     ] = False,
 ) -> None:
     pass

@@ -40,7 +40,7 @@ def find_slots(device: str = "auto", count: int | None = None) -> list[Slot]:
     """
     if count is not None and not 1 <= count <= 1024:
         raise InputError(f"slots {count}: expected 1 to 1024")
-    devices, cores = _devices(device), len(os.sched_getaffinity(0))
+    devices, cores = _devices(device), _cores()
     gpus = [name for name in devices if name != "cpu"]
     shared = SHARES * len(gpus) if count is None or "cpu" in devices else count
     names = [gpus[i % len(gpus)] for i in range(shared)] if gpus else []
@@ -68,6 +68,11 @@ def usable(slots: Iterable[Slot], model: NetworkSection, device: str = "auto") -
     if kind not in kinds:
         raise InputError(f'launcher.device "{kind}": expected here {", ".join(sorted(kinds))}')
     return [slot for slot in slots if slot.kind == kind and (model.shares_device or not slot.extra)]
+
+
+def _cores() -> int:
+    """Cores that this process may use; all of them on a system that restricts no process to some (macOS)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _devices(device: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Start and end of every command: streams, folders, and one sentence for an error."""
 
 import contextlib
+import importlib.util
 import os
 import signal
 import sqlite3
@@ -24,6 +25,9 @@ class Interrupted(BaseException):
 
 def enter(name: str, act: Callable[[], None]) -> NoReturn:
     """Run a command and end the process. Bad input: one sentence on standard error and exit code 2."""
+    if lacks := _lacks():
+        print(f"{name}: {lacks}", file=sys.stderr, flush=True)
+        sys.exit(2)
     streams.settle()
     places.settle()
     if signal.getsignal(signal.SIGINT) in (signal.default_int_handler, signal.SIG_DFL):
@@ -34,6 +38,16 @@ def enter(name: str, act: Callable[[], None]) -> NoReturn:
     except OSError:  # nothing can be said: the exit code stays
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     sys.exit(code)
+
+
+def _lacks() -> str | None:
+    """What keeps the program from running on this system, in a sentence. Windows has no module fcntl."""
+    if importlib.util.find_spec("fcntl") is not None:
+        return None
+    return (
+        f"{sys.platform} has no POSIX file locks and signals (Python's module fcntl), which the engine needs: expected "
+        "Linux or macOS; on Windows, run it in WSL, the Windows Subsystem for Linux"
+    )
 
 
 def interrupt_on(*numbers: int) -> None:
