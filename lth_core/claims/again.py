@@ -34,7 +34,7 @@ def presets_of(stored: Stored) -> list[tuple[str, int]]:
     That seed's first round alone is trained again: a ticket's bits do not depend on what it is trained with.
     """
     names = {job.name for job in stored.jobs}
-    files = dict.fromkeys(claim.file for claim in claims())
+    files = dict.fromkeys(file for claim in claims() for file in claim.files)
     own = {file: [one for one in experiments(file) if one.name in names] for file in files}
     return [(file, found[0].seeds[0]) for file, found in own.items() if found]
 

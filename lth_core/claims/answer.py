@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, cast
 
 from lth_core.analysis.contrast import Contrast, Sums, contrast, sums
 from lth_core.analysis.scores import JobScores
@@ -29,27 +29,34 @@ class Tested:
 
 @dataclass(frozen=True)
 class Answered:
-    """A claim's answer. done: trials of its jobs that have ended, of all that they have."""
+    """A claim's answer. left: its presets that are not run to their end; done: trials of its jobs that have ended, of
+    all that they have."""
 
     claim: Claim
     state: State
     tested: tuple[Tested, ...]
+    left: tuple[str, ...]
     done: tuple[int, int]
 
 
 def answered(database: Database, claim: Claim) -> Answered:
     """What this workspace says of a claim. Tests are corrected over the claim by Holm."""
-    wanted = {one.name: one for one in experiments(claim.file)}
+    wanted = {one.name: one for file in claim.files for one in experiments(file)}
     jobs = {name: job_of(database, one) for name, one in wanted.items()}
     found = [_contrast(database, jobs, test) for test in claim.tests]
-    p = iter(holm([one.p for one in found if one is not None]))
+    p = holm([1.0 if one is None else one.p for one in found])  # also over those to come: looking early gains nothing
     tested = tuple(
-        _tested(test, one, 1.0 if one is None else next(p), jobs[test.job])
-        for test, one in zip(claim.tests, found, strict=True)
+        _tested(test, one, corrected, jobs[test.job])
+        for test, one, corrected in zip(claim.tests, found, p, strict=True)
     )
     known = [job for job in jobs.values() if job is not None]
     done = sum(job.trials_done for job in known), sum(job.trials for job in known)
-    return Answered(claim, _state([one.state for one in tested]), tested, done)
+    left = tuple(file for file in claim.files if not all(_has_ended(jobs[one.name]) for one in experiments(file)))
+    return Answered(claim, state_of([one.state for one in tested]), tested, left, done)
+
+
+def _has_ended(job: JobView | None) -> bool:
+    return job is not None and job.state in ("done", "failed")
 
 
 def job_of(database: Database, wanted: Experiment) -> JobView | None:
@@ -59,11 +66,18 @@ def job_of(database: Database, wanted: Experiment) -> JobView | None:
 
 
 def is_same(one: Experiment, other: Experiment) -> bool:
-    """Whether two experiments differ at most in where their files lie and what these hold."""
-    return _placeless(one) == _placeless(other)
+    """Whether two experiments differ at most in where their files lie and what these hold.
+
+    Texts of the hub may also lie here as files: the source is compared only between two that have none.
+    """
+    fields, others = _placeless(one), _placeless(other)
+    if "files" in (fields["task"].get("source"), others["task"].get("source")):
+        fields["task"].pop("source", None)
+        others["task"].pop("source", None)
+    return fields == others
 
 
-def _placeless(experiment: Experiment) -> dict[str, object]:
+def _placeless(experiment: Experiment) -> dict[str, Any]:
     fields = experiment.model_dump(mode="json", exclude={"launcher"})
     for name in (*experiment.task.places, "contents"):
         fields["task"].pop(name, None)
@@ -80,7 +94,7 @@ def _contrast(database: Database, jobs: Mapping[str, JobView | None], test: Comp
 
 
 def _sums(database: Database, job: JobView | None, test: Comparison) -> Sums | None:
-    if job is None or job.state not in ("done", "failed"):
+    if job is None or not _has_ended(job):
         return None
     return sums(JobScores(job.experiment, views.trials(database, job.id)), test.weights, test.at)
 
@@ -103,9 +117,9 @@ def _tested(test: Comparison, found: Contrast | None, p: float, job: JobView | N
     return Tested(test, state, f"{test.says}: {state}, {numbers}", found, p)
 
 
-def _state(states: Sequence[State]) -> State:
-    """Of all tests together: mixed where some are held or contradicted and others not."""
-    for state in ("not run", "running"):
-        if state in states:
-            return state
-    return states[0] if len(set(states)) == 1 else "mixed"
+def state_of(states: Sequence[str]) -> State:
+    """Of all tests that have ended: mixed where some are held or contradicted and others not."""
+    ended = [one for one in states if one not in ("not run", "running")]
+    if not ended:
+        return "running" if "running" in states else "not run"
+    return cast(State, ended[0]) if len(set(ended)) == 1 else "mixed"

@@ -46,28 +46,58 @@ class Claim(Section):
     paper: str
     scale: str
     chosen: str
-    file: str
-    """The preset that tests it."""
+    files: Annotated[list[str], Field(min_length=1)]
+    """The presets that test it."""
     tests: Annotated[list[Comparison], Field(min_length=1)]
 
 
-class _Claims(Section):
+class Panel(Section):
+    """One plot of a figure. arms: those that are drawn beside the dense network."""
+
+    job: str
+    title: str
+    arms: Annotated[list[str], Field(min_length=1)]
+
+
+class PaperFigure(Section):
+    """A figure of the paper, and the jobs that are drawn in its place here. number: the paper's."""
+
+    number: Annotated[int, Field(ge=1)]
+    says: str
+    panels: Annotated[list[Panel], Field(min_length=1)]
+
+
+class _Listed(Section):
     claim: list[Claim]
+    figure: list[PaperFigure]
 
 
 @cache
-def claims() -> tuple[Claim, ...]:
-    """All claims that can be tested, by number. Raises ValidationError for a list that is not well-formed."""
+def _listed() -> _Listed:
     path = Path(__file__).with_name("claims.toml")
-    fields = tomllib.loads(path.read_text(encoding="utf-8"))
     try:
-        return tuple(sorted(_Claims.model_validate(fields).claim, key=lambda one: one.number))
+        return _Listed.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         raise ValueError(f"{path}: {error}") from None
 
 
+def claims() -> tuple[Claim, ...]:
+    """All claims that can be tested, by number. Raises ValueError for a list that is not well-formed."""
+    return tuple(sorted(_listed().claim, key=lambda one: one.number))
+
+
+def paper_figures() -> tuple[PaperFigure, ...]:
+    """The paper's figures that are drawn from stored jobs, by number. Raises ValueError like `claims`."""
+    return tuple(sorted(_listed().figure, key=lambda one: one.number))
+
+
 @cache
 def experiments(file: str) -> tuple[Experiment, ...]:
-    """The experiments of a claim's preset."""
-    held = load(Path(file))
+    """The experiments of a claim's preset; its packages and texts need not be here."""
+    held = load(Path(file), runs_here=False)
     return held.experiments if isinstance(held, Suite) else (held,)
+
+
+def command(file: str) -> str:
+    """What runs a claim's preset."""
+    return f"lth headless {file}"

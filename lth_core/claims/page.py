@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from lth_core.claims.claim import Claim, claims
-from lth_core.claims.stored import Stored, StoredClaim, StoredJob
+from lth_core.claims.claim import Claim, PaperFigure, claims, command, paper_figures
+from lth_core.claims.stored import UNKNOWN, Stored, StoredClaim, StoredJob
 
 _INTRODUCTION = """\
 # The paper's claims, tested
@@ -21,6 +21,7 @@ def page(stored: Stored, folder: str) -> str:
     listed = claims()
     parts = [_INTRODUCTION, "\n".join(_summary(listed, known))]
     parts += ["\n".join(_claim(claim, known.get(claim.number), jobs)) for claim in listed]
+    parts += ["## The paper's figures", *(_figure(one, jobs, folder) for one in paper_figures())]
     parts.append("## The jobs")
     parts += ["\n".join(_job(job, folder)) for job in stored.jobs]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
@@ -31,7 +32,13 @@ def _summary(listed: tuple[Claim, ...], known: Mapping[int, StoredClaim]) -> Ite
     yield "| --- | --- | --- |"
     for claim in listed:
         answer = known.get(claim.number)
-        yield f"| {claim.number} | {claim.says} | {answer.state if answer is not None else 'not run'} |"
+        yield f"| {claim.number} | {claim.says} | {'not run' if answer is None else _short(answer)} |"
+
+
+def _short(answer: StoredClaim) -> str:
+    """Its state, and how many of its tests have been run, unless all have."""
+    ended = sum(test.state not in UNKNOWN for test in answer.tests)
+    return answer.state + (f" ({ended} of {len(answer.tests)} tests run)" if ended < len(answer.tests) else "")
 
 
 def _claim(claim: Claim, answer: StoredClaim | None, jobs: Mapping[str, StoredJob]) -> Iterator[str]:
@@ -39,7 +46,7 @@ def _claim(claim: Claim, answer: StoredClaim | None, jobs: Mapping[str, StoredJo
     yield f"- In the paper: {claim.paper}"
     yield f"- Here: {claim.scale}"
     yield f"- How its settings were chosen: {claim.chosen}"
-    yield f"- Command: `lth headless {claim.file}`"
+    yield f"- Command: {', '.join(f'`{command(file)}`' for file in claim.files)}"
     if answer is None:
         yield "- Answer: not run yet"
         return
@@ -48,6 +55,18 @@ def _claim(claim: Claim, answer: StoredClaim | None, jobs: Mapping[str, StoredJo
     for job in own:
         halves = ", ".join(f"{arm} {text}" for arm, text in job.halves.items())
         yield f"- Half of the dense network's gain is lost at ({job.name}): {halves}"
+
+
+def _figure(figure: PaperFigure, jobs: Mapping[str, StoredJob], folder: str) -> str:
+    own = [panel.job for panel in figure.panels if panel.job in jobs]
+    if not own:
+        return f"**Figure {figure.number}**: {figure.says}. Not run yet."
+    missing = [panel.title for panel in figure.panels if panel.job not in jobs]
+    later = f" Not run yet: {', '.join(missing)}." if missing else ""
+    return (
+        f"**Figure {figure.number}**: {figure.says}. Interquartile mean over seeds; bands are 95 % bootstrap "
+        f"intervals.{later}\n\n![{figure.says}]({folder}/figure-{figure.number}.svg)"
+    )
 
 
 def _job(job: StoredJob, folder: str) -> Iterator[str]:

@@ -1,12 +1,14 @@
-"""The results behind the claims as files: tables, protocol card, figure and facts of each job, and the answers."""
+"""The results behind the claims as files: tables, protocol card, figure and facts of each job, the answers, and the
+paper's figures drawn from them. Folders of the machine they were run on are left out."""
 
 import json
 from collections.abc import Iterable
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PurePath
 
 from lth_core.analysis.questions import NOT_ASKED
-from lth_core.claims.answer import Answered, answered, job_of
-from lth_core.claims.claim import Claim, claims, experiments
+from lth_core.claims.answer import Answered, answered, job_of, state_of
+from lth_core.claims.claim import Claim, claims, experiments, paper_figures
 from lth_core.errors import InputError
 from lth_core.report.card import card
 from lth_core.report.record import JobRecord, job_record
@@ -20,11 +22,13 @@ from lth_core.text import one_line
 TABLES = ("trials", "lottery", "verdicts", "critical", "matching", "answers")
 """Those of `lth export` that are kept: curves and layers are too large."""
 ENDED = ("done", "failed")
+UNKNOWN = ("not run", "running")
 
 
 class StoredTest(Section):
     """A test's answer as it was when it was stored."""
 
+    says: str
     state: str
     text: str
 
@@ -69,15 +73,18 @@ def store(database: Database, folder: Path) -> Stored:
     make_folder(folder)
     before = read(folder) if (folder / "claims.json").exists() else Stored(claims=(), jobs=())
     found = [answered(database, claim) for claim in claims()]
-    ended = [one for one in found if one.state not in ("running", "not run")]
+    ended = [one for one in found if one.state not in UNKNOWN]
     records = {record.job.name: record for record in _records(database, (one.claim for one in ended))}
     for record in records.values():
         _write(record, folder / record.job.name)
-    kept = {one.number: one for one in before.claims} | {one.claim.number: _claim(one) for one in ended}
+    kept = {one.number: one for one in before.claims}
+    for answer in ended:
+        kept[answer.claim.number] = _claim(answer, kept.get(answer.claim.number))
     jobs = {one.name: one for one in before.jobs} | {name: _facts(record) for name, record in records.items()}
     new = Stored(claims=tuple(kept[number] for number in sorted(kept)), jobs=tuple(jobs[name] for name in sorted(jobs)))
     text = json.dumps(new.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
     write_atomically(folder / "claims.json", text.encode())
+    _draw(folder)
     return new
 
 
@@ -93,11 +100,21 @@ def read(folder: Path) -> Stored:
 
 
 def _records(database: Database, asked: Iterable[Claim]) -> Iterable[JobRecord]:
-    for file in dict.fromkeys(claim.file for claim in asked):
+    for file in dict.fromkeys(file for claim in asked for file in claim.files):
         for experiment in experiments(file):
             job = job_of(database, experiment)
             if job is not None and job.state in ENDED:
-                yield job_record(database, job)
+                yield _placeless(job_record(database, job))
+
+
+def _placeless(record: JobRecord) -> JobRecord:
+    """With the names of files, without the folders they lie in."""
+    task = record.experiment.task
+    named = {place: PurePath(at).name for place in task.places if (at := getattr(task, place)) is not None}
+    if not named:
+        return record
+    experiment = record.experiment.model_copy(update={"task": task.model_copy(update=named)})
+    return replace(record, job=replace(record.job, experiment=experiment))
 
 
 def _write(record: JobRecord, folder: Path) -> None:
@@ -118,18 +135,33 @@ def _write(record: JobRecord, folder: Path) -> None:
     write_atomically(folder / "experiment.json", (record.experiment.canonical() + "\n").encode())
 
 
-def _claim(one: Answered) -> StoredClaim:
-    tests = tuple(StoredTest(state=tested.state, text=tested.text) for tested in one.tested)
+def _draw(folder: Path) -> None:
+    from lth_core.claims.figures import draw  # matplotlib
+    from lth_core.report.drawing import rendered
+
+    for figure in paper_figures():
+        drawn = draw(figure, folder)
+        if drawn is not None:
+            write_atomically(folder / f"figure-{figure.number}.svg", rendered(drawn, "svg"))
+
+
+def _claim(one: Answered, before: StoredClaim | None) -> StoredClaim:
+    """A test that this workspace has not run keeps the answer that was stored before."""
+    known = {test.says: test for test in before.tests} if before is not None else {}
+    tests = []
+    for tested in one.tested:
+        new = StoredTest(says=tested.test.says, state=tested.state, text=tested.text)
+        tests.append(known.get(new.says, new) if new.state in UNKNOWN else new)
     return StoredClaim(
-        number=one.claim.number, state=one.state, tests=tests,
-        jobs=tuple(experiment.name for experiment in experiments(one.claim.file)),
+        number=one.claim.number, state=state_of([test.state for test in tests]), tests=tuple(tests),
+        jobs=tuple(experiment.name for file in one.claim.files for experiment in experiments(file)),
     )  # fmt: skip
 
 
 def _facts(record: JobRecord) -> StoredJob:
     passed, failed = record.audits
     return StoredJob(
-        name=record.job.name, identity=record.experiment.identity, state=record.job.state,
+        name=record.job.name, identity=record.job.identity, state=record.job.state,
         seeds=len(record.experiment.seeds), rounds=record.experiment.pruning.rounds, trainings=len(record.trials),
         hours=round(record.active / 3600, 2), passed=passed, failed=failed,
         halves={one.arm: one.text for one in record.summary.halves},

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lth_core.claims.answer import Answered, answered
-from lth_core.claims.claim import claims
+from lth_core.claims.claim import claims, command
 from lth_core.cli.console import make_console
 from lth_core.cli.follower import Follower
 from lth_core.cli.headless import checked, progress_on, train
@@ -32,9 +32,10 @@ def run(workspace: Path, *, as_json: bool = False) -> None:
         table.add_column(heading, no_wrap=heading != "what it says, and what was found")
     for one in found:
         lines = [one.claim.says, *(f"- {tested.text}" for tested in one.tested)]
-        if one.state in ("not run", "running"):
+        if one.left:
             done, of = one.done
-            lines.append(f"  {f'{done:,} of {of:,} trials; ' if of else ''}lth headless {one.claim.file}")
+            ran = f"{done:,} of {of:,} trials so far; " if of else ""
+            lines.append(f"  {ran}{'; '.join(map(command, one.left))}")
         table.add_row(str(one.claim.number), one.state, Text("\n".join(lines)))
     make_console().print(table)
 
@@ -99,6 +100,6 @@ def _shape(one: Answered) -> ClaimAnswer:
         for t in one.tested
     ]  # fmt: skip
     return ClaimAnswer(
-        claim=one.claim.number, says=one.claim.says, file=one.claim.file, state=one.state, trials=of, trials_done=done,
-        tests=tests,
+        claim=one.claim.number, says=one.claim.says, files=one.claim.files, state=one.state, trials=of,
+        trials_done=done, tests=tests,
     )  # fmt: skip

@@ -312,11 +312,11 @@ class ClaimTest(Part):
 
 
 class ClaimAnswer(Part):
-    """A claim of the paper and what the workspace says of it. file: the preset that tests it."""
+    """A claim of the paper and what the workspace says of it. files: the presets that test it."""
 
     claim: int
     says: str
-    file: str
+    files: list[str]
     state: Literal["held", "contradicted", "open", "mixed", "running", "not run"]
     trials: int
     trials_done: int

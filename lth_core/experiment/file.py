@@ -58,8 +58,10 @@ def read_fields(path: Path) -> dict[str, Any]:
         raise InputError(f"{shown}: not valid TOML: {one_line(error)}") from None
 
 
-def experiment_of(fields: dict[str, Any], path: Path, overrides: Iterable[str] = ()) -> Experiment:
-    """The resolved experiment of the plain data of a file; see `load_experiment`."""
+def experiment_of(
+    fields: dict[str, Any], path: Path, overrides: Iterable[str] = (), *, runs_here: bool = True
+) -> Experiment:
+    """The resolved experiment of the plain data of a file; see `load_experiment` and `suite.load`."""
     shown = one_line(path)
     for override in overrides:
         apply_override(fields, override)
@@ -67,11 +69,11 @@ def experiment_of(fields: dict[str, Any], path: Path, overrides: Iterable[str] =
         if not is_name(path.stem):
             raise InputError(f"{shown}: the file's name is not a valid experiment name: set the field name")
         fields["name"] = path.stem
-    return resolve(fields, shown)
+    return (resolve if runs_here else validated)(fields, shown)
 
 
-def resolve(fields: dict[str, Any], source: str) -> Experiment:
-    """Validate plain data into an Experiment; `source` opens the sentence of the InputError."""
+def validated(fields: dict[str, Any], source: str) -> Experiment:
+    """Plain data as an Experiment, whether or not it can be run here; `source` opens the sentence of the InputError."""
     seeds = fields.get("seeds")
     if isinstance(seeds, float) and seeds.is_integer():
         seeds = int(seeds)
@@ -81,9 +83,14 @@ def resolve(fields: dict[str, Any], source: str) -> Experiment:
         fields = {**fields, "seeds": list(range(seeds))}
     if isinstance(fields.get("ticket"), str):
         fields = {**fields, "ticket": {"path": fields["ticket"]}}
-    experiment = _validated(fields, source)
+    return _validated(fields, source)
+
+
+def resolve(fields: dict[str, Any], source: str) -> Experiment:
+    """Plain data as an Experiment that can be run here, with its files found; raises InputError like `validated`."""
+    experiment = validated(fields, source)
     if experiment.ticket is not None:
-        experiment = _validated({**fields, "ticket": _found(experiment, experiment.ticket, source)}, source)
+        experiment = validated({**fields, "ticket": _found(experiment, experiment.ticket, source)}, source)
     # Here and not in the model, so that stored experiments can be read without their environment installed, and if
     # only an earlier version accepted them.
     from lth_core.tasks.available import check, environments, episode_steps

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-ORDER = {"quick": 0, "learn": 1, "paper": 2, "suites": 3}
+ORDER = {"quick": 0, "learn": 1, "paper": 2, "suites": 3, "claims": 4}
 
 
 def folder() -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 from lth_core.errors import InputError
 from lth_core.experiment import presets
 from lth_core.experiment.experiment import Experiment
-from lth_core.experiment.file import apply_override, experiment_of, read_fields, resolve
+from lth_core.experiment.file import apply_override, experiment_of, read_fields, resolve, validated
 from lth_core.settings.control import ControlTask
 from lth_core.text import NAMES, did_you_mean, is_name, one_line
 
@@ -25,7 +25,9 @@ class Suite:
     experiments: tuple[Experiment, ...]
 
 
-def expand(fields: dict[str, Any], source: str, default_name: str, overrides: Iterable[str] = ()) -> Suite:
+def expand(
+    fields: dict[str, Any], source: str, default_name: str, overrides: Iterable[str] = (), *, runs_here: bool = True
+) -> Suite:
     """The experiments of a suite file's fields (those of an experiment as the common base, and `[suite]`).
 
     A member's tables are merged into those of the base, everything else replaces it. `overrides`
@@ -53,8 +55,9 @@ def expand(fields: dict[str, Any], source: str, default_name: str, overrides: It
             apply_override(merged, override)
         members[called] = {**merged, "name": f"{name}-{called}"}
     experiments: dict[str, Experiment] = {}
+    made = resolve if runs_here else validated
     for called in members:
-        experiments[called] = resolve(_taught(members, called, source), f"{source}: member {called}")
+        experiments[called] = made(_taught(members, called, source), f"{source}: member {called}")
     _check_distinct(experiments, source)
     return Suite(name, tuple(experiments.values()))
 
@@ -135,14 +138,14 @@ def _shown(value: Any) -> str:
     return "nothing" if value is None else one_line(f'"{value}"' if isinstance(value, str) else value, 80)
 
 
-def load(path: Path, overrides: Iterable[str] = ()) -> Experiment | Suite:
+def load(path: Path, overrides: Iterable[str] = (), *, runs_here: bool = True) -> Experiment | Suite:
     """The suite of a file with a table `[suite]`, else the experiment that the file, or the preset of this name, holds.
 
-    `overrides` are `field=value`, for every member of a suite. Raises InputError with one sentence for
-    anything that cannot be read or is not accepted.
+    `overrides` are `field=value`, for every member of a suite. Without `runs_here`, files and packages that it needs
+    may be missing. Raises InputError with one sentence for anything that cannot be read or is not accepted.
     """
     path = presets.find(path)
     fields = read_fields(path)
     if "suite" in fields:
-        return expand(fields, one_line(path), path.stem, overrides)
-    return experiment_of(fields, path, overrides)
+        return expand(fields, one_line(path), path.stem, overrides, runs_here=runs_here)
+    return experiment_of(fields, path, overrides, runs_here=runs_here)

@@ -43,7 +43,7 @@ def lottery(axes: Axes, record: JobRecord, *, inches: float = 2.5) -> None:
         cells = sorted(
             (c for c in record.summary.cells if c.arm == arm and c.score.n), key=lambda cell: -cell.density
         )  # fmt: skip
-        _band(axes, [c.density for c in cells], [c.score for c in cells], look[arm], arm)
+        band(axes, [c.density for c in cells], [c.score for c in cells], look[arm], arm)
     for found in criticals(record.scores):
         if found.share == HALF and found.crossed:
             axes.plot(
@@ -68,7 +68,8 @@ def _limits(axes: Axes, record: JobRecord) -> None:
         axes.set_ylim(min(known) - room, max(known) + room)
 
 
-def _band(axes: Axes, x: list[float], scores: list[Interval], look: Look, label: str) -> None:
+def band(axes: Axes, x: list[float], scores: list[Interval], look: Look, label: str) -> None:
+    """Estimates as a line and their intervals as a band around it. x: densities."""
     if not x:
         return
     axes.plot(
@@ -113,7 +114,7 @@ def _differences(record: JobRecord) -> tuple[Figure, str] | None:
         cells = [c for c in record.summary.cells if c.arm == arm and c.difference is not None and c.difference.n]
         cells.sort(key=lambda cell: -cell.density)
         one.axhline(0, color=GREY, linewidth=0.9)
-        _band(one, [c.density for c in cells], [c.difference for c in cells if c.difference], look[arm], arm)
+        band(one, [c.density for c in cells], [c.difference for c in cells if c.difference], look[arm], arm)
         decided = [c for c in cells if c.p is not None and c.p <= 0.05 and c.difference is not None]
         one.plot(
             [c.density for c in decided], [c.difference.high for c in decided if c.difference], linestyle="",

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from lth_core.claims import answer, stored
+from lth_core.claims import page as page_module
 from lth_core.claims.again import compared, presets_of
 from lth_core.claims.answer import answered, is_same
-from lth_core.claims.claim import Claim, Comparison, Sign, claims, experiments
+from lth_core.claims.claim import Claim, Comparison, Panel, PaperFigure, Sign, claims, experiments, paper_figures
+from lth_core.claims.figures import draw
 from lth_core.claims.page import page
 from lth_core.cli.claims import run
 from lth_core.errors import InputError
@@ -24,7 +26,13 @@ ROOT = Path(__file__).parents[2]
 
 def made(*tests: Comparison, number: int = 1) -> Claim:
     return Claim(
-        number=number, says="It holds.", paper="Figure 0.", scale="Small.", chosen="Drawn.", file="tiny", tests=[*tests]
+        number=number,
+        says="It holds.",
+        paper="Figure 0.",
+        scale="Small.",
+        chosen="Drawn.",
+        files=["tiny"],
+        tests=[*tests],
     )
 
 
@@ -39,6 +47,12 @@ def listed(monkeypatch: pytest.MonkeyPatch, database: Database) -> list[Claim]:
     known = (job(database, 1).experiment, job(database, 2).experiment)
     for module in (answer, stored):
         monkeypatch.setattr(module, "experiments", lambda file: known)
+    drawn = PaperFigure(number=4, says="Control", panels=[
+        Panel(job="cartpole", title="Cart", arms=["winning", "one_shot"]),
+        Panel(job="under-way", title="Later", arms=["winning"]),
+    ])  # fmt: skip
+    for module in (stored, page_module):
+        monkeypatch.setattr(module, "paper_figures", lambda: (drawn,))
     for place in ("lth_core.claims.stored.claims", "lth_core.claims.page.claims", "lth_core.cli.claims.claims"):
         monkeypatch.setattr(place, lambda: tuple(own))
     return own
@@ -46,11 +60,18 @@ def listed(monkeypatch: pytest.MonkeyPatch, database: Database) -> list[Claim]:
 
 def test_every_test_is_about_a_job_of_its_claims_preset_and_arms_that_it_has() -> None:
     for one in claims():
-        own = {experiment.name: experiment for experiment in experiments(one.file)}
+        own = {experiment.name: experiment for file in one.files for experiment in experiments(file)}
         for test in one.tests:
             assert test.job in own
             assert test.than is None or test.than in own
             assert set(test.weights) <= {*own[test.job].arms, DENSE}
+
+
+def test_every_figure_is_of_arms_that_its_jobs_have() -> None:
+    own = {one.name: one for claim in claims() for file in claim.files for one in experiments(file)}
+    for figure in paper_figures():
+        for panel in figure.panels:
+            assert set(panel.arms) <= {*own[panel.job].arms}
 
 
 def test_claims_are_held_contradicted_open_or_not_ended(database: Database, listed: list[Claim]) -> None:
@@ -62,6 +83,13 @@ def test_claims_are_held_contradicted_open_or_not_ended(database: Database, list
     assert state(of(expected="near zero", winning=1, one_shot=-1)) == "contradicted"
     assert state(of(winning=1, one_shot=-1), of(one_shot=1, winning=-1)) == "mixed"
     assert state(of("under-way", winning=1, random=-1)) == "running"
+    assert state(of("under-way", winning=1, random=-1), of(winning=1, one_shot=-1)) == "held"
+
+
+def test_tests_that_are_not_run_yet_count_in_the_correction(database: Database, listed: list[Claim]) -> None:
+    later = of("under-way", winning=1, random=-1)
+    alone, one, two = (answered(database, made(of(winning=1, one_shot=-1), *[later] * k)).tested[0].p for k in range(3))
+    assert (one, two) == (pytest.approx(2 * alone), pytest.approx(3 * alone))
 
 
 def test_a_workspace_without_the_job_has_not_run_it(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,6 +108,16 @@ def test_where_a_text_lies_makes_no_other_experiment() -> None:
     assert not is_same(reading("a.txt"), reading("a.txt").model_copy(update={"seeds": (1,)}))
 
 
+def test_a_text_of_the_hub_may_lie_here_as_files() -> None:
+    def of_task(**task: str) -> Experiment:
+        fields = {"name": "text", "task": {"kind": "language_model", **task}, "model": {"kind": "lstm"}, "seeds": [0]}
+        return Experiment.from_fields(fields)
+
+    here = of_task(source="files", train="t", valid="v", test="u")
+    assert is_same(here, of_task(source="wikitext-2"))
+    assert not is_same(of_task(source="builtin"), of_task(source="wikitext-2"))
+
+
 def test_what_is_stored_makes_the_page_and_stays_when_another_workspace_knows_less(
     database: Database, listed: list[Claim], tmp_path: Path
 ) -> None:
@@ -92,6 +130,9 @@ def test_what_is_stored_makes_the_page_and_stays_when_another_workspace_knows_le
     assert "| 1 | It holds. | held |" in text
     assert "| 2 | It holds. | not run |" in text
     assert "winning one_shot on cartpole: held, +" in text
+    assert "![Control](claims/figure-4.svg)" in text
+    assert "Not run yet: Later." in text
+    assert (tmp_path / "figure-4.svg").read_text().count("<svg") == 1
     listed.clear()
     assert stored.store(database, tmp_path).claims == first.claims
 
@@ -120,6 +161,28 @@ def test_a_preset_is_trained_again_with_the_first_seed_of_its_jobs() -> None:
     texts = dict.fromkeys(("identity", "state", "versions"), "") | {"name": experiment.name}
     kept = stored.Stored(claims=(), jobs=(stored.StoredJob.model_validate({**fields, **texts, "hours": 0.0}),))
     assert presets_of(kept) == [("paper/cartpole", experiment.seeds[0])]
+
+
+def test_a_test_that_this_workspace_has_not_run_keeps_its_stored_answer(
+    database: Database, listed: list[Claim], tmp_path: Path
+) -> None:
+    listed.append(made(of("under-way", winning=1, random=-1), of(winning=1, one_shot=-1)))
+    first = stored.store(database, tmp_path)
+    kept = first.claims[0].tests[0].model_copy(update={"state": "contradicted", "text": "as it was"})
+    claim = first.claims[0].model_copy(update={"tests": (kept, first.claims[0].tests[1])})
+    (tmp_path / "claims.json").write_text(first.model_copy(update={"claims": (claim,)}).model_dump_json())
+    (again,) = stored.store(database, tmp_path).claims
+    assert (again.state, again.tests[0].text) == ("mixed", "as it was")
+    assert "| mixed |" in page(stored.read(tmp_path), "claims")
+
+
+def test_a_figure_of_a_damaged_table_is_refused(database: Database, listed: list[Claim], tmp_path: Path) -> None:
+    listed.append(made(of(winning=1, one_shot=-1)))
+    stored.store(database, tmp_path)
+    (figure,) = stored.paper_figures()
+    (tmp_path / "cartpole" / "lottery.csv").write_text("arm,round\nwinning,1\n")
+    with pytest.raises(InputError, match=r"lottery\.csv: .*expected what `lth claims store` wrote"):
+        draw(figure, tmp_path)
 
 
 @pytest.mark.parametrize("content", [None, "{}", "no"])
