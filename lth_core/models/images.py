@@ -32,7 +32,7 @@ class Perceptron(nn.Module):
         """Pictures of any shape to scores."""
         x = x.flatten(1)
         for layer in self.hidden:
-            x = functional.relu(layer(x))
+            x = layer(x).relu_()
         found: Tensor = self.output(x)
         return found
 
@@ -54,11 +54,11 @@ class SmallConvolutional(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Pictures to scores."""
         for number, layer in enumerate(self.convolution):
-            x = functional.relu(layer(x))
+            x = layer(x).relu_()
             x = functional.max_pool2d(x, 2) if number % 2 else x
         x = x.flatten(1)
         for layer in self.hidden:
-            x = functional.relu(layer(x))
+            x = layer(x).relu_()
         found: Tensor = self.output(x)
         return found
 
@@ -90,7 +90,8 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(n, inputs, h, w) to (n, outputs, h / stride, w / stride)."""
         around = x if self.direct else self.shortcut(x)
-        return functional.relu(self.second(functional.relu(self.first(x))) + around)
+        found: Tensor = self.second(self.first(x).relu_())
+        return found.add_(around).relu_()
 
 
 class ResidualNetwork(nn.Module):
@@ -108,7 +109,7 @@ class ResidualNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Pictures to scores."""
-        x = functional.relu(self.first(x))
+        x = self.first(x).relu_()
         for block in self.blocks:
             x = block(x)
         found: Tensor = self.output(x.mean((2, 3)))
@@ -128,7 +129,7 @@ class Plain(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Pictures to scores."""
         for number, layer in enumerate(self.layers):
-            x = functional.relu(layer(x))
+            x = layer(x).relu_()
             x = functional.max_pool2d(x, 2) if number in self._pooled else x
         found: Tensor = self.output(x.mean((2, 3)))
         return found

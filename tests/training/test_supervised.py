@@ -15,10 +15,11 @@ from lth_core.training.supervised.stack import learning_rate
 from tests.lessons import Lines, Remembering, bits, half, network, stack, start
 
 ADAM = Supervised(learning_rate=1e-2, max_gradient_norm=0.5, weight_decay=0.01)
+UNCLIPPED = ADAM.model_copy(update={"max_gradient_norm": None})
 SGD = Supervised(optimizer="sgd", momentum=0.9, learning_rate=0.1, weight_decay=0.01)
 
 
-@pytest.mark.parametrize("settings", [ADAM, SGD, ADAM.model_copy(update={"optimizer": "adamw"})])
+@pytest.mark.parametrize("settings", [ADAM, SGD, UNCLIPPED, UNCLIPPED.model_copy(update={"optimizer": "adamw"})])
 def test_nothing_outside_the_mask_lives_in_weights_or_optimizer(settings: Supervised) -> None:
     mask = half()
     one = stack(settings, start(mask=mask))
@@ -27,6 +28,27 @@ def test_nothing_outside_the_mask_lives_in_weights_or_optimizer(settings: Superv
     for entry in [one.weights(0), *(e for name, e in one.optimizer_state(0).items() if name != "count")]:
         assert all(bool((entry[name][~alive] == 0).all()) for name, alive in mask.items())
         assert any(bool((entry[name][alive] != 0).any()) for name, alive in mask.items())
+
+
+@pytest.mark.parametrize("kind", ["adam", "adamw"])
+def test_adam_holds_dead_weights_with_the_bits_of_masked_gradients(kind: Any) -> None:
+    settings = UNCLIPPED.model_copy(update={"optimizer": kind})
+    holding, masking = (stack(settings, start(mask=half())) for _ in range(2))
+    masking.step._can_hold = False
+    smaller = {name: alive & half(1)[name] for name, alive in half().items()}
+    for number in range(12):
+        holding.update()
+        masking.update()
+        if number == 6:
+            holding.narrow(0, smaller)
+            masking.narrow(0, smaller)
+    assert holding.step.held and not masking.step.held
+    for one, other in ((holding.weights(0), masking.weights(0)), *zip(
+        holding.optimizer_state(0).values(), masking.optimizer_state(0).values(), strict=True
+    )):  # fmt: skip
+        assert all(torch.equal(one[name], other[name]) for name in other)
+    assert not any(bool(torch.isinf(one).any()) for one in holding.optimizer_state(0)["exp_avg_sq"].values())
+    assert holding.metrics() == masking.metrics()
 
 
 def test_a_ticket_trains_as_a_plain_loop_in_which_dead_weights_do_not_exist() -> None:
@@ -60,7 +82,7 @@ def test_a_ticket_trains_as_a_plain_loop_in_which_dead_weights_do_not_exist() ->
         torch.testing.assert_close(one.weights(0)[name], parameter.detach() * mask[name], rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("settings", [ADAM, SGD, ADAM.model_copy(update={"accumulate": 2, "unit": "epochs"})])
+@pytest.mark.parametrize("settings", [ADAM, SGD, UNCLIPPED.model_copy(update={"accumulate": 2, "unit": "epochs"})])
 @pytest.mark.parametrize("at", [1, 4, 7])
 def test_a_training_restored_anywhere_goes_on_with_the_same_bits(settings: Supervised, at: int) -> None:
     whole = stack(settings, start(mask=half()))

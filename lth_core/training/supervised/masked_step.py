@@ -1,4 +1,8 @@
-"""The optimizer's step on a module's parameters, with masked gradients, state and weights."""
+"""The optimizer's step on a module's parameters, with masked gradients, state and weights.
+
+Multiplying every gradient by its mask is a pass over memory in each update. Of Adam on a CPU it is saved: the second
+moment of a dead weight is set to infinity, so that each of its steps is zero, whatever its gradient is.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ import torch
 from torch import nn
 
 from lth_core.settings.supervised import Supervised
-from lth_core.tickets.mask import Mask
+from lth_core.tickets.mask import Mask, Weights
 from lth_core.training.supervised import optimizer as module_optimizer
 from lth_core.training.supervised.masks import Masks
 
@@ -29,19 +33,57 @@ class MaskedStep:
         self.masks = Masks(parameters, mask, large)
         self.optimizer = module_optimizer.make(settings, parameters, in_graph or bool(large))
         self._large = _kernels(settings, self.optimizer, large, self.masks) if large else None
+        on_cpu = next(iter(parameters.values())).device.type == "cpu"
+        # A norm that clips is that of masked gradients.
+        self._can_hold = on_cpu and settings.optimizer != "sgd" and settings.max_gradient_norm is None
+        self._can_hold &= not settings.compile
+        self.held = False
+        """Whether the optimizer keeps dead weights at zero, so that gradients are not masked."""
 
     @torch.no_grad()
     def __call__(self) -> None:
         """Mask gradients, clip them, step. What is dead stays zero: it starts so, and so does the optimizer's state."""
-        self.masks.gradients()
+        if not self.held:
+            self.masks.gradients()
         if self._large:
             self._large.step([one.grad for one in self._parameters.values() if one.grad is not None])
         elif self._settings.max_gradient_norm is not None:
             torch.nn.utils.clip_grad_norm_(self._parameters.values(), self._settings.max_gradient_norm, foreach=True)
         module_optimizer.step(self._settings, self.optimizer)
 
+    @torch.no_grad()
+    def hold(self) -> None:
+        """From here on leave dead weights to the optimizer, if it can keep them at zero: after its first step."""
+        if self.held or not self._can_hold or not self.optimizer.state:
+            return
+        for name, alive in self.masks.alive.items():
+            parameter = self._parameters[name]
+            self.optimizer.state[parameter]["exp_avg_sq"].masked_fill_(alive == 0, torch.inf)
+            # No -0, which a step of zero may or may not leave: bits would depend on where a run was interrupted.
+            parameter.add_(0.0)
+        self.held = True
+
+    @torch.no_grad()
+    def _release(self) -> None:
+        """Zero the optimizer's entries of dead weights."""
+        for name, alive in self.masks.alive.items() if self.held else ():
+            for entry in ("exp_avg", "exp_avg_sq"):
+                self.optimizer.state[self._parameters[name]][entry].masked_fill_(alive == 0, 0.0)
+        self.held = False
+
+    def entries(self) -> dict[str, Weights]:
+        """Copies of the optimizer's entries; see `optimizer.read`."""
+        self._release()
+        return module_optimizer.read(self.optimizer, self._parameters)
+
+    def fill(self, entries: Mapping[str, Weights]) -> None:
+        """The inverse of `entries`."""
+        self.held = False
+        module_optimizer.fill(self.optimizer, self._parameters, entries)
+
     def narrow(self, mask: Mask) -> bool:
         """See Masks.narrow."""
+        self._release()
         return self.masks.narrow(mask, self.optimizer)
 
 

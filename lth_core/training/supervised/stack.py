@@ -87,7 +87,7 @@ class SupervisedStack(Stack):
                 entry: {n: w * alive[n] if n in alive else w for n, w in weights.items()}
                 for entry, weights in start.optimizer.items()
             }
-            module_optimizer.fill(self.step.optimizer, self._parameters, masked)
+            self.step.fill(masked)
 
     def _place(self) -> None:
         """Rebuild the update for the present memory of masks and parameters."""
@@ -147,6 +147,8 @@ class SupervisedStack(Stack):
                 self._carry = self._update(batches, self._carry, share)
         if looked is not None:
             self._look.compare(self.module, self.step.masks.alive, looked, self._carry, self.trained + 1)
+        else:
+            self.step.hold()  # nothing reads gradients any more
         self.rates += rate
         self.trained += 1
         self._updates += 1
@@ -208,7 +210,7 @@ class SupervisedStack(Stack):
 
     def optimizer_state(self, ticket: int) -> dict[str, Weights]:
         """See Stack."""
-        return module_optimizer.read(self.step.optimizer, self._parameters)
+        return self.step.entries()
 
     def statistics(self, ticket: int) -> Weights:
         """See Stack: the module's buffers."""
@@ -288,7 +290,7 @@ class SupervisedStack(Stack):
         for key, weight in under(found, "optimizer/").items():
             entry, _, name = key.partition("/")
             entries.setdefault(entry, {})[name] = weight
-        module_optimizer.fill(self.step.optimizer, self._parameters, entries)
+        self.step.fill(entries)
         carry = under(found, "carry/")
         # Copies, because numpy aligns memory differently from torch, and the bits of a product can depend on that.
         self._carry = tuple(carry[str(i)].clone().to(self.device) for i in range(len(carry)))
