@@ -15,7 +15,11 @@ import sys
 import time
 from dataclasses import replace
 
-os.environ["OMP_NUM_THREADS"] = "1"
+from lth_core.batches.processes import variables
+
+if __name__ == "__main__" and "MALLOC_TRIM_THRESHOLD_" not in os.environ:
+    # As workers run, with one thread; freed memory is kept for both sides.
+    os.execve(sys.executable, sys.orig_argv, variables(1))  # noqa: S606
 
 import torch
 from torch import nn

@@ -110,9 +110,12 @@ def test_a_database_knows_all_this_of_a_job_that_runs(tmp_path: Path) -> None:
     assert views.jobs(database)[0].seconds_left is None
     database.connection.execute("UPDATE batches SET costs = ? WHERE id = 1", ('{"2": 0.004, "4": 0.006}',))
     assert views.jobs(database)[0].seconds_left == pytest.approx(10 + 2 * 30, abs=1.0)
+    cheaper = '{"2": 0.004, "4": 0.006, "rounds": {"2": 0.5}}'
+    database.connection.execute("UPDATE batches SET costs = ? WHERE id = 1", (cheaper,))
+    assert views.jobs(database)[0].seconds_left == pytest.approx(10 + 30 + 15, abs=1.0)
     known = job_time.job_time(database, job, experiment)
     assert (known.slots, known.largest, known.trials) == (2, 64, {0: 4, 1: 8, 2: 8})
-    for nonsense in ("[", '{"two": 3}', '{"2": 0}', '{"2": null}', "7"):
+    for nonsense in ("[", '{"two": 3}', '{"2": 0}', '{"2": null}', "7", '{"2": 3, "rounds": 7}'):
         database.connection.execute("UPDATE batches SET costs = ? WHERE id = 1", (nonsense,))
         assert views.jobs(database)[0].seconds_left is None
     with database.transaction() as connection:  # both have ended, and nothing has begun yet

@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.file import notes
 from lth_core.experiment.plan import PlannedTrial, plan
 from lth_core.experiment.suite import Suite, load
+from lth_core.round_costs import relative
 from lth_core.settings.imitation import ImitationTask
 from lth_core.settings.launcher import LocalLauncher
 from lth_core.text import one_line, plural
@@ -37,7 +39,8 @@ _METRICS, _BYTES_PER_POINT = 5, 28 + 60 + 45  # in the database, in TensorBoard'
 class Cost:
     """Estimated steps, seconds and bytes of an experiment; `at_most` where games bound the length.
 
-    judging: how many of the seconds are evaluations; before: how many the training of a teacher takes.
+    judging: how many of the seconds are evaluations; before: how many the training of a teacher takes; saved: how many
+    more it would be if all tickets were computed whole.
     """
 
     steps: int
@@ -46,6 +49,7 @@ class Cost:
     at_most: bool
     judging: float
     before: float = 0.0
+    saved: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,8 @@ def _price(experiment: Experiment, found: list[Slot]) -> _Priced:
     size = str(stack) if str(stack) in rates else str(SIZE)
     judging = (measured["evaluation"][size] / len(found), measured["validation"][size] / len(found))
     total, parameters = rates[size], int(measured["parameters"])
-    cost = estimate(experiment, trials, total, judging, parameters, int(measured["steps_per_unit"]))
+    rounds = {int(round): float(share) for round, share in measured["rounds"].items()}
+    cost = estimate(experiment, trials, total, judging, parameters, int(measured["steps_per_unit"]), rounds)
     before = float(measured["before"])
     cost = replace(cost, seconds=cost.seconds + before, before=before)
     return _Priced(
@@ -186,6 +191,12 @@ def _print_cost(console: Console, experiment: Experiment, found: list[Slot]) -> 
         + (f"; the teacher trains before that, for {duration(cost.before)} of it" if cost.before else ""),
         highlight=False, soft_wrap=True,
     )  # fmt: skip
+    if cost.saved > 0:
+        console.print(
+            f'training.sparse = "{getattr(experiment.training, "sparse", "")}" saves {duration(cost.saved)} of '
+            f"{duration(cost.seconds + cost.saved)}, {cost.saved / (cost.seconds + cost.saved):.0%} (measured)",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
     if priced.held:
         held = f"{priced.held / 1e6:,.0f} MB"
         console.print(
@@ -205,20 +216,24 @@ def _remaining(densities: list[float]) -> str:
 
 def estimate(
     experiment: Experiment, trials: tuple[PlannedTrial, ...], rate: float, judging: tuple[float, float],
-    parameters: int, steps_per_unit: int,
+    parameters: int, steps_per_unit: int, rounds: Mapping[int, float] | None = None,
 ) -> Cost:  # fmt: skip
     """The cost of all trials at a total of `rate` steps per second.
 
     judging: seconds of a trial's evaluation at its end, and of its validation at each record, over all slots.
+    rounds: what a step costs in some rounds, as a share of whole tickets.
     """
     lengths = [last - first for first, last in (experiment.span(trial.key.arm) for trial in trials)]
+    shares = [relative(rounds or {}, trial.key.round) for trial in trials]
     steps = sum(lengths) * steps_per_unit
+    saved = sum(length * (1 - share) for length, share in zip(lengths, shares, strict=True)) * steps_per_unit / rate
     points = steps / experiment.training.record_every * _METRICS
     copies = len(trials) + 2 * len(experiment.seeds)  # a dense run also stores two states to rewind to
     size = copies * parameters * 4 + len(trials) * parameters / 8 + points * _BYTES_PER_POINT + len(trials) * 8_000
     evaluation, validation = judging
     judged = evaluation * len(trials) + validation * steps / experiment.training.record_every
-    return Cost(steps, steps / rate + judged, int(size), experiment.training.unit == "games", judged)
+    at_most = experiment.training.unit == "games"
+    return Cost(steps, steps / rate - saved + judged, int(size), at_most, judged, saved=saved)
 
 
 def _measure(experiment: Experiment, slots: list[Slot], tickets: list[int]) -> dict[str, Any]:

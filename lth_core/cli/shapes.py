@@ -173,8 +173,8 @@ class ShownSuite(Answer):
 class Cost(Part):
     """The estimated cost. at_most: games bound the length. kept: share of prunable parameters after each round.
 
-    judging: the seconds that are evaluation; before: those of a teacher's training. rate: steps per second of all
-    slots, each with `stack` tickets.
+    judging: the seconds that are evaluation; before: those of a teacher's training; saved: how many more it would be
+    without `training.sparse`. rate: steps per second of all slots, each with `stack` whole tickets.
     """
 
     steps: int
@@ -183,6 +183,7 @@ class Cost(Part):
     at_most: bool
     judging: float
     before: float
+    saved: float
     parameters: int
     rate: float
     stack: int

@@ -239,7 +239,7 @@ class Dispatcher:
     def _to_be_measured(self, spec: BatchSpec, slot: str, need: Need) -> int:
         """Tickets in the stacks of the next round, if this batch must measure their cost; else 0.
 
-        A job's first dense runs on a CPU measure it, if larger stacks follow.
+        A job's first dense runs on a CPU measure it, if larger stacks follow, or some whose tickets cost less.
         """
         experiment, model = spec.experiment, spec.experiment.model
         if TrialKey(0, DENSE, experiment.seeds[0]) not in {trial.key for trial in spec.trials}:
@@ -251,4 +251,5 @@ class Dispatcher:
         slots = usable(self._launcher.here.slots.values(), model, need.device)
         coming = sum(trial.key.round == 1 and shares_network(experiment, trial.key.arm) for trial in plan(experiment))
         size = min(model.largest_stack, math.ceil(coming / len(slots)))
-        return size if size > LIKE * len(spec.trials) else 0
+        cheaper = getattr(experiment.training, "sparse", "never") != "never"
+        return size if size > LIKE * len(spec.trials) or cheaper else 0

@@ -7,6 +7,7 @@ from typing import Any
 from lth_core.coming_stacks import Place
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
+from lth_core.round_costs import relative
 from lth_core.settings.launcher import LocalLauncher
 from lth_core.store.batches import largest_stack
 from lth_core.store.database import Database
@@ -30,7 +31,8 @@ def job_time(database: Database, job: int, experiment: Experiment) -> JobTime:
         "SELECT round, COUNT(*) AS trials FROM trials WHERE job = ? AND state IN ('waiting', 'running', 'done') "
         "GROUP BY round", job
     )  # fmt: skip
-    lengths |= {row["round"]: of_arms for row in trials if row["round"] > 0}
+    rounds = _rounds(rows)
+    lengths |= {row["round"]: of_arms * relative(rounds, row["round"]) for row in trials if row["round"] > 0}
     waiting = database.rows(
         "SELECT round, seed, COUNT(*) AS trials FROM trials WHERE job = ? AND state = 'waiting' GROUP BY round, seed",
         job,
@@ -94,12 +96,29 @@ def _largest(database: Database, job: int, experiment: Experiment, run: list[int
 def _costs(experiment: Experiment, rows: list[Any], devices: list[str]) -> dict[int, float]:
     if experiment.model.stack_is_measured:
         return _ONE_BY_ONE if "cpu" in devices else {}
+    return _numbers({name: cost for name, cost in _told(rows).items() if name != "rounds"})
+
+
+def _rounds(rows: list[Any]) -> dict[int, float]:
+    """Costs of some rounds as a share of those of whole tickets."""
+    return _numbers(_told(rows).get("rounds", {}))
+
+
+def _told(rows: list[Any]) -> dict[str, Any]:
+    """What the first worker that measured has told."""
     try:
-        found: Any = next((json.loads(row["costs"]) for row in rows if row["costs"]), {})
-        costs = {int(size): float(cost) for size, cost in found.items()}
-    except (ValueError, TypeError, AttributeError, RecursionError):  # not what a worker wrote
+        found = next((json.loads(row["costs"]) for row in rows if row["costs"]), {})
+    except (ValueError, TypeError, RecursionError):  # not what a worker wrote
         return {}
-    return costs if all(size > 0 and _positive(cost) for size, cost in costs.items()) else {}
+    return found if isinstance(found, dict) else {}
+
+
+def _numbers(costs: Any) -> dict[int, float]:
+    try:
+        found = {int(name): float(cost) for name, cost in costs.items()}
+    except (ValueError, TypeError, AttributeError):
+        return {}
+    return found if all(name > 0 and _positive(cost) for name, cost in found.items()) else {}
 
 
 def _positive(seconds: float | None) -> float | None:

@@ -32,8 +32,8 @@ from lth_core.worker import second_score
 from lth_core.worker.assemble import Assembler, DamagedParent, Prepared, pack_trained
 from lth_core.worker.audits import Audits, fingerprints
 from lth_core.worker.journal import Journal
-from lth_core.worker.measure import densities
 from lth_core.worker.ran_with import with_versions
+from lth_core.worker.sparse_rounds import densities
 from lth_core.worker.stack_costs import WORTH, StackCosts
 
 log = logging.getLogger("lth.attempt")
@@ -214,7 +214,7 @@ class Attempt:
         """The density of the mask; of a mask that shrinks, its density at the end."""
         if trial.narrowing is not None:
             model = self._model
-            return densities(model.shapes(), model.groups(), self._experiment.pruning)[trial.key.round - 1]
+            return densities(model, self._experiment.pruning)[trial.key.round - 1]
         prunable, _ = self._assembler.sizes  # of the experiment's network, also where this is a narrower one
         return masks.total(trial.mask) / prunable if prunable else 1.0
 

@@ -5,9 +5,10 @@
 python -m lth_core.worker.measure DEVICE TICKETS[,TICKETS ...] SECONDS [evaluate] < {"experiment": ...}
 """
 
+import math
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -19,12 +20,10 @@ from lth_core.batches.processes import answer
 from lth_core.errors import InputError
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
-from lth_core.settings.pruning import Pruning
-from lth_core.tickets.mask import full, size
 from lth_core.tickets.network import Network
-from lth_core.tickets.scope import asked, prunable
-from lth_core.training.families import make_model, make_stack, rehearsal
-from lth_core.training.stack import Calls, Interrupted, Start
+from lth_core.training.families import make_model, rehearsal
+from lth_core.training.stack import Calls, Interrupted
+from lth_core.worker.sparse_rounds import chosen, densities, stack_of
 
 ENOUGH, A_FEW, PATIENCE = 1.0, 3.0, 60.0
 """Seconds after which a judgement is cut: where its length is known, where it may end soon, and any other."""
@@ -34,7 +33,8 @@ def act(message: dict[str, Any]) -> dict[str, Any]:
     """rates: steps per second of all tickets, by stack size; for a stack of one also its parameters and densities.
 
     With `evaluate` also, by stack size, the seconds that a ticket's evaluation at its end takes, and its validation at
-    each record; and before: the seconds of a training that comes before the first ticket.
+    each record; before: the seconds of a training that comes before the first ticket; and rounds: what a step costs in
+    some rounds, as a share of whole tickets, where `training.sparse` makes a difference.
     """
     device, sizes, seconds = sys.argv[1], [int(size) for size in sys.argv[2].split(",")], float(sys.argv[3])
     experiment = Experiment.from_json(message["experiment"])
@@ -50,16 +50,10 @@ def act(message: dict[str, Any]) -> dict[str, Any]:
         "validation": {size: one.validation for size, one in measured.items()},
         "parameters": parameters, "steps_per_unit": max(one.steps_per_unit for one in measured.values()),
         "held": {size: one.held for size, one in measured.items()},
-        "densities": densities(model.shapes(), model.groups(), experiment.pruning),
+        "densities": densities(model, experiment.pruning),
+        "rounds": _relative(experiment, model, device, sizes[-1], seconds) if evaluate else {},
         "before": 0.0 if first is None or not evaluate else _whole(first, device, seconds),
     }  # fmt: skip
-
-
-def densities(shapes: Mapping[str, torch.Size], groups: Mapping[str, frozenset[str]], pruning: Pruning) -> list[float]:
-    """Fraction of the prunable parameters that remains after each round from 1 on, counted as in the derivation."""
-    everything = full({name: shapes[name] for name in prunable(groups, pruning)})
-    kept = [asked(everything, groups, pruning, round) for round in range(1, pruning.rounds + 1)]
-    return [(sum(k.values()) if isinstance(k, dict) else k) / size(everything) for k in kept]
 
 
 @dataclass(frozen=True)
@@ -79,8 +73,7 @@ class _Measured:
 def _measure(
     experiment: Experiment, model: Network, device: str, tickets: int, seconds: float, *, evaluate: bool
 ) -> _Measured:  # fmt: skip
-    starts = [Start(i, model.initialise(i), {}, *experiment.span(DENSE)) for i in range(tickets)]
-    stack = make_stack(experiment, model, starts, device)
+    stack = stack_of(experiment, model, tickets, device)
     stack.warm_up()
     before, start = stack.trained, time.perf_counter()
     while time.perf_counter() - start < seconds:
@@ -94,6 +87,23 @@ def _measure(
         evaluation = _seconds(partial(stack.evaluate, range(tickets)), stack.evaluation_calls()) / tickets
     held = 0 if stack.log is None else stack.log.bytes
     return _Measured(rate, stack.steps_per_unit, evaluation, validation, held)
+
+
+def _relative(
+    experiment: Experiment, model: Network, device: str, tickets: int, seconds: float
+) -> dict[int, float]:  # fmt: skip
+    """What a step of a stack costs in some rounds, as a share of whole tickets; see `sparse_rounds`."""
+    kept = {0: 1.0, **(rounds := chosen(experiment, model, device))}
+    stacks = {round: stack_of(experiment, model, tickets, device, share) for round, share in kept.items() if rounds}
+    for stack in stacks.values():
+        stack.warm_up()
+    fastest, begun = dict.fromkeys(stacks, math.inf), time.perf_counter()
+    while stacks and time.perf_counter() - begun < seconds:  # in turn, so that all see the same load
+        for round, stack in stacks.items():
+            before = time.process_time()
+            stack.update()
+            fastest[round] = min(fastest[round], time.process_time() - before)
+    return {round: fastest[round] / fastest[0] for round in rounds}
 
 
 def _whole(experiment: Experiment, device: str, seconds: float) -> float:

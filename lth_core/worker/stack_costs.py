@@ -1,4 +1,4 @@
-"""Cost of a stack of the next round relative to one of this round, measured briefly in a process of its own."""
+"""Costs of stacks of later rounds relative to one of this round, measured briefly in a process of its own."""
 
 import contextlib
 import os
@@ -8,14 +8,14 @@ import warnings
 from collections.abc import Collection, Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from typing import Any
 
 import torch
 
-from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.tickets.network import Network
-from lth_core.training.families import make_stack
-from lth_core.training.stack import Stack, Start
+from lth_core.training.stack import Stack
+from lth_core.worker.sparse_rounds import chosen, stack_of
 
 WORTH = 5.0
 """Seconds of training from which on the measurement is worth its time."""
@@ -38,10 +38,11 @@ class StackCosts:
             warnings.simplefilter("ignore", DeprecationWarning)  # threads of an environment are not copied
             self._process.start()
         theirs.close()
-        self._found: dict[int, float] = {}
+        self._found: dict[str, Any] = {}
 
-    def found(self) -> dict[int, float]:
-        """CPU seconds of an update by stack size; empty until known."""
+    def found(self) -> dict[str, Any]:
+        """CPU seconds of an update by stack size; "rounds": of the largest stack in some rounds, as a share of whole
+        tickets, where only living weights are computed. Empty until known."""
         with contextlib.suppress(EOFError, OSError):
             if not self._found and self._answer.poll():
                 self._found = self._answer.recv()
@@ -66,22 +67,20 @@ def _measure(answer: Connection, experiment: Experiment, network: Network, sizes
         os._exit(0)
 
 
-def _fastest(experiment: Experiment, network: Network, sizes: Sequence[int]) -> dict[int, float]:
-    """CPU seconds of the fastest of a few updates for each stack size, measured in turn."""
-    parent = os.getppid()
-    stacks = {size: _stack(experiment, network, size) for size in sizes}
-    fastest = {size: _update(stack) for size, stack in stacks.items()}
+def _fastest(experiment: Experiment, network: Network, sizes: Sequence[int]) -> dict[str, Any]:
+    """See `found`: of the fastest of a few updates, measured in turn."""
+    parent, largest = os.getppid(), sizes[-1]
+    rounds = chosen(experiment, network, "cpu")
+    stacks = {(size, 0): stack_of(experiment, network, size, "cpu") for size in sizes}
+    stacks |= {(largest, round): stack_of(experiment, network, largest, "cpu", kept) for round, kept in rounds.items()}
+    fastest = {key: _update(stack) for key, stack in stacks.items()}
     before = time.process_time()
     for _ in range(_UPDATES):
-        fastest = {size: min(fastest[size], _update(stack)) for size, stack in stacks.items()}
+        fastest = {key: min(fastest[key], _update(stack)) for key, stack in stacks.items()}
         if time.process_time() - before > _SECONDS or os.getppid() != parent:
             break
-    return fastest
-
-
-def _stack(experiment: Experiment, network: Network, size: int) -> Stack:
-    starts = [Start(seed, network.initialise(seed), {}, *experiment.span(DENSE)) for seed in range(size)]
-    return make_stack(experiment, network, starts, "cpu")
+    shares = {str(round): fastest[largest, round] / fastest[largest, 0] for round in rounds}
+    return {str(size): fastest[size, 0] for size in sizes} | ({"rounds": shares} if shares else {})
 
 
 def _update(stack: Stack) -> float:

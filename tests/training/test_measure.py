@@ -3,12 +3,14 @@
 import itertools
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from lth_core.cli.check import estimate
 from lth_core.experiment.plan import plan
+from lth_core.round_costs import relative
 from lth_core.training.stack import Calls, Interrupted
-from lth_core.worker import measure
+from lth_core.worker import measure, sparse_rounds
 from tests.small import experiment, stack, starts
 
 
@@ -60,6 +62,31 @@ def test_a_trained_policy_plays_to_its_time_limit_with_sampled_and_greedy_action
     settings = experiment(training={"evaluation_episodes": 50, "greedy_episodes": 10})
     model, own = starts(settings, 1)
     assert stack(settings, own, model).evaluation_calls() == Calls(pytest.approx(1.2 * 500))
+
+
+def test_rounds_with_few_living_weights_are_measured_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = experiment(model={"hidden": [16, 16]}, training={"sparse": "auto"}, pruning={"rounds": 9, "fraction": 0.4})
+    model, _ = starts(made, 1)
+    monkeypatch.setattr(sparse_rounds, "switch", lambda *_: 0.2)
+    rounds = sparse_rounds.chosen(made, model, "cpu")
+    assert rounds == pytest.approx({4: 0.13, 7: 0.028, 9: 0.01}, abs=0.003)
+    own = sparse_rounds.stack_of(made, model, 2, "cpu", rounds[4])
+    assert np.mean([float((own.weights(t)["trunk.1.weight"] != 0).float().mean()) for t in range(2)]) < 0.2
+    assert measure._relative(made, model, "cpu", 2, 0.05).keys() == rounds.keys()
+    never = made.model_copy(update={"training": made.training.model_copy(update={"sparse": "never"})})
+    assert sparse_rounds.chosen(never, model, "cpu") == {}
+
+
+def test_an_estimate_knows_rounds_that_cost_less() -> None:
+    known = {2: 0.8, 4: 0.4}
+    assert [relative({}, 3), *(relative(known, round) for round in range(1, 6))] == pytest.approx(
+        [1, 1, 0.8, 0.6, 0.4, 0.4]
+    )
+    made = experiment(pruning={"rounds": 4})
+    plain, sparse = (estimate(made, plan(made), 1000.0, (0.0, 0.0), 10, 1, rounds) for rounds in (None, {3: 0.5}))
+    assert plain.saved == 0 and sparse.seconds + sparse.saved == pytest.approx(plain.seconds)
+    late = sum(trial.key.round >= 3 for trial in plan(made)) / len(plan(made))
+    assert sparse.saved == pytest.approx(plain.seconds * late / 2, rel=0.02)
 
 
 def test_an_estimate_counts_evaluations_at_ends_and_validations_at_records() -> None:
