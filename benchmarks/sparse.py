@@ -2,7 +2,7 @@
 
 Both sides in turn, in one process with one thread, every matrix pruned to the same share at random. Run:
 
-    python -m benchmarks.sparse [kernels|a2c|ppo|switch]
+    python -m benchmarks.sparse [kernels|a2c|ppo|switch|acrobot|acrobot-ppo]
 """
 
 import argparse
@@ -10,6 +10,8 @@ import os
 import statistics
 import sys
 import time
+import tomllib
+from pathlib import Path
 
 from lth_core.batches.processes import variables
 
@@ -19,7 +21,8 @@ if __name__ == "__main__" and "MALLOC_TRIM_THRESHOLD_" not in os.environ:
 
 import torch
 
-from benchmarks.stacks import classic, starts
+from benchmarks.stacks import EPOCHS, MINIBATCHES, classic, starts
+from lth_core.experiment.file import resolve
 from lth_core.models.mlp import Perceptron
 from lth_core.training.families import make_model, make_stack
 from lth_core.training.reinforcement import sparse
@@ -27,6 +30,7 @@ from lth_core.training.reinforcement import sparse
 KEPT = (0.4, 0.2, 0.1, 0.05, 0.02)
 HIDDEN = (256, 256, 256)
 TICKETS = 32
+PRESET = Path(__file__).parent.parent / "configs" / "paper" / "acrobot.toml"
 
 
 def fastest(sides, turns):
@@ -96,6 +100,34 @@ def whole(algorithm, turns):
         )
 
 
+def preset(algorithm, turns):
+    """All rounds of paper/acrobot with a seed of each arm, "auto" against "never": a few updates of each round's stack
+    in turn, after the dense run; masks are random, of the preset's densities."""
+    fields = {"name": "acrobot", **tomllib.loads(PRESET.read_text())}
+    if algorithm == "ppo":
+        fields["training"] = {
+            "algorithm": "ppo", "unit": "games", "length": 6_400, "environments": 8, "n_steps": 128,
+            "epochs": EPOCHS, "minibatches": MINIBATCHES,
+        }  # fmt: skip
+    experiment = resolve(fields, "acrobot")
+    model, tables, total = make_model(experiment), [], [0.0, 0.0]
+    for round in range(experiment.pruning.rounds + 1):
+        arms = [arm for arm in experiment.arms if round in experiment.rounds_of(arm)] if round else ["dense"]
+        kept = experiment.pruning.density(round) if round else None
+        tickets = starts(model, len(arms), kept)
+        sides = [make_stack(in_form(experiment, how), model, tickets, "cpu") for how in ("never", "auto")]
+        for side in sides:
+            side.update()
+        _, middle = fastest([side.update for side in sides], turns)
+        total = [one + took for one, took in zip(total, middle, strict=True)]
+        tables.append(f"{'' if kept is None else f'{kept:.1%}':>6} {middle[0] / middle[1]:.2f}x")
+    print(f"{algorithm} paper/acrobot, {experiment.pruning.rounds} rounds: " + ", ".join(tables))
+    print(
+        f"in all {total[0]:.2f} and {total[1]:.2f} s for an update of each round: {total[0] / total[1]:.2f}x",
+        flush=True,
+    )
+
+
 def switch(_turns):
     """The share up to which "auto" computes sparse, by network and algorithm."""
     for algorithm in ("a2c", "ppo"):
@@ -113,7 +145,10 @@ def switch(_turns):
 
 def main():
     """Print the tables asked for."""
-    tables = {"kernels": kernels, "a2c": lambda n: whole("a2c", n), "ppo": lambda n: whole("ppo", n), "switch": switch}
+    tables = {
+        "kernels": kernels, "a2c": lambda n: whole("a2c", n), "ppo": lambda n: whole("ppo", n), "switch": switch,
+        "acrobot": lambda n: preset("a2c", n), "acrobot-ppo": lambda n: preset("ppo", n),
+    }  # fmt: skip
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tables", nargs="*", metavar="TABLE", default=list(tables), help=", ".join(tables))
     parser.add_argument("--turns", type=int, default=7)

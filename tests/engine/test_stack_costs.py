@@ -108,7 +108,7 @@ def _keys(experiment: Experiment) -> list[Any]:
 
 def test_a_measurement_that_fails_has_no_answer_and_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     experiment = tiny("one")
-    monkeypatch.setattr("lth_core.worker.stack_costs.make_stack", lambda *_: 1 / 0)
+    monkeypatch.setattr("lth_core.worker.stack_costs.stack_of", lambda *_: 1 / 0)
     costs = StackCosts(experiment, make_model(experiment), {1, 8})
     assert costs._answer.poll(60)  # its end
     assert costs.found() == {}

@@ -4,6 +4,7 @@ import os
 import random
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,6 +59,32 @@ def test_a_worker_killed_inside_a_record_leaves_no_half_of_it(
     assert marker.exists()
     assert_whole(run, whole)
     seen("the torn line is left out; same bits")
+
+
+@pytest.mark.slow
+@pytest.mark.fault("SIGKILL of a worker of sparse tickets")
+def test_sparse_tickets_go_on_as_they_began_whatever_is_measured_by_then(
+    make_run: Callable[..., Run], tmp_path: Path, seen: Any
+) -> None:
+    from tests.faults.runs import short
+
+    own = short(training={"sparse": "auto"}, model={"hidden": [16, 16]}, pruning={"fraction": 0.8})
+    marker = tmp_path / "died"
+    switch = {"below": 0.5, "file": str(marker)}
+    whole = make_run(own, name="alone", slots=1, fault={"switch": switch})
+    whole.finish()
+    sparse = "000002/attempt-1/step-"
+    kill = {"point": "before rename", "file": sparse, "passes": 3, "marker": str(marker)}
+    run = make_run(own, name="killed", slots=1, fault={"switch": switch, "kill": kill})
+    run.finish()
+    assert marker.exists()
+    assert_whole(run, whole.digest())
+    said = [text for text in run.events() if "training.sparse" in text]
+    assert any("4 of 4" in text for text in said), said
+    dense = make_run(own, name="dense", slots=1, fault={"switch": {**switch, "below": 0.0}})
+    dense.finish()
+    assert dense.digest() != whole.digest(), "the form leaves no trace"
+    seen("tried again in the form in which it began; same bits")
 
 
 @pytest.mark.slow

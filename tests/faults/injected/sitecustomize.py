@@ -8,6 +8,7 @@ no_processes: a file; while it is there, this process can start no other
 version:     the version that torch says it has
 memory:      megabytes that a worker may map beyond what it has when its attempt begins
 on_device:   megabytes of a GPU that torch may take in a worker
+switch:      the density up to which sparse tickets are found to be faster, until `file` is there: then never
 as_on_device: tickets of which a stack finds no room on a GPU at its third update: torch's exception, without a GPU
 """
 
@@ -225,6 +226,21 @@ def raise_as_a_device(tickets: int) -> None:
     Attempt.run = run
 
 
+def switch_at(below: float, file: str) -> None:
+    """What the measurement of sparse tickets finds."""
+    from lth_core.worker.attempt import Attempt
+
+    real = Attempt.run
+
+    def run(self) -> int:
+        from lth_core.training.reinforcement import sparse
+
+        sparse.switch = lambda *_: 0.0 if Path(file).exists() else below
+        return real(self)
+
+    Attempt.run = run
+
+
 if "clock" in FAULT:
     shift_clock(Path(FAULT["clock"]))
 if "environment" in FAULT:
@@ -241,6 +257,8 @@ if WORKER and "hold" in FAULT:
     hold(**FAULT["hold"])
 if WORKER and "memory" in FAULT:
     limit_memory(FAULT["memory"])
+if WORKER and "switch" in FAULT:
+    switch_at(**FAULT["switch"])
 if WORKER and "on_device" in FAULT:
     limit_device_memory(FAULT["on_device"])
 if WORKER and "as_on_device" in FAULT:
