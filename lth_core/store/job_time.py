@@ -107,7 +107,7 @@ def _rounds(rows: list[Any]) -> dict[int, float]:
 def _told(rows: list[Any]) -> dict[str, Any]:
     """What the first worker that measured has told."""
     try:
-        found = next((json.loads(row["costs"]) for row in rows if row["costs"]), {})
+        found: Any = next((json.loads(row["costs"]) for row in rows if row["costs"]), {})
     except (ValueError, TypeError, RecursionError):  # not what a worker wrote
         return {}
     return found if isinstance(found, dict) else {}
