@@ -27,7 +27,6 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.stacks import starts
 from lth_core.experiment.file import resolve
-from lth_core.models.images import ResidualNetwork
 from lth_core.tasks.images.pictures import Pictures, load
 from lth_core.training.families import make_model, make_stack
 
@@ -68,17 +67,6 @@ class OneByOne(Dataset):
         return (x - self.mean) / self.deviation, self.labels[row]
 
 
-class Usual(ResidualNetwork):
-    """The residual network with pictures in torch's own order, channel by channel, as people write it."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Pictures to scores."""
-        x = self.first(x).relu_()
-        for block in self.blocks:
-            x = block(x)
-        return self.output(x.mean((2, 3)))
-
-
 def plain(experiment):
     """An update of the usual loop."""
     training, pictures = experiment.training, load(experiment.task)
@@ -86,8 +74,6 @@ def plain(experiment):
         OneByOne(pictures, experiment.task.crop, experiment.task.flip), training.batch, shuffle=True, drop_last=True
     )
     module, loss = make_model(experiment).module(), nn.CrossEntropyLoss()
-    if isinstance(module, ResidualNetwork):
-        module.__class__ = Usual
     if training.optimizer == "sgd":
         optimizer = torch.optim.SGD(module.parameters(), training.learning_rate, training.momentum)
     else:
