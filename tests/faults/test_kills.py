@@ -68,7 +68,10 @@ def test_sparse_tickets_go_on_as_they_began_whatever_is_measured_by_then(
 ) -> None:
     from tests.faults.runs import short
 
-    own = short(training={"sparse": "auto"}, model={"hidden": [16, 16]}, pruning={"fraction": 0.8})
+    own = short(
+        training={"sparse": "auto", "length": 16_000, "checkpoint_every": 3_000}, rewinding={"weights": 4_000},
+        model={"hidden": [16, 16]}, pruning={"rounds": 1, "fraction": 0.8},
+    )  # fmt: skip
     marker = tmp_path / "died"
     switch = {"below": 0.5, "file": str(marker)}
     whole = make_run(own, name="alone", slots=1, fault={"switch": switch})
