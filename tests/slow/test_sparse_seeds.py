@@ -29,7 +29,7 @@ def returns(algorithm: str, how: str) -> list[float]:
     stack = make_stack(own, model, starts, "cpu")
     while stack.trained < STEPS:
         stack.update()
-    assert stack.parameters.is_sparse == [how == "always"] * SEEDS  # type: ignore[attr-defined]
+    assert stack.parameters.is_sparse == [how == "always"] * SEEDS
     return [one[RETURNS[0]] for one in stack.evaluate(range(SEEDS), lambda: True)]
 
 
