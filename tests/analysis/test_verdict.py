@@ -51,7 +51,7 @@ def word(settings: Experiment, trials: list[Trial]) -> str:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(statistics, "RESAMPLES", 300)
+    monkeypatch.setattr(statistics, "RESAMPLES", 60)
 
 
 @pytest.mark.parametrize(("gain", "expected"), [(5.0, "better"), (-5.0, "worse"), (0.0, "inconclusive")])

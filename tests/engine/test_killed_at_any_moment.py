@@ -21,10 +21,15 @@ pytestmark = pytest.mark.processes
 
 KILLS = 4
 EXPERIMENT = tiny(
-    rewinding={"weights": 16_000, "optimizer": "rewind"},
+    rewinding={"weights": 8_000, "optimizer": "rewind"},
     pruning={"rounds": 1},
     arms=["winning", "random", "finetune", "gmp", "small_dense", "synflow"],
-    training={"environments": 16, "length": 60_000, "checkpoint_every": 4_000, "record_every": 2_000},
+    training={"environments": 16, "length": 30_000, "checkpoint_every": 2_000, "record_every": 1_000},
+)
+LONGER = tiny(
+    pruning={"rounds": 1},
+    arms=["winning"],
+    training={"environments": 16, "length": 120_000, "checkpoint_every": 4_000, "record_every": 2_000},
 )
 
 
@@ -117,7 +122,7 @@ def test_workers_leave_when_the_engine_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_second_run_follows_the_first_and_takes_over_when_it_is_killed(tmp_path: Path) -> None:
-    (tmp_path / "tiny.toml").write_text(as_toml(EXPERIMENT))
+    (tmp_path / "tiny.toml").write_text(as_toml(LONGER))
     first = _start(tmp_path)
     assert _wait_for_progress(first, tmp_path, 500)
     second = _start(tmp_path)

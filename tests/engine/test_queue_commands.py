@@ -227,7 +227,7 @@ def test_slots_taken_away_give_their_batch_to_the_others_at_a_checkpoint(tmp_pat
     Database(workspace.database, writer=True).close()
     engine = Engine(workspace, "cpu", 2)
     engine.start()
-    made = tiny("a", training={"length": 20_000, "checkpoint_every": 1000})
+    made = tiny("a", arms=["winning"], pruning={"rounds": 1}, training={"length": 20_000, "checkpoint_every": 1000})
     database = Database(workspace.database, writer=False)
     try:
         commands.ask(database, commands.Submit(experiment=made.canonical(), source="x"))

@@ -21,6 +21,11 @@ from tests.engine.test_engine import running
 
 pytestmark = pytest.mark.processes
 
+SMALL: dict[str, Any] = {
+    "seeds": 1, "arms": ["winning"], "pruning": {"rounds": 1},
+    "training": {"length": 320, "record_every": 160, "checkpoint_every": 160},
+}  # fmt: skip
+
 
 @dataclass
 class Foreign:
@@ -47,7 +52,7 @@ def foreign(tmp_path: Path) -> Foreign:
     workspace.create()
     database = Database(workspace.database, writer=True)
     with database.transaction() as connection:
-        job = add_job(connection, tiny("hostile", seeds=1, pruning={"rounds": 1}), "source", {})
+        job = add_job(connection, tiny("hostile", **SMALL), "source", {})
         batch = add_batch(connection, job, [1])
         begin_batch(connection, batch, "cpu/0")
         set_job(connection, job, "running")
@@ -117,7 +122,7 @@ ODD: dict[str, tuple[Callable[[Foreign], None], str]] = {
 def work(foreign: Foreign) -> tuple[str, str]:
     """Have an engine work on it until its job and one more are over; that job's state and error."""
     with within(120), running(foreign.workspace.folder) as r:
-        r.submit(tiny("other", seeds=1, pruning={"rounds": 1}), again=True)
+        r.submit(tiny("other", **SMALL), again=True)
         r.until(lambda: all(r.state(job) in ("done", "failed") for job in (1, 2)))
         assert r.state(2) == "done", "the queue goes on"
         row = r.database.row("SELECT state, error FROM jobs WHERE id = 1")
@@ -150,7 +155,7 @@ def test_an_odd_batch_goes_on_or_fails_its_job_and_the_queue_goes_on(foreign: Fo
 
 def test_a_folder_that_is_taken_away_while_its_batch_runs_is_made_again(tmp_path: Path) -> None:
     with within(120), running(tmp_path) as r:
-        r.submit(tiny(seeds=1, pruning={"rounds": 1}, training={"length": 30_000}))
+        r.submit(tiny(seeds=1, arms=["winning"], pruning={"rounds": 1}, training={"length": 30_000}))
         r.until(lambda: bool(list(r.workspace.batch(1).glob("attempt-1/step-*"))))
         shutil.rmtree(r.workspace.batch(1))
         r.until_state(1, "done")

@@ -13,6 +13,7 @@ from lth_core.models.transformer import Transformer, grouping
 from lth_core.models.transformers_names import to_marian
 from lth_core.models.translator import Special
 from lth_core.settings.language_networks import Seq2Seq
+from tests.thorough import pairs
 
 TINY = Seq2Seq(width=16, feed_forward=24, heads=2, encoder_layers=2, decoder_layers=2, dropout=0.0)
 PAD, START, END = 0, 1, 2
@@ -30,14 +31,16 @@ def sources(seed: int = 0) -> Tensor:
     return tokens
 
 
-@pytest.mark.parametrize(
-    ("sizes", "millions"),
-    [(Seq2Seq(), 60.9), (Seq2Seq(width=1024, feed_forward=4096, heads=16, dropout=0.3), 209.9)],
-)
-@pytest.mark.parametrize("implementation", ["own", "transformers"])
-def test_base_and_big_have_the_published_numbers_of_parameters(
-    sizes: Seq2Seq, millions: float, implementation: str
-) -> None:
+SIZES = {
+    "base": (Seq2Seq(), 60.9),
+    "big": (Seq2Seq(width=1024, feed_forward=4096, heads=16, dropout=0.3), 209.9),
+}
+"""And millions of parameters."""
+
+
+@pytest.mark.parametrize(("size", "implementation"), pairs(SIZES, ["transformers", "own"], ("base", "transformers")))
+def test_base_and_big_have_the_published_numbers_of_parameters(size: str, implementation: str) -> None:
+    sizes, millions = SIZES[size]
     if implementation == "own":
         network = ModuleNetwork(lambda: Transformer(sizes, 32_768, 256), grouping)
     else:

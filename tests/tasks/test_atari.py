@@ -244,7 +244,8 @@ class _Wrong:
     ("what", "said"),
     [("raises", "the emulator gave up"), ("nan", "not a number"), ("empty", "ended at its first step")],
 )
-def test_a_fault_is_its_tickets_alone(what: str, said: str) -> None:
+def test_a_fault_is_its_tickets_alone(what: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(atari, "SAME_GAMES", 20)
     games = Atari(_task(), [0, 1], 1)
     games.reset()
     games._games[0] = _Wrong(games._games[0], what)

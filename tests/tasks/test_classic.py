@@ -12,11 +12,12 @@ from lth_core.settings.control import ControlTask
 from lth_core.tasks import control
 from lth_core.tasks.classic import STACKED, Classic, MountainCarContinuous
 from lth_core.tasks.maker import Maker
-from tests.thorough import some
+from tests.thorough import pairs
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 
 NAMES = ["CartPole-v1", "Acrobot-v1", "MountainCar-v0", "MountainCarContinuous-v0", "Pendulum-v1"]
+STARTED = [*NAMES, "CartPole-v0"]
 every = pytest.mark.parametrize("environment", NAMES)
 
 
@@ -48,8 +49,9 @@ def test_every_class_serves_one_environment_and_no_variant_of_it() -> None:
     assert not any(one.serves(maker) for one in STACKED for maker in (changed, *map(Maker, of_task)))
 
 
-@pytest.mark.parametrize("limit", some([None, 37], 37))
-@pytest.mark.parametrize("environment", [*NAMES, "CartPole-v0"])
+@pytest.mark.parametrize(
+    ("environment", "limit"), pairs(STARTED, [None, 37], ("CartPole-v1", 37), ("MountainCarContinuous-v0", None))
+)
 def test_a_thousand_random_steps_equal_gymnasiums(environment: str, limit: int | None) -> None:
     one = control.make(ControlTask(environment=environment, time_limit=limit), [3], 3)
     assert isinstance(one, Classic)

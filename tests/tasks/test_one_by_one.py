@@ -9,7 +9,7 @@ from lth_core.settings.control import ControlTask
 from lth_core.tasks import control
 from lth_core.tasks.one_by_one import SAME_EPISODES, OneByOne
 from tests.tasks import odd_environments
-from tests.thorough import some
+from tests.thorough import pairs
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 
@@ -20,6 +20,7 @@ gymnasium.register(
 )
 LANDERS = ["LunarLander-v3", "LunarLanderContinuous-v3"]
 WALKS = ["Walk-v0", "Pair-v0"]
+SAVED = ["FrozenLake-v1", *WALKS, OTHER, *LANDERS, "Hopper-v5"]
 
 
 @pytest.fixture(autouse=True)
@@ -42,8 +43,7 @@ def _drawn(one: OneByOne, rng: np.random.Generator, tickets: int, count: int) ->
     return rng.integers(0, one.actions, (tickets, count))
 
 
-@pytest.mark.parametrize("limit", some([None, 23], 23))
-@pytest.mark.parametrize("environment", [OTHER, *LANDERS])
+@pytest.mark.parametrize(("environment", "limit"), pairs([OTHER, *LANDERS], [None, 23], (OTHER, 23)))
 def test_trajectories_are_gymnasiums_with_a_derived_seed_for_every_episode(environment: str, limit: int | None) -> None:
     one = _made(environment, [4], 2, limit)
     seen = one.reset()
@@ -94,8 +94,9 @@ def test_a_tickets_trajectory_does_not_depend_on_its_neighbours(environment: str
             np.testing.assert_array_equal(getattr(a, part)[place], getattr(b, part)[0])
 
 
-@pytest.mark.parametrize("environment", [OTHER, "FrozenLake-v1", *WALKS, *LANDERS, "Hopper-v5"])
-@pytest.mark.parametrize("at", some([0, 1, 33, 237], 33))
+@pytest.mark.parametrize(
+    ("environment", "at"), pairs(SAVED, [33, 237, 0, 1], (OTHER, 33), ("FrozenLake-v1", 237), ("Walk-v0", 33))
+)
 def test_saved_in_the_middle_of_episodes_they_go_on_the_same(environment: str, at: int) -> None:
     if environment == "Hopper-v5":
         pytest.importorskip("mujoco", reason="needs the extra mujoco")

@@ -11,7 +11,7 @@ from lth_core.tasks.families import family_of
 from lth_core.training.reinforcement.stack import ActorCriticStack
 from tests.small import Memory, digest, experiment, stack, stack_run, starts
 from tests.tasks.choice_environments import KINDS, LENGTH, SPECS
-from tests.thorough import some
+from tests.thorough import pairs, some
 
 TRAININGS: dict[str, dict[str, Any]] = {
     "a2c": {"length": 10_000},
@@ -42,8 +42,9 @@ def _trained(settings: Experiment, tickets: list[int], updates: int = 5) -> Acto
     return one
 
 
-@all_kinds
-@pytest.mark.parametrize("training", some(TRAININGS, "a2c", "ppo"))
+@pytest.mark.parametrize(
+    ("environment", "training"), pairs(KINDS, TRAININGS, ("MaskedParts-v0", "a2c"), ("Switches-v0", "ppo"))
+)
 def test_a_tickets_bits_do_not_depend_on_its_stack_and_it_resumes_exactly(environment: str, training: str) -> None:
     settings = _settings(environment, training)
     together, alone = _trained(settings, [0, 1, 2, 3, 4]), _trained(settings, [3])
@@ -62,8 +63,9 @@ def test_a_tickets_bits_do_not_depend_on_its_stack_and_it_resumes_exactly(enviro
     assert found[1:] == alone.evaluate([0], lambda: True)
 
 
-@all_kinds
-@pytest.mark.parametrize("training", some(["a2c", "ppo"], "ppo"))
+@pytest.mark.parametrize(
+    ("environment", "training"), pairs(KINDS, ["a2c", "ppo"], ("MaskedParts-v0", "ppo"), ("Switches-v0", "a2c"))
+)
 def test_it_learns(environment: str, training: str) -> None:
     more = {"environments": 8, "n_steps": 16, "learning_rate": 0.01, "entropy_weight": 0.0, "score_episodes": 40,
             "gamma": 0.0, "length": 20_000}  # fmt: skip

@@ -22,7 +22,6 @@ from lth_core.training.supervised import translation
 from lth_core.training.supervised.stack import SupervisedStack
 from lth_core.training.supervised.translation import TranslationLesson
 from tests.small import ARMS, Memory
-from tests.thorough import some
 from tests.training.test_every_arm import Batches, dense
 
 SPECIAL = (vocabulary.PAD, vocabulary.START, vocabulary.END, vocabulary.UNKNOWN)
@@ -58,16 +57,27 @@ def settings(folder: Path, **sections: Any) -> Experiment:
     return Experiment.from_fields(fields)
 
 
-@pytest.mark.parametrize("implementation", some(["own", "transformers"], "own"))
-def test_every_built_in_arm_trains_and_passes_all_audits(implementation: str, tmp_path: Path) -> None:
+SOME_ARMS = ["winning", "random", "shuffled_weights", "finetune", "gmp", "grasp"]
+"""Of each way to get mask and weights one."""
+
+
+@pytest.mark.parametrize(
+    ("implementation", "arms"),
+    [
+        pytest.param("own", ARMS, id="own"),
+        pytest.param("transformers", SOME_ARMS, id="transformers", marks=pytest.mark.thorough),
+        pytest.param("transformers", ARMS, id="transformers, every arm", marks=pytest.mark.crossed),
+    ],
+)
+def test_every_built_in_arm_trains_and_passes_all_audits(implementation: str, arms: list[str], tmp_path: Path) -> None:
     own = settings(
-        tmp_path, arms=ARMS, model={"implementation": implementation}, task={"longest": 32},
+        tmp_path, arms=arms, model={"implementation": implementation}, task={"longest": 32},
         training={"learning_rate_schedule": "inverse_sqrt", "warmup": 2, "label_smoothing": 0.1, "average": 2,
                   "average_every": 2, "accumulate": 2},
         pruning={"rounds": 1}, rewinding={"optimizer": "rewind"},
     )  # fmt: skip
     batches = Batches(tmp_path, own)
-    keys = [*dense(own), *(TrialKey(1, arm, 0) for arm in ARMS)]
+    keys = [*dense(own), *(TrialKey(1, arm, 0) for arm in arms)]
     for key in keys:
         batches.run([key])
     assert not batches.failures
