@@ -64,3 +64,19 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "out.txt").write_text(run.stdout)
 
     return made_once(tmp_path_factory, "trained", make)
+
+
+@pytest.fixture(scope="session")
+def trained_suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two.toml, the workspace of its run, and out.txt, which is what that printed: for reading only."""
+    from tests.command import lth
+    from tests.engine.experiments import suite_of_two
+    from tests.once import made_once
+
+    def make(folder: Path) -> None:
+        (folder / "two.toml").write_text(suite_of_two())
+        done = lth("headless", "two.toml", "--device", "cpu", "--slots", 1, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        (folder / "out.txt").write_text(done.stdout)
+
+    return made_once(tmp_path_factory, "suite", make)

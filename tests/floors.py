@@ -25,8 +25,9 @@ MAY_IMPORT = {
     "analysis": {"", "settings", "experiment", "store"},
     "report": {"", "settings", "experiment", "store", "analysis"},
     "claims": {"", "settings", "experiment", "store", "analysis", "report"},
+    "bundle": {"", "settings", "experiment", "store", "batches", "engine", "upkeep", "analysis", "report"},
     "entry": {"", "cli", "lth_tui"},
-    "cli": _INTERFACE | {"claims"},
+    "cli": _INTERFACE | {"claims", "bundle"},
     "lth_tui": _INTERFACE,
 }
 """By folder, the folders that it may import. The files at the top of lth_core are the ground: ""."""

@@ -140,6 +140,36 @@ def export(subject: Reported, workspace: Folder = WORKSPACE, out: Out = None) ->
 
 
 @app.command()
+def bundle(
+    subject: Reported,
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write, new.", show_default=False)],
+    weights: Annotated[bool, typer.Option("--weights", help="Include the trained weights.")] = False,
+    workspace: Folder = WORKSPACE,
+) -> None:  # fmt: skip
+    """Write a finished job or suite as one file that others can check with `lth verify`."""
+    from lth_core.cli.bundle import run
+
+    run(subject, out, workspace, weights=weights)
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(help="A file that `lth bundle` wrote.", show_default=False)],
+    trials: Annotated[int, typer.Option(min=0, help="Draw so many trials and train them again.")] = 0,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the draw; by default another each time.")] = None,
+    device: Annotated[str, typer.Option(help="Where to train: cpu, cuda, ...")] = "cpu",
+    json: Json = False,
+) -> None:  # fmt: skip
+    """Check a bundle: do tables and answers follow from its records, and tickets from masks and seeds?
+
+    Exit codes: 0 it holds, 1 a part does not, 2 the file is no bundle or is refused.
+    """
+    from lth_core.cli.verify import run
+
+    sys.exit(run(file, trials, seed, device, as_json=json))
+
+
+@app.command()
 def inspect(
     job: Annotated[int, typer.Argument(help="A job's number.")], workspace: Folder = WORKSPACE,
     barriers: Annotated[

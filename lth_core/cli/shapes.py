@@ -231,6 +231,46 @@ class Findings(Answer):
     findings: list[Finding]
 
 
+class VerifiedPart(Part):
+    """What one check of `lth verify` found. note: it could not be checked, or is worth knowing."""
+
+    part: Literal[
+        "manifest", "jobs", "records", "results", "tables", "answers", "card", "masks", "tickets", "trained again"
+    ]
+    state: Literal["good", "note", "bad"]
+    sentence: str
+
+
+class TrainedAgain(Part):
+    """A trial that `lth verify --trials` trained again. drawn: false for one that a drawn trial builds on; low, high:
+    the scores that are accepted where versions or processors differ."""
+
+    job: int
+    arm: str
+    round: int
+    seed: int
+    drawn: bool
+    state: Literal["equal", "within", "outside", "not equal", "not trained"]
+    stored: float | None
+    here: float | None
+    low: float
+    high: float
+    sentence: str
+
+
+class Verified(Answer):
+    """`lth verify`. holds: nothing is wrong; draw: the seed that drew the trials, null if none were."""
+
+    file: str
+    name: str
+    suite: str | None
+    jobs: list[int]
+    holds: bool
+    findings: list[VerifiedPart]
+    draw: int | None
+    trained_again: list[TrainedAgain]
+
+
 class Difference(Part):
     """A field that differs; a missing one is null."""
 
@@ -347,8 +387,9 @@ class Waited(Answer):
 
 ANSWERS: dict[str, type[Answer]] = {
     "jobs": Jobs, "show JOB": ShownJob, "show FILE": ShownFile, "show --suite NAME": ShownSuite, "check": CheckedFile,
-    "inspect": Inspection, "doctor": Findings, "diff": Differences, "presets": Presets, "fields": FieldTables,
-    "sql": Rows, "claims": Claims, "add, pause, resume, cancel, retry, move": Commanded, "wait": Waited,
+    "inspect": Inspection, "doctor": Findings, "verify": Verified, "diff": Differences, "presets": Presets,
+    "fields": FieldTables, "sql": Rows, "claims": Claims,
+    "add, pause, resume, cancel, retry, move": Commanded, "wait": Waited,
 }  # fmt: skip
 """By command."""
 

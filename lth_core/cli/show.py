@@ -11,12 +11,13 @@ from rich.text import Text
 from lth_core.cli import shapes
 from lth_core.cli.console import make_console
 from lth_core.cli.fields import differences, experiment_fields, lines
-from lth_core.cli.job_result import print_job, result_fields
+from lth_core.cli.job_result import print_job
 from lth_core.cli.shapes import job_shape, print_json
 from lth_core.cli.subject import find_job, is_number
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.suite import Suite, load
+from lth_core.report.answer_fields import job_fields
 from lth_core.report.answers import job_answers
 from lth_core.store import attempts, views
 from lth_core.store.database import Database
@@ -73,7 +74,7 @@ def _job_shape(database: Database, job: JobView) -> shapes.ShownJob:
     return shapes.ShownJob(
         job=job_shape(job), experiment=job.experiment.model_dump(mode="json"),
         provenance=views.provenance(database, job.id), workers=attempts.said(runs) if runs else "",
-        failed_checks=checks, **result_fields(job, job_answers(database, job)),
+        failed_checks=checks, **job_fields(job_answers(database, job)),
     )  # fmt: skip
 
 

@@ -3,17 +3,17 @@
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from lth_core.analysis.suite_questions import sentences, suite_findings
+from lth_core.analysis.suite_questions import suite_findings
 from lth_core.cli.console import make_console, print_parts
 from lth_core.cli.shapes import ShownSuite, print_json
 from lth_core.errors import InputError
 from lth_core.report import suite_table
+from lth_core.report.answer_fields import suite_fields
 from lth_core.report.answers import SuiteAnswers, suite_answers
 from lth_core.store import views
 from lth_core.store.database import Database
@@ -49,9 +49,4 @@ def print_suite(console: Console, database: Database, name: str, jobs: Sequence[
 
 
 def _fields(found: SuiteAnswers) -> dict[str, Any]:
-    """Those of `shapes.ShownSuite`."""
-    return {
-        "suite": found.name, **asdict(found.summary), "said": list(sentences(found.summary)),
-        "answers": [finding.fields() for finding in suite_findings(found.jobs, found.summary)],
-        "notes": list(found.related),
-    }  # fmt: skip
+    return suite_fields(found.name, found.summary, suite_findings(found.jobs, found.summary), found.related)

@@ -4,8 +4,9 @@ Every function works inside the caller's transaction.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey, plan
@@ -104,3 +105,24 @@ def result_of(connection: sqlite3.Connection, trial: int) -> sqlite3.Row:
 def has_curve(connection: sqlite3.Connection, trial: int) -> bool:
     """Whether a trial has a point of any curve."""
     return connection.execute("SELECT 1 FROM metrics WHERE trial = ? LIMIT 1", (trial,)).fetchone() is not None
+
+
+def put_job_facts(connection: sqlite3.Connection, job: int, facts: Mapping[str, Any]) -> None:
+    """Store what only an engine knew of a job: columns of `jobs` by name, from the program, never from a file."""
+    names = ", ".join(f"{name} = ?" for name in facts)
+    connection.execute(f"UPDATE jobs SET {names} WHERE id = ?", (*facts.values(), job))
+
+
+def put_trial_facts(connection: sqlite3.Connection, job: int, key: TrialKey, facts: Mapping[str, Any]) -> None:
+    """The same of a trial: columns of `trials`."""
+    names = ", ".join(f"{name} = ?" for name in facts)
+    connection.execute(
+        f"UPDATE trials SET {names} WHERE job = ? AND arm = ? AND round = ? AND seed = ?",
+        (*facts.values(), job, key.arm, key.round, key.seed),
+    )
+
+
+def left_out(connection: sqlite3.Connection, job: int) -> list[str]:
+    """Sentences on records of a job that made no sense and were left out."""
+    rows = connection.execute("SELECT text FROM events WHERE kind = 'bad record' AND job = ? ORDER BY id", (job,))
+    return [str(row["text"]) for row in rows]

@@ -63,7 +63,7 @@ def sync_folder(folder: Path) -> None:
 
 def save_tensors(path: Path, arrays: Mapping[str, npt.NDArray[Any]], values: Mapping[str, Any]) -> str:
     """Write arrays, and JSON values as the metadata entry `values`; returns the file's SHA-256."""
-    content = _serialise(arrays, values)
+    content = serialised(arrays, values)
     write_atomically(path, content)
     return hashlib.sha256(content).hexdigest()
 
@@ -116,7 +116,7 @@ def save_hashed(
     folder: Path, name: str, arrays: Mapping[str, npt.NDArray[Any]], values: Mapping[str, Any] | None = None
 ) -> Path:
     """Write a tensor file whose name, NAME.SHA256.safetensors, carries its checksum."""
-    content = _serialise(arrays, values or {})
+    content = serialised(arrays, values or {})
     path = folder / f"{name}.{hashlib.sha256(content).hexdigest()}.safetensors"
     write_atomically(path, content)
     return path
@@ -158,7 +158,8 @@ def _checkpoints(folder: Path) -> list[Path]:
     return sorted((p for p in folder.iterdir() if _CHECKPOINT.fullmatch(p.name)), reverse=True)
 
 
-def _serialise(arrays: Mapping[str, npt.NDArray[Any]], values: Mapping[str, Any]) -> bytes:
+def serialised(arrays: Mapping[str, npt.NDArray[Any]], values: Mapping[str, Any]) -> bytes:
+    """A tensor file's content, see `save_tensors`."""
     whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     return bytes(save(whole, metadata={"values": json.dumps(values, sort_keys=True)}))
 

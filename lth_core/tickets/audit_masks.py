@@ -31,7 +31,7 @@ RANDOM = ("random", "random_global", "shuffled")
 def checks(family: Family, key: TrialKey, ticket: Ticket, compared: Ticket | None) -> list[Check]:
     """Checks of a ticket's mask; compared: the ticket that its arm controls for."""
     arm, pruning = family.experiment.arm_named(key.arm), family.experiment.pruning
-    found = [layers(ticket.mask, family.groups, pruning), _density(family, key, ticket.mask, compared)]
+    found = [layers(ticket.mask, family.groups, pruning), density_of(family, key, ticket.mask, compared)]
     found.append(_nested(family, key, ticket))
     if arm.prunes:
         found.append(_criterion(family, key, ticket.mask))
@@ -125,7 +125,7 @@ def density(shapes: Mapping[str, Sequence[int]], groups: Groups, pruning: Prunin
     return Check("density", not wrong, "; ".join(wrong).removeprefix("all: ") or fine)
 
 
-def _density(family: Family, key: TrialKey, mask: Mask, compared: Ticket | None) -> Check:
+def density_of(family: Family, key: TrialKey, mask: Mask, compared: Ticket | None) -> Check:
     """Exactly the experiment's number of entries: per layer under layerwise scope, in total under global."""
     pruning, arm = family.experiment.pruning, family.experiment.arm_named(key.arm)
     found, entries = masks.total(mask), masks.size(mask)

@@ -7,37 +7,17 @@ from pathlib import Path
 import pytest
 
 from tests.command import lth
-from tests.engine.experiments import as_toml, tiny
-from tests.once import copied, made_once
+from tests.engine.experiments import suite_of_two
+from tests.once import copied
 
 ROOT = Path(__file__).parents[2]
 QUICK = ROOT / "configs" / "suites" / "classic-quick.toml"
-MEMBERS = """
-[[suite.member]]
-name = "v1"
-[[suite.member]]
-name = "v0"
-task.environment = "CartPole-v0"
-"""
-
-
-def suite_of_two() -> str:
-    base = "\n".join(line for line in as_toml(tiny()).splitlines() if not line.startswith("name ="))
-    return base + MEMBERS
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def finished(trained_suite: Path) -> tuple[Path, str]:
     """A folder with a finished run of a suite of two tiny experiments, and what the run printed."""
-
-    def make(folder: Path) -> None:
-        (folder / "two.toml").write_text(suite_of_two())
-        done = lth("headless", "two.toml", "--device", "cpu", "--slots", 1, cwd=folder)
-        assert done.returncode == 0, done.stderr
-        (folder / "out.txt").write_text(done.stdout)
-
-    folder = made_once(tmp_path_factory, "suite", make)
-    return folder, (folder / "out.txt").read_text()
+    return trained_suite, (trained_suite / "out.txt").read_text()
 
 
 @pytest.mark.processes

@@ -49,6 +49,13 @@ def as_toml(experiment: Experiment) -> str:
     return lines(experiment_fields(experiment)).replace("null", '"unset"')
 
 
+def suite_of_two() -> str:
+    """A suite file of two tiny experiments, `two` by the name of its file."""
+    base = "\n".join(line for line in as_toml(tiny()).splitlines() if not line.startswith("name ="))
+    members = '[[suite.member]]\nname = "v1"\n[[suite.member]]\nname = "v0"\ntask.environment = "CartPole-v0"\n'
+    return f"{base}\n{members}"
+
+
 def forget(workspace: Workspace) -> None:
     """Lose the database."""
     for path in workspace.folder.glob("workspace.sqlite*"):

@@ -1,0 +1,102 @@
+"""`lth verify`: check a bundle of another machine, and train some of its trials again."""
+
+import contextlib
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+
+from lth_core.bundle.again import Again, builds_on, drawn, trained_again
+from lth_core.bundle.archive import Archive
+from lth_core.bundle.finding import Finding, bad, good, note
+from lth_core.bundle.manifest import Manifest
+from lth_core.bundle.tickets import ticket_findings
+from lth_core.bundle.verify import Opened, manifest_findings, opened, result_findings
+from lth_core.cli.console import make_console
+from lth_core.cli.shapes import TrainedAgain, Verified, VerifiedPart, print_json
+from lth_core.errors import InputError
+from lth_core.text import plural
+
+_MARKS = {"good": ("✓", "green"), "note": ("-", "yellow"), "bad": ("✗", "red")}
+_STATES = {"equal": good, "within": good, "outside": bad, "not equal": bad, "not trained": bad}
+
+
+def run(file: Path, trials: int, seed: int | None, device: str, *, as_json: bool) -> int:
+    """Print the findings, each as it is known; returns 0 if nothing is wrong, else 1. Raises Refused for no bundle."""
+    console, told, again = make_console(), [], []  # type: Console, list[Finding], list[Again]
+    seed = secrets.randbelow(2**31) if seed is None else seed
+    with contextlib.closing(Archive(file)) as archive:
+        manifest, first = manifest_findings(archive)
+        for finding in _findings(archive, manifest, first, (trials, seed, device), again):
+            told.append(finding)
+            if not as_json:
+                _print(console, finding)
+    holds = all(finding.state != "bad" for finding in told)
+    if as_json:
+        print_json(Verified(
+            file=file.name, name=manifest.name, suite=manifest.suite, jobs=list(manifest.jobs), holds=holds,
+            findings=[VerifiedPart(part=one.part, state=one.state, sentence=one.sentence) for one in told],
+            draw=seed if trials else None, trained_again=[_shape(one) for one in again],
+        ))  # fmt: skip
+    else:
+        console.print(_summary(holds, told, trials), markup=False, highlight=False, soft_wrap=True)
+    return int(not holds)
+
+
+def _findings(
+    archive: Archive, manifest: Manifest, first: list[Finding], asked: tuple[int, int, str], again: list[Again]
+) -> Iterator[Finding]:  # fmt: skip
+    yield from first
+    if any(finding.state == "bad" for finding in first):
+        return
+    with opened(archive, manifest) as (bundle, found):
+        yield from found
+        if bundle is None:
+            return
+        yield from result_findings(bundle)
+        yield from ticket_findings(bundle)
+        yield from _again(bundle, *asked, again)
+
+
+def _again(bundle: Opened, count: int, seed: int, device: str, again: list[Again]) -> Iterator[Finding]:
+    if not count:
+        return
+    chosen = drawn(bundle.jobs, count, seed)
+    yield note("trained again", f"{plural(sum(map(len, chosen.values())), 'trial')} drawn with --seed {seed}")
+    for job in bundle.jobs:
+        keys = chosen.get(job.facts.job, [])
+        if not keys:
+            continue
+        whole = len(builds_on(job, keys, weights=bundle.manifest.weights))
+        if whole > len(keys):
+            yield note(
+                "trained again", f"job {job.facts.job}: {whole} are trained: those drawn, and what they build on"
+            )
+        try:
+            for one in trained_again(bundle, job, keys, device):
+                again.append(one)
+                yield _STATES[one.state]("trained again", f"job {one.job}: {one.key}: {one.text}")
+        except InputError as error:
+            yield note("trained again", f"job {job.facts.job}: not trained again: {error}")
+
+
+def _summary(holds: bool, told: list[Finding], trials: int) -> str:
+    if not holds:
+        wrong = dict.fromkeys(finding.part for finding in told if finding.state == "bad")
+        return f"does not hold: {', '.join(wrong)}"
+    more = "" if trials else "; --trials N also trains N of its trials again"
+    return f"holds{more}"
+
+
+def _shape(one: Again) -> TrainedAgain:
+    return TrainedAgain(
+        job=one.job, arm=one.key.arm, round=one.key.round, seed=one.key.seed, drawn=one.drawn, state=one.state,
+        stored=one.stored, here=one.here, low=one.low, high=one.high, sentence=one.text,
+    )  # fmt: skip
+
+
+def _print(console: Console, finding: Finding) -> None:
+    mark, style = _MARKS[finding.state]
+    console.print(mark, end=" ", style=style)
+    console.print(f"{finding.part:<13} {finding.sentence}", markup=False, highlight=False, soft_wrap=True)
