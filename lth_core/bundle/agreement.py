@@ -32,6 +32,11 @@ class Told:
     trials: dict[TrialKey, TrialView]
     alone: list[TrialKey]
 
+    @property
+    def code(self) -> str:
+        """The code that its task names, in words: deriving tickets and training would run it."""
+        return " and ".join(self.stated.task.imports)
+
 
 def told(found: Rebuilt, facts: JobFacts, stated: Experiment) -> Told:
     """A job of the rebuilt database; raises InputError if no record is of it."""

@@ -4,10 +4,10 @@ Specifications and records keep their form and their places, so that a workspace
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from lth_core.batches.batch import BatchFolder
 from lth_core.bundle.engine_facts import JobFacts, job_facts
@@ -101,7 +101,7 @@ def _batch(workspace: Workspace, batch: int, scrubber: Scrubber) -> Iterator[tup
 
 
 def _trial(
-    workspace: Workspace, job: int, row: Mapping[str, Any], found: Collected, weights: Scrubber | None
+    workspace: Workspace, job: int, row: sqlite3.Row, found: Collected, weights: Scrubber | None
 ) -> None:  # fmt: skip
     """The mask of a finished trial, and its weights if they are asked for."""
     key, path = TrialKey(row["round"], row["arm"], row["seed"]), workspace.inside(row["tensors"])

@@ -68,10 +68,12 @@ def read_manifest(archive: Archive) -> tuple[Manifest, str]:
     content = archive.read(NAME)
     try:
         return Manifest.model_validate_json(content), hashlib.sha256(content).hexdigest()
-    except (ValidationError, RecursionError) as error:
-        said = error.errors(include_url=False)[0] if isinstance(error, ValidationError) else {}
-        place = ".".join(map(str, said.get("loc", ()))) or "its content"
-        raise Refused(f"{NAME}: {one_line(place, 80)}: {one_line(said.get('msg', error), 120)}") from None
+    except ValidationError as error:
+        said = error.errors(include_url=False)[0]
+        place = ".".join(map(str, said["loc"])) or "its content"
+        raise Refused(f"{NAME}: {one_line(place, 80)}: {one_line(said['msg'], 120)}") from None
+    except RecursionError:
+        raise Refused(f"{NAME}: its content is nested too deep") from None
 
 
 def differences(manifest: Manifest, sizes: Mapping[str, int], digests: Mapping[str, str]) -> list[str]:

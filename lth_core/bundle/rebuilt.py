@@ -48,7 +48,7 @@ def _put(database: Database, connection: sqlite3.Connection, job: JobFacts) -> I
     remaking.put_job_facts(connection, job.job, facts)
     ended = {trial.key: trial.state for trial in views.trials(database, job.job)}
     for trial in job.trials:
-        told = {"started": trial.started, "finished": trial.finished}
+        told: dict[str, float | str | None] = {"started": trial.started, "finished": trial.finished}
         if ended.get(trial.key) in ("waiting", "blocked") and trial.state != "done":
             told |= {"state": trial.state, "error": trial.error}
             if trial.state == "failed":

@@ -14,9 +14,12 @@ from lth_core.store.trials import stored_files
 from lth_core.text import one_line, plural
 
 
-def ticket_findings(bundle: Opened) -> Iterator[Finding]:
-    """Whether the masks of each job are tickets of its experiment; weights are placed in the bundle's workspace."""
+def ticket_findings(bundle: Opened, *, run_code: bool) -> Iterator[Finding]:
+    """Whether the masks of each job are tickets of its experiment. run_code: also of one that names code."""
     for job in bundle.jobs:
+        if job.code and not run_code:
+            yield note("tickets", f"job {job.facts.job}: not derived again: {without(job)}")
+            continue
         done = [key for key, trial in job.trials.items() if trial.state == "done"]
         places = {job.trials[key].id: mask_place(job.facts.job, key) for key in done}
         if not done or any(place not in bundle.archive.sizes for place in places.values()):
@@ -34,6 +37,11 @@ def ticket_findings(bundle: Opened) -> Iterator[Finding]:
             yield note("tickets", f"job {job.facts.job}: not derived again: {one_line(error, 300)}")
             continue
         yield from _told(bundle, job, found["wrong"], found["derived"], len(done))
+
+
+def without(job: Told) -> str:
+    """Why nothing of a job is run."""
+    return f"its task names {job.code}, which is run only with --run-code"
 
 
 def _spec(bundle: Opened, job: Told) -> BatchSpec:

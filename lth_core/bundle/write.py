@@ -41,8 +41,8 @@ class Planned:
     weights: dict[str, tuple[Path, str]]
 
     @property
-    def bytes(self) -> int:
-        """Of all its files, unpacked."""
+    def size(self) -> int:
+        """Bytes of all its files, unpacked."""
         return sum(one.bytes for one in self.manifest.files.values())
 
     @property

@@ -124,11 +124,14 @@ def report(
     barriers: Annotated[
         bool, typer.Option("--barriers", help="Also evaluate networks on the line between successive rounds (slow).")
     ] = False,
+    paper: Annotated[
+        bool, typer.Option("--paper", help="Also write the figures as wide as one and two columns of a paper.")
+    ] = False,
 ) -> None:  # fmt: skip
     """Write a report on a job or suite: one HTML page, figures (PDF, PNG, SVG) and tables."""
     from lth_core.cli.report import report as run
 
-    run(subject, workspace, out, with_barriers=barriers)
+    run(subject, workspace, out, with_barriers=barriers, paper=paper)
 
 
 @app.command()
@@ -153,11 +156,25 @@ def bundle(
 
 
 @app.command()
+def checklist(
+    subject: Reported,
+    workspace: Folder = WORKSPACE,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write instead.", show_default=False)] = None,
+    latex: Annotated[bool, typer.Option("--latex", help="As LaTeX instead of Markdown.")] = False,
+) -> None:  # fmt: skip
+    """Print the facts about reproducibility that venues ask for; what is not recorded is said to be so."""
+    from lth_core.cli.checklist import run
+
+    run(subject, workspace, out, latex=latex)
+
+
+@app.command()
 def verify(
     file: Annotated[Path, typer.Argument(help="A file that `lth bundle` wrote.", show_default=False)],
     trials: Annotated[int, typer.Option(min=0, help="Draw so many trials and train them again.")] = 0,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the draw; by default another each time.")] = None,
     device: Annotated[str, typer.Option(help="Where to train: cpu, cuda, ...")] = "cpu",
+    run_code: Annotated[bool, typer.Option("--run-code", help="Run code that the task names.")] = False,
     json: Json = False,
 ) -> None:  # fmt: skip
     """Check a bundle: do tables and answers follow from its records, and tickets from masks and seeds?
@@ -166,7 +183,7 @@ def verify(
     """
     from lth_core.cli.verify import run
 
-    sys.exit(run(file, trials, seed, device, as_json=json))
+    sys.exit(run(file, trials, seed, device, run_code=run_code, as_json=json))
 
 
 @app.command()

@@ -27,8 +27,8 @@ def run(subject: str, out: Path, folder: Path, *, weights: bool) -> None:
         raise InputError(f"{one_line(out)} already exists: expected the name of a new file")
     made = planned(workspace, database, jobs, suite, weights=weights)
     free = shutil.disk_usage(out.absolute().parent).free if out.absolute().parent.is_dir() else 0
-    if made.bytes > LARGE:
-        _say(f"packing {made.bytes / 1e9:,.1f} GB, {free / 1e9:,.1f} GB are free")
+    if made.size > LARGE:
+        _say(f"packing {made.size / 1e9:,.1f} GB, {free / 1e9:,.1f} GB are free")
     if out.absolute().parent.is_dir() and free < sum(path.stat().st_size for path, _ in made.weights.values()):
         raise InputError(f"{one_line(out)}: {free:,} bytes are free, too few for the weights: expected a larger disk")
     made.write(out)

@@ -16,14 +16,19 @@ from lth_core.store.workspace import Workspace
 from lth_core.text import did_you_mean, is_name, one_line
 
 
-def report(subject: str, workspace: Path, out: Path | None, *, with_barriers: bool = False) -> None:
-    """Write page, figures and tables, and print where."""
-    from lth_core.report.write import write_job, write_suite  # matplotlib: not for `export`
+def report(
+    subject: str, workspace: Path, out: Path | None, *, with_barriers: bool = False, paper: bool = False
+) -> None:  # fmt: skip
+    """Write page, figures and tables, and print where. paper: also the figures as wide as a paper's columns."""
+    from lth_core.report.write import write_for_paper, write_job, write_suite  # matplotlib: not for `export`
 
     record = _looked_into(find(subject, workspace), Workspace(workspace), with_barriers)
     folder = _folder(record, out, "report")
     files = write_job(record, folder) if isinstance(record, JobRecord) else write_suite(record, folder)
     _say(files[0], f"and {len(files) - 1} files of figures and tables beside it")
+    if paper:
+        drawn = write_for_paper(record, folder)
+        _say(folder / "paper", f"has {len(drawn)} figures, as PDF and SVG, 3.25 and 6.75 inches wide")
 
 
 def export(subject: str, workspace: Path, out: Path | None) -> None:

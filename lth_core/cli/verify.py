@@ -3,6 +3,7 @@
 import contextlib
 import secrets
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -11,7 +12,7 @@ from lth_core.bundle.again import Again, builds_on, drawn, trained_again
 from lth_core.bundle.archive import Archive
 from lth_core.bundle.finding import Finding, bad, good, note
 from lth_core.bundle.manifest import Manifest
-from lth_core.bundle.tickets import ticket_findings
+from lth_core.bundle.tickets import ticket_findings, without
 from lth_core.bundle.verify import Opened, manifest_findings, opened, result_findings
 from lth_core.cli.console import make_console
 from lth_core.cli.shapes import TrainedAgain, Verified, VerifiedPart, print_json
@@ -22,13 +23,24 @@ _MARKS = {"good": ("✓", "green"), "note": ("-", "yellow"), "bad": ("✗", "red
 _STATES = {"equal": good, "within": good, "outside": bad, "not equal": bad, "not trained": bad}
 
 
-def run(file: Path, trials: int, seed: int | None, device: str, *, as_json: bool) -> int:
+@dataclass(frozen=True)
+class Asked:
+    """How many trials to train again, drawn by which seed, on which device; run_code: also of tasks that name code."""
+
+    trials: int
+    seed: int
+    device: str
+    run_code: bool
+
+
+def run(file: Path, trials: int, seed: int | None, device: str, *, run_code: bool, as_json: bool) -> int:
     """Print the findings, each as it is known; returns 0 if nothing is wrong, else 1. Raises Refused for no bundle."""
     console, told, again = make_console(), [], []  # type: Console, list[Finding], list[Again]
     seed = secrets.randbelow(2**31) if seed is None else seed
     with contextlib.closing(Archive(file)) as archive:
         manifest, first = manifest_findings(archive)
-        for finding in _findings(archive, manifest, first, (trials, seed, device), again):
+        asked = Asked(trials, seed, device, run_code)
+        for finding in _findings(archive, manifest, first, asked, again):
             told.append(finding)
             if not as_json:
                 _print(console, finding)
@@ -45,7 +57,7 @@ def run(file: Path, trials: int, seed: int | None, device: str, *, as_json: bool
 
 
 def _findings(
-    archive: Archive, manifest: Manifest, first: list[Finding], asked: tuple[int, int, str], again: list[Again]
+    archive: Archive, manifest: Manifest, first: list[Finding], asked: Asked, again: list[Again]
 ) -> Iterator[Finding]:  # fmt: skip
     yield from first
     if any(finding.state == "bad" for finding in first):
@@ -55,18 +67,21 @@ def _findings(
         if bundle is None:
             return
         yield from result_findings(bundle)
-        yield from ticket_findings(bundle)
-        yield from _again(bundle, *asked, again)
+        yield from ticket_findings(bundle, run_code=asked.run_code)
+        yield from _again(bundle, asked, again)
 
 
-def _again(bundle: Opened, count: int, seed: int, device: str, again: list[Again]) -> Iterator[Finding]:
-    if not count:
+def _again(bundle: Opened, asked: Asked, again: list[Again]) -> Iterator[Finding]:
+    if not asked.trials:
         return
-    chosen = drawn(bundle.jobs, count, seed)
-    yield note("trained again", f"{plural(sum(map(len, chosen.values())), 'trial')} drawn with --seed {seed}")
+    chosen = drawn(bundle.jobs, asked.trials, asked.seed)
+    yield note("trained again", f"{plural(sum(map(len, chosen.values())), 'trial')} drawn with --seed {asked.seed}")
     for job in bundle.jobs:
         keys = chosen.get(job.facts.job, [])
         if not keys:
+            continue
+        if job.code and not asked.run_code:
+            yield note("trained again", f"job {job.facts.job}: not trained again: {without(job)}")
             continue
         whole = len(builds_on(job, keys, weights=bundle.manifest.weights))
         if whole > len(keys):
@@ -74,7 +89,7 @@ def _again(bundle: Opened, count: int, seed: int, device: str, again: list[Again
                 "trained again", f"job {job.facts.job}: {whole} are trained: those drawn, and what they build on"
             )
         try:
-            for one in trained_again(bundle, job, keys, device):
+            for one in trained_again(bundle, job, keys, asked.device):
                 again.append(one)
                 yield _STATES[one.state]("trained again", f"job {one.job}: {one.key}: {one.text}")
         except InputError as error:

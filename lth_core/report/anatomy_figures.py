@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from lth_core.analysis.anatomy import pixels_seen
 from lth_core.analysis.connectivity import STABLE
 from lth_core.analysis.inspection import Inspected
-from lth_core.report.drawing import GREY, Look, density_axis, legend, looks, order, panels, percent
+from lth_core.report.drawing import GREY, Look, density_axis, legend, looks, order, panels, percent, scaled
 from lth_core.report.record import JobRecord
 from lth_core.settings.minatar import MinAtarTask
 from lth_core.settings.networks import Board, Convolutional
@@ -39,7 +39,7 @@ def anatomy(record: JobRecord) -> tuple[Figure, str] | None:
     for one, (title, value) in zip(axes, shown, strict=True):
         _lines(one, record, value)
         one.set_title(title)
-    figure.supxlabel("prunable parameters kept (%, logarithmic)", fontsize=9)
+    figure.supxlabel("prunable parameters kept (%, logarithmic)")
     legend(figure, axes)
     return figure, (
         "Means over seeds. Effective: on a path from an input to an output. Overlap: intersection over union of the "
@@ -170,7 +170,7 @@ def _pixels(
     """For each round the kernel of each channel, and beside it how much of the image is still used."""
     shown = _spread(list(range(len(own))), 5)
     channels = min(kept[0].shape[0], 4)
-    figure = Figure(figsize=(1.35 * (channels + 1) + 1.0, 1.35 * len(shown) + 0.9), layout="constrained")
+    figure = Figure(figsize=scaled(1.35 * (channels + 1) + 1.0, 1.35 * len(shown) + 0.9), layout="constrained")
     axes = figure.subplots(len(shown), channels + 1, squeeze=False)
     image = None
     for row, place in enumerate(shown):

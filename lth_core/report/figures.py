@@ -122,8 +122,8 @@ def _differences(record: JobRecord) -> tuple[Figure, str] | None:
         )  # fmt: skip
         density_axis(one, _densities(record))
         one.set_title(f"{experiment.reference} minus {one_line(arm, 30)}")
-    figure.supxlabel("prunable parameters kept (%, logarithmic)", fontsize=9)
-    figure.supylabel(f"difference of {experiment.judged_by}", fontsize=9)
+    figure.supxlabel("prunable parameters kept (%, logarithmic)")
+    figure.supylabel(f"difference of {experiment.judged_by}")
     return figure, (
         f"{experiment.reference} minus each control, paired by seed: interquartile mean and 95 % interval. "
         "A star marks a round that differs by itself (sign-flip p at most 5 %, Holm over rounds)."
@@ -157,8 +157,8 @@ def _learning(record: JobRecord) -> tuple[Figure, str] | None:
         one.set_title(f"round {round}" + (f", {percent(left)} % kept" if math.isfinite(left) else ""))
         one.xaxis.set_major_locator(MaxNLocator(4))
         one.xaxis.set_major_formatter(EngFormatter(sep=""))
-    figure.supxlabel("steps of training", fontsize=9)
-    figure.supylabel(experiment.task.curve, fontsize=9)
+    figure.supxlabel("steps of training")
+    figure.supylabel(experiment.task.curve)
     legend(figure, axes)
     return figure, (
         "Learning curves: interquartile mean over seeds; bands (dense and reference arm) reach from the first to the "

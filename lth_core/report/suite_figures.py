@@ -36,9 +36,9 @@ def _grid(record: SuiteRecord) -> tuple[Figure, str] | None:
     for one, job in zip(axes, jobs, strict=True):
         lottery(one, job)
         one.set_title(_short(record, job.job.name))
-    figure.supxlabel("prunable parameters kept (%, logarithmic)", fontsize=9)
+    figure.supxlabel("prunable parameters kept (%, logarithmic)")
     scores = dict.fromkeys(job.experiment.judged_by for job in jobs)
-    figure.supylabel(" or ".join(scores), fontsize=9)
+    figure.supylabel(" or ".join(scores))
     legend(figure, axes)
     return figure, "Lottery curves of each job: interquartile mean over seeds, bands are 95 % bootstrap intervals."
 
@@ -68,7 +68,7 @@ def _effects(record: SuiteRecord) -> tuple[Figure, str] | None:
         left, right = one.get_xlim()
         one.set_xlim(left, right + 0.45 * (right - left))  # space for the labels
         one.set_title(LEVEL_NAMES[level])
-    figure.supxlabel(f"{record.summary.arm} minus dense, in units of what dense gains over the reference", fontsize=9)
+    figure.supxlabel(f"{record.summary.arm} minus dense, in units of what dense gains over the reference")
     return figure, (
         "What pruning does to each job: interquartile mean of the paired gain with its 95 % interval. Grey: the margin "
         f"of `leaves alone` ({EQUIVALENT:.0%}); dashed: the line below which it `crashes` ({-CRASHED:.0%})."
@@ -99,8 +99,8 @@ def _profiles(record: SuiteRecord) -> tuple[Figure, str] | None:
             one.fill_between(found.taus, found.low, found.high, color=look[arm].colour, alpha=0.14, linewidth=0)
         one.set_title(LEVEL_NAMES[level])
         one.set_ylim(-0.02, 1.02)
-    figure.supxlabel("normalised score (0 reference, 1 dense)", fontsize=9)
-    figure.supylabel("share of runs above", fontsize=9)
+    figure.supxlabel("normalised score (0 reference, 1 dense)")
+    figure.supylabel("share of runs above")
     legend(figure, axes)
     return figure, (
         "Performance profiles: share of runs with a normalised score above each value, all jobs together, with 95 % "

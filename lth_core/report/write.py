@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from lth_core.analysis.questions import notes
 from lth_core.report import page
 from lth_core.report.card import card
-from lth_core.report.drawing import FORMATS, rendered
+from lth_core.report.drawing import COLUMNS, FORMATS, VECTORS, in_column, rendered
 from lth_core.report.figures import job_figures
 from lth_core.report.inspection_table import explained
 from lth_core.report.record import JobRecord, SuiteRecord
@@ -141,6 +141,29 @@ def _write_figures(folder: Path, drawings: Drawings) -> Iterator[Path]:
             path = folder / "figures" / f"{name}.{suffix}"
             write_atomically(path, rendered(figure, suffix))  # type: ignore[arg-type]
             yield path
+
+
+def write_for_paper(record: JobRecord | SuiteRecord, folder: Path) -> list[Path]:
+    """Each figure of a job, or of a suite and its jobs, as wide as each of COLUMNS, in vectors; returns the files."""
+    written = []
+    for column in COLUMNS:
+        place = folder / "paper" / column.name
+        make_folder(place)
+        with in_column(column):
+            drawings = _drawings(record)
+            for name, (figure, _) in drawings.items():
+                for suffix in VECTORS:
+                    path = place / f"{name}.{suffix}"
+                    write_atomically(path, rendered(figure, suffix))
+                    written.append(path)
+    return written
+
+
+def _drawings(record: JobRecord | SuiteRecord) -> Drawings:
+    if isinstance(record, JobRecord):
+        return job_figures(record)
+    numbered = {f"{job.job.id}-{name}": one for job in record.jobs for name, one in job_figures(job).items()}
+    return {**suite_figures(record), **numbered}
 
 
 def _write_page(folder: Path, content: str) -> Path:

@@ -165,3 +165,14 @@ def batches_of(connection: sqlite3.Connection, job: int) -> list[int]:
 def batch_states(database: Database) -> dict[int, str]:
     """The state of every batch by its number."""
     return {row["id"]: row["state"] for row in database.rows("SELECT id, state FROM batches")}
+
+
+def seconds_by_device(database: Database, job: int) -> list[tuple[str | None, float]]:
+    """What a job's batches took from their first start to their end, by the device of the last attempt; None where no
+    attempt has said its device."""
+    rows = database.rows(
+        "SELECT json_extract(a.facts, '$.device') AS device, TOTAL(b.finished - b.started) AS seconds FROM batches b "
+        "LEFT JOIN attempts a ON a.batch = b.id AND a.attempt = b.attempt WHERE b.job = ? AND b.finished NOT NULL "
+        "GROUP BY 1 ORDER BY 1", job
+    )  # fmt: skip
+    return [(row["device"], float(row["seconds"])) for row in rows]

@@ -22,6 +22,7 @@ from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey, shares_network
 from lth_core.store.workspace import Workspace
+from lth_core.tasks import contents
 from lth_core.tickets import audit_masks, criteria, expected_masks
 from lth_core.tickets import mask as masks
 from lth_core.tickets.check import Check
@@ -39,6 +40,8 @@ def act(message: dict[str, Any]) -> dict[str, Any]:
     """The checks that failed, by trial, and how many tickets were derived again."""
     torch.set_num_threads(1)
     spec = BatchSpec.from_json(message["spec"])
+    contents.check(spec.experiment.task)
+    contents.check(spec.experiment.model)
     assembler = Assembler(Workspace(Path(sys.argv[1])), spec, make_model(spec.experiment))
     own = Own(spec, assembler, {trial.id: Path(message["masks"][str(trial.id)]) for trial in spec.trials})
     wrong, derived = {}, 0

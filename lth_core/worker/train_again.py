@@ -20,6 +20,7 @@ from lth_core.batches.provenance import attempt_facts
 from lth_core.errors import InputError
 from lth_core.store.records import read_all
 from lth_core.store.workspace import Workspace
+from lth_core.tasks import contents
 from lth_core.worker.attempt import Attempt
 from lth_core.worker.device_name import device_name
 from lth_core.worker.ran_with import with_versions
@@ -34,6 +35,8 @@ def act(message: dict[str, Any]) -> dict[str, Any]:
     for text in message["specs"]:
         spec = BatchSpec.from_json(text)
         spec = replace(spec, parents=tuple(_found(parent, made) for parent in spec.parents))
+        contents.check(spec.experiment.task)
+        contents.check(spec.experiment.model)
         _train(workspace, spec, message["device"], facts)
         for record in read_all(workspace.batch(spec.batch) / "attempt-1" / "records.jsonl"):
             if record.get("kind") == "done":
