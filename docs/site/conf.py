@@ -31,7 +31,7 @@ CONTENTS = {
     "Tutorials": ["docs/tutorials/first-result", "docs/tutorials/your-*", "docs/tutorials/*"],
     "Experiments": ["docs/experiments", "docs/fields", "docs/atari", "docs/minatar", "docs/language", "docs/images",
                     "docs/imitation"],
-    "Science": ["docs/science", "docs/claims", "docs/results*", "docs/report", "docs/paper"],
+    "Science": ["docs/science", "docs/claims", "docs/results*", "docs/report", "docs/bundle", "docs/paper"],
     "Inside": ["docs/architecture", "docs/decisions", "docs/faults", "docs/records", "docs/contents", "docs/*",
                "benchmarks/README", "requirements/README", "CONTRIBUTING", "SECURITY", "CHANGELOG"],
 }  # fmt: skip
