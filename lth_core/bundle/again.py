@@ -95,7 +95,7 @@ def trained_again(bundle: Opened, job: Told, keys: Sequence[TrialKey], device: s
             for key in whole:
                 one = facts_of(bundle.rebuilt.database.connection, job.trials[key].id)
                 other = facts_of(found.database.connection, results[key].id) if key in results else {}
-                yield _compared(job, key, key in keys, one, other, same)
+                yield compared(job, key, key in keys, one, other, same)
 
 
 def _specs(bundle: Opened, job: Told, keys: Sequence[TrialKey]) -> Iterator[BatchSpec]:
@@ -131,7 +131,8 @@ def _of_bits(facts: Mapping[str, str]) -> dict[str, str]:
     return {name: fact for name, fact in facts.items() if name not in ("lth", "revision")}
 
 
-def _compared(job: Told, key: TrialKey, was_drawn: bool, one: Facts, other: Facts, same: bool) -> Again:
+def compared(job: Told, key: TrialKey, was_drawn: bool, one: Facts, other: Facts, same: bool) -> Again:
+    """A trial's facts in the bundle and those of its training here; same: whether the bits must be."""
     stored, here = one.get(("result", "score")), other.get(("result", "score"))
     low, high = _accepted(job, key)
 

@@ -3,11 +3,18 @@
 import json
 import shutil
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from lth_core.bundle.again import compared
+from lth_core.bundle.archive import Archive
+from lth_core.bundle.compare import differences
+from lth_core.bundle.verify import manifest_findings, opened
+from lth_core.upkeep.facts import facts_of
 from tests.bundle.conftest import said
+from tests.bundle.forger import Forger
 from tests.command import lth
 
 
@@ -61,3 +68,43 @@ def test_what_cannot_be_bundled_is_refused(workspace: Path, tmp_path: Path) -> N
         done = lth("bundle", *asked, "-w", workspace, cwd=tmp_path)
         assert done.returncode == 2 and sentence in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["there.zip"]
+
+
+def test_where_bits_may_differ_a_score_is_accepted_within_the_stated_range(bundles: Path) -> None:
+    with (
+        closing(Archive(bundles / "job.zip")) as archive,
+        opened(archive, manifest_findings(archive)[0]) as (bundle, _),
+    ):
+        assert bundle is not None
+        (job,) = bundle.jobs
+        key, trial = next((key, trial) for key, trial in job.trials.items() if trial.state == "done")
+        stored = facts_of(bundle.rebuilt.database.connection, trial.id)
+
+        def state(score: float | None, *, same: bool) -> tuple[str, str]:
+            found = compared(job, key, True, stored, {**stored, ("result", "score"): score}, same)
+            return found.state, found.text
+
+        assert state(trial.score, same=False)[0] == "equal"
+        one = compared(job, key, True, stored, stored, same=False)
+        assert state(one.high, same=True)[0] == "not equal"
+        assert [state(score, same=False)[0] for score in (one.low, one.high)] == ["within", "within"]
+        assert [state(score, same=False)[0] for score in (one.low - 1, one.high + 1)] == ["outside", "outside"]
+        assert state(None, same=False)[0] == "not trained"
+        assert f"{one.low:.6g} to {one.high:.6g} accepted" in state(one.high, same=False)[1]
+
+
+def test_code_that_a_task_names_is_not_run_unless_asked(bundles: Path, tmp_path: Path) -> None:
+    forger = Forger(bundles / "job.zip")
+    forger.experiment(1, lambda fields: fields["task"].update(environment="nowhere:Env"))
+    done = lth("verify", forger.save(tmp_path / "code.zip"), "--trials", 1, "--json")
+    notes = [one["sentence"] for one in json.loads(done.stdout)["findings"] if one["state"] == "note"]
+    why = "its task names the module nowhere, which is run only with --run-code"
+    assert f"job 1: not derived again: {why}" in notes and f"job 1: not trained again: {why}" in notes
+
+
+def test_numbers_of_another_processor_are_close_and_others_are_not() -> None:
+    table = b"arm,round,mean\nwinning,1,%s\n"
+    (near,) = differences("a.csv", table % b"0.30000000000000004", table % b"0.3")
+    (far,) = differences("a.csv", table % b"0.30000001", table % b"0.3")
+    assert (near.close, far.close) == (True, False)
+    assert far.place == "arm winning, round 1: mean"

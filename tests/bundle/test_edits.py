@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -209,7 +210,7 @@ def test_a_score_with_a_curve_that_fits_is_caught_by_training_it_again(bundles: 
     forger.records(change, "000001/attempt-1/records.jsonl")
     forger.results_again()
     path = forger.save(tmp_path / "edited.zip")
-    with (archive := Archive(path))._file, opened(archive, manifest_findings(archive)[0]) as (bundle, _):
+    with closing(Archive(path)) as archive, opened(archive, manifest_findings(archive)[0]) as (bundle, _):
         assert bundle is not None
         draw = next(n for n in range(999) if str(drawn(bundle.jobs, 1, n)[1][0]) == f"{DENSE} round 0 seed 0")
     assert said(path) == []
