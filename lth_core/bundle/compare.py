@@ -84,6 +84,8 @@ def _walk(place: str, was: Any, now: Any) -> Iterator[Difference]:
     elif isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
         for number, (a, b) in enumerate(zip(was, now, strict=True), start=1):
             yield from _walk(f"{place} {number}", a, b)
+    elif isinstance(was, list) and isinstance(now, list):
+        yield Difference(one_line(place, 200), f"{len(was)} entries", f"{len(now)} entries", False)
     else:
         yield from _difference(place, was, now)
 
