@@ -20,8 +20,6 @@ from lth_core.store.workspace import Workspace
 from tests.engine.experiments import as_toml, digest, tiny
 from tests.warm import warm
 
-ROOT = Path(__file__).parent.parent.parent
-INJECTED = Path(__file__).parent / "injected"
 HANG = 1800.0
 """Seconds after which whatever is waited for has not come: long enough for a machine that is busy with other things."""
 
@@ -41,7 +39,7 @@ def short(name: str = "short", **sections: Any) -> Experiment:
 
 def injected(fault: dict[str, Any]) -> dict[str, str]:
     """Environment variables by which a process that is started is hurt as tests/faults/injected says."""
-    return {"PYTHONPATH": os.pathsep.join([str(INJECTED), str(ROOT)]), "LTH_TEST_FAULT": json.dumps(fault)}
+    return {"PYTHONPATH": warm.INJECTED, "LTH_TEST_FAULT": json.dumps(fault)}
 
 
 class Run:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from lth_core.store import views
-from tests.faults.runs import ROOT, Run, assert_whole, short
+from tests.faults.runs import Run, assert_whole, short
+from tests.warm.warm import ROOT
 
 EXPERIMENT = """
 name = "text"

@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from warm import LARGEST
+from warm import INJECTED, LARGEST
 
 ARGUMENTS = slice(45, 47)
 """The words of /proc/self/stat, after the name, that say where in memory the process's arguments stand."""
@@ -69,6 +69,9 @@ def become(request: dict[str, Any], streams: list[int], asked: socket.socket) ->
     sys.orig_argv[:], sys.argv[:] = words, ["-m", *words[4:]]
     call_itself(words)
     gc.enable()
+    if request["env"].get("PYTHONPATH") == INJECTED:
+        sys.path[:0] = INJECTED.split(os.pathsep)
+        runpy.run_path(str(Path(sys.path[0]) / "sitecustomize.py"), run_name="sitecustomize")
     asked.send(b"%d" % os.getpid())
     asked.close()
     os.closerange(3, 1024)

@@ -23,6 +23,9 @@ SERVER = "LTH_TEST_WARM"
 THREADS = "OMP_NUM_THREADS"
 """A server for each number of threads: told later, a process does not compute the same bits."""
 FOLDER = str(Path(__file__).parent)
+ROOT = Path(__file__).parent.parent.parent
+INJECTED = os.pathsep.join([str(ROOT / "tests" / "faults" / "injected"), str(ROOT)])
+"""PYTHONPATH of processes that are hurt as tests/faults/injected says."""
 LARGEST = 200_000
 """Bytes of a request at most."""
 
@@ -91,7 +94,7 @@ def _ours(words: Any, env: Any) -> bool:
         and str(words[3]).startswith("lth_core.worker.")
         and bool(env.get(SERVER))
         and THREADS in env
-        and env.get("PYTHONPATH") == FOLDER
+        and env.get("PYTHONPATH") in (FOLDER, INJECTED)
     )
 
 

@@ -241,6 +241,11 @@ def switch_at(below: float, file: str) -> None:
     Attempt.run = run
 
 
+if not WORKER and "no_processes" not in FAULT:  # what it starts may be forked all the same
+    sys.path.append(str(Path(__file__).parents[2] / "warm"))
+    import warm
+
+    warm.install()
 if "clock" in FAULT:
     shift_clock(Path(FAULT["clock"]))
 if "environment" in FAULT:
