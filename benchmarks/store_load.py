@@ -1,6 +1,5 @@
 """The store under load: many jobs and trials in the queue, eight workers' records taken over at once, a reader beside.
 
-What checksums and digests cost is measured apart, both sides taking turns: `--checks` measures that alone.
 First an engine of its own answers commands for as many jobs, one by one, is killed in the middle, and started again.
 
 Eight processes append records as workers do, one engine side takes them over as the engine does, and a reader asks
@@ -8,9 +7,6 @@ five times a second for what a screen shows. At the end every point is counted. 
 """
 
 import argparse
-import contextlib
-import itertools
-import json
 import multiprocessing
 import statistics
 import subprocess
@@ -19,24 +15,19 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from unittest import mock
 
-from lth_core.engine import intake
 from lth_core.engine.disk import Space
 from lth_core.engine.dispatch import Dispatcher
-from lth_core.engine.intake import SOME, Intake, Patience
-from lth_core.engine.launchers.base import Ended
+from lth_core.engine.intake import Intake, Patience
 from lth_core.engine.launchers.both import Launchers
 from lth_core.engine.slots import find_slots
 from lth_core.experiment.file import resolve
 from lth_core.settings.launcher import launcher_from
-from lth_core.store import commands, ingest, metrics, views
+from lth_core.store import commands, metrics, views
 from lth_core.store.batches import add_batch, begin_batch
 from lth_core.store.database import Database
 from lth_core.store.jobs import add_job
-from lth_core.store.plain import read_plain
-from lth_core.store.record_lines import content_of
-from lth_core.store.records import LARGEST_READ, RecordReader, RecordWriter, body
+from lth_core.store.records import RecordWriter
 from lth_core.store.workspace import Workspace
 
 NAMES = ("return/train", "loss/policy", "loss/value", "entropy", "games")
@@ -150,94 +141,6 @@ def ask_an_engine(jobs, trials):
     return seconds, left, again
 
 
-def a_stack(trials, records):
-    """What a worker records of a stack, a list for each of its steps; all numbers as long as real ones."""
-    layers = [[f"layer.{n}", [64, 64], 4096, 4096 - n, True] for n in range(8)]
-    checks = [[f"check {n}", True, "0 entries alive outside the mask"] for n in range(10)]
-    audit = {"kind": "audit", "batch": 1, "attempt": 1, "checks": checks}
-    begin = {"kind": "layers", "layers": layers, "density": 0.512, "model_density": 0.52}
-    yield [
-        record
-        for trial in trials
-        for record in (begin | {"trial": trial}, audit | {"trial": trial, "moment": "before"})
-    ]
-    for step in range(records):
-        values = {name: step / 7 + place for place, name in enumerate(NAMES)}
-        yield [{"kind": "metrics", "trial": trial, "step": step * 512, "values": values} for trial in trials]
-    end = {"kind": "done", "step": records * 512, "score": 7 / 3, "tensors": "x", "sha256": "y"}
-    yield [
-        record for trial in trials for record in (audit | {"trial": trial, "moment": "after"}, end | {"trial": trial})
-    ]
-
-
-class BareReader:
-    """The fastest way to read lines that have no checksums."""
-
-    def __init__(self, path):
-        self._path = path
-
-    def read(self, offset, most=None):
-        """As RecordReader.read."""
-        content = read_plain(self._path, offset, most or LARGEST_READ)
-        end = content.rfind(b"\n") + 1
-        return json.loads(b"[" + b",".join(content[:end].split(b"\n")[:-1]) + b"]"), offset + end
-
-
-def ingest_stacks(records, checked, at_once, stacks=5, tickets=8):
-    """CPU seconds of all that the engine does to take over each stack, with or without checksums and digests.
-
-    at_once: their records are there when it first looks, as after a kill; else it looks after each step.
-    """
-    reader = RecordReader if checked else BareReader
-    kept = ingest.kept if checked else lambda *_: contextlib.nullcontext()
-    unchecked = mock.patch.object(ingest, "kept", kept), mock.patch.object(intake, "RecordReader", reader)
-    with tempfile.TemporaryDirectory() as folder, unchecked[0], unchecked[1]:
-        workspace = Workspace(Path(folder))
-        workspace.create()
-        database = Database(workspace.database, writer=True)
-        engine, seconds = Intake(workspace, database, Space(workspace.folder)), []
-        with database.transaction() as connection:
-            job = add_job(connection, experiment(0, stacks * tickets), "load.toml", {})
-        for number in range(stacks):
-            trials = list(range(number * tickets + 1, (number + 1) * tickets + 1))
-            with database.transaction() as connection:
-                begin_batch(connection, batch := add_batch(connection, job, trials), "cpu/0")
-            attempt = workspace.batch(batch) / "attempt-1"
-            attempt.mkdir(parents=True)
-            (attempt / "beat.json").write_text(json.dumps({"fraction": 0.5, "rate": 1e5, "whole": 60.0, "before": 2.0}))
-            seconds.append(0.0)
-            steps = [[body(record) for record in step] for step in a_stack(trials, records)]
-            bodies = [one for step in steps for one in step]
-            lines = content_of(bodies) if checked else b"".join(one + b"}\n" for one in bodies)
-            ends = list(itertools.accumulate(map(len, lines.splitlines(keepends=True))))
-            seen = [ends[place - 1] for place in itertools.accumulate(map(len, steps))]
-            for end in [len(lines)] * (len(lines) // SOME + 1) if at_once else seen:
-                with (attempt / "records.jsonl").open("ab") as file:
-                    file.write(lines[file.tell() : end])
-                start = time.thread_time()
-                engine.ingest(batch, some=True)
-                seconds[-1] += time.thread_time() - start
-            start = time.thread_time()
-            engine.end(Ended(batch, 0, ""))
-            seconds[-1] += time.thread_time() - start
-        assert database.rows("SELECT COUNT(*) FROM trials WHERE state = 'done'")[0][0] == stacks * tickets
-        database.close()
-    return seconds
-
-
-def cost_of_checks():
-    """Print what checksums and digests add to taking over trials of few and of many records."""
-    for records, turns in ((10, 25), (60, 25), (600, 3)):
-        for at_once in (False, True):
-            found = {True: [], False: []}
-            for _, (checked, seconds) in itertools.product(range(turns), found.items()):
-                seconds += ingest_stacks(records, checked, at_once)
-            fastest, middle = (of(found[True]) / of(found[False]) for of in (min, statistics.median))
-            how = f"{records * len(NAMES):,} points, {'all there at once' if at_once else 'step by step'}"
-            print(f"checksums and digests, trials of {how}: {fastest:.3f} times the CPU time for the fastest of "
-                  f"{len(found[True])} stacks, {middle:.3f} for the median", flush=True)  # fmt: skip
-
-
 def spread(seconds):
     """Median and largest, in milliseconds."""
     return f"median {statistics.median(seconds) * 1e3:,.1f} ms, longest {max(seconds) * 1e3:,.0f} ms"
@@ -250,11 +153,7 @@ def main():
     parser.add_argument("--points", type=int, default=5_000_000)
     parser.add_argument("--writers", type=int, default=8)
     parser.add_argument("--commands", type=int, default=300, help="jobs that an engine is asked for")
-    parser.add_argument("--checks", action="store_true", help="only what checksums and digests cost")
     options = parser.parse_args()
-    cost_of_checks()
-    if options.checks:
-        return
     seconds, left, again = ask_an_engine(options.commands, 20)
     print(f"{len(seconds)} jobs asked of an engine, one by one: {spread(seconds)}")
     print(f"killed with {left} commands unanswered, started again: all answered after {again:.1f} s")
