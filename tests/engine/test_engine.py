@@ -189,7 +189,7 @@ def test_a_killed_worker_is_replaced_and_its_batch_goes_on(done: Path, hold: Pat
     with running(tmp_path / "killed") as r:
         r.submit(tiny())
         r.until(hold.with_suffix(".held").exists)
-        _worker().kill()
+        _worker(r.workspace).kill()
         hold.touch()
         r.until_state(1, "done")
         assert any("SIGKILL" in e.text for e in views.events(r.database))
@@ -203,9 +203,11 @@ def _resumed(folder: Path) -> int:
     return int(log.partition("resumed at step ")[2].split()[0])
 
 
-def _worker() -> psutil.Process:
-    """The one that this process's engine has."""
-    (found,) = [p for p in psutil.Process().children() if "lth_core.worker.worker" in " ".join(p.cmdline())]
+def _worker(workspace: Workspace) -> psutil.Process:
+    """The one that works on it."""
+    words = ("lth_core.worker.worker", str(workspace.folder))
+    running = [(p, " ".join(p.info["cmdline"] or [])) for p in psutil.process_iter(["cmdline"])]
+    (found,) = [p for p, line in running if all(word in line for word in words)]
     return found
 
 
@@ -333,7 +335,7 @@ def test_a_worker_that_shows_no_life_is_replaced(hold: Path, tmp_path: Path, mon
     with running(tmp_path / "w") as r:
         r.submit(tiny())
         r.until(hold.with_suffix(".held").exists)
-        _worker().suspend()
+        _worker(r.workspace).suspend()
         seen = clock.looks
         r.until(lambda: clock.looks > seen + 10)  # what it showed last has been seen
         clock.ahead = 0.5 * local.SILENCE
