@@ -96,6 +96,7 @@ class Workbench(App[int]):
         self._type_ahead = TypeAhead(self, self._hand)
         self.animation_level = "none"
         closing_fix.apply()
+        hangup.apply()
         compositor_fix.apply()
         typed_bytes.apply()
 

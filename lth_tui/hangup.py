@@ -5,9 +5,35 @@ import os
 import select
 import signal
 import threading
+from contextlib import suppress
 from functools import partial
 
 from textual.app import App
+from textual.drivers._writer_thread import WriterThread
+
+
+def apply() -> None:
+    """Use this module's writer for every terminal of this process."""
+    WriterThread.run = write  # type: ignore[method-assign]
+
+
+def write(thread: WriterThread) -> None:
+    """Like Textual's, but what comes once the terminal is gone is dropped.
+
+    Textual's thread ends then, its queue fills, and the app would wait for room in it for ever: a terminal that hangs
+    up sends SIGCONT too, upon which Textual starts its screen anew.
+    """
+    gone = False
+    while (text := thread._queue.get()) is not None:
+        try:
+            if not gone:
+                thread._file.write(text)
+                if thread._queue.empty():
+                    thread._file.flush()
+        except OSError:
+            gone = True
+    with suppress(OSError):
+        thread._file.flush()
 
 
 def catch(app: App[int]) -> None:

@@ -131,7 +131,8 @@ def _short(scores: JobScores, answer: Answer, gains: Sequence[float]) -> str:
     where, gain = f"{what} at {place}", answer.gain
     if gain.n == 0:
         return f"{where}: no pair of {scores.experiment.reference} and dense network is finished yet"
-    return f"{where}: {gain.signed()}"
+    better = "" if scores.experiment.task.higher_is_better else ", more is better"  # a gain, though the score is not
+    return f"{where}: {gain.signed()}{better}"
 
 
 def _facts(scores: JobScores, answer: Answer, gains: Sequence[float]) -> Iterator[str]:

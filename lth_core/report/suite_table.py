@@ -127,6 +127,8 @@ def _across(summary: SuiteSummary) -> Table:
         "P(improvement)",
     )  # fmt: skip
     table = _table((*headings, "of a human's") if human else headings)
+    for column in table.columns:  # where it is too narrow, numbers continue below; none is cut
+        column.no_wrap, column.overflow = False, "fold"
     before = ""
     for cell in summary.across:
         level = LEVEL_NAMES[cell.level]

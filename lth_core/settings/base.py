@@ -104,6 +104,8 @@ class TaskSection(Section):
         name = metric.partition("/")[0]
         if name in (cls.score.partition("/")[0], cls.log_score.partition("/")[0]):
             return not cls.higher_is_better
+        if metric in ("loss/train", "loss/valid", "loss/test"):  # those of reinforcement learning have no better side
+            return True
         return {
             "perplexity": True,
             "log_perplexity": True,
@@ -111,6 +113,9 @@ class TaskSection(Section):
             "divergence": True,
             "return": False,
             "accuracy": False,
+            "bleu": False,
+            "bleu-tokenised": False,
+            "chrf": False,
         }.get(name)
 
     @classmethod

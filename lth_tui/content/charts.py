@@ -39,12 +39,12 @@ def learning_chart(detail: JobDetail, drawing: Drawing) -> Chart:
     seeds = max((curve.seeds for curve in detail.curves.values()), default=0)
     density = known_density(experiment, detail.trials, detail.reference, detail.round)
     left = "" if density is None else f", {percent(density)} % kept"
-    shown = f", {drawing.band_words}" if drawing.band_words and seeds > 1 else ""
+    shown, short = (f", {words}" if words and seeds > 1 else "" for words in (drawing.band_words, drawing.band_word))
     of_seeds = f" · IQM of {plural(seeds, 'seed')}" if seeds else ""
     smooth = f" · smoothed {drawing.smoothing:g}" if drawing.smoothing else ""
     better = ", less is better" if experiment.task.less_is_better(detail.metric) else ""
     title = f"{one_line(detail.metric, 60)}{better} · round {detail.round}{left}{of_seeds}{shown}{smooth}"
-    brief = f"{one_line(detail.metric, 40)} · r{detail.round}{left}{' · IQM' if seeds else ''}{shown}{smooth}"
+    brief = f"{one_line(detail.metric, 40)}{better} · r{detail.round}{left}{' · IQM' if seeds else ''}{short}{smooth}"
     axis = drawing.axis if drawing.axis in axes_of(detail) else "step"
     return Chart(title, series, _axis_range(detail, series, axis), empty="no points yet",
                  log_y=detail.job.experiment.task.draws_log(detail.metric), x_name=NAMES[axis], y_name=detail.metric,
@@ -136,7 +136,7 @@ def lottery_chart(detail: JobDetail, drawing: Drawing) -> Chart:
                  "the lottery curve starts when round 1 has finished",
                  log_y=experiment.task.draws_log(experiment.judged_by), x_name=KEPT,
                  y_name=experiment.judged_by, gap=pair, key=f"lottery {detail.job.id}",
-                 brief=f"{score}{better} · IQM{shown}",
+                 brief=f"{score}{better} · IQM{', ' * bool(shown)}{drawing.band_word}",
                  less_is_better=not experiment.task.higher_is_better)  # fmt: skip
 
 

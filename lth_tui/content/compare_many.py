@@ -9,7 +9,7 @@ from lth_core.analysis.verdict import Summary
 from lth_core.text import one_line, plural
 from lth_tui.content import comparison
 from lth_tui.palette import GREEN, GREY, ORANGE, SKY, YELLOW, Look
-from lth_tui.plot.chart import Chart, Series
+from lth_tui.plot.chart import KEPT, Chart, Series
 from lth_tui.plot.raster import Floats
 
 if TYPE_CHECKING:
@@ -57,17 +57,16 @@ def band_chart(
         table = np.array([_at(curve, grid) for curve in curves.values()])
         low, middle, high = np.nanmin(table, axis=0), np.nanmedian(table, axis=0), np.nanmax(table, axis=0)
         series.append(Series(f"median of {len(curves)}", _MIDDLE, grid, middle, low, high))
-    for number, look, words in (
-        (here, _HERE, ""), (pinned, _PINNED, " baseline"), (None if best is None else best.id, _BEST, " best"),
-    ):  # fmt: skip
-        if number in curves and (words == " best" or number not in (None if best is None else best.id,)):
+    first = None if best is None else best.id
+    for number, look, words in ((here, _HERE, ""), (pinned, _PINNED, " baseline"), (first, _BEST, " best")):
+        if number in curves and (words == " best" or number != first) and (words or number != pinned):
             x, y = curves[number]
             series.append(Series(f"{number}{words}", look, x, y, markers=True))
-    what = whole.title.partition(" by ")[0]
+    what, short = whole.title.partition(" by ")[0], whole.brief.partition(" · ")[0]
     title = f"{what} by % kept (log) · the best of {plural(len(jobs), 'job')}, and the range of all as band"
     return Chart(
-        title, series, whole.x_range, True, whole.x_ticks, whole.reference, whole.empty, whole.log_y, "kept",
-        f"band {whole.y_name}", brief=f"best of {len(jobs)}, range as band",
+        title, series, whole.x_range, True, whole.x_ticks, whole.reference, whole.empty, whole.log_y, KEPT,
+        f"band {whole.y_name}", brief=f"{short} · best of {len(jobs)}, range as band",
     )  # fmt: skip
 
 
@@ -82,13 +81,13 @@ def small_charts(
     beside = curves_of(among, summaries, relative=relative).get(pinned or 0)
     found: list[Chart] = []
     for job in jobs:
-        own = comparison.chart([job], summaries, arm, relative=relative)
-        series = [*own.series]
+        series = [one for one in whole.series if one.label.startswith(f"{job.id} ")]
         if beside is not None and job.id != pinned:
             series.insert(0, Series("baseline", Look(GREY, (1, 0), "◆", "──"), *beside))
+        name = f"{job.id} {one_line(job.name, 60)}"
         found.append(Chart(
-            f"{job.id} {one_line(job.name, 60)}", series, whole.x_range, True, whole.x_ticks, whole.reference,
-            own.empty, whole.log_y, "kept", whole.y_name, y_span=span,
+            f"{name} · {whole.y_name}", series, whole.x_range, True, whole.x_ticks, whole.reference,
+            whole.empty, whole.log_y, KEPT, whole.y_name, y_span=span, brief=name,
         ))  # fmt: skip
     return found
 

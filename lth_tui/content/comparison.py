@@ -53,20 +53,32 @@ def chart(
             turned = _turned(experiment, summary, normalised=not unscaled) if relative else None
             series.append(_series(f"{job.id} {one}", look, summary, one, turned))
     ticks = [(density, percent(density)) for density in _marks(densities, min(ends, default=0.1))]
-    scores = sorted({job.experiment.judged_by for job in jobs})
-    told = _said(unscaled) if relative else (one_line(", ".join(scores), 60), one_line(", ".join(scores), 24))
-    what, short = told
+    what, short = _said(unscaled) if relative else _scores(jobs)
     arms = ", ".join(one_line(name, 30) for name in names)
     brief = f"{short} · IQM · {arms}"
     log = not relative and bool(jobs) and all(j.experiment.task.draws_log(j.experiment.judged_by) for j in jobs)
     left = min(ends, default=0.1)
-    dense = (0.0 if unscaled else 1.0, "dense") if relative else None
     shown = [one for one in series if len(one.x)]
+    dense = (0.0 if unscaled else 1.0, "dense") if relative and shown else None
+    summarised = all(job.id in summaries for job in jobs[:most])
     title = f"{what} by % kept (log) · IQM · {arms}{half_said(shown)}"
     return Chart(
-        title, list(reversed(shown)), (1.15, left / 1.15), True, ticks, dense, "no round has finished yet", log, KEPT,
-        what, brief=brief, key="compare",
+        title, list(reversed(shown)), (1.15, left / 1.15), True, ticks, dense,
+        "no round has finished yet" if summarised else "summarising ...", log, KEPT, what, brief=brief, key="compare",
     )  # fmt: skip
+
+
+def differ(jobs: "Sequence[JobView]") -> bool:
+    """Whether the jobs have different scores, which no axis can show together."""
+    return len({job.experiment.judged_by for job in jobs}) > 1
+
+
+def _scores(jobs: "Sequence[JobView]") -> tuple[str, str]:
+    """The name of the score, and whether less of it is better."""
+    names = sorted({job.experiment.judged_by for job in jobs})
+    less = bool(jobs) and not any(job.experiment.task.higher_is_better for job in jobs)
+    what = f"{one_line(', '.join(names), 60)}{', less is better' * less}"
+    return what, what
 
 
 def _densities(experiment: Experiment, summary: Summary | None) -> list[float]:
@@ -98,7 +110,10 @@ def _said(unscaled: Sequence[int]) -> tuple[str, str]:
     if not unscaled:
         return "normalised score (0 is the reference, 1 the dense network)", "normalised"
     jobs = f"{'job' if len(unscaled) == 1 else 'jobs'} {', '.join(map(str, unscaled))}"
-    return f"gain over the dense network, more is better ({jobs}: no scale to normalise by)", "gain over dense"
+    return (
+        f"gain over the dense network, more is better ({jobs}: no scale to normalise by)",
+        "gain over dense, more is better",
+    )
 
 
 def _turned(experiment: Experiment, summary: Summary | None, *, normalised: bool) -> tuple[float, float]:

@@ -25,6 +25,11 @@ class Drawing:
         """The band's description for a title; empty without a band."""
         return {"none": "", "sd": "±1 sd of seeds as band"}.get(self.band, f"{self.band} band")
 
+    @property
+    def band_word(self) -> str:
+        """The same where there is little room."""
+        return {"none": "", "sd": "±1 sd", "95% bootstrap": "95% band"}.get(self.band, f"{self.band} band")
+
     def other_band(self) -> "Drawing":
         """With the next kind of band."""
         return replace(self, band=BANDS[(BANDS.index(self.band) + 1) % len(BANDS)])

@@ -123,14 +123,15 @@ def audit_rows(detail: JobDetail) -> list[Row]:
         rows.append([("✗ ", ink(VERMILLION, bold=True)), (f"{place}: ", BOLD), (sentence, ink(VERMILLION))])
     if rows:
         rows.append("")
-    heads = f"  {'passed':>7} {'failed':>6}  {'check':<22} {'when':<7} for example"
+    longest = max(len(one_line(check.name, 40)) for check in detail.audit.checks)
+    heads = f"  {'passed':>7} {'failed':>6}  {'check':<{longest}} {'when':<7} for example"
     rows.append([(heads, BOLD)])
     for check in detail.audit.checks:
         good = not check.failed
         rows.append([
             ("✓ " if good else "✗ ", ink(GREEN if good else VERMILLION)),
             (f"{check.passed:>7,} {check.failed:>6,}  ", PLAIN if good else ink(VERMILLION)),
-            (f"{one_line(check.name, 40):<22} ", PLAIN), (f"{one_line(check.moment, 20):<7} ", PLAIN),
+            (f"{one_line(check.name, 40):<{longest}} ", PLAIN), (f"{one_line(check.moment, 20):<7} ", PLAIN),
             (one_line(check.example) if good else "", DIM),
         ])  # fmt: skip
     return rows

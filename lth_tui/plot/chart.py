@@ -129,8 +129,8 @@ def legend_of(chart: Chart) -> list[Entry]:
 def standing(chart: Chart) -> tuple[float | None, dict[str, str]]:
     """Where the curves are compared, and the value of each there: the last place that all have reached.
 
-    A single point, such as an arm of the dense network, is no curve, and says its own place. None as the place where
-    all end at the same one, or where they have none in common: then each says its own.
+    What stays at one place, such as an arm of the dense network, is no curve, and says its own place. None as the
+    place where all end at the same one, or where they have none in common: then each says its own.
     """
     ends: dict[str, tuple[Floats, Floats]] = {}
     for series in chart.shown:
@@ -141,7 +141,7 @@ def standing(chart: Chart) -> tuple[float | None, dict[str, str]]:
         return None, {}
     forward = 1.0 if chart.x_range[1] >= chart.x_range[0] else -1.0
     last = {label: float(x[-1]) for label, (x, _) in ends.items()}
-    curves = {label: place for label, place in last.items() if len(ends[label][0]) > 1} or last
+    curves = {label: place for label, place in last.items() if np.ptp(ends[label][0]) > 0} or last
     at = min(curves.values(), key=lambda place: forward * place)
     near = 0.02 * abs(at)
     own = {n: f"{compact(float(y[-1]))} at {place_words(chart, last[n])}" for n, (_, y) in ends.items()}

@@ -106,7 +106,7 @@ class Add(Dialog[list[LabelledCommand] | None]):
         files = self.query_one("#files", ListPane)
         files.index = 0
         rows: list[Row] = [c.label for c in self._shown]
-        files.put(rows, f"experiments ({len(rows)})" if rows else "no experiment file matches")
+        files.put(rows, "experiments" if rows else "no experiment file matches")
         self._load()
 
     def on_list_pane_chosen(self) -> None:

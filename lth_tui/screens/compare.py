@@ -67,7 +67,8 @@ class ComparePage(Page):
                 yield ListPane("fields that differ", wrap=True, id="fields")
 
     def on_mount(self) -> None:
-        """The plot has the keys."""
+        """The plot has the keys; jobs with different scores are compared by what they gain."""
+        self._relative = comparison.differ(self.chosen_jobs())
         self.query_one("#together").focus()
         if self._plots == "small":
             self.query_one("#table").focus()
@@ -107,7 +108,7 @@ class ComparePage(Page):
         self.query_one(SmallPlots).display = small
         space = self.size.height - 2
         self.query_one(SmallPlots).fit(self.size.width // 2 if wide else self.size.width,
-                                       space if wide else space * 3 // 5)  # fmt: skip
+                                       space if wide else space * 3 // 5, len(self.chosen_jobs()))  # fmt: skip
 
     def present(self, snapshot: Snapshot) -> None:
         """Show what was read."""
@@ -188,6 +189,9 @@ class ComparePage(Page):
 
     def action_relative(self) -> None:
         """Scores as they are, or normalised by what the dense network gains, so that tasks can be compared."""
+        if self._relative and comparison.differ(self.chosen_jobs()):
+            self.bench.say("these jobs have different scores: only what they gain can be compared", "warning")
+            return
         self._relative = not self._relative
         self.present(self.bench.snapshot)
 

@@ -145,6 +145,11 @@ class Edit(Dialog[LabelledCommand | None]):
             return
         self.query_one(Input).value = ""
         self._change(changed)
+        name = assignment.partition("=")[0].strip()
+        lines = [line or "" for line in self._shown]
+        place = next((at for at, line in enumerate(lines) if line.partition(" = ")[0] == name), None)
+        if place is not None:  # what was set stays in view
+            self.query_one(ListPane).go_to(place)
 
     def _change(self, fields: Fields) -> None:
         self._history.append(self._fields)
@@ -197,11 +202,10 @@ class Edit(Dialog[LabelledCommand | None]):
             rows.append([(mark, ink(YELLOW)), (one_line(line), PLAIN if line in old else ink(YELLOW, bold=True))])
         what = "clone" if self._replaces is None else f"edit job {self._replaces}, which gets a new number"
         differ = " (≠: not as in the preset)" if any(row[0][0] == "≠ " for row in rows) else ""
-        title = f"{what}: {plural(len(found), 'field')}{differ}" if found else "no field matches"
         pane = self.query_one(ListPane)
-        pane.put(rows, title)
-        if pane.index < len(self._shown) and self._shown[pane.index] is None:
-            pane.go_to(pane.index + 1)  # a heading is no field
+        headings = [place for place, line in enumerate(self._shown) if line is None]
+        pane.put(rows, f"{what}: fields{differ}" if found else "no field matches", headings)
+        pane.go_to(pane.index)
         self._describe()
 
     async def action_editor(self) -> None:

@@ -1,6 +1,7 @@
 """A line to type in and the list of matches, for dialogs that find something."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar, Generic, TypeVar
 
 from textual.app import ComposeResult
@@ -9,6 +10,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen, ScreenResultType
 from textual.widgets import Input
 
+from lth_tui.strips import Row
 from lth_tui.widgets.list_pane import ListPane
 
 _Entry = TypeVar("_Entry")
@@ -47,6 +49,13 @@ class Finder(ModalScreen[ScreenResultType], Generic[ScreenResultType, _Entry]):
     def on_input_changed(self, event: Input.Changed) -> None:
         """Find."""
         self.find(event.value.lower().split())
+
+    def put(self, rows: Sequence[Row], title: str) -> None:
+        """Show the rows of `_shown`, and after them others that are only read; the cursor goes to the first entry."""
+        pane = self.query_one(ListPane)
+        known = len(self._shown)
+        pane.put(rows, title, [i for i in range(len(rows)) if i >= known or self._shown[i] is None])
+        pane.go_to(0)
 
     @abstractmethod
     def find(self, words: list[str]) -> None:

@@ -8,7 +8,6 @@ from lth_tui.palette import BOLD, DIM, PLAIN, SKY, ink
 from lth_tui.screens.finder import Finder
 from lth_tui.strips import Row
 from lth_tui.widgets.hints import Hint, hints_of
-from lth_tui.widgets.list_pane import ListPane
 
 LEGEND = (
     ("> < ?", "the arm before the sign is better than, worse than, undecided against those after it"),
@@ -49,8 +48,7 @@ class Help(Finder[None, Hint]):
         if not words:
             rows.append([("marks", BOLD)])
             rows += [[(f"  {mark:<9} ", DIM), (what, DIM)] for mark, what in LEGEND]
-        self.query_one(ListPane).put(rows, f"keys ({len(found)})")
-        self.query_one(ListPane).go_to(next((i for i, hint in enumerate(self._shown) if hint is not None), 0))
+        self.put(rows, "keys" if found else "no key does that")
 
     def take(self, entry: Hint) -> None:
         """See Finder: close, then do what the chosen key does."""

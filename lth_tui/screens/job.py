@@ -244,7 +244,11 @@ class JobPage(JobCommands):
         self.set_focus(self.query_one(f"#{self._view}"), scroll_visible=False)
 
     def action_view(self, view: str) -> None:
-        """Go to a view."""
+        """Go to a view; a search ends where another text begins."""
+        if view != self._view and self.query_one(FilterLine).used:
+            self.query_one(FilterLine).drop()
+            for name in _TEXT_VIEWS:
+                self.query_one(f"#{name}", ListPane).seek("")
         self._view = view
         self._arrange()
         self.present(self.bench.snapshot)

@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from textual.screen import Screen
 
-from lth_core.text import one_line, plural
+from lth_core.text import one_line
 from lth_tui.palette import BOLD, DIM, PLAIN, SKY, ink, state_ink
 from lth_tui.screens.finder import Finder
 from lth_tui.strips import Row
 from lth_tui.widgets.hints import Hint, hints_of
-from lth_tui.widgets.list_pane import ListPane
 from lth_tui.words import glyph
 
 if TYPE_CHECKING:
@@ -44,11 +43,8 @@ class Jump(Finder[int | Hint | None, int | Hint]):
         ]
         rows += [[(f"{hint.keys:>5} ", ink(SKY)), (f"  {hint.words:<22} ", PLAIN), (hint.explained, DIM)]
                  for hint in hints]  # fmt: skip
-        pane = self.query_one(ListPane)
-        pane.put(
-            rows, f"jobs and commands: {plural(len(jobs), 'job')}" + f", {plural(len(hints), 'command')}" * bool(hints)
-        )
-        pane.go_to(0)
+        what = " and ".join(["jobs"] * bool(jobs) + ["commands"] * bool(hints))
+        self.put(rows, what or "no job and no command matches")
 
     def take(self, entry: int | Hint) -> None:
         """See Finder."""

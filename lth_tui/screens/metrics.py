@@ -55,7 +55,8 @@ class MetricsPage(Page):
     def fit(self, width: int, height: int) -> None:
         """As many plots as are readable."""
         super().fit(width, height)
-        self._small.fit(width, height - 3)
+        detail = self._detail()
+        self._small.fit(width, height - 3, 0 if detail is None else len(detail.metrics))
 
     def on_resize(self, event: events.Resize) -> None:
         """Fit, then fill what has become visible."""
@@ -78,6 +79,7 @@ class MetricsPage(Page):
     def present(self, snapshot: Snapshot) -> None:
         """Show what was read."""
         detail = self._detail()
+        self._small.fit(self.size.width, self.size.height - 3, 0 if detail is None else len(detail.metrics))
         shown = () if detail is None else self._window(detail.metrics)
         self.bench.look_at(Watch(self._job, self._round, metrics=shown))
         if detail is None:
@@ -96,7 +98,8 @@ class MetricsPage(Page):
         if not name or curves is None:
             return Chart(one_line(name, 60), empty="reading ...", y_name=name)
         chart = learning_chart(replace(detail, metric=name, curves=curves), self._drawing)
-        return replace(chart, title=one_line(name, 60), brief="")
+        better = ", less is better" if chart.less_is_better else ""
+        return replace(chart, title=f"{one_line(name, 60)}{better}", brief=one_line(name, 60))
 
     def chart(self) -> Chart:
         """The chosen plot."""

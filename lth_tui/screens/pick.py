@@ -26,9 +26,9 @@ class Pick(Finder[str | None, str]):
         self._shown = [*names]
         width = max((len(one_line(name, 60)) for name in names), default=0)
         rows: list[Row] = [[(f"{one_line(name, 60):<{width}}  ", PLAIN), (remark, DIM)] for name, remark in found]
-        pane = self.query_one(ListPane)
-        pane.put(rows, f"{self._what}: {len(found)} of {len(self._choices)}")
-        pane.go_to(names.index(self._here) if not words and self._here in names else 0)
+        self.put(rows, self._what if found else f"none of {len(self._choices)} {self._what} matches")
+        if not words and self._here in names:
+            self.query_one(ListPane).go_to(names.index(self._here))
 
     def take(self, entry: str) -> None:
         """See Finder."""

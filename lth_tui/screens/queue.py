@@ -215,8 +215,7 @@ class QueuePage(JobCommands):
         if len(rows) > room:
             rows = [*rows[: room - 1], [(f"  and {len(rows) - room + 1} more; a shows their answers", DIM)]]
         self.query_one("#summary", Lines).put(rows)
-        relative = len({job.experiment.judged_by for job in jobs}) > 1
-        chart = comparison.chart(jobs, summaries, 0, relative=relative)
+        chart = comparison.chart(jobs, summaries, 0, relative=comparison.differ(jobs))
         self.query_one("#preview-curves", LinePlot).draw(chart, fresh=self._drawn is not None)
         self._drawn = None
 

@@ -35,6 +35,11 @@ class FilterLine(Input):
         if self._back is not None:
             self.screen.set_focus(self._back)
 
+    def drop(self) -> None:
+        """No filter; who has the keys is for the page to say."""
+        self.value = ""
+        self.add_class("-gone")
+
     def action_unfilter(self) -> None:
         """No filter."""
         self.value = ""

@@ -15,7 +15,10 @@ from lth_tui.words import compact
 SILENCE = 20.0
 """Seconds without a beat after which an engine counts as silent."""
 _MOST_SLOTS = 4
-_COUNTED = (("running", "●", GREEN), ("queued", "○", SKY), ("done", "✓", SKY), ("failed", "✗", VERMILLION))
+_COUNTED = (
+    ("running", "●", GREEN), ("queued", "○", SKY), ("paused", "‖", YELLOW), ("done", "✓", SKY),
+    ("failed", "✗", VERMILLION),
+)  # fmt: skip
 
 
 class Header(Lines):

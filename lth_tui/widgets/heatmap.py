@@ -134,7 +134,7 @@ class Heatmap(Pane, can_focus=True):
             return ""
         row, cell = self._table.rows[self.row], self._table.cells.get((self.row, self.here))
         shape = "×".join(map(str, row.shape))
-        head = f"{row.layer} {shape}, round {self.here}: "
+        head = f"{row.layer} {shape}{'' if row.prunable else ', not pruned'}, round {self.here}: "
         if cell is None:
             return [(head, BOLD), ("no ticket yet", DIM)]
         words: list[Span] = [(head, BOLD)]
@@ -148,7 +148,7 @@ class Heatmap(Pane, can_focus=True):
         else:
             kept = f"kept {cell.kept:,.0f} of {row.size:,}, {percent(cell.kept / row.size)} %"
             kept += f" (mean of {cell.seeds} seeds, {cell.least:,} to {cell.most:,})"
-        words.append((kept + ("" if row.prunable else " · not pruned"), PLAIN))
+        words.append((kept, PLAIN))
         return words
 
     @property

@@ -1,7 +1,8 @@
 """A scrollable, searchable list of rows, which may keep its end in view."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import chain
 from typing import ClassVar
 
 from rich.style import Style
@@ -21,7 +22,8 @@ _MARK = "▶ "
 
 
 class ListPane(Pane, can_focus=True):
-    """Rows of plain text under a title. With `cursor` a row can be chosen; without, keys scroll.
+    """Rows of plain text under a title. With `cursor` a row can be chosen, and the title says which of how many;
+    without, keys scroll.
 
     wrap: break rows that are too long instead of cutting them; the cursor moves by whole rows.
     """
@@ -49,6 +51,7 @@ class ListPane(Pane, can_focus=True):
         self._all: list[Row] = []
         self._rows: list[Row] = []
         self._whole: Sequence[int] = ()  # for each shown row, the row it is a piece of
+        self._headings: frozenset[int] = frozenset()
         self._wraps = wrap
         self._sought: tuple[str, ...] = ()
         self._has_cursor = cursor
@@ -57,10 +60,14 @@ class ListPane(Pane, can_focus=True):
         self.index = 0
         self._has_height = False
 
-    def put(self, rows: Sequence[Row], title: str | None = None) -> None:
-        """Show these rows; the window stays where it is, or at the end while following."""
+    def put(self, rows: Sequence[Row], title: str | None = None, headings: Collection[int] = ()) -> None:
+        """Show these rows; the window stays where it is, or at the end while following.
+
+        headings: places of the rows that are not counted, and that the cursor passes over on its way to others.
+        """
         if rows == self._all and title in (None, self._heading):
             return
+        self._headings = frozenset(headings)
         old_window, old_heading, old_bar = self._window(), self._heading_text(), self._bar()
         self._all = list(rows)
         self._heading = self._heading if title is None else title
@@ -76,8 +83,8 @@ class ListPane(Pane, can_focus=True):
             self.refresh(*(Region(0, y, width, 1) for y in changed))
 
     def go_to(self, index: int) -> None:
-        """Put the cursor on a row."""
-        self._go(index - self.index)
+        """Put the cursor on a row, or if it is a heading on the row after it."""
+        self._choose(index, 1)
 
     def show_row(self, index: int) -> None:
         """Put a row at the top of the window."""
@@ -141,13 +148,11 @@ class ListPane(Pane, can_focus=True):
 
     def _go(self, by: int) -> None:
         if self._has_cursor:
-            self.index = max(0, min(self._found - 1, self.index + by))
-            self.post_message(self.Chosen(self.index))
-        else:
-            self._top += by
+            self._choose(self.index + by, -1 if by < 0 else 1)
+            return
+        self._top += by
         self._clamp()
-        if not self._has_cursor:
-            self._follow = self._follow_wanted and self._top >= len(self._rows) - self._height()
+        self._follow = self._follow_wanted and self._top >= len(self._rows) - self._height()
         self.refresh()
 
     def on_resize(self) -> None:
@@ -177,10 +182,25 @@ class ListPane(Pane, can_focus=True):
     def _height(self) -> int:
         return max(0, self.size.height - 1)
 
+    def _choose(self, index: int, step: int) -> None:
+        """Put the cursor on a row, or if it is a heading on the next in this direction; below the last entry, on it."""
+        index = max(0, min(self._found - 1, index))
+        way = chain(range(index, self._found if step > 0 else -1, step), range(index, self._found))
+        self.index = next((place for place in way if place not in self._headings), index)
+        self.post_message(self.Chosen(self.index))
+        self._clamp()
+        self.refresh()
+
+    def _place(self) -> str:
+        """Which of the entries the cursor is on: `14 of 60`."""
+        before = sum(place <= self.index for place in self._headings)
+        return f"{max(1, self.index + 1 - before):,} of {self._found - len(self._headings):,}"
+
     def _clamp(self) -> None:
         height = max(1, self._height())
         if self._has_cursor:
-            first, end = bisect_left(self._whole, self.index), bisect_right(self._whole, self.index)
+            above = self.index - 1 in self._headings and self.index not in self._headings
+            first, end = bisect_left(self._whole, self.index - above), bisect_right(self._whole, self.index)
             self._top = max(min(self._top, first), end - height)
         self._top = max(0, min(self._top, len(self._rows) - height))
 
@@ -194,12 +214,14 @@ class ListPane(Pane, can_focus=True):
             heading += f" with {' '.join(self._sought)}: {self._found:,} of {len(self._all):,}"
         if self._follow_wanted and total:
             heading += " · following" if self._follow else " · G follows again"
-        if total <= height or height <= 0:
+        if height <= 0 or not total or (total <= height and not self._has_cursor):
             return heading
-        place = f"{self._top + 1:,}-{min(total, self._top + height):,} of {total:,}"
-        if self._has_cursor:
-            place = f"{self.index + 1:,} of {self._found:,}"
-        return f"{heading[: max(0, self.size.width - len(place) - 4)]}  ({place})"
+        window = f"{self._top + 1:,}-{min(total, self._top + height):,} of {total:,}"
+        place = self._place() if self._has_cursor else window
+        room = self.size.width - len(place) - 4
+        if total <= height and len(heading) > room:
+            return heading
+        return f"{heading[: max(0, room)]}  ({place})"
 
     def render_line(self, y: int) -> Strip:
         """The title, then the rows of the window."""

@@ -41,10 +41,13 @@ class SmallPlots(Container):
         """Those that fit."""
         return list(self.query(LinePlot))[: self.room]
 
-    def fit(self, width: int, height: int) -> None:
-        """Arrange as many plots as are readable in this space."""
-        self.across = min(MOST_ACROSS, max(1, width // _LEAST_WIDTH))
-        self.down = min(MOST_ACROSS, max(1, height // _LEAST_HEIGHT))
+    def fit(self, width: int, height: int, count: int) -> None:
+        """Arrange as many plots as are readable in this space; fewer and larger ones if there are only `count`."""
+        before = self.across, self.down
+        self.across = max(1, min(MOST_ACROSS, width // _LEAST_WIDTH, count))
+        self.down = min(MOST_ACROSS, max(1, height // _LEAST_HEIGHT), max(1, -(-count // self.across)))
+        if before == (self.across, self.down):
+            return
         self.styles.grid_size_columns, self.styles.grid_size_rows = self.across, self.down
         for number, plot in enumerate(self.query(LinePlot)):
             plot.display = number < self.room

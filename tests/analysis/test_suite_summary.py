@@ -215,6 +215,7 @@ def test_where_less_is_better_a_lower_score_is_a_gain(monkeypatch: pytest.Monkey
     made = job(settings("FrozenLake-v1"), lambda arm, round: {"dense": 100.0, "winning": 80.0, "random": 300.0}[arm])
     without = summarise_suite([made])
     assert words(without) == ["helps", "helps"] and without.without_scale == ("job-1",)
+    assert without.jobs[0].answers[0].short.endswith("], more is better")  # the sign is not that of the scores
     drawn = next(cell for cell in without.across if cell.arm == "random")
     assert drawn.share is not None and drawn.share.value == 1.0
     given = summarise_suite([made], {"FrozenLake-v1": 500.0})

@@ -95,11 +95,14 @@ async def test_help_has_headings_explains_and_does_what_is_chosen(opened: Open) 
         assert [line for line in lines if line in SCOPES.values()] == [
             "queue", "job", "table of jobs", "every page", "everywhere"
         ]  # fmt: skip
+        assert pane.render_line(0).text.rstrip() == f"keys  (1 of {len(hints_of(app.screen_stack[-2], hidden=True))})"
+        await pilot.press("down", "up", "up")
+        assert pane.render_line(0).text.startswith("keys  (1 of ") and pane.render_line(1).text.split()[0] == "queue"
         assert any(
             line.split() == ["p", "pause/resume", "Pause", "the", "jobs,", "or", "resume", "them"] for line in lines
         )
         await pilot.press(*"begun")  # words of an explanation
-        assert "edit before it runs" in pane.text and "keys (1)" in pane.text
+        assert "edit before it runs" in pane.text and "edit" in pane.text.splitlines()[1]
         await pilot.press("escape", "question_mark")
         await until(pilot, lambda: isinstance(app.screen, Help) and app.screen.query_one(Input).value == "")
         await pilot.press(*"devices", "enter")

@@ -156,6 +156,9 @@ def test_a_legend_compares_at_one_step_or_says_at_which_each_stands() -> None:
     point = Series("point", SOLID, np.array([0.0]), np.array([7.0]))
     beside = Chart("", [late, point], (0.0, 60_000.0), x_name="steps")
     assert [text_of(entry).strip() for entry in legend_of(beside)] == ["━━ point 7 at 0 steps", "━━ two 2"]
+    again = Series("again", SOLID, np.array([0.0, 0.0]), np.array([7.0, 8.0]))  # the dense network, trained twice
+    twice = Chart("", [late, again], (0.0, 60_000.0), x_name="steps")
+    assert [text_of(entry).strip() for entry in legend_of(twice)] == ["━━ again 8 at 0 steps", "━━ two 2"]
 
 
 @pytest.mark.parametrize(("less", "word"), [(True, " (worse)"), (False, " (better)"), (None, "")])

@@ -79,8 +79,10 @@ async def test_a_suite_is_one_row_that_folds(opened: Open, writer: Writer) -> No
     writer.sql("UPDATE jobs SET suite = 'all-of-it' WHERE id IN (3, 4)")
     async with opened() as (app, pilot):
         assert names(app) == ["cartpole-done", "cartpole", "all-of-it", "cartpole-nan", "cartpole-next"]
+        assert app.screen.query_one("#preview-layers").display
         await pilot.press("down", "enter")
         await until(pilot, lambda: names(app) == ["cartpole-done", "cartpole", "all-of-it"])
+        assert not app.screen.query_one("#preview-layers").display  # they would be those of another job
         assert "▸ all-of-it" in app.screen.query_one(JobTable).text
         await pilot.press("r")  # of all its members the failed one is run again
         await until(pilot, lambda: writer.asked() == [("retry", {"job": 3})])
@@ -118,7 +120,7 @@ async def test_clone_with_another_field(opened: Open, writer: Writer, size: tupl
         await pilot.press("c")
         assert isinstance(app.screen, Edit)
         wrong = app.screen.query_one("#wrong", Lines)
-        line = app.screen.query_one(Input)
+        line, pane = app.screen.query_one(Input), app.screen.query_one(ListPane)
         await pilot.press(*"training.length", "enter")
         assert line.value == "training.length = 60000"
         line.value = "training.length = -3"
@@ -131,6 +133,7 @@ async def test_clone_with_another_field(opened: Open, writer: Writer, size: tupl
         line.value = "training.length = 4000"
         await pilot.press("enter")
         await until(pilot, lambda: "✓ accepted" in wrong.text and "1 field changed" in wrong.text)
+        assert "▶   training.length = 4000" in " ".join(pane.render_line(y).text for y in range(pane.size.height))
         await pilot.press("ctrl+s")
         await until(pilot, lambda: bool(writer.asked()))
         kind, payload = writer.asked()[0]

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from lth_core.analysis.verdict import summarise
+from lth_tui.content.compare_many import band_chart, small_charts
 from lth_tui.content.comparison import _turned, chart, verdict_rows
 from lth_tui.plot.canvas import drawn
-from lth_tui.plot.chart import TICK
+from lth_tui.plot.chart import KEPT, TICK
 from lth_tui.plot.viewport import Viewport
 from tests.analysis.test_critical import curve
 from tests.analysis.test_verdict import Trial
@@ -45,6 +46,23 @@ def test_where_less_is_better_a_better_score_is_above() -> None:
     summary: Any = SimpleNamespace(zero=None, scale=None, cell=lambda arm, round: dense)
     zero, unit = _turned(made, summary, normalised=False)
     assert (38.0 - zero) / unit == 2.0
+
+
+def test_small_plots_and_the_band_have_the_unit_of_all_jobs_together() -> None:
+    jobs, summaries = [], {}
+    for number, dense in ((3, -100.0), (4, -500.0)):  # the second gains nothing over a random policy: no scale
+        made = experiment(task={"environment": "Acrobot-v1"}, arms=["winning", "random"], pruning={"rounds": 1})
+        trials = [Trial("dense", 0, s, score=dense + s / 10, density=1.0) for s in made.seeds]
+        trials += [Trial("winning", 1, s, score=dense - 3 + s / 10) for s in made.seeds]
+        one: Any = SimpleNamespace(id=number, experiment=made, name="a")
+        jobs.append(one)
+        summaries[number] = summarise(made, trials)
+    small = small_charts(jobs, summaries, 0, relative=True, pinned=None, among=jobs)
+    band = band_chart(jobs, summaries, relative=True, pinned=4, here=4)
+    assert [float(chart.series[-1].y[-1]) for chart in small] == pytest.approx([-3.0, -3.0])
+    assert all(chart.reference == (0.0, "dense") and chart.x_name == KEPT for chart in (*small, band))
+    assert len({series.label for series in band.series}) == len(band.series) == 3
+    assert band.brief.startswith("gain over dense, more is better")
 
 
 def test_several_jobs_are_compared_by_the_pruning_that_their_arms_survive() -> None:

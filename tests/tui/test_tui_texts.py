@@ -60,6 +60,9 @@ async def test_the_log_is_searched_while_typing(opened: Open, writer: Writer, si
         assert "loss is 3 at step 77" in shown and "line 149" not in shown
         assert "with loss 77: 1 of 151" in shown[0]
         assert app.focused is log
+        await pilot.press("6", "5")
+        assert not app.screen.query_one(FilterLine).used and "with loss" not in log.render_line(0).text
+        await pilot.press("slash", *"loss 77", "enter")
         await pilot.press("escape")  # ends the search, not the page
         assert isinstance(app.screen, JobPage) and not app.screen.query_one(FilterLine).used
         assert "line 149" in [log.render_line(y).text.strip(" │┃") for y in range(log.size.height)]
