@@ -1,21 +1,15 @@
 """The real thing under a pseudo-terminal: first paint, quit, hang-up, termination, colours, bytes."""
 
-import errno
-import io
 import os
 import signal
 import subprocess
 import sys
-import threading
 
 import psutil
 import pytest
 from pseudo_terminal import Terminal
 from test_tui_hostile import poison
-from textual.drivers._writer_thread import MAX_QUEUED_WRITES, WriterThread
 from workspace_fixture import Writer
-
-from lth_tui import hangup
 
 pytestmark = pytest.mark.processes
 
@@ -50,29 +44,6 @@ def test_quitting_while_a_thread_is_in_compiled_code(writer: Writer) -> None:
     terminal.until(lambda text: "quit" in text)
     os.write(terminal.master, b"q")
     assert terminal.end() == 0
-
-
-class Gone(io.StringIO):
-    """A terminal that has hung up."""
-
-    def write(self, text: str) -> int:
-        raise OSError(errno.EIO, text)
-
-
-def test_nobody_waits_for_a_terminal_that_is_gone() -> None:
-    hangup.apply()
-    writer = WriterThread(Gone())
-    writer.start()
-
-    def close() -> None:
-        for _ in range(3 * MAX_QUEUED_WRITES):
-            writer.write("x")
-        writer.stop()
-
-    closing = threading.Thread(target=close, daemon=True)
-    closing.start()
-    closing.join(60)
-    assert not closing.is_alive() and not writer.is_alive()
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
