@@ -14,7 +14,7 @@ from textual.drivers._writer_thread import WriterThread
 
 def apply() -> None:
     """Use this module's writer for every terminal of this process."""
-    WriterThread.run = write  # type: ignore[method-assign]
+    WriterThread.run = write  # type: ignore[method-assign,assignment]
 
 
 def write(thread: WriterThread) -> None:
