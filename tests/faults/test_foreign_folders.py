@@ -155,7 +155,7 @@ def test_an_odd_batch_goes_on_or_fails_its_job_and_the_queue_goes_on(foreign: Fo
 
 def test_a_folder_that_is_taken_away_while_its_batch_runs_is_made_again(tmp_path: Path) -> None:
     with within(120), running(tmp_path) as r:
-        r.submit(tiny(seeds=1, arms=["winning"], pruning={"rounds": 1}, training={"length": 30_000}))
+        r.submit(tiny(seeds=1, arms=["winning"], pruning={"rounds": 1}, training={"length": 12_000}))
         r.until(lambda: bool(list(r.workspace.batch(1).glob("attempt-1/step-*"))))
         shutil.rmtree(r.workspace.batch(1))
         r.until_state(1, "done")
