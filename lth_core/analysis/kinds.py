@@ -27,6 +27,11 @@ def is_gradual(arm: Arm) -> bool:
     return arm.mask == "gradual"
 
 
+def is_from_start(arm: Arm) -> bool:
+    """Whether it is sparse from the start, its mask still or moving."""
+    return arm.from_start
+
+
 def is_smaller(arm: Arm) -> bool:
     """Whether it is a smaller dense network."""
     return arm.mask == "smaller"
@@ -53,7 +58,7 @@ def is_early(arm: Arm) -> bool:
 
 
 ASKED = (
-    is_random, is_one_shot, is_same_mask, is_retrained, is_early, is_at_start, is_gradual, is_smaller,
-    is_imported,
+    is_random, is_one_shot, is_same_mask, is_retrained, is_early, is_at_start, is_gradual, is_from_start,
+    is_smaller, is_imported,
 )  # fmt: skip
 """Kinds with a question of their own."""

@@ -78,6 +78,9 @@ def _answers(experiment: Experiment, trials: Sequence[Scored], summary: Summary)
             experiment, summary, "Or prune before training?", kinds.is_at_start, "no arm is pruned before its training"
         ),
         _against(experiment, summary, "Or prune while training?", kinds.is_gradual, "no arm is pruned while it trains"),
+        _against(
+            experiment, summary, "Or sparse from the start?", kinds.is_from_start, "no arm is sparse from the start"
+        ),
         _against(experiment, summary, "Or a smaller dense network?", kinds.is_smaller, "no arm is a smaller network"),
         _against(
             experiment, summary, "Or a ticket from elsewhere?", kinds.is_imported, "the experiment names no ticket"

@@ -195,6 +195,9 @@ def inspect(
     instability: Annotated[
         bool, typer.Option("--instability", help="Train pairs that differ only in noise, for each rewind point (slow).")
     ] = False,
+    churn: Annotated[
+        bool, typer.Option("--churn", help="How far each change moved the masks of set and rigl, layer by layer.")
+    ] = False,
     rewind: Annotated[str, typer.Option(help="Rewind points for --instability, e.g. 0,3000.")] = "",
     rounds: Annotated[str, typer.Option(help="Rounds for --instability, e.g. 0,5; 0 is the dense network.")] = "",
     alphas: Annotated[int, typer.Option(min=3, max=1001, help="Networks on a line, for --instability.")] = 11,
@@ -205,7 +208,7 @@ def inspect(
     from lth_core.cli.inspect import run
 
     run(
-        job, workspace, with_barriers=barriers, with_instability=instability, rewind=rewind, rounds=rounds,
+        job, workspace, with_barriers=barriers, with_instability=instability, with_churn=churn, rewind=rewind, rounds=rounds,
         alphas=alphas, device=device, as_json=json,
     )  # fmt: skip
 

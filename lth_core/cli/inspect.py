@@ -8,6 +8,7 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
+from lth_core.analysis.churn import churns
 from lth_core.analysis.connectivity import Barrier, Instability, barriers, instabilities
 from lth_core.analysis.inspection import inspect
 from lth_core.batches.processes import run_apart
@@ -20,8 +21,8 @@ from lth_core.errors import InputError
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
-from lth_core.report.inspection_rows import barrier_rows, inspection_rows, instability_rows
-from lth_core.report.inspection_table import barrier_table, explained, inspection_table, instability_table
+from lth_core.report.inspection_rows import barrier_rows, churn_rows, inspection_rows, instability_rows
+from lth_core.report.inspection_table import barrier_table, churn_table, explained, inspection_table, instability_table
 from lth_core.store import instability as remembered
 from lth_core.store import views
 from lth_core.store.database import Database
@@ -33,17 +34,27 @@ POINTS = 11
 
 
 def run(
-    number: int, folder: Path, *, with_barriers: bool, with_instability: bool, rewind: str, rounds: str, alphas: int,
-    device: str, as_json: bool = False,
+    number: int, folder: Path, *, with_barriers: bool, with_instability: bool, with_churn: bool, rewind: str,
+    rounds: str, alphas: int, device: str, as_json: bool = False,
 ) -> None:  # fmt: skip
     """Print the tables, or their rows."""
     workspace, database, job = find_job(folder, number)
     console, device = make_console(), find_slots(device, 1)[0].device
+    if with_churn:
+        changes = list(churns(workspace, database, number, job.experiment))
+        if not changes:
+            raise InputError(f"job {number}: no arm with a mask that moves has been trained yet: expected set or rigl")
+        if as_json:
+            rows = churn_rows(changes)
+            print_json(Inspection(job=number, tickets=[], barriers=None, instability=None, churn=rows))
+        else:
+            console.print(churn_table(changes))
+        return
     if with_instability:
         asked = _points(job.experiment, rewind), _rounds(job.experiment, rounds)
         found = find_instability(workspace, database, job, *asked, alphas, device)
         if as_json:
-            print_json(Inspection(job=number, tickets=[], barriers=None, instability=instability_rows(found)))
+            print_json(Inspection(job=number, tickets=[], barriers=None, instability=instability_rows(found), churn=None))
         else:
             console.print(instability_table(job.experiment, found))
         return
@@ -52,7 +63,7 @@ def run(
         raise InputError(f"job {number}: no ticket has been trained yet")
     if as_json:
         between = barrier_rows(find_barriers(workspace, database, job, device)) if with_barriers else None
-        print_json(Inspection(job=number, tickets=inspection_rows(inspected), barriers=between, instability=None))
+        print_json(Inspection(job=number, tickets=inspection_rows(inspected), barriers=between, instability=None, churn=None))
         return
     console.print(inspection_table(inspected))
     for line in explained():

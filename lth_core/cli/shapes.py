@@ -208,12 +208,13 @@ class CheckedFile(Answer):
 
 
 class Inspection(Answer):
-    """`lth inspect`: the rows that `lth export` writes; barriers and instability are null unless asked for."""
+    """`lth inspect`: the rows that `lth export` writes; the others are null unless asked for."""
 
     job: int
     tickets: list[Fields]
     barriers: list[Fields] | None
     instability: list[Fields] | None
+    churn: list[Fields] | None
 
 
 class Finding(Part):

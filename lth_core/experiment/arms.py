@@ -7,7 +7,7 @@ from lth_core.settings.pruning import Criterion
 
 MaskSource = Literal[
     "iterative", "one_shot", "ticket", "random", "random_global", "shuffled", "gradual", "smaller", "imported",
-    "full",
+    "full", "static", "set", "rigl",
 ]  # fmt: skip
 WeightSource = Literal["rewind", "init", "fresh", "shuffled", "final", "signed", "constant", "imported"]
 ScheduleSource = Literal["experiment", "start", "rewind", "end"]
@@ -32,6 +32,10 @@ class Arm(Section):
         `smaller`        none: a smaller, unpruned network with as many parameters as the ticket of `of` keeps
         `imported`       the mask of the experiment's `ticket`
         `full`           none: the unpruned network, trained once, in round 1
+        `static`         random, with as many entries as the round's tickets, spread over the layers as
+                         `pruning.moving` says
+        `set`            the same at first; its smallest magnitudes move to random places during the training
+        `rigl`           likewise, to the places with the largest gradients
     weights
         `rewind`    the dense run's weights at the rewind point
         `init`      the dense run's initial weights
@@ -76,6 +80,16 @@ class Arm(Section):
         return self.borrows_mask or self.mask == "smaller"
 
     @property
+    def from_start(self) -> bool:
+        """Whether it is sparse from the start, with a random mask of its own."""
+        return self.mask == "static" or self.moves
+
+    @property
+    def moves(self) -> bool:
+        """Whether its mask moves during the training."""
+        return self.mask in ("set", "rigl")
+
+    @property
     def unpruned(self) -> bool:
         """Whether it is the experiment's network, whole: no ticket, but something to measure tickets against."""
         return self.mask == "full"
@@ -97,6 +111,9 @@ BUILT_IN: dict[str, Arm] = {
     "finetune": Arm(mask="iterative", weights="final", schedule="end"),
     "lr_rewind": Arm(mask="iterative", weights="final", schedule="rewind"),
     "gmp": Arm(mask="gradual", weights="init", schedule="start"),
+    "static": Arm(mask="static", weights="init", schedule="start"),
+    "set": Arm(mask="set", weights="init", schedule="start"),
+    "rigl": Arm(mask="rigl", weights="init", schedule="start"),
     "small_dense": Arm(mask="smaller", weights="fresh", schedule="start"),
     "imported": Arm(mask="imported", weights="rewind"),
     "transferred": Arm(mask="imported", weights="imported", schedule="start"),

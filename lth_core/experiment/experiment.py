@@ -56,7 +56,20 @@ class Experiment(Tables):
             mask += f" by {self.criterion_of(arm)}{at}"
         if definition.unpruned:
             mask = "full (nothing pruned)"
+        if definition.from_start:
+            mask += f" (random at first, {self.pruning.moving.distribution}{self._movement(arm)})"
         return f"mask {mask}, weights {definition.weights}, schedule {self.schedule_of(arm)}"
+
+    def _movement(self, arm: str) -> str:
+        """How the mask of an arm moves, in words."""
+        moving, mask = self.pruning.moving, self.arm_named(arm).mask
+        if mask == "static":
+            return ", never moves"
+        where = "random places" if mask == "set" else "the largest gradients of dead weights"
+        return (
+            f"; every {moving.interval:.2%} of the training until {moving.end:.0%} the smallest {moving.drop:.0%} of "
+            f"each layer, falling to 0 as a cosine, move to {where}"
+        )
 
     def rounds_of(self, arm: str) -> tuple[int, ...]:
         """The rounds from 1 on at which an arm is trained; with an imported mask, those that have tickets."""

@@ -210,6 +210,13 @@ def _check_fields(experiment: Tables, name: str) -> None:
         raise ValueError(
             f'arm "{name}": weights "{arm.weights}" go with a mask: expected init, rewind, fresh and final'
         )
+    if arm.from_start and arm.weights not in ("init", "rewind", "fresh"):
+        raise ValueError(f'arm "{name}": mask "{arm.mask}" with weights "{arm.weights}": expected init, rewind or fresh')
+    if arm.moves and isinstance(experiment.training, DQN):
+        raise ValueError(
+            f'arm "{name}": mask "{arm.mask}" moves during the training, which training.algorithm "dqn" does not '
+            "support: expected another algorithm, or the arms static and gmp"
+        )
     if arm.mask == "smaller" and arm.weights != "fresh":
         raise ValueError(f'arm "{name}": weights "{arm.weights}" are another network\'s: expected fresh')
 
@@ -260,7 +267,8 @@ def _check_distinct(experiment: Tables) -> None:
         weights = "init" if arm.weights == "rewind" and experiment.rewinding.weights == 0 else arm.weights
         same = seen.setdefault((*_ranked(experiment, name), weights, span, of), name)
         # Two arms with their own random draws are replicates, not copies.
-        if same != name and weights not in ("fresh", "shuffled") and not arm.mask.startswith(("random", "shuffled")):
+        drawn = arm.from_start or arm.mask.startswith(("random", "shuffled"))
+        if same != name and weights not in ("fresh", "shuffled") and not drawn:
             raise ValueError(
                 f'arms: "{name}" and "{same}" are the same arm with this [rewinding] '
                 f"(weights = {experiment.rewinding.weights}), learning-rate schedule and pruning.criterion"

@@ -1,8 +1,10 @@
 """The analysis of tickets as plain rows for files."""
 
+import math
 from collections.abc import Sequence
 
 from lth_core.analysis.anatomy import Overlap
+from lth_core.analysis.churn import Churn
 from lth_core.analysis.connectivity import Barrier, Instability
 from lth_core.analysis.inspection import Inspected
 from lth_core.report.rows import Row, interval_fields
@@ -44,6 +46,19 @@ def instability_rows(found: Sequence[Instability]) -> list[Row]:
             "score": one.ends, "score_worst": one.worst,
         }
         for one in found
+    ]  # fmt: skip
+
+
+def churn_rows(found: Sequence[Churn]) -> list[Row]:
+    """A row per round, arm, layer and change; the layer "all" is the whole mask. No share where nothing lives."""
+    return [
+        {
+            "arm": one.arm, "round": one.round, "seeds": one.seeds, "layer": layer, "change": number + 1,
+            "at": float(one.at[number]), "replaced": None if math.isnan(share) else float(share),
+        }
+        for one in found
+        for layer, shares in {"all": one.all, **one.layers}.items()
+        for number, share in enumerate(shares)
     ]  # fmt: skip
 
 

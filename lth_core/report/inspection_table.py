@@ -7,10 +7,12 @@ from rich import box
 from rich.table import Table
 
 from lth_core.analysis.anatomy import Overlap
+from lth_core.analysis.churn import Churn
 from lth_core.analysis.connectivity import STABLE, Barrier, Instability
 from lth_core.analysis.inspection import Inspected
 from lth_core.experiment.experiment import Experiment
 from lth_core.report.table import interval, number
+from lth_core.text import one_line
 
 
 def inspection_table(found: Sequence[Inspected]) -> Table:
@@ -62,6 +64,32 @@ def barrier_table(experiment: Experiment, found: Sequence[Barrier]) -> Table:
     return table
 
 
+SHOWN = 8
+"""How many changes a table of churn shows at most, spread evenly from the first to the last."""
+
+
+def churn_table(found: Sequence[Churn]) -> Table:
+    """A line per round, arm and layer, a column per change."""
+    least = min(len(one.at) for one in found)
+    places = [round(k * (least - 1) / max(1, SHOWN - 1)) for k in range(SHOWN)] if least > SHOWN else range(least)
+    at = [f"at {found[0].at[place]:.0%}" for place in places]
+    table = _table(("round", "arm", "layer", *at, "first mask left"))
+    before = (-1, "")
+    for one in found:
+        for layer, shares in {"all": one.all, **one.layers}.items():
+            new = (one.round, one.arm) != before
+            table.add_row(
+                str(one.round) if one.round != before[0] else "", one.arm if new else "", one_line(layer),
+                *(_percent(float(shares[place])) for place in places), f"{one.left:.1%}" if new else "",
+            )  # fmt: skip
+            before = (one.round, one.arm)
+    table.caption = (
+        "share of a layer's living weights that a change replaced, by the share of the training before it; "
+        f"{least} changes, means over seeds; first mask left: share of the first mask that the last one still has"
+    )
+    return table
+
+
 def instability_table(experiment: Experiment, found: Sequence[Instability]) -> Table:
     """A line per round and rewind point."""
     unit = experiment.training.unit
@@ -97,5 +125,5 @@ def _percent(share: float | None) -> str:
 def _table(headings: Sequence[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in headings:
-        table.add_column(heading, justify="left" if heading in ("arm", "between rounds") else "right")
+        table.add_column(heading, justify="left" if heading in ("arm", "between rounds", "layer") else "right")
     return table

@@ -51,7 +51,8 @@ def _markdown(folder: Path, experiment: Experiment, facts: Mapping[str, Any], sh
     origin = [f"- from: {one_line(facts['origin'])}"] if facts.get("origin") else []
     described = "the unpruned network" if arm == DENSE else experiment.described(arm) if arm in experiment.arms else arm
     gradual = arm in experiment.arms and experiment.arm_named(arm).mask == "gradual"
-    started = "the whole weights" if gradual else "mask x weights"
+    moves = arm in experiment.arms and experiment.arm_named(arm).moves
+    started = "the whole weights" if gradual else "the first mask x weights" if moves else "mask x weights"
     averaged = getattr(experiment.training, "average", 1)
     ended = "weights after it" if averaged == 1 else f"the mean of the weights at its last {averaged} points, as scored"
     ran = [f"- trained with: {one_line(facts['workers'], 1000)}"] if facts.get("workers") else []

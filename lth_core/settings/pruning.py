@@ -28,6 +28,27 @@ class Gradual(Section):
         return self
 
 
+class Moving(Section):
+    """The masks of the arms that are sparse from the start, and how those of set and rigl move.
+
+    drop: the share of each layer's living weights that a change would replace at the start; it falls to 0 at `end`
+    along half a cosine (Evci et al. 2020). interval: the share of the training between two changes. end: the share of
+    the training after which masks stand still. distribution: how many weights each layer has, `erk` as in the scope of
+    that name, or `uniform`, the same share of each; in all as many as the tickets of the round keep.
+    """
+
+    drop: Fraction = 0.3
+    interval: Fraction = 0.01
+    end: Annotated[float, Field(gt=0, le=1)] = 0.75
+    distribution: Literal["erk", "uniform"] = "erk"
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.interval >= self.end:
+            raise ValueError(f"interval {self.interval:g}: expected less than end, {self.end:g}")
+        return self
+
+
 class Pruning(Section):
     """What to prune, how much per round and for how many rounds (paper, section 3.1 and equation 1).
 
@@ -39,9 +60,12 @@ class Pruning(Section):
     criterion: Criterion = "magnitude"
     batches: Annotated[int, Field(gt=0, le=10**6), WHOLE] = 8
     gradual: Gradual = Gradual()
+    moving: Moving = Moving()
     scope: Literal["global", "layerwise", "erk"] = "global"
     keep: tuple[str, ...] = ()
     fractions: dict[str, Fraction] = Field(default_factory=dict)
+
+    added: ClassVar[frozenset[str]] = frozenset({"moving"})
 
     def density(self, round: int, group: str | None = None) -> float:
         """Fraction kept after `round` rounds, (1-p)^k; `group` selects a per-group fraction."""

@@ -179,7 +179,7 @@ def _differs(family: Family, key: TrialKey, ticket: Ticket, compared: Ticket) ->
     if entries + weights == 0 and not schedules:
         if arm.mask == "one_shot" and key.round == 1:
             return Check("differs", True, "in round 1 both arms have pruned once: the same ticket by definition")
-        if not _can_differ(arm.mask, arm.weights, ticket):
+        if not _can_differ("random" if arm.from_start else arm.mask, arm.weights, ticket):
             return Check("differs", True, "too little is left or pruned: the two may be the same by chance")
         return Check("differs", False, detail)
     return Check("differs", True, detail)

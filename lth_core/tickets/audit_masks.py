@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lth_core.experiment.plan import TrialKey
 from lth_core.settings.pruning import Pruning
-from lth_core.tickets import expected, expected_masks
+from lth_core.tickets import expected, expected_masks, expected_moving
 from lth_core.tickets import mask as masks
 from lth_core.tickets.check import Check
 from lth_core.tickets.derive import Family, Ticket, ranking
@@ -32,6 +32,9 @@ def checks(family: Family, key: TrialKey, ticket: Ticket, compared: Ticket | Non
     """Checks of a ticket's mask; compared: the ticket that its arm controls for."""
     arm, pruning = family.experiment.arm_named(key.arm), family.experiment.pruning
     found = [layers(ticket.mask, family.groups, pruning), density_of(family, key, ticket.mask, compared)]
+    if arm.from_start:
+        off = masks.distance(ticket.mask, expected_masks.random_mask(family, key.arm, ticket.mask))
+        return [*found, Check("mask_source", off == 0, f"{off} entries differ from the mask that this arm and seed draw")]
     found.append(_nested(family, key, ticket))
     if arm.prunes:
         found.append(_criterion(family, key, ticket.mask))
@@ -136,10 +139,26 @@ def density_of(family: Family, key: TrialKey, mask: Mask, compared: Ticket | Non
     if arm.mask in ("gradual", "full"):
         why = ": they are pruned during training" if arm.mask == "gradual" else ""
         return Check("density", found == entries, f"{found} of {entries} kept, expected all{why}")
+    if arm.from_start:
+        return _spread(family, key, mask)
     if pruning.scope != "global" and arm.mask == "random_global" and compared is not None:
         k = masks.total(compared.mask)
         return Check("density", found == k, f"{found} of {entries} kept, expected {k}")
     return density({n: w.shape for n, w in family.dense.final.items()}, family.groups, pruning, key.round, mask)
+
+
+def _spread(family: Family, key: TrialKey, mask: Mask) -> Check:
+    """As many entries as the round's tickets keep, and of each layer a whole number next to its share of them."""
+    shapes = {n: m.shape for n, m in mask.items()}
+    total, shares = expected_moving.start_counts(shapes, family.groups, family.experiment.pruning, key.round)
+    found, all_of_them = masks.counts(mask), masks.total(mask)
+    wrong = [f"{all_of_them} kept in all, expected {total}"] * (all_of_them != total)
+    wrong += [
+        f"{n}: {found[n]} of {mask[n].numel()} kept, expected {share:.1f}"
+        for n, share in shares.items() if abs(found[n] - share) >= 1 + 1e-6
+    ]  # fmt: skip
+    how = family.experiment.pruning.moving.distribution
+    return Check("density", not wrong, "; ".join(wrong) or f"{total} of {masks.size(mask)} kept, layers as {how} says")
 
 
 def _nested(family: Family, key: TrialKey, ticket: Ticket) -> Check:

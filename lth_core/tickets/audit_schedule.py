@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 
 import torch
 
+from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
-from lth_core.tickets import audit_average, expected_schedule
+from lth_core.tickets import audit_average, audit_moving, expected_schedule
 from lth_core.tickets.audit_average import Projected
+from lth_core.tickets.audit_moving import Moves
 from lth_core.tickets.check import Check
 from lth_core.tickets.fingerprint import fingerprint
 from lth_core.tickets.mask import Mask, Weights
@@ -29,7 +31,7 @@ class Seen:
     training. games: finished before and after the last update, if they are counted. rates: the sum of the learning
     rates that the stack used. noted: fingerprints at the points of snapshots, with the point. final: the fingerprint of
     the weights at the end. points, averaged: how many points were due for the mean that is scored, None if an earlier
-    version saw some; and the sums of their projections (see audit_average).
+    version saw some; and the sums of their projections (see audit_average). moves: of the changes of a mask that moves.
     """
 
     updates: int | None
@@ -40,6 +42,7 @@ class Seen:
     final: str = ""
     points: int | None = 0
     averaged: Projected = field(default_factory=dict)
+    moves: Moves | None = None
 
 
 def checks(
@@ -50,6 +53,9 @@ def checks(
     own = [
         snapshot(name, point, seen, snapshots) for name, point in expected_schedule.points(experiment, key.arm).items()
     ]
+    if key.arm != DENSE and experiment.arm_named(key.arm).moves:
+        living = sum(int(m.sum()) for m in mask.values())
+        own += audit_moving.checks(experiment, key, seen.moves, seen.updates, seen.per_unit, living)
     return [
         length(experiment, key, seen, _count(optimizer) - (_count(given) if given else 0)),
         learning_rate(experiment, key, seen),

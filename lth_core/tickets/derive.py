@@ -13,7 +13,7 @@ from lth_core.experiment.arms import DENSE, Arm
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
 from lth_core.randomness import stream, stream_seed
-from lth_core.tickets import criteria, saliency
+from lth_core.tickets import criteria, moving, saliency
 from lth_core.tickets import mask as masks
 from lth_core.tickets.mask import Mask, Weights, permute_survivors, permuted
 from lth_core.tickets.saliency import Derivative, LossDerivative
@@ -27,7 +27,8 @@ class Trained:
     final: the weights at the end; ranked: those at `rewinding.prune_from`. Only the dense run has init, rewind and the
     optimizer's entries at the rewind point. statistics: what the trained network needs beside its weights (its buffers,
     or those by which observations and returns were normalised); rewind_statistics: the same at the rewind point.
-    scored: the weights and buffers that were scored, if others than at the end (`training.average`).
+    scored: the weights and buffers that were scored, if others than at the end (`training.average`). masks: the masks
+    over the training, if they moved (see mask_history).
     """
 
     mask: Mask
@@ -39,6 +40,7 @@ class Trained:
     statistics: Weights | None = None
     rewind_statistics: Weights | None = None
     scored: Weights | None = None
+    masks: Weights | None = None
 
     @property
     def judged(self) -> tuple[Weights, Weights]:
@@ -131,6 +133,10 @@ def derive_mask(family: Family, name: str, round: int) -> Mask:
         return family.everything()
     if arm.mask == "imported":
         return family.imported(round).mask
+    if arm.from_start:
+        everything = family.everything()
+        kept = moving.layer_counts(everything, family.groups, pruning, round)
+        return keep_per_layer(_random_scores(family, name, everything), everything, kept)
     if arm.borrows_mask:
         return _borrowed(family, name, derive_mask(family, arm.of, round))
     pruned = pruned_run(family, name, round)
@@ -167,7 +173,7 @@ def derive_parent(family: Family, name: str, round: int) -> Mask:
     borrows from, because the borrowing trial of the previous round may still be running.
     """
     arm = family.experiment.arm_named(name)
-    if round == 1 or arm.mask in ("gradual", "full", "imported"):
+    if round == 1 or arm.mask in ("gradual", "full", "imported") or arm.from_start:
         return family.everything()
     if arm.borrows_mask:
         return _borrowed(family, name, derive_parent(family, arm.of, round))
@@ -184,13 +190,19 @@ def _borrowed(family: Family, name: str, mask: Mask) -> Mask:
     if kind == "ticket":
         return mask
     # One draw per chain, not per round, so that masks of successive rounds nest as the borrowed ones do.
-    rng = stream(family.seed, "mask", name)
     if kind == "shuffled":
+        rng = stream(family.seed, "mask", name)
         return permuted(mask, {n: torch.from_numpy(rng.permutation(m.numel())) for n, m in mask.items()})
-    scores = {n: torch.from_numpy(rng.random(m.numel())).view(m.shape) for n, m in mask.items()}
+    scores = _random_scores(family, name, mask)
     if kind == "random_global":
         return keep_overall(scores, family.everything(), masks.total(mask))
     return keep_per_layer(scores, family.everything(), masks.counts(mask))
+
+
+def _random_scores(family: Family, name: str, mask: Mask) -> Weights:
+    """The numbers that arm `name` draws for all entries, once per chain."""
+    rng = stream(family.seed, "mask", name)
+    return {n: torch.from_numpy(rng.random(m.numel())).view(m.shape) for n, m in mask.items()}
 
 
 def pruned_run(family: Family, name: str, round: int) -> Trained:

@@ -38,7 +38,7 @@ def layer_densities(
 ) -> dict[str, float]:
     """The density of each of these layers after `round` rounds, where layers are ranked separately."""
     if pruning.scope == "erk":
-        return _erk(shapes, (1 - pruning.fraction) ** round)
+        return erk(shapes, (1 - pruning.fraction) ** round)
     found = {}
     for name in shapes:
         own = [fraction for group, fraction in pruning.fractions.items() if group in groups[name]]
@@ -46,8 +46,8 @@ def layer_densities(
     return found
 
 
-def _erk(shapes: Mapping[str, Sequence[int]], density: float) -> dict[str, float]:
-    """min(1, e x sum of the dimensions / their product), with e found by bisection."""
+def erk(shapes: Mapping[str, Sequence[int]], density: float) -> dict[str, float]:
+    """The density of each layer, this much over all: min(1, e x sum of the dimensions / their product), e by bisection."""
     sizes = {name: math.prod(shape) for name, shape in shapes.items()}
     raw = {name: sum(shape) / sizes[name] for name, shape in shapes.items() if sizes[name]}
     wanted, low, high = density * sum(sizes.values()), 0.0, 1 / min(raw.values(), default=1.0)

@@ -56,8 +56,8 @@ def points(experiment: Experiment, arm: str) -> dict[str, int]:
 def averages(experiment: Experiment, arm: str) -> bool:
     """Whether an arm's score is of averaged weights under one mask."""
     training = experiment.training
-    pruned_meanwhile = arm != DENSE and experiment.arm_named(arm).mask == "gradual"
-    return isinstance(training, Supervised) and training.average > 1 and not pruned_meanwhile
+    other = arm != DENSE and (experiment.arm_named(arm).mask == "gradual" or experiment.arm_named(arm).moves)
+    return isinstance(training, Supervised) and training.average > 1 and not other
 
 
 def is_averaged(experiment: Experiment, arm: str, updates: int, per_unit: int) -> bool:

@@ -18,10 +18,12 @@ from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
 from lth_core.tickets import mask as masks
+from lth_core.tickets import mask_history
 from lth_core.tickets.audit_schedule import Seen
 from lth_core.tickets.check import Check
 from lth_core.tickets.gradual import Narrowing
 from lth_core.tickets.mask import Mask, Weights
+from lth_core.tickets.moving import Moving
 from lth_core.training.stack import Arrays, Interrupted, Stack, under
 from lth_core.training.witness import Witness
 
@@ -30,17 +32,19 @@ from lth_core.training.witness import Witness
 class RunningTrial:
     """A trial of the stack, with its weights by name of the snapshot, and its last score.
 
-    values: its last record. narrowing: how its mask shrinks, if it does; narrowed: the steps of that which are done.
+    values: its last record. narrowing, moving: how its mask shrinks or moves, if it does; changed: the number of the
+    last step of that which is done.
     drawn, checks: see Stack, at its end; seen: see Witness, at its end.
     """
 
     id: int
     key: TrialKey
     mask: Mask
+    narrowing: Narrowing | None = None
+    moving: Moving | None = None
+    changed: int = 0
     score: float = math.nan
     values: dict[str, float] = field(default_factory=dict)
-    narrowing: Narrowing | None = None
-    narrowed: int = 0
     snapshots: dict[str, Weights] = field(default_factory=dict)
     drawn: dict[str, str] = field(default_factory=dict)
     checks: list[Check] = field(default_factory=list)
@@ -101,6 +105,7 @@ class StackRun:
                 break
             self._take_snapshots()
             self._narrow()
+            self._move()
             at_end = self.stack.counter >= self.stack.last
             everyone = self._passed(before, self.experiment.training.record_every)
             if everyone or at_end.any():
@@ -133,8 +138,8 @@ class StackRun:
         self._restore_log(arrays, values)
         self._witness.restore(self.stack, values.get("witness"))
         for row, trial in enumerate(self.trials):
-            trial.narrowed = values.get("narrowed", {}).get(str(trial.id), 0)
-            if trial.narrowed:
+            trial.changed = values.get("narrowed", {}).get(str(trial.id), 0)
+            if trial.changed:
                 sizes = {name: m.shape for name, m in trial.mask.items()}
                 trial.mask = masks.unpack(arrays[f"narrowed/{trial.id}"], sizes)
                 self.stack.narrow(row, trial.mask)
@@ -170,12 +175,12 @@ class StackRun:
         for trial in self.trials:
             for name, weights in trial.snapshots.items():
                 arrays |= {f"snapshot/{trial.id}/{name}/{key}": w.numpy() for key, w in weights.items()}
-        narrowed = [trial for trial in self.trials if trial.narrowed]
+        narrowed = [trial for trial in self.trials if trial.changed]
         arrays |= {f"narrowed/{trial.id}": masks.pack(trial.mask) for trial in narrowed}
         state = {
             "stack": values, "trials": [trial.id for trial in self.trials],
             "snapshots": {str(trial.id): list(trial.snapshots) for trial in self.trials},
-            "narrowed": {str(trial.id): trial.narrowed for trial in narrowed},
+            "narrowed": {str(trial.id): trial.changed for trial in narrowed},
             "witness": self._witness.state(self.stack),
         }  # fmt: skip
         if log is not None:
@@ -209,12 +214,36 @@ class StackRun:
             if trial.narrowing is None:
                 continue
             due = trial.narrowing.due(float(self._passed_share()[row]))
-            weights = self.stack.weights(row) if due > trial.narrowed else {}
-            if weights and all(bool(torch.isfinite(weights[name]).all()) for name in trial.mask):
-                trial.mask, trial.narrowed = trial.narrowing.mask(weights, trial.mask, due), due
+            weights = self.stack.weights(row) if due > trial.changed else {}
+            if weights and _finite(weights):
+                trial.mask, trial.changed = trial.narrowing.mask(weights, trial.mask, due), due
                 self.stack.narrow(row, trial.mask)
                 if due == trial.narrowing.steps:
                     self.stack.forget(row)
+
+    def _move(self) -> None:
+        """Move the masks that are due, and keep each; a diverged training is left for the next record."""
+        for row, trial in enumerate(self.trials):
+            if trial.moving is None:
+                continue
+            if mask_history.PART not in trial.snapshots:
+                trial.snapshots[mask_history.PART] = mask_history.added({}, trial.mask, 0, 0)
+            done = float(self.stack.done[row])
+            due = trial.moving.due(done)
+            if due <= trial.changed:
+                continue
+            if trial.moving.moves(done):
+                before = self._witness.before_change(self.stack, row, trial, trial.mask)
+                if not _finite(before.weights) or not _finite(before.gradient or {}):
+                    continue
+                trial.mask = trial.moving.moved(before.weights, lambda: before.gradient or {}, trial.mask, due)
+                self.stack.narrow(row, trial.mask)
+                self._witness.changed(self.stack, row, trial, before, trial.mask)
+                history = trial.snapshots[mask_history.PART]
+                trial.snapshots[mask_history.PART] = mask_history.added(history, trial.mask, self.stack.trained, due)
+            trial.changed = due
+            if due == trial.moving.steps:
+                self.stack.forget(row)
 
     def _passed_share(self) -> npt.NDArray[np.float64]:
         """(T,) the share of each training that is done."""
@@ -237,6 +266,8 @@ class StackRun:
             values = metrics[row] | evaluated[row]
             if self.trials[row].narrowing is not None:
                 values["density"] = masks.density(self.trials[row].mask)
+            if self.trials[row].moving is not None:
+                values["churn"] = mask_history.churn(self.trials[row].snapshots[mask_history.PART])
             self.trials[row].score = values.get(self.experiment.score, math.nan)
             self.trials[row].values = values
             self.sink.metrics(self.trials[row], self.stack.trained, values)
@@ -286,3 +317,7 @@ class StackRun:
             whole = (now - self._begun) / trained if trained > 0 else None
             self.sink.beat(share, self._beat_steps / (now - self._beat_at), whole)
             self._beat_at, self._beat_steps = now, 0
+
+
+def _finite(weights: Weights) -> bool:
+    return all(bool(torch.isfinite(weight).all()) for weight in weights.values())

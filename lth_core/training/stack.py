@@ -32,6 +32,7 @@ class Interrupted(Exception):
 class Start:
     """The start of one ticket of a stack. first, last: bounds of its counter, in `training.unit`.
 
+    moves: how its mask will move, `set` or `rigl`; empty if it will not.
     statistics: those that the weights were trained with, see Stack.statistics; None: those of a new network.
     """
 
@@ -42,6 +43,7 @@ class Start:
     last: int
     optimizer: dict[str, Weights] | None = None
     statistics: Weights | None = None
+    moves: str = ""
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,19 @@ class Stack(ABC):
 
     @abstractmethod
     def narrow(self, ticket: int, mask: Mask) -> None:
-        """Apply a smaller mask, nested in the present one, to weights and optimizer state."""
+        """Apply another mask to weights and optimizer state: a smaller one, or one that has moved. Entries that come
+        alive start at zero in both, as they were while they were dead."""
+
+    def gradient(self, ticket: int) -> Weights:
+        """The gradient that the last step of the optimizer had for all parameters, dead ones included, before masks
+        and clipping; in stacks with a ticket that moves by `rigl`."""
+        raise ValueError("this training keeps no gradients of dead weights")
+
+    @property
+    def done(self) -> npt.NDArray[np.float64]:
+        """(T,) the share of each training that is done, in steps where these are known before."""
+        share: npt.NDArray[np.float64] = (self.counter - self.first) / (self.last - self.first)
+        return share
 
     @abstractmethod
     def keep(self, tickets: Sequence[int]) -> None:

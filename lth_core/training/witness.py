@@ -8,12 +8,15 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
-from lth_core.tickets import audit_average, expected_schedule
+from lth_core.tickets import audit_average, audit_moving, expected_moving, expected_schedule
 from lth_core.tickets.audit_average import Projected
+from lth_core.tickets.audit_moving import Before, Moves
 from lth_core.tickets.audit_schedule import Seen
 from lth_core.tickets.fingerprint import fingerprint
+from lth_core.tickets.mask import Mask, Weights
 from lth_core.training.stack import Stack
 
 
@@ -36,6 +39,8 @@ class Witness:
         self._averaging = {one.key.arm for one in trials if expected_schedule.averages(experiment, one.key.arm)}
         self._points: int | None = 0
         self._averaged: dict[int, Projected] = {one.id: {} for one in trials}
+        moving = {one.id for one in trials if one.key.arm != DENSE and experiment.arm_named(one.key.arm).moves}
+        self._moves = {id: Moves() for id in moving}
         self._note(stack, trials)
 
     def update(self, stack: Stack, trials: Sequence[Watched]) -> None:
@@ -46,6 +51,25 @@ class Witness:
             self._updates += 1
             self._note(stack, trials)
             self._add(stack, trials)
+
+    def before_change(self, stack: Stack, row: int, trial: Watched, mask: Mask) -> Before:
+        """What a ticket with this mask has just before a change of it."""
+        by_gradient = self._experiment.arm_named(trial.key.arm).mask == "rigl"
+        gradient = stack.gradient(row) if by_gradient else None
+        return Before(mask, stack.weights(row), _entries(stack, row), gradient)
+
+    def changed(self, stack: Stack, row: int, trial: Watched, before: Before, mask: Mask) -> None:
+        """Check a change that was just made."""
+        number = expected_moving.number_of(self._experiment, self._done(stack, row, trial))
+        own, now = self._moves[trial.id], (stack.weights(row), _entries(stack, row))
+        audit_moving.see(own, self._experiment, trial.key, number, before, mask, *now)
+
+    def _done(self, stack: Stack, row: int, trial: Watched) -> float:
+        """The share of a training that is done, by its own count where updates can be counted."""
+        if expected_schedule.passed(self._experiment, 1, stack.steps_per_unit) is None:
+            return float((stack.counter[row] - stack.first[row]) / (stack.last[row] - stack.first[row]))
+        updates = self._updates or 0
+        return expected_moving.done_after(self._experiment, trial.key.arm, updates, stack.steps_per_unit)
 
     def _note(self, stack: Stack, trials: Sequence[Watched]) -> None:
         """Note the weights of trials that have reached a point where a snapshot is due."""
@@ -78,7 +102,7 @@ class Witness:
         final = fingerprint(stack.weights(row))
         return Seen(
             self._updates, stack.steps_per_unit, games, float(stack.rates[row]), self._noted[trial.id], final,
-            self._points, self._averaged[trial.id],
+            self._points, self._averaged[trial.id], self._moves.get(trial.id),
         )  # fmt: skip
 
     def state(self, stack: Stack) -> dict[str, Any] | None:
@@ -90,6 +114,7 @@ class Witness:
         return {
             "updates": self._updates, "rates": stack.rates.tolist(), "noted": noted,
             "points": self._points, "averaged": averaged,
+            "moves": {str(id): one.state() for id, one in self._moves.items()},
         }  # fmt: skip
 
     def restore(self, stack: Stack, values: Any) -> None:
@@ -100,8 +125,15 @@ class Witness:
         self._points = values.get("points")
         for id, sums in values.get("averaged", {}).items():
             self._averaged[int(id)] = {name: (total, norms) for name, (total, norms) in sums.items()}
+        for id, seen in values.get("moves", {}).items():
+            self._moves[int(id)] = Moves(**seen)
         self._updates, stack.rates = values["updates"], np.array(values["rates"])
         for id in self._noted:
             found = values["noted"].get(str(id), {})
             self._noted[id] = {name: (int(at), str(digest)) for name, (at, digest) in found.items()}
             self._due[id] = {name: point for name, point in self._due[id].items() if name not in found}
+
+
+def _entries(stack: Stack, row: int) -> dict[str, Weights]:
+    """A ticket's optimizer entries that belong to weights."""
+    return {entry: weights for entry, weights in stack.optimizer_state(row).items() if entry != "count"}

@@ -22,6 +22,7 @@ from lth_core.tickets.derive import Family, Imported, Ticket, Trained, derive, n
 from lth_core.tickets.fingerprint import fingerprint
 from lth_core.tickets.gradual import Narrowing
 from lth_core.tickets.mask import Mask, Weights
+from lth_core.tickets.moving import Moving
 from lth_core.tickets.network import Network
 from lth_core.tickets.scope import prunable
 from lth_core.training.families import smaller_network
@@ -35,7 +36,7 @@ from lth_core.worker.imported_tickets import ImportedTickets
 class Prepared:
     """A trial, its start, its ticket, and the ticket it is compared with (both None for dense runs).
 
-    narrowing: how its mask shrinks during training, if it does. made_for: the number of parameters a smaller network
+    narrowing: how its mask shrinks during training, if it does; moving: how it moves, if it does. made_for: the number of parameters a smaller network
     was made for, if the trial has one.
     """
 
@@ -44,6 +45,7 @@ class Prepared:
     ticket: Ticket | None
     compared: Ticket | None
     narrowing: Narrowing | None = None
+    moving: Moving | None = None
     made_for: int | None = None
 
 
@@ -133,11 +135,12 @@ class Assembler:
             return Prepared(trial, Start(key.seed, weights, mask, first, last), ticket, compared, made_for=made_for)
         ticket = derive(family, key)
         # Moments belong to their weights: shuffled weights start without.
-        optimizer = family.dense.optimizer if experiment.arm_named(key.arm).weights == "rewind" else None
-        start = Start(key.seed, ticket.start, ticket.mask, first, last, optimizer, statistics(family, key))
-        gradual = experiment.arm_named(key.arm).mask == "gradual"
-        narrowing = Narrowing(family.groups, experiment.pruning, key.round) if gradual else None
-        return Prepared(trial, start, ticket, compared, narrowing)
+        arm = experiment.arm_named(key.arm)
+        optimizer, moves = family.dense.optimizer if arm.weights == "rewind" else None, arm.mask if arm.moves else ""
+        start = Start(key.seed, ticket.start, ticket.mask, first, last, optimizer, statistics(family, key), moves)
+        narrowing = Narrowing(family.groups, experiment.pruning, key.round) if arm.mask == "gradual" else None
+        moving = Moving(moves, experiment.pruning.moving, key.seed, key.arm, key.round) if moves else None
+        return Prepared(trial, start, ticket, compared, narrowing, moving)
 
     def initial(self, seed: int) -> Weights:
         """Start weights of a seed's dense run: its initialisation, a checkpoint, or an imported ticket."""
@@ -216,7 +219,7 @@ def unpack_trained(arrays: Arrays, experiment: Experiment, model: Network) -> Tr
     ranked = part("ranked") or final
     return Trained(
         mask, final, ranked, part("init"), part("rewind"), optimizer or None, part("statistics"),
-        part("rewind_statistics"), part("scored"),
+        part("rewind_statistics"), part("scored"), part("masks"),
     )  # fmt: skip
 
 
@@ -224,7 +227,7 @@ def fingerprints_of(trained: Trained) -> dict[str, str]:
     """Of a stored trial, by part of its file."""
     parts = {
         "mask": trained.mask, "final": trained.final, "init": trained.init, "rewind": trained.rewind,
-        "statistics": trained.statistics, "rewind_statistics": trained.rewind_statistics, "scored": trained.scored,
+        "statistics": trained.statistics, "rewind_statistics": trained.rewind_statistics, "scored": trained.scored, "masks": trained.masks,
         "ranked": trained.ranked, **{f"optimizer.{entry}": one for entry, one in (trained.optimizer or {}).items()},
     }  # fmt: skip
     return {name: fingerprint(one) for name, one in parts.items() if one is not None}

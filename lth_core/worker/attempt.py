@@ -86,7 +86,7 @@ class Attempt:
         if not prepared:
             return DONE
         stack = make_stack(self._experiment, self._model, [p.start for p in prepared], self._device)
-        trials = [RunningTrial(p.trial.id, p.trial.key, p.start.mask, narrowing=p.narrowing) for p in prepared]
+        trials = [RunningTrial(p.trial.id, p.trial.key, p.start.mask, p.narrowing, p.moving) for p in prepared]
         run = StackRun(self._experiment, stack, trials, self)
         run.keep([row for row, p in enumerate(prepared) if self._audit_start(p, stack, row)])
         folders = [*self._batch.attempts().values()]

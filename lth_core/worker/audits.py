@@ -49,10 +49,10 @@ class Audits:
 
     def _independent(self, p: Prepared) -> list[Check]:
         """A drawn mask against the ticket it controls for, and against those drawn before it in this batch."""
-        key, kind = p.trial.key, self._experiment.arm_named(p.trial.key.arm).mask
-        if kind not in audit_masks.RANDOM or p.ticket is None or p.compared is None:
+        key, arm = p.trial.key, self._experiment.arm_named(p.trial.key.arm)
+        if not (arm.from_start or arm.mask in audit_masks.RANDOM) or p.ticket is None or p.compared is None:
             return []
-        own = Drawn.of(str(key), p.ticket.mask, kind == "random_global")
+        own = Drawn.of(str(key), p.ticket.mask, arm.mask == "random_global")
         others = [one for one, place in self._drawn if place != (key.arm, key.seed)]
         reference = Drawn.of(f"{self._experiment.compared_with(key.arm)} of the same seed", p.compared.mask, True)
         self._drawn.append((own, (key.arm, key.seed)))

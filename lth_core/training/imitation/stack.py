@@ -68,6 +68,12 @@ class CloningStack(PackedStack):
         return counter
 
     @property
+    def done(self) -> npt.NDArray[np.float64]:
+        """See Stack: by updates, however long an epoch is."""
+        share: npt.NDArray[np.float64] = self.trained / ((self.last - self.first) * self.steps_per_unit)
+        return share
+
+    @property
     def _updates(self) -> npt.NDArray[np.int64]:
         """(T,) updates of the dense run up to here: the position in schedule and data, see `Stack.position`."""
         at = self.first * self.steps_per_unit + self.trained

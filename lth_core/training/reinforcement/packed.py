@@ -77,6 +77,10 @@ class PackedStack(Stack):
         """See Stack."""
         self.parameters.narrow(ticket, mask)
 
+    def gradient(self, ticket: int) -> Weights:
+        """See Stack."""
+        return self.parameters.gradient(ticket)
+
     @torch.no_grad()
     def evaluate(
         self, rows: Sequence[int], go_on: Callable[[], bool], ways: Mapping[str, int] | None = None

@@ -31,6 +31,7 @@ class Parameters:
 
     sparse: if some tickets are computed from their living weights alone; rows are then (T, W), as it has them.
     watch: called before each step of the optimizer with `flat` and the gradient (T, P) that it receives.
+    keeps_dense: whether `dense` is kept, the last gradient (T, P) before masks and clipping.
     """
 
     settings: PackedTraining
@@ -40,6 +41,8 @@ class Parameters:
     optimizer: optimizer.State
     sparse: SparsePerceptron | None = None
     watch: Callable[[Tensor, Tensor], None] | None = None
+    keeps_dense: bool = False
+    dense: Tensor | None = field(default=None, init=False, repr=False)
     _layers: tuple[Tensor, Any] | None = field(default=None, init=False, repr=False)
     """`flat` and its layers."""
 
@@ -60,7 +63,8 @@ class Parameters:
         for row, start in enumerate(starts):
             for entry, weights in (start.optimizer or {}).items():
                 state[entry][row] = weights["count"].to(device) if entry == "count" else rows([weights])[0] * mask[row]
-        return cls(settings, model, flat, mask, state).folded(sparse)
+        keeps = any(start.moves == "rigl" for start in starts)
+        return cls(settings, model, flat, mask, state, keeps_dense=keeps).folded(sparse)
 
     def folded(self, sparse: Sequence[bool]) -> "Parameters":
         """The same, with the tickets for which `sparse` (T,) is true computed from their living weights alone."""
@@ -69,7 +73,8 @@ class Parameters:
         assert isinstance(self.model, Perceptron)  # noqa: S101 see living
         few = SparsePerceptron(self.model, self.mask, sparse)
         state = {entry: rows if entry == "count" else few.folded(rows) for entry, rows in self.optimizer.items()}
-        return Parameters(self.settings, self.model, few.folded(self.flat), few.folded(self.mask), state, few)
+        flat, mask = few.folded(self.flat), few.folded(self.mask)
+        return Parameters(self.settings, self.model, flat, mask, state, few, keeps_dense=self.keeps_dense)
 
     def of_some(self, tickets: Sequence[int]) -> "Parameters":
         """Copies of the parameters of these tickets, computed whole."""
@@ -109,6 +114,8 @@ class Parameters:
 
     def step(self, gradient: Tensor, rate: Tensor) -> None:
         """One optimizer step with masked gradients (T, P), changed in place, and weights; learning rates (T, 1)."""
+        if self.keeps_dense:
+            self.dense = gradient.clone()
         gradient *= self.mask
         if self.settings.max_gradient_norm is not None:
             widths = () if self.sparse is None else self.sparse.widths
@@ -148,8 +155,14 @@ class Parameters:
         finite = torch.isfinite(self.flat).all(dim=1).cpu().numpy()
         return [int(t) for t in np.flatnonzero(~finite)]
 
+    def gradient(self, ticket: int) -> Weights:
+        """One ticket's gradient of the last step before masks and clipping; raises ValueError if it is not kept."""
+        if self.dense is None:
+            raise ValueError("this training keeps no gradients of dead weights")
+        return self._named(self.dense, ticket)
+
     def narrow(self, ticket: int, mask: Mask) -> None:
-        """Apply a smaller mask, in place, because CUDA graphs use these tensors' memory."""
+        """Apply another mask, in place, because CUDA graphs use these tensors' memory."""
         shapes = self.model.shapes()
         factors = flatten(_factors(mask, shapes), shapes)
         packed = self.model.packed(factors[None])
@@ -162,7 +175,9 @@ class Parameters:
 
     def keep(self, tickets: Sequence[int]) -> None:
         """Drop all tickets but these."""
+        dense = None if self.dense is None else self._packed_rows(self.dense, tickets)
         self._take(self.of_some(tickets).folded([self.is_sparse[t] for t in tickets]))
+        self.dense = dense if dense is None or self.sparse is None else self.sparse.folded(dense)
 
     @property
     def is_sparse(self) -> list[bool]:
@@ -176,6 +191,7 @@ class Parameters:
 
     def _take(self, other: "Parameters") -> None:
         self.flat, self.mask, self.optimizer, self.sparse = other.flat, other.mask, other.optimizer, other.sparse
+        self.dense = None
         self._changed()
 
     def state(self) -> Arrays:

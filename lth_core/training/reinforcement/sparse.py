@@ -49,7 +49,7 @@ def choose(
     """(T,) which tickets are computed from their living weights alone. `auto` may measure, for a second or two."""
     if training.sparse == "never" or not isinstance(model, Perceptron) or not can_be_sparse(model, training, device):
         return [False] * len(starts)
-    found = [density(model, start.mask) for start in starts]
+    found = [1.0 if start.moves else density(model, start.mask) for start in starts]  # fixed places cannot move
     if training.sparse == "always":
         return [one < 1 for one in found]
     if min(found) > DENSITIES[0]:

@@ -29,6 +29,9 @@ class MaskedStep:
     ) -> None:
         """in_graph: steps can be part of a CUDA graph."""
         self._settings, self._parameters = settings, parameters
+        self.keeps_dense = False
+        self.dense: dict[str, torch.Tensor] = {}
+        """The last gradients before masks and clipping, if they are kept."""
         large = _for_kernels(settings, parameters)
         self.masks = Masks(parameters, mask, large)
         self.optimizer = module_optimizer.make(settings, parameters, in_graph or bool(large))
@@ -43,6 +46,8 @@ class MaskedStep:
     @torch.no_grad()
     def __call__(self) -> None:
         """Mask gradients, clip them, step. What is dead stays zero: it starts so, and so does the optimizer's state."""
+        if self.keeps_dense:
+            self.dense = {n: one.grad.clone() for n, one in self._parameters.items() if one.grad is not None}
         if not self.held:
             self.masks.gradients()
         if self._large:
@@ -54,7 +59,7 @@ class MaskedStep:
     @torch.no_grad()
     def hold(self) -> None:
         """From here on leave dead weights to the optimizer, if it can keep them at zero: after its first step."""
-        if self.held or not self._can_hold or not self.optimizer.state:
+        if self.held or self.keeps_dense or not self._can_hold or not self.optimizer.state:
             return
         for name, alive in self.masks.alive.items():
             parameter = self._parameters[name]

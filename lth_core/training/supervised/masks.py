@@ -42,7 +42,7 @@ class Masks:
 
     @torch.no_grad()
     def narrow(self, mask: Mask, optimizer: torch.optim.Optimizer) -> bool:
-        """Apply a smaller mask, also to the optimizer's entries.
+        """Apply another mask, also to the optimizer's entries.
 
         Returns True if nothing moved in memory, because the same parameters had lost entries before.
         """

@@ -65,6 +65,7 @@ class SupervisedStack(Stack):
         self._buffers = buffers_of(self.module)
         self._in_graph = settings.cuda_graph and self.device.type == "cuda"
         self.step = MaskedStep(settings, self._parameters, start.mask, self._in_graph)
+        self.step.keeps_dense = start.moves == "rigl"
         self._draws = Draws(stream_seed(start.seed, "dropout"), self.device)
         self._drawn = Drawn(1)
         self._look = SecondLook.of(settings, self.module, getattr(lesson, "padding", None))
@@ -256,6 +257,20 @@ class SupervisedStack(Stack):
         if not self.step.narrow(mask):
             self._place()
         self._average.narrow({name: m for name, m in mask.items() if not bool(m.all())})
+
+    def gradient(self, ticket: int) -> Weights:
+        """See Stack; zero for parameters that had none."""
+        found = self.step.dense
+        return {
+            name: found[name].detach().float().cpu().clone() if name in found else torch.zeros(one.shape)
+            for name, one in self._parameters.items()
+        }
+
+    @property
+    def done(self) -> npt.NDArray[np.float64]:
+        """See Stack: by updates, however long an epoch is."""
+        share: npt.NDArray[np.float64] = self.trained / ((self.last - self.first) * self.steps_per_unit)
+        return share
 
     def forget(self, ticket: int) -> None:
         """See Stack: there is no score before the end."""

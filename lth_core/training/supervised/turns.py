@@ -118,6 +118,16 @@ class Turns(Stack):
         """See Stack."""
         self._now()[ticket].narrow(0, mask)
 
+    def gradient(self, ticket: int) -> Weights:
+        """See Stack."""
+        return self._now()[ticket].gradient(0)
+
+    @property
+    def done(self) -> npt.NDArray[np.float64]:
+        """See Stack: by updates, however long an epoch is."""
+        share: npt.NDArray[np.float64] = self.trained / ((self.last - self.first) * self.steps_per_unit)
+        return share
+
     def keep(self, tickets: Sequence[int]) -> None:
         """See Stack."""
         members = self._now()

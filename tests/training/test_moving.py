@@ -1,0 +1,272 @@
+"""Masks that are sparse from the start, still or moving: by hand, in stacks, interrupted, and audited."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lth_core.experiment.plan import TrialKey
+from lth_core.settings.pruning import Moving as Settings
+from lth_core.settings.pruning import Pruning
+from lth_core.store.tensors import load_tensors
+from lth_core.tickets import expected_moving, mask_history, moving
+from lth_core.tickets import mask as masks
+from lth_core.tickets.mask import Mask, Weights
+from lth_core.tickets.moving import Moving
+from lth_core.training.families import make_model, make_stack
+from lth_core.training.reinforcement.parameters import Parameters
+from lth_core.training.run import RunningTrial, StackRun
+from lth_core.training.stack import Start
+from tests.small import Memory, experiment
+from tests.training.test_every_arm import Batches, dense
+
+QUICK = {"interval": 0.1, "end": 0.75}
+
+
+def test_a_change_by_hand() -> None:
+    own = Moving("rigl", Settings(drop=0.5, interval=0.25, end=0.75), 0, "rigl", 1)
+    assert own.steps == 2  # at a quarter and a half; at three quarters masks stand still
+    assert [own.due(done) for done in (0.0, 0.24, 0.25, 0.5, 0.7, 1.0)] == [0, 0, 1, 2, 2, 2]
+    assert own.share(1) == pytest.approx(0.25 * (1 + math.cos(math.pi / 3)))  # 0.375
+    weights = {"a": torch.tensor([0.0, 3.0, -1.0, 2.0, 0.0, -4.0, 0.5, 0.0])}
+    mask = {"a": torch.tensor([False, True, True, True, False, True, True, False])}
+    gradient = {"a": torch.tensor([1.0, 9.0, 9.0, 9.0, -3.0, 9.0, 9.0, 2.0])}
+    # round(0.375 x 5) = 2 go: 0.5 and -1; those with gradients -3 and 2 come, not the larger ones that were alive.
+    after = own.moved(weights, lambda: gradient, mask, 1)["a"]
+    assert after.tolist() == [False, True, False, True, True, True, False, True]
+    # A layer without dead entries cannot move, one without living ones never comes back.
+    for still in (torch.ones(8, dtype=torch.bool), torch.zeros(8, dtype=torch.bool)):
+        assert torch.equal(own.moved(weights, lambda: gradient, {"a": still}, 1)["a"], still)
+
+
+@pytest.mark.parametrize("distribution", ["erk", "uniform"])
+def test_layers_have_whole_numbers_that_add_up_to_the_tickets_size(distribution: str) -> None:
+    sizes = {"a": (7, 9), "b": (40, 31), "c": (5,)}
+    mask = masks.full({name: torch.Size(size) for name, size in sizes.items()})
+    for scope in ("global", "layerwise"):
+        pruning = Pruning(fraction=0.3, rounds=9, scope=scope, moving=Settings(distribution=distribution))
+        groups: dict[str, frozenset[str]] = {name: frozenset() for name in sizes}
+        for round in (1, 4, 9):
+            found = moving.layer_counts(mask, groups, pruning, round)
+            total, shares = expected_moving.start_counts(sizes, groups, pruning, round)
+            assert sum(found.values()) == total
+            assert all(abs(found[name] - share) < 1 for name, share in shares.items())
+            if distribution == "erk":
+                assert found["a"] / 63 > found["b"] / 1240
+            else:
+                assert found["b"] == pytest.approx(1240 * total / 1308, abs=1)
+
+
+def settings(**sections: Any) -> Any:
+    pruning = {"rounds": 1, "fraction": 0.6, "moving": QUICK}
+    sections["pruning"] = {**pruning, **sections.get("pruning", {})}
+    training = {"length": 256, "record_every": 32, "evaluation_episodes": 1, "greedy_episodes": 0}
+    sections["training"] = {**training, **sections.get("training", {})}
+    sections = {"seeds": [0], "arms": ["winning", "static", "set", "rigl"], **sections}
+    return experiment(**sections)
+
+
+def run(own: Any, sink: Memory, arms: tuple[str, ...] = ("set", "rigl", "static")) -> StackRun:
+    """Tickets of seeds 0, 1, ... of these arms in one stack."""
+    model = make_model(own)
+    everything, starts, trials = masks.full(model.shapes()), [], []
+    kept = moving.layer_counts(everything, model.groups(), own.pruning, 1)
+    for seed, arm in enumerate(arms):
+        generator = torch.Generator().manual_seed(seed)
+        mask: Mask = {
+            n: masks.keep_largest(torch.rand(m.numel(), generator=generator), m.flatten(), kept[n]).view(m.shape)
+            for n, m in everything.items()
+        }
+        moves = "" if arm == "static" else arm
+        starts.append(Start(seed, masks.apply(mask, model.initialise(seed)), mask, 0, own.training.length, moves=moves))
+        how = Moving(moves, own.pruning.moving, seed, arm, 1) if moves else None
+        trials.append(RunningTrial(seed, TrialKey(1, arm, seed), mask, moving=how))
+    return StackRun(own, make_stack(own, model, starts, "cpu"), trials, sink)
+
+
+OWN: list[dict[str, Any]] = [
+    {},
+    {"training": {"unit": "games", "length": 16, "optimizer": "rmsprop"}},
+    {"training": {"algorithm": "ppo", "epochs": 1, "n_steps": 8, "minibatches": 2, "max_gradient_norm": 0.5}},
+]
+
+
+@pytest.mark.parametrize("sections", OWN)
+def test_a_ticket_has_the_same_bits_alone_in_a_stack_and_interrupted(sections: dict[str, Any]) -> None:
+    own, whole = settings(**sections), Memory()
+    run(own, whole).run()
+    packed = [whole.snapshots[trial][mask_history.PART]["packed"] for trial in (0, 1)]
+    assert all(len(one.unique(dim=0)) > 3 for one in packed) and mask_history.PART not in whole.snapshots[2]
+    assert max(values["churn"] for trial, _, values in whole.records if trial == 1) > 0.1
+    alone = Memory()
+    single = run(own, alone)
+    single.keep([1])
+    single.run()
+    assert alone.same_results(whole, 1)
+    stopped, rest = Memory(stop_at=4), Memory()
+    run(own, stopped).run()
+    resumed = run(own, rest)
+    resumed.restore(*stopped.newest())
+    assert resumed.run()
+    assert all(rest.same_results(whole, trial) for trial in (0, 1, 2))
+
+
+def trained(folder: Path, own: Any) -> Batches:
+    batches = Batches(folder, own)
+    batches.run(dense(own))
+    batches.run([TrialKey(1, arm, 0) for arm in own.arms])
+    return batches
+
+
+def test_through_an_attempt_with_audits_and_its_masks_in_the_file(tmp_path: Path) -> None:
+    own = settings()
+    batches = trained(tmp_path, own)
+    assert not batches.failures
+    totals = {}
+    for arm in own.arms:
+        found = batches.results[TrialKey(1, arm, 0)]
+        arrays, _ = load_tensors(tmp_path / found["tensors"], found["sha256"])
+        totals[arm] = int(sum(bin(byte).count("1") for byte in arrays["mask"].tolist()))
+        if arm in ("set", "rigl"):
+            packed, at = arrays["masks/packed"], arrays["masks/at"]
+            assert len(packed) == 6 and at.tolist() == sorted(set(at.tolist())) and at[0] == 0  # the start, 5 changes
+            assert packed[-1].tolist() == arrays["mask"].tolist()
+            assert {sum(bin(byte).count("1") for byte in row.tolist()) for row in packed} == {totals[arm]}
+    assert len(set(totals.values())) == 1  # equal density
+    assert batches.audits[TrialKey(1, "rigl", 0)]["after new_moved"]
+    assert "before nested" not in batches.audits[TrialKey(1, "static", 0)]
+
+
+def one_too_many(patch: pytest.MonkeyPatch) -> None:
+    real = Moving.moved
+
+    def plant(self: Moving, weights: Weights, gradient: Any, mask: Mask, step: int) -> Mask:
+        after = real(self, weights, gradient, mask, step)
+        name = "trunk.0.weight"
+        after[name].view(-1)[int((~after[name].flatten()).nonzero()[0])] = True
+        return after
+
+    patch.setattr(Moving, "moved", plant)
+
+
+def a_revived_weight(patch: pytest.MonkeyPatch) -> None:
+    real = Parameters.narrow
+
+    def plant(self: Parameters, ticket: int, mask: Mask) -> None:
+        before = self.mask[ticket].clone()
+        real(self, ticket, mask)
+        self.flat[ticket] += 0.01 * self.mask[ticket] * (1 - before)
+
+    patch.setattr(Parameters, "narrow", plant)
+
+
+def kept_entries(patch: pytest.MonkeyPatch) -> None:
+    """The optimizer's entries of what is dropped stay."""
+    real = Parameters.narrow
+
+    def plant(self: Parameters, ticket: int, mask: Mask) -> None:
+        entries = {entry: rows.clone() for entry, rows in self.optimizer.items()}
+        real(self, ticket, mask)
+        for entry, rows in entries.items():
+            self.optimizer[entry].copy_(rows)
+
+    patch.setattr(Parameters, "narrow", plant)
+
+
+def a_mask_that_is_not_applied(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Parameters, "narrow", lambda self, ticket, mask: None)
+
+
+def a_mask_that_only_loses(patch: pytest.MonkeyPatch) -> None:
+    """What is to grow stays dead in the stack."""
+    real = Parameters.narrow
+
+    def plant(self: Parameters, ticket: int, mask: Mask) -> None:
+        before = self.mask[ticket].clone()
+        real(self, ticket, mask)
+        self.mask[ticket] *= before
+
+    patch.setattr(Parameters, "narrow", plant)
+
+
+def growth_in_a_dead_layer(patch: pytest.MonkeyPatch) -> None:
+    """A layer that has nothing gets a weight from another one."""
+    real = Moving.moved
+
+    def plant(self: Moving, weights: Weights, gradient: Any, mask: Mask, step: int) -> Mask:
+        after = real(self, weights, gradient, mask, step)
+        empty = next(name for name, m in mask.items() if not m.any())
+        full = max(mask, key=lambda name: int(mask[name].sum()))
+        after[empty].view(-1)[0] = True
+        after[full].view(-1)[int(after[full].flatten().nonzero()[0])] = False
+        return after
+
+    patch.setattr(Moving, "moved", plant)
+
+
+def nothing_moves(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(StackRun, "_move", lambda self: [t.snapshots.setdefault(mask_history.PART, mask_history.added(
+        {}, t.mask, 0, 0)) for t in self.trials if t.moving])  # fmt: skip
+
+
+def largest_dropped(patch: pytest.MonkeyPatch) -> None:
+    real = Moving.moved
+    patch.setattr(Moving, "moved", lambda self, w, *more: real(self, {n: 1 / x.abs() for n, x in w.items()}, *more))
+
+
+def masked_gradients(patch: pytest.MonkeyPatch) -> None:
+    """RigL grows by the gradients of something else."""
+    real = Moving.moved
+    patch.setattr(
+        Moving, "moved", lambda self, w, g, *more: real(self, w, lambda: {n: 1 / x for n, x in g().items()}, *more)
+    )
+
+
+def one_stream(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(moving, "stream", lambda seed, *names: np.random.default_rng(seed))
+
+
+def not_erk(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(moving, "erk_densities", lambda sizes, density: dict.fromkeys(sizes, density))
+
+
+PLANTED: list[tuple[Any, str, str]] = [
+    (one_too_many, "rigl", "counts: change 1: trunk.0.weight: 9 of 32 alive, expected 8"),
+    (a_revived_weight, "set", "new or dropped weights are not zero"),
+    (kept_entries, "rigl", "new or dropped weights keep an entry of square"),
+    (a_mask_that_is_not_applied, "set", "new or dropped weights are not zero"),
+    (a_mask_that_only_loses, "rigl", "new weights of the change before has moved"),
+    (growth_in_a_dead_layer, "rigl", "replaced 1 of 0 weights, expected 0.0"),
+    (nothing_moves, "rigl", "changes: 0 changes, its schedule asks for 5"),
+    (largest_dropped, "set", "dropped a larger magnitude than the smallest that it kept"),
+    (masked_gradients, "rigl", "new weights are not those with the largest gradients"),
+    (one_stream, "set", "new weights are not those drawn by this arm and seed"),
+    (not_erk, "static", "density: trunk.0.weight: "),
+]
+
+
+@pytest.mark.parametrize(("plant", "arm", "sentence"), PLANTED, ids=lambda one: getattr(one, "__name__", None))
+def test_a_planted_fault_fails_its_trial_in_a_sentence(
+    plant: Any, arm: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    fraction = 0.99 if plant is growth_in_a_dead_layer else 0.6  # so that a layer has nothing
+    hidden = 16 if plant is a_mask_that_only_loses else 8  # so that enough is new
+    own = settings(arms=[arm], model={"hidden": [hidden]}, pruning={"fraction": fraction})
+    batches = trained(tmp_path, own)
+    found = batches.failures.get(TrialKey(1, arm, 0), "it passed")
+    assert sentence in found, found
+
+
+def test_what_does_not_go_together_is_refused_in_a_sentence() -> None:
+    with pytest.raises(ValueError, match=r"interval 0.8: expected less than end, 0.75"):
+        settings(pruning={"moving": {"interval": 0.8}})
+    with pytest.raises(ValueError, match='arm "rigl": mask "rigl" moves during the training, which .*"dqn" does not'):
+        experiment(arms=["winning", "rigl"], training={"algorithm": "dqn", "learning_starts": 128}, seeds=[0])
+    with pytest.raises(ValueError, match='mask "set" with weights "final": expected init, rewind or fresh'):
+        experiment(arms=["winning", "mine"], arm={"mine": {"mask": "set", "weights": "final"}})
+    with pytest.raises(ValueError, match='of = "rigl" has no mask of its own before it is trained'):
+        experiment(arms=["winning", "rigl", "mine"], arm={"mine": {"mask": "ticket", "weights": "init", "of": "rigl"}})
