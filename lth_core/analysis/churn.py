@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -70,7 +71,7 @@ def _read(workspace: Workspace, path: str, sha256: str) -> _Read:
 
 def _replaced(masks: list[npt.NDArray[np.bool_]]) -> npt.NDArray[np.float64]:
     living = masks[0].sum()
-    new = [float((after & ~before).sum()) for before, after in zip(masks, masks[1:], strict=False)]
+    new = [float((after & ~before).sum()) for before, after in pairwise(masks)]
     return np.array(new) / living if living else np.full(len(new), np.nan)
 
 

@@ -9,6 +9,7 @@ from lth_core.analysis.comparison import Verdict, comparisons
 from lth_core.analysis.critical import HALF, MOST, critical, why_not
 from lth_core.analysis.effect import EFFECTS, LEVELS, effect_of_pruning
 from lth_core.analysis.matching import reach, reach_facts, reach_short, reach_word
+from lth_core.analysis.plasticity import MEASURES, plasticity
 from lth_core.analysis.power import LEVEL, fewest_seeds
 from lth_core.analysis.scores import JobScores
 from lth_core.analysis.second_score import rescored
@@ -87,6 +88,7 @@ def _answers(experiment: Experiment, trials: Sequence[Scored], summary: Summary)
         ),
         *_others(experiment, summary),
         *_embeddings(experiment),
+        *_plastic(experiment, trials),
         _pruning(scores),
         _far(scores),
     )
@@ -233,6 +235,23 @@ def _embeddings(experiment: Experiment) -> Iterable[Finding]:
         said = f"{', '.join(kept)} kept here" if kept else "pruned here"
         why = f"{said}; a suite answers it whose jobs differ in pruning.keep alone"
         yield _not_asked("Embeddings pruned or kept?", why)
+
+
+def _plastic(experiment: Experiment, trials: Sequence[Scored]) -> Iterable[Finding]:
+    """What was measured of plasticity at the end of trainings, mean over rounds; differences with intervals."""
+    found = list(plasticity(experiment, trials))
+    lines = []
+    for metric in dict.fromkeys(one.metric for one in found):
+        own = [one for one in found if one.metric == metric]
+        short = f"{MEASURES[metric]}: " + ", ".join(f"{one.arm} {one.value.value:.4g}" for one in own)
+        dense = f"dense {own[0].dense.value:.4g}"
+        apart = [
+            f"{experiment.reference} minus {one.arm} {one.difference.signed(3)}" for one in own
+            if one.difference is not None
+        ]  # fmt: skip
+        lines.append(Line("", short, (dense, *apart)))
+    if lines:
+        yield Finding("Do networks stay plastic?", "measured", tuple(lines))
 
 
 def _pruning(scores: JobScores) -> Finding:

@@ -208,8 +208,8 @@ def inspect(
     from lth_core.cli.inspect import run
 
     run(
-        job, workspace, with_barriers=barriers, with_instability=instability, with_churn=churn, rewind=rewind, rounds=rounds,
-        alphas=alphas, device=device, as_json=json,
+        job, workspace, with_barriers=barriers, with_instability=instability, with_churn=churn, rewind=rewind,
+        rounds=rounds, alphas=alphas, device=device, as_json=json,
     )  # fmt: skip
 
 

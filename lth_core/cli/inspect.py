@@ -54,7 +54,9 @@ def run(
         asked = _points(job.experiment, rewind), _rounds(job.experiment, rounds)
         found = find_instability(workspace, database, job, *asked, alphas, device)
         if as_json:
-            print_json(Inspection(job=number, tickets=[], barriers=None, instability=instability_rows(found), churn=None))
+            print_json(
+                Inspection(job=number, tickets=[], barriers=None, instability=instability_rows(found), churn=None)
+            )
         else:
             console.print(instability_table(job.experiment, found))
         return
@@ -63,7 +65,9 @@ def run(
         raise InputError(f"job {number}: no ticket has been trained yet")
     if as_json:
         between = barrier_rows(find_barriers(workspace, database, job, device)) if with_barriers else None
-        print_json(Inspection(job=number, tickets=inspection_rows(inspected), barriers=between, instability=None, churn=None))
+        print_json(
+            Inspection(job=number, tickets=inspection_rows(inspected), barriers=between, instability=None, churn=None)
+        )
         return
     console.print(inspection_table(inspected))
     for line in explained():

@@ -24,6 +24,7 @@ def check(experiment: Tables) -> None:
     for rule in (
         _check_kinds,
         _check_dueling,
+        _check_plasticity,
         _check_batch,
         _check_score,
         _check_names,
@@ -94,6 +95,12 @@ def _check_dueling(experiment: Tables) -> None:
     model = experiment.model
     if isinstance(model, MLP) and model.dueling and not isinstance(experiment.training, DQN):
         raise ValueError('model.dueling true: expected false, or training.algorithm "dqn"')
+
+
+def _check_plasticity(experiment: Tables) -> None:
+    training = experiment.training
+    if isinstance(training, ActorCriticTraining) and training.plasticity and not isinstance(experiment.model, MLP):
+        raise ValueError(f'training.plasticity true: expected model.kind "mlp", not "{experiment.model.kind}"')
 
 
 def _check_batch(experiment: Tables) -> None:
@@ -211,7 +218,9 @@ def _check_fields(experiment: Tables, name: str) -> None:
             f'arm "{name}": weights "{arm.weights}" go with a mask: expected init, rewind, fresh and final'
         )
     if arm.from_start and arm.weights not in ("init", "rewind", "fresh"):
-        raise ValueError(f'arm "{name}": mask "{arm.mask}" with weights "{arm.weights}": expected init, rewind or fresh')
+        raise ValueError(
+            f'arm "{name}": mask "{arm.mask}" with weights "{arm.weights}": expected init, rewind or fresh'
+        )
     if arm.moves and isinstance(experiment.training, DQN):
         raise ValueError(
             f'arm "{name}": mask "{arm.mask}" moves during the training, which training.algorithm "dqn" does not '

@@ -10,6 +10,8 @@ from lth_core.settings.base import WHOLE, Fraction, NonNegative, Positive, Posit
 
 RETURNS = ("return/eval-sampled", "return/train")
 """The metrics that may be the score."""
+PLASTICITY = ("dormant/all", "rank/features", "gradient_norm/all", "weight_norm/all")
+"""The metrics that are compared between arms where `plasticity` is measured."""
 
 
 class ReinforcementTraining(TrainingSection):
@@ -82,7 +84,8 @@ class ActorCriticTraining(ReinforcementTraining):
     Actions are sampled from the policy, in evaluation too. value_weight multiplies the value loss.
     sparse: whether a perceptron's hidden layers are computed from living weights alone, on a CPU: "auto" where that is
     faster, measured once per machine and shape. The last bits of results differ between the two forms, so that "auto"
-    may give others on another machine; what is stored has the same form.
+    may give others on another machine; what is stored has the same form. plasticity: whether at most 20 records of each
+    training, the last among them, measure dormant units, effective rank, gradient and weight norms of a perceptron.
     """
 
     n_steps: Annotated[int, Field(gt=0, le=4096), WHOLE] = 4
@@ -91,7 +94,10 @@ class ActorCriticTraining(ReinforcementTraining):
     value_weight: NonNegative = 0.5
     loss_reduction: Literal["mean", "sum"] = "mean"
     sparse: Literal["never", "auto", "always"] = "never"
-    added: ClassVar[frozenset[str]] = frozenset({"value_loss", "score", "score_window", "greedy_episodes", "sparse"})
+    plasticity: bool = False
+    added: ClassVar[frozenset[str]] = frozenset(
+        {"value_loss", "score", "score_window", "greedy_episodes", "sparse", "plasticity"}
+    )
     # Earlier versions scored training episodes, however far back they reached, and evaluated in both ways alike.
     of_new: ClassVar[Mapping[str, Any]] = {"score": "evaluation", "score_window": 0.25, "greedy_episodes": 10}
 

@@ -11,7 +11,7 @@ from lth_core.settings.games import rom_name
 from lth_core.settings.images import ImagesTask
 from lth_core.settings.imitation import ImitationTask
 from lth_core.settings.minatar import MinAtarTask
-from lth_core.settings.reinforcement import ALGORITHMS, RETURNS
+from lth_core.settings.reinforcement import ALGORITHMS, PLASTICITY, RETURNS
 from lth_core.settings.texts import LanguageModelTask, TranslationTask
 
 Pixels = Annotated[int, Field(ge=16, le=512), WHOLE]
@@ -110,5 +110,5 @@ Task = Annotated[
     Field(discriminator="kind"),
 ]
 
-BESIDE = (*RETURNS, LanguageModelTask.reference, ImagesTask.reference)
-"""Metrics that analyses read beside the score: another measure of the same, and references."""
+BESIDE = (*RETURNS, LanguageModelTask.reference, ImagesTask.reference, *PLASTICITY)
+"""Metrics that analyses read beside the score: another measure of the same, references, plasticity."""

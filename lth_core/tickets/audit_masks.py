@@ -34,7 +34,10 @@ def checks(family: Family, key: TrialKey, ticket: Ticket, compared: Ticket | Non
     found = [layers(ticket.mask, family.groups, pruning), density_of(family, key, ticket.mask, compared)]
     if arm.from_start:
         off = masks.distance(ticket.mask, expected_masks.random_mask(family, key.arm, ticket.mask))
-        return [*found, Check("mask_source", off == 0, f"{off} entries differ from the mask that this arm and seed draw")]
+        return [
+            *found,
+            Check("mask_source", off == 0, f"{off} entries differ from the mask that this arm and seed draw"),
+        ]
     found.append(_nested(family, key, ticket))
     if arm.prunes:
         found.append(_criterion(family, key, ticket.mask))

@@ -15,8 +15,8 @@ from lth_core.tickets.mask import Mask, Weights
 
 Entries = Mapping[str, Weights]
 """Optimizer entries by name, without the count."""
-FEW = 10
-"""Fewer new weights than this may all stand still by chance."""
+REACHED = 1e-6
+"""A gradient above this has reached a weight."""
 CHECKS = {
     "dead_between": "dead weights and their optimizer entries stayed zero until each change",
     "counts": "each change left each layer its number of weights",
@@ -26,19 +26,19 @@ CHECKS = {
     "new_weights": "new weights start at zero",
     "new_entries": "new weights start with fresh optimizer entries",
     "kept_weights": "what was kept stayed as it was",
-    "new_moved": "new weights moved until the next change",
+    "new_moved": "new weights that gradients reached have moved",
 }
 """By name, what each check has found if nothing is wrong."""
 
 
 @dataclass
 class Before:
-    """A ticket just before a change."""
+    """A ticket just before a change, with the dense gradient of the last step."""
 
     mask: Mask
     weights: Weights
     entries: dict[str, Weights]
-    gradient: Weights | None
+    gradient: Weights
 
 
 @dataclass
@@ -83,9 +83,8 @@ def see(
         size = before.weights[name].abs()
         if gone.any() and stay.any() and float(size[gone].max()) > float(size[stay].min()):
             moves.note("dropped", f"{where}: dropped a larger magnitude than the smallest that it kept")
-        scores = before.gradient[name].abs() if before.gradient is not None else None
-        scores = torch.from_numpy(drawn[name]).view(was.shape) if drawn is not None else scores
-        if scores is not None and (wrong := _misplaced(scores, new, ~was & ~alive)):
+        scores = before.gradient[name].abs() if drawn is None else torch.from_numpy(drawn[name]).view(was.shape)
+        if wrong := _misplaced(scores, new, ~was & ~alive):
             rule = "drawn by this arm and seed" if drawn is not None else "with the largest gradients"
             moves.note("grown", f"{where}: {wrong} of {int(new.sum())} new weights are not those {rule}")
         if (wrong := int((weights[name][new] != 0).sum())) or (wrong := int((weights[name][~alive] != 0).sum())):
@@ -106,9 +105,10 @@ def _between(moves: Moves, at: str, before: Before) -> None:
         for name, alive in before.mask.items():
             if wrong := int((tensors[name][~alive] != 0).sum()):
                 moves.note("dead_between", f"before {at}: {name}: {wrong} dead {entry} are not zero")
-    new = sum(int(m.sum()) for m in moves.new.values())
-    if new >= FEW and not any(bool((before.weights[name][m] != 0).any()) for name, m in moves.new.items()):
-        moves.note("new_moved", f"before {at}: none of the {new} new weights of the change before has moved")
+    reached = {name: m & (before.gradient[name].abs() > REACHED) for name, m in moves.new.items()}
+    count = sum(int(m.sum()) for m in reached.values())
+    if count and not any(bool((before.weights[name][m] != 0).any()) for name, m in reached.items()):
+        moves.note("new_moved", f"before {at}: none of the {count} new weights that a gradient reached has moved")
 
 
 def _misplaced(scores: Tensor, new: Tensor, left: Tensor) -> int:
@@ -128,4 +128,7 @@ def checks(
     fine = asked is None or moves.changes == asked
     detail = f"{moves.changes} changes replaced {moves.replaced:,} weights in all, of {living:,} alive"
     found = [Check("changes", fine, detail if fine else f"{moves.changes} changes, its schedule asks for {asked}")]
-    return [*found, *(Check(name, name not in moves.wrong, moves.wrong.get(name, said)) for name, said in CHECKS.items())]
+    return [
+        *found,
+        *(Check(name, name not in moves.wrong, moves.wrong.get(name, said)) for name, said in CHECKS.items()),
+    ]

@@ -47,7 +47,7 @@ def layer_densities(
 
 
 def erk(shapes: Mapping[str, Sequence[int]], density: float) -> dict[str, float]:
-    """The density of each layer, this much over all: min(1, e x sum of the dimensions / their product), e by bisection."""
+    """The density of each layer, this much over all: min(1, e x sum of dimensions / product), e by bisection."""
     sizes = {name: math.prod(shape) for name, shape in shapes.items()}
     raw = {name: sum(shape) / sizes[name] for name, shape in shapes.items() if sizes[name]}
     wanted, low, high = density * sum(sizes.values()), 0.0, 1 / min(raw.values(), default=1.0)

@@ -1,7 +1,7 @@
 """Masks that are sparse from the start, and how they move: SET (Mocanu et al. 2018) and RigL (Evci et al. 2020)."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -59,18 +59,17 @@ class Moving:
         return passed < self.settings.end
 
     def share(self, step: int) -> float:
-        """The share of living weights that a change replaces: drop / 2 (1 + cos(pi t / end)), as in section 3 of RigL."""
+        """The share of living weights that a change replaces: drop / 2 (1 + cos(pi t / end)) (RigL, section 3)."""
         way = step * self.settings.interval / self.settings.end
         return self.settings.drop / 2 * (1 + math.cos(math.pi * way))
 
-    def moved(self, weights: Weights, gradient: Callable[[], Weights], mask: Mask, step: int) -> Mask:
+    def moved(self, weights: Weights, gradient: Weights, mask: Mask, step: int) -> Mask:
         """The mask after a change: in each layer the smallest magnitudes go, and as many dead entries come.
 
         They are drawn, or have the largest gradients. What goes cannot come back at once, so a layer replaces no more
-        than it has dead entries. gradient: that of all entries, asked for by `rigl` alone. Raises ValueError if a
-        number is not one.
+        than it has dead entries. gradient: that of all entries. Raises ValueError if a number is not one.
         """
-        scores = self._drawn(mask, step) if self.mask == "set" else {n: g.abs() for n, g in gradient().items()}
+        scores = self._drawn(mask, step) if self.mask == "set" else {n: g.abs() for n, g in gradient.items()}
         found = {}
         for name, alive in mask.items():
             flat, living = alive.flatten(), int(alive.sum())

@@ -233,10 +233,10 @@ class StackRun:
             if due <= trial.changed:
                 continue
             if trial.moving.moves(done):
-                before = self._witness.before_change(self.stack, row, trial, trial.mask)
-                if not _finite(before.weights) or not _finite(before.gradient or {}):
+                before = self._witness.before_change(self.stack, row, trial.mask)
+                if not _finite(before.weights) or not _finite(before.gradient):
                     continue
-                trial.mask = trial.moving.moved(before.weights, lambda: before.gradient or {}, trial.mask, due)
+                trial.mask = trial.moving.moved(before.weights, before.gradient, trial.mask, due)
                 self.stack.narrow(row, trial.mask)
                 self._witness.changed(self.stack, row, trial, before, trial.mask)
                 history = trial.snapshots[mask_history.PART]

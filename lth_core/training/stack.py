@@ -194,7 +194,7 @@ class Stack(ABC):
 
     def gradient(self, ticket: int) -> Weights:
         """The gradient that the last step of the optimizer had for all parameters, dead ones included, before masks
-        and clipping; in stacks with a ticket that moves by `rigl`."""
+        and clipping; in stacks with a ticket whose mask moves."""
         raise ValueError("this training keeps no gradients of dead weights")
 
     @property

@@ -52,11 +52,9 @@ class Witness:
             self._note(stack, trials)
             self._add(stack, trials)
 
-    def before_change(self, stack: Stack, row: int, trial: Watched, mask: Mask) -> Before:
+    def before_change(self, stack: Stack, row: int, mask: Mask) -> Before:
         """What a ticket with this mask has just before a change of it."""
-        by_gradient = self._experiment.arm_named(trial.key.arm).mask == "rigl"
-        gradient = stack.gradient(row) if by_gradient else None
-        return Before(mask, stack.weights(row), _entries(stack, row), gradient)
+        return Before(mask, stack.weights(row), _entries(stack, row), stack.gradient(row))
 
     def changed(self, stack: Stack, row: int, trial: Watched, before: Before, mask: Mask) -> None:
         """Check a change that was just made."""

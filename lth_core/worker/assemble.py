@@ -36,8 +36,8 @@ from lth_core.worker.imported_tickets import ImportedTickets
 class Prepared:
     """A trial, its start, its ticket, and the ticket it is compared with (both None for dense runs).
 
-    narrowing: how its mask shrinks during training, if it does; moving: how it moves, if it does. made_for: the number of parameters a smaller network
-    was made for, if the trial has one.
+    narrowing, moving: how its mask shrinks or moves during training, if it does. made_for: the number of parameters a
+    smaller network was made for, if the trial has one.
     """
 
     trial: TrialSpec
@@ -227,7 +227,8 @@ def fingerprints_of(trained: Trained) -> dict[str, str]:
     """Of a stored trial, by part of its file."""
     parts = {
         "mask": trained.mask, "final": trained.final, "init": trained.init, "rewind": trained.rewind,
-        "statistics": trained.statistics, "rewind_statistics": trained.rewind_statistics, "scored": trained.scored, "masks": trained.masks,
+        "statistics": trained.statistics, "rewind_statistics": trained.rewind_statistics, "scored": trained.scored,
+        "masks": trained.masks,
         "ranked": trained.ranked, **{f"optimizer.{entry}": one for entry, one in (trained.optimizer or {}).items()},
     }  # fmt: skip
     return {name: fingerprint(one) for name, one in parts.items() if one is not None}

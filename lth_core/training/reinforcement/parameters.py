@@ -63,7 +63,7 @@ class Parameters:
         for row, start in enumerate(starts):
             for entry, weights in (start.optimizer or {}).items():
                 state[entry][row] = weights["count"].to(device) if entry == "count" else rows([weights])[0] * mask[row]
-        keeps = any(start.moves == "rigl" for start in starts)
+        keeps = any(start.moves for start in starts)
         return cls(settings, model, flat, mask, state, keeps_dense=keeps).folded(sparse)
 
     def folded(self, sparse: Sequence[bool]) -> "Parameters":

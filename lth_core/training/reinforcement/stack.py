@@ -16,7 +16,7 @@ from lth_core.tickets.check import Check
 from lth_core.tickets.mask import Weights
 from lth_core.training.cuda_graphs import Replayed
 from lth_core.training.precision import products
-from lth_core.training.reinforcement import second_window, sparse
+from lth_core.training.reinforcement import plasticity, second_window, sparse
 from lth_core.training.reinforcement.acting import actor
 from lth_core.training.reinforcement.algorithms import algorithm
 from lth_core.training.reinforcement.episodes import Episodes
@@ -43,8 +43,11 @@ class ActorCriticStack(PlayingStack):
             self.know(row, start.statistics or {})
         self._shuffles = Shuffles([start.seed for start in starts])
         self.parameters = self.parameters.folded(sparse.choose(model, self.training, starts, self.device))
+        self.parameters.keeps_dense |= self.training.plasticity
         self._learning = Replayed(self._learn, self.device)
         self._place()
+        self._seen: Tensor | None = None
+        """The states that the last update learnt from, where plasticity is measured."""
         self._learnt: list[Learnt] = []
         """Minibatches of the last update."""
         self._losses: dict[str, npt.NDArray[Any]] = {}
@@ -115,6 +118,7 @@ class ActorCriticStack(PlayingStack):
         rate = self._rate()  # of what was done before, so that the first update has the whole rate
         self.collector.watched = bool(self._look.left)
         rollout = self._collect()
+        self._seen = rollout.activations[0] if self.training.plasticity else None
         self.trained += self.training.n_steps * self.training.environments
         self._losses = {}
         orders = self._orders(rollout.size)
@@ -171,21 +175,30 @@ class ActorCriticStack(PlayingStack):
 
     def metrics(self) -> list[dict[str, float]]:
         """See Stack."""
-        losses = self.losses()
+        losses, plastic = self.losses(), self._plasticity()
         return [
             {
                 **{name: float(column[row]) for name, column in losses.items()},
+                **plastic[row],
                 "return/train": self.episodes.score(row),
                 "games": float(self.episodes.finished[row]),
             }
             for row in range(self.tickets)
         ]
 
+    def _plasticity(self) -> list[dict[str, float]]:
+        """What `plasticity` measures of each ticket, where that is due or a ticket has ended."""
+        due = plasticity.is_due(self.trained, self.training.record_every, self.training.length)
+        if self._seen is None or not (due or (self.counter >= self.last).any()):
+            return [{} for _ in range(self.tickets)]
+        return plasticity.measured(self.parameters, self._seen.to(self.device))
+
     def keep(self, tickets: Sequence[int]) -> None:
         """Drop all tickets but these, whose training continues unchanged."""
         rows = list(tickets)
         self._losses = {name: values[rows] for name, values in self.losses().items()}
         self._learnt = []
+        self._seen = None if self._seen is None else self._seen[rows]
         super().keep(rows)
         self._place()
         self.collector.keep(rows)

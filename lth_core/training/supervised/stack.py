@@ -65,7 +65,7 @@ class SupervisedStack(Stack):
         self._buffers = buffers_of(self.module)
         self._in_graph = settings.cuda_graph and self.device.type == "cuda"
         self.step = MaskedStep(settings, self._parameters, start.mask, self._in_graph)
-        self.step.keeps_dense = start.moves == "rigl"
+        self.step.keeps_dense = bool(start.moves)
         self._draws = Draws(stream_seed(start.seed, "dropout"), self.device)
         self._drawn = Drawn(1)
         self._look = SecondLook.of(settings, self.module, getattr(lesson, "padding", None))
