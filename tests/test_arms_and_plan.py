@@ -40,6 +40,7 @@ def test_the_built_in_arms_are_what_the_documentation_says() -> None:
         "finetune": ("iterative", "final", "end", "winning"),
         "lr_rewind": ("iterative", "final", "rewind", "winning"),
         "gmp": ("gradual", "init", "start", "winning"),
+        **{name: (name, "init", "start", "winning") for name in ("static", "set", "rigl")},
         "small_dense": ("smaller", "fresh", "start", "winning"),
         "imported": ("imported", "rewind", "experiment", "winning"),
         "transferred": ("imported", "imported", "start", "winning"),

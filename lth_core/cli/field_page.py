@@ -14,7 +14,7 @@ from lth_core.experiment.field_words import accepted, shown
 from lth_core.experiment.tables import KINDS
 from lth_core.settings.base import NetworkSection, Section, TaskSection, TrainingSection
 from lth_core.settings.imitation import Teacher
-from lth_core.settings.pruning import Gradual, Pruning, Rewinding
+from lth_core.settings.pruning import Gradual, Moving, Pruning, Rewinding
 from lth_core.settings.ticket import TicketSource
 
 _NONE: frozenset[str] = frozenset()
@@ -30,6 +30,7 @@ _SINGLE: dict[str, type[Section]] = {
     "task.teacher": Teacher,
     "pruning": Pruning,
     "pruning.gradual": Gradual,
+    "pruning.moving": Moving,
     "rewinding": Rewinding,
     "ticket": TicketSource,
     "arm.NAME": Arm,
