@@ -7,9 +7,12 @@ from lth_tui.reading.snapshot import JobDetail
 
 
 def overlap_table(detail: JobDetail, arm: str) -> HeatTable:
-    """Layers against rounds of one arm: overlap of the masks of two seeds, mean over pairs of seeds."""
+    """Layers against rounds of one arm: overlap of the masks of two seeds, mean over pairs of seeds; of an arm whose
+    masks move, the share of living weights that a change replaced."""
     cells = {(row, round): cell for (owner, row, round), cell in detail.overlaps.items() if owner == arm}
-    title = f"{one_line(arm, 30)} · mask overlap between seeds (intersection over union, %)"
+    moves = arm in detail.job.experiment.arms and detail.job.experiment.arm_named(arm).moves
+    shown = "% of living weights that a change replaced" if moves else ""
+    title = f"{one_line(arm, 30)} · {shown or 'mask overlap between seeds (intersection over union, %)'}"
     empty = "fewer than two seeds have finished a round" if len(detail.job.experiment.seeds) > 1 else "one seed only"
     return HeatTable(title, detail.grid.rows if cells else (), cells, detail.job.rounds, empty)
 

@@ -68,8 +68,14 @@ class JobReader:
             metrics=self._metrics,
             games=games,
             others={name: self._curves(database, trials, round, name) for name in watch.metrics},
-            overlaps=self._overlaps.of(database, job.id, watch.overlap, self._grid) if watch.overlap else {},
+            overlaps=self._read_overlaps(database, job, watch.overlap) if watch.overlap else {},
         )
+
+    def _read_overlaps(
+        self, database: Database, job: JobView, arm: str
+    ) -> Mapping[tuple[str, int, int], HeatCell]:  # fmt: skip
+        moves = arm in job.experiment.arms and job.experiment.arm_named(arm).moves
+        return self._overlaps.of(database, job.id, arm, self._grid, moves=moves)
 
     def _curves(
         self, database: Database, trials: tuple[TrialView, ...], round: int, metric: str

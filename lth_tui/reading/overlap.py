@@ -1,4 +1,5 @@
-"""Mask overlap between seeds, layer by layer, from the packed masks of finished trials. No torch."""
+"""Mask overlap between seeds, layer by layer, from the packed masks of finished trials; churn of those that move. No
+torch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from lth_core.store import glances
 from lth_core.store.database import Database
 from lth_core.store.tensors import mask_shapes
 from lth_core.store.workspace import Workspace
+from lth_tui.reading.churn import churn_cells, read_masks
 from lth_tui.reading.layers import HeatCell
 from lth_tui.reading.snapshot import LayerGrid
 
@@ -59,29 +61,33 @@ class Overlaps:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._known: dict[tuple[str, int], tuple[tuple[str, ...], dict[str, LayerOverlap]]] = {}
+        self._known: dict[tuple[str, int], tuple[tuple[str, ...], dict[str, HeatCell]]] = {}
         self.pending = False
 
     def of(
-        self, database: Database, job: int, arm: str, grid: LayerGrid
-    ) -> Mapping[tuple[str, int, int], HeatCell]:  # fmt: skip
-        """Cells by (arm, row, round) of every round that two seeds have finished."""
+        self, database: Database, job: int, arm: str, grid: LayerGrid, *, moves: bool = False
+    ) -> Mapping[tuple[str, int, int], HeatCell]:
+        """Cells by (arm, row, round) of every round that two seeds have finished; of an arm whose masks move, how far
+        they did."""
         files = glances.mask_files(database, job, arm)
         stale = [round for round, paths in files.items() if self._known.get((arm, round), ((), {}))[0] != paths]
         for round in stale[:1]:  # the next one with the next reading, so that nobody waits for all of them
-            self._known[arm, round] = (files[round], self._read(files[round]))
+            self._known[arm, round] = (files[round], self._read(files[round], moves))
         self.pending = len(stale) > 1
         cells: dict[tuple[str, int, int], HeatCell] = {}
         for round in files:
             _, found = self._known.get((arm, round), ((), {}))
             for row, layer in enumerate(grid.rows):
                 if layer.layer in found:
-                    cells[arm, row, round] = _overlap_cell(found[layer.layer])
+                    cells[arm, row, round] = found[layer.layer]
         return cells
 
-    def _read(self, paths: tuple[str, ...]) -> dict[str, LayerOverlap]:
+    def _read(self, paths: tuple[str, ...], moves: bool) -> dict[str, HeatCell]:
         try:
-            return overlaps([read_mask(self._workspace.inside(path)) for path in paths])
+            if moves:
+                return churn_cells([read_masks(self._workspace.inside(path)) for path in paths])
+            found = overlaps([read_mask(self._workspace.inside(path)) for path in paths])
+            return {name: _overlap_cell(one) for name, one in found.items()}
         except (OSError, ValueError):  # deleted or damaged meanwhile: nothing to show
             return {}
 

@@ -83,7 +83,8 @@ def test_every_built_in_arm_trains_a_round_and_passes_all_audits(scope: str, tmp
     for key in keys:
         passed = batches.audits[key]
         assert all(passed.values()), (key, passed)
-        own = {"before density", "before nested"} if shares_network(settings, key.arm) else {"before parameters"}
+        of_mask = "before mask_source" if settings.arm_named(key.arm).from_start else "before nested"
+        own = {"before density", of_mask} if shares_network(settings, key.arm) else {"before parameters"}
         assert own | {"before start_weights", "after dead_weights", "after finite"} <= passed.keys()
         assert "after dead_mean" in passed
         assert "after dead_square" in passed

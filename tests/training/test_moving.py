@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from lth_core.analysis.churn import _read, _replaced
 from lth_core.experiment.plan import TrialKey
 from lth_core.settings.pruning import Moving as Settings
 from lth_core.settings.pruning import Pruning
@@ -20,6 +21,7 @@ from lth_core.training.families import make_model, make_stack
 from lth_core.training.reinforcement.parameters import Parameters
 from lth_core.training.run import RunningTrial, StackRun
 from lth_core.training.stack import Start
+from lth_tui.reading.churn import churn_cells
 from tests.small import Memory, experiment
 from tests.training.test_every_arm import Batches, dense
 
@@ -135,9 +137,23 @@ def test_through_an_attempt_with_audits_and_its_masks_in_the_file(tmp_path: Path
             assert len(packed) == 6 and at.tolist() == sorted(set(at.tolist())) and at[0] == 0  # the start, 5 changes
             assert packed[-1].tolist() == arrays["mask"].tolist()
             assert {sum(bin(byte).count("1") for byte in row.tolist()) for row in packed} == {totals[arm]}
+            read = _read(batches.workspace, found["tensors"], found["sha256"])
+            assert len(read.all) == 5 and 0 < read.left < 1 and read.at.tolist() == (at[1:] / 256).tolist()
     assert len(set(totals.values())) == 1  # equal density
     assert batches.audits[TrialKey(1, "rigl", 0)]["after new_moved"]
     assert "before nested" not in batches.audits[TrialKey(1, "static", 0)]
+
+
+def test_churn_by_hand() -> None:
+    masks = [{"a": np.array(one, bool)} for one in ([1, 1, 1, 1, 0], [1, 1, 1, 0, 1], [1, 1, 0, 1, 1])]
+    assert _replaced([one["a"] for one in masks]).tolist() == [0.25, 0.25]
+    cell = churn_cells([masks, [masks[0]] * 3])["a"]
+    assert cell.share == 0.125 and cell.seeds == 2
+    assert (
+        cell.words
+        == "a change replaced 12.5 % (the first 12.5 %, 2 changes) · 12.5 % of its first weights are gone at the end"
+    )
+    assert math.isnan(_replaced([np.zeros(3, bool)] * 2)[0])
 
 
 def one_too_many(patch: pytest.MonkeyPatch) -> None:
