@@ -86,6 +86,10 @@ class Parameters:
         flat, mask = self._packed_rows(self.flat, rows), self._packed_rows(self.mask, rows)
         return Parameters(self.settings, self.model, flat, mask, state)
 
+    def whole(self, rows: Tensor) -> Tensor:
+        """Rows of all tickets (T, W) as the network packs them, (T, P)."""
+        return rows if self.sparse is None else self._packed_rows(rows, range(len(rows)))
+
     def _packed_rows(self, rows: Tensor, tickets: Sequence[int]) -> Tensor:
         own = rows[list(tickets)]
         return own if self.sparse is None else self.sparse.unfolded(own, tickets)

@@ -3,8 +3,6 @@
 Measured of the states that the last update learnt from, with the weights after it.
 """
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
@@ -16,7 +14,7 @@ DORMANT = 0.025
 """A unit is dormant up to this share of its layer's mean activation (tau of Sokar et al. 2023)."""
 RANK_REST = 0.01
 """The share of the sum of singular values that the effective rank leaves out (delta of Kumar et al. 2021)."""
-TIMES = 20
+TIMES = 10
 """How often a training is measured at most, at records; more would cost more than 2 % of it."""
 
 
@@ -30,24 +28,17 @@ def measured(parameters: Parameters, states: Tensor) -> list[dict[str, float]]:
     """Of each ticket by metric, from states (T, B, D) as its network receives them; of each layer and of `all`."""
     model = parameters.model
     assert isinstance(model, Perceptron)  # noqa: S101 see rules
-    everyone = range(len(parameters.flat))
-    own = parameters if parameters.sparse is None else parameters.of_some(everyone)
-    features = model.forward(model.layers(own.flat), states)[1:-1]
-    found: dict[str, Array] = {}
+    flat, mask = parameters.whole(parameters.flat), parameters.whole(parameters.mask)
+    features = model.forward(model.layers(flat), states)[1:-1]
+    found = _norms("weight_norm", model, flat)
+    if parameters.dense is not None:
+        found |= _norms("gradient_norm", model, parameters.whole(parameters.dense) * mask)
     asleep = [dormant(one) for one in features]
     for i, one in enumerate(asleep):
         found[f"dormant/trunk.{i}"] = one.double().mean(1).cpu().numpy()
     found["dormant/all"] = torch.cat(asleep, 1).double().mean(1).cpu().numpy()
     found["rank/features"] = effective_rank(features[-1]).cpu().numpy()
-    tickets: list[dict[str, float]] = []
-    for row in everyone:
-        weights, mask = parameters.weights(row), own.named(own.mask[row], row)
-        gradient = parameters.gradient(row) if parameters.dense is not None else {}
-        tickets.append({
-            **{name: float(column[row]) for name, column in found.items()},
-            **_norms("weight_norm", weights), **_norms("gradient_norm", {n: g * mask[n] for n, g in gradient.items()}),
-        })  # fmt: skip
-    return tickets
+    return [{name: float(column[row]) for name, column in found.items()} for row in range(len(flat))]
 
 
 def dormant(activations: Tensor) -> Tensor:
@@ -69,11 +60,13 @@ def effective_rank(features: Tensor) -> Tensor:
     return torch.where(total[:, 0] > 0, needed, torch.zeros_like(needed)).double()
 
 
-def _norms(metric: str, tensors: Mapping[str, Tensor]) -> dict[str, float]:
-    """Euclidean norms of each layer, weights and biases together, and of all of them."""
-    squares: dict[str, float] = {}
-    for name, one in tensors.items():
-        layer, square = name.rpartition(".")[0] or name, float(one.double().square().sum())
-        for part in (layer, "all"):
-            squares[part] = squares.get(part, 0.0) + square
-    return {f"{metric}/{part}": square**0.5 for part, square in squares.items()}
+def _norms(metric: str, model: Perceptron, rows: Tensor) -> dict[str, Array]:
+    """(T,) Euclidean norms of packed rows (T, P): of each layer, weights and biases together, and of all of them."""
+    shapes = model.shapes()
+    parts = model.unpacked(rows).split([shape.numel() for shape in shapes.values()], dim=1)
+    squares: dict[str, Tensor] = {}
+    for name, part in zip(shapes, parts, strict=True):
+        square = part.double().square().sum(1)
+        for layer in (name.rpartition(".")[0] or name, "all"):
+            squares[layer] = squares[layer] + square if layer in squares else square
+    return {f"{metric}/{layer}": square.sqrt().cpu().numpy() for layer, square in squares.items()}
