@@ -79,9 +79,7 @@ def _answers(experiment: Experiment, trials: Sequence[Scored], summary: Summary)
             experiment, summary, "Or prune before training?", kinds.is_at_start, "no arm is pruned before its training"
         ),
         _against(experiment, summary, "Or prune while training?", kinds.is_gradual, "no arm is pruned while it trains"),
-        _against(
-            experiment, summary, "Or sparse from the start?", kinds.is_from_start, "no arm is sparse from the start"
-        ),
+        *_from_start(experiment, summary),
         _against(experiment, summary, "Or a smaller dense network?", kinds.is_smaller, "no arm is a smaller network"),
         _against(
             experiment, summary, "Or a ticket from elsewhere?", kinds.is_imported, "the experiment names no ticket"
@@ -235,6 +233,14 @@ def _embeddings(experiment: Experiment) -> Iterable[Finding]:
         said = f"{', '.join(kept)} kept here" if kept else "pruned here"
         why = f"{said}; a suite answers it whose jobs differ in pruning.keep alone"
         yield _not_asked("Embeddings pruned or kept?", why)
+
+
+def _from_start(experiment: Experiment, summary: Summary) -> Iterable[Finding]:
+    """Asked only where an arm is sparse from the start."""
+    question, missing = "Or sparse from the start?", "no arm is sparse from the start"
+    found = _against(experiment, summary, question, kinds.is_from_start, missing)
+    if found.word != NOT_ASKED:
+        yield found
 
 
 def _plastic(experiment: Experiment, trials: Sequence[Scored]) -> Iterable[Finding]:

@@ -42,7 +42,7 @@ def test_at_most_ten_records_are_measured() -> None:
 def test_a_stack_is_measured_without_touching_it() -> None:
     made = []
     for measured in (False, True):
-        own = experiment(training={"plasticity": measured, "max_gradient_norm": 0.01, "record_every": 32})
+        own = experiment(training={"plasticity": measured, "max_gradient_norm": 0.01, "record_every": 64})
         model, both = starts(own, 2)
         one = stack(own, both, model)
         one.update()
