@@ -102,7 +102,7 @@ def test_an_evaluation_that_scores_has_episodes() -> None:
 
 def test_a_field_that_a_later_version_added_counts_only_where_it_is_used() -> None:
     class Later(Pruning):
-        added = frozenset({"colour"})
+        added = Pruning.added | {"colour"}
         colour: str = "none"
 
     assert Later().identifying() == Pruning().identifying()
@@ -124,8 +124,10 @@ CHANGES: dict[str, Any] = {
     "training.loss_reduction": "sum", "training.score_episodes": 11, "training.evaluation_episodes": 3,
     "training.score": "training", "training.score_window": 0.1, "training.greedy_episodes": 3,
     "training.record_every": 64, "training.precision": "tfloat32", "training.sparse": "always",
+    "training.plasticity": True,
     "training.checkpoint_every": 64, "pruning.fraction": 0.3, "pruning.rounds": 4, "pruning.scope": "layerwise",
     "pruning.criterion": "movement", "pruning.batches": 3, "pruning.gradual": {"steps": 30},
+    "pruning.moving": {"drop": 0.5},
     "pruning.keep": ["biases"], "rewinding.prune_from": 100, "rewinding.weights": 10,
     "rewinding.schedule": "rewind", "rewinding.optimizer": "rewind", "rewinding.buffers": "fresh",
     "rewinding.equal_training": True,
