@@ -4,8 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from lth_core.engine import dispatch
 from lth_core.store.workspace import Workspace
 from tests.once import copied
+
+
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A turn of the engine places all it can, however busy the machine is."""
+    monkeypatch.setattr(dispatch, "LONGEST", 60.0)
 
 
 @pytest.fixture(scope="session")
