@@ -1,7 +1,7 @@
 """Small experiments, families, stacks and a sink in memory, for the tests of several folders."""
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -99,8 +99,7 @@ def family(settings: Experiment, seed: int = 0, salt: int = 0) -> Family:
 
 def starts(settings: Experiment, count: int, density: float = 0.5) -> tuple[Perceptron, list[Start]]:
     """Dense-length starts of `count` tickets with their own seeds and random masks."""
-    model = make_model(settings)
-    assert isinstance(model, Perceptron)
+    model = cast(Perceptron, make_model(settings))  # or another network of heads
     return model, [
         Start(seed, model.initialise(seed), random_mask(model, seed, density), 0, settings.training.length)
         for seed in range(count)

@@ -114,7 +114,7 @@ CHANGES: dict[str, Any] = {
     "task.environment": "Acrobot-v1", "task.arguments": {"length": 3}, "task.wrappers": ["some.module:Wrapper"],
     "task.leave_out": ["mission"], "task.time_limit": 100, "task.contents": [["environment", "0" * 64]],
     "model.hidden": [9], "model.activation": "relu",
-    "model.initialisation": "orthogonal", "training.unit": "games", "training.length": 513,
+    "model.initialisation": "orthogonal", "training.unit": "games", "training.length": 513, "model.trunk": "separate",
     "training.environments": 5, "training.n_steps": 9, "training.optimizer": "rmsprop",
     "training.learning_rate": 0.004, "training.learning_rate_schedule": "linear", "training.learning_rate_end": 0.2,
     "training.rmsprop_alpha": 0.9, "training.adam_betas": [0.8, 0.999], "training.epsilon": 1e-7,

@@ -74,6 +74,8 @@ def graph_of(kind: str, shapes: Shapes, *, heads: int = 1) -> Graph | None:
     heads: of attention.
     """
     if kind in ("mlp", "conv", "board") and _complete(shapes, "policy_head"):
+        if _complete(shapes, "actor.0"):
+            return _apart(shapes)
         outputs = [head for head in ("policy_head", "value_head") if _complete(shapes, head)]
         return _feed_forward(shapes, "trunk", *outputs)
     if kind in ("lenet", "conv_small"):
@@ -101,9 +103,26 @@ def _numbered(shapes: Shapes, prefix: str) -> list[str]:
 
 def _feed_forward(shapes: Shapes, hidden: str, *outputs: str) -> Graph:
     """Convolutions, then layers with this name, then the outputs side by side."""
-    graph, x = Graph(inputs=["input"], outputs=list(outputs)), "input"
+    graph = Graph(inputs=["input"], outputs=list(outputs))
     layers = [*_numbered(shapes, "convolution"), *_numbered(shapes, hidden)]
     graph.nodes["input"] = shapes[f"{(layers or outputs)[0]}.weight"][1]
+    _chain(graph, shapes, layers, outputs)
+    return graph
+
+
+def _apart(shapes: Shapes) -> Graph:
+    """An actor and a critic side by side, from one input."""
+    graph = Graph(inputs=["input"], outputs=["policy_head", "value_head"])
+    for side, head in (("actor", "policy_head"), ("critic", "value_head")):
+        layers = [*_numbered(shapes, f"{side}_convolution"), *_numbered(shapes, side)]
+        graph.nodes["input"] = shapes[f"{layers[0]}.weight"][1]
+        _chain(graph, shapes, layers, [head])
+    return graph
+
+
+def _chain(graph: Graph, shapes: Shapes, layers: Sequence[str], heads: Sequence[str]) -> None:
+    """Layers one behind another from the input, then the heads side by side."""
+    x = "input"
     for layer in layers:
         weight = shapes[f"{layer}.weight"]
         if len(weight) == 4:
@@ -114,9 +133,8 @@ def _feed_forward(shapes: Shapes, hidden: str, *outputs: str) -> Graph:
             graph.linear(layer, x, layer, shapes)
         graph.units.append(layer)
         x = layer
-    for head in graph.outputs:
+    for head in heads:
         graph.linear(head, x, head, shapes)
-    return graph
 
 
 def _normed_convolutions(shapes: Shapes) -> Graph:

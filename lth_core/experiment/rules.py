@@ -25,6 +25,7 @@ def check(experiment: Tables) -> None:
         _check_kinds,
         _check_dueling,
         _check_plasticity,
+        _check_trunk,
         _check_batch,
         _check_score,
         _check_names,
@@ -92,8 +93,7 @@ def _check_kinds(experiment: Tables) -> None:
 
 
 def _check_dueling(experiment: Tables) -> None:
-    model = experiment.model
-    if isinstance(model, MLP) and model.dueling and not isinstance(experiment.training, DQN):
+    if getattr(experiment.model, "dueling", False) and not isinstance(experiment.training, DQN):
         raise ValueError('model.dueling true: expected false, or training.algorithm "dqn"')
 
 
@@ -101,6 +101,27 @@ def _check_plasticity(experiment: Tables) -> None:
     training = experiment.training
     if isinstance(training, ActorCriticTraining) and training.plasticity and not isinstance(experiment.model, MLP):
         raise ValueError(f'training.plasticity true: expected model.kind "mlp", not "{experiment.model.kind}"')
+
+
+def _check_trunk(experiment: Tables) -> None:
+    training, pruning = experiment.training, experiment.pruning
+    if getattr(experiment.model, "trunk", "shared") == "shared":
+        return
+    if not isinstance(training, ActorCriticTraining):
+        raise ValueError('model.trunk "separate": expected "shared", or training.algorithm a2c or ppo')
+    if training.sparse == "always":
+        raise ValueError(
+            'training.sparse "always": expected "never" or "auto" with model.trunk "separate", which is computed whole'
+        )
+    if training.plasticity:
+        raise ValueError('training.plasticity true: expected false with model.trunk "separate"')
+    for field, names in (("pruning.keep", pruning.keep), ("pruning.fractions", pruning.fractions)):
+        if "encoder" in names:
+            raise ValueError(
+                f'{field} "encoder": with model.trunk "separate" nothing is shared: expected "actor" or "critic"'
+            )
+    if {"actor", "critic"} <= set(pruning.keep):
+        raise ValueError(f"pruning.keep {sorted(pruning.keep)} leaves nothing to prune")
 
 
 def _check_batch(experiment: Tables) -> None:

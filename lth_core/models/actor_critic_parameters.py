@@ -23,10 +23,15 @@ def head_shapes(actions: int, inputs: int, *, value: bool = True) -> dict[str, t
     return {name: shape for name, shape in found.items() if value or not name.startswith("value_head.")}
 
 
-def grouped(names: Iterable[str], first: str) -> dict[str, frozenset[str]]:
-    """The groups of a parameter named PART.LAYER.weight or PART.LAYER.bias. first: the name of the input layer.
+_SIDES = {"policy_head": "actor", "value_head": "critic", "trunk": "encoder", "convolution": "encoder"}
+"""Groups by the first part of a parameter's name; trunks of their own are named by theirs."""
 
-    Convolutions belong to the trunk.
+
+def grouped(names: Iterable[str], *first: str) -> dict[str, frozenset[str]]:
+    """The groups of a parameter named PART.LAYER.weight or PART.LAYER.bias. first: names of input layers.
+
+    Convolutions belong to the trunk. actor and critic: what is the policy's and the value's alone; encoder: what they
+    share.
     """
     found = {}
     for name in names:
@@ -34,10 +39,11 @@ def grouped(names: Iterable[str], first: str) -> dict[str, frozenset[str]]:
             found[name] = frozenset({LOG_STD})
             continue
         part, kind = name.split(".")[0], name.rsplit(".", 1)[1]
-        tags = {part, "weights" if kind == "weight" else "biases"}
-        if part == "convolution":
+        side, _, below = part.partition("_") if part not in _SIDES else (_SIDES[part], "", part)
+        tags = {side, below or "trunk", "weights" if kind == "weight" else "biases"}
+        if below == "convolution":
             tags.add("trunk")
-        if name.startswith(f"{first}."):
+        if name.startswith(tuple(f"{one}." for one in first)):
             tags.add("first_layer")
         found[name] = frozenset(tags)
     return found

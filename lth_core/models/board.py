@@ -100,6 +100,11 @@ class BoardActorCritic:
         end = bias + self.settings.filters
         return bias, end, -(-end // VECTOR) * VECTOR
 
+    @property
+    def width(self) -> int:
+        """P, the length of packed parameters."""
+        return self._begins[2] + self._dense.width
+
     def packed(self, flat: Tensor) -> Tensor:
         """See ActorCriticNetwork: filters as (in, out) in the order of `windows`, then the dense part as a perceptron
         has it."""
@@ -159,8 +164,13 @@ class BoardActorCritic:
 
     def backward(self, layers: Layers, activations: Sequence[Tensor], gradient: Tensor) -> Tensor:
         """See ActorCriticNetwork; written by hand, as the perceptron's is."""
+        found = gradient.new_empty(len(gradient), self.width)
+        self.backward_into(found, layers, activations, gradient)
+        return found
+
+    def backward_into(self, found: Tensor, layers: Layers, activations: Sequence[Tensor], gradient: Tensor) -> None:
+        """Write what `backward` returns into found (T, P)."""
         bias, end, begin = self._begins
-        found = gradient.new_empty(len(gradient), begin + self._dense.width)
         found[:, end:begin] = 0.0
         boards, x = activations[:2]
         gradient = self._dense.backward_into(found[:, begin:], layers.dense, activations[1:], gradient)
@@ -170,4 +180,3 @@ class BoardActorCritic:
         own = self._filters(found, bias, end)
         weight_gradient(gradient, self.windows(boards, gradient.dtype), own.weight)
         torch.sum(gradient, 1, out=found[:, bias:end])
-        return found

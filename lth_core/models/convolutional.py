@@ -50,7 +50,7 @@ class ConvolutionalActorCritic:
             shapes[f"trunk.{i}.weight"] = torch.Size((units, inputs))
             shapes[f"trunk.{i}.bias"] = torch.Size((units,))
             inputs = units
-        shapes |= head_shapes(self.actions, inputs)
+        shapes |= head_shapes(self.actions, inputs, value=self.heads != "values")
         return shapes
 
     def groups(self) -> dict[str, frozenset[str]]:
@@ -91,7 +91,7 @@ class ConvolutionalActorCritic:
         """See ActorCriticNetwork; None, since games have discrete actions."""
 
     def forward(self, layers: Layers, observations: Tensor) -> list[Tensor]:
-        """The observations (T, B, C, H, W) uint8 and the heads' outputs (T, B, actions + 1): logits, then the value."""
+        """The observations (T, B, C, H, W) uint8 and the heads' outputs, see ActorCriticNetwork."""
         return [observations, self._heads(layers.flat, observations)]
 
     def traced(self, layers: Layers, observations: Tensor) -> list[Tensor]:
@@ -116,7 +116,7 @@ class ConvolutionalActorCritic:
         return self._grouped(flat, observations)
 
     def _alone(self, flat: Tensor, observations: Tensor) -> Tensor:
-        """The heads' outputs (B, actions + 1) of one ticket, from parameters (P,) and observations (B, C, H, W)."""
+        """The heads' outputs (B, outputs) of one ticket, from parameters (P,) and observations (B, C, H, W)."""
         filters, hidden = self.settings.layers
         parts = flat.split([shape.numel() for shape in self._joint()])
         shaped = [part.view(shape) for part, shape in zip(parts, self._joint(), strict=True)]
@@ -133,7 +133,7 @@ class ConvolutionalActorCritic:
         return functional.linear(x, dense[-2], dense[-1])[: len(observations)]
 
     def _grouped(self, flat: Tensor, observations: Tensor) -> Tensor:
-        """The heads' outputs (T, B, actions + 1) of all tickets, by grouped convolutions and batched products."""
+        """The heads' outputs (T, B, outputs) of all tickets, by grouped convolutions and batched products."""
         tickets, batch = observations.shape[:2]
         filters, hidden = self.settings.layers
         parts = flat.split([shape.numel() for shape in self._joint()], dim=1)
@@ -154,5 +154,6 @@ class ConvolutionalActorCritic:
 
     def _joint(self) -> list[torch.Size]:
         """The shapes of weights and biases in order, both heads as one layer."""
-        shapes = list(self.shapes().values())
-        return [*shapes[:-4], torch.Size((self.actions + 1, shapes[-4][1])), torch.Size((self.actions + 1,))]
+        shapes, outputs = self.shapes(), self.actions + (self.heads != "values")
+        body = [shape for name, shape in shapes.items() if not name.startswith(("policy_head.", "value_head."))]
+        return [*body, torch.Size((outputs, shapes["policy_head.weight"][1])), torch.Size((outputs,))]

@@ -92,7 +92,7 @@ def _replay(experiment: Experiment) -> str:
         return ""
     return (
         " A ticket starts with an empty replay buffer, and a target network that is a copy of its masked network and "
-        "keeps its mask; exploration follows the schedule."
+        "keeps its mask; exploration follows the schedule. An arm that prunes while it trains keeps its buffer."
     )
 
 

@@ -29,7 +29,7 @@ class MinAtarTask(TaskSection):
     higher_is_better: ClassVar[bool] = True
     episode_limit: ClassVar[str] = "time_limit"
     networks: ClassVar[tuple[str, ...]] = ("board", "mlp")
-    algorithms: ClassVar[tuple[str, ...]] = ALGORITHMS
+    algorithms: ClassVar[tuple[str, ...]] = (*ALGORITHMS, "dqn")
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "a2c": {
             "length": 5_000_000, "environments": 32, "n_steps": 8, "optimizer": "adam", "learning_rate": 1e-3,
@@ -40,6 +40,12 @@ class MinAtarTask(TaskSection):
             "length": 5_000_000, "environments": 64, "n_steps": 64, "learning_rate": 1e-3, "epochs": 3,
             "minibatches": 16, "entropy_weight": 0.01, "record_every": 25_000, "checkpoint_every": 500_000,
             "normalise_observations": False, "normalise_returns": False, "greedy_episodes": 0,
+        },
+        # Buffer, batches, rate and exploration are Young & Tian's; they take four times as many gradient steps.
+        "dqn": {
+            "length": 5_000_000, "environments": 8, "train_every": 4, "gradient_steps": 8, "batch": 32,
+            "replay": 100_000, "learning_starts": 5_000, "target_every": 1_000, "exploration_end": 0.1,
+            "exploration_fraction": 0.02, "record_every": 25_000, "checkpoint_every": 500_000, "greedy_episodes": 0,
         },
     }  # fmt: skip
 

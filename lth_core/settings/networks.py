@@ -14,6 +14,18 @@ _FOR_CORES = 40_000
 """Number of weights between hidden layers up to which a machine's CPU cores train perceptrons faster than a GPU."""
 
 HEADS = "policy_head gives logits or means, value_head the value"
+Trunk = Literal["shared", "separate"]
+_SEPARATE = ", actor and critic apart"
+_EVERYTHING = (
+    frozenset({"weights", "biases"}), frozenset({"trunk", "policy_head", "value_head"}),
+    frozenset({"actor", "critic", "encoder"}), frozenset({"actor", "critic", "trunk"}),
+)  # fmt: skip
+"""See NetworkSection.everything."""
+
+
+def layers_of(trunk: Trunk) -> str:
+    """The hidden layers by their names."""
+    return "trunk" if trunk == "shared" else "actor, which policy_head follows, and of critic, which value_head follows"
 
 
 class MLP(NetworkSection):
@@ -21,7 +33,9 @@ class MLP(NetworkSection):
 
     With algorithm dqn, policy_head gives the values of actions, and there is no value_head; with dueling (Wang et al.
     2016), policy_head gives advantages and value_head the value, and an action's value is the value plus its advantage
-    minus their mean.
+    minus their mean. trunk: with "separate" policy and value have hidden layers of their own (actor and critic, each of
+    these sizes), as in Stable-Baselines3; for a2c and ppo. Group encoder is the shared trunk; with a shared trunk
+    actor and critic are the heads.
     """
 
     kind: Literal["mlp"] = "mlp"
@@ -29,14 +43,13 @@ class MLP(NetworkSection):
     activation: Literal["relu", "tanh"] = "relu"
     initialisation: Literal["uniform", "orthogonal"] = "uniform"
     dueling: bool = False
+    trunk: Trunk = "shared"
 
-    added: ClassVar[frozenset[str]] = frozenset({"dueling"})
+    added: ClassVar[frozenset[str]] = frozenset({"dueling", "trunk"})
     groups: ClassVar[tuple[str, ...]] = (
-        "trunk", "first_layer", "policy_head", "value_head", "weights", "biases",
+        "trunk", "first_layer", "policy_head", "value_head", "actor", "critic", "encoder", "weights", "biases",
     )  # fmt: skip
-    everything: ClassVar[tuple[frozenset[str], ...]] = (
-        frozenset({"weights", "biases"}), frozenset({"trunk", "policy_head", "value_head"}),
-    )  # fmt: skip
+    everything: ClassVar[tuple[frozenset[str], ...]] = _EVERYTHING
     largest_stack: ClassVar[int] = 64
     widths: ClassVar[tuple[str, ...]] = ("hidden",)
 
@@ -48,12 +61,12 @@ class MLP(NetworkSection):
     @property
     def computes(self) -> str:
         """See NetworkSection."""
-        return f"{self.activation} behind each layer of trunk; {HEADS}"
+        return f"{self.activation} behind each layer of {layers_of(self.trunk)}; {HEADS}"
 
     @property
     def summary(self) -> str:
         """See NetworkSection."""
-        return f"{'-'.join(map(str, self.hidden))} {self.activation}"
+        return f"{'-'.join(map(str, self.hidden))} {self.activation}{_SEPARATE if self.trunk == 'separate' else ''}"
 
 
 class Convolutional(NetworkSection):
@@ -62,20 +75,21 @@ class Convolutional(NetworkSection):
     `nature` is the network of Mnih et al. 2015: 32 filters of 8x8 with stride 4, 64 of 4x4 with stride 2, 64 of 3x3;
     512 units. `small`, Mnih et al. 2013: 16 of 8x8 with stride 4, 32 of 4x4 with stride 2; 256 units. `paper`, Yu et
     al. 2020: 64 of 5x5 twice, 64 of 3x3 twice, each followed by 2x2 max pooling; 512 and 512 units. width multiplies
-    all numbers of filters and units.
+    all numbers of filters and units. With algorithm dqn, heads and dueling are as of the perceptron.
     """
 
     kind: Literal["conv"] = "conv"
     architecture: Literal["nature", "small", "paper"] = "nature"
     width: Annotated[float, Field(gt=0, le=16)] = 1.0
     initialisation: Literal["uniform", "orthogonal"] = "orthogonal"
+    dueling: bool = False
 
+    added: ClassVar[frozenset[str]] = frozenset({"dueling"})
     groups: ClassVar[tuple[str, ...]] = (
-        "trunk", "convolution", "first_layer", "policy_head", "value_head", "weights", "biases",
+        "trunk", "convolution", "first_layer", "policy_head", "value_head", "actor", "critic", "encoder", "weights",
+        "biases",
     )  # fmt: skip
-    everything: ClassVar[tuple[frozenset[str], ...]] = (
-        frozenset({"weights", "biases"}), frozenset({"trunk", "policy_head", "value_head"}),
-    )  # fmt: skip
+    everything: ClassVar[tuple[frozenset[str], ...]] = _EVERYTHING
     largest_stack: ClassVar[int] = 8
     multiplier: ClassVar[str] = "width"
     stack_is_measured: ClassVar[bool] = True
@@ -101,13 +115,16 @@ class Convolutional(NetworkSection):
 
 class Board(NetworkSection):
     """The network of Young & Tian 2019: filters of 3x3 over a board, then dense layers, with a policy head and a value
-    head; ReLU throughout."""
+    head; ReLU throughout. Heads with algorithm dqn, dueling and trunk are as of the perceptron."""
 
     kind: Literal["board"] = "board"
     filters: Width = 16
     hidden: Annotated[tuple[Width, ...], Field(min_length=1, max_length=16)] = (128,)
     initialisation: Literal["uniform", "orthogonal"] = "orthogonal"
+    dueling: bool = False
+    trunk: Trunk = "shared"
 
+    added: ClassVar[frozenset[str]] = frozenset({"dueling", "trunk"})
     groups: ClassVar[tuple[str, ...]] = Convolutional.groups
     everything: ClassVar[tuple[frozenset[str], ...]] = Convolutional.everything
     largest_stack: ClassVar[int] = 64
@@ -116,7 +133,11 @@ class Board(NetworkSection):
     @property
     def computes(self) -> str:
         """See NetworkSection."""
-        return f"bytes as they are, relu behind the convolution, flattened, relu behind each of trunk; {HEADS}"
+        where = "of both " if self.trunk == "separate" else ""
+        return (
+            f"bytes as they are, relu behind the convolution {where}(flattened) and each layer of "
+            f"{layers_of(self.trunk)}; {HEADS}"
+        )
 
     @property
     def layers(self) -> tuple[tuple[Filters, ...], tuple[int, ...]]:
@@ -131,7 +152,8 @@ class Board(NetworkSection):
     @property
     def summary(self) -> str:
         """See NetworkSection."""
-        return f"{self.filters} filters, {'-'.join(map(str, self.hidden))}"
+        own = _SEPARATE if self.trunk == "separate" else ""
+        return f"{self.filters} filters, {'-'.join(map(str, self.hidden))}{own}"
 
 
 Model = Annotated[

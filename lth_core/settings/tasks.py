@@ -61,7 +61,7 @@ class AtariTask(TaskSection):
     higher_is_better: ClassVar[bool] = True
     episode_limit: ClassVar[str] = "max_frames"
     networks: ClassVar[tuple[str, ...]] = ("conv",)
-    algorithms: ClassVar[tuple[str, ...]] = ALGORITHMS
+    algorithms: ClassVar[tuple[str, ...]] = (*ALGORITHMS, "dqn")
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         # As Stable-Baselines3 tunes them, and the Atari settings of CleanRL.
         "a2c": {
@@ -74,6 +74,13 @@ class AtariTask(TaskSection):
             "minibatches": 4, "clip": 0.1, "value_clip": 0.1, "entropy_weight": 0.01, "record_every": 50_000,
             "checkpoint_every": 1_000_000, "normalise_observations": False, "normalise_returns": False,
             "greedy_episodes": 0,
+        },
+        # As Stable-Baselines3 tunes it, but for a buffer of a tenth.
+        "dqn": {
+            "length": 10_000_000, "environments": 8, "train_every": 4, "gradient_steps": 8, "batch": 32,
+            "replay": 10_000, "learning_starts": 10_000, "learning_rate": 1e-4, "target_every": 1_000,
+            "exploration_end": 0.01, "exploration_fraction": 0.1, "record_every": 50_000,
+            "checkpoint_every": 1_000_000, "greedy_episodes": 0,
         },
     }  # fmt: skip
 

@@ -67,6 +67,18 @@ def test_convolutions_by_hand() -> None:
     assert lost["trunk.0.weight"] == 4 * 4
 
 
+def test_an_actor_and_a_critic_apart_lose_their_own_paths_alone() -> None:
+    shapes: Shapes = {
+        "actor.0.weight": (3, 2), "actor.0.bias": (3,), "policy_head.weight": (2, 3), "policy_head.bias": (2,),
+        "critic.0.weight": (3, 2), "critic.0.bias": (3,), "value_head.weight": (1, 3), "value_head.bias": (1,),
+    }  # fmt: skip
+    mask = whole(shapes)
+    mask["policy_head.weight"][:, 1] = False
+    found, lost = counted("mlp", shapes, mask)
+    assert lost == {"actor.0.weight": 2, "actor.0.bias": 1}
+    assert (found.units, found.dead_units) == (6, 1)
+
+
 LSTM_SHAPES: Shapes = {
     "embedding.weight": (3, 2), "recurrent.0.weight_ih_l0": (8, 2), "recurrent.0.weight_hh_l0": (8, 2),
     "recurrent.0.bias_ih_l0": (8,), "recurrent.0.bias_hh_l0": (8,), "output.weight": (3, 2), "output.bias": (3,),

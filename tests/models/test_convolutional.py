@@ -52,10 +52,10 @@ def test_the_networks_have_the_published_sizes() -> None:
 
 def test_groups_name_what_can_be_pruned_or_kept() -> None:
     groups = _model().groups()
-    assert groups["convolution.0.weight"] == {"convolution", "trunk", "first_layer", "weights"}
-    assert groups["convolution.1.bias"] == {"convolution", "trunk", "biases"}
-    assert groups["trunk.0.weight"] == {"trunk", "weights"}
-    assert groups["value_head.bias"] == {"value_head", "biases"}
+    assert groups["convolution.0.weight"] == {"convolution", "encoder", "trunk", "first_layer", "weights"}
+    assert groups["convolution.1.bias"] == {"convolution", "encoder", "trunk", "biases"}
+    assert groups["trunk.0.weight"] == {"encoder", "trunk", "weights"}
+    assert groups["value_head.bias"] == {"critic", "value_head", "biases"}
     assert set().union(*groups.values()) == set(Convolutional.groups)
     assert list(groups) == list(_model().shapes())
 

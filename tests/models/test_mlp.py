@@ -147,9 +147,9 @@ def test_every_parameter_is_in_its_groups_and_every_group_has_parameters() -> No
     groups = model.groups()
     assert list(groups) == list(model.shapes())
     assert {tag for tags in groups.values() for tag in tags} == set(MLP.groups)
-    assert groups["trunk.0.weight"] == {"trunk", "first_layer", "weights"}
-    assert groups["trunk.1.bias"] == {"trunk", "biases"}
-    assert groups["value_head.bias"] == {"value_head", "biases"}
+    assert groups["trunk.0.weight"] == {"encoder", "trunk", "first_layer", "weights"}
+    assert groups["trunk.1.bias"] == {"encoder", "trunk", "biases"}
+    assert groups["value_head.bias"] == {"critic", "value_head", "biases"}
 
 
 def test_uniform_initialisation_has_torchs_bounds_for_weights_and_biases() -> None:

@@ -125,7 +125,7 @@ def test_another_task_is_told_which_layer_does_not_fit_and_how_to_leave_it_fresh
     done = lth_apart("headless", path, "--device", "cpu", "--slots", 1, cwd=tmp_path)
     assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1
     assert "layer trunk.0.weight is 8 x 4 there and 8 x 6 here: expected tickets of the same network" in done.stderr
-    assert '("first_layer", "trunk") in ticket.fresh' in done.stderr
+    assert '("encoder", "first_layer", "trunk") in ticket.fresh' in done.stderr
     assert not (tmp_path / "workspace").exists()
     done = lth(
         "headless",

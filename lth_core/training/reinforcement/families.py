@@ -10,6 +10,7 @@ from lth_core.models.actor_critic import ActorCriticNetwork, Heads
 from lth_core.models.board import BoardActorCritic, BoardPerceptron
 from lth_core.models.convolutional import ConvolutionalActorCritic
 from lth_core.models.mlp import Perceptron
+from lth_core.models.separate import SeparateActorCritic
 from lth_core.settings import reinforcement
 from lth_core.settings.minatar import MinAtarTask
 from lth_core.settings.networks import MLP, Board, Convolutional, Model
@@ -77,9 +78,8 @@ class ControlTraining(ActorCriticTraining):
         """See TrainingFamily."""
         probe = family_of(experiment.task).environments(experiment.task, [0], 1)
         heads = heads_of(experiment, probe)
-        return Perceptron(
-            cast(MLP, experiment.model), probe.inputs, probe.actions, probe.continuous, probe.parts, heads
-        )
+        one = Perceptron(cast(MLP, experiment.model), probe.inputs, probe.actions, probe.continuous, probe.parts, heads)
+        return on_trunks(one)
 
 
 def heads_of(experiment: Experiment, probe: Environments) -> Heads:
@@ -90,6 +90,11 @@ def heads_of(experiment: Experiment, probe: Environments) -> Heads:
     return "dueling" if getattr(experiment.model, "dueling", False) else "values"
 
 
+def on_trunks(one: Perceptron | BoardActorCritic) -> Network:
+    """The network itself, or an actor and a critic of its sizes, as its settings ask."""
+    return one if one.settings.trunk == "shared" else SeparateActorCritic(one.settings, one)
+
+
 class AtariTraining(ActorCriticTraining):
     """Convolutions over pixels. Starting a game takes 0.2 s."""
 
@@ -98,7 +103,8 @@ class AtariTraining(ActorCriticTraining):
     def network(self, experiment: Experiment) -> Network:
         """See TrainingFamily."""
         task, probe = cast(AtariTask, experiment.task), family_of(experiment.task).environments(experiment.task, [0], 1)
-        return ConvolutionalActorCritic(cast(Convolutional, experiment.model), task.shape, probe.actions)
+        heads = heads_of(experiment, probe)
+        return ConvolutionalActorCritic(cast(Convolutional, experiment.model), task.shape, probe.actions, heads=heads)
 
 
 class MinAtarTraining(ActorCriticTraining):
@@ -110,6 +116,7 @@ class MinAtarTraining(ActorCriticTraining):
         """See TrainingFamily."""
         task, model = cast(MinAtarTask, experiment.task), experiment.model
         probe = family_of(experiment.task).environments(experiment.task, [0], 1)
+        heads = heads_of(experiment, probe)
         if isinstance(model, MLP):
-            return BoardPerceptron(model, probe.inputs, probe.actions)
-        return BoardActorCritic(cast(Board, model), task.shape, probe.actions)
+            return on_trunks(BoardPerceptron(model, probe.inputs, probe.actions, heads=heads))
+        return on_trunks(BoardActorCritic(cast(Board, model), task.shape, probe.actions, heads=heads))

@@ -21,6 +21,27 @@ from lth_core.training.stack import Array
 Parameters = Mapping[str, Tensor]
 
 
+def features(settings: object, weights: Parameters, seen: Tensor, side: str = "") -> Tensor:
+    """The last hidden layer (B, H) of a network of `settings`, of inputs (B, ...), in the precision of the weights.
+
+    side: "actor" or "critic", if they have trunks of their own.
+    """
+    convolution, trunk = (f"{side}_convolution", side) if side else ("convolution", "trunk")
+    x = seen.to(weights["policy_head.weight"].dtype)
+    if isinstance(settings, Convolutional):
+        x = x / 255
+    if isinstance(settings, (Convolutional, Board)):
+        for i, one in enumerate(settings.layers[0]):
+            kernel, bias = weights[f"{convolution}.{i}.weight"], weights[f"{convolution}.{i}.bias"]
+            x = functional.conv2d(x, kernel, bias, one.stride, one.padding).relu()
+            x = functional.max_pool2d(x, 2) if one.pooled else x
+    x = x.flatten(1)
+    for i in range(sum(name.startswith(f"{trunk}.") for name in weights) // 2):
+        x = x @ weights[f"{trunk}.{i}.weight"].t() + weights[f"{trunk}.{i}.bias"]
+        x = x.tanh() if getattr(settings, "activation", "relu") == "tanh" else x.relu()
+    return x
+
+
 @dataclass(frozen=True)
 class Network:
     """A network's settings and the parts of its actions: None, "bits", or the sizes of several choices."""
@@ -30,19 +51,10 @@ class Network:
 
     def heads(self, weights: Parameters, seen: Tensor) -> tuple[Tensor, Tensor]:
         """Logits or means (B, A) and values (B,) of inputs (B, ...), in the precision of the weights."""
-        x = seen.to(weights["value_head.weight"].dtype)
-        if isinstance(self.settings, Convolutional):
-            x = x / 255
-        if isinstance(self.settings, (Convolutional, Board)):
-            for i, one in enumerate(self.settings.layers[0]):
-                kernel, bias = weights[f"convolution.{i}.weight"], weights[f"convolution.{i}.bias"]
-                x = functional.conv2d(x, kernel, bias, one.stride, one.padding).relu()
-                x = functional.max_pool2d(x, 2) if one.pooled else x
-        x = x.flatten(1)
-        for i in range(sum(name.startswith("trunk.") for name in weights) // 2):
-            x = x @ weights[f"trunk.{i}.weight"].t() + weights[f"trunk.{i}.bias"]
-            x = x.tanh() if getattr(self.settings, "activation", "relu") == "tanh" else x.relu()
-        values = x @ weights["value_head.weight"].t() + weights["value_head.bias"]
+        apart = getattr(self.settings, "trunk", "shared") == "separate"
+        x = features(self.settings, weights, seen, "actor" if apart else "")
+        behind = features(self.settings, weights, seen, "critic") if apart else x
+        values = behind @ weights["value_head.weight"].t() + weights["value_head.bias"]
         return x @ weights["policy_head.weight"].t() + weights["policy_head.bias"], values[:, 0]
 
     def terms(

@@ -28,7 +28,8 @@ TOLERANCE_CONVOLUTIONS = 1e-4
 """The same share with convolutions, which processors sum in orders of their own: 4.2e-5 was seen."""
 TOLERANCE_ELSEWHERE, ROUNDING_ELSEWHERE = 2e-2, 1e-3
 """The same on a GPU, where products may have ten bits."""
-TRIES = 16
+TRIES, LEAST = 16, 1e-5
+"""LEAST: shorter gradients are compared as if they were this long, because they are mostly rounding."""
 KINDS = ("first", "termination", "time limit")
 
 
@@ -155,7 +156,7 @@ class Looked:
             taken = reference.batch(self.network, moved(self.before), self.played, self.again, own)
             found = reference.gradient(settings, self.network, moved(weights), self.alive, taken)
             if found is not None:
-                largest = max(largest, float((found - wanted).norm() / (wanted.norm() + 1e-12)))
+                largest = max(largest, float((found - wanted).norm() / max(float(wanted.norm()), LEAST)))
         return largest
 
     def gradient_differs(self, update: int) -> str:
@@ -175,7 +176,7 @@ class Looked:
             if wanted is None:
                 return ""
             found = flatten(self._whole(used), model.shapes())
-            off = float((found - wanted).norm() / (wanted.norm() + 1e-12))
+            off = float((found - wanted).norm() / max(float(wanted.norm()), LEAST))
             self.largest = max(self.largest, off)
             if not off <= self.accepted and not off <= self.accepted + 2 * self._rounded(weights, own, wanted):
                 return (

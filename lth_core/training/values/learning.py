@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 
 from lth_core.models.actor_critic import ActorCriticNetwork, Heads, preferences
+from lth_core.models.convolutional import ConvolutionalActorCritic
 from lth_core.settings.values import DQN
 from lth_core.training.reinforcement.parameters import Parameters
 from lth_core.training.values.replay import Batch
@@ -44,7 +45,10 @@ def drawn(model: ActorCriticNetwork, target: Any, batch: Batch, device: torch.de
 def step(settings: DQN, parameters: Parameters, batch: Drawn, rate: Tensor) -> Learnt:
     """One step of the optimizer at learning rates (T, 1)."""
     model, layers, size = parameters.model, parameters.layers(), batch.actions.shape[1]
-    if settings.double:
+    if settings.double and isinstance(model, ConvolutionalActorCritic):  # keeps a graph, of which no part can be taken
+        activations = model.traced(layers, batch.seen)
+        chosen = preferences(model.heads, model.forward(layers, batch.following)[-1]).argmax(-1, keepdim=True)
+    elif settings.double:
         # One product for both, because small ones do not use a processor well.
         activations = model.traced(layers, torch.cat([batch.seen, batch.following], 1))
         chosen = preferences(model.heads, activations[-1][:, size:]).argmax(-1, keepdim=True)
@@ -54,9 +58,10 @@ def step(settings: DQN, parameters: Parameters, batch: Drawn, rate: Tensor) -> L
         chosen = batch.values.argmax(-1, keepdim=True)
     targets = batch.earned + batch.factor * batch.values.gather(-1, chosen).squeeze(-1)
     taken = batch.actions.unsqueeze(-1)
-    values = preferences(model.heads, activations[-1]).gather(-1, taken).squeeze(-1)
+    outputs = activations[-1].detach()
+    values = preferences(model.heads, outputs).gather(-1, taken).squeeze(-1)
     of_values = of_error(settings, values - targets) / size
-    gradient = model.backward(layers, activations, of_outputs(model.heads, activations[-1], taken, of_values))
+    gradient = model.backward(layers, activations, of_outputs(model.heads, outputs, taken, of_values))
     parameters.step(gradient, rate)
     return Learnt(values, targets)
 

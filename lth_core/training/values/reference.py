@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lth_core.settings.values import DQN
+from lth_core.training.reinforcement.reference import features
 from lth_core.training.second_looks import masked_and_clipped
 from lth_core.training.stack import Array
 
@@ -30,12 +31,10 @@ class Passed:
     terminated: bool
 
 
-def values(tanh: bool, weights: Parameters, seen: Tensor) -> Tensor:
-    """Values of actions (B, A); with a value head, that of the state plus advantages less their mean."""
-    x = seen.to(weights["policy_head.weight"].dtype)
-    for i in range(sum(name.startswith("trunk.") for name in weights) // 2):
-        x = x @ weights[f"trunk.{i}.weight"].t() + weights[f"trunk.{i}.bias"]
-        x = x.tanh() if tanh else x.relu()
+def values(network: object, weights: Parameters, seen: Tensor) -> Tensor:
+    """Values of actions (B, A) by a network of these settings; with a value head, that of the state plus advantages
+    less their mean."""
+    x = features(network, weights, seen)
     found = x @ weights["policy_head.weight"].t() + weights["policy_head.bias"]
     if "value_head.weight" not in weights:
         return found
@@ -44,12 +43,12 @@ def values(tanh: bool, weights: Parameters, seen: Tensor) -> Tensor:
 
 
 def targets(
-    settings: DQN, tanh: bool, weights: Parameters, target: Parameters, passed: Sequence[Passed], used: Tensor
+    settings: DQN, network: object, weights: Parameters, target: Parameters, passed: Sequence[Passed], used: Tensor
 ) -> Tensor:
     """Targets (B,). used: the program's, which decide where two actions are equally good."""
     behind = torch.stack([torch.from_numpy(one.following) for one in passed])
-    theirs = values(tanh, target, behind)
-    ranked = values(tanh, weights, behind) if settings.double else theirs
+    theirs = values(network, target, behind)
+    ranked = values(network, weights, behind) if settings.double else theirs
     found = []
     for one, own, rank, said in zip(passed, theirs.tolist(), ranked.tolist(), used.tolist(), strict=True):
         earned = sum(settings.gamma**k * settings.reward_scale * reward for k, reward in enumerate(one.rewards))
@@ -61,14 +60,14 @@ def targets(
 
 
 def gradient(
-    settings: DQN, tanh: bool, weights: Parameters, alive: Parameters, passed: Sequence[Passed], wanted: Tensor
+    settings: DQN, network: object, weights: Parameters, alive: Parameters, passed: Sequence[Passed], wanted: Tensor
 ) -> Tensor:
     """The gradient as one vector, masked and clipped, as an optimizer must receive it; wanted: targets (B,)."""
     leaves = {name: one.detach().double().requires_grad_() for name, one in weights.items()}
     seen = torch.stack([torch.from_numpy(one.seen) for one in passed])
     taken = torch.tensor([one.action for one in passed])
     with torch.enable_grad():
-        off = values(tanh, leaves, seen)[torch.arange(len(taken)), taken] - wanted
+        off = values(network, leaves, seen)[torch.arange(len(taken)), taken] - wanted
         each = off**2
         if settings.value_loss == "huber":
             each = torch.where(off.abs() < 1, each / 2, off.abs() - 0.5)

@@ -35,10 +35,10 @@ KINDS = ("first", "termination", "time limit")
 
 @dataclass
 class SecondLook(Noted[list[str]]):
-    """left: kinds of play and of gradient steps."""
+    """network: its settings. left: kinds of play and of gradient steps."""
 
     settings: DQN
-    tanh: bool
+    network: object
     left: list[str] = field(
         default_factory=lambda: [f"{what}, {kind}" for what in ("play", "step") for kind in KINDS], kw_only=True
     )
@@ -106,7 +106,7 @@ class SecondLook(Noted[list[str]]):
         self.left = [one for one in self.left if one not in [f"step, {kind}" for kind in kinds]]
         self.seen.append(f"update {update:,}")
         accepted = TOLERANCE if own.parameters.flat.device.type == "cpu" else ELSEWHERE
-        again = reference.targets(self.settings, self.tanh, own.weights, own.target, own.passed, used)
+        again = reference.targets(self.settings, self.network, own.weights, own.target, own.passed, used)
         off = (used - again).abs()
         if float(off.max()) > accepted * (1e-2 + float(again.abs().max())):
             worst = int(off.argmax())
@@ -117,7 +117,7 @@ class SecondLook(Noted[list[str]]):
                 f"give: {float(used[worst]):.6g} instead of {float(again[worst]):.6g}{near}"
             )
             return
-        gradient = reference.gradient(self.settings, self.tanh, own.weights, own.alive, own.passed, again)
+        gradient = reference.gradient(self.settings, self.network, own.weights, own.alive, own.passed, again)
         apart = float((own.received - gradient).norm() / (gradient.norm() + 1e-12))
         self.largest = max(self.largest, apart)
         if not apart <= accepted and not apart <= accepted + 2 * self._rounded(own, again, gradient):
@@ -134,7 +134,7 @@ class SecondLook(Noted[list[str]]):
                 name: one * (1 + ROUNDING * torch.randn(one.shape, generator=generator))
                 for name, one in own.weights.items()
             }
-            found = reference.gradient(self.settings, self.tanh, moved, own.alive, own.passed, wanted)
+            found = reference.gradient(self.settings, self.network, moved, own.alive, own.passed, wanted)
             largest = max(largest, float((found - gradient).norm() / (gradient.norm() + 1e-12)))
         return largest
 

@@ -51,7 +51,7 @@ class ValueStack(PlayingStack):
         self.target = self.parameters.flat.clone()
         self._copied = 0
         """Steps of a ticket when the target network was last copied."""
-        self._look = SecondLook(self.training, getattr(experiment.model, "activation", "relu") == "tanh")
+        self._look = SecondLook(self.training, experiment.model)
         self._watch = TargetWatch(self.training, self.parameters)
         self._learnt: list[Learnt] = []
         """Batches of the last update that learnt."""
