@@ -48,7 +48,7 @@ def _claim(claim: Claim, answer: StoredClaim | None, jobs: Mapping[str, StoredJo
     yield f"- How its settings were chosen: {claim.chosen}"
     yield f"- Command: {', '.join(f'`{command(file)}`' for file in claim.files)}"
     if answer is None:
-        yield "- Answer: not run yet"
+        yield from (f"- **not run**: {test.says}" for test in claim.tests)
         return
     yield from (f"- **{test.state}**: {test.text}" for test in answer.tests)
     own = [jobs[name] for name in answer.jobs if name in jobs]

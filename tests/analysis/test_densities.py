@@ -15,7 +15,7 @@ from lth_core.analysis.scores import JobScores
 from lth_core.analysis.verdict import summarise
 from lth_core.experiment.plan import TrialKey
 from lth_core.training.families import make_model
-from lth_core.worker.measure import densities
+from lth_core.worker.sparse_rounds import densities
 from lth_tui.content.charts import learning_chart, lottery_chart
 from lth_tui.content.comparison import chart
 from lth_tui.content.drawing import Drawing
@@ -87,7 +87,7 @@ def test_the_prediction_is_what_a_run_measures(tmp_path: Path, pruning: dict[str
     lines = [line for file in sorted(tmp_path.glob("batches/*/attempt-1/records.jsonl")) for line in file.open()]
     measured = [json.loads(line)["density"] for line in lines if json.loads(line)["kind"] == "layers"]
     model = make_model(settings)
-    assert measured == [1.0, *densities(model.shapes(), model.groups(), settings.pruning)]
+    assert measured == [1.0, *densities(model, settings.pruning)]
     logs = [next((tmp_path / "tensorboard").rglob(f"round-{k:02}/seed-0")) for k in range(4)]
     assert [_told(log) for log in logs] == pytest.approx(measured)
 
