@@ -148,7 +148,7 @@ def _lost(record: JobRecord) -> str:
 
 def _versions(record: JobRecord) -> str:
     found = record.provenance
-    packages = ", ".join(f"{name} {version}" for name, version in dict(found.get("packages") or {}).items())
+    packages = ", ".join(f"{name} {version}" for name, version in dict(found.get("packages") or {}).items() if version)
     git = found.get("git") or {}
     revision = f", git {git.get('commit', '')[:12]}{' with changes' if git.get('changed') else ''}" if git else ""
     devices = ", ".join(map(str, found.get("devices", []))) or "unknown devices"
