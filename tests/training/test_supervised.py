@@ -1,5 +1,6 @@
 """Supervised training of a ticket: masks hold, a plain loop is met, an interrupted run is the same run."""
 
+import math
 from itertools import pairwise
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import nn
 
 from lth_core.settings.supervised import Supervised
 from lth_core.training.stack import Start
+from lth_core.training.supervised.masked_step import MaskedStep
 from lth_core.training.supervised.stack import learning_rate
 from tests.lessons import Lines, Remembering, bits, half, network, stack, start
 
@@ -49,6 +51,61 @@ def test_adam_holds_dead_weights_with_the_bits_of_masked_gradients(kind: Any) ->
         assert all(torch.equal(one[name], other[name]) for name in other)
     assert not any(bool(torch.isinf(one).any()) for one in holding.optimizer_state(0)["exp_avg_sq"].values())
     assert holding.metrics() == masking.metrics()
+
+
+@pytest.mark.parametrize(
+    "settings", [ADAM, SGD, UNCLIPPED, UNCLIPPED.model_copy(update={"betas": (0.9, 0.0), "average": 3})]
+)
+def test_a_ticket_whose_mask_has_moved_goes_on_with_the_same_bits(settings: Supervised) -> None:
+    whole, resumed = (stack(settings, start(mask=half(), moves="rigl")) for _ in range(2))
+    for number in range(9):
+        whole.update()
+        if number == 5:
+            whole.narrow(0, half(3))
+    arrays, values = whole.state()
+    resumed.restore({name: array.copy() for name, array in arrays.items()}, values)
+    resumed.narrow(0, half(3))  # as a run does after it
+    assert bits(resumed) == bits(whole) and not whole.step.held
+    grown = {name: alive & ~half()[name] for name, alive in half(3).items()}
+    assert all(bool((resumed.weights(0)[name][new] != 0).any()) for name, new in grown.items() if new.any())
+    for one in (whole, resumed):
+        one.update()
+    assert bits(resumed) == bits(whole)
+
+
+def test_a_second_moment_without_memory_holds_nothing() -> None:
+    one = stack(UNCLIPPED.model_copy(update={"betas": (0.9, 0.0)}), start(mask=half()))
+    for _ in range(4):
+        one.update()
+    assert not one.broken() and not one.step.held
+
+
+def test_a_weight_that_gets_its_first_gradient_late_is_masked_then() -> None:
+    used, late = (nn.Parameter(torch.ones(4)) for _ in range(2))
+    alive = torch.tensor([True, False, True, False])
+    step = MaskedStep(UNCLIPPED, {"used": used, "late": late}, {"used": alive, "late": alive})
+    step.masks.start()
+    for number in range(6):
+        used.grad, late.grad = torch.ones(4), torch.ones(4) if number > 2 else None
+        step()
+        step.hold()
+        assert step.held == (number > 2)
+    for one in (used, late):
+        assert bool((one[~alive] == 0).all()) and bool((one[alive] < 1).all())
+
+
+def test_a_gradient_that_is_no_number_breaks_a_held_weight_as_it_does_a_masked_one() -> None:
+    for bad in (math.inf, math.nan):
+        for holds in (False, True):
+            weight, alive = nn.Parameter(torch.ones(2)), torch.tensor([True, False])
+            step = MaskedStep(UNCLIPPED, {"weight": weight}, {"weight": alive})
+            step.masks.start()
+            for number in range(3):
+                weight.grad = torch.tensor([1.0, bad if number == 2 else 1.0])
+                step()
+                if holds:
+                    step.hold()
+            assert bool(weight[0].isfinite()) and bool(weight[1].isnan())
 
 
 def test_a_ticket_trains_as_a_plain_loop_in_which_dead_weights_do_not_exist() -> None:

@@ -37,9 +37,9 @@ class MaskedStep:
         self.optimizer = module_optimizer.make(settings, parameters, in_graph or bool(large))
         self._large = _kernels(settings, self.optimizer, large, self.masks) if large else None
         on_cpu = next(iter(parameters.values())).device.type == "cpu"
-        # A norm that clips is that of masked gradients.
+        # A norm that clips is that of masked gradients. A second moment that forgets all would make infinity no number.
         self._can_hold = on_cpu and settings.optimizer != "sgd" and settings.max_gradient_norm is None
-        self._can_hold &= not settings.compile
+        self._can_hold &= not settings.compile and settings.betas[1] > 0
         self.held = False
         """Whether the optimizer keeps dead weights at zero, so that gradients are not masked."""
 
@@ -58,12 +58,14 @@ class MaskedStep:
 
     @torch.no_grad()
     def hold(self) -> None:
-        """From here on leave dead weights to the optimizer, if it can keep them at zero: after its first step."""
-        if self.held or self.keeps_dense or not self._can_hold or not self.optimizer.state:
+        """From here on leave dead weights to the optimizer, if it can keep them at zero: once it has entries of all."""
+        if self.held or self.keeps_dense or not self._can_hold:
             return
-        for name, alive in self.masks.alive.items():
-            parameter = self._parameters[name]
-            self.optimizer.state[parameter]["exp_avg_sq"].masked_fill_(alive == 0, torch.inf)
+        masked = {name: self._parameters[name] for name in self.masks.alive}
+        if not all(self.optimizer.state.get(parameter) for parameter in masked.values()):
+            return
+        for name, parameter in masked.items():
+            self.optimizer.state[parameter]["exp_avg_sq"].masked_fill_(self.masks.alive[name] == 0, torch.inf)
             # No -0, which a step of zero may or may not leave: bits would depend on where a run was interrupted.
             parameter.add_(0.0)
         self.held = True

@@ -73,6 +73,7 @@ class SupervisedStack(Stack):
         self._loss = torch.zeros((), device=self.device)
         self._updates = 0
         self._load(start.weights)
+        self.step.masks.start()
         fill_buffers(self.module, start.statistics or {})
         running = {name: one for name, one in self._buffers.items() if one.is_floating_point()}
         self._average = Average({**self._parameters, **running}, settings.average, settings.average_every)
@@ -106,7 +107,6 @@ class SupervisedStack(Stack):
     def _load(self, weights: Mapping[str, Tensor]) -> None:
         for name, parameter in self._parameters.items():
             parameter.copy_(weights[name])
-        self.step.masks.start()
 
     @property
     def _per_epoch(self) -> int:
@@ -299,7 +299,7 @@ class SupervisedStack(Stack):
         self._drawn.restore(values.get("drawn"))
         self._look.restore(values.get("looked"))
         found = {key: torch.from_numpy(np.array(array)) for key, array in arrays.items()}
-        self._load(under(found, "weight/"))
+        self._load(under(found, "weight/"))  # masked already, perhaps by a mask that has changed since the start
         fill_buffers(self.module, under(found, "buffer/"))
         entries: dict[str, Weights] = {}
         for key, weight in under(found, "optimizer/").items():
