@@ -64,5 +64,5 @@ def _told(bundle: Opened, job: Told, wrong: dict[str, list[str]], derived: int, 
     rest = f"; {done - derived} follow from weights that are not in the bundle" if derived < done else ""
     yield good("tickets", (
         f"job {job.facts.job}: {plural(done, 'mask')} with the planned densities, each within that of the round "
-        f"before; {derived} derived again {how}{rest}"
+        f"before if its arm prunes on; {derived} derived again {how}{rest}"
     ))  # fmt: skip

@@ -166,6 +166,15 @@ def _salient(family: Family, criterion: str, round: int, pruned: Trained) -> Wei
     return {name: one.float() for name, one in scores.items()}
 
 
+def nests(experiment: Experiment, name: str) -> bool:
+    """Whether the mask of an arm lies within that of its previous round."""
+    arm = experiment.arm_named(name)
+    if arm.borrows_mask:
+        return nests(experiment, arm.of)
+    # SynFlow prunes to each density independently.
+    return arm.prunes and (arm.mask == "iterative" or experiment.criterion_of(name) != saliency.SYNFLOW)
+
+
 def derive_parent(family: Family, name: str, round: int) -> Mask:
     """The mask in which this round's must be nested: the same arm's mask one round earlier.
 
@@ -173,12 +182,10 @@ def derive_parent(family: Family, name: str, round: int) -> Mask:
     borrows from, because the borrowing trial of the previous round may still be running.
     """
     arm = family.experiment.arm_named(name)
-    if round == 1 or arm.mask in ("gradual", "full", "imported") or arm.from_start:
+    if round == 1 or not nests(family.experiment, name):
         return family.everything()
     if arm.borrows_mask:
         return _borrowed(family, name, derive_parent(family, arm.of, round))
-    if arm.mask == "one_shot" and family.experiment.criterion_of(name) == saliency.SYNFLOW:
-        return family.everything()  # it is pruned to each density independently
     if arm.mask == "one_shot":
         return derive_mask(family, name, round - 1)
     return pruned_run(family, name, round).mask

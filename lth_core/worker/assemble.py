@@ -48,6 +48,11 @@ class Prepared:
     moving: Moving | None = None
     made_for: int | None = None
 
+    @property
+    def settled(self) -> bool:
+        """Whether it has a ticket, and ends with the mask of that."""
+        return self.ticket is not None and self.narrowing is None and self.moving is None
+
 
 class DamagedParent(InputError):
     """A finished trial's file does not match its checksum."""

@@ -54,8 +54,7 @@ def export(assembler: Assembler, trial: TrialSpec, folder: Path) -> tuple[Weight
     key = trial.key
     prepared, family = assembler.prepare(trial), assembler.family(key.seed)
     stored = family.dense if key.arm == DENSE else family.trained[key.arm, key.round]
-    settled = prepared.ticket is not None and prepared.narrowing is None and prepared.moving is None
-    if settled and prepared.ticket is not None and masks.distance(stored.mask, prepared.ticket.mask):
+    if prepared.ticket is not None and prepared.settled and masks.distance(stored.mask, prepared.ticket.mask):
         raise ValueError(f"{key}: its stored mask differs from the one derived again")
     source = prepared.start.weights if prepared.ticket is None else prepared.ticket.source
     weights, statistics = stored.judged

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
@@ -26,7 +27,7 @@ from lth_core.tasks import contents
 from lth_core.tickets import audit_masks, criteria, expected_masks
 from lth_core.tickets import mask as masks
 from lth_core.tickets.check import Check
-from lth_core.tickets.derive import Family, Ticket, Trained, derive_mask
+from lth_core.tickets.derive import Family, Ticket, Trained, derive_mask, nests
 from lth_core.tickets.mask import Mask
 from lth_core.tickets.network import Network
 from lth_core.training.families import make_model
@@ -34,6 +35,7 @@ from lth_core.worker.assemble import Assembler
 
 FROM_SEED = ("magnitude_init", criteria.RANDOM)
 """Criteria that read no trained weights."""
+_DRAWN = "the mask that its seed draws"
 
 
 def act(message: dict[str, Any]) -> dict[str, Any]:
@@ -97,8 +99,7 @@ class Own:
         if of.mask != "imported":
             yield audit_masks.density_of(family, key, mask, None if compared is None else _ticket(compared))
         parent = self._masks.get(TrialKey(key.round - 1, key.arm, key.seed))
-        synflow = arm.mask == "one_shot" and self._experiment.criterion_of(key.arm) == "synflow"
-        if parent is not None and arm.mask != "imported" and not synflow:
+        if parent is not None and nests(self._experiment, key.arm):
             outside = sum(int((m & ~parent[name]).sum()) for name, m in mask.items())
             yield Check("nested", outside == 0, f"{outside} kept entries were pruned a round earlier")
 
@@ -117,9 +118,9 @@ class Own:
             yield Check("derived", True, "nothing is pruned")
         elif other is not None:
             drawn = other if arm.mask == "ticket" else expected_masks.random_mask(family, key.arm, other)
-            yield _same(
-                mask, drawn, f"the mask of {arm.of}" if arm.mask == "ticket" else "the mask that its seed draws"
-            )
+            yield _same(mask, drawn, f"the mask of {arm.of}" if arm.mask == "ticket" else _DRAWN)
+        elif arm.mask == "static":
+            yield _same(mask, derive_mask(family, key.arm, key.round), _DRAWN)
         elif arm.prunes and (criterion in FROM_SEED or (arm.at == "init" and criterion in criteria.BY_NAME)):
             chain = arm.mask == "iterative" and key.round > 1
             if not chain or (key.arm, key.round - 1) in family.trained:
@@ -137,8 +138,13 @@ class Own:
         stored = family.trained.get((key.arm, key.round))
         if mask is not None and stored is not None:
             yield _same(mask, stored.mask, "the mask in the file of its weights")
-        if mask is not None and prepared.ticket is not None and prepared.narrowing is None:
+        if mask is not None and prepared.ticket is not None and prepared.settled:
             yield _same(mask, prepared.ticket.mask, "the mask that follows from the weights before it")
+        if prepared.ticket is not None and prepared.moving is not None:
+            history = None if stored is None else stored.masks
+            wanted = masks.pack(prepared.ticket.mask)
+            same = history is not None and np.array_equal(history["packed"][0].numpy(), wanted)
+            yield Check("derived", same, "its first mask differs from the one that its seed draws")
         if key.arm == DENSE and family.dense.init is not None:
             drawn = self._assembler.initial(key.seed)
             off = [name for name, one in family.dense.init.items() if not torch.equal(one, drawn[name])]

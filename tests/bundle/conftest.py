@@ -12,6 +12,7 @@ from lth_core.analysis import statistics
 from lth_core.store.record_lines import content_of, record_of
 from lth_core.store.records import body
 from tests.command import lth
+from tests.engine.experiments import as_toml, tiny
 from tests.once import copied, made_once
 
 LOST = ("random", 2, 1)
@@ -68,6 +69,25 @@ def bundles(tmp_path_factory: pytest.TempPathFactory, workspace: Path) -> Path:
             (folder / f"{name}.txt").write_text(done.stdout)
 
     return made_once(tmp_path_factory, "bundles", make)
+
+
+@pytest.fixture(scope="session")
+def mobile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with job.zip and weights.zip of a job whose masks are drawn, or change during training."""
+
+    def make(folder: Path) -> None:
+        quick = {"length": 512, "record_every": 128, "evaluation_episodes": 1}
+        arms = ["winning", "gmp", "static", "set", "rigl"]
+        own = tiny(seeds=[0], arms=arms, training=quick, pruning={"moving": {"interval": 0.1}})
+        (folder / "mobile.toml").write_text(as_toml(own))
+        for asked in (
+            ("headless", "mobile.toml", "--device", "cpu", "--slots", 1),
+            ("bundle", 1, "-o", "job.zip"), ("bundle", 1, "-o", "weights.zip", "--weights"),
+        ):  # fmt: skip
+            done = lth(*asked, cwd=folder)
+            assert done.returncode == 0, done.stderr
+
+    return made_once(tmp_path_factory, "mobile", make)
 
 
 def said(path: Path, *asked: object) -> list[tuple[str, str]]:

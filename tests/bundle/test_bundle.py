@@ -48,6 +48,14 @@ def test_all_tickets_are_derived_again_where_weights_are_in_it(bundles: Path) ->
     assert done.stdout.endswith("holds; --trials N also trains N of its trials again\n")
 
 
+@pytest.mark.parametrize("name", ["job", "weights"])
+def test_masks_that_change_during_training_hold(name: str, mobile: Path) -> None:
+    done = lth("verify", mobile / f"{name}.zip")
+    assert done.returncode == 0, done.stdout
+    how = {"job": "3 derived again from seeds", "weights": "11 derived again from weights and seeds"}
+    assert how[name] in done.stdout
+
+
 @pytest.mark.slow
 def test_a_trial_is_trained_from_the_weights_of_those_before_it(bundles: Path) -> None:
     done = lth("verify", bundles / "weights.zip", "--trials", 1, "--seed", 0, "--json")
