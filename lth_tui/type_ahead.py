@@ -87,9 +87,12 @@ class TypeAhead:
     async def _read(self, key: str) -> None:
         """Wait until the page has read what the key's action is about; in vain only once for each page."""
         page, end = self._app.screen, time.monotonic() + LONGEST
-        if page is self._given_up or isinstance(page.focused, Input) or key not in page.active_bindings:
+        if page is self._given_up or isinstance(page.focused, Input):
             return
-        action = page.active_bindings[key].binding.action.removeprefix("app.").partition("(")[0]
+        active = page.active_bindings.get(key)
+        if active is None:
+            return
+        action = active.binding.action.removeprefix("app.").partition("(")[0]
         while self._app.screen is page and isinstance(page, Page) and page.lacks(action):
             if time.monotonic() > end:
                 self._given_up = page

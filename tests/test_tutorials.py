@@ -32,6 +32,8 @@ def test_what_a_page_shows_must_be_printed_but_for_its_numbers() -> None:
     page = Tutorial({}, "", ["audit: 1,055 checks passed, 0 failed", "22.9% kept"])
     assert tutorials.missing(page, "audit: 981 checks passed, 0 failed\n12% kept") == []
     assert tutorials.missing(page, "audit: 981 checks passed\n") == page.printed
+    for failed in ("3", "10"):
+        assert tutorials.missing(page, f"audit: 981 checks passed, {failed} failed\n12% kept") == page.printed[:1]
 
 
 def test_a_command_that_fails_fails_the_tutorial(tmp_path: Path) -> None:

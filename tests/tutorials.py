@@ -9,6 +9,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent.parent / "docs" / "tutorials"
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_NONE = r"(?<![\d.,])0(?![\d.,])"
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,9 @@ def run(tutorial: Tutorial, folder: Path, **variables: str) -> str:
 
 
 def missing(tutorial: Tutorial, said: str) -> list[str]:
-    """Lines that the page shows and that were not printed; numbers may be others."""
+    """Lines that the page shows and that were not printed; numbers may be others, but none stays none."""
 
     def shown(line: str) -> str:
-        return re.sub(r"\d(?:\\?[.,]?\d)*", r"[\\d.,]+", re.escape(line))
+        return re.sub(r"\d(?:\\?[.,]?\d)*", lambda found: _NONE if found[0] == "0" else r"[\d.,]+", re.escape(line))
 
     return [line for line in tutorial.printed if not re.search(shown(line), said)]

@@ -29,8 +29,9 @@ def nominal(experiment: Experiment, round: int) -> float | None:
 
 def axis_densities(experiment: Experiment, trials: Sequence[Scored]) -> list[float]:
     """Densities of the dense network and the rounds of the reference arm, as far as known; falling from 1."""
-    rounds = range(experiment.pruning.rounds + 1)
-    found = (known_density(experiment, trials, experiment.reference, k) for k in rounds)
+    arm, rounds = experiment.reference, range(experiment.pruning.rounds + 1)
+    own = [trial for trial in trials if trial.arm == arm]
+    found = (known_density(experiment, own, arm, k) for k in rounds)
     return [one for one in found if one is not None]
 
 

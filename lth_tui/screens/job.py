@@ -166,9 +166,8 @@ class JobPage(JobCommands):
         if self._drawn is not None and self._pulls_away(detail, self._drawn[1]):
             return
         drawn = (detail.job.id, detail.round, detail.metric, self.drawing.axis)
-        for view in VIEWS:
-            if self._visible(view):
-                self._fill(view, detail, snapshot, fresh=drawn != self._drawn)
+        for view in self._shown():
+            self._fill(view, detail, snapshot, fresh=drawn != self._drawn)
         self._drawn = drawn
 
     def _pulls_away(self, detail: JobDetail, shown: int) -> bool:
@@ -232,7 +231,9 @@ class JobPage(JobCommands):
         super().on_resize(event)
         self.present(self.bench.snapshot)
 
-    def _arrange(self) -> None:
+    def _arrange(self) -> bool:
+        """Lay the views out, and say whether others are visible than before."""
+        before = self._shown()
         single = self._zoomed or not self.has_class("-wide") or self._view in _ALONE
         self.set_class(single, "-single")
         if self._view in _TEXT_VIEWS and self._view not in _ALONE:
@@ -242,6 +243,10 @@ class JobPage(JobCommands):
             widget.display = view == self._view if single else view not in _TEXT_VIEWS or view == self._text_view
         self.query_one(TabRow).choose(self._view)  # first, or it would come a frame later
         self.set_focus(self.query_one(f"#{self._view}"), scroll_visible=False)
+        return self._shown() != before
+
+    def _shown(self) -> list[str]:
+        return [view for view in VIEWS if self._visible(view)]
 
     def action_view(self, view: str) -> None:
         """Go to a view; a search ends where another text begins."""
@@ -250,8 +255,8 @@ class JobPage(JobCommands):
             for name in _TEXT_VIEWS:
                 self.query_one(f"#{name}", ListPane).seek("")
         self._view = view
-        self._arrange()
-        self.present(self.bench.snapshot)
+        if self._arrange():
+            self.present(self.bench.snapshot)
 
     def action_next_view(self, by: int) -> None:
         """Go to the next view."""

@@ -193,13 +193,13 @@ class Heatmap(Pane, can_focus=True):
         if self._gutter() > name + 3:
             words.append((f"{compact(row.size):>{_SIZE - 1}} ", DIM))
         stop = min(self._table.rounds + 1, self._left + self._visible_columns())
-        words += [self._cell(place, round) for round in range(self._left, stop)]
+        wide, marked = self._cell_width() - 1, self.here if chosen else None
+        words += [self._cell(place, round, wide, here=round == marked) for round in range(self._left, stop)]
         return words
 
-    def _cell(self, place: int, round: int) -> Span:
+    def _cell(self, place: int, round: int, wide: int, *, here: bool) -> Span:
+        """A round of a layer; `here`: under the cursor."""
         cell = self._table.cells.get((place, round))
-        wide = self._cell_width() - 1
-        here = place == self.row and round == self.here and not self._passive
         if cell is None:
             return (_marked("·", wide) if here else f"{'·':>{wide}} ", DIM)
         row = self._table.rows[place]
