@@ -1,0 +1,49 @@
+"""The second look at gradients that are short: what rounding does to them passes, a wrong one does not."""
+
+from typing import Any
+
+import pytest
+
+from lth_core.experiment.experiment import Experiment
+from lth_core.training.reinforcement import learning
+from tests.small import Memory, stack_run, starts
+from tests.training.test_planted import entropy_reversed
+
+OWN = {
+    "length": 64, "environments": 4, "n_steps": 8, "optimizer": "adam", "learning_rate": 3e-3, "record_every": 64,
+    "checkpoint_every": 64, "evaluation_episodes": 1, "greedy_episodes": 0,
+}  # fmt: skip
+SHORT: dict[str, dict[str, Any]] = {
+    "dead": {  # dead units, and nothing is earned: the terms of the loss cancel
+        "task": {"kind": "minatar", "game": "asterix", "time_limit": 50},
+        "model": {"kind": "board", "filters": 2, "hidden": [4]},
+        "training": {**OWN, "algorithm": "ppo", "minibatches": 2, "epochs": 2, "learning_rate_schedule": "constant"},
+    },
+    "clipped": {
+        "task": {"environment": "CartPole-v1"}, "model": {"hidden": [8]},
+        "training": {**OWN, "max_gradient_norm": 1e-12},
+    },
+}  # fmt: skip
+
+
+def run(kind: str) -> Memory:
+    own = Experiment.from_fields({"name": "short", "seeds": [0], **SHORT[kind]})
+    sink = Memory()
+    stack_run(own, starts(own, 1)[1], sink).run()
+    return sink
+
+
+def a_tenth_longer(patch: pytest.MonkeyPatch) -> None:
+    real = learning.gradient
+    patch.setattr(learning, "gradient", lambda *all_of: 1.1 * real(*all_of))
+
+
+@pytest.mark.parametrize("kind", list(SHORT))
+def test_what_rounding_leaves_of_a_short_gradient_passes(kind: str) -> None:
+    assert not run(kind).failures
+
+
+@pytest.mark.parametrize(("kind", "plant"), [("dead", a_tenth_longer), ("clipped", entropy_reversed)])
+def test_a_wrong_gradient_fails_however_short(kind: str, plant: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch)
+    assert run(kind).failures[0].startswith("audit: loss: gradient"), run(kind).failures
