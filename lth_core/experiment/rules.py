@@ -120,8 +120,6 @@ def _check_trunk(experiment: Tables) -> None:
             raise ValueError(
                 f'{field} "encoder": with model.trunk "separate" nothing is shared: expected "actor" or "critic"'
             )
-    if {"actor", "critic"} <= set(pruning.keep):
-        raise ValueError(f"pruning.keep {sorted(pruning.keep)} leaves nothing to prune")
 
 
 def _check_batch(experiment: Tables) -> None:
@@ -167,12 +165,22 @@ def _check_groups(experiment: Tables) -> None:
                     f'{field} "{name}" is not a parameter group of {experiment.model.kind}: '
                     f"expected one of {', '.join(known)}{did_you_mean(name, known)}"
                 )
-    kept = set(experiment.pruning.keep)
-    for everything in experiment.model.everything:
-        if everything <= kept:
-            raise ValueError(f"pruning.keep {sorted(kept)} leaves nothing to prune")
+    if any(everything <= _kept(experiment) for everything in experiment.model.everything):
+        raise ValueError(f"pruning.keep {sorted(experiment.pruning.keep)} leaves nothing to prune")
     if experiment.pruning.fractions and experiment.pruning.scope != "layerwise":
         raise ValueError('pruning.fractions needs pruning.scope = "layerwise"')
+
+
+def _kept(experiment: Tables) -> set[str]:
+    """The kept groups, with those that this network lacks or that consist of kept ones."""
+    kept, model = set(experiment.pruning.keep), experiment.model
+    if isinstance(experiment.training, DQN) and not getattr(model, "dueling", False):
+        kept.add("value_head")
+    if isinstance(model, MLP) and len(model.hidden) == 1 and "first_layer" in kept:
+        kept.add("trunk")
+    if getattr(model, "trunk", "shared") == "separate" and {"actor", "critic"} <= kept:
+        kept.add("trunk")
+    return kept
 
 
 def _check_points(experiment: Tables) -> None:

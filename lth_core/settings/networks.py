@@ -17,9 +17,9 @@ HEADS = "policy_head gives logits or means, value_head the value"
 Trunk = Literal["shared", "separate"]
 _SEPARATE = ", actor and critic apart"
 _EVERYTHING = (
-    frozenset({"weights", "biases"}), frozenset({"trunk", "policy_head", "value_head"}),
-    frozenset({"actor", "critic", "encoder"}), frozenset({"actor", "critic", "trunk"}),
-)  # fmt: skip
+    frozenset({"weights", "biases"}),
+    *map(frozenset, itertools.product(("trunk", "encoder"), ("policy_head", "actor"), ("value_head", "critic"))),
+)
 """See NetworkSection.everything."""
 
 

@@ -101,3 +101,25 @@ def test_what_does_not_go_together_is_named(more: dict[str, Any], said: str) -> 
     with pytest.raises(ValidationError) as caught:
         settings("ppo, continuous", **more)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "training", "keep"),
+    [
+        ({"hidden": [4, 4]}, {}, ["trunk", "actor", "value_head"]),
+        ({"hidden": [4, 4]}, {}, ["encoder", "policy_head", "critic"]),
+        ({"hidden": [4]}, {}, ["first_layer", "actor", "critic"]),
+        ({"hidden": [4, 4]}, {"algorithm": "dqn"}, ["trunk", "policy_head"]),
+        ({"hidden": [4, 4], "trunk": "separate"}, {}, ["trunk", "policy_head", "critic"]),
+        ({"hidden": [4], "trunk": "separate"}, {}, ["first_layer", "policy_head", "value_head"]),
+    ],
+)
+def test_groups_that_are_all_there_is_cannot_all_be_kept(model: Any, training: Any, keep: list[str]) -> None:
+    fields: dict[str, Any] = {"name": "small", "seeds": [0], "task": {"environment": "CartPole-v1"}}
+    fields |= {"model": model, "training": training}
+    for one in keep:
+        fewer = [name for name in keep if name != one]
+        own = Experiment.from_fields({**fields, "pruning": {"keep": fewer}})
+        assert prunable(make_model(own).groups(), own.pruning)
+    with pytest.raises(ValidationError, match="leaves nothing to prune"):
+        Experiment.from_fields({**fields, "pruning": {"keep": keep}})
