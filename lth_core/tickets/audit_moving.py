@@ -1,22 +1,27 @@
 """The audit of masks that move: each change is checked as it is made, by what the stack had before and after it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-import torch
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 
+from lth_core.bits import Bits
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
 from lth_core.tickets import expected_moving
-from lth_core.tickets.check import Check, unequal
-from lth_core.tickets.mask import Mask, Weights
+from lth_core.tickets.check import Check
+from lth_core.tickets.mask import Mask, Weights, flat
 
 Entries = Mapping[str, Weights]
 """Optimizer entries by name, without the count."""
 REACHED = 1e-6
 """A gradient above this has reached a weight."""
+POOLED = 2**20
+"""About how many entries are looked at together: small layers at once, of large networks no copy in one piece."""
 CHECKS = {
     "dead_between": "dead weights and their optimizer entries stayed zero until each change",
     "counts": "each change left each layer its number of weights",
@@ -43,13 +48,13 @@ class Before:
 
 @dataclass
 class Moves:
-    """What was seen of the changes of one training. wrong: the first sentence of each check that failed; new: the
-    entries that the last change grew."""
+    """What was seen of the changes of one training. wrong: the first sentence of each check that failed; new: which
+    entries of the whole mask the last change grew, none before the first."""
 
     changes: int = 0
     replaced: int = 0
     wrong: dict[str, str] = field(default_factory=dict)
-    new: Mask = field(default_factory=dict)
+    new: Bits = field(default_factory=lambda: np.zeros(0, bool))
 
     def state(self) -> dict[str, Any]:
         """All but `new` as JSON values."""
@@ -60,62 +65,136 @@ class Moves:
         self.wrong.setdefault(check, sentence)
 
 
+@dataclass(frozen=True)
+class _Pool:
+    """Layers that are looked at together, L of them with n entries, which lie at `at` in the whole mask.
+
+    was, alive: (n,) the mask before and after the change; weights, gradient: (n,) before it.
+    """
+
+    names: list[str]
+    sizes: npt.NDArray[np.int64]
+    at: slice
+    was: Bits
+    alive: Bits
+    weights: npt.NDArray[Any]
+    gradient: npt.NDArray[Any]
+
+    @classmethod
+    def of(cls, names: list[str], at: int, before: Before, mask: Mask) -> "_Pool":
+        """Of these layers, the first of which begins at `at`."""
+        parts = [_joined(one, names) for one in (before.mask, mask, before.weights, before.gradient)]
+        return cls(names, np.array([mask[name].numel() for name in names]), slice(at, at + len(parts[0])), *parts)
+
+    @cached_property
+    def begins(self) -> npt.NDArray[np.int64]:
+        """(L,) where each layer begins."""
+        return np.cumsum(self.sizes) - self.sizes
+
+    def counts(self, which: Bits) -> npt.NDArray[np.int64]:
+        """(L,) how many of each layer's entries."""
+        return np.add.reduceat(which, self.begins, dtype=np.int64)
+
+    def most(self, values: npt.NDArray[Any], which: Bits) -> npt.NDArray[Any]:
+        """(L,) the largest of these values in each layer; minus infinity where there is none."""
+        found: npt.NDArray[Any] = np.maximum.reduceat(np.where(which, values, -np.inf), self.begins)
+        return found
+
+    def first(self, wrong: Bits) -> Iterator[tuple[str, int]]:
+        """The first layer with wrong entries, and how many; nothing if there is none."""
+        if wrong.any():
+            counts = self.counts(wrong)
+            place = int(np.flatnonzero(counts)[0])
+            yield self.names[place], int(counts[place])
+
+
+def _joined(tensors: Mapping[str, Tensor], names: list[str]) -> npt.NDArray[Any]:
+    return np.concatenate([flat(tensors[name]) for name in names])
+
+
+def _pools(before: Before, mask: Mask) -> Iterator[_Pool]:
+    """All layers with entries, in order."""
+    names, at, end = list[str](), 0, 0
+    for name, one in mask.items():
+        if names and end + one.numel() - at > POOLED:
+            yield _Pool.of(names, at, before, mask)
+            names, at = [], end
+        names, end = [*names, name] if one.numel() else names, end + one.numel()
+    if names:
+        yield _Pool.of(names, at, before, mask)
+
+
 def see(
     moves: Moves, experiment: Experiment, key: TrialKey, number: int, before: Before, mask: Mask, weights: Weights,
     entries: Entries,
 ) -> None:  # fmt: skip
     """Check change `number` of a training, after which it has this mask, these weights and optimizer entries."""
     at = f"change {number}"
-    _between(moves, at, before)
     share, drawn = expected_moving.share_of(experiment, number), None
     if experiment.arm_named(key.arm).mask == "set":
         sizes = {name: m.numel() for name, m in mask.items()}
         drawn = expected_moving.grown(key.seed, key.arm, key.round, number, sizes)
-    for name, alive in mask.items():
-        was = before.mask[name]
-        living, dead = int(was.sum()), int((~was).sum())
-        new, gone, stay = alive & ~was, was & ~alive, was & alive
-        where, wanted = f"{at}: {name}", min(living * share, dead)
-        if int(alive.sum()) != living:
-            moves.note("counts", f"{where}: {int(alive.sum())} of {alive.numel()} alive, expected {living}")
-        if abs(int(new.sum()) - wanted) > 0.5 + 1e-6:
-            moves.note("replaced", f"{where}: replaced {int(new.sum())} of {living} weights, expected {wanted:.1f}")
-        size = before.weights[name].abs()
-        if gone.any() and stay.any() and float(size[gone].max()) > float(size[stay].min()):
-            moves.note("dropped", f"{where}: dropped a larger magnitude than the smallest that it kept")
-        scores = before.gradient[name].abs() if drawn is None else torch.from_numpy(drawn[name]).view(was.shape)
-        if wrong := _misplaced(scores, new, ~was & ~alive):
-            rule = "drawn by this arm and seed" if drawn is not None else "with the largest gradients"
-            moves.note("grown", f"{where}: {wrong} of {int(new.sum())} new weights are not those {rule}")
-        if (wrong := int((weights[name][new] != 0).sum())) or (wrong := int((weights[name][~alive] != 0).sum())):
-            moves.note("new_weights", f"{where}: {wrong} new or dropped weights are not zero")
-        for entry, one in entries.items():
-            if wrong := int((one[name][new | ~alive] != 0).sum()):
-                moves.note("new_entries", f"{where}: {wrong} new or dropped weights keep an entry of {entry}")
-        if wrong := unequal(weights[name][stay], before.weights[name][stay]):
-            moves.note("kept_weights", f"{where}: {wrong} weights that it kept have changed")
+    reached, moved, new = 0, False, [np.zeros(0, bool)]
+    for pool in _pools(before, mask):
+        _dead(moves, at, pool, before.entries)
+        if len(moves.new):
+            came = moves.new[pool.at] & (np.abs(pool.gradient) > REACHED)
+            reached += int(np.count_nonzero(came))
+            moved |= bool((pool.weights[came] != 0).any())
+        _places(moves, at, pool, share, drawn)
+        _values(moves, at, pool, weights, entries)
+        new.append(pool.alive & ~pool.was)
+    if reached and not moved:
+        moves.note("new_moved", f"before {at}: none of the {reached} new weights that a gradient reached has moved")
     moves.changes += 1
-    moves.new = {name: m & ~before.mask[name] for name, m in mask.items()}
-    moves.replaced += sum(int(m.sum()) for m in moves.new.values())
+    moves.new = np.concatenate(new)
+    moves.replaced += int(np.count_nonzero(moves.new))
 
 
-def _between(moves: Moves, at: str, before: Before) -> None:
-    """What happened since the last change: dead entries stayed zero, new weights moved."""
-    for entry, tensors in {"weights": before.weights, **before.entries}.items():
-        for name, alive in before.mask.items():
-            if wrong := int((tensors[name][~alive] != 0).sum()):
-                moves.note("dead_between", f"before {at}: {name}: {wrong} dead {entry} are not zero")
-    reached = {name: m & (before.gradient[name].abs() > REACHED) for name, m in moves.new.items()}
-    count = sum(int(m.sum()) for m in reached.values())
-    if count and not any(bool((before.weights[name][m] != 0).any()) for name, m in reached.items()):
-        moves.note("new_moved", f"before {at}: none of the {count} new weights that a gradient reached has moved")
+def _dead(moves: Moves, at: str, pool: _Pool, entries: Entries) -> None:
+    """Since the last change dead weights and their optimizer entries stayed zero."""
+    for entry, one in {"weights": pool.weights, **{n: _joined(e, pool.names) for n, e in entries.items()}}.items():
+        for name, wrong in pool.first((one != 0) & ~pool.was):
+            moves.note("dead_between", f"before {at}: {name}: {wrong} dead {entry} are not zero")
 
 
-def _misplaced(scores: Tensor, new: Tensor, left: Tensor) -> int:
-    """How many of the new entries have a smaller score than one that was left dead."""
-    if not new.any() or not left.any():
-        return 0
-    return int((scores[new] < scores[left].max()).sum())
+def _places(
+    moves: Moves, at: str, pool: _Pool, share: float, drawn: Mapping[str, npt.NDArray[np.float64]] | None
+) -> None:
+    """How many weights went and came in each layer, and whether they are the right ones."""
+    new, gone = pool.alive & ~pool.was, pool.was & ~pool.alive
+    living, now, came = pool.counts(pool.was), pool.counts(pool.alive), pool.counts(new)
+    wanted = np.minimum(living * share, pool.sizes - living)
+    for one in np.flatnonzero(now != living)[:1]:
+        said = f"{now[one]} of {pool.sizes[one]} alive, expected {living[one]}"
+        moves.note("counts", f"{at}: {pool.names[one]}: {said}")
+    for one in np.flatnonzero(np.abs(came - wanted) > 0.5 + 1e-6)[:1]:
+        said = f"replaced {came[one]} of {living[one]} weights, expected {wanted[one]:.1f}"
+        moves.note("replaced", f"{at}: {pool.names[one]}: {said}")
+    size = np.abs(pool.weights)
+    for one in np.flatnonzero(pool.most(size, gone) > -pool.most(-size, pool.was & pool.alive))[:1]:
+        said = "dropped a larger magnitude than the smallest that it kept"
+        moves.note("dropped", f"{at}: {pool.names[one]}: {said}")
+    if drawn is None:
+        scores, rule = np.abs(pool.gradient), "with the largest gradients"
+    else:
+        scores, rule = np.concatenate([drawn[name] for name in pool.names]), "drawn by this arm and seed"
+    least = np.repeat(pool.most(scores, ~(pool.was | pool.alive)), pool.sizes)
+    for name, wrong in pool.first(new & (scores < least)):
+        total = came[pool.names.index(name)]
+        moves.note("grown", f"{at}: {name}: {wrong} of {total} new weights are not those {rule}")
+
+
+def _values(moves: Moves, at: str, pool: _Pool, weights: Weights, entries: Entries) -> None:
+    """What is new or dead is zero; what was kept is as it was, bit for bit."""
+    kept, found = pool.was & pool.alive, _joined(weights, pool.names)
+    for name, wrong in pool.first((found != 0) & ~kept):
+        moves.note("new_weights", f"{at}: {name}: {wrong} new or dropped weights are not zero")
+    for entry, one in entries.items():
+        for name, wrong in pool.first((_joined(one, pool.names) != 0) & ~kept):
+            moves.note("new_entries", f"{at}: {name}: {wrong} new or dropped weights keep an entry of {entry}")
+    for name, wrong in pool.first((found.view(np.int32) != pool.weights.view(np.int32)) & kept):
+        moves.note("kept_weights", f"{at}: {name}: {wrong} weights that it kept have changed")
 
 
 def checks(

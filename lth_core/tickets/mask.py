@@ -5,6 +5,7 @@ what is pruned: a weight that happens to be zero is alive if its mask entry is t
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,7 @@ def full(sizes: Mapping[str, torch.Size]) -> Mask:
 
 def whole(mask: Mask, sizes: Mapping[str, torch.Size]) -> Mask:
     """The mask extended to all parameters of these sizes, in their order; those it does not name are alive."""
-    return full(sizes) | mask
+    return {n: mask[n] if n in mask else torch.ones(shape, dtype=torch.bool) for n, shape in sizes.items()}
 
 
 def keep_largest(scores: Tensor, alive: Tensor, k: int) -> Tensor:
@@ -33,19 +34,23 @@ def keep_largest(scores: Tensor, alive: Tensor, k: int) -> Tensor:
     scores: float (n,); alive: bool (n,). Returns bool (n,), a subset of `alive` with k entries.
     Raises ValueError if fewer than k are alive, or if a living entry's score is not a number.
     """
-    positions = alive.nonzero().flatten()
-    if not 0 <= k <= positions.numel():
-        raise ValueError(f"cannot keep {k} of {positions.numel()} living entries")
+    return torch.from_numpy(largest(scores.numpy(), alive.numpy(), k))
+
+
+def largest(scores: npt.NDArray[np.floating[Any]], alive: bits.Bits, k: int) -> bits.Bits:
+    """`keep_largest` on arrays, which numpy does in a quarter of torch's time."""
+    positions = np.flatnonzero(alive)
+    if not 0 <= k <= len(positions):
+        raise ValueError(f"cannot keep {k} of {len(positions)} living entries")
     living = scores[positions]
-    if torch.isnan(living).any():
+    if np.isnan(living).any():
         raise ValueError("scores contain not-a-number")
-    kept = torch.zeros_like(alive)
+    kept = np.zeros(len(alive), bool)
     if k:
-        # Several times as fast as sorting all of them.
-        threshold = living.kthvalue(living.numel() - k + 1).values
+        place = len(living) - k  # found by a partition, several times as fast as sorting all of them
+        threshold = np.partition(living, place)[place]
         kept[positions[living > threshold]] = True
-        equal = positions[living == threshold]
-        kept[equal[: k - int(kept.sum())]] = True
+        kept[positions[living == threshold][: k - np.count_nonzero(kept)]] = True
     return kept
 
 
@@ -84,6 +89,12 @@ def apply(mask: Mask, weights: Weights) -> Weights:
         name: torch.where(mask[name], w, torch.zeros_like(w)) if name in mask else w.clone()
         for name, w in weights.items()
     }
+
+
+def flat(tensor: Tensor) -> npt.NDArray[Any]:
+    """A tensor's entries as an array (n,), if it can be without a copy."""
+    array: npt.NDArray[Any] = tensor.numpy()
+    return array.ravel()
 
 
 def pooled(tensors: Mapping[str, Tensor], names: Mapping[str, object]) -> Tensor:

@@ -4,13 +4,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from lth_core.randomness import stream
 from lth_core.settings import pruning
 from lth_core.settings.pruning import Pruning
-from lth_core.tickets.mask import Mask, Weights, keep_largest, size
+from lth_core.tickets.mask import Mask, Weights, flat, largest, size
 from lth_core.tickets.scope import asked, erk_densities
 
 
@@ -69,16 +70,18 @@ class Moving:
         They are drawn, or have the largest gradients. What goes cannot come back at once, so a layer replaces no more
         than it has dead entries. gradient: that of all entries. Raises ValueError if a number is not one.
         """
-        scores = self._drawn(mask, step) if self.mask == "set" else {n: g.abs() for n, g in gradient.items()}
+        scores = self._drawn(mask, step) if self.mask == "set" else {n: np.abs(flat(g)) for n, g in gradient.items()}
         found = {}
-        for name, alive in mask.items():
-            flat, living = alive.flatten(), int(alive.sum())
-            count = min(round(self.share(step) * living), alive.numel() - living)
-            kept = keep_largest(weights[name].abs().flatten(), flat, living - count)
-            found[name] = (kept | keep_largest(scores[name].flatten(), ~flat, count)).view(alive.shape)
+        for name, one in mask.items():
+            alive = flat(one)
+            living = int(np.count_nonzero(alive))
+            count = min(round(self.share(step) * living), len(alive) - living)
+            kept = largest(np.abs(flat(weights[name])), alive, living - count)
+            kept |= largest(scores[name], ~alive, count)
+            found[name] = torch.from_numpy(kept).view(one.shape)
         return found
 
-    def _drawn(self, mask: Mask, step: int) -> dict[str, Tensor]:
+    def _drawn(self, mask: Mask, step: int) -> dict[str, npt.NDArray[np.float64]]:
         """Random scores of all entries."""
         rng = stream(self.seed, "growth", self.arm, self.round, step)
-        return {name: torch.from_numpy(rng.random(m.numel())) for name, m in mask.items()}
+        return {name: rng.random(m.numel()) for name, m in mask.items()}

@@ -136,7 +136,7 @@ class StackRun:
                 trial.snapshots[name] = {key: torch.from_numpy(array.copy()) for key, array in found.items()}
         self.stack.restore(arrays, values["stack"])
         self._restore_log(arrays, values)
-        self._witness.restore(self.stack, values.get("witness"))
+        self._witness.restore(self.stack, values.get("witness"), arrays)
         for row, trial in enumerate(self.trials):
             trial.changed = values.get("narrowed", {}).get(str(trial.id), 0)
             if trial.changed:
@@ -177,6 +177,7 @@ class StackRun:
                 arrays |= {f"snapshot/{trial.id}/{name}/{key}": w.numpy() for key, w in weights.items()}
         narrowed = [trial for trial in self.trials if trial.changed]
         arrays |= {f"narrowed/{trial.id}": masks.pack(trial.mask) for trial in narrowed}
+        arrays |= self._witness.arrays()
         state = {
             "stack": values, "trials": [trial.id for trial in self.trials],
             "snapshots": {str(trial.id): list(trial.snapshots) for trial in self.trials},
@@ -320,4 +321,4 @@ class StackRun:
 
 
 def _finite(weights: Weights) -> bool:
-    return all(bool(torch.isfinite(weight).all()) for weight in weights.values())
+    return all(bool(np.isfinite(weight.numpy()).all()) for weight in weights.values())

@@ -17,7 +17,7 @@ from lth_core.tickets.audit_moving import Before, Moves
 from lth_core.tickets.audit_schedule import Seen
 from lth_core.tickets.fingerprint import fingerprint
 from lth_core.tickets.mask import Mask, Weights
-from lth_core.training.stack import Stack
+from lth_core.training.stack import Arrays, Stack
 
 
 class Watched(Protocol):
@@ -115,8 +115,12 @@ class Witness:
             "moves": {str(id): one.state() for id, one in self._moves.items()},
         }  # fmt: skip
 
-    def restore(self, stack: Stack, values: Any) -> None:
-        """The inverse of `state`. Earlier versions stored nothing, and what came before is unknown."""
+    def arrays(self) -> Arrays:
+        """What the last changes of masks grew, packed to bits, by trial."""
+        return {f"grown/{id}": np.packbits(one.new) for id, one in self._moves.items() if one.changes}
+
+    def restore(self, stack: Stack, values: Any, arrays: Arrays) -> None:
+        """The inverse of `state` and `arrays`. Earlier versions stored nothing, and what came before is unknown."""
         if values is None:
             self._updates = self._points = None
             return
@@ -124,7 +128,8 @@ class Witness:
         for id, sums in values.get("averaged", {}).items():
             self._averaged[int(id)] = {name: (total, norms) for name, (total, norms) in sums.items()}
         for id, seen in values.get("moves", {}).items():
-            self._moves[int(id)] = Moves(**seen)
+            new = np.unpackbits(arrays.get(f"grown/{id}", np.zeros(0, np.uint8))).astype(bool)
+            self._moves[int(id)] = Moves(**seen, new=new)
         self._updates, stack.rates = values["updates"], np.array(values["rates"])
         for id in self._noted:
             found = values["noted"].get(str(id), {})

@@ -12,8 +12,9 @@ from lth_core.analysis.churn import _read, _replaced
 from lth_core.experiment.plan import TrialKey
 from lth_core.settings.pruning import Moving as Settings
 from lth_core.settings.pruning import Pruning
+from lth_core.settings.supervised import Supervised
 from lth_core.store.tensors import load_tensors
-from lth_core.tickets import expected_moving, mask_history, moving
+from lth_core.tickets import audit_moving, expected_moving, mask_history, moving
 from lth_core.tickets import mask as masks
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.tickets.moving import Moving
@@ -21,6 +22,7 @@ from lth_core.training.families import make_model, make_stack
 from lth_core.training.reinforcement.parameters import Parameters
 from lth_core.training.run import RunningTrial, StackRun
 from lth_core.training.stack import Start
+from lth_core.training.supervised.masked_step import MaskedStep
 from lth_tui.reading.churn import churn_cells
 from tests.small import Memory, experiment
 from tests.training.test_every_arm import Batches, dense
@@ -273,6 +275,50 @@ def test_a_planted_fault_fails_its_trial_in_a_sentence(
     batches = trained(tmp_path, own)
     found = batches.failures.get(TrialKey(1, arm, 0), "it passed")
     assert sentence in found, found
+
+
+def test_what_a_change_grew_is_watched_across_a_resume(monkeypatch: pytest.MonkeyPatch) -> None:
+    a_mask_that_only_loses(monkeypatch)
+    own, stopped = settings(arms=["rigl"], model={"hidden": [16]}), Memory(stop_at=1)
+    first = run(own, stopped, ("rigl",))
+    first.run()
+    assert len(first.trials[0].snapshots[mask_history.PART]["packed"]) == 2  # one change
+    resumed = run(own, Memory(), ("rigl",))
+    (trial,) = resumed.trials
+    resumed.restore(*stopped.newest())
+    assert resumed.run() and trial.seen is not None and trial.seen.moves is not None
+    assert trial.seen.moves.wrong["new_moved"].startswith("before change 2: none of the ")
+
+
+def test_the_dense_gradient_stays_where_cuda_graphs_write_it() -> None:
+    parameters = run(settings(), Memory()).stack.parameters  # type: ignore[attr-defined]
+    places = []
+    for size in (1.0, 2.0):
+        parameters.step(torch.full_like(parameters.flat, size), torch.full((3, 1), 0.01))
+        assert (parameters.dense == size).all()
+        places.append(parameters.dense.data_ptr())
+    assert places[0] == places[1]
+    weight = torch.nn.Parameter(torch.ones(3))
+    step = MaskedStep(Supervised(optimizer="adam"), {"a": weight}, {"a": torch.tensor([True, False, True])})
+    step.keeps_dense = True
+    for size in (1.0, 2.0):
+        weight.grad = torch.full((3,), size)
+        step()
+        assert step.dense["a"].tolist() == [size] * 3
+        places.append(step.dense["a"].data_ptr())
+    assert places[2] == places[3]
+
+
+def test_layers_are_checked_in_pools_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    own, seen = settings(arms=["set", "rigl"]), []
+    for pooled in (1, 50, 2**20):
+        monkeypatch.setattr(audit_moving, "POOLED", pooled)
+        one = run(own, Memory(), ("set", "rigl"))
+        trials = list(one.trials)
+        one.run()
+        seen.append([trial.seen.moves for trial in trials if trial.seen is not None])
+    states = [[(moves.state(), moves.new.tolist()) for moves in own if moves is not None] for own in seen]
+    assert states[0] == states[1] == states[2] and states[0][0][0]["replaced"] > 10 and not states[0][0][0]["wrong"]
 
 
 def test_what_does_not_go_together_is_refused_in_a_sentence() -> None:

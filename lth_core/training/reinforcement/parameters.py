@@ -54,15 +54,17 @@ class Parameters:
         """Masked start weights and optimizer state of tickets. sparse: see `folded`."""
         shapes = model.shapes()
 
-        def rows(each: Sequence[Weights]) -> Tensor:
-            return model.packed(torch.stack([flatten(one, shapes) for one in each])).to(device)
+        def rows(each: Sequence[Tensor]) -> Tensor:
+            return model.packed(torch.stack(list(each))).to(device)
 
         mask = rows([_factors(start.mask, shapes) for start in starts])
-        flat = rows([start.weights for start in starts]) * mask
+        flat = rows([flatten(start.weights, shapes) for start in starts]) * mask
         state = optimizer.new_state(settings, flat)
         for row, start in enumerate(starts):
             for entry, weights in (start.optimizer or {}).items():
-                state[entry][row] = weights["count"].to(device) if entry == "count" else rows([weights])[0] * mask[row]
+                state[entry][row] = (
+                    weights["count"].to(device) if entry == "count" else rows([flatten(weights, shapes)])[0] * mask[row]
+                )
         keeps = any(start.moves for start in starts)
         return cls(settings, model, flat, mask, state, keeps_dense=keeps).folded(sparse)
 
@@ -118,8 +120,10 @@ class Parameters:
 
     def step(self, gradient: Tensor, rate: Tensor) -> None:
         """One optimizer step with masked gradients (T, P), changed in place, and weights; learning rates (T, 1)."""
-        if self.keeps_dense:
+        if self.keeps_dense and self.dense is None:
             self.dense = gradient.clone()
+        elif self.dense is not None:  # in place, because CUDA graphs use its memory
+            self.dense.copy_(gradient)
         gradient *= self.mask
         if self.settings.max_gradient_norm is not None:
             widths = () if self.sparse is None else self.sparse.widths
@@ -168,8 +172,7 @@ class Parameters:
     def narrow(self, ticket: int, mask: Mask) -> None:
         """Apply another mask, in place, because CUDA graphs use these tensors' memory."""
         shapes = self.model.shapes()
-        factors = flatten(_factors(mask, shapes), shapes)
-        packed = self.model.packed(factors[None])
+        packed = self.model.packed(_factors(mask, shapes)[None])
         own = packed if self.sparse is None else self.sparse.folded(packed, [ticket])
         self.mask[ticket] = own[0].to(self.mask.device)
         self.flat[ticket] *= self.mask[ticket]
@@ -224,9 +227,9 @@ class Parameters:
         return packed if self.sparse is None else self.sparse.folded(packed)
 
 
-def _factors(mask: Mask, shapes: Mapping[str, torch.Size]) -> Weights:
-    """Factors of the parameters: 1 if alive, else 0."""
-    return {name: alive.float() for name, alive in masks.whole(mask, shapes).items()}
+def _factors(mask: Mask, shapes: Mapping[str, torch.Size]) -> Tensor:
+    """(P,) factors of the parameters, in the order of `shapes`: 1 if alive, else 0."""
+    return flatten(masks.whole(mask, shapes), shapes).float()
 
 
 def clip(gradient: Tensor, limit: float, widths: Sequence[int] = ()) -> None:

@@ -47,7 +47,7 @@ class MaskedStep:
     def __call__(self) -> None:
         """Mask gradients, clip them, step. What is dead stays zero: it starts so, and so does the optimizer's state."""
         if self.keeps_dense:
-            self.dense = {n: one.grad.clone() for n, one in self._parameters.items() if one.grad is not None}
+            self._keep_dense()
         if not self.held:
             self.masks.gradients()
         if self._large:
@@ -55,6 +55,14 @@ class MaskedStep:
         elif self._settings.max_gradient_norm is not None:
             torch.nn.utils.clip_grad_norm_(self._parameters.values(), self._settings.max_gradient_norm, foreach=True)
         module_optimizer.step(self._settings, self.optimizer)
+
+    def _keep_dense(self) -> None:
+        """In the same memory each time, because each CUDA graph writes to that of its capture."""
+        for name, one in self._parameters.items():
+            if one.grad is not None and name in self.dense:
+                self.dense[name].copy_(one.grad)
+            elif one.grad is not None:
+                self.dense[name] = one.grad.clone()
 
     @torch.no_grad()
     def hold(self) -> None:
