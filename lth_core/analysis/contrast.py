@@ -21,14 +21,14 @@ Word = Literal["above", "below", "near zero", "open"]
 class Contrast:
     """The sum over seeds: interquartile mean with its interval, turned so that more is better.
 
-    p: sign-flip, two-sided, lost seeds count against. near: the one-sided p against a distance of the margin or more,
-    the larger of both sides; None without a margin. density: of the round it was taken at, None for the mean over
+    p: sign-flip, two-sided, lost seeds count against. near: the one-sided p's against less by the margin or more, and
+    more by it; None without a margin. density: of the round it was taken at, None for the mean over
     rounds. ended: whether all trials of its arms have ended.
     """
 
     value: Interval
     p: float
-    near: float | None
+    near: tuple[float, float] | None
     margin: float | None
     density: float | None
     rounds: int
@@ -42,10 +42,21 @@ class Contrast:
             return "open"
         if p <= LEVEL and (found.low > 0 or found.high < 0):
             return "above" if found.value > 0 else "below"
-        if self.margin is not None and self.near is not None and not self.lost:
-            inside = -self.margin < found.low and found.high < self.margin
-            return "near zero" if inside and self.near <= LEVEL else "open"
-        return "open"
+        return "near zero" if self.near_zero else "open"
+
+    @property
+    def no_loss(self) -> bool:
+        """Whether it is shown to be no further below zero than the margin, though it may be seen to be below."""
+        if not self.ended or self.value.n < 2 or self.lost or self.margin is None or self.near is None:
+            return False
+        return self.value.low > -self.margin and self.near[0] <= LEVEL
+
+    @property
+    def near_zero(self) -> bool:
+        """Whether it is shown to lie within the margin around zero, though it may be seen to differ from it."""
+        if self.margin is None or self.near is None:
+            return False
+        return self.no_loss and self.value.high < self.margin and self.near[1] <= LEVEL
 
 
 @dataclass(frozen=True)
@@ -110,8 +121,8 @@ def nearest(scores: JobScores, arm: str, density: float) -> int:
     return min(rounds, key=distance)
 
 
-def _near(numbers: Sequence[float], margin: float | None) -> float | None:
+def _near(numbers: Sequence[float], margin: float | None) -> tuple[float, float] | None:
     if margin is None or not numbers:
         return None
     below, above = [margin + one for one in numbers], [margin - one for one in numbers]
-    return max(sign_flip_p(below, greater=True), sign_flip_p(above, greater=True))
+    return sign_flip_p(below, greater=True), sign_flip_p(above, greater=True)

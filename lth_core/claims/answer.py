@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from lth_core.analysis.contrast import Contrast, Sums, contrast, sums
+from lth_core.analysis.contrast import Contrast, Sums, Word, contrast, sums
 from lth_core.analysis.scores import JobScores
 from lth_core.analysis.statistics import holm
-from lth_core.claims.claim import Claim, Comparison, experiments
+from lth_core.claims.claim import Claim, Comparison, Sign, experiments
 from lth_core.experiment.experiment import Experiment
 from lth_core.store import views
 from lth_core.store.database import Database
@@ -52,7 +52,7 @@ def answered(database: Database, claim: Claim) -> Answered:
     known = [job for job in jobs.values() if job is not None]
     done = sum(job.trials_done for job in known), sum(job.trials for job in known)
     left = tuple(file for file in claim.files if not all(_has_ended(jobs[one.name]) for one in experiments(file)))
-    return Answered(claim, state_of([one.state for one in tested]), tested, left, done)
+    return Answered(claim, state_of([one.state for one in tested], some=claim.some), tested, left, done)
 
 
 def _has_ended(job: JobView | None) -> bool:
@@ -104,7 +104,7 @@ def _tested(test: Comparison, found: Contrast | None, p: float, job: JobView | N
         state: State = "not run" if job is None else "running"
         return Tested(test, state, f"{test.says}: {state}")
     word = found.word(p)
-    if word == test.expected:
+    if _shows(found, word, test.expected):
         state = "held"
     elif word == "open":
         state = "open"
@@ -112,14 +112,26 @@ def _tested(test: Comparison, found: Contrast | None, p: float, job: JobView | N
         state = "contradicted"
     where = f"at {found.density:.1%} kept" if found.density is not None else f"over {found.rounds} rounds"
     numbers = f"{found.value.signed()} {where}, n={found.value.n}, p={p:.2g}"
-    if test.expected == "near zero" and found.margin is not None:
+    if test.expected in ("near zero", "no loss") and found.margin is not None:
         numbers += f", margin {found.margin:.3g}"
     return Tested(test, state, f"{test.says}: {state}, {numbers}", found, p)
 
 
-def state_of(states: Sequence[str]) -> State:
-    """Of all tests that have ended: mixed where some are held or contradicted and others not."""
+def _shows(found: Contrast, word: Word, expected: Sign) -> bool:
+    """A difference within the margin is near zero, even one that so many seeds make out."""
+    if expected == "near zero":
+        return found.near_zero
+    return word == expected or (expected == "no loss" and (found.no_loss or word == "above"))
+
+
+def state_of(states: Sequence[str], *, some: bool) -> State:
+    """Of all tests that have ended: mixed where some are held or contradicted and others not.
+
+    some: held as soon as one is.
+    """
     ended = [one for one in states if one not in ("not run", "running")]
     if not ended:
         return "running" if "running" in states else "not run"
+    if some and "held" in ended:
+        return "held"
     return cast(State, ended[0]) if len(set(ended)) == 1 else "mixed"

@@ -11,7 +11,8 @@ from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.suite import Suite, load
 from lth_core.settings.base import Fraction, Section
 
-Sign = Literal["above", "below", "near zero"]
+Sign = Literal["above", "below", "near zero", "no loss"]
+"""Near zero: within the margin around it, on both sides; no loss: not below it by the margin."""
 
 
 class Comparison(Section):
@@ -39,7 +40,7 @@ class Comparison(Section):
 
 class Claim(Section):
     """A claim of the paper. scale: what is done here beside what was done there; chosen: how its settings were chosen,
-    written down before the run. figure: of the paper."""
+    written down before the run. some: one test that holds is enough, because it claims no more than that."""
 
     number: Annotated[int, Field(ge=1)]
     says: str
@@ -49,6 +50,7 @@ class Claim(Section):
     files: Annotated[list[str], Field(min_length=1)]
     """The presets that test it."""
     tests: Annotated[list[Comparison], Field(min_length=1)]
+    some: bool = False
 
 
 class Panel(Section):

@@ -10,8 +10,10 @@ _INTRODUCTION = """\
 
 Claims of Yu, Edunov, Tian & Morcos (2020), each with the tests that were fixed before the run, and their answers. A
 test is a weighted sum of arms, seed by seed: *held* and *contradicted* need a 95 % interval without zero and p of at
-most 5 % (sign-flip, Holm over the tests of a claim); everything else is *open*. Tables, protocol cards and figures of
-the jobs are in [claims/](claims/); this page is made from them by `lth claims store docs/claims`.
+most 5 % (sign-flip, Holm over the tests of a claim). Where no difference or no loss is claimed, *held* needs the
+interval to lie within the margin, 5 % of what the dense network gains, and one-sided p of at most 5 %. Everything else
+is *open*. A claim about some cases is held as soon as one test is; any other whose tests disagree is *mixed*. Tables,
+protocol cards and figures of the jobs are in [claims/](claims/); `lth claims store docs/claims` makes this page.
 """
 
 

@@ -152,8 +152,9 @@ def _claim(one: Answered, before: StoredClaim | None) -> StoredClaim:
     for tested in one.tested:
         new = StoredTest(says=tested.test.says, state=tested.state, text=tested.text)
         tests.append(known.get(new.says, new) if new.state in UNKNOWN else new)
+    state = state_of([test.state for test in tests], some=one.claim.some)
     return StoredClaim(
-        number=one.claim.number, state=state_of([test.state for test in tests]), tests=tuple(tests),
+        number=one.claim.number, state=state, tests=tuple(tests),
         jobs=tuple(experiment.name for file in one.claim.files for experiment in experiments(file)),
     )  # fmt: skip
 

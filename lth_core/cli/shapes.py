@@ -347,7 +347,7 @@ class ClaimTest(Part):
     says: str
     job: str
     state: Literal["held", "contradicted", "open", "running", "not run"]
-    expected: Literal["above", "below", "near zero"]
+    expected: Literal["above", "below", "near zero", "no loss"]
     difference: Interval | None
     p: float | None
     density: float | None

@@ -48,6 +48,19 @@ def test_the_word_says_on_which_side_of_zero_it_is_or_that_it_is_near(random: fl
     assert found.value.value == pytest.approx(100.0 - random, abs=1.0)
 
 
+@pytest.mark.parametrize(
+    ("random", "no_loss", "near_zero"),
+    [(80.0, True, False), (95.8, True, True), (104.2, True, True), (108.0, False, False), (120.0, False, False)],
+)
+def test_within_the_margin_is_near_zero_also_where_a_difference_is_seen(
+    random: float, no_loss: bool, near_zero: bool
+) -> None:
+    found = contrast(sums(scores({"winning": 100.0, "random": random}), WEIGHTS))
+    assert found.margin == pytest.approx(5.0, abs=0.1)
+    assert found.word(found.p) == ("above" if random < 100 else "below")
+    assert (found.no_loss, found.near_zero) == (no_loss, near_zero)
+
+
 def test_p_as_corrected_over_a_family_decides() -> None:
     found = contrast(sums(scores({"winning": 100.0, "random": 80.0}), WEIGHTS))
     assert found.word(0.06) == "open"

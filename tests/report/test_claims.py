@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from lth_core.analysis.contrast import Contrast
+from lth_core.analysis.statistics import Interval
 from lth_core.claims import answer, stored
 from lth_core.claims import page as page_module
 from lth_core.claims.again import compared, presets_of
@@ -81,9 +83,27 @@ def test_claims_are_held_contradicted_open_or_not_ended(database: Database, list
     assert state(of(winning=1, one_shot=-1)) == "held"
     assert state(of(one_shot=1, winning=-1)) == "contradicted"
     assert state(of(expected="near zero", winning=1, one_shot=-1)) == "contradicted"
+    assert state(of(expected="no loss", winning=1, one_shot=-1)) == "held"
+    assert state(of(expected="no loss", one_shot=1, winning=-1)) == "contradicted"
     assert state(of(winning=1, one_shot=-1), of(one_shot=1, winning=-1)) == "mixed"
     assert state(of("under-way", winning=1, random=-1)) == "running"
     assert state(of("under-way", winning=1, random=-1), of(winning=1, one_shot=-1)) == "held"
+
+
+def test_a_claim_about_some_cases_is_held_as_soon_as_one_is(database: Database, listed: list[Claim]) -> None:
+    def state(*tests: Comparison) -> str:
+        return answered(database, made(*tests).model_copy(update={"some": True})).state
+
+    assert state(of(winning=1, one_shot=-1), of(one_shot=1, winning=-1)) == "held"
+    assert state(of(one_shot=1, winning=-1)) == "contradicted"
+
+
+def test_a_difference_within_the_margin_is_near_zero_though_it_is_seen() -> None:
+    value = Interval(0.01, 0.005, 0.015, 8)
+    found = Contrast(value, 0.0078, (0.0039, 0.0039), 0.04, 0.11, 1, 0, ended=True)
+    assert found.word(found.p) == "above"
+    assert answer._shows(found, "above", "near zero") and answer._shows(found, "above", "no loss")
+    assert answer._shows(found, "above", "above") and not answer._shows(found, "above", "below")
 
 
 def test_tests_that_are_not_run_yet_count_in_the_correction(database: Database, listed: list[Claim]) -> None:
