@@ -14,42 +14,29 @@ ROOT = Path(__file__).parent.parent
 CHANGES = ROOT / "docs" / "adding"
 PARTS = ("lth_core", "lth_tui", "configs", "docs", "tests", "pyproject.toml", "README.md", "CHANGELOG.md")
 
-SMALL = "training = { length = 1000, environments = 4, n_steps = 8, record_every = 500, checkpoint_every = 500"
+
+def member(
+    name: str, *, arms: tuple[str, ...] = ("winning",), environment: str = "CartPole-v1", training: str = "",
+    pruning: str = "",
+) -> str:  # fmt: skip
+    """A small job of control, with what is to be tried."""
+    return f"""
+[[suite.member]]
+name = "{name}"
+arms = {list(arms)}
+task.environment = "{environment}"
+model.hidden = [8]
+training = {{ {"length = 1000, environments = 4, n_steps = 8, record_every = 500, checkpoint_every = 500" + training} }}
+pruning = {{ {"rounds = 1, fraction = 0.3" + pruning} }}
+"""
+
+
 TOGETHER = f"""
 seeds = 1
-
-[[suite.member]]
-name = "algorithm"
-arms = ["winning"]
-task.environment = "CartPole-v1"
-model.hidden = [8]
-{SMALL}, algorithm = "awr" }}
-pruning = {{ rounds = 1, criterion = "snip" }}
-
-[[suite.member]]
-name = "arm"
-arms = ["winning", "random_rewound"]
-task.environment = "CartPole-v1"
-model.hidden = [8]
-{SMALL} }}
-pruning = {{ rounds = 1, fraction = 0.3 }}
-
-[[suite.member]]
-name = "criterion"
-arms = ["winning"]
-task.environment = "CartPole-v1"
-model.hidden = [8]
-{SMALL} }}
-pruning = {{ rounds = 1, fraction = 0.3, criterion = "product" }}
-
-[[suite.member]]
-name = "environment"
-arms = ["winning"]
-task.environment = "Corridor-v0"
-model.hidden = [8]
-{SMALL} }}
-pruning = {{ rounds = 1, fraction = 0.3 }}
-
+{member("algorithm", training=', algorithm = "awr"', pruning=', criterion = "snip"')}
+{member("arm", arms=("winning", "random_rewound"))}
+{member("criterion", pruning=', criterion = "product"')}
+{member("environment", environment="Corridor-v0")}
 [[suite.member]]
 name = "model"
 arms = ["winning"]
