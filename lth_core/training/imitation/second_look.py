@@ -14,10 +14,8 @@ from lth_core.tickets.mask import Weights
 from lth_core.training.imitation.data import Played
 from lth_core.training.reinforcement.parameters import Parameters
 from lth_core.training.reinforcement.reference import Network
-from lth_core.training.second_looks import Noted, masked_and_clipped
+from lth_core.training.second_looks import Noted, accepted, masked_and_clipped
 
-TOLERANCE, ELSEWHERE = 3e-5, 2e-2
-"""Accepted difference as a share of the gradient's length: on a CPU, and on a GPU, where products may have ten bits."""
 MOST = 4
 
 
@@ -43,7 +41,7 @@ class SecondLook(Noted[int]):
         off = float((used - wanted).norm() / (wanted.norm() + 1e-9))
         self.largest, number = max(self.largest, off), own.update + 1
         self.seen.append(f"update {number:,}")
-        if not off <= (TOLERANCE if own.parameters.flat.device.type == "cpu" else ELSEWHERE):
+        if not off <= accepted(own.weights, own.parameters.flat.device):
             self.sentence = (
                 f"loss: the gradient of update {number:,} is not that of the divergence from the teacher in its batch: "
                 f"it differs by {off:.2%} of its length"

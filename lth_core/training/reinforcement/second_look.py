@@ -18,16 +18,11 @@ from lth_core.training.reinforcement import reference
 from lth_core.training.reinforcement.parameters import Parameters
 from lth_core.training.reinforcement.reference import Network, Played
 from lth_core.training.reinforcement.rollout import Rollout, Steps
-from lth_core.training.second_looks import Noted
+from lth_core.training.second_looks import Noted, accepted
 
-TOLERANCE, ROUNDING = 3e-5, 3e-7
-"""Accepted difference on a CPU, as a share of the largest return or of the gradient's length (single precision differs
-from double by about 1e-6), and a share of each weight by which rounding may have changed it. Where a unit is so close
-to its kink, or the terms of a gradient cancel so far, that this decides, what such changes do to it is accepted too."""
-TOLERANCE_CONVOLUTIONS = 1e-4
-"""The same share with convolutions, which processors sum in orders of their own: 4.2e-5 was seen."""
-TOLERANCE_ELSEWHERE, ROUNDING_ELSEWHERE = 2e-2, 1e-3
-"""The same on a GPU, where products may have ten bits."""
+ROUNDING, ROUNDING_ELSEWHERE = 3e-7, 1e-3
+"""A share of each weight by which rounding may have changed it, on a CPU and on a GPU. Where a unit is so close to its
+kink, or the terms of a gradient cancel so far, that this decides, what such changes do to it is accepted too."""
 TRIES, MORE = 16, 4
 """So often rounding is tried; how many times the largest change of the gradient is accepted."""
 KINDS = ("first", "termination", "time limit")
@@ -102,10 +97,8 @@ class Looked:
     def __post_init__(self) -> None:
         own = self.parameters
         self.before, self.alive = self._named(own.flat), self._named(own.mask)
-        here = own.flat.device.type == "cpu"
-        kernels = any(weight.ndim == 4 for weight in self.before.values())
-        near = TOLERANCE_CONVOLUTIONS if kernels else TOLERANCE
-        self.accepted, self.rounding = (near, ROUNDING) if here else (TOLERANCE_ELSEWHERE, ROUNDING_ELSEWHERE)
+        self.accepted = accepted(self.before, own.flat.device)
+        self.rounding = ROUNDING if own.flat.device.type == "cpu" else ROUNDING_ELSEWHERE
         self.played = self._played()
         self.settings = cast(ActorCriticTraining, own.settings)
         self.again = reference.returns(self.settings, self.network, self.before, self.played)

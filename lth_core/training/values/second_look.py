@@ -17,16 +17,13 @@ from lth_core.tasks.step import Step
 from lth_core.tickets.check import Check
 from lth_core.tickets.mask import Weights
 from lth_core.training.reinforcement.parameters import Parameters
-from lth_core.training.second_looks import Noted
+from lth_core.training.second_looks import Noted, accepted
 from lth_core.training.stack import Array
 from lth_core.training.values import reference
 from lth_core.training.values.learning import Learnt
 from lth_core.training.values.reference import Passed
 from lth_core.training.values.replay import CUT, TERMINATED, Replay
 
-TOLERANCE, ELSEWHERE = 3e-5, 2e-2
-"""Accepted difference as a share of the largest target or of the gradient's length: on a CPU, and on a GPU, where
-products may have ten bits."""
 ROUNDING, TRIES = 3e-7, 16
 """A share of each weight by which rounding may have changed it. Where a unit is so close to its kink that this decides,
 what such changes do to the gradient is accepted too."""
@@ -105,22 +102,22 @@ class SecondLook(Noted[list[str]]):
         kinds = ["first"] + [k for k, e in (("termination", TERMINATED), ("time limit", CUT)) if e in own.ends]
         self.left = [one for one in self.left if one not in [f"step, {kind}" for kind in kinds]]
         self.seen.append(f"update {update:,}")
-        accepted = TOLERANCE if own.parameters.flat.device.type == "cpu" else ELSEWHERE
+        near = accepted(own.weights, own.parameters.flat.device)
         again = reference.targets(self.settings, self.network, own.weights, own.target, own.passed, used)
         off = (used - again).abs()
-        if float(off.max()) > accepted * (1e-2 + float(again.abs().max())):
+        if float(off.max()) > near * (1e-2 + float(again.abs().max())):
             worst = int(off.argmax())
             one = own.passed[worst]
-            near = ", behind a termination" if one.terminated else ", behind a time limit" if own.ends[worst] else ""
+            where = ", behind a termination" if one.terminated else ", behind a time limit" if own.ends[worst] else ""
             self.sentence = (
                 f"targets: those of update {update:,} are not what rewards, ends of episodes and the target network "
-                f"give: {float(used[worst]):.6g} instead of {float(again[worst]):.6g}{near}"
+                f"give: {float(used[worst]):.6g} instead of {float(again[worst]):.6g}{where}"
             )
             return
         gradient = reference.gradient(self.settings, self.network, own.weights, own.alive, own.passed, again)
         apart = float((own.received - gradient).norm() / (gradient.norm() + 1e-12))
         self.largest = max(self.largest, apart)
-        if not apart <= accepted and not apart <= accepted + 2 * self._rounded(own, again, gradient):
+        if not apart <= near and not apart <= near + 2 * self._rounded(own, again, gradient):
             self.sentence = (
                 f"loss: a gradient of update {update:,} is not that of the stated loss: "
                 f"it differs by {apart:.2%} of its length"
