@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from lth_core.errors import InputError
+from lth_core.store.plain import open_plain
 from lth_core.text import is_name, one_line
 
 MOST_FILES = 100_000
@@ -30,12 +31,22 @@ MOST_RATIO, SMALL = 100, 20_000_000
 _LONGEST_NAME = 300
 _PIECE = 1 << 20
 _END, _END_SIZE = b"PK\x05\x06", 22
-_LARGE_END, _LARGE_END_SIZE, _LOCATOR_SIZE = b"PK\x06\x06", 56, 20
+_LARGE_END, _LARGE_END_SIZE = b"PK\x06\x06", 56
+_LOCATOR, _LOCATOR_SIZE = b"PK\x06\x07", 20
 _WHEN = (1980, 1, 1, 0, 0, 0)
 
 
 class Refused(InputError):
     """Not a bundle, or one that nobody should unpack."""
+
+
+class _Harm(Exception):
+    """Why a file is refused."""
+
+
+_DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, NotImplementedError, _Harm)
+"""What a file that anybody may have written raises when it is read: zipfile wraps few of its own errors, and those of
+zlib, struct and of bad names or seeks (OSError, ValueError) come through."""
 
 
 def write_archive(path: Path, members: Iterable[tuple[str, int, Callable[[], Iterator[bytes]]]]) -> None:
@@ -81,14 +92,14 @@ class Archive:
     def __init__(self, path: Path) -> None:
         self._shown = one_line(path)
         try:
-            self._file = path.open("rb")
+            self._file = open_plain(path)
         except OSError as error:
             raise Refused(f"{self._shown}: {error.strerror}: expected a bundle that `lth bundle` wrote") from None
         try:
             _check_list(self._file)
             self._zip = zipfile.ZipFile(self._file)
             self.sizes = _harmless(self._zip.infolist(), os.fstat(self._file.fileno()).st_size)
-        except (_Harm, zipfile.BadZipFile, NotImplementedError, OSError, ValueError, struct.error) as error:
+        except _DAMAGED as error:
             self._file.close()
             said = one_line(error, 200) or type(error).__name__
             raise Refused(f"{self._shown}: {said}: expected a bundle that `lth bundle` wrote") from None
@@ -108,7 +119,7 @@ class Archive:
                     if left < 0:
                         raise zipfile.BadZipFile("is longer than its size")
                     yield piece
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError) as error:
+        except _DAMAGED as error:
             raise Refused(f"{self._shown}: {name} cannot be read: {one_line(error, 120)}") from None
         if left:
             raise Refused(f"{self._shown}: {name} is shorter than its size")
@@ -136,24 +147,21 @@ class Archive:
                 file.write(piece)
 
 
-class _Harm(Exception):
-    """Why a file is refused."""
-
-
 def _check_list(file: IO[bytes]) -> None:
     """Read the end of a zip file, which says how long its list of members is, before anything reads that list."""
     size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - _END_SIZE))
-    end = file.read()
+    large_at = size - _END_SIZE - _LOCATOR_SIZE - _LARGE_END_SIZE
+    file.seek(max(0, large_at))
+    tail = file.read()
+    end = tail[-_END_SIZE:]
     if len(end) < _END_SIZE or not end.startswith(_END):
         raise _Harm("is no archive, or only the beginning of one")
     count, listed, start = struct.unpack("<HII", end[10:20])
-    if 0xFFFF in (count,) or 0xFFFFFFFF in (listed, start):
-        file.seek(max(0, size - _END_SIZE - _LOCATOR_SIZE - _LARGE_END_SIZE))
-        large = file.read(_LARGE_END_SIZE)
-        if not large.startswith(_LARGE_END):
+    locator = tail[-_END_SIZE - _LOCATOR_SIZE : -_END_SIZE]
+    if locator.startswith(_LOCATOR):  # then zipfile goes by the large end, whatever the other says
+        if not tail.startswith(_LARGE_END) or struct.unpack("<Q", locator[8:16]) != (large_at,):
             raise _Harm("has a damaged end")
-        count, listed, start = struct.unpack("<QQQ", large[32:56])
+        count, listed, start = struct.unpack("<QQQ", tail[32:56])
     if count > MOST_FILES:
         raise _Harm(f"holds {count:,} files, more than {MOST_FILES:,}")
     if listed > MOST_LIST:

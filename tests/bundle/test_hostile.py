@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import stat
 import struct
@@ -51,6 +52,20 @@ def long_list(_: Path) -> bytes:
     content = bytearray(packed(("a", b"x")))
     content[-10:-6] = struct.pack("<I", archive.MOST_LIST + 1)
     return bytes(content)
+
+
+def two_ends(_: Path) -> bytes:
+    """A small end, and before it a large one, which is read instead, of another list."""
+    content = packed(("a", b"x"))
+    (listed, start), many = struct.unpack("<II", content[-10:-2]), archive.MOST_FILES + 1
+    large = b"PK\x06\x06" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, many, many, listed, start)
+    return content[:-22] + large + b"PK\x06\x07" + struct.pack("<IQI", 0, len(content) - 22, 1) + content[-22:]
+
+
+def two_ends_apart(bundles: Path) -> bytes:
+    """The same, with the large end elsewhere than before the small one."""
+    content = two_ends(bundles)
+    return content[:-34] + struct.pack("<Q", 0) + content[-26:]
 
 
 def total(_: Path) -> bytes:
@@ -104,6 +119,8 @@ CASES: dict[str, tuple[Make, str]] = {
     "overlapping files": (overlapping, "its files overlap|cannot be read|has no manifest"),
     "a long header": (long_header, "a has a comment or a long header"),
     "a long list": (long_list, "its list of files has 32,000,001 bytes"),
+    "two ends": (two_ends, "holds 100,001 files, more than 100,000"),
+    "two ends apart": (two_ends_apart, "has a damaged end"),
     "no archive": (lambda _: b"results, honestly", "is no archive, or only the beginning of one"),
     "empty": (lambda _: b"", "is no archive"),
     "cut off": (lambda bundles: (bundles / "job.zip").read_bytes()[:-100], "is no archive, or only the beginning"),
@@ -127,6 +144,12 @@ def test_a_hostile_file_is_refused_before_anything_is_written(
     assert re.search(sentence if "|" in sentence else re.escape(sentence), done.stderr), done.stderr
     assert done.stderr.count("\n") == 1 and "\x1b" not in done.stderr and "Traceback" not in done.stderr
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["evil.zip", "tmp"]
+
+
+def test_a_pipe_is_refused_without_waiting_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.zip")
+    done = lth("verify", tmp_path / "pipe.zip")
+    assert done.returncode == 2 and "pipe.zip: not a regular file" in done.stderr
 
 
 @pytest.mark.parametrize(("limit", "value"), [("MOST_FILES", 3), ("MOST_BYTES", 1000), ("MOST_TEXT", 1000)])
