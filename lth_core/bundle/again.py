@@ -2,7 +2,7 @@
 
 import random
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -88,8 +88,7 @@ def trained_again(bundle: Opened, job: Told, keys: Sequence[TrialKey], device: s
             "lth_core.worker.train_again", name, specs=[spec.to_json() for spec in specs], device=device,
             threads=job.facts.threads,
         )  # fmt: skip
-        here = _of_bits(attempts.in_words(answer["facts"]))
-        same = all(_of_bits(run.facts) == here for run in attempts.runs(bundle.rebuilt.database, job.facts.job))
+        same = attempts.same_bits(bundle.rebuilt.database, job.facts.job, answer["facts"])
         with rebuilt(workspace.folder, []) as found:
             results = {trial.key: trial for trial in views.trials(found.database, job.facts.job)}
             for key in whole:
@@ -124,11 +123,6 @@ def _place_weights(bundle: Opened, workspace: Workspace, specs: Sequence[BatchSp
         for path in sorted({parent.path for spec in specs for parent in spec.parents}):
             if (name := path.removeprefix(f"{_STORED}/")) in bundle.archive.sizes:
                 bundle.archive.unpack(name, workspace.inside(path))
-
-
-def _of_bits(facts: Mapping[str, str]) -> dict[str, str]:
-    """The facts of an attempt on which the last bits of a training depend."""
-    return {name: fact for name, fact in facts.items() if name not in ("lth", "revision")}
 
 
 def compared(job: Told, key: TrialKey, was_drawn: bool, one: Facts, other: Facts, same: bool) -> Again:

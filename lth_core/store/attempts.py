@@ -76,6 +76,17 @@ def runs(database: Database, job: int) -> list[Run]:
     return [Run(frozenset(map(int, row["rounds"].split(","))), _read(row["facts"])) for row in rows]
 
 
+def same_bits(database: Database, job: int, facts: Mapping[str, Any]) -> bool:
+    """Whether all attempts of a job ran with these facts but for this program's own version and revision: then the same
+    work gives the same bits."""
+
+    def alike(words: Mapping[str, str]) -> dict[str, str]:
+        return {name: fact for name, fact in words.items() if name not in ("lth", "revision")}
+
+    here = alike(in_words(facts))
+    return all(alike(run.facts) == here for run in runs(database, job))
+
+
 def packages(database: Database, job: int) -> dict[str, str]:
     """Versions of packages that a job's last attempt ran with, and revisions of downloads, by name."""
     row = database.row(

@@ -1,7 +1,7 @@
 """Evaluates stored tickets again and compares with the scores that are stored. Imports no torch."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from lth_core.batches.processes import run_apart
 from lth_core.engine.stored import stored_spec
@@ -41,8 +41,7 @@ def _job(workspace: Workspace, database: Database, job: JobView, trials: Sequenc
         "lth_core.worker.rescore", str(workspace.folder), spec=spec.to_json(), threads=threads_of(database, job.id)
     )
     found = {int(trial): values for trial, values in answer["found"].items()}
-    here = _of_bits(attempts.in_words(answer["facts"]))
-    same = all(_of_bits(run.facts) == here for run in attempts.runs(database, job.id))
+    same = attempts.same_bits(database, job.id, answer["facts"])
     accepted = 0.0 if same else TOLERANCE * _range(views.trials(database, job.id))
     apart: list[float] = []
     for trial in trials:
@@ -65,11 +64,6 @@ def _comparable(job: JobView, trial: TrialView) -> tuple[str, float | None]:
     """The metric that follows from stored weights, and its stored value: the score, unless that is of the training."""
     metric = job.experiment.evaluated
     return metric, trial.score if metric == job.experiment.score else dict(trial.beside).get(metric)
-
-
-def _of_bits(facts: Mapping[str, str]) -> dict[str, str]:
-    """The facts of an attempt on which the last bits of an evaluation depend."""
-    return {name: fact for name, fact in facts.items() if name not in ("lth", "revision")}
 
 
 def _range(trials: Sequence[TrialView]) -> float:
