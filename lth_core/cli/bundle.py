@@ -1,18 +1,15 @@
 """`lth bundle`: a job or suite as one file that others can check."""
 
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
 from lth_core.bundle.write import planned
 from lth_core.cli.console import make_console
-from lth_core.cli.subject import is_number
+from lth_core.cli.subject import job_or_suite
 from lth_core.errors import InputError
-from lth_core.store import views
 from lth_core.store.database import Database
-from lth_core.store.views import JobView
 from lth_core.store.workspace import Workspace
-from lth_core.text import did_you_mean, one_line, plural
+from lth_core.text import one_line, plural
 
 LARGE = 100_000_000
 """Bytes from which the size is said before anything is written."""
@@ -22,7 +19,7 @@ def run(subject: str, out: Path, folder: Path, *, weights: bool) -> None:
     """Write the bundle, and print its files, size and the SHA-256 of its manifest."""
     workspace = Workspace(folder)
     database = Database(workspace.database, writer=False)
-    jobs, suite = subject_of(subject, folder, database)
+    jobs, suite = job_or_suite(subject, folder, database)
     if out.exists():
         raise InputError(f"{one_line(out)} already exists: expected the name of a new file")
     made = planned(workspace, database, jobs, suite, weights=weights)
@@ -36,21 +33,6 @@ def run(subject: str, out: Path, folder: Path, *, weights: bool) -> None:
     with_weights = "with weights" if weights else "without weights (--weights includes them)"
     _say(f"{out}: {held}, {out.stat().st_size / 1e6:,.1f} MB, {with_weights}")
     _say(f"SHA-256 of its manifest: {made.sha256}")
-
-
-def subject_of(subject: str, folder: Path, database: Database) -> tuple[Sequence[JobView], str | None]:
-    """The job of this number, or the jobs of the suite of this name and the name; InputError if there is neither."""
-    if is_number(subject) and (job := views.job(database, int(subject))) is not None and not job.deleted:
-        return [job], None
-    if jobs := views.suite_jobs(database, subject):
-        return jobs, subject
-    numbers = ", ".join(str(job.id) for job in views.jobs(database)) or "none"
-    suites = views.suites(database)
-    named = ", ".join(map(one_line, suites)) or "none"
-    raise InputError(
-        f"{one_line(folder)}: there is no job or suite {one_line(subject, 80)}; jobs: {numbers}; suites: {named}"
-        f"{did_you_mean(subject, suites)}"
-    )
 
 
 def _say(line: str) -> None:

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from lth_core.cli.bundle import subject_of
 from lth_core.cli.console import make_console
+from lth_core.cli.subject import job_or_suite
 from lth_core.report.checklist import Facts, as_latex, as_markdown, sections
 from lth_core.report.record import job_record
 from lth_core.store import glances, views
@@ -19,7 +19,7 @@ from lth_core.text import one_line
 def run(subject: str, folder: Path, out: Path | None, *, latex: bool) -> None:
     """Print the facts, or write them into a file."""
     database = Database(Workspace(folder).database, writer=False)
-    jobs, suite = subject_of(subject, folder, database)
+    jobs, suite = job_or_suite(subject, folder, database)
     parts = [("" if suite is None else job.name, list(sections(_facts(database, job)))) for job in jobs]
     text = (as_latex if latex else as_markdown)(suite or jobs[0].name, parts)
     if out is None:

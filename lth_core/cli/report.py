@@ -7,13 +7,13 @@ from lth_core.analysis.connectivity import instabilities
 from lth_core.analysis.inspection import inspect
 from lth_core.cli.console import make_console
 from lth_core.cli.inspect import find_barriers
-from lth_core.cli.subject import is_number
+from lth_core.cli.subject import job_or_suite
 from lth_core.errors import InputError
 from lth_core.report.record import JobRecord, SuiteRecord, job_record, suite_record
-from lth_core.store import instability, views
+from lth_core.store import instability
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
-from lth_core.text import did_you_mean, is_name, one_line
+from lth_core.text import is_name, one_line
 
 
 def report(
@@ -46,20 +46,8 @@ def export(subject: str, workspace: Path, out: Path | None) -> None:
 def find(subject: str, workspace: Path) -> JobRecord | SuiteRecord:
     """The job with this number or the suite with this name; raises InputError if there is neither."""
     database = Database(Workspace(workspace).database, writer=False)
-    if is_number(subject):
-        job = views.job(database, int(subject))
-        if job is not None:
-            return job_record(database, job)
-    jobs = views.suite_jobs(database, subject)
-    if jobs:
-        return suite_record(database, subject, jobs)
-    numbers = ", ".join(str(job.id) for job in views.jobs(database)) or "none"
-    suites = views.suites(database)
-    named = ", ".join(one_line(name) for name in suites) or "none"
-    raise InputError(
-        f"{one_line(workspace)}: there is no job or suite {one_line(subject, 80)}; jobs: {numbers}; "
-        f"suites: {named}{did_you_mean(subject, suites)}"
-    )
+    jobs, suite = job_or_suite(subject, workspace, database)
+    return job_record(database, jobs[0]) if suite is None else suite_record(database, suite, jobs)
 
 
 def _looked_into(record: JobRecord | SuiteRecord, workspace: Workspace, with_barriers: bool) -> JobRecord | SuiteRecord:

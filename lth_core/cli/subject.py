@@ -1,4 +1,4 @@
-"""Finds the job that a command is about, by its number."""
+"""Finds the jobs that a command is about, by their numbers or the name of their suite."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,20 +27,24 @@ def find_job(folder: Path, number: int) -> tuple[Workspace, Database, JobView]:
     return workspace, database, job
 
 
+def job_or_suite(subject: str, folder: Path, database: Database) -> tuple[list[JobView], str | None]:
+    """The job with this number, or the jobs of the suite with this name and the name.
+
+    Raises InputError if there is neither.
+    """
+    if is_number(subject) and (job := views.job(database, int(subject))) is not None and not job.deleted:
+        return [job], None
+    if jobs := views.suite_jobs(database, subject):
+        return jobs, subject
+    numbers = ", ".join(str(job.id) for job in views.jobs(database)) or "none"
+    suites = views.suites(database)
+    named = ", ".join(map(one_line, suites)) or "none"
+    raise InputError(
+        f"{one_line(folder)}: there is no job or suite {one_line(subject, 80)}; jobs: {numbers}; suites: {named}"
+        f"{did_you_mean(subject, suites)}"
+    )
+
+
 def find_jobs(folder: Path, database: Database, subjects: Sequence[str]) -> list[JobView]:
     """The jobs with these numbers and of these suites, each once; raises InputError for one that does not exist."""
-    found: dict[int, JobView] = {}
-    for subject in subjects:
-        number = int(subject) if is_number(subject) else None
-        job = views.job(database, number) if number is not None else None
-        own = [job] if job is not None and not job.deleted else views.suite_jobs(database, subject)
-        if not own:
-            known = ", ".join(str(one.id) for one in views.jobs(database)) or "none"
-            suites = views.suites(database)
-            named = f"; suites: {', '.join(one_line(name) for name in suites)}" if suites else ""
-            raise InputError(
-                f"{one_line(folder)}: there is no job {one_line(subject, 80)}; there are: {known}{named}"
-                f"{did_you_mean(subject, suites)}"
-            )
-        found |= {one.id: one for one in own}
-    return list(found.values())
+    return list({job.id: job for subject in subjects for job in job_or_suite(subject, folder, database)[0]}.values())

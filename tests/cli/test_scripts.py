@@ -135,8 +135,8 @@ def test_commands_for_jobs_are_refused_in_a_sentence(tmp_path: Path) -> None:
     assert lth("add", "tiny.toml", cwd=tmp_path).stdout == "job 1 tiny: queued\n"
     assert "already has this" in lth("add", "tiny.toml", cwd=tmp_path).stdout
     for words, expected in {
-        "pause 7": "there is no job 7; there are: 1",
-        "pause \x1b[31mx": "there is no job x",
+        "pause 7": "there is no job or suite 7; jobs: 1; suites: none",
+        "pause \x1b[31mx": "there is no job or suite x",
         "resume 1": "job 1 is queued: resume is for jobs that are paused",
         "move 1": "expected one of --up N",
         "move 1 --up 1 --last": "expected one of --up N",
