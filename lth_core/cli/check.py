@@ -12,11 +12,12 @@ from typing import Any
 from rich.console import Console
 
 from lth_core.analysis.questions import too_few
-from lth_core.cli import shapes
+from lth_core.cli import shape_parts
 from lth_core.cli.console import make_console
 from lth_core.cli.fields import experiment_fields, lines
 from lth_core.cli.progress import duration, rate
-from lth_core.cli.shapes import Checked, CheckedFile, print_json
+from lth_core.cli.shape_parts import Checked
+from lth_core.cli.shapes import CheckedFile, print_json
 from lth_core.cli.show import identified
 from lth_core.engine import named_code
 from lth_core.engine.slots import Slot, find_slots, usable
@@ -135,7 +136,7 @@ def _shape(experiment: Experiment, found: list[Slot] | None) -> Checked:
     cost = None
     if found is not None and _can_be_measured(experiment):
         priced = _price(experiment, found)
-        cost = shapes.Cost(
+        cost = shape_parts.Cost(
             **asdict(priced.cost), parameters=priced.parameters, rate=priced.rate, stack=priced.stack,
             slots=len(priced.slots), kept=priced.densities,
         )  # fmt: skip

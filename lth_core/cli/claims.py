@@ -11,7 +11,8 @@ from lth_core.claims.claim import claims, command
 from lth_core.cli.console import make_console
 from lth_core.cli.follower import Follower
 from lth_core.cli.headless import checked, progress_on, train
-from lth_core.cli.shapes import ClaimAnswer, Claims, ClaimTest, print_json
+from lth_core.cli.shape_parts import ClaimAnswer, ClaimTest
+from lth_core.cli.shapes import Claims, print_json
 from lth_core.entry.command import INTERRUPTED
 from lth_core.store import views
 from lth_core.store.database import Database

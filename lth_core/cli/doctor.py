@@ -6,11 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console
-
 from lth_core.analysis.inspection import inspect
-from lth_core.cli import shapes
-from lth_core.cli.console import make_console
+from lth_core.cli import shape_parts
+from lth_core.cli.console import make_console, print_finding
 from lth_core.cli.shapes import Findings, print_json
 from lth_core.engine.lease import owned
 from lth_core.errors import InputError
@@ -25,9 +23,6 @@ from lth_core.upkeep.health import Finding
 from lth_core.upkeep.mend import mend
 from lth_core.upkeep.rescore import rescore
 
-_MARKS = {"good": ("✓", "green"), "note": ("-", "yellow"), "bad": ("✗", "red")}
-
-
 Tell = Callable[[Finding], None]
 
 
@@ -39,11 +34,11 @@ def doctor(folder: Path, *, repair: bool, rescored: int = 0, as_json: bool = Fal
     def tell(finding: Finding) -> None:
         told.append(finding)
         if not as_json:
-            _print(console, finding)
+            print_finding(console, finding.state, f"{finding.what:<9} {one_line(finding.sentence, 4000)}")
 
     findings = _examine(Workspace(folder), tell, repair, rescored)
     if as_json:
-        print_json(Findings(findings=[shapes.Finding(**asdict(finding)) for finding in told]))
+        print_json(Findings(findings=[shape_parts.Finding(**asdict(finding)) for finding in told]))
     elif not folder.is_dir():
         console.print(f"{one_line(folder)}: no workspace exists here yet", markup=False, highlight=False)
     elif any(finding.repairable for finding in findings) and not repair:
@@ -118,11 +113,3 @@ def _repair(tell: Tell, workspace: Workspace) -> None:
     if count:
         sentence = f"{plural(count, 'trial')} with damaged files marked as failed; retry the job to train them again"
         tell(Finding("repaired", "good", sentence))
-
-
-def _print(console: Console, finding: Finding) -> None:
-    mark, style = _MARKS[finding.state]
-    console.print(mark, end=" ", style=style)
-    console.print(
-        f"{finding.what:<9} {one_line(finding.sentence, 4000)}", markup=False, highlight=False, soft_wrap=True
-    )

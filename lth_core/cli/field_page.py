@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from lth_core.cli.console import make_console
-from lth_core.cli.shapes import Field, FieldTables, Table, print_json
+from lth_core.cli.shape_parts import Field, Table
+from lth_core.cli.shapes import FieldTables, print_json
 from lth_core.experiment.arms import Arm
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.field_words import accepted, shown

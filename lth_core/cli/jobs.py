@@ -19,7 +19,8 @@ def jobs(workspace: Path, *, as_json: bool = False) -> None:
     database = Database(Workspace(workspace).database, writer=False)
     if as_json:
         # Its models need the analyses: twice the time of the table.
-        from lth_core.cli.shapes import Jobs, job_shape, print_json
+        from lth_core.cli.shape_parts import job_shape
+        from lth_core.cli.shapes import Jobs, print_json
 
         rows = [job_shape(job) for job in views.jobs(database)]
         print_json(Jobs(jobs=rows, unreadable=views.unreadable(database)))

@@ -4,7 +4,8 @@ from rich.table import Table
 from rich.text import Text
 
 from lth_core.cli.console import make_console
-from lth_core.cli.shapes import Preset, Presets, print_json
+from lth_core.cli.shape_parts import Preset
+from lth_core.cli.shapes import Presets, print_json
 from lth_core.experiment import presets
 
 

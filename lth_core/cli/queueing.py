@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lth_core.cli.headless import checked
-from lth_core.cli.shapes import Asked, Commanded, print_json
+from lth_core.cli.shape_parts import Asked
+from lth_core.cli.shapes import Commanded, print_json
 from lth_core.cli.subject import find_jobs
 from lth_core.engine.at_once import carry_out
 from lth_core.errors import InputError

@@ -8,11 +8,12 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from lth_core.cli import shapes
+from lth_core.cli import shape_parts, shapes
 from lth_core.cli.console import make_console
 from lth_core.cli.fields import differences, experiment_fields, lines
 from lth_core.cli.job_result import print_job
-from lth_core.cli.shapes import job_shape, print_json
+from lth_core.cli.shape_parts import job_shape
+from lth_core.cli.shapes import print_json
 from lth_core.cli.subject import find_job, is_number
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
@@ -57,11 +58,11 @@ def show(subject: str, workspace: Path, *, as_json: bool = False) -> None:
 
 def _file_shape(held: Experiment | Suite) -> shapes.ShownFile:
     suite, held_ones = (held.name, held.experiments) if isinstance(held, Suite) else (None, (held,))
-    return shapes.ShownFile(suite=suite, experiments=[shapes.Experiment(**identified(one)) for one in held_ones])
+    return shapes.ShownFile(suite=suite, experiments=[shape_parts.Experiment(**identified(one)) for one in held_ones])
 
 
 def identified(experiment: Experiment) -> dict[str, Any]:
-    """An experiment's name, identity and fields: those of `shapes.Experiment`."""
+    """An experiment's name, identity and fields: those of `shape_parts.Experiment`."""
     fields = experiment.model_dump(mode="json")
     return {"name": experiment.name, "identity": experiment.identity, "experiment": fields}
 
@@ -90,7 +91,9 @@ def diff(a: str, b: str, workspace: Path, *, as_json: bool = False) -> int:
     found = differences(experiment_fields(first), experiment_fields(second))
     if as_json:
         same = first.identity == second.identity
-        rows = [shapes.Difference(field=name, a=_unless_dash(one), b=_unless_dash(other)) for name, one, other in found]
+        rows = [
+            shape_parts.Difference(field=name, a=_unless_dash(one), b=_unless_dash(other)) for name, one, other in found
+        ]
         print_json(shapes.Differences(same=same, fields=rows))
         return int(not same)
     if first.identity == second.identity:

@@ -6,20 +6,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-
 from lth_core.bundle.again import Again, builds_on, drawn, trained_again
 from lth_core.bundle.archive import Archive
 from lth_core.bundle.finding import Finding, bad, good, note
 from lth_core.bundle.manifest import Manifest
 from lth_core.bundle.tickets import ticket_findings, without
 from lth_core.bundle.verify import Opened, manifest_findings, opened, result_findings
-from lth_core.cli.console import make_console
-from lth_core.cli.shapes import TrainedAgain, Verified, VerifiedPart, print_json
+from lth_core.cli.console import make_console, print_finding
+from lth_core.cli.shape_parts import TrainedAgain, VerifiedPart
+from lth_core.cli.shapes import Verified, print_json
+from lth_core.engine.slots import find_slots
 from lth_core.errors import InputError
 from lth_core.text import plural
 
-_MARKS = {"good": ("✓", "green"), "note": ("-", "yellow"), "bad": ("✗", "red")}
 _STATES = {"equal": good, "within": good, "outside": bad, "not equal": bad, "not trained": bad}
 
 
@@ -34,16 +33,21 @@ class Asked:
 
 
 def run(file: Path, trials: int, seed: int | None, device: str, *, run_code: bool, as_json: bool) -> int:
-    """Print the findings, each as it is known; returns 0 if nothing is wrong, else 1. Raises Refused for no bundle."""
-    console, told, again = make_console(), [], []  # type: Console, list[Finding], list[Again]
+    """Print the findings, each as it is known; returns 0 if nothing is wrong, else 1.
+
+    Raises Refused for no bundle, InputError for a device that is not here.
+    """
+    console = make_console()
+    told: list[Finding] = []
+    again: list[Again] = []
     seed = secrets.randbelow(2**31) if seed is None else seed
+    asked = Asked(trials, seed, find_slots(device, 1)[0].device, run_code)
     with contextlib.closing(Archive(file)) as archive:
         manifest, first = manifest_findings(archive)
-        asked = Asked(trials, seed, device, run_code)
         for finding in _findings(archive, manifest, first, asked, again):
             told.append(finding)
             if not as_json:
-                _print(console, finding)
+                print_finding(console, finding.state, f"{finding.part:<13} {finding.sentence}")
     holds = all(finding.state != "bad" for finding in told)
     if as_json:
         print_json(Verified(
@@ -52,7 +56,7 @@ def run(file: Path, trials: int, seed: int | None, device: str, *, run_code: boo
             draw=seed if trials else None, trained_again=[_shape(one) for one in again],
         ))  # fmt: skip
     else:
-        console.print(_summary(holds, told, trials), markup=False, highlight=False, soft_wrap=True)
+        console.print(_summary(holds, told, trials, again), markup=False, highlight=False, soft_wrap=True)
     return int(not holds)
 
 
@@ -96,12 +100,13 @@ def _again(bundle: Opened, asked: Asked, again: list[Again]) -> Iterator[Finding
             yield note("trained again", f"job {job.facts.job}: not trained again: {error}")
 
 
-def _summary(holds: bool, told: list[Finding], trials: int) -> str:
+def _summary(holds: bool, told: list[Finding], trials: int, again: list[Again]) -> str:
     if not holds:
         wrong = dict.fromkeys(finding.part for finding in told if finding.state == "bad")
         return f"does not hold: {', '.join(wrong)}"
-    more = "" if trials else "; --trials N also trains N of its trials again"
-    return f"holds{more}"
+    if not trials:
+        return "holds; --trials N also trains N of its trials again"
+    return "holds" if again else "holds; no trial was trained again"
 
 
 def _shape(one: Again) -> TrainedAgain:
@@ -109,9 +114,3 @@ def _shape(one: Again) -> TrainedAgain:
         job=one.job, arm=one.key.arm, round=one.key.round, seed=one.key.seed, drawn=one.drawn, state=one.state,
         stored=one.stored, here=one.here, low=one.low, high=one.high, sentence=one.text,
     )  # fmt: skip
-
-
-def _print(console: Console, finding: Finding) -> None:
-    mark, style = _MARKS[finding.state]
-    console.print(mark, end=" ", style=style)
-    console.print(f"{finding.part:<13} {finding.sentence}", markup=False, highlight=False, soft_wrap=True)

@@ -7,7 +7,8 @@ from lth_core.cli.console import make_console
 from lth_core.cli.follower import ENDED, Follower
 from lth_core.cli.headless import DONE, TRIAL_FAILED, stop_signals
 from lth_core.cli.progress import LiveProgress, PlainProgress, Progress, QuietProgress
-from lth_core.cli.shapes import Waited, job_shape, print_json
+from lth_core.cli.shape_parts import job_shape
+from lth_core.cli.shapes import Waited, print_json
 from lth_core.cli.subject import find_jobs
 from lth_core.engine.slots import find_slots
 from lth_core.entry.command import INTERRUPTED, Interrupted

@@ -22,7 +22,7 @@ def answers_of(record: JobRecord) -> JobAnswers:
 
 
 def job_fields(found: JobAnswers) -> dict[str, Any]:
-    """The fields of `shapes.Result`."""
+    """The fields of `cli.shape_parts.Result`."""
     summary = found.summary
     return {
         "cells": [asdict(cell) for cell in summary.cells],
@@ -37,7 +37,7 @@ def job_fields(found: JobAnswers) -> dict[str, Any]:
 def suite_fields(
     name: str, summary: SuiteSummary, findings: Sequence[Finding], related: Sequence[str]
 ) -> dict[str, Any]:  # fmt: skip
-    """The fields of `shapes.ShownSuite`."""
+    """The fields of `cli.shapes.ShownSuite`."""
     return {
         "suite": name, **asdict(summary), "said": list(sentences(summary)),
         "answers": [finding.fields() for finding in findings], "notes": list(related),

@@ -82,6 +82,11 @@ def test_what_cannot_be_bundled_is_refused(workspace: Path, tmp_path: Path) -> N
     assert sorted(path.name for path in tmp_path.iterdir()) == ["there.zip"]
 
 
+def test_a_device_that_is_not_here_is_refused(bundles: Path) -> None:
+    done = lth("verify", bundles / "job.zip", "--trials", 1, "--device", "cuda:77")
+    assert (done.returncode, done.stdout) == (2, "") and "device cuda:77: expected here auto, cpu" in done.stderr
+
+
 def test_where_bits_may_differ_a_score_is_accepted_within_the_stated_range(bundles: Path) -> None:
     with (
         closing(Archive(bundles / "job.zip")) as archive,
@@ -108,10 +113,14 @@ def test_where_bits_may_differ_a_score_is_accepted_within_the_stated_range(bundl
 def test_code_that_a_task_names_is_not_run_unless_asked(bundles: Path, tmp_path: Path) -> None:
     forger = Forger(bundles / "job.zip")
     forger.experiment(1, lambda fields: fields["task"].update(environment="nowhere:Env"))
-    done = lth("verify", forger.save(tmp_path / "code.zip"), "--trials", 1, "--json")
+    path = forger.save(tmp_path / "code.zip")
+    done = lth("verify", path, "--trials", 1, "--json")
     notes = [one["sentence"] for one in json.loads(done.stdout)["findings"] if one["state"] == "note"]
     why = "its task names the module nowhere, which is run only with --run-code"
     assert f"job 1: not derived again: {why}" in notes and f"job 1: not trained again: {why}" in notes
+    forger.results_again()
+    shown = lth("verify", forger.save(tmp_path / "again.zip"), "--trials", 1)
+    assert shown.stdout.endswith("holds; no trial was trained again\n")
 
 
 def test_numbers_of_another_processor_are_close_and_others_are_not() -> None:
