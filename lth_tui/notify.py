@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from lth_core.store.notices import Notice
 
 _ESC, _BELL = "\x1b", "\x07"
+_TITLE = f"{_ESC}]2;"
 KEEP_TITLE, OWN_TITLE = f"{_ESC}[22;2t", f"{_ESC}[23;2t"
 """Let the terminal keep its title, and take it back."""
 _WORDS = {"done": "done", "failed": "failed", "stalled": "stalled", "audit": "audit failed"}
@@ -32,7 +33,7 @@ def sequences(notice: "Notice", settings: NotifySettings, variables: Mapping[str
     if terminal in _UNABLE:
         return sent
     if settings.title:
-        sent += f"{_ESC}]2;lth: {said}{_BELL}"
+        sent += f"{_TITLE}lth: {said}{_BELL}"
     desktop = ""
     if settings.desktop in ("both", "osc9"):
         desktop += f"{_ESC}]9;lth: {said}{_BELL}"
@@ -50,7 +51,7 @@ class Notifier:
     def told(self, notice: "Notice", variables: Mapping[str, str]) -> str:
         """What to send for a notice, see `sequences`; the first time with the request to keep the title."""
         sent = sequences(notice, self.settings, variables)
-        keep = bool(sent) and self.settings.title and not self._titled
+        keep = _TITLE in sent and not self._titled
         self._titled = self._titled or keep
         return KEEP_TITLE * keep + sent
 

@@ -54,7 +54,7 @@ class Critical:
     @property
     def crossed(self) -> bool:
         """Whether the median is known, and not censored."""
-        return self.floor < self.density.value < 1
+        return not _at(self.density.value, self.floor) and self.density.value < 1
 
     @property
     def text(self) -> str:
@@ -70,13 +70,18 @@ class Critical:
 
 def said(density: float, floor: float) -> str:
     """A density in percent; `below 2.3 %` where it is not above the lowest that was trained at."""
-    if density <= floor * (1 + 1e-9):
+    if _at(density, floor):
         return f"below {_digits(floor)}%"
     return "more than 100%" if density >= 1 else f"{_digits(density)}%"
 
 
+def _at(density: float, floor: float) -> bool:
+    """Whether it is the lowest that was trained at; a median of logarithms has other last bits."""
+    return density <= floor * (1 + 1e-9)
+
+
 def _bare(density: float, floor: float) -> str:
-    if density <= floor * (1 + 1e-9):
+    if _at(density, floor):
         return f"<{_digits(floor)}"
     return ">100" if density >= 1 else _digits(density)
 

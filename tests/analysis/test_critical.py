@@ -11,11 +11,11 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lth_core.analysis.critical import HALF, chains, critical, crossing, isotonic, said, why_not
+from lth_core.analysis.critical import HALF, Critical, chains, critical, crossing, isotonic, said, why_not
 from lth_core.analysis.questions import findings
 from lth_core.analysis.ranks import joint_flip_p, median, shift, signed_ranks
 from lth_core.analysis.scores import JobScores
-from lth_core.analysis.statistics import holm, holm_grouped, sign_flip_p
+from lth_core.analysis.statistics import Interval, holm, holm_grouped, sign_flip_p
 from lth_core.analysis.verdict import summarise
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.suite import load
@@ -93,6 +93,15 @@ def test_chains_that_never_cross_count_as_far_as_they_were_tried_and_it_is_said(
     assert found is not None and found.above == 8 and found.text.startswith(f"below {last:.1%}")
     both = summarise(settings, curve(settings, lambda arm, seed: 0.0)).verdicts[0].survival
     assert both is not None and both.word == "inconclusive" and "both hold half" in both.short
+
+
+def test_a_median_at_the_lowest_density_is_no_crossing() -> None:
+    floor = 1069 / 4675
+    median_of_logs = math.exp(math.log(floor))
+    assert median_of_logs > floor, "in the last bit"
+    for density, crossed in ((median_of_logs, False), (0.3, True), (1.0, False)):
+        found = Critical("winning", HALF, 50.0, Interval(density, math.nan, math.nan, 1), floor, 1, 0, 0)
+        assert (found.crossed, found.text.startswith("below ")) == (crossed, density == median_of_logs)
 
 
 def test_lost_seeds_are_left_out_and_count_against() -> None:

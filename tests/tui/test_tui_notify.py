@@ -38,6 +38,14 @@ def test_each_is_switched_by_itself_and_no_name_acts_on_the_terminal(
     assert notify.sequences(NOTICE, settings, variables) == expected
 
 
+def test_a_terminal_that_gets_no_title_is_not_asked_to_keep_one() -> None:
+    notifier = notify.Notifier()
+    assert notifier.told(NOTICE, {"TERM": "linux"}) == "\x07"
+    assert notifier.looked_at() == ""
+    assert notifier.told(NOTICE, {"TERM": "xterm"}).startswith(notify.KEEP_TITLE)
+    assert notifier.looked_at() == notify.OWN_TITLE
+
+
 async def test_a_job_that_ends_rings_and_the_title_is_given_back(
     opened: Open, writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
