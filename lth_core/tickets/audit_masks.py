@@ -153,14 +153,15 @@ def density_of(family: Family, key: TrialKey, mask: Mask, compared: Ticket | Non
 def _spread(family: Family, key: TrialKey, mask: Mask) -> Check:
     """As many entries as the round's tickets keep, and of each layer a whole number next to its share of them."""
     shapes = {n: m.shape for n, m in mask.items()}
-    total, shares = expected_moving.start_counts(shapes, family.groups, family.experiment.pruning, key.round)
-    found, all_of_them = masks.counts(mask), masks.total(mask)
-    wrong = [f"{all_of_them} kept in all, expected {total}"] * (all_of_them != total)
+    pruning, found, total = family.experiment.pruning, masks.counts(mask), masks.total(mask)
+    asked = expected_moving.totals(shapes, family.groups, pruning, key.round)
+    wrong = [] if total in asked else [f"{total} kept in all, expected {asked[0]}"]
     wrong += [
         f"{n}: {found[n]} of {mask[n].numel()} kept, expected {share:.1f}"
-        for n, share in shares.items() if abs(found[n] - share) >= 1 + 1e-6
+        for n, share in expected_moving.layer_shares(shapes, pruning, total).items()
+        if abs(found[n] - share) >= 1 + 1e-6
     ]  # fmt: skip
-    how = family.experiment.pruning.moving.distribution
+    how = pruning.moving.distribution
     return Check("density", not wrong, "; ".join(wrong) or f"{total} of {masks.size(mask)} kept, layers as {how} says")
 
 

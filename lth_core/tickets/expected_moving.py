@@ -15,28 +15,29 @@ from lth_core.tickets import expected_masks, expected_schedule
 from lth_core.tickets.expected_masks import Groups
 
 
-def start_counts(
-    shapes: Mapping[str, Sequence[int]], groups: Groups, pruning: Pruning, round: int
-) -> tuple[int, dict[str, float]]:
-    """The number of entries that are alive in all, and how many of each of these layers, before rounding."""
+def totals(shapes: Mapping[str, Sequence[int]], groups: Groups, pruning: Pruning, round: int) -> range:
+    """How many entries of these layers may be alive in all: numbers half-way between two are rounded either way."""
     sizes = {name: math.prod(shape) for name, shape in shapes.items()}
-    entries = sum(sizes.values())
+    shares = {"all": (1 - pruning.fraction) ** round}
     if pruning.scope == "global":
-        total = math.floor(entries * (1 - pruning.fraction) ** round + 0.5)
+        sizes = {"all": sum(sizes.values())}
     else:
         shares = expected_masks.layer_densities(shapes, groups, pruning, round)
-        total = sum(_nearest(sizes[name] * share) for name, share in shares.items())
-    density = total / max(1, entries)
+    asked = [(sizes[name] * share, 1e-9 * sizes[name]) for name, share in shares.items()]
+    least, most = (
+        sum(math.ceil(x - 0.5 - room) for x, room in asked),
+        sum(math.floor(x + 0.5 + room) for x, room in asked),
+    )
+    return range(least, most + 1)
+
+
+def layer_shares(shapes: Mapping[str, Sequence[int]], pruning: Pruning, total: int) -> dict[str, float]:
+    """How many of so many living entries each of these layers has, before rounding."""
+    sizes = {name: math.prod(shape) for name, shape in shapes.items()}
+    density = total / max(1, sum(sizes.values()))
     if pruning.moving.distribution == "uniform":
-        return total, {name: size * density for name, size in sizes.items()}
-    return total, {n: sizes[n] * share for n, share in expected_masks.erk(shapes, density).items()}
-
-
-def _nearest(number: float) -> int:
-    """The nearest whole number; of two the even one."""
-    below = math.floor(number)
-    up = number - below > 0.5 or (number - below == 0.5 and below % 2 == 1)
-    return below + up
+        return {name: size * density for name, size in sizes.items()}
+    return {n: sizes[n] * share for n, share in expected_masks.erk(shapes, density).items()}
 
 
 def number_of(experiment: Experiment, done: float) -> int:
