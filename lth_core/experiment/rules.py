@@ -60,6 +60,18 @@ def check_tokens(experiment: Tables) -> None:
         )
 
 
+def check_kept(experiment: Tables) -> None:
+    """Raise InputError if nothing is left to prune of a network without a value head, or with one hidden layer. Only for
+    new experiments, see `check_tokens`."""
+    kept, model = _kept(experiment), experiment.model
+    if isinstance(experiment.training, DQN) and not getattr(model, "dueling", False):
+        kept.add("value_head")
+    if isinstance(model, MLP) and len(model.hidden) == 1 and "first_layer" in kept:
+        kept.add("trunk")
+    if nothing := _nothing_left(experiment, kept):
+        raise InputError(nothing)
+
+
 def check_actions(experiment: Tables, environments: Environments) -> None:
     """Raise InputError if the algorithm needs one choice among actions, and these environments have other actions."""
     if isinstance(experiment.training, DQN) and (environments.continuous or environments.parts is not None):
@@ -165,22 +177,24 @@ def _check_groups(experiment: Tables) -> None:
                     f'{field} "{name}" is not a parameter group of {experiment.model.kind}: '
                     f"expected one of {', '.join(known)}{did_you_mean(name, known)}"
                 )
-    if any(everything <= _kept(experiment) for everything in experiment.model.everything):
-        raise ValueError(f"pruning.keep {sorted(experiment.pruning.keep)} leaves nothing to prune")
+    if nothing := _nothing_left(experiment, _kept(experiment)):
+        raise ValueError(nothing)
     if experiment.pruning.fractions and experiment.pruning.scope != "layerwise":
         raise ValueError('pruning.fractions needs pruning.scope = "layerwise"')
 
 
+def _nothing_left(experiment: Tables, kept: set[str]) -> str:
+    """A sentence, if nothing is left to prune where these groups are kept."""
+    if not any(everything <= kept for everything in experiment.model.everything):
+        return ""
+    return f"pruning.keep {sorted(experiment.pruning.keep)} leaves nothing to prune"
+
+
 def _kept(experiment: Tables) -> set[str]:
-    """The kept groups, with those that this network lacks or that consist of kept ones."""
-    kept, model = set(experiment.pruning.keep), experiment.model
-    if isinstance(experiment.training, DQN) and not getattr(model, "dueling", False):
-        kept.add("value_head")
-    if isinstance(model, MLP) and len(model.hidden) == 1 and "first_layer" in kept:
-        kept.add("trunk")
-    if getattr(model, "trunk", "shared") == "separate" and {"actor", "critic"} <= kept:
-        kept.add("trunk")
-    return kept
+    """The kept groups, with those that consist of kept ones."""
+    kept = set(experiment.pruning.keep)
+    apart = getattr(experiment.model, "trunk", "shared") == "separate"
+    return kept | {"trunk"} if apart and {"actor", "critic"} <= kept else kept
 
 
 def _check_points(experiment: Tables) -> None:

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.file import resolve
 from lth_core.models.separate import SeparateActorCritic
 from lth_core.tickets import mask as masks
 from lth_core.tickets.scope import prunable, prune
@@ -119,7 +121,7 @@ def test_groups_that_are_all_there_is_cannot_all_be_kept(model: Any, training: A
     fields |= {"model": model, "training": training}
     for one in keep:
         fewer = [name for name in keep if name != one]
-        own = Experiment.from_fields({**fields, "pruning": {"keep": fewer}})
+        own = resolve({**fields, "pruning": {"keep": fewer}}, "small")
         assert prunable(make_model(own).groups(), own.pruning)
-    with pytest.raises(ValidationError, match="leaves nothing to prune"):
-        Experiment.from_fields({**fields, "pruning": {"keep": keep}})
+    with pytest.raises(InputError, match="leaves nothing to prune"):
+        resolve({**fields, "pruning": {"keep": keep}}, "small")
