@@ -61,8 +61,10 @@ def check_tokens(experiment: Tables) -> None:
 
 
 def check_kept(experiment: Tables) -> None:
-    """Raise InputError if nothing is left to prune of a network without a value head, or with one hidden layer. Only for
-    new experiments, see `check_tokens`."""
+    """Raise InputError if nothing is left to prune of a network without a value head, or with one hidden layer.
+
+    Only for new experiments, see `check_tokens`.
+    """
     kept, model = _kept(experiment), experiment.model
     if isinstance(experiment.training, DQN) and not getattr(model, "dueling", False):
         kept.add("value_head")
