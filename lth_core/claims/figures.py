@@ -13,8 +13,8 @@ from lth_core.claims.claim import Panel, PaperFigure
 from lth_core.errors import InputError
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
-from lth_core.report.drawing import GREY, density_axis, legend, looks, panels, styled
-from lth_core.report.figures import band
+from lth_core.report.drawing import density_axis, legend, looks, panels, styled
+from lth_core.report.figures import band, dense_line
 from lth_core.text import one_line
 
 Row = Mapping[str, str]
@@ -44,11 +44,9 @@ def draw(figure: PaperFigure, folder: Path) -> Figure | None:
 
 def _panel(axes: Axes, rows: list[Row], panel: Panel, experiment: Experiment) -> None:
     look = looks(experiment)
-    dense = [row for row in rows if row["arm"] == DENSE and row["score"]]
-    for row in dense:
-        score = _score(row)
-        axes.axhline(score.value, color=GREY, dashes=(3, 2), linewidth=1.1, label="dense")
-        axes.axhspan(score.low, score.high, color=GREY, alpha=0.13, linewidth=0)
+    for row in rows:
+        if row["arm"] == DENSE and row["score"]:
+            dense_line(axes, _score(row))
     densities = [1.0]
     for arm in reversed(panel.arms):  # the first on top
         own = sorted((row for row in rows if row["arm"] == arm and row["score"]), key=lambda row: int(row["round"]))

@@ -36,9 +36,7 @@ def lottery(axes: Axes, record: JobRecord, *, inches: float = 2.5) -> None:
     experiment, look = record.experiment, looks(record.experiment)
     dense = record.summary.cell(DENSE, 0)
     if dense is not None and dense.score.n:
-        axes.axhline(dense.score.value, color=GREY, dashes=(3, 2), linewidth=1.1, label="dense")
-        if dense.score.n > 1:
-            axes.axhspan(dense.score.low, dense.score.high, color=GREY, alpha=0.13, linewidth=0)
+        dense_line(axes, dense.score)
     for arm in order(experiment):
         cells = sorted(
             (c for c in record.summary.cells if c.arm == arm and c.score.n), key=lambda cell: -cell.density
@@ -66,6 +64,13 @@ def _limits(axes: Axes, record: JobRecord) -> None:
     if known:
         room = 0.05 * (max(known) - min(known)) or 1.0
         axes.set_ylim(min(known) - room, max(known) + room)
+
+
+def dense_line(axes: Axes, score: Interval) -> None:
+    """The dense network's score as a line across, its interval as a band."""
+    axes.axhline(score.value, color=GREY, dashes=(3, 2), linewidth=1.1, label="dense")
+    if score.n > 1:
+        axes.axhspan(score.low, score.high, color=GREY, alpha=0.13, linewidth=0)
 
 
 def band(axes: Axes, x: list[float], scores: list[Interval], look: Look, label: str) -> None:
