@@ -21,12 +21,9 @@ _HERE = Look(YELLOW, (1, 1), "■", "┅┅")
 _MIDDLE = Look(SKY, (1, 0), " ", "──")
 
 
-def curves_of(
-    jobs: "Sequence[JobView]", summaries: Mapping[int, Summary], *, relative: bool
-) -> dict[int, tuple[Floats, Floats]]:
-    """By job, the lottery curve of its reference arm: densities that fall from 1, and scores."""
-    drawn = comparison.chart(jobs, summaries, 0, relative=relative, most=len(jobs))
-    named = {series.label: series for series in drawn.series}
+def _references(whole: Chart, jobs: "Sequence[JobView]") -> dict[int, tuple[Floats, Floats]]:
+    """By job, the lottery curve of its reference arm in a chart of them all: densities that fall from 1, and scores."""
+    named = {series.label: series for series in whole.series}
     found = {job.id: named.get(f"{job.id} {job.experiment.reference}") for job in jobs}
     return {number: (series.x, series.y) for number, series in found.items() if series is not None}
 
@@ -49,7 +46,7 @@ def band_chart(
 ) -> Chart:  # fmt: skip
     """The reference arms of all jobs as median and range; on top the best, the baseline, and the job at the cursor."""
     whole = comparison.chart(jobs, summaries, 0, relative=relative, most=len(jobs))
-    curves = curves_of(jobs, summaries, relative=relative)
+    curves = _references(whole, jobs)
     best = best_of(jobs, curves, relative=relative)
     grid = np.array(sorted({float(x) for xs, _ in curves.values() for x in xs}, reverse=True), np.float64)
     series: list[Series] = []
@@ -78,7 +75,7 @@ def small_charts(
     whole = comparison.chart(among, summaries, arm, relative=relative, most=len(among))
     values = np.concatenate([series.y[np.isfinite(series.y)] for series in whole.series] or [np.empty(0)])
     span = (float(values.min()), float(values.max())) if len(values) else None
-    beside = curves_of(among, summaries, relative=relative).get(pinned or 0)
+    beside = _references(whole, among).get(pinned or 0)
     found: list[Chart] = []
     for job in jobs:
         series = [one for one in whole.series if one.label.startswith(f"{job.id} ")]
