@@ -259,7 +259,7 @@ class JobPage(JobCommands):
             self.present(self.bench.snapshot)
 
     def action_next_view(self, by: int) -> None:
-        """Go to the next view."""
+        """Go to the next or the previous view."""
         self.action_view(VIEWS[(VIEWS.index(self._view) + by) % len(VIEWS)])
 
     def on_tab_row_chosen(self, message: TabRow.Chosen) -> None:
