@@ -34,7 +34,7 @@ class Arm(Section):
         `full`           none: the unpruned network, trained once, in round 1
         `static`         random, with as many entries as the round's tickets, spread over the layers as
                          `pruning.moving` says
-        `set`            the same at first; its smallest magnitudes move to random places during the training
+        `set`            drawn likewise at first; its smallest magnitudes move to random places during the training
         `rigl`           likewise, to the places with the largest gradients
     weights
         `rewind`    the dense run's weights at the rewind point

@@ -1,5 +1,7 @@
 """Plasticity: its measures by hand and against singular values, in a stack without touching it, and between arms."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -37,6 +39,23 @@ def test_at_most_ten_records_are_measured() -> None:
     due = [k for k in range(1, 61) if plasticity.is_due(2_000 * k, 2_000, 120_000)]
     assert due == list(range(6, 61, 6))
     assert all(plasticity.is_due(6_000 * k, 6_000, 60_000) for k in range(1, 11))
+
+
+@pytest.mark.parametrize("unit", ["steps", "games"])
+def test_when_a_ticket_is_measured_depends_on_itself_alone(unit: str) -> None:
+    length = 512 if unit == "steps" else 4
+    own = experiment(training={"plasticity": True, "record_every": 32, "unit": unit, "length": length})
+    model, (short, long) = starts(own, 2)
+    one = stack(own, [replace(short, last=96 if unit == "steps" else 1), long], model)
+    seen = []
+    while (one.counter < one.last).any():
+        one.update()
+        seen.append(["dormant/all" in metrics for metrics in one.metrics()])
+    first, second = zip(*seen, strict=True)
+    if unit == "steps":  # 16 records of the longer training, of which each second is measured
+        assert first[:3] == (True, True, True) and second == (False, True) * 8
+    else:  # of as many steps as four games may take
+        assert sum(second) <= 10 and second[-1]
 
 
 def test_a_stack_is_measured_without_touching_it() -> None:

@@ -15,12 +15,13 @@ DORMANT = 0.025
 RANK_REST = 0.01
 """The share of the sum of singular values that the effective rank leaves out (delta of Kumar et al. 2021)."""
 TIMES = 10
-"""How often a training is measured at most, at records; more would cost more than 2 % of it."""
+"""How often a training is measured at most, at records. Ten times take 1.7 % of the CPU time of 60,000 steps, and about
+3 % of that of 40,000 (32 tickets of 64-64, A2C); the longer a training, the less."""
 
 
-def is_due(trained: int, record_every: int, length: int) -> bool:
-    """Whether the record after so many steps is measured: every n-th of a training of this length."""
-    return trained // record_every % -(-length // (record_every * TIMES)) == 0
+def is_due(trained: int, record_every: int, most: int) -> bool:
+    """Whether the record after so many steps is measured: every n-th of a training of at most so many steps."""
+    return trained // record_every % -(-most // (record_every * TIMES)) == 0
 
 
 @torch.no_grad()

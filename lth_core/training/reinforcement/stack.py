@@ -187,11 +187,15 @@ class ActorCriticStack(PlayingStack):
         ]
 
     def _plasticity(self) -> list[dict[str, float]]:
-        """What `plasticity` measures of each ticket, where that is due or a ticket has ended."""
-        due = plasticity.is_due(self.trained, self.training.record_every, self.training.length)
-        if self._seen is None or not (due or (self.counter >= self.last).any()):
-            return [{} for _ in range(self.tickets)]
-        return plasticity.measured(self.parameters, self._seen.to(self.device))
+        """What `plasticity` measures of each ticket, where that is due or its training has ended; whoever else is
+        here."""
+        steps, every = (self.last - self.first) * self.steps_per_unit, self.training.record_every
+        due = [plasticity.is_due(self.trained, every, int(most)) for most in steps]
+        due = [one or ended for one, ended in zip(due, self.counter >= self.last, strict=True)]
+        if self._seen is None or not any(due):
+            return [{} for _ in due]
+        found = plasticity.measured(self.parameters, self._seen.to(self.device))
+        return [one if now else {} for one, now in zip(found, due, strict=True)]
 
     def keep(self, tickets: Sequence[int]) -> None:
         """Drop all tickets but these, whose training continues unchanged."""
