@@ -50,14 +50,17 @@ class Unanswered(InputError):
     """The process ended without an answer; the message holds the last lines it wrote."""
 
 
-def run_apart(module: str, *arguments: str, **message: Any) -> dict[str, Any]:
+def run_apart(module: str, *arguments: str, threads: int | None = None, **message: Any) -> dict[str, Any]:
     """Run a module of `worker` in a process of its own; its last line of output is the answer.
 
-    The message goes to its standard input. Raises InputError if the process answered with one.
+    The message goes to its standard input. threads: a part of it, and of the environment, as a worker has them: if
+    that allows more threads than are used, the last bits of products differ. Raises InputError if the process answered
+    with one.
     """
+    message |= {} if threads is None else {"threads": threads}
     done = subprocess.run(
         command(module, *arguments), input=json.dumps(message), capture_output=True, text=True,
-        check=False, env=variables(),
+        check=False, env=variables(threads),
     )  # fmt: skip
     lines = done.stdout.strip().splitlines()
     try:

@@ -1,11 +1,15 @@
 """What is said to processes that compute before torch is loaded."""
 
+import json
 import subprocess
 import sys
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from lth_core.batches.processes import variables
+from lth_core.batches import processes
+from lth_core.batches.processes import run_apart, variables
 
 PRODUCTS = """
 import torch
@@ -42,3 +46,11 @@ def test_a_product_has_the_same_bits_wherever_its_factors_lie(threads: int) -> N
 def test_what_the_user_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MKL_CBWR", "AVX2")
     assert variables(1)["MKL_CBWR"] == "AVX2"
+
+
+def test_a_question_of_so_many_threads_has_the_environment_of_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    def here(_: list[str], *, input: str, env: dict[str, str], **__: Any) -> SimpleNamespace:
+        return SimpleNamespace(stdout=json.dumps({**json.loads(input), "same": env == variables(3)}))
+
+    monkeypatch.setattr(processes, "subprocess", SimpleNamespace(run=here))
+    assert run_apart("lth_core.worker.rescore", threads=3, of=1) == {"of": 1, "threads": 3, "same": True}
