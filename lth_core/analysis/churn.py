@@ -1,13 +1,13 @@
 """How masks that move have moved: the share of each layer's living weights that each change replaced. No torch."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from lth_core.bits import unpack
+from lth_core.bits import Bits, unpack
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.store.database import Database
@@ -63,13 +63,14 @@ def _read(workspace: Workspace, path: str, sha256: str) -> _Read:
         at = arrays["masks/at"][1:] / trained
     except (DamagedFile, KeyError, ValueError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
-    layers = {name: _replaced([mask[name].ravel() for mask in masks]) for name in shapes}
+    layers = {name: replaced([mask[name] for mask in masks]) for name in shapes}
     whole = [np.concatenate([mask[name].ravel() for name in shapes]) for mask in masks]
     left = float((whole[0] & whole[-1]).sum() / max(1, whole[0].sum()))
-    return _Read(at, layers, _replaced(whole), left)
+    return _Read(at, layers, replaced(whole), left)
 
 
-def _replaced(masks: list[npt.NDArray[np.bool_]]) -> npt.NDArray[np.float64]:
+def replaced(masks: Sequence[Bits]) -> npt.NDArray[np.float64]:
+    """(n,) the share of a layer's living entries that each of n changes replaced, from its n + 1 masks; see Changes."""
     living = masks[0].sum()
     new = [float((after & ~before).sum()) for before, after in pairwise(masks)]
     return np.array(new) / living if living else np.full(len(new), np.nan)

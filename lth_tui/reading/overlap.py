@@ -7,15 +7,12 @@ from itertools import combinations
 from pathlib import Path
 from statistics import fmean
 
-from safetensors import SafetensorError, safe_open
-
 from lth_core.analysis.anatomy import overlap
 from lth_core.bits import Bits, unpack
 from lth_core.store import glances
 from lth_core.store.database import Database
-from lth_core.store.tensors import mask_shapes
 from lth_core.store.workspace import Workspace
-from lth_tui.reading.churn import churn_cells, read_masks
+from lth_tui.reading.churn import churn_cells, read_masks, read_packed
 from lth_tui.reading.layers import HeatCell
 from lth_tui.reading.snapshot import LayerGrid
 
@@ -34,11 +31,7 @@ class LayerOverlap:
 
 def read_mask(path: Path) -> dict[str, Bits]:
     """The mask of a finished trial; only its bytes are read. Raises OSError or ValueError."""
-    try:
-        with safe_open(path, framework="numpy") as file:
-            return unpack(file.get_tensor("mask"), mask_shapes(file.metadata()))
-    except (SafetensorError, KeyError, TypeError) as error:
-        raise ValueError(f"{path.name}: no mask of a trial ({type(error).__name__})") from None
+    return unpack(*read_packed(path, "mask"))
 
 
 def overlaps(masks: Sequence[Mapping[str, Bits]]) -> dict[str, LayerOverlap]:
