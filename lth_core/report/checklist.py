@@ -37,7 +37,9 @@ class Section:
 
 def sections(facts: Facts) -> Iterator[Section]:
     """All facts of a job in reading order."""
-    said = dict(card(facts.record))
+    said: dict[str, str] = {}
+    for heading, text in card(facts.record):
+        said[heading] = f"{said[heading]}. {text}" if heading in said else text
     yield Section("What was run", tuple((name, said[name]) for name in ("Task", "Model", "Arms", "Pruned", "Reset")))
     yield Section("Data and splits", tuple(_data(facts.record, said)))
     yield Section("Hyperparameters", tuple(_hyperparameters(facts, said)))
@@ -51,8 +53,9 @@ def _data(record: JobRecord, said: dict[str, str]) -> Iterator[tuple[str, str]]:
     task = record.experiment.task
     for sentence in record.data:
         yield "Data, as the audit saw it", one_line(sentence, 1000)
-    for name, sha256 in getattr(task, "contents", ()):
-        yield f"File {name}", f"SHA-256 {sha256}"
+    for section in (task, record.experiment.model):
+        for name, sha256 in getattr(section, "contents", ()):
+            yield f"File {name}", f"SHA-256 {sha256}"
     if not record.data:
         yield "Data", f"no data set: episodes of {one_line(task.subject)}, each from the seed of its chain"
     yield "What the score is of", said["Score"]
@@ -66,7 +69,9 @@ def _hyperparameters(facts: Facts, said: dict[str, str]) -> Iterator[tuple[str, 
     same = len(facts.others)
     where = "no other job" if not same else plural(same, "other job")
     yield "Other jobs in the same workspace", f"{where}; what was tried elsewhere is {UNKNOWN}"
-    yield "Choice of checkpoints", "none: the weights at the end of training are scored"
+    points = getattr(facts.record.experiment.training, "average", 1)
+    mean = f"the mean of the weights at {points} points, the last at the end of training, is scored"
+    yield "Choice of checkpoints", f"none: {mean if points > 1 else 'the weights at the end of training are scored'}"
 
 
 def _runs(record: JobRecord, said: dict[str, str]) -> Iterator[tuple[str, str]]:
