@@ -3,6 +3,7 @@
 Neither safetensors nor any filesystem here notices a flipped bit, so every read compares a SHA-256. numpy only.
 """
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -35,8 +36,8 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises OSError (ENOSPC on a full disk, also where the system writes short without an error).
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.unlink(missing_ok=True)
     try:
+        temporary.unlink(missing_ok=True)
         with temporary.open("xb", buffering=0) as file:  # never through an existing link
             view = memoryview(content)
             while view:
@@ -46,8 +47,11 @@ def write_atomically(path: Path, content: bytes) -> None:
                 view = view[written:]
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is not None:
+            error.filename = str(path)  # the other name is gone, and means nothing to who reads of it
         raise
     sync_folder(path.parent)
 
