@@ -19,6 +19,12 @@ from lth_core.tickets.scope import prunable
 from lth_core.training.families import make_model
 
 
+def check_ticket(experiment: Experiment) -> None:
+    """Raise InputError if an experiment names a ticket that is missing, has changed, or does not fit."""
+    if experiment.ticket is not None:
+        ImportedTickets(experiment, make_model(experiment)).check()
+
+
 class ImportedTickets:
     """The tickets of one experiment. Raises InputError if one is missing, has changed, or does not fit."""
 

@@ -32,6 +32,7 @@ from lth_core.tickets.mask import Mask
 from lth_core.tickets.network import Network
 from lth_core.training.families import make_model
 from lth_core.worker.assemble import Assembler
+from lth_core.worker.imported_tickets import check_ticket
 
 FROM_SEED = ("magnitude_init", criteria.RANDOM)
 """Criteria that read no trained weights."""
@@ -44,6 +45,8 @@ def act(message: dict[str, Any]) -> dict[str, Any]:
     spec = BatchSpec.from_json(message["spec"])
     contents.check(spec.experiment.task)
     contents.check(spec.experiment.model)
+    if message["weights"]:
+        check_ticket(spec.experiment)
     assembler = Assembler(Workspace(Path(sys.argv[1])), spec, make_model(spec.experiment))
     own = Own(spec, assembler, {trial.id: Path(message["masks"][str(trial.id)]) for trial in spec.trials})
     wrong, derived = {}, 0

@@ -23,6 +23,7 @@ from lth_core.store.workspace import Workspace
 from lth_core.tasks import contents
 from lth_core.worker.attempt import Attempt
 from lth_core.worker.device_name import device_name
+from lth_core.worker.imported_tickets import check_ticket
 from lth_core.worker.ran_with import with_versions
 
 
@@ -37,6 +38,7 @@ def act(message: dict[str, Any]) -> dict[str, Any]:
         spec = replace(spec, parents=tuple(_found(parent, made) for parent in spec.parents))
         contents.check(spec.experiment.task)
         contents.check(spec.experiment.model)
+        check_ticket(spec.experiment)
         _train(workspace, spec, message["device"], facts)
         for record in read_all(workspace.batch(spec.batch) / "attempt-1" / "records.jsonl"):
             if record.get("kind") == "done":

@@ -72,6 +72,16 @@ def test_masks_and_weights_of_another_job_are_trained_round_by_round_and_audited
             assert masks.counts(mine) == masks.counts(theirs) and masks.distance(mine, theirs)
         else:
             assert masks.distance(mine, theirs) == 0
+    _bundled_without_its_tickets(tmp_path)
+
+
+def _bundled_without_its_tickets(folder: Path) -> None:
+    """What needs tickets that do not come with a bundle is not checked, and nothing is said to be wrong."""
+    assert lth("bundle", 1, "-o", "bundle.zip", "--weights", "-w", "w", cwd=folder).returncode == 0
+    done = lth("verify", "bundle.zip", "--trials", 1, cwd=folder)
+    assert done.returncode == 0 and done.stdout.endswith("holds; no trial was trained again\n"), done.stdout
+    for word in ("derived", "trained"):
+        assert f"job 1: not {word} again: ticket round-1-seed-0: card.json: No such file" in done.stdout
 
 
 def test_the_transferred_ticket_starts_from_the_very_weights_that_it_was_found_with(
