@@ -107,7 +107,9 @@ def _score(experiment: Experiment) -> str:
     over = experiment.training.scored_over
     mean = f", the mean of {over}" if over else ""
     beside = f" Beside it: {experiment.task.beside}." if experiment.task.beside else ""
-    last = "No choice among checkpoints: the final weights count."
+    points = getattr(experiment.training, "average", 1)
+    counted = "the final weights count" if points == 1 else f"the mean of the weights at the last {points} points counts"
+    last = f"No choice among checkpoints: {counted}."
     task = experiment.task
     own = f"{experiment.judged_by}, the logarithm of {experiment.score}" if task.log_score else experiment.score
     return f"{own}{mean}; {better} is better.{beside} {last}"
