@@ -108,7 +108,7 @@ def _score(experiment: Experiment) -> str:
     mean = f", the mean of {over}" if over else ""
     beside = f" Beside it: {experiment.task.beside}." if experiment.task.beside else ""
     points = getattr(experiment.training, "average", 1)
-    counted = "the final weights count" if points == 1 else f"the mean of the weights at the last {points} points counts"
+    counted = "the final weights count" if points == 1 else f"the mean of the last {points} averaged points counts"
     last = f"No choice among checkpoints: {counted}."
     task = experiment.task
     own = f"{experiment.judged_by}, the logarithm of {experiment.score}" if task.log_score else experiment.score
