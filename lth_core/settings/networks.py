@@ -55,7 +55,7 @@ class MLP(NetworkSection):
 
     @property
     def device(self) -> Literal["cpu", "cuda"]:
-        """See NetworkSection; measured with 16 cores beside one GPU (docs/results.md)."""
+        """See NetworkSection; measured with 16 cores beside one GPU (docs/results-gpu.md)."""
         return "cpu" if sum(a * b for a, b in itertools.pairwise(self.hidden)) <= _FOR_CORES else "cuda"
 
     @property
