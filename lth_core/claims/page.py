@@ -50,13 +50,21 @@ def _claim(claim: Claim, answer: StoredClaim | None, jobs: Mapping[str, StoredJo
     yield f"- How its settings were chosen: {claim.chosen}"
     yield f"- Command: {', '.join(f'`{command(file)}`' for file in claim.files)}"
     if answer is None:
-        yield from (f"- **not run**: {test.says}" for test in claim.tests)
+        yield from (f"- {test.says}: **not run**" for test in claim.tests)
         return
-    yield from (f"- **{test.state}**: {test.text}" for test in answer.tests)
     own = [jobs[name] for name in answer.jobs if name in jobs]
-    for job in own:
-        halves = ", ".join(f"{arm} {text}" for arm, text in job.halves.items())
-        yield f"- Half of the dense network's gain is lost at ({job.name}): {halves}"
+    if own:
+        yield f"- Rests on: {', '.join(_cost(job) for job in own)}"
+    yield from (
+        f"- {test.says}: **{test.state}**{test.text.removeprefix(f'{test.says}: {test.state}')}"
+        for test in answer.tests
+    )
+
+
+def _cost(job: StoredJob) -> str:
+    return (
+        f"[{job.name}](#{job.name}) ({job.trainings:,} trainings, {job.seeds} seeds, {job.hours:g} hours of a worker)"
+    )
 
 
 def _figure(figure: PaperFigure, jobs: Mapping[str, StoredJob], folder: str) -> str:
@@ -75,8 +83,11 @@ def _job(job: StoredJob, folder: str) -> Iterator[str]:
     yield f"### {job.name}\n"
     yield f"![Lottery curves of {job.name}]({folder}/{job.name}/lottery.svg)\n"
     yield (
-        f"{job.trainings:,} trainings, {job.seeds} seeds, {job.rounds} rounds, {job.hours:g} hours of training over "
-        f"all workers; {job.passed:,} audit checks passed, {job.failed:,} failed. {job.versions}. "
+        f"{job.trainings:,} trainings, {job.seeds} seeds, {job.rounds} rounds, {job.hours:g} hours of "
+        f"worker time; {job.passed:,} audit checks passed, {job.failed:,} failed. {job.versions}. "
         f"Identity {job.identity[:12]}; [protocol card]({folder}/{job.name}/card.md).\n"
     )
+    if job.halves:
+        halves = ", ".join(f"{arm} {text}" for arm, text in job.halves.items())
+        yield f"- half of the dense network's gain is lost at: {halves}"
     yield from (f"- {answer}" for answer in job.answers)

@@ -15,6 +15,7 @@ from lth_core.report.record import JobRecord, job_record
 from lth_core.report.table_files import as_csv, make_folder
 from lth_core.report.tables import job_tables
 from lth_core.settings.base import Section
+from lth_core.store.batches import seconds_by_device
 from lth_core.store.database import Database
 from lth_core.store.tensors import write_atomically
 from lth_core.text import one_line
@@ -43,8 +44,9 @@ class StoredClaim(Section):
 
 
 class StoredJob(Section):
-    """The facts of a job. hours: of training, over all slots; halves: the critical density of each arm, in words;
-    answers: the questions of the job, each answer in short."""
+    """The facts of a job. hours: of its batches, added up (of the clock, so more than a processor's where other work
+    ran beside them); halves: the critical density of each arm, in words; answers: the questions of the job, each answer
+    in short."""
 
     name: str
     identity: str
@@ -80,7 +82,8 @@ def store(database: Database, folder: Path) -> Stored:
     kept = {one.number: one for one in before.claims}
     for answer in ended:
         kept[answer.claim.number] = _claim(answer, kept.get(answer.claim.number))
-    jobs = {one.name: one for one in before.jobs} | {name: _facts(record) for name, record in records.items()}
+    facts = {name: _facts(record, seconds_by_device(database, record.job.id)) for name, record in records.items()}
+    jobs = {one.name: one for one in before.jobs} | facts
     new = Stored(claims=tuple(kept[number] for number in sorted(kept)), jobs=tuple(jobs[name] for name in sorted(jobs)))
     text = json.dumps(new.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
     write_atomically(folder / "claims.json", text.encode())
@@ -159,12 +162,12 @@ def _claim(one: Answered, before: StoredClaim | None) -> StoredClaim:
     )  # fmt: skip
 
 
-def _facts(record: JobRecord) -> StoredJob:
+def _facts(record: JobRecord, batches: list[tuple[str | None, float]]) -> StoredJob:
     passed, failed = record.audits
     return StoredJob(
         name=record.job.name, identity=record.job.identity, state=record.job.state,
         seeds=len(record.experiment.seeds), rounds=record.experiment.pruning.rounds, trainings=len(record.trials),
-        hours=round(record.active / 3600, 2), passed=passed, failed=failed,
+        hours=round(sum(seconds for _, seconds in batches) / 3600, 2), passed=passed, failed=failed,
         halves={one.arm: one.text for one in record.summary.halves},
         answers=tuple(line.short for finding in record.findings for line in finding.lines if finding.word != NOT_ASKED),
         versions=dict(card(record))["Ran with"],

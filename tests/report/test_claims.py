@@ -149,8 +149,8 @@ def test_what_is_stored_makes_the_page_and_stays_when_another_workspace_knows_le
     text = page(first, "claims")
     assert "| 1 | It holds. | held |" in text
     assert "| 2 | It holds. | not run |" in text
-    assert "- **not run**: winning random on under-way" in text
-    assert "winning one_shot on cartpole: held, +" in text
+    assert "- winning random on under-way: **not run**" in text
+    assert "winning one_shot on cartpole: **held**, +" in text
     assert "![Control](claims/figure-4.svg)" in text
     assert "Not run yet: Later." in text
     assert (tmp_path / "figure-4.svg").read_text().count("<svg") == 1
