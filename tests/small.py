@@ -26,7 +26,7 @@ from lth_core.training.stack import Start
 
 ARMS = [name for name, arm in BUILT_IN.items() if arm.mask not in ("imported", "full")]
 """Built-in arms of tickets that need none from elsewhere."""
-SHARED = [name for name in ARMS if BUILT_IN[name].mask != "smaller"]
+SHARED = [name for name in ARMS if BUILT_IN[name].shares_network]
 """Those whose tickets are of the experiment's own network."""
 
 

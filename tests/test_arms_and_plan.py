@@ -42,6 +42,7 @@ def test_the_built_in_arms_are_what_the_documentation_says() -> None:
         "gmp": ("gradual", "init", "start", "winning"),
         **{name: (name, "init", "start", "winning") for name in ("static", "set", "rigl")},
         "small_dense": ("smaller", "fresh", "start", "winning"),
+        "wide_sparse": ("wider", "fresh", "start", "winning"),
         "imported": ("imported", "rewind", "experiment", "winning"),
         "transferred": ("imported", "imported", "start", "winning"),
         **dict.fromkeys(("magnitude_init", "snip", "grasp", "synflow"), ("one_shot", "init", "start", "winning")),

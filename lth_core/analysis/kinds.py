@@ -37,6 +37,11 @@ def is_smaller(arm: Arm) -> bool:
     return arm.mask == "smaller"
 
 
+def is_wider(arm: Arm) -> bool:
+    """Whether it is a wider sparse network."""
+    return arm.mask == "wider"
+
+
 def is_imported(arm: Arm) -> bool:
     """Whether it is an imported ticket."""
     return arm.mask == "imported"
@@ -59,6 +64,6 @@ def is_early(arm: Arm) -> bool:
 
 ASKED = (
     is_random, is_one_shot, is_same_mask, is_retrained, is_early, is_at_start, is_gradual, is_from_start,
-    is_smaller, is_imported,
+    is_smaller, is_wider, is_imported,
 )  # fmt: skip
 """Kinds with a question of their own."""

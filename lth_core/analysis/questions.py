@@ -79,8 +79,9 @@ def _answers(experiment: Experiment, trials: Sequence[Scored], summary: Summary)
             experiment, summary, "Or prune before training?", kinds.is_at_start, "no arm is pruned before its training"
         ),
         _against(experiment, summary, "Or prune while training?", kinds.is_gradual, "no arm is pruned while it trains"),
-        *_from_start(experiment, summary),
+        *_if_there(experiment, summary, "Or sparse from the start?", kinds.is_from_start),
         _against(experiment, summary, "Or a smaller dense network?", kinds.is_smaller, "no arm is a smaller network"),
+        *_if_there(experiment, summary, "Or a wider sparse network?", kinds.is_wider),
         _against(
             experiment, summary, "Or a ticket from elsewhere?", kinds.is_imported, "the experiment names no ticket"
         ),
@@ -235,10 +236,9 @@ def _embeddings(experiment: Experiment) -> Iterable[Finding]:
         yield _not_asked("Embeddings pruned or kept?", why)
 
 
-def _from_start(experiment: Experiment, summary: Summary) -> Iterable[Finding]:
-    """Asked only where an arm is sparse from the start."""
-    question, missing = "Or sparse from the start?", "no arm is sparse from the start"
-    found = _against(experiment, summary, question, kinds.is_from_start, missing)
+def _if_there(experiment: Experiment, summary: Summary, question: str, kind: kinds.Kind) -> Iterable[Finding]:
+    """Asked only where there is an arm of the kind."""
+    found = _against(experiment, summary, question, kind, "no arm is of that kind")
     if found.word != NOT_ASKED:
         yield found
 

@@ -127,7 +127,15 @@ def _can_be_measured(experiment: Experiment) -> bool:
 
 
 def _notes(experiment: Experiment) -> list[str]:
-    return [note for note in (*notes(experiment), too_few(experiment)) if note]
+    return [note for note in (*notes(experiment), too_few(experiment), _wider(experiment)) if note]
+
+
+def _wider(experiment: Experiment) -> str:
+    """That the estimate takes wider networks for the experiment's own; empty if there are none."""
+    wider = [arm for arm in experiment.arms if experiment.arm_named(arm).mask == "wider"]
+    if not wider:
+        return ""
+    return f"{', '.join(wider)}: a wider network takes longer than the experiment's, of which the estimates are"
 
 
 def _shape(experiment: Experiment, found: list[Slot] | None) -> Checked:

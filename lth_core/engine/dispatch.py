@@ -18,7 +18,7 @@ from lth_core.engine.stacking import Stacking
 from lth_core.engine.stored import batch_spec, experiment_of
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
-from lth_core.experiment.plan import TrialKey, plan, shares_network
+from lth_core.experiment.plan import TrialKey, network_of, plan, shares_network
 from lth_core.settings.launcher import LocalLauncher, SlurmLauncher, launcher_from
 from lth_core.settings.tasks import Task
 from lth_core.store.batches import (
@@ -155,14 +155,15 @@ class Dispatcher:
         return max(1, math.ceil(trials / (free + running)))
 
     def _of_one_network(self, job: int) -> list[int]:
-        """Ready trials that may be trained together; those of smaller networks only if there are no others."""
+        """Ready trials that may be trained together; those of networks of other widths only if there are no others."""
         rows = ready_trials(self._database.connection, job)
         try:
             experiment = self._asked(job)
-            own = [one["id"] for one in rows if shares_network(experiment, one["arm"])]
+            networks = {arm: network_of(experiment, arm) for arm in {one["arm"] for one in rows}}
         except NONSENSE:
             return [one["id"] for one in rows]  # its stored form cannot be run; found when a batch begins
-        return own or [one["id"] for one in rows]
+        first = min(networks.values(), default="")
+        return [one["id"] for one in rows if networks[one["arm"]] == first]
 
     def _largest_stack(self, job: int, need: Need) -> int | None:
         """The most tickets of this job to train together, by its network, earlier memory faults and a measurement; None

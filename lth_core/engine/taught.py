@@ -42,7 +42,7 @@ def settled(connection: sqlite3.Connection, folder: Path, experiment: Experiment
         raise InputError(f"{shown}: {key} has not finished: queue the imitation once it has")
     if not shares_network(theirs, teacher.arm):
         raise InputError(
-            f"{shown}: arm {teacher.arm} has a smaller network: expected a ticket of the job's own network"
+            f"{shown}: arm {teacher.arm} has a network of other widths: expected a ticket of the job's own network"
         )
     path = folder / row["tensors"]
     try:

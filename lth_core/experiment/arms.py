@@ -1,13 +1,15 @@
 """Arms as data: the source of a ticket's mask, start weights and schedule. No arm has code of its own."""
 
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from lth_core.settings.base import Section
 from lth_core.settings.pruning import Criterion
 
 MaskSource = Literal[
     "iterative", "one_shot", "ticket", "random", "random_global", "shuffled", "gradual", "smaller", "imported",
-    "full", "static", "set", "rigl",
+    "full", "static", "set", "rigl", "wider",
 ]  # fmt: skip
 WeightSource = Literal["rewind", "init", "fresh", "shuffled", "final", "signed", "constant", "imported"]
 ScheduleSource = Literal["experiment", "start", "rewind", "end"]
@@ -36,6 +38,8 @@ class Arm(Section):
                          `pruning.moving` says
         `set`            drawn likewise at first; its smallest magnitudes move to random places during the training
         `rigl`           likewise, to the places with the largest gradients
+        `wider`          random, in a network `width` times as wide, with as many living parameters as the ticket of
+                         `of` keeps, spread over its layers as `pruning.moving` says
     weights
         `rewind`    the dense run's weights at the rewind point
         `init`      the dense run's initial weights
@@ -55,6 +59,8 @@ class Arm(Section):
     at
         which weights of the dense run a `one_shot` mask ranks: `init`, `rewind`, or `experiment`: as in
         `rewinding.prune_from`
+    width
+        how many times as wide as the experiment's network a `wider` one is
     """
 
     mask: MaskSource
@@ -63,6 +69,9 @@ class Arm(Section):
     of: str = "winning"
     criterion: Literal["experiment"] | Criterion = "experiment"
     at: Literal["experiment", "init", "rewind"] = "experiment"
+    width: Annotated[float, Field(gt=1, le=64)] = 2.0
+
+    added: ClassVar[frozenset[str]] = frozenset({"width"})
 
     @property
     def prunes(self) -> bool:
@@ -77,7 +86,12 @@ class Arm(Section):
     @property
     def refers(self) -> bool:
         """Whether `of` is used: to borrow its mask, or to match its size."""
-        return self.borrows_mask or self.mask == "smaller"
+        return self.borrows_mask or not self.shares_network
+
+    @property
+    def shares_network(self) -> bool:
+        """Whether it trains the experiment's network, and not one of other widths."""
+        return self.mask not in ("smaller", "wider")
 
     @property
     def from_start(self) -> bool:
@@ -115,6 +129,7 @@ BUILT_IN: dict[str, Arm] = {
     "set": Arm(mask="set", weights="init", schedule="start"),
     "rigl": Arm(mask="rigl", weights="init", schedule="start"),
     "small_dense": Arm(mask="smaller", weights="fresh", schedule="start"),
+    "wide_sparse": Arm(mask="wider", weights="fresh", schedule="start"),
     "imported": Arm(mask="imported", weights="rewind"),
     "transferred": Arm(mask="imported", weights="imported", schedule="start"),
     "magnitude_init": Arm(mask="one_shot", weights="init", schedule="start", criterion="magnitude", at="init"),

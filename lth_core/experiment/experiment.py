@@ -51,6 +51,11 @@ class Experiment(Tables):
         mask = definition.mask + (f" of {definition.of}" if definition.borrows_mask else "")
         if definition.mask == "smaller":
             return f"a smaller network with the parameters of {definition.of}, schedule {self.schedule_of(arm)}"
+        if definition.mask == "wider":
+            return (
+                f"a network {definition.width:g} times as wide, mask random ({self.pruning.moving.distribution}), as "
+                f"many living parameters as {definition.of}, schedule {self.schedule_of(arm)}"
+            )
         if definition.prunes:
             at = {"experiment": "", "init": " at initialisation", "rewind": " at the rewind point"}[definition.at]
             mask += f" by {self.criterion_of(arm)}{at}"
@@ -83,7 +88,7 @@ class Experiment(Tables):
     @property
     def reference(self) -> str:
         """The arm that verdicts and audits compare with: `winning`, or else the first with the experiment's network."""
-        own = (arm for arm in self.ticket_arms if self.arm_named(arm).mask != "smaller")
+        own = (arm for arm in self.ticket_arms if self.arm_named(arm).shares_network)
         return "winning" if "winning" in self.arms else next(own, self.ticket_arms[0])
 
     @property

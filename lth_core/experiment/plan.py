@@ -54,5 +54,13 @@ def parents(experiment: Experiment, arm: str, round: int, seed: int) -> tuple[Tr
 
 
 def shares_network(experiment: Experiment, arm: str) -> bool:
-    """Whether an arm uses the experiment's network, so that its trials can be stacked with others of a round."""
-    return arm == DENSE or experiment.arm_named(arm).mask != "smaller"
+    """Whether an arm uses the experiment's network."""
+    return arm == DENSE or experiment.arm_named(arm).shares_network
+
+
+def network_of(experiment: Experiment, arm: str) -> str:
+    """Which network an arm uses in a round; trials of one network can be stacked. Empty: the experiment's."""
+    if shares_network(experiment, arm):
+        return ""
+    own = experiment.arm_named(arm)
+    return own.mask if own.mask == "smaller" else f"{own.mask} {own.width:g}"

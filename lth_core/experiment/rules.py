@@ -5,7 +5,7 @@ from pathlib import PurePath
 from typing import Any
 
 from lth_core.errors import InputError
-from lth_core.experiment.arms import BUILT_IN, DENSE
+from lth_core.experiment.arms import BUILT_IN, DENSE, Arm
 from lth_core.experiment.tables import Tables
 from lth_core.settings.imitation import Cloning, ImitationTask
 from lth_core.settings.language_networks import Causal, PretrainedSeq2Seq
@@ -271,8 +271,10 @@ def _check_fields(experiment: Tables, name: str) -> None:
             f'arm "{name}": mask "{arm.mask}" moves during the training, which training.algorithm "dqn" does not '
             "support: expected another algorithm, or the arms static and gmp"
         )
-    if arm.mask == "smaller" and arm.weights != "fresh":
+    if not arm.shares_network and arm.weights != "fresh":
         raise ValueError(f'arm "{name}": weights "{arm.weights}" are another network\'s: expected fresh')
+    if arm.mask != "wider" and arm.width != Arm.model_fields["width"].default:
+        raise ValueError(f'arm "{name}": width is accepted with mask "wider"')
 
 
 def _check_own_network(experiment: Tables, name: str) -> None:
@@ -280,9 +282,9 @@ def _check_own_network(experiment: Tables, name: str) -> None:
     arm, model = experiment.arm_named(name), experiment.model
     if model.own:
         return
-    if arm.mask == "smaller":
+    if not arm.shares_network:
         raise ValueError(
-            f'arm "{name}": a smaller network of model.kind "{model.kind}" cannot be made: '
+            f'arm "{name}": a {arm.mask} network of model.kind "{model.kind}" cannot be made: '
             "its checkpoint fixes its widths"
         )
     if arm.prunes and experiment.criterion_of(name) == "synflow":

@@ -34,7 +34,8 @@ class Moving(Section):
     drop: the share of each layer's living weights that a change would replace at the start; it falls to 0 at `end`
     along half a cosine (Evci et al. 2020). interval: the share of the training between two changes. end: the share of
     the training after which masks stand still. distribution: how many weights each layer has, `erk` as in the scope of
-    that name, or `uniform`, the same share of each; in all as many as the tickets of the round keep.
+    that name, or `uniform`, the same share of each; in all as many as the tickets of the round keep. Arms with mask
+    `wider` have this distribution too.
     """
 
     drop: Fraction = 0.3

@@ -143,19 +143,23 @@ def density_of(family: Family, key: TrialKey, mask: Mask, compared: Ticket | Non
         why = ": they are pruned during training" if arm.mask == "gradual" else ""
         return Check("density", found == entries, f"{found} of {entries} kept, expected all{why}")
     if arm.from_start:
-        return _spread(family, key, mask)
+        return _as_tickets(family, key, mask)
     if pruning.scope != "global" and arm.mask == "random_global" and compared is not None:
         k = masks.total(compared.mask)
         return Check("density", found == k, f"{found} of {entries} kept, expected {k}")
     return density({n: w.shape for n, w in family.dense.final.items()}, family.groups, pruning, key.round, mask)
 
 
-def _spread(family: Family, key: TrialKey, mask: Mask) -> Check:
-    """As many entries as the round's tickets keep, and of each layer a whole number next to its share of them."""
-    shapes = {n: m.shape for n, m in mask.items()}
-    pruning, found, total = family.experiment.pruning, masks.counts(mask), masks.total(mask)
-    asked = expected_moving.totals(shapes, family.groups, pruning, key.round)
-    wrong = [] if total in asked else [f"{total} kept in all, expected {asked[0]}"]
+def _as_tickets(family: Family, key: TrialKey, mask: Mask) -> Check:
+    """As many entries as the round's tickets keep, spread over the layers."""
+    pruning, total = family.experiment.pruning, masks.total(mask)
+    asked = expected_moving.totals({n: m.shape for n, m in mask.items()}, family.groups, pruning, key.round)
+    return spread(mask, pruning, [] if total in asked else [f"{total} kept in all, expected {asked[0]}"])
+
+
+def spread(mask: Mask, pruning: Pruning, wrong: list[str]) -> Check:
+    """Each layer has a whole number next to its share of the living entries. wrong: what is wrong besides."""
+    shapes, found, total = {n: m.shape for n, m in mask.items()}, masks.counts(mask), masks.total(mask)
     wrong += [
         f"{n}: {found[n]} of {mask[n].numel()} kept, expected {share:.1f}"
         for n, share in expected_moving.layer_shares(shapes, pruning, total).items()

@@ -127,7 +127,7 @@ def derive(family: Family, key: TrialKey) -> Ticket:
 def derive_mask(family: Family, name: str, round: int) -> Mask:
     """The mask with which arm `name` starts at `round`."""
     arm, pruning = family.experiment.arm_named(name), family.experiment.pruning
-    if arm.mask == "smaller":
+    if not arm.shares_network:
         raise ValueError(f"{name} has no ticket of this network: it trains a network of its own")
     if round == 0 or arm.mask in ("gradual", "full"):
         return family.everything()
@@ -136,7 +136,7 @@ def derive_mask(family: Family, name: str, round: int) -> Mask:
     if arm.from_start:
         everything = family.everything()
         kept = moving.layer_counts(everything, family.groups, pruning, round)
-        return keep_per_layer(_random_scores(family, name, everything), everything, kept)
+        return keep_per_layer(random_scores(family.seed, name, everything), everything, kept)
     if arm.borrows_mask:
         return _borrowed(family, name, derive_mask(family, arm.of, round))
     pruned = pruned_run(family, name, round)
@@ -200,15 +200,15 @@ def _borrowed(family: Family, name: str, mask: Mask) -> Mask:
     if kind == "shuffled":
         rng = stream(family.seed, "mask", name)
         return permuted(mask, {n: torch.from_numpy(rng.permutation(m.numel())) for n, m in mask.items()})
-    scores = _random_scores(family, name, mask)
+    scores = random_scores(family.seed, name, mask)
     if kind == "random_global":
         return keep_overall(scores, family.everything(), masks.total(mask))
     return keep_per_layer(scores, family.everything(), masks.counts(mask))
 
 
-def _random_scores(family: Family, name: str, mask: Mask) -> Weights:
+def random_scores(seed: int, name: str, mask: Mask) -> Weights:
     """The numbers that arm `name` draws for all entries, once per chain."""
-    rng = stream(family.seed, "mask", name)
+    rng = stream(seed, "mask", name)
     return {n: torch.from_numpy(rng.random(m.numel())).view(m.shape) for n, m in mask.items()}
 
 

@@ -19,7 +19,11 @@ def layer_counts(mask: Mask, groups: Mapping[str, frozenset[str]], pruning: Prun
     """How many entries of each layer are alive at `round`: together as many as the round's tickets keep, spread over
     the layers by `pruning.moving.distribution`; uses only the sizes of the mask's layers."""
     kept = asked(mask, groups, pruning, round)
-    total = sum(kept.values()) if isinstance(kept, dict) else kept
+    return spread(mask, sum(kept.values()) if isinstance(kept, dict) else kept, pruning)
+
+
+def spread(mask: Mask, total: int, pruning: Pruning) -> dict[str, int]:
+    """So many entries in all, spread over the layers by `pruning.moving.distribution`; uses only the layers' sizes."""
     density = total / size(mask) if mask else 0.0
     shares = dict.fromkeys(mask, density)
     if pruning.moving.distribution == "erk":

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from lth_core.checkpoints import files as checkpoint_files
 from lth_core.experiment.experiment import Experiment
-from lth_core.models.smaller import smaller
+from lth_core.models.smaller import scaled, smaller
 from lth_core.settings.networks import Model
 from lth_core.tasks import contents
 from lth_core.tickets import mask as masks
@@ -46,11 +46,7 @@ def make_model(experiment: Experiment) -> Network:
 def smaller_network(experiment: Experiment, model: Network, round: int) -> tuple[Network, int]:
     """The network of arms with mask `smaller` at a round, and the number of parameters it was made for: those kept by
     the tickets of that round. Raises ValueError if there is no smaller one."""
-    sizes = {name: shape.numel() for name, shape in model.shapes().items()}
-    mask = masks.full({name: model.shapes()[name] for name in prunable(model.groups(), experiment.pruning)})
-    kept = asked(mask, model.groups(), experiment.pruning, round)
-    living = sum(kept.values()) if isinstance(kept, dict) else kept
-    living += sum(size for name, size in sizes.items() if name not in mask)
+    living = living_in_tickets(experiment, model, round)
 
     def made(settings: Model) -> Network:
         return family_of(experiment).resized(experiment, model, settings)
@@ -59,6 +55,20 @@ def smaller_network(experiment: Experiment, model: Network, round: int) -> tuple
         return sum(shape.numel() for shape in made(settings).shapes().values())
 
     return made(smaller(experiment.model, living, count)), living
+
+
+def wider_network(experiment: Experiment, model: Network, width: float) -> Network:
+    """The network with all widths times `width`. Raises ValueError where its kind's widths are fixed or limited."""
+    return family_of(experiment).resized(experiment, model, scaled(experiment.model, width))
+
+
+def living_in_tickets(experiment: Experiment, model: Network, round: int) -> int:
+    """The number of parameters kept by the tickets of a round, with those that are never pruned."""
+    sizes = {name: shape.numel() for name, shape in model.shapes().items()}
+    mask = masks.full({name: model.shapes()[name] for name in prunable(model.groups(), experiment.pruning)})
+    kept = asked(mask, model.groups(), experiment.pruning, round)
+    living = sum(kept.values()) if isinstance(kept, dict) else kept
+    return living + sum(size for name, size in sizes.items() if name not in mask)
 
 
 def make_stack(experiment: Experiment, model: Network, starts: Sequence[Start], device: str) -> Stack:

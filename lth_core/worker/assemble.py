@@ -11,7 +11,7 @@ from lth_core.batches.batch import BatchSpec, ParentSpec, TrialSpec
 from lth_core.errors import InputError
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
-from lth_core.experiment.plan import TrialKey, shares_network
+from lth_core.experiment.plan import TrialKey, network_of, shares_network
 from lth_core.models.flow import flow_gradient
 from lth_core.models.module import ModuleNetwork
 from lth_core.randomness import stream_seed
@@ -25,7 +25,8 @@ from lth_core.tickets.mask import Mask, Weights
 from lth_core.tickets.moving import Moving
 from lth_core.tickets.network import Network
 from lth_core.tickets.scope import prunable
-from lth_core.training.families import smaller_network
+from lth_core.tickets.wider import wider_ticket
+from lth_core.training.families import living_in_tickets, smaller_network, wider_network
 from lth_core.training.loss_gradients import LossGradients
 from lth_core.training.run import RunningTrial
 from lth_core.training.stack import Start
@@ -36,8 +37,8 @@ from lth_core.worker.imported_tickets import ImportedTickets
 class Prepared:
     """A trial, its start, its ticket, and the ticket it is compared with (both None for dense runs).
 
-    narrowing, moving: how its mask shrinks or moves during training, if it does. made_for: the number of parameters a
-    smaller network was made for, if the trial has one.
+    narrowing, moving: how its mask shrinks or moves during training, if it does. made_for: the number of living
+    parameters that a network of other widths was made for, if the trial has one.
     """
 
     trial: TrialSpec
@@ -70,7 +71,7 @@ class Assembler:
         self._experiment = spec.experiment
         self._workspace = workspace
         self._families: dict[int, Family] = {}
-        self._smaller_ones: dict[int, tuple[Network, int]] = {}
+        self._others: dict[tuple[str, int], tuple[Network, int]] = {}
         self._tickets = ImportedTickets(self._experiment, model) if self._experiment.ticket is not None else None
         self.data: set[str] = set()
         """What the parents read so far were trained on, if their files say it."""
@@ -80,13 +81,20 @@ class Assembler:
         """Parts of parents that are not as they were stored, by seed and parent."""
 
     def network(self, key: TrialKey) -> Network:
-        """The network of a trial: the experiment's, or the smaller one of an arm's round."""
-        return self._model if shares_network(self._experiment, key.arm) else self._smaller(key.round)[0]
+        """The network of a trial: the experiment's, or the smaller or wider one of an arm's round."""
+        return self._model if shares_network(self._experiment, key.arm) else self._other(key)[0]
 
-    def _smaller(self, round: int) -> tuple[Network, int]:
-        if round not in self._smaller_ones:
-            self._smaller_ones[round] = smaller_network(self._experiment, self._model, round)
-        return self._smaller_ones[round]
+    def _other(self, key: TrialKey) -> tuple[Network, int]:
+        """A network of other widths, and how many of its parameters are to live."""
+        place = network_of(self._experiment, key.arm), key.round
+        if place not in self._others:
+            experiment, model, arm = self._experiment, self._model, self._experiment.arm_named(key.arm)
+            if arm.mask == "smaller":
+                self._others[place] = smaller_network(experiment, model, key.round)
+            else:
+                living = living_in_tickets(experiment, model, key.round)
+                self._others[place] = wider_network(experiment, model, arm.width), living
+        return self._others[place]
 
     def family(self, seed: int) -> Family:
         """The stored runs of a seed, from which its tickets are derived; raises DamagedParent if one is damaged."""
@@ -134,10 +142,9 @@ class Assembler:
         there = other is not None and key.round in experiment.rounds_of(other)
         compared = derive(family, TrialKey(key.round, str(other), key.seed)) if there else None
         if not shares_network(experiment, key.arm):
-            network, made_for = self._smaller(key.round)
-            weights, mask = self.drawn(key), self._everything(network)
-            ticket = Ticket(mask, weights, weights, mask)
-            return Prepared(trial, Start(key.seed, weights, mask, first, last), ticket, compared, made_for=made_for)
+            ticket, made_for = self.of_other_network(key)
+            start = Start(key.seed, ticket.start, ticket.mask, first, last)
+            return Prepared(trial, start, ticket, compared, made_for=made_for)
         ticket = derive(family, key)
         # Moments belong to their weights: shuffled weights start without.
         arm = experiment.arm_named(key.arm)
@@ -146,6 +153,14 @@ class Assembler:
         narrowing = Narrowing(family.groups, experiment.pruning, key.round) if arm.mask == "gradual" else None
         moving = Moving(moves, experiment.pruning.moving, key.seed, key.arm, key.round) if moves else None
         return Prepared(trial, start, ticket, compared, narrowing, moving)
+
+    def of_other_network(self, key: TrialKey) -> tuple[Ticket, int]:
+        """The ticket of a network of other widths, and the number of parameters that live in those it is made for."""
+        (network, living), weights, arm = self._other(key), self.drawn(key), self._experiment.arm_named(key.arm)
+        everything = self.everything_of(network)
+        if arm.mask == "smaller":
+            return Ticket(everything, weights, weights, everything), living
+        return wider_ticket(weights, everything, living, self._experiment.pruning, key.seed, key.arm), living
 
     def initial(self, seed: int) -> Weights:
         """Start weights of a seed's dense run: its initialisation, a checkpoint, or an imported ticket."""
@@ -170,7 +185,7 @@ class Assembler:
 
     def everything(self) -> Mask:
         """The mask of a dense run."""
-        return self._everything(self._model)
+        return self.everything_of(self._model)
 
     @property
     def normalises(self) -> bool:
@@ -181,7 +196,7 @@ class Assembler:
         """New weights of a trial's network."""
         return self.network(key).initialise(stream_seed(key.seed, "fresh", key.arm, key.round))
 
-    def _everything(self, network: Network) -> Mask:
+    def everything_of(self, network: Network) -> Mask:
         """The mask in which every prunable parameter is alive."""
         shapes = network.shapes()
         return masks.full({name: shapes[name] for name in prunable(network.groups(), self._experiment.pruning)})

@@ -6,9 +6,10 @@ from pathlib import Path
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.store.tensors import load_tensors
-from lth_core.tickets import audit, audit_masks, audit_schedule
+from lth_core.tickets import audit, audit_masks, audit_schedule, audit_wider
 from lth_core.tickets.audit_masks import Drawn
 from lth_core.tickets.check import Check
+from lth_core.tickets.derive import Ticket
 from lth_core.tickets.fingerprint import fingerprint
 from lth_core.tickets.mask import Weights
 from lth_core.tickets.network import Network
@@ -34,8 +35,7 @@ class Audits:
             checks = audit.before_dense(start, assembler.initial(key.seed))
             checks.append(audit_masks.layers(p.start.mask, self._model.groups(), self._experiment.pruning))
         elif p.made_for is not None:
-            whole, compared = assembler.family(key.seed).dense.final, p.compared.mask if p.compared else {}
-            checks = audit.before_smaller(start, assembler.drawn(key), p.made_for, whole, compared)
+            checks = self._of_other_network(p, p.ticket, p.made_for, start)
         else:
             checks = audit.before_training(assembler.family(key.seed), key, p.ticket, start, p.compared)
             checks += self._independent(p)
@@ -47,16 +47,27 @@ class Audits:
             checks.append(audit.read_as_stored(assembler.misread.get(key.seed, {})))
         return checks
 
+    def _of_other_network(self, p: Prepared, ticket: Ticket, made_for: int, start: Weights) -> list[Check]:
+        """Checks of a trial whose network has other widths than the experiment's."""
+        key, assembler = p.trial.key, self._assembler
+        family, compared = assembler.family(key.seed), p.compared.mask if p.compared else {}
+        if self._experiment.arm_named(key.arm).mask == "smaller":
+            return audit.before_smaller(start, assembler.drawn(key), made_for, family.dense.final, compared)
+        return [*audit_wider.checks(family, key, ticket, start, self._model, compared), *self._independent(p)]
+
     def _independent(self, p: Prepared) -> list[Check]:
         """A drawn mask against the ticket it controls for, and against those drawn before it in this batch."""
         key, arm = p.trial.key, self._experiment.arm_named(p.trial.key.arm)
-        if not (arm.from_start or arm.mask in audit_masks.RANDOM) or p.ticket is None or p.compared is None:
+        drawn = arm.from_start or arm.mask in (*audit_masks.RANDOM, "wider")
+        if not drawn or p.ticket is None or p.compared is None:
             return []
         own = Drawn.of(str(key), p.ticket.mask, arm.mask == "random_global")
         others = [one for one, place in self._drawn if place != (key.arm, key.seed)]
-        reference = Drawn.of(f"{self._experiment.compared_with(key.arm)} of the same seed", p.compared.mask, True)
+        if arm.shares_network:
+            name = f"{self._experiment.compared_with(key.arm)} of the same seed"
+            others.insert(0, Drawn.of(name, p.compared.mask, True))
         self._drawn.append((own, (key.arm, key.seed)))
-        return [audit_masks.independent(own, [reference, *others])]
+        return [audit_masks.independent(own, others)]
 
     def after(self, trial: RunningTrial, final: Weights, optimizer: dict[str, Weights]) -> list[Check]:
         """Checks of a trial that has been trained to its end."""

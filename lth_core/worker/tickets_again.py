@@ -24,7 +24,7 @@ from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey, shares_network
 from lth_core.store.workspace import Workspace
 from lth_core.tasks import contents
-from lth_core.tickets import audit_masks, criteria, expected_masks
+from lth_core.tickets import audit_masks, audit_wider, criteria, expected_masks
 from lth_core.tickets import mask as masks
 from lth_core.tickets.check import Check
 from lth_core.tickets.derive import Family, Ticket, Trained, derive_mask, nests
@@ -73,11 +73,9 @@ class Own:
         return self._assembler.network(key)
 
     def _read(self, path: Path, key: TrialKey) -> Mask | None:
-        shapes = self._network(key).shapes()
-        whole = self._assembler.everything() if shares_network(self._experiment, key.arm) else None
-        names = whole if whole is not None else shapes
+        whole = self._assembler.everything_of(self._network(key))
         try:
-            return masks.unpack(load(path.read_bytes())["mask"].numpy(), {name: shapes[name] for name in names})
+            return masks.unpack(load(path.read_bytes())["mask"].numpy(), {name: m.shape for name, m in whole.items()})
         except (OSError, SafetensorError, KeyError, ValueError):
             return None
 
@@ -95,6 +93,12 @@ class Own:
             return
         family = self._family(key.seed)
         compared = self._masks.get(TrialKey(key.round, str(self._experiment.compared_with(key.arm)), key.seed))
+        if arm.mask == "wider":
+            if compared is not None:
+                whole = self._network(TrialKey(0, DENSE, key.seed)).shapes()
+                yield audit_wider.parameters(network.shapes(), mask, whole, compared)
+            yield audit_masks.spread(mask, pruning, [])
+            return
         if arm.mask == "gradual":
             yield audit_masks.density(network.shapes(), network.groups(), pruning, key.round, mask)
             return
@@ -111,14 +115,14 @@ class Own:
         key, mask = trial.key, self._masks[trial.key]
         if mask is None:
             return
-        if key.arm == DENSE or not shares_network(self._experiment, key.arm):
+        if key.arm == DENSE or self._experiment.arm_named(key.arm).mask in ("full", "smaller"):
             yield Check("derived", True, "nothing is pruned")
             return
         arm, family = self._experiment.arm_named(key.arm), self._family(key.seed)
         criterion = self._experiment.criterion_of(key.arm)
         other = self._masks.get(TrialKey(key.round, str(arm.of), key.seed)) if arm.borrows_mask else None
-        if arm.mask == "full":
-            yield Check("derived", True, "nothing is pruned")
+        if arm.mask == "wider":
+            yield _same(mask, self._assembler.of_other_network(key)[0].mask, _DRAWN)
         elif other is not None:
             drawn = other if arm.mask == "ticket" else expected_masks.random_mask(family, key.arm, other)
             yield _same(mask, drawn, f"the mask of {arm.of}" if arm.mask == "ticket" else _DRAWN)

@@ -9,7 +9,7 @@ import pytest
 from lth_core.batches.batch import BatchFolder, BatchSpec, ParentSpec, TrialSpec
 from lth_core.batches.exit_codes import DONE
 from lth_core.experiment.experiment import Experiment
-from lth_core.experiment.plan import TrialKey, parents, shares_network
+from lth_core.experiment.plan import TrialKey, network_of, parents, shares_network
 from lth_core.store.records import RecordReader
 from lth_core.store.workspace import Workspace
 from lth_core.tickets import derive
@@ -29,19 +29,23 @@ class Batches:
         self._numbers: dict[int, TrialKey] = {}
         self._batch = 0
 
-    def run(self, keys: list[TrialKey]) -> None:
+    def specified(self, keys: list[TrialKey]) -> BatchSpec:
+        """These trials as the next batch."""
         self._batch += 1
         specs = []
         for key in keys:
             self._numbers[len(self._numbers) + 1] = key
             specs.append(TrialSpec(len(self._numbers), key))
         needed = {p for k in keys if k.round for p in parents(self.settings, k.arm, k.round, k.seed)}
-        spec = BatchSpec(
+        return BatchSpec(
             self._batch, 1, self.settings, tuple(specs),
             tuple(ParentSpec(7, p, self.results[p]["tensors"], self.results[p]["sha256"]) for p in sorted(needed)),
             str(self.workspace.tensorboard(1, self.settings.name).relative_to(self.workspace.folder)),
         )  # fmt: skip
-        folder = BatchFolder(self.workspace.batch(self._batch))
+
+    def run(self, keys: list[TrialKey]) -> None:
+        spec = self.specified(keys)
+        folder = BatchFolder(self.workspace.batch(spec.batch))
         folder.complete(spec)
         attempt = folder.begin(1)
         running = Attempt(self.workspace, spec, 1, "cpu", lambda: False)
@@ -49,6 +53,10 @@ class Batches:
             assert running.run() == DONE
         finally:
             running.close()
+        self.read(attempt)
+
+    def read(self, attempt: Path) -> None:
+        """What an attempt has recorded."""
         for record in RecordReader(attempt / "records.jsonl").read(0)[0]:
             key = self._numbers[record["trial"]]
             if record["kind"] == "done":
@@ -76,8 +84,8 @@ def test_every_built_in_arm_trains_a_round_and_passes_all_audits(scope: str, tmp
     batches = Batches(tmp_path, settings)
     batches.run(dense(settings))
     keys = [TrialKey(1, arm, seed) for arm in arms for seed in settings.seeds]
-    for shared in (True, False):
-        batches.run([key for key in keys if shares_network(settings, key.arm) == shared])
+    for network in ("", "smaller", "wider 2"):
+        batches.run([key for key in keys if network_of(settings, key.arm) == network])
     assert not batches.failures
     assert set(batches.results) == {*dense(settings), *keys}
     for key in keys:

@@ -143,16 +143,18 @@ def test_checkpoints_of_others_cannot_be_made_smaller() -> None:
 
 @pytest.mark.processes
 def test_through_the_engine_in_batches_of_their_own_beside_all_other_arms(tmp_path: Path) -> None:
-    own = tiny(arms=["winning", "small_dense", "gmp", "random"], model={"hidden": [24, 24]}, seeds=3)
+    arms = ["winning", "small_dense", "wide_sparse", "gmp", "random"]
+    own = tiny(arms=arms, model={"hidden": [24, 24]}, seeds=3)
     with running(tmp_path, slots=2) as r:
         r.submit(own)
         r.until(lambda: r.state(1) in ("done", "failed"))
         trials = views.trials(r.database, 1)
         assert {t.state for t in trials} == {"done"}, [t.error for t in trials]
         mixed = r.database.rows(
-            "SELECT batch, GROUP_CONCAT(DISTINCT arm = 'small_dense') AS kinds FROM trials GROUP BY batch"
+            "SELECT batch, GROUP_CONCAT(DISTINCT (arm = 'small_dense') + 2 * (arm = 'wide_sparse')) AS kinds "
+            "FROM trials GROUP BY batch"
         )
-        assert {row["kinds"] for row in mixed} == {"0", "1"}
+        assert {row["kinds"] for row in mixed} == {"0", "1", "2"}
         together = r.database.row(
             "SELECT MAX(n) AS n FROM (SELECT COUNT(*) AS n FROM trials WHERE arm = 'small_dense' GROUP BY batch)"
         )
@@ -160,14 +162,14 @@ def test_through_the_engine_in_batches_of_their_own_beside_all_other_arms(tmp_pa
         assert views.audit_counts(r.database, 1)[1] == 0
     database = Database(Workspace(tmp_path).database, writer=False)
     for trial in views.trials(database, 1):
-        if trial.arm in ("small_dense", "gmp"):
+        if trial.arm in ("small_dense", "wide_sparse", "gmp"):
             winning = next(
                 t for t in views.trials(database, 1) if (t.arm, t.round, t.seed) == ("winning", trial.round, trial.seed)
             )
             # Of the experiment's network, so that it stands where the ticket stands.
             assert trial.model_density == pytest.approx(winning.model_density, rel=0.05)
-            if trial.arm == "gmp":
-                assert trial.density == winning.density
+            if trial.arm != "small_dense":
+                assert trial.density == winning.density and trial.model_density == winning.model_density
     row = database.row("SELECT tensors, sha256 FROM trials WHERE arm = 'small_dense' AND round = 2 AND seed = 0")
     assert row is not None
     arrays, _ = load_tensors(tmp_path / row["tensors"], row["sha256"])

@@ -24,6 +24,8 @@ THREADS = "OMP_NUM_THREADS"
 """A server for each number of threads: told later, a process does not compute the same bits."""
 FOLDER = str(Path(__file__).parent)
 ROOT = Path(__file__).parent.parent.parent
+PATHS = os.pathsep.join([FOLDER, str(ROOT)])
+"""PYTHONPATH of processes that tests start: what they run is of the folder that the tests are of."""
 INJECTED = os.pathsep.join([str(ROOT / "tests" / "faults" / "injected"), str(ROOT)])
 """PYTHONPATH of processes that are hurt as tests/faults/injected says."""
 LARGEST = 200_000
@@ -94,7 +96,7 @@ def _ours(words: Any, env: Any) -> bool:
         and str(words[3]).startswith("lth_core.worker.")
         and bool(env.get(SERVER))
         and THREADS in env
-        and (env.get("PYTHONPATH") == FOLDER or (env.get("PYTHONPATH") == INJECTED and _may_be_late(env)))
+        and (env.get("PYTHONPATH") == PATHS or (env.get("PYTHONPATH") == INJECTED and _may_be_late(env)))
     )
 
 
@@ -120,9 +122,9 @@ def served(folder: Path, variables: Callable[[int], Mapping[str, str]]) -> Itera
         fcntl.flock(lock, fcntl.LOCK_EX)
         for threads in {1, len(os.sched_getaffinity(0))}:
             if not Path(f"{path}-{threads}").exists():
-                stack.enter_context(_server(f"{path}-{threads}", {**variables(threads), "PYTHONPATH": FOLDER}))
+                stack.enter_context(_server(f"{path}-{threads}", {**variables(threads), "PYTHONPATH": PATHS}))
         lock.close()
-        os.environ |= {SERVER: str(path), "PYTHONPATH": FOLDER}
+        os.environ |= {SERVER: str(path), "PYTHONPATH": PATHS}
         install()
         yield
 
