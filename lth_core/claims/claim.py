@@ -40,7 +40,8 @@ class Comparison(Section):
 
 class Claim(Section):
     """A claim of the paper. scale: what is done here beside what was done there; chosen: how its settings were chosen,
-    written down before the run. some: one test that holds is enough, because it claims no more than that."""
+    written down before the run. some: one test that holds is enough, because it claims no more than that. afterwards:
+    how to read the answer, written when it was known."""
 
     number: Annotated[int, Field(ge=1)]
     says: str
@@ -51,6 +52,7 @@ class Claim(Section):
     """The presets that test it."""
     tests: Annotated[list[Comparison], Field(min_length=1)]
     some: bool = False
+    afterwards: str = ""
 
 
 class Panel(Section):

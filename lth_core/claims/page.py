@@ -59,6 +59,8 @@ def _claim(claim: Claim, answer: StoredClaim | None, jobs: Mapping[str, StoredJo
         f"- {test.says}: **{test.state}**{test.text.removeprefix(f'{test.says}: {test.state}')}"
         for test in answer.tests
     )
+    if claim.afterwards:
+        yield f"- Written afterwards: {claim.afterwards}"
 
 
 def _cost(job: StoredJob) -> str:
