@@ -19,7 +19,7 @@ from lth_core.experiment.tables import KINDS
 from lth_core.experiment.ticket_files import Place
 from lth_core.settings.imitation import ImitationTask
 from lth_core.settings.ticket import TicketSource
-from lth_core.settings.values import DQN
+from lth_core.settings.values import ReplayTraining
 from lth_core.text import did_you_mean, is_name, one_line
 
 LARGEST_FILE = 1_000_000
@@ -100,7 +100,7 @@ def resolve(fields: dict[str, Any], source: str) -> Experiment:
         rules.check_kept(experiment)
         check(experiment.task, experiment.model)
         check_episodes(experiment, episode_steps(experiment.task))
-        if isinstance(experiment.training, DQN) and not getattr(experiment.task, "code", None):
+        if isinstance(experiment.training, ReplayTraining) and not getattr(experiment.task, "code", None):
             rules.check_actions(experiment, environments(experiment.task))
         return _with_contents(experiment)
     except InputError as error:

@@ -12,9 +12,10 @@ from lth_core.settings.language_networks import Causal, PretrainedSeq2Seq
 from lth_core.settings.minatar import MinAtarTask
 from lth_core.settings.networks import MLP
 from lth_core.settings.reinforcement import ActorCriticTraining, ReinforcementTraining
+from lth_core.settings.soft import SAC
 from lth_core.settings.tasks import AtariTask
 from lth_core.settings.texts import LanguageModelTask, TranslationTask
-from lth_core.settings.values import DQN
+from lth_core.settings.values import DQN, ReplayTraining
 from lth_core.tasks.environments import Environments
 from lth_core.text import NAMES, did_you_mean, is_name, one_line
 
@@ -75,12 +76,19 @@ def check_kept(experiment: Tables) -> None:
 
 
 def check_actions(experiment: Tables, environments: Environments) -> None:
-    """Raise InputError if the algorithm needs one choice among actions, and these environments have other actions."""
+    """Raise InputError if the algorithm needs one choice among actions, or numbers, and these environments have other
+    actions."""
     if isinstance(experiment.training, DQN) and (environments.continuous or environments.parts is not None):
         kind = "continuous actions" if environments.continuous else "actions of several parts"
         raise InputError(
             f'training.algorithm "dqn" learns the value of each action, and {experiment.task.subject} has {kind}: '
             "expected an environment with one choice among actions, or algorithm a2c or ppo"
+        )
+    if isinstance(experiment.training, SAC) and not (environments.continuous and environments.bounded):
+        kind = "actions without bounds" if environments.continuous else "actions that are choices"
+        raise InputError(
+            f'training.algorithm "sac" learns numbers within bounds, and {experiment.task.subject} has {kind}: '
+            "expected an environment whose actions are a Box with finite bounds, or algorithm a2c or ppo"
         )
 
 
@@ -118,17 +126,29 @@ def _check_plasticity(experiment: Tables) -> None:
 
 
 def _check_trunk(experiment: Tables) -> None:
-    training, pruning = experiment.training, experiment.pruning
+    training = experiment.training
     if getattr(experiment.model, "trunk", "shared") == "shared":
+        if isinstance(training, SAC):
+            raise ValueError(
+                'model.trunk "shared": expected "separate", because actor and critics of training.algorithm "sac" '
+                "share no layers"
+            )
+        return
+    _check_encoder(experiment)
+    if isinstance(training, SAC):
         return
     if not isinstance(training, ActorCriticTraining):
-        raise ValueError('model.trunk "separate": expected "shared", or training.algorithm a2c or ppo')
+        raise ValueError('model.trunk "separate": expected "shared", or training.algorithm a2c, ppo or sac')
     if training.sparse == "always":
         raise ValueError(
             'training.sparse "always": expected "never" or "auto" with model.trunk "separate", which is computed whole'
         )
     if training.plasticity:
         raise ValueError('training.plasticity true: expected false with model.trunk "separate"')
+
+
+def _check_encoder(experiment: Tables) -> None:
+    pruning = experiment.pruning
     for field, names in (("pruning.keep", pruning.keep), ("pruning.fractions", pruning.fractions)):
         if "encoder" in names:
             raise ValueError(
@@ -266,10 +286,11 @@ def _check_fields(experiment: Tables, name: str) -> None:
         raise ValueError(
             f'arm "{name}": mask "{arm.mask}" with weights "{arm.weights}": expected init, rewind or fresh'
         )
-    if arm.moves and isinstance(experiment.training, DQN):
+    if arm.moves and isinstance(experiment.training, ReplayTraining):
         raise ValueError(
-            f'arm "{name}": mask "{arm.mask}" moves during the training, which training.algorithm "dqn" does not '
-            "support: expected another algorithm, or the arms static and gmp"
+            f'arm "{name}": mask "{arm.mask}" moves during the training, which training.algorithm '
+            f'"{experiment.training.algorithm}" does not support: expected another algorithm, or the arms static and '
+            "gmp"
         )
     if not arm.shares_network and arm.weights != "fresh":
         raise ValueError(f'arm "{name}": weights "{arm.weights}" are another network\'s: expected fresh')

@@ -6,19 +6,20 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field
 
 from lth_core.experiment.arms import BUILT_IN, DENSE, Arm
-from lth_core.settings.base import WHOLE, Section, TaskSection
+from lth_core.settings.base import WHOLE, Section, TaskSection, TrainingSection
 from lth_core.settings.control import ControlTask
 from lth_core.settings.imitation import Cloning
 from lth_core.settings.launcher import Launcher, LocalLauncher
 from lth_core.settings.networks import MLP, Model
 from lth_core.settings.pruning import Criterion, Pruning, Rewinding
 from lth_core.settings.reinforcement import A2C, ActorCriticAlgorithm
+from lth_core.settings.soft import SAC
 from lth_core.settings.supervised import Supervised
 from lth_core.settings.tasks import Task
 from lth_core.settings.ticket import TicketSource
 from lth_core.settings.values import DQN
 
-Training = Annotated[ActorCriticAlgorithm | DQN | Supervised | Cloning, Field(discriminator="algorithm")]
+Training = Annotated[ActorCriticAlgorithm | DQN | SAC | Supervised | Cloning, Field(discriminator="algorithm")]
 
 
 def _kinds(union: Any, field: str) -> dict[str, type[Section]]:
@@ -54,7 +55,17 @@ def with_kinds(fields: Mapping[str, Any]) -> dict[str, Any]:
                 if isinstance(algorithm, str) and algorithm in KINDS["training"]:
                     of_new = KINDS["training"][algorithm].of_new
                     filled["training"] = {**of_new, **task.defaults.get(algorithm, {}), **filled["training"]}
+                    filled["model"] = _with_defaults(filled["model"], KINDS["training"][algorithm])
     return filled
+
+
+def _with_defaults(model: Any, training: type[Section]) -> Any:
+    """The table `[model]` with the training's own defaults, of fields that its kind has."""
+    kind = model.get("kind") if isinstance(model, dict) else None
+    if not (isinstance(kind, str) and kind in KINDS["model"] and issubclass(training, TrainingSection)):
+        return model
+    known = KINDS["model"][kind].model_fields
+    return {**{name: value for name, value in training.of_model.items() if name in known}, **model}
 
 
 class Tables(Section):

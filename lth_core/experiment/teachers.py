@@ -12,6 +12,7 @@ from lth_core.experiment.ticket_files import Card, read_card
 from lth_core.settings.control import ControlTask
 from lth_core.settings.imitation import ImitationTask, Teacher
 from lth_core.settings.networks import MLP
+from lth_core.settings.soft import SAC
 from lth_core.settings.values import DQN
 from lth_core.text import one_line
 
@@ -33,6 +34,9 @@ def check_fits(task: ImitationTask, theirs: Experiment, shown: str) -> None:
     """Raise InputError, whose sentence begins with `shown`, unless a perceptron was trained in this environment."""
     if not isinstance(theirs.task, ControlTask) or not isinstance(theirs.model, MLP):
         raise InputError(f'{shown}: it is of task.kind "{theirs.task.kind}": expected a teacher of control')
+    if isinstance(theirs.training, SAC):
+        said = 'it was trained with algorithm "sac", whose policy is of another kind than a student\'s'
+        raise InputError(f"{shown}: {said}: expected a2c or ppo")
     if isinstance(theirs.training, DQN):
         raise InputError(f'{shown}: it was trained with algorithm "dqn" and has no policy: expected a2c or ppo')
     was, now = (one.environment_alone.identifying() for one in (theirs.task, task))

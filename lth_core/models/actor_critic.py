@@ -11,16 +11,18 @@ from torch import Tensor
 from lth_core.settings.action_parts import Parts
 from lth_core.tickets.network import Network
 
-Heads = Literal["policy", "values", "dueling"]
-"""What the outputs are: logits or means and the value; values of actions; advantages of actions and the value."""
+Heads = Literal["policy", "values", "dueling", "squashed"]
+"""What the outputs are: logits or means and the value; values of actions; advantages of actions and the value; means,
+then logarithms of standard deviations of a Gaussian with a tanh behind it."""
 Outputs = TypeVar("Outputs", Tensor, npt.NDArray[Any])
 
 
 def preferences(heads: Heads, outputs: Outputs) -> Outputs:
-    """What actions are chosen by, (..., actions), from the heads' outputs: logits or means, or values of actions."""
+    """What actions are chosen by, (..., actions), from the heads' outputs: logits or means, or values of actions; of
+    squashed heads all, (..., 2 actions)."""
     if heads == "policy":
         return outputs[..., :-1]
-    if heads == "values":
+    if heads in ("values", "squashed"):
         return outputs
     # Column by column, because the order of sums over a short last axis depends on the shape.
     columns = [outputs[..., action] for action in range(outputs.shape[-1] - 1)]

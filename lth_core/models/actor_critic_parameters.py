@@ -23,6 +23,8 @@ def head_shapes(actions: int, inputs: int, *, value: bool = True) -> dict[str, t
     return {name: shape for name, shape in found.items() if value or not name.startswith("value_head.")}
 
 
+SECOND = "second_"
+"""Before the names of a second critic's parameters, which are in the groups of the first one's."""
 _SIDES = {"policy_head": "actor", "value_head": "critic", "trunk": "encoder", "convolution": "encoder"}
 """Groups by the first part of a parameter's name; trunks of their own are named by theirs."""
 
@@ -38,7 +40,7 @@ def grouped(names: Iterable[str], *first: str) -> dict[str, frozenset[str]]:
         if name == LOG_STD:
             found[name] = frozenset({LOG_STD})
             continue
-        part, kind = name.split(".")[0], name.rsplit(".", 1)[1]
+        part, kind = name.split(".")[0].removeprefix(SECOND), name.rsplit(".", 1)[1]
         side, _, below = part.partition("_") if part not in _SIDES else (_SIDES[part], "", part)
         tags = {side, below or "trunk", "weights" if kind == "weight" else "biases"}
         if below == "convolution":
@@ -67,6 +69,6 @@ def fresh(shapes: Mapping[str, torch.Size], how: str, seed: int) -> Weights:
         elif w.dim() == 1:
             w.zero_()
         else:
-            gain = {"policy_head": 0.01, "value_head": 1.0}.get(name.split(".")[0], math.sqrt(2))
+            gain = {"policy_head": 0.01, "value_head": 1.0}.get(name.split(".")[0].removeprefix(SECOND), math.sqrt(2))
             torch.nn.init.orthogonal_(w, gain, generator=generator)
     return weights

@@ -195,13 +195,25 @@ class Perceptron:
             weight_gradient(gradient, x, self._matrix(i, weight))
             torch.sum(gradient, 1, out=bias)
             if i > 0:
-                gradient = torch.bmm(gradient, layers[i].weight.transpose(1, 2))
-                # One pass over memory each; `1 - x * x` would take three.
-                if self.settings.activation == "tanh":
-                    gradient = torch.ops.aten.tanh_backward(gradient, x)
-                else:
-                    gradient = torch.ops.aten.threshold_backward(gradient, x, 0)
+                gradient = self._behind(gradient, layers[i], x)
         return gradient
+
+    def of_input(self, layers: Sequence[Layer], activations: Sequence[Tensor], gradient: Tensor) -> Tensor:
+        """The gradient (T, B, inputs) of the observations from the heads' gradient (T, B, actions + 1)."""
+        for i in reversed(range(1, len(layers))):
+            gradient = self._behind(gradient, layers[i], activations[i])
+        return torch.bmm(gradient, layers[0].weight.transpose(1, 2))
+
+    def _behind(self, gradient: Tensor, layer: Layer, x: Tensor) -> Tensor:
+        """The gradient (T, B, in) of the sums whose activations x are the layer's input; gradient: of its output."""
+        gradient = torch.bmm(gradient, layer.weight.transpose(1, 2))
+        # One pass over memory each; `1 - x * x` would take three.
+        found: Tensor
+        if self.settings.activation == "tanh":
+            found = torch.ops.aten.tanh_backward(gradient, x)
+        else:
+            found = torch.ops.aten.threshold_backward(gradient, x, 0)
+        return found
 
 
 def _by_sigmoid(x: Tensor, layer: Layer) -> bool:

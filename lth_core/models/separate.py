@@ -1,7 +1,6 @@
 """An actor and a critic with trunks of their own, for a stack of tickets: two networks side by side.
 
-Each is computed as a network by itself. The critic gets a second output that is always zero, because a product with a
-single output column rounds differently in a stack (see `mlp`); it is in packed parameters only.
+Each is computed as a network by itself.
 """
 
 import functools
@@ -11,12 +10,12 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from lth_core.models.actor_critic import Heads
 from lth_core.models.actor_critic_parameters import fresh, grouped
 from lth_core.models.board import BoardActorCritic
 from lth_core.models.mlp import Perceptron
+from lth_core.models.value_network import ValueNetwork
 from lth_core.settings.action_parts import Parts
 from lth_core.settings.networks import MLP, Board
 from lth_core.tickets.mask import Weights
@@ -57,16 +56,15 @@ class SeparateActorCritic:
         return replace(self.one, settings=self.settings, heads="values")  # type: ignore[arg-type]
 
     @functools.cached_property
-    def critic(self) -> Perceptron | BoardActorCritic:
-        """The network of the value; its policy head is the output that is always zero."""
-        found = replace(self.one, settings=self.settings, actions=1, parts=None)  # type: ignore[arg-type]
-        return replace(found, continuous=False) if isinstance(found, Perceptron) else found
+    def critic(self) -> ValueNetwork:
+        """The network of the value."""
+        return ValueNetwork(replace(self.one, settings=self.settings))  # type: ignore[arg-type]
 
     def shapes(self) -> dict[str, torch.Size]:
         """See Network: the actor's, then the critic's."""
         own = {_named("actor", name): shape for name, shape in self.actor.shapes().items()}
         theirs = {_named("critic", name): shape for name, shape in self.critic.shapes().items()}
-        return own | {name: shape for name, shape in theirs.items() if not name.startswith("policy_head.")}
+        return own | theirs
 
     def groups(self) -> dict[str, frozenset[str]]:
         """See Network."""
@@ -84,12 +82,7 @@ class SeparateActorCritic:
     def flow(self, weights: Weights) -> Tensor:
         """See Network: the sum of both."""
         own = {name: weights[_named("actor", name)] for name in self.actor.shapes()}
-        zero = {n: weights[f"value_head.{n}"].new_zeros(self.critic.shapes()[f"policy_head.{n}"]) for n in _KINDS}
-        theirs = {
-            name: zero[name.removeprefix("policy_head.")] if name.startswith("policy_head.") else weights[named]
-            for name in self.critic.shapes()
-            for named in [_named("critic", name)]
-        }
+        theirs = {name: weights[_named("critic", name)] for name in self.critic.shapes()}
         return self.actor.flow(own) + self.critic.flow(theirs)
 
     @functools.cached_property
@@ -98,20 +91,14 @@ class SeparateActorCritic:
         return sum(shape.numel() for shape in self.actor.shapes().values())
 
     def packed(self, flat: Tensor) -> Tensor:
-        """See ActorCriticNetwork: the actor's, then the critic's with zeros for the second output."""
-        units = self.critic.shapes()["value_head.weight"].numel()
-        own, body, head = flat.split([self._stored, flat.shape[1] - self._stored - units - 1, units + 1], dim=1)
-        zero = torch.zeros_like(head)
-        theirs = torch.cat([body, zero[:, :-1], head[:, :-1], zero[:, -1:], head[:, -1:]], dim=1)
+        """See ActorCriticNetwork: the actor's, then the critic's."""
+        own, theirs = flat.split([self._stored, flat.shape[1] - self._stored], dim=1)
         return torch.cat([self.actor.packed(own), self.critic.packed(theirs)], dim=1)
 
     def unpacked(self, flat: Tensor) -> Tensor:
         """The inverse of `packed`, as a copy."""
-        units, (own, theirs) = self.critic.shapes()["value_head.weight"].numel(), self._both(flat)
-        theirs = self.critic.unpacked(theirs)
-        body = theirs[:, : theirs.shape[1] - 2 * units - 2]
-        head = theirs[:, -units - 2 :]
-        return torch.cat([self.actor.unpacked(own), body, head[:, :units], head[:, -1:]], dim=1)
+        own, theirs = self._both(flat)
+        return torch.cat([self.actor.unpacked(own), self.critic.unpacked(theirs)], dim=1)
 
     def _both(self, flat: Tensor) -> tuple[Tensor, Tensor]:
         return flat[:, : self.actor.width], flat[:, self.actor.width :]
@@ -129,7 +116,7 @@ class SeparateActorCritic:
         """See ActorCriticNetwork: the input, the actor's hidden layers, the critic's, and the heads' outputs."""
         seen, *own, outputs = self.actor.forward(layers.actor, observations)
         _, *theirs, value = self.critic.forward(layers.critic, seen)
-        return [seen, *own, *theirs, torch.cat([outputs, value[..., 1:]], -1)]
+        return [seen, *own, *theirs, torch.cat([outputs, value], -1)]
 
     def traced(self, layers: Layers, observations: Tensor) -> list[Tensor]:
         """The same as `forward`: the activations are all that `backward` needs."""
@@ -140,12 +127,9 @@ class SeparateActorCritic:
         found = gradient.new_empty(len(gradient), self.actor.width + self.critic.width)
         (own, theirs), hidden = self._both(found), len(activations) // 2
         self.actor.backward_into(own, layers.actor, activations[:hidden], gradient[..., :-1].contiguous())
-        of_value = functional.pad(gradient[..., -1:], (1, 0))
-        self.critic.backward_into(theirs, layers.critic, [activations[0], *activations[hidden:-1]], of_value)
+        behind = [activations[0], *activations[hidden:-1]]
+        self.critic.backward_into(theirs, layers.critic, behind, gradient[..., -1:])
         return found
-
-
-_KINDS = ("weight", "bias")
 
 
 def _named(side: str, name: str) -> str:

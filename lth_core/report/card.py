@@ -10,7 +10,8 @@ from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.lengths import length_notes
 from lth_core.report.failures import causes
 from lth_core.report.record import JobRecord
-from lth_core.settings.values import DQN
+from lth_core.settings.soft import SAC
+from lth_core.settings.values import ReplayTraining
 from lth_core.store.attempts import changes, said
 from lth_core.text import one_line
 
@@ -88,8 +89,14 @@ def _reset(experiment: Experiment) -> str:
 
 def _replay(experiment: Experiment) -> str:
     """What a ticket starts with beside its weights, if it learns values from a replay buffer."""
-    if not isinstance(experiment.training, DQN):
+    if not isinstance(experiment.training, ReplayTraining):
         return ""
+    if isinstance(experiment.training, SAC):
+        return (
+            " A ticket starts with an empty replay buffer, target critics that are copies of its masked critics and "
+            "keep their masks, and temperature and its optimizer as at the start of a training. The temperature is "
+            "never pruned. An arm that prunes while it trains keeps its buffer and temperature."
+        )
     return (
         " A ticket starts with an empty replay buffer, and a target network that is a copy of its masked network and "
         "keeps its mask; exploration follows the schedule. An arm that prunes while it trains keeps its buffer."

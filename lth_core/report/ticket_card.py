@@ -11,6 +11,7 @@ from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.ticket_files import FILES, FORMAT, OBSERVATIONS
 from lth_core.report.plain_torch import Shapes, loading_lines, pruning_lines, transformers_lines
 from lth_core.settings.networks import HEADS
+from lth_core.settings.soft import SAC
 from lth_core.settings.values import DQN
 from lth_core.store.tensors import write_atomically
 from lth_core.text import one_line
@@ -35,8 +36,16 @@ def write_card(folder: Path, experiment: Experiment, facts: Mapping[str, Any], s
 
 
 def _computes(experiment: Experiment) -> str:
-    """What the network computes, in words: with dqn its heads give values."""
+    """What the network computes, in words: with dqn its heads give values, with sac there are three networks."""
     found = experiment.model.computes
+    if isinstance(experiment.training, SAC):
+        return (
+            f"{getattr(experiment.model, 'activation', 'relu')} behind each layer of actor, critic and second_critic; "
+            "policy_head, which follows actor, gives means, then logarithms of standard deviations (clamped to "
+            "[-20, 2]) of a Gaussian: an action is the tanh of its numbers, and [-1, 1] the whole of its bounds; "
+            "value_head and second_value_head, which follow the critics, give values of an observation with an action "
+            "behind it"
+        )
     if not isinstance(experiment.training, DQN):
         return found
     heads = "policy_head gives the values of actions"

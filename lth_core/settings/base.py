@@ -190,9 +190,10 @@ class TrainingSection(Section):
 
     length and the points of `[rewinding]` are counted in `unit`, per ticket; record_every and checkpoint_every in
     steps, which `steps` names. Each takes effect at the end of the first update that reaches it. learning_rate_end
-    is the fraction of the learning rate at the end of a linear schedule.
+    is the fraction of the learning rate at the end of a linear schedule. of_model: its own defaults of `[model]`.
     """
 
+    of_model: ClassVar[Mapping[str, Any]] = {}
     unit: str
     length: Positive
     learning_rate: PositiveFloat

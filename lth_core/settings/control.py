@@ -36,7 +36,7 @@ class ControlTask(TaskSection):
     curve: ClassVar[str] = "return/train"
     higher_is_better: ClassVar[bool] = True
     networks: ClassVar[tuple[str, ...]] = ("mlp",)
-    algorithms: ClassVar[tuple[str, ...]] = (*ALGORITHMS, "dqn")
+    algorithms: ClassVar[tuple[str, ...]] = (*ALGORITHMS, "dqn", "sac")
 
     @property
     def code(self) -> dict[str, Named]:

@@ -35,7 +35,8 @@ class MLP(NetworkSection):
     2016), policy_head gives advantages and value_head the value, and an action's value is the value plus its advantage
     minus their mean. trunk: with "separate" policy and value have hidden layers of their own (actor and critic, each of
     these sizes), as in Stable-Baselines3; for a2c and ppo. Group encoder is the shared trunk; with a shared trunk
-    actor and critic are the heads.
+    actor and critic are the heads. With algorithm sac it is "separate", also by default: an actor, whose policy_head
+    gives means and logarithms of standard deviations, and two critics of observation and action, both group critic.
     """
 
     kind: Literal["mlp"] = "mlp"

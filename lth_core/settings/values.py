@@ -1,5 +1,6 @@
-"""Learning the values of actions: `[training]` with algorithm dqn."""
+"""Learning from a replay buffer: fields of dqn and sac, and `[training]` with algorithm dqn."""
 
+from abc import abstractmethod
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -11,7 +12,57 @@ Rate = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(gt=0, le=10**6), WHOLE]
 
 
-class DQN(ReinforcementTraining):
+class ReplayTraining(ReinforcementTraining):
+    """Fields of every algorithm that learns from a replay buffer, with target networks: see DQN."""
+
+    algorithm: str
+    train_every: Count = 1
+    gradient_steps: Count = 1
+    batch: Annotated[int, Field(ge=2, le=10**6), WHOLE] = 256
+    replay: Annotated[int, Field(gt=0, le=10**9), WHOLE] = 100_000
+    learning_starts: Annotated[int, Field(gt=0, le=10**9), WHOLE] = 100
+    tau: Annotated[float, Field(gt=0, le=1)] = 0.005
+
+    @property
+    @abstractmethod
+    def added_up(self) -> int:
+        """Rewards that a target adds up before it bootstraps."""
+
+    @property
+    @abstractmethod
+    def copied_every(self) -> int | None:
+        """Steps played between two copies to the target network; None if it is an average by tau."""
+
+    @property
+    def between(self) -> int:
+        """See ReinforcementTraining."""
+        return self.train_every
+
+    @property
+    def slots(self) -> int:
+        """Steps of each environment that the replay buffer holds."""
+        return self.replay // self.environments
+
+    @model_validator(mode="after")
+    def _holds(self) -> Self:
+        if self.replay < self.batch:
+            raise ValueError(f"replay {self.replay}: expected at least batch = {self.batch}")
+        least = self.environments * max(self.added_up, self.train_every)
+        if self.replay < least:
+            steps = "max(n_steps, train_every)" if "n_steps" in type(self).model_fields else "train_every"
+            raise ValueError(
+                f"replay {self.replay}: expected at least {least}, environments * {steps}, "
+                "so that it holds what one update plays"
+            )
+        if self.unit == "steps" and self.learning_starts >= self.length:
+            raise ValueError(
+                f"learning_starts {self.learning_starts}: expected less than length = {self.length}, "
+                "or nothing is learnt"
+            )
+        return self
+
+
+class DQN(ReplayTraining):
     """Deep Q-learning (Mnih et al. 2015) from a replay buffer, for environments with one choice among actions; double
     (van Hasselt et al. 2016) by default. Defaults are CleanRL's for classic control, with the Huber loss.
 
@@ -37,7 +88,6 @@ class DQN(ReinforcementTraining):
     score_window: Annotated[float, Field(gt=0, le=0.25)] | None = 0.25
     greedy_episodes: Annotated[int, Field(ge=0, le=10_000), WHOLE] | None = 10
     train_every: Count = 10
-    gradient_steps: Count = 1
     batch: Annotated[int, Field(ge=2, le=10**6), WHOLE] = 128
     replay: Annotated[int, Field(gt=0, le=10**9), WHOLE] = 10_000
     learning_starts: Annotated[int, Field(gt=0, le=10**9), WHOLE] = 10_000
@@ -45,16 +95,20 @@ class DQN(ReinforcementTraining):
     double: bool = True
     target: Literal["copy", "average"] = "copy"
     target_every: Positive = 500
-    tau: Annotated[float, Field(gt=0, le=1)] = 0.005
     exploration_start: Rate = 1.0
     exploration_end: Rate = 0.05
     exploration_fraction: Annotated[float, Field(gt=0, le=1)] = 0.5
     evaluation_epsilon: Rate = 0.05
 
     @property
-    def between(self) -> int:
-        """See ReinforcementTraining."""
-        return self.train_every
+    def added_up(self) -> int:
+        """See ReplayTraining."""
+        return self.n_steps
+
+    @property
+    def copied_every(self) -> int | None:
+        """See ReplayTraining."""
+        return self.target_every if self.target == "copy" else None
 
     @property
     def acts(self) -> tuple[str, str]:
@@ -67,29 +121,11 @@ class DQN(ReinforcementTraining):
         passed = min(max(share, 0.0) / self.exploration_fraction, 1.0)
         return self.exploration_start + (self.exploration_end - self.exploration_start) * passed
 
-    @property
-    def slots(self) -> int:
-        """Steps of each environment that the replay buffer holds."""
-        return self.replay // self.environments
-
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.replay < self.batch:
-            raise ValueError(f"replay {self.replay}: expected at least batch = {self.batch}")
-        least = self.environments * max(self.n_steps, self.train_every)
-        if self.replay < least:
-            raise ValueError(
-                f"replay {self.replay}: expected at least {least}, environments * max(n_steps, train_every), "
-                "so that it holds what one update plays"
-            )
         least = max(self.batch, self.environments * self.n_steps)
         if self.learning_starts < least:
             raise ValueError(
                 f"learning_starts {self.learning_starts}: expected at least {least}, so that a batch can be drawn"
-            )
-        if self.unit == "steps" and self.learning_starts >= self.length:
-            raise ValueError(
-                f"learning_starts {self.learning_starts}: expected less than length = {self.length}, "
-                "or nothing is learnt"
             )
         return self

@@ -104,7 +104,7 @@ class Atari:
     played; `faults` says why.
     """
 
-    continuous = False
+    continuous, bounded = False, False
     parts: Parts = None
     valid: Array | None = None
 

@@ -31,6 +31,7 @@ class Classic(ABC):
     def __init__(self, maker: Maker, seeds: Sequence[int], count: int) -> None:
         self._acted = gym_spaces.actions(maker.name, maker.make().action_space)
         self.actions, self.continuous = self._acted.count, self._acted.continuous
+        self.bounded = self._acted.bounded
         self.limit = int(maker.spec.max_episode_steps or UNLIMITED)
         self._count = count
         self._streams = [stream(seed, "environments") for seed in seeds]

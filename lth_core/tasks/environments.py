@@ -14,6 +14,8 @@ class Environments(Protocol):
     actions: int
     continuous: bool
     """Whether actions are vectors of `actions` numbers rather than one of `actions` choices."""
+    bounded: bool
+    """Whether all numbers of continuous actions have bounds."""
     parts: Parts
     """The parts of a composite action (several choices or bits); None for one choice or continuous actions."""
     limit: int

@@ -129,6 +129,13 @@ class Actions:
         return () if self.parts is None else (len(self.parts),)
 
     @property
+    def bounded(self) -> bool:
+        """Whether all numbers of a continuous action have bounds."""
+        if not self.continuous or self.low is None or self.high is None:
+            return False
+        return bool(((np.abs(self.low) < _INFINITE) & (np.abs(self.high) < _INFINITE)).all())
+
+    @property
     def choices(self) -> int:
         """Entries of an action mask: one per value of each choice, two (unset, set) per bit."""
         return 2 * self.count if self.parts == "bits" else self.count

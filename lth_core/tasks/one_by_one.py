@@ -46,6 +46,7 @@ class OneByOne:
         self._acted = gym_spaces.actions(maker.name, first.action_space)
         self.inputs = self._observed.size
         self.actions, self.continuous = self._acted.count, self._acted.continuous
+        self.bounded = self._acted.bounded
         self.parts = self._acted.parts
         limit = first.spec.max_episode_steps if first.spec else None
         self.limit = int(limit) if limit is not None else UNLIMITED

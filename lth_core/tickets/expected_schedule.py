@@ -11,7 +11,7 @@ from lth_core.experiment.experiment import Experiment
 from lth_core.settings.imitation import Cloning
 from lth_core.settings.reinforcement import ActorCriticTraining
 from lth_core.settings.supervised import Supervised
-from lth_core.settings.values import DQN
+from lth_core.settings.values import ReplayTraining
 
 Rates = npt.NDArray[np.float64]
 
@@ -75,21 +75,21 @@ def passed(experiment: Experiment, updates: int, per_unit: int) -> int | None:
     per_unit: updates of one unit of supervised training.
     """
     training = experiment.training
-    if isinstance(training, ActorCriticTraining | DQN):
+    if isinstance(training, ActorCriticTraining | ReplayTraining):
         return None if training.unit == "games" else updates * _played(training)
     return updates // per_unit
 
 
-def _played(training: ActorCriticTraining | DQN) -> int:
+def _played(training: ActorCriticTraining | ReplayTraining) -> int:
     """Environment steps of one update."""
-    return (training.train_every if isinstance(training, DQN) else training.n_steps) * training.environments
+    return (training.train_every if isinstance(training, ReplayTraining) else training.n_steps) * training.environments
 
 
 def optimizer_steps(experiment: Experiment, updates: int) -> int:
-    """Steps of the optimizer in so many updates: one for each minibatch of each pass; of dqn gradient_steps in each
-    after learning_starts environment steps."""
+    """Steps of the optimizer in so many updates: one for each minibatch of each pass; of dqn and sac gradient_steps
+    in each after learning_starts environment steps."""
     training = experiment.training
-    if isinstance(training, DQN):
+    if isinstance(training, ReplayTraining):
         return max(0, updates - training.learning_starts // _played(training)) * training.gradient_steps
     return updates * int(getattr(training, "epochs", 1) * getattr(training, "minibatches", 1))
 

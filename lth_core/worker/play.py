@@ -23,6 +23,7 @@ from lth_core.tickets.mask import Weights
 from lth_core.training.families import make_model
 from lth_core.training.reinforcement.normalise import Observations
 from lth_core.training.reinforcement.policy import policy
+from lth_core.training.soft.squashed import Squashed
 from lth_core.worker.assemble import Assembler
 from lth_core.worker.solutions import solution
 
@@ -45,7 +46,9 @@ def play(workspace: Workspace, spec: BatchSpec, game: int, most: int) -> tuple[n
     own = solution(assembler, key)
     model: Any = assembler.network(key)
     flat = model.packed(flatten(own.weights, model.shapes())[None])
-    layers, choose = model.layers(flat), policy(model.log_std(flat), model.parts, model.actions)
+    layers = model.layers(flat)
+    squashes = model.heads == "squashed"
+    choose = Squashed(model.actions) if squashes else policy(model.log_std(flat), model.parts, model.actions)
     frames, total, over = [film.picture()], 0.0, False
     while not over and len(frames) <= most:
         seen = torch.from_numpy(normalised(film.seen(), own.statistics))

@@ -96,7 +96,7 @@ def test_each_side_is_kept_and_pruned_at_its_own_rate() -> None:
         ({"pruning": {"keep": ["actor", "critic"]}}, "leaves nothing to prune"),
         ({"training": {**TRAINING, "sparse": "always"}}, 'training.sparse "always": expected "never" or "auto"'),
         ({"training": {**TRAINING, "plasticity": True}}, "training.plasticity true: expected false with model.trunk"),
-        ({"training": {"algorithm": "dqn"}}, 'model.trunk "separate": expected "shared", or training.algorithm a2c or'),
+        ({"training": {"algorithm": "dqn"}}, 'model.trunk "separate": expected "shared", or training.algorithm a2c,'),
     ],
 )
 def test_what_does_not_go_together_is_named(more: dict[str, Any], said: str) -> None:

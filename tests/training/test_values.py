@@ -312,7 +312,7 @@ def test_a_planted_bug_fails_the_trial_in_a_sentence(
     plant: Callable[[pytest.MonkeyPatch], None], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(monkeypatch)
-    monkeypatch.setattr("lth_core.training.values.stack.EVERY", 4)
+    monkeypatch.setattr("lth_core.training.values.replay_stack.EVERY", 4)
     found = _failures()
     assert found
     assert all(said in one for one in found), found

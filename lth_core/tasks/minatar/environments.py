@@ -24,7 +24,7 @@ BLOCK = 64
 class MinAtar:
     """`count` games of each ticket; observations (T, E, channels, 10, 10), bytes of 0 and 1."""
 
-    continuous = False
+    continuous, bounded = False, False
     parts: Parts = None
     valid: Array | None = None
 

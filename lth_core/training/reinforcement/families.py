@@ -11,9 +11,11 @@ from lth_core.models.board import BoardActorCritic, BoardPerceptron
 from lth_core.models.convolutional import ConvolutionalActorCritic
 from lth_core.models.mlp import Perceptron
 from lth_core.models.separate import SeparateActorCritic
+from lth_core.models.soft import SoftActorCritic
 from lth_core.settings import reinforcement
 from lth_core.settings.minatar import MinAtarTask
 from lth_core.settings.networks import MLP, Board, Convolutional, Model
+from lth_core.settings.soft import SAC
 from lth_core.settings.tasks import AtariTask
 from lth_core.settings.values import DQN
 from lth_core.tasks.environments import Environments
@@ -24,6 +26,7 @@ from lth_core.training.family import Again, TrainingFamily
 from lth_core.training.reinforcement import second_evaluation
 from lth_core.training.reinforcement.packed import PackedStack
 from lth_core.training.reinforcement.stack import ActorCriticStack
+from lth_core.training.soft.stack import SoftStack
 from lth_core.training.stack import Start
 from lth_core.training.values.stack import ValueStack
 
@@ -41,7 +44,8 @@ class ActorCriticTraining(TrainingFamily):
 
     def stack(self, experiment: Experiment, network: Network, starts: Sequence[Start], device: str) -> PackedStack:
         """See TrainingFamily."""
-        kind = ValueStack if isinstance(experiment.training, DQN) else ActorCriticStack
+        own = experiment.training
+        kind = ValueStack if isinstance(own, DQN) else SoftStack if isinstance(own, SAC) else ActorCriticStack
         return kind(experiment, cast(ActorCriticNetwork, network), starts, device)
 
     def judge(self, experiment: Experiment, network: Network, starts: Sequence[Start], device: str) -> list[float]:
@@ -78,6 +82,8 @@ class ControlTraining(ActorCriticTraining):
         """See TrainingFamily."""
         probe = family_of(experiment.task).environments(experiment.task, [0], 1)
         heads = heads_of(experiment, probe)
+        if isinstance(experiment.training, SAC):
+            return SoftActorCritic(cast(MLP, experiment.model), probe.inputs, probe.actions)
         one = Perceptron(cast(MLP, experiment.model), probe.inputs, probe.actions, probe.continuous, probe.parts, heads)
         return on_trunks(one)
 

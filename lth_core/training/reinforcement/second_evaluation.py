@@ -11,6 +11,7 @@ from lth_core.models.actor_critic import ActorCriticNetwork, preferences
 from lth_core.models.flat import flatten
 from lth_core.randomness import stream, stream_seed
 from lth_core.settings.action_parts import Parts
+from lth_core.settings.soft import SAC
 from lth_core.settings.values import DQN
 from lth_core.tasks.families import family_of
 from lth_core.tasks.step import UNLIMITED
@@ -48,6 +49,8 @@ def returns(
         heads = preferences(network.heads, network.forward(layers, torch.from_numpy(_normalised(seen, statistics)))[-1])
         if isinstance(experiment.training, DQN):
             actions: Array = _explored(heads.numpy(), numbers, experiment.training.evaluation_epsilon)
+        elif isinstance(experiment.training, SAC):
+            actions = _squashed(heads.numpy(), numbers)
         elif environments.continuous:
             noise = numbers.standard_normal((episodes, network.actions), np.float32)
             deviation = weights["log_std"].exp().numpy()
@@ -103,6 +106,14 @@ def _sampled(heads: Array, rng: np.random.Generator, parts: Parts, valid: Array 
     if doubtful.any():
         chosen = np.where(doubtful, own.sample(heads, noise[None], valid), chosen)
     return chosen
+
+
+def _squashed(outputs: Array, rng: np.random.Generator) -> Array:
+    """Actions (1, E, A): the tanh of normal numbers with means and logarithms of deviations (1, E, 2 A)."""
+    means, logs = np.split(outputs, 2, axis=-1)
+    noise = rng.standard_normal(means.shape[1:], np.float32)
+    found: Array = np.tanh(means + np.exp(np.minimum(np.maximum(logs, -20), 2)) * noise)
+    return found
 
 
 def _explored(values: Array, rng: np.random.Generator, share: float) -> Array:

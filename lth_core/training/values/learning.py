@@ -3,6 +3,7 @@
 Shapes: T tickets, B transitions, A actions. Targets are constants.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,9 +13,8 @@ from torch.nn.functional import smooth_l1_loss
 
 from lth_core.models.actor_critic import ActorCriticNetwork, Heads, preferences
 from lth_core.models.convolutional import ConvolutionalActorCritic
-from lth_core.settings.values import DQN
+from lth_core.settings.values import DQN, ReplayTraining
 from lth_core.training.reinforcement.parameters import Parameters
-from lth_core.training.values.replay import Batch
 
 
 class Drawn(NamedTuple):
@@ -35,9 +35,9 @@ class Learnt(NamedTuple):
     targets: Tensor
 
 
-def drawn(model: ActorCriticNetwork, target: Any, batch: Batch, device: torch.device) -> Drawn:
-    """A batch, with the values that the target network, by its layers, gives to what follows."""
-    seen, actions, earned, following, factor = (torch.from_numpy(part).to(device) for part in batch)
+def drawn(model: ActorCriticNetwork, target: Any, batch: Sequence[Tensor]) -> Drawn:
+    """A batch (see replay.Batch), with the values that the target network, by its layers, gives to what follows."""
+    seen, actions, earned, following, factor = batch
     values = preferences(model.heads, model.forward(target, following)[-1])
     return Drawn(seen, actions, earned, following, factor, values)
 
@@ -66,12 +66,12 @@ def step(settings: DQN, parameters: Parameters, batch: Drawn, rate: Tensor) -> L
     return Learnt(values, targets)
 
 
-def of_error(settings: DQN, error: Tensor) -> Tensor:
+def of_error(settings: ReplayTraining, error: Tensor) -> Tensor:
     """The derivative of the loss of each error."""
     return error * 2 if settings.value_loss == "squared" else error.clamp(-1, 1)
 
 
-def losses(settings: DQN, error: Tensor) -> Tensor:
+def losses(settings: ReplayTraining, error: Tensor) -> Tensor:
     """The loss of each error."""
     if settings.value_loss == "squared":
         return error.square()
@@ -109,7 +109,7 @@ def finite(learnt: Learnt) -> bool:
     return bool(torch.isfinite(learnt.values).all() and torch.isfinite(learnt.targets).all())
 
 
-def means(settings: DQN, learnt: list[Learnt]) -> dict[str, np.ndarray[Any, Any]]:
+def means(settings: DQN, learnt: Sequence[Learnt]) -> dict[str, np.ndarray[Any, Any]]:
     """Of an update, (T,) each: the mean loss, and the mean value of the taken actions."""
     error = torch.cat([one.values - one.targets for one in learnt], 1)
     values = torch.cat([one.values for one in learnt], 1)

@@ -5,6 +5,7 @@ Shares no code with what it checks: networks from their parameters by name, targ
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,7 +26,7 @@ class Passed:
     the rewards, the last observation, and whether the episode terminated there."""
 
     seen: Array
-    action: int
+    action: Any
     rewards: Sequence[float]
     following: Array
     terminated: bool
@@ -65,7 +66,7 @@ def gradient(
     """The gradient as one vector, masked and clipped, as an optimizer must receive it; wanted: targets (B,)."""
     leaves = {name: one.detach().double().requires_grad_() for name, one in weights.items()}
     seen = torch.stack([torch.from_numpy(one.seen) for one in passed])
-    taken = torch.tensor([one.action for one in passed])
+    taken = torch.tensor([int(one.action) for one in passed])
     with torch.enable_grad():
         off = values(network, leaves, seen)[torch.arange(len(taken)), taken] - wanted
         each = off**2

@@ -16,12 +16,13 @@ from lth_core.training.stack import Array
 LIMIT = 2 * 2**30
 """Bytes up to which the buffers are in memory. Larger ones are a file without a name, in the folder for temporary files
 (TMPDIR): the system writes out what it lacks memory for, and the space is free again when the process ends."""
+_CHOICE = np.zeros((), np.int32)
 GOES_ON, TERMINATED, CUT = 0, 1, 2
 """How an episode goes on after a transition; CUT: by a time limit, or by a restart of the environments."""
 
 
 class Batch(NamedTuple):
-    """B drawn transitions of each ticket: seen and following (T, B, ...), the rest (T, B).
+    """B drawn transitions of each ticket: seen, following and actions (T, B, ...), the rest (T, B).
 
     earned: the discounted sum of up to n rewards. factor: of the value of what follows, zero after a termination.
     """
@@ -36,12 +37,14 @@ class Batch(NamedTuple):
 class Replay:
     """The last `slots` steps of T tickets with E environments each."""
 
-    def __init__(self, tickets: int, slots: int, environments: int, observation: Array) -> None:
-        """observation: one, of its shape and type."""
+    def __init__(
+        self, tickets: int, slots: int, environments: int, observation: Array, action: Array = _CHOICE
+    ) -> None:  # fmt: skip
+        """observation, action: one of each, of its shape and type."""
         self._entry = np.dtype(
             [
                 ("seen", observation.dtype, observation.shape), ("following", observation.dtype, observation.shape),
-                ("reward", np.float32), ("action", np.int32), ("end", np.int32),
+                ("reward", np.float32), ("action", action.dtype, action.shape), ("end", np.int32),
             ]
         )  # fmt: skip
         self.slots, self.environments, self.total = slots, environments, 0
@@ -65,8 +68,8 @@ class Replay:
         return self._entry.itemsize * self.environments
 
     def add(self, seen: Array, actions: Array, step: Step) -> None:
-        """Add a step: observations (T, E, ...) before it, actions (T, E), and what the environments returned."""
-        own = np.empty(actions.shape, self._entry)
+        """Add a step: observations (T, E, ...) before it, actions (T, E, ...), and what the environments returned."""
+        own = np.empty(step.rewards.shape, self._entry)
         own["seen"], own["action"], own["reward"] = seen, actions, step.rewards
         own["following"] = step.observations
         ended = step.terminated | step.truncated
@@ -119,7 +122,9 @@ class Replay:
             end[on] = later["end"][on]
             factor[on] *= np.float32(gamma)
         factor[end == TERMINATED] = 0.0
-        return Batch(np.ascontiguousarray(own["seen"]), own["action"].astype(np.int64), earned, following, factor)
+        actions = own["action"]
+        taken = actions.astype(np.int64) if actions.dtype == np.int32 else np.ascontiguousarray(actions)
+        return Batch(np.ascontiguousarray(own["seen"]), taken, earned, following, factor)
 
     def keep(self, tickets: Sequence[int]) -> None:
         """Drop all tickets but these; the array stays as it is."""

@@ -1,8 +1,10 @@
 """A stack's play and gradient steps computed a second time: first ones, those with a termination, with a time limit.
 
-The buffer is compared with what the environments returned; targets and gradients with `reference`'s.
+The buffer is compared with what the environments returned; targets and gradients with those of another program.
 """
 
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +14,7 @@ from torch import Tensor
 
 from lth_core.models.flat import flatten
 from lth_core.randomness import stream
-from lth_core.settings.values import DQN
+from lth_core.settings.values import DQN, ReplayTraining
 from lth_core.tasks.step import Step
 from lth_core.tickets.check import Check
 from lth_core.tickets.mask import Weights
@@ -20,7 +22,6 @@ from lth_core.training.reinforcement.parameters import Parameters
 from lth_core.training.second_looks import Noted, accepted
 from lth_core.training.stack import Array
 from lth_core.training.values import reference
-from lth_core.training.values.learning import Learnt
 from lth_core.training.values.reference import Passed
 from lth_core.training.values.replay import CUT, TERMINATED, Replay
 
@@ -32,9 +33,9 @@ KINDS = ("first", "termination", "time limit")
 
 @dataclass
 class SecondLook(Noted[list[str]]):
-    """network: its settings. left: kinds of play and of gradient steps."""
+    """network: its settings. left: kinds of play and of gradient steps. Subclasses say what a step should be."""
 
-    settings: DQN
+    settings: ReplayTraining
     network: object
     left: list[str] = field(
         default_factory=lambda: [f"{what}, {kind}" for what in ("play", "step") for kind in KINDS], kw_only=True
@@ -62,7 +63,7 @@ class SecondLook(Noted[list[str]]):
         self.played = []
 
     def _differs(self, replay: Replay, number: int, seen: Array, actions: Array, step: Step, update: int) -> str:
-        for row, e in np.ndindex(actions.shape):
+        for row, e in np.ndindex(step.rewards.shape):
             own = replay.entry(row, number, e)
             over = bool(step.terminated[row, e]), bool(step.truncated[row, e])
             last = step.last_observations
@@ -94,7 +95,7 @@ class SecondLook(Noted[list[str]]):
                 return int(found[0, 0]), int(found[0, 1])
         return None
 
-    def compare_step(self, own: "Looked", learnt: Learnt, update: int) -> None:
+    def compare_step(self, own: "Looked", learnt: Any, update: int) -> None:
         """Compute a gradient step again; notes what was seen, or the sentence."""
         used = learnt.targets[own.ticket].cpu().double()
         if not all(bool(torch.isfinite(one).all()) for one in (used, own.received, *own.weights.values())):
@@ -103,7 +104,7 @@ class SecondLook(Noted[list[str]]):
         self.left = [one for one in self.left if one not in [f"step, {kind}" for kind in kinds]]
         self.seen.append(f"update {update:,}")
         near = accepted(own.weights, own.parameters.flat.device)
-        again = reference.targets(self.settings, self.network, own.weights, own.target, own.passed, used)
+        again = self.targets(own, used)
         off = (used - again).abs()
         if float(off.max()) > near * (1e-2 + float(again.abs().max())):
             worst = int(off.argmax())
@@ -114,35 +115,74 @@ class SecondLook(Noted[list[str]]):
                 f"give: {float(used[worst]):.6g} instead of {float(again[worst]):.6g}{where}"
             )
             return
-        gradient = reference.gradient(self.settings, self.network, own.weights, own.alive, own.passed, again)
-        apart = float((own.received - gradient).norm() / (gradient.norm() + 1e-12))
-        self.largest = max(self.largest, apart)
-        if not apart <= near and not apart <= near + 2 * self._rounded(own, again, gradient):
-            self.sentence = (
-                f"loss: a gradient of update {update:,} is not that of the stated loss: "
-                f"it differs by {apart:.2%} of its length"
-            )
+        gradient = self.gradient(own, own.weights, again)
+        for whose, part in self.parts(own).items():
+            apart = _apart(own.received[part], gradient[part])
+            self.largest = max(self.largest, apart)
+            if not apart <= near and not apart <= near + 2 * self._rounded(own, again, gradient, part):
+                self.sentence = (
+                    f"loss: a gradient{whose} of update {update:,} is not that of the stated loss: "
+                    f"it differs by {apart:.2%} of its length"
+                )
+                return
 
-    def _rounded(self, own: "Looked", wanted: Tensor, gradient: Tensor) -> float:
-        """How much the gradient changes at most, as a share of its length, if weights are rounded differently."""
+    @abstractmethod
+    def targets(self, own: "Looked", used: Tensor) -> Tensor:
+        """What the targets (B,) should be, where the program used these."""
+
+    @abstractmethod
+    def gradient(self, own: "Looked", weights: Weights, wanted: Tensor) -> Tensor:
+        """The gradient at these weights and targets (B,) as one vector, as an optimizer must receive it."""
+
+    def parts(self, own: "Looked") -> Mapping[str, slice]:
+        """The parts of a gradient that are compared each by itself, by what a sentence calls them."""
+        return {"": slice(None)}
+
+    def _rounded(self, own: "Looked", wanted: Tensor, gradient: Tensor, part: slice) -> float:
+        """How much a part of the gradient changes at most, as a share of its length, if weights are rounded
+        differently."""
         generator, largest = torch.Generator().manual_seed(0), 0.0
         for _ in range(TRIES):
             moved = {
                 name: one * (1 + ROUNDING * torch.randn(one.shape, generator=generator))
                 for name, one in own.weights.items()
             }
-            found = reference.gradient(self.settings, self.network, moved, own.alive, own.passed, wanted)
-            largest = max(largest, float((found - gradient).norm() / (gradient.norm() + 1e-12)))
+            largest = max(largest, _apart(self.gradient(own, moved, wanted)[part], gradient[part]))
         return largest
 
 
-def of_draws(settings: DQN, state: object, seed: int, updates: int) -> Check:
-    """Whether a ticket's stream for draws from its buffer is where as many updates leave that of its chain."""
+def _apart(found: Tensor, wanted: Tensor) -> float:
+    """How far a vector is from another, as a share of that one's length."""
+    return float((found - wanted).norm() / (wanted.norm() + 1e-12))
+
+
+@dataclass
+class ValueLook(SecondLook):
+    """Q-learning's, by `reference`."""
+
+    settings: DQN
+
+    def targets(self, own: "Looked", used: Tensor) -> Tensor:
+        """See SecondLook."""
+        return reference.targets(self.settings, self.network, own.weights, own.target, own.passed, used)
+
+    def gradient(self, own: "Looked", weights: Weights, wanted: Tensor) -> Tensor:
+        """See SecondLook."""
+        return reference.gradient(self.settings, self.network, weights, own.alive, own.passed, wanted)
+
+
+def of_draws(settings: ReplayTraining, numbers: Sequence[int], state: object, seed: int, updates: int) -> Check:
+    """Whether a ticket's stream for draws from its buffer is where as many updates leave that of its chain.
+
+    numbers: shape of the normal numbers that each gradient step draws, too; empty for none.
+    """
     rng, each = stream(seed, "replay"), settings.train_every * settings.environments
     for update in range(settings.learning_starts // each + 1, updates + 1):
         held = min(update * settings.train_every, settings.replay // settings.environments)
-        starts = (held - settings.n_steps + 1) * settings.environments
+        starts = (held - settings.added_up + 1) * settings.environments
         rng.integers(0, starts, (settings.gradient_steps, settings.batch))
+        for _ in range(settings.gradient_steps if numbers else 0):
+            rng.standard_normal(numbers, np.float32)
     same = rng.bit_generator.state == state
     said = "what" if same else "other places than"
     return Check("draws", same, f"{updates:,} updates drew {said} the seed gives")
@@ -152,7 +192,9 @@ class Looked:
     """One ticket's gradient step: both networks before it, its transitions, and the gradient that the optimizer
     received."""
 
-    def __init__(self, settings: DQN, parameters: Parameters, target: Tensor, replay: Replay, ticket: int) -> None:
+    def __init__(
+        self, settings: ReplayTraining, parameters: Parameters, target: Tensor, replay: Replay, ticket: int
+    ) -> None:
         self._settings, self._replay = settings, replay
         self.parameters, self.ticket = parameters, ticket
         self.weights, self.alive, self.target = (self._named(one) for one in (parameters.flat, parameters.mask, target))
@@ -173,12 +215,12 @@ class Looked:
 
     def _passed(self, place: int) -> Passed:
         first, rewards = self._at(place, 0), []
-        for later in range(self._settings.n_steps):
+        for later in range(self._settings.added_up):
             last = self._at(place, later)
             rewards.append(float(last["reward"]))
             if last["end"]:
                 break
-        return Passed(first["seen"], int(first["action"]), rewards, last["following"], last["end"] == TERMINATED)
+        return Passed(first["seen"], first["action"].copy(), rewards, last["following"], last["end"] == TERMINATED)
 
     def _end(self, place: int) -> int:
         return int(self._at(place, len(self._passed(place).rewards) - 1)["end"])

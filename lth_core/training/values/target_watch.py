@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from lth_core.settings.values import DQN
+from lth_core.settings.values import ReplayTraining
 from lth_core.tickets.check import Check
 from lth_core.training.reinforcement.parameters import Parameters
 
@@ -21,10 +21,12 @@ TOLERANCE = 1e-4
 class TargetWatch:
     """expected: the projections (T,) that the target networks should have, in double precision."""
 
-    def __init__(self, settings: DQN, parameters: Parameters) -> None:
-        self._settings, self._parameters = settings, parameters
+    def __init__(self, settings: ReplayTraining, parameters: Parameters, first: int = 0) -> None:
+        """first: the first of a row's parameters that a target network has."""
+        self._every, self._tau, self._parameters = settings.copied_every, settings.tau, parameters
         width = parameters.flat.shape[1]
         self._along = torch.randn(width, generator=torch.Generator().manual_seed(0)).to(parameters.flat.device)
+        self._along[:first] = 0.0
         self.expected = self._projected(parameters.flat)
         self._copied = 0
 
@@ -34,15 +36,14 @@ class TargetWatch:
 
     def begins(self, played: int) -> None:
         """An update begins to learn, when so many steps are played: a copy is due once a multiple is passed."""
-        if self._settings.target == "copy" and played // self._settings.target_every > self._copied:
-            self._copied = played // self._settings.target_every
+        if self._every is not None and played // self._every > self._copied:
+            self._copied = played // self._every
             self.expected = self._projected(self._parameters.flat)
 
     def stepped(self) -> None:
         """A gradient step is taken."""
-        if self._settings.target == "average":
-            tau = self._settings.tau
-            self.expected = (1 - tau) * self.expected + tau * self._projected(self._parameters.flat)
+        if self._every is None:
+            self.expected = (1 - self._tau) * self.expected + self._tau * self._projected(self._parameters.flat)
 
     def faults(self, target: Tensor, rows: Sequence[int]) -> dict[int, str]:
         """A sentence for each of these tickets whose target network is not what it should be."""
@@ -58,10 +59,9 @@ class TargetWatch:
                 continue
             now = float(self._projected(target[row : row + 1])[0])
             off, scale = abs(now - float(self.expected[row])), float(target[row].norm())
-            if off > (0.0 if self._settings.target == "copy" else TOLERANCE * scale + 1e-6):
-                asked = "a copy" if self._settings.target == "copy" else "an average"
+            if off > (0.0 if self._every is not None else TOLERANCE * scale + 1e-6):
                 found[row] = (
-                    f"the target network is not {asked} of its network as training.target asks: "
+                    f"the target network is not {self._kind} of its network as [training] asks: "
                     f"a projection is {now:.6g} instead of {float(self.expected[row]):.6g}"
                 )
         return found
@@ -69,8 +69,11 @@ class TargetWatch:
     def check(self, target: Tensor, row: int) -> Check:
         """The check of a ticket that has ended."""
         wrong = self.faults(target, [row])
-        kind = "a copy" if self._settings.target == "copy" else "an average"
-        return Check("target", not wrong, wrong.get(row, f"it is masked, and {kind} of the network"))
+        return Check("target", not wrong, wrong.get(row, f"it is masked, and {self._kind} of the network"))
+
+    @property
+    def _kind(self) -> str:
+        return "an average" if self._every is None else "a copy"
 
     def narrowed(self, row: int, target: Tensor) -> None:
         """A ticket's mask has shrunk, and its target network with it."""

@@ -1,0 +1,1 @@
+"""Soft actor-critic: learning a policy and values of continuous actions from a replay buffer."""
