@@ -52,4 +52,6 @@ def test_dense_networks_of_all_seeds_together_reach_the_score(name: str, reached
     for way, scores in found.items():
         mean = sum(scores) / len(scores)
         print(f"  {way:20} mean {mean:.1f}, lowest {min(scores):.1f}, highest {max(scores):.1f}")
-    assert sum(found["return/train"]) / len(own) >= reached
+    # A training by sac has few episodes near its end.
+    judged = found["return/eval-sampled" if settings.training.algorithm == "sac" else "return/train"]
+    assert sum(judged) / len(own) >= reached

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
@@ -14,6 +15,7 @@ from lth_core.experiment.file import resolve
 from lth_core.models.soft import SoftActorCritic
 from lth_core.settings.networks import MLP
 from lth_core.settings.soft import SAC
+from lth_core.tasks import gym_spaces
 from lth_core.training.families import make_model, make_stack
 from lth_core.training.reinforcement.parameters import Parameters
 from lth_core.training.soft import learning, squashed
@@ -274,6 +276,13 @@ def test_what_does_not_go_together_is_named(more: dict[str, Any], said: str) -> 
     with pytest.raises(ValidationError) as caught:
         settings(training, **more)
     assert said in str(caught.value)
+
+
+def test_bounds_are_finite_in_every_number() -> None:
+    for high, bounded in ((np.ones(2), True), (np.array([1.0, np.inf]), False)):
+        box = gymnasium.spaces.Box(-high.astype(np.float32), high.astype(np.float32))
+        assert gym_spaces.actions("x", box).bounded is bounded
+    assert not gym_spaces.actions("x", gymnasium.spaces.Discrete(2)).bounded
 
 
 def test_choices_are_refused_before_a_job_is_queued() -> None:

@@ -101,11 +101,6 @@ def loss(settings: SAC, model: SoftActorCritic, target: Layers, flat: Tensor, ba
     return of_critics + of_actor
 
 
-def finite(learnt: Learnt) -> bool:
-    """Whether all values and targets are finite."""
-    return bool(torch.isfinite(learnt.values).all() and torch.isfinite(learnt.targets).all())
-
-
 def means(settings: SAC, learnt: Sequence[Learnt]) -> dict[str, np.ndarray[Any, Any]]:
     """Of an update, (T,) each: the mean losses, value of the taken actions, and entropy."""
     values, others, targets, log_p, least = (

@@ -104,11 +104,6 @@ def loss(settings: DQN, model: ActorCriticNetwork, flat: Tensor, batch: Drawn) -
     return losses(settings, own - targets).mean()
 
 
-def finite(learnt: Learnt) -> bool:
-    """Whether all values and targets are finite."""
-    return bool(torch.isfinite(learnt.values).all() and torch.isfinite(learnt.targets).all())
-
-
 def means(settings: DQN, learnt: Sequence[Learnt]) -> dict[str, np.ndarray[Any, Any]]:
     """Of an update, (T,) each: the mean loss, and the mean value of the taken actions."""
     error = torch.cat([one.values - one.targets for one in learnt], 1)
