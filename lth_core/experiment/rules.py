@@ -10,7 +10,7 @@ from lth_core.experiment.tables import Tables
 from lth_core.settings.imitation import Cloning, ImitationTask
 from lth_core.settings.language_networks import Causal, PretrainedSeq2Seq
 from lth_core.settings.minatar import MinAtarTask
-from lth_core.settings.networks import MLP
+from lth_core.settings.networks import MLP, Board
 from lth_core.settings.reinforcement import ActorCriticTraining, ReinforcementTraining
 from lth_core.settings.soft import SAC
 from lth_core.settings.tasks import AtariTask
@@ -120,9 +120,9 @@ def _check_dueling(experiment: Tables) -> None:
 
 
 def _check_plasticity(experiment: Tables) -> None:
-    training = experiment.training
-    if isinstance(training, ActorCriticTraining) and training.plasticity and not isinstance(experiment.model, MLP):
-        raise ValueError(f'training.plasticity true: expected model.kind "mlp", not "{experiment.model.kind}"')
+    asked, model = getattr(experiment.training, "plasticity", False), experiment.model
+    if asked and not isinstance(model, MLP | Board):
+        raise ValueError(f'training.plasticity true: expected model.kind "mlp" or "board", not "{model.kind}"')
 
 
 def _check_trunk(experiment: Tables) -> None:

@@ -84,8 +84,9 @@ class ActorCriticTraining(ReinforcementTraining):
     Actions are sampled from the policy, in evaluation too. value_weight multiplies the value loss.
     sparse: whether a perceptron's hidden layers are computed from living weights alone, on a CPU: "auto" where that is
     faster, measured once per machine and shape. The last bits of results differ between the two forms, so that "auto"
-    may give others on another machine; what is stored has the same form. plasticity: whether at most 10 records of each
-    training, the last among them, measure dormant units, effective rank, gradient and weight norms of a perceptron.
+    may give others on another machine; what is stored has the same form. plasticity: whether at most 7 records of each
+    training, the last among them, measure dormant units, effective rank, gradient and weight norms of a perceptron or a
+    network over boards.
     """
 
     n_steps: Annotated[int, Field(gt=0, le=4096), WHOLE] = 4

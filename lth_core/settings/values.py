@@ -1,7 +1,7 @@
 """Learning from a replay buffer: fields of dqn and sac, and `[training]` with algorithm dqn."""
 
 from abc import abstractmethod
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -74,7 +74,8 @@ class DQN(ReplayTraining):
     played; "average" moves the target network by tau towards the network after every gradient step. Actions are greedy
     but for a share at random: from exploration_start to exploration_end, linearly over the first exploration_fraction
     of the schedule (which a ticket passes as it passes that of the learning rate); evaluation_epsilon in evaluation.
-    A ticket starts as a new training does, with an empty buffer and a target network that is its own copy.
+    A ticket starts as a new training does, with an empty buffer and a target network that is its own copy. plasticity:
+    as of actor-critics, on at most 256 states spread over the replay buffer.
     """
 
     algorithm: Literal["dqn"] = "dqn"
@@ -99,6 +100,9 @@ class DQN(ReplayTraining):
     exploration_end: Rate = 0.05
     exploration_fraction: Annotated[float, Field(gt=0, le=1)] = 0.5
     evaluation_epsilon: Rate = 0.05
+    plasticity: bool = False
+
+    added: ClassVar[frozenset[str]] = frozenset({"plasticity"})
 
     @property
     def added_up(self) -> int:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,8 +10,13 @@ from lth_core.analysis.plasticity import plasticity as compared
 from lth_core.analysis.questions import findings
 from lth_core.analysis.trials import Trial
 from lth_core.experiment.experiment import Experiment
+from lth_core.models.board import BoardActorCritic
+from lth_core.settings.networks import Board
+from lth_core.training.families import make_stack
 from lth_core.training.reinforcement import plasticity
+from lth_core.training.reinforcement.playing import PlayingStack
 from tests.small import digest, experiment, stack, starts
+from tests.training import test_values
 
 
 def test_dormant_units_by_hand() -> None:
@@ -35,10 +41,10 @@ def test_the_effective_rank_is_that_of_singular_values() -> None:
     assert plasticity.effective_rank(torch.eye(8)[None]).tolist() == [8]  # seven have 7/8 of the sum
 
 
-def test_at_most_ten_records_are_measured() -> None:
+def test_at_most_seven_records_are_measured() -> None:
     due = [k for k in range(1, 61) if plasticity.is_due(2_000 * k, 2_000, 120_000)]
-    assert due == list(range(6, 61, 6))
-    assert all(plasticity.is_due(6_000 * k, 6_000, 60_000) for k in range(1, 11))
+    assert due == list(range(9, 55, 9))  # and the last, see of_stack
+    assert all(plasticity.is_due(6_000 * k, 6_000, 42_000) for k in range(1, 8))
 
 
 @pytest.mark.parametrize("unit", ["steps", "games"])
@@ -52,16 +58,16 @@ def test_when_a_ticket_is_measured_depends_on_itself_alone(unit: str) -> None:
         one.update()
         seen.append(["dormant/all" in metrics for metrics in one.metrics()])
     first, second = zip(*seen, strict=True)
-    if unit == "steps":  # 16 records of the longer training, of which each second is measured
-        assert first[:3] == (True, True, True) and second == (False, True) * 8
+    if unit == "steps":  # 16 records of the longer training, of which each third and the last are measured
+        assert first[:3] == (True, True, True) and second == (*(False, False, True) * 5, True)
     else:  # of as many steps as four games may take
-        assert sum(second) <= 10 and second[-1]
+        assert sum(second) <= 7 and second[-1]
 
 
 def test_a_stack_is_measured_without_touching_it() -> None:
     made = []
     for measured in (False, True):
-        own = experiment(training={"plasticity": measured, "max_gradient_norm": 0.01, "record_every": 64})
+        own = experiment(training={"plasticity": measured, "max_gradient_norm": 0.01, "record_every": 128})
         model, both = starts(own, 2)
         one = stack(own, both, model)
         one.update()
@@ -78,6 +84,67 @@ def test_a_stack_is_measured_without_touching_it() -> None:
     alive = one.parameters.mask[0] * one.parameters.dense[0]  # type: ignore[index]
     assert alone["gradient_norm/all"] == pytest.approx(float(alive.norm()))
     assert alone["gradient_norm/all"] > 0.01  # before clipping
+
+
+KINDS = {
+    "dqn": (
+        test_values.KINDS["dqn"],
+        {"dormant/trunk.0", "dormant/trunk.1", "weight_norm/policy_head", "gradient_norm/all"},
+    ),
+    "dqn on boards": (test_values.KINDS["dueling on boards"], {"dormant/convolution.0", "gradient_norm/convolution.0"}),
+    "ppo on boards": (
+        Experiment.from_fields({
+            "name": "boards", "seeds": [0, 1], "task": {"kind": "minatar", "time_limit": 9},
+            "model": {"kind": "board", "filters": 2, "hidden": [4]},
+            "training": {
+                "algorithm": "ppo", "length": 128, "environments": 2, "n_steps": 16, "minibatches": 2,
+                "record_every": 64, "evaluation_episodes": 1, "score_episodes": 2,
+            },
+        }),
+        {"dormant/convolution.0", "dormant/trunk.0", "weight_norm/convolution.0"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_other_algorithms_and_boards_are_measured_without_touching_them(kind: str) -> None:
+    plain, names = KINDS[kind]
+    found = []
+    for measured in (False, True):
+        training = plain.training.model_copy(update={"plasticity": measured, "record_every": 64})
+        own = plain.model_copy(update={"training": training})
+        model, both = starts(own, 2)
+        one, alone = (make_stack(own, model, some, "cpu") for some in (both, both[1:]))
+        assert isinstance(one, PlayingStack) and isinstance(alone, PlayingStack)
+        while (one.counter < one.last).any():
+            one.update(), alone.update()
+            seen, by_itself = one.metrics(), alone.metrics()
+        found.append((digest(one), digest(one, 1)))
+    assert found[0] == found[1]
+    assert names <= seen[0].keys() and by_itself[0] == seen[1]
+    assert all(0 <= value <= 1 for name, value in seen[0].items() if name.startswith("dormant"))
+
+
+def test_a_filter_is_a_unit() -> None:
+    model = BoardActorCritic(Board(filters=3, hidden=(5,)), (4, 10, 10), 6)
+    weights = model.initialise(0)
+    weights["convolution.0.weight"][1] = 0.0
+    weights["convolution.0.bias"][1] = 0.0
+    flat = model.packed(torch.cat([w.flatten() for w in weights.values()])[None])
+    boards = torch.randint(0, 2, (1, 7, 4, 10, 10), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    found = plasticity.features(model, flat, boards)
+    assert list(found) == ["convolution.0", "trunk.0"] and found["trunk.0"].shape == (1, 7, 5)
+    wanted = torch.nn.functional.conv2d(
+        boards[0].float(), weights["convolution.0.weight"], weights["convolution.0.bias"]
+    ).relu()
+    torch.testing.assert_close(found["convolution.0"].abs().mean(1)[0], wanted.mean((0, 2, 3)))
+    assert plasticity.dormant(found["convolution.0"]).tolist() == [[False, True, False]]
+
+
+def test_states_are_spread_evenly() -> None:
+    assert plasticity.spread(3).tolist() == [0, 1, 2] and len(plasticity.spread(0)) == 0
+    own = plasticity.spread(1_000)
+    assert len(own) == plasticity.STATES and own[0] == 0 and own[-1] == 996 and set(np.diff(own)) == {3, 4}
 
 
 def test_arms_are_compared_by_their_ends_with_intervals() -> None:
@@ -98,9 +165,10 @@ def test_arms_are_compared_by_their_ends_with_intervals() -> None:
     assert not list(compared(own, [Trial("winning", 1, 0, "done", 1.0)]))
 
 
-def test_only_perceptrons_are_measured() -> None:
-    with pytest.raises(ValueError, match=r'training.plasticity true: expected model.kind "mlp", not "board"'):
+@pytest.mark.parametrize("algorithm", ["a2c", "dqn"])
+def test_only_perceptrons_and_boards_are_measured(algorithm: str) -> None:
+    with pytest.raises(ValueError, match=r'training.plasticity true: expected model.kind "mlp" or "board", not "conv"'):
         Experiment.from_fields({
-            "name": "boards", "seeds": [0], "task": {"kind": "minatar", "game": "breakout"},
-            "model": {"kind": "board"}, "training": {"plasticity": True},
+            "name": "games", "seeds": [0], "task": {"kind": "atari", "game": "breakout"},
+            "training": {"algorithm": algorithm, "plasticity": True},
         })  # fmt: skip

@@ -1,22 +1,47 @@
 """How plastic the networks of a stack still are: dormant units, effective rank, norms of gradients and weights.
 
-Measured of the states that the last update learnt from, with the weights after it.
+Measured with the weights after the last update: of actor-critics on the states that it learnt from, of dqn on states
+spread over the replay buffer.
 """
 
+from collections.abc import Callable
+
+import numpy as np
 import torch
 from torch import Tensor
 
+from lth_core.models.actor_critic import ActorCriticNetwork
+from lth_core.models.board import BoardActorCritic
 from lth_core.models.mlp import Perceptron
 from lth_core.training.reinforcement.parameters import Parameters
+from lth_core.training.reinforcement.playing import PlayingStack
 from lth_core.training.stack import Array
 
 DORMANT = 0.025
 """A unit is dormant up to this share of its layer's mean activation (tau of Sokar et al. 2023)."""
 RANK_REST = 0.01
 """The share of the sum of singular values that the effective rank leaves out (delta of Kumar et al. 2021)."""
-TIMES = 10
-"""How often a training is measured at most, at records. Ten times take 1.7 % of the CPU time of 60,000 steps, and about
-3 % of that of 40,000 (32 tickets of 64-64, A2C); the longer a training, the less."""
+STATES = 256
+"""Of how many states it is measured at most, at equal distances among those there are."""
+TIMES = 7
+"""How often a training is measured at most, at records. Of 40,000 steps that takes 1.9 % of the CPU time (32 tickets of
+64-64, A2C), 1.2 % (8 boards of the usual size, PPO) or 0.2 % (DQN, both); the longer a training, the less."""
+
+
+def of_stack(stack: PlayingStack, states: Callable[[], Tensor]) -> list[dict[str, float]]:
+    """What `measured` gives of each ticket for which that is due or whose training has ended, whoever else is here."""
+    steps, every = (stack.last - stack.first) * stack.steps_per_unit, stack.training.record_every
+    due = [is_due(stack.trained, every, int(most)) for most in steps]
+    due = [one or ended for one, ended in zip(due, stack.counter >= stack.last, strict=True)]
+    if not any(due):
+        return [{} for _ in due]
+    found = measured(stack.parameters, states().to(stack.device))
+    return [one if now else {} for one, now in zip(found, due, strict=True)]
+
+
+def spread(count: int) -> Array:
+    """At most STATES places among so many, at equal distances."""
+    return np.arange(min(count, STATES)) * count // min(count, STATES)
 
 
 def is_due(trained: int, record_every: int, most: int) -> bool:
@@ -26,20 +51,28 @@ def is_due(trained: int, record_every: int, most: int) -> bool:
 
 @torch.no_grad()
 def measured(parameters: Parameters, states: Tensor) -> list[dict[str, float]]:
-    """Of each ticket by metric, from states (T, B, D) as its network receives them; of each layer and of `all`."""
+    """Of each ticket by metric, from states (T, B, ...) as its network receives them; of each layer and of `all`."""
     model = parameters.model
-    assert isinstance(model, Perceptron)  # noqa: S101 see rules
     flat, mask = parameters.whole(parameters.flat), parameters.whole(parameters.mask)
-    features = model.forward(model.layers(flat), states)[1:-1]
+    hidden = features(model, flat, states[:, torch.from_numpy(spread(states.shape[1]))])
     found = _norms("weight_norm", model, flat)
     if parameters.dense is not None:
         found |= _norms("gradient_norm", model, parameters.whole(parameters.dense) * mask)
-    asleep = [dormant(one) for one in features]
-    for i, one in enumerate(asleep):
-        found[f"dormant/trunk.{i}"] = one.double().mean(1).cpu().numpy()
-    found["dormant/all"] = torch.cat(asleep, 1).double().mean(1).cpu().numpy()
-    found["rank/features"] = effective_rank(features[-1]).cpu().numpy()
+    asleep = {layer: dormant(one) for layer, one in hidden.items()}
+    asleep["all"] = torch.cat([*asleep.values()], 1)
+    found |= {f"dormant/{layer}": one.double().mean(1).cpu().numpy() for layer, one in asleep.items()}
+    found["rank/features"] = effective_rank([*hidden.values()][-1]).cpu().numpy()
     return [{name: float(column[row]) for name, column in found.items()} for row in range(len(flat))]
+
+
+def features(model: ActorCriticNetwork, flat: Tensor, states: Tensor) -> dict[str, Tensor]:
+    """What each hidden layer gives, (T, B, units); of a convolution (T, B * places, filters), a filter being a unit."""
+    assert isinstance(model, Perceptron | BoardActorCritic)  # noqa: S101 see rules
+    first, *dense = model.forward(model.layers(flat), states)[1:-1]
+    if isinstance(model, Perceptron):
+        return {f"trunk.{i}": one for i, one in enumerate((first, *dense))}
+    filters = first.view(len(first), -1, model.settings.filters)
+    return {"convolution.0": filters, **{f"trunk.{i}": one for i, one in enumerate(dense)}}
 
 
 def dormant(activations: Tensor) -> Tensor:
@@ -61,7 +94,7 @@ def effective_rank(features: Tensor) -> Tensor:
     return torch.where(total[:, 0] > 0, needed, torch.zeros_like(needed)).double()
 
 
-def _norms(metric: str, model: Perceptron, rows: Tensor) -> dict[str, Array]:
+def _norms(metric: str, model: ActorCriticNetwork, rows: Tensor) -> dict[str, Array]:
     """(T,) Euclidean norms of packed rows (T, P): of each layer, weights and biases together, and of all of them."""
     shapes = model.shapes()
     parts = model.unpacked(rows).split([shape.numel() for shape in shapes.values()], dim=1)

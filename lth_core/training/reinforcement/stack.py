@@ -175,7 +175,10 @@ class ActorCriticStack(PlayingStack):
 
     def metrics(self) -> list[dict[str, float]]:
         """See Stack."""
-        losses, plastic = self.losses(), self._plasticity()
+        losses, seen = self.losses(), self._seen
+        plastic: list[dict[str, float]] = [{}] * self.tickets
+        if seen is not None:
+            plastic = plasticity.of_stack(self, lambda: seen)
         return [
             {
                 **{name: float(column[row]) for name, column in losses.items()},
@@ -185,17 +188,6 @@ class ActorCriticStack(PlayingStack):
             }
             for row in range(self.tickets)
         ]
-
-    def _plasticity(self) -> list[dict[str, float]]:
-        """What `plasticity` measures of each ticket, where that is due or its training has ended; whoever else is
-        here."""
-        steps, every = (self.last - self.first) * self.steps_per_unit, self.training.record_every
-        due = [plasticity.is_due(self.trained, every, int(most)) for most in steps]
-        due = [one or ended for one, ended in zip(due, self.counter >= self.last, strict=True)]
-        if self._seen is None or not any(due):
-            return [{} for _ in due]
-        found = plasticity.measured(self.parameters, self._seen.to(self.device))
-        return [one if now else {} for one, now in zip(found, due, strict=True)]
 
     def keep(self, tickets: Sequence[int]) -> None:
         """Drop all tickets but these, whose training continues unchanged."""
