@@ -6,7 +6,6 @@ taken over as they were recorded. Run: python -m benchmarks.ingestion [WORKSPACE
 """
 
 import argparse
-import contextlib
 import itertools
 import json
 import statistics
@@ -21,7 +20,7 @@ from lth_core.engine.intake import SOME, Intake
 from lth_core.engine.launchers.base import Ended
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.file import resolve
-from lth_core.store import ingest
+from lth_core.store import digests
 from lth_core.store.batches import add_batch, begin_batch
 from lth_core.store.database import Database
 from lth_core.store.jobs import add_job
@@ -85,14 +84,18 @@ class BareReader:
 
 
 def taken_over(experiment, batches, checked, at_once):
-    """CPU seconds of all that the engine does to take over each batch, with or without checksums and digests.
+    """CPU seconds of all that the engine does to take over each batch, look by look, with or without checksums and
+    digests.
 
     at_once: their records are there when it first looks, as after a kill; else it looks after each step.
     """
     reader = RecordReader if checked else BareReader
-    kept = ingest.kept if checked else lambda *_: contextlib.nullcontext()
-    unchecked = mock.patch.object(ingest, "kept", kept), mock.patch.object(intake, "RecordReader", reader)
-    with tempfile.TemporaryDirectory() as folder, unchecked[0], unchecked[1]:
+    part, add = (digests.part, digests.add) if checked else (lambda *_: 0, lambda *_: None)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch.multiple(digests, part=part, add=add),
+        mock.patch.object(intake, "RecordReader", reader),
+    ):
         workspace = Workspace(Path(folder))
         workspace.create()
         database = Database(workspace.database, writer=True)
@@ -105,7 +108,6 @@ def taken_over(experiment, batches, checked, at_once):
             attempt = workspace.batch(batch) / "attempt-1"
             attempt.mkdir(parents=True)
             (attempt / "beat.json").write_text(json.dumps({"fraction": 0.5, "rate": 1e5, "whole": 60.0, "before": 2.0}))
-            seconds.append(0.0)
             bodies = [body(record) for step in steps for record in step]
             lines = content_of(bodies) if checked else b"".join(one + b"}\n" for one in bodies)
             ends = list(itertools.accumulate(map(len, lines.splitlines(keepends=True))))
@@ -115,10 +117,10 @@ def taken_over(experiment, batches, checked, at_once):
                     file.write(lines[file.tell() : end])
                 start = time.thread_time()
                 engine.ingest(batch, some=True)
-                seconds[-1] += time.thread_time() - start
+                seconds.append(time.thread_time() - start)
             start = time.thread_time()
             engine.end(Ended(batch, 0, ""))
-            seconds[-1] += time.thread_time() - start
+            seconds.append(time.thread_time() - start)
         done = database.rows("SELECT COUNT(*) FROM trials WHERE state = 'done'")[0][0]
         assert done == sum(len(trials) for trials, _ in batches), "some trial was not taken over"
         database.close()
@@ -126,7 +128,7 @@ def taken_over(experiment, batches, checked, at_once):
 
 
 def compare(name, experiment, batches, turns):
-    """Print what checksums and digests add to a job: of each batch the fastest turn counts, and the median."""
+    """Print what checksums and digests add to a job: of each look the fastest turn counts, and the median."""
     trials = sum(len(own) for own, _ in batches)
     points = sum(len(one.get("values", ())) for _, steps in batches for step in steps for one in step) / trials
     for at_once in (False, True):

@@ -107,12 +107,8 @@ def records_of(lines: Sequence[bytes]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = json.loads(b"[" + b"},".join([line[:-_BOTH] for line in lines]) + b"}]")
     except (ValueError, RecursionError):
         found = []
-    if len(found) == len(lines):
-        for record in found:
-            if type(record) is not dict:
-                break
-        else:
-            return found
+    if len(found) == len(lines) and {*map(type, found)} <= {dict}:
+        return found
     return [record_of(line) for line in lines]  # their checksums match, but they are not records
 
 

@@ -1,6 +1,7 @@
 """Trials in the store: records counted once, failures that block descendants only, paths that stay inside."""
 
 import dataclasses
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ class Store:
 
     def ingest(self, **record: Any) -> None:
         with self.database.transaction() as connection:
-            ingest(connection, self.job, record)
+            ingest(connection, self.job, record, Counter())
 
     def done(self, trial: int, score: float | None = 1.0) -> None:
         self.ingest(kind="done", trial=trial, step=512, score=score, tensors=f"t{trial}", sha256="0")
