@@ -73,6 +73,12 @@ def test_every_writer_carries_the_digest_on(store: Database, tmp_path: Path) -> 
         store, 2, RECORDS[0], {**RECORDS[1], "attempt": 2}, {**RECORDS[1], "attempt": 2, "checks": [["nested", 0, ""]]}
     )
     assert broken(store) == []
+    with store.transaction() as connection:
+        requeue_unfinished(connection, 1)
+        begin_batch(connection, add_batch(connection, 1, [1]), "cpu/0")
+    take(store, 1, *({**record, "batch": 2, "score": 1} for record in RECORDS))  # it had a score before it failed
+    assert broken(store) == []
+    assert store.rows("SELECT state, score FROM trials WHERE id = 1")[0][:] == ("done", 1.0)
     garbage.remove(Workspace(tmp_path), store, [Garbage(tmp_path / "none", 0, "", 1)])
     assert broken(store) == []
 
