@@ -94,7 +94,9 @@ def _take_audit(connection: sqlite3.Connection, job: int, trial: int, record: di
     if checks:
         new = _insertion("audits (trial, moment, batch, attempt, name, passed, detail)", 4, 3, len(checks))
         part = digests.part(digests.AUDIT + digests.CHECK * len(checks), values)
-        _store(connection, trial, (new, _replacing(new)), (trial, *values), part, sums)
+        query = "SELECT 1 FROM audits WHERE trial = ? AND moment = ? AND batch = ? AND attempt = ?"
+        more = connection.execute(query, (trial, *group)).fetchone() is not None  # the score's comes by itself
+        _store(connection, trial, (None if more else new, _replacing(new)), (trial, *values), part, sums)
     if wrong:
         told = f"audit {record['moment']} training: {'; '.join(wrong)}"
         add_event(connection, "audit failed", told, job, trial)
@@ -132,16 +134,17 @@ def _take_result(
 
 
 def _store(
-    connection: sqlite3.Connection, trial: int, statements: tuple[str, str], values: tuple[Any, ...], part: int,
+    connection: sqlite3.Connection, trial: int, statements: tuple[str | None, str], values: tuple[Any, ...], part: int,
     sums: Sums,
 ) -> bool:  # fmt: skip
     """Whether something was stored, all of it or nothing.
 
-    statements: one that stores what is new, and does not where there was something; and one that replaces that.
+    statements: one that stores what is new, and does not where there was something (None: there is); and one that
+    replaces that.
     """
     new, again = statements
     with contextlib.suppress(sqlite3.IntegrityError):
-        if connection.execute(new, values).rowcount > 0:
+        if new is not None and connection.execute(new, values).rowcount > 0:
             sums[trial] += part
             return True
     with digests.kept(connection, trial):

@@ -55,6 +55,8 @@ def test_every_writer_carries_the_digest_on(store: Database, tmp_path: Path) -> 
         take(store, 1, record)
         assert broken(store) == [], record
     assert store.rows("SELECT COUNT(DISTINCT digest) FROM trials WHERE id IN (1, 2)")[0][0] == 2
+    take(store, 1, {**RECORDS[1], "checks": [["score", True, "the same"]]})  # another check of the same attempt
+    assert broken(store) == []
     take(store, 1, *RECORDS)  # published again
     take(store, 1, {"kind": "metrics", "step": 600, "values": {}})
     take(store, 2, {"kind": "layers", "layers": [["a", [1], 1, 1, True], ["b"]], "density": 1, "model_density": 1})
