@@ -111,18 +111,22 @@ def _feed_forward(shapes: Shapes, hidden: str, *outputs: str) -> Graph:
 
 
 def _apart(shapes: Shapes) -> Graph:
-    """An actor and a critic side by side, from one input."""
-    graph = Graph(inputs=["input"], outputs=["policy_head", "value_head"])
-    for side, head in (("actor", "policy_head"), ("critic", "value_head")):
+    """An actor and a critic side by side, from one input; two critics have another, of observations and actions."""
+    graph = Graph()
+    for side, head in (("actor", "policy_head"), ("critic", "value_head"), ("second_critic", "second_value_head")):
+        if not _complete(shapes, head):
+            continue
         layers = [*_numbered(shapes, f"{side}_convolution"), *_numbered(shapes, side)]
-        graph.nodes["input"] = shapes[f"{layers[0]}.weight"][1]
-        _chain(graph, shapes, layers, [head])
+        width = shapes[f"{layers[0]}.weight"][1]
+        graph.nodes[f"{width} inputs"] = width
+        graph.outputs.append(head)
+        _chain(graph, shapes, layers, [head], f"{width} inputs")
+    graph.inputs = [node for node in graph.nodes if node.endswith(" inputs")]
     return graph
 
 
-def _chain(graph: Graph, shapes: Shapes, layers: Sequence[str], heads: Sequence[str]) -> None:
-    """Layers one behind another from the input, then the heads side by side."""
-    x = "input"
+def _chain(graph: Graph, shapes: Shapes, layers: Sequence[str], heads: Sequence[str], x: str = "input") -> None:
+    """Layers one behind another from node x, then the heads side by side."""
     for layer in layers:
         weight = shapes[f"{layer}.weight"]
         if len(weight) == 4:

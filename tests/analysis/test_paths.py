@@ -15,6 +15,7 @@ from lth_core.models.convolutional import ConvolutionalActorCritic
 from lth_core.models.flow import flow_gradient
 from lth_core.models.mlp import Perceptron
 from lth_core.models.module import ModuleNetwork
+from lth_core.models.soft import SoftActorCritic
 from lth_core.settings.language_networks import LSTM, Seq2Seq, Transformer
 from lth_core.settings.networks import MLP, Convolutional
 from lth_core.tickets.mask import Weights
@@ -77,6 +78,20 @@ def test_an_actor_and_a_critic_apart_lose_their_own_paths_alone() -> None:
     found, lost = counted("mlp", shapes, mask)
     assert lost == {"actor.0.weight": 2, "actor.0.bias": 1}
     assert (found.units, found.dead_units) == (6, 1)
+
+
+def test_an_actor_and_two_critics_of_actions_have_inputs_of_their_own() -> None:
+    network = SoftActorCritic(MLP(hidden=(3, 4)), 2, 1)
+    shapes: Shapes = {name: tuple(shape) for name, shape in network.shapes().items()}
+    mask = whole(shapes)
+    found, lost = counted("mlp", shapes, mask)
+    assert (found.units, found.dead_units) == (3 * (3 + 4), 0) and not lost
+    mask["second_value_head.weight"][:, 1] = False
+    mask["second_critic.0.weight"][0] = False
+    mask["actor.0.weight"][0] = False
+    found, lost = counted("mlp", shapes, mask)
+    assert lost == {"second_critic.1.weight": 3 + 3, "second_critic.1.bias": 1, "actor.1.weight": 4}
+    assert found.dead_units == 3
 
 
 LSTM_SHAPES: Shapes = {
