@@ -23,7 +23,7 @@ from lth_core.training.values.replay_stack import ReplayStack
 
 
 class SoftStack(ReplayStack):
-    """Actors with twin critics, target critics and a temperature each. In `target` the actor's part is zero."""
+    """Actors with twin critics, target critics and a temperature each. Of `target` the actor's part is not used."""
 
     training: SAC
     normal = True
@@ -32,9 +32,8 @@ class SoftStack(ReplayStack):
         assert isinstance(experiment.training, SAC)  # noqa: S101 see families
         assert isinstance(model, SoftActorCritic)  # noqa: S101 see families
         look = SoftLook(experiment.training, experiment.model)
-        super().__init__(experiment, model, starts, device, look, model.actor.width)
+        super().__init__(experiment, model, starts, device, look)
         self._soft = model
-        model.apart(self.target)[0].zero_()
         self.numbers = (model.actions,)
         self.drawn_numbers = (2 * self.training.batch, model.actions)
         self.temperature = Temperature(self.training, len(starts), model.actions)

@@ -42,10 +42,9 @@ class ReplayStack(PlayingStack):
     drawn_numbers: tuple[int, ...] = ()
 
     def __init__(
-        self, experiment: Experiment, model: ActorCriticNetwork, starts: Sequence[Start], device: str, look: SecondLook,
-        watched_from: int = 0,
+        self, experiment: Experiment, model: ActorCriticNetwork, starts: Sequence[Start], device: str, look: SecondLook
     ) -> None:  # fmt: skip
-        """look: computes play and gradient steps again. watched_from: see TargetWatch."""
+        """look: computes play and gradient steps again."""
         assert isinstance(experiment.training, ReplayTraining)  # noqa: S101 see families
         super().__init__(experiment.task, experiment.training, model, starts, device)
         self.training = experiment.training
@@ -60,7 +59,7 @@ class ReplayStack(PlayingStack):
         self._copied = 0
         """Steps of a ticket when the target network was last copied."""
         self._look = look
-        self._watch = TargetWatch(self.training, self.parameters, watched_from)
+        self._watch = TargetWatch(self.training, self.parameters)
         self._learnt: list[Any] = []
         """What the gradient steps of the last update that learnt say of themselves."""
         self._losses: dict[str, npt.NDArray[Any]] = {}

@@ -21,12 +21,10 @@ TOLERANCE = 1e-4
 class TargetWatch:
     """expected: the projections (T,) that the target networks should have, in double precision."""
 
-    def __init__(self, settings: ReplayTraining, parameters: Parameters, first: int = 0) -> None:
-        """first: the first of a row's parameters that a target network has."""
+    def __init__(self, settings: ReplayTraining, parameters: Parameters) -> None:
         self._every, self._tau, self._parameters = settings.copied_every, settings.tau, parameters
         width = parameters.flat.shape[1]
         self._along = torch.randn(width, generator=torch.Generator().manual_seed(0)).to(parameters.flat.device)
-        self._along[:first] = 0.0
         self.expected = self._projected(parameters.flat)
         self._copied = 0
 
