@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import json
 import math
+import re
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ SUM = "3:"
 DENSITIES, RESULT = "densities %s %s", "result %s %s %s %s %s"
 LAYER, AUDIT, CHECK = "layer %d %s %s %d %d %d\n", "audit %s %d %d\n", "%s %d %s\n"
 _PLACE = "place %d %s %d %d"
+_WHOLE = re.compile(f"{SUM}[0-9a-f]{{32}}")
 _HASH = "2:"
 _TRIALS = """
     SELECT t.id, t.digest, t.job, t.arm, t.round, t.seed, t.density, t.model_density, t.score, t.tensors, t.sha256,
@@ -52,11 +54,12 @@ def real(value: Any) -> float | None:
 
 
 def add(connection: sqlite3.Connection, sums: Mapping[int, int]) -> None:
-    """Add what was stored of each trial to its digest."""
+    """Add what was stored of each trial to its digest, if that is a sum; one that the disk has changed may be none."""
     if sums:
-        query = "SELECT id, digest FROM trials WHERE digest >= '3:' AND id IN (SELECT value FROM json_each(?))"
+        query = "SELECT id, digest FROM trials WHERE id IN (SELECT value FROM json_each(?))"
         rows = connection.execute(query, (json.dumps([*sums]),)).fetchall()
-        _store(connection, {trial: int(digest[len(SUM) :], 16) + sums[trial] for trial, digest in rows})
+        whole = {trial: digest for trial, digest in rows if digest and _WHOLE.fullmatch(digest)}
+        _store(connection, {trial: int(digest[len(SUM) :], 16) + sums[trial] for trial, digest in whole.items()})
 
 
 def renew(connection: sqlite3.Connection, trials: Collection[int]) -> dict[int, int]:

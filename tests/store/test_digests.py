@@ -131,6 +131,17 @@ def test_what_makes_no_sense_is_not_stored_in_part(store: Database) -> None:
     assert store.rows("SELECT COUNT(*) FROM events WHERE kind = 'bad record'")[0][0] == 5
 
 
+@pytest.mark.parametrize("changed", [
+    "3:z61b79a9b5d2a2f0c3f0d5b9c8a4e710", "3:", "3:61b79a9b", "c1cc9c4d1f7a9d536e0eb67300417337", "4:", "",
+])  # fmt: skip
+def test_a_digest_that_the_disk_has_changed_stays_as_it_is_and_stops_nothing(store: Database, changed: str) -> None:
+    take(store, 1, *RECORDS[:2])
+    store.connection.execute("UPDATE trials SET digest = ? WHERE id = 1", (changed,))
+    take(store, 1, *RECORDS[1:], {**RECORDS[1], "attempt": 2})
+    assert broken(store) == [1]
+    assert store.rows("SELECT state, digest FROM trials WHERE id = 1")[0][:] == ("done", changed)
+
+
 def test_the_experiment_of_a_job_has_a_digest(store: Database) -> None:
     assert digests.job_holds(store.connection, 1) is True
     with store.transaction() as connection, digests.kept_job(connection, 1):
