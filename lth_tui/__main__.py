@@ -21,6 +21,7 @@ def main() -> None:
 def _main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and run the app; the engine outlives it."""
     options = _parser().parse_args(arguments)
+    options.workspace = options.named or options.workspace
     if options.version:
         print(f"lth-tui {version_in_words()}")
         return
@@ -43,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lth-tui", description="The terminal workbench.")
     parser.add_argument("workspace", nargs="?", type=Path, default=Path("workspace"), metavar="WORKSPACE",
                         help="the workspace folder, created if missing (default: ./workspace)")  # fmt: skip
+    parser.add_argument("-w", "--workspace", dest="named", type=Path, metavar="WORKSPACE", help="the same, as for lth")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:0 ... (default: auto)")
     parser.add_argument("--slots", type=_positive, metavar="N", help="number of parallel workers")
     parser.add_argument(
