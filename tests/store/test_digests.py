@@ -1,17 +1,21 @@
 """Digests of what is stored: every writer carries them on, and nothing seals what the disk has changed."""
 
+import contextlib
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lth_core.store import digests
 from lth_core.store.batches import add_batch, begin_batch, end_batch
 from lth_core.store.database import Database
 from lth_core.store.ingest import take_over, take_over_all
 from lth_core.store.jobs import add_job
-from lth_core.store.trials import cancel_trials, fail_trial, requeue_unfinished
+from lth_core.store.trials import cancel_trials, fail_trial, ready_trials, requeue_unfinished
 from lth_core.store.workspace import Workspace
 from lth_core.upkeep import garbage
 from lth_core.upkeep.garbage import Garbage
@@ -23,6 +27,29 @@ RECORDS: tuple[dict[str, Any], ...] = (
     {"kind": "metrics", "step": 512, "values": {"games": 3.0}},
     {"kind": "done", "step": 512, "score": 0.1 + 0.2, "tensors": "x", "sha256": "y"},
 )
+NUMBERS = st.sampled_from([0.0, -0.0, 1, True, None, 5e-324, 2**53 + 1, 10**400, float("inf"), 0.1 + 0.2])
+COUNTS, TEXTS = st.sampled_from([0, 1, False, 2**53 + 1, 2**70]), st.sampled_from(["", "a", "\0b", "\ud800", '["%s"]'])
+LAYERS = st.lists(st.tuples(TEXTS, st.just([2]), COUNTS, COUNTS, st.booleans()), max_size=3)
+OWN = {"trial": st.sampled_from([1, 2])}
+ANY_RECORDS = st.one_of(
+    st.fixed_dictionaries(
+        {"kind": st.just("layers"), "layers": LAYERS, "density": NUMBERS, "model_density": NUMBERS, **OWN}
+    ),
+    st.fixed_dictionaries({
+        "kind": st.just("audit"), "moment": st.sampled_from(["before", "after"]), "batch": st.just(1),
+        "attempt": st.just(1), "checks": st.lists(st.tuples(TEXTS, st.booleans(), TEXTS), max_size=3), **OWN,
+    }),
+    st.fixed_dictionaries(
+        {"kind": st.just("done"), "step": COUNTS, "score": NUMBERS, "tensors": TEXTS, "sha256": TEXTS, **OWN}
+    ),
+    st.fixed_dictionaries({"kind": st.just("failed"), "error": st.just("it broke"), **OWN}),
+)  # fmt: skip
+CHANGES = (
+    "trials SET seed = seed + 7 WHERE id = 1", "trials SET density = 0.25 + (density IS 0.25) WHERE id = 1",
+    "trials SET state = CASE state WHEN 'done' THEN 'failed' ELSE 'done' END WHERE id = 1",
+    "layers SET kept = kept + 1 WHERE trial = 1", "audits SET passed = 1 - passed WHERE trial = 1",
+    "audits SET detail = detail || 'x' WHERE trial = 1",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -164,6 +191,30 @@ def test_a_turn_of_several_trials_seals_none_that_the_disk_has_changed(store: Da
         take_over_all(connection, 1, [{**record, "trial": trial} for record in RECORDS for trial in (1, 2, 2**70)])
     assert store.rows("SELECT COUNT(*) FROM trials WHERE state = 'done'")[0][0] == 2
     assert broken(store) == [1]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@given(
+    turns=st.lists(st.tuples(st.lists(ANY_RECORDS, max_size=4), st.sampled_from(["COMMIT", "ROLLBACK"])), max_size=6),
+    retried=st.sets(st.integers(0, 5)), change=st.sampled_from(CHANGES), at=st.integers(0, 6),
+)  # fmt: skip
+def test_whatever_is_stored_or_rolled_back_only_a_change_of_the_disk_breaks_the_digest_and_for_good(
+    store: Database, turns: list[tuple[list[dict[str, Any]], str]], retried: set[int], change: str, at: int
+) -> None:
+    changed = 0
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.row_factory = sqlite3.Row
+        store.connection.backup(connection)
+        for place, (records, end) in enumerate(turns):
+            if place == at:
+                changed = connection.execute(f"UPDATE {change}").rowcount
+            connection.execute("BEGIN")
+            take_over_all(connection, 1, records)
+            if place in retried and requeue_unfinished(connection, 1):
+                waiting = [row["id"] for row in ready_trials(connection, 1)]
+                begin_batch(connection, add_batch(connection, 1, waiting), "cpu/0")
+            connection.execute(end)
+            assert [trial for trial, holds in digests.trials_hold(connection, 1).items() if not holds] == [1][:changed]
 
 
 @pytest.mark.parametrize("change", ["", "UPDATE trials SET score = 0.5 WHERE id = 1"])
