@@ -1,7 +1,7 @@
 """What the jobs of a workspace say of a claim: held, contradicted, open, or not run to its end yet."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 from lth_core.analysis.contrast import Contrast, Sums, Word, contrast, sums
@@ -40,10 +40,11 @@ class Answered:
 
 
 def answered(database: Database, claim: Claim) -> Answered:
-    """What this workspace says of a claim. Tests are corrected over the claim by Holm."""
+    """What this workspace says of a claim. Tests are corrected over the claim: of a difference by Holm, of none or no
+    loss by Bonferroni."""
     wanted = {one.name: one for file in claim.files for one in experiments(file)}
     jobs = {name: job_of(database, one) for name, one in wanted.items()}
-    found = [_contrast(database, jobs, test) for test in claim.tests]
+    found = [_many(_contrast(database, jobs, test), len(claim.tests)) for test in claim.tests]
     p = holm([1.0 if one is None else one.p for one in found])  # also over those to come: looking early gains nothing
     tested = tuple(
         _tested(test, one, corrected, jobs[test.job])
@@ -93,6 +94,14 @@ def _contrast(database: Database, jobs: Mapping[str, JobView | None], test: Comp
     return contrast(own, less)
 
 
+def _many(found: Contrast | None, tests: int) -> Contrast | None:
+    """With p of its margin for one of so many tests."""
+    if found is None or found.near is None:
+        return found
+    below, above = (min(1.0, tests * p) for p in found.near)
+    return replace(found, near=(below, above))
+
+
 def _sums(database: Database, job: JobView | None, test: Comparison) -> Sums | None:
     if job is None or not _has_ended(job):
         return None
@@ -111,9 +120,13 @@ def _tested(test: Comparison, found: Contrast | None, p: float, job: JobView | N
     else:
         state = "contradicted"
     where = f"at {found.density:.1%} kept" if found.density is not None else f"over {found.rounds} rounds"
-    numbers = f"{found.value.signed()} {where}, n={found.value.n}, p={p:.2g}"
-    if test.expected in ("near zero", "no loss") and found.margin is not None:
-        numbers += f", margin {found.margin:.3g}"
+    numbers = f"{found.value.signed()} {where}, n={found.value.n}"
+    if word == "near zero" and found.near is not None:
+        numbers += f", within the margin of {found.margin:.3g}, p={max(found.near):.2g}"
+    else:
+        numbers += f", p={p:.2g}"
+        if test.expected in ("near zero", "no loss") and found.margin is not None:
+            numbers += f", margin {found.margin:.3g}"
     return Tested(test, state, f"{test.says}: {state}, {numbers}", found, p)
 
 

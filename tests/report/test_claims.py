@@ -106,6 +106,13 @@ def test_a_difference_within_the_margin_is_near_zero_though_it_is_seen() -> None
     assert answer._shows(found, "above", "above") and not answer._shows(found, "above", "below")
 
 
+def test_no_difference_is_harder_to_show_in_one_of_many_tests() -> None:
+    found = Contrast(Interval(0, -0.01, 0.01, 8), 1.0, (0.0039, 0.0039), 0.04, 0.11, 1, 0, ended=True)
+    few, many = answer._many(found, 5), answer._many(found, 13)
+    assert few is not None and few.no_loss and few.near_zero
+    assert many is not None and not many.no_loss and not many.near_zero
+
+
 def test_tests_that_are_not_run_yet_count_in_the_correction(database: Database, listed: list[Claim]) -> None:
     later = of("under-way", winning=1, random=-1)
     alone, one, two = (answered(database, made(of(winning=1, one_shot=-1), *[later] * k)).tested[0].p for k in range(3))
