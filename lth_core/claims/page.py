@@ -12,12 +12,12 @@ Claims of Yu, Edunov, Tian & Morcos (2020), one of later work and a positive con
 fixed before the run that answers it; where an earlier run was known by then, the claim says so. A test is a weighted
 sum of arms, seed by seed. A difference is shown by a 95 % interval without zero and p of at most 5 % (sign-flip, Holm
 over the tests of a claim): in the claimed direction it is *held*, in the other *contradicted*. The margin is 5 % of
-what the dense network gains. No difference is shown by an interval within the margin and one-sided p of at most 5 % on
-both sides, no loss by the same on the lower side (p times the tests of the claim). Where no difference or no loss is
-claimed, that is *held*, and any other difference that is shown, however small, contradicts it; where a difference is claimed, showing
-that there is none contradicts it. Everything else is *open*. A claim about some cases is held as soon as one test is;
-any other whose tests disagree is *mixed*. Tables, protocol cards and figures of the jobs are in [claims/](claims/);
-`lth claims store docs/claims` makes this page.
+what the dense network gains. No difference is shown by an interval within the margin and one-sided p of at most 5 %
+on both sides, no loss by the same on the lower side (p times the tests of the claim). Where no difference or no loss
+is claimed, that is *held*, and any other difference that is shown, however small, contradicts it; where a difference
+is claimed, showing that there is none contradicts it. Everything else is *open*. A claim about some cases is held as
+soon as one test is; any other whose tests disagree is *mixed*. Tables, protocol cards and figures of the jobs are in
+[claims/](claims/); `lth claims store docs/claims` makes this page.
 """
 
 
