@@ -2,8 +2,8 @@
 
 Stored parameters follow torch.nn.Linear, (out, in) and (out,). A stack keeps its matrices as (in, out), the layout of
 the products, so that layers are views and gradients are written in place. The heads are adjacent in memory and
-computed by one product. That is faster, and no product has a single output column, the one case in which a batched
-product rounds differently from a single one.
+computed by one product. That is faster, and no product has a single output column, where a batched product rounds
+differently from a single one; as it does where a ticket alone sees a single observation, which `forward` avoids.
 
 For continuous actions the policy head gives means. The log standard deviations are separate parameters, independent
 of the state, at the end of the vector.
@@ -154,8 +154,15 @@ class Perceptron:
     def forward(self, layers: Sequence[Layer], observations: Tensor) -> list[Tensor]:
         """All activations, from the input to the heads' outputs (T, B, actions + 1): logits or means, then the value.
 
-        observations: (T, B, inputs).
+        observations: (T, B, inputs). A single one of a single ticket is computed as if there were two such tickets: MKL
+        rounds that product as no stack does.
         """
+        if observations.shape[:2] == (1, 1) and observations.device.type == "cpu":
+            twice = [Layer(one.weight.expand(2, -1, -1), one.bias.expand(2, -1, -1)) for one in layers]
+            return [one[:1] for one in self._forward(twice, observations.expand(2, -1, -1))]
+        return self._forward(layers, observations)
+
+    def _forward(self, layers: Sequence[Layer], observations: Tensor) -> list[Tensor]:
         activations = [observations]
         for layer in layers[:-1]:
             if self.settings.activation == "relu":

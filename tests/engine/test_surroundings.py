@@ -31,16 +31,39 @@ for m, k, n in ((10, 128, 512), (700, 96, 384), (64, 1500, 256), (33, 77, 55)):
         print(m, k, n, len(found))
 """
 
+LONE = """
+import torch
+from lth_core.models.mlp import Perceptron
+from lth_core.settings.networks import MLP
+torch.manual_seed(0)
+model = Perceptron(MLP(hidden=(64, 64), activation="relu"), 4, 3)
+flat = model.packed(torch.randn(3, sum(shape.numel() for shape in model.shapes().values())))
+seen = torch.randn(3, 1, 4)
+stack = model.forward(model.layers(flat), seen)[-1]
+for n in range(3):
+    print(torch.equal(model.forward(model.layers(flat[n : n + 1]), seen[n : n + 1])[-1][0], stack[n]))
+"""
+
+
+def _printed(code: str, threads: int) -> list[str]:
+    """By a process that computes as workers do."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=variables(threads), capture_output=True, text=True, check=True
+    )
+    return done.stdout.splitlines()
+
 
 @pytest.mark.processes
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_product_has_the_same_bits_wherever_its_factors_lie(threads: int) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", PRODUCTS], env=variables(threads), capture_output=True, text=True, check=True
-    )
-    first, *lines = done.stdout.splitlines()
+    first, *lines = _printed(PRODUCTS, threads)
     assert int(first) == threads and len(lines) == 8
     assert [line for line in lines if not line.endswith(" 1")] == []
+
+
+@pytest.mark.processes
+def test_one_observation_of_a_ticket_alone_has_the_bits_that_it_has_in_a_stack() -> None:
+    assert _printed(LONE, 1) == ["True"] * 3
 
 
 def test_what_the_user_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
