@@ -67,10 +67,10 @@ def measured(parameters: Parameters, states: Tensor) -> list[dict[str, float]]:
 
 def features(model: ActorCriticNetwork, flat: Tensor, states: Tensor) -> dict[str, Tensor]:
     """What each hidden layer gives, (T, B, units); of a convolution (T, B * places, filters), a filter being a unit."""
-    assert isinstance(model, Perceptron | BoardActorCritic)  # noqa: S101 see rules
-    first, *dense = model.forward(model.layers(flat), states)[1:-1]
     if isinstance(model, Perceptron):
-        return {f"trunk.{i}": one for i, one in enumerate((first, *dense))}
+        return {f"trunk.{i}": one for i, one in enumerate(model.forward(model.layers(flat), states)[1:-1])}
+    assert isinstance(model, BoardActorCritic)  # noqa: S101 see rules
+    first, *dense = model.forward(model.layers(flat), states)[1:-1]
     filters = first.view(len(first), -1, model.settings.filters)
     return {"convolution.0": filters, **{f"trunk.{i}": one for i, one in enumerate(dense)}}
 
