@@ -16,7 +16,7 @@ from torch.nn import functional
 from lth_core.models.actor_critic import Heads
 from lth_core.models.actor_critic_parameters import fresh, grouped
 from lth_core.models.flow import heads_flow, through
-from lth_core.models.mlp import VECTOR, Layer, Perceptron, weight_gradient
+from lth_core.models.mlp import VECTOR, Layer, Perceptron, product, weight_gradient
 from lth_core.settings.action_parts import Parts
 from lth_core.settings.networks import MLP, Board
 from lth_core.tickets.mask import Weights
@@ -174,7 +174,7 @@ class BoardActorCritic:
         found[:, end:begin] = 0.0
         boards, x = activations[:2]
         gradient = self._dense.backward_into(found[:, begin:], layers.dense, activations[1:], gradient)
-        gradient = torch.bmm(gradient, layers.dense[0].weight.transpose(1, 2))
+        gradient = product(gradient, layers.dense[0].weight.transpose(1, 2))
         gradient = torch.ops.aten.threshold_backward(gradient, x, 0)
         gradient = gradient.view(len(gradient), -1, self.settings.filters)
         own = self._filters(found, bias, end)

@@ -3,7 +3,7 @@
 Stored parameters follow torch.nn.Linear, (out, in) and (out,). A stack keeps its matrices as (in, out), the layout of
 the products, so that layers are views and gradients are written in place. The heads are adjacent in memory and
 computed by one product. That is faster, and no product has a single output column, where a batched product rounds
-differently from a single one; as it does where a ticket alone sees a single observation, which `forward` avoids.
+differently from a single one. Nor is a ticket's single row multiplied alone: see `product`.
 
 For continuous actions the policy head gives means. The log standard deviations are separate parameters, independent
 of the state, at the end of the vector.
@@ -154,26 +154,19 @@ class Perceptron:
     def forward(self, layers: Sequence[Layer], observations: Tensor) -> list[Tensor]:
         """All activations, from the input to the heads' outputs (T, B, actions + 1): logits or means, then the value.
 
-        observations: (T, B, inputs). A single one of a single ticket is computed as if there were two such tickets: MKL
-        rounds that product as no stack does.
+        observations: (T, B, inputs).
         """
-        if observations.shape[:2] == (1, 1) and observations.device.type == "cpu":
-            twice = [Layer(one.weight.expand(2, -1, -1), one.bias.expand(2, -1, -1)) for one in layers]
-            return [one[:1] for one in self._forward(twice, observations.expand(2, -1, -1))]
-        return self._forward(layers, observations)
-
-    def _forward(self, layers: Sequence[Layer], observations: Tensor) -> list[Tensor]:
         activations = [observations]
         for layer in layers[:-1]:
             if self.settings.activation == "relu":
-                x = torch.baddbmm(layer.bias, activations[-1], layer.weight).relu_()
+                x = product(activations[-1], layer.weight, layer.bias).relu_()
             elif _by_sigmoid(activations[-1], layer):
-                x = torch.baddbmm(layer.bias, activations[-1], layer.weight, beta=2, alpha=2).sigmoid_()
+                x = product(activations[-1], layer.weight, layer.bias, times=2).sigmoid_()
                 torch.add(MINUS_ONE, x, alpha=2, out=x)
             else:
-                x = torch.baddbmm(layer.bias, activations[-1], layer.weight).tanh_()
+                x = product(activations[-1], layer.weight, layer.bias).tanh_()
             activations.append(x)
-        activations.append(torch.baddbmm(layers[-1].bias, activations[-1], layers[-1].weight))
+        activations.append(product(activations[-1], layers[-1].weight, layers[-1].bias))
         return activations
 
     def traced(self, layers: Sequence[Layer], observations: Tensor) -> list[Tensor]:
@@ -209,11 +202,11 @@ class Perceptron:
         """The gradient (T, B, inputs) of the observations from the heads' gradient (T, B, actions + 1)."""
         for i in reversed(range(1, len(layers))):
             gradient = self._behind(gradient, layers[i], activations[i])
-        return torch.bmm(gradient, layers[0].weight.transpose(1, 2))
+        return product(gradient, layers[0].weight.transpose(1, 2))
 
     def _behind(self, gradient: Tensor, layer: Layer, x: Tensor) -> Tensor:
         """The gradient (T, B, in) of the sums whose activations x are the layer's input; gradient: of its output."""
-        gradient = torch.bmm(gradient, layer.weight.transpose(1, 2))
+        gradient = product(gradient, layer.weight.transpose(1, 2))
         # One pass over memory each; `1 - x * x` would take three.
         found: Tensor
         if self.settings.activation == "tanh":
@@ -221,6 +214,19 @@ class Perceptron:
         else:
             found = torch.ops.aten.threshold_backward(gradient, x, 0)
         return found
+
+
+def product(x: Tensor, weight: Tensor, bias: Tensor | None = None, times: int = 1) -> Tensor:
+    """`times` the product (T, B, out) of x (T, B, in) and weight (T, in, out), plus `times` the bias (T, 1, out).
+
+    On a CPU a single row of a single ticket is computed as that of two such tickets: with MKL_CBWR set, as for workers,
+    MKL rounds it as in no stack.
+    """
+    alone = x.shape[:2] == (1, 1) and x.device.type == "cpu"
+    if alone:
+        x, weight = x.expand(2, -1, -1), weight.expand(2, -1, -1)
+    found = torch.bmm(x, weight) if bias is None else torch.baddbmm(bias, x, weight, beta=times, alpha=times)
+    return found[:1] if alone else found
 
 
 def _by_sigmoid(x: Tensor, layer: Layer) -> bool:

@@ -38,10 +38,15 @@ from lth_core.settings.networks import MLP
 torch.manual_seed(0)
 model = Perceptron(MLP(hidden=(64, 64), activation="relu"), 4, 3)
 flat = model.packed(torch.randn(3, sum(shape.numel() for shape in model.shapes().values())))
-seen = torch.randn(3, 1, 4)
-stack = model.forward(model.layers(flat), seen)[-1]
+seen, of_heads = torch.randn(3, 1, 4), torch.randn(3, 1, 4)
+def computed(rows):
+    layers = model.layers(flat[rows])
+    through = model.forward(layers, seen[rows])
+    found = [*through, model.backward(layers, through, of_heads[rows]), model.of_input(layers, through, of_heads[rows])]
+    return [one[..., : model.parameters] for one in found]
+stack = computed(slice(0, 3))
 for n in range(3):
-    print(torch.equal(model.forward(model.layers(flat[n : n + 1]), seen[n : n + 1])[-1][0], stack[n]))
+    print(*[torch.equal(own[0], one[n]) for own, one in zip(computed(slice(n, n + 1)), stack, strict=True)])
 """
 
 
@@ -62,8 +67,8 @@ def test_a_product_has_the_same_bits_wherever_its_factors_lie(threads: int) -> N
 
 
 @pytest.mark.processes
-def test_one_observation_of_a_ticket_alone_has_the_bits_that_it_has_in_a_stack() -> None:
-    assert _printed(LONE, 1) == ["True"] * 3
+def test_one_observation_of_a_ticket_alone_and_its_gradients_have_the_bits_that_they_have_in_a_stack() -> None:
+    assert _printed(LONE, 1) == ["True True True True True True"] * 3
 
 
 def test_what_the_user_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
