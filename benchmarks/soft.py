@@ -7,7 +7,6 @@ ours has a mask of half its weights. Run:
     python -m benchmarks.soft
 """
 
-import argparse
 import os
 import sys
 import warnings
@@ -19,14 +18,12 @@ if __name__ == "__main__" and "MALLOC_TRIM_THRESHOLD_" not in os.environ:
     os.execve(sys.executable, sys.orig_argv, variables(1))  # noqa: S606
 warnings.filterwarnings("ignore")
 
-import numpy as np
-import torch
 from stable_baselines3 import SAC
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.logger import Logger
 
 from benchmarks.stacks import stack
-from benchmarks.values import rate
+from benchmarks.values import compare, parsed
 from lth_core.experiment.experiment import Experiment
 
 TICKETS, REPLAY, STEPS = 32, 20_000, 20
@@ -74,24 +71,13 @@ class Ours:
 
 def main():
     """Print a line for each network and batch."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=1.5, help="CPU seconds of a turn")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
+    arguments = parsed(__doc__)
     print(f"sac Pendulum-v1, {TICKETS} tickets  Stable-Baselines3        stack     ratio")
     for hidden, batch in CASES:
         sides = Peer(hidden, batch), Ours(hidden, batch, TICKETS)
         for side in sides:
             side.turn(110)  # learning starts after 100
-        theirs, ours = np.array([[rate(side, arguments.seconds) for side in sides] for _ in range(arguments.turns)]).T
-        ratios = ours / theirs
-        print(
-            f"{'x'.join(map(str, hidden)) + f', batches of {batch}':28} {np.median(theirs):10,.0f}/s "
-            f"{np.median(ours):10,.0f}/s {np.median(ratios):8.1f}x   "
-            f"({ratios.min():.1f} to {ratios.max():.1f}; target 10)",
-            flush=True,
-        )
+        compare(f"{'x'.join(map(str, hidden))}, batches of {batch}", *sides, "target 10", arguments)
 
 
 if __name__ == "__main__":

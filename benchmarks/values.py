@@ -78,25 +78,36 @@ def rate(side, seconds):
     return steps / (time.process_time() - start)
 
 
-def main():
-    """Print a line for each network."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def parsed(description):
+    """The arguments of the command line; sets one thread."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.5, help="CPU seconds of a turn")
-    arguments = parser.parse_args()
     torch.set_num_threads(1)
+    return parser.parse_args()
+
+
+def compare(what, theirs, ours, said, arguments):
+    """Print a line: rates of both sides, taking turns, and their ratio."""
+    sides = theirs, ours
+    theirs, ours = np.array([[rate(side, arguments.seconds) for side in sides] for _ in range(arguments.turns)]).T
+    ratios = ours / theirs
+    print(
+        f"{what:28} {np.median(theirs):12,.0f}/s {np.median(ours):12,.0f}/s {np.median(ratios):8.1f}x   "
+        f"({ratios.min():.1f} to {ratios.max():.1f}; {said})",
+        flush=True,
+    )
+
+
+def main():
+    """Print a line for each network."""
+    arguments = parsed(__doc__)
     print(f"dqn CartPole-v1, {TICKETS} tickets   Stable-Baselines3        stack     ratio")
     for hidden, target in (((64, 64), "target 10"), ((256, 256), "the zoo's; arithmetic")):
         sides = Peer(hidden), Ours(hidden, TICKETS)
         for side in sides:
             side.turn(), side.turn()  # the second one learns
-        theirs, ours = np.array([[rate(side, arguments.seconds) for side in sides] for _ in range(arguments.turns)]).T
-        ratios = ours / theirs
-        print(
-            f"{'x'.join(map(str, hidden)):28} {np.median(theirs):12,.0f}/s {np.median(ours):12,.0f}/s "
-            f"{np.median(ratios):8.1f}x   ({ratios.min():.1f} to {ratios.max():.1f}; {target})",
-            flush=True,
-        )
+        compare("x".join(map(str, hidden)), *sides, target, arguments)
 
 
 if __name__ == "__main__":

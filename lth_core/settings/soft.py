@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from lth_core.settings.base import WHOLE, Positive, PositiveFloat
+from lth_core.settings.base import Positive, PositiveFloat
 from lth_core.settings.values import ReplayTraining
 
 
@@ -25,17 +25,12 @@ class SAC(ReplayTraining):
     learn_temperature = false keeps it. A ticket starts as a new training does: an empty buffer, target critics that are
     copies of its critics, the temperature and its optimizer as at the start. The network has an actor and critics of
     these hidden sizes (model.trunk "separate"); group critic is both critics, value_head and second_value_head their
-    last layers. The temperature is never pruned.
+    last layers; max_gradient_norm is of all their gradients together. The temperature is never pruned.
     """
 
     algorithm: Literal["sac"] = "sac"
     length: Positive = 100_000
-    environments: Annotated[int, Field(gt=0, le=4096), WHOLE] = 1
-    optimizer: Literal["rmsprop", "adam"] = "adam"
     learning_rate: PositiveFloat = 3e-4
-    score: Literal["evaluation", "training"] = "evaluation"
-    score_window: Annotated[float, Field(gt=0, le=0.25)] | None = 0.25
-    greedy_episodes: Annotated[int, Field(ge=0, le=10_000), WHOLE] | None = 10
     temperature: PositiveFloat = 1.0
     learn_temperature: bool = True
     target_entropy: Annotated[float, Field(allow_inf_nan=False)] | None = None

@@ -16,6 +16,11 @@ class ReplayTraining(ReinforcementTraining):
     """Fields of every algorithm that learns from a replay buffer, with target networks: see DQN."""
 
     algorithm: str
+    environments: Annotated[int, Field(gt=0, le=4096), WHOLE] = 1
+    optimizer: Literal["rmsprop", "adam"] = "adam"
+    score: Literal["evaluation", "training"] = "evaluation"
+    score_window: Annotated[float, Field(gt=0, le=0.25)] | None = 0.25
+    greedy_episodes: Annotated[int, Field(ge=0, le=10_000), WHOLE] | None = 10
     train_every: Count = 1
     gradient_steps: Count = 1
     batch: Annotated[int, Field(ge=2, le=10**6), WHOLE] = 256
@@ -80,14 +85,9 @@ class DQN(ReplayTraining):
 
     algorithm: Literal["dqn"] = "dqn"
     length: Positive = 500_000
-    environments: Annotated[int, Field(gt=0, le=4096), WHOLE] = 1
-    optimizer: Literal["rmsprop", "adam"] = "adam"
     learning_rate: PositiveFloat = 2.5e-4
     value_loss: Literal["squared", "huber"] = "huber"
     max_gradient_norm: PositiveFloat | None = 10.0
-    score: Literal["evaluation", "training"] = "evaluation"
-    score_window: Annotated[float, Field(gt=0, le=0.25)] | None = 0.25
-    greedy_episodes: Annotated[int, Field(ge=0, le=10_000), WHOLE] | None = 10
     train_every: Count = 10
     batch: Annotated[int, Field(ge=2, le=10**6), WHOLE] = 128
     replay: Annotated[int, Field(gt=0, le=10**9), WHOLE] = 10_000

@@ -16,7 +16,7 @@ from lth_core.models.soft import SoftActorCritic
 from lth_core.settings.networks import MLP
 from lth_core.settings.soft import SAC
 from lth_core.tasks import gym_spaces
-from lth_core.training.families import make_model, make_stack
+from lth_core.training.families import make_model
 from lth_core.training.reinforcement.parameters import Parameters
 from lth_core.training.soft import learning, squashed
 from lth_core.training.soft.learning import Batch
@@ -25,7 +25,8 @@ from lth_core.training.soft.stack import SoftStack
 from lth_core.training.soft.temperature import Temperature
 from lth_core.training.stack import Start
 from lth_core.training.values.learning import of_error
-from tests.small import Memory, digest, stack_run, starts
+from tests.small import Memory, stack_run, starts
+from tests.training.replay_runs import in_a_stack_and_alone, stopped_and_resumed
 
 TRAINING = {
     "algorithm": "sac", "length": 240, "environments": 2, "train_every": 4, "gradient_steps": 2, "batch": 13,
@@ -43,13 +44,6 @@ def settings(training: dict[str, Any] | None = None, **more: Any) -> Experiment:
     return Experiment.from_fields({**fields, "training": {**TRAINING, **(training or {})}})
 
 
-def made(own: Experiment, tickets: list[int]) -> SoftStack:
-    _, all_of_them = starts(own, max(tickets) + 1)
-    one = make_stack(own, make_model(own), [all_of_them[t] for t in tickets], "cpu")
-    assert isinstance(one, SoftStack)
-    return one
-
-
 KINDS: dict[str, Experiment] = {
     "sac": settings(),
     "huber, tanh, a fixed temperature, clipped": settings(
@@ -62,41 +56,17 @@ KINDS: dict[str, Experiment] = {
 
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_a_tickets_bits_do_not_depend_on_its_stack(kind: str) -> None:
-    together, alone = made(KINDS[kind], [0, 1, 2]), made(KINDS[kind], [1])
-    for _ in range(18):
-        together.update()
-        alone.update()
-    together.keep([1, 2])
-    for _ in range(4):
-        together.update()
-        alone.update()
-    assert alone.trained > alone.training.learning_starts
-    assert digest(together, 0) == digest(alone, 0)
-    assert (together.target[0] == alone.target[0]).all()
+    together, alone = in_a_stack_and_alone(KINDS[kind], updates=18)
+    assert isinstance(together, SoftStack) and isinstance(alone, SoftStack)
     assert together.temperature.log[0] == alone.temperature.log[0]
     assert together.metrics()[0] == alone.metrics()[0]
-    assert together.evaluate([0, 1], lambda: True)[0] == alone.evaluate([0], lambda: True)[0]
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_a_run_stopped_and_resumed_ends_with_the_same_bits_and_a_second_look_finds_nothing_wrong(kind: str) -> None:
-    own = KINDS[kind]
-    _, begun = starts(own, 2)
-    whole, first, second = Memory(), Memory(stop_at=25), Memory()
-    run = stack_run(own, begun, whole)
-    trials = list(run.trials)
-    assert run.run()
-    assert [one.name for one in trials[0].checks] == ["loss", "target", "actions", "draws"]
-    assert all(one.passed for one in trials[0].checks), trials[0].checks
-    assert not stack_run(own, begun, first).run()
-    resumed = stack_run(own, begun, second)
-    resumed.restore(*first.newest())
-    assert resumed.run()
-    assert not whole.failures
-    assert not second.failures
-    assert all(whole.same_results(second, trial) for trial in (0, 1))
-    written = [one.shape[0] for _, arrays, _ in whole.checkpoints for name, one in arrays.items() if "log/0/" in name]
-    assert sum(written) == whole.checkpoints[-1][2]["log"]["total"]
+    checks = stopped_and_resumed(KINDS[kind], stop_at=25)[0].checks
+    assert [one.name for one in checks] == ["loss", "target", "actions", "draws"]
+    assert all(one.passed for one in checks), checks
 
 
 def test_a_step_follows_the_gradient_of_the_loss() -> None:

@@ -18,14 +18,15 @@ from lth_core.models.mlp import Perceptron
 from lth_core.settings.networks import MLP, Board, Convolutional
 from lth_core.settings.values import DQN
 from lth_core.tasks.step import Step
-from lth_core.training.families import make_model, make_stack
+from lth_core.training.families import make_model
 from lth_core.training.reinforcement.parameters import Parameters
 from lth_core.training.stack import Start
 from lth_core.training.values import learning
 from lth_core.training.values.learning import Drawn
 from lth_core.training.values.replay import Replay
 from lth_core.training.values.stack import ValueStack
-from tests.small import Memory, digest, experiment, stack_run, starts
+from tests.small import Memory, experiment, stack_run, starts
+from tests.training.replay_runs import in_a_stack_and_alone, stopped_and_resumed
 
 TRAINING = {
     "algorithm": "dqn", "length": 512, "environments": 2, "train_every": 8, "gradient_steps": 3, "batch": 16,
@@ -37,13 +38,6 @@ TRAINING = {
 def settings(training: dict[str, Any] | None = None, **more: Any) -> Experiment:
     fields = {"seeds": [0, 1], "name": "small", "model": {"hidden": [8, 8]}, "pruning": {"rounds": 3}, **more}
     return Experiment.from_fields({**fields, "training": {**TRAINING, **(training or {})}})
-
-
-def made(own: Experiment, tickets: list[int]) -> ValueStack:
-    _, all_of_them = starts(own, max(tickets) + 1)
-    one = make_stack(own, make_model(own), [all_of_them[t] for t in tickets], "cpu")
-    assert isinstance(one, ValueStack)
-    return one
 
 
 KINDS: dict[str, Experiment] = {
@@ -62,36 +56,12 @@ KINDS: dict[str, Experiment] = {
 
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_a_tickets_bits_do_not_depend_on_its_stack(kind: str) -> None:
-    together, alone = made(KINDS[kind], [0, 1, 2]), made(KINDS[kind], [1])
-    for _ in range(6):
-        together.update()
-        alone.update()
-    together.keep([1, 2])
-    for _ in range(4):
-        together.update()
-        alone.update()
-    assert alone.trained > alone.training.learning_starts
-    assert digest(together, 0) == digest(alone, 0)
-    assert (together.target[0] == alone.target[0]).all()
-    assert together.evaluate([0, 1], lambda: True)[0] == alone.evaluate([0], lambda: True)[0]
+    in_a_stack_and_alone(KINDS[kind], updates=6)
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_a_run_stopped_and_resumed_ends_with_the_same_bits(kind: str) -> None:
-    own = KINDS[kind]
-    _, begun = starts(own, 2)
-    whole, first, second = Memory(), Memory(stop_at=13), Memory()
-    assert stack_run(own, begun, whole).run()
-    assert not stack_run(own, begun, first).run()
-    resumed = stack_run(own, begun, second)
-    resumed.restore(*first.newest())
-    assert resumed.run()
-    assert not whole.failures
-    assert not second.failures
-    assert all(whole.same_results(second, trial) for trial in (0, 1))
-    # Together the checkpoints hold each transition once.
-    written = [one.shape[0] for _, arrays, _ in whole.checkpoints for name, one in arrays.items() if "log/0/" in name]
-    assert sum(written) == whole.checkpoints[-1][2]["log"]["total"]
+    stopped_and_resumed(KINDS[kind], stop_at=13)
 
 
 NETWORKS: dict[str, Any] = {

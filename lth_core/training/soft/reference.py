@@ -3,6 +3,7 @@
 Shares no code with what it checks: networks from their parameters by name, the policy as torch's distributions.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -30,7 +31,7 @@ def _acted(network: object, weights: Parameters, seen: Tensor, noise: Tensor) ->
     means, logs = _network(network, weights, "actor", "policy_head", seen).chunk(2, -1)
     gaussian = Normal(means, logs.clamp(-20, 2).exp(), validate_args=False)
     before = means + gaussian.stddev * noise
-    within = torch.log(4 * torch.exp(-2 * before)) - 2 * torch.nn.functional.softplus(-2 * before)
+    within = math.log(4) - 2 * before - 2 * torch.nn.functional.softplus(-2 * before)
     return before.tanh(), (gaussian.log_prob(before) - within).sum(-1)
 
 
