@@ -46,7 +46,8 @@ class _Harm(Exception):
 
 _DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, NotImplementedError, _Harm)
 """What a file that anybody may have written raises when it is read: zipfile wraps few of its own errors, and those of
-zlib, struct and of bad names or seeks (OSError, ValueError) come through."""
+zlib, struct, of bad names or seeks (OSError, ValueError) and of a compression that it does not know
+(NotImplementedError) come through."""
 
 
 def write_archive(path: Path, members: Iterable[tuple[str, int, Callable[[], Iterator[bytes]]]]) -> None:
