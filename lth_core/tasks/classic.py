@@ -24,6 +24,8 @@ class Classic(ABC):
     """The arguments with which gymnasium registers this environment."""
     terminates: ClassVar[bool] = True
     """Whether an episode can end before the time limit."""
+    on_device: ClassVar[bool] = False
+    """Whether there is a form of it in torch: see `on_device.classic`."""
     inputs: int
     parts: Parts = None
     valid: Array | None = None
@@ -126,6 +128,7 @@ class CartPole(Classic):
     """A pole balanced on a cart that is pushed left or right; the state is position, angle and their velocities."""
 
     entry_point = "gymnasium.envs.classic_control.cartpole:CartPoleEnv"
+    on_device = True
     inputs = 4
 
     def _start(self, rng: np.random.Generator) -> Array:
@@ -154,6 +157,7 @@ class Acrobot(Classic):
     """Two links, of which the lower joint is driven; the state is two angles and their velocities."""
 
     entry_point = "gymnasium.envs.classic_control.acrobot:AcrobotEnv"
+    on_device = True
     inputs = 6
 
     def _start(self, rng: np.random.Generator) -> Array:
@@ -204,6 +208,7 @@ class MountainCar(Classic):
     """A car too weak for the hill, pushed left, not at all, or right; the state is position and speed."""
 
     entry_point = "gymnasium.envs.classic_control.mountain_car:MountainCarEnv"
+    on_device = True
     inputs = 2
 
     def _start(self, rng: np.random.Generator) -> Array:
@@ -247,6 +252,7 @@ class Pendulum(Classic):
     """A pendulum to be swung up and held; the state is angle and speed, and it never terminates."""
 
     entry_point = "gymnasium.envs.classic_control.pendulum:PendulumEnv"
+    on_device = True
     terminates = False
     inputs = 3
 

@@ -1,0 +1,1 @@
+"""Environments in torch operations, for a whole stack on any device: see `environments`."""
