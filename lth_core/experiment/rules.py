@@ -286,16 +286,25 @@ def _check_fields(experiment: Tables, name: str) -> None:
         raise ValueError(
             f'arm "{name}": mask "{arm.mask}" with weights "{arm.weights}": expected init, rewind or fresh'
         )
-    if arm.moves and isinstance(experiment.training, ReplayTraining):
-        raise ValueError(
-            f'arm "{name}": mask "{arm.mask}" moves during the training, which training.algorithm '
-            f'"{experiment.training.algorithm}" does not support: expected another algorithm, or the arms static and '
-            "gmp"
-        )
+    if arm.moves:
+        _check_moves(experiment, name)
     if not arm.shares_network and arm.weights != "fresh":
         raise ValueError(f'arm "{name}": weights "{arm.weights}" are another network\'s: expected fresh')
     if arm.mask != "wider" and arm.width != Arm.model_fields["width"].default:
         raise ValueError(f'arm "{name}": width is accepted with mask "wider"')
+
+
+def _check_moves(experiment: Tables, name: str) -> None:
+    """Something is learnt before the mask stands still."""
+    training, end = experiment.training, experiment.pruning.moving.end
+    if not isinstance(training, ReplayTraining) or training.unit != "steps":
+        return
+    first, last = experiment.span(name)
+    if training.learning_starts >= end * (last - first):
+        raise ValueError(
+            f"training.learning_starts {training.learning_starts}: expected less than {end * (last - first):.0f}, "
+            f'pruning.moving.end of a training of {last - first}, or the mask of arm "{name}" never moves'
+        )
 
 
 def _check_own_network(experiment: Tables, name: str) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 from lth_core.bits import Bits
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
+from lth_core.settings.values import ReplayTraining
 from lth_core.tickets import expected_moving
 from lth_core.tickets.check import Check
 from lth_core.tickets.mask import Mask, Weights, flat
@@ -34,16 +35,29 @@ CHECKS = {
     "new_moved": "new weights that gradients reached have moved",
 }
 """By name, what each check has found if nothing is wrong."""
+OF_TARGETS = {"moved_target": "target networks lost what was dropped, and had zeros where weights are new"}
+"""The same of trainings with target networks."""
 
 
 @dataclass
 class Before:
-    """A ticket just before a change, with the dense gradient of the last step."""
+    """A ticket just before a change, with the dense gradient of the last step. followers: see Stack."""
 
     mask: Mask
     weights: Weights
-    entries: dict[str, Weights]
+    entries: Entries
     gradient: Weights
+    followers: Entries
+
+
+@dataclass
+class After:
+    """The same ticket just after it."""
+
+    mask: Mask
+    weights: Weights
+    entries: Entries
+    followers: Entries
 
 
 @dataclass
@@ -125,24 +139,24 @@ def _pools(before: Before, mask: Mask) -> Iterator[_Pool]:
 
 
 def see(
-    moves: Moves, experiment: Experiment, key: TrialKey, number: int, before: Before, mask: Mask, weights: Weights,
-    entries: Entries,
+    moves: Moves, experiment: Experiment, key: TrialKey, number: int, before: Before, after: After
 ) -> None:  # fmt: skip
-    """Check change `number` of a training, after which it has this mask, these weights and optimizer entries."""
+    """Check change `number` of a training."""
     at = f"change {number}"
     share, drawn = expected_moving.share_of(experiment, number), None
     if experiment.arm_named(key.arm).mask == "set":
-        sizes = {name: m.numel() for name, m in mask.items()}
+        sizes = {name: m.numel() for name, m in after.mask.items()}
         drawn = expected_moving.grown(key.seed, key.arm, key.round, number, sizes)
     reached, moved, new = 0, False, [np.zeros(0, bool)]
-    for pool in _pools(before, mask):
+    for pool in _pools(before, after.mask):
         _dead(moves, at, pool, before.entries)
         if len(moves.new):
             came = moves.new[pool.at] & (np.abs(pool.gradient) > REACHED)
             reached += int(np.count_nonzero(came))
             moved |= bool((pool.weights[came] != 0).any())
         _places(moves, at, pool, share, drawn)
-        _values(moves, at, pool, weights, entries)
+        _values(moves, at, pool, after)
+        _followers(moves, at, pool, before, after)
         new.append(pool.alive & ~pool.was)
     if reached and not moved:
         moves.note("new_moved", f"before {at}: none of the {reached} new weights that a gradient reached has moved")
@@ -185,16 +199,30 @@ def _places(
         moves.note("grown", f"{at}: {name}: {wrong} of {total} new weights are not those {rule}")
 
 
-def _values(moves: Moves, at: str, pool: _Pool, weights: Weights, entries: Entries) -> None:
+def _values(moves: Moves, at: str, pool: _Pool, after: After) -> None:
     """What is new or dead is zero; what was kept is as it was, bit for bit."""
-    kept, found = pool.was & pool.alive, _joined(weights, pool.names)
+    kept, found = pool.was & pool.alive, _joined(after.weights, pool.names)
     for name, wrong in pool.first((found != 0) & ~kept):
         moves.note("new_weights", f"{at}: {name}: {wrong} new or dropped weights are not zero")
-    for entry, one in entries.items():
+    for entry, one in after.entries.items():
         for name, wrong in pool.first((_joined(one, pool.names) != 0) & ~kept):
             moves.note("new_entries", f"{at}: {name}: {wrong} new or dropped weights keep an entry of {entry}")
     for name, wrong in pool.first((found.view(np.int32) != pool.weights.view(np.int32)) & kept):
         moves.note("kept_weights", f"{at}: {name}: {wrong} weights that it kept have changed")
+
+
+def _followers(moves: Moves, at: str, pool: _Pool, before: Before, after: After) -> None:
+    """Networks that follow have the mask before and after, and are else as they were."""
+    for which, one in after.followers.items():
+        then, now = _joined(before.followers[which], pool.names), _joined(one, pool.names)
+        kept = pool.was & pool.alive
+        for name, wrong in pool.first((then != 0) & ~pool.was):
+            moves.note("moved_target", f"before {at}: {name}: {wrong} dead weights of the {which} network are not zero")
+        for name, wrong in pool.first((now != 0) & ~kept):
+            said = f"{wrong} new or dropped weights of the {which} network are not zero"
+            moves.note("moved_target", f"{at}: {name}: {said}")
+        for name, wrong in pool.first((now.view(np.int32) != then.view(np.int32)) & kept):
+            moves.note("moved_target", f"{at}: {name}: {wrong} weights that the {which} network kept have changed")
 
 
 def checks(
@@ -207,7 +235,5 @@ def checks(
     fine = asked is None or moves.changes == asked
     detail = f"{moves.changes} changes replaced {moves.replaced:,} weights in all, of {living:,} alive"
     found = [Check("changes", fine, detail if fine else f"{moves.changes} changes, its schedule asks for {asked}")]
-    return [
-        *found,
-        *(Check(name, name not in moves.wrong, moves.wrong.get(name, said)) for name, said in CHECKS.items()),
-    ]
+    own = CHECKS | (OF_TARGETS if isinstance(experiment.training, ReplayTraining) else {})
+    return [*found, *(Check(name, name not in moves.wrong, moves.wrong.get(name, said)) for name, said in own.items())]

@@ -63,7 +63,8 @@ def changes(experiment: Experiment, arm: str, updates: int, per_unit: int) -> in
 
 
 def _numbers(experiment: Experiment, arm: str, updates: int, per_unit: int) -> npt.NDArray[np.int64]:
-    done = (done_after(experiment, arm, update, per_unit) for update in range(1, updates + 1))
+    first = expected_schedule.first_learning(experiment)
+    done = (done_after(experiment, arm, update, per_unit) for update in range(first, updates + 1))
     return np.array([number_of(experiment, one) for one in done], dtype=np.int64)
 
 

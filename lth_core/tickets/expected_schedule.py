@@ -85,12 +85,18 @@ def _played(training: ActorCriticTraining | ReplayTraining) -> int:
     return (training.train_every if isinstance(training, ReplayTraining) else training.n_steps) * training.environments
 
 
+def first_learning(experiment: Experiment) -> int:
+    """The number, from 1, of the first update that learns."""
+    training = experiment.training
+    return 1 + (training.learning_starts // _played(training) if isinstance(training, ReplayTraining) else 0)
+
+
 def optimizer_steps(experiment: Experiment, updates: int) -> int:
     """Steps of the optimizer in so many updates: one for each minibatch of each pass; of dqn and sac gradient_steps
     in each after learning_starts environment steps."""
     training = experiment.training
     if isinstance(training, ReplayTraining):
-        return max(0, updates - training.learning_starts // _played(training)) * training.gradient_steps
+        return max(0, updates + 1 - first_learning(experiment)) * training.gradient_steps
     return updates * int(getattr(training, "epochs", 1) * getattr(training, "minibatches", 1))
 
 

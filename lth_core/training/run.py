@@ -231,7 +231,7 @@ class StackRun:
                 trial.snapshots[mask_history.PART] = mask_history.added({}, trial.mask, 0, 0)
             done = float(self.stack.done[row])
             due = trial.moving.due(done)
-            if due <= trial.changed:
+            if due <= trial.changed or not self.stack.learns:
                 continue
             if trial.moving.moves(done):
                 before = self._witness.before_change(self.stack, row, trial.mask)

@@ -105,6 +105,11 @@ class Stack(ABC):
         return 1
 
     @property
+    def learns(self) -> bool:
+        """Whether the last update took steps of the optimizer; before the first of them no mask moves."""
+        return True
+
+    @property
     @abstractmethod
     def counter(self) -> npt.NDArray[np.int64]:
         """(T,) each ticket's position between `first` and `last`, in `training.unit`."""
@@ -133,6 +138,10 @@ class Stack(ABC):
     @abstractmethod
     def optimizer_state(self, ticket: int) -> dict[str, Weights]:
         """Copies of one ticket's optimizer entries; `count` under the name "count"."""
+
+    def followers(self, ticket: int) -> dict[str, Weights]:
+        """Copies of the networks that follow the ticket's and have its mask, as target networks do, by name."""
+        return {}
 
     def statistics(self, ticket: int) -> Weights:
         """What the network needs beside its parameters to compute as in training, by name: its buffers, or the running

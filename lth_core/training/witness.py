@@ -13,7 +13,7 @@ from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
 from lth_core.tickets import audit_average, audit_moving, expected_moving, expected_schedule
 from lth_core.tickets.audit_average import Projected
-from lth_core.tickets.audit_moving import Before, Moves
+from lth_core.tickets.audit_moving import After, Before, Moves
 from lth_core.tickets.audit_schedule import Seen
 from lth_core.tickets.fingerprint import fingerprint
 from lth_core.tickets.mask import Mask, Weights
@@ -54,13 +54,13 @@ class Witness:
 
     def before_change(self, stack: Stack, row: int, mask: Mask) -> Before:
         """What a ticket with this mask has just before a change of it."""
-        return Before(mask, stack.weights(row), _entries(stack, row), stack.gradient(row))
+        return Before(mask, stack.weights(row), _entries(stack, row), stack.gradient(row), stack.followers(row))
 
     def changed(self, stack: Stack, row: int, trial: Watched, before: Before, mask: Mask) -> None:
         """Check a change that was just made."""
         number = expected_moving.number_of(self._experiment, self._done(stack, row, trial))
-        own, now = self._moves[trial.id], (stack.weights(row), _entries(stack, row))
-        audit_moving.see(own, self._experiment, trial.key, number, before, mask, *now)
+        after = After(mask, stack.weights(row), _entries(stack, row), stack.followers(row))
+        audit_moving.see(self._moves[trial.id], self._experiment, trial.key, number, before, after)
 
     def _done(self, stack: Stack, row: int, trial: Watched) -> float:
         """The share of a training that is done, by its own count where updates can be counted."""

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 
 from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.file import resolve
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
@@ -35,6 +36,25 @@ def short(name: str = "short", **sections: Any) -> Experiment:
         "arms": ["winning", "random"], "seeds": 2, **sections,
     }  # fmt: skip
     return tiny(name, training=training, **settings)
+
+
+REPLAYING = {"dqn": "CartPole-v1", "sac": "Pendulum-v1"}
+"""Algorithms that learn from replay buffers, and what they play."""
+
+
+def replaying(algorithm: str, length: int = 6_000) -> Experiment:
+    """A few seconds in six checkpoints, with a buffer that is full before the end."""
+    fields: dict[str, Any] = {
+        "name": f"replay-{algorithm}", "seeds": 1, "arms": ["winning"], "model": {"hidden": [8]},
+        "pruning": {"rounds": 1, "fraction": 0.3},
+        "task": {"environment": REPLAYING[algorithm], "time_limit": 50},
+        "training": {
+            "algorithm": algorithm, "length": length, "environments": 4, "train_every": 16, "gradient_steps": 2,
+            "batch": 16, "replay": 4_000, "learning_starts": 500, "checkpoint_every": length // 6,
+            "record_every": length // 12, "evaluation_episodes": 2, "greedy_episodes": 0,
+        },
+    }  # fmt: skip
+    return resolve(fields, f"replay-{algorithm}")
 
 
 def injected(fault: dict[str, Any]) -> dict[str, str]:

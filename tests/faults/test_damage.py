@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from lth_core.store import views
-from tests.engine.experiments import tiny
 from tests.faults.runs import Run, assert_whole, short
 
 
@@ -54,36 +53,6 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_used(
     assert not trace.exists(), "a pickle was loaded"
     assert f"resumed at step {int(older.name[5:17])}" in run.logs()
     seen("noticed by its checksum, set aside; the one before used; same bits; nothing unpickled")
-
-
-@pytest.mark.slow
-@pytest.mark.fault("a part of a replay buffer's log")
-@pytest.mark.parametrize(("which", "how"), [("newest", "flipped"), ("newest", "missing"), ("oldest", "cut")])
-def test_a_damaged_part_of_a_replay_log_costs_the_checkpoints_that_need_it(
-    make_run: Callable[..., Run], left_alone: Any, seen: Any, which: str, how: str
-) -> None:
-    training = {
-        "algorithm": "dqn", "length": 12_000, "environments": 4, "train_every": 8, "gradient_steps": 4, "batch": 16,
-        "replay": 20_000, "learning_starts": 500, "checkpoint_every": 2_000, "record_every": 2_000,
-        "evaluation_episodes": 2, "n_steps": 1, "greedy_episodes": 0,
-    }  # fmt: skip
-    experiment = tiny("replay", training=training, seeds=1, pruning={"rounds": 1}, arms=["winning"])
-    whole = left_alone(experiment)
-    run = make_run(experiment, slots=1)
-    run.start()
-    run.until(lambda: len(list(run.workspace.rglob("step-*.safetensors"))) >= 2 or run.ended())
-    run.kill()
-    older = sorted(path.name for path in run.workspace.rglob("step-*.safetensors"))[-2]
-    parts = sorted(run.workspace.rglob("log-*.safetensors"), key=lambda path: path.name)
-    own = parts[-1 if which == "newest" else 0]
-    if how == "missing":
-        own.unlink()
-    else:
-        own.write_bytes(_damaged(own.read_bytes(), b"", how, run.folder / "unpickled"))
-    run.finish()
-    assert_whole(run, whole)
-    assert (f"resumed at step {int(older[5:17])}" in run.logs()) == (which == "newest")
-    seen("noticed by its checksum; " + ("the checkpoint before used" if which == "newest" else "starts over"))
 
 
 @pytest.mark.fault("a finished trial's tensors and mask")

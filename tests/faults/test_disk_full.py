@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from lth_core.experiment.experiment import Experiment
 from lth_core.store import commands, views
 from lth_core.store.database import Database
-from tests.faults.runs import Run, assert_whole, short
+from tests.faults.runs import REPLAYING, Run, assert_whole, replaying, short
 
 SIZE = 12 * 2**20
 MODEL = {"hidden": [64, 64]}
@@ -44,14 +45,19 @@ def _fill(disk: Path, leave: int) -> Path:
     return filler
 
 
-@pytest.fixture
-def half_done(make_run: Callable[..., Run], left_alone: Any, small_disk: Path) -> Run:
+def _begun(make_run: Callable[..., Run], left_alone: Any, small_disk: Path, experiment: Experiment) -> Run:
     """A run on a small disk that has a checkpoint and records."""
-    left_alone(EXPERIMENT)  # not meanwhile
-    run = make_run(EXPERIMENT, workspace=small_disk / "w")
+    left_alone(experiment)  # not meanwhile
+    run = make_run(experiment, workspace=small_disk / "w")
     run.start()
     _half_done(run)
     return run
+
+
+@pytest.fixture
+def half_done(make_run: Callable[..., Run], left_alone: Any, small_disk: Path) -> Run:
+    """One of EXPERIMENT."""
+    return _begun(make_run, left_alone, small_disk, EXPERIMENT)
 
 
 def _half_done(run: Run) -> None:
@@ -61,14 +67,17 @@ def _half_done(run: Run) -> None:
 
 
 @pytest.mark.fault("disk full while the worker writes")
-@pytest.mark.parametrize(("what", "leave"), [
-    pytest.param("records and TensorBoard", 0, id="records or TensorBoard"),
-    pytest.param("a checkpoint", 40_000, id="a checkpoint", marks=pytest.mark.slow),
+@pytest.mark.parametrize(("experiment", "leave"), [
+    pytest.param(EXPERIMENT, 0, id="records or TensorBoard"),
+    pytest.param(EXPERIMENT, 40_000, id="a checkpoint", marks=pytest.mark.slow),
+    *(pytest.param(replaying(name, 24_000), 40_000, id=f"a replay buffer, {name}", marks=pytest.mark.slow)
+      for name in REPLAYING),
 ])  # fmt: skip
 def test_a_full_disk_pauses_the_job_until_there_is_room(
-    half_done: Run, left_alone: Any, seen: Any, small_disk: Path, what: str, leave: int
+    make_run: Callable[..., Run], left_alone: Any, seen: Any, small_disk: Path, experiment: Experiment, leave: int
 ) -> None:
-    run, whole, engine = half_done, left_alone(EXPERIMENT), half_done.process
+    run, whole = _begun(make_run, left_alone, small_disk, experiment), left_alone(experiment)
+    engine = run.process
     assert engine is not None
     kept = {path: path.read_bytes() for path in run.workspace.rglob("trial-*.safetensors")}
     engine.send_signal(signal.SIGSTOP)  # so that the workers are the ones to meet the full disk

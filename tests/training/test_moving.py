@@ -18,16 +18,12 @@ from lth_core.tickets import audit_moving, expected_moving, mask_history, moving
 from lth_core.tickets import mask as masks
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.tickets.moving import Moving
-from lth_core.training.families import make_model, make_stack
 from lth_core.training.reinforcement.parameters import Parameters
-from lth_core.training.run import RunningTrial, StackRun
-from lth_core.training.stack import Start
+from lth_core.training.run import StackRun
 from lth_core.training.supervised.masked_step import MaskedStep
 from lth_tui.reading.churn import churn_cells
 from tests.small import Memory, experiment
-from tests.training.test_every_arm import Batches, dense
-
-QUICK = {"interval": 0.1, "end": 0.75}
+from tests.training.moving_runs import run, same_bits_alone_in_a_stack_and_interrupted, settings, trained
 
 
 def test_a_change_by_hand() -> None:
@@ -75,33 +71,6 @@ def test_a_total_half_way_between_two_numbers_passes_the_audit(scope: Any) -> No
     assert found in asked and len(asked) == {"global": 2, "layerwise": 4, "erk": 1}[scope]
 
 
-def settings(**sections: Any) -> Any:
-    pruning = {"rounds": 1, "fraction": 0.6, "moving": QUICK}
-    sections["pruning"] = {**pruning, **sections.get("pruning", {})}
-    training = {"length": 256, "record_every": 32, "evaluation_episodes": 1, "greedy_episodes": 0}
-    sections["training"] = {**training, **sections.get("training", {})}
-    sections = {"seeds": [0], "arms": ["winning", "static", "set", "rigl"], **sections}
-    return experiment(**sections)
-
-
-def run(own: Any, sink: Memory, arms: tuple[str, ...] = ("set", "rigl", "static")) -> StackRun:
-    """Tickets of seeds 0, 1, ... of these arms in one stack."""
-    model = make_model(own)
-    everything, starts, trials = masks.full(model.shapes()), [], []
-    kept = moving.layer_counts(everything, model.groups(), own.pruning, 1)
-    for seed, arm in enumerate(arms):
-        generator = torch.Generator().manual_seed(seed)
-        mask: Mask = {
-            n: masks.keep_largest(torch.rand(m.numel(), generator=generator), m.flatten(), kept[n]).view(m.shape)
-            for n, m in everything.items()
-        }
-        moves = "" if arm == "static" else arm
-        starts.append(Start(seed, masks.apply(mask, model.initialise(seed)), mask, 0, own.training.length, moves=moves))
-        how = Moving(moves, own.pruning.moving, seed, arm, 1) if moves else None
-        trials.append(RunningTrial(seed, TrialKey(1, arm, seed), mask, moving=how))
-    return StackRun(own, make_stack(own, model, starts, "cpu"), trials, sink)
-
-
 OWN: list[dict[str, Any]] = [
     {},
     {"training": {"unit": "games", "length": 16, "optimizer": "rmsprop"}},
@@ -111,29 +80,7 @@ OWN: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("sections", OWN)
 def test_a_ticket_has_the_same_bits_alone_in_a_stack_and_interrupted(sections: dict[str, Any]) -> None:
-    own, whole = settings(**sections), Memory()
-    run(own, whole).run()
-    packed = [whole.snapshots[trial][mask_history.PART]["packed"] for trial in (0, 1)]
-    assert all(len(one.unique(dim=0)) > 3 for one in packed) and mask_history.PART not in whole.snapshots[2]
-    assert max(values["churn"] for trial, _, values in whole.records if trial == 1) > 0.1
-    alone = Memory()
-    single = run(own, alone)
-    single.keep([1])
-    single.run()
-    assert alone.same_results(whole, 1)
-    stopped, rest = Memory(stop_at=4), Memory()
-    run(own, stopped).run()
-    resumed = run(own, rest)
-    resumed.restore(*stopped.newest())
-    assert resumed.run()
-    assert all(rest.same_results(whole, trial) for trial in (0, 1, 2))
-
-
-def trained(folder: Path, own: Any) -> Batches:
-    batches = Batches(folder, own)
-    batches.run(dense(own))
-    batches.run([TrialKey(1, arm, 0) for arm in own.arms])
-    return batches
+    same_bits_alone_in_a_stack_and_interrupted(settings(**sections))
 
 
 def test_through_an_attempt_with_audits_and_its_masks_in_the_file(tmp_path: Path) -> None:
@@ -338,8 +285,6 @@ def test_layers_are_checked_in_pools_of_any_size(plant: Any, monkeypatch: pytest
 def test_what_does_not_go_together_is_refused_in_a_sentence() -> None:
     with pytest.raises(ValueError, match=r"interval 0.8: expected less than end, 0.75"):
         settings(pruning={"moving": {"interval": 0.8}})
-    with pytest.raises(ValueError, match=r'mask "rigl" moves during the training, which .*"dqn" does not'):
-        experiment(arms=["winning", "rigl"], training={"algorithm": "dqn", "learning_starts": 128}, seeds=[0])
     with pytest.raises(ValueError, match='mask "set" with weights "final": expected init, rewind or fresh'):
         experiment(arms=["winning", "mine"], arm={"mine": {"mask": "set", "weights": "final"}})
     with pytest.raises(ValueError, match='of = "rigl" has no mask of its own before it is trained'):

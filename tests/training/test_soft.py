@@ -237,7 +237,6 @@ def test_a_planted_bug_fails_the_trial_in_a_sentence(
         ({"model": {"trunk": "shared"}}, 'model.trunk "shared": expected "separate", because actor and critics'),
         ({"pruning": {"keep": ["encoder"]}}, 'pruning.keep "encoder": with model.trunk "separate" nothing is shared'),
         ({"pruning": {"keep": ["actor", "critic"]}}, "leaves nothing to prune"),
-        ({"arms": ["winning", "set"]}, 'which training.algorithm "sac" does not support'),
         ({"task": {"kind": "minatar"}}, 'training.algorithm "sac" does not fit task.kind "minatar"'),
     ],
 )

@@ -16,7 +16,7 @@ from lth_core.randomness import stream
 from lth_core.settings.values import ReplayTraining
 from lth_core.tasks.environments import Environments
 from lth_core.tickets.check import Check
-from lth_core.tickets.mask import Mask
+from lth_core.tickets.mask import Mask, Weights
 from lth_core.training.precision import products
 from lth_core.training.reinforcement import second_window
 from lth_core.training.reinforcement.episodes import Episodes
@@ -107,7 +107,7 @@ class ReplayStack(PlayingStack):
             rate = self._rate()  # of what was done before, so that the first update has the whole rate
             self._play()
             self.rates += rate.numpy()[:, 0]
-            if self.trained > self._begins:
+            if self.learns:
                 self._learn(rate)
 
     def _play(self) -> None:
@@ -238,6 +238,15 @@ class ReplayStack(PlayingStack):
             }
             for row in range(self.tickets)
         ]
+
+    @property
+    def learns(self) -> bool:
+        """See Stack."""
+        return self.trained > self._begins
+
+    def followers(self, ticket: int) -> dict[str, Weights]:
+        """See Stack."""
+        return {"target": self.parameters.named(self.target[ticket], ticket)}
 
     def narrow(self, ticket: int, mask: Mask) -> None:
         """See Stack: of the target network, too."""
