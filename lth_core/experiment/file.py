@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from lth_core.errors import InputError
-from lth_core.experiment import presets, rules, teachers
+from lth_core.experiment import device_rules, presets, rules, teachers
 from lth_core.experiment.arms import Arm
 from lth_core.experiment.baseline import baseline_notes
 from lth_core.experiment.episodes import check_episodes
@@ -102,6 +102,8 @@ def resolve(fields: dict[str, Any], source: str) -> Experiment:
         check_episodes(experiment, episode_steps(experiment.task))
         if isinstance(experiment.training, ReplayTraining) and not getattr(experiment.task, "code", None):
             rules.check_actions(experiment, environments(experiment.task))
+        if getattr(experiment.training, "environments_on", "host") == "device":
+            device_rules.check_environment(experiment, environments(experiment.task))
         return _with_contents(experiment)
     except InputError as error:
         raise InputError(f"{source}: {error}") from None

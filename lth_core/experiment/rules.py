@@ -5,6 +5,7 @@ from pathlib import PurePath
 from typing import Any
 
 from lth_core.errors import InputError
+from lth_core.experiment import device_rules
 from lth_core.experiment.arms import BUILT_IN, DENSE, Arm
 from lth_core.experiment.tables import Tables
 from lth_core.settings.imitation import Cloning, ImitationTask
@@ -27,6 +28,7 @@ def check(experiment: Tables) -> None:
         _check_dueling,
         _check_plasticity,
         _check_trunk,
+        device_rules.check,
         _check_batch,
         _check_score,
         _check_names,

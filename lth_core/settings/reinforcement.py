@@ -86,7 +86,10 @@ class ActorCriticTraining(ReinforcementTraining):
     faster, measured once per machine and shape. The last bits of results differ between the two forms, so that "auto"
     may give others on another machine; what is stored has the same form. plasticity: whether at most 7 records of each
     training, the last among them, measure dormant units, effective rank, gradient and weight norms of a perceptron or a
-    network over boards.
+    network over boards. environments_on: where environments of training are stepped: "host", in numpy, or "device", in
+    torch where the network trains (CartPole-v1, Acrobot-v1, MountainCar-v0, Pendulum-v1). On a GPU a whole update is
+    then one CUDA graph; whether that is faster was not measured. Random numbers come from other streams there, so that
+    results differ as those of another seed do. Episodes of the evaluation are played on the host either way.
     """
 
     n_steps: Annotated[int, Field(gt=0, le=4096), WHOLE] = 4
@@ -96,8 +99,9 @@ class ActorCriticTraining(ReinforcementTraining):
     loss_reduction: Literal["mean", "sum"] = "mean"
     sparse: Literal["never", "auto", "always"] = "never"
     plasticity: bool = False
+    environments_on: Literal["host", "device"] = "host"
     added: ClassVar[frozenset[str]] = frozenset(
-        {"value_loss", "score", "score_window", "greedy_episodes", "sparse", "plasticity"}
+        {"value_loss", "score", "score_window", "greedy_episodes", "sparse", "plasticity", "environments_on"}
     )
     # Earlier versions scored training episodes, however far back they reached, and evaluated in both ways alike.
     of_new: ClassVar[Mapping[str, Any]] = {"score": "evaluation", "score_window": 0.25, "greedy_episodes": 10}

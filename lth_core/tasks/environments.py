@@ -1,4 +1,4 @@
-"""The interface of a stack's environments, the same for all tasks."""
+"""The interface of a stack's environments, the same for all tasks; `on_device.environments` has another way to step."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -7,8 +7,8 @@ from lth_core.settings.action_parts import Parts
 from lth_core.tasks.step import Array, Step
 
 
-class Environments(Protocol):
-    """The environments of a stack."""
+class Described(Protocol):
+    """What is known of a stack's environments, wherever they are stepped."""
 
     inputs: int
     actions: int
@@ -20,6 +20,22 @@ class Environments(Protocol):
     """The parts of a composite action (several choices or bits); None for one choice or continuous actions."""
     limit: int
     """Steps after which an episode is truncated; UNLIMITED if never."""
+
+    def origins(self) -> list[str]:
+        """Of each ticket, right after `reset`, what its start states are drawn from: seeds, or a stream's state."""
+
+    def faults(self) -> dict[int, str]:
+        """Tickets (by index) whose environments have failed for good, each with a sentence that says why."""
+
+    def keep(self, tickets: Sequence[int]) -> None:
+        """Keep only these tickets."""
+
+    def state(self) -> tuple[dict[str, Array], dict[str, Any]] | None:
+        """The full state, as arrays and JSON values; None if it cannot be saved."""
+
+
+class Environments(Described, Protocol):
+    """The environments of a stack, stepped on the host."""
 
     @property
     def valid(self) -> Array | None:
@@ -36,18 +52,6 @@ class Environments(Protocol):
 
         See gym_spaces.Actions.
         """
-
-    def origins(self) -> list[str]:
-        """Of each ticket, right after `reset`, what its start states are drawn from: seeds, or a stream's state."""
-
-    def faults(self) -> dict[int, str]:
-        """Tickets (by index) whose environments have failed for good, each with a sentence that says why."""
-
-    def keep(self, tickets: Sequence[int]) -> None:
-        """Keep only these tickets."""
-
-    def state(self) -> tuple[dict[str, Array], dict[str, Any]] | None:
-        """The full state, as arrays and JSON values; None if it cannot be saved."""
 
     def restore(self, arrays: dict[str, Array], values: dict[str, Any]) -> Array:
         """The inverse of `state`; returns the current observations."""

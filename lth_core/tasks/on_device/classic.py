@@ -100,7 +100,7 @@ class MountainCar(DeviceEnvironments):
         position, speed = state
         speed = (speed + ((actions - 1) * 0.001 + torch.cos(3 * position) * -0.0025)).clamp(-0.07, 0.07)
         position = (position + speed).clamp(-1.2, 0.6)
-        speed = torch.where((position == -1.2) & (speed < 0), 0.0, speed)
+        speed = speed.masked_fill((position == -1.2) & (speed < 0), 0.0)
         terminated = (position >= 0.5) & (speed >= 0)
         return torch.stack([position, speed]), torch.full(actions.shape, -1.0, device=state.device), terminated
 

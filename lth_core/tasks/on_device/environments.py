@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,17 +17,18 @@ from lth_core.tasks.step import Array
 
 
 class DeviceStep(NamedTuple):
-    """One step of E environments of T tickets: see `step.Step`. last_observations stand everywhere."""
+    """One step of E environments of T tickets: see `step.Step`. last_observations stand everywhere; ended: (T, E)."""
 
     observations: Tensor
     last_observations: Tensor
     rewards: Tensor
     terminated: Tensor
     truncated: Tensor
+    ended: Tensor
 
 
 class DeviceEnvironments(ABC):
-    """Environments whose state is S numbers: state (S, T, E) float64 and steps (T, E) int64, changed in place.
+    """Environments whose state is S numbers: current (S, T, E) float64 and steps (T, E) int64, changed in place.
 
     An episode that begins after step i of its environment starts from numbers i + 1 of the ticket's stream, whatever
     happened before.
@@ -37,7 +37,6 @@ class DeviceEnvironments(ABC):
     size: int
     """S."""
     parts: Parts = None
-    valid: None = None
 
     def __init__(self, like: Classic, seeds: Sequence[int], count: int, device: torch.device) -> None:
         """like: the same environment on the host."""
@@ -45,7 +44,7 @@ class DeviceEnvironments(ABC):
         self.continuous, self.bounded = like.continuous, like.bounded
         self._count, self._device = count, device
         self.keys = draws.keys(seeds, "environments").to(device)
-        self.state = self.starts(torch.tensor(-1, device=device), 1)[0]
+        self.current = self.starts(torch.tensor(-1, device=device), 1)[0]
         self.steps = torch.zeros((len(seeds), count), dtype=torch.int64, device=device)
 
     @abstractmethod
@@ -75,20 +74,20 @@ class DeviceEnvironments(ABC):
 
     def observations(self) -> Tensor:
         """Observations (T, E, D) float32 of the current states."""
-        return self.observe(self.state)
+        return self.observe(self.current)
 
     def step(self, actions: Tensor, starts: Tensor) -> DeviceStep:
         """Step all environments; actions (T, E) int64 or (T, E, A) float32, starts (S, T, E) of episodes that begin."""
         # Whole numbers times fractions would be single precision.
         chosen = actions if self.continuous else actions.to(torch.float64)
-        moved, rewards, terminated = self.advance(self.state, chosen)
-        steps = self.steps + 1
-        late = steps >= self.limit
-        ended, last = late | terminated, self.observe(moved)
-        self.state.copy_(torch.where(ended, starts, moved))
-        self.steps.copy_(torch.where(ended, 0, steps))
-        seen = torch.where(ended[..., None], self.observe(starts), last)
-        return DeviceStep(seen, last, rewards, terminated, late & ~terminated)
+        moved, rewards, terminated = self.advance(self.current, chosen)
+        late = self.steps.add_(1) >= self.limit
+        ended = late | terminated
+        torch.where(ended, starts, moved, out=self.current)
+        self.steps.masked_fill_(ended, 0)
+        return DeviceStep(
+            self.observations(), self.observe(moved), rewards, terminated, late & ~terminated, ended
+        )  # fmt: skip
 
     def origins(self) -> list[str]:
         """See Environments."""
@@ -102,13 +101,14 @@ class DeviceEnvironments(ABC):
         """See Environments; the memory of the state moves."""
         rows = torch.tensor(list(tickets), device=self._device)
         self.keys, self.steps = self.keys[rows], self.steps[rows]
-        self.state = self.state[:, rows].contiguous()
+        self.current = self.current[:, rows].contiguous()
 
-    def saved(self) -> dict[str, Array]:
-        """The full state but for the number of steps so far."""
-        return {"state": self.state.cpu().numpy().copy(), "steps": self.steps.cpu().numpy().copy()}
+    def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        """See Environments; without the number of steps so far, which is the caller's."""
+        arrays = {"state": self.current.cpu().numpy().copy(), "steps": self.steps.cpu().numpy().copy()}
+        return arrays, {}
 
-    def restore(self, arrays: dict[str, Any]) -> None:
-        """The inverse of `saved`, in place."""
-        self.state.copy_(torch.from_numpy(np.array(arrays["state"])))
-        self.steps.copy_(torch.from_numpy(np.array(arrays["steps"])))
+    def restore(self, arrays: dict[str, Array]) -> None:
+        """The inverse of `state`, in place."""
+        self.current.copy_(torch.from_numpy(arrays["state"].copy()))
+        self.steps.copy_(torch.from_numpy(arrays["steps"].copy()))

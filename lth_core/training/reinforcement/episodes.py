@@ -38,6 +38,17 @@ class Episodes:
                 self._ended[ticket].append(self._now(ticket) if self._in_games else self._steps)
             flat[places] = 0.0
 
+    def add_ended(self, ticket: int, number: int, returns: Sequence[float], at: Sequence[int]) -> None:
+        """Add this number of episodes of a ticket that were counted elsewhere: the last of their returns, and the steps
+        of all its environments after which they ended. To be followed by `pass_steps`."""
+        self._windows[ticket].extend(returns)
+        self._ended[ticket].extend(at)
+        self.finished[ticket] += number
+
+    def pass_steps(self, steps: int) -> None:
+        """Count steps of all environments of a ticket that were counted elsewhere."""
+        self._steps += steps
+
     def score(self, ticket: int) -> float:
         """Mean return of the ticket's last finished episodes; NaN if it has none."""
         window = list(self._windows[ticket])

@@ -24,6 +24,7 @@ from lth_core.tickets.mask import Weights
 from lth_core.tickets.network import Network
 from lth_core.training.family import Again, TrainingFamily
 from lth_core.training.reinforcement import second_evaluation
+from lth_core.training.reinforcement.on_device.stack import DeviceStack
 from lth_core.training.reinforcement.packed import PackedStack
 from lth_core.training.reinforcement.stack import ActorCriticStack
 from lth_core.training.soft.stack import SoftStack
@@ -45,7 +46,11 @@ class ActorCriticTraining(TrainingFamily):
     def stack(self, experiment: Experiment, network: Network, starts: Sequence[Start], device: str) -> PackedStack:
         """See TrainingFamily."""
         own = experiment.training
-        kind = ValueStack if isinstance(own, DQN) else SoftStack if isinstance(own, SAC) else ActorCriticStack
+        kind: type[ActorCriticStack | ValueStack | SoftStack] = ActorCriticStack
+        if isinstance(own, DQN | SAC):
+            kind = ValueStack if isinstance(own, DQN) else SoftStack
+        elif isinstance(own, reinforcement.ActorCriticTraining) and own.environments_on == "device":
+            kind = DeviceStack
         return kind(experiment, cast(ActorCriticNetwork, network), starts, device)
 
     def judge(self, experiment: Experiment, network: Network, starts: Sequence[Start], device: str) -> list[float]:

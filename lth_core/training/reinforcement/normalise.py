@@ -11,7 +11,7 @@ from lth_core.training.stack import Array
 
 LIMIT = 10.0
 """Normalised values are clipped to this many standard deviations."""
-_EPSILON = 1e-8
+EPSILON = 1e-8
 
 
 class Moments:
@@ -36,7 +36,7 @@ class Moments:
     @property
     def deviation(self) -> Array:
         """Standard deviation (T, *shape)."""
-        found: Array = np.sqrt(self.variance + _EPSILON)
+        found: Array = np.sqrt(self.variance + EPSILON)
         return found
 
     def keep(self, rows: Sequence[int]) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lth_core.settings.reinforcement import ReinforcementTraining
-from lth_core.tasks.environments import Environments
+from lth_core.tasks.environments import Described
 from lth_core.tickets.check import Check
 from lth_core.training.reinforcement import second_window
 from lth_core.training.reinforcement.episodes import Episodes
@@ -28,7 +28,7 @@ class PlayingStack(PackedStack):
 
     @property
     @abstractmethod
-    def environments(self) -> Environments:
+    def environments(self) -> Described:
         """The environments of training."""
 
     @property

@@ -11,7 +11,7 @@ from torch.utils import _pytree as pytree
 from lth_core.experiment.experiment import Experiment
 from lth_core.models.actor_critic import ActorCriticNetwork
 from lth_core.settings.reinforcement import ActorCriticTraining
-from lth_core.tasks.environments import Environments
+from lth_core.tasks.environments import Described
 from lth_core.tickets.check import Check
 from lth_core.tickets.mask import Weights
 from lth_core.training.cuda_graphs import Replayed
@@ -38,7 +38,7 @@ class ActorCriticStack(PlayingStack):
         self.training: ActorCriticTraining = experiment.training
         self.algorithm = algorithm(experiment.training)
         spans = [start.last - start.first for start in starts]
-        self.collector = Collector(self._task, self.training, [start.seed for start in starts], spans)
+        self.collector = self._make_collector(spans)
         for row, start in enumerate(starts):
             self.know(row, start.statistics or {})
         self._shuffles = Shuffles([start.seed for start in starts])
@@ -53,6 +53,10 @@ class ActorCriticStack(PlayingStack):
         self._losses: dict[str, npt.NDArray[Any]] = {}
         self._look, self._network = SecondLook(), Network(experiment.model, model.parts)
 
+    def _make_collector(self, spans: Sequence[int]) -> Collector:
+        """What plays. spans: see Collector."""
+        return Collector(self._task, self.training, self.seeds, spans)
+
     def _place(self) -> None:
         """Rebuild everything that refers to the parameters' memory."""
         self._actor = actor(self.parameters, self.device, everything=not self.algorithm.epochs)
@@ -64,7 +68,7 @@ class ActorCriticStack(PlayingStack):
         return self.collector.episodes
 
     @property
-    def environments(self) -> Environments:
+    def environments(self) -> Described:
         """See PlayingStack."""
         return self.collector.environments
 
@@ -91,12 +95,15 @@ class ActorCriticStack(PlayingStack):
     def checks(self, ticket: int, seed: int, score: float) -> list[Check]:
         """See Stack: updates computed again, numbers for actions, the window of a score of training episodes."""
         per_update = self.training.n_steps * self.training.environments
-        state, updates = self.collector.stream_of(ticket), self.trained // per_update
-        own = self.collector.environments
+        checks = [*self._look.check(), self.check_of_actions(ticket, seed, self.trained // per_update)]
+        return [*checks, *self.of_episodes(ticket, score)]
+
+    def check_of_actions(self, ticket: int, seed: int, updates: int) -> Check:
+        """Whether so many updates drew actions from the stream of this chain."""
+        own, state = self.collector.environments, self.collector.stream_of(ticket)
         each = [own.actions] if own.continuous or own.parts == "bits" else [] if own.parts is None else [len(own.parts)]
         drawn = [self.training.n_steps, self.training.environments, *each]
-        checks = [*self._look.check(), second_window.of_actions(drawn, own.continuous, state, seed, updates)]
-        return [*checks, *self.of_episodes(ticket, score)]
+        return second_window.of_actions(drawn, own.continuous, state, seed, updates)
 
     def drawn(self, ticket: int) -> dict[str, str]:
         """See Stack: first observations, numbers for actions, orders of transitions."""

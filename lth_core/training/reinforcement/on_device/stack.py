@@ -1,0 +1,87 @@
+"""A stack of actor-critics whose environments run on its device: a whole update is one function that waits for nothing.
+
+On a GPU it is captured as one CUDA graph; on a CPU it is called. Only records, checkpoints, changes of masks and the
+audit's second looks wait for the device.
+"""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from torch import Tensor
+
+from lth_core.settings.control import ControlTask
+from lth_core.tickets.check import Check
+from lth_core.training.cuda_graphs import Replayed
+from lth_core.training.reinforcement.learning import Learnt, learn
+from lth_core.training.reinforcement.on_device import second_draws
+from lth_core.training.reinforcement.on_device.rollout import DeviceCollector
+from lth_core.training.reinforcement.rollout import Rollout
+from lth_core.training.reinforcement.second_look import Looked
+from lth_core.training.reinforcement.stack import ActorCriticStack
+
+
+class DeviceStack(ActorCriticStack):
+    """See ActorCriticStack."""
+
+    def _make_collector(self, spans: Sequence[int]) -> Any:
+        return DeviceCollector(cast(ControlTask, self._task), self.training, self.seeds, spans, self.device)
+
+    @property
+    def _own(self) -> DeviceCollector:
+        return cast(DeviceCollector, self.collector)
+
+    def _place(self) -> None:
+        self._whole = Replayed(self.whole, self.device)
+
+    def whole(self, rate: Tensor) -> tuple[list[Learnt], Tensor | None]:
+        """Act, step, store and learn at learning rates (T, 1); the minibatches, and the states learnt from if asked."""
+        orders = self._own.orders(self.algorithm.epochs)
+        rollout = self._collect()
+        learnt = learn(self.algorithm, self.parameters, rollout, rate, orders)
+        return learnt, rollout.activations[0] if self.training.plasticity else None
+
+    def _collect(self) -> Rollout:
+        return self._own.collect(self.parameters, everything=not self.algorithm.epochs)
+
+    def _update(self) -> None:
+        rate, watched = self._rate(), self._is_watched()
+        self._own.note_drawn(self.algorithm.epochs)
+        self.trained += self.training.n_steps * self.training.environments
+        self._losses = {}
+        self.rates += rate.numpy()[:, 0]
+        self._learnt, self._seen = self._watched(rate) if watched else self._whole(rate)
+
+    def _is_watched(self) -> bool:
+        """Whether the audit looks at this update, if it lacks something: the first one, and the first after each
+        record, for which the device has been waited for."""
+        size, every = self.training.n_steps * self.training.environments, self.training.record_every
+        return bool(self._look.left) and self.trained // every > (self.trained - size) // every
+
+    def _watched(self, rate: Tensor) -> tuple[list[Learnt], Tensor | None]:
+        """An update that is looked at again; the same as `whole`, step by step."""
+        noise, orders = self._own.noise(), self._own.orders(self.algorithm.epochs)
+        _, clock = self._own.stream_of(0)
+        self._own.watched = True
+        rollout = self._collect()
+        self._own.watched = False
+        found = self._own.found
+        ticket = None if found is None else self._look.ticket(found, self.broken)
+        looked = None
+        if found is not None and ticket is not None:
+            looked = Looked(self._network, self.parameters, ticket, found, rollout, orders)
+            self.parameters.watch = looked.step
+        learnt = learn(self.algorithm, self.parameters, rollout, rate.to(self.device), orders)
+        self.parameters.watch = None
+        if looked is not None and ticket is not None:
+            self._look.compare(looked, self.trained // rollout.size)
+            self._look.sentence = self._look.sentence or second_draws.differ(noise[ticket], self.seeds[ticket], clock)
+        return learnt, rollout.activations[0] if self.training.plasticity else None
+
+    @property
+    def can_save(self) -> bool:
+        """See Stack: always."""
+        return True
+
+    def check_of_actions(self, ticket: int, seed: int, updates: int) -> Check:
+        """See ActorCriticStack."""
+        return second_draws.check(self._own.stream_of(ticket), seed, updates * self.training.n_steps, updates)
