@@ -1,20 +1,26 @@
 """Seaquest: a submarine that rescues divers, shoots fish and submarines, and must surface for air.
 
 MinAtar keeps what moves in lists, removes entries while it runs through them backwards, and compares them by value.
-Who meets whom depends on that, so the lists are kept as they are there: see queues.
+Who meets whom depends on that, so the lists are kept as they are there: see queues. In games where nothing is hit or
+taken aboard no order matters: they move all entries of a list at once, the few others one entry after the other.
 """
 
 from typing import ClassVar
 
 import numpy as np
 
+from lth_core.tasks.minatar.draws import Draws
 from lth_core.tasks.minatar.game import ASIDE, DOWN, DOWNWARD, FIRE, LEFT, NOTHING, RIGHT, UP, Game
-from lth_core.tasks.minatar.queues import MOST, Queue
+from lth_core.tasks.minatar.queues import MOST, PLACES, Queue, beside, cell
 from lth_core.tasks.step import Array
 
 AIR, SPAWN, DIVER_SPAWN, MOVE, FASTEST, COOL_DOWN, SHOT, DIVER_MOVE, ABOARD = 200, 20, 30, 5, 2, 5, 10, 5, 6
 """Most air; steps between arrivals of enemies (at first) and of divers; between moves of enemies, at first and at
 least; between shots of the player and of a submarine; between moves of a diver; most divers aboard."""
+
+
+DRAWN = {"fish": 5, "subs": 6, "divers": 9, "ours": 2, "theirs": 4}
+"""The channel of each list; the first three leave a trail."""
 
 
 class Seaquest(Game):
@@ -42,7 +48,12 @@ class Seaquest(Game):
     ramp_index: Array
     cool_down: Array
     surfaced: Array
+    ours: Array
     subs: Array
+
+    def __init__(self, draws: Draws, ramping: bool) -> None:
+        self._queues: dict[str, Queue] = {}
+        super().__init__(draws, ramping)
 
     def first(self) -> dict[str, Array]:
         """See Game."""
@@ -57,10 +68,24 @@ class Seaquest(Game):
 
     def queue(self, name: str) -> Queue:
         """One of the lists."""
-        return Queue(getattr(self, name), getattr(self, f"{name}_count"))
+        return self._queues[name]
+
+    def _find_queues(self) -> None:
+        """Make the queues again if their arrays are others than before."""
+        if not self._queues or self._queues["ours"].items is not self.ours:
+            for name in self.lists:
+                setattr(self, name, np.asfortranarray(getattr(self, name)))
+                self._queues[name] = Queue(getattr(self, name), getattr(self, f"{name}_count"))
+
+    def restart(self, rows: Array) -> None:
+        """See Game; the lists are empty, whatever stands behind their ends."""
+        for name, value in self._first.items():
+            if name not in self.lists:
+                getattr(self, name)[rows] = value
 
     def act(self, actions: Array) -> tuple[Array, Array]:
         """See Game."""
+        self._find_queues()
         self._spawn()
         fires = np.flatnonzero((actions == FIRE) & (self.cool_down == 0))
         self.queue("ours").append(fires, self.x[fires], self.y[fires], self.way[fires])
@@ -69,6 +94,7 @@ class Seaquest(Game):
         self.x = np.minimum(np.maximum(self.x + aside, 0), 9)
         self.way = np.where(aside != 0, aside, self.way)
         self.y = np.minimum(np.maximum(self.y + DOWNWARD[actions], 0), 8)
+        self._own = cell(self.x, self.y).astype(np.int16)[:, None]
         self.earned, self.over = np.zeros(len(self.rows), np.int64), np.zeros(len(self.rows), bool)
         self._fly()
         self._dive()
@@ -105,7 +131,7 @@ class Seaquest(Game):
         """Whether one in the row comes the other way."""
         queue = self.queue(name)
         items = queue.items[rows, : queue.longest]
-        there = np.arange(items.shape[1]) < queue.counts[rows, None]
+        there = PLACES[: items.shape[1]] < queue.counts[rows, None]
         found: Array = ((items[:, :, 1] == y[:, None]) & (items[:, :, 2] != way[:, None]) & there).any(1)
         return found
 
@@ -116,11 +142,36 @@ class Seaquest(Game):
     def _fly(self) -> None:
         """The player's bullets; each hits the first fish at its cell, else the first submarine."""
         queue = self.queue("ours")
-        for place in reversed(range(queue.longest)):
-            rows = np.flatnonzero(queue.counts > place)
+        longest = queue.longest
+        if not longest:
+            return
+        x, y, way = (queue.items[:, :longest, field] for field in range(3))
+        there = queue.present(longest)
+        rows, places = there.nonzero()
+        moved = (cell(x, y) + way)[rows, places]
+        hit = rows[self._are_at("fish", rows, moved) | self._are_at("subs", rows, moved)]
+        there[hit] = False
+        x += way * there
+        queue.drop(beside(x) & there)
+        if hit.size:
+            self._fly_one_by_one(np.unique(hit))
+
+    def _are_at(self, name: str, rows: Array, cells: Array) -> Array:
+        """(n,) whether one of a list of these games (n,) is at these cells (n,)."""
+        queue = self.queue(name)
+        longest = queue.longest
+        items = queue.items[rows, :longest]
+        same = (cell(items[:, :, 0], items[:, :, 1]) == cells[:, None]) & (PLACES[:longest] < queue.counts[rows, None])
+        found: Array = same.any(1)
+        return found
+
+    def _fly_one_by_one(self, games: Array) -> None:
+        queue = self.queue("ours")
+        for place in reversed(range(int(queue.counts[games].max(initial=0)))):
+            rows = games[queue.counts[games] > place]
             queue.items[rows, place, 0] += queue.items[rows, place, 2]
             entries = queue.items[rows, place]
-            out = (entries[:, 0] < 0) | (entries[:, 0] > 9)
+            out = beside(entries[:, 0])
             gone = rows[out]
             rows, entries = rows[~out], entries[~out]
             queue.remove(gone, np.full(gone.size, place))
@@ -136,15 +187,36 @@ class Seaquest(Game):
     def _dive(self) -> None:
         """The divers; the player takes them aboard before or after they move."""
         queue = self.queue("divers")
-        for place in reversed(range(queue.longest)):
-            rows = np.flatnonzero(queue.counts > place)
+        longest = queue.longest
+        if not longest:
+            return
+        x, y, way, left = (queue.items[:, :longest, field] for field in range(4))
+        there, cells, room = queue.present(longest), cell(x, y), (self.aboard < ABOARD)[:, None]
+        before = (cells == self._own) & there & room
+        due = (left == 0) & there & ~before
+        met = before | (cells + way * due == self._own) & due & room
+        games = np.add.reduce(met, 1) > 1
+        if games.any():
+            there &= ~games[:, None]
+            due, before, met = due & there, before & there, met & there
+        x += way * due
+        left[...] = np.where(due, DIVER_MOVE, left - (there & ~before))
+        self.aboard += met.any(1)
+        queue.drop(met | (beside(x) & there))
+        if games.any():
+            self._dive_one_by_one(games.nonzero()[0])
+
+    def _dive_one_by_one(self, games: Array) -> None:
+        queue = self.queue("divers")
+        for place in reversed(range(int(queue.counts[games].max(initial=0)))):
+            rows = games[queue.counts[games] > place]
             entries = queue.items[rows, place]
             taken = self._here(rows, entries) & (self.aboard[rows] < ABOARD)
             due = ~taken & (entries[:, 3] == 0)
             entries[:, 0] += np.where(due, entries[:, 2], 0)
             entries[:, 3] = np.where(due, DIVER_MOVE, entries[:, 3] - ~taken)
             queue.items[rows, place] = entries
-            out = (entries[:, 0] < 0) | (entries[:, 0] > 9)
+            out = beside(entries[:, 0])
             taken |= due & ~out & self._here(rows, entries) & (self.aboard[rows] < ABOARD)
             self.aboard[rows] += taken
             gone = rows[taken | out]
@@ -153,17 +225,42 @@ class Seaquest(Game):
 
     def _hunt(self, name: str) -> None:
         """Fish or submarines; one that moves into a bullet is shot, and a submarine shoots even then."""
+        queue = self.queue(name)
+        longest = queue.longest
+        if not longest:
+            return
+        x, y, way, left = (queue.items[:, :longest, field] for field in range(4))
+        there, cells = queue.present(longest), cell(x, y)
+        due = (left == 0) & there
+        moved = cells + way * due
+        rows, places = due.nonzero()
+        hit = rows[self._are_at("ours", rows, moved[rows, places])]
+        if hit.size:
+            there[hit] = False
+            due &= there
+        self.over |= (((cells == self._own) | (moved == self._own)) & there).any(1)
+        x += way * due
+        left[...] = np.where(due, self.move_speed[:, None], left - there)
+        if name == "subs":
+            shot = queue.items[:, :longest, 4]
+            now = (shot == 0) & there
+            self.queue("theirs").append_all(now, x, y, way)
+            shot[...] = np.where(now, SHOT, shot - there)
+        queue.drop(beside(x) & there)
+        if hit.size:
+            self._hunt_one_by_one(name, np.unique(hit))
+
+    def _hunt_one_by_one(self, name: str, games: Array) -> None:
         queue, ours = self.queue(name), self.queue("ours")
-        for place in reversed(range(queue.longest)):
-            rows = np.flatnonzero(queue.counts > place)
+        for place in reversed(range(int(queue.counts[games].max(initial=0)))):
+            rows = games[queue.counts[games] > place]
             entries = queue.items[rows, place]
             met = self._here(rows, entries)
             due = entries[:, 3] == 0
             entries[:, 0] += np.where(due, entries[:, 2], 0)
             entries[:, 3] = np.where(due, self.move_speed[rows], entries[:, 3] - 1)
             queue.items[rows, place] = entries
-            out = (entries[:, 0] < 0) | (entries[:, 0] > 9)
-            here = self._here(rows, entries)
+            out, here = beside(entries[:, 0]), self._here(rows, entries)
             self.over[rows] |= met | here
             now = np.full(len(rows), place)
             if out.any():
@@ -193,17 +290,11 @@ class Seaquest(Game):
         longest = queue.longest
         if not longest:
             return
-        items, places = queue.items[:, :longest], np.arange(longest)
-        there = places < queue.counts[:, None]
-        met = (items[:, :, 0] == self.x[:, None]) & (items[:, :, 1] == self.y[:, None])
-        items[:, :, 0] += items[:, :, 2] * there
-        met |= (items[:, :, 0] == self.x[:, None]) & (items[:, :, 1] == self.y[:, None])
-        self.over |= (met & there).any(1)
-        out = there & ((items[:, :, 0] < 0) | (items[:, :, 0] > 9))
-        for place in reversed(range(longest)):
-            rows = np.flatnonzero(out[:, place])
-            if rows.size:
-                queue.remove(rows, np.full(rows.size, place))
+        x, y, way = (queue.items[:, :longest, field] for field in range(3))
+        there, cells = queue.present(longest), cell(x, y)
+        self.over |= (((cells == self._own) | (cells + way == self._own)) & there).any(1)
+        x += way * there
+        queue.drop(beside(x) & there)
 
     def _breathe(self) -> None:
         """Air, and surfacing."""
@@ -228,6 +319,7 @@ class Seaquest(Game):
 
     def seen(self) -> Array:
         """See Game."""
+        self._find_queues()
         found, columns = self.blank(), np.arange(10)
         flat, base = found.reshape(-1), self.rows * 1000
         front = base + 10 * self.y + self.x
@@ -235,13 +327,12 @@ class Seaquest(Game):
         flat[front + 100 - self.way] = 1
         found[:, 7, 9] = columns < (np.maximum(0, self.air) * 10 // AIR)[:, None]
         found[:, 8, 9] = (columns >= 9 - self.aboard[:, None]) & (columns < 9)
-        for name, channel in (("ours", 2), ("theirs", 4), ("fish", 5), ("subs", 6), ("divers", 9)):
-            rows, entries = self.queue(name).there()
-            x, y, way = entries[:, 0].astype(np.int64), entries[:, 1], entries[:, 2]
-            line = base[rows] + 10 * y
-            flat[line + 100 * channel + x] = 1
-            if name not in ("ours", "theirs"):
-                back = x - way
-                inside = (back >= 0) & (back <= 9)
-                flat[(line + 300 + back)[inside]] = 1
+        each = [self.queue(name).there() for name in DRAWN]
+        rows, entries = (np.concatenate(parts) for parts in zip(*((r, e[:, :3]) for r, e in each), strict=True))
+        channels = np.repeat([*DRAWN.values()], [len(r) for r, _ in each])
+        x, line = entries[:, 0], base[rows] + 10 * entries[:, 1]
+        flat[line + 100 * channels + x] = 1
+        trails = sum(len(r) for r, _ in each[:3])
+        back = x[:trails] - entries[:trails, 2]
+        flat[(line[:trails] + 300 + back)[~beside(back)]] = 1
         return found
