@@ -75,9 +75,11 @@ def _measure(
 ) -> _Measured:  # fmt: skip
     stack = stack_of(experiment, model, tickets, device)
     stack.warm_up()
+    stack.broken()  # waits for a device, here and at the end
     before, start = stack.trained, time.perf_counter()
     while time.perf_counter() - start < seconds:
         stack.update()
+    stack.broken()
     rate = (stack.trained - before) * tickets / (time.perf_counter() - start)
     if faults := stack.faults():
         raise InputError(next(iter(faults.values())))
