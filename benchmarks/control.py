@@ -8,6 +8,7 @@ Every ticket of ours has a mask of half its weights. Run:
 """
 
 import argparse
+import gc
 import itertools
 import os
 import statistics
@@ -252,6 +253,7 @@ def main():
     if unknown := [name for name in arguments.tables if name not in tables]:
         parser.error(f"{unknown[0]}: accepted are {', '.join(tables)}")
     torch.set_num_threads(1)
+    gc.freeze()  # as workers do
     for name in arguments.tables:
         tables[name](arguments.turns, arguments.seconds)
 

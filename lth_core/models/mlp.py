@@ -28,6 +28,10 @@ from lth_core.tickets.scope import LOG_STD
 VECTOR = 16
 """Float32 numbers in the widest CPU vector register, 64 bytes."""
 MINUS_ONE = torch.tensor(-1.0)
+_OF_TANH = torch.ops.aten.tanh_backward.grad_input
+_OF_RELU = torch.ops.aten.threshold_backward.grad_input
+_SMALL = 1024
+"""Weights of a layer up to which its gradients are one product for all tickets."""
 
 
 @dataclass(frozen=True)
@@ -206,13 +210,12 @@ class Perceptron:
 
     def _behind(self, gradient: Tensor, layer: Layer, x: Tensor) -> Tensor:
         """The gradient (T, B, in) of the sums whose activations x are the layer's input; gradient: of its output."""
-        gradient = product(gradient, layer.weight.transpose(1, 2))
-        # One pass over memory each; `1 - x * x` would take three.
-        found: Tensor
+        found = product(gradient, layer.weight.transpose(1, 2))
+        # One pass over memory each, in place; `1 - x * x` would take three.
         if self.settings.activation == "tanh":
-            found = torch.ops.aten.tanh_backward(gradient, x)
+            _OF_TANH(found, x, grad_input=found)
         else:
-            found = torch.ops.aten.threshold_backward(gradient, x, 0)
+            _OF_RELU(found, x, 0, grad_input=found)
         return found
 
 
@@ -245,8 +248,15 @@ def in_whole_vectors(x: Tensor) -> bool:
 
 
 def weight_gradient(gradient: Tensor, x: Tensor, out: Tensor) -> None:
-    """Weight gradients (T, in, out) from (T, B, out) and (T, B, in); avoids a product with a single row."""
+    """Weight gradients (T, in, out) from (T, B, out) and (T, B, in); avoids a product with a single row.
+
+    Into memory with gaps torch multiplies ticket by ticket. Small matrices cost less as one product that is copied.
+    """
     if x.shape[-1] == 1:
         torch.sum(gradient * x, 1, keepdim=True, out=out)
-    else:
+    elif out[0].numel() > _SMALL or out.shape[2] == 1:
         torch.bmm(x.transpose(1, 2), gradient, out=out)
+    elif out.stride(2) == 1:
+        out.copy_(torch.bmm(x.transpose(1, 2), gradient))
+    else:
+        out.transpose(1, 2).copy_(torch.bmm(gradient.transpose(1, 2), x))

@@ -77,17 +77,18 @@ class Classic(ABC):
         self._state, rewards, terminated = self._advance(self._state, moved)
         self._steps += 1
         late = self._steps >= self.limit
-        truncated = late & ~terminated
+        truncated = late > terminated
         seen, before = self._observe(self._state), None
-        ended = np.flatnonzero(late | terminated)
+        ended = (late | terminated).nonzero()[0]
         if ended.size:
             before = self._shaped(seen.copy())
             starts = self._starts(ended.tolist())
             self._state[:, ended], self._steps[ended] = starts, 0
             seen[ended] = self._observe(starts)
+        shape = len(self._streams), self._count
         return Step(
-            self._shaped(seen), before, self._shaped(rewards.astype(np.float32, copy=False)),
-            self._shaped(terminated), self._shaped(truncated),
+            self._shaped(seen), before, rewards.astype(np.float32, copy=False).reshape(shape),
+            terminated.reshape(shape), truncated.reshape(shape),
         )  # fmt: skip
 
     def _shaped(self, rows: Array) -> Array:
@@ -124,6 +125,11 @@ class Classic(ABC):
         return {}
 
 
+_FORCES = np.array([-10.0, 10.0])
+_BOUNDS = np.array([[2.4], [12 * 2 * np.pi / 360]])
+"""Of the cart's place and the pole's angle."""
+
+
 class CartPole(Classic):
     """A pole balanced on a cart that is pushed left or right; the state is position, angle and their velocities."""
 
@@ -138,19 +144,34 @@ class CartPole(Classic):
         return np.ascontiguousarray(state.T, np.float32)
 
     def _advance(self, state: Array, actions: Array) -> tuple[Array, Array, Array]:
-        place, speed, angle, turning = state
+        # Masses 1 and 0.1, half the pole's length 0.5, a force of 10 either way, 0.02 s a step. In place, in the order
+        # of gymnasium's operations.
+        angle, turning = state[2], state[3]
         cos, sin = np.cos(angle), np.sin(angle)
-        # Masses 1 and 0.1, half the pole's length 0.5, a force of 10 either way, 0.02 s a step.
-        push = (20.0 * actions - 10.0 + 0.05 * np.square(turning) * sin) / 1.1
-        turn = (9.8 * sin - cos * push) / (0.5 * (4.0 / 3.0 - 0.1 * np.square(cos) / 1.1))
-        gain = push - 0.05 * turn * cos / 1.1
-        moved = np.empty_like(state)
-        np.add(place, 0.02 * speed, out=moved[0])
-        np.add(speed, 0.02 * gain, out=moved[1])
-        np.add(angle, 0.02 * turning, out=moved[2])
-        np.add(turning, 0.02 * turn, out=moved[3])
-        terminated = (np.abs(moved[0]) > 2.4) | (np.abs(moved[2]) > 12 * 2 * np.pi / 360)
-        return moved, np.ones(place.shape, np.float32), terminated
+        push = np.square(turning)
+        push *= 0.05
+        push *= sin
+        push += _FORCES[actions]
+        push /= 1.1
+        rates = np.empty_like(state)  # of place, speed, angle and turning
+        rates[::2] = state[1::2]
+        gain, turn = rates[1], rates[3]
+        below = np.square(cos)
+        below *= 0.1
+        below /= 1.1
+        np.subtract(4.0 / 3.0, below, out=below)
+        below *= 0.5
+        np.multiply(sin, 9.8, out=turn)
+        turn -= cos * push
+        turn /= below
+        np.multiply(turn, 0.05, out=gain)
+        gain *= cos
+        gain /= 1.1
+        np.subtract(push, gain, out=gain)
+        rates *= 0.02
+        rates += state
+        left, fallen = np.abs(rates[::2]) > _BOUNDS
+        return rates, np.ones(angle.shape, np.float32), left | fallen
 
 
 class Acrobot(Classic):

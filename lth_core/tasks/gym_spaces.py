@@ -145,7 +145,7 @@ class Actions:
         if self.parts is not None:
             return (actions + self.start).astype(self.dtype)
         if self.low is None or self.high is None:
-            return actions + self.start if np.any(self.start) else actions
+            return actions if isinstance(self.start, int) and not self.start else actions + self.start
         if self.dtype is not None:
             return self._rounded(actions, self.low, self.high)
         finite = (np.abs(self.low) < _INFINITE) & (np.abs(self.high) < _INFINITE)

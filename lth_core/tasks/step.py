@@ -1,7 +1,6 @@
 """The result of one step of a stack's environments, and their time limit."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy.typing as npt
 
@@ -10,8 +9,7 @@ UNLIMITED = 2**31
 """The value of `Environments.limit` without a time limit."""
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One step of all environments; T tickets, E environments each, D observation entries.
 
     observations (T, E, D) float32: after the reset if the episode ended. last_observations (T, E, D): before the
@@ -29,7 +27,13 @@ class Step:
     finished: Array | None = None
 
     @property
+    def ended(self) -> Array:
+        """Where an episode ended (T, E)."""
+        ended: Array = self.terminated | self.truncated
+        return ended
+
+    @property
     def scored(self) -> tuple[Array, Array]:
         """Rewards (T, E) and ends (T, E) of the scored episodes."""
         rewards = self.rewards if self.earned is None else self.earned
-        return rewards, self.terminated | self.truncated if self.finished is None else self.finished
+        return rewards, self.ended if self.finished is None else self.finished

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from lth_core.models.flat import flatten, unflatten
-from lth_core.models.mlp import Perceptron
+from lth_core.models.mlp import Perceptron, weight_gradient
+from lth_core.models.mlp_steps import PerceptronSteps, can_step
 from lth_core.settings.networks import MLP
 from lth_core.settings.pruning import Pruning
 from lth_core.tickets.scope import prunable
@@ -119,6 +120,35 @@ def test_one_observation_entry_makes_no_product_with_a_single_column() -> None:
         layers = model.layers(flat[row : row + 1])
         alone = model.backward(layers, model.forward(layers, seen[row : row + 1]), of_heads[row : row + 1])
         assert torch.equal(alone[0], together[row])
+
+
+@pytest.mark.parametrize("everything", [True, False])
+def test_steps_into_the_rollouts_memory_have_the_bits_of_the_forward_pass(everything: bool) -> None:
+    model = Perceptron(MLP(hidden=(16, 8), activation="tanh"), 3, 2)
+    layers = model.layers(
+        model.packed(torch.stack([flatten(random_weights(model, s), model.shapes()) for s in range(3)]))
+    )
+    assert can_step(model, 3, 8) and not can_step(model, 3, 7) and not can_step(model, 1, 1)
+    acting, seen = PerceptronSteps(model, layers, (3, 2, 8), everything), torch.randn(2, 2, 3, 8, 3)
+    rollouts = []
+    for own in seen:
+        heads = [torch.from_numpy(acting.step(one.numpy()).copy()) for one in own]
+        rollouts.append((heads, acting.kept()))
+    for own, (heads, kept) in zip(seen, rollouts, strict=True):  # the second has not changed the first
+        each = [model.forward(layers, one) for one in own]
+        assert all(torch.equal(one, wanted[-1]) for one, wanted in zip(heads, each, strict=True))
+        wanted = [torch.stack(one, 1).flatten(1, 2) for one in zip(*each, strict=True)]
+        chosen = wanted if everything else [wanted[0], wanted[-1]]
+        assert all(torch.equal(*pair) for pair in zip(kept, chosen, strict=True))
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [(4, 16), (16, 3), (16, 1), (40, 40)])
+def test_gradients_of_weights_have_the_bits_of_each_tickets_own_product(inputs: int, outputs: int) -> None:
+    x, gradient, rows = torch.randn(3, 33, inputs), torch.randn(3, 33, outputs), torch.empty(3, inputs * outputs + 5)
+    of_heads = rows[:, 5:].view(3, outputs, inputs).transpose(1, 2)
+    for out in (rows[:, :-5].view(3, inputs, outputs), of_heads):
+        weight_gradient(gradient, x, out)
+        assert all(torch.equal(out[t], x[t].t() @ gradient[t]) for t in range(3))
 
 
 def test_log_standard_deviations_are_parameters_of_their_own_and_never_pruned() -> None:

@@ -30,6 +30,15 @@ def test_categorical_equals_torchs(actions: int) -> None:
     assert of_log_std is None
 
 
+@pytest.mark.parametrize("actions", [2, 3, 4, 5])
+@pytest.mark.parametrize("transitions", [32, 33])
+def test_columns_have_the_bits_of_rows(actions: int, transitions: int) -> None:
+    logits, taken = 3 * _drawn(2, transitions, actions + 1)[..., :-1], torch.zeros(2, transitions, dtype=torch.int64)
+    ours, theirs = Categorical.terms(logits, taken), logits.log_softmax(-1)
+    assert torch.equal(ours.log_p, theirs[..., 0])
+    assert torch.equal(ours.entropy, -(theirs.exp() * theirs).sum(-1))
+
+
 @pytest.mark.parametrize("actions", [1, 2, 6])
 def test_gaussian_equals_torchs(actions: int) -> None:
     means, log_std = _drawn(2, 7, actions).requires_grad_(), (0.5 * _drawn(2, actions, seed=3)).requires_grad_()

@@ -8,6 +8,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from lth_core.models.mlp import Perceptron
+from lth_core.models.mlp_steps import PerceptronSteps, can_step
 from lth_core.training.cuda_graphs import Replayed, to_host
 from lth_core.training.reinforcement.parameters import Parameters
 from lth_core.training.stack import Array
@@ -20,7 +22,7 @@ class Actor(Protocol):
         """Heads (T, E, actions + 1) of observations (T, E, D)."""
 
     def act(self, observations: Array) -> Array:
-        """The same heads, kept for learning."""
+        """The same heads, kept for learning; valid until the next call."""
 
     def kept(self) -> list[Tensor]:
         """What was kept since the last call, (T, n * E, ...) for n steps: observations first, heads last.
@@ -71,6 +73,22 @@ class HostActor(_Keeping):
         return found
 
 
+class SteppingActor(HostActor):
+    """On the CPU, of perceptrons: `act` without allocations."""
+
+    def __init__(self, parameters: Parameters, everything: bool, steps: PerceptronSteps) -> None:
+        super().__init__(parameters, everything)
+        self._own = steps
+
+    def act(self, observations: Array) -> Array:
+        """See Actor."""
+        return self._own.step(observations)
+
+    def kept(self) -> list[Tensor]:
+        """See Actor."""
+        return self._own.kept()
+
+
 class DeviceActor(_Keeping):
     """On a GPU: each step is one launch, and only observations and heads are copied."""
 
@@ -101,6 +119,19 @@ class DeviceActor(_Keeping):
         return on_device, to_host(on_device)
 
 
-def actor(parameters: Parameters, device: torch.device, everything: bool) -> Actor:
-    """The actor of these parameters, valid until they are replaced. everything: see HostActor."""
-    return HostActor(parameters, everything) if device.type == "cpu" else DeviceActor(parameters, device)
+def actor(
+    parameters: Parameters, device: torch.device, everything: bool, rollout: tuple[int, int] | None = None
+) -> Actor:
+    """The actor of these parameters, valid until they are replaced. everything: see HostActor.
+
+    rollout: steps and environments of what is kept; None if `act` is not used.
+    """
+    if device.type != "cpu":
+        return DeviceActor(parameters, device)
+    network = parameters.network
+    if rollout is not None and type(network) is Perceptron:
+        shape = (len(parameters.flat), *rollout)
+        if can_step(network, shape[0], shape[2]):
+            steps = PerceptronSteps(network, parameters.layers(), shape, everything)
+            return SteppingActor(parameters, everything, steps)
+    return HostActor(parameters, everything)

@@ -28,15 +28,13 @@ class Episodes:
         """Add one step: rewards (T, E) from the environment, ended (T, E) bool."""
         self._running += rewards
         self._steps += ended.shape[1]
-        places = np.flatnonzero(ended)
-        if places.size:
-            flat, count = self._running.reshape(-1), ended.shape[1]
-            for place, found in zip(places.tolist(), flat[places].tolist(), strict=True):
-                ticket = place // count
+        rows, columns = ended.nonzero()
+        if rows.size:
+            for ticket, found in zip(rows.tolist(), self._running[rows, columns].tolist(), strict=True):
                 self._windows[ticket].append(found)
                 self.finished[ticket] += 1
                 self._ended[ticket].append(self._now(ticket) if self._in_games else self._steps)
-            flat[places] = 0.0
+            self._running[rows, columns] = 0.0
 
     def add_ended(self, ticket: int, number: int, returns: Sequence[float], at: Sequence[int]) -> None:
         """Add this number of episodes of a ticket that were counted elsewhere: the last of their returns, and the steps

@@ -4,6 +4,8 @@ On a CPU Adam is torch's own kernel; RMSprop has none and runs on a few tickets 
 large networks stay in the cache between its passes.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -44,17 +46,26 @@ def _rmsprop(settings: PackedTraining, flat: Tensor, gradient: Tensor, square: T
 
 
 def _adam(settings: PackedTraining, flat: Tensor, gradient: Tensor, state: State, rate: Tensor) -> None:
-    """torch's kernel, called once for the tickets of each rate."""
-    rates = rate.flatten().tolist()
-    entries = (flat, gradient, state["mean"], state["square"], state["count"].squeeze(1))
-    rows = list(zip(*(entry.unbind() for entry in entries), strict=True))
+    """torch's kernel, called once for the tickets of each rate; on all as one row where rates and counts are equal."""
+    count, rates = state["count"].squeeze(1), rate.flatten().tolist()
+    entries = (flat, gradient, state["mean"], state["square"])
+    if len(set(rates)) == 1 and len(set(count.tolist())) == 1:
+        _fused_adam(settings, [[entry.view(-1)] for entry in entries], [count[0]], rates[0])
+        return
+    rows = list(zip(*(entry.unbind() for entry in (*entries, count)), strict=True))
     for value in dict.fromkeys(rates):
         chosen = [row for row, one in zip(rows, rates, strict=True) if one == value]
-        weights, grads, means, squares, count = (list(part) for part in zip(*chosen, strict=True))
-        torch._fused_adam_(
-            weights, grads, means, squares, [], count, lr=value, beta1=settings.adam_betas[0],
-            beta2=settings.adam_betas[1], weight_decay=0.0, eps=settings.epsilon, amsgrad=False, maximize=False,
-        )  # fmt: skip
+        *parts, counts = (list(part) for part in zip(*chosen, strict=True))
+        _fused_adam(settings, parts, counts, value)
+
+
+def _fused_adam(settings: PackedTraining, entries: Sequence[list[Tensor]], counts: list[Tensor], rate: float) -> None:
+    """entries: parameters, gradients, means and squares of each count."""
+    weights, grads, means, squares = entries
+    torch._fused_adam_(
+        weights, grads, means, squares, [], counts, lr=rate, beta1=settings.adam_betas[0],
+        beta2=settings.adam_betas[1], weight_decay=0.0, eps=settings.epsilon, amsgrad=False, maximize=False,
+    )  # fmt: skip
 
 
 def _adam_in_passes(settings: PackedTraining, flat: Tensor, gradient: Tensor, state: State, rate: Tensor) -> None:

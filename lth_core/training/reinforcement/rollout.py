@@ -115,10 +115,11 @@ class Collector(Player):
             if self.watched:
                 steps.append(step)
             self.observations, rewards[:, i] = step.observations, step.rewards
-            ends[:, i] = step.terminated | step.truncated
-            self.episodes.add(*step.scored)
+            ends[:, i] = ended = step.ended
+            earned, finished = step.earned, step.finished
+            self.episodes.add(step.rewards if earned is None else earned, ended if finished is None else finished)
             if self._earned is not None:
-                rewards[:, i] = self._earned.normalised(step.rewards, ends[:, i])
+                rewards[:, i] = self._earned.normalised(step.rewards, ended)
             if step.last_observations is not None and step.truncated.any():
                 cut[i] = self.normalised(step.last_observations)
                 cuts.add(i, step.truncated, cut[i])
@@ -199,11 +200,10 @@ class _Cuts:
 
 def advantages(rewards: Array, ends: Array, values: Array, bootstrap: Array, gamma: float, gae_lambda: float) -> Array:
     """Generalised advantage estimates (T, n, E), cut at the ends of episodes; lambda 1 gives n-step returns."""
-    found = np.empty_like(rewards)
-    following, running = bootstrap, np.zeros_like(bootstrap)
-    alive = np.float32(gamma) * ~ends
+    found, alive = np.empty_like(rewards), np.float32(gamma) * ~ends
+    following = np.concatenate([values[:, 1:], bootstrap[:, None]], axis=1)
+    deltas = rewards + alive * following - values
+    kept, running = alive * np.float32(gae_lambda), np.zeros_like(bootstrap)
     for i in reversed(range(rewards.shape[1])):
-        delta = rewards[:, i] + alive[:, i] * following - values[:, i]
-        running = delta + alive[:, i] * np.float32(gae_lambda) * running
-        found[:, i], following = running, values[:, i]
+        running = np.add(deltas[:, i], kept[:, i] * running, out=found[:, i])
     return found

@@ -59,7 +59,8 @@ class ActorCriticStack(PlayingStack):
 
     def _place(self) -> None:
         """Rebuild everything that refers to the parameters' memory."""
-        self._actor = actor(self.parameters, self.device, everything=not self.algorithm.epochs)
+        rollout = self.training.n_steps, self.training.environments
+        self._actor = actor(self.parameters, self.device, not self.algorithm.epochs, rollout)
         self._learning.forget()
 
     @property
