@@ -5,9 +5,9 @@ import math
 import subprocess
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 
@@ -53,11 +53,20 @@ class Cost:
     saved: float = 0.0
 
 
+class Times(NamedTuple):
+    """How many times as long as the experiment's network a wider one takes."""
+
+    training: float = 1.0
+    evaluation: float = 1.0
+    validation: float = 1.0
+
+
 @dataclass(frozen=True)
 class _Priced:
     """A cost and what it was estimated from. rate: of all slots together; stacking: why stacks are so large, or empty.
 
     densities: the share of prunable parameters kept after each round. held: bytes of a stack's replay buffers.
+    wider: by arm of a wider network.
     """
 
     cost: Cost
@@ -68,6 +77,7 @@ class _Priced:
     densities: list[float]
     slots: list[Slot]
     held: int = 0
+    wider: Mapping[str, Times] = field(default_factory=dict)
 
 
 def check(
@@ -127,15 +137,7 @@ def _can_be_measured(experiment: Experiment) -> bool:
 
 
 def _notes(experiment: Experiment) -> list[str]:
-    return [note for note in (*notes(experiment), too_few(experiment), _wider(experiment)) if note]
-
-
-def _wider(experiment: Experiment) -> str:
-    """That the estimate takes wider networks for the experiment's own; empty if there are none."""
-    wider = [arm for arm in experiment.arms if experiment.arm_named(arm).mask == "wider"]
-    if not wider:
-        return ""
-    return f"{', '.join(wider)}: a wider network takes longer than the experiment's, of which the estimates are"
+    return [note for note in (*notes(experiment), too_few(experiment)) if note]
 
 
 def _shape(experiment: Experiment, found: list[Slot] | None) -> Checked:
@@ -170,7 +172,8 @@ def _price(experiment: Experiment, found: list[Slot]) -> _Priced:
     judging = (measured["evaluation"][size] / len(found), measured["validation"][size] / len(found))
     total, parameters = rates[size], int(measured["parameters"])
     rounds = {int(round): float(share) for round, share in measured["rounds"].items()}
-    cost = estimate(experiment, trials, total, judging, parameters, int(measured["steps_per_unit"]), rounds)
+    wider = {arm: Times(*times) for arm, times in measured["wider"].items()}
+    cost = estimate(experiment, trials, total, judging, parameters, int(measured["steps_per_unit"]), rounds, wider)
     before = float(measured["before"])
     cost = replace(cost, seconds=cost.seconds + before, before=before)
     return _Priced(
@@ -182,6 +185,7 @@ def _price(experiment: Experiment, found: list[Slot]) -> _Priced:
         [float(one) for one in measured["densities"]],
         found,
         int(measured["held"][size]),
+        wider,
     )
 
 
@@ -206,6 +210,10 @@ def _print_cost(console: Console, experiment: Experiment, found: list[Slot]) -> 
             f"{duration(cost.seconds + cost.saved)}, {cost.saved / (cost.seconds + cost.saved):.0%} (measured)",
             highlight=False, soft_wrap=True,
         )  # fmt: skip
+    for arm, times in priced.wider.items():
+        console.print(
+            f"{arm}: a step takes {times.training:.1f} times as long (measured)", highlight=False, soft_wrap=True
+        )
     if priced.held:
         held = f"{priced.held / 1e6:,.0f} MB"
         console.print(
@@ -226,23 +234,33 @@ def _remaining(densities: list[float]) -> str:
 def estimate(
     experiment: Experiment, trials: tuple[PlannedTrial, ...], rate: float, judging: tuple[float, float],
     parameters: int, steps_per_unit: int, rounds: Mapping[int, float] | None = None,
+    wider: Mapping[str, Times] | None = None,
 ) -> Cost:  # fmt: skip
     """The cost of all trials at a total of `rate` steps per second.
 
     judging: seconds of a trial's evaluation at its end, and of its validation at each record, over all slots.
-    rounds: what a step costs in some rounds, as a share of whole tickets.
+    rounds: what a step costs in some rounds, as a share of whole tickets. wider: what arms of wider networks cost.
     """
     lengths = [last - first for first, last in (experiment.span(trial.key.arm) for trial in trials)]
-    shares = [relative(rounds or {}, trial.key.round) for trial in trials]
+    times = [(wider or {}).get(trial.key.arm, Times()) for trial in trials]
+    shares = [
+        relative(rounds or {}, trial.key.round) if one == Times() else 1.0
+        for trial, one in zip(trials, times, strict=True)
+    ]
     steps = sum(lengths) * steps_per_unit
     saved = sum(length * (1 - share) for length, share in zip(lengths, shares, strict=True)) * steps_per_unit / rate
     points = steps / experiment.training.record_every * _METRICS
     copies = len(trials) + 2 * len(experiment.seeds)  # a dense run also stores two states to rewind to
     size = copies * parameters * 4 + len(trials) * parameters / 8 + points * _BYTES_PER_POINT + len(trials) * 8_000
     evaluation, validation = judging
-    judged = evaluation * len(trials) + validation * steps / experiment.training.record_every
+    judged = sum(
+        evaluation * one.evaluation
+        + validation * one.validation * length * steps_per_unit / experiment.training.record_every
+        for length, one in zip(lengths, times, strict=True)
+    )
+    more = sum(length * (one.training - 1) for length, one in zip(lengths, times, strict=True)) * steps_per_unit / rate
     at_most = experiment.training.unit == "games"
-    return Cost(steps, steps / rate - saved + judged, int(size), at_most, judged, saved=saved)
+    return Cost(steps, steps / rate - saved + more + judged, int(size), at_most, judged, saved=saved)
 
 
 def _measure(experiment: Experiment, slots: list[Slot], tickets: list[int]) -> dict[str, Any]:

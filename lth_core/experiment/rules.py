@@ -8,6 +8,7 @@ from lth_core.errors import InputError
 from lth_core.experiment import device_rules
 from lth_core.experiment.arms import BUILT_IN, DENSE, Arm
 from lth_core.experiment.tables import Tables
+from lth_core.experiment.widths import scaled
 from lth_core.settings.imitation import Cloning, ImitationTask
 from lth_core.settings.language_networks import Causal, PretrainedSeq2Seq
 from lth_core.settings.minatar import MinAtarTask
@@ -294,6 +295,8 @@ def _check_fields(experiment: Tables, name: str) -> None:
         raise ValueError(f'arm "{name}": weights "{arm.weights}" are another network\'s: expected fresh')
     if arm.mask != "wider" and arm.width != Arm.model_fields["width"].default:
         raise ValueError(f'arm "{name}": width is accepted with mask "wider"')
+    if arm.mask == "wider" and experiment.model.own and scaled(experiment.model, arm.width) == experiment.model:
+        raise ValueError(f'arm "{name}": width {arm.width:g} rounds to the widths of the experiment: expected more')
 
 
 def _check_moves(experiment: Tables, name: str) -> None:

@@ -21,10 +21,11 @@ from lth_core.errors import InputError
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.tickets.network import Network
-from lth_core.training.families import make_model, rehearsal
+from lth_core.training.families import make_model, rehearsal, wider_network
 from lth_core.training.stack import Calls, Interrupted
 from lth_core.worker.sparse_rounds import chosen, densities, stack_of
 
+WIDER_SECONDS = 1.0
 ENOUGH, A_FEW, PATIENCE = 1.0, 3.0, 60.0
 """Seconds after which a judgement is cut: where its length is known, where it may end soon, and any other."""
 
@@ -34,7 +35,8 @@ def act(message: dict[str, Any]) -> dict[str, Any]:
 
     With `evaluate` also, by stack size, the seconds that a ticket's evaluation at its end takes, and its validation at
     each record; before: the seconds of a training that comes before the first ticket; and rounds: what a step costs in
-    some rounds, as a share of whole tickets, where `training.sparse` makes a difference.
+    some rounds, as a share of whole tickets, where `training.sparse` makes a difference; wider: by arm of a wider
+    network, how many times as long its training, its evaluation and its validation take.
     """
     device, sizes, seconds = sys.argv[1], [int(size) for size in sys.argv[2].split(",")], float(sys.argv[3])
     experiment = Experiment.from_json(message["experiment"])
@@ -52,6 +54,7 @@ def act(message: dict[str, Any]) -> dict[str, Any]:
         "held": {size: one.held for size, one in measured.items()},
         "densities": densities(model, experiment.pruning),
         "rounds": _relative(experiment, model, device, sizes[-1], seconds) if evaluate else {},
+        "wider": _wider(experiment, model, device, sizes[-1], measured[str(sizes[-1])]) if evaluate else {},
         "before": 0.0 if first is None or not evaluate else _whole(first, device, seconds),
     }  # fmt: skip
 
@@ -106,6 +109,20 @@ def _relative(
             stack.update()
             fastest[round] = min(fastest[round], time.process_time() - before)
     return {round: fastest[round] / fastest[0] for round in rounds}
+
+
+def _wider(
+    experiment: Experiment, model: Network, device: str, tickets: int, plain: _Measured
+) -> dict[str, list[float]]:  # fmt: skip
+    found = {}
+    for name in experiment.arms:
+        arm = experiment.arm_named(name)
+        if arm.mask == "wider":
+            network = wider_network(experiment, model, arm.width)
+            own = _measure(experiment, network, device, tickets, WIDER_SECONDS, evaluate=True)
+            judging = ((own.evaluation, plain.evaluation), (own.validation, plain.validation))
+            found[name] = [plain.rate / own.rate, *(one / other if other else 1.0 for one, other in judging)]
+    return found
 
 
 def _whole(experiment: Experiment, device: str, seconds: float) -> float:

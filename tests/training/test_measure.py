@@ -6,9 +6,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from lth_core.cli.check import estimate
+from lth_core.cli.check import Times, estimate
 from lth_core.experiment.plan import plan
 from lth_core.round_costs import relative
+from lth_core.training.families import make_model
 from lth_core.training.stack import Calls, Interrupted
 from lth_core.worker import measure, sparse_rounds
 from tests.small import experiment, stack, starts
@@ -87,6 +88,19 @@ def test_an_estimate_knows_rounds_that_cost_less() -> None:
     assert plain.saved == 0 and sparse.seconds + sparse.saved == pytest.approx(plain.seconds)
     late = sum(trial.key.round >= 3 for trial in plan(made)) / len(plan(made))
     assert sparse.saved == pytest.approx(plain.seconds * late / 2, rel=0.02)
+
+
+def test_an_estimate_knows_that_a_wider_network_takes_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = experiment(arms=["winning", "wide_sparse"], pruning={"rounds": 2}, model={"hidden": [8]})
+    monkeypatch.setattr(measure, "WIDER_SECONDS", 0.05)
+    times = measure._wider(made, make_model(made), "cpu", 2, measure._Measured(1e9, 1, 1.0, 0.0, 0))
+    assert times.keys() == {"wide_sparse"} and times["wide_sparse"][0] > 1 and times["wide_sparse"][2] == 1.0
+    trials = plan(made)
+    wide, steps = ({"wide_sparse": Times(3.0, 2.0, 1.0)}, estimate(made, trials, 1000.0, (0.0, 0.0), 10, 1).steps)
+    found = estimate(made, trials, 1000.0, (1.0, 0.0), 10, 1, None, wide)
+    share = sum(trial.key.arm == "wide_sparse" for trial in trials) / len(trials)
+    assert found.judging == pytest.approx(len(trials) * (1 + share))
+    assert found.seconds - found.judging == pytest.approx(steps / 1000 * (1 + 2 * share))
 
 
 def test_an_estimate_counts_evaluations_at_ends_and_validations_at_records() -> None:

@@ -152,6 +152,7 @@ def test_the_arm_is_its_own_kind_of_network_and_no_reference() -> None:
     [
         ({**WIDER, "weights": "rewind"}, 'weights "rewind" are another network'),
         ({**WIDER, "width": 1}, "arm.mine.width"),
+        ({**WIDER, "width": 1.001}, "width 1.001 rounds to the widths of the experiment"),
         ({"mask": "ticket", "weights": "init", "width": 3}, 'width is accepted with mask "wider"'),
         ({**WIDER, "of": "random"}, '"random", which is not among the arms'),
     ],
