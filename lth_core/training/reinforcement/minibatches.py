@@ -40,4 +40,4 @@ def parts(whole: Sequence[Tensor], order: Tensor, minibatches: int) -> Iterator[
     first = torch.arange(tickets, device=order.device).unsqueeze(1) * size
     for places in order.chunk(minibatches, dim=1):
         rows = (first + places).flatten()
-        yield tuple(one.flatten(0, 1)[rows].unflatten(0, places.shape) for one in whole)
+        yield tuple(one.flatten(0, 1).index_select(0, rows).unflatten(0, places.shape) for one in whole)
