@@ -8,7 +8,6 @@ from lth_core.errors import InputError
 from lth_core.experiment import device_rules
 from lth_core.experiment.arms import BUILT_IN, DENSE, Arm
 from lth_core.experiment.tables import Tables
-from lth_core.experiment.widths import scaled
 from lth_core.settings.imitation import Cloning, ImitationTask
 from lth_core.settings.language_networks import Causal, PretrainedSeq2Seq
 from lth_core.settings.minatar import MinAtarTask
@@ -18,6 +17,7 @@ from lth_core.settings.soft import SAC
 from lth_core.settings.tasks import AtariTask
 from lth_core.settings.texts import LanguageModelTask, TranslationTask
 from lth_core.settings.values import DQN, ReplayTraining
+from lth_core.settings.widths import scaled
 from lth_core.tasks.environments import Environments
 from lth_core.text import NAMES, did_you_mean, is_name, one_line
 

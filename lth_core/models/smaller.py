@@ -3,10 +3,10 @@
 import itertools
 from collections.abc import Callable, Iterator
 
-from lth_core.experiment.widths import LEAST, changed, scaled
 from lth_core.settings.image_networks import LeNet
 from lth_core.settings.language_networks import LSTM, Seq2Seq, Transformer
 from lth_core.settings.networks import MLP, Model
+from lth_core.settings.widths import LEAST, changed, scaled
 
 Count = Callable[[Model], int]
 

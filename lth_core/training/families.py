@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from lth_core.checkpoints import files as checkpoint_files
 from lth_core.experiment.experiment import Experiment
-from lth_core.experiment.widths import scaled
 from lth_core.models.smaller import smaller
 from lth_core.settings.networks import Model
+from lth_core.settings.widths import scaled
 from lth_core.tasks import contents
 from lth_core.tickets import mask as masks
 from lth_core.tickets.mask import Weights

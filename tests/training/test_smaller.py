@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from lth_core.experiment.plan import TrialKey
-from lth_core.experiment.widths import scaled
 from lth_core.models.convolutional import ConvolutionalActorCritic
 from lth_core.models.mlp import Perceptron
 from lth_core.models.smaller import smaller
 from lth_core.settings.language_networks import LSTM, Causal, Seq2Seq, Transformer
 from lth_core.settings.networks import MLP, Convolutional
+from lth_core.settings.widths import scaled
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.tensors import load_tensors
