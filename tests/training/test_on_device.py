@@ -228,6 +228,7 @@ def test_wrong_numbers_for_actions_are_found() -> None:
         ({"task": {"environment": "MountainCarContinuous-v0"}}, "is stepped on the host only"),
         ({"task": {"environment": "gymnasium:CartPole-v1"}}, "environments and wrappers of other packages and files"),
         ({"task": {"kind": "minatar", "game": "breakout"}}, 'expected "host" with task.kind "minatar"'),
+        ({"training": {"algorithm": "ppo"}}, 'expected "host" with training.algorithm "ppo"'),
         ({"training": {"sparse": "auto"}}, 'with training.sparse "auto", or sparse "never"'),
         ({"training": {"unit": "games"}}, 'with training.unit "games", or unit "steps"'),
         ({"training": {"score_episodes": 10_001}}, "training.score_episodes of at most 10,000"),
