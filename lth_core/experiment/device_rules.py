@@ -29,12 +29,15 @@ def check(experiment: Tables) -> None:
 
 
 def check_environment(experiment: Tables, environments: Described) -> None:
-    """Raise InputError if the environments have no form on a device, or with PPO: with the same random numbers it learns
-    there what it learns on the host, but with its own its returns were lower over 56 seeds, and the cause is not known."""
+    """Raise InputError if the environments have no form on a device, or with PPO.
+
+    PPO learns there what it learns on the host from the same random numbers, but with the device's own its returns were
+    lower over 56 seeds, and the cause is not known.
+    """
     if experiment.training.algorithm == "ppo":
         raise InputError(
-            'training.environments_on "device": expected "host" with training.algorithm "ppo", whose returns were lower '
-            "on the device for a reason not known yet"
+            'training.environments_on "device": expected "host" with training.algorithm "ppo", '
+            "whose returns were lower on the device for a reason not known yet"
         )
     if not getattr(environments, "on_device", False):
         raise InputError(
