@@ -1,7 +1,6 @@
 """DQN: stacks and resumed runs to the last bit, the replay buffer, how episodes end, bad input."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -222,7 +221,7 @@ def _limit_as_termination(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         Replay, "add",
         lambda self, seen, actions, step: real(
-            self, seen, actions, replace(step, terminated=step.terminated | step.truncated)
+            self, seen, actions, step._replace(terminated=step.terminated | step.truncated)
         ),
     )  # fmt: skip
 
@@ -232,7 +231,7 @@ def _reset_as_last(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         Replay,
         "add",
-        lambda self, seen, actions, step: real(self, seen, actions, replace(step, last_observations=None)),
+        lambda self, seen, actions, step: real(self, seen, actions, step._replace(last_observations=None)),
     )
 
 
