@@ -3,9 +3,11 @@
 from typing import Any
 
 import pytest
+import torch
 
 from lth_core.experiment.experiment import Experiment
 from lth_core.training.reinforcement import learning
+from lth_core.training.second_looks import masked_and_clipped
 from tests.small import Memory, stack_run, starts
 from tests.training.test_planted import entropy_reversed
 
@@ -47,3 +49,10 @@ def test_what_rounding_leaves_of_a_short_gradient_passes(kind: str) -> None:
 def test_a_wrong_gradient_fails_however_short(kind: str, plant: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch)
     assert run(kind).failures[0].startswith("audit: loss: gradient"), run(kind).failures
+
+
+def test_a_gradient_of_millions_of_entries_is_clipped_to_its_length() -> None:
+    wanted = torch.rand(4_000_000, generator=torch.Generator().manual_seed(0))
+    weights = torch.zeros(4_000_000, requires_grad=True)
+    found = masked_and_clipped((weights * wanted).sum(), {"weights": weights}, {}, 1.0)
+    assert float(found.double().norm()) == pytest.approx(1, rel=1e-6)
