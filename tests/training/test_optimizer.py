@@ -68,3 +68,19 @@ def test_each_ticket_has_its_own_step_count_and_rate() -> None:
     assert flat[0, 0] == pytest.approx(-0.1, rel=1e-5)
     assert flat[1, 0] == 0.0
     assert state["count"].flatten().tolist() == [1.0, 1001.0]
+
+
+@pytest.mark.parametrize("width", [31, 48])
+@pytest.mark.parametrize("name", ["adam", "rmsprop"])
+def test_a_ticket_has_the_same_bits_alone_and_in_a_stack(name: str, width: int) -> None:
+    settings, generator = A2C(optimizer=name), torch.Generator().manual_seed(2)
+    together, gradients = torch.randn(5, width, generator=generator), torch.randn(20, 5, width, generator=generator)
+    each = [one[None].clone() for one in together]
+    states = [optimizer.new_state(settings, one) for one in each]
+    state, rate = optimizer.new_state(settings, together), torch.full((5, 1), 3e-3)
+    for gradient in gradients:
+        optimizer.step(settings, together, gradient.clone(), state, rate)
+        for one, own, part in zip(each, states, gradient, strict=True):
+            optimizer.step(settings, one, part[None].clone(), own, rate[:1])
+    assert torch.equal(together, torch.cat(each))
+    assert all(torch.equal(state[entry], torch.cat([own[entry] for own in states])) for entry in state)

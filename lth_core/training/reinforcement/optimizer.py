@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from lth_core.models.mlp import VECTOR
 from lth_core.settings.imitation import PackedTraining
 
 State = dict[str, Tensor]
@@ -46,10 +47,14 @@ def _rmsprop(settings: PackedTraining, flat: Tensor, gradient: Tensor, square: T
 
 
 def _adam(settings: PackedTraining, flat: Tensor, gradient: Tensor, state: State, rate: Tensor) -> None:
-    """torch's kernel, called once for the tickets of each rate; on all as one row where rates and counts are equal."""
+    """torch's kernel, called once for the tickets of each rate; on all as one row where rates and counts are equal.
+
+    It rounds the remainder that does not fill a vector register differently. So rows are joined only if each fills
+    whole registers: then a ticket's bits do not depend on its place in the stack.
+    """
     count, rates = state["count"].squeeze(1), rate.flatten().tolist()
     entries = (flat, gradient, state["mean"], state["square"])
-    if len(set(rates)) == 1 and len(set(count.tolist())) == 1:
+    if flat.shape[1] % VECTOR == 0 and len(set(rates)) == 1 and len(set(count.tolist())) == 1:
         _fused_adam(settings, [[entry.view(-1)] for entry in entries], [count[0]], rates[0])
         return
     rows = list(zip(*(entry.unbind() for entry in (*entries, count)), strict=True))
