@@ -305,10 +305,13 @@ def _check_moves(experiment: Tables, name: str) -> None:
     if not isinstance(training, ReplayTraining) or training.unit != "steps":
         return
     first, last = experiment.span(name)
-    if training.learning_starts >= end * (last - first):
+    played = training.between * training.environments
+    learnt = (training.learning_starts // played + 1) * played
+    if learnt >= end * (last - first):
         raise ValueError(
-            f"training.learning_starts {training.learning_starts}: expected less than {end * (last - first):.0f}, "
-            f'pruning.moving.end of a training of {last - first}, or the mask of arm "{name}" never moves'
+            f"training.learning_starts {training.learning_starts}: the first update that learns ends at step {learnt}: "
+            f"expected before {end * (last - first):.0f}, pruning.moving.end of a training of {last - first}, or the "
+            f'mask of arm "{name}" never moves'
         )
 
 

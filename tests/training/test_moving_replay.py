@@ -158,5 +158,8 @@ def test_a_planted_fault_fails_its_trial_in_a_sentence(
 
 
 def test_a_training_whose_masks_would_stand_still_before_it_learns_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"learning_starts 192: expected less than 192, pruning.moving.end of a"):
-        of("dqn", learning_starts=192)
+    of("dqn", learning_starts=175)
+    with pytest.raises(
+        ValueError, match=r"learning_starts 176: the first update that learns ends at step 192: expected"
+    ):
+        of("dqn", learning_starts=176)
