@@ -57,10 +57,12 @@ class Attempts:
         """An attempt in a process of its own, killed before so many writes of files with this name."""
         child = os.fork()
         if not child:
-            torch.set_num_threads(1)  # those of this process are not there
-            at_rename(patch, file, passes, lambda: os.kill(os.getpid(), signal.SIGKILL))
-            self.run(number)
-            os._exit(0)
+            try:
+                torch.set_num_threads(1)  # those of this process are not there
+                at_rename(patch, file, passes, lambda: os.kill(os.getpid(), signal.SIGKILL))
+                self.run(number)
+            finally:
+                os._exit(0)  # whatever happened, it is no second process of tests
         assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL, "the point was never reached"
 
     def result(self, number: int) -> Any:
