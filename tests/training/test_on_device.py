@@ -14,10 +14,12 @@ from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.file import resolve
 from lth_core.tasks.classic import Classic
+from lth_core.tasks.on_device import draws
 from lth_core.training.families import make_stack
 from lth_core.training.reinforcement.episodes import Episodes
-from lth_core.training.reinforcement.on_device import second_draws
+from lth_core.training.reinforcement.on_device import rollout
 from lth_core.training.reinforcement.on_device.episodes import Tally
+from lth_core.training.reinforcement.on_device.sampling import Numbers
 from lth_core.training.reinforcement.on_device.stack import DeviceStack
 from lth_core.training.reinforcement.stack import ActorCriticStack
 from lth_core.training.stack import Start
@@ -209,16 +211,44 @@ def test_a_run_is_recorded_narrowed_and_resumed_at_the_same_steps(arm: str) -> N
     assert sorted({step for _, step, _ in whole.records}) == [128, 256, 384, 512]
 
 
-def test_wrong_numbers_for_actions_are_found() -> None:
+def _of_the_next_step(self: Numbers, clock: torch.Tensor, *shape: Any) -> torch.Tensor:
+    return REAL_NOISE(self, clock + 1, *shape)
+
+
+def _of_one_ticket(seeds: list[int], *names: str) -> torch.Tensor:
+    return REAL_KEYS([seeds[0]] * len(seeds), *names)
+
+
+REAL_NOISE, REAL_KEYS = Numbers.noise, draws.keys
+PLANTED: dict[str, tuple[str, Any, str, Any]] = {
+    "likeliest actions": ("a2c", rollout, "chosen", lambda logits, _: logits.argmax(-1)),
+    "numbers of another step": ("a2c", Numbers, "noise", _of_the_next_step),
+    "normal numbers of another step": ("ppo, continuous", Numbers, "noise", _of_the_next_step),
+    "no value at time limits": ("a2c", rollout, "values_at_cuts", lambda cut, *_: torch.zeros(cut.shape)),
+    "streams shared by two tickets": ("a2c", draws, "keys", _of_one_ticket),
+    "one stream of a ticket": ("a2c", draws, "keys", lambda seeds, *_: REAL_KEYS(seeds, "actions")),
+}
+
+
+@pytest.mark.parametrize("planted", PLANTED.values(), ids=PLANTED.keys())
+def test_what_is_planted_in_an_update_is_found(
+    planted: tuple[str, Any, str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, where, name, wrong = planted
+    monkeypatch.setattr(where, name, wrong)
+    one = _trained(_stack(SETTINGS[own], _starts(SETTINGS[own])))
+    assert bool(one._look.sentence) == (name != "keys")
+    assert one.check_of_actions(1, one.seeds[1], 6).passed == (name != "keys")
+
+
+def test_an_update_as_it_should_be_passes() -> None:
     for own in SETTINGS.values():
-        one = _trained(_stack(own, _starts(own)), 2)
-        noise, (_, clock) = one._own.noise(), one._own.stream_of(0)
-        assert second_draws.differ(noise[1], one.seeds[1], clock) == ""
-        for wrong in (second_draws.differ(noise[1], one.seeds[0], clock), second_draws.differ(noise[1], 1, clock - 1)):
-            assert "not those that the seed gives" in wrong
-        assert one.check_of_actions(1, one.seeds[1], 2).passed
-        assert not one.check_of_actions(1, one.seeds[0], 2).passed
-        assert not one.check_of_actions(1, one.seeds[1], 3).passed
+        one = _trained(_stack(own, _starts(own)))
+        assert one._look.seen
+        assert not one._look.sentence
+        assert one.check_of_actions(1, one.seeds[1], 6).passed
+        assert not one.check_of_actions(1, one.seeds[0], 6).passed
+        assert not one.check_of_actions(1, one.seeds[1], 7).passed
 
 
 @pytest.mark.parametrize(

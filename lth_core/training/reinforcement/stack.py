@@ -183,7 +183,7 @@ class ActorCriticStack(PlayingStack):
 
     def metrics(self) -> list[dict[str, float]]:
         """See Stack."""
-        losses, seen = self.losses(), self._seen
+        losses, seen, episodes = self.losses(), self._seen, self.episodes
         plastic: list[dict[str, float]] = [{}] * self.tickets
         if seen is not None:
             plastic = plasticity.of_stack(self, lambda: seen)
@@ -191,8 +191,8 @@ class ActorCriticStack(PlayingStack):
             {
                 **{name: float(column[row]) for name, column in losses.items()},
                 **plastic[row],
-                "return/train": self.episodes.score(row),
-                "games": float(self.episodes.finished[row]),
+                "return/train": episodes.score(row),
+                "games": float(episodes.finished[row]),
             }
             for row in range(self.tickets)
         ]

@@ -152,9 +152,13 @@ class DeviceCollector:
                 host.know(row, {n: statistics[prefix + n] for n in host.of(row) if prefix + n in statistics})
                 own.restore(host.state())
 
-    def stream_of(self, row: int) -> tuple[int, int]:
-        """The key of a ticket's stream for actions, and steps of each environment so far."""
-        return int(self.numbers.actions[row]), int(self.clock)
+    def streams_of(self, row: int) -> dict[str, int]:
+        """The keys of a ticket's streams by name."""
+        keys = {
+            "actions": self.numbers.actions, "minibatches": self.numbers.minibatches,
+            "environments": self.environments.keys,
+        }  # fmt: skip
+        return {name: int(one[row]) for name, one in keys.items()}
 
     def restart(self, step: int) -> None:
         """See Player: never needed."""

@@ -17,7 +17,7 @@ class Numbers:
     """The numbers for actions and minibatches of T tickets. keys: of their streams, (T,) each."""
 
     def __init__(self, seeds: Sequence[int], device: torch.device) -> None:
-        self.actions, self._orders = (draws.keys(seeds, name).to(device) for name in ("actions", "minibatches"))
+        self.actions, self.minibatches = (draws.keys(seeds, name).to(device) for name in ("actions", "minibatches"))
 
     def noise(self, clock: Tensor, steps: int, environments: int, normal: int | None) -> Tensor:
         """For `steps` steps from step `clock` () on: uniform (T, n, E), or normal (T, n, E, A) for A numbers each."""
@@ -30,14 +30,14 @@ class Numbers:
     def orders(self, update: Tensor, size: int, epochs: int) -> Tensor:
         """Orders (epochs, T, size) of transitions in this update (), the first 0: sorted by random numbers."""
         places = update * (epochs * size) + torch.arange(epochs * size, device=update.device)
-        drawn = draws.bits(self._orders[:, None], places)
+        drawn = draws.bits(self.minibatches[:, None], places)
         found: Tensor = drawn.unflatten(1, (epochs, size)).argsort(stable=True, dim=-1)
         return found.transpose(0, 1).contiguous()
 
     def keep(self, tickets: Sequence[int]) -> None:
         """Drop all tickets but these."""
         rows = torch.tensor(list(tickets), device=self.actions.device)
-        self.actions, self._orders = self.actions[rows], self._orders[rows]
+        self.actions, self.minibatches = self.actions[rows], self.minibatches[rows]
 
 
 def chosen(logits: Tensor, noise: Tensor) -> Tensor:

@@ -59,8 +59,7 @@ class DeviceStack(ActorCriticStack):
 
     def _watched(self, rate: Tensor) -> tuple[list[Learnt], Tensor | None]:
         """An update that is looked at again; the same as `whole`, step by step."""
-        noise, orders = self._own.noise(), self._own.orders(self.algorithm.epochs)
-        _, clock = self._own.stream_of(0)
+        orders, clock = self._own.orders(self.algorithm.epochs), int(self._own.clock)
         self._own.watched = True
         rollout = self._collect()
         self._own.watched = False
@@ -73,9 +72,16 @@ class DeviceStack(ActorCriticStack):
         learnt = learn(self.algorithm, self.parameters, rollout, rate.to(self.device), orders)
         self.parameters.watch = None
         if looked is not None and ticket is not None:
-            self._look.compare(looked, self.trained // rollout.size)
-            self._look.sentence = self._look.sentence or second_draws.differ(noise[ticket], self.seeds[ticket], clock)
+            update = self.trained // rollout.size
+            self._look.compare(looked, update)
+            if not self._look.sentence and not looked.diverged:
+                self._look.sentence = second_draws.differ(looked, self.seeds[ticket], clock, update)
         return learnt, rollout.activations[0] if self.training.plasticity else None
+
+    def warm_up(self) -> None:
+        """See Stack: the audit looks at the first update, and a GPU captures the third."""
+        for _ in range(3):
+            self.update()
 
     @property
     def can_save(self) -> bool:
@@ -84,4 +90,5 @@ class DeviceStack(ActorCriticStack):
 
     def check_of_actions(self, ticket: int, seed: int, updates: int) -> Check:
         """See ActorCriticStack."""
-        return second_draws.check(self._own.stream_of(ticket), seed, updates * self.training.n_steps, updates)
+        keys, clock = self._own.streams_of(ticket), int(self._own.clock)
+        return second_draws.check(keys, clock, seed, updates * self.training.n_steps, updates)
