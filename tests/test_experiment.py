@@ -124,7 +124,7 @@ CHANGES: dict[str, Any] = {
     "training.loss_reduction": "sum", "training.score_episodes": 11, "training.evaluation_episodes": 3,
     "training.score": "training", "training.score_window": 0.1, "training.greedy_episodes": 3,
     "training.record_every": 64, "training.precision": "tfloat32", "training.sparse": "always",
-    "training.plasticity": True,
+    "training.plasticity": True, "training.environments_on": "device",
     "training.checkpoint_every": 64, "pruning.fraction": 0.3, "pruning.rounds": 4, "pruning.scope": "layerwise",
     "pruning.criterion": "movement", "pruning.batches": 3, "pruning.gradual": {"steps": 30},
     "pruning.moving": {"drop": 0.5},

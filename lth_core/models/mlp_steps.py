@@ -61,7 +61,7 @@ class PerceptronSteps:
         tickets, steps, environments = self._shape
         widths = self._widths if self._everything else [self._widths[0], self._widths[-1]]
         self._kept = [torch.empty(tickets, steps, environments, width) for width in widths]
-        each = [one.unbind(1) for one in self._kept]
+        each = [list(one.unbind(1)) for one in self._kept]
         if not self._everything:
             each[1:1] = [[total] * steps for total in self._sums[:-1]]
         self._steps = [list(one) for one in zip(*each, strict=True)][::-1]

@@ -69,7 +69,7 @@ class Categorical:
         cumulated = list(itertools.accumulate(odds))
         threshold = noise * cumulated[-1]
         first, *others = [below < threshold for below in cumulated[:-1]] or [np.zeros(noise.shape, bool)]
-        actions = first.astype(np.int64)
+        actions: Array = first.astype(np.int64)
         for more in others:
             actions += more
         if valid is not None:
