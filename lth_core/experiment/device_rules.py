@@ -29,16 +29,7 @@ def check(experiment: Tables) -> None:
 
 
 def check_environment(experiment: Tables, environments: Described) -> None:
-    """Raise InputError if the environments have no form on a device, or with PPO.
-
-    PPO learns there what it learns on the host from the same random numbers, but with the device's own its returns were
-    lower over 56 seeds, and the cause is not known.
-    """
-    if experiment.training.algorithm == "ppo":
-        raise InputError(
-            'training.environments_on "device": expected "host" with training.algorithm "ppo", '
-            "whose returns were lower on the device for a reason not known yet"
-        )
+    """Raise InputError if the environments have no form on a device."""
     if not getattr(environments, "on_device", False):
         raise InputError(
             f'training.environments_on "device": {experiment.task.subject} is stepped on the host only: '

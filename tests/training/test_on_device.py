@@ -102,7 +102,7 @@ def _follow(host: ActorCriticStack, one: DeviceStack, monkeypatch: pytest.Monkey
     monkeypatch.setattr(host, "_orders", lambda _: one._own.orders(one.algorithm.epochs))
 
 
-@all_settings
+@pytest.mark.parametrize("own", [*SETTINGS.values(), ("CartPole-v1", 12, PPO)], ids=[*SETTINGS, "ppo"])
 def test_a_device_learns_what_the_host_learns_from_the_same_numbers(own: Own, monkeypatch: pytest.MonkeyPatch) -> None:
     environment, limit, training = own
     tickets, settings = _starts(own), _settings(environment, limit, "host", **training)
@@ -258,7 +258,6 @@ def test_an_update_as_it_should_be_passes() -> None:
         ({"task": {"environment": "MountainCarContinuous-v0"}}, "is stepped on the host only"),
         ({"task": {"environment": "gymnasium:CartPole-v1"}}, "environments and wrappers of other packages and files"),
         ({"task": {"kind": "minatar", "game": "breakout"}}, 'expected "host" with task.kind "minatar"'),
-        ({"training": {"algorithm": "ppo"}}, 'expected "host" with training.algorithm "ppo"'),
         ({"training": {"sparse": "auto"}}, 'with training.sparse "auto", or sparse "never"'),
         ({"training": {"unit": "games"}}, 'with training.unit "games", or unit "steps"'),
         ({"training": {"score_episodes": 10_001}}, "training.score_episodes of at most 10,000"),
