@@ -1,6 +1,5 @@
 """Environments on a GPU: a whole update as one graph that waits for nothing, and as on a CPU but for rounding."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from lth_core.tasks.on_device import classic, draws
 from lth_core.training.cuda_graphs import Replayed
 from lth_core.training.reinforcement.on_device.stack import DeviceStack
 from tests.command import lth
-from tests.cuda.test_cuda_stacks import PPO, assert_close, made, trained
+from tests.cuda.test_cuda_stacks import PPO, assert_close, made, trained, with_its_copy
 from tests.engine.experiments import as_toml, tiny
 from tests.small import experiment
 
@@ -86,11 +85,7 @@ def test_an_update_is_one_graph_that_waits_for_nothing_and_is_what_is_called(
 
 @all_settings
 def test_dropped_tickets_and_restored_states_change_nothing(settings: Experiment) -> None:
-    whole = made(settings, "cuda")
-    trained(whole, 3)
-    arrays, values = whole.state()
-    other = made(settings, "cuda")
-    other.restore(arrays, json.loads(json.dumps(values)))
+    whole, other = with_its_copy(settings)
     other.keep([0, 2])
     left, all_of = trained(other, 3), trained(whole, 3)
     assert_close(left, [all_of[0], all_of[2]], 1e-4)

@@ -64,6 +64,15 @@ def made(settings: Experiment, device: str, tickets: int = 3) -> ActorCriticStac
     return one
 
 
+def with_its_copy(settings: Experiment) -> tuple[ActorCriticStack, ActorCriticStack]:
+    """A stack after three updates, and another that was given its state by way of JSON."""
+    whole, other = made(settings, "cuda"), made(settings, "cuda")
+    trained(whole, 3)
+    arrays, values = whole.state()
+    other.restore(arrays, json.loads(json.dumps(values)))
+    return whole, other
+
+
 def trained(one: ActorCriticStack, updates: int = 5) -> list[dict[str, torch.Tensor]]:
     for _ in range(updates):
         one.update()
@@ -123,11 +132,7 @@ def test_nothing_is_waited_for_but_the_heads_that_actions_come_from(settings: Ex
 
 @all_settings
 def test_dropped_tickets_and_restored_states_change_nothing(settings: Experiment) -> None:
-    whole = made(settings, "cuda")
-    trained(whole, 3)
-    arrays, values = whole.state()
-    other = made(settings, "cuda")
-    other.restore(arrays, json.loads(json.dumps(values)))
+    whole, other = with_its_copy(settings)
     whole.keep([0, 2])
     other.keep([0, 2])
     assert_close(trained(other, 4), trained(whole, 4), 1e-5)

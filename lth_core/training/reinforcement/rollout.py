@@ -116,8 +116,7 @@ class Collector(Player):
                 steps.append(step)
             self.observations, rewards[:, i] = step.observations, step.rewards
             ends[:, i] = ended = step.ended
-            earned, finished = step.earned, step.finished
-            self.episodes.add(step.rewards if earned is None else earned, ended if finished is None else finished)
+            self.episodes.add(*step.scored)
             if self._earned is not None:
                 rewards[:, i] = self._earned.normalised(step.rewards, ended)
             if step.last_observations is not None and step.truncated.any():
