@@ -58,3 +58,22 @@ def test_without_gradients_none_are_computed() -> None:
     assert not loss.requires_grad
     theirs = functional.cross_entropy(output(features), torch.zeros(8, dtype=torch.long), reduction="sum")
     torch.testing.assert_close(loss, theirs)
+
+
+def test_an_evaluation_computes_no_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Function is told that its inputs need gradients even where none are kept: two of three products for nothing."""
+    products: list[int] = []
+    true = module._product
+
+    def counted(a: torch.Tensor, b: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+        products.append(len(a))
+        return true(a, b, out)
+
+    monkeypatch.setattr(module, "_product", counted)
+    own, output = CrossEntropy(), nn.Linear(7, 33)
+    with torch.no_grad():
+        judged = own(output, torch.randn(20, 7), torch.randint(33, (20,)), 0.0)
+    assert len(products) == 1
+    assert not judged.requires_grad
+    own(output, torch.randn(20, 7), torch.randint(33, (20,)), 0.0)
+    assert len(products) == 4

@@ -40,7 +40,8 @@ class CrossEntropy:
             if self._memory.numel() < rows * output.out_features:
                 self._memory = torch.empty(rows * output.out_features)
             memory = self._memory[: rows * output.out_features].view(rows, -1)
-            total: Tensor = _InPlace.apply(features, output.weight, output.bias, targets, smoothing, memory)
+            learns = torch.is_grad_enabled()  # within a Function this says nothing, nor does needs_input_grad
+            total: Tensor = _InPlace.apply(features, output.weight, output.bias, targets, smoothing, memory, learns)
             return total
         scores, ignored = output(features), -100 if self._ignored is None else self._ignored
         scores = scores if scores.dtype == torch.float64 else scores.float()
@@ -59,8 +60,9 @@ class _InPlace(torch.autograd.Function):
         targets: Tensor,
         smoothing: float,
         memory: Tensor,
+        learns: bool,
     ) -> Tensor:
-        needed = any(ctx.needs_input_grad)
+        needed = learns and any(ctx.needs_input_grad)
         of_features = torch.empty_like(features)
         of_weight: Tensor | None = None
         of_bias = None if bias is None else torch.zeros_like(bias)
@@ -89,7 +91,7 @@ class _InPlace(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         own = [None if part is None else part.mul_(gradient) for part in ctx.gradients]
         ctx.gradients = ()
-        return *own, None, None, None
+        return *own, None, None, None, None
 
 
 def _losses(scores: Tensor, targets: Tensor, smoothing: float) -> Tensor:
