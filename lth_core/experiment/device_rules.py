@@ -18,7 +18,7 @@ def check(experiment: Tables) -> None:
     if not isinstance(training, ActorCriticTraining) or training.environments_on == "host":
         return
     for wrong, expected in (
-        (task.kind != "control", f'"host" with task.kind "{task.kind}"'),
+        (task.kind not in ("control", "minatar"), f'"host" with task.kind "{task.kind}"'),
         (bool(getattr(task, "code", None)), '"host" with environments and wrappers of other packages and files'),
         (training.sparse != "never", f'"host" with training.sparse "{training.sparse}", or sparse "never"'),
         (training.unit == "games", '"host" with training.unit "games", or unit "steps"'),
@@ -33,5 +33,13 @@ def check_environment(experiment: Tables, environments: Described) -> None:
     if not getattr(environments, "on_device", False):
         raise InputError(
             f'training.environments_on "device": {experiment.task.subject} is stepped on the host only: '
-            'expected "host", or CartPole-v1, Acrobot-v1, MountainCar-v0 or Pendulum-v1, without wrappers and arguments'
+            f'expected "host", or {_having_one(experiment)}'
         )
+
+
+def _having_one(experiment: Tables) -> str:
+    if experiment.task.kind != "minatar":
+        return "CartPole-v1, Acrobot-v1, MountainCar-v0 or Pendulum-v1, without wrappers and arguments"
+    from lth_core.tasks.minatar.games import GAMES
+
+    return " or ".join(name for name, game in GAMES.items() if game.on_device)

@@ -54,7 +54,7 @@ def test_steps_are_those_of_a_cpu(environment: str) -> None:
         found = []
         for side in sides:
             given = torch.from_numpy(actions).to(side.current.device)
-            found.append(side.step(given, side.starts(torch.tensor(i, device=given.device), 1)[0]))
+            found.append(side.step(given, side.ahead(torch.tensor(i, device=given.device), 1)[0]))
         for mine, theirs in zip(*found, strict=True):
             torch.testing.assert_close(theirs.cpu(), mine, rtol=1e-4, atol=1e-5)
 

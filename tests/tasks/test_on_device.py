@@ -12,7 +12,7 @@ from lth_core.tasks import classic, control
 from lth_core.tasks.minatar.draws import mixed, states_after
 from lth_core.tasks.on_device import classic as on_device
 from lth_core.tasks.on_device import draws
-from lth_core.tasks.on_device.environments import DeviceEnvironments
+from lth_core.tasks.on_device.environments import DeviceStep
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 
@@ -21,12 +21,16 @@ NAMES = ["CartPole-v1", "Acrobot-v1", "MountainCar-v0", "Pendulum-v1"]
 every = pytest.mark.parametrize("environment", NAMES)
 
 
-def made(environment: str, seeds: list[int], count: int, limit: int | None = None) -> DeviceEnvironments:
+def made(environment: str, seeds: list[int], count: int, limit: int | None = None) -> on_device.DeviceClassic:
     return on_device.make(ControlTask(environment=environment, time_limit=limit), seeds, count, CPU)
 
 
-def starts(one: DeviceEnvironments, i: int) -> torch.Tensor:
-    return one.starts(torch.tensor(i), 1)[0]
+def starts(one: on_device.DeviceClassic, i: int) -> torch.Tensor:
+    return one.ahead(torch.tensor(i), 1)[0]
+
+
+def parts(step: DeviceStep) -> list[torch.Tensor]:
+    return [part for part in step if part is not None]
 
 
 def test_classes_say_which_of_them_have_a_form_on_a_device() -> None:
@@ -76,7 +80,7 @@ def test_a_thousand_steps_equal_the_hosts(environment: str, limit: int | None) -
         ours, seen = one.step(torch.from_numpy(actions), begun), theirs.observations
         last = seen if theirs.last_observations is None else theirs.last_observations
         ends = (theirs.terminated, theirs.truncated)
-        compared += [[*(part.numpy() for part in ours[:5]), seen, last, theirs.rewards, *ends]]
+        compared += [[*(part.numpy() for part in parts(ours)[:5]), seen, last, theirs.rewards, *ends]]
     columns = [np.stack(column) for column in zip(*compared, strict=True)]
     for found, wanted in zip(columns[:5], columns[5:], strict=True):
         assert found.dtype == wanted.dtype
@@ -109,7 +113,7 @@ def test_a_tickets_games_are_the_same_in_every_stack(environment: str) -> None:
         together = whole.step(actions, starts(whole, i))
         for ticket, other in enumerate(alone):
             own = other.step(actions[ticket : ticket + 1], starts(other, i))
-            assert all(torch.equal(a[ticket], b[0]) for a, b in zip(together, own, strict=True))
+            assert all(torch.equal(a[ticket], b[0]) for a, b in zip(parts(together), parts(own), strict=True))
         if saved is None:
             kept.step(actions, starts(kept, i))
             if i == 5:  # resumed in the middle of a game, without the first
@@ -119,13 +123,13 @@ def test_a_tickets_games_are_the_same_in_every_stack(environment: str) -> None:
                 kept.restore(saved)
         else:
             own = kept.step(actions[1:], starts(kept, i))
-            assert all(torch.equal(a[1:], b) for a, b in zip(together, own, strict=True))
+            assert all(torch.equal(a[1:], b) for a, b in zip(parts(together), parts(own), strict=True))
     assert saved is not None
 
 
 def test_a_block_of_start_states_is_that_of_its_steps() -> None:
     one = made("CartPole-v1", [1, 2], 3)
-    block = one.starts(torch.tensor(4), 3)
+    block = one.ahead(torch.tensor(4), 3)
     assert torch.equal(block, torch.stack([starts(one, i) for i in (4, 5, 6)]))
     assert torch.equal(one.current, starts(one, -1))
     assert np.unique(block.numpy()).size == block.numel()

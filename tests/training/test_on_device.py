@@ -13,8 +13,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.file import resolve
+from lth_core.settings.networks import Board
 from lth_core.tasks.classic import Classic
+from lth_core.tasks.minatar.environments import MinAtar
 from lth_core.tasks.on_device import draws
+from lth_core.tasks.on_device.classic import DeviceClassic
+from lth_core.tasks.on_device.minatar.environments import GAMES
 from lth_core.training.families import make_stack
 from lth_core.training.reinforcement.episodes import Episodes
 from lth_core.training.reinforcement.on_device import rollout
@@ -24,6 +28,7 @@ from lth_core.training.reinforcement.on_device.stack import DeviceStack
 from lth_core.training.reinforcement.stack import ActorCriticStack
 from lth_core.training.stack import Start
 from tests.small import Memory, digest, experiment, stack_run, starts
+from tests.tasks.minatar.given import follow
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 
@@ -31,16 +36,24 @@ PPO = {"algorithm": "ppo", "epochs": 2, "minibatches": 4, "entropy_weight": 0.1}
 
 
 def _settings(environment: str, limit: int | None, on: str = "device", **training: Any) -> Experiment:
+    """environment: also a game, with a small network over boards or, after a "/", over their cells."""
     own = {"length": 10_000, "max_gradient_norm": 0.5, "environments_on": on, "record_every": 64, **training}
-    return experiment(task={"environment": environment, "time_limit": limit}, training=own)
+    if "-" in environment:
+        return experiment(task={"environment": environment, "time_limit": limit}, training=own)
+    game, _, flat = environment.partition("/")
+    task = {"kind": "minatar", "game": game, "time_limit": limit, "sticky_action_prob": 0.25}
+    found = experiment(task=task, model={"kind": "mlp"}, training={**own, "greedy_episodes": 0})
+    return found if flat else found.model_copy(update={"model": Board(filters=2, hidden=(4,))})
 
 
-Own = tuple[str, int, dict[str, Any]]
+Own = tuple[str, int | None, dict[str, Any]]
 SETTINGS: dict[str, Own] = {
     # An episode reaches its limit of 5 more than once in a rollout of 8 steps.
     "a2c": ("CartPole-v1", 5, {"environments": 3}),
     "ppo, continuous": ("Pendulum-v1", 12, PPO),
+    "ppo, boards": ("breakout", 5, {**PPO, "environments": 2}),
 }
+OTHERS: dict[str, Own] = {"ppo": ("CartPole-v1", 12, PPO), "a2c, cells of boards": ("breakout/flat", None, {})}
 all_settings = pytest.mark.parametrize("own", SETTINGS.values(), ids=SETTINGS.keys())
 
 
@@ -82,7 +95,14 @@ class _Given:
 
 def _follow(host: ActorCriticStack, one: DeviceStack, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a stack on the host begin with the device's states, draw its numbers and its start states."""
-    theirs, ours, played = cast(Classic, host.environments), one._own.environments, [-1]
+    for row in range(one.tickets):
+        own: Any = _Given(lambda row=row: one._own.noise()[row])  # type: ignore[misc]
+        host.collector._actions[row] = own
+    monkeypatch.setattr(host, "_orders", lambda _: one._own.orders(one.algorithm.epochs))
+    if isinstance(host.environments, MinAtar):
+        host.collector.observations = follow(host.environments, one._own.environments)
+        return
+    theirs, ours, played = cast(Classic, host.environments), cast(DeviceClassic, one._own.environments), [-1]
     theirs._state = ours.current.flatten(1).numpy().copy()
     host.collector.observations = ours.observations().numpy().copy()
     real = theirs.step
@@ -92,17 +112,13 @@ def _follow(host: ActorCriticStack, one: DeviceStack, monkeypatch: pytest.Monkey
         return real(actions)
 
     def begun(places: Any) -> np.ndarray:
-        return ours.starts(torch.tensor(played[0]), 1)[0].flatten(1).numpy()[:, list(places)]
+        return ours.ahead(torch.tensor(played[0]), 1)[0].flatten(1).numpy()[:, list(places)]
 
     monkeypatch.setattr(theirs, "step", step)
     monkeypatch.setattr(theirs, "_starts", begun)
-    for row in range(one.tickets):
-        own: Any = _Given(lambda row=row: one._own.noise()[row])  # type: ignore[misc]
-        host.collector._actions[row] = own
-    monkeypatch.setattr(host, "_orders", lambda _: one._own.orders(one.algorithm.epochs))
 
 
-@pytest.mark.parametrize("own", [*SETTINGS.values(), ("CartPole-v1", 12, PPO)], ids=[*SETTINGS, "ppo"])
+@pytest.mark.parametrize("own", [*SETTINGS.values(), *OTHERS.values()], ids=[*SETTINGS, *OTHERS])
 def test_a_device_learns_what_the_host_learns_from_the_same_numbers(own: Own, monkeypatch: pytest.MonkeyPatch) -> None:
     environment, limit, training = own
     tickets, settings = _starts(own), _settings(environment, limit, "host", **training)
@@ -125,7 +141,7 @@ def test_a_device_learns_what_the_host_learns_from_the_same_numbers(own: Own, mo
             torch.testing.assert_close(statistics, host.statistics(row)[name], rtol=1e-6, atol=1e-9)
     assert one.metrics()[0].keys() == host.metrics()[0].keys()
     assert one._look.sentence == ""
-    assert not {"first", "time limit"} & set(one._look.left)
+    assert not {"first", "time limit" if limit else "termination"} & set(one._look.left)
 
 
 @all_settings
@@ -160,11 +176,17 @@ class _NoWaiting(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return found
 
 
-@pytest.mark.parametrize("own", [*SETTINGS.values(), ("Acrobot-v1", 5, {"plasticity": True, "optimizer": "rmsprop"})])
+WAITING: list[Own] = [
+    ("Acrobot-v1", 5, {"plasticity": True, "optimizer": "rmsprop"}),
+    *[(f"{game}{flat}", limit, {}) for game in GAMES for flat, limit in (("", 5), ("/flat", None))],
+]
+
+
+@pytest.mark.parametrize("own", [*SETTINGS.values(), *WAITING])
 def test_a_whole_update_waits_for_nothing(own: Own) -> None:
     # Tensors of this device have no values: reading one raises, as does a shape that depends on values.
-    environment, _, training = own
-    small = (environment, 2, {**training, "environments": 2, "n_steps": 3, "minibatches": 2})
+    environment, limit, training = own
+    small = (environment, limit and 2, {**training, "environments": 2, "n_steps": 3, "minibatches": 2})
     one = _stack(small, _starts(small, 2), "meta")
     rate = torch.full((2, 1), 0.1, device="meta")
     with torch.no_grad(), _NoWaiting():
@@ -268,7 +290,8 @@ def test_an_update_as_it_should_be_passes() -> None:
         ({"task": {"environment": "LunarLander-v3"}}, "LunarLander-v3 is stepped on the host only"),
         ({"task": {"environment": "MountainCarContinuous-v0"}}, "is stepped on the host only"),
         ({"task": {"environment": "gymnasium:CartPole-v1"}}, "environments and wrappers of other packages and files"),
-        ({"task": {"kind": "minatar", "game": "breakout"}}, 'expected "host" with task.kind "minatar"'),
+        ({"task": {"kind": "atari"}}, 'expected "host" with task.kind "atari"'),
+        ({"task": {"kind": "minatar", "game": "freeway"}}, 'on the host only: expected "host", or breakout'),
         ({"training": {"sparse": "auto"}}, 'with training.sparse "auto", or sparse "never"'),
         ({"training": {"unit": "games"}}, 'with training.unit "games", or unit "steps"'),
         ({"training": {"score_episodes": 10_001}}, "training.score_episodes of at most 10,000"),

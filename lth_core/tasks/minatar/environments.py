@@ -30,12 +30,13 @@ class MinAtar:
 
     def __init__(self, task: MinAtarTask, seeds: Sequence[int], count: int) -> None:
         self._task, self._tickets, self._count = task, len(seeds), count
+        self.on_device = GAMES[task.game].on_device
         places = [(seed, place) for seed in seeds for place in range(count)]
         own = np.array([stream_seed(seed, "environments", place) for seed, place in places], np.uint64)
         sticky = [stream_seed(seed, "environments", place, "sticky") for seed, place in places]
         self._game, self._sticky = GAMES[task.game](Draws(own), task.difficulty_ramping), np.array(sticky, np.uint64)
-        self._moves = np.arange(6) if task.full_action_set else np.array(self._game.moves)
-        self.actions, self.inputs = len(self._moves), len(self._game.channels) * SIZE**2
+        self.moves = np.arange(6) if task.full_action_set else np.array(self._game.moves)
+        self.actions, self.inputs = len(self.moves), len(self._game.channels) * SIZE**2
         self.limit = UNLIMITED if task.time_limit is None else task.time_limit
         self._last, self._steps = np.zeros(len(places), np.int64), np.zeros(len(places), np.int64)
         self._played, self._sticks = 0, np.zeros((0, len(places)), bool)
@@ -51,7 +52,7 @@ class MinAtar:
 
     def step(self, actions: Array) -> Step:
         """See Environments."""
-        self._last = chosen = np.where(self._stick(), self._last, self._moves[actions.reshape(-1)])
+        self._last = chosen = np.where(self._stick(), self._last, self.moves[actions.reshape(-1)])
         earned, over = self._game.act(chosen)
         self._steps += 1
         late = (self._steps >= self.limit) & ~over

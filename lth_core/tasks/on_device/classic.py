@@ -1,6 +1,7 @@
 """Classic control in torch, in double precision like `tasks.classic`, operation by operation."""
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -8,24 +9,84 @@ from torch import Tensor
 
 from lth_core.settings.control import ControlTask
 from lth_core.tasks import classic, control
-from lth_core.tasks.on_device.environments import DeviceEnvironments
+from lth_core.tasks.on_device.environments import DeviceEnvironments, DeviceStep
 
 
-class CartPole(DeviceEnvironments):
+class DeviceClassic(DeviceEnvironments):
+    """Environments whose state is S numbers: current (S, T, E) float64, changed in place.
+
+    Each step is given start states (S, T, E) of the episodes that may begin after it.
+    """
+
+    size: int
+    """S."""
+
+    def __init__(self, like: classic.Classic, seeds: Sequence[int], count: int, device: torch.device) -> None:
+        """See DeviceEnvironments."""
+        super().__init__(like, seeds, count, device, self.size)
+        self.current = self.ahead(torch.tensor(-1, device=device), 1)[0]
+
+    @abstractmethod
+    def start(self, drawn: Tensor) -> Tensor:
+        """Start states (n, S, T, E) float64 from uniform numbers of this shape."""
+
+    @abstractmethod
+    def advance(self, state: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Next states (S, T, E), rewards (T, E) float32 and termination (T, E) bool.
+
+        actions: (T, E) float64 choices, or (T, E, A) float32.
+        """
+
+    @abstractmethod
+    def observe(self, state: Tensor) -> Tensor:
+        """Observations (T, E, D) float32 of states (S, T, E)."""
+
+    def ahead(self, first: Tensor, count: int) -> Tensor:
+        """See DeviceEnvironments: start states (n, S, T, E)."""
+        return self.start(super().ahead(first, count))
+
+    def observations(self) -> Tensor:
+        """See DeviceEnvironments."""
+        return self.observe(self.current)
+
+    def step(self, actions: Tensor, given: Tensor) -> DeviceStep:
+        """See DeviceEnvironments."""
+        # Whole numbers times fractions would be single precision.
+        chosen = actions if self.continuous else actions.to(torch.float64)
+        moved, rewards, terminated = self.advance(self.current, chosen)
+        late = self.steps.add_(1) >= self.limit
+        ended = late | terminated
+        torch.where(ended, given, moved, out=self.current)
+        self.steps.masked_fill_(ended, 0)
+        return DeviceStep(
+            self.observations(), self.observe(moved), rewards, terminated, late & ~terminated, ended
+        )  # fmt: skip
+
+    def tensors(self) -> dict[str, Tensor]:
+        """See DeviceEnvironments."""
+        return {"state": self.current}
+
+    def keep(self, tickets: Sequence[int]) -> None:
+        """See Environments; the memory of the state moves."""
+        super().keep(tickets)
+        self.current = self.current[:, torch.tensor(list(tickets), device=self._device)].contiguous()
+
+
+class CartPole(DeviceClassic):
     """See classic.CartPole."""
 
     size = 4
 
     def start(self, drawn: Tensor) -> Tensor:
-        """See DeviceEnvironments."""
+        """See DeviceClassic."""
         return drawn * 0.1 - 0.05
 
     def observe(self, state: Tensor) -> Tensor:
-        """See DeviceEnvironments."""
+        """See DeviceClassic."""
         return state.to(torch.float32).movedim(0, -1).contiguous()
 
     def advance(self, state: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """See DeviceEnvironments."""
+        """See DeviceClassic."""
         _, speed, angle, turning = state
         cos, sin = torch.cos(angle), torch.sin(angle)
         push = (20.0 * actions - 10.0 + 0.05 * (turning * turning) * sin) / 1.1
@@ -36,22 +97,22 @@ class CartPole(DeviceEnvironments):
         return moved, torch.ones(actions.shape, device=state.device), terminated
 
 
-class Acrobot(DeviceEnvironments):
+class Acrobot(DeviceClassic):
     """See classic.Acrobot."""
 
     size = 4
 
     def start(self, drawn: Tensor) -> Tensor:
-        """See DeviceEnvironments."""
+        """See DeviceClassic."""
         return drawn * 0.2 - 0.1
 
     def observe(self, state: Tensor) -> Tensor:
-        """See DeviceEnvironments."""
+        """See DeviceClassic."""
         cos, sin = torch.cos(state[:2]), torch.sin(state[:2])
         return torch.stack([cos[0], sin[0], cos[1], sin[1], state[2], state[3]], -1).to(torch.float32)
 
     def advance(self, state: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """See DeviceEnvironments."""
+        """See DeviceClassic."""
         torque, dt = actions - 1.0, 0.2
         k1 = _derivative(state, torque)
         k2 = _derivative(state + dt / 2.0 * k1, torque)
@@ -82,21 +143,21 @@ def _derivative(state: Tensor, torque: Tensor) -> Tensor:
     return torch.stack([speed_a, speed_b, faster_a, faster_b])
 
 
-class MountainCar(DeviceEnvironments):
+class MountainCar(DeviceClassic):
     """See classic.MountainCar."""
 
     size = 2
 
     def start(self, drawn: Tensor) -> Tensor:
-        """See DeviceEnvironments: at rest."""
+        """See DeviceClassic: at rest."""
         return torch.stack([drawn[:, 0] * 0.2 - 0.6, torch.zeros_like(drawn[:, 1])], 1)
 
     def observe(self, state: Tensor) -> Tensor:
-        """See DeviceEnvironments."""
+        """See DeviceClassic."""
         return state.to(torch.float32).movedim(0, -1).contiguous()
 
     def advance(self, state: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """See DeviceEnvironments."""
+        """See DeviceClassic."""
         position, speed = state
         speed = (speed + ((actions - 1) * 0.001 + torch.cos(3 * position) * -0.0025)).clamp(-0.07, 0.07)
         position = (position + speed).clamp(-1.2, 0.6)
@@ -105,21 +166,21 @@ class MountainCar(DeviceEnvironments):
         return torch.stack([position, speed]), torch.full(actions.shape, -1.0, device=state.device), terminated
 
 
-class Pendulum(DeviceEnvironments):
+class Pendulum(DeviceClassic):
     """See classic.Pendulum."""
 
     size = 2
 
     def start(self, drawn: Tensor) -> Tensor:
-        """See DeviceEnvironments."""
+        """See DeviceClassic."""
         return torch.stack([drawn[:, 0] * (2 * math.pi) - math.pi, drawn[:, 1] * 2 - 1], 1)
 
     def observe(self, state: Tensor) -> Tensor:
-        """See DeviceEnvironments."""
+        """See DeviceClassic."""
         return torch.stack([torch.cos(state[0]), torch.sin(state[0]), state[1]], -1).to(torch.float32)
 
     def advance(self, state: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """See DeviceEnvironments: a torque of 2 times the action, which is limited to [-1, 1]."""
+        """See DeviceClassic: a torque of 2 times the action, which is limited to [-1, 1]."""
         angle, speed = state
         torque = (torch.nan_to_num(actions[..., 0], nan=0.0) * 2.0).clamp(-2.0, 2.0)
         off = torch.remainder(angle + math.pi, 2 * math.pi) - math.pi
@@ -129,7 +190,7 @@ class Pendulum(DeviceEnvironments):
         return torch.stack([angle + speed * 0.05, speed]), -costs.to(torch.float32), ended
 
 
-OF: dict[type[classic.Classic], type[DeviceEnvironments]] = {
+OF: dict[type[classic.Classic], type[DeviceClassic]] = {
     classic.CartPole: CartPole,
     classic.Acrobot: Acrobot,
     classic.MountainCar: MountainCar,
@@ -138,7 +199,7 @@ OF: dict[type[classic.Classic], type[DeviceEnvironments]] = {
 """The form on a device of what the host steps; `Classic.on_device` says which have one."""
 
 
-def make(task: ControlTask, seeds: Sequence[int], count: int, device: torch.device) -> DeviceEnvironments:
+def make(task: ControlTask, seeds: Sequence[int], count: int, device: torch.device) -> DeviceClassic:
     """The environments of tickets with these chain seeds, `count` for each; raises TypeError for one without a form."""
     like = control.make(task, [0], 1)
     if not isinstance(like, classic.Classic) or not like.on_device:

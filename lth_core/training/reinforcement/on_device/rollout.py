@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from lth_core.settings.control import ControlTask
+from lth_core.settings.minatar import MinAtarTask
 from lth_core.settings.reinforcement import ActorCriticTraining
-from lth_core.tasks.on_device import classic
+from lth_core.tasks.on_device import made
 from lth_core.tasks.on_device.environments import DeviceStep
 from lth_core.tasks.step import Step
 from lth_core.training.drawn import Drawn
@@ -26,20 +27,17 @@ from lth_core.training.reinforcement.parameters import Parameters
 from lth_core.training.reinforcement.rollout import Rollout, Steps
 from lth_core.training.stack import Array, Arrays, under
 
-BLOCK = 64
-"""Steps whose start states are drawn at once."""
-
 
 class DeviceCollector:
     """T tickets with E environments each, on a device: see rollout.Collector."""
 
     def __init__(
-        self, task: ControlTask, settings: ActorCriticTraining, seeds: Sequence[int], spans: Sequence[int],
-        device: torch.device,
+        self, task: ControlTask | MinAtarTask, settings: ActorCriticTraining, seeds: Sequence[int],
+        spans: Sequence[int], device: torch.device,
     ) -> None:  # fmt: skip
         """spans: how long each ticket is trained, in steps."""
         self._settings, tickets = settings, len(seeds)
-        self.environments = classic.make(task, seeds, settings.environments, device)
+        self.environments = made.make(task, seeds, settings.environments, device)
         reach = None if settings.score_window is None else [settings.score_window * span for span in spans]
         read = Episodes(tickets, settings.environments, settings.score_episodes, reach)
         self._tally = Tally(read, tickets, settings.environments, settings.score_episodes, device)
@@ -88,19 +86,20 @@ class DeviceCollector:
         taken, kept, steps, rewards, last = [], list[list[Tensor]](), list[DeviceStep](), [], []
         seen = env.observations()
         for i in range(s.n_steps):
-            if i % BLOCK == 0:
-                starts = env.starts(self.clock + i, min(BLOCK, s.n_steps - i))
+            if i % env.block == 0:
+                given = env.ahead(self.clock + i, min(env.block, s.n_steps - i))
             if self._seen is not None:
                 self._seen.add(seen)
             activations = network.forward(layers, self._normalised(seen))
             kept.append(activations if everything else [activations[0], activations[-1]])
             outputs, own = activations[-1][..., :-1], noise[:, i]
             taken.append(chosen(outputs, own) if deviation is None else outputs + deviation * own)
-            step = env.step(taken[-1], starts[i % BLOCK])
+            step = env.step(taken[-1], given[i % env.block])
             steps.append(step)
             seen = step.observations
             rewards.append(step.rewards if self._earned is None else self._earned.normalised(step.rewards, step.ended))
-            last.append(self._normalised(step.last_observations))
+            if step.last_observations is not None:
+                last.append(self._normalised(step.last_observations))
         ends = torch.stack([step.ended for step in steps], 1)
         self._tally.add([step.rewards for step in steps], ends, self.clock)
         self.clock.add_(s.n_steps)
@@ -110,8 +109,10 @@ class DeviceCollector:
         def value(seen: Tensor) -> Tensor:
             return network.forward(layers, seen)[-1][..., -1]
 
-        cuts = values_at_cuts(torch.stack([step.truncated for step in steps], 1), last, env.limit, value)
-        scaled = torch.stack(rewards, 1) * s.reward_scale + s.gamma * cuts
+        scaled = torch.stack(rewards, 1) * s.reward_scale
+        if last:
+            truncated = torch.stack([step.truncated for step in steps], 1)
+            scaled = scaled + s.gamma * values_at_cuts(truncated, last, env.limit, value)
         known = torch.stack([one[-1][..., -1] for one in kept], 1)
         better = advantages(scaled, ends, known, value(after), s.gamma, s.gae_lambda).flatten(1)
         values = known.flatten(1)
@@ -231,7 +232,10 @@ def _on_host(steps: Sequence[DeviceStep], rewards: Sequence[Tensor], after: Tens
     """The steps for those who look at them again. Waits for the device."""
     found = []
     for step in steps:
-        seen, last, given, terminated, truncated, _ = (part.cpu().numpy() for part in step)
+        seen, given, terminated, truncated = (
+            part.cpu().numpy() for part in (step.observations, step.rewards, step.terminated, step.truncated)
+        )
+        last = None if step.last_observations is None else step.last_observations.cpu().numpy()
         found.append(Step(seen, last, given, terminated, truncated))
     known = {i: cut[i].cpu().numpy() for i, step in enumerate(found) if np.any(step.truncated)}
     return Steps(found, torch.stack(list(rewards), 1).cpu().numpy(), after.cpu().numpy(), known)

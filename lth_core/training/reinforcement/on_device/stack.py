@@ -10,6 +10,7 @@ from typing import Any, cast
 from torch import Tensor
 
 from lth_core.settings.control import ControlTask
+from lth_core.settings.minatar import MinAtarTask
 from lth_core.tickets.check import Check
 from lth_core.training.cuda_graphs import Replayed
 from lth_core.training.reinforcement.learning import Learnt, learn
@@ -24,7 +25,9 @@ class DeviceStack(ActorCriticStack):
     """See ActorCriticStack."""
 
     def _make_collector(self, spans: Sequence[int]) -> Any:
-        return DeviceCollector(cast(ControlTask, self._task), self.training, self.seeds, spans, self.device)
+        return DeviceCollector(
+            cast(ControlTask | MinAtarTask, self._task), self.training, self.seeds, spans, self.device
+        )
 
     @property
     def _own(self) -> DeviceCollector:

@@ -1,0 +1,1 @@
+"""MinAtar in torch operations: see `environments`."""
