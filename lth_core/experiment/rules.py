@@ -146,8 +146,6 @@ def _check_trunk(experiment: Tables) -> None:
         raise ValueError(
             'training.sparse "always": expected "never" or "auto" with model.trunk "separate", which is computed whole'
         )
-    if training.plasticity:
-        raise ValueError('training.plasticity true: expected false with model.trunk "separate"')
 
 
 def _check_encoder(experiment: Tables) -> None:

@@ -25,7 +25,8 @@ class SAC(ReplayTraining):
     learn_temperature = false keeps it. A ticket starts as a new training does: an empty buffer, target critics that are
     copies of its critics, the temperature and its optimizer as at the start. The network has an actor and critics of
     these hidden sizes (model.trunk "separate"); group critic is both critics, value_head and second_value_head their
-    last layers; max_gradient_norm is of all their gradients together. The temperature is never pruned.
+    last layers; max_gradient_norm is of all their gradients together. The temperature is never pruned. plasticity: of
+    actor and both critics, on at most 256 states spread over the replay buffer.
     """
 
     algorithm: Literal["sac"] = "sac"

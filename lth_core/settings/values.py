@@ -13,7 +13,8 @@ Count = Annotated[int, Field(gt=0, le=10**6), WHOLE]
 
 
 class ReplayTraining(ReinforcementTraining):
-    """Fields of every algorithm that learns from a replay buffer, with target networks: see DQN."""
+    """Fields of every algorithm that learns from a replay buffer, with target networks: see DQN. plasticity: as of
+    actor-critics, on at most 256 states spread over the replay buffer."""
 
     algorithm: str
     environments: Annotated[int, Field(gt=0, le=4096), WHOLE] = 1
@@ -27,6 +28,9 @@ class ReplayTraining(ReinforcementTraining):
     replay: Annotated[int, Field(gt=0, le=10**9), WHOLE] = 100_000
     learning_starts: Annotated[int, Field(gt=0, le=10**9), WHOLE] = 100
     tau: Annotated[float, Field(gt=0, le=1)] = 0.005
+    plasticity: bool = False
+
+    added: ClassVar[frozenset[str]] = frozenset({"plasticity"})
 
     @property
     @abstractmethod
@@ -100,9 +104,6 @@ class DQN(ReplayTraining):
     exploration_end: Rate = 0.05
     exploration_fraction: Annotated[float, Field(gt=0, le=1)] = 0.5
     evaluation_epsilon: Rate = 0.05
-    plasticity: bool = False
-
-    added: ClassVar[frozenset[str]] = frozenset({"plasticity"})
 
     @property
     def added_up(self) -> int:

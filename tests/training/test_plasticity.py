@@ -11,12 +11,15 @@ from lth_core.analysis.questions import findings
 from lth_core.analysis.trials import Trial
 from lth_core.experiment.experiment import Experiment
 from lth_core.models.board import BoardActorCritic
+from lth_core.models.soft import SoftActorCritic
 from lth_core.settings.networks import Board
+from lth_core.settings.soft import SAC
 from lth_core.training.families import make_stack
 from lth_core.training.reinforcement import plasticity
+from lth_core.training.reinforcement.parameters import Parameters
 from lth_core.training.reinforcement.playing import PlayingStack
 from tests.small import digest, experiment, stack, starts
-from tests.training import test_values
+from tests.training import test_soft, test_values
 
 
 def test_dormant_units_by_hand() -> None:
@@ -103,6 +106,14 @@ KINDS = {
         }),
         {"dormant/convolution.0", "dormant/trunk.0", "weight_norm/convolution.0"},
     ),
+    "sac": (
+        test_soft.settings({"length": 64, "learning_starts": 24}),
+        {"dormant/actor.1", "dormant/critic.0", "dormant/second_critic.1", "rank/features", "gradient_norm/critic.1"},
+    ),
+    "a2c with two trunks": (
+        experiment(model={"hidden": [5, 4], "trunk": "separate"}, training={"sparse": "never"}),
+        {"dormant/actor.0", "dormant/critic.1", "rank/features", "weight_norm/value_head"},
+    ),
 }  # fmt: skip
 
 
@@ -132,13 +143,52 @@ def test_a_filter_is_a_unit() -> None:
     weights["convolution.0.bias"][1] = 0.0
     flat = model.packed(torch.cat([w.flatten() for w in weights.values()])[None])
     boards = torch.randint(0, 2, (1, 7, 4, 10, 10), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
-    found = plasticity.features(model, flat, boards)
+    (found,) = plasticity.features(model, flat, plasticity.States(boards))
     assert list(found) == ["convolution.0", "trunk.0"] and found["trunk.0"].shape == (1, 7, 5)
     wanted = torch.nn.functional.conv2d(
         boards[0].float(), weights["convolution.0.weight"], weights["convolution.0.bias"]
     ).relu()
     torch.testing.assert_close(found["convolution.0"].abs().mean(1)[0], wanted.mean((0, 2, 3)))
     assert plasticity.dormant(found["convolution.0"]).tolist() == [[False, True, False]]
+
+
+def test_each_network_is_measured_by_itself() -> None:
+    """Actor and critics of soft actor-critic, and their effective rank, from their weights by hand."""
+    own = test_soft.settings()
+    model, both = starts(own, 2)
+    assert isinstance(model, SoftActorCritic) and isinstance(own.training, SAC)
+    parameters = Parameters.of(own.training, model, both, torch.device("cpu"))
+    generator = torch.Generator().manual_seed(0)
+    states = plasticity.States(*(torch.randn(2, 9, n, generator=generator) for n in (model.inputs, model.actions)))
+    assert states.actions is not None
+    names = ("actor", "critic", "second_critic")
+    networks = dict(zip(names, plasticity.features(model, parameters.flat, states), strict=True))
+    weights = parameters.weights(1)
+    for name, hidden in networks.items():
+        assert list(hidden) == [f"{name}.0", f"{name}.1"]
+        x = states.seen[1] if name == "actor" else torch.cat([states.seen[1], states.actions[1]], -1)
+        for layer, found in hidden.items():
+            x = torch.relu(x @ weights[f"{layer}.weight"].T + weights[f"{layer}.bias"])
+            torch.testing.assert_close(found[1], x)
+    ranks = [plasticity.effective_rank(networks[name][f"{name}.1"]) for name in names[1:]]
+    measured = plasticity.measured(parameters, states)
+    assert [one["rank/features"] for one in measured] == ((ranks[0] + ranks[1]) / 2).tolist()
+
+
+@pytest.mark.parametrize("trunk", ["shared", "separate"])
+@pytest.mark.parametrize("kind", ["mlp", "board"])
+def test_hidden_layers_have_the_names_of_their_weights(kind: str, trunk: str) -> None:
+    own = Experiment.from_fields({
+        "name": "boards", "seeds": [0], "task": {"kind": "minatar"},
+        "model": {"kind": kind, "hidden": [4, 3], "trunk": trunk} | ({"filters": 2} if kind == "board" else {}),
+    })  # fmt: skip
+    model, both = starts(own, 1)
+    parameters = Parameters.of(own.training, model, both, torch.device("cpu"))  # type: ignore[arg-type]
+    boards = torch.zeros(1, 3, 4, 10, 10, dtype=torch.uint8)
+    seen = boards if kind == "board" else boards.flatten(2).float()
+    networks = plasticity.features(model, parameters.flat, plasticity.States(seen))
+    layers = {name.rpartition(".")[0] for name in model.shapes()}
+    assert {layer for one in networks for layer in one} == {layer for layer in layers if "head" not in layer}
 
 
 def test_states_are_spread_evenly() -> None:

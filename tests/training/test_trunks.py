@@ -95,7 +95,6 @@ def test_each_side_is_kept_and_pruned_at_its_own_rate() -> None:
         ({"pruning": {"keep": ["encoder"]}}, 'pruning.keep "encoder": with model.trunk "separate" nothing is shared'),
         ({"pruning": {"keep": ["actor", "critic"]}}, "leaves nothing to prune"),
         ({"training": {**TRAINING, "sparse": "always"}}, 'training.sparse "always": expected "never" or "auto"'),
-        ({"training": {**TRAINING, "plasticity": True}}, "training.plasticity true: expected false with model.trunk"),
         ({"training": {"algorithm": "dqn"}}, 'model.trunk "separate": expected "shared", or training.algorithm a2c,'),
     ],
 )

@@ -186,7 +186,7 @@ class ActorCriticStack(PlayingStack):
         losses, seen, episodes = self.losses(), self._seen, self.episodes
         plastic: list[dict[str, float]] = [{}] * self.tickets
         if seen is not None:
-            plastic = plasticity.of_stack(self, lambda: seen)
+            plastic = plasticity.of_stack(self, lambda: plasticity.States(seen))
         return [
             {
                 **{name: float(column[row]) for name, column in losses.items()},

@@ -18,7 +18,7 @@ from lth_core.tasks.environments import Environments
 from lth_core.tickets.check import Check
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.training.precision import products
-from lth_core.training.reinforcement import second_window
+from lth_core.training.reinforcement import plasticity, second_window
 from lth_core.training.reinforcement.episodes import Episodes
 from lth_core.training.reinforcement.playing import PlayingStack
 from lth_core.training.stack import Array, Arrays, Start
@@ -48,6 +48,7 @@ class ReplayStack(PlayingStack):
         assert isinstance(experiment.training, ReplayTraining)  # noqa: S101 see families
         super().__init__(experiment.task, experiment.training, model, starts, device)
         self.training = experiment.training
+        self.parameters.keeps_dense |= self.training.plasticity
         spans = [start.last - start.first for start in starts]
         self.player = ReplayPlayer(self._task, self.training, self.seeds, spans)
         one = self.player.observations[0, 0]
@@ -230,14 +231,25 @@ class ReplayStack(PlayingStack):
     def metrics(self) -> list[dict[str, float]]:
         """See Stack."""
         losses = self.losses()
+        plastic: list[dict[str, float]] = [{}] * self.tickets
+        if self.training.plasticity and self.parameters.dense is not None:  # once it has learnt
+            plastic = plasticity.of_stack(self, self._spread)
         return [
             {
                 **{name: float(column[row]) for name, column in losses.items()},
+                **plastic[row],
                 "return/train": self.episodes.score(row),
                 "games": float(self.episodes.finished[row]),
             }
             for row in range(self.tickets)
         ]
+
+    def _spread(self) -> plasticity.States:
+        """The entries at places spread over the replay buffers, the same places of each."""
+        places = np.tile(plasticity.spread(self.replay.count(1)), (self.tickets, 1))
+        entries = self.replay.entries(places)
+        seen, actions = (torch.from_numpy(np.ascontiguousarray(entries[part])) for part in ("seen", "action"))
+        return plasticity.States(seen, actions)
 
     @property
     def learns(self) -> bool:

@@ -5,13 +5,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
 from lth_core.experiment.experiment import Experiment
 from lth_core.models.actor_critic import ActorCriticNetwork, preferences
 from lth_core.settings.values import DQN
-from lth_core.training.reinforcement import plasticity
 from lth_core.training.reinforcement.acting import actor
 from lth_core.training.reinforcement.parameters import Parameters
 from lth_core.training.stack import Array, Start
@@ -35,7 +33,6 @@ class ValueStack(ReplayStack):
     def __init__(self, experiment: Experiment, model: ActorCriticNetwork, starts: Sequence[Start], device: str) -> None:
         assert isinstance(experiment.training, DQN)  # noqa: S101 see families
         super().__init__(experiment, model, starts, device, ValueLook(experiment.training, experiment.model))
-        self.parameters.keeps_dense |= experiment.training.plasticity
 
     def policy(self, own: Parameters) -> EpsilonGreedy:
         """See PackedStack."""
@@ -86,13 +83,5 @@ class ValueStack(ReplayStack):
 
     def metrics(self) -> list[dict[str, float]]:
         """See Stack."""
-        plastic: list[dict[str, float]] = [{}] * self.tickets
-        if self.training.plasticity and self.parameters.dense is not None:  # once it has learnt
-            plastic = plasticity.of_stack(self, self._states)
-        every = zip(super().metrics(), self.exploration.tolist(), plastic, strict=True)
-        return [own | {"exploration": share} | more for own, share, more in every]
-
-    def _states(self) -> Tensor:
-        """States (T, B, ...) of the replay buffers, the same places of each."""
-        places = np.tile(plasticity.spread(self.replay.count(1)), (self.tickets, 1))
-        return torch.from_numpy(np.ascontiguousarray(self.replay.entries(places)["seen"]))
+        every = zip(super().metrics(), self.exploration.tolist(), strict=True)
+        return [own | {"exploration": share} for own, share in every]
