@@ -30,7 +30,7 @@ STATES = 256
 """Of how many states it is measured at most, at equal distances among those there are."""
 TIMES = 7
 """How often a training is measured at most, at records. Of 40,000 steps that takes 1.9 % of the CPU time (32 tickets of
-64-64, A2C), 1.2 % (8 boards of the usual size, PPO), 0.2 % (DQN, both) or less (SAC); the longer a training, the less."""
+64-64, A2C), 1.2 % (8 boards of the usual size, PPO), 0.2 % (DQN, both) or less (SAC); less of longer trainings."""
 
 
 class States(NamedTuple):
