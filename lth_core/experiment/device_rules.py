@@ -33,13 +33,5 @@ def check_environment(experiment: Tables, environments: Described) -> None:
     if not getattr(environments, "on_device", False):
         raise InputError(
             f'training.environments_on "device": {experiment.task.subject} is stepped on the host only: '
-            f'expected "host", or {_having_one(experiment)}'
+            'expected "host", or CartPole-v1, Acrobot-v1, MountainCar-v0 or Pendulum-v1, without wrappers and arguments'
         )
-
-
-def _having_one(experiment: Tables) -> str:
-    if experiment.task.kind != "minatar":
-        return "CartPole-v1, Acrobot-v1, MountainCar-v0 or Pendulum-v1, without wrappers and arguments"
-    from lth_core.tasks.minatar.games import GAMES
-
-    return " or ".join(name for name, game in GAMES.items() if game.on_device)

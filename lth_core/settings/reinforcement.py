@@ -87,10 +87,10 @@ class ActorCriticTraining(ReinforcementTraining):
     may give others on another machine; what is stored has the same form. plasticity: whether at most 7 records of each
     training, the last among them, measure dormant units, effective rank, gradient and weight norms of a perceptron or a
     network over boards. environments_on: where environments of training are stepped: "host", in numpy, or "device", in
-    torch where the network trains (CartPole-v1, Acrobot-v1, MountainCar-v0, Pendulum-v1, and of MinAtar breakout). On a
-    GPU a whole update is then one CUDA graph; whether that is faster was not measured. Random numbers come from other
-    streams there, so that results differ as those of another seed do. Episodes of the evaluation are played on the host
-    either way.
+    torch where the network trains (CartPole-v1, Acrobot-v1, MountainCar-v0, Pendulum-v1, MinAtar). On a GPU a whole
+    update is then one CUDA graph; whether that is faster was not measured. Random numbers come from other streams
+    there, so that results differ as those of another seed do. Episodes of the evaluation are played on the host either
+    way.
     """
 
     n_steps: Annotated[int, Field(gt=0, le=4096), WHOLE] = 4

@@ -178,7 +178,8 @@ class _NoWaiting(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 WAITING: list[Own] = [
     ("Acrobot-v1", 5, {"plasticity": True, "optimizer": "rmsprop"}),
-    *[(f"{game}{flat}", limit, {}) for game in GAMES for flat, limit in (("", 5), ("/flat", None))],
+    *[(game, 5, {}) for game in GAMES],
+    ("breakout/flat", None, {}),
 ]
 
 
@@ -291,7 +292,6 @@ def test_an_update_as_it_should_be_passes() -> None:
         ({"task": {"environment": "MountainCarContinuous-v0"}}, "is stepped on the host only"),
         ({"task": {"environment": "gymnasium:CartPole-v1"}}, "environments and wrappers of other packages and files"),
         ({"task": {"kind": "atari"}}, 'expected "host" with task.kind "atari"'),
-        ({"task": {"kind": "minatar", "game": "freeway"}}, 'on the host only: expected "host", or breakout'),
         ({"training": {"sparse": "auto"}}, 'with training.sparse "auto", or sparse "never"'),
         ({"training": {"unit": "games"}}, 'with training.unit "games", or unit "steps"'),
         ({"training": {"score_episodes": 10_001}}, "training.score_episodes of at most 10,000"),

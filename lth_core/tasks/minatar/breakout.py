@@ -17,7 +17,6 @@ class Breakout(Game):
 
     channels: ClassVar[tuple[str, ...]] = ("paddle", "ball", "trail", "brick")
     moves: ClassVar[tuple[int, ...]] = (NOTHING, LEFT, RIGHT)
-    on_device: ClassVar[bool] = True
 
     pos: Array
     x: Array

@@ -27,10 +27,11 @@ class MinAtar:
     continuous, bounded = False, False
     parts: Parts = None
     valid: Array | None = None
+    on_device = True
+    """There is a form of each game in torch: see `on_device.minatar`."""
 
     def __init__(self, task: MinAtarTask, seeds: Sequence[int], count: int) -> None:
         self._task, self._tickets, self._count = task, len(seeds), count
-        self.on_device = GAMES[task.game].on_device
         places = [(seed, place) for seed in seeds for place in range(count)]
         own = np.array([stream_seed(seed, "environments", place) for seed, place in places], np.uint64)
         sticky = [stream_seed(seed, "environments", place, "sticky") for seed, place in places]

@@ -24,8 +24,6 @@ class Game(ABC):
 
     channels: ClassVar[tuple[str, ...]]
     moves: ClassVar[tuple[int, ...]]
-    on_device: ClassVar[bool] = False
-    """Whether there is a form of it in torch: see `on_device.minatar`."""
 
     def __init__(self, draws: Draws, ramping: bool) -> None:
         self.draws, self.ramping, self._first = draws, ramping, self.first()

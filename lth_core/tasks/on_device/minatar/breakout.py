@@ -39,7 +39,7 @@ class Breakout(DeviceGame):
         broken = brick & (now["strike"] == 0)
         bricks = bricks.scatter(1, cell, (brick & ~broken)[:, None].to(torch.uint8))
         bottom = y == 9
-        empty = bottom & ~bricks.any(1)
+        empty = bottom & (bricks == 0).all(1)
         bricks = bricks.view(-1, 10, 10) | empty[:, None, None] * self._wall
         straight = bottom & (old_x == pos)
         corner = bottom & (x == pos) & ~straight

@@ -8,11 +8,21 @@ from torch import Tensor
 from lth_core.settings.minatar import MinAtarTask
 from lth_core.tasks.minatar.environments import MinAtar
 from lth_core.tasks.on_device.environments import DeviceEnvironments, DeviceStep
+from lth_core.tasks.on_device.minatar.asterix import Asterix
 from lth_core.tasks.on_device.minatar.breakout import Breakout
+from lth_core.tasks.on_device.minatar.freeway import Freeway
 from lth_core.tasks.on_device.minatar.game import DeviceGame
+from lth_core.tasks.on_device.minatar.seaquest import Seaquest
+from lth_core.tasks.on_device.minatar.space_invaders import SpaceInvaders
 from lth_core.tasks.step import UNLIMITED
 
-GAMES: dict[str, type[DeviceGame]] = {"breakout": Breakout}
+GAMES: dict[str, type[DeviceGame]] = {
+    "asterix": Asterix,
+    "breakout": Breakout,
+    "freeway": Freeway,
+    "seaquest": Seaquest,
+    "space_invaders": SpaceInvaders,
+}
 
 
 class DeviceMinAtar(DeviceEnvironments):
@@ -29,7 +39,7 @@ class DeviceMinAtar(DeviceEnvironments):
         super().__init__(like, seeds, count, device, self._game.drawn + 1)
         self._sticky, self._moves = task.sticky_action_prob, torch.from_numpy(like.moves).to(device)
         self._last = torch.zeros_like(self.steps)
-        first = self._game.start(self.ahead(torch.tensor(-1, device=device), 1)[0].flatten(1))
+        first = self._game.start(self.ahead(torch.tensor(-1, device=device), 1)[0, :-1].flatten(1))
         games = self.steps.numel()
         self._now = {
             n: one if n == "numbers" else one.expand(games, *one.shape[1:]).clone() for n, one in first.items()
