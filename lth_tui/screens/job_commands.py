@@ -77,6 +77,7 @@ class JobCommands(Page):
         rows = (
             f"Cancel {named(live)}?",
             f"{done:,} of {trials:,} trials are done and will be kept; the others will not be trained.",
+            *_untouched(jobs, live),
         )
         choices = [("y", "now", "now"), ("e", "at the end of the round", "round"), ("n", "keep", "no")]
 
@@ -97,6 +98,7 @@ class JobCommands(Page):
         rows = (
             f"Delete {named(ended)} with all results?",
             "u undoes this for a day; after that the next engine removes their files.",
+            *_untouched(jobs, ended),
         )
 
         def decided(choice: str | None) -> None:
@@ -176,3 +178,14 @@ def named(jobs: "Sequence[JobView]") -> str:
     if len(jobs) == 1:
         return f"job {jobs[0].id} {one_line(jobs[0].name, 60)}"
     return plural(len(jobs), "job")
+
+
+def _untouched(jobs: "Sequence[JobView]", meant: "Sequence[JobView]") -> list[str]:
+    """A line that names the chosen jobs that a command leaves alone, and their states, if there are some."""
+    others = [job for job in jobs if job not in meant]
+    if not others:
+        return []
+    if len(others) > 3:
+        return [f"Left as they are: {len(others)} jobs ({', '.join(sorted({job.state for job in others}))})."]
+    names = ", ".join(f"job {job.id} {one_line(job.name, 40)} ({job.state})" for job in others)
+    return [f"Left as {'it is' if len(others) == 1 else 'they are'}: {names}."]

@@ -86,7 +86,17 @@ async def test_a_suite_is_one_row_that_folds(opened: Open, writer: Writer) -> No
         assert "▸ all-of-it" in app.screen.query_one(JobTable).text
         await pilot.press("r")  # of all its members the failed one is run again
         await until(pilot, lambda: writer.asked() == [("retry", {"job": 3})])
-        await pilot.press("z")
+        writer.sql("UPDATE jobs SET state = 'running' WHERE id = 4")
+        await until(pilot, lambda: any(job.id == 4 and job.state == "running" for job in app.snapshot.jobs))
+        await pilot.press("D")  # a running job stays, and the question says so
+        question = app.screen.query_one("#question", Lines).text
+        assert (
+            "Delete job 3 cartpole-nan with" in question and "Left as it is: job 4 cartpole-next (running)" in question
+        )
+        await pilot.press("n", "x")
+        question = app.screen.query_one("#question", Lines).text
+        assert "Cancel job 4 cartpole-next?" in question and "Left as it is: job 3 cartpole-nan (failed)." in question
+        await pilot.press("n", "z")
         await until(pilot, lambda: len(names(app)) == 5)
 
 
