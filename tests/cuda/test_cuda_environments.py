@@ -9,16 +9,21 @@ import torch
 
 from lth_core.experiment.experiment import Experiment
 from lth_core.settings.control import ControlTask
+from lth_core.settings.minatar import MinAtarTask
+from lth_core.settings.networks import Board
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
 from lth_core.tasks.on_device import classic, draws
+from lth_core.tasks.on_device import made as made_on
+from lth_core.tasks.on_device.minatar.environments import GAMES
 from lth_core.training.cuda_graphs import Replayed
 from lth_core.training.reinforcement.on_device.stack import DeviceStack
 from tests.command import lth
 from tests.cuda.test_cuda_stacks import PPO, assert_close, made, trained, with_its_copy
 from tests.engine.experiments import as_toml, tiny
 from tests.small import experiment
+from tests.tasks.minatar.played import EAGER
 
 NAMES = ["CartPole-v1", "Acrobot-v1", "MountainCar-v0", "Pendulum-v1"]
 
@@ -28,11 +33,20 @@ def _settings(environment: str, **training: Any) -> Experiment:
     return experiment(task={"environment": environment, "time_limit": 20}, training=own)
 
 
+def _game(game: str, **training: Any) -> Experiment:
+    """A small network over boards."""
+    own = {"length": 10_000, "environments_on": "device", "max_gradient_norm": 0.5, "greedy_episodes": 0, **training}
+    found = experiment(task={"kind": "minatar", "game": game}, model={"kind": "mlp"}, training=own)
+    return found.model_copy(update={"model": Board(filters=4, hidden=(16,))})
+
+
 SETTINGS = {
     "a2c": _settings("CartPole-v1"),
     "a2c, rmsprop": _settings("Acrobot-v1", optimizer="rmsprop"),
     "ppo": _settings("MountainCar-v0", **PPO),
     "ppo, continuous": _settings("Pendulum-v1", **PPO),
+    "a2c, breakout": _game("breakout"),
+    "ppo, seaquest": _game("seaquest", **PPO),
 }
 all_settings = pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
 
@@ -57,6 +71,20 @@ def test_steps_are_those_of_a_cpu(environment: str) -> None:
             found.append(side.step(given, side.ahead(torch.tensor(i, device=given.device), 1)[0]))
         for mine, theirs in zip(*found, strict=True):
             torch.testing.assert_close(theirs.cpu(), mine, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_games_are_those_of_a_cpu_bit_for_bit(game: str) -> None:
+    task, rng = MinAtarTask(game=game, time_limit=50), np.random.default_rng(0)
+    sides = [made_on.make(task, [1, 2], 30, torch.device(name)) for name in ("cpu", "cuda")]
+    for i in range(300):
+        actions = torch.from_numpy(rng.choice(6, (2, 30), p=EAGER))
+        found = []
+        for side in sides:
+            device = side.keys.device
+            found.append(side.step(actions.to(device), side.ahead(torch.tensor(i, device=device), 1)[0]))
+        for mine, theirs in zip(*found, strict=True):
+            assert torch.equal(theirs.cpu(), mine)
 
 
 @all_settings
