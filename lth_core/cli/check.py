@@ -26,6 +26,7 @@ from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.file import notes
 from lth_core.experiment.plan import PlannedTrial, plan
+from lth_core.experiment.stack_sizes import most_tickets
 from lth_core.experiment.suite import Suite, load
 from lth_core.round_costs import relative
 from lth_core.settings.imitation import ImitationTask
@@ -160,7 +161,8 @@ def _price(experiment: Experiment, found: list[Slot]) -> _Priced:
     trials = plan(experiment)
     if isinstance(experiment.launcher, LocalLauncher):
         found = usable(found, experiment.model, experiment.launcher.device)
-    stack = min(experiment.model.largest_stack, math.ceil(len(experiment.arms) * len(experiment.seeds) / len(found)))
+    largest = most_tickets(experiment, found[0].kind)
+    stack = min(largest, math.ceil(len(experiment.arms) * len(experiment.seeds) / len(found)))
     compared = experiment.model.stack_is_measured and stack > 1
     measured = _measure(experiment, found, [1, SIZE] if compared else [stack])
     rates = measured["rates"]

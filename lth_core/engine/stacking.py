@@ -16,6 +16,7 @@ from lth_core import places
 from lth_core.batches.processes import command, variables
 from lth_core.engine.slots import Slot
 from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.stack_sizes import most_tickets
 from lth_core.store.database import Database
 from lth_core.store.events import add_event
 
@@ -87,7 +88,7 @@ class Stacking:
     def largest(self, job: int, experiment: Experiment, slot: Slot) -> int | None:
         """The most tickets of a job that train together on such a slot; None while that is measured."""
         if not experiment.model.stack_is_measured:
-            return experiment.model.largest_stack
+            return most_tickets(experiment, slot.kind)
         if job in self._decided:
             return self._decided[job]
         if self._process is None:

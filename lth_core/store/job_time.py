@@ -7,6 +7,7 @@ from typing import Any
 from lth_core.coming_stacks import Place
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.stack_sizes import most_tickets
 from lth_core.round_costs import relative
 from lth_core.settings.launcher import LocalLauncher
 from lth_core.store.batches import largest_stack
@@ -50,7 +51,7 @@ def job_time(database: Database, job: int, experiment: Experiment) -> JobTime:
         trials={row["round"]: row["trials"] for row in trials},
         lengths=lengths,
         slots=len(devices),
-        largest=_largest(database, job, experiment, [row["size"] for row in rows if row["round"] > 0]),
+        largest=_largest(database, job, experiment, devices, [row["size"] for row in rows if row["round"] > 0]),
         costs=_costs(experiment, rows, devices),
     )  # fmt: skip
 
@@ -86,10 +87,12 @@ def _devices(database: Database, job: int, experiment: Experiment) -> list[str]:
     return devices if kind == "cpu" or experiment.model.shares_device else list(dict.fromkeys(devices))
 
 
-def _largest(database: Database, job: int, experiment: Experiment, run: list[int]) -> int:
+def _largest(database: Database, job: int, experiment: Experiment, devices: list[str], run: list[int]) -> int:
     """The most tickets in a stack; if that was measured, from the stacks that ran."""
-    model = experiment.model
-    largest = max(run) if run and model.stack_is_measured else model.largest_stack
+    if run and experiment.model.stack_is_measured:
+        largest = max(run)
+    else:
+        largest = most_tickets(experiment, devices[0].partition(":")[0] if devices else "cpu")
     return min(largest, largest_stack(database.connection, job) or largest)
 
 

@@ -85,16 +85,25 @@ def test_dispatch_waits_for_the_measurement_and_obeys_it(tmp_path: Path, monkeyp
     dispatcher.close()
 
 
-def test_a_stack_of_dense_networks_is_not_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("device", "stepped_on", "size"),
+    [("cpu", "host", 64), ("cuda:0", "host", 64), ("cpu", "device", 64), ("cuda:0", "device", 70)],
+)
+def test_a_stack_of_dense_networks_is_not_measured(
+    device: str, stepped_on: str, size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has 64 tickets at most, but more where a GPU steps the environments too."""
+
     def never(*_: Any) -> None:
         raise AssertionError("measured")
 
     monkeypatch.setattr(stacking, "start_measuring", never)
-    workspace, database, _ = _queued(tmp_path, tiny(seeds=70))
-    launcher = Launchers(workspace, [SLOT])
-    monkeypatch.setattr(launcher, "submit", lambda *_: launcher.here._running.update({"cpu/0": None}))  # type: ignore[dict-item]
+    experiment = tiny(seeds=70, launcher={"device": device[:4].strip(":")}, training={"environments_on": stepped_on})
+    workspace, database, _ = _queued(tmp_path, experiment)
+    launcher = Launchers(workspace, [Slot("only", device, 1)])
+    monkeypatch.setattr(launcher, "submit", lambda *_: launcher.here._running.update({"only": None}))  # type: ignore[dict-item]
     Dispatcher(workspace, database, launcher, Patience()).start_batches()
-    assert _batches(database) == [64]
+    assert _batches(database) == [size]
 
 
 def test_a_measurement_for_a_job_that_is_gone_does_not_hold_up_the_next(
