@@ -1,7 +1,8 @@
-"""What training a ticket costs in later rounds, where only its living weights are computed. Pure."""
+"""What training costs in other rounds and in stacks of other sizes than those that were measured. Pure."""
 
 import bisect
 from collections.abc import Mapping
+from itertools import pairwise
 
 
 def relative(known: Mapping[int, float], round: int) -> float:
@@ -19,3 +20,17 @@ def relative(known: Mapping[int, float], round: int) -> float:
     low = rounds[place - 1] if place else high
     share = (round - low) / (high - low) if high > low else 0.0
     return known[low] + (known[high] - known[low]) * share
+
+
+def of_size(costs: Mapping[int, float], size: int) -> float:
+    """Cost of a stack of so many tickets, from those of some sizes, at least one.
+
+    On a line through the two nearest known sizes; a ticket costs no less in a smaller stack. In proportion if only one
+    size is known.
+    """
+    known = sorted(costs.items())
+    if len(known) == 1:
+        return known[0][1] * size / known[0][0]
+    pairs = list(pairwise(known))
+    (low, first), (high, last) = next((pair for pair in pairs if pair[1][0] >= size), pairs[-1])
+    return max(first + (last - first) * (size - low) / (high - low), first * min(1.0, size / low))

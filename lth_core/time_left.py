@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import pairwise
 
 from lth_core.coming_stacks import ComingStacks, Place
+from lth_core.round_costs import of_size
 
 LIKE = 1.25
 """Stacks count as similar if their sizes differ by at most this factor."""
@@ -22,7 +22,7 @@ class BatchTime:
     length: of each training, in its own unit. fraction: the share of it that is done. whole: seconds that all of it
     takes at its pace so far, before: what it took to begin it, without the start of a worker; None where that is not
     known. finished: None while it runs. resumed: it has stood still in between, so that its start and end do not tell
-    what it cost. places: of its trials, while it runs.
+    what it cost. places: of its trials, while it runs. network: see `plan.network_of`.
     """
 
     size: int
@@ -34,6 +34,7 @@ class BatchTime:
     before: float | None = None
     resumed: bool = False
     places: tuple[Place, ...] = ()
+    network: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,15 @@ class JobTime:
     """What is known of a job's time.
 
     batches: in the order of their start. waiting: trials to come. trials: all of a round. lengths: of a training, by
-    round. slots: stacks side by side. largest: tickets in a stack at most. costs: what a stack costs in comparison, by
-    its size, where that is known before it has run.
+    round and network, in units that cost as much as those of whole tickets of the experiment's network. slots: stacks
+    side by side. largest: tickets in a stack at most. costs: what a stack costs in comparison, by its size, where that
+    is known before it has run.
     """
 
     batches: Sequence[BatchTime]
     waiting: Mapping[Place, int]
     trials: Mapping[int, int]
-    lengths: Mapping[int, float]
+    lengths: Mapping[tuple[int, str], float]
     slots: int
     largest: int
     costs: Mapping[int, float] = field(default_factory=dict)
@@ -60,14 +62,18 @@ class _UnknownError(Exception):
 
 def seconds_left(job: JobTime, now: float) -> float | None:
     """Seconds until the job ends; None while the cost of some coming stack's size is unknown."""
-    paces, extras = _Paces(job), _Extras(job.batches)
+    extras = _Extras(job.batches)
+    networks = {network for _, network in job.lengths} | {one.network for one in job.batches}
+    paces = {network: _Paces(job, network) for network in networks}
 
     @cache
-    def seconds(size: int, round: int) -> float:
-        return paces.of(size) * job.lengths[round] + extras.of(size)
+    def seconds(size: int, round: int, network: str) -> float:
+        return paces[network].of(size) * job.lengths[round, network] + extras.of(size)
 
     try:
-        running = [(_rest(one, paces, extras, now), one.places) for one in job.batches if one.finished is None]
+        running = [
+            (_rest(one, paces[one.network], extras, now), one.places) for one in job.batches if one.finished is None
+        ]
         slots = max(job.slots, len(running), 1)
         largest = {round: min(job.largest, math.ceil(count / slots)) for round, count in job.trials.items()}
         return ComingStacks(job.waiting, slots, largest, seconds).end(running)
@@ -76,11 +82,13 @@ def seconds_left(job: JobTime, now: float) -> float | None:
 
 
 class _Paces:
-    """Seconds that a stack takes for one unit of training, by its size."""
+    """Seconds that a stack of a network takes for one unit of training, by its size: as stacks of that network have
+    taken, or where none has run, any."""
 
-    def __init__(self, job: JobTime) -> None:
-        self._costs = sorted(job.costs.items())
-        self._known = [known for one in job.batches if (known := _told(one)) is not None]
+    def __init__(self, job: JobTime, network: str) -> None:
+        self._costs = job.costs
+        known = [(one.network, known) for one in job.batches if (known := _told(one)) is not None]
+        self._known = [one for own, one in known if own == network] or [one for _, one in known]
 
     def of(self, size: int) -> float:
         """The mean of the newest similar stacks; else estimated from other sizes."""
@@ -94,7 +102,7 @@ class _Paces:
         other = below or above
         if not other or len(self._costs) < 2:
             raise _UnknownError
-        return self._of_one(other) * self._cost(size) / self._cost(other)
+        return self._of_one(other) * of_size(self._costs, size) / of_size(self._costs, other)
 
     def _near(self, size: int) -> float | None:
         """The mean pace of the newest similar stacks, weighted by the share done, because validations may come late;
@@ -105,12 +113,6 @@ class _Paces:
 
     def _of_one(self, size: int) -> float:
         return next(one.pace for one in reversed(self._known) if one.size == size)
-
-    def _cost(self, size: int) -> float:
-        """On a line through the two nearest known sizes; a ticket costs no less in a smaller stack."""
-        pairs = list(pairwise(self._costs))
-        (low, first), (high, last) = next((pair for pair in pairs if pair[1][0] >= size), pairs[-1])
-        return max(first + (last - first) * (size - low) / (high - low), first * min(1.0, size / low))
 
 
 class _Extras:

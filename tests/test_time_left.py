@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lth_core.coming_stacks import Place
 from lth_core.store import job_time, views
 from lth_core.store.batches import add_batch, begin_batch
 from lth_core.store.database import Database
@@ -16,18 +17,19 @@ from tests.engine.experiments import tiny
 
 SEEDS, ARMS, ROUNDS = 8, 4, 8
 COSTS = {4: 1.0, 16: 1.5}
-COMING = {(round, seed): ARMS for round in range(1, ROUNDS + 1) for seed in range(SEEDS)}
+COMING = {Place(round, seed): ARMS for round in range(1, ROUNDS + 1) for seed in range(SEEDS)}
 
 
-def _job(batches: Sequence[BatchTime], waiting: Mapping[tuple[int, int], int], **more: object) -> JobTime:
+def _job(batches: Sequence[BatchTime], waiting: Mapping[Place, int], **more: object) -> JobTime:
     """Eight seeds of four arms on two slots; a training is of one unit."""
     trials = {0: SEEDS} | dict.fromkeys(range(1, ROUNDS + 1), SEEDS * ARMS)
-    known = {"trials": trials, "lengths": dict.fromkeys(trials, 1.0), "slots": 2, "largest": 64, "costs": {}, **more}
+    lengths = {(round, network): 1.0 for round in trials for network in ("", "wider 2")}
+    known = {"trials": trials, "lengths": lengths, "slots": 2, "largest": 64, "costs": {}, **more}
     return JobTime(batches=batches, waiting=waiting, **known)  # type: ignore[arg-type]
 
 
 def _dense(fraction: float, whole: float | None) -> list[BatchTime]:
-    places = [tuple((0, seed) for seed in range(first, first + 4)) for first in (0, 4)]
+    places = [tuple(Place(0, seed) for seed in range(first, first + 4)) for first in (0, 4)]
     return [BatchTime(4, 1.0, 0.0, None, fraction, whole, places=place) for place in places]
 
 
@@ -43,56 +45,65 @@ def test_a_job_is_known_from_its_first_seconds_by_what_its_stacks_cost_in_compar
 
 def test_what_has_run_stands_before_what_was_measured_for_it() -> None:
     dense = [replace(one, fraction=1.0, finished=23.0) for one in _dense(1.0, 20.0)]
-    places = tuple((1, seed) for seed in range(8) for _ in range(2))
+    places = tuple(Place(1, seed) for seed in range(8) for _ in range(2))
     under_way = [BatchTime(16, 1.0, 23.0, None, 0.5, 24.0, places=places)] * 2
-    coming = {place: count for place, count in COMING.items() if place[0] > 1}
+    coming = {place: count for place, count in COMING.items() if place.round > 1}
     assert seconds_left(_job([*dense, *under_way], coming, costs=COSTS), 35.0) == pytest.approx(12 + 7 * 24)
 
 
 def test_a_size_between_two_that_have_run_is_known_without_a_measurement() -> None:
     known = [BatchTime(4, 1.0, 0.0, 20.0, 1.0), BatchTime(16, 1.0, 20.0, 60.0, 1.0)]
-    assert seconds_left(_job(known, {(8, 0): 10}, slots=1), 60.0) == pytest.approx(30.0)
+    assert seconds_left(_job(known, {Place(8, 0): 10}, slots=1), 60.0) == pytest.approx(30.0)
 
 
 def test_single_tickets_go_one_after_the_other_on_the_slots() -> None:
     ones = [BatchTime(1, 1.0, at, at + 10.0, 1.0) for at in (0.0, 0.0, 10.0, 10.0)]
-    assert seconds_left(_job(ones, {(2, 0): 4, (2, 1): 2}, largest=1), 20.0) == pytest.approx(30.0)
+    assert seconds_left(_job(ones, {Place(2, 0): 4, Place(2, 1): 2}, largest=1), 20.0) == pytest.approx(30.0)
 
 
 def test_what_a_batch_takes_beside_its_training_is_counted_and_a_workers_start_is_not() -> None:
     first = BatchTime(1, 1.0, 0.0, 20.0, 1.0, 10.0, before=1.0)
     later = BatchTime(1, 1.0, 20.0, 32.0, 1.0, 10.0)
-    waiting = {(1, 0): 3}
+    waiting = {Place(1, 0): 3}
     assert seconds_left(_job([first], waiting, largest=1, slots=1), 20.0) == pytest.approx(33.0)
     assert seconds_left(_job([first, later], waiting, largest=1, slots=1), 32.0) == pytest.approx(36.0)
-    evaluating = BatchTime(1, 1.0, 32.0, None, 1.0, 10.0, places=((1, 1),))
+    evaluating = BatchTime(1, 1.0, 32.0, None, 1.0, 10.0, places=(Place(1, 1),))
     assert seconds_left(_job([first, later, evaluating], {}, slots=1), 43.0) == pytest.approx(1.0)
 
 
 def test_the_beginning_of_a_training_counts_for_little_beside_whole_ones() -> None:
     ended = BatchTime(1, 1.0, 0.0, 10.0, 1.0, 10.0)
-    begun = BatchTime(1, 1.0, 10.0, None, 0.1, 5.0, places=((0, 1),))
-    left = seconds_left(_job([ended, begun], {(1, 0): 1}, slots=1), 11.0)
+    begun = BatchTime(1, 1.0, 10.0, None, 0.1, 5.0, places=(Place(0, 1),))
+    left = seconds_left(_job([ended, begun], {Place(1, 0): 1}, slots=1), 11.0)
     assert left is not None and 17.0 < left < 19.5
+
+
+def test_stacks_of_another_network_cost_what_its_stacks_have_and_are_not_mixed_with_others() -> None:
+    plain = BatchTime(2, 1.0, 0.0, 10.0, 1.0)
+    waiting = {Place(1, 0): 2, Place(1, 0, "wider 2"): 2}
+    lengths = {(1, ""): 1.0, (1, "wider 2"): 3.0}  # as measured beside the first training
+    assert seconds_left(_job([plain], waiting, slots=1, lengths=lengths), 10.0) == pytest.approx(10 + 30)
+    wide = BatchTime(2, 3.0, 10.0, 50.0, 1.0, network="wider 2")
+    assert seconds_left(_job([plain, wide], waiting, slots=1, lengths=lengths), 50.0) == pytest.approx(10 + 40)
 
 
 def test_a_slot_beside_a_long_stack_goes_on_with_the_next_round() -> None:
     """Stacks of 8 and 24 that are out of step: the seeds of each go through their rounds on their own."""
-    parts = [[(1, seed) for seed in seeds for _ in range(ARMS)] for seeds in (range(2), range(2, 8))]
+    parts = [[Place(1, seed) for seed in seeds for _ in range(ARMS)] for seeds in (range(2), range(2, 8))]
     running = [
         BatchTime(len(part), 1.0, 0.0, None, 0.5, float(seconds), places=tuple(part))
         for part, seconds in zip(parts, (10, 30), strict=True)
     ]
-    waiting = {(2, seed): ARMS for seed in range(8)}
+    waiting = {Place(2, seed): ARMS for seed in range(8)}
     # 8 more end in 15 seconds, when the others begin: 16 of them, and the last 8 beside these.
     assert seconds_left(_job(running, waiting), 10.0) == pytest.approx(15 + 20)
 
 
 def test_a_batch_that_stood_still_in_between_is_counted_by_what_is_left_of_it() -> None:
-    resumed = BatchTime(4, 1.0, 100.0, None, 0.75, 100.0, resumed=True, places=((1, 0),) * 4)
+    resumed = BatchTime(4, 1.0, 100.0, None, 0.75, 100.0, resumed=True, places=(Place(1, 0),) * 4)
     assert seconds_left(_job([resumed], {}), 9_000.0) == pytest.approx(25.0)
     ended = replace(resumed, finished=8_000.0, fraction=1.0)
-    assert seconds_left(_job([ended], {(2, 0): 4}, slots=1), 9_000.0) == pytest.approx(100.0)
+    assert seconds_left(_job([ended], {Place(2, 0): 4}, slots=1), 9_000.0) == pytest.approx(100.0)
 
 
 def test_a_database_knows_all_this_of_a_job_that_runs(tmp_path: Path) -> None:
@@ -122,4 +133,21 @@ def test_a_database_knows_all_this_of_a_job_that_runs(tmp_path: Path) -> None:
         connection.execute("UPDATE trials SET state = 'done' WHERE round = 0")
         connection.execute("UPDATE batches SET state = 'done', slot = NULL, fraction = 1, finished = started + 20")
     assert job_time.job_time(database, job, experiment).slots == 2
+    database.close()
+
+
+def test_a_database_knows_what_another_network_costs(tmp_path: Path) -> None:
+    database = Database(tmp_path / "w.sqlite", writer=True)
+    experiment = tiny("one", seeds=2, arms=["winning", "wide_sparse"])
+    with database.transaction() as connection:
+        job = add_job(connection, experiment, "x.toml", {})
+        add_batch(connection, job, [row["id"] for row in ready_trials(connection, job)])
+        begin_batch(connection, 1, "cpu/0")
+        costs = '{"2": 0.004, "4": 0.006, "networks": {"wider 2": {"1": 3}, "other": 7}}'
+        connection.execute("UPDATE batches SET costs = ?", (costs,))
+    known = job_time.job_time(database, job, experiment)
+    assert known.lengths[2, "wider 2"] == pytest.approx(3 * known.lengths[2, ""]) and known.lengths[2, ""] > 0
+    assert known.costs == {2: 0.004, 4: 0.006}
+    rounds = range(1, experiment.pruning.rounds + 1)
+    assert known.waiting == {Place(k, seed, name): 1 for k in rounds for seed in (0, 1) for name in ("", "wider 2")}
     database.close()

@@ -4,16 +4,17 @@ import json
 import math
 import subprocess
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from rich.console import Console
 
 from lth_core.analysis.questions import too_few
 from lth_core.cli import shape_parts
 from lth_core.cli.console import make_console
+from lth_core.cli.estimate import Cost, Measured, estimate, read
 from lth_core.cli.fields import experiment_fields, lines
 from lth_core.cli.progress import duration, rate
 from lth_core.cli.shape_parts import Checked
@@ -25,41 +26,15 @@ from lth_core.engine.stacking import SIZE, stack_size, start_measuring
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.file import notes
-from lth_core.experiment.plan import PlannedTrial, plan
+from lth_core.experiment.plan import network_of, plan, shares_network
 from lth_core.experiment.stack_sizes import most_tickets
 from lth_core.experiment.suite import Suite, load
-from lth_core.round_costs import relative
+from lth_core.round_costs import of_size
 from lth_core.settings.imitation import ImitationTask
 from lth_core.settings.launcher import LocalLauncher
 from lth_core.text import one_line, plural
 
 MEASURE_SECONDS = 2.0
-_METRICS, _BYTES_PER_POINT = 5, 28 + 60 + 45  # in the database, in TensorBoard's log, in the records
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Estimated steps, seconds and bytes of an experiment; `at_most` where games bound the length.
-
-    judging: how many of the seconds are evaluations; before: how many the training of a teacher takes; saved: how many
-    more it would be if all tickets were computed whole.
-    """
-
-    steps: int
-    seconds: float
-    bytes: int
-    at_most: bool
-    judging: float
-    before: float = 0.0
-    saved: float = 0.0
-
-
-class Times(NamedTuple):
-    """How many times as long as the experiment's network a wider one takes."""
-
-    training: float = 1.0
-    evaluation: float = 1.0
-    validation: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -67,10 +42,10 @@ class _Priced:
     """A cost and what it was estimated from. rate: of all slots together; stacking: why stacks are so large, or empty.
 
     densities: the share of prunable parameters kept after each round. held: bytes of a stack's replay buffers.
-    wider: by arm of a wider network.
     """
 
     cost: Cost
+    measured: Measured
     rate: float
     stack: int
     stacking: str
@@ -78,7 +53,6 @@ class _Priced:
     densities: list[float]
     slots: list[Slot]
     held: int = 0
-    wider: Mapping[str, Times] = field(default_factory=dict)
 
 
 def check(
@@ -122,7 +96,10 @@ def _check_suite(console: Console, suite: Suite, found: list[Slot], *, measure: 
     cost = ""
     if costs:
         bound = "at most" if any(one.at_most for one in costs) else "about"
-        cost = f", {bound} {duration(sum(c.seconds for c in costs))} and {sum(c.bytes for c in costs) / 1e6:,.0f} MB"
+        cost = (
+            f", {bound} {duration(sum(c.seconds for c in costs))} on an idle machine and "
+            f"{sum(c.bytes for c in costs) / 1e6:,.0f} MB"
+        )
     console.print(f"\ntotal: {trials} trials{cost}", highlight=False, soft_wrap=True)
 
 
@@ -161,33 +138,30 @@ def _price(experiment: Experiment, found: list[Slot]) -> _Priced:
     trials = plan(experiment)
     if isinstance(experiment.launcher, LocalLauncher):
         found = usable(found, experiment.model, experiment.launcher.device)
-    largest = most_tickets(experiment, found[0].kind)
-    stack = min(largest, math.ceil(len(experiment.arms) * len(experiment.seeds) / len(found)))
-    compared = experiment.model.stack_is_measured and stack > 1
-    measured = _measure(experiment, found, [1, SIZE] if compared else [stack])
-    rates = measured["rates"]
+    # Stacks of dense runs are the smaller ones, and of the first round as large as any.
+    most = most_tickets(experiment, found[0].kind)
+    of_round = Counter(trial.key.round for trial in trials)
+    sizes = sorted({min(most, math.ceil(of_round[round] / len(found))) for round in (0, 1)})
+    compared = experiment.model.stack_is_measured and sizes[-1] > 1
+    answers = _measure(experiment, found, [1, SIZE] if compared else sizes)
+    rates = {size: sum(one["rates"][size] for one in answers) for size in answers[0]["rates"]}
     stacking = ""
     if compared:
         decision = stack_size(experiment, rates)
-        stack, stacking = min(decision.largest, stack), f"{decision.text}\n"
-    size = str(stack) if str(stack) in rates else str(SIZE)
-    judging = (measured["evaluation"][size] / len(found), measured["validation"][size] / len(found))
-    total, parameters = rates[size], int(measured["parameters"])
-    rounds = {int(round): float(share) for round, share in measured["rounds"].items()}
-    wider = {arm: Times(*times) for arm, times in measured["wider"].items()}
-    cost = estimate(experiment, trials, total, judging, parameters, int(measured["steps_per_unit"]), rounds, wider)
-    before = float(measured["before"])
-    cost = replace(cost, seconds=cost.seconds + before, before=before)
+        most, stacking = decision.largest, f"{decision.text}\n"
+    stack = min(most, sizes[-1])
+    known = str(stack) if str(stack) in rates else str(SIZE)
+    measured = read(answers)
     return _Priced(
-        cost,
-        total,
+        estimate(experiment, trials, measured, len(found), most),
+        measured,
+        rates[known] / measured.clock,
         stack,
         stacking,
-        parameters,
-        [float(one) for one in measured["densities"]],
+        int(answers[0]["parameters"]),
+        [float(one) for one in answers[0]["densities"]],
         found,
-        int(measured["held"][size]),
-        wider,
+        int(answers[0]["held"][known]),
     )
 
 
@@ -201,21 +175,20 @@ def _print_cost(console: Console, experiment: Experiment, found: list[Slot]) -> 
     console.print(
         f"{priced.stacking}{priced.parameters:,} parameters; {rate(priced.rate)} measured, a stack of {priced.stack} "
         f"on each of {plural(len(priced.slots), 'slot')} ({where})\n"
-        f"{bound}{cost.steps:,} {experiment.training.steps}, {duration(cost.seconds)} "
-        f"({cost.judging / cost.seconds:.0%} of it evaluation) and {cost.bytes / 1e6:,.0f} MB on disk"
-        + (f"; the teacher trains before that, for {duration(cost.before)} of it" if cost.before else ""),
+        f"{bound}{cost.steps:,} {experiment.training.steps}, {_time(cost, priced.slots)}, and "
+        f"{cost.bytes / 1e6:,.0f} MB on disk",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
+    if cost.before:
+        console.print(f"the teacher trains before that, for {duration(cost.before)} of it", highlight=False)
     if cost.saved > 0:
         console.print(
             f'training.sparse = "{getattr(experiment.training, "sparse", "")}" saves {duration(cost.saved)} of '
-            f"{duration(cost.seconds + cost.saved)}, {cost.saved / (cost.seconds + cost.saved):.0%} (measured)",
+            f"{duration(cost.work + cost.saved)}, {cost.saved / (cost.work + cost.saved):.0%} (measured)",
             highlight=False, soft_wrap=True,
         )  # fmt: skip
-    for arm, times in priced.wider.items():
-        console.print(
-            f"{arm}: a step takes {times.training:.1f} times as long (measured)", highlight=False, soft_wrap=True
-        )
+    for line in _other_networks(experiment, priced.measured):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     if priced.held:
         held = f"{priced.held / 1e6:,.0f} MB"
         console.print(
@@ -233,40 +206,29 @@ def _remaining(densities: list[float]) -> str:
     return f"prunable parameters kept: {told}"
 
 
-def estimate(
-    experiment: Experiment, trials: tuple[PlannedTrial, ...], rate: float, judging: tuple[float, float],
-    parameters: int, steps_per_unit: int, rounds: Mapping[int, float] | None = None,
-    wider: Mapping[str, Times] | None = None,
-) -> Cost:  # fmt: skip
-    """The cost of all trials at a total of `rate` steps per second.
-
-    judging: seconds of a trial's evaluation at its end, and of its validation at each record, over all slots.
-    rounds: what a step costs in some rounds, as a share of whole tickets. wider: what arms of wider networks cost.
-    """
-    lengths = [last - first for first, last in (experiment.span(trial.key.arm) for trial in trials)]
-    times = [(wider or {}).get(trial.key.arm, Times()) for trial in trials]
-    shares = [
-        relative(rounds or {}, trial.key.round) if one == Times() else 1.0
-        for trial, one in zip(trials, times, strict=True)
-    ]
-    steps = sum(lengths) * steps_per_unit
-    saved = sum(length * (1 - share) for length, share in zip(lengths, shares, strict=True)) * steps_per_unit / rate
-    points = steps / experiment.training.record_every * _METRICS
-    copies = len(trials) + 2 * len(experiment.seeds)  # a dense run also stores two states to rewind to
-    size = copies * parameters * 4 + len(trials) * parameters / 8 + points * _BYTES_PER_POINT + len(trials) * 8_000
-    evaluation, validation = judging
-    judged = sum(
-        evaluation * one.evaluation
-        + validation * one.validation * length * steps_per_unit / experiment.training.record_every
-        for length, one in zip(lengths, times, strict=True)
-    )
-    more = sum(length * (one.training - 1) for length, one in zip(lengths, times, strict=True)) * steps_per_unit / rate
-    at_most = experiment.training.unit == "games"
-    return Cost(steps, steps / rate - saved + more + judged, int(size), at_most, judged, saved=saved)
+def _time(cost: Cost, slots: list[Slot]) -> str:
+    """How long it takes, and how much work that is."""
+    parts = f"{cost.judging / cost.work:.0%} of it evaluation"
+    if slots[0].kind == "cpu":
+        parts = f"{cost.work:,.0f} CPU seconds, {parts}"
+    return f"{duration(cost.seconds)} on an idle machine with {plural(len(slots), 'slot')} ({parts})"
 
 
-def _measure(experiment: Experiment, slots: list[Slot], tickets: list[int]) -> dict[str, Any]:
-    """Measured in as many processes at once as there are slots, because they slow each other down."""
+def _other_networks(experiment: Experiment, measured: Measured) -> Iterator[str]:
+    """How many times as long a step of arms with networks of other widths takes, in the rounds that were measured."""
+    plain = measured.networks[""]
+    for arm in experiment.arms:
+        other = None if shares_network(experiment, arm) else measured.networks.get(network_of(experiment, arm))
+        if other is None:
+            continue
+        size = max(other.step)
+        times = other.step[size] / of_size(plain.step, size)
+        last = "" if not other.rounds else f" in round 1, {times * other.rounds[max(other.rounds)]:.1f} in the last"
+        yield f"{arm}: a step takes {times:.1f} times as long{last} (measured)"
+
+
+def _measure(experiment: Experiment, slots: list[Slot], tickets: list[int]) -> list[dict[str, Any]]:
+    """What as many processes at once as there are slots have measured, because they slow each other down."""
     # Start all of them before waiting for any.
     processes = [
         start_measuring(experiment, slot, tickets, MEASURE_SECONDS, subprocess.PIPE, evaluate=True) for slot in slots
@@ -281,8 +243,4 @@ def _measure(experiment: Experiment, slots: list[Slot], tickets: list[int]) -> d
             raise InputError(f"the step rate could not be measured: {said}") from None
         if "error" in found[-1]:
             raise InputError(str(found[-1]["error"]))
-    means = {
-        name: {size: sum(one[name][size] for one in found) / len(found) for size in found[0][name]}
-        for name in ("rates", "evaluation", "validation")
-    }
-    return {**found[0], **means, "rates": {size: mean * len(found) for size, mean in means["rates"].items()}}
+    return found

@@ -122,12 +122,14 @@ class Experiment(Part):
 class Cost(Part):
     """The estimated cost. at_most: games bound the length. kept: share of prunable parameters after each round.
 
-    judging: the seconds that are evaluation; before: those of a teacher's training; saved: how many more it would be
-    without `training.sparse`. rate: steps per second of all slots, each with `stack` whole tickets.
+    seconds: of the clock, on an idle machine; work: seconds in which workers compute, of all together: of a processor,
+    on a GPU of the clock. Of the work: judging: evaluation; before: a teacher's training; saved: how much more it would
+    be without `training.sparse`. rate: steps per second of all slots, each with `stack` whole tickets.
     """
 
     steps: int
     seconds: float
+    work: float
     bytes: int
     at_most: bool
     judging: float

@@ -242,17 +242,21 @@ class Dispatcher:
     def _to_be_measured(self, spec: BatchSpec, slot: str, need: Need) -> int:
         """Tickets in the stacks of the next round, if this batch must measure their cost; else 0.
 
-        A job's first dense runs on a CPU measure it, if larger stacks follow, or some whose tickets cost less.
+        A job's first dense runs on a CPU measure it, if larger stacks follow, or some whose tickets cost less or have
+        other networks.
         """
         experiment, model = spec.experiment, spec.experiment.model
         if TrialKey(0, DENSE, experiment.seeds[0]) not in {trial.key for trial in spec.trials}:
             return 0
-        if isinstance(need, SlurmLauncher) or model.largest_stack == 1 or model.stack_is_measured:
+        if isinstance(need, SlurmLauncher):
             return 0
+        others = not all(shares_network(experiment, arm) for arm in experiment.arms)
+        if model.largest_stack == 1 or model.stack_is_measured:
+            return len(spec.trials) if others and self._launcher.here.slots[slot].kind == "cpu" else 0
         if self._launcher.here.slots[slot].kind != "cpu":
             return 0
         slots = usable(self._launcher.here.slots.values(), model, need.device)
         coming = sum(trial.key.round == 1 and shares_network(experiment, trial.key.arm) for trial in plan(experiment))
         size = min(model.largest_stack, math.ceil(coming / len(slots)))
         cheaper = getattr(experiment.training, "sparse", "never") != "never"
-        return size if size > LIKE * len(spec.trials) or cheaper else 0
+        return max(1, size) if size > LIKE * len(spec.trials) or cheaper or others else 0

@@ -2,11 +2,13 @@
 
 import json
 import math
+from collections import Counter, defaultdict
 from typing import Any
 
 from lth_core.coming_stacks import Place
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.plan import network_of
 from lth_core.experiment.stack_sizes import most_tickets
 from lth_core.round_costs import relative
 from lth_core.settings.launcher import LocalLauncher
@@ -21,34 +23,34 @@ _ONE_BY_ONE = {1: 1.0, 2: 2.0}
 def job_time(database: Database, job: int, experiment: Experiment) -> JobTime:
     """The input of `seconds_left` for a job with this number and experiment."""
     rows = database.rows(
-        "SELECT b.*, MIN(t.round) AS round, COUNT(t.id) AS size FROM batches b JOIN trials t ON t.batch = b.id "
-        "WHERE b.job = ? AND b.state IN ('running', 'done') AND b.started IS NOT NULL GROUP BY b.id ORDER BY b.id",
+        "SELECT b.*, MIN(t.round) AS round, MIN(t.arm) AS arm, COUNT(t.id) AS size FROM batches b "
+        "JOIN trials t ON t.batch = b.id WHERE b.job = ? AND b.state IN ('running', 'done') AND b.started IS NOT NULL "
+        "GROUP BY b.id ORDER BY b.id",
         job,
     )
-    places = _running(database, job)
-    lengths = {0: _length(experiment, DENSE)}
-    of_arms = sum(_length(experiment, arm) for arm in experiment.arms) / len(experiment.arms)
-    trials = database.rows(
-        "SELECT round, COUNT(*) AS trials FROM trials WHERE job = ? AND state IN ('waiting', 'running', 'done') "
-        "GROUP BY round", job
-    )  # fmt: skip
-    rounds = _rounds(rows)
-    lengths |= {row["round"]: of_arms * relative(rounds, row["round"]) for row in trials if row["round"] > 0}
-    waiting = database.rows(
-        "SELECT round, seed, COUNT(*) AS trials FROM trials WHERE job = ? AND state = 'waiting' GROUP BY round, seed",
-        job,
-    )
-    devices = _devices(database, job, experiment)
+    networks = {arm: network_of(experiment, arm) for arm in (DENSE, *experiment.arms)}
+    trials = database.rows("SELECT round, seed, arm, state, batch FROM trials WHERE job = ? ORDER BY id", job)
+    waiting, of_round = Counter[Place](), Counter[int]()
+    running = defaultdict[int, list[Place]](list)
+    for row in trials:
+        place = Place(row["round"], row["seed"], networks[row["arm"]])
+        if row["state"] == "waiting":
+            waiting[place] += 1
+        elif row["state"] == "running":
+            running[row["batch"]].append(place)
+        of_round[row["round"]] += row["state"] in ("waiting", "running", "done")
+    lengths, devices = _lengths(experiment, rows), _devices(database, job, experiment)
     return JobTime(
         batches=[
             BatchTime(
-                row["size"], lengths[row["round"]], row["started"], row["finished"], row["fraction"],
-                _positive(row["whole"]), _positive(row["before"]), row["attempt"] > 1, places.get(row["id"], ()),
+                row["size"], lengths[row["round"], networks[row["arm"]]], row["started"], row["finished"],
+                row["fraction"], _positive(row["whole"]), _positive(row["before"]), row["attempt"] > 1,
+                tuple(running[row["id"]]), networks[row["arm"]],
             )
             for row in rows
         ],
-        waiting={(row["round"], row["seed"]): row["trials"] for row in waiting},
-        trials={row["round"]: row["trials"] for row in trials},
+        waiting=waiting,
+        trials={round: count for round, count in of_round.items() if count},
         lengths=lengths,
         slots=len(devices),
         largest=_largest(database, job, experiment, devices, [row["size"] for row in rows if row["round"] > 0]),
@@ -56,12 +58,21 @@ def job_time(database: Database, job: int, experiment: Experiment) -> JobTime:
     )  # fmt: skip
 
 
-def _running(database: Database, job: int) -> dict[int, tuple[Place, ...]]:
-    """By batch, the round and seed of its running trials."""
-    found: dict[int, tuple[Place, ...]] = {}
-    for row in database.rows("SELECT batch, round, seed FROM trials WHERE job = ? AND state = 'running'", job):
-        found[row["batch"]] = (*found.get(row["batch"], ()), (row["round"], row["seed"]))
-    return found
+def _lengths(experiment: Experiment, rows: list[Any]) -> dict[tuple[int, str], float]:
+    """The mean length of trainings by round and network, in units that cost what those of whole tickets do."""
+    told, spans = _told(rows), defaultdict[tuple[int, str], list[float]](list)
+    shares = {"": _numbers(told.get("rounds", {}))}
+    others = told.get("networks", {})
+    if isinstance(others, dict):
+        shares |= {name: _numbers(own) for name, own in others.items()}
+    spans[0, ""].append(_length(experiment, DENSE))
+    for arm in experiment.arms:
+        for round in experiment.rounds_of(arm):
+            spans[round, network_of(experiment, arm)].append(_length(experiment, arm))
+    return {
+        (round, network): sum(own) / len(own) * relative(shares.get(network, {}), round)
+        for (round, network), own in spans.items()
+    }
 
 
 def _length(experiment: Experiment, arm: str) -> float:
@@ -99,12 +110,7 @@ def _largest(database: Database, job: int, experiment: Experiment, devices: list
 def _costs(experiment: Experiment, rows: list[Any], devices: list[str]) -> dict[int, float]:
     if experiment.model.stack_is_measured:
         return _ONE_BY_ONE if "cpu" in devices else {}
-    return _numbers({name: cost for name, cost in _told(rows).items() if name != "rounds"})
-
-
-def _rounds(rows: list[Any]) -> dict[int, float]:
-    """Costs of some rounds as a share of those of whole tickets."""
-    return _numbers(_told(rows).get("rounds", {}))
+    return _numbers({name: cost for name, cost in _told(rows).items() if name not in ("rounds", "networks")})
 
 
 def _told(rows: list[Any]) -> dict[str, Any]:

@@ -110,6 +110,11 @@ class Stack(ABC):
         return True
 
     @property
+    def learns_from(self) -> int:
+        """Steps at the beginning of a training in which nothing is learnt."""
+        return 0
+
+    @property
     @abstractmethod
     def counter(self) -> npt.NDArray[np.int64]:
         """(T,) each ticket's position between `first` and `last`, in `training.unit`."""
@@ -128,7 +133,7 @@ class Stack(ABC):
         """Train every ticket once; adds the steps to `trained`."""
 
     def warm_up(self) -> None:
-        """Train until an update costs what later ones do, for a measurement; not part of any training."""
+        """Train until updates and evaluations cost what later ones do, for a measurement; not part of any training."""
         self.update()
 
     @abstractmethod

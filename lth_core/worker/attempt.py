@@ -28,6 +28,7 @@ from lth_core.tickets.mask import Mask, Weights
 from lth_core.training.families import data_summary, make_model, make_stack
 from lth_core.training.run import RunningTrial, StackRun
 from lth_core.training.stack import Interrupted, Stack
+from lth_core.training.witness import Witness
 from lth_core.worker import second_score
 from lth_core.worker.assemble import Assembler, DamagedParent, Prepared, pack_trained
 from lth_core.worker.audits import Audits, fingerprints
@@ -111,6 +112,21 @@ class Attempt:
         keys = [trial.key for trial in run.trials]
         self._journal.begins(self._spec.batch, self._attempt, self._device, keys, stack.trained)
         return DONE if run.run() else CHECKPOINTED
+
+    def rehearse(self) -> None:
+        """Do once for a dense run all that is done besides training and judging it, for a measurement."""
+        (trial,) = self._spec.trials
+        prepared = self._assembler.prepare(trial)
+        stack = make_stack(self._experiment, self._model, [prepared.start], self._device)
+        running = RunningTrial(trial.id, trial.key, prepared.start.mask)
+        self._audit_start(prepared, stack, 0)
+        self._open_log(running, 0, resumed=False)
+        running.snapshots = {name: stack.weights(0) for name in ("init", "rewind")}
+        self._audits.after(running, stack.weights(0), stack.optimizer_state(0))
+        running.seen = Witness(self._experiment, stack, [running]).seen(stack, 0, running)
+        path = self.folder / f"trial-{trial.id}.safetensors"
+        self._audits.stored(running, path, self._store(path, running, 0, stack.weights(0)))
+        self._records.sync()
 
     def _has_its_records(self, step: int, values: dict[str, Any]) -> bool:
         """Whether the records from before a checkpoint are complete; earlier versions did not store their checksum."""

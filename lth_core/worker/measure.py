@@ -1,157 +1,259 @@
-"""A short measurement of the step rate, in a process of its own (it imports torch).
+"""A short measurement of what training costs, in a process of its own (it imports torch).
 
 `lth check` estimates from it, and the engine decides from it whether tickets train together.
 
 python -m lth_core.worker.measure DEVICE TICKETS[,TICKETS ...] SECONDS [evaluate] < {"experiment": ...}
 """
 
-import math
+import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 
+from lth_core import places
+from lth_core.batches.batch import BatchFolder, BatchSpec, TrialSpec
 from lth_core.batches.processes import answer
 from lth_core.errors import InputError
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.plan import TrialKey
+from lth_core.store.workspace import Workspace
 from lth_core.tickets.network import Network
-from lth_core.training.families import make_model, rehearsal, wider_network
-from lth_core.training.stack import Calls, Interrupted
+from lth_core.training.families import make_model, measured_again, rehearsal
+from lth_core.training.stack import Calls, Interrupted, Stack
+from lth_core.worker import second_score
+from lth_core.worker.attempt import Attempt
+from lth_core.worker.fastest import fastest_updates
+from lth_core.worker.other_networks import other_networks
 from lth_core.worker.sparse_rounds import chosen, densities, stack_of
 
-WIDER_SECONDS = 1.0
+SECONDS = 1.0
+"""Of each stack but those of the experiment's own network."""
+MOST = 5
+"""How many times the seconds of a measurement may pass on the clock, where others use the processor too."""
 ENOUGH, A_FEW, PATIENCE = 1.0, 3.0, 60.0
 """Seconds after which a judgement is cut: where its length is known, where it may end soon, and any other."""
+
+LARGE = 20_000_000
+"""Parameters above which no ticket is written for a measurement: beside such trainings it costs little."""
+
+Clock = Callable[[], float]
 
 
 def act(message: dict[str, Any]) -> dict[str, Any]:
     """rates: steps per second of all tickets, by stack size; for a stack of one also its parameters and densities.
 
-    With `evaluate` also, by stack size, the seconds that a ticket's evaluation at its end takes, and its validation at
-    each record; before: the seconds of a training that comes before the first ticket; and rounds: what a step costs in
-    some rounds, as a share of whole tickets, where `training.sparse` makes a difference; wider: by arm of a wider
-    network, how many times as long its training, its evaluation and its validation take.
+    With `evaluate` also prices: what `cli.estimate.Measured` holds. Seconds are of a processor, which do not depend on
+    what else the machine does; on a GPU, which computes by itself, they are of the clock.
     """
     device, sizes, seconds = sys.argv[1], [int(size) for size in sys.argv[2].split(",")], float(sys.argv[3])
     experiment = Experiment.from_json(message["experiment"])
-    torch.set_num_threads(1)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     experiment, first = rehearsal(experiment)
     model = make_model(experiment)
+    meter = Meter(experiment, device, _clock(device))
+    start = time.process_time() if device == "cpu" else 0.0
     evaluate = "evaluate" in sys.argv[4:]
-    measured = {str(size): _measure(experiment, model, device, size, seconds, evaluate=evaluate) for size in sizes}
-    parameters = sum(shape.numel() for shape in model.shapes().values())
+    own = {size: meter.measured(model, size, seconds, evaluate=evaluate) for size in sizes}
     return {
-        "rates": {size: one.rate for size, one in measured.items()},
-        "evaluation": {size: one.evaluation for size, one in measured.items()},
-        "validation": {size: one.validation for size, one in measured.items()},
-        "parameters": parameters, "steps_per_unit": max(one.steps_per_unit for one in measured.values()),
-        "held": {size: one.held for size, one in measured.items()},
-        "densities": densities(model, experiment.pruning),
-        "rounds": _relative(experiment, model, device, sizes[-1], seconds) if evaluate else {},
-        "wider": _wider(experiment, model, device, sizes[-1], measured[str(sizes[-1])]) if evaluate else {},
-        "before": 0.0 if first is None or not evaluate else _whole(first, device, seconds),
+        "rates": {str(size): size / one.step for size, one in own.items()},
+        "parameters": _count(model), "densities": densities(model, experiment.pruning),
+        "held": {str(size): one.held for size, one in own.items()},
+        "prices": {
+            "networks": {"": _prices(own, meter.relative(model, sizes[-1], seconds), {0: _count(model)})}
+            | meter.others(model, sizes[-1]),
+            "steps_per_unit": max(one.steps_per_unit for one in own.values()),
+            "start": start, **meter.besides(model),
+            "again": meter.again(model, own[sizes[0]].calls, own[sizes[0]].evaluation / sizes[0]),
+            "clock": own[sizes[-1]].clock,
+            "before": 0.0 if first is None else Meter(first, device, meter.clock).whole(seconds),
+        } if evaluate else {},
     }  # fmt: skip
 
 
 @dataclass(frozen=True)
-class _Measured:
-    """Steps per second of a stack, steps of a unit of training, and seconds of a ticket's evaluation and validation.
+class Stacked:
+    """Seconds of a stack: a step of each ticket, the evaluation at the end, what is computed for a record.
 
-    held: bytes of the stack's log, full.
+    calls: see Stack.evaluation_calls. held: bytes of the stack's log, full. clock: see `cli.estimate.Measured`.
     """
 
-    rate: float
+    step: float
     steps_per_unit: int
-    evaluation: float
-    validation: float
-    held: int
+    evaluation: float = 0.0
+    record: float = 0.0
+    calls: Calls | None = None
+    held: int = 0
+    clock: float = 1.0
 
 
-def _measure(
-    experiment: Experiment, model: Network, device: str, tickets: int, seconds: float, *, evaluate: bool
-) -> _Measured:  # fmt: skip
-    stack = stack_of(experiment, model, tickets, device)
-    stack.warm_up()
-    stack.broken()  # waits for a device, here and at the end
-    before, start = stack.trained, time.perf_counter()
-    while time.perf_counter() - start < seconds:
-        stack.update()
-    stack.broken()
-    rate = (stack.trained - before) * tickets / (time.perf_counter() - start)
-    if faults := stack.faults():
-        raise InputError(next(iter(faults.values())))
-    evaluation = validation = 0.0
-    if evaluate:
-        validation = _seconds(stack.validate, None) / tickets
-        evaluation = _seconds(partial(stack.evaluate, range(tickets)), stack.evaluation_calls()) / tickets
-    held = 0 if stack.log is None else stack.log.bytes
-    return _Measured(rate, stack.steps_per_unit, evaluation, validation, held)
+@dataclass(frozen=True)
+class Meter:
+    """Measures stacks of an experiment on a device, by a clock."""
 
+    experiment: Experiment
+    device: str
+    clock: Clock
 
-def _relative(
-    experiment: Experiment, model: Network, device: str, tickets: int, seconds: float
-) -> dict[int, float]:  # fmt: skip
-    """What a step of a stack costs in some rounds, as a share of whole tickets; see `sparse_rounds`."""
-    kept = {0: 1.0, **(rounds := chosen(experiment, model, device))}
-    stacks = {round: stack_of(experiment, model, tickets, device, share) for round, share in kept.items() if rounds}
-    for stack in stacks.values():
+    def measured(self, model: Network, tickets: int, seconds: float, *, evaluate: bool) -> Stacked:
+        """A stack of whole tickets of this network."""
+        stack = stack_of(self.experiment, model, tickets, self.device)
+        alone = self._before_learning(stack)
         stack.warm_up()
-    fastest, begun = dict.fromkeys(stacks, math.inf), time.perf_counter()
-    while stacks and time.perf_counter() - begun < seconds:  # in turn, so that all see the same load
-        for round, stack in stacks.items():
-            before = time.process_time()
+        found = self._step(stack, seconds)
+        if faults := stack.faults():
+            raise InputError(next(iter(faults.values())))
+        share = min(1.0, stack.learns_from / max(1, self._length * stack.steps_per_unit))
+        found = replace(found, step=found.step * (1 - share) + alone * share)
+        if evaluate:
+            found = replace(
+                found,
+                record=self._record(stack),
+                evaluation=self._judged(partial(stack.evaluate, range(tickets)), stack.evaluation_calls()),
+                calls=stack.evaluation_calls(),
+            )
+        return replace(found, held=0 if stack.log is None else stack.log.bytes)
+
+    @property
+    def _length(self) -> int:
+        first, last = self.experiment.span(DENSE)
+        return last - first
+
+    def _before_learning(self, stack: Stack) -> float:
+        """Seconds of a step of each ticket of a stack that does not learn yet."""
+        begun = self.clock()
+        while stack.trained < min(stack.learns_from, 2_000) and self.clock() - begun < SECONDS:
             stack.update()
-            fastest[round] = min(fastest[round], time.process_time() - before)
-    return {round: fastest[round] / fastest[0] for round in rounds}
+        return (self.clock() - begun) / stack.trained if stack.trained else 0.0
+
+    def _step(self, stack: Stack, seconds: float) -> Stacked:
+        """Seconds of a step of each ticket, of updates for this long."""
+        stack.broken()  # waits for a device, here and at the end
+        trained, begun, wall, main = stack.trained, self.clock(), time.perf_counter(), time.thread_time()
+        while stack.trained == trained or (
+            self.clock() - begun < seconds and time.perf_counter() - wall < MOST * seconds
+        ):
+            stack.update()
+        stack.broken()
+        took, main = self.clock() - begun, time.thread_time() - main
+        # With several threads this one waits while others finish; without others it would hardly have to.
+        clock = 1.0 if self.device != "cpu" else max(main / took, 1 / torch.get_num_threads())
+        return Stacked(took / (stack.trained - trained), stack.steps_per_unit, clock=min(1.0, clock))
+
+    def _record(self, stack: Stack) -> float:
+        begun = self.clock()
+        stack.metrics()
+        return self.clock() - begun + self._judged(stack.validate, None)
+
+    def relative(self, network: Network, tickets: int, seconds: float) -> dict[int, float]:
+        """What a step of a stack costs in some rounds, as a share of whole tickets; see `sparse_rounds`."""
+        rounds = chosen(self.experiment, network, self.device)
+        if not rounds:
+            return {}
+        shares = {0: 1.0, **rounds}
+        stacks = {round: stack_of(self.experiment, network, tickets, self.device, k) for round, k in shares.items()}
+        fastest = fastest_updates(stacks, self.clock, seconds)
+        return {round: fastest[round] / fastest[0] for round in rounds}
+
+    def others(self, model: Network, tickets: int) -> dict[str, dict[str, dict[int, float]]]:
+        """Prices of networks of other widths, which some arms have, by name."""
+        found = {}
+        for name, networks in other_networks(self.experiment, model).items():
+            own = {k: self.measured(one, tickets, SECONDS, evaluate=True) for k, one in networks.items()}
+            first = own[min(own)]
+            shares = {round: one.step / first.step for round, one in own.items()}
+            found[name] = _prices({tickets: first}, shares, {round: _count(one) for round, one in networks.items()})
+        return found
+
+    def besides(self, model: Network) -> dict[str, float]:
+        """batch: seconds of the beginning of a batch; ticket: of a ticket besides training and judging."""
+        if _count(model) > LARGE:
+            return {"batch": 0.0, "ticket": 0.0}
+        with TemporaryDirectory(dir=places.temporary(places.caches()), ignore_cleanup_errors=True) as made:
+            workspace = Workspace(Path(made))
+            workspace.create()
+            found = self._rehearsed(workspace, 1)
+            if sum(found.values()) < SECONDS:  # again, because much is read the first time and known later
+                found = self._rehearsed(workspace, 2)
+        return found
+
+    def _rehearsed(self, workspace: Workspace, number: int) -> dict[str, float]:
+        key = TrialKey(0, DENSE, self.experiment.seeds[0])
+        spec = BatchSpec(number, 1, self.experiment, (TrialSpec(number, key),), (), "tensorboard/1")
+        folder = BatchFolder(workspace.batch(number))
+        folder.complete(spec)
+        folder.begin(1)
+        begun = self.clock()
+        attempt = Attempt(workspace, spec, 1, self.device, lambda: False)
+        made = self.clock()
+        attempt.rehearse()
+        ended = self.clock()
+        attempt.close()
+        return {"batch": made - begun, "ticket": ended - made}
+
+    def again(self, model: Network, calls: Calls | None, evaluation: float) -> float:
+        """Seconds of all evaluations for the audit, from those of the evaluation of a ticket; calls: see _judged."""
+        if calls is not None:  # episodes, which are played by other code
+
+            def judge(go_on: Callable[[], bool]) -> None:
+                measured_again(self.experiment, model, model.initialise(0), {}, 0, self.device, go_on)
+
+            evaluation = self._judged(judge, calls)
+        return len(second_score.chosen(self.experiment)) * evaluation
+
+    def whole(self, seconds: float) -> float:
+        """Seconds of the dense training of one seed."""
+        one = self.measured(make_model(self.experiment), 1, seconds, evaluate=True)
+        return self._length * one.steps_per_unit * one.step + one.evaluation
+
+    def _judged(self, judge: Callable[[Callable[[], bool]], object], calls: Calls | None) -> float:
+        """Seconds that a judgement of a trained stack takes, from one that is cut after a while.
+
+        calls: how often it is expected to call `go_on`; None: as often as it does now.
+        """
+        begun = [self.clock()]
+        most = PATIENCE if calls is None else A_FEW if calls.after_all else ENOUGH
+
+        def go_on() -> bool:
+            begun.append(self.clock())
+            return begun[-1] - begun[1] < most
+
+        cut = True
+        with suppress(Interrupted):
+            judge(go_on)
+            cut = False
+        ended, counted = self.clock(), len(begun) - 1
+        if calls is None or not counted or (calls.after_all and not cut):
+            return ended - begun[0]
+        return begun[1] - begun[0] + (ended - begun[1]) * max(calls.number, counted) / counted
 
 
-def _wider(
-    experiment: Experiment, model: Network, device: str, tickets: int, plain: _Measured
-) -> dict[str, list[float]]:  # fmt: skip
-    found = {}
-    for name in experiment.arms:
-        arm = experiment.arm_named(name)
-        if arm.mask == "wider":
-            network = wider_network(experiment, model, arm.width)
-            own = _measure(experiment, network, device, tickets, WIDER_SECONDS, evaluate=True)
-            judging = ((own.evaluation, plain.evaluation), (own.validation, plain.validation))
-            found[name] = [plain.rate / own.rate, *(one / other if other else 1.0 for one, other in judging)]
-    return found
+def _clock(device: str) -> Clock:
+    return time.process_time if device == "cpu" else time.perf_counter
 
 
-def _whole(experiment: Experiment, device: str, seconds: float) -> float:
-    """Seconds of the dense training of one seed."""
-    one = _measure(experiment, make_model(experiment), device, 1, seconds, evaluate=True)
-    first, last = experiment.span(DENSE)
-    return (last - first) * one.steps_per_unit / one.rate + one.evaluation
+def _count(network: Network) -> int:
+    return sum(shape.numel() for shape in network.shapes().values())
 
 
-def _seconds(judge: Callable[[Callable[[], bool]], object], calls: Calls | None) -> float:
-    """Seconds that a judgement of a trained stack takes, from one that is cut after a while.
-
-    calls: how often it is expected to call `go_on`; None: as often as it does now.
-    """
-    begun = [time.perf_counter()]
-    most = PATIENCE if calls is None else A_FEW if calls.after_all else ENOUGH
-
-    def go_on() -> bool:
-        begun.append(time.perf_counter())
-        return begun[-1] - begun[1] < most
-
-    cut = True
-    with suppress(Interrupted):
-        judge(go_on)
-        cut = False
-    ended, counted = time.perf_counter(), len(begun) - 1
-    if calls is None or not counted or (calls.after_all and not cut):
-        return ended - begun[0]
-    return begun[1] - begun[0] + (ended - begun[1]) * max(calls.number, counted) / counted
+def _prices(
+    own: Mapping[int, Stacked], rounds: Mapping[int, float], parameters: Mapping[int, float]
+) -> dict[str, dict[int, float]]:
+    """The fields of `cli.estimate.Prices`."""
+    return {
+        "step": {size: one.step for size, one in own.items()},
+        "evaluation": {size: one.evaluation for size, one in own.items() if one.evaluation},
+        "record": {size: one.record for size, one in own.items() if one.record},
+        "rounds": dict(rounds), "parameters": dict(parameters),
+    }  # fmt: skip
 
 
 if __name__ == "__main__":

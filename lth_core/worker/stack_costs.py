@@ -15,12 +15,14 @@ import torch
 from lth_core.experiment.experiment import Experiment
 from lth_core.tickets.network import Network
 from lth_core.training.stack import Stack
+from lth_core.worker.fastest import fastest_updates
+from lth_core.worker.other_networks import other_networks
 from lth_core.worker.sparse_rounds import chosen, stack_of
 
 WORTH = 5.0
 """Seconds of training from which on the measurement is worth its time."""
 _UPDATES, _SECONDS, _PATIENCE = 20, 1.0, 600
-"""Most updates of each size; CPU seconds after which none follows; seconds until the process is killed."""
+"""Most turns of updates; CPU seconds after which none follows; seconds until the process is killed."""
 
 
 class StackCosts:
@@ -42,7 +44,8 @@ class StackCosts:
 
     def found(self) -> dict[str, Any]:
         """CPU seconds of an update by stack size; "rounds": of the largest stack in some rounds, as a share of whole
-        tickets, where only living weights are computed. Empty until known."""
+        tickets, where only living weights are computed; "networks": with other networks, by name and round, as such a
+        share. Empty until known."""
         with contextlib.suppress(EOFError, OSError):
             if not self._found and self._answer.poll():
                 self._found = self._answer.recv()
@@ -68,22 +71,25 @@ def _measure(answer: Connection, experiment: Experiment, network: Network, sizes
 
 
 def _fastest(experiment: Experiment, network: Network, sizes: Sequence[int]) -> dict[str, Any]:
-    """See `found`: of the fastest of a few updates, measured in turn."""
+    """See `found`."""
     parent, largest = os.getppid(), sizes[-1]
     rounds = chosen(experiment, network, "cpu")
-    stacks = {(size, 0): stack_of(experiment, network, size, "cpu") for size in sizes}
+    stacks: dict[tuple[int | str, int], Stack] = {
+        (size, 0): stack_of(experiment, network, size, "cpu") for size in sizes
+    }
     stacks |= {(largest, round): stack_of(experiment, network, largest, "cpu", kept) for round, kept in rounds.items()}
-    fastest = {key: _update(stack) for key, stack in stacks.items()}
-    before = time.process_time()
-    for _ in range(_UPDATES):
-        fastest = {key: min(fastest[key], _update(stack)) for key, stack in stacks.items()}
-        if time.process_time() - before > _SECONDS or os.getppid() != parent:
-            break
-    shares = {str(round): fastest[largest, round] / fastest[largest, 0] for round in rounds}
-    return {str(size): fastest[size, 0] for size in sizes} | ({"rounds": shares} if shares else {})
-
-
-def _update(stack: Stack) -> float:
-    before = time.process_time()
-    stack.update()
-    return time.process_time() - before
+    others = {
+        (name, round): stack_of(experiment, other, largest, "cpu")
+        for name, networks in other_networks(experiment, network).items()
+        for round, other in networks.items()
+    }
+    fastest = fastest_updates(
+        {**stacks, **others}, time.process_time, _SECONDS, lambda: os.getppid() == parent, _UPDATES
+    )
+    whole = fastest[largest, 0]
+    found: dict[str, Any] = {str(size): fastest[size, 0] for size in sizes}
+    if rounds:
+        found["rounds"] = {str(round): fastest[largest, round] / whole for round in rounds}
+    for name, round in others:
+        found.setdefault("networks", {}).setdefault(name, {})[str(round)] = fastest[name, round] / whole
+    return found

@@ -18,6 +18,7 @@ signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR2})
 import contextlib
 import logging
 import os
+import resource
 import sys
 import traceback
 from pathlib import Path
@@ -29,6 +30,8 @@ from lth_core.batches.link import WorkerEnd
 from lth_core.batches.provenance import attempt_facts
 from lth_core.batches.request import Request
 from lth_core.store.workspace import Workspace
+
+log = logging.getLogger("lth.worker")
 
 
 class EngineLink:
@@ -72,15 +75,24 @@ def main() -> int:
     engine = EngineLink()
     with contextlib.suppress(OSError):
         os.nice(10)
+    before = 0.0  # the first batch is charged with the start of this process
     while (request := engine.next_batch()) is not None:
-        ended = _serve(workspace, device, engine, request)
+        ended = _serve(workspace, device, engine, request, before)
+        before = _processor_seconds()
         engine.answer(ended)
         if ended.code != 0:
             return ended.code
     return ENGINE_GONE if engine.gone and not engine.terminated else 0
 
 
-def _serve(workspace: Workspace, device: str, engine: EngineLink, request: Request) -> Exit:
+def _processor_seconds() -> float:
+    """Of this process and those that it has ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def _serve(workspace: Workspace, device: str, engine: EngineLink, request: Request, before: float) -> Exit:
+    """before: processor seconds that belong to earlier batches."""
     folder, attempt = BatchFolder(workspace.batch(request.batch)), request.attempt
     error, needed = "", 0
     try:
@@ -97,6 +109,7 @@ def _serve(workspace: Workspace, device: str, engine: EngineLink, request: Reque
     if code == CHECKPOINTED and engine.gone and not engine.terminated:
         code = ENGINE_GONE
     if code != SUPERSEDED:
+        log.info("%.2f CPU seconds spent on this attempt, the worker's start included", _processor_seconds() - before)
         try:
             folder.publish_exit(attempt, code, error, needed)
         except OSError as fault:

@@ -48,6 +48,7 @@ def _requests(folder: Path, experiment: Experiment, monkeypatch: pytest.MonkeyPa
     [
         ({"seeds": 4}, [4, 0]),  # eight tickets on two slots
         ({"seeds": 4, "arms": ["winning"]}, [0, 0]),  # stacks as large as the dense ones
+        ({"seeds": 4, "arms": ["winning", "wide_sparse"]}, [2, 0]),  # some with another network
         ({"seeds": 4, "task": {"kind": "language_model"}, "model": {"kind": "lstm"}}, [0, 0]),  # one by one
     ],
 )
@@ -67,7 +68,7 @@ def test_a_larger_stack_is_measured_beside_a_training_and_told_with_its_beats(tm
     workspace = Workspace(tmp_path)
     workspace.create()
     database = Database(workspace.database, writer=True)
-    experiment = tiny("one", seeds=2)
+    experiment = tiny("one", seeds=2, arms=["winning", "wide_sparse"])
     with database.transaction() as connection:
         job = add_job(connection, experiment, "test", {})
         ready = ready_trials(connection, job)
@@ -87,7 +88,10 @@ def test_a_larger_stack_is_measured_beside_a_training_and_told_with_its_beats(tm
     running._costs._answer.poll(60)
     running.beat(0.6, 10.0, 60.0)
     told = json.loads((folder.attempt(attempt) / "beat.json").read_text())
+    others = told["costs"].pop("networks")
+    assert others.keys() == {"wider 2"} and others["wider 2"].keys() == {"1"} and others["wider 2"]["1"] > 0
     assert told["costs"].keys() == {"2", "8"} and all(cost > 0 for cost in told["costs"].values())
+    told["costs"]["networks"] = others
     Intake(workspace, database, Space(tmp_path)).ingest(batch)
     row = database.row("SELECT fraction, whole, before, costs FROM batches")
     assert row is not None and (row["fraction"], row["whole"], row["before"], json.loads(row["costs"])) == (

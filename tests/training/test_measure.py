@@ -1,43 +1,43 @@
-"""How long an evaluation takes, from a measurement that is cut short, and that an estimate counts it."""
+"""What an estimate is made of: evaluations cut short, stacks and networks as they are, each at its price."""
 
 import itertools
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pytest
 
-from lth_core.cli.check import Times, estimate
+from lth_core.cli.estimate import Measured, Prices, estimate, read
 from lth_core.experiment.plan import plan
-from lth_core.round_costs import relative
+from lth_core.round_costs import of_size, relative
 from lth_core.training.families import make_model
 from lth_core.training.stack import Calls, Interrupted
 from lth_core.worker import measure, sparse_rounds
+from lth_core.worker.measure import Meter
 from tests.small import experiment, stack, starts
 
 
-def test_an_evaluation_takes_as_long_as_it_took_where_its_length_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = itertools.count(0.0, 0.5)  # half a second between any two looks at it
-    monkeypatch.setattr(measure.time, "perf_counter", lambda: next(clock))
-    assert measure._seconds(lambda go_on: [go_on() for _ in range(10)], None) == 5.5
+def _ticking(seconds: float) -> Meter:
+    """A meter on whose clock so much time passes between any two looks at it."""
+    clock = itertools.count(0.0, seconds)
+    return Meter(experiment(), "cpu", lambda: next(clock))
 
 
-def test_a_long_evaluation_is_cut_and_extrapolated(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = itertools.count(0.0, 0.25)
-    monkeypatch.setattr(measure.time, "perf_counter", lambda: next(clock))
+def test_an_evaluation_takes_as_long_as_it_took_where_its_length_is_not_known() -> None:
+    assert _ticking(0.5)._judged(lambda go_on: [go_on() for _ in range(10)], None) == 5.5
 
+
+def test_a_long_evaluation_is_cut_and_extrapolated() -> None:
     def judge(go_on: Callable[[], bool]) -> None:
         while go_on():
             pass
         raise Interrupted
 
-    assert 250 <= measure._seconds(judge, Calls(1000)) <= 330
+    assert 250 <= _ticking(0.25)._judged(judge, Calls(1000)) <= 330
 
 
-def test_a_game_that_does_not_end_within_seconds_is_counted_as_one_of_usual_length(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    clock = itertools.count(0.0, 0.25)
-    monkeypatch.setattr(measure.time, "perf_counter", lambda: next(clock))
+def test_a_game_that_does_not_end_within_seconds_is_counted_as_one_of_usual_length() -> None:
     looks: list[bool] = []
 
     def judge(go_on: Callable[[], bool]) -> None:
@@ -45,9 +45,9 @@ def test_a_game_that_does_not_end_within_seconds_is_counted_as_one_of_usual_leng
             looks.append(True)
         raise Interrupted
 
-    assert 250 <= measure._seconds(judge, Calls(1000, after_all=True)) <= 330
+    assert 250 <= _ticking(0.25)._judged(judge, Calls(1000, after_all=True)) <= 330
     assert len(looks) <= 5 / 0.25  # not for a minute
-    short = measure._seconds(lambda go_on: [go_on() for _ in range(10)], Calls(1000, after_all=True))
+    short = _ticking(0.25)._judged(lambda go_on: [go_on() for _ in range(10)], Calls(1000, after_all=True))
     assert short < 10  # one that has ended is as long as it was
 
 
@@ -73,9 +73,13 @@ def test_rounds_with_few_living_weights_are_measured_as_they_are(monkeypatch: py
     assert rounds == pytest.approx({4: 0.13, 7: 0.028, 9: 0.01}, abs=0.003)
     own = sparse_rounds.stack_of(made, model, 2, "cpu", rounds[4])
     assert np.mean([float((own.weights(t)["trunk.1.weight"] != 0).float().mean()) for t in range(2)]) < 0.2
-    assert measure._relative(made, model, "cpu", 2, 0.05).keys() == rounds.keys()
+    assert Meter(made, "cpu", time.process_time).relative(model, 2, 0.05).keys() == rounds.keys()
     never = made.model_copy(update={"training": made.training.model_copy(update={"sparse": "never"})})
     assert sparse_rounds.chosen(never, model, "cpu") == {}
+
+
+def _measured(step: Mapping[int, float], **more: Any) -> Measured:
+    return Measured({"": Prices(step, parameters={0: 10}), **more.pop("networks", {})}, **more)
 
 
 def test_an_estimate_knows_rounds_that_cost_less() -> None:
@@ -84,30 +88,69 @@ def test_an_estimate_knows_rounds_that_cost_less() -> None:
         [1, 1, 0.8, 0.6, 0.4, 0.4]
     )
     made = experiment(pruning={"rounds": 4})
-    plain, sparse = (estimate(made, plan(made), 1000.0, (0.0, 0.0), 10, 1, rounds) for rounds in (None, {3: 0.5}))
-    assert plain.saved == 0 and sparse.seconds + sparse.saved == pytest.approx(plain.seconds)
+    plain = estimate(made, plan(made), _measured({1: 0.001}), 1, 64)
+    sparse = estimate(made, plan(made), Measured({"": Prices({1: 0.001}, rounds={3: 0.5})}), 1, 64)
+    assert plain.saved == 0 and sparse.work + sparse.saved == pytest.approx(plain.work)
     late = sum(trial.key.round >= 3 for trial in plan(made)) / len(plan(made))
-    assert sparse.saved == pytest.approx(plain.seconds * late / 2, rel=0.02)
+    assert sparse.saved == pytest.approx(plain.work * late / 2)
 
 
-def test_an_estimate_knows_that_a_wider_network_takes_longer(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = experiment(arms=["winning", "wide_sparse"], pruning={"rounds": 2}, model={"hidden": [8]})
-    monkeypatch.setattr(measure, "WIDER_SECONDS", 0.05)
-    times = measure._wider(made, make_model(made), "cpu", 2, measure._Measured(1e9, 1, 1.0, 0.0, 0))
-    assert times.keys() == {"wide_sparse"} and times["wide_sparse"][0] > 1 and times["wide_sparse"][2] == 1.0
-    trials = plan(made)
-    wide, steps = ({"wide_sparse": Times(3.0, 2.0, 1.0)}, estimate(made, trials, 1000.0, (0.0, 0.0), 10, 1).steps)
-    found = estimate(made, trials, 1000.0, (1.0, 0.0), 10, 1, None, wide)
-    share = sum(trial.key.arm == "wide_sparse" for trial in trials) / len(trials)
-    assert found.judging == pytest.approx(len(trials) * (1 + share))
-    assert found.seconds - found.judging == pytest.approx(steps / 1000 * (1 + 2 * share))
+def test_a_stack_costs_what_stacks_of_its_size_do_and_slots_work_side_by_side() -> None:
+    assert [of_size({2: 3.0}, size) for size in (1, 2, 4)] == [1.5, 3.0, 6.0]
+    assert [of_size({2: 3.0, 4: 4.0}, size) for size in (1, 3, 8)] == [2.5, 3.5, 6.0]
+    made = experiment(seeds=[0, 1, 2, 3], arms=["winning", "random"], pruning={"rounds": 2})
+    prices = {2: 3.0, 4: 4.0}
+    found = estimate(made, plan(made), _measured(prices), 2, 64)
+    # Two dense runs on each slot, then four tickets in each round.
+    assert found.seconds == 512 * (3 + 4 + 4) and found.work == 2 * found.seconds
+    alone = estimate(made, plan(made), _measured(prices), 2, 2)
+    assert alone.seconds == 512 * (3 + 4 * 3)
+    threads = estimate(made, plan(made), _measured(prices, clock=0.5), 2, 64)
+    assert threads.seconds == found.seconds / 2 and threads.work == found.work
+
+
+def test_an_estimate_counts_what_comes_besides_training() -> None:
+    made = experiment(arms=["winning"], pruning={"rounds": 1})
+    plain = estimate(made, plan(made), _measured({2: 1.0}), 1, 64)
+    found = estimate(made, plan(made), _measured({2: 1.0}, start=3.0, ticket=5.0, again=7.0, before=11.0), 1, 64)
+    assert found.work - plain.work == 3 + 5 * 4 + 7 + 11 and found.seconds == found.work
+    wide = estimate(made, plan(made), _measured({2: 1.0}, start=3.0), 2, 64)
+    assert wide.work - plain.work == 2 * 3 and wide.seconds == wide.work / 2
+
+
+def test_an_estimate_knows_networks_of_other_widths(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = experiment(arms=["winning", "wide_sparse", "small_dense"], pruning={"rounds": 2}, model={"hidden": [16]})
+    monkeypatch.setattr(measure, "SECONDS", 0.02)
+    model = make_model(made)
+    found = Meter(made, "cpu", time.process_time).others(model, 2)
+    assert found.keys() == {"wider 2", "smaller"} and found["smaller"]["rounds"].keys() == {1, 2}
+    own = sum(shape.numel() for shape in model.shapes().values())
+    assert (
+        found["wider 2"]["parameters"][1] > own > found["smaller"]["parameters"][1] > found["smaller"]["parameters"][2]
+    )
+    others = {
+        "wider 2": Prices({2: 3.0}, {2: 10.0}, parameters={1: 40}),
+        "smaller": Prices({2: 0.5}, {2: 2.0}, rounds={1: 1.0, 2: 0.5}, parameters={1: 5, 2: 3}),
+    }
+    plain = estimate(made, plan(made), _measured({2: 1.0}), 1, 64)
+    priced = estimate(made, plan(made), _measured({2: 1.0}, networks=others), 1, 64)
+    assert plain.work == 512 * (1 + 2 * 3) and plain.judging == 0
+    assert priced.work - priced.judging == 512 * (1 + 2 * 1 + 2 * 3 + 0.5 + 0.25)
+    assert priced.judging == 2 * 10 + 2 * 2
+    assert priced.bytes - plain.bytes == int(4 * 2 * (30 + 30 - 5 - 7) + 2 * (30 + 30 - 5 - 7) / 8)
 
 
 def test_an_estimate_counts_evaluations_at_ends_and_validations_at_records() -> None:
-    made = experiment()
+    made = experiment(seeds=[0])
     trials = plan(made)
-    plain = estimate(made, trials, 1000.0, (0.0, 0.0), 10, 1)
-    judged = estimate(made, trials, 1000.0, (2.0, 0.0), 10, 1)
-    assert judged.seconds == pytest.approx(plain.seconds + 2.0 * len(trials)) and judged.judging == 2.0 * len(trials)
-    validated = estimate(made, trials, 1000.0, (0.0, 3.0), 10, 1)
-    assert validated.judging == pytest.approx(3.0 * plain.steps / made.training.record_every)
+    judged = Measured({"": Prices({1: 0.0}, {1: 2.0}, {1: 3.0})})
+    found = estimate(made, trials, judged, 1, 64)
+    assert found.judging == found.work == len(trials) * (2 + 3 * 512 / made.training.record_every)
+
+
+def test_prices_are_the_means_of_those_measured_side_by_side() -> None:
+    answers = [
+        {"prices": {"networks": {"": {"step": {"4": step}}}, "steps_per_unit": 500, "start": 2 * step}}
+        for step in (1.0, 3.0)
+    ]
+    assert read(answers) == Measured({"": Prices({4: 2.0})}, 500, 4.0)

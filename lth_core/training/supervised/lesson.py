@@ -76,6 +76,15 @@ class ByHand(Protocol):
         """Of a module on the CPU in float32; None: autograd's are as fast."""
 
 
+@runtime_checkable
+class Searching(Protocol):
+    """A lesson that decodes, for as long as a network does not end its texts."""
+
+    def search_as_trained(self) -> None:
+        """From now on end every text where its reference ends, as a trained network does on the whole: a new network
+        would go on to the limit, and a measurement of it would take too long."""
+
+
 def perplexity(
     part: str, module: nn.Module, batches: Iterable[Batch],
     loss: Callable[[nn.Module, Batch, Carry], tuple[Tensor, Carry]], go_on: GoOn,

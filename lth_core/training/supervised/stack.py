@@ -22,7 +22,7 @@ from lth_core.training.precision import products
 from lth_core.training.stack import Arrays, Stack, Start, under
 from lth_core.training.supervised import optimizer as module_optimizer
 from lth_core.training.supervised.averaging import Average
-from lth_core.training.supervised.lesson import Batch, ByHand, Carry, Gradients, Lesson
+from lth_core.training.supervised.lesson import Batch, ByHand, Carry, Gradients, Lesson, Searching
 from lth_core.training.supervised.masked_step import MaskedStep
 from lth_core.training.supervised.second_look import SecondLook, Update
 from lth_core.training.supervised.update_graphs import Graphs
@@ -154,6 +154,12 @@ class SupervisedStack(Stack):
         self.trained += 1
         self._updates += 1
         self._average.take(int(self.last[0] - self.first[0]) * self.steps_per_unit - self.trained)
+
+    def warm_up(self) -> None:
+        """See Stack: of evaluations, too."""
+        super().warm_up()
+        if isinstance(self.lesson, Searching):
+            self.lesson.search_as_trained()
 
     def _before(self, batches: Sequence[Batch], share: float) -> Update | None:
         """What the next update begins with, if it is to be computed again."""

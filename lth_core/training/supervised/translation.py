@@ -54,6 +54,7 @@ class TranslationLesson:
     def __init__(self, task: TranslationTask, training: Supervised, corpus: ParallelCorpus, seed: int) -> None:
         self._task, self._smoothing, self._corpus = task, training.label_smoothing, corpus
         self._cross_entropy = CrossEntropy(ignored=corpus.vocabulary.pad)
+        self._as_trained = False
         self._batches = {
             part: TokenBatches(pairs.lengths() + 1, training.batch, seed) for part, pairs in corpus.parts.items()
         }
@@ -101,6 +102,10 @@ class TranslationLesson:
             found |= bleu.scores(self.translations(module, part, go_on), self._corpus.texts(part), part, tokenizer)
         return found
 
+    def search_as_trained(self) -> None:
+        """See Searching."""
+        self._as_trained = True
+
     def _perplexity(self, part: str, module: nn.Module, go_on: GoOn) -> dict[str, float]:
         batches = (self._gathered(part, pairs) for pairs in self._batches[part].in_order())
         return perplexity(part, module, batches, self._loss, go_on)
@@ -117,7 +122,10 @@ class TranslationLesson:
             if not go_on():
                 raise Interrupted
             source = _padded(own, pairs, 0, words.pad, None, words.end).to(device)
-            longest = torch.from_numpy(np.minimum(lengths[pairs] + _EXTRA, task.longest)).to(device)
+            limits = np.minimum(lengths[pairs] + _EXTRA, task.longest)
+            if self._as_trained:
+                limits = np.minimum(limits, own.places(pairs, 1)[1] + 1)
+            longest = torch.from_numpy(limits).to(device)
             decoding = cast(Translator, module).decoding(source, task.beam)
             for pair, (tokens, _) in zip(pairs.tolist(), translate(decoding, search, longest), strict=True):
                 found[pair] = tokens

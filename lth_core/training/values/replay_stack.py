@@ -256,6 +256,11 @@ class ReplayStack(PlayingStack):
         """See Stack."""
         return self.trained > self._begins
 
+    @property
+    def learns_from(self) -> int:
+        """See Stack."""
+        return self.training.learning_starts
+
     def followers(self, ticket: int) -> dict[str, Weights]:
         """See Stack."""
         return {"target": self.parameters.named(self.target[ticket], ticket)}
