@@ -13,11 +13,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.file import resolve
+from lth_core.settings.minatar import MinAtarTask
 from lth_core.settings.networks import Board
 from lth_core.tasks.classic import Classic
 from lth_core.tasks.minatar.environments import MinAtar
 from lth_core.tasks.on_device import draws
 from lth_core.tasks.on_device.classic import DeviceClassic
+from lth_core.tasks.on_device.made import make
 from lth_core.tasks.on_device.minatar.environments import GAMES
 from lth_core.training.families import make_stack
 from lth_core.training.reinforcement.episodes import Episodes
@@ -51,7 +53,7 @@ SETTINGS: dict[str, Own] = {
     # An episode reaches its limit of 5 more than once in a rollout of 8 steps.
     "a2c": ("CartPole-v1", 5, {"environments": 3}),
     "ppo, continuous": ("Pendulum-v1", 12, PPO),
-    "ppo, boards": ("breakout", 5, {**PPO, "environments": 2}),
+    "ppo, boards": ("breakout", 5, {**PPO, "environments": 2, "minibatches": 2}),
 }
 OTHERS: dict[str, Own] = {"ppo": ("CartPole-v1", 12, PPO), "a2c, cells of boards": ("breakout/flat", None, {})}
 all_settings = pytest.mark.parametrize("own", SETTINGS.values(), ids=SETTINGS.keys())
@@ -178,7 +180,6 @@ class _NoWaiting(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 WAITING: list[Own] = [
     ("Acrobot-v1", 5, {"plasticity": True, "optimizer": "rmsprop"}),
-    *[(game, 5, {}) for game in GAMES],
     ("breakout/flat", None, {}),
 ]
 
@@ -194,6 +195,16 @@ def test_a_whole_update_waits_for_nothing(own: Own) -> None:
         learnt, seen = one.whole(rate)
     assert len(learnt) == (4 if "algorithm" in training else 2)
     assert (seen is not None) == ("plasticity" in training)
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_a_step_of_a_game_waits_for_nothing(game: str) -> None:
+    device = torch.device("meta")
+    one = make(MinAtarTask(game=game, time_limit=5), [0, 1], 2, device)
+    actions, clock = torch.zeros((2, 2), dtype=torch.int64, device=device), torch.zeros((), device=device).long()
+    with _NoWaiting():
+        step = one.step(actions, one.ahead(clock, 1)[0])
+    assert step.observations.shape == (2, 2, *MinAtarTask(game=game).shape)
 
 
 @pytest.mark.parametrize(
