@@ -2,6 +2,9 @@
 
 Observations are bytes, (T, B, channels, height, width), scaled to [0, 1] here. One matrix product computes both
 heads, as in the perceptron. Gradients come from autograd, which repeats the forward pass on each minibatch.
+
+What is differentiated on a CPU has the channels last: the first layer's gradient takes a third of the time, forward and
+backward together 0.7 of it. Without gradients channels stay first, which is faster (1.1 to 1.4 times) there.
 """
 
 from collections.abc import Sequence
@@ -98,7 +101,8 @@ class ConvolutionalActorCritic:
         """Like `forward`, but keeps the autograd graph for `backward`."""
         with torch.enable_grad():
             leaf = layers.flat.detach().requires_grad_()
-            heads = self._heads(leaf, observations)
+            last = leaf.device.type == "cpu"
+            heads = self._heads(leaf, observations, torch.channels_last if last else torch.contiguous_format)
         return [observations, leaf, heads]
 
     def backward(self, layers: Layers, activations: Sequence[Tensor], gradient: Tensor) -> Tensor:
@@ -109,20 +113,24 @@ class ConvolutionalActorCritic:
         (found,) = torch.autograd.grad(number, activations[1])
         return found
 
-    def _heads(self, flat: Tensor, observations: Tensor) -> Tensor:
+    def _heads(
+        self, flat: Tensor, observations: Tensor, order: torch.memory_format = torch.contiguous_format
+    ) -> Tensor:  # fmt: skip
         # On a CPU grouped convolutions are slower (1.3 to 1.8 times, measured) and need not give the same bits.
         if flat.device.type == "cpu" or len(flat) == 1:
-            return torch.stack([self._alone(*one) for one in zip(flat.unbind(0), observations.unbind(0), strict=True)])
+            each = zip(flat.unbind(0), observations.unbind(0), strict=True)
+            return torch.stack([self._alone(*one, order) for one in each])
         return self._grouped(flat, observations)
 
-    def _alone(self, flat: Tensor, observations: Tensor) -> Tensor:
+    def _alone(self, flat: Tensor, observations: Tensor, order: torch.memory_format) -> Tensor:
         """The heads' outputs (B, outputs) of one ticket, from parameters (P,) and observations (B, C, H, W)."""
         filters, hidden = self.settings.layers
         parts = flat.split([shape.numel() for shape in self._joint()])
         shaped = [part.view(shape) for part, shape in zip(parts, self._joint(), strict=True)]
-        x = observations.to(flat.dtype, copy=True).mul_(1 / 255)
+        x = observations.to(flat.dtype, copy=True, memory_format=order).mul_(1 / 255)
         for i, one in enumerate(filters):
-            x = functional.conv2d(x, shaped[2 * i], shaped[2 * i + 1], one.stride, one.padding).relu_()
+            kernel = shaped[2 * i].contiguous(memory_format=order)
+            x = functional.conv2d(x, kernel, shaped[2 * i + 1], one.stride, one.padding).relu_()
             if one.pooled:
                 x = functional.max_pool2d(x, 2)
         # The product of a single row rounds by where the weights lie in memory: with the place in the stack.

@@ -84,3 +84,22 @@ def test_a_ticket_has_the_same_bits_alone_and_in_a_stack(settings: A2C, width: i
             optimizer.step(settings, one, part[None].clone(), own, rate[:1])
     assert torch.equal(together, torch.cat(each))
     assert all(torch.equal(state[entry], torch.cat([own[entry] for own in states])) for entry in state)
+
+
+def test_rmsprop_has_the_same_bits_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large network is updated part by part; the last part is short, and shorter than a vector register."""
+    settings, generator = A2C(optimizer="rmsprop"), torch.Generator().manual_seed(3)
+    start, gradients = torch.randn(2, 1_003, generator=generator), torch.randn(5, 2, 1_003, generator=generator)
+    found = []
+    for parts in (2**17, 64):
+        monkeypatch.setattr(optimizer, "_CACHED", parts)
+        flat, sizes = start.clone(), set[int]()
+        state = optimizer.new_state(settings, flat)
+        root = optimizer._root
+        with monkeypatch.context() as patch:
+            patch.setattr(optimizer, "_root", lambda x, root=root, sizes=sizes: (sizes.add(x.shape[1]), root(x))[1])
+            for gradient in gradients:
+                optimizer.step(settings, flat, gradient.clone(), state, torch.full((2, 1), 3e-3))
+        found.append((flat, state["square"], sizes))
+    assert [sizes for *_, sizes in found] == [{1_003}, {64, 1_003 % 64}]
+    assert torch.equal(found[0][0], found[1][0]) and torch.equal(found[0][1], found[1][1])

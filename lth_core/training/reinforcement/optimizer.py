@@ -1,7 +1,7 @@
 """Adam and RMSprop for stacked flat parameters: one row per ticket, each with its own step count and rate.
 
-On a CPU Adam is torch's own kernel; RMSprop has none and runs on a few tickets at a time, so that the parameters of
-large networks stay in the cache between its passes.
+On a CPU Adam is torch's own kernel; RMSprop has none and runs on a few tickets, or on a part of one, at a time, so that
+parameters stay in the cache between its passes.
 """
 
 from collections.abc import Sequence
@@ -39,11 +39,11 @@ def step(settings: PackedTraining, flat: Tensor, gradient: Tensor, state: State,
 
 def _rmsprop(settings: PackedTraining, flat: Tensor, gradient: Tensor, square: Tensor, rate: Tensor) -> None:
     together = max(1, _CACHED // flat.shape[1]) if flat.device.type == "cpu" else len(flat)
-    for weights, grad, own_square, own in zip(
-        *(part.split(together) for part in (flat, gradient, square, rate)), strict=True
-    ):
-        own_square.mul_(settings.rmsprop_alpha).addcmul_(grad, grad, value=1 - settings.rmsprop_alpha)
-        weights.sub_((own * grad).div_(_root(own_square).add_(settings.epsilon)))
+    columns = min(_CACHED, flat.shape[1]) if flat.device.type == "cpu" else flat.shape[1]
+    for *rows, own in zip(*(part.split(together) for part in (flat, gradient, square, rate)), strict=True):
+        for weights, grad, own_square in zip(*(part.split(columns, dim=1) for part in rows), strict=True):
+            own_square.mul_(settings.rmsprop_alpha).addcmul_(grad, grad, value=1 - settings.rmsprop_alpha)
+            weights.sub_((own * grad).div_(_root(own_square).add_(settings.epsilon)))
 
 
 def _adam(settings: PackedTraining, flat: Tensor, gradient: Tensor, state: State, rate: Tensor) -> None:
