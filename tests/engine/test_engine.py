@@ -195,6 +195,8 @@ def test_a_killed_worker_is_replaced_and_its_batch_goes_on(done: Path, hold: Pat
         assert any("SIGKILL" in e.text for e in views.events(r.database))
     assert _resumed(tmp_path / "killed") == 1024
     assert digest(done) == digest(tmp_path / "killed")
+    log = (done / "batches" / "000001" / "attempt-1" / "log.txt").read_text()
+    assert 0.05 < float(log.partition(" CPU seconds spent on this attempt")[0].split()[-1]) < 60
 
 
 def _resumed(folder: Path) -> int:

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from lth_core.cli.estimate import Measured, Prices, estimate, read
+from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import plan
 from lth_core.round_costs import of_size, relative
 from lth_core.training.families import make_model
 from lth_core.training.stack import Calls, Interrupted
+from lth_core.training.values.replay_stack import ReplayStack
 from lth_core.worker import measure, sparse_rounds
 from lth_core.worker.measure import Meter
 from tests.small import experiment, stack, starts
@@ -154,3 +156,26 @@ def test_prices_are_the_means_of_those_measured_side_by_side() -> None:
         for step in (1.0, 3.0)
     ]
     assert read(answers) == Measured({"": Prices({4: 2.0})}, 500, 4.0)
+
+
+def test_steps_before_anything_is_learnt_are_priced_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    dqn = {"algorithm": "dqn", "environments": 2, "train_every": 8, "batch": 16, "replay": 512, "length": 512}
+    made = Experiment.from_fields(
+        {"name": "one", "seeds": [0], "model": {"hidden": [8]}, "training": {**dqn, "learning_starts": 384}}
+    )
+    now = [0.0]
+    meter = Meter(made, "cpu", lambda: now[0])
+
+    def passes(kind: Any, name: str, seconds: float) -> None:
+        own = getattr(kind, name)
+
+        def slower(*given: Any) -> Any:
+            now[0] += seconds
+            return own(*given)
+
+        monkeypatch.setattr(kind, name, slower)
+
+    passes(ReplayStack, "_play", 1.0)
+    passes(ReplayStack, "_learn", 9.0)
+    step = meter.measured(make_model(made), 1, 30.0, evaluate=False).step
+    assert step == pytest.approx((0.75 * 1 + 0.25 * 10) / 16)

@@ -290,3 +290,14 @@ def test_translations_do_not_depend_on_what_is_translated_beside_them(
     monkeypatch.setattr(translation, "_SEARCHED", 1)
     assert lesson.translations(module, "test", lambda: True) == together
     assert len(together) == 8 and len(set(together)) > 1
+
+
+def test_a_measured_search_ends_where_references_do(tmp_path: Path) -> None:
+    lesson, own = _lesson(tmp_path)
+    torch.manual_seed(0)
+    module = make_model(own).module()  # type: ignore[attr-defined]
+    with torch.no_grad():
+        new = sum(len(text) for text in lesson.translations(module, "test", lambda: True))
+        lesson.search_as_trained()
+        cut = sum(len(text) for text in lesson.translations(module, "test", lambda: True))
+    assert 0 < cut < new / 2
