@@ -223,7 +223,9 @@ def _other_networks(experiment: Experiment, measured: Measured) -> Iterator[str]
             continue
         size = max(other.step)
         times = other.step[size] / of_size(plain.step, size)
-        last = "" if not other.rounds else f" in round 1, {times * other.rounds[max(other.rounds)]:.1f} in the last"
+        last = (
+            "" if len(other.rounds) < 2 else f" in round 1, {times * other.rounds[max(other.rounds)]:.1f} in the last"
+        )
         yield f"{arm}: a step takes {times:.1f} times as long{last} (measured)"
 
 

@@ -69,7 +69,7 @@ def act(message: dict[str, Any]) -> dict[str, Any]:
         "held": {str(size): one.held for size, one in own.items()},
         "prices": {
             "networks": {"": _prices(own, meter.relative(model, sizes[-1], seconds), {0: _count(model)})}
-            | meter.others(model, sizes[-1]),
+            | meter.others(model, sizes[-1], own[sizes[-1]].step),
             "steps_per_unit": max(one.steps_per_unit for one in own.values()),
             "start": start, **meter.besides(model),
             "again": meter.again(model, own[sizes[0]].calls, own[sizes[0]].evaluation / sizes[0]),
@@ -163,14 +163,19 @@ class Meter:
         fastest = fastest_updates(stacks, self.clock, seconds)
         return {round: fastest[round] / fastest[0] for round in rounds}
 
-    def others(self, model: Network, tickets: int) -> dict[str, dict[str, dict[int, float]]]:
-        """Prices of networks of other widths, which some arms have, by name."""
+    def others(self, model: Network, tickets: int, plain: float) -> dict[str, dict[str, dict[int, float]]]:
+        """Prices of networks of other widths, which some arms have, by name. plain: of a step of the own network."""
         found = {}
         for name, networks in other_networks(self.experiment, model).items():
-            own = {k: self.measured(one, tickets, SECONDS, evaluate=True) for k, one in networks.items()}
-            first = own[min(own)]
-            shares = {round: one.step / first.step for round, one in own.items()}
-            found[name] = _prices({tickets: first}, shares, {round: _count(one) for round, one in networks.items()})
+            made = {
+                k: stack_of(self.experiment, one, tickets, self.device) for k, one in {0: model, **networks}.items()
+            }
+            fastest = fastest_updates(made, self.clock, SECONDS)
+            first = min(networks)
+            own = self.measured(networks[first], tickets, SECONDS / 4, evaluate=True)
+            own = replace(own, step=plain * fastest[first] / fastest[0])
+            shares = {round: fastest[round] / fastest[first] for round in networks}
+            found[name] = _prices({tickets: own}, shares, {round: _count(one) for round, one in networks.items()})
         return found
 
     def besides(self, model: Network) -> dict[str, float]:

@@ -124,7 +124,7 @@ def test_an_estimate_knows_networks_of_other_widths(monkeypatch: pytest.MonkeyPa
     made = experiment(arms=["winning", "wide_sparse", "small_dense"], pruning={"rounds": 2}, model={"hidden": [16]})
     monkeypatch.setattr(measure, "SECONDS", 0.02)
     model = make_model(made)
-    found = Meter(made, "cpu", time.process_time).others(model, 2)
+    found = Meter(made, "cpu", time.process_time).others(model, 2, 1.0)
     assert found.keys() == {"wider 2", "smaller"} and found["smaller"]["rounds"].keys() == {1, 2}
     own = sum(shape.numel() for shape in model.shapes().values())
     assert (
