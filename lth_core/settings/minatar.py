@@ -56,5 +56,5 @@ class MinAtarTask(TaskSection):
 
     @property
     def subject(self) -> str:
-        """See TaskSection."""
-        return self.game
+        """See TaskSection: not the name alone, which is that of an Atari game."""
+        return f"MinAtar {self.game}" + ("" if self.full_action_set else ", minimal actions")

@@ -1,6 +1,7 @@
 """The summary across the jobs of a suite, on simulated jobs: words, margins, failures, scales."""
 
 from collections.abc import Callable
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from lth_core.analysis.suite_summary import SuiteJob, SuiteSummary, summarise_su
 from lth_core.experiment.experiment import Experiment
 from lth_core.settings.control import ControlTask
 from lth_core.settings.games import GAMES
+from lth_core.settings.minatar import MinAtarTask
+from lth_core.tasks.minatar.environments import MinAtar
 from tests.analysis.test_verdict import Trial
 from tests.small import experiment
 
@@ -203,6 +206,27 @@ def test_the_reference_of_cartpole_is_what_a_random_policy_gets() -> None:
         returns.append(steps)
     error = np.std(returns) / len(returns) ** 0.5
     assert abs(np.mean(returns) - RANDOM_POLICY["CartPole-v1"]) < 4 * error
+
+
+@pytest.mark.parametrize("full", [True, False])
+@pytest.mark.parametrize("game", get_args(MinAtarTask.model_fields["game"].annotation))
+def test_minatars_games_are_measured_by_their_own_random_policy(game: str, full: bool) -> None:
+    """Atari's games of these names have other scores; Seaquest's is 68."""
+    task = MinAtarTask.model_validate({"game": game, "full_action_set": full})
+    wanted = RANDOM_POLICY[task.subject]
+    assert task.subject not in ATARI
+    count = 512 if game == "freeway" else 64
+    games, rng = MinAtar(task, [1], count), np.random.default_rng(1)
+    games.reset()
+    earned, ended = 0.0, 0
+    for _ in range(300):
+        step = games.step(rng.integers(0, games.actions, (1, count)))
+        earned += float(step.rewards.sum())
+        ended += int((step.terminated | step.truncated).sum())
+    if ended:  # freeway's games last 2,500 steps
+        assert earned / ended == pytest.approx(wanted, rel=0.35, abs=0.05)
+    else:
+        assert earned / count * 2_500 / 300 == pytest.approx(wanted, rel=0.6)
 
 
 def test_returns_of_both_signs_have_no_zero_to_count_from() -> None:
