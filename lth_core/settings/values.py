@@ -13,8 +13,7 @@ Count = Annotated[int, Field(gt=0, le=10**6), WHOLE]
 
 
 class ReplayTraining(ReinforcementTraining):
-    """Fields of every algorithm that learns from a replay buffer, with target networks: see DQN. plasticity: as of
-    actor-critics, on at most 256 states spread over the replay buffer."""
+    """Fields of every algorithm that learns from a replay buffer, with target networks: see DQN."""
 
     algorithm: str
     environments: Annotated[int, Field(gt=0, le=4096), WHOLE] = 1

@@ -187,5 +187,5 @@ def _untouched(jobs: "Sequence[JobView]", meant: "Sequence[JobView]") -> list[st
         return []
     if len(others) > 3:
         return [f"Left as they are: {len(others)} jobs ({', '.join(sorted({job.state for job in others}))})."]
-    names = ", ".join(f"job {job.id} {one_line(job.name, 40)} ({job.state})" for job in others)
+    names = ", ".join(f"{named([job])} ({job.state})" for job in others)
     return [f"Left as {'it is' if len(others) == 1 else 'they are'}: {names}."]

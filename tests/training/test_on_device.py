@@ -198,7 +198,7 @@ def test_a_whole_update_waits_for_nothing(own: Own) -> None:
 
 
 @pytest.mark.parametrize("game", GAMES)
-def test_a_step_of_a_game_waits_for_nothing(game: str) -> None:
+def test_a_step_of_a_game_waits_for_nothing(game: Any) -> None:
     device = torch.device("meta")
     one = make(MinAtarTask(game=game, time_limit=5), [0, 1], 2, device)
     actions, clock = torch.zeros((2, 2), dtype=torch.int64, device=device), torch.zeros((), device=device).long()
@@ -294,6 +294,27 @@ def test_an_update_as_it_should_be_passes() -> None:
         assert one.check_of_actions(1, one.seeds[1], 6).passed
         assert not one.check_of_actions(1, one.seeds[0], 6).passed
         assert not one.check_of_actions(1, one.seeds[1], 7).passed
+
+
+@pytest.mark.parametrize(
+    "own",
+    [("breakout/flat", None, {}), ("Pendulum-v1", 12, {**PPO, "n_steps": 16})],
+    ids=["no time limit", "nothing terminates"],
+)
+def test_the_audit_waits_for_nothing_that_never_comes(own: Own, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment, limit, training = own
+    own = (environment, limit, {**training, "record_every": 1})
+    one, watched = _stack(own, _starts(own)), [0]
+    real = one._watched
+
+    def counted(rate: torch.Tensor) -> Any:
+        watched[0] += 1
+        return real(rate)
+
+    monkeypatch.setattr(one, "_watched", counted)
+    _trained(one, 40)
+    assert one._look.left == ["time limit" if limit is None else "termination"]
+    assert 0 < watched[0] < 40
 
 
 @pytest.mark.parametrize(

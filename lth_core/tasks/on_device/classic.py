@@ -169,7 +169,7 @@ class MountainCar(DeviceClassic):
 class Pendulum(DeviceClassic):
     """See classic.Pendulum."""
 
-    size = 2
+    size, terminates = 2, False
 
     def start(self, drawn: Tensor) -> Tensor:
         """See DeviceClassic."""

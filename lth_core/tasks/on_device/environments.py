@@ -38,6 +38,8 @@ class DeviceEnvironments(ABC):
 
     block: ClassVar[int] = 64
     """Steps for which numbers are drawn at once."""
+    terminates: ClassVar[bool] = True
+    """Whether anything but a time limit ends an episode."""
     parts: Parts = None
 
     def __init__(self, like: Described, seeds: Sequence[int], count: int, device: torch.device, drawn: int) -> None:

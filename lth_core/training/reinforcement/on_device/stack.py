@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lth_core.settings.control import ControlTask
 from lth_core.settings.minatar import MinAtarTask
+from lth_core.tasks.step import UNLIMITED
 from lth_core.tickets.check import Check
 from lth_core.training.cuda_graphs import Replayed
 from lth_core.training.reinforcement.learning import Learnt, learn
@@ -55,10 +56,12 @@ class DeviceStack(ActorCriticStack):
         self._learnt, self._seen = self._watched(rate) if watched else self._whole(rate)
 
     def _is_watched(self) -> bool:
-        """Whether the audit looks at this update, if it lacks something: the first one, and the first after each
-        record, for which the device has been waited for."""
-        size, every = self.training.n_steps * self.training.environments, self.training.record_every
-        return bool(self._look.left) and self.trained // every > (self.trained - size) // every
+        """Whether the audit looks at this update, if it lacks something that can come: the first one, and the first
+        after each record, for which the device has been waited for."""
+        size, every, own = self.training.n_steps * self.training.environments, self.training.record_every, self._own
+        comes = {"termination": own.environments.terminates, "time limit": own.environments.limit < UNLIMITED}
+        lacks = any(comes.get(kind, True) for kind in self._look.left)
+        return lacks and self.trained // every > (self.trained - size) // every
 
     def _watched(self, rate: Tensor) -> tuple[list[Learnt], Tensor | None]:
         """An update that is looked at again; the same as `whole`, step by step."""
