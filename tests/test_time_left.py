@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -133,6 +134,17 @@ def test_a_database_knows_all_this_of_a_job_that_runs(tmp_path: Path) -> None:
         connection.execute("UPDATE trials SET state = 'done' WHERE round = 0")
         connection.execute("UPDATE batches SET state = 'done', slot = NULL, fraction = 1, finished = started + 20")
     assert job_time.job_time(database, job, experiment).slots == 2
+    database.close()
+
+
+@pytest.mark.parametrize(("launcher", "most"), [({"kind": "slurm"}, 64), ({"kind": "slurm", "gpus": 1}, 2048)])
+def test_a_stack_on_a_cluster_is_as_large_as_it_will_be(launcher: dict[str, Any], most: int, tmp_path: Path) -> None:
+    database = Database(tmp_path / "workspace.sqlite", writer=True)
+    experiment = tiny(launcher=launcher, training={"environments_on": "device"})
+    with database.transaction() as connection:
+        job = add_job(connection, experiment, "test", {})
+        connection.execute("INSERT INTO slots (name, device) VALUES ('slurm/1/1', 'node-1')")
+    assert job_time.job_time(database, job, experiment).largest == most
     database.close()
 
 

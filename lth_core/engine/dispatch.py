@@ -181,7 +181,7 @@ class Dispatcher:
         if isinstance(need, SlurmLauncher):
             # This machine's devices say nothing about those of a cluster.
             measured = experiment.model.stack_is_measured
-            return 1 if measured else most_tickets(experiment, "cuda" if need.gpus else "cpu")
+            return 1 if measured else most_tickets(experiment, need.trains_on)
         return self._stacking.largest(job, experiment, self._usable(job, need)[0])
 
     def close(self) -> None:

@@ -53,6 +53,11 @@ class SlurmLauncher(Section):
     most_jobs: Annotated[int, Field(ge=1, le=1000), WHOLE] = 16
     poll_every: Annotated[int, Field(ge=1, le=3600), WHOLE] = 30
 
+    @property
+    def trains_on(self) -> str:
+        """The kind of device: cpu or cuda."""
+        return "cuda" if self.gpus else "cpu"
+
     @model_validator(mode="before")
     @classmethod
     def _of_this_machine(cls, fields: Any) -> Any:

@@ -100,10 +100,13 @@ def _devices(database: Database, job: int, experiment: Experiment) -> list[str]:
 
 def _largest(database: Database, job: int, experiment: Experiment, devices: list[str], run: list[int]) -> int:
     """The most tickets in a stack; if that was measured, from the stacks that ran."""
+    launcher = experiment.launcher
     if run and experiment.model.stack_is_measured:
         largest = max(run)
-    else:
+    elif isinstance(launcher, LocalLauncher):
         largest = most_tickets(experiment, devices[0].partition(":")[0] if devices else "cpu")
+    else:
+        largest = most_tickets(experiment, launcher.trains_on)
     return min(largest, largest_stack(database.connection, job) or largest)
 
 

@@ -12,6 +12,7 @@ from lth_core.engine.intake import Patience
 from lth_core.engine.launchers.both import Launchers
 from lth_core.engine.slots import Slot
 from lth_core.experiment.experiment import Experiment
+from lth_core.settings.launcher import SlurmLauncher
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.jobs import add_job
@@ -104,6 +105,14 @@ def test_a_stack_of_dense_networks_is_not_measured(
     monkeypatch.setattr(launcher, "submit", lambda *_: launcher.here._running.update({"only": None}))  # type: ignore[dict-item]
     Dispatcher(workspace, database, launcher, Patience()).start_batches()
     assert _batches(database) == [size]
+
+
+@pytest.mark.parametrize(("gpus", "most"), [(0, 64), (1, 2048)])
+def test_on_a_cluster_a_stack_is_as_large_as_the_gpus_asked_for_allow(gpus: int, most: int, tmp_path: Path) -> None:
+    experiment = tiny(training={"environments_on": "device"})
+    workspace, database, job = _queued(tmp_path, experiment)
+    dispatcher = Dispatcher(workspace, database, Launchers(workspace, [SLOT]), Patience())
+    assert dispatcher._ceiling(job, experiment, SlurmLauncher(gpus=gpus)) == most
 
 
 def test_a_measurement_for_a_job_that_is_gone_does_not_hold_up_the_next(

@@ -87,7 +87,7 @@ def test_a_ticket_has_the_same_bits_alone_and_in_a_stack(settings: A2C, width: i
 
 
 def test_rmsprop_has_the_same_bits_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A large network is updated part by part; the last part is short, and shorter than a vector register."""
+    """A large network is updated part by part; the last part is short, and does not fill its last vector register."""
     settings, generator = A2C(optimizer="rmsprop"), torch.Generator().manual_seed(3)
     start, gradients = torch.randn(2, 1_003, generator=generator), torch.randn(5, 2, 1_003, generator=generator)
     found = []
