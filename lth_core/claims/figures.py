@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -13,7 +13,7 @@ from lth_core.claims.claim import Panel, PaperFigure
 from lth_core.errors import InputError
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
-from lth_core.report.drawing import density_axis, legend, looks, panels, styled
+from lth_core.report.drawing import Look, density_axis, legend, looks, panels, styled
 from lth_core.report.figures import band, dense_line
 from lth_core.text import one_line
 
@@ -28,11 +28,11 @@ def draw(figure: PaperFigure, folder: Path) -> Figure | None:
         return None
     with styled():
         drawn, axes = panels(len(shown))
-        scores = []
-        for one, panel in zip(axes, shown, strict=True):
-            experiment, rows = _stored(folder / panel.job)
+        scores, found = [], [_stored(folder / panel.job) for panel in shown]
+        look = _looks([experiment for experiment, _ in found])
+        for one, panel, (experiment, rows) in zip(axes, shown, found, strict=True):
             try:
-                _panel(one, rows, panel, experiment)
+                _panel(one, rows, panel, look)
             except (ValueError, KeyError) as error:
                 raise InputError(f"{one_line(folder / panel.job)}/lottery.csv: {one_line(error)}: {_WANTED}") from None
             scores.append(experiment.judged_by)
@@ -42,8 +42,15 @@ def draw(figure: PaperFigure, folder: Path) -> Figure | None:
     return drawn
 
 
-def _panel(axes: Axes, rows: list[Row], panel: Panel, experiment: Experiment) -> None:
-    look = looks(experiment)
+def _looks(experiments: Sequence[Experiment]) -> dict[str, Look]:
+    """The same of an arm in all panels: those of the experiment with the most arms, and of others what it has not."""
+    found: dict[str, Look] = {}
+    for experiment in sorted(experiments, key=lambda one: -len(one.arms)):
+        found = looks(experiment) | found
+    return found
+
+
+def _panel(axes: Axes, rows: list[Row], panel: Panel, look: Mapping[str, Look]) -> None:
     for row in rows:
         if row["arm"] == DENSE and row["score"]:
             dense_line(axes, _score(row))

@@ -59,10 +59,9 @@ def _claim(claim: Claim, answer: StoredClaim | None, jobs: Mapping[str, StoredJo
     own = [jobs[name] for name in answer.jobs if name in jobs]
     if own:
         yield f"- Rests on: {', '.join(_cost(job) for job in own)}"
-    yield from (
-        f"- {test.says}: **{test.state}**{test.text.removeprefix(f'{test.says}: {test.state}')}"
-        for test in answer.tests
-    )
+    for test in answer.tests:
+        word = "not run" if test.state in UNKNOWN else test.state  # a page does not run on
+        yield f"- {test.says}: **{word}**{test.text.removeprefix(f'{test.says}: {test.state}')}"
     if claim.afterwards:
         yield f"- Written afterwards: {claim.afterwards}"
 

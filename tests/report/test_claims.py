@@ -13,15 +13,17 @@ from lth_core.claims import page as page_module
 from lth_core.claims.again import compared, presets_of
 from lth_core.claims.answer import answered, is_same
 from lth_core.claims.claim import Claim, Comparison, Panel, PaperFigure, Sign, claims, experiments, paper_figures
-from lth_core.claims.figures import draw
+from lth_core.claims.figures import _looks, draw
 from lth_core.claims.page import page
 from lth_core.cli.claims import run
 from lth_core.errors import InputError
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
+from lth_core.report.drawing import looks
 from lth_core.store import views
 from lth_core.store.database import Database
 from tests.report.conftest import job
+from tests.small import experiment
 
 ROOT = Path(__file__).parents[2]
 
@@ -231,3 +233,9 @@ def test_the_list_is_printed_and_read_by_scripts(
     run(folder, as_json=True)
     (one,) = json.loads(capsys.readouterr().out)["claims"]
     assert [test["state"] for test in one["tests"]] == ["held", "running"]
+
+
+def test_an_arm_looks_the_same_in_all_panels() -> None:
+    few, many = experiment(arms=["winning", "random"]), experiment(arms=["winning", "one_shot", "random"])
+    for order in ([few, many], [many, few]):
+        assert _looks(order) == looks(many) and looks(few)["random"] != looks(many)["random"]
