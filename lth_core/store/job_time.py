@@ -29,16 +29,17 @@ def job_time(database: Database, job: int, experiment: Experiment) -> JobTime:
         job,
     )
     networks = {arm: network_of(experiment, arm) for arm in (DENSE, *experiment.arms)}
-    trials = database.rows("SELECT round, seed, arm, state, batch FROM trials WHERE job = ? ORDER BY id", job)
-    waiting, of_round = Counter[Place](), Counter[int]()
-    running = defaultdict[int, list[Place]](list)
-    for row in trials:
-        place = Place(row["round"], row["seed"], networks[row["arm"]])
-        if row["state"] == "waiting":
-            waiting[place] += 1
-        elif row["state"] == "running":
-            running[row["batch"]].append(place)
-        of_round[row["round"]] += row["state"] in ("waiting", "running", "done")
+    trials = database.rows(
+        "SELECT round, COUNT(*) AS trials FROM trials WHERE job = ? AND state IN ('waiting', 'running', 'done') "
+        "GROUP BY round", job
+    )  # fmt: skip
+    running = defaultdict[int | None, list[Place]](list)
+    for round, seed, arm, batch in database.rows(
+        "SELECT round, seed, arm, CASE state WHEN 'running' THEN batch END FROM trials "
+        "WHERE job = ? AND state IN ('waiting', 'running')", job
+    ):  # fmt: skip
+        running[batch].append(Place(round, seed, networks[arm]))
+    waiting = Counter(running.pop(None, ()))
     lengths, devices = _lengths(experiment, rows), _devices(database, job, experiment)
     return JobTime(
         batches=[
@@ -50,7 +51,7 @@ def job_time(database: Database, job: int, experiment: Experiment) -> JobTime:
             for row in rows
         ],
         waiting=waiting,
-        trials={round: count for round, count in of_round.items() if count},
+        trials={row["round"]: row["trials"] for row in trials},
         lengths=lengths,
         slots=len(devices),
         largest=_largest(database, job, experiment, devices, [row["size"] for row in rows if row["round"] > 0]),
