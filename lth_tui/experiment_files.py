@@ -214,7 +214,7 @@ def known_time(found: Preview, jobs: Sequence["JobView"]) -> str:
 
 
 async def measured_cost(path: Path, device: str, slots: int | None) -> list[str]:
-    """Time and disk estimate from a short measurement by `lth check`, in a process of its own; takes seconds.
+    """Time and disk estimate from a short measurement by `lth check`, in processes of its own; takes seconds.
 
     Cancelling it ends the measurement. Raises OSError.
     """

@@ -34,7 +34,8 @@ from lth_core.settings.imitation import ImitationTask
 from lth_core.settings.launcher import LocalLauncher
 from lth_core.text import one_line, plural
 
-MEASURE_SECONDS = 2.0
+MEASURE_SECONDS = 1.0
+"""Of each size of a stack."""
 
 
 @dataclass(frozen=True)
@@ -144,18 +145,19 @@ def _price(experiment: Experiment, found: list[Slot]) -> _Priced:
     sizes = sorted({min(most, math.ceil(of_round[round] / len(found))) for round in (0, 1)})
     compared = experiment.model.stack_is_measured and sizes[-1] > 1
     answers = _measure(experiment, found, [1, SIZE] if compared else sizes)
-    rates = {size: sum(one["rates"][size] for one in answers) for size in answers[0]["rates"]}
-    stacking = ""
-    if compared:
+    rates, measured, stacking = answers[0]["rates"], read(answers), ""
+    if compared and str(SIZE) not in rates:
+        most, stacking = 1, "estimated for one ticket per slot: to compare stacks here would take long\n"
+    elif compared:
         decision = stack_size(experiment, rates)
         most, stacking = decision.largest, f"{decision.text}\n"
     stack = min(most, sizes[-1])
     known = str(stack) if str(stack) in rates else str(SIZE)
-    measured = read(answers)
+    together = len(found) * int(known) / measured.networks[""].step[int(known)]
     return _Priced(
         estimate(experiment, trials, measured, len(found), most),
         measured,
-        rates[known] / measured.clock,
+        together / measured.clock,
         stack,
         stacking,
         int(answers[0]["parameters"]),
@@ -230,11 +232,18 @@ def _other_networks(experiment: Experiment, measured: Measured) -> Iterator[str]
 
 
 def _measure(experiment: Experiment, slots: list[Slot], tickets: list[int]) -> list[dict[str, Any]]:
-    """What as many processes at once as there are slots have measured, because they slow each other down."""
+    """What as many processes at once as there are slots have measured, because they slow each other down.
+
+    On a CPU the first alone measures more than steps: seconds of a processor that the others would spend for the same.
+    """
     # Start all of them before waiting for any.
     processes = [
-        start_measuring(experiment, slot, tickets, MEASURE_SECONDS, subprocess.PIPE, evaluate=True) for slot in slots
-    ]
+        start_measuring(
+            experiment, slot, tickets, MEASURE_SECONDS, subprocess.PIPE,
+            "steps" if place and slot.kind == "cpu" else "evaluate",
+        )
+        for place, slot in enumerate(slots)
+    ]  # fmt: skip
     found: list[dict[str, Any]] = []
     for process in processes:
         out, errors = process.communicate()

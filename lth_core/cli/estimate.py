@@ -121,14 +121,17 @@ def estimate(
 
 
 def read(answers: Sequence[Mapping[str, Any]]) -> Measured:
-    """From what processes have measured side by side: the mean of their seconds."""
+    """From what processes have measured side by side, some of them steps alone: the mean of their seconds."""
 
     def mean(numbers: Sequence[Any]) -> Any:
         if isinstance(numbers[0], Mapping):
             return {key: mean([one[key] for one in numbers]) for key in numbers[0]}
         return sum(numbers) / len(numbers)
 
-    found = mean([one["prices"] for one in answers])
+    found = mean([one["prices"] for one in answers if one["prices"]])
+    for size in found["networks"][""]["step"]:
+        rates = [one["rates"][size] for one in answers if size in one["rates"]]
+        found["networks"][""]["step"][size] = mean([int(size) / rate for rate in rates])
     networks = {
         name: Prices(**{part: {int(key): value for key, value in own.items()} for part, own in parts.items()})
         for name, parts in found.pop("networks").items()

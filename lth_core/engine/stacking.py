@@ -54,14 +54,13 @@ def start_measuring(
     tickets: Sequence[int],
     seconds: float,
     out: IO[bytes] | int,
-    *,
-    evaluate: bool = False,
+    *more: str,
 ) -> "subprocess.Popen[bytes]":
     """Start a process that measures stacks of these sizes and writes JSON to `out`; see worker.measure.
 
-    evaluate: also how long evaluations take.
+    more: what else is asked of it.
     """
-    asked = [slot.device, ",".join(map(str, tickets)), str(seconds), *["evaluate"] * evaluate]
+    asked = [slot.device, ",".join(map(str, tickets)), str(seconds), *more]
     process = subprocess.Popen(
         command("lth_core.worker.measure", *asked),
         stdin=subprocess.PIPE, stdout=out, stderr=subprocess.PIPE if out == subprocess.PIPE else subprocess.DEVNULL,

@@ -113,8 +113,8 @@ class Attempt:
         self._journal.begins(self._spec.batch, self._attempt, self._device, keys, stack.trained)
         return DONE if run.run() else CHECKPOINTED
 
-    def rehearse(self) -> None:
-        """Do once for a dense run all that is done besides training and judging it, for a measurement."""
+    def rehearse(self) -> Stack:
+        """Do for a dense run all that is done besides training and judging it, for a measurement; its new stack."""
         (trial,) = self._spec.trials
         prepared = self._assembler.prepare(trial)
         stack = make_stack(self._experiment, self._model, [prepared.start], self._device)
@@ -127,6 +127,7 @@ class Attempt:
         path = self.folder / f"trial-{trial.id}.safetensors"
         self._audits.stored(running, path, self._store(path, running, 0, stack.weights(0)))
         self._records.sync()
+        return stack
 
     def _has_its_records(self, step: int, values: dict[str, Any]) -> bool:
         """Whether the records from before a checkpoint are complete; earlier versions did not store their checksum."""

@@ -2,7 +2,7 @@
 
 `lth check` estimates from it, and the engine decides from it whether tickets train together.
 
-python -m lth_core.worker.measure DEVICE TICKETS[,TICKETS ...] SECONDS [evaluate] < {"experiment": ...}
+python -m lth_core.worker.measure DEVICE TICKETS[,TICKETS ...] SECONDS [steps | evaluate] < {"experiment": ...}
 """
 
 import os
@@ -39,11 +39,13 @@ SECONDS = 1.0
 """Of each stack but those of the experiment's own network."""
 MOST = 5
 """How many times the seconds of a measurement may pass on the clock, where others use the processor too."""
-ENOUGH, A_FEW, PATIENCE = 1.0, 3.0, 60.0
+ENOUGH, A_FEW, PATIENCE = 1.0, 2.0, 60.0
 """Seconds after which a judgement is cut: where its length is known, where it may end soon, and any other."""
 
 LARGE = 20_000_000
 """Parameters above which no ticket is written for a measurement: beside such trainings it costs little."""
+LONG = 2.0
+"""Seconds for making a ticket, mostly its games, from which on `lth check` compares no stack with a single one."""
 
 Clock = Callable[[], float]
 
@@ -51,8 +53,9 @@ Clock = Callable[[], float]
 def act(message: dict[str, Any]) -> dict[str, Any]:
     """rates: steps per second of all tickets, by stack size; for a stack of one also its parameters and densities.
 
-    With `evaluate` also prices: what `cli.estimate.Measured` holds. Seconds are of a processor, which do not depend on
-    what else the machine does; on a GPU, which computes by itself, they are of the clock.
+    With `evaluate` also prices: what `cli.estimate.Measured` holds. `steps` is asked of other slots beside that. With
+    both there may be no rate of a stack that takes long to make (see LONG). Seconds are of a processor, which do not
+    depend on what else the machine does; on a GPU, which computes by itself, they are of the clock.
     """
     device, sizes, seconds = sys.argv[1], [int(size) for size in sys.argv[2].split(",")], float(sys.argv[3])
     experiment = Experiment.from_json(message["experiment"])
@@ -61,8 +64,22 @@ def act(message: dict[str, Any]) -> dict[str, Any]:
     model = make_model(experiment)
     meter = Meter(experiment, device, _clock(device))
     start = time.process_time() if device == "cpu" else 0.0
-    evaluate = "evaluate" in sys.argv[4:]
-    own = {size: meter.measured(model, size, seconds, evaluate=evaluate) for size in sizes}
+    asked = sys.argv[4:]
+    besides, made = {"batch": 0.0, "ticket": 0.0}, dict[int, Stack]()
+    if "evaluate" in asked and _count(model) <= LARGE:
+        besides, made[1] = meter.besides()
+        long = besides["ticket"] > LONG
+    else:
+        begun = meter.clock()
+        made[sizes[0]] = meter.stack(model, sizes[0])
+        long = meter.clock() - begun > LONG
+    if asked and meter.one_by_one and long:
+        sizes = sizes[:1]
+    stacks = {size: made[size] if size in made else meter.stack(model, size) for size in sizes}
+    own = {size: meter.measured(stack, seconds) for size, stack in stacks.items()}
+    if "evaluate" in asked:
+        judged = sizes[:1] if meter.one_by_one else sizes
+        own |= {size: meter.with_judging(own[size], stacks[size]) for size in judged}
     return {
         "rates": {str(size): size / one.step for size, one in own.items()},
         "parameters": _count(model), "densities": densities(model, experiment.pruning),
@@ -71,11 +88,11 @@ def act(message: dict[str, Any]) -> dict[str, Any]:
             "networks": {"": _prices(own, meter.relative(model, sizes[-1], seconds), {0: _count(model)})}
             | meter.others(model, sizes[-1], own[sizes[-1]].step),
             "steps_per_unit": max(one.steps_per_unit for one in own.values()),
-            "start": start, **meter.besides(model),
+            "start": start, **besides,
             "again": meter.again(model, own[sizes[0]].calls, own[sizes[0]].evaluation / sizes[0]),
             "clock": own[sizes[-1]].clock,
             "before": 0.0 if first is None else Meter(first, device, meter.clock).whole(seconds),
-        } if evaluate else {},
+        } if "evaluate" in asked else {},
     }  # fmt: skip
 
 
@@ -103,24 +120,31 @@ class Meter:
     device: str
     clock: Clock
 
-    def measured(self, model: Network, tickets: int, seconds: float, *, evaluate: bool) -> Stacked:
-        """A stack of whole tickets of this network."""
-        stack = stack_of(self.experiment, model, tickets, self.device)
+    @property
+    def one_by_one(self) -> bool:
+        """Whether the tickets of a stack are computed one after another, so that it costs about what they cost."""
+        return self.experiment.model.stack_is_measured and self.device == "cpu"
+
+    def stack(self, network: Network, tickets: int, kept: float = 1.0) -> Stack:
+        """A stack of new tickets."""
+        return stack_of(self.experiment, network, tickets, self.device, kept)
+
+    def measured(self, stack: Stack, seconds: float) -> Stacked:
+        """The steps of a new stack of whole tickets."""
         alone = self._before_learning(stack)
         stack.warm_up()
         found = self._step(stack, seconds)
         if faults := stack.faults():
             raise InputError(next(iter(faults.values())))
         share = min(1.0, stack.learns_from / max(1, self._length * stack.steps_per_unit))
-        found = replace(found, step=found.step * (1 - share) + alone * share)
-        if evaluate:
-            found = replace(
-                found,
-                record=self._record(stack),
-                evaluation=self._judged(partial(stack.evaluate, range(tickets)), stack.evaluation_calls()),
-                calls=stack.evaluation_calls(),
-            )
-        return replace(found, held=0 if stack.log is None else stack.log.bytes)
+        return replace(found, step=found.step * (1 - share) + alone * share)
+
+    def with_judging(self, found: Stacked, stack: Stack) -> Stacked:
+        """Also what records and evaluations of this stack cost."""
+        calls = stack.evaluation_calls()
+        record = self._record(stack)
+        evaluation = self._judged(partial(stack.evaluate, range(stack.tickets)), calls)
+        return replace(found, record=record, evaluation=evaluation, calls=calls)
 
     @property
     def _length(self) -> int:
@@ -146,7 +170,10 @@ class Meter:
         took, main = self.clock() - begun, time.thread_time() - main
         # With several threads this one waits while others finish; without others it would hardly have to.
         clock = 1.0 if self.device != "cpu" else max(main / took, 1 / torch.get_num_threads())
-        return Stacked(took / (stack.trained - trained), stack.steps_per_unit, clock=min(1.0, clock))
+        return Stacked(
+            took / (stack.trained - trained), stack.steps_per_unit, clock=min(1.0, clock),
+            held=0 if stack.log is None else stack.log.bytes,
+        )  # fmt: skip
 
     def _record(self, stack: Stack) -> float:
         begun = self.clock()
@@ -159,7 +186,7 @@ class Meter:
         if not rounds:
             return {}
         shares = {0: 1.0, **rounds}
-        stacks = {round: stack_of(self.experiment, network, tickets, self.device, k) for round, k in shares.items()}
+        stacks = {round: self.stack(network, tickets, kept) for round, kept in shares.items()}
         fastest = fastest_updates(stacks, self.clock, seconds)
         return {round: fastest[round] / fastest[0] for round in rounds}
 
@@ -167,30 +194,27 @@ class Meter:
         """Prices of networks of other widths, which some arms have, by name. plain: of a step of the own network."""
         found = {}
         for name, networks in other_networks(self.experiment, model).items():
-            made = {
-                k: stack_of(self.experiment, one, tickets, self.device) for k, one in {0: model, **networks}.items()
-            }
+            made = {round: self.stack(one, tickets) for round, one in {0: model, **networks}.items()}
             fastest = fastest_updates(made, self.clock, SECONDS)
             first = min(networks)
-            own = self.measured(networks[first], tickets, SECONDS / 4, evaluate=True)
-            own = replace(own, step=plain * fastest[first] / fastest[0])
+            own = Stacked(plain * fastest[first] / fastest[0], made[first].steps_per_unit)
+            own = self.with_judging(own, made[first])
             shares = {round: fastest[round] / fastest[first] for round in networks}
             found[name] = _prices({tickets: own}, shares, {round: _count(one) for round, one in networks.items()})
         return found
 
-    def besides(self, model: Network) -> dict[str, float]:
-        """batch: seconds of the beginning of a batch; ticket: of a ticket besides training and judging."""
-        if _count(model) > LARGE:
-            return {"batch": 0.0, "ticket": 0.0}
+    def besides(self) -> tuple[dict[str, float], Stack]:
+        """batch: seconds of the beginning of a batch; ticket: of a ticket besides training and judging. And the new
+        stack of one ticket that was made for it."""
         with TemporaryDirectory(dir=places.temporary(places.caches()), ignore_cleanup_errors=True) as made:
             workspace = Workspace(Path(made))
             workspace.create()
-            found = self._rehearsed(workspace, 1)
+            found, stack = self._rehearsed(workspace, 1)
             if sum(found.values()) < SECONDS:  # again, because much is read the first time and known later
-                found = self._rehearsed(workspace, 2)
-        return found
+                found, stack = self._rehearsed(workspace, 2)
+        return found, stack
 
-    def _rehearsed(self, workspace: Workspace, number: int) -> dict[str, float]:
+    def _rehearsed(self, workspace: Workspace, number: int) -> tuple[dict[str, float], Stack]:
         key = TrialKey(0, DENSE, self.experiment.seeds[0])
         spec = BatchSpec(number, 1, self.experiment, (TrialSpec(number, key),), (), "tensorboard/1")
         folder = BatchFolder(workspace.batch(number))
@@ -199,14 +223,18 @@ class Meter:
         begun = self.clock()
         attempt = Attempt(workspace, spec, 1, self.device, lambda: False)
         made = self.clock()
-        attempt.rehearse()
+        stack = attempt.rehearse()
         ended = self.clock()
         attempt.close()
-        return {"batch": made - begun, "ticket": ended - made}
+        return {"batch": made - begun, "ticket": ended - made}, stack
 
     def again(self, model: Network, calls: Calls | None, evaluation: float) -> float:
-        """Seconds of all evaluations for the audit, from those of the evaluation of a ticket; calls: see _judged."""
-        if calls is not None:  # episodes, which are played by other code
+        """Seconds of all evaluations for the audit, from those of the evaluation of a ticket; calls: see _judged.
+
+        Episodes are played by other code, whose price is measured where they are short; in long games the game costs
+        the most, and making them again would take long.
+        """
+        if calls is not None and not calls.after_all:
 
             def judge(go_on: Callable[[], bool]) -> None:
                 measured_again(self.experiment, model, model.initialise(0), {}, 0, self.device, go_on)
@@ -216,7 +244,8 @@ class Meter:
 
     def whole(self, seconds: float) -> float:
         """Seconds of the dense training of one seed."""
-        one = self.measured(make_model(self.experiment), 1, seconds, evaluate=True)
+        stack = self.stack(make_model(self.experiment), 1)
+        one = self.with_judging(self.measured(stack, seconds), stack)
         return self._length * one.steps_per_unit * one.step + one.evaluation
 
     def _judged(self, judge: Callable[[Callable[[], bool]], object], calls: Calls | None) -> float:

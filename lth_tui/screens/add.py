@@ -205,7 +205,7 @@ class Add(Dialog[list[LabelledCommand] | None]):
         chosen = self._chosen()
         if chosen is None or not (await self._preview(chosen)).experiments:
             return
-        measuring = self._costs[chosen.path] = ["measuring, takes a few seconds ..."]
+        measuring = self._costs[chosen.path] = ["measuring: some ten CPU seconds, 30 for Atari ..."]
         self._sketch()
         device = ",".join(sorted({slot.device for slot in self._slots})) or "auto"
         try:

@@ -152,10 +152,30 @@ def test_an_estimate_counts_evaluations_at_ends_and_validations_at_records() -> 
 
 def test_prices_are_the_means_of_those_measured_side_by_side() -> None:
     answers = [
-        {"prices": {"networks": {"": {"step": {"4": step}}}, "steps_per_unit": 500, "start": 2 * step}}
+        {
+            "rates": {"4": 4 / step},
+            "prices": {"networks": {"": {"step": {"4": step}}}, "steps_per_unit": 500, "start": 2 * step},
+        }
         for step in (1.0, 3.0)
     ]
     assert read(answers) == Measured({"": Prices({4: 2.0})}, 500, 4.0)
+    answers[1]["prices"] = {}  # it measured steps alone
+    assert read(answers) == Measured({"": Prices({4: 2.0})}, 500, 2.0)
+
+
+def test_what_takes_long_to_make_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = experiment(training={"evaluation_episodes": 1, "greedy_episodes": 0})
+    monkeypatch.setattr(Meter, "one_by_one", True)
+
+    def answer(*more: str) -> dict[str, Any]:
+        monkeypatch.setattr("sys.argv", ["measure", "cpu", "1,2", "0.01", *more])
+        return measure.act({"experiment": made.canonical()})
+
+    both = answer("evaluate")
+    assert both["rates"].keys() == {"1", "2"} and both["prices"]["networks"][""]["evaluation"].keys() == {1}
+    monkeypatch.setattr(measure, "LONG", -1.0)
+    assert answer("evaluate")["rates"].keys() == answer("steps")["rates"].keys() == {"1"}
+    assert answer("steps")["prices"] == {} and answer()["rates"].keys() == {"1", "2"}
 
 
 def test_steps_before_anything_is_learnt_are_priced_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,5 +197,5 @@ def test_steps_before_anything_is_learnt_are_priced_as_such(monkeypatch: pytest.
 
     passes(ReplayStack, "_play", 1.0)
     passes(ReplayStack, "_learn", 9.0)
-    step = meter.measured(make_model(made), 1, 30.0, evaluate=False).step
+    step = meter.measured(meter.stack(make_model(made), 1), 30.0).step
     assert step == pytest.approx((0.75 * 1 + 0.25 * 10) / 16)
