@@ -54,18 +54,20 @@ def bootstrap(values: Sequence[float], statistic: Callable[[npt.ArrayLike], Floa
 
     The same values always give the same interval, so it is cached.
     """
-    return _bootstrap(tuple(map(float, values)), statistic)
+    return _bootstrap(tuple(map(float, values)), statistic, RESAMPLES)
 
 
 @lru_cache(maxsize=8192)
-def _bootstrap(values: tuple[float, ...], statistic: Callable[[npt.ArrayLike], Floats]) -> Interval:
+def _bootstrap(
+    values: tuple[float, ...], statistic: Callable[[npt.ArrayLike], Floats], resamples: int
+) -> Interval:  # fmt: skip
     data = np.asarray(values, np.float64)
     if data.size == 0:
         return Interval(np.nan, np.nan, np.nan, 0)
     estimate = float(statistic(data))
     if data.size == 1:
         return Interval(estimate, np.nan, np.nan, 1)
-    draws = generator().integers(0, data.size, (RESAMPLES, data.size))
+    draws = generator().integers(0, data.size, (resamples, data.size))
     low, high = np.quantile(statistic(data[draws]), (0.025, 0.975))
     return Interval(estimate, float(low), float(high), data.size)
 
@@ -86,12 +88,16 @@ def sign_flip_p(differences: Sequence[float], *, greater: bool = False) -> float
     return float(np.mean(np.abs(sums) >= abs(found) - equal))
 
 
-@lru_cache(maxsize=4)
 def sign_flips(n: int) -> Floats:
     """(flips, n): all 2^n ways to flip signs, or FLIPS random ones; the first flips nothing."""
+    return _sign_flips(n, FLIPS)
+
+
+@lru_cache(maxsize=4)
+def _sign_flips(n: int, flips: int) -> Floats:
     if n <= 16:
         return np.array(list(itertools.product((1.0, -1.0), repeat=n)))
-    draws = generator().choice((1.0, -1.0), (FLIPS - 1, n))
+    draws = generator().choice((1.0, -1.0), (flips - 1, n))
     return np.vstack([np.ones(n), draws])
 
 

@@ -1,7 +1,5 @@
 """Intervals and tests on simulated jobs whose truth is known; see `python -m benchmarks.coverage` for the table."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 import scipy.stats
@@ -11,15 +9,10 @@ from lth_core.analysis import statistics
 
 
 @pytest.fixture(autouse=True)
-def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(statistics, "RESAMPLES", 300)
     monkeypatch.setattr(statistics, "FLIPS", 4096)
     monkeypatch.setattr(coverage, "SEEDS", (8, 20))
-    for kept in (statistics._bootstrap, statistics.sign_flips):  # other tests found theirs otherwise
-        kept.cache_clear()
-    yield
-    for kept in (statistics._bootstrap, statistics.sign_flips):
-        kept.cache_clear()
 
 
 def at_most(share: float | None, level: float, runs: int) -> bool:
@@ -63,4 +56,7 @@ def test_the_simulation_sees_a_correction_that_is_missing(monkeypatch: pytest.Mo
 def test_the_simulation_sees_an_interval_that_is_too_narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = statistics.np.quantile
     monkeypatch.setattr(np, "quantile", lambda values, _at, **more: honest(values, (0.25, 0.75), **more))
-    assert all(share is not None and share < 0.75 for row in coverage.coverage_of_the_mean(60) for share in row.shares)
+    statistics._bootstrap.cache_clear()  # honest ones of the same values
+    found = coverage.coverage_of_the_mean(60)
+    statistics._bootstrap.cache_clear()
+    assert all(share is not None and share < 0.75 for row in found for share in row.shares)

@@ -6,7 +6,8 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lth_core.analysis.statistics import bootstrap, holm, interquartile_mean, sign_flip_p
+from lth_core.analysis import statistics
+from lth_core.analysis.statistics import bootstrap, holm, interquartile_mean, sign_flip_p, sign_flips
 
 floats = st.floats(-1e6, 1e6, allow_nan=False)
 
@@ -115,3 +116,15 @@ def test_the_one_sided_p_is_scipys(values: list[float]) -> None:
         alternative="greater", vectorized=True,
     ).pvalue  # fmt: skip
     assert sign_flip_p(values, greater=True) == pytest.approx(float(expected), abs=1e-9)
+
+
+def test_a_cached_interval_is_of_as_many_resamples_as_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a test that takes few leaves its intervals to the next, whose numbers then depend on the order of tests."""
+    values = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0]
+    many, flips = bootstrap(values), sign_flips(17)
+    with monkeypatch.context() as patch:
+        patch.setattr(statistics, "RESAMPLES", 20)
+        patch.setattr(statistics, "FLIPS", 100)
+        few = bootstrap(values)
+        assert few != many and len(sign_flips(17)) == 100
+    assert bootstrap(values) == many and len(sign_flips(17)) == len(flips)
