@@ -19,15 +19,15 @@ LOST = ("random", 2, 1)
 """Arm, round and seed of job 1's trial that failed."""
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def few_resamples() -> Iterator[None]:
-    """Who makes a bundle and who verifies it draw as few samples."""
+    """Who makes a bundle and who verifies it draw as few samples; tests of other packages as many as ever."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(statistics, "RESAMPLES", 50)
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def workspace(tmp_path_factory: pytest.TempPathFactory, trained_suite: Path) -> Path:
     """A workspace with the suite of two jobs, a trial of the first of which diverged: for reading only."""
 
@@ -58,8 +58,8 @@ def _at_end(record: dict[str, object]) -> bool:
     return record["kind"] == "done" or record.get("moment") == "after"
 
 
-@pytest.fixture(scope="session")
-def bundles(tmp_path_factory: pytest.TempPathFactory, workspace: Path) -> Path:
+@pytest.fixture(scope="package")
+def bundles(tmp_path_factory: pytest.TempPathFactory, workspace: Path, few_resamples: None) -> Path:
     """A folder with job.zip, weights.zip and suite.zip: for reading only."""
 
     def make(folder: Path) -> None:
@@ -71,8 +71,8 @@ def bundles(tmp_path_factory: pytest.TempPathFactory, workspace: Path) -> Path:
     return made_once(tmp_path_factory, "bundles", make)
 
 
-@pytest.fixture(scope="session")
-def mobile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="package")
+def mobile(tmp_path_factory: pytest.TempPathFactory, few_resamples: None) -> Path:
     """A folder with job.zip and weights.zip of a job whose masks are drawn, or change during training."""
 
     def make(folder: Path) -> None:
