@@ -189,6 +189,8 @@ class Workbench(App[int]):
         return Ownership("viewing") if self.owner is None else self.owner.state
 
     def _tick(self) -> None:
+        if not self.is_running:
+            return  # its screens are being closed
         self._tell_replies()
         while self.feed.notices:
             self._write(self._notifier.told(self.feed.notices.popleft(), os.environ))

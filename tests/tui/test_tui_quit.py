@@ -59,6 +59,20 @@ async def test_a_viewer_quits_at_once(opened: Open) -> None:
         await until(pilot, lambda: app.return_code == 0)
 
 
+async def test_a_snapshot_that_comes_while_the_screens_close_is_no_error(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened() as (app, _):
+        close = app._close_all
+
+        async def close_all() -> None:
+            await close()
+            app.feed.latest = Snapshot()
+            app._tick()  # Textual's timers call it without asking whether there is a screen
+
+        monkeypatch.setattr(app, "_close_all", close_all)
+
+
 async def test_a_file_being_saved_is_whole(opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, waited_for = tmp_path / "saved.txt", threading.Event()
 
