@@ -1,59 +1,32 @@
 """`lth check`: the resolved experiment, its trials, and an estimate of their cost from a short measurement."""
 
-import json
-import math
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from lth_core.analysis.questions import too_few
 from lth_core.cli import shape_parts
 from lth_core.cli.console import make_console
-from lth_core.cli.estimate import Cost, Measured, estimate, read
+from lth_core.cli.estimate import Cost, Measured
 from lth_core.cli.fields import experiment_fields, lines
+from lth_core.cli.price import Priced, price
 from lth_core.cli.progress import duration, rate
 from lth_core.cli.shape_parts import Checked
 from lth_core.cli.shapes import CheckedFile, print_json
 from lth_core.cli.show import identified
 from lth_core.engine import named_code
-from lth_core.engine.slots import Slot, find_slots, usable
-from lth_core.engine.stacking import SIZE, stack_size, start_measuring
-from lth_core.errors import InputError
+from lth_core.engine.slots import Slot, find_slots
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.file import notes
 from lth_core.experiment.plan import network_of, plan, shares_network
-from lth_core.experiment.stack_sizes import most_tickets
 from lth_core.experiment.suite import Suite, load
 from lth_core.round_costs import of_size
 from lth_core.settings.imitation import ImitationTask
 from lth_core.settings.launcher import LocalLauncher
 from lth_core.text import one_line, plural
-
-MEASURE_SECONDS = 1.0
-"""Of each size of a stack."""
-
-
-@dataclass(frozen=True)
-class _Priced:
-    """A cost and what it was estimated from. rate: of all slots together; stacking: why stacks are so large, or empty.
-
-    densities: the share of prunable parameters kept after each round. held: bytes of a stack's replay buffers.
-    """
-
-    cost: Cost
-    measured: Measured
-    rate: float
-    stack: int
-    stacking: str
-    parameters: int
-    densities: list[float]
-    slots: list[Slot]
-    held: int = 0
 
 
 def check(
@@ -124,60 +97,26 @@ def _shape(experiment: Experiment, found: list[Slot] | None) -> Checked:
     trials = Counter(trial.key.arm for trial in plan(experiment))
     cost = None
     if found is not None and _can_be_measured(experiment):
-        priced = _price(experiment, found)
+        priced = price(experiment, found)
         cost = shape_parts.Cost(
             **asdict(priced.cost), parameters=priced.parameters, rate=priced.rate, stack=priced.stack,
-            slots=len(priced.slots), kept=priced.densities,
+            slots=priced.workers, kept=priced.densities,
         )  # fmt: skip
     return Checked(
         **identified(experiment), notes=_notes(experiment), trials=trials.total(), trials_per_arm=trials, cost=cost
     )
 
 
-def _price(experiment: Experiment, found: list[Slot]) -> _Priced:
-    """Measure what an experiment costs on these slots."""
-    trials = plan(experiment)
-    if isinstance(experiment.launcher, LocalLauncher):
-        found = usable(found, experiment.model, experiment.launcher.device)
-    # Stacks of dense runs are the smaller ones, and of the first round as large as any.
-    most = most_tickets(experiment, found[0].kind)
-    of_round = Counter(trial.key.round for trial in trials)
-    sizes = sorted({min(most, math.ceil(of_round[round] / len(found))) for round in (0, 1)})
-    compared = experiment.model.stack_is_measured and sizes[-1] > 1
-    answers = _measure(experiment, found, [1, SIZE] if compared else sizes)
-    rates, measured, stacking = answers[0]["rates"], read(answers), ""
-    if compared and str(SIZE) not in rates:
-        most, stacking = 1, "estimated for one ticket per slot: to compare stacks here would take long\n"
-    elif compared:
-        decision = stack_size(experiment, rates)
-        most, stacking = decision.largest, f"{decision.text}\n"
-    stack = min(most, sizes[-1])
-    known = str(stack) if str(stack) in rates else str(SIZE)
-    together = len(found) * int(known) / measured.networks[""].step[int(known)]
-    return _Priced(
-        estimate(experiment, trials, measured, len(found), most),
-        measured,
-        together / measured.clock,
-        stack,
-        stacking,
-        int(answers[0]["parameters"]),
-        [float(one) for one in answers[0]["densities"]],
-        found,
-        int(answers[0]["held"][known]),
-    )
-
-
 def _print_cost(console: Console, experiment: Experiment, found: list[Slot]) -> Cost:
     """Measure, print and return what an experiment costs on these slots."""
-    priced = _price(experiment, found)
+    priced = price(experiment, found)
     cost = priced.cost
     bound = "at most " if cost.at_most else "about "
-    where = ", ".join(f"{count} on {name}" for name, count in Counter(s.device for s in priced.slots).items())
     console.print(_remaining(priced.densities), highlight=False, soft_wrap=True)
     console.print(
         f"{priced.stacking}{priced.parameters:,} parameters; {rate(priced.rate)} measured, a stack of {priced.stack} "
-        f"on each of {plural(len(priced.slots), 'slot')} ({where})\n"
-        f"{bound}{cost.steps:,} {experiment.training.steps}, {_time(cost, priced.slots)}, and "
+        f"{where(experiment, priced)}\n"
+        f"{bound}{cost.steps:,} {experiment.training.steps}, {_time(experiment, priced)}, and "
         f"{cost.bytes / 1e6:,.0f} MB on disk",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
@@ -208,12 +147,28 @@ def _remaining(densities: list[float]) -> str:
     return f"prunable parameters kept: {told}"
 
 
-def _time(cost: Cost, slots: list[Slot]) -> str:
+def where(experiment: Experiment, priced: Priced) -> str:
+    """Where the stacks of an estimate train, and what measured it."""
+    kinds = Counter(slot.device for slot in priced.slots)
+    if isinstance(experiment.launcher, LocalLauncher):
+        on = ", ".join(f"{count} on {name}" for name, count in kinds.items())
+        return f"on each of {plural(priced.workers, 'slot')} ({on})"
+    (device,) = kinds
+    strange = device.partition(":")[0] != experiment.launcher.trains_on
+    other = f"; of the cluster's {experiment.launcher.trains_on} that says little" if strange else ""
+    return f"in each of at most {plural(priced.workers, 'job')} of the cluster (measured here, on {device}{other})"
+
+
+def _time(experiment: Experiment, priced: Priced) -> str:
     """How long it takes, and how much work that is."""
+    cost = priced.cost
     parts = f"{cost.judging / cost.work:.0%} of it evaluation"
-    if slots[0].kind == "cpu":
+    if priced.slots[0].kind == "cpu":
         parts = f"{cost.work:,.0f} CPU seconds, {parts}"
-    return f"{duration(cost.seconds)} on an idle machine with {plural(len(slots), 'slot')} ({parts})"
+    on = f"on an idle machine with {plural(priced.workers, 'slot')}"
+    if not isinstance(experiment.launcher, LocalLauncher):
+        on = "at the pace of this machine, without waiting for the cluster"
+    return f"{duration(cost.seconds)} {on} ({parts})"
 
 
 def _other_networks(experiment: Experiment, measured: Measured) -> Iterator[str]:
@@ -229,29 +184,3 @@ def _other_networks(experiment: Experiment, measured: Measured) -> Iterator[str]
             "" if len(other.rounds) < 2 else f" in round 1, {times * other.rounds[max(other.rounds)]:.1f} in the last"
         )
         yield f"{arm}: a step takes {times:.1f} times as long{last} (measured)"
-
-
-def _measure(experiment: Experiment, slots: list[Slot], tickets: list[int]) -> list[dict[str, Any]]:
-    """What as many processes at once as there are slots have measured, because they slow each other down.
-
-    On a CPU the first alone measures more than steps: seconds of a processor that the others would spend for the same.
-    """
-    # Start all of them before waiting for any.
-    processes = [
-        start_measuring(
-            experiment, slot, tickets, MEASURE_SECONDS, subprocess.PIPE,
-            "steps" if place and slot.kind == "cpu" else "evaluate",
-        )
-        for place, slot in enumerate(slots)
-    ]  # fmt: skip
-    found: list[dict[str, Any]] = []
-    for process in processes:
-        out, errors = process.communicate()
-        try:
-            found.append(json.loads(out))
-        except ValueError:
-            said = one_line(errors[-300:].decode(errors="replace"))
-            raise InputError(f"the step rate could not be measured: {said}") from None
-        if "error" in found[-1]:
-            raise InputError(str(found[-1]["error"]))
-    return found

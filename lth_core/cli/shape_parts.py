@@ -124,7 +124,8 @@ class Cost(Part):
 
     seconds: of the clock, on an idle machine; work: seconds in which workers compute, of all together: of a processor,
     on a GPU of the clock. Of the work: judging: evaluation; before: a teacher's training; saved: how much more it would
-    be without `training.sparse`. rate: steps per second of all slots, each with `stack` whole tickets.
+    be without `training.sparse`. rate: steps per second of all slots (of a cluster: the jobs
+    that may be submitted at once), each with `stack` whole tickets.
     """
 
     steps: int

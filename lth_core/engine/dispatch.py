@@ -19,7 +19,7 @@ from lth_core.engine.stored import batch_spec, experiment_of
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey, network_of, plan, shares_network
-from lth_core.experiment.stack_sizes import most_tickets
+from lth_core.experiment.stack_sizes import most_in_a_cluster_job
 from lth_core.settings.launcher import LocalLauncher, SlurmLauncher, launcher_from
 from lth_core.settings.tasks import Task
 from lth_core.store.batches import (
@@ -179,9 +179,7 @@ class Dispatcher:
 
     def _ceiling(self, job: int, experiment: Experiment, need: Need) -> int | None:
         if isinstance(need, SlurmLauncher):
-            # This machine's devices say nothing about those of a cluster.
-            measured = experiment.model.stack_is_measured
-            return 1 if measured else most_tickets(experiment, need.trains_on)
+            return most_in_a_cluster_job(experiment, need.trains_on)
         return self._stacking.largest(job, experiment, self._usable(job, need)[0])
 
     def close(self) -> None:

@@ -12,3 +12,8 @@ def most_tickets(experiment: Tables, kind: str) -> int:
     if kind == "cuda" and getattr(experiment.training, "environments_on", "host") == "device":
         return ON_A_GPU
     return experiment.model.largest_stack
+
+
+def most_in_a_cluster_job(experiment: Tables, kind: str) -> int:
+    """The same for a job of a cluster; stacks whose use must be measured are not formed, as they cannot be there."""
+    return 1 if experiment.model.stack_is_measured else most_tickets(experiment, kind)

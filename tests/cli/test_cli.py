@@ -77,7 +77,7 @@ def test_a_database_that_is_none_is_a_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.processes
 def test_check_says_whether_a_games_tickets_train_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_module("lth_core.cli.check"), "MEASURE_SECONDS", 0.2)
+    monkeypatch.setattr(import_module("lth_core.cli.price"), "MEASURE_SECONDS", 0.2)
     (tmp_path / "pong.toml").write_text(
         'seeds = 8\n[task]\nkind = "atari"\ngame = "Pong"\nsize = [36, 36]\nmax_frames = 40\n'
         '[model]\narchitecture = "small"\n'
@@ -92,7 +92,7 @@ def test_check_says_whether_a_games_tickets_train_together(tmp_path: Path, monke
 
 @pytest.mark.processes
 def test_check_prints_experiment_trials_and_cost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_module("lth_core.cli.check"), "MEASURE_SECONDS", 0.2)
+    monkeypatch.setattr(import_module("lth_core.cli.price"), "MEASURE_SECONDS", 0.2)
     done = lth("check", QUICK, "--device", "cpu", "--slots", "1")
     assert done.returncode == 0
     assert "pruning.rounds = 8" in done.stdout

@@ -31,7 +31,7 @@ def test_check_prints_each_member_in_short_with_or_without_an_estimate(
     assert "total: 456 trials" in done.stdout
     assert "measured" not in done.stdout
     (tmp_path / "two.toml").write_text(suite_of_two())
-    monkeypatch.setattr(import_module("lth_core.cli.check"), "MEASURE_SECONDS", 0.2)
+    monkeypatch.setattr(import_module("lth_core.cli.price"), "MEASURE_SECONDS", 0.2)
     done = lth("check", "two.toml", "--device", "cpu", "--slots", 1, "--set", "seeds=1", cwd=tmp_path)
     assert done.stdout.count("MB on disk") == 2 and "total: 10 trials, about" in done.stdout
 
