@@ -34,11 +34,10 @@ from lth_core.worker.attempt import Attempt
 from lth_core.worker.fastest import fastest_updates
 from lth_core.worker.other_networks import other_networks
 from lth_core.worker.sparse_rounds import chosen, densities, stack_of
+from lth_core.worker.step_costs import step_costs
 
 SECONDS = 1.0
 """Of each stack but those of the experiment's own network."""
-MOST = 5
-"""How many times the seconds of a measurement may pass on the clock, where others use the processor too."""
 ENOUGH, A_FEW, PATIENCE = 1.0, 2.0, 60.0
 """Seconds after which a judgement is cut: where its length is known, where it may end soon, and any other."""
 
@@ -76,7 +75,7 @@ def act(message: dict[str, Any]) -> dict[str, Any]:
     if asked and meter.one_by_one and long:
         sizes = sizes[:1]
     stacks = {size: made[size] if size in made else meter.stack(model, size) for size in sizes}
-    own = {size: meter.measured(stack, seconds) for size, stack in stacks.items()}
+    own = meter.measured(stacks, seconds)
     if "evaluate" in asked:
         judged = sizes[:1] if meter.one_by_one else sizes
         own |= {size: meter.with_judging(own[size], stacks[size]) for size in judged}
@@ -129,15 +128,22 @@ class Meter:
         """A stack of new tickets."""
         return stack_of(self.experiment, network, tickets, self.device, kept)
 
-    def measured(self, stack: Stack, seconds: float) -> Stacked:
-        """The steps of a new stack of whole tickets."""
-        alone = self._before_learning(stack)
-        stack.warm_up()
-        found = self._step(stack, seconds)
-        if faults := stack.faults():
-            raise InputError(next(iter(faults.values())))
-        share = min(1.0, stack.learns_from / max(1, self._length * stack.steps_per_unit))
-        return replace(found, step=found.step * (1 - share) + alone * share)
+    def measured(self, stacks: Mapping[int, Stack], seconds: float) -> dict[int, Stacked]:
+        """The steps of new stacks of whole tickets, by their sizes."""
+        alone = {size: self._before_learning(stack) for size, stack in stacks.items()}
+        for stack in stacks.values():
+            stack.warm_up()
+        costs, found = step_costs(stacks, self.clock, seconds), {}
+        for size, stack in stacks.items():
+            if faults := stack.faults():
+                raise InputError(next(iter(faults.values())))
+            share = min(1.0, stack.learns_from / max(1, self._length * stack.steps_per_unit))
+            found[size] = Stacked(
+                costs[size].step * (1 - share) + alone[size] * share, stack.steps_per_unit,
+                clock=costs[size].clock if self.device == "cpu" else 1.0,
+                held=0 if stack.log is None else stack.log.bytes,
+            )  # fmt: skip
+        return found
 
     def with_judging(self, found: Stacked, stack: Stack) -> Stacked:
         """Also what records and evaluations of this stack cost."""
@@ -157,23 +163,6 @@ class Meter:
         while stack.trained < min(stack.learns_from, 2_000) and self.clock() - begun < SECONDS:
             stack.update()
         return (self.clock() - begun) / stack.trained if stack.trained else 0.0
-
-    def _step(self, stack: Stack, seconds: float) -> Stacked:
-        """Seconds of a step of each ticket, of updates for this long."""
-        stack.broken()  # waits for a device, here and at the end
-        trained, begun, wall, main = stack.trained, self.clock(), time.perf_counter(), time.thread_time()
-        while stack.trained == trained or (
-            self.clock() - begun < seconds and time.perf_counter() - wall < MOST * seconds
-        ):
-            stack.update()
-        stack.broken()
-        took, main = self.clock() - begun, time.thread_time() - main
-        # With several threads this one waits while others finish; without others it would hardly have to.
-        clock = 1.0 if self.device != "cpu" else max(main / took, 1 / torch.get_num_threads())
-        return Stacked(
-            took / (stack.trained - trained), stack.steps_per_unit, clock=min(1.0, clock),
-            held=0 if stack.log is None else stack.log.bytes,
-        )  # fmt: skip
 
     def _record(self, stack: Stack) -> float:
         begun = self.clock()
@@ -245,7 +234,7 @@ class Meter:
     def whole(self, seconds: float) -> float:
         """Seconds of the dense training of one seed."""
         stack = self.stack(make_model(self.experiment), 1)
-        one = self.with_judging(self.measured(stack, seconds), stack)
+        one = self.with_judging(self.measured({1: stack}, seconds)[1], stack)
         return self._length * one.steps_per_unit * one.step + one.evaluation
 
     def _judged(self, judge: Callable[[Callable[[], bool]], object], calls: Calls | None) -> float:

@@ -17,6 +17,7 @@ from lth_core.training.stack import Calls, Interrupted
 from lth_core.training.values.replay_stack import ReplayStack
 from lth_core.worker import measure, sparse_rounds
 from lth_core.worker.measure import Meter
+from lth_core.worker.step_costs import step_costs
 from tests.small import experiment, stack, starts
 
 
@@ -197,5 +198,28 @@ def test_steps_before_anything_is_learnt_are_priced_as_such(monkeypatch: pytest.
 
     passes(ReplayStack, "_play", 1.0)
     passes(ReplayStack, "_learn", 9.0)
-    step = meter.measured(meter.stack(make_model(made), 1), 30.0).step
+    step = meter.measured({1: meter.stack(make_model(made), 1)}, 30.0)[1].step
     assert step == pytest.approx((0.75 * 1 + 0.25 * 10) / 16)
+
+
+def test_stacks_that_are_compared_are_updated_in_turns() -> None:
+    made = experiment()
+    now, order = 0.0, list[int]()
+    stacks = {tickets: stack(made, starts(made, tickets)[1], starts(made, tickets)[0]) for tickets in (1, 2)}
+
+    def counted(tickets: int) -> Callable[[], None]:
+        own = stacks[tickets].update
+
+        def update() -> None:
+            nonlocal now
+            now += 1.0 if len(order) < 8 else 3.0  # something else begins to use the processor
+            order.append(tickets)
+            own()
+
+        return update
+
+    for tickets, one in stacks.items():
+        one.update = counted(tickets)  # type: ignore[method-assign]
+    costs = step_costs(stacks, lambda: now, 16.0)
+    assert order[:12] == [1, 1, 1, 1, 2, 2, 2, 2, 1, 1, 2, 2]  # a quarter of the seconds each
+    assert costs[1].took == costs[2].took == 16.0 and costs[1].step == costs[2].step
