@@ -79,7 +79,7 @@ def _workers(experiment: Experiment, found: list[Slot]) -> tuple[list[Slot], int
     """The slots to measure on, how many stacks train at once, and the most tickets of one."""
     need = experiment.launcher
     if isinstance(need, LocalLauncher):
-        slots = usable(found, experiment.model, need.device)
+        slots = usable(found, experiment, need.device)
         return slots, len(slots), most_tickets(experiment, slots[0].kind)
     like = next((slot for slot in found if slot.kind == need.trains_on), found[0])
     return [replace(like, threads=need.cpus)], need.most_jobs, most_in_a_cluster_job(experiment, need.trains_on)

@@ -118,7 +118,7 @@ class Dispatcher:
         return [name for name in free if name in own]
 
     def _usable(self, job: int, need: LocalLauncher) -> list[Slot]:
-        return usable(self._launcher.here.slots.values(), self._asked(job).model, need.device)
+        return usable(self._launcher.here.slots.values(), self._asked(job), need.device)
 
     def _asked(self, job: int) -> Experiment:
         """The experiment of a job; raises NONSENSE if its stored form cannot be read."""
@@ -253,7 +253,7 @@ class Dispatcher:
             return len(spec.trials) if others and self._launcher.here.slots[slot].kind == "cpu" else 0
         if self._launcher.here.slots[slot].kind != "cpu":
             return 0
-        slots = usable(self._launcher.here.slots.values(), model, need.device)
+        slots = usable(self._launcher.here.slots.values(), experiment, need.device)
         coming = sum(trial.key.round == 1 and shares_network(experiment, trial.key.arm) for trial in plan(experiment))
         size = min(model.largest_stack, math.ceil(coming / len(slots)))
         cheaper = getattr(experiment.training, "sparse", "never") != "never"

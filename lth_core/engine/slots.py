@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from lth_core.errors import InputError
-from lth_core.settings.base import NetworkSection
+from lth_core.experiment.tables import Tables
 from lth_core.text import one_line
 
 SHARES = 4
@@ -56,18 +56,18 @@ def find_slots(device: str = "auto", count: int | None = None) -> list[Slot]:
     return made
 
 
-def usable(slots: Iterable[Slot], model: NetworkSection, device: str = "auto") -> list[Slot]:
-    """The slots for workers of this network. device: of its launcher; auto is the kind on which it trains faster.
+def usable(slots: Iterable[Slot], experiment: Tables, device: str = "auto") -> list[Slot]:
+    """The slots for workers of an experiment. device: of its launcher; auto is the kind on which it trains faster.
 
     Raises InputError if there is no such device.
     """
     kinds = {slot.kind for slot in slots}
-    kind = model.device if device == "auto" and model.device in kinds else device
+    kind = experiment.trains_on if device == "auto" and experiment.trains_on in kinds else device
     if device == "auto" and kind not in kinds:
         (kind,) = kinds
     if kind not in kinds:
         raise InputError(f'launcher.device "{kind}": expected here {", ".join(sorted(kinds))}')
-    return [slot for slot in slots if slot.kind == kind and (model.shares_device or not slot.extra)]
+    return [slot for slot in slots if slot.kind == kind and (experiment.model.shares_device or not slot.extra)]
 
 
 def _cores() -> int:

@@ -102,7 +102,7 @@ def resolve(fields: dict[str, Any], source: str) -> Experiment:
         check_episodes(experiment, episode_steps(experiment.task))
         if isinstance(experiment.training, ReplayTraining) and not getattr(experiment.task, "code", None):
             rules.check_actions(experiment, environments(experiment.task))
-        if getattr(experiment.training, "environments_on", "host") == "device":
+        if experiment.steps_on_device:
             device_rules.check_environment(experiment, environments(experiment.task))
         return _with_contents(experiment)
     except InputError as error:

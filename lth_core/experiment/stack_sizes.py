@@ -9,7 +9,7 @@ split in halves until it does, and the job remembers the size."""
 
 def most_tickets(experiment: Tables, kind: str) -> int:
     """The most tickets of a stack on devices of a kind: cpu or cuda."""
-    if kind == "cuda" and getattr(experiment.training, "environments_on", "host") == "device":
+    if kind == "cuda" and experiment.steps_on_device:
         return ON_A_GPU
     return experiment.model.largest_stack
 

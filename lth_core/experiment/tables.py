@@ -88,6 +88,16 @@ class Tables(Section):
     launcher: Launcher = LocalLauncher()
 
     @property
+    def steps_on_device(self) -> bool:
+        """Whether environments are stepped where the network trains; see `training.environments_on`."""
+        return getattr(self.training, "environments_on", "host") == "device"
+
+    @property
+    def trains_on(self) -> Literal["cpu", "cuda"]:
+        """Where it trains on a machine with GPUs, unless `launcher.device` says."""
+        return "cuda" if self.steps_on_device else self.model.device
+
+    @property
     def score(self) -> str:
         """The metric that is stored of a finished trial."""
         return (*self.training.scored, self.task.score)[0]

@@ -92,7 +92,7 @@ def _devices(database: Database, job: int, experiment: Experiment) -> list[str]:
         return own
     asked = experiment.launcher.device
     kinds = [device.partition(":")[0] for device in own or [row["device"] for row in rows]]
-    kind: str = experiment.model.device if asked == "auto" else asked
+    kind: str = experiment.trains_on if asked == "auto" else asked
     if kinds and kind not in kinds:
         kind = kinds[0]
     devices = [row["device"] for row in rows if row["device"].partition(":")[0] == kind]

@@ -61,15 +61,18 @@ def test_a_box_with_gpus_has_shares_of_each_and_its_cores() -> None:
 @pytest.mark.usefixtures("box")
 def test_small_perceptrons_use_the_cores_pixels_all_shares_and_others_a_gpu_each() -> None:
     found = find_slots()
-    assert _names(usable(found, _experiment(model={"hidden": [64, 64]}).model)) == [f"cpu/{i}" for i in range(8)]
-    assert _names(usable(found, _experiment(model={"hidden": [256] * 3}).model)) == ["cuda:0/0", "cuda:1/0"]
-    assert len(usable(found, _experiment(**PIXELS).model)) == 8
-    assert _names(usable(found, _experiment(**WORDS).model)) == ["cuda:0/0", "cuda:1/0"]
-    assert len(usable(find_slots("cuda", 6), _experiment(**WORDS).model)) == 6  # asked for by number
-    assert len(usable(find_slots("cpu"), _experiment(**PIXELS).model)) == 8
-    assert len(usable(found, _experiment(**WORDS).model, "cpu")) == 8
+    assert _names(usable(found, _experiment(model={"hidden": [64, 64]}))) == [f"cpu/{i}" for i in range(8)]
+    assert _names(usable(found, _experiment(model={"hidden": [256] * 3}))) == ["cuda:0/0", "cuda:1/0"]
+    on_device = _experiment(model={"hidden": [64, 64]}, training={"environments_on": "device"})
+    assert _names(usable(found, on_device)) == ["cuda:0/0", "cuda:1/0"]
+    assert len(usable(find_slots("cpu"), on_device)) == 8
+    assert len(usable(found, _experiment(**PIXELS))) == 8
+    assert _names(usable(found, _experiment(**WORDS))) == ["cuda:0/0", "cuda:1/0"]
+    assert len(usable(find_slots("cuda", 6), _experiment(**WORDS))) == 6  # asked for by number
+    assert len(usable(find_slots("cpu"), _experiment(**PIXELS))) == 8
+    assert len(usable(found, _experiment(**WORDS), "cpu")) == 8
     with pytest.raises(InputError, match=r"launcher\.device .cuda.: expected here cpu"):
-        usable(find_slots("cpu"), _experiment().model, "cuda")
+        usable(find_slots("cpu"), _experiment(), "cuda")
 
 
 @pytest.mark.processes
