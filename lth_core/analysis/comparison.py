@@ -70,9 +70,13 @@ def comparisons(experiment: Experiment) -> list[tuple[str, str]]:
 
 
 def with_lost(effects: Sequence[float], lost: int) -> list[float]:
-    """The effects and, for each lost seed, one in the opposite direction, as strong as the strongest of them."""
-    against = -max(map(abs, effects), default=0.0) * (1 if sum(effects) > 0 else -1)
-    return [*effects, *[against] * lost]
+    """The effects and, for each lost seed, one in the opposite direction, as strong as the strongest of them.
+
+    All of them together undo the effects at most: many lost seeds are no evidence for the opposite.
+    """
+    total = sum(effects)
+    strongest = min(max(map(abs, effects), default=0.0), abs(total) / max(lost, 1))
+    return [*effects, *[-math.copysign(strongest, total)] * lost]
 
 
 @dataclass(frozen=True)

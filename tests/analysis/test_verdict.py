@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 
 from lth_core.analysis import statistics
-from lth_core.analysis.comparison import comparisons
+from lth_core.analysis.comparison import comparisons, with_lost
 from lth_core.analysis.questions import notes
 from lth_core.analysis.verdict import Summary, summarise
 from lth_core.experiment.experiment import Experiment
@@ -246,3 +246,11 @@ def test_what_is_pruned_before_training_is_no_one_shot_arm() -> None:
     own = experiment(arms=["winning", "snip", "one_shot", "random"])
     assert comparisons(own)[3:] == [("one_shot", "random")]
     assert comparisons(experiment(arms=["winning", "magnitude_init", "random"]))[2:] == []
+
+
+def test_many_lost_seeds_are_no_evidence_for_the_opposite() -> None:
+    assert with_lost([1.0, 1.1], 1) == [1.0, 1.1, -1.1]
+    assert statistics.sign_flip_p([1.0, 1.1, *[-1.1] * 10]) < 0.05  # what counting each in full would say
+    assert statistics.sign_flip_p(with_lost([1.0, 1.1], 10)) == 1.0
+    assert statistics.sign_flip_p(with_lost([-1.0, -1.1], 10)) == 1.0
+    assert with_lost([], 2) == [0.0, 0.0]
