@@ -1,20 +1,26 @@
 """Stored trials trained again: which ones, and whether they came out the same."""
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from lth_core.claims.claim import claims, experiments
-from lth_core.claims.stored import Stored
+from lth_core.claims.answer import is_same
+from lth_core.claims.claim import claims, experiments, stored_experiment
 from lth_core.errors import InputError
 from lth_core.store.views import TrialView
 from lth_core.text import one_line
 
 Key = tuple[str, int, int]
 """Arm, round, seed."""
-Same = Literal["equal to the last bit", "other bits, between the stored seeds", "outside the stored seeds", "no score"]
+Same = Literal[
+    "equal to the last bit", "other bits, between the stored seeds", "other bits, near the stored seeds",
+    "far from the stored seeds", "no score",
+]  # fmt: skip
+FAR = 2.0
+"""How many widths of the stored seeds' range a score may lie beyond it. One more seed lies beyond the range of n in two
+of n + 1 cases; beyond it by two widths, of the stored trials left out one at a time, 1 of 394 does."""
 
 
 @dataclass(frozen=True)
@@ -28,15 +34,26 @@ class Again:
     same: Same
 
 
-def presets_of(stored: Stored) -> list[tuple[str, int]]:
-    """The presets that the stored jobs came from, each with the first seed of its jobs.
+def presets_of(jobs: Collection[str]) -> list[tuple[str, int]]:
+    """The presets that these stored jobs came from, each with the first seed of its jobs.
 
     That seed's first round alone is trained again: a ticket's bits do not depend on what it is trained with.
     """
-    names = {job.name for job in stored.jobs}
-    files = dict.fromkeys(file for claim in claims() for file in claim.files)
-    own = {file: [one for one in experiments(file) if one.name in names] for file in files}
+    own = {file: [one for one in experiments(file) if one.name in jobs] for file in _files()}
     return [(file, found[0].seeds[0]) for file, found in own.items() if found]
+
+
+def changed(folder: Path, jobs: Collection[str]) -> list[str]:
+    """Those of the stored jobs that no preset of today makes: to train one again would compare something else.
+
+    Raises InputError where a stored experiment is missing or is none.
+    """
+    today = {one.name: one for file in _files() for one in experiments(file)}
+    return [job for job in jobs if job not in today or not is_same(stored_experiment(folder / job), today[job])]
+
+
+def _files() -> list[str]:
+    return list(dict.fromkeys(file for claim in claims() for file in claim.files))
 
 
 def compared(folder: Path, job: str, trials: Iterable[TrialView]) -> Iterator[Again]:
@@ -64,5 +81,8 @@ def _same(stored: float, here: float | None, others: list[float]) -> Same:
         return "no score"
     if here == stored:
         return "equal to the last bit"
-    between = min(others) <= here <= max(others)
-    return "other bits, between the stored seeds" if between else "outside the stored seeds"
+    beyond = max(min(others) - here, here - max(others))
+    if beyond <= 0:
+        return "other bits, between the stored seeds"
+    near = beyond <= FAR * (max(others) - min(others))
+    return "other bits, near the stored seeds" if near else "far from the stored seeds"

@@ -7,9 +7,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.suite import Suite, load
 from lth_core.settings.base import Fraction, Section
+from lth_core.text import one_line
+
+STORED = "expected what `lth claims store` wrote"
 
 Sign = Literal["above", "below", "near zero", "no loss"]
 """Near zero: within the margin around it, on both sides; no loss: not below it by the margin."""
@@ -100,6 +104,15 @@ def experiments(file: str) -> tuple[Experiment, ...]:
     """The experiments of a claim's preset; its packages and texts need not be here."""
     held = load(Path(file), runs_here=False)
     return held.experiments if isinstance(held, Suite) else (held,)
+
+
+def stored_experiment(folder: Path) -> Experiment:
+    """The experiment of a stored job; raises InputError where it is missing or is none."""
+    path = folder / "experiment.json"
+    try:
+        return Experiment.from_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{one_line(path)}: {one_line(error, 200)}: {STORED}") from None
 
 
 def command(file: str) -> str:

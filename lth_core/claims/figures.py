@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lth_core.analysis.statistics import Interval
-from lth_core.claims.claim import Panel, PaperFigure
+from lth_core.claims.claim import STORED, Panel, PaperFigure, stored_experiment
 from lth_core.errors import InputError
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
@@ -18,7 +18,6 @@ from lth_core.report.figures import band, dense_line
 from lth_core.text import one_line
 
 Row = Mapping[str, str]
-_WANTED = "expected what `lth claims store` wrote"
 
 
 def draw(figure: PaperFigure, folder: Path) -> Figure | None:
@@ -34,7 +33,7 @@ def draw(figure: PaperFigure, folder: Path) -> Figure | None:
             try:
                 _panel(one, rows, panel, look)
             except (ValueError, KeyError) as error:
-                raise InputError(f"{one_line(folder / panel.job)}/lottery.csv: {one_line(error)}: {_WANTED}") from None
+                raise InputError(f"{one_line(folder / panel.job)}/lottery.csv: {one_line(error)}: {STORED}") from None
             scores.append(experiment.judged_by)
         drawn.supxlabel("prunable parameters kept (%, logarithmic)", fontsize=9)
         drawn.supylabel(" or ".join(dict.fromkeys(scores)), fontsize=9)
@@ -70,10 +69,8 @@ def _score(row: Row) -> Interval:
 
 
 def _stored(folder: Path) -> tuple[Experiment, list[Row]]:
-    path = folder / "experiment.json"
+    experiment, path = stored_experiment(folder), folder / "lottery.csv"
     try:
-        experiment = Experiment.from_json(path.read_text(encoding="utf-8"))
-        path = folder / "lottery.csv"
         return experiment, list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
     except (OSError, ValueError) as error:
-        raise InputError(f"{one_line(path)}: {one_line(error, 200)}: {_WANTED}") from None
+        raise InputError(f"{one_line(path)}: {one_line(error, 200)}: {STORED}") from None

@@ -6,6 +6,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from lth_core.claims.again import Again, changed, compared, presets_of
 from lth_core.claims.answer import Answered, answered
 from lth_core.claims.claim import claims, command
 from lth_core.cli.console import make_console
@@ -14,6 +15,7 @@ from lth_core.cli.headless import checked, progress_on, train
 from lth_core.cli.shape_parts import ClaimAnswer, ClaimTest
 from lth_core.cli.shapes import Claims, print_json
 from lth_core.entry.command import INTERRUPTED
+from lth_core.errors import InputError
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.tensors import write_atomically
@@ -48,26 +50,30 @@ def store(folder: Path, workspace: Path) -> None:
 
     database = Database(Workspace(workspace).database, writer=False)
     stored = write(database, folder)
-    beside = folder.with_suffix(".md")
+    named = folder if folder.name not in ("", "..") else folder.resolve()
+    beside = named.with_name(f"{named.name}.md")
     write_atomically(beside, page(stored, folder.name).encode())
     said = f"{plural(len(stored.claims), 'claim')} and {plural(len(stored.jobs), 'job')} in {folder}; {beside}"
     make_console().print(one_line(said), markup=False, highlight=False, soft_wrap=True)
 
 
-def check(folder: Path, workspace: Path, overrides: list[str], device: str, slots: int | None) -> int:
-    """Train the first round of the first seed of each stored job again, and compare with what is stored.
+def check(
+    folder: Path, workspace: Path, only: list[str], overrides: list[str], device: str, slots: int | None
+) -> int:  # fmt: skip
+    """Train the first round of the first seed of each stored job again, or of those in `only`, and compare with what is
+    stored.
 
-    Returns the exit code: 1 if a score lies outside those of the stored seeds, or is missing; that of `headless.run` if
-    it is interrupted.
+    Returns the exit code: 1 if a score lies far from those of the stored seeds or is missing, if a job's preset is no
+    longer what was stored, or if nothing was compared; that of `headless.run` if it is interrupted.
     """
-    from lth_core.claims.again import compared, presets_of
     from lth_core.claims.stored import read
 
-    stored = read(folder)
-    known = {job.name for job in stored.jobs}
+    names = _asked([job.name for job in read(folder).jobs], only, folder)
+    stale = changed(folder, names)
+    known = set(names) - set(stale)
     wanted = [
         one
-        for file, seed in presets_of(stored)
+        for file, seed in presets_of(known)
         for one in checked([Path(file)], [f"seeds=[{seed}]", "pruning.rounds=1", *overrides], Workspace(workspace))
         if one[0].name in known
     ]
@@ -79,6 +85,23 @@ def check(folder: Path, workspace: Path, overrides: list[str], device: str, slot
         return INTERRUPTED
     ended = [view for number in found[0] if (view := views.job(database, number)) is not None]
     rows = [row for job in ended for row in compared(folder, job.name, views.trials(database, job.id))]
+    _print(rows, stale)
+    fine = rows and not stale and not any(row.same in ("far from the stored seeds", "no score") for row in rows)
+    return int(not fine)
+
+
+def _asked(stored: list[str], only: list[str], folder: Path) -> list[str]:
+    """Those jobs of a folder that are asked for, all where none is named."""
+    for name in only:
+        if name not in stored:
+            known = ", ".join(map(one_line, stored))
+            raise InputError(f"--job {one_line(name)}: expected a job of {one_line(folder)}: {known or 'it has none'}")
+    if not stored:
+        raise InputError(f"{one_line(folder)}: no job is stored there: expected results that `lth claims store` wrote")
+    return list(dict.fromkeys(only)) or stored
+
+
+def _print(rows: list[Again], stale: list[str]) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("job", "arm", "round", "seed", "stored", "here", ""):
         table.add_column(heading)
@@ -86,8 +109,11 @@ def check(folder: Path, workspace: Path, overrides: list[str], device: str, slot
         arm, round, seed = row.key
         here = "-" if row.here is None else f"{row.here:.8g}"
         table.add_row(one_line(row.job), arm, str(round), str(seed), f"{row.stored:.8g}", here, row.same)
-    make_console().print(table)
-    return int(any(row.same in ("outside the stored seeds", "no score") for row in rows))
+    console = make_console()
+    console.print(table)
+    lines = [f"{job}: its preset is no longer the experiment that was stored, so it is not compared" for job in stale]
+    for line in lines if rows else [*lines, "nothing was compared"]:
+        console.print(one_line(line), markup=False, highlight=False, soft_wrap=True)
 
 
 def _shape(one: Answered) -> ClaimAnswer:
