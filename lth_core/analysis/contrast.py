@@ -23,7 +23,8 @@ class Contrast:
 
     p: sign-flip, two-sided, lost seeds count against. near: the one-sided p's against less by the margin or more, and
     more by it; None without a margin. density: of the round it was taken at, None for the mean over
-    rounds. ended: whether all trials of its arms have ended.
+    rounds. ended: whether all trials of its arms have ended. apart: where the mean over rounds hides that single ones
+    lie on both sides of zero, each shown by itself, the lowest and the highest round's sum.
     """
 
     value: Interval
@@ -34,6 +35,7 @@ class Contrast:
     rounds: int
     lost: int
     ended: bool
+    apart: tuple[float, float] | None = None
 
     def word(self, p: float) -> Word:
         """The answer, with p as corrected over a family."""
@@ -61,11 +63,11 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Sums:
-    """A weighted sum of arms by seed. rounds: how many it is the mean of; lost: seeds that lost a trial of these arms;
-    see Contrast for the rest."""
+    """A weighted sum of arms by seed. each: by seed, of each round that it is the mean of; lost: seeds that lost
+    a trial of these arms; see Contrast for the rest."""
 
     by_seed: Mapping[int, float]
-    rounds: int
+    each: Sequence[Mapping[int, float]]
     density: float | None
     lost: frozenset[int]
     ended: bool
@@ -94,20 +96,36 @@ def sums(scores: JobScores, weights: Mapping[str, float], density: float | None 
     started = set().union(*found)
     complete = [one for one in found if one and one.keys() == started]
     by_seed = {seed: float(np.mean([one[seed] for one in complete])) for seed in sorted(started) if complete}
-    return Sums(by_seed, len(complete), density, lost, ended, margin_of(scores))
+    return Sums(by_seed, complete, density, lost, ended, margin_of(scores))
 
 
 def contrast(found: Sums, less: Sums | None = None) -> Contrast:
     """These sums, or what is left after subtracting those of another job seed by seed."""
-    by_seed, lost, ended = dict(found.by_seed), found.lost, found.ended
+    by_seed, each, lost, ended = found.by_seed, found.each, found.lost, found.ended
     if less is not None:
-        by_seed = {seed: by_seed[seed] - less.by_seed[seed] for seed in by_seed.keys() & less.by_seed.keys()}
+        by_seed = _without(by_seed, less.by_seed)
+        each = [_without(one, other) for one, other in zip(each, less.each, strict=False)]
         lost, ended = lost | less.lost, ended and less.ended
     numbers = [by_seed[seed] for seed in sorted(by_seed)]
     return Contrast(
         bootstrap(numbers), sign_flip_p(with_lost(numbers, len(lost))), _near(numbers, found.margin), found.margin,
-        found.density, found.rounds, len(lost), ended,
+        found.density, len(found.each), len(lost), ended, _apart(each),
     )  # fmt: skip
+
+
+def _without(one: Mapping[int, float], other: Mapping[int, float]) -> dict[int, float]:
+    return {seed: one[seed] - other[seed] for seed in one.keys() & other.keys()}
+
+
+def _apart(each: Sequence[Mapping[int, float]]) -> tuple[float, float] | None:
+    """The lowest and the highest round, if one is shown to be below zero and another above, each by itself."""
+    clear = [list(one.values()) for one in each if sign_flip_p(list(one.values())) <= LEVEL]
+    if len({sum(one) > 0 for one in clear}) < 2:
+        return None
+    found = [bootstrap(one) for one in clear]
+    if not any(one.low > 0 for one in found) or not any(one.high < 0 for one in found):
+        return None
+    return min(one.value for one in found), max(one.value for one in found)
 
 
 def nearest(scores: JobScores, arm: str, density: float) -> int:

@@ -120,6 +120,8 @@ def _tested(test: Comparison, found: Contrast | None, p: float, job: JobView | N
     else:
         state = "contradicted"
     where = f"at {found.density:.1%} kept" if found.density is not None else f"over {found.rounds} rounds"
+    if found.apart is not None:
+        where += f" (single ones from {found.apart[0]:+.3g} to {found.apart[1]:+.3g})"
     numbers = f"{found.value.signed()} {where}, n={found.value.n}"
     if word == "near zero" and found.near is not None:
         numbers += f", within the margin of {found.margin:.3g}, p={max(found.near):.2g}"
@@ -140,11 +142,11 @@ def _shows(found: Contrast, word: Word, expected: Sign) -> bool:
 def state_of(states: Sequence[str], *, some: bool) -> State:
     """Of all tests that have ended: mixed where some are held or contradicted and others not.
 
-    some: held as soon as one is.
+    some: held as soon as one is, contradicted where every one is, else open.
     """
     ended = [one for one in states if one not in ("not run", "running")]
     if not ended:
         return "running" if "running" in states else "not run"
-    if some and "held" in ended:
-        return "held"
+    if some:
+        return "held" if "held" in ended else "contradicted" if set(states) == {"contradicted"} else "open"
     return cast(State, ended[0]) if len(set(ended)) == 1 else "mixed"

@@ -15,6 +15,7 @@ from lth_core.report.record import JobRecord, job_record
 from lth_core.report.table_files import as_csv, make_folder
 from lth_core.report.tables import job_tables
 from lth_core.settings.base import Section
+from lth_core.store.attempts import changes
 from lth_core.store.batches import seconds_by_device
 from lth_core.store.database import Database
 from lth_core.store.tensors import write_atomically
@@ -46,7 +47,8 @@ class StoredClaim(Section):
 class StoredJob(Section):
     """The facts of a job. hours: of its batches, added up (of the clock, so more than a processor's where other work
     ran beside them); halves: the critical density of each arm, in words; answers: the questions of the job, each answer
-    in short."""
+    in short; changes: where its attempts did not all run with the same versions or revision, which rounds ran with
+    what."""
 
     name: str
     identity: str
@@ -60,6 +62,7 @@ class StoredJob(Section):
     halves: dict[str, str]
     answers: tuple[str, ...]
     versions: str
+    changes: str = ""
 
 
 class Stored(Section):
@@ -170,5 +173,5 @@ def _facts(record: JobRecord, batches: list[tuple[str | None, float]]) -> Stored
         hours=round(sum(seconds for _, seconds in batches) / 3600, 2), passed=passed, failed=failed,
         halves={one.arm: one.text for one in record.summary.halves},
         answers=tuple(line.short for finding in record.findings for line in finding.lines if finding.word != NOT_ASKED),
-        versions=dict(card(record))["Ran with"],
+        versions=dict(card(record))["Ran with"], changes=changes(record.runs),
     )  # fmt: skip

@@ -1,5 +1,7 @@
 """A weighted sum of arms, seed by seed: what it is called, and of which rounds and seeds it is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -85,6 +87,21 @@ def test_another_jobs_sum_is_subtracted_seed_by_seed() -> None:
     found = contrast(own, other)
     assert found.value.value == pytest.approx(10.0)
     assert found.value.low == pytest.approx(10.0)
+
+
+def test_a_mean_over_rounds_that_hides_opposite_ones_names_them() -> None:
+    def crossing(*by_round: float) -> tuple[float, float] | None:
+        own = scores({"winning": 100.0, "random": 100.0})
+        found = [
+            replace(t, score=t.score + by_round[t.round - 1]) if t.arm == "winning" and t.score is not None else t
+            for t in own.trials
+            if isinstance(t, Trial)
+        ]
+        return contrast(sums(JobScores(own.experiment, found), WEIGHTS)).apart
+
+    assert crossing(-10.0, 0.0, 10.0) == pytest.approx((-10.0, 10.0), abs=0.5)
+    assert crossing(1.5, 0.0, 10.0) is None
+    assert crossing(-0.1, 0.0, 10.0) is None  # the one below is not shown
 
 
 def test_an_unfinished_arm_is_open() -> None:
