@@ -20,9 +20,10 @@ soon as one test is, contradicted where every test is, else open; any other whos
 mean over rounds hides that single rounds are shown on both sides of zero, the lowest and the highest stand beside it.
 
 What this cannot do: with 8 seeds no p is below 2/256, so that of five tests the first is shown only where all seeds
-agree, and *open* often means too few seeds. Each claim errs in at most 5 %, not all of them together, and some share
-jobs. Percentile intervals cover in 93 to 94 % with 8 to 10 seeds; that is why p is asked for besides. Most tickets that
-are rewound have 2 to 10 % more training behind them than random ones (each job's card says how much).
+agree, and *open* often means too few seeds. What happens to one seed in four goes unseen with 8 in one case of ten.
+Each claim errs in at most 5 % where arms do not differ, not all of them together, and some share jobs. Percentile
+intervals cover in 93 to 94 % with 8 to 10 seeds; that is why p is asked for besides. Most tickets that are rewound have
+2 to 10 % more training behind them than random ones (each job's card says how much).
 
 Tables, protocol cards and figures of the jobs are in [claims/](claims/); `lth claims store docs/claims` makes the page.
 """
