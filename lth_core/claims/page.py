@@ -46,7 +46,8 @@ def _summary(listed: tuple[Claim, ...], known: Mapping[int, StoredClaim]) -> Ite
     yield "| --- | --- | --- |"
     for claim in listed:
         answer = known.get(claim.number)
-        yield f"| {claim.number} | {claim.says} | {'not run' if answer is None else _short(answer)} |"
+        but = f"; {claim.but}" if answer is not None and claim.but else ""
+        yield f"| {claim.number} | {claim.says} | {'not run' if answer is None else _short(answer)}{but} |"
 
 
 def _short(answer: StoredClaim) -> str:

@@ -156,13 +156,14 @@ def test_a_text_of_the_hub_may_lie_here_as_files() -> None:
 def test_what_is_stored_makes_the_page_and_stays_when_another_workspace_knows_less(
     database: Database, listed: list[Claim], tmp_path: Path
 ) -> None:
-    listed += [made(of(winning=1, one_shot=-1)), made(of("under-way", winning=1, random=-1), number=2)]
+    hedged = made(of(winning=1, one_shot=-1)).model_copy(update={"but": "in rain"})
+    listed += [hedged, made(of("under-way", winning=1, random=-1), number=2)]
     first = stored.store(database, tmp_path)
     assert {path.name for path in (tmp_path / "cartpole").iterdir()} >= {"trials.csv", "card.md", "lottery.svg"}
     assert [one.number for one in first.claims] == [1]
     assert stored.read(tmp_path) == first
     text = page(first, "claims")
-    assert "| 1 | It holds. | held |" in text
+    assert "| 1 | It holds. | held; in rain |" in text
     assert "| 2 | It holds. | not run |" in text
     assert "- winning random on under-way: **not run**" in text
     assert "winning one_shot on cartpole: **held**, +" in text
