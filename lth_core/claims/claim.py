@@ -113,7 +113,16 @@ def stored_experiment(folder: Path) -> Experiment:
     try:
         return Experiment.from_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{one_line(path)}: {one_line(error, 200)}: {STORED}") from None
+        raise InputError(f"{one_line(path)}: {reason(error)}: {STORED}") from None
+
+
+def reason(error: Exception) -> str:
+    """Why something stored cannot be read: of a field that is not accepted, its name and what is wrong with it."""
+    if not isinstance(error, ValidationError):
+        return one_line(getattr(error, "strerror", None) or error, 200)
+    first = error.errors(include_url=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    return one_line(f"{place}: {first['msg']}" if place else first["msg"], 200)
 
 
 def command(file: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 from lth_core.analysis.questions import NOT_ASKED
 from lth_core.claims.answer import Answered, answered, job_of, state_of
-from lth_core.claims.claim import Claim, claims, experiments, paper_figures
+from lth_core.claims.claim import STORED, Claim, claims, experiments, paper_figures, reason
 from lth_core.errors import InputError
 from lth_core.report.card import card
 from lth_core.report.record import JobRecord, job_record
@@ -96,13 +96,11 @@ def store(database: Database, folder: Path) -> Stored:
 
 def read(folder: Path) -> Stored:
     """What `store` has written; raises InputError where it is missing or is something else."""
-    path, wanted = folder / "claims.json", "expected results that `lth claims store` wrote"
+    path = folder / "claims.json"
     try:
         return Stored.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{one_line(path)}: {error.strerror}: {wanted}") from None
-    except ValueError as error:
-        raise InputError(f"{one_line(path)}: {one_line(error, 200)}: {wanted}") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{one_line(path)}: {reason(error)}: {STORED}") from None
 
 
 def _records(database: Database, asked: Iterable[Claim]) -> Iterable[JobRecord]:

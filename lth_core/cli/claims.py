@@ -8,7 +8,7 @@ from rich.text import Text
 
 from lth_core.claims.again import Again, changed, compared, presets_of
 from lth_core.claims.answer import Answered, answered
-from lth_core.claims.claim import claims, command
+from lth_core.claims.claim import STORED, claims, command
 from lth_core.cli.console import make_console
 from lth_core.cli.follower import Follower
 from lth_core.cli.headless import checked, progress_on, train
@@ -97,7 +97,7 @@ def _asked(stored: list[str], only: list[str], folder: Path) -> list[str]:
             known = ", ".join(map(one_line, stored))
             raise InputError(f"--job {one_line(name)}: expected a job of {one_line(folder)}: {known or 'it has none'}")
     if not stored:
-        raise InputError(f"{one_line(folder)}: no job is stored there: expected results that `lth claims store` wrote")
+        raise InputError(f"{one_line(folder)}: no job is stored there: {STORED}")
     return list(dict.fromkeys(only)) or stored
 
 

@@ -292,3 +292,17 @@ def test_an_arm_looks_the_same_in_all_panels() -> None:
     few, many = experiment(arms=["winning", "random"]), experiment(arms=["winning", "one_shot", "random"])
     for order in ([few, many], [many, few]):
         assert _looks(order) == looks(many) and looks(few)["random"] != looks(many)["random"]
+
+
+def test_stored_results_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "claims.json"
+    for content, said in (
+        ("[1", "Invalid JSON.*"),
+        ('{"claims": [], "jobs": [{"name": 3}]}', r"jobs\.0\.name: Input should be a valid string"),
+        (None, "No such file or directory"),
+    ):
+        path.unlink(missing_ok=True)
+        if content is not None:
+            path.write_text(content)
+        with pytest.raises(InputError, match=rf"claims\.json: {said}: expected what `lth claims store` wrote$"):
+            stored.read(tmp_path)
