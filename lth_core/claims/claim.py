@@ -45,7 +45,7 @@ class Comparison(Section):
 class Claim(Section):
     """A claim of the paper. scale: what is done here beside what was done there; chosen: how its settings were chosen,
     written down before the run. some: one test that holds is enough, because it claims no more than that. afterwards:
-    how to read the answer, written when it was known; but: the same in a few words, for where the answer stands alone."""
+    how to read the answer, written when it was known; but: the same in a few words, where the answer stands alone."""
 
     number: Annotated[int, Field(ge=1)]
     says: str
