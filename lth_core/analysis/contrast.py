@@ -121,7 +121,7 @@ def _apart(each: Sequence[Mapping[int, float]]) -> tuple[float, float] | None:
     """The lowest and the highest round, if one is shown to be below zero and another above, each by itself."""
     clear = [list(one.values()) for one in each if sign_flip_p(list(one.values())) <= LEVEL]
     if len({sum(one) > 0 for one in clear}) < 2:
-        return None
+        return None  # without the price of the intervals
     found = [bootstrap(one) for one in clear]
     if not any(one.low > 0 for one in found) or not any(one.high < 0 for one in found):
         return None

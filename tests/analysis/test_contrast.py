@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lth_core.analysis import statistics
-from lth_core.analysis.contrast import contrast, sums
+from lth_core.analysis.contrast import _apart, contrast, sums
 from lth_core.analysis.scores import JobScores
 from lth_core.experiment.experiment import Experiment
 from tests.analysis.test_verdict import Trial
@@ -102,6 +102,12 @@ def test_a_mean_over_rounds_that_hides_opposite_ones_names_them() -> None:
     assert crossing(-10.0, 0.0, 10.0) == pytest.approx((-10.0, 10.0), abs=0.5)
     assert crossing(1.5, 0.0, 10.0) is None
     assert crossing(-0.1, 0.0, 10.0) is None  # the one below is not shown
+
+
+def test_a_round_counts_as_opposite_by_its_interval_and_by_p() -> None:
+    above, below = dict.fromkeys(range(12), 2.0), dict.fromkeys(range(12), -1.0)
+    assert _apart([above, below]) == (-1.0, 2.0)
+    assert _apart([above, below | {0: 11.0}]) is None  # its interval is below zero, its mean is zero
 
 
 def test_an_unfinished_arm_is_open() -> None:
