@@ -1,9 +1,10 @@
 """Words at the boundary: cleaning foreign text for a terminal, and checking names that become paths."""
 
 import difflib
+import math
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 NAMES = "up to 80 letters, digits, '_', '-' and '.'"
 """What `is_name` accepts, for sentences."""
@@ -37,6 +38,24 @@ def one_line(text: object, limit: int = 400) -> str:
 def plural(count: int, word: str) -> str:
     """`1 job`, `2 jobs`, `3,168 checks`."""
     return f"{count:,} {word}{'s' * (count != 1)}"
+
+
+def either(words: Sequence[str]) -> str:
+    """`queued`, `queued or running`, `queued, running or paused`."""
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def significant(value: float, digits: int, *, signed: bool = False) -> str:
+    """`value` with this many significant digits, but all before the point below ten million: `1617`, not `1.62e+03`."""
+    sign = "+" if signed else ""
+    if 10**digits - 0.5 <= abs(value) < 1e7:
+        return f"{value:{sign}.0f}"
+    return f"{value:{sign}.{digits}g}"
+
+
+def megabytes(count: int) -> str:
+    """Bytes in words: `67 kB`, `27 MB`, `1,487 MB`."""
+    return f"{count / 1e6:,.0f} MB" if count > 999_000 else f"{math.ceil(count / 1e3)} kB"
 
 
 def ranges(numbers: Iterable[int]) -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lth_core.text import clean, did_you_mean, is_name, one_line
+from lth_core.text import clean, did_you_mean, either, is_name, megabytes, one_line, significant
 
 nasty = st.text(
     st.one_of(
@@ -90,3 +90,26 @@ def test_what_is_no_name_is_refused(name: str) -> None:
 def test_the_nearest_known_word_is_suggested() -> None:
     assert did_you_mean("lenght", ["length", "rounds"]) == ', did you mean "length"?'
     assert did_you_mean("zzz", ["length"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "shown"),
+    [
+        (-1617.4, 3, "-1617"), (999.6, 3, "1000"), (999.4, 3, "999"), (12345.6, 4, "12346"), (0.012345, 3, "0.0123"),
+        (3e9, 3, "3e+09"), (26.25, 4, "26.25"), (0.0, 3, "0"),
+    ],
+)  # fmt: skip
+def test_numbers_keep_all_digits_before_the_point(value: float, digits: int, shown: str) -> None:
+    assert significant(value, digits) == shown
+    assert significant(abs(value), digits, signed=True) == f"+{shown.lstrip('-')}"
+
+
+def test_a_list_of_choices_reads_as_one() -> None:
+    words = ("queued", "running", "paused")
+    assert [either(words[:n]) for n in (1, 2, 3)] == ["queued", "queued or running", "queued, running or paused"]
+
+
+def test_few_bytes_are_not_none() -> None:
+    assert [megabytes(n) for n in (10, 66_690, 999_000, 999_001, 1_487_000_000)] == [
+        "1 kB", "67 kB", "999 kB", "1 MB", "1,487 MB",
+    ]  # fmt: skip

@@ -19,6 +19,7 @@ from lth_core.analysis.trials import Scored, Scores, is_lost
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.store.views import GoneLayer
+from lth_core.text import plural, significant
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,8 @@ def _facts(verdict: Verdict, effects: Sequence[float], ended: bool) -> Iterator[
     effect, rounds = verdict.effect, verdict.rounds
     if effect.n == 0 or rounds == 0:
         return
-    counted = f"{rounds} round{'s' * (rounds != 1)}, n={effect.n}, mean {np.mean(effects):+.4g}"
+    mean = significant(float(np.mean(effects)), 4, signed=True)
+    counted = f"{plural(rounds, 'round')}, n={effect.n}, mean {mean}"
     yield counted + (f", p={verdict.p:.2g}" if ended else "")
     if verdict.lost:
         yield f"{verdict.lost} more lost a trial and count against"

@@ -18,6 +18,7 @@ from lth_core.analysis.statistics import Interval, bootstrap, sign_flip_p
 from lth_core.analysis.trials import Scored
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
+from lth_core.text import significant
 
 THIRD = 1 / 3
 """Density of the first answer: the paper's headline, 67 % pruned, is its round 5."""
@@ -141,7 +142,8 @@ def _facts(scores: JobScores, answer: Answer, gains: Sequence[float]) -> Iterato
         return
     reference, base = scores.experiment.reference, scores.baseline
     pair = (reference, base) if scores.experiment.task.higher_is_better else (base, reference)
-    yield f"{' minus '.join(pair)}, round {answer.round}, n={gain.n}, mean {np.mean(gains):+.4g}, p={answer.p:.2g}"
+    mean = significant(float(np.mean(gains)), 4, signed=True)
+    yield f"{' minus '.join(pair)}, round {answer.round}, n={gain.n}, mean {mean}, p={answer.p:.2g}"
     if base != DENSE:
         mine, dense = scores.paired(answer.round, reference, DENSE)
         yield f"over the dense run itself, without the head start: {bootstrap((mine - dense).tolist()).signed()}"
@@ -149,7 +151,8 @@ def _facts(scores: JobScores, answer: Answer, gains: Sequence[float]) -> Iterato
         yield "no margin: no reference score, or dense is not certainly above it"
     else:
         margin, crash = EQUIVALENT * answer.scale, -CRASHED * answer.scale
-        yield f"margin {margin:.3g}, crash below {crash:.3g} (reference {scores.zero:.4g})"
+        bounds = f"margin {significant(margin, 3)}, crash below {significant(crash, 3)}"
+        yield f"{bounds} (reference {significant(scores.zero, 4)})"
         yield fallen_said(gains, answer.scale)
     missing = [f"{answer.lost} seeds lost"] if answer.lost else []
     missing += [f"{answer.unfinished} seeds unfinished"] if answer.unfinished else []

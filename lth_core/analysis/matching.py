@@ -14,6 +14,7 @@ from lth_core.analysis.effect import EQUIVALENT
 from lth_core.analysis.power import LEVEL, more_seeds
 from lth_core.analysis.scores import JobScores
 from lth_core.analysis.statistics import Interval, bootstrap, sign_flip_p
+from lth_core.text import significant
 
 Word = Literal["equal", "at least", "below", "inconclusive"]
 MATCHING: tuple[Word, ...] = ("equal", "at least")
@@ -151,7 +152,7 @@ def reach_facts(found: Reach | None) -> Iterator[str]:
     """The margin, the gain at the last round, and why the series ended there."""
     if found is None:
         return
-    yield f"margin {found.margin:.3g}, {EQUIVALENT:.0%} of what the dense network gains"
+    yield f"margin {significant(found.margin, 3)}, {EQUIVALENT:.0%} of what the dense network gains"
     if found.last is not None:
         yield f"gain there {_gain(found.last)}"
         yield found.last.fallen_said
@@ -172,4 +173,4 @@ def reach_facts(found: Reach | None) -> Iterator[str]:
 
 
 def _gain(one: Match) -> str:
-    return f"{one.gain.signed(3)}, mean {one.mean:+.3g}, n={one.gain.n}"
+    return f"{one.gain.signed(3)}, mean {significant(one.mean, 3, signed=True)}, n={one.gain.n}"

@@ -19,6 +19,7 @@ from lth_core.analysis.verdict import Summary, summarise
 from lth_core.experiment.baseline import baseline_notes
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.lengths import length_notes
+from lth_core.text import significant
 
 NOT_ASKED = "not asked"
 WORDS = {"better", "worse", *EFFECTS}
@@ -249,8 +250,8 @@ def _plastic(experiment: Experiment, trials: Sequence[Scored]) -> Iterable[Findi
     lines = []
     for metric in dict.fromkeys(one.metric for one in found):
         own = [one for one in found if one.metric == metric]
-        short = f"{MEASURES[metric]}: " + ", ".join(f"{one.arm} {one.value.value:.4g}" for one in own)
-        dense = f"dense {own[0].dense.value:.4g}"
+        short = f"{MEASURES[metric]}: " + ", ".join(f"{one.arm} {significant(one.value.value, 4)}" for one in own)
+        dense = f"dense {significant(own[0].dense.value, 4)}"
         apart = [
             f"{experiment.reference} minus {one.arm} {one.difference.signed(3)}" for one in own
             if one.difference is not None

@@ -11,6 +11,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from lth_core.text import significant
+
 Floats = npt.NDArray[np.float64]
 RESAMPLES = 10_000
 FLIPS = 65_536
@@ -29,8 +31,8 @@ class Interval:
 
     def signed(self, digits: int = 4) -> str:
         """`+3.2 [+1.1, +5]`; without bounds below two seeds."""
-        shown = f"{self.value:+.{digits}g}"
-        return f"{shown} [{self.low:+.{digits}g}, {self.high:+.{digits}g}]" if self.n > 1 else shown
+        shown, low, high = (significant(one, digits, signed=True) for one in (self.value, self.low, self.high))
+        return f"{shown} [{low}, {high}]" if self.n > 1 else shown
 
 
 def generator() -> np.random.Generator:

@@ -1,7 +1,7 @@
 """`lth check`: the resolved experiment, its trials, and an estimate of their cost from a short measurement."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -26,7 +26,9 @@ from lth_core.experiment.suite import Suite, load
 from lth_core.round_costs import of_size
 from lth_core.settings.imitation import ImitationTask
 from lth_core.settings.launcher import LocalLauncher
-from lth_core.text import one_line, plural
+from lth_core.text import megabytes, one_line, plural
+
+_AT_PACE = "at the pace of this machine, without waiting for the cluster"
 
 
 def check(
@@ -71,10 +73,18 @@ def _check_suite(console: Console, suite: Suite, found: list[Slot], *, measure: 
     if costs:
         bound = "at most" if any(one.at_most for one in costs) else "about"
         cost = (
-            f", {bound} {duration(sum(c.seconds for c in costs))} on an idle machine and "
-            f"{sum(c.bytes for c in costs) / 1e6:,.0f} MB"
+            f", {bound} {duration(sum(c.seconds for c in costs))} {_pace(suite.experiments)}, and "
+            f"{megabytes(sum(c.bytes for c in costs))}"
         )
     console.print(f"\ntotal: {trials} trials{cost}", highlight=False, soft_wrap=True)
+
+
+def _pace(experiments: Sequence[Experiment]) -> str:
+    """On what the members of a suite take their time."""
+    here = [isinstance(one.launcher, LocalLauncher) for one in experiments]
+    if all(here):
+        return "on an idle machine"
+    return _AT_PACE if not any(here) else "one after the other"
 
 
 def _trials(experiment: Experiment) -> str:
@@ -117,7 +127,7 @@ def _print_cost(console: Console, experiment: Experiment, found: list[Slot]) -> 
         f"{priced.stacking}{priced.parameters:,} parameters; {rate(priced.rate)} measured, a stack of {priced.stack} "
         f"{where(experiment, priced)}\n"
         f"{bound}{cost.steps:,} {experiment.training.steps}, {_time(experiment, priced)}, and "
-        f"{cost.bytes / 1e6:,.0f} MB on disk",
+        f"{megabytes(cost.bytes)} on disk",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
     if cost.before:
@@ -131,7 +141,7 @@ def _print_cost(console: Console, experiment: Experiment, found: list[Slot]) -> 
     for line in _other_networks(experiment, priced.measured):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     if priced.held:
-        held = f"{priced.held / 1e6:,.0f} MB"
+        held = megabytes(priced.held)
         console.print(
             f"replay buffers: {held} of memory for each stack, and at most twice that on disk until it is done",
             highlight=False, soft_wrap=True,
@@ -167,7 +177,7 @@ def _time(experiment: Experiment, priced: Priced) -> str:
         parts = f"{cost.work:,.0f} CPU seconds, {parts}"
     on = f"on an idle machine with {plural(priced.workers, 'slot')}"
     if not isinstance(experiment.launcher, LocalLauncher):
-        on = "at the pace of this machine, without waiting for the cluster"
+        on = _AT_PACE
     return f"{duration(cost.seconds)} {on} ({parts})"
 
 

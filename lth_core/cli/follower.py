@@ -14,6 +14,7 @@ from lth_core.experiment.experiment import Experiment
 from lth_core.store import attempts, commands, views
 from lth_core.store.commands import Command, Resume, Retry, Submit
 from lth_core.store.database import Database
+from lth_core.store.views import JobView
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
 
@@ -35,7 +36,8 @@ class Follower:
         self._workspace, self._database, self._progress = workspace, database, progress
         self._device, self._slots, self._runs = device, slots, runs
         self._engine: Engine | None = None
-        self._tried_at = 0.0
+        self._tried_at = self._looked_at = 0.0
+        self._stuck = ""
         self._announced = False
         newest = views.events(database, limit=1)
         self._event = newest[-1].id if newest else 0
@@ -87,6 +89,7 @@ class Follower:
             self._progress.update(seen, events)
             if all(view.state in ENDED for view in seen):
                 break
+            self._say_if_stuck([view for view in seen if view.state not in ENDED])
             if until is not None and time.monotonic() >= until:
                 return None
             time.sleep(POLL)
@@ -105,7 +108,6 @@ class Follower:
             return
         self._tried_at = time.monotonic()
         if not self._runs:
-            self._say_if_idle()
             return
         try:
             self._engine = Engine(self._workspace, self._device, self._slots)
@@ -116,11 +118,21 @@ class Follower:
             return
         self._engine.start()
 
-    def _say_if_idle(self) -> None:
-        idle = not is_at_work(self._workspace)
-        if idle and not self._announced:
-            self._progress.say("nothing works on this workspace: `lth wait --run` or `lth-tui` trains its jobs")
-        self._announced = idle
+    def _say_if_stuck(self, waiting: list[JobView]) -> None:
+        """Say once why no job that has not ended goes on by itself: all were paused by somebody, or nothing works."""
+        if time.monotonic() - self._looked_at < TAKE_OVER_EVERY:
+            return
+        self._looked_at = time.monotonic()
+        said = ""
+        if all(job.state == "paused" and not job.error for job in waiting):
+            numbers = " ".join(str(job.id) for job in waiting)
+            words = ("this job is", "it") if len(waiting) == 1 else ("these jobs are", "them")
+            said = f"{words[0]} paused: `lth resume {numbers}` continues {words[1]}"
+        elif not self._runs and not is_at_work(self._workspace):
+            said = "nothing works on this workspace: `lth wait --run` or `lth-tui` trains its jobs"
+        if said and said != self._stuck:
+            self._progress.say(said)
+        self._stuck = said
 
     def close(self) -> bool:
         """Stop our own engine at a checkpoint; returns whether there was one."""

@@ -40,6 +40,11 @@ def duration(seconds: float | None) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+def left(seconds: float | None) -> str:
+    """`2:03 left`, or nothing if unknown."""
+    return "" if seconds is None else f"{duration(seconds)} left"
+
+
 def rate(steps: float) -> str:
     """Steps per second, `1.2M/s`, `34k/s`; a dash for none."""
     for limit, unit in ((1e6, "M"), (1e3, "k")):
@@ -66,7 +71,7 @@ class LiveProgress:
             failed = f"{job.trials_failed} failed" if job.trials_failed else ""
             grid.add_row(
                 Text(one_line(job.name)), job.state, f"round {job.round}/{job.rounds}", bar, f"{job.progress:4.0%}",
-                f"{job.trials_done}/{job.trials} trials", rate(job.rate), f"{duration(job.seconds_left)} left", failed,
+                f"{job.trials_done}/{job.trials} trials", rate(job.rate), left(job.seconds_left), failed,
             )  # fmt: skip
         self._live.update(grid)
 
@@ -91,15 +96,14 @@ class PlainProgress:
         names = {job.id: job for job in jobs}
         for event in events:
             job = names.get(event.job or 0)
-            left = f", {duration(job.seconds_left)} left" if job and job.seconds_left and event.kind == "round" else ""
-            self.say(f"{job.name if job else f'job {event.job}'}: {event.text}{left}")
+            rest = left(job.seconds_left) if job and job.seconds_left and event.kind == "round" else ""
+            self.say(f"{job.name if job else f'job {event.job}'}: {', '.join(filter(None, (event.text, rest)))}")
         if time.monotonic() - self._said_at >= PLAIN_EVERY:
             for job in jobs:
                 if job.state == "running":
-                    self.say(
-                        f"{job.name}: {job.progress:.0%}, {job.trials_done}/{job.trials} trials, {rate(job.rate)}, "
-                        f"{duration(job.seconds_left)} left"
-                    )
+                    speed = rate(job.rate) if job.rate else ""
+                    parts = (f"{job.trials_done}/{job.trials} trials", speed, left(job.seconds_left))
+                    self.say(f"{job.name}: {', '.join([f'{job.progress:.0%}', *filter(None, parts)])}")
             self._said_at = time.monotonic()
 
     def say(self, sentence: str) -> None:

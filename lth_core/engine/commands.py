@@ -19,6 +19,7 @@ from lth_core.store.events import add_event
 from lth_core.store.jobs import add_job, adopt_job, job_experiment, job_state, known_job, set_job, settle_job
 from lth_core.store.nonsense import NONSENSE
 from lth_core.store.trials import cancel_later_rounds, cancel_trials, requeue_unfinished
+from lth_core.text import either
 
 LONGEST = 0.5
 """Seconds in a turn of the engine for commands, so that running batches do not wait for hundreds of them."""
@@ -59,7 +60,7 @@ class Commands:
         if found is None or found[1] != restore:
             return {"error": f"there is no {'deleted ' * restore}job {command.job}"}
         if found[0] not in command.accepted:
-            accepted = " or ".join(command.accepted)
+            accepted = either(command.accepted)
             return {"error": f"job {command.job} is {found[0]}: {command.kind} is for jobs that are {accepted}"}
         self._change(connection, command)
         if isinstance(command, commands.Priority):

@@ -16,7 +16,7 @@ from lth_core.analysis.verdict import Cell, Summary
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.lengths import are_equal
 from lth_core.report.answers import JobAnswers
-from lth_core.text import one_line
+from lth_core.text import one_line, significant
 
 COLOURS = {
     "better": "green", "worse": "red", "inconclusive": "yellow", "helps": "green", "leaves alone": "cyan",
@@ -31,8 +31,7 @@ _LEAST_NEEDED = ("collapsed", "mean", "exponential", "training")
 
 def number(value: float, digits: int = 4, *, signed: bool = False) -> str:
     """A value with this many significant digits; a dash for not-a-number."""
-    sign = "+" if signed else ""
-    return f"{value:{sign}.{digits}g}" if math.isfinite(value) else "-"
+    return significant(value, digits, signed=signed) if math.isfinite(value) else "-"
 
 
 def interval(estimate: Interval | None, *, signed: bool = False) -> str:

@@ -8,6 +8,7 @@ from lth_core.settings.base import WHOLE, Fraction, Positive, PositiveFloat, Sec
 from lth_core.settings.control import ControlTask
 from lth_core.settings.networks import MLP
 from lth_core.settings.reinforcement import RETURNS, ActorCriticAlgorithm, ReinforcementTraining
+from lth_core.text import plural
 
 
 class Teacher(Section):
@@ -123,7 +124,7 @@ class Cloning(TrainingSection):
 
     def said(self, metric: str) -> str:
         """See TrainingSection."""
-        return f"{self.evaluation_episodes} episodes played after training, actions sampled"
+        return f"{plural(self.evaluation_episodes, 'episode')} played after training, actions sampled"
 
 
 PackedTraining = ReinforcementTraining | Cloning

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from lth_core.settings.base import WHOLE, Fraction, NonNegative, Positive, PositiveFloat, TrainingSection
+from lth_core.text import plural
 
 RETURNS = ("return/eval-sampled", "return/train")
 """The metrics that may be the score."""
@@ -73,9 +74,9 @@ class ReinforcementTraining(TrainingSection):
         """See TrainingSection."""
         played, trained = self.acts
         if metric == RETURNS[0]:
-            return f"{self.evaluation_episodes} episodes played after training, {played}"
+            return f"{plural(self.evaluation_episodes, 'episode')} played after training, {played}"
         window = "" if self.score_window is None else f", none from before the last {self.score_window:.0%} of the run"
-        return f"the last {self.score_episodes} training episodes, {trained}{window}"
+        return f"the last {plural(self.score_episodes, 'training episode')}, {trained}{window}"
 
 
 class ActorCriticTraining(ReinforcementTraining):

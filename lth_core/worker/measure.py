@@ -99,7 +99,8 @@ def act(message: dict[str, Any]) -> dict[str, Any]:
 class Stacked:
     """Seconds of a stack: a step of each ticket, the evaluation at the end, what is computed for a record.
 
-    calls: see Stack.evaluation_calls. held: bytes of the stack's log, full. clock: see `cli.estimate.Measured`.
+    calls: see Stack.evaluation_calls. held: bytes of the stack's log, as full as it becomes. clock: see
+    `cli.estimate.Measured`.
     """
 
     step: float

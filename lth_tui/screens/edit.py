@@ -57,7 +57,7 @@ class Edit(Dialog[LabelledCommand | None]):
         self._fields: Fields = copy.deepcopy(self._before)
         self._history: list[Fields] = []
         self._shown: list[str | None] = []
-        self._preset: dict[str, str] = {}
+        self._of_file: dict[str, str] = {}
         self._good: Experiment | None = experiment
         self._checking: Worker[None] | None = None
         self._wrong = ""
@@ -76,12 +76,12 @@ class Edit(Dialog[LabelledCommand | None]):
         self.query_one(ListPane).can_focus = False
         self.query_one(Input).focus()
         self._list()
-        self._read_preset()
+        self._read_of_file()
 
-    @work(exclusive=True, group="preset")
-    async def _read_preset(self) -> None:
+    @work(exclusive=True, group="of_file")
+    async def _read_of_file(self) -> None:
         """The fields of the file that the experiment came from, to mark what differs."""
-        self._preset = await asyncio.to_thread(experiment_text.lines_of_file, self._source)
+        self._of_file = await asyncio.to_thread(experiment_text.lines_of_file, self._source)
         self._list()
 
     def on_list_pane_chosen(self) -> None:
@@ -99,8 +99,8 @@ class Edit(Dialog[LabelledCommand | None]):
         if known is not None:
             default = "no default" if known.default == "needed" else f"default {known.default or 'none'}"
             words = f"{known.accepted}; {default}"
-            preset = self._preset.get(name)
-            differs = f"; preset {preset}" if preset is not None and line != f"{name} = {preset}" else ""
+            of_file = self._of_file.get(name)
+            differs = f"; its file {of_file}" if of_file is not None and line != f"{name} = {of_file}" else ""
             width = max(20, self.query_one("#about", Lines).size.width)
             rows = [[(words, PLAIN), (differs, ink(YELLOW))]]
             rows += [[(one, DIM)] for one in wrap(known.about, width)[:2]]
@@ -197,11 +197,11 @@ class Edit(Dialog[LabelledCommand | None]):
                 table = name.partition(".")[0]
                 self._shown.append(None)
                 rows.append([(f"[{one_line(table)}]", BOLD)])
-            mark = "≠ " if self._preset.get(name, value) != value else "  "
+            mark = "≠ " if self._of_file.get(name, value) != value else "  "
             self._shown.append(line)
             rows.append([(mark, ink(YELLOW)), (one_line(line), PLAIN if line in old else ink(YELLOW, bold=True))])
         what = "clone" if self._replaces is None else f"edit job {self._replaces}, which gets a new number"
-        differ = " (≠: not as in the preset)" if any(row[0][0] == "≠ " for row in rows) else ""
+        differ = " (≠: not as in its file)" if any(row[0][0] == "≠ " for row in rows) else ""
         pane = self.query_one(ListPane)
         headings = [place for place, line in enumerate(self._shown) if line is None]
         pane.put(rows, f"{what}: fields{differ}" if found else "no field matches", headings)

@@ -97,7 +97,7 @@ class JobCommands(Page):
             return
         rows = (
             f"Delete {named(ended)} with all results?",
-            "u undoes this for a day; after that the next engine removes their files.",
+            "u undoes this for a day; after that the next engine removes the files.",
             *_untouched(jobs, ended),
         )
 

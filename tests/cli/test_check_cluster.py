@@ -3,7 +3,7 @@
 import pytest
 
 from lth_core.cli import price
-from lth_core.cli.check import where
+from lth_core.cli.check import _pace, where
 from lth_core.engine.slots import Slot
 from lth_core.experiment.experiment import Experiment
 from tests.small import experiment
@@ -61,3 +61,10 @@ def test_it_says_where_the_stacks_train(
 ) -> None:  # fmt: skip
     asked = made(**launcher)
     assert where(asked, priced(asked, monkeypatch)[0]).endswith(said)
+
+
+def test_the_whole_of_a_suite_is_told_at_the_pace_of_its_members() -> None:
+    here, there = made(kind="local"), made(kind="slurm")
+    assert _pace([here, here]) == "on an idle machine"
+    assert _pace([there, there]) == "at the pace of this machine, without waiting for the cluster"
+    assert _pace([here, there]) == "one after the other"

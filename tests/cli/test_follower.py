@@ -1,12 +1,17 @@
 """Following jobs to their end, without an engine."""
 
+import io
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from lth_core.batches.provenance import attempt_facts, version_of
 from lth_core.cli import follower
 from lth_core.cli.follower import Follower
+from lth_core.cli.progress import PlainProgress
 from lth_core.store.batches import add_batch
 from lth_core.store.database import Database
 from lth_core.store.ingest import take_over
@@ -68,3 +73,48 @@ def test_a_finished_job_that_ran_with_other_versions_is_said_to_have(tmp_path: P
     Follower(workspace, database, "cpu", 1, heard)._go_on_with(job, "x.toml")
     assert heard.said[1:] == [f"job 1 ran with gymnasium 0.0.1, here is {version_of('gymnasium')}"]
     database.close()
+
+
+def test_it_says_once_why_no_job_will_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follower, "TAKE_OVER_EVERY", 0.0)
+    monkeypatch.setattr(follower, "POLL", 0.0)
+    workspace = Workspace(tmp_path)
+    workspace.create()
+    database = Database(workspace.database, writer=True)
+    with database.transaction() as connection:
+        done, paused, other, full, queued = (add_job(connection, tiny(name), "x.toml", {}) for name in "abcde")
+        set_job(connection, done, "done")
+        set_job(connection, paused, "paused")
+        set_job(connection, other, "paused")
+        set_job(connection, full, "paused", "disk full; it continues by itself when there is space")
+    nobody = "nothing works on this workspace: `lth wait --run` or `lth-tui` trains its jobs"
+    one, two = (
+        "this job is paused: `lth resume 2` continues it",
+        "these jobs are paused: `lth resume 2 3` continues them",
+    )
+    told = (
+        ([done], []),
+        ([done, paused], [one]),
+        ([paused, other], [two]),
+        ([paused, full], [nobody]),
+        ([queued], [nobody]),
+    )
+    for jobs, said in told:
+        heard = Heard()
+        waiting = Follower(workspace, database, "cpu", 1, heard, runs=False)
+        waiting.wait(jobs, until=follower.time.monotonic() + 0.02)
+        assert heard.said == said, jobs
+    database.close()
+
+
+def test_lines_of_progress_leave_out_what_is_not_known() -> None:
+    out = io.StringIO()
+    progress = PlainProgress(Console(file=out, width=200, color_system=None))
+    unknown = JobView(
+        1, "x", "", "running", "", 0.0, 0.0, None, None, 4, 1, 0, 1, 0, 1, 0.25, 0.0, None, tiny("x"), None
+    )  # fmt: skip
+    progress._said_at = -math.inf
+    progress.update([unknown], [])
+    progress._said_at = -math.inf
+    progress.update([replace(unknown, seconds_left=61.0, rate=1500.0)], [])
+    assert out.getvalue().splitlines() == ["x: 25%, 1/4 trials", "x: 25%, 1/4 trials, 1.5k/s, 1:01 left"]

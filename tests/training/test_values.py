@@ -135,6 +135,18 @@ def test_a_restart_of_the_environments_cuts_what_goes_on() -> None:
     assert batch.factor.tolist() == [[0, 0.5]]
 
 
+@pytest.mark.parametrize(("replay", "full"), [(100_000, False), (150, True)])
+def test_a_short_training_is_counted_with_what_it_stores(replay: int, full: bool) -> None:
+    own = settings({"length": 200, "replay": replay, "batch": 8})
+    stack = stack_run(own, starts(own, 2)[1], Memory()).stack
+    assert isinstance(stack, ValueStack)
+    one = stack.replay.bytes_of_step * stack.tickets
+    while (stack.counter < stack.last).any():
+        stack.update()
+    stored = (stack.replay.total - stack.replay.first) * one
+    assert stored == stack.replay.bytes if full else stored <= stack.replay.bytes <= 1.2 * stored
+
+
 def test_large_buffers_are_a_file_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
     small = Replay(2, 8, 2, np.zeros(3, np.float32))
     monkeypatch.setattr("lth_core.training.values.replay.LIMIT", 100)

@@ -4,6 +4,7 @@ All tickets have played equally many steps, so that one position serves all. Ent
 in which they are played; number k has the slot k modulo the number of slots.
 """
 
+import math
 import tempfile
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -38,9 +39,10 @@ class Replay:
     """The last `slots` steps of T tickets with E environments each."""
 
     def __init__(
-        self, tickets: int, slots: int, environments: int, observation: Array, action: Array = _CHOICE
+        self, tickets: int, slots: int, environments: int, observation: Array, action: Array = _CHOICE,
+        steps: float = math.inf,
     ) -> None:  # fmt: skip
-        """observation, action: one of each, of its shape and type."""
+        """observation, action: one of each, of its shape and type. steps: of each environment, at most."""
         self._entry = np.dtype(
             [
                 ("seen", observation.dtype, observation.shape), ("following", observation.dtype, observation.shape),
@@ -50,7 +52,7 @@ class Replay:
         self.slots, self.environments, self.total = slots, environments, 0
         shape = (tickets, slots, environments)
         self._array = _room(shape, self._entry)
-        self._rows = np.arange(tickets)
+        self._rows, self._steps = np.arange(tickets), steps
 
     @property
     def first(self) -> int:
@@ -59,8 +61,8 @@ class Replay:
 
     @property
     def bytes(self) -> int:
-        """Of all present tickets' buffers, full."""
-        return len(self._rows) * self.bytes_of_step * self.slots
+        """Of all present tickets' buffers, as full as they become."""
+        return len(self._rows) * self.bytes_of_step * int(min(self.slots, self._steps))
 
     @property
     def bytes_of_step(self) -> int:

@@ -52,7 +52,10 @@ class ReplayStack(PlayingStack):
         spans = [start.last - start.first for start in starts]
         self.player = ReplayPlayer(self._task, self.training, self.seeds, spans)
         one = self.player.observations[0, 0]
-        self.replay = Replay(len(starts), self.training.slots, self.training.environments, one, self.player.action)
+        s = self.training
+        # Of games, some are not finished at the end; the last update may go beyond the last step.
+        played = (max(spans) + s.environments) * self.steps_per_unit / s.environments + s.train_every
+        self.replay = Replay(len(starts), s.slots, s.environments, one, self.player.action, played)
         self.log = self.replay
         self._begins = self.training.learning_starts
         self._draws = [stream(seed, "replay") for seed in self.seeds]
