@@ -293,7 +293,8 @@ def test_each_algorithm_has_its_own_fields(training: dict, sentence: str) -> Non
 
 
 def test_a_field_of_the_other_algorithm_is_refused_and_the_own_ones_are_named() -> None:
-    with pytest.raises(InputError, match=r"training.epochs is not a field: expected one of unit, .*advantage_clip$"):
+    own = r'training.epochs is not a field of "a2c", but of "ppo": expected one of unit, .*advantage_clip$'
+    with pytest.raises(InputError, match=own):
         resolve({"name": "x", "seeds": 1, "training": {"epochs": 3}}, "f")
     with pytest.raises(InputError, match=r'training.epocs is not a field: .*value_clip.*did you mean "epochs"'):
         resolve({"name": "x", "seeds": 1, "training": {"epocs": 3, "algorithm": "ppo"}}, "f")

@@ -33,7 +33,7 @@ def test_everything_of_a_job_can_be_given() -> None:
     ("table", "said"),
     [
         ({"kind": "pbs"}, "'local' or 'slurm'"),
-        ({"partition": "gpu"}, "launcher.partition is not a field: expected one of kind"),
+        ({"partition": "gpu"}, 'launcher.partition is not a field of "local", but of "slurm": expected one of kind'),
         ({"kind": "slurm", "gpu": 1}, 'did you mean "gpus"'),
         ({"kind": "slurm", "gpus": 2}, "launcher.gpus = 2: expected 1 or less"),
         ({"kind": "slurm", "time_limit": "soon"}, 'time_limit "soon": expected minutes'),

@@ -187,7 +187,7 @@ def _sentence(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         known = _fields_of(place[:-1], branches)
         expected = f": expected one of {', '.join(known)}" if known else ""
-        return f"{field} is not a field{expected}{did_you_mean(str(place[-1]), known)}{more}"
+        return f"{field} is not a field{_whose(place, branches)}{expected}{did_you_mean(str(place[-1]), known)}{more}"
     if first["type"] == "union_tag_invalid":
         known = first["ctx"]["expected_tags"].replace("'", "").split(", ")
         tag, discriminator = str(first["ctx"]["tag"]), first["ctx"]["discriminator"].strip("'")
@@ -264,6 +264,14 @@ def _expected(error: ErrorDetails) -> str:
         known = error["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", ")
         suggestion = did_you_mean(error["input"], known)
     return f"{message}{suggestion}"
+
+
+def _whose(place: list[int | str], branches: list[str]) -> str:
+    """` of "dqn", but of "a2c", "ppo"` where other kinds of the table have the field."""
+    kinds = KINDS.get(str(place[0]), {}) if len(place) == 2 else {}
+    own = [branch for branch in branches if branch in kinds]
+    others = [f'"{kind}"' for kind, table in kinds.items() if place[-1] in table.model_fields]
+    return f' of "{own[0]}", but of {", ".join(others)}' if own and others else ""
 
 
 def _fields_of(place: list[int | str], branches: list[str]) -> list[str]:

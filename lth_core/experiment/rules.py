@@ -17,7 +17,7 @@ from lth_core.settings.tasks import AtariTask
 from lth_core.settings.texts import LanguageModelTask, TranslationTask
 from lth_core.settings.values import DQN
 from lth_core.tasks.environments import Environments
-from lth_core.text import NAMES, did_you_mean, is_name, one_line
+from lth_core.text import NAMES, did_you_mean, either, is_name, one_line
 
 
 def check(experiment: Tables) -> None:
@@ -87,9 +87,10 @@ def check_actions(experiment: Tables, environments: Environments) -> None:
         )
     if isinstance(experiment.training, SAC) and not (environments.continuous and environments.bounded):
         kind = "actions without bounds" if environments.continuous else "actions that are choices"
+        others = ("a2c", "ppo") if environments.continuous or environments.parts is not None else ("a2c", "ppo", "dqn")
         raise InputError(
             f'training.algorithm "sac" learns numbers within bounds, and {experiment.task.subject} has {kind}: '
-            "expected an environment whose actions are a Box with finite bounds, or algorithm a2c or ppo"
+            f"expected an environment whose actions are a Box with finite bounds, or algorithm {either(others)}"
         )
 
 
@@ -97,12 +98,12 @@ def _check_kinds(experiment: Tables) -> None:
     task, model, training = experiment.task, experiment.model, experiment.training
     if model.kind not in task.networks:
         raise ValueError(
-            f'model.kind "{model.kind}" does not fit task.kind "{task.kind}": expected {" or ".join(task.networks)}'
+            f'model.kind "{model.kind}" does not fit task.kind "{task.kind}": expected {either(task.networks)}'
         )
     if training.algorithm not in task.algorithms:
         raise ValueError(
             f'training.algorithm "{training.algorithm}" does not fit task.kind "{task.kind}": '
-            f"expected {' or '.join(task.algorithms)}"
+            f"expected {either(task.algorithms)}"
         )
     if (
         isinstance(task, (AtariTask, MinAtarTask))

@@ -63,7 +63,7 @@ def _left(job: JobView, gap: str) -> str:
 def summary_rows(detail: JobDetail, width: int, *, short: bool) -> list[Row]:
     """State, progress, verdicts and audit of a job, in a few rows."""
     job = detail.job
-    numbers = f"  round {job.round} of {job.rounds}   {job.trials_done} of {plural(job.trials, 'trial')}"
+    numbers = f"  round {job.round} of {job.rounds}   {job.trials_done:,} of {plural(job.trials, 'trial')}"
     if job.state == "running":
         numbers += f"   {compact(job.rate, 2)} steps/s" if job.rate else ""
         numbers += _left(job, "   ")
