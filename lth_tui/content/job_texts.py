@@ -28,7 +28,7 @@ def facts_row(detail: JobDetail, width: int) -> Row:
         (f"  {job.trials_done}/{job.trials} trials", PLAIN),
     ]
     if job.state == "running":
-        parts.insert(1, (_left(job, "  "), PLAIN))
+        parts.insert(1, (f"  {duration(calm(job.seconds_left))} left", PLAIN))
         parts.append((f"  {compact(job.rate, 2)} steps/s" if job.rate else "", PLAIN))
     if job.trials_failed:
         parts.insert(1, (f"  ✗ {job.trials_failed} failed", state_ink("failed")))
@@ -55,18 +55,13 @@ def error_rows(detail: JobDetail, width: int) -> list[Row]:
     return [[(f" {line}", ink(VERMILLION))] for line in wrap(words, width - 2)[:4]]
 
 
-def _left(job: JobView, gap: str) -> str:
-    """`2:03 left` behind a gap, or nothing where it is unknown."""
-    return "" if job.seconds_left is None else f"{gap}{duration(calm(job.seconds_left))} left"
-
-
 def summary_rows(detail: JobDetail, width: int, *, short: bool) -> list[Row]:
     """State, progress, verdicts and audit of a job, in a few rows."""
     job = detail.job
     numbers = f"  round {job.round} of {job.rounds}   {job.trials_done:,} of {plural(job.trials, 'trial')}"
     if job.state == "running":
         numbers += f"   {compact(job.rate, 2)} steps/s" if job.rate else ""
-        numbers += _left(job, "   ")
+        numbers += f"   {duration(calm(job.seconds_left))} left"
     rows: list[Row] = [
         [
             (
