@@ -92,13 +92,10 @@ def test_it_says_once_why_no_job_will_go_on(tmp_path: Path, monkeypatch: pytest.
         "this job is paused: `lth resume 2` continues it",
         "these jobs are paused: `lth resume 2 3` continues them",
     )
-    told = (
-        ([done], []),
-        ([done, paused], [one]),
-        ([paused, other], [two]),
-        ([paused, full], [nobody]),
-        ([queued], [nobody]),
-    )
+    told: list[tuple[list[int], list[str]]] = [
+        ([done], []), ([done, paused], [one]), ([paused, other], [two]),
+        ([paused, full], [nobody]), ([queued], [nobody]),
+    ]  # fmt: skip
     for jobs, said in told:
         heard = Heard()
         waiting = Follower(workspace, database, "cpu", 1, heard, runs=False)
