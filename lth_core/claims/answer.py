@@ -12,7 +12,6 @@ from lth_core.experiment.experiment import Experiment
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.views import JobView
-from lth_core.text import significant
 
 State = Literal["held", "contradicted", "open", "mixed", "running", "not run"]
 
@@ -125,11 +124,11 @@ def _tested(test: Comparison, found: Contrast | None, p: float, job: JobView | N
         where += f" (single ones from {found.apart[0]:+.3g} to {found.apart[1]:+.3g})"
     numbers = f"{found.value.signed()} {where}, n={found.value.n}"
     if word == "near zero" and found.near is not None:
-        numbers += f", within the margin of {significant(found.margin, 3)}, p={max(found.near):.2g}"
+        numbers += f", within the margin of {found.margin:.3g}, p={max(found.near):.2g}"
     else:
         numbers += f", p={p:.2g}"
         if test.expected in ("near zero", "no loss") and found.margin is not None:
-            numbers += f", margin {significant(found.margin, 3)}"
+            numbers += f", margin {found.margin:.3g}"
     return Tested(test, state, f"{test.says}: {state}, {numbers}", found, p)
 
 
