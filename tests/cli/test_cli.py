@@ -98,7 +98,7 @@ def test_check_prints_experiment_trials_and_cost(monkeypatch: pytest.MonkeyPatch
     assert "pruning.rounds = 8" in done.stdout
     assert "396 trials: 12 dense, 96 winning" in done.stdout
     assert "47,520,000 environment steps" in done.stdout
-    assert "measured" in done.stdout and "MB on disk" in done.stdout
+    assert "measured" in done.stdout and "B on disk" in done.stdout
 
 
 def test_a_run_in_a_pipe_prints_plain_lines_table_and_verdict(finished: tuple[Path, str]) -> None:

@@ -33,7 +33,7 @@ def test_check_prints_each_member_in_short_with_or_without_an_estimate(
     (tmp_path / "two.toml").write_text(suite_of_two())
     monkeypatch.setattr(import_module("lth_core.cli.price"), "MEASURE_SECONDS", 0.2)
     done = lth("check", "two.toml", "--device", "cpu", "--slots", 1, "--set", "seeds=1", cwd=tmp_path)
-    assert done.stdout.count("MB on disk") == 2 and "total: 10 trials, about" in done.stdout
+    assert done.stdout.count("B on disk") == 2 and "total: 10 trials, about" in done.stdout
 
 
 def test_each_member_is_a_job_that_knows_its_suite(finished: tuple[Path, str]) -> None:

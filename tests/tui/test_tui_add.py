@@ -119,7 +119,7 @@ async def test_time_is_told_by_a_job_like_it_or_measured(opened: Open, writer: W
         sketch = app.screen.query_one("#sketch", Lines)
         await until(pilot, lambda: "about 0:20, as job 1 took" in sketch.text)  # 18 trials of 40 / 36 s
         await pilot.press("ctrl+t")
-        await until(pilot, lambda: "MB on disk" in sketch.text, seconds=90)
+        await until(pilot, lambda: "B on disk" in sketch.text, seconds=90)
 
 
 async def test_time_and_disk_are_measured_without_being_asked_while_nothing_runs(
