@@ -319,3 +319,17 @@ def test_a_whole_number_may_be_written_as_a_power_of_ten(tmp_path: Path) -> None
     assert (found.seeds, found.training.length, found.training.environments) == ((0, 1), 1_000_000, 8)
     assert (found.model.hidden, found.training.record_every) == ((64,), 1000)
     assert type(found.training.length) is int
+
+
+def test_an_arm_that_would_be_trained_at_a_rate_of_zero_is_refused() -> None:
+    def asked(arms: list[str], **more: Any) -> dict[str, Any]:
+        training = {"learning_rate_schedule": "linear", **more.pop("training", {})}
+        return {"name": "x", "seeds": [0], "task": {"kind": "images"}, "arms": arms, "training": training, **more}
+
+    for fields in (asked(["winning", "finetune"]), asked(["winning"], rewinding={"schedule": "end"})):
+        with pytest.raises(InputError, match=r'^f: training\.learning_rate_end 0: arm "[a-z]+" is trained at the rate'):
+            resolve(fields, "f")
+        assert Experiment.from_fields(fields)  # of an earlier version it stays readable
+    resolve(asked(["winning", "lr_rewind"], rewinding={"weights": 10}), "f")
+    resolve(asked(["winning", "finetune"], training={"learning_rate_end": 0.01}), "f")
+    resolve(asked(["winning", "finetune"], training={"learning_rate_schedule": "inverse_sqrt"}), "f")

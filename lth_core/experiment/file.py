@@ -98,6 +98,7 @@ def resolve(fields: dict[str, Any], source: str) -> Experiment:
     try:
         rules.check_tokens(experiment)
         rules.check_kept(experiment)
+        rules.check_rates(experiment)
         check(experiment.task, experiment.model)
         check_episodes(experiment, episode_steps(experiment.task))
         if isinstance(experiment.training, ReplayTraining) and not getattr(experiment.task, "code", None):

@@ -63,7 +63,7 @@ def check_tokens(experiment: Tables) -> None:
 
 
 def check_kept(experiment: Tables) -> None:
-    """Raise InputError if nothing is left to prune of a network without a value head, or with one hidden layer.
+    """Raise InputError if nothing is left to prune because groups of this network are parts of kept ones.
 
     Only for new experiments, see `check_tokens`.
     """
@@ -72,8 +72,27 @@ def check_kept(experiment: Tables) -> None:
         kept.add("value_head")
     if isinstance(model, MLP) and len(model.hidden) == 1 and "first_layer" in kept:
         kept.add("trunk")
+    for of, group in (*model.contained, *model.contained):  # twice, because one may be of others
+        if of <= kept:
+            kept.add(group)
     if nothing := _nothing_left(experiment, kept):
         raise InputError(nothing)
+
+
+def check_rates(experiment: Tables) -> None:
+    """Raise InputError if an arm would be trained at a learning rate of zero.
+
+    Only for new experiments, see `check_tokens`.
+    """
+    training = experiment.training
+    if training.learning_rate_schedule != "linear" or training.learning_rate_end > 0:
+        return
+    for name in experiment.arms:
+        if experiment.schedule_of(name) == "end":
+            raise InputError(
+                f'training.learning_rate_end 0: arm "{name}" is trained at the rate at which the schedule ends, and '
+                "would not learn: expected more than 0, or another learning_rate_schedule"
+            )
 
 
 def check_actions(experiment: Tables, environments: Environments) -> None:

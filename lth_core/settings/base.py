@@ -165,6 +165,11 @@ class NetworkSection(Section):
     shares_device: ClassVar[bool] = False
 
     @property
+    def contained(self) -> tuple[tuple[frozenset[str], str], ...]:
+        """Sets of groups with another group, all of whose parameters are in these."""
+        return ()
+
+    @property
     def pretrained(self) -> str | None:
         """The checkpoint that the dense run starts from, if any: a folder, or an id of the hub."""
         return None

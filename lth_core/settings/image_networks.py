@@ -26,6 +26,11 @@ class LeNet(NetworkSection):
     widths: ClassVar[tuple[str, ...]] = ("hidden",)
 
     @property
+    def contained(self) -> tuple[tuple[frozenset[str], str], ...]:
+        """See NetworkSection: a single hidden layer is the first."""
+        return ((frozenset({"first_layer"}), "hidden"),) if len(self.hidden) == 1 else ()
+
+    @property
     def computes(self) -> str:
         """See NetworkSection."""
         return "the picture flattened, relu behind each layer of hidden, output"
@@ -88,6 +93,11 @@ class ResNet(NetworkSection):
     multiplier: ClassVar[str] = "width"
 
     @property
+    def contained(self) -> tuple[tuple[frozenset[str], str], ...]:
+        """See NetworkSection: convolutions have no biases."""
+        return ((frozenset({"norm", "output"}), "biases"),)
+
+    @property
     def computes(self) -> str:
         """See NetworkSection."""
         return "batch norm, then relu, behind each convolution; shortcuts are added between the two; the mean; output"
@@ -122,6 +132,11 @@ class VGG(NetworkSection):
     )  # fmt: skip
     largest_stack: ClassVar[int] = 1
     multiplier: ClassVar[str] = "width"
+
+    @property
+    def contained(self) -> tuple[tuple[frozenset[str], str], ...]:
+        """See NetworkSection: convolutions have no biases."""
+        return ((frozenset({"norm", "output"}), "biases"),)
 
     @property
     def computes(self) -> str:

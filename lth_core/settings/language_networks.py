@@ -11,6 +11,9 @@ Heads = Annotated[int, Field(ge=1, le=1024), WHOLE]
 Blocks = Annotated[int, Field(ge=1, le=256), WHOLE]
 Checkpoint = Annotated[str, Field(min_length=1, max_length=4096)]
 
+_LAYERS = frozenset({"attention", "feed_forward", "norm"})
+_SHARED = ((frozenset({"embedding"}), "output"), (frozenset({"output"}), "embedding"))
+"""See NetworkSection.contained: of an output with the embedding's weights and without a bias."""
 _LANGUAGE_GROUPS = ("embedding", "output", "attention", "feed_forward", "norm", "weights", "biases")
 
 
@@ -42,6 +45,12 @@ class LSTM(NetworkSection):
     )  # fmt: skip
     largest_stack: ClassVar[int] = 1
     widths: ClassVar[tuple[str, ...]] = ("embedding", "hidden")
+
+    @property
+    def contained(self) -> tuple[tuple[frozenset[str], str], ...]:
+        """See NetworkSection: embeddings have no biases."""
+        shared = ((frozenset({"output"}), "embedding"), (frozenset({"embedding", "biases"}), "output"))
+        return ((frozenset({"recurrent", "output"}), "biases"), *(shared if self.tied else ()))
 
     @property
     def computes(self) -> str:
@@ -81,6 +90,11 @@ class Transformer(NetworkSection):
         frozenset({"weights", "biases"}), frozenset({"embedding", "output", "attention", "feed_forward", "norm"}),
     )  # fmt: skip
     largest_stack: ClassVar[int] = 1
+
+    @property
+    def contained(self) -> tuple[tuple[frozenset[str], str], ...]:
+        """See NetworkSection: embedding and output have no biases."""
+        return ((_LAYERS, "biases"), *(_SHARED if self.tied else ()))
 
     @property
     def computes(self) -> str:
@@ -160,6 +174,11 @@ class Seq2Seq(NetworkSection):
     groups: ClassVar[tuple[str, ...]] = _SEQ2SEQ_GROUPS
     everything: ClassVar[tuple[frozenset[str], ...]] = _SEQ2SEQ_EVERYTHING
     largest_stack: ClassVar[int] = 1
+
+    @property
+    def contained(self) -> tuple[tuple[frozenset[str], str], ...]:
+        """See NetworkSection: the embedding has no bias."""
+        return ((_LAYERS, "biases"), (frozenset({"encoder", "decoder"}), "biases"), *_SHARED)
 
     @property
     def computes(self) -> str:

@@ -214,7 +214,7 @@ class StackRun:
         for row, trial in enumerate(self.trials):
             if trial.narrowing is None:
                 continue
-            due = trial.narrowing.due(float(self._passed_share()[row]))
+            due = trial.narrowing.due(float(self.stack.done[row]))
             weights = self.stack.weights(row) if due > trial.changed else {}
             if weights and _finite(weights):
                 trial.mask, trial.changed = trial.narrowing.mask(weights, trial.mask, due), due
@@ -272,6 +272,7 @@ class StackRun:
             self.trials[row].score = values.get(self.experiment.score, math.nan)
             self.trials[row].values = values
             self.sink.metrics(self.trials[row], self.stack.trained, values)
+        self.stack.recorded(rows)
 
     def _broken(self) -> dict[int, str]:
         return dict.fromkeys(self.stack.broken(), "not a number: the training diverged")

@@ -181,6 +181,9 @@ class Stack(ABC):
     def metrics(self) -> list[dict[str, float]]:
         """Values to record for each ticket now, by metric name."""
 
+    def recorded(self, tickets: Sequence[int]) -> None:  # noqa: B027 most have nothing that begins anew
+        """The values of these tickets were recorded: what are means since the last record begin anew."""
+
     def form(self) -> str:
         """A sentence on how the tickets are computed, where the experiment leaves a choice; else empty."""
         return ""

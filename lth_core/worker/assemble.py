@@ -72,6 +72,9 @@ class Assembler:
         self._workspace = workspace
         self._families: dict[int, Family] = {}
         self._others: dict[tuple[str, int], tuple[Network, int]] = {}
+        if not self.everything():
+            kept = list(self._experiment.pruning.keep)
+            raise InputError(f"pruning.keep {kept}: leaves nothing of this network to prune: expected fewer groups")
         self._tickets = ImportedTickets(self._experiment, model) if self._experiment.ticket is not None else None
         self.data: set[str] = set()
         """What the parents read so far were trained on, if their files say it."""

@@ -8,6 +8,7 @@ import pytest
 
 from lth_core.batches.batch import BatchFolder, BatchSpec, ParentSpec, TrialSpec
 from lth_core.batches.exit_codes import DONE
+from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey, network_of, parents, shares_network
 from lth_core.store.records import RecordReader
@@ -168,3 +169,9 @@ def test_a_parent_whose_file_has_changed_fails_its_children_and_is_named(tmp_pat
     assert "checksum" in batches.failures[child]
     records = (tmp_path / "batches/000002/attempt-1/records.jsonl").read_text().splitlines()
     assert [json.loads(r)["damaged"] for r in records if "damaged" in r] == [[7]]
+
+
+def test_a_network_of_which_all_is_kept_is_refused_before_it_is_trained(tmp_path: Path) -> None:
+    settings = experiment(pruning={"keep": ["first_layer", "policy_head", "value_head"]})  # with one hidden layer
+    with pytest.raises(InputError, match=r"^pruning\.keep .* leaves nothing of this network to prune"):
+        Batches(tmp_path, settings).run(dense(settings))

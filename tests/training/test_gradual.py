@@ -20,7 +20,7 @@ from lth_core.training.run import RunningTrial, StackRun
 from lth_core.training.stack import Stack, Start
 from lth_core.training.supervised.averaging import Average
 from tests.small import Memory, experiment, is_nested
-from tests.training import test_language
+from tests.training import test_language, test_turns
 from tests.training.test_every_arm import Batches, dense
 
 NO_GROUPS = {"a": frozenset[str](), "b": frozenset[str]()}
@@ -190,6 +190,22 @@ def test_texts_shrink_too_with_their_mean_of_weights(tmp_path: Path, monkeypatch
     resumed.restore(*stopped.checkpoints[-1][1:])
     resumed.run()
     assert rest.same_results(sink, 1)
+
+
+def test_a_training_in_epochs_shrinks_within_them_and_goes_on_after_its_last_mask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LTH_CACHE", str(tmp_path / "cache"))
+    own = test_turns.experiment(tmp_path, unit="epochs", length=1, batch=4, record_every=1)
+    model, sink = make_model(own), Memory()
+    whole = masks.full(model.shapes())
+    narrowing = Narrowing(model.groups(), Pruning(fraction=0.5, gradual=Gradual(start=0.2, end=0.8, steps=10)), 1)
+    stack = make_stack(own, model, [Start(0, model.initialise(0), whole, 0, 1)], "cpu")
+    StackRun(own, stack, [RunningTrial(0, TrialKey(1, "gmp", 0), whole, narrowing=narrowing)], sink).run()
+    densities = {step / stack.trained: values["density"] for _, step, values in sink.records}
+    assert all(one == 1.0 for at, one in densities.items() if at < 0.2)
+    assert all(one == pytest.approx(0.5, abs=1e-3) for at, one in densities.items() if at >= 0.8)
+    assert len(set(densities.values())) > 4
 
 
 def test_a_training_that_diverges_while_it_shrinks_fails_alone() -> None:

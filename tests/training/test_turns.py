@@ -13,6 +13,7 @@ from lth_core.training.stack import Stack, Start
 from lth_core.training.supervised import perceptron_gradients
 from lth_core.training.supervised.stack import SupervisedStack
 from lth_core.training.supervised.turns import Turns
+from tests.small import Memory, stack_run
 from tests.tasks.images.pictures import idx
 
 ADAM = {"label_smoothing": 0.1, "average": 2, "average_every": 3, "max_gradient_norm": 1.0, "weight_decay": 0.01}
@@ -92,6 +93,16 @@ def test_a_ticket_has_the_bits_that_it_has_alone_and_stacks_may_shrink_and_resum
     wanted, loss = everything(alone[2], 0), alone[2].metrics()
     for stack, row in ((together, 1), (resumed, 0), (last, 0)):
         assert (everything(stack, row), [stack.metrics()[row]]) == (wanted, loss)
+
+
+def test_what_is_recorded_of_a_ticket_is_as_alone_where_another_ends_between_records(tmp_path: Path) -> None:
+    own = experiment(tmp_path, record_every=3)
+    of, losses = starts(own), []
+    for tickets in ([of[0]], [of[0], of[4]]):  # the other one ends after 5 updates
+        sink = Memory()
+        assert stack_run(own, tickets, sink).run()
+        losses.append([values["loss/train"] for trial, _, values in sink.records if trial == 0])
+    assert len(losses[0]) == 3 and losses[0] == losses[1]
 
 
 def test_what_is_owed_is_done_when_a_turn_is_over_or_a_mask_shrinks(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from lth_core.training.reinforcement.parameters import Parameters
 from lth_core.training.stack import Start
 from lth_core.training.values import learning
 from lth_core.training.values.learning import Drawn
-from lth_core.training.values.replay import Replay
+from lth_core.training.values.replay import CUT, GOES_ON, Replay
 from lth_core.training.values.stack import ValueStack
 from tests.small import Memory, experiment, stack_run, starts
 from tests.training.replay_runs import in_a_stack_and_alone, stopped_and_resumed
@@ -145,6 +145,17 @@ def test_a_short_training_is_counted_with_what_it_stores(replay: int, full: bool
         stack.update()
     stored = (stack.replay.total - stack.replay.first) * one
     assert stored == stack.replay.bytes if full else stored <= stack.replay.bytes <= 1.2 * stored
+
+
+def test_a_stack_that_is_restarted_has_cut_its_episodes_in_the_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = settings()
+    model, begun = starts(own, 2)
+    stack = ValueStack(own, model, begun, "cpu")
+    stack.update()
+    monkeypatch.setattr(stack.player, "restart", lambda step: None)  # these environments can be saved
+    for end in (GOES_ON, CUT):
+        assert [stack.replay.entry(ticket, stack.replay.total - 1, 0)["end"] for ticket in (0, 1)] == [end, end]
+        stack.restart()
 
 
 def test_large_buffers_are_a_file_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -238,10 +238,12 @@ class SupervisedStack(Stack):
 
     def metrics(self) -> list[dict[str, float]]:
         """See Stack: the mean loss of the updates since the last record."""
-        loss = float(self._loss) / max(1, self._updates)
+        return [{"loss/train": float(self._loss) / max(1, self._updates)}]
+
+    def recorded(self, tickets: Sequence[int]) -> None:
+        """See Stack."""
         self._loss.zero_()
         self._updates = 0
-        return [{"loss/train": loss}]
 
     @torch.no_grad()
     def validate(self, go_on: Callable[[], bool]) -> list[dict[str, float]]:

@@ -101,6 +101,12 @@ class Turns(Stack):
         """See Stack."""
         return [one.metrics()[0] for one in self._now()]
 
+    def recorded(self, tickets: Sequence[int]) -> None:
+        """See Stack."""
+        members = self._now()
+        for ticket in tickets:
+            members[ticket].recorded([0])
+
     def validate(self, go_on: Callable[[], bool]) -> list[dict[str, float]]:
         """See Stack."""
         return [one.validate(go_on)[0] for one in self._now()]
