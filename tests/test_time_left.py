@@ -137,10 +137,16 @@ def test_a_database_knows_all_this_of_a_job_that_runs(tmp_path: Path) -> None:
     database.close()
 
 
-@pytest.mark.parametrize(("launcher", "most"), [({"kind": "slurm"}, 64), ({"kind": "slurm", "gpus": 1}, 2048)])
-def test_a_stack_on_a_cluster_is_as_large_as_it_will_be(launcher: dict[str, Any], most: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("launcher", "measured", "most"),
+    [({"kind": "slurm"}, False, 64), ({"kind": "slurm", "gpus": 1}, False, 2048), ({"kind": "slurm"}, True, 1)],
+)
+def test_a_stack_on_a_cluster_is_as_large_as_it_will_be(
+    launcher: dict[str, Any], measured: bool, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     database = Database(tmp_path / "workspace.sqlite", writer=True)
     experiment = tiny(launcher=launcher, training={"environments_on": "device"})
+    monkeypatch.setattr(type(experiment.model), "stack_is_measured", measured)
     with database.transaction() as connection:
         job = add_job(connection, experiment, "test", {})
         connection.execute("INSERT INTO slots (name, device) VALUES ('slurm/1/1', 'node-1')")

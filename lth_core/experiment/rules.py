@@ -70,8 +70,6 @@ def check_kept(experiment: Tables) -> None:
     kept, model = _kept(experiment), experiment.model
     if isinstance(experiment.training, DQN) and not getattr(model, "dueling", False):
         kept.add("value_head")
-    if isinstance(model, MLP) and len(model.hidden) == 1 and "first_layer" in kept:
-        kept.add("trunk")
     for of, group in (*model.contained, *model.contained):  # twice, because one may be of others
         if of <= kept:
             kept.add(group)

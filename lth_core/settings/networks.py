@@ -55,6 +55,11 @@ class MLP(NetworkSection):
     widths: ClassVar[tuple[str, ...]] = ("hidden",)
 
     @property
+    def contained(self) -> tuple[tuple[frozenset[str], str], ...]:
+        """See NetworkSection: a single hidden layer is the first."""
+        return ((frozenset({"first_layer"}), "trunk"),) if len(self.hidden) == 1 else ()
+
+    @property
     def device(self) -> Literal["cpu", "cuda"]:
         """See NetworkSection; measured with 16 cores beside one GPU (docs/results-gpu.md)."""
         return "cpu" if sum(a * b for a, b in itertools.pairwise(self.hidden)) <= _FOR_CORES else "cuda"

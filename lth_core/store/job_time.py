@@ -9,7 +9,7 @@ from lth_core.coming_stacks import Place
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import network_of
-from lth_core.experiment.stack_sizes import most_tickets
+from lth_core.experiment.stack_sizes import most_in_a_cluster_job, most_tickets
 from lth_core.round_costs import relative
 from lth_core.settings.launcher import LocalLauncher
 from lth_core.store.batches import largest_stack
@@ -107,7 +107,7 @@ def _largest(database: Database, job: int, experiment: Experiment, devices: list
     elif isinstance(launcher, LocalLauncher):
         largest = most_tickets(experiment, devices[0].partition(":")[0] if devices else "cpu")
     else:
-        largest = most_tickets(experiment, launcher.trains_on)
+        largest = most_in_a_cluster_job(experiment, launcher.trains_on)
     return min(largest, largest_stack(database.connection, job) or largest)
 
 
