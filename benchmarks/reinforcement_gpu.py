@@ -27,6 +27,8 @@ from lth_core.experiment.experiment import Experiment
 from lth_core.training.cuda_graphs import Replayed
 from lth_core.training.families import make_model, make_stack
 from lth_core.training.precision import products
+from lth_core.training.reinforcement.halves import HalvesStack
+from lth_core.training.reinforcement.stack import ActorCriticStack
 from lth_core.training.stack import Stack, Start
 
 CORES = len(os.sched_getaffinity(0))
@@ -89,7 +91,8 @@ def parts() -> None:
         for _ in range(3):
             one.update()
         timed(one._actor, "act", "acting")
-        timed(one.collector.environments, "step", "environments")
+        games = hasattr(one.collector.environments, "receive")  # of which only the waiting is timed
+        timed(one.collector.environments, "receive" if games else "step", "environments")
         timed(one, "_learning", "learning")
         start, updates = time.perf_counter(), 40
         for _ in range(updates):
@@ -107,6 +110,24 @@ def atari() -> None:
         for architecture, precision in ((a, p) for a in ("nature", "paper") for p in ("float32", "tfloat32")):
             (found,) = rates([stack(pixels(architecture, environments, precision), 1, "cuda")], 2, 0.8)
             print(f"  {architecture:6} {precision:8}: {found:9,.0f}/s  keeps {found / bare:.0%}", flush=True)
+
+
+def halves() -> None:
+    """A2C whose games are stepped in halves while it acts, against games that wait, and bare stepping, in turn."""
+    for environments in (16, 64, 256):
+        settings = pixels("nature", environments)
+        model: Any = make_model(settings)
+        starts = [Start(0, model.initialise(0), {}, 0, settings.training.length)]
+        sides = [kind(settings, model, starts, "cuda") for kind in (HalvesStack, ActorCriticStack)]
+        for side in sides * 3:
+            side.update()
+        found = [[games_rate(environments, 1.0), *(rate(side) for side in sides)] for _ in range(3)]
+        bare, halved, whole = (statistics.median(own) for own in zip(*found, strict=True))
+        print(
+            f"{environments:3} games: bare {bare:9,.0f}/s  in halves {halved:9,.0f}/s, {halved / bare:.0%}  "
+            f"whole {whole:9,.0f}/s, {whole / bare:.0%}  ratio {halved / whole:.2f}",
+            flush=True,
+        )
 
 
 CROWDS: dict[str, Callable[[], tuple[Experiment, int]]] = {
@@ -272,6 +293,7 @@ def learning() -> None:
 
 SECTIONS = {
     "small_networks": small_networks, "graphs": graphs, "parts": parts, "crowds": crowds, "atari": atari,
+    "halves": halves,
     "convolutions": convolutions, "stacked_games": stacked_games, "learning": learning, "compiled": compiled,
 }  # fmt: skip
 

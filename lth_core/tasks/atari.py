@@ -11,7 +11,7 @@ import difflib
 import hashlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,9 +108,10 @@ class Atari:
     parts: Parts = None
     valid: Array | None = None
 
-    def __init__(self, task: AtariTask, seeds: Sequence[int], count: int) -> None:
+    def __init__(self, task: AtariTask, seeds: Sequence[int], count: int, first: int = 0) -> None:
+        """first: the place of the first of these games among all of a ticket's."""
         check(task)
-        self._task, self._seeds, self._count = task, list(seeds), count
+        self._task, self._seeds, self._count, self._first = task, list(seeds), count, first
         self._games = [vector_environment(task, count) for _ in seeds]
         self.actions = int(self._games[0].single_action_space.n)
         self.inputs = int(np.prod(task.shape))
@@ -119,11 +120,12 @@ class Atari:
         # Whether every step so far ended every game.
         self._empty, self._finished = np.ones(len(seeds), bool), np.zeros(len(seeds), np.int64)
         self._causes: dict[int, str] = {}
-        self._given: list[list[int]] = [[] for _ in seeds]
+        self.given: list[list[int]] = [[] for _ in seeds]
+        """Of each ticket, the seeds with which its games were started last."""
 
     def seed_of(self, ticket: int, place: int, step: int = 0) -> int:
         """Options for starting a game."""
-        return stream_seed(self._seeds[ticket], "environments", step, place) % 2**31
+        return stream_seed(self._seeds[ticket], "environments", step, self._first + place) % 2**31
 
     def reset(self) -> Array:
         """See Environments."""
@@ -135,7 +137,7 @@ class Atari:
         for t, game in enumerate(self._games):
             if t in self._causes:
                 continue
-            own = self._given[t] = [self.seed_of(t, i, step) for i in range(self._count)]
+            own = self.given[t] = [self.seed_of(t, i, step) for i in range(self._count)]
             try:
                 found, info = game.reset(seed=np.array(own))
             except (Exception, SystemExit) as error:
@@ -148,20 +150,41 @@ class Atari:
         """See Environments: the games of a ticket are stepped together, whether they count or not."""
 
     def step(self, actions: Array) -> Step:
-        """See Environments; an episode of the training ends at the loss of a life too, if the task says so."""
+        """See Environments: one ticket's games after the other's."""
+        return self._stepped(lambda t: self._games[t].step(actions[t]))
+
+    def send(self, actions: Array) -> None:
+        """Begin a step of all games, in threads of their own; `receive` waits for its end."""
+        for t, game in enumerate(self._games):
+            if t not in self._causes:
+                try:
+                    game.send(actions[t])
+                except (Exception, SystemExit) as error:
+                    self._failed(t, error)
+
+    def receive(self) -> Step:
+        """The step that was begun last."""
+        return self._stepped(lambda t: self._games[t].recv())
+
+    def _failed(self, t: int, error: BaseException) -> None:
+        self._causes[t] = f"{self._task.game} failed in a step: {one_line(error)}"
+
+    def _stepped(self, of: Callable[[int], Any]) -> Step:
+        """The step of all tickets from each one's; an episode of the training ends at the loss of a life too, if the
+        task says so."""
         shape = (len(self._games), self._count)
         seen = np.empty((*shape, *self._task.shape), np.uint8)
         earned, lost = np.zeros(shape, np.float32), np.zeros(shape, bool)
         over, cut = np.zeros(shape, bool), np.zeros(shape, bool)
         before: dict[int, Array] = {}
-        for t, game in enumerate(self._games):
+        for t in range(len(self._games)):
             if t in self._causes:
                 seen[t] = 0
                 continue
             try:
-                found, earned[t], over[t], cut[t], info = game.step(actions[t])
+                found, earned[t], over[t], cut[t], info = of(t)
             except (Exception, SystemExit) as error:
-                self._causes[t] = f"{self._task.game} failed in a step: {one_line(error)}"
+                self._failed(t, error)
                 seen[t] = 0
                 continue
             seen[t] = self._channels(found)
@@ -200,7 +223,7 @@ class Atari:
 
     def origins(self) -> list[str]:
         """See Environments."""
-        return [str(own) for own in self._given]
+        return [str(own) for own in self.given]
 
     def faults(self) -> dict[int, str]:
         """See Environments."""
@@ -210,7 +233,7 @@ class Atari:
         """See Environments."""
         self._seeds = [self._seeds[t] for t in tickets]
         self._games = [self._games[t] for t in tickets]
-        self._given = [self._given[t] for t in tickets]
+        self.given = [self.given[t] for t in tickets]
         rows = list(tickets)
         self._lives, self._empty, self._finished = self._lives[rows], self._empty[rows], self._finished[rows]
         self._causes = {place: self._causes[t] for place, t in enumerate(tickets) if t in self._causes}

@@ -24,6 +24,7 @@ from lth_core.tickets.mask import Weights
 from lth_core.tickets.network import Network
 from lth_core.training.family import Again, TrainingFamily
 from lth_core.training.reinforcement import second_evaluation
+from lth_core.training.reinforcement.halves import HalvesStack
 from lth_core.training.reinforcement.on_device.stack import DeviceStack
 from lth_core.training.reinforcement.packed import PackedStack
 from lth_core.training.reinforcement.stack import ActorCriticStack
@@ -110,6 +111,13 @@ class AtariTraining(ActorCriticTraining):
     """Convolutions over pixels. Starting a game takes 0.2 s."""
 
     episodes, most = 8, Convolutional.largest_stack
+
+    def stack(self, experiment: Experiment, network: Network, starts: Sequence[Start], device: str) -> PackedStack:
+        """See TrainingFamily; on a GPU one half of the games is stepped while the network acts in the other."""
+        own = experiment.training
+        if device != "cpu" and isinstance(own, reinforcement.ActorCriticTraining) and own.environments % 2 == 0:
+            return HalvesStack(experiment, cast(ActorCriticNetwork, network), starts, device)
+        return super().stack(experiment, network, starts, device)
 
     def network(self, experiment: Experiment) -> Network:
         """See TrainingFamily."""

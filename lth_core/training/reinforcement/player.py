@@ -6,6 +6,7 @@ from typing import Any
 from lth_core.randomness import stream
 from lth_core.settings.reinforcement import ReinforcementTraining
 from lth_core.settings.tasks import Task
+from lth_core.tasks.environments import Environments
 from lth_core.tasks.families import family_of
 from lth_core.training.drawn import Drawn
 from lth_core.training.reinforcement.episodes import Episodes
@@ -18,13 +19,16 @@ class Player:
 
     def __init__(self, task: Task, settings: ReinforcementTraining, seeds: Sequence[int], spans: Sequence[int]) -> None:
         """spans: how long each ticket is trained, in `training.unit`."""
-        self.environments = family_of(task).environments(task, seeds, settings.environments)
+        self.environments = self._made(task, seeds, settings.environments)
         reach = None if settings.score_window is None else [settings.score_window * span for span in spans]
         in_games = settings.unit == "games"
         self.episodes = Episodes(len(seeds), settings.environments, settings.score_episodes, reach, in_games=in_games)
         self._actions = [stream(seed, "actions") for seed in seeds]
         self.drawn = Drawn(len(seeds))
         self.observations = self.environments.reset()
+
+    def _made(self, task: Task, seeds: Sequence[int], count: int) -> Environments:
+        return family_of(task).environments(task, seeds, count)
 
     def note_drawn(self, noise: Array) -> None:
         """Note, at the first update, what environments begin with and the numbers (T, ...) for actions."""

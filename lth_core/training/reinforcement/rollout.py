@@ -4,7 +4,7 @@ No transition crosses the end of an episode. After a termination the value is ze
 of the last state.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -92,7 +92,7 @@ class Collector(Player):
 
     def collect(self, policy: Policy, actor: Actor) -> Rollout:
         """Act for n steps, then compute targets and advantages."""
-        s, env = self._settings, self.environments
+        s = self._settings
         tickets = len(self._actions)
         shape = (tickets, s.n_steps, s.environments)
         actions, values = policy.empty(*shape), np.empty(shape, np.float32)
@@ -101,20 +101,15 @@ class Collector(Player):
         self.note_drawn(noise)
         valid: Array | None = None
         steps, cut = list[Step](), dict[int, Array]()
-        cuts = _Cuts(shape, self.observations, lambda seen: actor.heads(seen)[..., -1])
-        for i in range(s.n_steps):
-            if self._seen is not None:
-                self._seen.add(self.observations)
-            heads = actor.act(self.normalised(self.observations))
-            now = env.valid
+        cuts = _Cuts(shape, self.observations, lambda seen: self._values(actor, seen))
+        for i, (done, expected, now, step) in enumerate(self._played(policy, actor, noise)):
+            actions[:, i], values[:, i] = done, expected
             if now is not None:
                 valid = np.ones((*shape, now.shape[-1]), bool) if valid is None else valid
                 valid[:, i] = now
-            actions[:, i], values[:, i] = policy.sample(heads[..., :-1], noise[:, i], now), heads[..., -1]
-            step = env.step(actions[:, i])
             if self.watched:
                 steps.append(step)
-            self.observations, rewards[:, i] = step.observations, step.rewards
+            rewards[:, i] = step.rewards
             ends[:, i] = ended = step.ended
             self.episodes.add(*step.scored)
             if self._earned is not None:
@@ -123,7 +118,7 @@ class Collector(Player):
                 cut[i] = self.normalised(step.last_observations)
                 cuts.add(i, step.truncated, cut[i])
         after = self.normalised(self.observations)
-        bootstrap = actor.heads(after)[..., -1]
+        bootstrap = self._values(actor, after)
         self.found = Steps(steps, rewards.copy(), after, cut) if self.watched else None
         rewards *= np.float32(s.reward_scale)
         # A time limit is not a termination: the value of the last state is part of the return.
@@ -133,6 +128,22 @@ class Collector(Player):
         taken, known, targets, better = (torch.from_numpy(one).flatten(1, 2) for one in kept)
         may = () if valid is None else (torch.from_numpy(valid).flatten(1, 2),)
         return Rollout(actor.kept(), taken, known, targets, better, may)
+
+    def _played(self, policy: Policy, actor: Actor, noise: Array) -> Iterator[tuple[Array, Array, Array | None, Step]]:
+        """Act in n steps with the random numbers (T, n, E, ...). Of each: actions, values, valid actions, what came."""
+        env = self.environments
+        for i in range(noise.shape[1]):
+            if self._seen is not None:
+                self._seen.add(self.observations)
+            heads, valid = actor.act(self.normalised(self.observations)), env.valid
+            actions = policy.sample(heads[..., :-1], noise[:, i], valid)
+            step = env.step(actions)
+            self.observations = step.observations
+            yield actions, heads[..., -1], valid, step
+
+    def _values(self, actor: Actor, observations: Array) -> Array:
+        """Values (T, E) of the network's inputs (T, E, ...)."""
+        return actor.heads(observations)[..., -1]
 
     def restart(self, step: int) -> None:
         """See Player."""
