@@ -1,28 +1,20 @@
 """The audit of masks that move: each change is checked as it is made, by what the stack had before and after it."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
-from lth_core.bits import Bits
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
 from lth_core.settings.values import ReplayTraining
-from lth_core.tickets import expected_moving
-from lth_core.tickets.check import Check
-from lth_core.tickets.mask import Mask, Weights, flat
+from lth_core.tickets import expected_moving, mask_changes
+from lth_core.tickets.check import EARLIER, Check
+from lth_core.tickets.mask_changes import OF_TARGETS, After, Before, Moves, Pool, joined, pools
 
-Entries = Mapping[str, Weights]
-"""Optimizer entries by name, without the count."""
 REACHED = 1e-6
 """A gradient above this has reached a weight."""
-POOLED = 2**20
-"""About how many entries are looked at together: small layers at once, of large networks no copy in one piece."""
 CHECKS = {
     "dead_between": "dead weights and their optimizer entries stayed zero until each change",
     "counts": "each change left each layer its number of weights",
@@ -35,107 +27,6 @@ CHECKS = {
     "new_moved": "new weights that gradients reached have moved",
 }
 """By name, what each check has found if nothing is wrong."""
-OF_TARGETS = {"moved_target": "target networks lost what was dropped, and had zeros where weights are new"}
-"""The same of trainings with target networks."""
-
-
-@dataclass
-class Before:
-    """A ticket just before a change, with the dense gradient of the last step. followers: see Stack."""
-
-    mask: Mask
-    weights: Weights
-    entries: Entries
-    gradient: Weights
-    followers: Entries
-
-
-@dataclass
-class After:
-    """The same ticket just after it."""
-
-    mask: Mask
-    weights: Weights
-    entries: Entries
-    followers: Entries
-
-
-@dataclass
-class Moves:
-    """What was seen of the changes of one training. wrong: the first sentence of each check that failed; new: which
-    entries of the whole mask the last change grew, none before the first."""
-
-    changes: int = 0
-    replaced: int = 0
-    wrong: dict[str, str] = field(default_factory=dict)
-    new: Bits = field(default_factory=lambda: np.zeros(0, bool))
-
-    def state(self) -> dict[str, Any]:
-        """All but `new` as JSON values."""
-        return {"changes": self.changes, "replaced": self.replaced, "wrong": self.wrong}
-
-    def note(self, check: str, sentence: str) -> None:
-        """Keep the first sentence of a check."""
-        self.wrong.setdefault(check, sentence)
-
-
-@dataclass(frozen=True)
-class _Pool:
-    """Layers that are looked at together, L of them with n entries, which lie at `at` in the whole mask.
-
-    was, alive: (n,) the mask before and after the change; weights, gradient: (n,) before it.
-    """
-
-    names: list[str]
-    sizes: npt.NDArray[np.int64]
-    at: slice
-    was: Bits
-    alive: Bits
-    weights: npt.NDArray[Any]
-    gradient: npt.NDArray[Any]
-
-    @classmethod
-    def of(cls, names: list[str], at: int, before: Before, mask: Mask) -> "_Pool":
-        """Of these layers, the first of which begins at `at`."""
-        parts = [_joined(one, names) for one in (before.mask, mask, before.weights, before.gradient)]
-        return cls(names, np.array([mask[name].numel() for name in names]), slice(at, at + len(parts[0])), *parts)
-
-    @cached_property
-    def begins(self) -> npt.NDArray[np.int64]:
-        """(L,) where each layer begins."""
-        return np.cumsum(self.sizes) - self.sizes
-
-    def counts(self, which: Bits) -> npt.NDArray[np.int64]:
-        """(L,) how many of each layer's entries."""
-        return np.add.reduceat(which, self.begins, dtype=np.int64)
-
-    def most(self, values: npt.NDArray[Any], which: Bits) -> npt.NDArray[Any]:
-        """(L,) the largest of these values in each layer; minus infinity where there is none."""
-        found: npt.NDArray[Any] = np.maximum.reduceat(np.where(which, values, -np.inf), self.begins)
-        return found
-
-    def first(self, wrong: Bits) -> Iterator[tuple[str, int]]:
-        """The first layer with wrong entries, and how many; nothing if there is none."""
-        if wrong.any():
-            counts = self.counts(wrong)
-            place = int(np.flatnonzero(counts)[0])
-            yield self.names[place], int(counts[place])
-
-
-def _joined(tensors: Mapping[str, Tensor], names: list[str]) -> npt.NDArray[Any]:
-    return np.concatenate([flat(tensors[name]) for name in names])
-
-
-def _pools(before: Before, mask: Mask) -> Iterator[_Pool]:
-    """All layers with entries, in order."""
-    names, at, end = list[str](), 0, 0
-    for name, one in mask.items():
-        if names and end + one.numel() - at > POOLED:
-            yield _Pool.of(names, at, before, mask)
-            names, at = [], end
-        names, end = [*names, name] if one.numel() else names, end + one.numel()
-    if names:
-        yield _Pool.of(names, at, before, mask)
 
 
 def see(
@@ -148,15 +39,16 @@ def see(
         sizes = {name: m.numel() for name, m in after.mask.items()}
         drawn = expected_moving.grown(key.seed, key.arm, key.round, number, sizes)
     reached, moved, new = 0, False, [np.zeros(0, bool)]
-    for pool in _pools(before, after.mask):
-        _dead(moves, at, pool, before.entries)
+    for pool in pools(before, after.mask):
+        gradient = joined(before.gradient, pool.names)
+        mask_changes.dead(moves, at, pool, before.entries)
         if len(moves.new):
-            came = moves.new[pool.at] & (np.abs(pool.gradient) > REACHED)
+            came = moves.new[pool.at] & (np.abs(gradient) > REACHED)
             reached += int(np.count_nonzero(came))
             moved |= bool((pool.weights[came] != 0).any())
-        _places(moves, at, pool, share, drawn)
-        _values(moves, at, pool, after)
-        _followers(moves, at, pool, before, after)
+        _places(moves, at, pool, gradient, share, drawn)
+        mask_changes.values(moves, at, pool, after)
+        mask_changes.followers(moves, at, pool, before, after)
         new.append(pool.alive & ~pool.was)
     if reached and not moved:
         moves.note("new_moved", f"before {at}: none of the {reached} new weights that a gradient reached has moved")
@@ -165,16 +57,10 @@ def see(
     moves.replaced += int(np.count_nonzero(moves.new))
 
 
-def _dead(moves: Moves, at: str, pool: _Pool, entries: Entries) -> None:
-    """Since the last change dead weights and their optimizer entries stayed zero."""
-    for entry, one in {"weights": pool.weights, **{n: _joined(e, pool.names) for n, e in entries.items()}}.items():
-        for name, wrong in pool.first((one != 0) & ~pool.was):
-            moves.note("dead_between", f"before {at}: {name}: {wrong} dead {entry} are not zero")
-
-
 def _places(
-    moves: Moves, at: str, pool: _Pool, share: float, drawn: Mapping[str, npt.NDArray[np.float64]] | None
-) -> None:
+    moves: Moves, at: str, pool: Pool, gradient: npt.NDArray[Any], share: float,
+    drawn: Mapping[str, npt.NDArray[np.float64]] | None,
+) -> None:  # fmt: skip
     """How many weights went and came in each layer, and whether they are the right ones."""
     new, gone = pool.alive & ~pool.was, pool.was & ~pool.alive
     living, now, came = pool.counts(pool.was), pool.counts(pool.alive), pool.counts(new)
@@ -190,7 +76,7 @@ def _places(
         said = "dropped a larger magnitude than the smallest that it kept"
         moves.note("dropped", f"{at}: {pool.names[one]}: {said}")
     if drawn is None:
-        scores, rule = np.abs(pool.gradient), "with the largest gradients"
+        scores, rule = np.abs(gradient), "with the largest gradients"
     else:
         scores, rule = np.concatenate([drawn[name] for name in pool.names]), "drawn by this arm and seed"
     least = np.repeat(pool.most(scores, ~(pool.was | pool.alive)), pool.sizes)
@@ -199,38 +85,12 @@ def _places(
         moves.note("grown", f"{at}: {name}: {wrong} of {total} new weights are not those {rule}")
 
 
-def _values(moves: Moves, at: str, pool: _Pool, after: After) -> None:
-    """What is new or dead is zero; what was kept is as it was, bit for bit."""
-    kept, found = pool.was & pool.alive, _joined(after.weights, pool.names)
-    for name, wrong in pool.first((found != 0) & ~kept):
-        moves.note("new_weights", f"{at}: {name}: {wrong} new or dropped weights are not zero")
-    for entry, one in after.entries.items():
-        for name, wrong in pool.first((_joined(one, pool.names) != 0) & ~kept):
-            moves.note("new_entries", f"{at}: {name}: {wrong} new or dropped weights keep an entry of {entry}")
-    for name, wrong in pool.first((found.view(np.int32) != pool.weights.view(np.int32)) & kept):
-        moves.note("kept_weights", f"{at}: {name}: {wrong} weights that it kept have changed")
-
-
-def _followers(moves: Moves, at: str, pool: _Pool, before: Before, after: After) -> None:
-    """Networks that follow have the mask before and after, and are else as they were."""
-    for which, one in after.followers.items():
-        then, now = _joined(before.followers[which], pool.names), _joined(one, pool.names)
-        kept = pool.was & pool.alive
-        for name, wrong in pool.first((then != 0) & ~pool.was):
-            moves.note("moved_target", f"before {at}: {name}: {wrong} dead weights of the {which} network are not zero")
-        for name, wrong in pool.first((now != 0) & ~kept):
-            said = f"{wrong} new or dropped weights of the {which} network are not zero"
-            moves.note("moved_target", f"{at}: {name}: {said}")
-        for name, wrong in pool.first((now.view(np.int32) != then.view(np.int32)) & kept):
-            moves.note("moved_target", f"{at}: {name}: {wrong} weights that the {which} network kept have changed")
-
-
 def checks(
     experiment: Experiment, key: TrialKey, moves: Moves | None, updates: int | None, per_unit: int, living: int
 ) -> list[Check]:
     """The checks of a training that has ended. living: the weights of its mask."""
     if moves is None or updates is None:
-        return [Check("changes", True, "not known: it goes on from a checkpoint of an earlier version")]
+        return [Check("changes", True, EARLIER)]
     asked = expected_moving.changes(experiment, key.arm, updates, per_unit)
     fine = asked is None or moves.changes == asked
     detail = f"{moves.changes} changes replaced {moves.replaced:,} weights in all, of {living:,} alive"

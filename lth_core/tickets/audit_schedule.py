@@ -11,16 +11,15 @@ from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
 from lth_core.tickets import audit_average, audit_moving, expected_schedule
 from lth_core.tickets.audit_average import Projected
-from lth_core.tickets.audit_moving import Moves
-from lth_core.tickets.check import Check
+from lth_core.tickets.check import EARLIER, Check
 from lth_core.tickets.fingerprint import fingerprint
 from lth_core.tickets.mask import Mask, Weights
+from lth_core.tickets.mask_changes import Moves
 
 COUNTED = 2**24
 """From here on a step count in single precision stands still."""
 STILL = 1e-7
 """A sum of learning rates so small that weights may stay what they are in single precision."""
-EARLIER = "not known: it goes on from a checkpoint of an earlier version"
 
 
 @dataclass
@@ -31,7 +30,8 @@ class Seen:
     training. games: finished before and after the last update, if they are counted. rates: the sum of the learning
     rates that the stack used. noted: fingerprints at the points of snapshots, with the point. final: the fingerprint of
     the weights at the end. points, averaged: how many points were due for the mean that is scored, None if an earlier
-    version saw some; and the sums of their projections (see audit_average). moves: of the changes of a mask that moves.
+    version saw some; and the sums of their projections (see audit_average). moves: of the changes of a mask that moves
+    or shrinks.
     """
 
     updates: int | None

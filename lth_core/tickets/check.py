@@ -6,6 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+EARLIER = "not known: it goes on from a checkpoint of an earlier version"
+"""The detail of a check whose training an earlier version began without what the check needs."""
+
 
 @dataclass(frozen=True)
 class Check:

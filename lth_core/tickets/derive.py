@@ -28,7 +28,8 @@ class Trained:
     optimizer's entries at the rewind point. statistics: what the trained network needs beside its weights (its buffers,
     or those by which observations and returns were normalised); rewind_statistics: the same at the rewind point.
     scored: the weights and buffers that were scored, if others than at the end (`training.average`). masks: the masks
-    over the training, if they moved (see mask_history).
+    over the training, if they moved (see mask_history). prunings: the record of a mask that shrank (see
+    audit_shrinking).
     """
 
     mask: Mask
@@ -41,6 +42,7 @@ class Trained:
     rewind_statistics: Weights | None = None
     scored: Weights | None = None
     masks: Weights | None = None
+    prunings: Weights | None = None
 
     @property
     def judged(self) -> tuple[Weights, Weights]:

@@ -14,8 +14,13 @@ changes, 0 at the start."""
 
 def added(history: Weights, mask: Mask, at: int, step: int) -> Weights:
     """With one more mask, of a change after `at` steps of training."""
-    new = {"packed": torch.from_numpy(masks.pack(mask)), "at": torch.tensor(at), "step": torch.tensor(step)}
-    return {name: torch.cat([*([history[name]] if history else []), one[None]]) for name, one in new.items()}
+    packed = torch.from_numpy(masks.pack(mask))
+    return with_row(history, {"packed": packed, "at": torch.tensor(at), "step": torch.tensor(step)})
+
+
+def with_row(history: Weights, row: Weights) -> Weights:
+    """A history's columns with one more row; the first of an empty one."""
+    return {name: torch.cat([*([history[name]] if history else []), one[None]]) for name, one in row.items()}
 
 
 def churn(history: Weights) -> float:

@@ -17,8 +17,8 @@ import torch
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
+from lth_core.tickets import audit_shrinking, mask_history
 from lth_core.tickets import mask as masks
-from lth_core.tickets import mask_history
 from lth_core.tickets.audit_schedule import Seen
 from lth_core.tickets.check import Check
 from lth_core.tickets.gradual import Narrowing
@@ -210,17 +210,23 @@ class StackRun:
                 trial.snapshots["ranked"] = self.stack.weights(row)
 
     def _narrow(self) -> None:
-        """Shrink the masks that are due; a diverged training is left for the next record."""
+        """Shrink the masks that are due, and keep a record of each; a diverged training is left for the next record."""
         for row, trial in enumerate(self.trials):
             if trial.narrowing is None:
                 continue
             due = trial.narrowing.due(float(self.stack.done[row]))
-            weights = self.stack.weights(row) if due > trial.changed else {}
-            if weights and _finite(weights):
-                trial.mask, trial.changed = trial.narrowing.mask(weights, trial.mask, due), due
-                self.stack.narrow(row, trial.mask)
-                if due == trial.narrowing.steps:
-                    self.stack.forget(row)
+            if due <= trial.changed:
+                continue
+            before = self._witness.before_shrinking(self.stack, row, trial.mask)
+            if not _finite(before.weights):
+                continue
+            trial.mask, trial.changed = trial.narrowing.mask(before.weights, trial.mask, due), due
+            self.stack.narrow(row, trial.mask)
+            record = trial.snapshots.get(audit_shrinking.PART, {})
+            if record := self._witness.shrank(self.stack, row, trial, before, trial.mask, due, record):
+                trial.snapshots[audit_shrinking.PART] = record
+            if due == trial.narrowing.steps:
+                self.stack.forget(row)
 
     def _move(self) -> None:
         """Move the masks that are due, and keep each; a diverged training is left for the next record."""

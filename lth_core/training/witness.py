@@ -4,6 +4,7 @@ It uses neither the run's snapshots nor, where updates can be counted, the stack
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,12 +12,12 @@ import numpy as np
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey
-from lth_core.tickets import audit_average, audit_moving, expected_moving, expected_schedule
+from lth_core.tickets import audit_average, audit_moving, audit_shrinking, expected_moving, expected_schedule
 from lth_core.tickets.audit_average import Projected
-from lth_core.tickets.audit_moving import After, Before, Moves
 from lth_core.tickets.audit_schedule import Seen
 from lth_core.tickets.fingerprint import fingerprint
 from lth_core.tickets.mask import Mask, Weights
+from lth_core.tickets.mask_changes import After, Before, Moves
 from lth_core.training.stack import Arrays, Stack
 
 
@@ -33,19 +34,20 @@ class Witness:
     def __init__(self, experiment: Experiment, stack: Stack, trials: Sequence[Watched]) -> None:
         self._experiment = experiment
         self._updates: int | None = 0
-        self._before = stack.counter - stack.first
+        self._before, self._trained = stack.counter - stack.first, trials
         self._due = {one.id: expected_schedule.points(experiment, one.key.arm) for one in trials}
         self._noted: dict[int, dict[str, tuple[int, str]]] = {one.id: {} for one in trials}
         self._averaging = {one.key.arm for one in trials if expected_schedule.averages(experiment, one.key.arm)}
         self._points: int | None = 0
         self._averaged: dict[int, Projected] = {one.id: {} for one in trials}
-        moving = {one.id for one in trials if one.key.arm != DENSE and experiment.arm_named(one.key.arm).moves}
-        self._moves = {id: Moves() for id in moving}
+        arms = {one.id: experiment.arm_named(one.key.arm) for one in trials if one.key.arm != DENSE}
+        changing = [id for id, arm in arms.items() if arm.moves or arm.mask == "gradual"]
+        self._moves: dict[int, Moves | None] = {id: Moves() for id in changing}
         self._note(stack, trials)
 
     def update(self, stack: Stack, trials: Sequence[Watched]) -> None:
         """Train the stack once."""
-        self._before = stack.counter - stack.first
+        self._before, self._trained = stack.counter - stack.first, trials
         stack.update()
         if self._updates is not None:
             self._updates += 1
@@ -53,21 +55,50 @@ class Witness:
             self._add(stack, trials)
 
     def before_change(self, stack: Stack, row: int, mask: Mask) -> Before:
-        """What a ticket with this mask has just before a change of it."""
-        return Before(mask, stack.weights(row), _entries(stack, row), stack.gradient(row), stack.followers(row))
+        """What a ticket with this mask has just before it moves."""
+        before, entries = self.before_shrinking(stack, row, mask), _entries(stack, row)
+        return replace(before, entries=entries, gradient=stack.gradient(row))
+
+    def before_shrinking(self, stack: Stack, row: int, mask: Mask) -> Before:
+        """What a ticket with this mask has just before it shrinks, without the optimizer's entries: those of weights
+        that stay at zero change nothing, and are looked at when the training has ended."""
+        return Before(mask, stack.weights(row), {}, stack.followers(row))
 
     def changed(self, stack: Stack, row: int, trial: Watched, before: Before, mask: Mask) -> None:
-        """Check a change that was just made."""
-        number = expected_moving.number_of(self._experiment, self._done(stack, row, trial))
-        after = After(mask, stack.weights(row), _entries(stack, row), stack.followers(row))
-        audit_moving.see(self._moves[trial.id], self._experiment, trial.key, number, before, after)
+        """Check a mask that has just moved."""
+        moves, (_, done) = self._moves[trial.id], self._done(stack, row, trial)
+        if moves is not None:
+            number = expected_moving.number_of(self._experiment, done)
+            after = After(mask, stack.weights(row), _entries(stack, row), stack.followers(row))
+            audit_moving.see(moves, self._experiment, trial.key, number, before, after)
 
-    def _done(self, stack: Stack, row: int, trial: Watched) -> float:
-        """The share of a training that is done, by its own count where updates can be counted."""
+    def shrank(
+        self, stack: Stack, row: int, trial: Watched, before: Before, mask: Mask, step: int, record: Weights
+    ) -> Weights:  # fmt: skip
+        """Look at a mask that has just shrunk, in this step of pruning. Returns its record with that (see
+        audit_shrinking), or nothing if an earlier version saw its first steps."""
+        if (moves := self._moves[trial.id]) is None:
+            return {}
+        done, after = self._done(stack, row, trial), After(mask, stack.weights(row), {}, stack.followers(row))
+        return audit_shrinking.see(moves, stack.trained, done, step, before, after, record)
+
+    def _done(self, stack: Stack, row: int, trial: Watched) -> tuple[float, float]:
+        """The shares of a training that are done before and after the last update, by its own count where updates can
+        be counted."""
         if expected_schedule.passed(self._experiment, 1, stack.steps_per_unit) is None:
-            return float((stack.counter[row] - stack.first[row]) / (stack.last[row] - stack.first[row]))
-        updates = self._updates or 0
-        return expected_moving.done_after(self._experiment, trial.key.arm, updates, stack.steps_per_unit)
+            was, now = (games / int(stack.last[row] - stack.first[row]) for games in self._games(stack, row, trial))
+            return was, now
+        arm, updates = trial.key.arm, self._updates or 0
+        was, now = (
+            expected_moving.done_after(self._experiment, arm, count, stack.steps_per_unit)
+            for count in (updates - 1, updates)
+        )
+        return was, now
+
+    def _games(self, stack: Stack, row: int, trial: Watched) -> tuple[int, int]:
+        """How much of its training the stack has counted before and after the last update."""
+        row_then = [one.id for one in self._trained].index(trial.id)
+        return int(self._before[row_then]), int(stack.counter[row] - stack.first[row])
 
     def _note(self, stack: Stack, trials: Sequence[Watched]) -> None:
         """Note the weights of trials that have reached a point where a snapshot is due."""
@@ -96,7 +127,7 @@ class Witness:
 
     def seen(self, stack: Stack, row: int, trial: Watched) -> Seen:
         """What was seen of a trial in a row of the stack that has ended."""
-        games = int(self._before[row]), int(stack.counter[row] - stack.first[row])
+        games = self._games(stack, row, trial)
         final = fingerprint(stack.weights(row))
         return Seen(
             self._updates, stack.steps_per_unit, games, float(stack.rates[row]), self._noted[trial.id], final,
@@ -112,21 +143,24 @@ class Witness:
         return {
             "updates": self._updates, "rates": stack.rates.tolist(), "noted": noted,
             "points": self._points, "averaged": averaged,
-            "moves": {str(id): one.state() for id, one in self._moves.items()},
+            "moves": {str(id): one.state() for id, one in self._moves.items() if one is not None},
         }  # fmt: skip
 
     def arrays(self) -> Arrays:
         """What the last changes of masks grew, packed to bits, by trial."""
-        return {f"grown/{id}": np.packbits(one.new) for id, one in self._moves.items() if one.changes}
+        moved = {id: one.new for id, one in self._moves.items() if one is not None and len(one.new)}
+        return {f"grown/{id}": np.packbits(new) for id, new in moved.items()}
 
     def restore(self, stack: Stack, values: Any, arrays: Arrays) -> None:
         """The inverse of `state` and `arrays`. Earlier versions stored nothing, and what came before is unknown."""
         if values is None:
             self._updates = self._points = None
+            self._moves = dict.fromkeys(self._moves)
             return
         self._points = values.get("points")
         for id, sums in values.get("averaged", {}).items():
             self._averaged[int(id)] = {name: (total, norms) for name, (total, norms) in sums.items()}
+        self._moves = dict.fromkeys(self._moves)
         for id, seen in values.get("moves", {}).items():
             new = np.unpackbits(arrays.get(f"grown/{id}", np.zeros(0, np.uint8))).astype(bool)
             self._moves[int(id)] = Moves(**seen, new=new)

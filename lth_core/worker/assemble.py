@@ -17,6 +17,7 @@ from lth_core.models.module import ModuleNetwork
 from lth_core.randomness import stream_seed
 from lth_core.store.tensors import Arrays, DamagedFile, load_tensors
 from lth_core.store.workspace import Workspace
+from lth_core.tickets import audit_shrinking
 from lth_core.tickets import mask as masks
 from lth_core.tickets.derive import Family, Imported, Ticket, Trained, derive, no_ticket, statistics
 from lth_core.tickets.fingerprint import fingerprint
@@ -242,7 +243,7 @@ def unpack_trained(arrays: Arrays, experiment: Experiment, model: Network) -> Tr
     ranked = part("ranked") or final
     return Trained(
         mask, final, ranked, part("init"), part("rewind"), optimizer or None, part("statistics"),
-        part("rewind_statistics"), part("scored"), part("masks"),
+        part("rewind_statistics"), part("scored"), part("masks"), part(audit_shrinking.PART),
     )  # fmt: skip
 
 
@@ -251,7 +252,7 @@ def fingerprints_of(trained: Trained) -> dict[str, str]:
     parts = {
         "mask": trained.mask, "final": trained.final, "init": trained.init, "rewind": trained.rewind,
         "statistics": trained.statistics, "rewind_statistics": trained.rewind_statistics, "scored": trained.scored,
-        "masks": trained.masks,
+        "masks": trained.masks, audit_shrinking.PART: trained.prunings,
         "ranked": trained.ranked, **{f"optimizer.{entry}": one for entry, one in (trained.optimizer or {}).items()},
     }  # fmt: skip
     return {name: fingerprint(one) for name, one in parts.items() if one is not None}

@@ -6,7 +6,7 @@ from pathlib import Path
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.store.tensors import load_tensors
-from lth_core.tickets import audit, audit_masks, audit_schedule, audit_wider
+from lth_core.tickets import audit, audit_masks, audit_schedule, audit_shrinking, audit_wider
 from lth_core.tickets.audit_masks import Drawn
 from lth_core.tickets.check import Check
 from lth_core.tickets.derive import Ticket
@@ -78,6 +78,9 @@ class Audits:
         if trial.narrowing is not None:
             model, pruning = self._model, self._experiment.pruning
             checks.append(audit_masks.density(model.shapes(), model.groups(), pruning, trial.key.round, trial.mask))
+            moves = None if trial.seen is None else trial.seen.moves
+            record = trial.snapshots.get(audit_shrinking.PART, {})
+            checks += audit_shrinking.checks(self._experiment, trial.mask, moves, record)
         if trial.seen is not None:
             start = self._prepared[trial.id].start
             checks += audit_schedule.checks(

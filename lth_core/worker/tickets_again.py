@@ -24,7 +24,7 @@ from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.plan import TrialKey, shares_network
 from lth_core.store.workspace import Workspace
 from lth_core.tasks import contents
-from lth_core.tickets import audit_masks, audit_wider, criteria, expected_masks
+from lth_core.tickets import audit_masks, audit_shrinking, audit_wider, criteria, expected_masks
 from lth_core.tickets import mask as masks
 from lth_core.tickets.check import Check
 from lth_core.tickets.derive import Family, Ticket, Trained, derive_mask, nests
@@ -152,6 +152,11 @@ class Own:
             wanted = masks.pack(prepared.ticket.mask)
             same = history is not None and np.array_equal(history["packed"][0].numpy(), wanted)
             yield Check("derived", same, "its first mask differs from the one that its seed draws")
+        if mask is not None and prepared.narrowing is not None and stored is not None and stored.prunings is not None:
+            try:
+                yield from audit_shrinking.recorded(self._experiment.pruning, mask, stored.prunings)
+            except (KeyError, ValueError) as error:
+                yield Check("changes", False, f"the record of its prunings cannot be read: {error}")
         if key.arm == DENSE and family.dense.init is not None:
             drawn = self._assembler.initial(key.seed)
             off = [name for name, one in family.dense.init.items() if not torch.equal(one, drawn[name])]

@@ -11,7 +11,7 @@ from lth_core.experiment.arms import DENSE
 from lth_core.experiment.plan import TrialKey
 from lth_core.settings.pruning import Gradual, Pruning
 from lth_core.store.tensors import load_tensors
-from lth_core.tickets import audit, audit_masks
+from lth_core.tickets import audit, audit_masks, audit_shrinking
 from lth_core.tickets import mask as masks
 from lth_core.tickets.gradual import Narrowing
 from lth_core.tickets.mask import Mask, Weights
@@ -104,6 +104,9 @@ def test_a_mask_only_shrinks_ends_with_its_rounds_density_and_what_is_dead_stays
         _, final, optimizer, _ = sink.results[trial.id]
         entries = {entry: weights for entry, weights in optimizer.items() if entry != "count"}
         assert all(check.passed for check in audit.after_training(trial.mask, final, entries))
+        assert trial.seen is not None and trial.seen.moves is not None
+        record = sink.snapshots[trial.id][audit_shrinking.PART]
+        assert all(check.passed for check in audit_shrinking.checks(own, trial.mask, trial.seen.moves, record))
         seen = [*sink.masks[trial.id]]
         assert all(is_nested(later, earlier) for earlier, later in pairwise(seen))
         densities = [v["density"] for id, _, v in sink.records if id == trial.id]
@@ -152,6 +155,7 @@ def test_through_an_attempt_with_its_audits_and_its_final_mask_in_the_record(cri
     assert not batches.failures
     passed = batches.audits[TrialKey(2, "gmp", 0)]
     assert passed["before density"] and passed["after density"] and passed["after dead_weights"]
+    assert passed["after changes"] and passed["after counts"] and passed["after dropped"] and passed["after revived"]
 
     def alive(arm: str) -> Mask:
         found = batches.results[TrialKey(2, arm, 0)]
@@ -201,8 +205,11 @@ def test_a_training_in_epochs_shrinks_within_them_and_goes_on_after_its_last_mas
     whole = masks.full(model.shapes())
     narrowing = Narrowing(model.groups(), Pruning(fraction=0.5, gradual=Gradual(start=0.2, end=0.8, steps=10)), 1)
     stack = make_stack(own, model, [Start(0, model.initialise(0), whole, 0, 1)], "cpu")
-    StackRun(own, stack, [RunningTrial(0, TrialKey(1, "gmp", 0), whole, narrowing=narrowing)], sink).run()
+    trial = RunningTrial(0, TrialKey(1, "gmp", 0), whole, narrowing=narrowing)
+    StackRun(own, stack, [trial], sink).run()
     densities = {step / stack.trained: values["density"] for _, step, values in sink.records}
+    record = sink.snapshots[0][audit_shrinking.PART]
+    assert all(check.passed for check in audit_shrinking.recorded(narrowing.pruning, trial.mask, record))
     assert all(one == 1.0 for at, one in densities.items() if at < 0.2)
     assert all(one == pytest.approx(0.5, abs=1e-3) for at, one in densities.items() if at >= 0.8)
     assert len(set(densities.values())) > 4

@@ -14,7 +14,7 @@ from lth_core.settings.pruning import Moving as Settings
 from lth_core.settings.pruning import Pruning
 from lth_core.settings.supervised import Supervised
 from lth_core.store.tensors import load_tensors
-from lth_core.tickets import audit_moving, expected_moving, mask_history, moving
+from lth_core.tickets import expected_moving, mask_changes, mask_history, moving
 from lth_core.tickets import mask as masks
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.tickets.moving import Moving
@@ -272,7 +272,7 @@ def test_layers_are_checked_in_pools_of_any_size(plant: Any, monkeypatch: pytest
     plant(monkeypatch)
     own, seen = settings(arms=["set", "rigl"], model={"hidden": [16]}), []
     for pooled in (1, 50, 2**20):
-        monkeypatch.setattr(audit_moving, "POOLED", pooled)
+        monkeypatch.setattr(mask_changes, "POOLED", pooled)
         one = run(own, Memory(), ("set", "rigl"))
         trials = list(one.trials)
         one.run()
