@@ -17,7 +17,7 @@ from tests.small import ARMS, SHARED, experiment, family
 ALL = experiment(
     arms=ARMS,
     pruning={"rounds": 4},
-    rewinding={"weights": 100},
+    rewinding={"weights": 96},
     training={"learning_rate_schedule": "linear"},
 )
 
@@ -60,35 +60,35 @@ def test_every_arm_round_and_seed_is_planned_once_and_one_dense_run_is_shared() 
 
 
 def test_the_rewound_dense_network_is_trained_once_per_seed_in_round_1() -> None:
-    made = experiment(arms=["dense_rewound", "winning", "random"], rewinding={"weights": 100, "schedule": "rewind"})
+    made = experiment(arms=["dense_rewound", "winning", "random"], rewinding={"weights": 96, "schedule": "rewind"})
     own = [trial for trial in plan(made) if trial.key.arm == "dense_rewound"]
     assert [(t.key.round, t.key.seed, t.waits_for) for t in own] == [
         (1, seed, (TrialKey(0, DENSE, seed),)) for seed in made.seeds
     ]
-    assert made.span("dense_rewound") == made.span("winning") == (100, 512)
+    assert made.span("dense_rewound") == made.span("winning") == (96, 512)
     assert made.reference == "winning" and made.ticket_arms == ("winning", "random")
 
 
 def test_the_training_behind_each_arm_counts_what_its_weights_have_had_before() -> None:
     arms = ["winning", "winning_init", "random", "finetune", "lr_rewind", "dense_rewound"]
-    made = experiment(arms=arms, rewinding={"weights": 100}, training={"learning_rate_schedule": "linear"})
+    made = experiment(arms=arms, rewinding={"weights": 96}, training={"learning_rate_schedule": "linear"})
     found = {arm: all_trained(made)[arm] for arm in (DENSE, *arms)}
     assert found == {
-        DENSE: (512,), "winning": (612,) * 3, "winning_init": (512,) * 3, "random": (512,) * 3,
-        "finetune": (1024, 1536, 2048), "lr_rewind": (924, 1336, 1748), "dense_rewound": (612,),
+        DENSE: (512,), "winning": (608,) * 3, "winning_init": (512,) * 3, "random": (512,) * 3,
+        "finetune": (1024, 1536, 2048), "lr_rewind": (928, 1344, 1760), "dense_rewound": (608,),
     }  # fmt: skip
     (note,) = length_notes(made)
     assert note.startswith(
         "training behind each arm, in steps, not the same for all arms: 512 dense, winning_init, random; "
-        "612 winning, dense_rewound; 1,024 in round 1 to 2,048 in round 3 finetune; "
+        "608 winning, dense_rewound; 1,024 in round 1 to 2,048 in round 3 finetune; "
     )
     assert "rewinding.equal_training" in note
     assert [*length_notes(experiment())] == ["training behind each arm: 512 steps, the same for all"]
 
 
-@pytest.mark.parametrize(("schedule", "span"), [("start", (-100, 512)), ("rewind", (0, 512))])
+@pytest.mark.parametrize(("schedule", "span"), [("start", (-96, 512)), ("rewind", (0, 512))])
 def test_fresh_arms_get_the_steps_to_the_rewind_point_where_that_is_asked(schedule: str, span: tuple[int, int]) -> None:
-    rewinding = {"weights": 100, "schedule": schedule, "equal_training": True}
+    rewinding = {"weights": 96, "schedule": schedule, "equal_training": True}
     made = experiment(arms=["winning", "random", "reinit", "dense_rewound"], rewinding=rewinding)
     assert made.span("random") == made.span("reinit") == span and made.span(DENSE) == (0, 512)
     assert are_equal(made)
@@ -160,11 +160,11 @@ def test_a_stream_starts_anew_each_time_and_disturbs_no_other() -> None:
 
 @pytest.mark.parametrize("arm", ARMS)
 def test_spans_of_the_training_counter(arm: str) -> None:
-    expected = {"finetune": (512, 1024), "lr_rewind": (100, 512)}
+    expected = {"finetune": (512, 1024), "lr_rewind": (96, 512)}
     assert ALL.span(arm) == expected.get(arm, (0, 512))
     rewound = experiment(
-        rewinding={"weights": 100, "schedule": "rewind"},
+        rewinding={"weights": 96, "schedule": "rewind"},
         arms=[arm, "winning"] if arm not in ("winning", "winning_init") else ["winning"],
     )
-    assert rewound.span("winning") == (100, 512)
+    assert rewound.span("winning") == (96, 512)
     assert rewound.span(DENSE) == (0, 512)

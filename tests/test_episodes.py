@@ -51,8 +51,8 @@ def _endless(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ({}, NONE_ENDS),
         ({"training": {"length": 384}}, "length of at least 385"),
-        ({"training": {"length": 600}, **GRADUAL, "rewinding": {"weights": 400, "schedule": "rewind"}},
-         'no episode of arm "winning" can end: .* length of at least 785'),
+        ({"training": {"length": 600}, **GRADUAL, "rewinding": {"weights": 384, "schedule": "rewind"}},
+         'no episode of arm "winning" can end: .* length of at least 769'),
         ({"training": {"length": 512}, "arms": ["winning", "gmp"]},
          'pruning.gradual.end 0.8: no episode of arm "gmp" can end after its final mask'),
         ({"environment": "CartPole-v1", "arms": ["winning", "gmp"], "pruning": {"gradual": {"end": 1.0}}},

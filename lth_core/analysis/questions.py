@@ -205,7 +205,7 @@ def _one_shot(experiment: Experiment, summary: Summary) -> Finding:
 
 
 def _late(experiment: Experiment, summary: Summary) -> Finding:
-    question, point = "Late rewinding or not?", experiment.rewinding.weights
+    question, point = "Late rewinding or not?", experiment.rewind_point
     if point == 0:
         return _not_asked(question, "all tickets start from initialisation")
     found = _against(experiment, summary, question, kinds.is_early, "no arm starts from initialisation")

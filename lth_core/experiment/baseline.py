@@ -16,18 +16,19 @@ def head_start(experiment: Tables) -> str:
     """What tickets start with that the dense network they are compared with does not get, in words; else empty."""
     rewinding, arms = experiment.rewinding, [experiment.arm_named(name) for name in experiment.arms]
     schedules = {arm.schedule for arm in arms if arm.weights == "rewind"}
+    point = f"{experiment.rewind_point:,} {experiment.training.unit}"
     if not rewinding.weights or not schedules or baseline(experiment) != DENSE:
         return ""
     if {rewinding.schedule if one == "experiment" else one for one in schedules} != {"rewind"}:
-        return f"{rewinding.weights:,} {experiment.training.unit} of training that the dense network does not get again"
+        return f"{point} of training that the dense network does not get again"
     if rewinding.optimizer == "fresh":
-        return f"a fresh optimizer at {rewinding.weights:,} {experiment.training.unit}, and the dense network does not"
+        return f"a fresh optimizer at {point}, and the dense network does not"
     return ""
 
 
 def baseline_notes(experiment: Tables) -> Iterator[str]:
     """What "the dense network" is, where tickets are rewound to a trained point."""
-    point = f"{experiment.rewinding.weights:,} {experiment.training.unit}"
+    point = f"{experiment.rewind_point:,} {experiment.training.unit}"
     if baseline(experiment) != DENSE:
         yield (
             f"the dense network that tickets are compared with is {baseline(experiment)}: "

@@ -14,7 +14,7 @@ def trained(experiment: Experiment, arm: str, round: int) -> int:
     definition = experiment.arm_named(arm)
     before = 0
     if definition.weights in ("rewind", "shuffled"):
-        before = experiment.rewinding.weights
+        before = experiment.rewind_point
     elif definition.weights == "final":
         own = definition.mask == "iterative" and round > 1
         before = trained(experiment, arm, round - 1) if own else trained(experiment, DENSE, 0)

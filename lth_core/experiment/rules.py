@@ -242,6 +242,14 @@ def _check_points(experiment: Tables) -> None:
         raise ValueError(
             f"rewinding.weights {experiment.rewinding.weights}: expected points before training.length {length}"
         )
+    if experiment.rewind_point >= length and any(
+        experiment.schedule_of(name) == "rewind" for name in experiment.arms if name in (*experiment.arm, *BUILT_IN)
+    ):
+        raise ValueError(
+            f"rewinding.weights {experiment.rewinding.weights}: the first update that reaches it ends at "
+            f"{experiment.rewind_point:,}: expected one that ends before training.length {length}, "
+            "or tickets have nothing left to train"
+        )
     point = experiment.rewinding.prune_from
     if point != "final" and point > length:
         raise ValueError(f'rewinding.prune_from {point}: expected "final" and points up to {length}')

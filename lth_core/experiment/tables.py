@@ -126,12 +126,18 @@ class Tables(Section):
         own = self.arm_named(arm).criterion
         return self.pruning.criterion if own == "experiment" else own
 
+    @property
+    def rewind_point(self) -> int:
+        """Where the rewind weights are taken, in `training.unit`: at the end of the first update that reaches
+        `rewinding.weights`. Of games it is known only by the run, and this is the point that is asked for."""
+        return self.training.reached(self.rewinding.weights)
+
     def span(self, arm: str) -> tuple[int, int]:
         """First and last value of the training counter (in `training.unit`) of a trial of `arm`.
 
         Below zero, training is as that of the dense run from its start (see `Stack.position`).
         """
-        length, point = self.training.length, self.rewinding.weights
+        length, point = self.training.length, self.rewind_point
         if arm == DENSE:
             return 0, length
         schedule = self.schedule_of(arm)

@@ -79,7 +79,9 @@ def _pruned(record: JobRecord) -> str:
 
 def _reset(experiment: Experiment) -> str:
     rewinding, unit = experiment.rewinding, getattr(experiment.training, "unit", "steps")
-    point = "initialisation" if rewinding.weights == 0 else f"the dense run's weights at {rewinding.weights:,} {unit}"
+    taken, asked = experiment.rewind_point, rewinding.weights
+    point = f"the dense run's weights at {taken:,} {unit}" if asked else "initialisation"
+    point += f", the end of the first update that reaches {asked:,}" if taken != asked else ""
     ranked = "at the end of training" if rewinding.prune_from == "final" else f"at {rewinding.prune_from:,} {unit}"
     return (
         f"Weights are ranked {ranked} and set back to {point}; schedule from {rewinding.schedule}; "

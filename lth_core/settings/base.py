@@ -207,6 +207,11 @@ class TrainingSection(Section):
     checkpoint_every: Positive
     steps: ClassVar[str]
 
+    def reached(self, point: int) -> int:
+        """Where the first update that reaches a point of the training ends, in `unit`, as far as that is known before:
+        games end where they end."""
+        return point
+
     @property
     def rate_is_constant(self) -> bool:
         """Whether the learning rate is constant."""

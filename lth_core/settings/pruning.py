@@ -77,10 +77,11 @@ class Pruning(Section):
 class Rewinding(Section):
     """The three points of rewinding: which weights are ranked, which weights and which schedule tickets restart from.
 
-    buffers: state beside the weights, such as running statistics of BatchNorm or of normalised observations. They
-    are rewound with the weights, or are fresh, as in a new network. equal_training: arms that start from untrained
-    weights first train up to the rewind point as the dense run did, then as tickets do, so that as much training is
-    behind them.
+    weights: they are those at the end of the first update that reaches this point, from where tickets go on with
+    schedule "rewind" (with unit "games" from the point itself, since an update may end several games). buffers: state
+    beside the weights, such as running statistics of BatchNorm or of normalised observations. They are rewound with the
+    weights, or are fresh, as in a new network. equal_training: arms that start from untrained weights first train up to
+    the rewind point as the dense run did, then as tickets do, so that as much training is behind them.
     """
 
     prune_from: Literal["final"] | Positive = "final"

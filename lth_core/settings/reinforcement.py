@@ -55,6 +55,11 @@ class ReinforcementTraining(TrainingSection):
     def between(self) -> int:
         """Steps of each environment in one update."""
 
+    def reached(self, point: int) -> int:
+        """See TrainingSection."""
+        each = self.between * self.environments
+        return -(-point // each) * each if self.unit == "steps" else point
+
     @property
     @abstractmethod
     def acts(self) -> tuple[str, str]:

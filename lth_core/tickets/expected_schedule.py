@@ -3,6 +3,8 @@
 Shares no code with `Tables.span`, the stacks and the run, so that an error there is not repeated here.
 """
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -24,18 +26,26 @@ def start(experiment: Experiment, arm: str) -> int:
     schedule = experiment.rewinding.schedule if own.schedule == "experiment" else own.schedule
     if schedule == "end":
         return experiment.training.length
-    before = experiment.rewinding.weights if _evens_out(experiment, arm) else 0
-    return (experiment.rewinding.weights if schedule == "rewind" else 0) - before
+    before = _rewind_point(experiment) if _evens_out(experiment, arm) else 0
+    return (_rewind_point(experiment) if schedule == "rewind" else 0) - before
 
 
 def length(experiment: Experiment, arm: str) -> int:
     """How long an arm is trained, in `training.unit`."""
-    whole, point = experiment.training.length, experiment.rewinding.weights
+    whole, point = experiment.training.length, _rewind_point(experiment)
     if arm == DENSE:
         return whole
     own = experiment.arm_named(arm)
     schedule = experiment.rewinding.schedule if own.schedule == "experiment" else own.schedule
     return (whole - point if schedule == "rewind" else whole) + (point if _evens_out(experiment, arm) else 0)
+
+
+def _rewind_point(experiment: Experiment) -> int:
+    """Where the dense run's rewind weights are from: its first update that ends there or later, where steps tell."""
+    training, point = experiment.training, experiment.rewinding.weights
+    if isinstance(training, ActorCriticTraining | ReplayTraining) and training.unit == "steps":
+        return math.ceil(point / _played(training)) * _played(training)
+    return point
 
 
 def _evens_out(experiment: Experiment, arm: str) -> bool:

@@ -34,8 +34,9 @@ from lth_core.worker.solutions import Solution, between, metric_of, scores
 
 @dataclass(frozen=True)
 class Moment:
-    """A dense run at one point of its training."""
+    """A dense run at one point of its training. at: its counter after the first update that reached the point."""
 
+    at: int
     weights: Weights
     optimizer: dict[str, Weights]
     statistics: Weights
@@ -70,7 +71,7 @@ def instability(
     noise = False
     for point in points:
         keys = list(tickets)
-        starts = [_fork(experiment, moments[point, seed], tickets[round, seed], seed, point, noise)
+        starts = [_fork(experiment, moments[point, seed], tickets[round, seed], seed, noise)
                   for round, seed in keys for noise in (1, 2)]  # fmt: skip
         ends = _trained(experiment, network, starts, device)
         pairs = [(ends[2 * i], ends[2 * i + 1]) for i in range(len(keys))]
@@ -107,18 +108,20 @@ def _moments(
                     if (point, start.seed) not in found and stack.counter[row] >= point:
                         # Before the first step there is no state, and an optimizer starts without.
                         state = stack.optimizer_state(row) if stack.trained else {}
-                        found[point, start.seed] = Moment(stack.weights(row), state, stack.statistics(row))
+                        found[point, start.seed] = Moment(
+                            int(stack.counter[row]), stack.weights(row), state, stack.statistics(row)
+                        )
             if all((point, start.seed) in found for point in points for start in group):
                 break
             stack.update()
     return found
 
 
-def _fork(experiment: Experiment, moment: Moment, mask: Mask, seed: int, point: int, noise: int) -> Start:
+def _fork(experiment: Experiment, moment: Moment, mask: Mask, seed: int, noise: int) -> Start:
     weights = masks.apply(mask, moment.weights)
     return Start(
-        stream_seed(seed, "noise", noise), weights, mask, point, experiment.training.length, moment.optimizer or None,
-        moment.statistics or None,
+        stream_seed(seed, "noise", noise), weights, mask, moment.at, experiment.training.length,
+        moment.optimizer or None, moment.statistics or None,
     )  # fmt: skip
 
 

@@ -173,7 +173,7 @@ def test_forks_differ_in_noise_alone_and_keep_to_their_mask() -> None:
     found = module.instability(own, network, initial, {(0, 0): whole, (2, 0): mask}, [128], 3, "cpu")
     assert [row["round"] for row in found] == [0, 2]
     moments = _moments(own, network, initial, [128], "cpu")
-    starts = [module._fork(own, moments[128, 0], mask, 0, 128, noise) for noise in (1, 2)]
+    starts = [module._fork(own, moments[128, 0], mask, 0, noise) for noise in (1, 2)]
     ends = module._trained(own, network, starts, "cpu")
     assert all(torch.equal(starts[0].weights[name], w) for name, w in starts[1].weights.items())
     assert any(not torch.equal(ends[0][0][name], w) for name, w in ends[1][0].items())
