@@ -109,8 +109,8 @@ def _shape(experiment: Experiment, found: list[Slot] | None) -> Checked:
     if found is not None and _can_be_measured(experiment):
         priced = price(experiment, found)
         cost = shape_parts.Cost(
-            **asdict(priced.cost), parameters=priced.parameters, rate=priced.rate, stack=priced.stack,
-            slots=priced.workers, kept=priced.densities,
+            **asdict(priced.cost), replay=priced.held, parameters=priced.parameters, rate=priced.rate,
+            stack=priced.stack, slots=priced.workers, kept=priced.densities,
         )  # fmt: skip
     return Checked(
         **identified(experiment), notes=_notes(experiment), trials=trials.total(), trials_per_arm=trials, cost=cost

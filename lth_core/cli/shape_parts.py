@@ -120,7 +120,8 @@ class Experiment(Part):
 
 
 class Cost(Part):
-    """The estimated cost. at_most: games bound the length. kept: share of prunable parameters after each round.
+    """The estimated cost. at_most: games bound the length. kept: share of prunable parameters after each round. replay:
+    bytes of memory that the replay buffers of each stack take, 0 without; their checkpoints take up to twice that.
 
     seconds: of the clock, on an idle machine; work: seconds in which workers compute, of all together: of a processor,
     on a GPU of the clock. Of the work: judging: evaluation; before: a teacher's training; saved: how much more it would
@@ -132,6 +133,7 @@ class Cost(Part):
     seconds: float
     work: float
     bytes: int
+    replay: int
     at_most: bool
     judging: float
     before: float

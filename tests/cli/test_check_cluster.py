@@ -1,9 +1,11 @@
 """What `lth check` says of an experiment for a cluster; nothing is measured in these tests."""
 
+from dataclasses import replace
+
 import pytest
 
 from lth_core.cli import price
-from lth_core.cli.check import _pace, where
+from lth_core.cli.check import _pace, _shape, where
 from lth_core.engine.slots import Slot
 from lth_core.experiment.experiment import Experiment
 from tests.small import experiment
@@ -68,3 +70,10 @@ def test_the_whole_of_a_suite_is_told_at_the_pace_of_its_members() -> None:
     assert _pace([here, here]) == "on an idle machine"
     assert _pace([there, there]) == "at the pace of this machine, without waiting for the cluster"
     assert _pace([here, there]) == "one after the other"
+
+
+def test_json_has_the_bytes_of_replay_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, _ = priced(made(kind="local"), monkeypatch)
+    monkeypatch.setattr("lth_core.cli.check.price", lambda experiment, slots: replace(found, held=1234))
+    cost = _shape(made(kind="local"), HERE).cost
+    assert cost is not None and cost.replay == 1234 and cost.bytes == found.cost.bytes
