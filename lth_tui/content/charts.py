@@ -1,6 +1,6 @@
 """The two plots of a job: training curves, and score against the share of parameters kept. Pure functions."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -48,7 +48,15 @@ def learning_chart(detail: JobDetail, drawing: Drawing) -> Chart:
     axis = drawing.axis if drawing.axis in axes_of(detail) else "step"
     return Chart(title, series, _axis_range(detail, series, axis), empty="no points yet",
                  log_y=detail.job.experiment.task.draws_log(detail.metric), x_name=NAMES[axis], y_name=detail.metric,
-                 gap=pair, brief=brief, less_is_better=experiment.task.less_is_better(detail.metric))  # fmt: skip
+                 gap=pair, brief=brief, less_is_better=experiment.task.less_is_better(detail.metric),
+                 x_ticks=_ticks(detail, series, axis))  # fmt: skip
+
+
+def _ticks(detail: JobDetail, series: list[Series], axis: str) -> Sequence[tuple[float, str]]:
+    """Only the start as long as no point says how many steps so many games or epochs take; else those that fit."""
+    training = detail.job.experiment.training
+    known = training.unit in ("steps", "updates") or axis == training.unit or any(len(one.x) for one in series)
+    return () if known else ((0.0, "0"),)
 
 
 def _learning_series(arm: str, detail: JobDetail, look: Look, drawing: Drawing, *, banded: bool) -> Series:
@@ -88,7 +96,8 @@ def _raw(series: Series) -> list[Series]:
 def _axis_range(detail: JobDetail, series: list[Series], axis: str) -> tuple[float, float]:
     first, end = _step_range(detail)
     if axis == "games":
-        return 0.0, _round_up(max((float(one.x[-1]) for one in series if len(one.x)), default=1.0))
+        asked = float(training.length) if (training := detail.job.experiment.training).unit == "games" else 1.0
+        return 0.0, _round_up(max((float(one.x[-1]) for one in series if len(one.x)), default=asked))
     per = steps_per_update(detail) if axis == "update" else 1
     return first / per, end / per
 

@@ -111,6 +111,8 @@ class JobCommands(Page):
 
     def action_undelete(self) -> None:
         """Bring back what was deleted last."""
+        if not self.bench.may_change():
+            return
         if self.bench.deleted:
             gone = self.bench.deleted.pop()
         elif self.bench.snapshot.newest_deleted is not None:
@@ -138,7 +140,7 @@ class JobCommands(Page):
         from lth_tui.screens.edit import Edit
 
         jobs = self._jobs_or_say()
-        if not jobs or not self.bench.may_change():
+        if not jobs:
             return
         if len(jobs) > 1:
             self.bench.refuse("only one job can be edited at a time")
@@ -155,6 +157,9 @@ class JobCommands(Page):
             self.bench.ask(command)
 
     def _jobs_or_say(self) -> "Sequence[JobView]":
+        """The jobs to change; none, and a word about it, if none is chosen or nothing may be changed."""
+        if not self.bench.may_change():
+            return ()
         jobs = self.chosen_jobs()
         if not jobs:
             self.bench.say("no job is selected", "warning")

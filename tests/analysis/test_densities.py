@@ -13,6 +13,7 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 from lth_core.analysis.densities import axis_densities, known_density, lowest
 from lth_core.analysis.scores import JobScores
 from lth_core.analysis.verdict import summarise
+from lth_core.claims.claim import experiments
 from lth_core.experiment.plan import TrialKey
 from lth_core.training.families import make_model
 from lth_core.worker.sparse_rounds import densities
@@ -62,6 +63,13 @@ def test_titles_and_ticks_of_the_workbench_are_as_measured() -> None:
     assert "round 2, 41 % kept" in learning_chart(detail, Drawing()).title
     assert [label for _, label in lottery_chart(detail, Drawing()).x_ticks] == ["100", "63", "41"]
     assert [label for _, label in chart([job], {1: summary}, 0, relative=False).x_ticks] == ["100", "63"]
+    assert learning_chart(detail, Drawing()).x_ticks == ()
+    (job.experiment,) = experiments("paper/cartpole")
+    assert learning_chart(detail, Drawing()).x_ticks == ((0.0, "0"),)  # how many steps its games take is not known yet
+    detail.metrics = ("return/train", "games")
+    by_games = learning_chart(detail, Drawing(axis="games"))
+    assert (by_games.x_ticks, by_games.x_range) == ((), (0.0, 4_000.0))  # 3,200, rounded up
+    job.experiment = GENTLE
     detail.round = 3
     assert "% kept" not in learning_chart(detail, Drawing()).title
 

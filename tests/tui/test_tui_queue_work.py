@@ -212,8 +212,8 @@ async def test_read_only_changes_nothing(writer: Writer) -> None:
     app = workbench(writer.workspace.folder, view=True, read_only=True)
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: bool(app.snapshot.jobs))
-        await pilot.press("n", "c", "plus", "S", "J")
-        await until(pilot, lambda: len(app.said) == 5)
+        await pilot.press("n", "c", "plus", "S", "J", *"pxrDu")
+        await until(pilot, lambda: len(app.said) == 10)
         assert writer.asked() == [] and len(app.screen_stack) == 1
         assert not (writer.workspace.folder / "exports").exists()
         assert all("--read-only" in n.message for n in app._notifications), [n.message for n in app._notifications]
