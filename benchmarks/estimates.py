@@ -7,11 +7,12 @@ run there is not run again.
 """
 
 import json
-import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from lth_core.batches.spent import cpu_seconds
 
 WITHIN = 0.3
 """Share of what it took that an estimate may be off."""
@@ -32,7 +33,7 @@ def main() -> None:
 def _row(preset: str, workspace: Path, options: list[str]) -> bool:
     estimate = sum(one["cost"]["work"] for one in json.loads(_lth("check", preset, "--json", *options))["experiments"])
     _lth("headless", preset, "--workspace", str(workspace), *options)
-    taken = sum(_seconds(path) for path in workspace.glob("batches/*/attempt-*/log.txt"))
+    taken = sum(_seconds(path) for path in workspace.glob("batches/*/attempt-*"))
     print(f"{preset:36}{estimate:10.1f}{taken:10.1f}{estimate / taken:8.2f}", flush=True)
     return bool(abs(estimate / taken - 1) <= WITHIN)
 
@@ -46,11 +47,11 @@ def _lth(*words: str) -> str:
     return done.stdout
 
 
-def _seconds(log: Path) -> float:
-    found = re.findall(r"([0-9.]+) CPU seconds spent on this attempt", log.read_text())
-    if not found:
-        sys.exit(f"{log}: expected the CPU seconds of an attempt that has ended")
-    return float(found[-1])
+def _seconds(attempt: Path) -> float:
+    found = cpu_seconds(attempt)
+    if found is None:
+        sys.exit(f"{attempt}/log.txt: expected the CPU seconds of an attempt that has ended")
+    return found
 
 
 if __name__ == "__main__":

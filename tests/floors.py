@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "upkeep": {"", "experiment", "store", "batches", "engine"},
     "analysis": {"", "settings", "experiment", "store"},
     "report": {"", "settings", "experiment", "store", "analysis"},
-    "claims": {"", "settings", "experiment", "store", "analysis", "report"},
+    "claims": {"", "settings", "experiment", "store", "batches", "analysis", "report"},
     "bundle": {"", "settings", "experiment", "store", "batches", "engine", "upkeep", "analysis", "report"},
     "entry": {"", "cli", "lth_tui"},
     "cli": _INTERFACE | {"claims", "bundle"},

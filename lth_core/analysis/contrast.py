@@ -7,7 +7,9 @@ from typing import Literal
 
 import numpy as np
 
+from lth_core.analysis.collapse import fallen
 from lth_core.analysis.comparison import with_lost
+from lth_core.analysis.effect import EQUIVALENT
 from lth_core.analysis.matching import margin_of
 from lth_core.analysis.power import LEVEL
 from lth_core.analysis.scores import JobScores
@@ -24,7 +26,8 @@ class Contrast:
     p: sign-flip, two-sided, lost seeds count against. near: the one-sided p's against less by the margin or more, and
     more by it; None without a margin. density: of the round it was taken at, None for the mean over
     rounds. ended: whether all trials of its arms have ended. apart: where the mean over rounds hides that single ones
-    lie on both sides of zero, each shown by itself, the lowest and the highest round's sum.
+    lie on both sides of zero, each shown by itself, the lowest and the highest round's sum. fallen: how many seeds lose
+    more than a quarter of the dense network's gain (see `collapse`).
     """
 
     value: Interval
@@ -36,6 +39,7 @@ class Contrast:
     lost: int
     ended: bool
     apart: tuple[float, float] | None = None
+    fallen: int = 0
 
     def word(self, p: float) -> Word:
         """The answer, with p as corrected over a family."""
@@ -48,8 +52,11 @@ class Contrast:
 
     @property
     def no_loss(self) -> bool:
-        """Whether it is shown to be no further below zero than the margin, though it may be seen to be below."""
-        if not self.ended or self.value.n < 2 or self.lost or self.margin is None or self.near is None:
+        """Whether it is shown to be no further below zero than the margin, though it may be seen to be below.
+
+        Not where a seed has fallen, which the interquartile mean would hide.
+        """
+        if not self.ended or self.value.n < 2 or self.lost or self.fallen or self.margin is None or self.near is None:
             return False
         return self.value.low > -self.margin and self.near[0] <= LEVEL
 
@@ -110,6 +117,7 @@ def contrast(found: Sums, less: Sums | None = None) -> Contrast:
     return Contrast(
         bootstrap(numbers), sign_flip_p(with_lost(numbers, len(lost))), _near(numbers, found.margin), found.margin,
         found.density, len(found.each), len(lost), ended, _apart(each),
+        0 if found.margin is None else fallen(numbers, found.margin / EQUIVALENT),
     )  # fmt: skip
 
 

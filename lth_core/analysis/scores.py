@@ -19,6 +19,7 @@ from lth_core.experiment.experiment import Experiment
 class JobScores:
     """Scores of one job by arm, round and seed.
 
+    reference: the score of nothing learned; measured: whether the trials measured it themselves.
     zero: the reference score that is subtracted, None if there is none: measured by the trials (a text's unigram
     log-perplexity), or else a random policy's score. scale: the dense network's gain over it (interquartile mean), None
     without a reference, or if the gain is not certain. baseline: see `experiment.baseline`.
@@ -31,7 +32,9 @@ class JobScores:
         self.sign = 1.0 if experiment.task.higher_is_better else -1.0
         self._unpruned = {arm for arm in experiment.arms if experiment.arm_named(arm).unpruned}
         known = (measured(trial, experiment.task.reference) for trial in self.trials)
-        reference = next((one for one in known if math.isfinite(one)), references.get(experiment.task.subject))
+        own = next((one for one in known if math.isfinite(one)), None)
+        self.measured = own is not None
+        self.reference = reference = references.get(experiment.task.subject) if own is None else own
         self._found = finished_scores(experiment.task, self.trials)
         self._at: dict[tuple[str, int], list[Scored]] = {}
         self._lost: dict[str, set[int]] = {}

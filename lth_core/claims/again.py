@@ -1,6 +1,7 @@
 """Stored trials trained again: which ones, and whether they came out the same."""
 
 import csv
+import math
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,8 +9,11 @@ from typing import Literal
 
 from lth_core.claims.answer import is_same
 from lth_core.claims.claim import claims, experiments, stored_experiment
+from lth_core.claims.stored import StoredJob
 from lth_core.errors import InputError
-from lth_core.store.views import TrialView
+from lth_core.store.attempts import runs, said
+from lth_core.store.database import Database
+from lth_core.store.views import JobView, TrialView
 from lth_core.text import one_line
 
 Key = tuple[str, int, int]
@@ -62,8 +66,33 @@ def compared(folder: Path, job: str, trials: Iterable[TrialView]) -> Iterator[Ag
     for trial in trials:
         key = trial.arm, trial.round, trial.seed
         if key in known:
-            others = [score for (arm, round, _), score in known.items() if (arm, round) == key[:2]]
+            others = [score for at, score in known.items() if at[:2] == key[:2] and at != key]
             yield Again(job, key, known[key], trial.score, _same(known[key], trial.score, others))
+
+
+@dataclass(frozen=True)
+class RanWith:
+    """What a stored job and its new trainings ran with that the other did not; revision: whether the program's own
+    version or revision differs. Where nothing does, the same work gives the same bits, unless the program changed."""
+
+    job: str
+    stored: tuple[str, ...]
+    here: tuple[str, ...]
+    revision: bool
+
+    @property
+    def same(self) -> bool:
+        """Whether packages, processor and threads are the same."""
+        return not self.stored and not self.here
+
+
+def ran_with(database: Database, stored: StoredJob, job: JobView) -> RanWith:
+    """The versions, processor and threads of a stored job beside those of its new trainings."""
+    if not stored.workers:
+        return RanWith(stored.name, ("versions that are not recorded",), (), revision=True)
+    before, now = (set(facts.split(", ")) for facts in (stored.workers, said(runs(database, job.id))))
+    own = {fact for fact in before ^ now if fact.startswith(("lth ", "revision "))}
+    return RanWith(stored.name, tuple(sorted(before - now - own)), tuple(sorted(now - before - own)), bool(own))
 
 
 def scores(path: Path) -> dict[Key, float]:
@@ -81,8 +110,16 @@ def _same(stored: float, here: float | None, others: list[float]) -> Same:
         return "no score"
     if here == stored:
         return "equal to the last bit"
-    beyond = max(min(others) - here, here - max(others))
+    if not others or _beyond(stored, others) > FAR:  # the stored one may be what has changed
+        return "far from the stored seeds"
+    beyond = _beyond(here, [*others, stored])
     if beyond <= 0:
         return "other bits, between the stored seeds"
-    near = beyond <= FAR * (max(others) - min(others))
-    return "other bits, near the stored seeds" if near else "far from the stored seeds"
+    return "other bits, near the stored seeds" if beyond <= FAR else "far from the stored seeds"
+
+
+def _beyond(score: float, others: list[float]) -> float:
+    """How many widths of the others' range a score lies beyond it."""
+    low, high = min(others), max(others)
+    beyond = max(0.0, low - score, score - high)
+    return beyond / (high - low) if high > low else math.inf if beyond else 0.0

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
+from lth_core.analysis.collapse import FALLEN
 from lth_core.analysis.contrast import Contrast, Sums, Word, contrast, sums
 from lth_core.analysis.scores import JobScores
 from lth_core.analysis.statistics import holm
@@ -113,12 +114,6 @@ def _tested(test: Comparison, found: Contrast | None, p: float, job: JobView | N
         state: State = "not run" if job is None else "running"
         return Tested(test, state, f"{test.says}: {state}")
     word = found.word(p)
-    if _shows(found, word, test.expected):
-        state = "held"
-    elif word == "open":
-        state = "open"
-    else:
-        state = "contradicted"
     where = f"at {found.density:.1%} kept" if found.density is not None else f"over {found.rounds} rounds"
     if found.apart is not None:
         where += f" (single ones from {found.apart[0]:+.3g} to {found.apart[1]:+.3g})"
@@ -129,14 +124,19 @@ def _tested(test: Comparison, found: Contrast | None, p: float, job: JobView | N
         numbers += f", p={p:.2g}"
         if test.expected in ("near zero", "no loss") and found.margin is not None:
             numbers += f", margin {found.margin:.3g}"
+    if test.expected in ("near zero", "no loss") and found.fallen:
+        numbers += f", {found.fallen} of {found.value.n} seeds lose over {FALLEN:.0%} of the dense network's gain"
+    state = _state(found, word, test.expected)
     return Tested(test, state, f"{test.says}: {state}, {numbers}", found, p)
 
 
-def _shows(found: Contrast, word: Word, expected: Sign) -> bool:
-    """A difference within the margin is near zero, even one that so many seeds make out."""
-    if expected == "near zero":
-        return found.near_zero
-    return word == expected or (expected == "no loss" and (found.no_loss or word == "above"))
+def _state(found: Contrast, word: Word, expected: Sign) -> State:
+    """A difference within the margin is near zero, even one that so many seeds make out; a gain is no loss, unless a
+    seed has fallen: then it is open."""
+    if expected == "no loss" and word == "above":
+        return "open" if found.fallen else "held"
+    held = {"near zero": found.near_zero, "no loss": found.no_loss}.get(expected, word == expected)
+    return "held" if held else "open" if word == "open" else "contradicted"
 
 
 def state_of(states: Sequence[str], *, some: bool) -> State:

@@ -77,6 +77,7 @@ class PaperFigure(Section):
 
 
 class _Listed(Section):
+    quick: list[str]
     claim: list[Claim]
     figure: list[PaperFigure]
 
@@ -93,6 +94,11 @@ def _listed() -> _Listed:
 def claims() -> tuple[Claim, ...]:
     """All claims that can be tested, by number. Raises ValueError for a list that is not well-formed."""
     return tuple(sorted(_listed().claim, key=lambda one: one.number))
+
+
+def quick_jobs() -> tuple[str, ...]:
+    """Names of the jobs that a quick check trains some of again. Raises ValueError like `claims`."""
+    return tuple(_listed().quick)
 
 
 def paper_figures() -> tuple[PaperFigure, ...]:

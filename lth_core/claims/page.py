@@ -1,32 +1,47 @@
 """The stored answers as a page in Markdown: docs/claims.md."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from lth_core.claims.claim import Claim, PaperFigure, claims, command, paper_figures
+from lth_core.claims.claim import Claim, PaperFigure, claims, command, experiments, paper_figures
 from lth_core.claims.stored import UNKNOWN, Stored, StoredClaim, StoredJob
 
+WORKERS = 2
+_COST = """\
+## What it cost
+
+The plan was at most 90 minutes for each preset and 8 hours for all, on two cores that do nothing else. These two cores
+did other work as well, so the clock, half of what the workers' hours add up to, says more than the training takes. Half
+of a processor's hours is what two cores of their own need; not all jobs recorded them. The LSTM's first run counts.
+What the paper's own scale takes: [speed](speed.md#the-papers-full-scale)."""
 _INTRODUCTION = """\
 # The paper's claims, tested
 
-Claims of Yu, Edunov, Tian & Morcos (2020), one of later work and a positive control, each with the tests that were
-fixed before the run that answers it; where an earlier run was known by then, the claim says so. A test is a weighted
-sum of arms, seed by seed. A difference is shown by a 95 % interval without zero and p of at most 5 % (sign-flip, Holm
-over the tests of a claim): in the claimed direction it is *held*, in the other *contradicted*. The margin is 5 % of
-what the dense network gains. No difference is shown by an interval within the margin and one-sided p of at most 5 %
-on both sides, no loss by the same on the lower side (p times the tests of the claim). Where no difference or no loss
-is claimed, that is *held*, and any other difference that is shown, however small, contradicts it; where a difference
-is claimed, showing that there is none contradicts it. Everything else is *open*. A claim about some cases is held as
-soon as one test is, contradicted where every test is, else open; any other whose tests disagree is *mixed*. Where a
-mean over rounds hides that single rounds are shown on both sides of zero, the lowest and the highest stand beside it.
+Claims of Yu, Edunov, Tian & Morcos (2020), one of later work and a positive control, each with tests that were fixed
+before the run that answers it; where an earlier run was known by then, the claim says so. A test is a weighted sum of
+arms, seed by seed, such as winning minus random: its interquartile mean over seeds with a 95 % bootstrap interval, and
+a p-value by sign flips.
 
-What this cannot do: with 8 seeds no p is below 2/256, so that of five tests the first is shown only where all seeds
-agree, and *open* often means too few seeds. What happens to one seed in four goes unseen with 8 in one case of ten.
-Each claim errs in at most 5 % where arms do not differ, not all of them together, and some share jobs. Percentile
-intervals cover in 93 to 94 % with 8 to 10 seeds; that is why p is asked for besides. Most tickets that are rewound have
-2 to 10 % more training behind them than random ones (each job's card says how much).
+| a test shows | if |
+| --- | --- |
+| a difference | the interval excludes zero, and p, corrected over the claim's tests (Holm), is at most 5 % |
+| no loss | the interval lies above minus the margin, the one-sided p of that, times the claim's tests, is at most 5 %, and no seed falls. The margin is 5 % of what the dense network gains over a network that learnt nothing; a seed falls if it loses over a quarter of that gain |
+| no difference | the same holds on both sides of zero |
+
+- *held*: the test shows what is claimed. A difference within the margin counts as none where none is claimed.
+- *contradicted*: it shows a difference in the other direction, or none where one is claimed, or one where none is.
+- *open*: it shows nothing; often there are too few seeds.
+- A claim about some cases is held if one test is, contradicted if all are, else open. Any other claim whose tests
+  disagree is *mixed*. If single rounds are shown on both sides of zero, the lowest and the highest stand beside the mean.
+
+What this cannot do:
+- With 8 seeds no p is below 2/256: of five tests, the first is only shown if all 8 seeds agree.
+- What happens to a quarter of all seeds does not happen to any of 8 in one case of ten.
+- Where arms do not differ, each claim errs in at most 5 % of cases; all together err more often, and some share jobs.
+- Intervals of 8 to 10 seeds cover in 93 to 94 % of cases, not 95 %; so p is asked for, too.
+- Most rewound tickets have 2 to 10 % more training behind them than random ones; each job's card says how much.
 
 Tables, protocol cards and figures of the jobs are in [claims/](claims/); `lth claims store docs/claims` makes the page.
-"""
+"""  # noqa: E501
 
 
 def page(stored: Stored, folder: str) -> str:
@@ -36,7 +51,7 @@ def page(stored: Stored, folder: str) -> str:
     parts = [_INTRODUCTION, "\n".join(_summary(listed, known))]
     parts += ["\n".join(_claim(claim, known.get(claim.number), jobs)) for claim in listed]
     parts += ["## The paper's figures", *(_figure(one, jobs, folder) for one in paper_figures())]
-    parts.append("## The jobs")
+    parts += [_COST, "\n".join(_costs(listed, jobs)), "## The jobs"]
     parts += ["\n".join(_job(job, folder)) for job in stored.jobs]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
@@ -75,6 +90,22 @@ def _claim(claim: Claim, answer: StoredClaim | None, jobs: Mapping[str, StoredJo
         yield f"- Written afterwards: {claim.afterwards}"
 
 
+def _costs(listed: Iterable[Claim], jobs: Mapping[str, StoredJob]) -> Iterator[str]:
+    """Of each preset that ran, then of all."""
+    yield "| preset | trainings | hours of the clock, two workers | hours of a processor |"
+    yield "| --- | --- | --- | --- |"
+    files = dict.fromkeys(file for claim in listed for file in claim.files)
+    ran = {file: [jobs[one.name] for one in experiments(file) if one.name in jobs] for file in files}
+    whole = [job for own in ran.values() for job in own]
+    for what, own in (*ran.items(), ("together", whole)):
+        if own:
+            hours, trainings = sum(job.hours for job in own) / WORKERS, sum(job.trainings for job in own)
+            known = [job.cpu_hours for job in own if job.cpu_hours is not None]
+            spent = "not recorded" if not known else f"{sum(known):.2f}"
+            partly = f" (of {len(known)} of {len(own)} jobs)" if known and len(known) < len(own) else ""
+            yield f"| {what if own is whole else f'`{what}`'} | {trainings:,} | {hours:.2f} | {spent}{partly} |"
+
+
 def _cost(job: StoredJob) -> str:
     return (
         f"[{job.name}](#{job.name}) ({job.trainings:,} trainings, {job.seeds} seeds, {job.hours:g} hours of a worker)"
@@ -102,7 +133,18 @@ def _job(job: StoredJob, folder: str) -> Iterator[str]:
         f"worker time; {job.passed:,} audit checks passed, {job.failed:,} failed. {job.versions}. {changed}"
         f"Identity {job.identity[:12]}; [protocol card]({folder}/{job.name}/card.md).\n"
     )
+    if job.reference is not None:
+        yield f"- {_scale(job)}"
     if job.halves:
         halves = ", ".join(f"{arm} {text}" for arm, text in job.halves.items())
         yield f"- half of the dense network's gain is lost at: {halves}"
     yield from (f"- {answer}" for answer in job.answers)
+
+
+def _scale(job: StoredJob) -> str:
+    """What margins are a part of."""
+    said = f"nothing learned: {job.reference:.5g}" + (f" ({job.reference_is})" if job.reference_is else "")
+    if job.gain is None or job.margin is None:
+        return f"{said}; the dense network is not shown to be better, so there is no margin"
+    gain = f"the dense network gains {job.gain:.5g} over it (interquartile mean)"
+    return f"{said}; {gain}, the margin is 5 % of that, {job.margin:.3g}"

@@ -2,11 +2,16 @@
 paper's figures drawn from them. Folders of the machine they were run on are left out."""
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path, PurePath
 
+from lth_core.analysis.matching import margin_of
 from lth_core.analysis.questions import NOT_ASKED
+from lth_core.analysis.scores import JobScores
+from lth_core.batches.batch import BatchFolder
+from lth_core.batches.spent import cpu_seconds
 from lth_core.claims.answer import Answered, answered, job_of, state_of
 from lth_core.claims.claim import STORED, Claim, claims, experiments, paper_figures, reason
 from lth_core.errors import InputError
@@ -15,10 +20,11 @@ from lth_core.report.record import JobRecord, job_record
 from lth_core.report.table_files import as_csv, make_folder
 from lth_core.report.tables import job_tables
 from lth_core.settings.base import Section
-from lth_core.store.attempts import changes
+from lth_core.store.attempts import changes, said
 from lth_core.store.batches import seconds_by_device
 from lth_core.store.database import Database
 from lth_core.store.tensors import write_atomically
+from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
 
 TABLES = ("trials", "lottery", "verdicts", "critical", "matching", "answers")
@@ -48,7 +54,9 @@ class StoredJob(Section):
     """The facts of a job. hours: of its batches, added up (of the clock, so more than a processor's where other work
     ran beside them); halves: the critical density of each arm, in words; answers: the questions of the job, each answer
     in short; changes: where its attempts did not all run with the same versions or revision, which rounds ran with
-    what."""
+    what. cpu_hours: of a processor, None where not every attempt has recorded it; workers: what all attempts ran with;
+    reference: the score of nothing learned; gain: what the dense network's interquartile mean is better by, None where
+    that is not certain; margin: of tests for no difference and no loss."""
 
     name: str
     identity: str
@@ -63,6 +71,12 @@ class StoredJob(Section):
     answers: tuple[str, ...]
     versions: str
     changes: str = ""
+    cpu_hours: float | None = None
+    workers: str = ""
+    reference: float | None = None
+    reference_is: str = ""
+    gain: float | None = None
+    margin: float | None = None
 
 
 class Stored(Section):
@@ -85,7 +99,7 @@ def store(database: Database, folder: Path) -> Stored:
     kept = {one.number: one for one in before.claims}
     for answer in ended:
         kept[answer.claim.number] = _claim(answer, kept.get(answer.claim.number))
-    facts = {name: _facts(record, seconds_by_device(database, record.job.id)) for name, record in records.items()}
+    facts = {name: _facts(database, record) for name, record in records.items()}
     jobs = {one.name: one for one in before.jobs} | facts
     new = Stored(claims=tuple(kept[number] for number in sorted(kept)), jobs=tuple(jobs[name] for name in sorted(jobs)))
     text = json.dumps(new.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
@@ -163,8 +177,10 @@ def _claim(one: Answered, before: StoredClaim | None) -> StoredClaim:
     )  # fmt: skip
 
 
-def _facts(record: JobRecord, batches: list[tuple[str | None, float]]) -> StoredJob:
+def _facts(database: Database, record: JobRecord) -> StoredJob:
     passed, failed = record.audits
+    scores, spent = record.scores, _cpu_seconds(database, record.job.id)
+    batches = seconds_by_device(database, record.job.id)
     return StoredJob(
         name=record.job.name, identity=record.job.identity, state=record.job.state,
         seeds=len(record.experiment.seeds), rounds=record.experiment.pruning.rounds, trainings=len(record.trials),
@@ -172,4 +188,23 @@ def _facts(record: JobRecord, batches: list[tuple[str | None, float]]) -> Stored
         halves={one.arm: one.text for one in record.summary.halves},
         answers=tuple(line.short for finding in record.findings for line in finding.lines if finding.word != NOT_ASKED),
         versions=dict(card(record))["Ran with"], changes=changes(record.runs),
+        cpu_hours=None if spent is None else round(spent / 3600, 2), workers=said(record.runs),
+        reference=scores.reference if scores.zero is None else scores.zero, reference_is=_reference_is(scores),
+        gain=scores.scale, margin=margin_of(scores),
     )  # fmt: skip
+
+
+def _reference_is(scores: JobScores) -> str:
+    if scores.measured:
+        classes = scores.experiment.task.reference == "accuracy-majority/test"
+        return "the commonest class" if classes else "word frequencies"
+    return "" if scores.reference is None else "random play"
+
+
+def _cpu_seconds(database: Database, job: int) -> float | None:
+    """Of all attempts of a job; None where one does not say."""
+    workspace = Workspace(database.path.parent)
+    batches = [row["id"] for row in database.rows("SELECT id FROM batches WHERE job = ?", job)]
+    attempts = [attempt for batch in batches for attempt in BatchFolder(workspace.batch(batch)).attempts().values()]
+    found = [cpu_seconds(attempt) for attempt in attempts]
+    return math.fsum(one for one in found if one is not None) if found and None not in found else None

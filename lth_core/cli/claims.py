@@ -1,14 +1,15 @@
 """`lth claims`: the claims of the paper, and what a workspace says of them."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from lth_core.claims.again import Again, changed, compared, presets_of
+from lth_core.claims.again import Again, RanWith, changed, compared, presets_of, ran_with
 from lth_core.claims.answer import Answered, answered
-from lth_core.claims.claim import STORED, claims, command
+from lth_core.claims.claim import STORED, claims, command, quick_jobs
 from lth_core.cli.console import make_console
 from lth_core.cli.follower import Follower
 from lth_core.cli.headless import checked, progress_on, train
@@ -58,17 +59,20 @@ def store(folder: Path, workspace: Path) -> None:
 
 
 def check(
-    folder: Path, workspace: Path, only: list[str], overrides: list[str], device: str, slots: int | None
+    folder: Path, workspace: Path, only: list[str], overrides: list[str], device: str, slots: int | None,
+    *, everything: bool = False,
 ) -> int:  # fmt: skip
-    """Train the first round of the first seed of each stored job again, or of those in `only`, and compare with what is
-    stored.
+    """Train the first round of the first seed of a few stored jobs again, of those in `only`, or of `everything`, and
+    compare with what is stored.
 
-    Returns the exit code: 1 if a score lies far from those of the stored seeds or is missing, if a job's preset is no
-    longer what was stored, or if nothing was compared; that of `headless.run` if it is interrupted.
+    Returns the exit code: 1 if a score lies far from those of the stored seeds or is missing, if its bits are others
+    although packages, processor and threads are the same, if a job's preset is no longer what was stored, or if nothing
+    was compared; that of `headless.run` if it is interrupted.
     """
     from lth_core.claims.stored import read
 
-    names = _asked([job.name for job in read(folder).jobs], only, folder)
+    stored = {job.name: job for job in read(folder).jobs}
+    names = _asked(list(stored), only, folder, everything=everything)
     stale = changed(folder, names)
     known = set(names) - set(stale)
     wanted = [
@@ -85,23 +89,51 @@ def check(
         return INTERRUPTED
     ended = [view for number in found[0] if (view := views.job(database, number)) is not None]
     rows = [row for job in ended for row in compared(folder, job.name, views.trials(database, job.id))]
-    _print(rows, stale)
-    fine = rows and not stale and not any(row.same in ("far from the stored seeds", "no score") for row in rows)
-    return int(not fine)
+    versions = {job.name: ran_with(database, stored[job.name], job) for job in ended}
+    other = {row.job for row in rows if row.same not in ("equal to the last bit", "no score")}
+    odd = [name for name, one in versions.items() if one.same and name in other]
+    _print(rows, [*_stale(stale), *_said(versions.values(), odd)] + ["nothing was compared"] * (not rows))
+    far = any(row.same in ("far from the stored seeds", "no score") for row in rows)
+    return int(not rows or far or bool(stale) or bool(odd))
 
 
-def _asked(stored: list[str], only: list[str], folder: Path) -> list[str]:
-    """Those jobs of a folder that are asked for, all where none is named."""
+def _stale(jobs: list[str]) -> list[str]:
+    return [f"{job}: its preset is no longer the experiment that was stored, so it is not compared" for job in jobs]
+
+
+def _said(versions: Iterable[RanWith], odd: list[str]) -> Iterator[str]:
+    """What differs between then and now, and of which jobs bits should not differ: jobs that agree, in one sentence."""
+    groups: dict[str, list[str]] = {}
+    for one in versions:
+        parts = [
+            f"{where} {', '.join(facts)}" for where, facts in (("stored with", one.stored), ("here", one.here)) if facts
+        ]
+        said = f"{'; '.join(parts)}: the last bits may differ"
+        if one.same:
+            said = "packages, processor and threads as stored"
+            if one.job in odd:
+                said += ", yet other bits: this program has changed, or the stored table" * one.revision
+                said += ", yet other bits: the stored table has changed, or memory failed" * (not one.revision)
+        groups.setdefault(said, []).append(one.job)
+    return (f"{', '.join(jobs)}: {said}" for said, jobs in groups.items())
+
+
+def _asked(stored: list[str], only: list[str], folder: Path, *, everything: bool = False) -> list[str]:
+    """Those jobs of a folder that are asked for; where none is named, the quick ones."""
     for name in only:
         if name not in stored:
             known = ", ".join(map(one_line, stored))
             raise InputError(f"--job {one_line(name)}: expected a job of {one_line(folder)}: {known or 'it has none'}")
     if not stored:
         raise InputError(f"{one_line(folder)}: no job is stored there: {STORED}")
-    return list(dict.fromkeys(only)) or stored
+    quick = [name for name in stored if everything or name in quick_jobs()]
+    if not only and not quick:
+        none = f"{one_line(folder)}: has none of {', '.join(quick_jobs())}"
+        raise InputError(f"{none}: name its jobs by --job, or say --all")
+    return list(dict.fromkeys(only)) or quick
 
 
-def _print(rows: list[Again], stale: list[str]) -> None:
+def _print(rows: list[Again], notes: list[str]) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("job", "arm", "round", "seed", "stored", "here", ""):
         table.add_column(heading)
@@ -111,8 +143,7 @@ def _print(rows: list[Again], stale: list[str]) -> None:
         table.add_row(one_line(row.job), arm, str(round), str(seed), f"{row.stored:.8g}", here, row.same)
     console = make_console()
     console.print(table)
-    lines = [f"{job}: its preset is no longer the experiment that was stored, so it is not compared" for job in stale]
-    for line in lines if rows else [*lines, "nothing was compared"]:
+    for line in notes:
         console.print(one_line(line), markup=False, highlight=False, soft_wrap=True)
 
 

@@ -29,6 +29,7 @@ from lth_core.batches.exit_codes import CHECKPOINTED, ENGINE_GONE, FAILED, SUPER
 from lth_core.batches.link import WorkerEnd
 from lth_core.batches.provenance import attempt_facts
 from lth_core.batches.request import Request
+from lth_core.batches.spent import SPENT
 from lth_core.store.workspace import Workspace
 
 log = logging.getLogger("lth.worker")
@@ -109,7 +110,7 @@ def _serve(workspace: Workspace, device: str, engine: EngineLink, request: Reque
     if code == CHECKPOINTED and engine.gone and not engine.terminated:
         code = ENGINE_GONE
     if code != SUPERSEDED:
-        log.info("%.2f CPU seconds spent on this attempt, the worker's start included", _processor_seconds() - before)
+        log.info(SPENT, _processor_seconds() - before)
         try:
             folder.publish_exit(attempt, code, error, needed)
         except OSError as fault:

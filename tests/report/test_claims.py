@@ -1,22 +1,33 @@
 """The paper's claims: the list, what a workspace says of them, and what is stored of it."""
 
 import json
-import math
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from lth_core.analysis.contrast import Contrast
-from lth_core.analysis.statistics import Interval
+from lth_core.analysis.contrast import Contrast, Sums, contrast
+from lth_core.analysis.references import RANDOM_POLICY
+from lth_core.analysis.statistics import Interval, interquartile_mean
+from lth_core.batches.spent import SPENT, cpu_seconds
 from lth_core.claims import again, answer, stored
 from lth_core.claims import page as page_module
-from lth_core.claims.again import _same, changed, compared, presets_of, scores
+from lth_core.claims.again import RanWith, _same, changed, compared, presets_of, ran_with, scores
 from lth_core.claims.answer import answered, is_same
-from lth_core.claims.claim import Claim, Comparison, Panel, PaperFigure, Sign, claims, experiments, paper_figures
+from lth_core.claims.claim import (
+    Claim,
+    Comparison,
+    Panel,
+    PaperFigure,
+    Sign,
+    claims,
+    experiments,
+    paper_figures,
+    quick_jobs,
+)
 from lth_core.claims.figures import _looks, draw
 from lth_core.claims.page import page
-from lth_core.cli.claims import _asked, run
+from lth_core.cli.claims import _asked, _said, run
 from lth_core.errors import InputError
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
@@ -50,7 +61,7 @@ def listed(monkeypatch: pytest.MonkeyPatch, database: Database) -> list[Claim]:
     """Claims about the jobs of the workspace; what is listed is what the caller puts in."""
     own: list[Claim] = []
     known = (job(database, 1).experiment, job(database, 2).experiment)
-    for module in (again, answer, stored):
+    for module in (again, answer, stored, page_module):
         monkeypatch.setattr(module, "experiments", lambda file: known)
     drawn = PaperFigure(number=4, says="Control", panels=[
         Panel(job="cartpole", title="Cart", arms=["winning", "one_shot"]),
@@ -110,8 +121,26 @@ def test_a_difference_within_the_margin_is_near_zero_though_it_is_seen() -> None
     value = Interval(0.01, 0.005, 0.015, 8)
     found = Contrast(value, 0.0078, (0.0039, 0.0039), 0.04, 0.11, 1, 0, ended=True)
     assert found.word(found.p) == "above"
-    assert answer._shows(found, "above", "near zero") and answer._shows(found, "above", "no loss")
-    assert answer._shows(found, "above", "above") and not answer._shows(found, "above", "below")
+    assert answer._state(found, "above", "near zero") == answer._state(found, "above", "no loss") == "held"
+    assert answer._state(found, "above", "above") == "held" and answer._state(found, "above", "below") == "contradicted"
+
+
+def test_no_loss_is_not_shown_while_a_seed_falls() -> None:
+    """Of ten seeds nine gain a little and one loses a third of the dense network's gain, which the interquartile mean
+    leaves out, and the mean outweighs."""
+
+    def of_seeds(*gains: float) -> Contrast:
+        return contrast(Sums(dict(enumerate(gains)), [dict(enumerate(gains))], 0.4, frozenset(), True, margin=5.0))
+
+    typical = [6.0, 7.0, 8.0, 9.0, 6.5, 7.5, 8.5, 5.0, 5.5]
+    whole, fell = of_seeds(*typical, 6.0), of_seeds(*typical, -33.0)
+    assert (whole.fallen, whole.no_loss) == (0, True)
+    assert (fell.fallen, fell.no_loss, fell.near_zero) == (1, False, False)
+    assert fell.value.low > -5.0 and fell.near is not None and fell.near[0] <= 0.05
+    for expected in ("no loss", "near zero"):
+        assert answer._state(fell, "above", expected) == ("open" if expected == "no loss" else "contradicted")
+    assert answer._state(whole, "above", "no loss") == "held"
+    assert answer._state(fell, "below", "no loss") == "contradicted"
 
 
 def test_no_difference_is_harder_to_show_in_one_of_many_tests() -> None:
@@ -196,9 +225,57 @@ def test_trials_trained_again_are_compared_with_the_stored_ones(
         "other bits, between the stored seeds", "other bits, near the stored seeds", "far from the stored seeds",
         "no score",
     ]  # fmt: skip
-    (tmp_path / "cartpole" / "trials.csv").unlink()
+    table = tmp_path / "cartpole" / "trials.csv"
+    table.write_text(table.read_text().replace(str(score), "1e9"))
+    assert [one.same for one in compared(tmp_path, "cartpole", trials)] == ["far from the stored seeds"]
+    table.unlink()
     with pytest.raises(InputError, match="expected the table of a job's trials"):
         list(compared(tmp_path, "cartpole", trials))
+
+
+def test_what_differs_from_the_stored_versions_is_said_and_other_bits_without_it_are_odd() -> None:
+    alike = RanWith("a", (), (), revision=False)
+    lines = [*_said([alike, replace(alike, job="b"), replace(alike, job="c", revision=True)], ["b", "c"])]
+    assert [line.partition(": ")[0] for line in lines] == ["a", "b", "c"]
+    assert [(" yet other bits" in line, "this program has changed" in line) for line in lines] == [
+        (False, False), (True, False), (True, True)
+    ]  # fmt: skip
+    other = [RanWith(name, ("numpy 2.4.6",), ("numpy 2.3.5",), revision=True) for name in "ab"]
+    assert [*_said(other, [])] == ["a, b: stored with numpy 2.4.6; here numpy 2.3.5: the last bits may differ"]
+
+
+def test_what_a_job_ran_with_is_stored_with_the_scale_of_its_margins(
+    database: Database, listed: list[Claim], tmp_path: Path
+) -> None:
+    listed.append(made(of(winning=1, one_shot=-1)))
+    (stored_job,) = [one for one in stored.store(database, tmp_path).jobs if one.name == "cartpole"]
+    trials = [(a, r, score) for (a, r, _), score in scores(tmp_path / "cartpole" / "trials.csv").items()]
+    dense = interquartile_mean([score for arm, _, score in trials if arm == DENSE])
+    assert (stored_job.reference, stored_job.reference_is) == (RANDOM_POLICY["CartPole-v1"], "random play")
+    assert stored_job.gain == pytest.approx(float(dense) - stored_job.reference)
+    assert stored_job.margin == pytest.approx(0.05 * stored_job.gain)
+    assert stored_job.cpu_hours is None  # its attempts have no log
+    assert f"nothing learned: {stored_job.reference} (random play); the dense network gains" in page(
+        stored.read(tmp_path), "claims"
+    )
+    run = job(database, 1)
+    same = ran_with(database, stored_job, run)
+    assert same.same and not same.revision
+    other = ran_with(database, stored_job.model_copy(update={"workers": "numpy 1, revision abc"}), run)
+    assert "numpy 1" in other.stored and other.revision and not other.same
+    unknown = ran_with(database, stored_job.model_copy(update={"workers": ""}), run)
+    assert [*_said([unknown], [])] == ["cartpole: stored with versions that are not recorded: the last bits may differ"]
+
+
+@pytest.mark.parametrize(("log", "seconds"), [
+    ("2026 INFO 1.50 CPU seconds spent on this attempt, the worker's start included\n", 1.5), ("killed\n", None),
+    (None, None),
+])  # fmt: skip
+def test_an_attempts_log_has_its_processors_time(log: str | None, seconds: float | None, tmp_path: Path) -> None:
+    if log is not None:
+        (tmp_path / "log.txt").write_text(log)
+    assert cpu_seconds(tmp_path) == seconds
+    assert SPENT % 1.5 in log if seconds else True
 
 
 def test_a_preset_is_trained_again_with_the_first_seed_of_its_jobs() -> None:
@@ -215,7 +292,7 @@ def test_other_bits_are_no_alarm_where_one_more_seed_could_give_them() -> None:
             if round <= 1:
                 by_place.setdefault((arm, round), []).append(score)
         words += [
-            _same(math.nan, one, own[:k] + own[k + 1 :]) for own in by_place.values() for k, one in enumerate(own)
+            _same(own[k - 1], one, own[:k] + own[k + 1 :]) for own in by_place.values() for k, one in enumerate(own)
         ]
     assert len(words) > 300
     assert words.count("far from the stored seeds") <= len(words) / 100
@@ -238,7 +315,11 @@ def test_a_job_whose_preset_has_changed_since_is_not_trained_again(
 
 
 def test_a_job_that_is_not_stored_is_named(tmp_path: Path) -> None:
-    assert _asked(["a", "b"], [], tmp_path) == ["a", "b"]
+    quick = quick_jobs()[0]
+    assert _asked(["a", quick], [], tmp_path) == [quick]
+    assert _asked(["a", quick], [], tmp_path, everything=True) == ["a", quick]
+    with pytest.raises(InputError, match=rf"has none of {quick}, .*--job, or say --all"):
+        _asked(["a", "b"], [], tmp_path)
     assert _asked(["a", "b"], ["b", "b"], tmp_path) == ["b"]
     with pytest.raises(InputError, match=r"--job c: expected a job of .*: a, b"):
         _asked(["a", "b"], ["c"], tmp_path)
