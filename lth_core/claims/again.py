@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from lth_core.claims.answer import is_same
-from lth_core.claims.claim import claims, experiments, stored_experiment
+from lth_core.claims.claim import claims, experiments, reason, stored_experiment
 from lth_core.claims.stored import StoredJob
 from lth_core.errors import InputError
 from lth_core.store.attempts import runs, said
@@ -102,7 +102,7 @@ def scores(path: Path) -> dict[Key, float]:
             rows = [row for row in csv.DictReader(lines) if row["score"]]
             return {(row["arm"], int(row["round"]), int(row["seed"])): float(row["score"]) for row in rows}
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{one_line(path)}: {one_line(error)}: expected the table of a job's trials") from None
+        raise InputError(f"{one_line(path)}: {reason(error)}: expected the table of a job's trials") from None
 
 
 def _same(stored: float, here: float | None, others: list[float]) -> Same:

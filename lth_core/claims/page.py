@@ -6,6 +6,8 @@ from lth_core.claims.claim import Claim, PaperFigure, claims, command, experimen
 from lth_core.claims.stored import UNKNOWN, Stored, StoredClaim, StoredJob
 
 WORKERS = 2
+PLANNED, PLANNED_IN_ALL = 1.5, 8.0
+"""Hours on two cores: of a preset, and of all of them."""
 _COST = """\
 ## What it cost
 
@@ -103,7 +105,9 @@ def _costs(listed: Iterable[Claim], jobs: Mapping[str, StoredJob]) -> Iterator[s
             known = [job.cpu_hours for job in own if job.cpu_hours is not None]
             spent = "not recorded" if not known else f"{sum(known):.2f}"
             partly = f" (of {len(known)} of {len(own)} jobs)" if known and len(known) < len(own) else ""
-            yield f"| {what if own is whole else f'`{what}`'} | {trainings:,} | {hours:.2f} | {spent}{partly} |"
+            most = PLANNED_IN_ALL if own is whole else PLANNED
+            clock = f"{hours:.2f}" + ", over the plan" * (hours > most)
+            yield f"| {what if own is whole else f'`{what}`'} | {trainings:,} | {clock} | {spent}{partly} |"
 
 
 def _cost(job: StoredJob) -> str:

@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from lth_core.claims.again import Again, RanWith, changed, compared, presets_of, ran_with
+from lth_core.claims.again import Again, RanWith, changed, compared, presets_of, ran_with, scores
 from lth_core.claims.answer import Answered, answered
 from lth_core.claims.claim import STORED, claims, command, quick_jobs
 from lth_core.cli.console import make_console
@@ -75,6 +75,8 @@ def check(
     names = _asked(list(stored), only, folder, everything=everything)
     stale = changed(folder, names)
     known = set(names) - set(stale)
+    for name in known:
+        scores(folder / name / "trials.csv")  # what cannot be read is said before anything is trained
     wanted = [
         one
         for file, seed in presets_of(known)

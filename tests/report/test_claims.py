@@ -252,8 +252,8 @@ def test_what_a_job_ran_with_is_stored_with_the_scale_of_its_margins(
     trials = [(a, r, score) for (a, r, _), score in scores(tmp_path / "cartpole" / "trials.csv").items()]
     dense = interquartile_mean([score for arm, _, score in trials if arm == DENSE])
     assert (stored_job.reference, stored_job.reference_is) == (RANDOM_POLICY["CartPole-v1"], "random play")
-    assert stored_job.gain == pytest.approx(float(dense) - stored_job.reference)
-    assert stored_job.margin == pytest.approx(0.05 * stored_job.gain)
+    assert stored_job.gain == pytest.approx(float(dense) - RANDOM_POLICY["CartPole-v1"])
+    assert stored_job.margin == pytest.approx(0.05 * float(stored_job.gain or 0))
     assert stored_job.cpu_hours is None  # its attempts have no log
     assert f"nothing learned: {stored_job.reference} (random play); the dense network gains" in page(
         stored.read(tmp_path), "claims"
@@ -275,7 +275,7 @@ def test_an_attempts_log_has_its_processors_time(log: str | None, seconds: float
     if log is not None:
         (tmp_path / "log.txt").write_text(log)
     assert cpu_seconds(tmp_path) == seconds
-    assert SPENT % 1.5 in log if seconds else True
+    assert seconds is None or SPENT % seconds in str(log)
 
 
 def test_a_preset_is_trained_again_with_the_first_seed_of_its_jobs() -> None:
