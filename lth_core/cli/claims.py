@@ -94,7 +94,9 @@ def check(
     versions = {job.name: ran_with(database, stored[job.name], job) for job in ended}
     other = {row.job for row in rows if row.same not in ("equal to the last bit", "no score")}
     odd = [name for name, one in versions.items() if one.same and name in other]
-    _print(rows, [*_stale(stale), *_said(versions.values(), odd)] + ["nothing was compared"] * (not rows))
+    equal = sum(row.same == "equal to the last bit" for row in rows)
+    counted = f"{equal} of {plural(len(rows), 'score')} equal to the last bit" if rows else "nothing was compared"
+    _print(rows, [*_stale(stale), *_said(versions.values(), odd), counted])
     far = any(row.same in ("far from the stored seeds", "no score") for row in rows)
     return int(not rows or far or bool(stale) or bool(odd))
 
@@ -114,8 +116,10 @@ def _said(versions: Iterable[RanWith], odd: list[str]) -> Iterator[str]:
         if one.same:
             said = "packages, processor and threads as stored"
             if one.job in odd:
-                said += ", yet other bits: this program has changed, or the stored table" * one.revision
-                said += ", yet other bits: the stored table has changed, or memory failed" * (not one.revision)
+                said += (
+                    ", yet other bits: this program gives other results now, or the table was changed" * one.revision
+                )
+                said += ", yet other bits: the table was changed, or a computation went wrong" * (not one.revision)
         groups.setdefault(said, []).append(one.job)
     return (f"{', '.join(jobs)}: {said}" for said, jobs in groups.items())
 
