@@ -245,7 +245,7 @@ def test_what_differs_from_the_stored_versions_is_said_and_other_bits_without_it
 
 
 def test_what_a_job_ran_with_is_stored_with_the_scale_of_its_margins(
-    database: Database, listed: list[Claim], tmp_path: Path
+    database: Database, listed: list[Claim], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listed.append(made(of(winning=1, one_shot=-1)))
     (stored_job,) = [one for one in stored.store(database, tmp_path).jobs if one.name == "cartpole"]
@@ -259,11 +259,15 @@ def test_what_a_job_ran_with_is_stored_with_the_scale_of_its_margins(
         stored.read(tmp_path), "claims"
     )
     run = job(database, 1)
-    same = ran_with(database, stored_job, run)
-    assert same.same and not same.revision
-    other = ran_with(database, stored_job.model_copy(update={"workers": "numpy 1, revision abc"}), run)
-    assert "numpy 1" in other.stored and other.revision and not other.same
-    unknown = ran_with(database, stored_job.model_copy(update={"workers": ""}), run)
+    monkeypatch.setattr(again, "said", lambda runs: "numpy 2, 1 thread, revision abc")
+
+    def beside(workers: str) -> RanWith:
+        return ran_with(database, stored_job.model_copy(update={"workers": workers}), run)
+
+    assert beside("1 thread, numpy 2, revision abc") == RanWith("cartpole", (), (), revision=False)
+    assert beside("numpy 2, 1 thread, revision d, lth 1") == RanWith("cartpole", (), (), revision=True)
+    assert beside("numpy 1, 1 thread") == RanWith("cartpole", ("numpy 1",), ("numpy 2",), revision=True)
+    unknown = beside("")
     assert [*_said([unknown], [])] == ["cartpole: stored with versions that are not recorded: the last bits may differ"]
 
 
