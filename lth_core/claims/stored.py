@@ -173,7 +173,7 @@ def _claim(one: Answered, before: StoredClaim | None) -> StoredClaim:
     state = state_of([test.state for test in tests], some=one.claim.some)
     return StoredClaim(
         number=one.claim.number, state=state, tests=tuple(tests),
-        jobs=tuple(experiment.name for file in one.claim.files for experiment in experiments(file)),
+        jobs=tuple(dict.fromkeys(job for test in one.claim.tests for job in (test.job, test.than) if job is not None)),
     )  # fmt: skip
 
 
