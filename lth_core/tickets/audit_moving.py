@@ -92,8 +92,10 @@ def checks(
     if moves is None or updates is None:
         return [Check("changes", True, EARLIER)]
     asked = expected_moving.changes(experiment, key.arm, updates, per_unit)
-    fine = asked is None or moves.changes == asked
+    wrong = moves.wrong.get("changes", "")
+    if asked is not None and moves.changes != asked:
+        wrong = f"{moves.changes} changes, its schedule asks for {asked}"
     detail = f"{moves.changes} changes replaced {moves.replaced:,} weights in all, of {living:,} alive"
-    found = [Check("changes", fine, detail if fine else f"{moves.changes} changes, its schedule asks for {asked}")]
+    found = [Check("changes", not wrong, wrong or detail)]
     own = CHECKS | (OF_TARGETS if isinstance(experiment.training, ReplayTraining) else {})
     return [*found, *(Check(name, name not in moves.wrong, moves.wrong.get(name, said)) for name, said in own.items())]

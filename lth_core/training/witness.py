@@ -66,9 +66,13 @@ class Witness:
 
     def changed(self, stack: Stack, row: int, trial: Watched, before: Before, mask: Mask) -> None:
         """Check a mask that has just moved."""
-        moves, (_, done) = self._moves[trial.id], self._done(stack, row, trial)
+        moves, shares = self._moves[trial.id], self._done(stack, row, trial)
         if moves is not None:
-            number = expected_moving.number_of(self._experiment, done)
+            earlier, number = (expected_moving.number_of(self._experiment, done) for done in shares)
+            learnt_before = (self._updates or 0) > expected_schedule.first_learning(self._experiment)
+            if earlier >= number and learnt_before:
+                said = f"change {number} came after {stack.trained:,} training steps, though it was due before"
+                moves.note("changes", said)
             after = After(mask, stack.weights(row), _entries(stack, row), stack.followers(row))
             audit_moving.see(moves, self._experiment, trial.key, number, before, after)
 

@@ -248,6 +248,18 @@ def test_what_a_change_grew_is_watched_across_a_resume(monkeypatch: pytest.Monke
     assert trial.seen.moves.wrong["new_moved"].startswith("before change 2: none of the ")
 
 
+def test_a_change_an_update_late_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    own, seen = settings(arms=["set"], pruning={"moving": {"interval": 0.25, "end": 0.75}}), []
+    for late in (0.0, 0.125):
+        real = Moving.due
+        monkeypatch.setattr(Moving, "due", lambda self, passed, late=late, real=real: real(self, passed - late))
+        one = run(own, Memory(), ("set",))
+        (trial,) = one.trials
+        assert one.run() and trial.seen is not None and trial.seen.moves is not None
+        seen.append(trial.seen.moves.wrong)
+    assert seen == [{}, {"changes": "change 1 came after 96 training steps, though it was due before"}]
+
+
 def test_the_dense_gradient_stays_where_cuda_graphs_write_it() -> None:
     parameters = run(settings(), Memory()).stack.parameters  # type: ignore[attr-defined]
     places = []
