@@ -21,7 +21,7 @@ from lth_core.report.table_files import as_csv, make_folder
 from lth_core.report.tables import job_tables
 from lth_core.settings.base import Section
 from lth_core.store.attempts import changes, said
-from lth_core.store.batches import seconds_by_device
+from lth_core.store.batches import batches_of, seconds_by_device
 from lth_core.store.database import Database
 from lth_core.store.tensors import write_atomically
 from lth_core.store.workspace import Workspace
@@ -204,7 +204,7 @@ def _reference_is(scores: JobScores) -> str:
 def _cpu_seconds(database: Database, job: int) -> float | None:
     """Of all attempts of a job; None where one does not say."""
     workspace = Workspace(database.path.parent)
-    batches = [row["id"] for row in database.rows("SELECT id FROM batches WHERE job = ?", job)]
+    batches = batches_of(database.connection, job)
     attempts = [attempt for batch in batches for attempt in BatchFolder(workspace.batch(batch)).attempts().values()]
     found = [cpu_seconds(attempt) for attempt in attempts]
     return math.fsum(one for one in found if one is not None) if found and None not in found else None
