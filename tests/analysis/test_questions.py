@@ -71,7 +71,7 @@ def test_each_question_of_the_paper_is_answered_first_in_few_words_then_with_num
     assert [line.short.split(":")[0] for line in found["Iterative or one-shot?"].lines] == [
         "winning is better than one_shot", "one_shot is worse than random",
     ]  # fmt: skip
-    assert "rewound to 100 steps of 512" in found["Late rewinding or not?"].lines[0].facts
+    assert "rewound to 128 steps of 512" in found["Late rewinding or not?"].lines[0].facts
     assert "at every round" in found["How far can one prune?"].text
     assert "reinit at no sparsity" in found["How far can one prune?"].text
 
@@ -115,7 +115,7 @@ def test_the_head_start_of_rewound_tickets_is_no_gain_of_pruning() -> None:
     whole = {"weights": 8, "schedule": "rewind", "optimizer": "rewind"}
     assert not list(baseline_notes(job("winning", rewinding=whole)))
     (note,) = baseline_notes(job("winning", rewinding={"weights": 8, "schedule": "rewind"}))
-    assert note.startswith("tickets start with a fresh optimizer at 8 ")
+    assert note.startswith("tickets start with a fresh optimizer at 32 ")
     found = [t for t in trials(made, gains) if t.arm != "dense_rewound" or t.round == 1]
     finding = answers(made, found)["Does pruning help, leave alone or crash?"]
     assert finding.word == "leaves alone" and "winning minus dense_rewound, round" in finding.text
