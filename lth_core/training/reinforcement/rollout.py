@@ -136,6 +136,7 @@ class Collector(Player):
             if self._seen is not None:
                 self._seen.add(self.observations)
             heads, valid = actor.act(self.normalised(self.observations)), env.valid
+            valid = None if valid is None else valid.copy()  # the environments write the next ones over these
             actions = policy.sample(heads[..., :-1], noise[:, i], valid)
             step = env.step(actions)
             self.observations = step.observations
