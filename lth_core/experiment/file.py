@@ -99,6 +99,7 @@ def resolve(fields: dict[str, Any], source: str) -> Experiment:
         rules.check_tokens(experiment)
         rules.check_kept(experiment)
         rules.check_rates(experiment)
+        rules.check_rewind_point(experiment)
         check(experiment.task, experiment.model)
         check_episodes(experiment, episode_steps(experiment.task))
         if isinstance(experiment.training, ReplayTraining) and not getattr(experiment.task, "code", None):

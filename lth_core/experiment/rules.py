@@ -93,6 +93,21 @@ def check_rates(experiment: Tables) -> None:
             )
 
 
+def check_rewind_point(experiment: Tables) -> None:
+    """Raise InputError if tickets would start where their training ends.
+
+    Only for new experiments, see `check_tokens`.
+    """
+    length = experiment.training.length
+    rewinds = any(experiment.schedule_of(name) == "rewind" for name in experiment.arms)
+    if rewinds and experiment.rewind_point >= length:
+        raise InputError(
+            f"rewinding.weights {experiment.rewinding.weights}: the first update that reaches it ends at "
+            f"{experiment.rewind_point:,}: expected one that ends before training.length {length}, "
+            "or tickets have nothing left to train"
+        )
+
+
 def check_actions(experiment: Tables, environments: Environments) -> None:
     """Raise InputError if the algorithm needs one choice among actions, or numbers, and these environments have other
     actions."""
@@ -241,14 +256,6 @@ def _check_points(experiment: Tables) -> None:
     if experiment.rewinding.weights >= length:
         raise ValueError(
             f"rewinding.weights {experiment.rewinding.weights}: expected points before training.length {length}"
-        )
-    if experiment.rewind_point >= length and any(
-        experiment.schedule_of(name) == "rewind" for name in experiment.arms if name in (*experiment.arm, *BUILT_IN)
-    ):
-        raise ValueError(
-            f"rewinding.weights {experiment.rewinding.weights}: the first update that reaches it ends at "
-            f"{experiment.rewind_point:,}: expected one that ends before training.length {length}, "
-            "or tickets have nothing left to train"
         )
     point = experiment.rewinding.prune_from
     if point != "final" and point > length:

@@ -2,6 +2,8 @@
 
 import pytest
 
+from lth_core.errors import InputError
+from lth_core.experiment import rules
 from lth_core.experiment.lengths import all_trained
 from lth_core.tickets import expected_schedule
 from tests.small import Memory, experiment, stack_run, starts
@@ -35,6 +37,7 @@ def test_games_end_where_they_end() -> None:
 
 
 def test_a_point_in_the_last_update_leaves_nothing_to_train() -> None:
-    experiment(rewinding={"weights": 250}, training=SHORT)
-    with pytest.raises(ValueError, match=r"rewinding.weights 250: the first update that reaches it ends at 256"):
-        experiment(rewinding={"weights": 250, "schedule": "rewind"}, training=SHORT)
+    rules.check_rewind_point(experiment(rewinding={"weights": 250}, training=SHORT))
+    stored = experiment(rewinding={"weights": 250, "schedule": "rewind"}, training=SHORT)
+    with pytest.raises(InputError, match=r"rewinding.weights 250: the first update that reaches it ends at 256"):
+        rules.check_rewind_point(stored)
