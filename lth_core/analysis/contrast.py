@@ -26,8 +26,8 @@ class Contrast:
     p: sign-flip, two-sided, lost seeds count against. near: the one-sided p's against less by the margin or more, and
     more by it; None without a margin. density: of the round it was taken at, None for the mean over
     rounds. ended: whether all trials of its arms have ended. apart: where the mean over rounds hides that single ones
-    lie on both sides of zero, each shown by itself, the lowest and the highest round's sum. fallen: how many seeds lose
-    more than a quarter of the dense network's gain (see `collapse`).
+    lie on both sides of zero, each shown by itself, the lowest and the highest round's sum. fallen, risen: how many
+    seeds lose, or gain, more than a quarter of the dense network's gain (see `collapse`).
     """
 
     value: Interval
@@ -40,6 +40,7 @@ class Contrast:
     ended: bool
     apart: tuple[float, float] | None = None
     fallen: int = 0
+    risen: int = 0
 
     def word(self, p: float) -> Word:
         """The answer, with p as corrected over a family."""
@@ -62,8 +63,11 @@ class Contrast:
 
     @property
     def near_zero(self) -> bool:
-        """Whether it is shown to lie within the margin around zero, though it may be seen to differ from it."""
-        if self.margin is None or self.near is None:
+        """Whether it is shown to lie within the margin around zero, though it may be seen to differ from it.
+
+        Not where a seed has fallen or risen: which of two arms is subtracted makes no difference.
+        """
+        if self.margin is None or self.near is None or self.risen:
             return False
         return self.no_loss and self.value.high < self.margin and self.near[1] <= LEVEL
 
@@ -117,8 +121,12 @@ def contrast(found: Sums, less: Sums | None = None) -> Contrast:
     return Contrast(
         bootstrap(numbers), sign_flip_p(with_lost(numbers, len(lost))), _near(numbers, found.margin), found.margin,
         found.density, len(found.each), len(lost), ended, _apart(each),
-        0 if found.margin is None else fallen(numbers, found.margin / EQUIVALENT),
+        *((0, 0) if found.margin is None else _fallen_risen(numbers, found.margin / EQUIVALENT)),
     )  # fmt: skip
+
+
+def _fallen_risen(numbers: Sequence[float], gain: float) -> tuple[int, int]:
+    return fallen(numbers, gain), fallen([-one for one in numbers], gain)
 
 
 def _without(one: Mapping[int, float], other: Mapping[int, float]) -> dict[int, float]:

@@ -124,8 +124,10 @@ def _tested(test: Comparison, found: Contrast | None, p: float, job: JobView | N
         numbers += f", p={p:.2g}"
         if test.expected in ("near zero", "no loss") and found.margin is not None:
             numbers += f", margin {found.margin:.3g}"
-    if test.expected in ("near zero", "no loss") and found.fallen:
-        numbers += f", {found.fallen} of {found.value.n} seeds lose over {FALLEN:.0%} of the dense network's gain"
+    hidden = {"near zero": {"lose": found.fallen, "gain": found.risen}, "no loss": {"lose": found.fallen}}
+    for what, seeds in hidden.get(test.expected, {}).items():
+        if seeds:
+            numbers += f", {seeds} of {found.value.n} seeds {what} over {FALLEN:.0%} of the dense network's gain"
     state = _state(found, word, test.expected)
     return Tested(test, state, f"{test.says}: {state}, {numbers}", found, p)
 

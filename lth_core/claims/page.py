@@ -29,7 +29,7 @@ a p-value by sign flips.
 | --- | --- |
 | a difference | the interval excludes zero, and p, corrected over the claim's tests (Holm), is at most 5 % |
 | no loss | the interval lies above minus the margin, the one-sided p of that, times the claim's tests, is at most 5 %, and no seed falls. The margin is 5 % of what the dense network gains over a network that learnt nothing; a seed falls if it loses over a quarter of that gain |
-| no difference | the same holds on both sides of zero |
+| no difference | the same holds on both sides of zero: no seed rises as far either |
 
 - *held*: the test shows what is claimed. A difference within the margin counts as none where none is claimed.
 - *contradicted*: it shows a difference in the other direction, or none where one is claimed, or one where none is.

@@ -141,6 +141,10 @@ def test_no_loss_is_not_shown_while_a_seed_falls() -> None:
         assert answer._state(fell, "above", expected) == ("open" if expected == "no loss" else "contradicted")
     assert answer._state(whole, "above", "no loss") == "held"
     assert answer._state(fell, "below", "no loss") == "contradicted"
+    close = [1.0, -1.0, 2.0, -2.0, 1.5, -1.5, 0.5, -0.5, 0.8]
+    near, other, turned = of_seeds(*close, -0.8), of_seeds(*close, 33.0), of_seeds(*(-one for one in close), -33.0)
+    assert near.near_zero and not other.near_zero and not turned.near_zero
+    assert (other.risen, turned.fallen) == (1, 1) and (other.no_loss, turned.no_loss) == (True, False)
 
 
 def test_no_difference_is_harder_to_show_in_one_of_many_tests() -> None:
