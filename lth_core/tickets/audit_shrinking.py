@@ -72,15 +72,24 @@ def checks(experiment: Experiment, mask: Mask, moves: Moves | None, record: Weig
 
 def recorded(pruning: Pruning, mask: Mask, record: Weights) -> list[Check]:
     """Whether a record is that of a training which ends with this mask, by its schedule and scope; how many are alive
-    at the end is checked elsewhere. Raises KeyError or ValueError if its columns are not those of such a record."""
+    at the end is checked elsewhere. Raises ValueError if its columns are not those of such a record."""
     columns = {name: column.numpy() for name, column in record.items()}
-    steps = columns["step"].tolist() if record else []
+    steps = columns["step"].ravel().tolist() if "step" in columns else []
+    if columns and {name: column.shape for name, column in columns.items()} != _shapes(mask, len(steps)):
+        raise ValueError("it has other columns than such a record")
     found = {
         "changes": (list(_changes(pruning, columns)), f"{len(steps)} steps of pruning, each at its update"),
         "counts": (list(_counts(pruning, mask, columns)), "each step left as many as its schedule says"),
         "dropped": (list(_dropped(pruning, mask, columns)), "each step dropped the smallest magnitudes"),
     }
     return [Check(name, not wrong, wrong[0] if wrong else fine) for name, (wrong, fine) in found.items()]
+
+
+def _shapes(mask: Mask, steps: int) -> dict[str, tuple[int, ...]]:
+    """Those of the columns of so many steps of pruning, at least one (see PART)."""
+    n, layers = max(1, steps), sum(m.numel() > 0 for m in mask.values())
+    found: dict[str, tuple[int, ...]] = {"at": (n,), "step": (n,), "done": (n, 2)}
+    return found | dict.fromkeys(("kept", "gone", "least"), (n, layers)) if layers else found
 
 
 def _changes(pruning: Pruning, columns: Columns) -> Iterator[str]:

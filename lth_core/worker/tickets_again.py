@@ -155,7 +155,7 @@ class Own:
         if mask is not None and prepared.narrowing is not None and stored is not None and stored.prunings is not None:
             try:
                 yield from audit_shrinking.recorded(self._experiment.pruning, mask, stored.prunings)
-            except (KeyError, ValueError) as error:
+            except ValueError as error:
                 yield Check("changes", False, f"the record of its prunings cannot be read: {error}")
         if key.arm == DENSE and family.dense.init is not None:
             drawn = self._assembler.initial(key.seed)

@@ -192,6 +192,20 @@ def test_the_record_holds_when_and_how_much_of_each_layer() -> None:
     assert (record["gone"].amax(1) <= record["least"].amin(1)).all()
 
 
+def test_a_record_with_other_columns_is_refused() -> None:
+    own = settings()
+    trial = trained(own)
+    record = trial.snapshots[audit_shrinking.PART]
+    for columns in (
+        *({n: one for n, one in record.items() if n != name} for name in record),
+        *({**record, name: one[:1]} for name, one in record.items()),
+        *({**record, name: one[..., 0]} for name, one in record.items() if one.dim() > 1),
+        {name: one[:0] for name, one in record.items()},
+    ):
+        with pytest.raises(ValueError, match="other columns"):
+            audit_shrinking.recorded(own.pruning, trial.mask, columns)
+
+
 def test_a_checkpoint_of_an_earlier_version_leaves_the_steps_unknown() -> None:
     own, stopped = settings(), Memory(stop_at=4)
     run(own, stopped).run()
