@@ -54,8 +54,7 @@ def see(
         columns["kept"].append(pool.counts(pool.alive))
         columns["gone"].append(pool.most(size, went))
         columns["least"].append(-pool.most(-size, pool.was & pool.alive))
-        moves.replaced, at_layer = moves.replaced + int(np.count_nonzero(went)), at_layer + len(pool.names)
-    moves.changes += 1
+        at_layer += len(pool.names)
     row = {name: torch.from_numpy(np.concatenate(parts)) for name, parts in columns.items() if parts}
     own = {"at": torch.tensor(at), "step": torch.tensor(step), "done": torch.tensor(done, dtype=torch.float64)}
     return with_row(record, {**own, **row})

@@ -47,9 +47,9 @@ class After:
 
 @dataclass
 class Moves:
-    """What was seen of the changes of one training. replaced: weights that came in all, or went if the mask shrinks;
-    wrong: the first sentence of each check that failed; new: which entries of the whole mask the last change grew, none
-    before the first."""
+    """What was seen of the changes of one training. wrong: the first sentence of each check that failed. Of a mask that
+    moves: changes, how many; replaced: weights that came in all; new: which entries of the whole mask the last change
+    grew, none before the first. Of one that shrinks a record says more (see audit_shrinking)."""
 
     changes: int = 0
     replaced: int = 0
