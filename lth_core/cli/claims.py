@@ -112,14 +112,13 @@ def _said(versions: Iterable[RanWith], odd: list[str]) -> Iterator[str]:
         parts = [
             f"{where} {', '.join(facts)}" for where, facts in (("stored with", one.stored), ("here", one.here)) if facts
         ]
-        said = f"{'; '.join(parts)}: the last bits may differ"
-        if one.same:
-            said = "packages, processor and threads as stored"
-            if one.job in odd:
-                said += (
-                    ", yet other bits: this program gives other results now, or the table was changed" * one.revision
-                )
-                said += ", yet other bits: the table was changed, or a computation went wrong" * (not one.revision)
+        said = "packages, processor and threads as stored"
+        if not one.same:
+            said = f"{'; '.join(parts)}: the last bits may differ"
+        elif one.job in odd and one.revision:
+            said += ", yet other bits: this program gives other results now, or the table was changed"
+        elif one.job in odd:
+            said += ", yet other bits: the table was changed, or a computation went wrong"
         groups.setdefault(said, []).append(one.job)
     return (f"{', '.join(jobs)}: {said}" for said, jobs in groups.items())
 
