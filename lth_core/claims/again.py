@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -93,6 +93,12 @@ def ran_with(database: Database, stored: StoredJob, job: JobView) -> RanWith:
     before, now = (set(facts.split(", ")) for facts in (stored.workers, said(runs(database, job.id))))
     own = {fact for fact in before ^ now if fact.startswith(("lth ", "revision "))}
     return RanWith(stored.name, tuple(sorted(before - now - own)), tuple(sorted(now - before - own)), bool(own))
+
+
+def odd_jobs(rows: Iterable[Again], versions: Mapping[str, RanWith]) -> list[str]:
+    """The jobs with other bits although packages, processor and threads are the same."""
+    other = {row.job for row in rows if row.same not in ("equal to the last bit", "no score")}
+    return [name for name, one in versions.items() if one.same and name in other]
 
 
 def scores(path: Path) -> dict[Key, float]:

@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from lth_core.claims.again import Again, RanWith, changed, compared, presets_of, ran_with, scores
+from lth_core.claims.again import Again, RanWith, changed, compared, odd_jobs, presets_of, ran_with, scores
 from lth_core.claims.answer import Answered, answered
 from lth_core.claims.claim import STORED, claims, command, quick_jobs
 from lth_core.cli.console import make_console
@@ -92,13 +92,16 @@ def check(
     ended = [view for number in found[0] if (view := views.job(database, number)) is not None]
     rows = [row for job in ended for row in compared(folder, job.name, views.trials(database, job.id))]
     versions = {job.name: ran_with(database, stored[job.name], job) for job in ended}
-    other = {row.job for row in rows if row.same not in ("equal to the last bit", "no score")}
-    odd = [name for name, one in versions.items() if one.same and name in other]
+    odd = odd_jobs(rows, versions)
     equal = sum(row.same == "equal to the last bit" for row in rows)
     counted = f"{equal} of {plural(len(rows), 'score')} equal to the last bit" if rows else "nothing was compared"
     _print(rows, [*_stale(stale), *_said(versions.values(), odd), counted])
-    far = any(row.same in ("far from the stored seeds", "no score") for row in rows)
-    return int(not rows or far or bool(stale) or bool(odd))
+    return exit_code(rows, [*stale, *odd])
+
+
+def exit_code(rows: list[Again], wrong: list[str]) -> int:
+    """0 where something was compared, no job is wrong, and every score is there and near the stored ones; else 1."""
+    return int(not rows or bool(wrong) or any(row.same in ("far from the stored seeds", "no score") for row in rows))
 
 
 def _stale(jobs: list[str]) -> list[str]:

@@ -12,7 +12,7 @@ from lth_core.analysis.statistics import Interval, interquartile_mean
 from lth_core.batches.spent import SPENT, cpu_seconds
 from lth_core.claims import again, answer, stored
 from lth_core.claims import page as page_module
-from lth_core.claims.again import RanWith, _same, changed, compared, presets_of, ran_with, scores
+from lth_core.claims.again import Again, RanWith, Same, _same, changed, compared, odd_jobs, presets_of, ran_with, scores
 from lth_core.claims.answer import answered, is_same
 from lth_core.claims.claim import (
     Claim,
@@ -27,7 +27,7 @@ from lth_core.claims.claim import (
 )
 from lth_core.claims.figures import _looks, draw
 from lth_core.claims.page import page
-from lth_core.cli.claims import _asked, _said, run
+from lth_core.cli.claims import _asked, _said, exit_code, run
 from lth_core.errors import InputError
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
@@ -246,6 +246,21 @@ def test_what_differs_from_the_stored_versions_is_said_and_other_bits_without_it
     ]  # fmt: skip
     other = [RanWith(name, ("numpy 2.4.6",), ("numpy 2.3.5",), revision=True) for name in "ab"]
     assert [*_said(other, [])] == ["a, b: stored with numpy 2.4.6; here numpy 2.3.5: the last bits may differ"]
+
+
+@pytest.mark.parametrize(
+    ("same", "alike", "code"),
+    [
+        ("equal to the last bit", True, 0), ("other bits, between the stored seeds", False, 0),
+        ("other bits, near the stored seeds", False, 0), ("other bits, near the stored seeds", True, 1),
+        ("far from the stored seeds", False, 1), ("no score", False, 1),
+    ],
+)  # fmt: skip
+def test_other_bits_fail_the_check_only_where_nothing_explains_them(same: Same, alike: bool, code: int) -> None:
+    rows = [Again("a", (DENSE, 0, 0), 1.0, 1.0, same)]
+    odd = odd_jobs(rows, {"a": RanWith("a", () if alike else ("numpy 2.4.6",), (), revision=False)})
+    assert exit_code(rows, odd) == code
+    assert exit_code([], []) == exit_code(rows, ["changed since"]) == 1
 
 
 def test_what_a_job_ran_with_is_stored_with_the_scale_of_its_margins(
