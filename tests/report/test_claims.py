@@ -12,7 +12,7 @@ from lth_core.analysis.statistics import Interval, interquartile_mean
 from lth_core.batches.spent import SPENT, cpu_seconds
 from lth_core.claims import again, answer, stored
 from lth_core.claims import page as page_module
-from lth_core.claims.again import Again, RanWith, Same, _same, changed, compared, odd_jobs, presets_of, ran_with, scores
+from lth_core.claims.again import RanWith, changed, compared, ran_with, scores
 from lth_core.claims.answer import answered, is_same
 from lth_core.claims.claim import (
     Claim,
@@ -23,11 +23,10 @@ from lth_core.claims.claim import (
     claims,
     experiments,
     paper_figures,
-    quick_jobs,
 )
 from lth_core.claims.figures import _looks, draw
 from lth_core.claims.page import page
-from lth_core.cli.claims import _asked, _said, exit_code, run
+from lth_core.cli.claims import _said, run
 from lth_core.errors import InputError
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
@@ -237,32 +236,6 @@ def test_trials_trained_again_are_compared_with_the_stored_ones(
         list(compared(tmp_path, "cartpole", trials))
 
 
-def test_what_differs_from_the_stored_versions_is_said_and_other_bits_without_it_are_odd() -> None:
-    alike = RanWith("a", (), (), revision=False)
-    lines = [*_said([alike, replace(alike, job="b"), replace(alike, job="c", revision=True)], ["b", "c"])]
-    assert [line.partition(": ")[0] for line in lines] == ["a", "b", "c"]
-    assert [(" yet other bits" in line, "this program gives other results now" in line) for line in lines] == [
-        (False, False), (True, False), (True, True)
-    ]  # fmt: skip
-    other = [RanWith(name, ("numpy 2.4.6",), ("numpy 2.3.5",), revision=True) for name in "ab"]
-    assert [*_said(other, [])] == ["a, b: stored with numpy 2.4.6; here numpy 2.3.5: the last bits may differ"]
-
-
-@pytest.mark.parametrize(
-    ("same", "alike", "code"),
-    [
-        ("equal to the last bit", True, 0), ("other bits, between the stored seeds", False, 0),
-        ("other bits, near the stored seeds", False, 0), ("other bits, near the stored seeds", True, 1),
-        ("far from the stored seeds", False, 1), ("no score", False, 1),
-    ],
-)  # fmt: skip
-def test_other_bits_fail_the_check_only_where_nothing_explains_them(same: Same, alike: bool, code: int) -> None:
-    rows = [Again("a", (DENSE, 0, 0), 1.0, 1.0, same)]
-    odd = odd_jobs(rows, {"a": RanWith("a", () if alike else ("numpy 2.4.6",), (), revision=False)})
-    assert exit_code(rows, odd) == code
-    assert exit_code([], []) == exit_code(rows, ["changed since"]) == 1
-
-
 def test_what_a_job_ran_with_is_stored_with_the_scale_of_its_margins(
     database: Database, listed: list[Claim], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -301,27 +274,6 @@ def test_an_attempts_log_has_its_processors_time(log: str | None, seconds: float
     assert seconds is None or SPENT % seconds in str(log)
 
 
-def test_a_preset_is_trained_again_with_the_first_seed_of_its_jobs() -> None:
-    (experiment,) = experiments("paper/cartpole")
-    assert presets_of({experiment.name}) == [("paper/cartpole", experiment.seeds[0])]
-
-
-def test_other_bits_are_no_alarm_where_one_more_seed_could_give_them() -> None:
-    """Each stored trial of the first round, as if it were the one trained again, against those of the other seeds."""
-    words = []
-    for table in sorted((ROOT / "docs" / "claims").glob("*/trials.csv")):
-        by_place: dict[tuple[str, int], list[float]] = {}
-        for (arm, round, _), score in scores(table).items():
-            if round <= 1:
-                by_place.setdefault((arm, round), []).append(score)
-        words += [
-            _same(own[k - 1], one, own[:k] + own[k + 1 :]) for own in by_place.values() for k, one in enumerate(own)
-        ]
-    assert len(words) > 300
-    assert words.count("far from the stored seeds") <= len(words) / 100
-    assert words.count("other bits, between the stored seeds") < len(words) * 0.9  # so that is no rule by itself
-
-
 def test_a_job_whose_preset_has_changed_since_is_not_trained_again(
     database: Database, listed: list[Claim], tmp_path: Path
 ) -> None:
@@ -335,19 +287,6 @@ def test_a_job_whose_preset_has_changed_since_is_not_trained_again(
     path.write_text("{}")
     with pytest.raises(InputError, match=r"experiment.json: .*expected what `lth claims store` wrote"):
         changed(tmp_path, ["cartpole"])
-
-
-def test_a_job_that_is_not_stored_is_named(tmp_path: Path) -> None:
-    quick = quick_jobs()[0]
-    assert _asked(["a", quick], [], tmp_path) == [quick]
-    assert _asked(["a", quick], [], tmp_path, everything=True) == ["a", quick]
-    with pytest.raises(InputError, match=rf"has none of {quick}, .*--job, or say --all"):
-        _asked(["a", "b"], [], tmp_path)
-    assert _asked(["a", "b"], ["b", "b"], tmp_path) == ["b"]
-    with pytest.raises(InputError, match=r"--job c: expected a job of .*: a, b"):
-        _asked(["a", "b"], ["c"], tmp_path)
-    with pytest.raises(InputError, match="no job is stored there"):
-        _asked([], [], tmp_path)
 
 
 def test_a_test_that_this_workspace_has_not_run_keeps_its_stored_answer(
