@@ -65,9 +65,10 @@ def random_mask(model: Perceptron, seed: int, density: float = 0.5) -> Mask:
     return {name: torch.rand(shape, generator=generator) < density for name, shape in model.shapes().items()}
 
 
-def invented(derivative: Derivative, weights: Weights, mask: Mask) -> Weights:
-    """Derivatives that differ by kind, as a function of the weights."""
-    return {name: torch.sin(w * (30.0 if derivative == "gradient" else 70.0)) for name, w in weights.items()}
+def invented(derivative: Derivative, weights: Weights, mask: Mask, statistics: Weights | None) -> Weights:
+    """Derivatives that differ by kind and statistics, as a function of the weights."""
+    rate = (30.0 if derivative == "gradient" else 70.0) + (float(statistics["mean"].sum()) if statistics else 0.0)
+    return {name: torch.sin(w * rate) for name, w in weights.items()}
 
 
 def family(settings: Experiment, seed: int = 0, salt: int = 0) -> Family:

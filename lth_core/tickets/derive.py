@@ -26,7 +26,8 @@ class Trained:
 
     final: the weights at the end; ranked: those at `rewinding.prune_from`. Only the dense run has init, rewind and the
     optimizer's entries at the rewind point. statistics: what the trained network needs beside its weights (its buffers,
-    or those by which observations and returns were normalised); rewind_statistics: the same at the rewind point.
+    or those by which observations and returns were normalised); rewind_statistics, ranked_statistics: the same at the
+    rewind point, and of the ranked weights.
     scored: the weights and buffers that were scored, if others than at the end (`training.average`). masks: the masks
     over the training, if they moved (see mask_history). prunings: the record of a mask that shrank (see
     audit_shrinking).
@@ -43,6 +44,7 @@ class Trained:
     scored: Weights | None = None
     masks: Weights | None = None
     prunings: Weights | None = None
+    ranked_statistics: Weights | None = None
 
     @property
     def judged(self) -> tuple[Weights, Weights]:
@@ -77,7 +79,7 @@ def no_ticket(round: int) -> Imported:
     raise ValueError(f"no ticket was given for round {round}")
 
 
-def no_loss(derivative: Derivative, weights: Weights, mask: Mask) -> Weights:
+def no_loss(derivative: Derivative, weights: Weights, mask: Mask, statistics: Weights | None) -> Weights:
     """The default without a loss; raises ValueError."""
     raise ValueError(f"the {derivative.replace('_', ' ')} of the loss is not available here")
 
@@ -163,7 +165,7 @@ def _salient(family: Family, criterion: str, round: int, pruned: Trained) -> Wei
     mask, weights = pruned.mask, masks.apply(pruned.mask, pruned.ranked)
     if criterion == saliency.SYNFLOW:
         return saliency.synflow(weights, mask, family.groups, family.experiment.pruning, round, family.flow)
-    found = family.loss_derivative(saliency.DERIVATIVES[criterion], weights, mask)
+    found = family.loss_derivative(saliency.DERIVATIVES[criterion], weights, mask, pruned.ranked_statistics)
     scores = (saliency.snip if criterion == "snip" else saliency.grasp)(weights, found, mask)
     return {name: one.float() for name, one in scores.items()}
 
@@ -221,10 +223,10 @@ def pruned_run(family: Family, name: str, round: int) -> Trained:
         return dense if round == 1 else family.trained[(name, round - 1)]
     if arm.at == "experiment":
         return dense
-    weights = dense.init if arm.at == "init" else dense.rewind
+    weights, statistics = (dense.init, None) if arm.at == "init" else (dense.rewind, dense.rewind_statistics)
     if weights is None:
         raise ValueError(f"the dense run of seed {family.seed} has no stored weights at {arm.at} to rank")
-    return replace(dense, ranked=weights)
+    return replace(dense, ranked=weights, ranked_statistics=statistics)
 
 
 def _source(family: Family, arm: Arm, key: TrialKey, mask: Mask) -> Weights:

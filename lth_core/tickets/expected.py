@@ -24,7 +24,11 @@ def pruned(family: Family, key: TrialKey) -> Trained:
     if continues(family, key):
         return family.trained[key.arm, key.round - 1]
     dense, at = family.trained[DENSE, 0], family.experiment.arm_named(key.arm).at
-    return dense if at == "experiment" else replace(dense, ranked=stored(dense.init if at == "init" else dense.rewind))
+    if at == "init":
+        return replace(dense, ranked=stored(dense.init), ranked_statistics=None)
+    if at == "rewind":
+        return replace(dense, ranked=stored(dense.rewind), ranked_statistics=dense.rewind_statistics)
+    return dense
 
 
 def source(family: Family, key: TrialKey) -> Weights:

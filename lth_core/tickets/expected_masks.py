@@ -14,6 +14,7 @@ import torch
 from lth_core.settings.pruning import Pruning
 from lth_core.tickets.derive import Family, Trained
 from lth_core.tickets.mask import Mask, Weights
+from lth_core.tickets.saliency import Derivative
 
 Groups = Mapping[str, frozenset[str]]
 
@@ -125,7 +126,8 @@ def scores(family: Family, name: str, pruned: Trained, mask: Mask) -> Weights | 
 def _of_loss(family: Family, criterion: str, pruned: Trained) -> Weights:
     """SNIP's |w g|, GraSP's w (H g)."""
     weights = {n: w * pruned.mask[n] if n in pruned.mask else w for n, w in pruned.ranked.items()}
-    found = family.loss_derivative("gradient" if criterion == "snip" else "hessian_gradient", weights, pruned.mask)
+    kind: Derivative = "gradient" if criterion == "snip" else "hessian_gradient"
+    found = family.loss_derivative(kind, weights, pruned.mask, pruned.ranked_statistics)
     products = {n: weights[n] * found[n] for n in pruned.mask}
     return {n: (one.abs() if criterion == "snip" else one).float() for n, one in products.items()}
 

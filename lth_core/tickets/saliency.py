@@ -14,8 +14,9 @@ from lth_core.tickets.mask import Mask, Weights
 from lth_core.tickets.scope import asked, between, keep, living
 
 Derivative = Literal["gradient", "hessian_gradient"]
-LossDerivative = Callable[[Derivative, Weights, Mask], Weights]
-"""Of the training loss at these weights, with this mask: its gradient g, or H (mask x g) with its Hessian H."""
+LossDerivative = Callable[[Derivative, Weights, Mask, Weights | None], Weights]
+"""Of the training loss at these weights, with this mask: its gradient g, or H (mask x g) with its Hessian H. The last
+argument: the statistics that the weights were trained with, see `Trained`; None: those of a new network."""
 
 DERIVATIVES: Mapping[str, Derivative] = {"snip": "gradient", "grasp": "hessian_gradient"}
 """The derivative of the loss that each criterion needs."""

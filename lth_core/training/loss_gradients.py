@@ -33,11 +33,13 @@ class LossGradients:
     def __init__(self, experiment: Experiment, model: Network, seed: int, device: str) -> None:
         self._experiment, self._model, self._seed, self._device = experiment, model, seed, device
 
-    def __call__(self, derivative: Derivative, weights: Weights, mask: Mask) -> Weights:
-        """The derivative by parameter, on the CPU, in double precision."""
+    def __call__(
+        self, derivative: Derivative, weights: Weights, mask: Mask, statistics: Weights | None = None
+    ) -> Weights:  # fmt: skip
+        """The derivative by parameter, on the CPU, in double precision. Batch norm needs no statistics, see below."""
         if isinstance(self._model, ModuleNetwork):
             return self._of_examples(self._model, derivative, weights, mask)
-        return self._of_stack(derivative, weights, mask)
+        return self._of_stack(derivative, weights, mask, statistics)
 
     def _of_examples(self, model: ModuleNetwork, derivative: Derivative, weights: Weights, mask: Mask) -> Weights:
         module = _with_batch_statistics(model.module().to(self._device).double().eval())
@@ -64,8 +66,11 @@ class LossGradients:
             found = _derivative(derivative, losses, list(own.values()), alive)
         return {name: one.cpu() for name, one in zip(own, found, strict=True)}
 
-    def _of_stack(self, derivative: Derivative, weights: Weights, mask: Mask) -> Weights:
-        start = Start(stream_seed(self._seed, "slopes"), weights, mask, *self._experiment.span("dense"))
+    def _of_stack(
+        self, derivative: Derivative, weights: Weights, mask: Mask, statistics: Weights | None
+    ) -> Weights:  # fmt: skip
+        first, last = self._experiment.span("dense")
+        start = Start(stream_seed(self._seed, "slopes"), weights, mask, first, last, statistics=statistics)
         stack = make_stack(self._experiment, self._model, [start], self._device)
         assert isinstance(stack, PackedStack)  # noqa: S101 the other kind of stack
         shapes = self._model.shapes()

@@ -208,6 +208,8 @@ class StackRun:
             point = rewinding.prune_from
             if point != "final" and "ranked" not in trial.snapshots and self.stack.first[row] < point <= counter[row]:
                 trial.snapshots["ranked"] = self.stack.weights(row)
+                if statistics := self.stack.statistics(row):
+                    trial.snapshots["ranked_statistics"] = statistics
 
     def _narrow(self) -> None:
         """Shrink the masks that are due, and keep a record of each; a diverged training is left for the next record."""

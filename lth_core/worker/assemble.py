@@ -240,10 +240,11 @@ def unpack_trained(arrays: Arrays, experiment: Experiment, model: Network) -> Tr
     entries = {key.split("/")[0].removeprefix("optimizer.") for key in arrays if key.startswith("optimizer.")}
     optimizer = {entry: part(f"optimizer.{entry}") or {} for entry in entries}
     mask = masks.unpack(arrays["mask"], {name: shapes[name] for name in names})
-    ranked = part("ranked") or final
+    ranked, statistics = part("ranked"), part("statistics")
     return Trained(
-        mask, final, ranked, part("init"), part("rewind"), optimizer or None, part("statistics"),
+        mask, final, ranked or final, part("init"), part("rewind"), optimizer or None, statistics,
         part("rewind_statistics"), part("scored"), part("masks"), part(audit_shrinking.PART),
+        part("ranked_statistics") if ranked else statistics,
     )  # fmt: skip
 
 
@@ -255,6 +256,8 @@ def fingerprints_of(trained: Trained) -> dict[str, str]:
         "masks": trained.masks, audit_shrinking.PART: trained.prunings,
         "ranked": trained.ranked, **{f"optimizer.{entry}": one for entry, one in (trained.optimizer or {}).items()},
     }  # fmt: skip
+    if trained.ranked_statistics is not trained.statistics:
+        parts["ranked_statistics"] = trained.ranked_statistics
     return {name: fingerprint(one) for name, one in parts.items() if one is not None}
 
 

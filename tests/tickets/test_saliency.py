@@ -1,5 +1,7 @@
 """SNIP, GraSP and SynFlow against their published formulas, by hand, and as arms that prune before any training."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -11,11 +13,11 @@ from lth_core.models.flow import flow_gradient
 from lth_core.models.mlp import Perceptron
 from lth_core.settings.networks import MLP
 from lth_core.settings.pruning import Pruning
-from lth_core.tickets import audit
+from lth_core.tickets import audit, audit_masks
 from lth_core.tickets import mask as masks
 from lth_core.tickets.derive import Family, derive, derive_mask
 from lth_core.tickets.mask import Mask, Weights
-from lth_core.tickets.saliency import grasp, snip, synflow
+from lth_core.tickets.saliency import Derivative, grasp, snip, synflow
 from tests.small import experiment, family, invented
 
 ARMS = ("magnitude_init", "snip", "grasp", "synflow")
@@ -128,7 +130,7 @@ def test_arms_prune_the_initialisation_and_start_there_and_their_audits_pass(sco
         found[arm] = derive_mask(made, arm, 3)
     for one in ARMS:
         assert all(masks.distance(found[one], found[other]) for other in ARMS if other != one)
-    gradient = invented("gradient", init, found["snip"])
+    gradient = invented("gradient", init, found["snip"], None)
     if scope == "global":
         kept = torch.cat([(init[n] * gradient[n]).abs()[m] for n, m in found["snip"].items()])
         gone = torch.cat([(init[n] * gradient[n]).abs()[~m] for n, m in found["snip"].items()])
@@ -144,6 +146,33 @@ def test_chains_can_be_pruned_by_them_too_with_derivatives_at_the_pruned_network
         assert all(
             c.passed for c in audit.before_training(made, key, ticket, ticket.start, None) if c.name != "differs"
         )
+
+
+def test_weights_are_ranked_with_the_statistics_that_they_were_trained_with_whatever_tickets_start_with() -> None:
+    late = {"mask": "one_shot", "weights": "rewind", "at": "rewind"}
+    settings = experiment(
+        arms=["winning", "snip", "late"], arm={"late": late}, pruning={"criterion": "snip"},
+        rewinding={"weights": 100, "buffers": "fresh"},
+    )  # fmt: skip
+    made, asked = family(settings), list[Weights | None]()
+    rewound, ends, own = ({"mean": torch.tensor([float(k)])} for k in (1, 2, 3))
+    trained = {
+        (DENSE, 0): replace(made.dense, statistics=ends, rewind_statistics=rewound, ranked_statistics=ends),
+        ("winning", 1): replace(made.trained["winning", 1], statistics=own, ranked_statistics=own),
+    }
+
+    def noted(derivative: Derivative, weights: Weights, mask: Mask, statistics: Weights | None) -> Weights:
+        asked.append(statistics)
+        return invented(derivative, weights, mask, statistics)
+
+    made = replace(made, trained=trained, loss_derivative=noted, rankings={})
+    for key, wanted in {("snip", 1): None, ("late", 2): rewound, ("winning", 1): ends, ("winning", 2): own}.items():
+        asked.clear()
+        ticket = derive(made, TrialKey(key[1], key[0], 0))
+        (found,) = asked
+        assert found is wanted, key
+        # The audit chooses them again.
+        assert all(one.passed for one in audit_masks.checks(made, TrialKey(key[1], key[0], 0), ticket, None)), key
 
 
 def test_a_mask_that_another_criterion_chose_fails_the_audit() -> None:

@@ -52,6 +52,28 @@ def test_the_loss_of_a_rollout_has_the_gradient_that_the_training_computes_by_ha
     assert float(ours.abs().sum()) > 0
 
 
+def test_the_loss_of_trained_weights_is_that_behind_their_own_statistics() -> None:
+    settings = experiment(
+        pruning={"batches": 1},
+        training={"algorithm": "ppo", "minibatches": 1, "epochs": 1, "normalise_observations": True,
+                  "normalise_returns": True},
+    )  # fmt: skip
+    model = make_model(settings)
+    weights = model.initialise(1)
+    trained = stack(settings, [Start(3, weights, {}, 0, 512)])
+    for _ in range(4):
+        trained.update()
+    known = trained.statistics(0)
+    found = LossGradients(settings, model, 0, "cpu")
+    made = stack(settings, [Start(stream_seed(0, "slopes"), weights, {}, 0, 512, statistics=known)])
+    flat = flatten(weights, model.shapes())[None].double().requires_grad_()
+    rollout = made.experience()
+    (wanted,) = torch.autograd.grad(made.loss(flat, rollout), flat)
+    own = flatten(found("gradient", weights, {}, known), model.shapes())
+    assert torch.equal(own, wanted[0])
+    assert not torch.allclose(own, flatten(found("gradient", weights, {}), model.shapes()), rtol=0.1)
+
+
 @pytest.mark.parametrize("training", [{}, {"algorithm": "ppo", "n_steps": 8, "minibatches": 1, "value_clip": 1.0}])
 def test_the_curvature_of_a_rollouts_loss_is_the_difference_of_its_gradients(training: dict[str, Any]) -> None:
     settings = experiment(

@@ -9,9 +9,13 @@ import pytest
 import torch
 
 from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.plan import TrialKey
 from lth_core.settings.reinforcement import PPO
-from lth_core.training.run import StackRun
+from lth_core.tickets.fingerprint import fingerprint
+from lth_core.training.run import RunningTrial, StackRun
 from lth_core.training.stack import Start
+from lth_core.worker.assemble import differing, fingerprints_of, pack_trained, unpack_trained
+from lth_core.worker.audits import fingerprints
 from tests.small import Memory, experiment, stack_run, starts
 from tests.tasks import odd_environments
 from tests.thorough import pairs, some
@@ -92,6 +96,27 @@ def test_trials_that_are_not_dense_keep_no_rewind_point_and_prune_from_is_kept_o
     shorter = experiment(training={"length": 100})
     expected = ran(shorter, starts(shorter, 1)[1]).results[0][1]
     assert all(torch.equal(sink.snapshots[0]["ranked"][n], expected[n]) for n in expected)
+
+
+def test_statistics_are_kept_of_the_weights_that_are_ranked_and_read_again() -> None:
+    settings = experiment(
+        training={"algorithm": "ppo", "minibatches": 1, "epochs": 1, "normalise_observations": True, "length": 128},
+        rewinding={"prune_from": 64},
+    )  # fmt: skip
+    model, own = starts(settings, 1)
+    sink = ran(settings, own, "winning")
+    kept, shorter = sink.snapshots[0], experiment(training={**settings.training.model_dump(), "length": 64})
+    early = ran(shorter, starts(shorter, 1)[1]).snapshots[0]["statistics"]
+    assert all(torch.equal(kept["ranked_statistics"][n], early[n]) for n in early)
+    assert not torch.equal(kept["statistics"]["mean"], early["mean"])
+    trial = RunningTrial(0, TrialKey(1, "winning", 0), own[0].mask, snapshots=kept)
+    read = unpack_trained(pack_trained(trial, sink.results[0][1]), settings, model)
+    assert read.ranked_statistics is not None and torch.equal(read.ranked_statistics["mean"], early["mean"])
+    assert not differing(fingerprints(trial) | {"final": fingerprint(read.final)}, fingerprints_of(read))
+    del kept["ranked"], kept["ranked_statistics"]
+    last = unpack_trained(pack_trained(trial, sink.results[0][1]), settings, model)
+    assert last.ranked_statistics is last.statistics is not None
+    assert not differing(fingerprints(trial) | {"final": fingerprint(read.final)}, fingerprints_of(last))
 
 
 def test_with_games_as_unit_each_ticket_ends_on_its_own_and_equals_itself_alone() -> None:
