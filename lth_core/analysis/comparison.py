@@ -84,10 +84,11 @@ def with_lost(effects: Sequence[float], lost: int) -> list[float]:
 class _Areas:
     """Two arms' areas: mean score over the rounds that all seeds have finished, of both arms, seed by seed.
 
-    effects: differences of the seeds that lost no trial; lost: how many did. one, other: areas of all seeds, higher is
-    better, -inf if a trial is missing.
+    effects: differences of `seeds`, those that lost no trial; lost: how many did. one, other: areas of all seeds,
+    higher is better, -inf if a trial is missing.
     """
 
+    seeds: list[int]
     effects: list[float]
     one: list[float]
     other: list[float]
@@ -123,13 +124,19 @@ def verdicts(
 
 
 def _p_values(areas: _Areas, found: Ratios | None) -> list[float]:
-    """p of the areas and, if there are any, of the critical densities of the same seeds."""
+    """p of the areas and, if there are any, of the critical densities of the same seeds.
+
+    A seed whose dense network was lost has an area, but no critical density: there it counts as lost.
+    """
     numbers = [with_lost(areas.effects, areas.lost)]
-    if found is not None and found.logs:
-        numbers.append(signed_ranks(with_lost(found.logs, areas.lost)))
-    if len({len(one) for one in numbers}) > 1:  # while rounds are unfinished the two may have different seeds
-        return [*joint_flip_p(numbers[:1]), 1.0]
-    return joint_flip_p(numbers)
+    if found is None or not found.logs:
+        return joint_flip_p(numbers)
+    if not set(found.seeds) <= set(areas.seeds):  # while rounds are unfinished the two may have different seeds
+        return [*joint_flip_p(numbers), 1.0]
+    own = dict(zip(found.seeds, found.logs, strict=True))
+    lost = with_lost(found.logs, areas.lost + len(areas.seeds) - len(own))[len(own) :]
+    logs = [own[seed] if seed in own else lost.pop() for seed in areas.seeds]
+    return joint_flip_p([*numbers, signed_ranks([*logs, *lost])])
 
 
 def _verdict(
@@ -169,8 +176,9 @@ def _areas(experiment: Experiment, trials: Sequence[Scored], scores: Scores, one
         [-math.inf if math.isnan(a) else sign * a for a in (area(arm, seed) for seed in sorted(started | lost))]
         for arm in (one, other)
     )
-    effects = [area(one, seed) - area(other, seed) for seed in sorted(started) if complete]
-    return _Areas(effects, mine, theirs, len(complete), len(lost))
+    seeds = sorted(started) if complete else []
+    effects = [area(one, seed) - area(other, seed) for seed in seeds]
+    return _Areas(seeds, effects, mine, theirs, len(complete), len(lost))
 
 
 def _short(verdict: Verdict, ended: bool, better: str) -> str:

@@ -48,8 +48,9 @@ class Survival:
 
 @dataclass(frozen=True)
 class Ratios:
-    """Log ratios of two arms' critical densities by seed, and their origin."""
+    """Log ratios of two arms' critical densities, one for each of `seeds`, and their origin."""
 
+    seeds: list[int]
     logs: list[float]
     one: list[Chain]
     other: list[Chain]
@@ -61,10 +62,10 @@ def ratios(scores: JobScores, reference: str, control: str) -> Ratios:
     """Log of the control's critical density over the reference's, for seeds that lost no trial."""
     why = why_not(scores)
     if why:
-        return Ratios([], [], [], math.nan, why)
-    (one, other), _, floor = chains(scores, HALF, reference, control)
+        return Ratios([], [], [], [], math.nan, why)
+    (one, other), seeds, floor = chains(scores, HALF, reference, control)
     logs = [math.log(theirs.density / mine.density) for mine, theirs in zip(one, other, strict=True)]
-    return Ratios(logs, one, other, floor)
+    return Ratios(seeds, logs, one, other, floor)
 
 
 def survival(scores: JobScores, reference: str, control: str, found: Ratios, p: float, *, ended: bool) -> Survival:

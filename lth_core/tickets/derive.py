@@ -254,9 +254,12 @@ def _source(family: Family, arm: Arm, key: TrialKey, mask: Mask) -> Weights:
 
 def statistics(family: Family, key: TrialKey) -> Weights | None:
     """The buffers that belong to the start weights of a ticket; None for those of a new network."""
-    arm = family.experiment.arm_named(key.arm)
+    arm, ticket = family.experiment.arm_named(key.arm), family.experiment.ticket
+    rewound = family.experiment.rewinding.buffers == "rewind"
     if arm.weights in ("rewind", "shuffled"):
-        return family.dense.rewind_statistics if family.experiment.rewinding.buffers == "rewind" else None
+        return family.dense.rewind_statistics if rewound else None
+    if arm.weights == "init" and rewound and ticket is not None and ticket.dense:
+        return family.imported(0).buffers or None  # with which the dense run began
     if arm.weights == "imported":
         return family.imported(key.round).buffers or None
     return pruned_run(family, key.arm, key.round).statistics if arm.weights == "final" else None

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +115,20 @@ def test_lost_seeds_are_left_out_and_count_against() -> None:
     assert verdict.survival is not None
     assert verdict.survival.ratio.n == 7 and verdict.survival.word == "inconclusive"
     assert "1 more lost a trial" in "; ".join(verdict.survival.facts)
+
+
+def test_a_seed_that_lost_only_the_rewound_dense_network_counts_against_critical_densities_alone() -> None:
+    settings = job(12, ("winning", "random", "dense_rewound"), rounds=8, late=100)
+    trials = [
+        replace(t, state="failed", score=None) if t.arm == "dense_rewound" and t.seed == 5 else t
+        for t in curve(settings, lambda arm, seed: 0.2 if arm == "winning" else 0.6 + 0.01 * seed)
+        if t.arm != "dense_rewound" or t.round == 1
+    ]
+    (verdict,) = summarise(settings, trials).verdicts
+    assert verdict.word == "better" and verdict.lost == 0
+    assert verdict.survival is not None and verdict.survival.lost == 1
+    # Of twelve ranks one counts the other way, the largest: 0.029 by hand of all flips.
+    assert verdict.survival.word == "better" and verdict.p < verdict.survival.p < 0.05
 
 
 def test_perplexity_is_halved_on_its_logarithm_and_no_scale_is_said() -> None:

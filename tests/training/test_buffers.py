@@ -177,12 +177,16 @@ def test_an_exported_ticket_is_a_whole_state_dict_and_is_taken_with_its_buffers(
     assert "weights = load_file" in (folder / "card.md").read_text()
     assert torch.equal(torch.from_numpy(read_tensors(read_card(folder), "trained")[MEAN]), module.get_buffer(MEAN))
     imported = Experiment.from_fields({
-        **json.loads(experiment().canonical()), "arms": ["winning", "imported"],
+        **json.loads(experiment().canonical()), "arms": ["winning", "imported", "early", "random"],
         "ticket": {"path": str(folder), "weights": "trained", "dense": True, "rounds": [1],
                    "digest": Place(str(folder)).digest([1], [0])},
     })  # fmt: skip
     start = assembler(tmp_path, imported).prepare(ticket(DENSE, 0)).start
     assert same(start.statistics or {}, running)
+    # Whoever starts from the dense run's initialisation starts with the buffers that it began with.
+    began = assembler(tmp_path, imported, made._spec.parents)
+    assert same(began.prepare(ticket("early", 1)).start.statistics or {}, running)
+    assert began.prepare(ticket("random", 1)).start.statistics is None
 
 
 def test_gradients_at_weights_that_were_never_trained_are_those_of_batch_statistics(
