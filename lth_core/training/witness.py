@@ -38,7 +38,7 @@ class Witness:
         self._due = {one.id: expected_schedule.points(experiment, one.key.arm) for one in trials}
         self._noted: dict[int, dict[str, tuple[int, str]]] = {one.id: {} for one in trials}
         self._averaging = {one.key.arm for one in trials if expected_schedule.averages(experiment, one.key.arm)}
-        self._points: int | None = 0
+        self._points: dict[int, int] | None = {one.id: 0 for one in trials}
         self._averaged: dict[int, Projected] = {one.id: {} for one in trials}
         arms = {one.id: experiment.arm_named(one.key.arm) for one in trials if one.key.arm != DENSE}
         changing = [id for id, arm in arms.items() if arm.moves or arm.mask == "gradual"]
@@ -117,25 +117,26 @@ class Witness:
                 del due[name]
 
     def _add(self, stack: Stack, trials: Sequence[Watched]) -> None:
-        """Add weights and running statistics to the sums, where they are due for the mean that is scored."""
+        """Add weights and running statistics to the sums, where they are due for the mean that is scored: arms of one
+        stack may be trained for different times."""
         if not self._averaging or self._points is None:
             return
-        arms = self._averaging & {one.key.arm for one in trials}
-        updates = self._updates or 0
-        if not any(expected_schedule.is_averaged(self._experiment, a, updates, stack.steps_per_unit) for a in arms):
-            return
-        self._points += 1
-        for row, one in enumerate(trials):
-            point = audit_average.projected({**stack.weights(row), **stack.statistics(row)})
-            self._averaged[one.id] = audit_average.added(self._averaged[one.id], point)
+        arms, updates = self._averaging & {one.key.arm for one in trials}, self._updates or 0
+        unit = stack.steps_per_unit
+        due = {arm for arm in arms if expected_schedule.is_averaged(self._experiment, arm, updates, unit)}
+        for row, one in enumerate(trials) if due else ():
+            if one.key.arm in due:
+                self._points[one.id] += 1
+                point = audit_average.projected({**stack.weights(row), **stack.statistics(row)})
+                self._averaged[one.id] = audit_average.added(self._averaged[one.id], point)
 
     def seen(self, stack: Stack, row: int, trial: Watched) -> Seen:
         """What was seen of a trial in a row of the stack that has ended."""
         games = self._games(stack, row, trial)
-        final = fingerprint(stack.weights(row))
+        final, points = fingerprint(stack.weights(row)), None if self._points is None else self._points[trial.id]
         return Seen(
             self._updates, stack.steps_per_unit, games, float(stack.rates[row]), self._noted[trial.id], final,
-            self._points, self._averaged[trial.id], self._moves.get(trial.id),
+            points, self._averaged[trial.id], self._moves.get(trial.id),
         )  # fmt: skip
 
     def state(self, stack: Stack) -> dict[str, Any] | None:
@@ -144,9 +145,10 @@ class Witness:
             return None
         noted = {str(id): found for id, found in self._noted.items()}
         averaged = {str(id): found for id, found in self._averaged.items()}
+        points = None if self._points is None else {str(id): count for id, count in self._points.items()}
         return {
             "updates": self._updates, "rates": stack.rates.tolist(), "noted": noted,
-            "points": self._points, "averaged": averaged,
+            "points": points, "averaged": averaged,
             "moves": {str(id): one.state() for id, one in self._moves.items() if one is not None},
         }  # fmt: skip
 
@@ -161,7 +163,7 @@ class Witness:
             self._updates = self._points = None
             self._moves = dict.fromkeys(self._moves)
             return
-        self._points = values.get("points")
+        self._points = self._points_of(values.get("points"))
         for id, sums in values.get("averaged", {}).items():
             self._averaged[int(id)] = {name: (total, norms) for name, (total, norms) in sums.items()}
         self._moves = dict.fromkeys(self._moves)
@@ -173,6 +175,13 @@ class Witness:
             found = values["noted"].get(str(id), {})
             self._noted[id] = {name: (int(at), str(digest)) for name, (at, digest) in found.items()}
             self._due[id] = {name: point for name, point in self._due[id].items() if name not in found}
+
+    def _points_of(self, stored: Any) -> dict[int, int] | None:
+        """Stored points by trial. Earlier versions counted those of a stack together, which says something of a stack
+        of one."""
+        if isinstance(stored, dict):
+            return dict.fromkeys(self._noted, 0) | {int(id): int(count) for id, count in stored.items()}
+        return {id: int(stored) for id in self._noted} if stored is not None and len(self._noted) == 1 else None
 
 
 def _entries(stack: Stack, row: int) -> dict[str, Weights]:

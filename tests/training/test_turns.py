@@ -1,6 +1,7 @@
 """Tickets of ordinary modules that take turns: each as if it were alone, to the bit, and resumed anywhere."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,10 @@ import pytest
 import torch
 
 from lth_core.experiment.experiment import Experiment
+from lth_core.experiment.plan import TrialKey
+from lth_core.tickets import audit_schedule
 from lth_core.training.families import make_lesson, make_model, make_stack
+from lth_core.training.run import RunningTrial, StackRun
 from lth_core.training.stack import Stack, Start
 from lth_core.training.supervised import perceptron_gradients
 from lth_core.training.supervised.stack import SupervisedStack
@@ -59,6 +63,30 @@ def everything(stack: Stack, row: int) -> list[bytes]:
     numbers = [w.numpy().tobytes() for weights in entries for w in weights.values()]
     scores = stack.evaluate([row], lambda: True)[0] | stack.validate(lambda: True)[row]
     return [*numbers, repr([scores, stack.drawn(row), stack.checks(row, 0, 0.0), float(stack.rates[row])]).encode()]
+
+
+def test_the_audit_of_averages_knows_how_long_each_ticket_of_a_stack_is_trained(tmp_path: Path) -> None:
+    fields = json.loads(experiment(tmp_path, average=3, average_every=2, checkpoint_every=3).canonical())
+    arms = {"winning": 4, "winning_init": 0}  # where they start
+    own = Experiment.from_fields({**fields, "arms": list(arms), "rewinding": {"weights": 4, "schedule": "rewind"}})
+
+    def run(sink: Memory) -> tuple[StackRun, list[RunningTrial]]:
+        weights = make_model(own).initialise(0)
+        of = [Start(0, weights, {}, begins, UPDATES) for begins in arms.values()]
+        stack = make_stack(own, make_model(own), of, "cpu")
+        trials = [RunningTrial(number, TrialKey(1, arm, 0), {}) for number, arm in enumerate(arms)]
+        return StackRun(own, stack, trials, sink), trials
+
+    first, trials = run(sink := Memory())
+    assert first.run()
+    _, arrays, values = sink.checkpoints[0]
+    second, again = run(Memory())
+    second.restore(arrays, json.loads(json.dumps(values)))
+    assert second.run()
+    for one in (*trials, *again):
+        assert one.seen is not None and one.seen.points == 3
+        (check,) = audit_schedule.average(own, one.key.arm, one.seen, one.snapshots)
+        assert check.passed, check.detail
 
 
 @pytest.mark.parametrize("training", [ADAM, SGD], ids=["adam", "sgd"])
