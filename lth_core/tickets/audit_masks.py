@@ -40,7 +40,7 @@ def checks(family: Family, key: TrialKey, ticket: Ticket, compared: Ticket | Non
         ]
     found.append(_nested(family, key, ticket))
     if arm.prunes:
-        found.append(_criterion(family, key, ticket.mask))
+        found.append(criterion(family, key, ticket.mask))
     if arm.mask == "imported":
         off = masks.distance(ticket.mask, family.imported(key.round).mask)
         found.append(Check("imported", off == 0, f"{off} entries differ from the mask that was imported"))
@@ -178,7 +178,7 @@ def _nested(family: Family, key: TrialKey, ticket: Ticket) -> Check:
     return Check("nested", same_layers and outside == 0, detail)
 
 
-def _criterion(family: Family, key: TrialKey, mask: Mask) -> Check:
+def criterion(family: Family, key: TrialKey, mask: Mask) -> Check:
     """No pruned score exceeds a kept one, over all entries (global scope) or per layer.
 
     The scores are of the run that the arm prunes: its own previous round, or the dense run. They are computed again

@@ -11,7 +11,7 @@ from lth_core.experiment.plan import TrialKey
 from lth_core.tickets import audit, criteria, derive
 from lth_core.tickets import mask as masks
 from lth_core.tickets.check import Check
-from lth_core.tickets.derive import Family, Ticket
+from lth_core.tickets.derive import Family, Ticket, Trained
 from lth_core.tickets.mask import Weights
 from tests.small import SHARED, experiment, family
 
@@ -225,6 +225,15 @@ def test_a_one_shot_arm_that_is_the_ticket_itself_is_seen_from_round_two(monkeyp
     first = before(of, "one_shot", 1)["differs"]
     assert first.passed
     assert "by definition" in first.detail
+
+
+def test_a_one_shot_arm_whose_own_ranking_keeps_the_tickets_entries_is_sound() -> None:
+    of = made()
+    once = of.trained["winning", 1]
+    still = masks.apply(once.mask, of.dense.final)  # trained for so short a time that nothing has moved
+    of = dataclasses.replace(of, trained={**of.trained, ("winning", 1): Trained(once.mask, still, still)})
+    check = before(of, "one_shot", 2)["differs"]
+    assert check.passed and "both rankings keep the same entries" in check.detail
 
 
 def test_the_audit_says_by_how_much_a_control_differs() -> None:
