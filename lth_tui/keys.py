@@ -10,11 +10,16 @@ from textual.binding import Binding
 
 def key(
     scope: str, keys: str, action: str, words: str, *, show: bool = False, display: str | None = None,
-    priority: bool = False, name: str | None = None,
+    priority: bool = False, name: str | None = None, told: str = "",
 ) -> Binding:  # fmt: skip
-    """A binding with the id `SCOPE.NAME`, by default the words joined by dashes; `show` puts it into the hints."""
+    """A binding with the id `SCOPE.NAME`, by default the words joined by dashes; `show` puts it into the hints.
+
+    told: what the help says of it; by default the docstring of the action.
+    """
     name = name or re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
-    return Binding(keys, action, words, show=show, key_display=display, priority=priority, id=f"{scope}.{name}")
+    return Binding(
+        keys, action, words, show=show, key_display=display, priority=priority, id=f"{scope}.{name}", tooltip=told
+    )
 
 
 @cache

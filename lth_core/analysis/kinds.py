@@ -1,8 +1,9 @@
 """The kinds of arms that the paper's questions distinguish. Knows arms as data, and no scores."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from lth_core.experiment.arms import Arm
+from lth_core.experiment.experiment import Experiment
 
 Kind = Callable[[Arm], bool]
 
@@ -67,3 +68,8 @@ ASKED = (
     is_smaller, is_wider, is_imported,
 )  # fmt: skip
 """Kinds with a question of their own."""
+
+
+def random_first(experiment: Experiment, arms: Iterable[str]) -> list[str]:
+    """The arms, those with a random mask first: the control of the first question, which a short view has room for."""
+    return sorted(arms, key=lambda arm: not is_random(experiment.arm_named(arm)))

@@ -61,11 +61,16 @@ def check(
 
 
 @app.command()
-def presets(json: Json = False) -> None:
+def presets(
+    name: Annotated[
+        str, typer.Argument(help="A name or a part of it: print all that is said of these.", show_default=False)
+    ] = "",
+    json: Json = False,
+) -> None:
     """List the built-in experiments and suites. Commands accept their names in place of files."""
     from lth_core.cli.presets import run
 
-    run(as_json=json)
+    run(name, as_json=json)
 
 
 @app.command()
@@ -84,7 +89,7 @@ def show(
 ) -> None:  # fmt: skip
     """Print a job (experiment, versions, table, verdicts), a file's resolved experiment, or a suite's summary."""
     if (subject is None) == (suite is None):
-        raise InputError("show: expected a job's number, a file, or --suite NAME")
+        raise InputError("show: expected a job's number or name, a suite's name, a file, or --suite NAME")
     if suite is not None:
         from lth_core.cli.suite_result import show_suite
 
@@ -114,7 +119,8 @@ def jobs(workspace: Folder = WORKSPACE, json: Json = False) -> None:
 app.add_typer(queue)
 
 
-Reported = Annotated[str, typer.Argument(help="A job's number, or a suite's name.", show_default=False)]
+Reported = Annotated[str, typer.Argument(help="A job's number or name, or a suite's name.", show_default=False)]
+OneJob = Annotated[str, typer.Argument(help="A job's number or name.", show_default=False)]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder to write to.", show_default=False)]
 
 
@@ -188,7 +194,7 @@ def verify(
 
 @app.command()
 def inspect(
-    job: Annotated[int, typer.Argument(help="A job's number.")], workspace: Folder = WORKSPACE,
+    job: OneJob, workspace: Folder = WORKSPACE,
     barriers: Annotated[
         bool, typer.Option("--barriers", help="Evaluate networks on the line between successive rounds (slow).")
     ] = False,
@@ -215,7 +221,7 @@ def inspect(
 
 @app.command()
 def play(
-    job: Annotated[int, typer.Argument(help="A job's number.")],
+    job: OneJob,
     arm: Annotated[str, typer.Option(help="Arm, or `dense` for round 0.")] = "winning",
     round: Annotated[int, typer.Option(help="Round.")] = 1, seed: Annotated[int, typer.Option(help="Seed.")] = 0,
     game: Annotated[int, typer.Option(help="The game's number, which is its seed.")] = 0,
@@ -272,7 +278,7 @@ app.add_typer(ticket, name="ticket")
 
 @ticket.command("export")
 def export_ticket(
-    job: Annotated[int, typer.Argument(help="A job's number.")],
+    job: OneJob,
     out: Annotated[Path, typer.Argument(help="Folder to write to, new or empty.")],
     arm: Annotated[str, typer.Option(help="Arm, or `dense` for round 0.")] = "winning",
     round: Annotated[int, typer.Option(help="Round.")] = 1,

@@ -1,6 +1,7 @@
 """`lth doctor`: check a workspace and the machine; with --repair, restore what can be restored."""
 
 import contextlib
+import itertools
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -54,9 +55,10 @@ def _examine(workspace: Workspace, tell: Tell, repair: bool, rescored: int) -> l
         return []
     if repair:
         _repair(tell, workspace)
-    findings = [health.disk(workspace), *health.database(workspace), *_refused(workspace)]
-    for finding in findings:
+    findings = []
+    for finding in itertools.chain([health.disk(workspace)], health.database(workspace), _refused(workspace)):
         tell(finding)
+        findings.append(finding)
     return findings + (_rescored(tell, workspace, rescored) if rescored else [])
 
 

@@ -34,11 +34,12 @@ POINTS = 11
 
 
 def run(
-    number: int, folder: Path, *, with_barriers: bool, with_instability: bool, with_churn: bool, rewind: str,
+    subject: str, folder: Path, *, with_barriers: bool, with_instability: bool, with_churn: bool, rewind: str,
     rounds: str, alphas: int, device: str, as_json: bool = False,
 ) -> None:  # fmt: skip
     """Print the tables, or their rows."""
-    workspace, database, job = find_job(folder, number)
+    workspace, database, job = find_job(folder, subject)
+    number = job.id
     console, device = make_console(), find_slots(device, 1)[0].device
     if with_churn:
         changes = list(churns(workspace, database, number, job.experiment))

@@ -6,8 +6,8 @@ from rich import box
 from rich.table import Table
 
 from lth_core.cli.console import make_console
-from lth_core.cli.progress import duration
-from lth_core.store import views
+from lth_core.cli.progress import duration, left
+from lth_core.store import glances, views
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
@@ -26,11 +26,12 @@ def jobs(workspace: Path, *, as_json: bool = False) -> None:
         print_json(Jobs(jobs=rows, unreadable=views.unreadable(database)))
         return
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("job", "name", "suite", "state", "round", "trials", "left", "identity"):
+    for heading in ("job", "name", "suite", "state", "round", "trials", "time", "identity"):
         shown.add_column(heading, no_wrap=True)
     for job in views.jobs(database):
         trials = f"{job.trials_done}/{job.trials}" + (f", {job.trials_failed} failed" if job.trials_failed else "")
-        left = duration(job.seconds_left)
+        took = glances.seconds_active(database, job.id)
+        time = left(job.seconds_left) or (f"took {duration(took)}" if took and job.finished is not None else "-")
         shown.add_row(
             str(job.id),
             one_line(job.name),
@@ -38,7 +39,7 @@ def jobs(workspace: Path, *, as_json: bool = False) -> None:
             job.state,
             f"{job.round}/{job.rounds}",
             trials,
-            left,
+            time,
             one_line(job.identity, 12),
         )
     console.print(shown)

@@ -20,14 +20,16 @@ Kind = Annotated[
     typer.Option("--launcher", help="Where batches run, local or slurm; overrides \\[launcher] in the experiment."),
 ]
 Subject = Annotated[
-    str, typer.Argument(help="A job's number in the workspace, or an experiment file.", show_default=False)
+    str, typer.Argument(help="A job's number or name in the workspace, or an experiment file.", show_default=False)
 ]
 MaybeSubject = Annotated[
-    str | None, typer.Argument(help="A job's number in the workspace, or a file.", show_default=False)
+    str | None,
+    typer.Argument(help="A file, or a job or suite by number or name.", show_default=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead; docs/scripts.md has its fields.")]
 Subjects = Annotated[
-    list[str], typer.Argument(help="Job numbers or suite names.", metavar="JOB...", show_default=False)
+    list[str],
+    typer.Argument(help="Jobs or suites, by number or name.", metavar="JOB...", show_default=False),
 ]
 
 WORKSPACE = Path("workspace")

@@ -22,7 +22,7 @@ from lth_core.text import one_line
 MOST_STEPS = 2_000
 
 
-def run(number: int, arm: str, round: int, seed: int, game: int, out: Path | None, folder: Path) -> None:
+def run(subject: str, arm: str, round: int, seed: int, game: int, out: Path | None, folder: Path) -> None:
     """Play one game. Raises InputError if it cannot be drawn or shown."""
     if out is not None and out.suffix != ".gif":
         raise InputError(f"{one_line(out)}: expected a file name that ends in .gif")
@@ -30,7 +30,8 @@ def run(number: int, arm: str, round: int, seed: int, game: int, out: Path | Non
         raise InputError("play: standard output is not a terminal: write a file with --out GAME.gif")
     if out is None and os.environ.get("TERM", "dumb") in ("", "dumb"):
         raise InputError("play: this terminal cannot draw (TERM is unset or dumb): write a file with --out GAME.gif")
-    workspace, database, job = find_job(folder, number)
+    workspace, database, job = find_job(folder, subject)
+    number = job.id
     key = TrialKey(round, arm, seed)
     spec = stored_spec(database, number, job.experiment, [key]).to_json()
     with tempfile.TemporaryDirectory(dir=places.temporary(workspace.folder)) as temporary:

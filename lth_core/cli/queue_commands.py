@@ -91,7 +91,7 @@ def move(
 def wait(
     jobs: Annotated[
         list[str] | None,
-        typer.Argument(help="Job numbers or suite names; by default all jobs that have not ended.", metavar="JOB..."),
+        typer.Argument(help="Jobs or suites, by number or name; by default all that have not ended.", metavar="JOB..."),
     ] = None,
     workspace: Folder = WORKSPACE,
     run: Annotated[bool, typer.Option("--run", help="Train them here, unless an engine is at work.")] = False,

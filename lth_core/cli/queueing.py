@@ -73,7 +73,7 @@ def change(
         asked.append(Asked(job=job.id, name=job.name, known=True, carried_out=answer is not None))
         if not as_json:
             found = views.job(database, job.id)
-            now = f"now {found.state}" if found is not None and found.state != job.state else "done"
+            now = f"now {found.state}" if found is not None and found.state != job.state else "carried out"
             print(f"{kind}: job {job.id} {one_line(job.name, 80)}: {_LATER if answer is None else now}")
     if as_json:
         print_json(Commanded(command=kind, jobs=asked))

@@ -14,8 +14,10 @@ from lth_core.cli.fields import differences, experiment_fields, lines
 from lth_core.cli.job_result import print_job
 from lth_core.cli.shape_parts import job_shape
 from lth_core.cli.shapes import print_json
-from lth_core.cli.subject import find_job, is_number
+from lth_core.cli.subject import by_name, find_job, is_number
+from lth_core.cli.suite_result import show_suite
 from lth_core.errors import InputError
+from lth_core.experiment import presets
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.suite import Suite, load
 from lth_core.report.answer_fields import job_fields
@@ -23,26 +25,51 @@ from lth_core.report.answers import job_answers
 from lth_core.store import attempts, views
 from lth_core.store.database import Database
 from lth_core.store.views import JobView
+from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
 from lth_core.toml_text import flatten
 
 
 def show(subject: str, workspace: Path, *, as_json: bool = False) -> None:
-    """Print a job or a file; for a suite file, all its members."""
-    console = make_console()
-    if not is_number(subject):
-        held = load(Path(subject))
-        if as_json:
-            print_json(_file_shape(held))
-            return
-        for experiment in held.experiments if isinstance(held, Suite) else (held,):
-            console.print(lines(experiment_fields(experiment)), markup=False, highlight=False, soft_wrap=True)
-            console.print(f"identity = {experiment.identity}", markup=False, highlight=False)
+    """Print a job, a suite's summary, or a file; for a suite file, all its members."""
+    if is_number(subject):
+        _, database, job = find_job(workspace, subject)
+        _show_job(database, job, as_json=as_json)
+    elif (stored := _stored(subject, workspace)) is None:
+        _show_file(load(Path(subject)), as_json=as_json)
+    else:
+        database, jobs, suite = stored
+        if suite is None:
+            _show_job(database, jobs[0], as_json=as_json)
+        else:
+            show_suite(suite, workspace, as_json=as_json)
+
+
+def _stored(subject: str, folder: Path) -> tuple[Database, list[JobView], str | None] | None:
+    """The workspace's suite or job with this name; None if there is none, or if a file or preset has the name."""
+    workspace = Workspace(folder)
+    if presets.find(Path(subject)).exists() or not workspace.database.exists():
+        return None
+    database = Database(workspace.database, writer=False)
+    found = by_name(subject, folder, database)
+    return None if found is None else (database, *found)
+
+
+def _show_file(held: Experiment | Suite, *, as_json: bool) -> None:
+    if as_json:
+        print_json(_file_shape(held))
         return
-    _, database, job = find_job(workspace, int(subject))
+    console = make_console()
+    for experiment in held.experiments if isinstance(held, Suite) else (held,):
+        console.print(lines(experiment_fields(experiment)), markup=False, highlight=False, soft_wrap=True)
+        console.print(f"identity = {experiment.identity}", markup=False, highlight=False)
+
+
+def _show_job(database: Database, job: JobView, *, as_json: bool) -> None:
     if as_json:
         print_json(_job_shape(database, job))
         return
+    console = make_console()
     console.print(lines(experiment_fields(job.experiment)), markup=False, highlight=False, soft_wrap=True)
     console.print(f"identity = {one_line(job.identity)}", markup=False, highlight=False)
     console.rule("ran with")
@@ -114,7 +141,10 @@ def _unless_dash(value: str) -> str | None:
 
 def _experiment(subject: str, workspace: Path) -> Experiment:
     if is_number(subject):
-        return find_job(workspace, int(subject))[2].experiment
+        return find_job(workspace, subject)[2].experiment
+    stored = _stored(subject, workspace)
+    if stored is not None and stored[2] is None:
+        return stored[1][0].experiment
     held = load(Path(subject))
     if isinstance(held, Suite):
         raise InputError(f"{one_line(subject)} is a suite: expected an experiment file or a job's number")

@@ -21,10 +21,11 @@ from lth_core.text import one_line, plural
 
 
 def export(
-    number: int, arm: str, round: int, seed: int, out: Path, folder: Path, *, all_: bool, transformers: bool
+    subject: str, arm: str, round: int, seed: int, out: Path, folder: Path, *, all_: bool, transformers: bool
 ) -> None:  # fmt: skip
     """Write mask, weights and card of one finished trial, or of all rounds and seeds of its arm."""
-    workspace, database, job = find_job(folder, number)
+    workspace, database, job = find_job(folder, subject)
+    number = job.id
     key = TrialKey(round, arm, seed)
     keys = _finished(database, job, arm) if all_ else [key]
     spec = stored_spec(database, number, job.experiment, keys)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lth_core.analysis.densities import lowest, nominal
+from lth_core.analysis.kinds import random_first
 from lth_core.analysis.verdict import Summary
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
@@ -43,7 +44,7 @@ def chart(
         own = _densities(experiment, summary)
         densities |= set(own)
         ends.append(lowest(experiment, own))
-        controls = [a for a in experiment.arms if a != experiment.reference]
+        controls = random_first(experiment, (a for a in experiment.arms if a != experiment.reference))
         chosen = [experiment.reference, *([controls[arm % len(controls)]] if controls else [])]
         names += [a for a in chosen if a not in names]
         for which, one in enumerate(chosen):

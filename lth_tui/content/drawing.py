@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from lth_core.analysis.kinds import random_first
 from lth_tui.reading.snapshot import JobDetail
 
 BANDS = ("95% bootstrap", "sd", "min-max", "none")
@@ -63,9 +64,9 @@ class Drawing:
 
 
 def arms_of(detail: JobDetail) -> tuple[str, ...]:
-    """The reference arm first, then the others as the experiment lists them."""
-    arms = detail.job.experiment.arms
-    return (detail.reference, *(arm for arm in arms if arm != detail.reference))
+    """The reference arm first, then the random ones, then the others as the experiment lists them."""
+    experiment = detail.job.experiment
+    return (detail.reference, *random_first(experiment, (arm for arm in experiment.arms if arm != detail.reference)))
 
 
 def partner(detail: JobDetail, arm: str) -> str:

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
 
+from lth_core.analysis.kinds import random_first
 from lth_core.analysis.verdict import Summary, summarise
 from lth_core.store import glances, views
 from lth_core.store.database import Database
@@ -128,4 +129,7 @@ class Reader:
         if not self._stale(job) or (known and time.monotonic() - known[1] < pause):
             return
         summary = summarise(job.experiment, trials, views.gone_layers(self.database, job.id))
+        order = random_first(job.experiment, (verdict.control for verdict in summary.verdicts))
+        verdicts = tuple(sorted(summary.verdicts, key=lambda verdict: order.index(verdict.control)))
+        summary = replace(summary, verdicts=verdicts)
         self._summaries[job.id] = ((job.trials_done, job.trials_failed), time.monotonic(), summary)

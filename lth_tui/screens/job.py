@@ -37,7 +37,14 @@ if TYPE_CHECKING:
     from lth_core.analysis.verdict import Summary
     from lth_core.store.views import JobView
 
-VIEWS = ("curves", "lottery", "layers", "audit", "log", "events", "experiment", "devices", "answers")
+_TOLD = {
+    "curves": "A metric while training", "lottery": "The score against the share kept",
+    "layers": "The share kept of each layer", "audit": "Every check, failing ones first",
+    "log": "What the workers do", "events": "What happened to the job",
+    "experiment": "The arms, and every field", "devices": "What runs on each slot",
+    "answers": "The questions and their answers",
+}  # fmt: skip
+VIEWS = tuple(_TOLD)
 _TEXT_VIEWS = VIEWS[3:]
 _ALONE = ("answers",)
 """Views that always have the whole page."""
@@ -48,7 +55,10 @@ class JobPage(JobCommands):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         key("job", "escape", "back", "queue", show=True, display="esc"),
-        *(key("job", str(n), f"view('{name}')", name) for n, name in enumerate(VIEWS[:9], start=1)),
+        *(
+            key("job", str(n), f"view('{name}')", name, told=told)
+            for n, (name, told) in enumerate(_TOLD.items(), start=1)
+        ),
         key("job", "comma", "turn(-1)", "round", show=True, display=", ."),
         key("job", "full_stop", "turn(1)", "next round", display="."),
         key("job", "f", "follow", "newest round"),
@@ -249,7 +259,7 @@ class JobPage(JobCommands):
         return [view for view in VIEWS if self._visible(view)]
 
     def action_view(self, view: str) -> None:
-        """Go to a view; a search ends where another text begins."""
+        """Go to a view; a search in one text ends where another text begins."""
         if view != self._view and self.query_one(FilterLine).used:
             self.query_one(FilterLine).drop()
             for name in _TEXT_VIEWS:
@@ -259,7 +269,7 @@ class JobPage(JobCommands):
             self.present(self.bench.snapshot)
 
     def action_next_view(self, by: int) -> None:
-        """Go to the next or the previous view."""
+        """Go to the next or previous view."""
         self.action_view(VIEWS[(VIEWS.index(self._view) + by) % len(VIEWS)])
 
     def on_tab_row_chosen(self, message: TabRow.Chosen) -> None:

@@ -33,17 +33,23 @@ def key_name(key: str) -> str:
 
 @dataclass(frozen=True)
 class Hint:
-    """What some keys do, and on which node their action runs. scope: the first part of the binding's name."""
+    """What some keys do, and on which node their action runs. scope: the first part of the binding's name.
+
+    told: what the help says of it, if not the docstring of the action.
+    """
 
     keys: str
     words: str
     action: str
     node: DOMNode
     scope: str = ""
+    told: str = ""
 
     @property
     def explained(self) -> str:
-        """The docstring of the action."""
+        """What the help says of it."""
+        if self.told:
+            return self.told
         node = self.node.app if self.action.startswith("app.") else self.node
         name = self.action.removeprefix("app.").partition("(")[0]
         method = getattr(node, f"action_{name}", None)
@@ -73,7 +79,7 @@ def hints_of(screen: Screen[Any], *, hidden: bool = False) -> list[Hint]:
         known = found.get(binding.action)
         keys = name if known is None else known.keys if name in known.keys.split() else f"{known.keys} {name}"
         scope = (binding.id or "").partition(".")[0]
-        found[binding.action] = Hint(keys, binding.description, binding.action, active.node, scope)
+        found[binding.action] = Hint(keys, binding.description, binding.action, active.node, scope, binding.tooltip)
     return list(found.values())
 
 

@@ -134,12 +134,12 @@ def test_a_layer_that_is_gone_is_named_where_its_arm_is_compared() -> None:
     made = job("winning", "snip", "random", seeds=8)
     found = trials(made, {"winning": 0.0, "snip": -80.0, "random": -30.0})
     gone = [GoneLayer("snip", round, seed, "policy_head.weight") for round in (2, 3, 4) for seed in made.seeds]
-    gone += [GoneLayer("winning", 4, 3, "hidden.weight")]
+    gone += [GoneLayer("winning", 4, 3, "hidden.weight"), GoneLayer("snip", 4, 3, "hidden.weight")]
     summary = summarise(made, found, gone)
     before = next(f for f in findings(made, found, summary) if f.question == "Or prune before training?")
     assert [fact for fact in before.lines[0].facts if "gone" in fact] == [
         "in 1 of 8 seeds of winning hidden.weight is gone, in round 4",
-        "in 8 of 8 seeds of snip policy_head.weight is gone, from round 2 on",
+        "in 8 of 8 seeds of snip policy_head.weight is gone, from round 2 on, and 1 more layer in some",
     ]
     assert all("snip" not in v.text for v in summary.verdicts if v.control == "random")
     suite = [SuiteJob(1, "one", "done", made, found, gone), SuiteJob(2, "two", "done", made, found)]

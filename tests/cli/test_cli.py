@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from lth_core.cli.fields import lines
+from lth_core.cli.presets import brief
 from lth_core.store import commands
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
@@ -124,7 +125,10 @@ def test_show_and_jobs_print_what_is_stored(finished: tuple[Path, str]) -> None:
     shown = lth("show", "1", cwd=folder).stdout
     for expected in ('task.environment = "CartPole-v1"', "packages.torch", "identity = ", "host", "winning"):
         assert expected in shown
-    assert "tiny" in lth("jobs", cwd=folder).stdout
+    listed = lth("jobs", cwd=folder).stdout
+    assert "tiny" in listed and "took 0:" in listed
+    assert lth("show", "tiny", cwd=folder).stdout == shown, "by name, unless a file or preset has it"
+    assert lth("diff", "tiny", "1", cwd=folder).returncode == 0
     done = lth("show", "9", cwd=folder)
     assert done.returncode == 2 and "there is no job 9; there are: 1" in done.stderr
 
@@ -253,5 +257,10 @@ def test_fields_are_printed_clean_and_whole() -> None:
 def test_presets_and_fields_are_listed(tmp_path: Path) -> None:
     listed = lth("presets", cwd=tmp_path)
     assert listed.returncode == 0 and "quick/cartpole" in listed.stdout and "under two minutes" in listed.stdout
+    assert "keeps its" not in listed.stdout, "only of one that is asked for"
+    assert "keeps its" in " ".join(lth("presets", "quick/cartpole", cwd=tmp_path).stdout.split())
+    assert lth("presets", "quick/cartpol", cwd=tmp_path).returncode == 0
+    assert lth("presets", "cartpool", cwd=tmp_path).returncode == 2
+    assert brief("A b: c. Needs d. E f g. 1,420 trainings, h.") == "A b: c. Needs d. 1,420 trainings, h."
     fields = lth("fields", cwd=tmp_path)
     assert fields.returncode == 0 and "| `fraction` | a number above 0, below 1 | `0.2` |" in fields.stdout

@@ -137,7 +137,9 @@ def test_commands_for_jobs_are_refused_in_a_sentence(tmp_path: Path) -> None:
     for words, expected in {
         "pause 7": "there is no job or suite 7; jobs: 1; suites: none",
         "pause \x1b[31mx": "there is no job or suite x",
+        "pause tinny": 'did you mean "tiny"',
         "resume 1": "job 1 is queued: resume is for jobs that are paused",
+        "resume tiny": "job 1 is queued: resume is for jobs that are paused",
         "move 1": "expected one of --up N",
         "move 1 --up 1 --last": "expected one of --up N",
         "sql x --csv --json": "not both",

@@ -5,6 +5,7 @@ import os
 import shutil
 import sqlite3
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from lth_core.batches.batch import BatchFolder
 from lth_core.cli import app
+from lth_core.cli.doctor import _examine
 from lth_core.engine.engine import Engine
 from lth_core.engine.lease import Lease
 from lth_core.errors import InputError
@@ -20,6 +22,7 @@ from lth_core.store.database import Database
 from lth_core.store.refusal import Refused
 from lth_core.store.workspace import Workspace
 from lth_core.upkeep import garbage, health
+from lth_core.upkeep.health import Finding
 from tests.alarm import within
 from tests.engine.experiments import change_records, digest, forget, tiny
 from tests.engine.test_engine import running
@@ -165,6 +168,19 @@ def test_a_database_that_is_gone_is_no_empty_workspace(done: Path, workspace: Wo
 
 
 @pytest.mark.processes
+def test_doctor_tells_a_finding_before_it_looks_for_the_next(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    told: list[Finding] = []
+
+    def slow(_: Workspace) -> Iterator[Finding]:
+        for number in range(2):
+            assert len(told) == 1 + number
+            yield Finding("database", "good", str(number))
+
+    monkeypatch.setattr(health, "machine", lambda: iter(()))
+    monkeypatch.setattr(health, "database", slow)
+    assert _examine(Workspace(tmp_path), told.append, False, 0) == told and len(told) == 3
+
+
 def test_doctor_finds_a_changed_file_and_repair_has_it_trained_again(done: Path, workspace: Workspace) -> None:
     tool = CliRunner()
     assert tool.invoke(app, ["doctor", "-w", str(workspace.folder)]).exit_code == 0

@@ -224,7 +224,7 @@ def test_an_answer_that_cannot_be_kept_is_shown_and_none_is_kept_elsewhere(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copied(trained / "workspace", tmp_path / "w")
-    workspace, database, job = find_job(tmp_path / "w", 1)
+    workspace, database, job = find_job(tmp_path / "w", "1")
     shutil.rmtree(tmp_path / "w" / "instability", ignore_errors=True)
     rows = [{"round": 0, "point": 0, "seed": 0, "scores": [1.0, 0.5, 1.0]}]
     answer = {"rows": rows, "metric": "return/eval-greedy", "higher": True}

@@ -13,6 +13,7 @@ from lth_core.analysis.statistics import bootstrap, interquartile_mean
 from lth_core.store import views
 from lth_core.store.metrics import curves
 from lth_core.store.workspace import Workspace
+from lth_tui.content.drawing import arms_of, partner
 from lth_tui.reading.curves import MOST_POINTS, RoundCurves, _aligned
 from lth_tui.reading.feed import Feed
 from lth_tui.reading.job_reader import newest_round
@@ -123,6 +124,19 @@ def test_rounds_and_layers(writer: Writer) -> None:
     cell = detail.grid.cells["winning", 4, 3]
     assert (cell.least, cell.most, cell.seeds, cell.dead) == (0, 28, 4, 2)
     assert detail.grid.rows[4].layer == "policy_head.weight" and detail.grid.rows[4].shape == (2, 64)
+
+
+def test_random_tickets_are_compared_with_first(writer: Writer) -> None:
+    made = experiment("late", seeds=2, rounds=1, arms=("winning", "one_shot", "random"))
+    job = writer.job(made, "done")
+    for number in (0, 1):
+        writer.round(job, made, number)
+    reader = Reader(writer.workspace)
+    reader.read(Watch(job))
+    detail = reader.read(Watch(job)).detail
+    assert detail is not None and detail.summary is not None
+    assert [verdict.control for verdict in detail.summary.verdicts] == ["random", "one_shot"]
+    assert arms_of(detail) == ("winning", "random", "one_shot") and partner(detail, "") == "random"
 
 
 def test_a_damaged_store_is_a_sentence(tmp_path: Path) -> None:
