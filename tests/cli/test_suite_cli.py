@@ -99,7 +99,7 @@ def test_an_unknown_suite_and_a_show_of_nothing_are_sentences(finished: tuple[Pa
     assert done.returncode == 2 and 'there is no suite tow; there are: two, did you mean "two"?' in done.stderr
     for arguments in ((), ("1", "--suite", "two")):
         done = lth("show", *arguments, cwd=folder)
-        assert done.returncode == 2 and "expected a job's number, a file, or --suite NAME" in done.stderr
+        assert done.returncode == 2 and "a suite's name, a file, or --suite NAME" in done.stderr
 
 
 @pytest.mark.processes
