@@ -22,7 +22,7 @@ from lth_tui.words import duration
 if TYPE_CHECKING:
     from lth_core.experiment.experiment import Experiment
     from lth_core.experiment.suite import Suite
-    from lth_core.settings.base import Section
+    from lth_core.settings.base import TrainingSection
     from lth_core.store.views import JobView
 
 _MOST_FILES = 500
@@ -110,21 +110,23 @@ def preview(path: Path) -> Preview:
     except InputError as error:
         return Preview((str(error),))
     if isinstance(experiment, Suite):
-        return _preview_of_suite(experiment)
+        return _preview_of_suite(experiment, path)
     trials = plan(experiment)
     arms = Counter(trial.key.arm for trial in trials)
     model, training, pruning = experiment.model, experiment.training, experiment.pruning
     rounds = pruning.rounds
     lines = (
         experiment.name,
+        *_about(path),
         f"{plural(len(trials), 'trial')}: {plural(rounds, 'round')} × {plural(len(experiment.arms), 'arm')} "
         f"× {plural(len(experiment.seeds), 'seed')}, and {arms['dense']} dense",
         f"arms: {', '.join(experiment.arms)}",
         f"task: {experiment.task.subject}, score {experiment.judged_by}",
         f"model: {model.kind} {model.summary}",
-        f"training: {_values(training, 4)}",
+        f"training: {_training(training)}",
         f"pruning: {pruning.fraction:.0%} a round, {pruning.scope}{_left(experiment)}",
-        f"rewinding: weights to {experiment.rewinding.weights:,}, schedule {experiment.rewinding.schedule}",
+        f"rewinding: weights to {experiment.rewinding.weights:,} {training.unit}, "
+        f"schedule {experiment.rewinding.schedule}",
         f"identity: {experiment.identity[:16]}",
         *would_import([experiment]),
     )
@@ -156,30 +158,27 @@ def _left(experiment: "Experiment") -> str:
     return f", {own}" if left is None else f", to {left:.2%} kept"
 
 
-def _values(section: "Section", most: int) -> str:
-    """The first fields of a table, which tell most for any kind of task or model."""
-    fields = section.model_dump(mode="json").items()
-    told = [one for name, value in fields if (one := _word(name, value))]
-    return ", ".join(told[:most])
+def _about(path: Path) -> list[str]:
+    """The comment at the start of a file, in brief."""
+    said = presets.brief(presets.about(str(path)))
+    return [said] if said else []
 
 
-def _word(name: str, value: object) -> str:
-    if isinstance(value, bool):
-        return ""
-    if isinstance(value, int):
-        return f"{value:,} {name}"
-    if isinstance(value, list):
-        return "-".join(map(str, value))
-    return value if isinstance(value, str) else ""
+def _training(training: "TrainingSection") -> str:
+    """`3,200 games, a2c, rmsprop, learning rate 0.0001`; algorithm and optimizer where they are chosen."""
+    chosen = (getattr(training, name, "") for name in ("algorithm", "optimizer"))
+    how_long, rate = f"{training.length:,} {training.unit}", f"learning rate {training.learning_rate:g}"
+    return ", ".join(filter(None, (how_long, *chosen, rate)))
 
 
-def _preview_of_suite(suite: "Suite") -> Preview:
+def _preview_of_suite(suite: "Suite", path: Path) -> Preview:
     """A suite's members; each becomes one job."""
     from lth_core.experiment.plan import plan
 
     trials = [len(plan(experiment)) for experiment in suite.experiments]
     lines = (
         f"suite {suite.name}: {plural(len(trials), 'experiment')}, {plural(sum(trials), 'trial')}",
+        *_about(path),
         *would_import(suite.experiments),
         *(f"{one.name}: {plural(count, 'trial')}" for one, count in zip(suite.experiments, trials, strict=True)),
     )

@@ -1,7 +1,5 @@
 """`lth presets`: the built-in experiment files."""
 
-import re
-
 from rich.table import Table
 from rich.text import Text
 
@@ -11,10 +9,6 @@ from lth_core.cli.shapes import Presets, print_json
 from lth_core.errors import InputError
 from lth_core.experiment import presets
 from lth_core.text import did_you_mean, one_line
-
-_END = re.compile(r"(?<=[.?]) (?=[A-Z]|\d[\d,]* trainings)")
-_KEPT = re.compile(r"^Needs |trainings")
-"""What a list says beside the first sentence: what a preset needs, and how much it trains."""
 
 
 def run(wanted: str = "", *, as_json: bool = False) -> None:
@@ -29,14 +23,8 @@ def run(wanted: str = "", *, as_json: bool = False) -> None:
     table = Table("name", "what it is", box=None, pad_edge=False)
     for name in names:
         about = presets.about(name)
-        table.add_row(name, Text(about if wanted else brief(about)))
+        table.add_row(name, Text(about if wanted else presets.brief(about)))
     console = make_console()
     console.print(table)
     if not wanted:
         console.print("`lth presets NAME` prints all that is said of one", markup=False, highlight=False)
-
-
-def brief(about: str) -> str:
-    """The first sentence, what the preset needs, and how much it trains."""
-    first, *others = _END.split(about)
-    return " ".join([first, *filter(_KEPT.search, others)])

@@ -1,6 +1,11 @@
 """The built-in experiment files, found by name such as `quick/cartpole`. Reads only their first comments."""
 
+import re
 from pathlib import Path
+
+_END = re.compile(r"(?<=[.?]) (?=[A-Z]|\d[\d,]* trainings)")
+_KEPT = re.compile(r"^Needs |trainings")
+"""What is said in brief beside the first sentence: what an experiment needs, and how much it trains."""
 
 ORDER = {"quick": 0, "learn": 1, "paper": 2, "suites": 3, "claims": 4}
 
@@ -33,3 +38,9 @@ def about(name: str) -> str:
     lines = find(Path(name)).read_text(encoding="utf-8").splitlines()
     end = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
     return " ".join(line.removeprefix("#").strip() for line in lines[:end])
+
+
+def brief(about: str) -> str:
+    """The first sentence, what the experiment needs, and how much it trains."""
+    first, *others = _END.split(about)
+    return " ".join([first, *filter(_KEPT.search, others)])

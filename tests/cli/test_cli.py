@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lth_core.cli.fields import lines
-from lth_core.cli.presets import brief
+from lth_core.experiment.presets import brief
 from lth_core.store import commands
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace

@@ -95,6 +95,7 @@ def test_the_summary_is_one_json_event(finished: tuple[Path, str]) -> None:
 
 def test_an_unknown_suite_and_a_show_of_nothing_are_sentences(finished: tuple[Path, str]) -> None:
     folder, _ = finished
+    assert lth("show", "two", cwd=folder).stdout == lth("show", "--suite", "two", cwd=folder).stdout != ""
     done = lth("show", "--suite", "tow", cwd=folder)
     assert done.returncode == 2 and 'there is no suite tow; there are: two, did you mean "two"?' in done.stderr
     for arguments in ((), ("1", "--suite", "two")):

@@ -259,9 +259,13 @@ async def test_own_files_come_first_and_tab_completes_a_path(
         assert not isinstance(app.screen, Add)
 
 
-def test_a_single_seed_is_counted_as_one(tmp_path: Path) -> None:
-    (tmp_path / "one.toml").write_text('arms = ["winning"]\nseeds = 1\n[pruning]\nrounds = 1\n')
-    assert preview(tmp_path / "one.toml").lines[1] == "2 trials: 1 round × 1 arm × 1 seed, and 1 dense"
+def test_a_preview_says_what_it_is_counts_a_single_seed_as_one_and_names_units(tmp_path: Path) -> None:
+    fields = 'arms = ["winning"]\nseeds = 1\n[pruning]\nrounds = 1\n[training]\nlength = 4096\n'
+    (tmp_path / "one.toml").write_text(f"# Mine.\n# Why: a reason.\n{fields}")
+    found = preview(tmp_path / "one.toml").lines
+    assert found[1:3] == ("Mine.", "2 trials: 1 round × 1 arm × 1 seed, and 1 dense")
+    assert "training: 4,096 steps, a2c, rmsprop, learning rate 0.0001" in found
+    assert "rewinding: weights to 0 steps, schedule start" in found
 
 
 @pytest.mark.processes
