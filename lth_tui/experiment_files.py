@@ -127,7 +127,6 @@ def preview(path: Path) -> Preview:
         f"pruning: {pruning.fraction:.0%} a round, {pruning.scope}{_left(experiment)}",
         f"rewinding: weights to {experiment.rewinding.weights:,} {training.unit}, "
         f"schedule {experiment.rewinding.schedule}",
-        f"identity: {experiment.identity[:16]}",
         *would_import([experiment]),
     )
     return Preview(tuple(one_line(line) for line in lines), (experiment,))
