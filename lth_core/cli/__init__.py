@@ -125,6 +125,17 @@ Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder to write t
 
 
 @app.command()
+def log(
+    job: OneJob, workspace: Folder = WORKSPACE,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="The most lines of each log.")] = 200,
+) -> None:  # fmt: skip
+    """Print why trials of a job failed, with their workers' logs, and those of what runs or ran last."""
+    from lth_core.cli.log import run
+
+    run(job, workspace, lines)
+
+
+@app.command()
 def report(
     subject: Reported, workspace: Folder = WORKSPACE, out: Out = None,
     barriers: Annotated[

@@ -83,6 +83,14 @@ def newest_attempts(database: Database, job: int) -> list[sqlite3.Row]:
     return database.rows("SELECT id, attempt, state FROM batches WHERE job = ? ORDER BY id DESC LIMIT 4", job)
 
 
+def failed_attempts(database: Database, job: int) -> list[sqlite3.Row]:
+    """The newest attempts at a job's batches with a failed trial, oldest first: `id` of the batch, `attempt`."""
+    return database.rows(
+        "SELECT id, attempt FROM batches WHERE id IN (SELECT batch FROM trials WHERE job = ? AND state = 'failed') "
+        "ORDER BY id", job,
+    )  # fmt: skip
+
+
 def all_metric_names(database: Database) -> list[str]:
     """Names of all metrics of all jobs."""
     return [row["name"] for row in database.rows("SELECT name FROM metric_names ORDER BY name")]

@@ -5,11 +5,10 @@ from collections.abc import Mapping
 
 from lth_core.analysis.verdict import Summary
 from lth_core.experiment.arms import DENSE
-from lth_core.store import glances, views
+from lth_core.store import glances, logs, views
 from lth_core.store.database import Database
 from lth_core.store.views import EventView, JobView, TrialView
 from lth_core.store.workspace import Workspace
-from lth_tui.reading import queries
 from lth_tui.reading.curves import ArmCurve, RoundCurves
 from lth_tui.reading.layers import HeatCell, HeatRow
 from lth_tui.reading.overlap import Overlaps
@@ -53,7 +52,7 @@ class JobReader:
         self._read_audit(database, job)
         last = self._events[-1].id if self._events else 0
         self._events.extend(views.events(database, after=last, job=job.id))
-        logs = [queries.tail(path, _MOST_LINES) for path in queries.newest_logs(database, self._workspace, job.id)]
+        found = [logs.tail(path, _MOST_LINES) for path in logs.newest_logs(database, self._workspace, job.id)]
         return JobDetail(
             job=job,
             trials=trials,
@@ -61,7 +60,7 @@ class JobReader:
             grid=self._grid,
             audit=self._audit,
             events=tuple(self._events),
-            log=tuple(queries.merged(logs) if len(logs) > 1 else logs[0] if logs else ()),
+            log=tuple(logs.merged(found) if len(found) > 1 else found[0] if found else ()),
             round=round,
             curves=curves,
             metric=metric,

@@ -14,7 +14,6 @@ from lth_core.store import glances, views
 from lth_core.store.database import Database
 from lth_core.store.views import EngineView, JobView, SlotView, TrialView
 from lth_core.store.workspace import Workspace
-from lth_tui.reading import queries
 from lth_tui.reading.job_reader import JobReader
 from lth_tui.reading.machine import Machine, Meter
 from lth_tui.reading.past import PAUSE
@@ -58,7 +57,7 @@ class Reader:
 
     def _read(self, watch: Watch) -> Snapshot:
         jobs = tuple(views.jobs(self.database))
-        slots = queries.slots(self.database)
+        slots = _slots(self.database)
         engine = views.engine(self.database)
         here = engine is None or engine.host == socket.gethostname()
         return Snapshot(
@@ -133,3 +132,11 @@ class Reader:
         verdicts = tuple(sorted(summary.verdicts, key=lambda verdict: order.index(verdict.control)))
         summary = replace(summary, verdicts=verdicts)
         self._summaries[job.id] = ((job.trials_done, job.trials_failed), time.monotonic(), summary)
+
+
+def _slots(database: Database) -> tuple[SlotView, ...]:
+    """The engine's slots; one whose batch has no trial left to train is idle until the engine says what comes next."""
+    return tuple(
+        slot if slot.trials else replace(slot, batch=None, job=None, fraction=0.0, rate=None)
+        for slot in views.slots(database)
+    )

@@ -17,7 +17,6 @@ from lth_tui.content.drawing import arms_of, partner
 from lth_tui.reading.curves import MOST_POINTS, RoundCurves, _aligned
 from lth_tui.reading.feed import Feed
 from lth_tui.reading.job_reader import newest_round
-from lth_tui.reading.queries import merged, tail
 from lth_tui.reading.reader import Reader
 from lth_tui.reading.snapshot import Watch
 
@@ -198,16 +197,3 @@ def test_short_numbers() -> None:
         "0",
     ]
     assert bar(0.5, 4) == "██··" and bar(2, 3) == "███" and bar(0, 3) == "···"
-
-
-def test_logs_of_several_workers_are_merged_by_time() -> None:
-    one = ["2026-11-29 10:00:00,100 INFO a", "  of a", "2026-11-29 10:00:02,100 INFO c"]
-    other = ["no time", "2026-11-29 10:00:01,100 INFO b"]
-    assert [line[-1] for line in merged([one, other])] == ["e", "a", "a", "b", "c"]
-
-
-def test_a_log_that_is_a_link_is_not_shown(tmp_path: Path) -> None:
-    (tmp_path / "secret").write_text("outside\n")
-    (tmp_path / "log.txt").symlink_to(tmp_path / "secret")
-    assert tail(tmp_path / "secret", 5) == ["outside"]
-    assert tail(tmp_path / "log.txt", 5) == []

@@ -1,39 +1,38 @@
-"""Small queries of the workbench, on top of the store's. Read only."""
+"""The logs that workers write beside their batches: which say something of a job, and their last lines."""
 
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from lth_core.store import glances, views
+from lth_core.store import glances
 from lth_core.store.database import Database
 from lth_core.store.plain import open_plain
-from lth_core.store.views import SlotView
 from lth_core.store.workspace import Workspace
 
 _TAIL = 65_536
 _STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}")
 
 
-def slots(database: Database) -> tuple[SlotView, ...]:
-    """The engine's slots; one whose batch has no trial left to train is idle until the engine says what comes next."""
-    return tuple(
-        slot if slot.trials else replace(slot, batch=None, job=None, fraction=0.0, rate=None)
-        for slot in views.slots(database)
-    )
-
-
 def newest_logs(database: Database, workspace: Workspace, job: int) -> list[Path]:
     """The logs of a job's running batches; if none runs, that of its newest batch that has one."""
     found: list[Path] = []
     for row in glances.newest_attempts(database, job):
-        for attempt in (row["attempt"], row["attempt"] - 1):
-            path = workspace.batch(row["id"]) / f"attempt-{attempt}" / "log.txt"
-            if (row["state"] == "running" or not found) and path.is_file():
-                found.append(path)
-                break
+        if row["state"] == "running" or not found:
+            found += _log(workspace, row["id"], row["attempt"])
     return found
+
+
+def failed_logs(database: Database, workspace: Workspace, job: int) -> list[Path]:
+    """The logs of the newest attempts at batches with a failed trial, the oldest batch first."""
+    rows = glances.failed_attempts(database, job)
+    return [path for row in rows for path in _log(workspace, row["id"], row["attempt"])]
+
+
+def _log(workspace: Workspace, batch: int, newest: int) -> list[Path]:
+    """The log of a batch's newest attempt, or of the one before while that has none yet; none where neither has one."""
+    logs = (workspace.batch(batch) / f"attempt-{attempt}" / "log.txt" for attempt in (newest, newest - 1))
+    return [path for path in logs if path.is_file()][:1]
 
 
 def merged(logs: Sequence[Sequence[str]]) -> list[str]:
