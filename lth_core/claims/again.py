@@ -1,6 +1,5 @@
 """Stored trials trained again: which ones, and whether they came out the same."""
 
-import csv
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -8,16 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 from lth_core.claims.answer import is_same
-from lth_core.claims.claim import claims, experiments, reason, stored_experiment
+from lth_core.claims.claim import claims, experiments, stored_experiment
 from lth_core.claims.stored import StoredJob
-from lth_core.errors import InputError
+from lth_core.claims.table import Key, scores
 from lth_core.store.attempts import runs, said
 from lth_core.store.database import Database
 from lth_core.store.views import JobView, TrialView
-from lth_core.text import one_line
 
-Key = tuple[str, int, int]
-"""Arm, round, seed."""
 Same = Literal[
     "equal to the last bit", "other bits, between the stored seeds", "other bits, near the stored seeds",
     "far from the stored seeds", "no score",
@@ -99,16 +95,6 @@ def odd_jobs(rows: Iterable[Again], versions: Mapping[str, RanWith]) -> list[str
     """The jobs with other bits although packages, processor and threads are the same."""
     other = {row.job for row in rows if row.same not in ("equal to the last bit", "no score")}
     return [name for name, one in versions.items() if one.same and name in other]
-
-
-def scores(path: Path) -> dict[Key, float]:
-    """The scores of a stored table of trials."""
-    try:
-        with path.open(newline="", encoding="utf-8") as lines:
-            rows = [row for row in csv.DictReader(lines) if row["score"]]
-            return {(row["arm"], int(row["round"]), int(row["seed"])): float(row["score"]) for row in rows}
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{one_line(path)}: {reason(error)}: expected the table of a job's trials") from None
 
 
 def _same(stored: float, here: float | None, others: list[float]) -> Same:

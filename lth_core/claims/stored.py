@@ -3,7 +3,7 @@ paper's figures drawn from them. Folders of the machine they were run on are lef
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path, PurePath
 
@@ -14,6 +14,7 @@ from lth_core.batches.batch import BatchFolder
 from lth_core.batches.spent import cpu_seconds
 from lth_core.claims.answer import Answered, answered, job_of, state_of
 from lth_core.claims.claim import STORED, Claim, claims, experiments, paper_figures, reason
+from lth_core.claims.table import has_same_scores
 from lth_core.errors import InputError
 from lth_core.report.card import card
 from lth_core.report.record import JobRecord, job_record
@@ -94,11 +95,14 @@ def store(database: Database, folder: Path) -> Stored:
     found = [answered(database, claim) for claim in claims()]
     ended = [one for one in found if one.state not in UNKNOWN]
     records = {record.job.name: record for record in _records(database, (one.claim for one in ended))}
+    same = {
+        name for name, one in records.items() if has_same_scores(folder / name / "trials.csv", one.trials)
+    }  # before the tables are written
     for record in records.values():
         _write(record, folder / record.job.name)
     kept = {one.number: one for one in before.claims}
     for answer in ended:
-        kept[answer.claim.number] = _claim(answer, kept.get(answer.claim.number))
+        kept[answer.claim.number] = _claim(answer, kept.get(answer.claim.number), same)
     facts = {name: _facts(database, record) for name, record in records.items()}
     jobs = {one.name: one for one in before.jobs} | facts
     new = Stored(claims=tuple(kept[number] for number in sorted(kept)), jobs=tuple(jobs[name] for name in sorted(jobs)))
@@ -163,13 +167,18 @@ def _draw(folder: Path) -> None:
             write_atomically(folder / f"figure-{figure.number}.svg", rendered(drawn, "svg"))
 
 
-def _claim(one: Answered, before: StoredClaim | None) -> StoredClaim:
-    """A test that this workspace has not run keeps the answer that was stored before."""
+def _claim(one: Answered, before: StoredClaim | None, same: Collection[str]) -> StoredClaim:
+    """A test that this workspace has not run keeps the answer that was stored before. So does, where it has not run all
+    tests of the claim, a test of jobs with the same scores as before: its p was corrected with what all tests found.
+    """
     known = {test.says: test for test in before.tests} if before is not None else {}
-    tests = []
+    partly, tests = any(tested.state in UNKNOWN for tested in one.tested), []
     for tested in one.tested:
         new = StoredTest(says=tested.test.says, state=tested.state, text=tested.text)
-        tests.append(known.get(new.says, new) if new.state in UNKNOWN else new)
+        old = known.get(new.says, new)
+        jobs = {tested.test.job, tested.test.than or tested.test.job}
+        again = partly and old.state not in UNKNOWN and jobs <= set(same)
+        tests.append(old if again or new.state in UNKNOWN else new)
     state = state_of([test.state for test in tests], some=one.claim.some)
     return StoredClaim(
         number=one.claim.number, state=state, tests=tuple(tests),

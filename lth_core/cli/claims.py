@@ -7,9 +7,10 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from lth_core.claims.again import Again, RanWith, changed, compared, odd_jobs, presets_of, ran_with, scores
+from lth_core.claims.again import Again, RanWith, changed, compared, odd_jobs, presets_of, ran_with
 from lth_core.claims.answer import Answered, answered
 from lth_core.claims.claim import STORED, claims, command, quick_jobs
+from lth_core.claims.table import scores
 from lth_core.cli.console import make_console
 from lth_core.cli.follower import Follower
 from lth_core.cli.headless import checked, progress_on, train

@@ -12,7 +12,7 @@ from lth_core.analysis.statistics import Interval, interquartile_mean
 from lth_core.batches.spent import SPENT, cpu_seconds
 from lth_core.claims import again, answer, stored
 from lth_core.claims import page as page_module
-from lth_core.claims.again import RanWith, changed, compared, ran_with, scores
+from lth_core.claims.again import RanWith, changed, compared, ran_with
 from lth_core.claims.answer import answered, is_same
 from lth_core.claims.claim import (
     Claim,
@@ -26,6 +26,7 @@ from lth_core.claims.claim import (
 )
 from lth_core.claims.figures import _looks, draw
 from lth_core.claims.page import page
+from lth_core.claims.table import scores
 from lth_core.cli.claims import _said, run
 from lth_core.errors import InputError
 from lth_core.experiment.arms import DENSE
@@ -300,6 +301,29 @@ def test_a_test_that_this_workspace_has_not_run_keeps_its_stored_answer(
     (again,) = stored.store(database, tmp_path).claims
     assert (again.state, again.tests[0].text) == ("mixed", "as it was")
     assert "| mixed |" in page(stored.read(tmp_path), "claims")
+
+
+def test_a_job_run_again_with_the_same_scores_keeps_the_answer_that_was_corrected_with_all_tests(
+    database: Database, listed: list[Claim], tmp_path: Path
+) -> None:
+    listed.append(made(of("under-way", winning=1, random=-1), of(winning=1, one_shot=-1)))
+    first = stored.store(database, tmp_path)
+    here = first.claims[0].tests[1]
+
+    tests = (first.claims[0].tests[0], here.model_copy(update={"text": "of both tests"}))
+    known = first.model_copy(update={"claims": (first.claims[0].model_copy(update={"tests": tests}),)})
+
+    def again() -> str:
+        (tmp_path / "claims.json").write_text(known.model_dump_json())
+        return stored.store(database, tmp_path).claims[0].tests[-1].text
+
+    assert again() == "of both tests"
+    table = tmp_path / "cartpole" / "trials.csv"
+    score = next(iter(scores(table).values()))
+    table.write_text(table.read_text().replace(str(score), str(score + 1)))
+    assert again() == here.text
+    listed[0] = made(of(winning=1, one_shot=-1))  # all of this one has been run here
+    assert again() != "of both tests"
 
 
 def test_a_figure_of_a_damaged_table_is_refused(database: Database, listed: list[Claim], tmp_path: Path) -> None:

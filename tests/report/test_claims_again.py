@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lth_core.claims.again import Again, RanWith, Same, _same, odd_jobs, presets_of, scores
+from lth_core.claims.again import Again, RanWith, Same, _same, odd_jobs, presets_of
 from lth_core.claims.claim import experiments, quick_jobs
+from lth_core.claims.table import scores
 from lth_core.cli.claims import _asked, _said, exit_code
 from lth_core.errors import InputError
 from lth_core.experiment.arms import DENSE
