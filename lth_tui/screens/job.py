@@ -57,7 +57,7 @@ class JobPage(JobCommands):
         key("job", "escape", "back", "queue", show=True, display="esc"),
         *(
             key("job", str(n), f"view('{name}')", name, told=told)
-            for n, (name, told) in enumerate(_TOLD.items(), start=1)
+            for n, (name, told) in enumerate([*_TOLD.items()][:9], start=1)  # a tenth has no digit
         ),
         key("job", "comma", "turn(-1)", "round", show=True, display=", ."),
         key("job", "full_stop", "turn(1)", "next round", display="."),

@@ -167,7 +167,6 @@ def test_a_database_that_is_gone_is_no_empty_workspace(done: Path, workspace: Wo
     assert digest(workspace.folder) == digest(done)
 
 
-@pytest.mark.processes
 def test_doctor_tells_a_finding_before_it_looks_for_the_next(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     told: list[Finding] = []
 
@@ -181,6 +180,7 @@ def test_doctor_tells_a_finding_before_it_looks_for_the_next(monkeypatch: pytest
     assert _examine(Workspace(tmp_path), told.append, False, 0) == told and len(told) == 3
 
 
+@pytest.mark.processes
 def test_doctor_finds_a_changed_file_and_repair_has_it_trained_again(done: Path, workspace: Workspace) -> None:
     tool = CliRunner()
     assert tool.invoke(app, ["doctor", "-w", str(workspace.folder)]).exit_code == 0
