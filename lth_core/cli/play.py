@@ -26,14 +26,14 @@ def run(subject: str, arm: str, round: int, seed: int, game: int, out: Path | No
     """Play one game. Raises InputError if it cannot be drawn or shown."""
     if out is not None and out.suffix != ".gif":
         raise InputError(f"{one_line(out)}: expected a file name that ends in .gif")
-    if out is None and not sys.stdout.isatty():
-        raise InputError("play: standard output is not a terminal: write a file with --out GAME.gif")
-    if out is None and os.environ.get("TERM", "dumb") in ("", "dumb"):
-        raise InputError("play: this terminal cannot draw (TERM is unset or dumb): write a file with --out GAME.gif")
     workspace, database, job = find_job(folder, subject)
     number = job.id
     key = TrialKey(round, arm, seed)
     spec = stored_spec(database, number, job.experiment, [key]).to_json()
+    if out is None and not sys.stdout.isatty():
+        raise InputError("play: standard output is not a terminal: write a file with --out GAME.gif")
+    if out is None and os.environ.get("TERM", "dumb") in ("", "dumb"):
+        raise InputError("play: this terminal cannot draw (TERM is unset or dumb): write a file with --out GAME.gif")
     with tempfile.TemporaryDirectory(dir=places.temporary(workspace.folder)) as temporary:
         file = Path(temporary) / "frames.safetensors"
         answer = run_apart(

@@ -26,7 +26,7 @@ from lth_core.store import attempts, views
 from lth_core.store.database import Database
 from lth_core.store.views import JobView
 from lth_core.store.workspace import Workspace
-from lth_core.text import one_line
+from lth_core.text import did_you_mean, one_line
 from lth_core.toml_text import flatten
 
 
@@ -46,13 +46,21 @@ def show(subject: str, workspace: Path, *, as_json: bool = False) -> None:
 
 
 def _stored(subject: str, folder: Path) -> tuple[Database, list[JobView], str | None] | None:
-    """The workspace's suite or job with this name; None if there is none, or if a file or preset has the name."""
+    """The workspace's suite or job with this name; None if a file or preset has the name, or there is no workspace.
+
+    Raises InputError if nothing has the name.
+    """
     workspace = Workspace(folder)
     if presets.find(Path(subject)).exists() or not workspace.database.exists():
         return None
     database = Database(workspace.database, writer=False)
-    found = by_name(subject, folder, database)
-    return None if found is None else (database, *found)
+    if (found := by_name(subject, folder, database)) is not None:
+        return (database, *found)
+    jobs = [job.name for job in views.jobs(database)]
+    raise InputError(
+        f"{one_line(subject, 80)}: no file, preset (`lth presets` lists them), or job or suite of {one_line(folder)}"
+        f"{did_you_mean(subject, [*views.suites(database), *jobs, *presets.names()])}"
+    )
 
 
 def _show_file(held: Experiment | Suite, *, as_json: bool) -> None:

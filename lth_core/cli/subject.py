@@ -20,11 +20,7 @@ def find_job(folder: Path, subject: str) -> tuple[Workspace, Database, JobView]:
     """The job with this number or name, and its store; raises InputError that lists the existing numbers."""
     workspace = Workspace(folder)
     database = Database(workspace.database, writer=False)
-    if is_number(subject):
-        job = views.job(database, int(subject))
-    else:
-        found, suite = by_name(subject, folder, database) or ([], None)
-        job = found[0] if found and suite is None else None
+    job = views.job(database, int(subject)) if is_number(subject) else _named(subject, folder, database)
     if job is None:
         jobs = views.jobs(database)
         known = ", ".join(str(one.id) for one in jobs) or "none"
@@ -58,11 +54,16 @@ def by_name(subject: str, folder: Path, database: Database) -> tuple[list[JobVie
     """
     if jobs := views.suite_jobs(database, subject):
         return jobs, subject
+    job = _named(subject, folder, database)
+    return None if job is None else ([job], None)
+
+
+def _named(subject: str, folder: Path, database: Database) -> JobView | None:
     named = [job for job in views.jobs(database) if job.name == subject]
     if len(named) > 1:
         numbers = ", ".join(str(job.id) for job in named)
         raise InputError(f"{one_line(folder)}: jobs {numbers} are named {one_line(subject, 80)}: expected a number")
-    return (named, None) if named else None
+    return named[0] if named else None
 
 
 def find_jobs(folder: Path, database: Database, subjects: Sequence[str]) -> list[JobView]:

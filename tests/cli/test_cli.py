@@ -131,6 +131,8 @@ def test_show_and_jobs_print_what_is_stored(finished: tuple[Path, str]) -> None:
     assert lth("diff", "tiny", "1", cwd=folder).returncode == 0
     done = lth("show", "9", cwd=folder)
     assert done.returncode == 2 and "there is no job 9; there are: 1" in done.stderr
+    done = lth("show", "tinny", cwd=folder)
+    assert done.returncode == 2 and 'job or suite of workspace, did you mean "tiny"?' in done.stderr
 
 
 def test_diff_names_the_fields_that_differ(finished: tuple[Path, str]) -> None:

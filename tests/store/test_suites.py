@@ -3,6 +3,7 @@
 import sqlite3
 from pathlib import Path
 
+from lth_core.cli.subject import find_job
 from lth_core.store import views
 from lth_core.store.database import Database
 from lth_core.store.jobs import add_job, adopt_job, known_job, set_job
@@ -66,4 +67,12 @@ def test_a_suites_jobs_are_the_newest_of_each_name_and_cancelled_ones_only_where
     assert [job.id for job in views.suite_jobs(database, "s")] == [first, b]
     assert views.suites(database) == ["s"]
     assert views.suite_jobs(database, "absent") == []
+    database.close()
+
+
+def test_a_job_that_has_the_name_of_a_suite_is_found_by_its_name(tmp_path: Path) -> None:
+    database = Database(tmp_path / "workspace.sqlite", writer=True)
+    add(database, "digits", "digits-a")
+    named = add(database, "digits", "digits")
+    assert find_job(tmp_path, "digits")[2].id == named
     database.close()
