@@ -71,8 +71,15 @@ def before_smaller(start: Weights, drawn: Weights, made_for: int, whole: Weights
     ]
 
 
+def known_at_start(given: Weights | None, found: Weights) -> Weights:
+    """Running statistics of observations and returns with which a training starts: those given with its weights, or
+    those of no samples, mean 0 and variance 1. found: the stack's, for their names and shapes."""
+    new = {name: torch.full_like(one, name.endswith("variance")) for name, one in found.items()}
+    return new | (given or {})
+
+
 def same_buffers(found: Weights, wanted: Weights) -> Check:
-    """Check that a training starts with the buffers of its weights."""
+    """Check that a training starts with the buffers, or running statistics, of its weights."""
     wrong = {name: unequal(found[name].double().flatten(), one.double().flatten()) for name, one in wanted.items()}
     return counted("buffers", wrong, "differ from those stored with the start weights")
 

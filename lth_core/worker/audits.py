@@ -39,8 +39,11 @@ class Audits:
         else:
             checks = audit.before_training(assembler.family(key.seed), key, p.ticket, start, p.compared)
             checks += self._independent(p)
+        running = stack.statistics(row)
         if buffers := assembler.buffers(p):
-            checks.append(audit.same_buffers(stack.statistics(row), buffers))
+            checks.append(audit.same_buffers(running, buffers))
+        elif getattr(self._experiment.training, "normalised", ()):
+            checks.append(audit.same_buffers(running, audit.known_at_start(p.start.statistics, running)))
         if self._data is not None:
             checks.append(audit.same_data(self._data, assembler.data))
         if key.arm != DENSE:
