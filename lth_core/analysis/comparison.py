@@ -15,7 +15,7 @@ from lth_core.analysis.ranks import joint_flip_p, signed_ranks
 from lth_core.analysis.scores import JobScores
 from lth_core.analysis.statistics import Interval, bootstrap, holm_grouped
 from lth_core.analysis.survival import Ratios, Survival, ratios, survival
-from lth_core.analysis.trials import Scored, Scores, is_lost
+from lth_core.analysis.trials import Scored, Scores, have_ended, is_lost
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
 from lth_core.store.views import GoneLayer
@@ -27,7 +27,7 @@ class Verdict:
     """One arm against another, judged on one pre-declared number per seed.
 
     That number is the mean over rounds of the paired score difference: the area between the two lottery
-    curves on a logarithmic density axis. `better` and `worse` need the job to have ended, a 95 % interval that
+    curves on a logarithmic density axis. `better` and `worse` need all trials to have ended, a 95 % interval that
     excludes zero and a sign-flip p of at most 5 %, corrected by Holm over the `comparisons` of the job;
     everything else is `inconclusive`. Seeds that lost a trial are not in the interval, and count against the
     decision in p. improvement: chance that a chain of the one has the larger area than a chain of the other, where a
@@ -113,7 +113,7 @@ def verdicts(
     areas = [_areas(experiment, trials, scores, *pair) for pair in pairs]
     logs = [ratios(turned, *pair) if turned is not None else None for pair in pairs]
     corrected = holm_grouped([_p_values(area, found) for area, found in zip(areas, logs, strict=True)])
-    ended = not any(t.state in ("waiting", "running") for t in trials)
+    ended = have_ended(trials)
     made = []
     for pair, area, found, p in zip(pairs, areas, logs, corrected, strict=True):
         verdict = _verdict(experiment, pair, area, p[0], len(pairs), ended)

@@ -14,6 +14,7 @@ from lth_core.analysis.matching import margin_of
 from lth_core.analysis.power import LEVEL
 from lth_core.analysis.scores import JobScores
 from lth_core.analysis.statistics import Interval, bootstrap, sign_flip_p
+from lth_core.analysis.trials import have_ended
 from lth_core.experiment.arms import DENSE
 
 Word = Literal["above", "below", "near zero", "open"]
@@ -92,7 +93,7 @@ def sums(scores: JobScores, weights: Mapping[str, float], density: float | None 
     The dense network's score counts at each round.
     """
     arms = list(weights)
-    ended = not any(t.state in ("waiting", "running") for t in scores.trials if t.arm in arms)
+    ended = have_ended(t for t in scores.trials if t.arm in arms)
     lost = frozenset(scores.lost_seeds(*arms))
     chosen = range(1, scores.experiment.pruning.rounds + 1)
     if density is not None:

@@ -17,6 +17,7 @@ from lth_core.analysis.ranks import shift
 from lth_core.analysis.scores import JobScores
 from lth_core.analysis.statistics import Floats, Interval, holm
 from lth_core.analysis.survival import ratios
+from lth_core.analysis.trials import have_ended
 from lth_core.analysis.two_samples import Apart, Bound, apart
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
@@ -147,7 +148,7 @@ class _Found:
         lost = len(scores.lost_seeds(reference, control) & set(scores.experiment.seeds)) if own.logs else 0
         rows = [_bounds(mine, theirs) for mine, theirs in zip(own.one, own.other, strict=True)]
         self.bounds: Floats = np.array([*rows, *[(-math.inf, math.inf)] * lost]).reshape(-1, 2)
-        self.ended = not any(t.state in ("waiting", "running") for t in scores.trials)
+        self.ended = have_ended(scores.trials)
         self.censored = [
             f"{sum(c.how == 'stays above' for c in chains)} of {len(chains)} chains of {arm}"
             for arm, chains in ((reference, own.one), (control, own.other))

@@ -50,6 +50,12 @@ def is_lost(trial: Scored) -> bool:
     return trial.state in ("failed", "blocked") or (trial.state == "done" and not scored)
 
 
+def have_ended(trials: Iterable[Scored]) -> bool:
+    """Whether these trials have all ended by themselves, as verdicts need: one that was cancelled has not, since a job
+    may be cancelled at the moment at which it looks best."""
+    return all(trial.state not in ("waiting", "running", "cancelled") for trial in trials)
+
+
 def measured(trial: Scored, metric: str) -> float:
     """What a trial measured at its end beside its score (see `store.views.TrialView.beside`); NaN where it did not."""
     beside: tuple[tuple[str, float], ...] = getattr(trial, "beside", ())

@@ -1,6 +1,6 @@
 """Lottery curves and verdicts on simulated jobs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -47,6 +47,15 @@ def simulated(settings: Experiment, gain: dict[str, float], spread: float = 1.0,
 def word(settings: Experiment, trials: list[Trial]) -> str:
     (verdict,) = summarise(settings, trials).verdicts
     return verdict.word
+
+
+def test_a_job_that_was_cancelled_at_its_best_gives_no_verdict() -> None:
+    settings = job(8)
+    whole = simulated(settings, {"winning": 5.0})
+    trials = [t if t.round < 2 else replace(t, state="cancelled", score=None) for t in whole]
+    (verdict,) = summarise(settings, trials).verdicts
+    assert verdict.word == "inconclusive" and verdict.short.startswith("winning minus random so far: ")
+    assert "no verdict before the end" in verdict.facts
 
 
 @pytest.fixture
