@@ -25,7 +25,8 @@ _INTRODUCTION = """\
 Claims of Yu, Edunov, Tian & Morcos (2020), one of later work and a positive control, each with tests that were fixed
 before the run that answers it; where an earlier run was known by then, the claim says so. A test is a weighted sum of
 arms, seed by seed, such as winning minus random: its interquartile mean over seeds with a 95 % bootstrap interval, and
-a p-value by sign flips.
+a p-value by sign flips. It is turned so that more is better, also where less log perplexity is; under [the
+jobs](#the-jobs), the difference of two arms is as it was measured.
 
 | a test shows | if |
 | --- | --- |
@@ -49,6 +50,7 @@ What this cannot do:
   grammar for WMT's.
 
 Tables, protocol cards and figures of the jobs are in [claims/](claims/); `lth claims store docs/claims` makes the page.
+Hours of a worker are of the clock, from each batch's first start to its end: pauses of a job count, too.
 """  # noqa: E501
 
 
@@ -140,7 +142,7 @@ def _job(job: StoredJob, folder: str) -> Iterator[str]:
     changed = f"Not all of it ran with the same: {job.changes}. " if job.changes else ""
     yield (
         f"{job.trainings:,} trainings, {job.seeds} seeds, {job.rounds} rounds, {job.hours:g} hours of "
-        f"worker time; {job.passed:,} audit checks passed, {job.failed:,} failed. {job.versions}. {changed}"
+        f"worker time; {job.passed:,} audit checks passed, {job.failed:,} failed. {_ran_with(job)}. {changed}"
         f"Identity {job.identity[:12]}; [protocol card]({folder}/{job.name}/card.md).\n"
     )
     if job.reference is not None:
@@ -149,6 +151,11 @@ def _job(job: StoredJob, folder: str) -> Iterator[str]:
         halves = ", ".join(f"{arm} {text}" for arm, text in job.halves.items())
         yield f"- half of the dense network's gain is lost at: {halves}"
     yield from (f"- {answer}" for answer in job.answers)
+
+
+def _ran_with(job: StoredJob) -> str:
+    """What its trainings ran with, which may be a later revision than the one that queued it."""
+    return f"Trained with {job.workers}" if job.workers else f"Queued with {job.versions}"
 
 
 def _scale(job: StoredJob) -> str:

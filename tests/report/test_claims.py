@@ -248,6 +248,10 @@ def test_what_a_job_ran_with_is_stored_with_the_scale_of_its_margins(
     assert stored_job.gain == pytest.approx(float(dense) - RANDOM_POLICY["CartPole-v1"])
     assert stored_job.margin == pytest.approx(0.05 * float(stored_job.gain or 0))
     assert stored_job.cpu_hours is None  # its attempts have no log
+    assert "Queued with lth" in page(stored.read(tmp_path), "claims")
+    trained = stored_job.model_copy(update={"workers": "lth 1, revision of the workers"})
+    shown = page(stored.Stored(claims=(), jobs=(trained,)), "claims")
+    assert "Trained with lth 1, revision of the workers. Identity" in shown and "Queued with" not in shown
     assert f"nothing learned: {stored_job.reference} (random play); the dense network gains" in page(
         stored.read(tmp_path), "claims"
     )
