@@ -196,7 +196,7 @@ def _facts(database: Database, record: JobRecord) -> StoredJob:
         hours=round(sum(seconds for _, seconds in batches) / 3600, 2), passed=passed, failed=failed,
         halves={one.arm: one.text for one in record.summary.halves},
         answers=tuple(line.short for finding in record.findings for line in finding.lines if finding.word != NOT_ASKED),
-        versions=dict(card(record))["Ran with"], changes=changes(record.runs),
+        versions=dict(card(record))["Queued with"], changes=changes(record.runs),
         cpu_hours=None if spent is None else round(spent / 3600, 2), workers=said(record.runs),
         reference=scores.reference if scores.zero is None else scores.zero, reference_is=_reference_is(scores),
         gain=scores.scale, margin=margin_of(scores),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from lth_core.analysis.densities import known_density
 from lth_core.analysis.effect import CRASHED, EQUIVALENT
 from lth_core.analysis.power import LEVEL
-from lth_core.analysis.trials import is_lost
+from lth_core.analysis.trials import have_ended, is_lost
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.lengths import length_notes
 from lth_core.report.failures import causes
@@ -13,7 +13,7 @@ from lth_core.report.record import JobRecord
 from lth_core.settings.soft import SAC
 from lth_core.settings.values import ReplayTraining
 from lth_core.store.attempts import changes, said
-from lth_core.text import one_line
+from lth_core.text import one_line, plural
 
 Card = list[tuple[str, str]]
 
@@ -34,7 +34,7 @@ def card(record: JobRecord) -> Card:
         ("Statistics", _statistics()),
         ("Audit", _audit(record)),
         ("Lost", _lost(record)),
-        ("Ran with", _versions(record)),
+        ("Queued with", _versions(record)),
         *(("Workers", sentence) for sentence in _workers(record)),
         ("Cost", _cost(record)),
         ("Identity", f"SHA-256 of the resolved experiment: {experiment.identity}"),
@@ -151,10 +151,12 @@ def _audit(record: JobRecord) -> str:
 
 def _lost(record: JobRecord) -> str:
     lost = sum(is_lost(trial) for trial in record.trials)
+    unended = sum(not have_ended([trial]) for trial in record.trials)
+    open_ = f" {plural(unended, 'trial')} did not end, or not yet." if unended else ""
     if not lost:
-        return f"No trial of {len(record.trials)} failed."
+        return f"No trial of {len(record.trials)} failed.{open_}"
     named = "; ".join(one_line(cause, 300) for cause in causes(record.trials))
-    return f"{lost} of {len(record.trials)} trials failed or were blocked, and count: {named}"
+    return f"{lost} of {len(record.trials)} trials failed or were blocked, and count: {named}.{open_}"
 
 
 def _versions(record: JobRecord) -> str:
@@ -182,7 +184,9 @@ def _cost(record: JobRecord) -> str:
     steps = sum(trial.step for trial in record.trials)
     clock = (record.job.finished or 0) - (record.job.started or 0)
     between = f", {clock / 3600:.2g} hours from start to end" if clock > 0 else ""
+    whole, ended = len(record.trials), sum(trial.state in ("done", "failed") for trial in record.trials)
+    trainings = plural(whole, "training") if ended == whole else f"{ended:,} of {plural(whole, 'training')} ended"
     return (
-        f"{len(record.trials):,} trainings, {steps:,} steps in all, {record.active / 3600:.2g} hours of training"
+        f"{trainings}, {steps:,} steps in all, {record.active / 3600:.2g} hours with a batch running"
         f"{between}. One ticket of the last round cost {record.experiment.pruning.rounds + 1} trainings in a row."
     )

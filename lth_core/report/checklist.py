@@ -131,7 +131,7 @@ def _code(record: JobRecord, said: dict[str, str]) -> Iterator[tuple[str, str]]:
     changed = ", with changes that were not committed" if git.get("changed") else ""
     yield "Program", f"lth-workbench {record.provenance.get('lth') or UNKNOWN}, licence {LICENCE}"
     yield "Revision of the experiment's file", f"git {git['commit']}{changed}" if git.get("commit") else UNKNOWN
-    yield "Versions", said["Ran with"]
+    yield "Versions when it was queued", said["Queued with"]
     yield "Versions of the workers", said.get("Workers", UNKNOWN)
     yield "Licences of the other packages", UNKNOWN
     yield "Identity", said["Identity"]

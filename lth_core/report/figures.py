@@ -95,11 +95,20 @@ def lottery_figure(record: JobRecord) -> tuple[Figure, str] | None:
     axes.set_ylabel(record.experiment.judged_by)
     axes.set_title(_title(record))
     legend(figure, [axes])
-    seeds = len(record.experiment.seeds)
-    return figure, (
-        f"Lottery curves: interquartile mean over {seeds} seeds; bands are 95 % bootstrap intervals. "
-        "A tick marks where half of the dense network's gain is lost (median of chains)."
-    )
+    less = "" if record.experiment.task.higher_is_better else " Less is better."
+    crossed = any(found.share == HALF and found.crossed for found in criticals(record.scores))
+    tick = " A tick marks where half of the dense network's gain is lost (median of chains)." if crossed else ""
+    return figure, f"Lottery curves{_over(record)}{less}{tick}"
+
+
+def _over(record: JobRecord) -> str:
+    """How many seeds the points rest on, and whether there are bands: with a single seed there are none."""
+    counts = [cell.score.n for cell in record.summary.cells if cell.score.n]
+    fewest, most = min(counts), max(counts)
+    if most == 1:
+        return " of a single seed, which has no interval."
+    seeds = f"{most}" if fewest == most else f"{fewest} to {most}"
+    return f": interquartile mean over {seeds} seeds; bands are 95 % bootstrap intervals."
 
 
 def _title(record: JobRecord) -> str:
@@ -129,8 +138,9 @@ def _differences(record: JobRecord) -> tuple[Figure, str] | None:
         one.set_title(f"{experiment.reference} minus {one_line(arm, 30)}")
     figure.supxlabel("prunable parameters kept (%, logarithmic)")
     figure.supylabel(f"difference of {experiment.judged_by}")
+    ahead = "" if experiment.task.higher_is_better else f" Less is better: below zero {experiment.reference} is ahead."
     return figure, (
-        f"{experiment.reference} minus each control, paired by seed: interquartile mean and 95 % interval. "
+        f"{experiment.reference} minus each control, paired by seed: interquartile mean and 95 % interval.{ahead} "
         "A star marks a round that differs by itself (sign-flip p at most 5 %, Holm over rounds)."
     )
 

@@ -16,7 +16,7 @@ from lth_core.analysis.verdict import Cell, Summary
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.lengths import are_equal
 from lth_core.report.answers import JobAnswers
-from lth_core.text import one_line, significant
+from lth_core.text import one_line, plural, significant
 
 COLOURS = {
     "better": "green", "worse": "red", "inconclusive": "yellow", "helps": "green", "leaves alone": "cyan",
@@ -142,18 +142,22 @@ def result(found: JobAnswers) -> list[RenderableType]:
             *closing(found)]  # fmt: skip
 
 
-def table_notes(found: JobAnswers) -> list[Text]:
-    """What the numbers of the table are, and what limits them."""
-    experiment, summary, seeds = found.experiment, found.summary, len(found.experiment.seeds)
-    over = experiment.training.scored_over
-    facts = Text(
-        f"{experiment.name}: interquartile mean over {seeds} seeds [95 % bootstrap]; p: of {experiment.reference} "
-        "minus arm, Holm over its rounds"
+def table_said(experiment: Experiment, summary: Summary) -> str:
+    """What the columns of a job's table are."""
+    seeds, over = len(experiment.seeds), experiment.training.scored_over
+    return (
+        f"interquartile mean over {plural(seeds, 'seed')} [95 % bootstrap]; p: of {experiment.reference} minus arm, "
+        "Holm over its rounds"
         + ("" if experiment.task.higher_is_better else f"; {experiment.judged_by}: less is better")
         + (f"; {experiment.score}: the mean of {over}" if over else "")
-        + ("" if summary.scale is None else f"; collapsed: {collapsed_means(seeds)}"),
-        style="dim",
+        + ("" if summary.scale is None else f"; collapsed: {collapsed_means(seeds)}")
     )
+
+
+def table_notes(found: JobAnswers) -> list[Text]:
+    """What the numbers of the table are, and what limits them."""
+    experiment, summary = found.experiment, found.summary
+    facts = Text(f"{experiment.name}: {table_said(experiment, summary)}", style="dim")
     noted = [Text(one_line(note), style="yellow" if "cannot" in note else "dim") for note in notes(experiment, summary)]
     noted += [Text(one_line(note), style="yellow") for note in found.related]
     ran = [Text(one_line(found.changed, 1000), style="yellow")] if found.changed else []

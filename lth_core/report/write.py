@@ -14,6 +14,7 @@ from lth_core.report.inspection_table import explained
 from lth_core.report.record import JobRecord, SuiteRecord
 from lth_core.report.rows import Row
 from lth_core.report.suite_figures import suite_figures
+from lth_core.report.table import table_said
 from lth_core.report.table_files import make_folder, write_tables
 from lth_core.report.tables import job_tables, suite_tables
 from lth_core.store.attempts import changes
@@ -22,6 +23,7 @@ from lth_core.text import plural
 
 _LOTTERY = {
     "round": "round", "density": "kept", "arm": "arm", "score": "score", "score_low": "low", "score_high": "high",
+    "mean": "mean", "collapsed": "collapsed",
     "reference_minus_arm": "reference minus arm", "reference_minus_arm_low": "low", "reference_minus_arm_high": "high",
     "p_holm": "p (Holm)", "seeds": "seeds", "failed": "failed",
 }  # fmt: skip
@@ -55,6 +57,10 @@ _INSTABILITY = {
     "instability_low": "low", "instability_high": "high", "share": "of the score", "share_low": "low",
     "share_high": "high", "stable": "stable", "seeds": "seeds",
 }  # fmt: skip
+_MATCHING_SAID = (
+    "gain: over the dense network, turned so that more is better. equal: shown to lie within the margin on both sides; "
+    "at least: not worse by the margin; below: worse by it; inconclusive: none of these is shown"
+)
 Drawings = Mapping[str, tuple[Figure, str]]
 
 
@@ -103,9 +109,12 @@ def _job_parts(
     yield from pictures.values()
     yield page.heading("Lottery curves", level)
     yield page.table(tables["lottery"], _LOTTERY)
+    said = table_said(record.experiment, record.summary)
+    yield page.paragraph(f"score: {record.experiment.judged_by}, {said}; kept: of the prunable parameters")
     if tables["matching"]:
         yield page.heading("Matching the dense network", level)
         yield page.table(tables["matching"], _MATCHING)
+        yield page.paragraph(_MATCHING_SAID)
     if tables["anatomy"]:
         yield page.heading("What the tickets are made of", level)
         yield page.table(tables["anatomy"], _ANATOMY)

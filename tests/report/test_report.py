@@ -5,6 +5,7 @@ import html
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from lth_core.errors import InputError
 from lth_core.report import write
 from lth_core.report.card import card
 from lth_core.report.drawing import looks, percent
-from lth_core.report.figures import job_figures
+from lth_core.report.figures import job_figures, lottery_figure
 from lth_core.report.record import job_record, suite_record
 from lth_core.report.suite_figures import suite_figures
 from lth_core.report.table_files import as_csv, as_json_lines
@@ -122,6 +123,41 @@ def test_a_job_that_runs_or_waits_has_a_report_too(
     files = write_job(record, tmp_path)
     assert files[0].name == "index.html"
     assert (len(job_figures(record)) > 0) == (number == 2)
+
+
+def test_captions_say_over_how_many_seeds_and_which_way_is_better(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = job_record(database, job(database, 3))
+    *cells, last = record.summary.cells
+    some = replace(record.summary, cells=(*cells, replace(last, score=replace(last.score, n=3))))
+    monkeypatch.setattr(type(record.experiment.task), "higher_is_better", False)
+    made = {name: caption for name, (_, caption) in job_figures(replace(record, summary=some)).items()}
+    assert made["lottery"].startswith("Lottery curves: interquartile mean over 3 to 8 seeds; bands")
+    assert "Less is better." in made["lottery"] and "below zero winning is ahead" in made["differences"]
+
+
+def test_a_single_seed_has_no_intervals_to_speak_of(database: Database) -> None:
+    record = job_record(database, job(database, 3))
+    cells = tuple(replace(cell, score=replace(cell.score, n=1)) for cell in record.summary.cells)
+    found = lottery_figure(replace(record, summary=replace(record.summary, cells=cells)))
+    assert found is not None and found[1].startswith("Lottery curves of a single seed, which has no interval.")
+    assert "ess is better" not in found[1]
+
+
+def test_the_card_of_a_job_that_runs_says_how_much_of_it_has_ended(database: Database) -> None:
+    found = dict(card(job_record(database, job(database, 2))))
+    assert found["Cost"].startswith("8 of 56 trainings ended, ")
+    assert found["Lost"] == "No trial of 56 failed. 48 trials did not end, or not yet."
+
+
+def test_the_page_says_what_its_tables_hold(written: Path) -> None:
+    content = (written / "index.html").read_text()
+    assert (
+        "<p>score: return/train, interquartile mean over 8 seeds [95 % bootstrap]; p: of winning minus arm, " in content
+    )
+    assert "collapsed: seeds with under 50% of the dense network" in content and "<th>collapsed</th>" in content
+    assert "turned so that more is better" in content
 
 
 def test_lottery_curves_draw_the_numbers_of_the_table(database: Database) -> None:
