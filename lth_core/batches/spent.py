@@ -9,8 +9,13 @@ _SPENT = re.compile(r"([0-9.]+) CPU seconds spent on this attempt")
 
 
 def cpu_seconds(attempt: Path) -> float | None:
-    """Of an attempt's folder; None where it does not say: it was killed, or an early version ran it."""
+    """Of an attempt's folder; None where it does not say: it was killed, or an early version ran it.
+
+    An attempt that was stopped while its worker started, before anything was written, counts as none.
+    """
     try:
+        if not any(attempt.iterdir()):
+            return 0.0
         found = _SPENT.findall((attempt / "log.txt").read_text(encoding="utf-8", errors="replace"))
         return float(found[-1]) if found else None
     except (OSError, ValueError):

@@ -270,13 +270,18 @@ def test_what_a_job_ran_with_is_stored_with_the_scale_of_its_margins(
 
 @pytest.mark.parametrize(("log", "seconds"), [
     ("2026 INFO 1.50 CPU seconds spent on this attempt, the worker's start included\n", 1.5), ("killed\n", None),
-    (None, None),
 ])  # fmt: skip
-def test_an_attempts_log_has_its_processors_time(log: str | None, seconds: float | None, tmp_path: Path) -> None:
-    if log is not None:
-        (tmp_path / "log.txt").write_text(log)
+def test_an_attempts_log_has_its_processors_time(log: str, seconds: float | None, tmp_path: Path) -> None:
+    (tmp_path / "log.txt").write_text(log)
     assert cpu_seconds(tmp_path) == seconds
-    assert seconds is None or SPENT % seconds in str(log)
+    assert seconds is None or SPENT % seconds in log
+
+
+def test_an_attempt_that_wrote_nothing_took_no_time_and_one_without_a_log_does_not_say(tmp_path: Path) -> None:
+    assert cpu_seconds(tmp_path / "absent") is None
+    assert cpu_seconds(tmp_path) == 0
+    (tmp_path / "records.jsonl").touch()
+    assert cpu_seconds(tmp_path) is None
 
 
 def test_a_job_whose_preset_has_changed_since_is_not_trained_again(
