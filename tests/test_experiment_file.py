@@ -306,6 +306,15 @@ def test_ppo_comes_back_from_its_canonical_form() -> None:
     assert found.training.algorithm == "ppo"
 
 
+def test_a_resolved_experiment_is_read_as_it_was_stored(tmp_path: Path) -> None:
+    stored = load_experiment(write(tmp_path, "seeds = 2"))
+    path = write(tmp_path, stored.canonical(), "experiment.json")
+    assert load_experiment(path) == stored and load_experiment(path).name == "tiny"
+    assert load_experiment(path, ["seeds=3", "pruning.rounds=1"]).seeds == (0, 1, 2)
+    for text, said in (("{}", "name: Field required"), ("seeds = 2", "Invalid JSON"), ("[" * 9999, "Invalid JSON")):
+        assert said in sentence(tmp_path, text, name="experiment.json")
+
+
 def test_a_byte_order_mark_before_the_file_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_bytes(b"\xef\xbb\xbfseeds = 3\n")
     assert load_experiment(tmp_path / "a.toml").seeds == (0, 1, 2)

@@ -1,4 +1,5 @@
-"""Reads an experiment from a TOML file, with `--set` overrides; reports errors in one sentence."""
+"""Reads an experiment from a TOML file, or a resolved one from JSON, with `--set` overrides; reports errors in one
+sentence."""
 
 import json
 import tomllib
@@ -38,7 +39,8 @@ def load_experiment(path: Path, overrides: Iterable[str] = ()) -> Experiment:
 
 
 def read_fields(path: Path) -> dict[str, Any]:
-    """The plain data of a TOML file; raises InputError with one sentence if it is unreadable."""
+    """The plain data of a TOML file, or of a bundle's `experiment.json`; raises InputError with one sentence if it is
+    unreadable."""
     shown = one_line(path)
     try:
         if not path.is_file():
@@ -46,7 +48,10 @@ def read_fields(path: Path) -> dict[str, Any]:
             raise InputError(f"{shown}: not a regular file")
         if path.stat().st_size > LARGEST_FILE:
             raise InputError(f"{shown}: larger than {LARGEST_FILE:,} bytes: expected an experiment file")
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        text = path.read_bytes().decode("utf-8-sig")
+        if path.suffix == ".json":
+            return _resolved(text, shown)
+        return tomllib.loads(text)
     except FileNotFoundError:
         near = did_you_mean(path.with_suffix("").as_posix().removeprefix("configs/"), presets.names())
         raise InputError(f"{shown}: no such file or preset (`lth presets` lists the presets){near}") from None
@@ -56,6 +61,16 @@ def read_fields(path: Path) -> dict[str, Any]:
         raise InputError(f"{shown}: not UTF-8 text (byte {error.start})") from None
     except (ValueError, RecursionError) as error:  # TOMLDecodeError, or a number beyond Python's limits
         raise InputError(f"{shown}: not valid TOML: {one_line(error)}") from None
+
+
+def _resolved(text: str, shown: str) -> dict[str, Any]:
+    """The fields of `Experiment.canonical()`, those that an earlier version did not have with what it did."""
+    try:
+        return Experiment.from_json(text).model_dump(mode="json")
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        said = one_line(": ".join([*filter(None, [".".join(map(str, first["loc"]))]), first["msg"]]))
+        raise InputError(f"{shown}: {said}: expected an experiment.json that this program wrote, or TOML") from None
 
 
 def experiment_of(
