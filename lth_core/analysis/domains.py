@@ -21,6 +21,7 @@ from lth_core.analysis.trials import have_ended
 from lth_core.analysis.two_samples import Apart, Bound, apart
 from lth_core.experiment.arms import DENSE
 from lth_core.experiment.experiment import Experiment
+from lth_core.text import significant
 
 IMAGES = "images"
 """The kind of task that is asked about."""
@@ -252,9 +253,9 @@ def _short_answer(arms: tuple[str, str], other: str, factor: Interval, bound: Bo
     opened = "" if word != "open" else "open: " if ended else "so far: "
     if bound == "unknown":
         return f"{opened}chains that never fall below half leave nothing to say of images against {other}"
-    size = f"{factor.value:.2g}"
+    size = significant(factor.value, 2)
     sized = "as large" if size == "1" and not bound else f"{size} times as large"
-    limits = f" [{factor.low:.2g}, {_upper(factor.high)}]" if not math.isnan(factor.low) else ""
+    limits = f" [{significant(factor.low, 2)}, {_upper(factor.high)}]" if not math.isnan(factor.low) else ""
     least = {"between": "about "}.get(bound, f"{bound} " if bound else "")
     return f"{opened}the gap between {arms[0]} and {arms[1]} is {least}{sized} for images as for {other}{limits}"
 
@@ -269,12 +270,12 @@ def ratio_text(member: Member) -> str:
     if ratio.n == 0:
         return "-"
     bound = f"{member.bound} " if member.bound in ("at least", "at most") else ""
-    limits = f" [{ratio.low:.2g}, {ratio.high:.2g}]" if math.isfinite(ratio.low) else ""
-    return f"{bound}{ratio.value:.2g}{limits}"
+    limits = f" [{significant(ratio.low, 2)}, {significant(ratio.high, 2)}]" if math.isfinite(ratio.low) else ""
+    return f"{bound}{significant(ratio.value, 2)}{limits}"
 
 
 def _upper(value: float) -> str:
-    return f"{value:.2g}" if math.isfinite(value) else "no bound"
+    return significant(value, 2) if math.isfinite(value) else "no bound"
 
 
 def _unknown(found: Sequence[_Found], names: dict[str, str]) -> Iterator[str]:

@@ -152,7 +152,7 @@ def _facts(scores: JobScores, answer: Answer, gains: Sequence[float]) -> Iterato
     else:
         margin, crash = EQUIVALENT * answer.scale, -CRASHED * answer.scale
         bounds = f"margin {significant(margin, 3)}, crash below {significant(crash, 3)}"
-        yield f"{bounds} (reference {scores.zero:.4g})"
+        yield f"{bounds} (reference {significant(scores.zero or 0.0, 4)})"
         yield fallen_said(gains, answer.scale)
     missing = [f"{answer.lost} seeds lost"] if answer.lost else []
     missing += [f"{answer.unfinished} seeds unfinished"] if answer.unfinished else []

@@ -10,6 +10,7 @@ from lth_core.analysis.power import LEVEL, fewest_seeds
 from lth_core.analysis.ranks import shift
 from lth_core.analysis.scores import JobScores
 from lth_core.analysis.statistics import Interval
+from lth_core.text import significant
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,10 @@ def _short(answer: Survival, ended: bool) -> str:
         return f"{mine} or {theirs}: too few rounds are finished by all seeds to say which survives more pruning"
     if answer.silent:
         return f"{mine} and {theirs} both hold half of the dense network's gain down to {answer.floor:.1%} kept"
-    bounds = f" [{ratio.low:.2g}, {ratio.high:.2g}]" if math.isfinite(ratio.low) else ""
+    value, low, high = (significant(one, 2) for one in (ratio.value, ratio.low, ratio.high))
+    bounds = f" [{low}, {high}]" if math.isfinite(ratio.low) else ""
     least = "at least " if answer.above[0] and not answer.above[1] else ""
-    about = "as much" if f"{ratio.value:.2g}" == "1" else f"{ratio.value:.2g} times as much"
+    about = "as much" if value == "1" else f"{value} times as much"
     size = f"{least}{about} pruning as {theirs}{bounds}"
     if not ended:
         return f"{mine} survives so far {size}"

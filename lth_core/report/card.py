@@ -13,7 +13,7 @@ from lth_core.report.record import JobRecord
 from lth_core.settings.soft import SAC
 from lth_core.settings.values import ReplayTraining
 from lth_core.store.attempts import changes, said
-from lth_core.text import one_line, plural
+from lth_core.text import one_line, plural, significant
 
 Card = list[tuple[str, str]]
 
@@ -183,10 +183,10 @@ def _workers(record: JobRecord) -> Iterator[str]:
 def _cost(record: JobRecord) -> str:
     steps = sum(trial.step for trial in record.trials)
     clock = (record.job.finished or 0) - (record.job.started or 0)
-    between = f", {clock / 3600:.2g} hours from start to end" if clock > 0 else ""
+    between = f", {significant(clock / 3600, 2)} hours from start to end" if clock > 0 else ""
     whole, ended = len(record.trials), sum(trial.state in ("done", "failed") for trial in record.trials)
     trainings = plural(whole, "training") if ended == whole else f"{ended:,} of {plural(whole, 'training')} ended"
     return (
-        f"{trainings}, {steps:,} steps in all, {record.active / 3600:.2g} hours with a batch running"
+        f"{trainings}, {steps:,} steps in all, {significant(record.active / 3600, 2)} hours with a batch running"
         f"{between}. One ticket of the last round cost {record.experiment.pruning.rounds + 1} trainings in a row."
     )

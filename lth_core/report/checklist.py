@@ -11,7 +11,7 @@ from lth_core.analysis.comparison import comparisons
 from lth_core.analysis.trials import is_lost
 from lth_core.report.card import card
 from lth_core.report.record import JobRecord
-from lth_core.text import one_line, plural
+from lth_core.text import one_line, plural, significant
 
 UNKNOWN = "not recorded"
 LICENCE = "Apache-2.0"
@@ -123,7 +123,7 @@ def _compute(facts: Facts) -> Iterator[tuple[str, str]]:
 def _time(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.3g} seconds"
-    return f"{seconds / 60:.3g} minutes" if seconds < 5400 else f"{seconds / 3600:.3g} hours"
+    return f"{seconds / 60:.3g} minutes" if seconds < 5400 else f"{significant(seconds / 3600, 3)} hours"
 
 
 def _code(record: JobRecord, said: dict[str, str]) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from lth_core.analysis.questions import NOT_ASKED, Finding, left_out
 from lth_core.report.card import Card
 from lth_core.report.rows import Row, Value
-from lth_core.text import clean
+from lth_core.text import clean, significant
 
 _KINDS = {
     "better": "good", "helps": "good", "leaves alone": "good", "worse": "bad", "hurts": "bad", "crashes": "bad",
@@ -94,7 +94,7 @@ def _cell(value: Value) -> str:
         return "<td></td>"
     if isinstance(value, (bool, str)):
         return f"<td>{_text(value)}</td>"
-    return f'<td class="number">{value:,}</td>' if isinstance(value, int) else f'<td class="number">{value:.4g}</td>'
+    return f'<td class="number">{f"{value:,}" if isinstance(value, int) else significant(value, 4)}</td>'
 
 
 def _text(text: object) -> str:

@@ -35,6 +35,7 @@ def parts(result: SuiteAnswers) -> list[RenderableType]:
             f"log-perplexity); crashes: it lies below {-CRASHED:.0%} of it.",
             style="dim",
         ),
+        *_turned(result),
         *_answers(summary),
         *_verdicts(summary),
         Text("p: paired sign-flip; of verdicts corrected by Holm over the comparisons of each job", style="dim"),
@@ -47,6 +48,13 @@ def parts(result: SuiteAnswers) -> list[RenderableType]:
         found += [_own_scales(summary.domains), *_own_scales_explained(summary.domains)]
         found += answer_lines([summary.domains.finding])
     return [*found, *(Text(note, style="yellow") for note in result.related)]
+
+
+def _turned(result: SuiteAnswers) -> Iterator[Text]:
+    """Where less of a job's score is better, its column of gains has the other sign than its scores."""
+    less = [one_line(job.name) for job in result.jobs if not job.experiment.task.higher_is_better]
+    if less:
+        yield Text(f"over dense: a gain, so more is better; of the scores of {', '.join(less)} less is", style="dim")
 
 
 class _Jobs:

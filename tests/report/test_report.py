@@ -17,10 +17,12 @@ from matplotlib.colors import to_rgb
 from lth_core.analysis import statistics
 from lth_core.analysis.questions import NOT_ASKED
 from lth_core.errors import InputError
-from lth_core.report import write
+from lth_core.report import suite_table, write
+from lth_core.report.answers import suite_answers
 from lth_core.report.card import card
 from lth_core.report.drawing import looks, percent
 from lth_core.report.figures import job_figures, lottery_figure
+from lth_core.report.page import table
 from lth_core.report.record import job_record, suite_record
 from lth_core.report.suite_figures import suite_figures
 from lth_core.report.table_files import as_csv, as_json_lines
@@ -149,6 +151,22 @@ def test_the_card_of_a_job_that_runs_says_how_much_of_it_has_ended(database: Dat
     found = dict(card(job_record(database, job(database, 2))))
     assert found["Cost"].startswith("8 of 56 trainings ended, ")
     assert found["Lost"] == "No trial of 56 failed. 48 trials did not end, or not yet."
+
+
+def test_a_suites_gains_are_told_from_scores_of_which_less_is_better(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = suite_answers(database, "pair", views.suite_jobs(database, "pair"))
+    turned = "over dense: a gain, so more is better; of the scores of pair-a, pair-b less is"
+    assert turned not in map(str, suite_table.parts(found))
+    monkeypatch.setattr(type(found.jobs[0].experiment.task), "higher_is_better", False)
+    assert turned in map(str, suite_table.parts(found))
+
+
+def test_large_numbers_keep_their_digits(database: Database) -> None:
+    assert ">12346<" in table([{"score": 12345.6}], {"score": "score"})
+    found = dict(card(replace(job_record(database, job(database, 3)), active=3.6e6)))
+    assert ", 1000 hours with a batch running" in found["Cost"]
 
 
 def test_the_page_says_what_its_tables_hold(written: Path) -> None:
