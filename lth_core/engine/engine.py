@@ -188,10 +188,14 @@ class Engine(threading.Thread):
                 launcher.stop(batch)
 
     def _require_its_place(self) -> None:
-        """Raise InputError if the workspace was moved: its files must not count as damaged, nor be created anew."""
+        """Raise InputError if the workspace was moved: its files must not count as damaged, nor be created anew; or
+        if its lock was removed: another engine may have made a new one."""
+        where = one_line(self._workspace.folder)
         if self._workspace.moved_from(self._identity):
-            where = one_line(self._workspace.folder)
             raise InputError(f"workspace {where}: was moved or removed while it ran; run it again from where it is now")
+        if not self._lease.held():
+            name = self._workspace.lease.name
+            raise InputError(f"workspace {where}: {name} was removed while it ran, so another engine may own it by now")
 
     def _unless_full(self, act: Callable[[], None]) -> None:
         """Call `act`; if the disk is full or the machine's resources have run out, remember that instead of raising."""
@@ -239,7 +243,7 @@ class Engine(threading.Thread):
 
     def _leave(self, database: Database, launcher: Launchers, hook: Hook) -> None:
         self._ended += launcher.close()
-        if self._workspace.moved_from(self._identity):
+        if self._workspace.moved_from(self._identity) or not self._lease.held():
             database.close()  # the next engine reads in the batches' folders how they ended
             return
         # If a full disk prevents this, the next engine reads it in the batches' folders.

@@ -37,10 +37,21 @@ class Lease:
             holder = os.read(self._descriptor, 4096)
             os.close(self._descriptor)
             raise _held(holder) from None
+        self._path, self._identity = path, _identity(os.fstat(self._descriptor))
         card = {"pid": os.getpid(), "host": socket.gethostname(), "started": time.time()}
         with contextlib.suppress(OSError):  # on a full disk the text is lost; only the lock matters
             os.ftruncate(self._descriptor, 0)
             os.pwrite(self._descriptor, json.dumps(card).encode(), 0)
+
+    def held(self) -> bool:
+        """Whether the file is still there under its name; without it another engine would lock a new one. True if the
+        disk is unavailable."""
+        try:
+            return _identity(self._path.lstat()) == self._identity
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            return True
 
     def release(self) -> None:
         """Let another engine own the workspace."""
@@ -59,6 +70,10 @@ def owned(workspace: Workspace, wanted: str) -> Iterator[None]:
         yield
     finally:
         lease.release()
+
+
+def _identity(file: os.stat_result) -> tuple[int, int]:
+    return file.st_dev, file.st_ino
 
 
 def _held(holder: bytes) -> LeaseHeld:

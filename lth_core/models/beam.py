@@ -65,7 +65,9 @@ def _continuations(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The best 2K next tokens per sentence, the hypotheses they extend, and their log-probabilities, each (N, 2K)."""
     n, beam, size = logs.shape
-    logs[:, :, [*search.never, search.start]] = -float("inf")
+    # Checkpoints such as BART's begin a target with the token that ends it.
+    barred = {*search.never, search.start} - {search.end}
+    logs[:, :, sorted(barred)] = -float("inf")
     last = (longest <= length)[:, None, None]
     others = torch.arange(size, device=logs.device) != search.end
     logs = logs.masked_fill(last & others, -float("inf"))

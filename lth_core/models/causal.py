@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from lth_core.checkpoints import files as checkpoints
 from lth_core.checkpoints import kinds as checkpoint_kinds
 from lth_core.errors import InputError
-from lth_core.models.module import ModuleNetwork, buffers_of, fill_buffers
+from lth_core.models.module import ModuleNetwork, buffers_of, fill_buffers, untied
 from lth_core.settings.language_networks import Causal
 from lth_core.text import one_line
 from lth_core.tickets.mask import Weights
@@ -54,6 +54,7 @@ def causal(settings: Causal, vocabulary: int, window: int, *, own_tokens: bool) 
     if longest is not None and longest < window:
         raise checkpoints.too_long("task.window", window, longest)
     trained = {name: weight.detach().clone() for name, weight in Scores(loaded).named_parameters()}
+    own = [name for name, _ in loaded.named_parameters()]
     groups, fixed = _groups(Scores(loaded)), {n: b.detach().clone() for n, b in buffers_of(loaded).items()}
 
     def start() -> Weights:
@@ -62,7 +63,7 @@ def causal(settings: Causal, vocabulary: int, window: int, *, own_tokens: bool) 
     def made() -> Scores:
         model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
         fill_buffers(model, fixed)
-        return Scores(model)
+        return Scores(untied(model, own))
 
     return ModuleNetwork(made, lambda n: set(groups[n]), start)
 

@@ -13,7 +13,7 @@ from lth_core.checkpoints import files as checkpoints
 from lth_core.checkpoints import kinds as checkpoint_kinds
 from lth_core.errors import InputError
 from lth_core.models import transformer
-from lth_core.models.module import Flow, ModuleNetwork, fill_buffers
+from lth_core.models.module import Flow, ModuleNetwork, fill_buffers, untied
 from lth_core.models.transformers_names import from_marian
 from lth_core.models.translator import Special
 from lth_core.settings.language_networks import PretrainedSeq2Seq, Seq2Seq
@@ -148,16 +148,24 @@ def pretrained(settings: PretrainedSeq2Seq, vocabulary: int, longest: int) -> Mo
     most = checkpoint_kinds.positions(config.to_dict())
     if most is not None and most < longest:
         raise checkpoints.too_long("task.longest", longest, most)
+    own = [name for name, _ in loaded.named_parameters()]
     trained: Weights = {f"model.{name}": weight.detach().clone() for name, weight in loaded.named_parameters()}
     fixed = {name: buffer.detach().clone() for name, buffer in loaded.named_buffers()}
+    head = loaded.get_output_embeddings()
+    ends = [] if head is None else list(head.parameters())
+    outputs = {f"model.{name}" for name, weight in loaded.named_parameters() if any(weight is one for one in ends)}
 
     def factory() -> nn.Module:
         model: Any = AutoModelForSeq2SeqLM.from_config(config, dtype=torch.float32)
         fill_buffers(model, fixed)
-        return TransformersTranslator(model)
+        return TransformersTranslator(untied(model, own))
 
     def start() -> Weights:
         return {name: trained[name].clone() for name in network.shapes()}
 
-    network = ModuleNetwork(factory, grouping, start)
+    def groups(name: str) -> set[str]:
+        """By identity, because not every checkpoint's output is tied to an embedding, or named as others are."""
+        return (grouping(name) - {"output"}) | ({"output"} if name in outputs else set())
+
+    network = ModuleNetwork(factory, groups, start)
     return network

@@ -5,7 +5,7 @@ Buffers are part of the network if `state_dict` has them; the module recreates n
 The module knows nothing of masks or tasks.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import torch
@@ -98,6 +98,21 @@ def fill_buffers(module: nn.Module, buffers: Mapping[str, Tensor]) -> None:
     for name, own in module.named_buffers():
         if name in buffers:
             own.copy_(buffers[name].reshape(own.shape))
+
+
+@torch.no_grad()
+def untied(model: nn.Module, names: Collection[str]) -> nn.Module:
+    """The model, in which each parameter of these names is one of its own, newly drawn where it was tied to another.
+
+    transformers ties the output of some models whatever their configuration says, and leaves it apart where a
+    checkpoint holds another one (T5 1.1, FLAN-T5).
+    """
+    for name in sorted(set(names) - dict(model.named_parameters()).keys()):
+        parent, _, last = name.rpartition(".")
+        shared = model.get_parameter(name)
+        own = nn.Parameter(torch.empty_like(shared).normal_(std=float(shared.std())))
+        setattr(model.get_submodule(parent), last, own)
+    return model
 
 
 def _seeded(factory: Callable[[], nn.Module], seed: int) -> nn.Module:

@@ -11,7 +11,7 @@ import torch
 
 from lth_core.errors import InputError
 from lth_core.models.marian import marian_config
-from lth_core.models.module import ModuleNetwork, fill_buffers
+from lth_core.models.module import ModuleNetwork, fill_buffers, untied
 from lth_core.models.transformers_names import from_gpt_neox, from_marian, to_gpt_neox, to_marian
 from lth_core.models.translator import Special
 from lth_core.settings.language_networks import Causal, PretrainedSeq2Seq, Seq2Seq, Transformer
@@ -100,7 +100,7 @@ def _plain(network: ModuleNetwork) -> Any:
     made = type(inner)(inner.config)
     known = made.state_dict()
     made.load_state_dict({n: b for n, b in inner.named_buffers() if n in known}, strict=False)
-    return made
+    return untied(made, [name for name, _ in inner.named_parameters()])
 
 
 def _all_names(network: ModuleNetwork, weights: Weights) -> Weights:
@@ -109,6 +109,14 @@ def _all_names(network: ModuleNetwork, weights: Weights) -> Weights:
     first = {id(p): name for name, p in inner.named_parameters()}
     names = {name: first[id(p)] for name, p in inner.named_parameters(remove_duplicate=False)}
     return {name: weights[own] for name, own in names.items() if own in weights}
+
+
+def tied(found: Exchange) -> list[list[str]]:
+    """The names in transformers of each parameter that has several: files hold it under one of them."""
+    names: dict[int, list[str]] = {}
+    for name, parameter in found.make().named_parameters(remove_duplicate=False):
+        names.setdefault(id(parameter), []).append(name)
+    return [own for own in names.values() if len(own) > 1]
 
 
 @torch.no_grad()

@@ -48,5 +48,7 @@ class Draws:
         return {f"generator/{i}": state.numpy().copy() for i, state in enumerate(self._states)}
 
     def restore(self, arrays: Arrays) -> None:
-        """The inverse of `state`."""
-        self._states = [torch.from_numpy(np.array(arrays[f"generator/{i}"])) for i in range(len(self._states))]
+        """The inverse of `state`. A GPU's begins anew where a training goes on from a CPU's, which has none."""
+        for i in range(len(self._states)):
+            if i == 0 or f"generator/{i}" in arrays:
+                self._states[i] = torch.from_numpy(np.array(arrays[f"generator/{i}"]))

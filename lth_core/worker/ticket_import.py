@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from lth_core.batches.processes import answer
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
+from lth_core.models.pretrained import tied
 from lth_core.text import one_line
 from lth_core.tickets import mask as masks
 from lth_core.tickets.mask import Mask, Weights
@@ -29,6 +30,8 @@ from lth_core.worker.ticket_export import write_files
 
 _WRAPPERS = ("module.", "_orig_mod.", "_forward_module.", "model.", "network.", "net.")
 """Prefixes that DataParallel, torch.compile and Lightning modules add to the names of their network."""
+_RENAMED = {"embed_out.weight": "lm_head.weight"}
+"""Names in files of GPT-NeoX, which transformers renames as it loads and saves them."""
 
 
 def act(message: dict[str, Any]) -> dict[str, Any]:
@@ -65,6 +68,10 @@ def read(experiment: Experiment, network: Network, source: Path) -> tuple[Weight
     if not form and (beside := file.with_name("mask.safetensors")).is_file() and beside != file:
         form = {name.removeprefix(taken): m.bool() for name, m in _load(beside).items()}
         said = "its file mask.safetensors"
+    found = family_of(experiment).exchange(experiment, network) if source.is_dir() else None
+    for names in [] if found is None else tied(found):
+        _share(weights, names)
+        _share(form, names)
     if not form:
         form, said = {name: w != 0 for name, w in weights.items()}, "exact zeros, because there is no mask"
     for name, one in form.items():
@@ -75,11 +82,11 @@ def read(experiment: Experiment, network: Network, source: Path) -> tuple[Weight
     whole = {name: form.get(name, torch.ones_like(w, dtype=torch.bool)) for name, w in weights.items()}
     if taken:
         said += f"; names without their prefix {taken}"
-    if not source.is_dir():
+    if found is None:
         return weights, whole, said
-    found = family_of(experiment).exchange(experiment, network)
+    running = {name: weights[bare] for name in network.buffers() if (bare := name.removeprefix("model.")) in weights}
     try:
-        return found.back(_named(weights)), found.back(_named(whole)), said
+        return found.back(_named(weights)) | running, found.back(_named(whole)), said
     except (KeyError, ValueError, RuntimeError) as error:
         raise InputError(
             f"{one_line(source)}: is no model of the experiment's kind, {experiment.model.kind} ({one_line(error, 80)})"
@@ -100,6 +107,13 @@ def _bare(weights: Weights, network: Network, *, whole_model: bool) -> tuple[Wei
     return weights, taken
 
 
+def _share(weights: Weights, names: list[str]) -> None:
+    """Give a tied parameter all its names, whichever of them a file uses."""
+    held = next((name for name in names if name in weights), None)
+    if held is not None:
+        weights.update({name: weights[held] for name in names if name not in weights})
+
+
 def _named(weights: Weights) -> Weights:
     """Only the parameters."""
     return {name: w for name, w in weights.items() if not name.endswith(("final_logits_bias", "inv_freq"))}
@@ -107,7 +121,7 @@ def _named(weights: Weights) -> Weights:
 
 def _load(file: Path) -> Weights:
     try:
-        return load_file(file)
+        return {_RENAMED.get(name, name): one for name, one in load_file(file).items()}
     except (OSError, SafetensorError, ValueError) as error:
         raise InputError(
             f"{one_line(file)}: cannot be read ({one_line(error, 80)}): expected safetensors, and folders that "

@@ -363,6 +363,18 @@ def test_only_one_engine_owns_a_workspace(tmp_path: Path) -> None:
     Engine(r.workspace, "cpu", 1)._lease.release()
 
 
+def test_an_engine_whose_lock_was_removed_leaves_the_workspace_to_another(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "w")
+    first = Engine(workspace, "cpu", 1)
+    first.start()
+    workspace.lease.unlink()
+    second = Engine(workspace, "cpu", 1)
+    first.join(60)
+    assert isinstance(first.error, InputError) and "engine.lock was removed while it ran" in str(first.error)
+    assert second._lease.held()
+    second._lease.release()
+
+
 def test_a_device_that_is_not_there_is_refused_before_anything_is_touched(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cuda:99"):
         Engine(Workspace(tmp_path / "w"), "cuda:99")

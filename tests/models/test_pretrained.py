@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from lth_core.errors import InputError
@@ -14,6 +15,7 @@ from lth_core.models.pretrained import exchange, loaded, masks_there
 from lth_core.settings.networks import MLP
 from lth_core.tickets.mask import Mask, Weights
 from lth_core.training.families import family_of, make_model
+from lth_core.worker import ticket_import
 from tests.models.test_causal import checkpoint, settings  # noqa: F401 a fixture
 from tests.training import test_language, test_translation
 
@@ -60,6 +62,11 @@ def round_trip(own: Experiment, folder: Path, compute: Any) -> None:
     assert learnt == set(by_name)
     returned = found.back(by_name)
     assert all(torch.equal(returned[name], m) for name, m in mask.items())
+    # The folder, with the masks beside it as `lth ticket export --transformers` writes them, becomes a ticket again.
+    save_file({name: m.clone() for name, m in by_name.items()}, folder / "saved" / "mask.safetensors")
+    read, whole, _ = ticket_import.read(own, network, folder / "saved")
+    assert all(torch.equal(read[name], w) for name, w in {**weights, **network.buffers()}.items())
+    assert all(torch.equal(whole[name], m) for name, m in mask.items())
 
 
 def causal_logits(ours: nn.Module, theirs: nn.Module) -> tuple[Tensor, Tensor]:
@@ -92,12 +99,22 @@ def test_a_checkpoint_goes_back_as_what_it_came_as(tmp_path: Path, checkpoint: P
     round_trip(settings(tmp_path, checkpoint), tmp_path, causal_logits)
 
 
-@pytest.mark.parametrize("kind", ["marian", "t5"])
+@pytest.mark.parametrize("kind", ["marian", "t5", "untied t5"])
 def test_a_translation_checkpoint_keeps_what_it_does_not_train(kind: str, tmp_path: Path) -> None:
     path = test_translation.checkpoint(tmp_path, kind)
     own = test_translation.settings(tmp_path, task={"tokenizer": "checkpoint", "checkpoint": path})
     network = test_translation._network_section({"checkpoint": path})
-    round_trip(own.model_copy(update={"model": network}), tmp_path, translated_logits)
+    own = own.model_copy(update={"model": network})
+    round_trip(own, tmp_path, translated_logits)
+    if kind == "untied t5":
+        from transformers import AutoModelForSeq2SeqLM
+
+        made = make_model(own)
+        assert isinstance(made, ModuleNetwork) and made.trained is not None
+        theirs = AutoModelForSeq2SeqLM.from_pretrained(path).eval()
+        assert torch.allclose(*translated_logits(module_of(made, made.trained()), theirs), atol=2e-5)
+        tagged = {name for name, tags in made.groups().items() if "output" in tags}
+        assert tagged == {"model.lm_head.weight"} and "embedding" in made.groups()["model.shared.weight"]
 
 
 def test_what_transformers_does_not_have_is_one_sentence(tmp_path: Path) -> None:

@@ -161,3 +161,13 @@ def test_a_translation_ends_at_its_longest() -> None:
         found = translate(model.decoding(sources(), 4), Search(4, 0.6, START, END, (PAD,)), torch.tensor([2, 5, 3]))
     assert all(len(tokens) < longest for (tokens, _), longest in zip(found, (2, 5, 3), strict=True))
     assert all(math.isfinite(score) for _, score in found)
+
+
+def test_a_target_may_begin_with_the_token_that_ends_it() -> None:
+    """As the targets of BART, M2M100 and NLLB do."""
+    model = own(seed=7)
+    with torch.no_grad():
+        model.embedding.mul_(3)
+        found = translate(model.decoding(sources(), 2), Search(2, 0.6, END, END, (PAD,)), torch.tensor([5, 5, 5]))
+    assert all(math.isfinite(score) for _, score in found)
+    assert any(tokens for tokens, _ in found) and not any(END in tokens for tokens, _ in found)

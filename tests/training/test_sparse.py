@@ -101,6 +101,11 @@ def test_dropping_resuming_and_another_switch_change_no_bit(
     resumed = stack(_auto(settings, "always"), own)
     resumed.restore(arrays, values)
     assert not any(resumed.parameters.is_sparse)
+    values["sparse"] = [True] * 3
+    resumed = stack(settings, own)
+    resumed.device = torch.device("cuda")  # to which a job may be handed over; it computes whole tickets only
+    resumed.restore(arrays, values)
+    assert not any(resumed.parameters.is_sparse)
 
 
 @all_settings

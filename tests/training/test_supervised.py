@@ -4,6 +4,7 @@ import math
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from lth_core.settings.supervised import Supervised
+from lth_core.training.generators import Draws
 from lth_core.training.stack import Start
 from lth_core.training.supervised.masked_step import MaskedStep
 from lth_core.training.supervised.stack import learning_rate
@@ -186,6 +188,17 @@ def test_training_leaves_the_global_generator_where_it_was() -> None:
     one = stack(ADAM, start())
     one.update()
     assert torch.equal(torch.rand(4), expected)
+
+
+def test_a_training_can_go_on_where_there_is_one_more_generator() -> None:
+    """On a GPU, to which a job may be handed over from a CPU."""
+    cpu, there = Draws(1, torch.device("cpu")), Draws(2, torch.device("cpu"))
+    own = torch.arange(16, dtype=torch.uint8)
+    there._states.append(own)
+    there.restore(cpu.state())
+    found = there.state()
+    assert np.array_equal(found["generator/0"], cpu.state()["generator/0"])
+    assert np.array_equal(found["generator/1"], own)
 
 
 def test_accumulated_batches_are_one_update_on_all_their_predictions() -> None:

@@ -1,5 +1,6 @@
 """Training translators: through whole attempts, from checkpoints, interrupted; the loss; that something is learnt."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -220,6 +221,8 @@ def checkpoint(folder: Path, kind: str) -> str:
             vocab_size=210, d_model=16, d_kv=8, d_ff=24, num_layers=1, num_heads=2, pad_token_id=0, eos_token_id=2,
             decoder_start_token_id=0,
         ))  # fmt: skip
+    if kind == "untied t5":  # as T5 from version 1.1 on, and FLAN-T5
+        model.lm_head.weight = nn.Parameter(torch.randn(210, 16))
     model.save_pretrained(folder / kind)
     tokenizer.save_pretrained(folder / kind)
     return str(folder / kind)
@@ -274,6 +277,10 @@ def test_a_checkpoint_that_cannot_be_had_is_said_in_a_sentence(tmp_path: Path) -
     path = checkpoint(tmp_path, "marian")
     with pytest.raises(InputError, match=r"has an embedding for 210 tokens, the tokenizer has 500"):
         marian.pretrained(_network_section({"checkpoint": path}), 500, 8)
+    config = Path(path) / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "pad_token_id": 2}))
+    with pytest.raises(InputError, match=r"task.checkpoint = .*marian: pads texts with the token that ends them \(2\)"):
+        vocabulary.of_checkpoint(path)
     os.truncate(Path(path) / "model.safetensors", 100)
     with pytest.raises(InputError, match=r"model.checkpoint = .*marian: expected a folder .*deserializing header"):
         marian.pretrained(_network_section({"checkpoint": path}), 10, 8)

@@ -97,4 +97,9 @@ def of_checkpoint(name: str, *, special_tokens: bool = False) -> Vocabulary:
         ) from None
     if None in special:
         raise InputError(f"task.checkpoint = {one_line(name)}: names no tokens for padding, start and end of a target")
+    if vocabulary.pad == vocabulary.end:
+        raise InputError(
+            f"task.checkpoint = {one_line(name)}: pads texts with the token that ends them ({vocabulary.end}), so that "
+            "nothing would learn to end a translation: expected another pad_token_id than eos_token_id in config.json"
+        )
     return vocabulary

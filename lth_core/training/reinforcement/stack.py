@@ -226,8 +226,9 @@ class ActorCriticStack(PlayingStack):
         self.trained = values["trained"]
         self._look.restore(values.get("looked"))
         self.collector.restore(arrays, values, self.trained)
-        # In the form in which it began, whatever is measured now; earlier versions had one form.
-        self.parameters.refold(values.get("sparse", [False] * self.tickets))
+        # In the form in which it began, whatever is measured now; earlier versions, and GPUs, have one form.
+        if self.device.type == "cpu":
+            self.parameters.refold(values.get("sparse", [False] * self.tickets))
         self.parameters.restore(arrays)
         if self.algorithm.epochs:
             self._shuffles.restore(values["minibatches"])
