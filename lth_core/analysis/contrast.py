@@ -28,7 +28,8 @@ class Contrast:
     more by it; None without a margin. density: of the round it was taken at, None for the mean over
     rounds. ended: whether all trials of its arms have ended. apart: where the mean over rounds hides that single ones
     lie on both sides of zero, each shown by itself, the lowest and the highest round's sum. fallen, risen: how many
-    seeds lose, or gain, more than a quarter of the dense network's gain (see `collapse`).
+    seeds lose, or gain, more than a quarter of the dense network's gain (see `collapse`). agree: whether the mean,
+    which p is about, has the sign of the interquartile mean, which the interval is about.
     """
 
     value: Interval
@@ -42,13 +43,14 @@ class Contrast:
     apart: tuple[float, float] | None = None
     fallen: int = 0
     risen: int = 0
+    agree: bool = True
 
     def word(self, p: float) -> Word:
         """The answer, with p as corrected over a family."""
         found = self.value
         if not self.ended or found.n < 2:
             return "open"
-        if p <= LEVEL and (found.low > 0 or found.high < 0):
+        if self.agree and p <= LEVEL and (found.low > 0 or found.high < 0):
             return "above" if found.value > 0 else "below"
         return "near zero" if self.near_zero else "open"
 
@@ -119,10 +121,12 @@ def contrast(found: Sums, less: Sums | None = None) -> Contrast:
         each = [_without(one, other) for one, other in zip(each, less.each, strict=False)]
         lost, ended = lost | less.lost, ended and less.ended
     numbers = [by_seed[seed] for seed in sorted(by_seed)]
+    value = bootstrap(numbers)
     return Contrast(
-        bootstrap(numbers), sign_flip_p(with_lost(numbers, len(lost))), _near(numbers, found.margin), found.margin,
+        value, sign_flip_p(with_lost(numbers, len(lost))), _near(numbers, found.margin), found.margin,
         found.density, len(found.each), len(lost), ended, _apart(each),
         *((0, 0) if found.margin is None else _fallen_risen(numbers, found.margin / EQUIVALENT)),
+        agree=sum(numbers) * value.value > 0,
     )  # fmt: skip
 
 

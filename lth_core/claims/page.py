@@ -30,7 +30,7 @@ jobs](#the-jobs), the difference of two arms is as it was measured.
 
 | a test shows | if |
 | --- | --- |
-| a difference | the interval excludes zero, and p, corrected over the claim's tests (Holm), is at most 5 % |
+| a difference | the interval excludes zero, the mean has the same sign, and p, corrected over the claim's tests (Holm), is at most 5 % |
 | no loss | the interval lies above minus the margin, the one-sided p of that, times the claim's tests, is at most 5 %, and no seed falls. The margin is 5 % of what the dense network gains over a network that learnt nothing; a seed falls if it loses over a quarter of that gain |
 | no difference | the same holds on both sides of zero: no seed rises as far either |
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lth_core.analysis import statistics
-from lth_core.analysis.contrast import _apart, contrast, sums
+from lth_core.analysis.contrast import Sums, _apart, contrast, sums
 from lth_core.analysis.scores import JobScores
 from lth_core.experiment.experiment import Experiment
 from tests.analysis.test_verdict import Trial
@@ -48,6 +48,16 @@ def test_the_word_says_on_which_side_of_zero_it_is_or_that_it_is_near(random: fl
     assert found.word(found.p) == word
     assert found.rounds == 3
     assert found.value.value == pytest.approx(100.0 - random, abs=1.0)
+
+
+def test_a_few_seeds_that_lose_everything_do_not_make_the_others_gain_a_difference(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(statistics, "FLIPS", 2_000)
+    gains = dict(enumerate([1.0] * 52 + [-100.0] * 8))
+    found = contrast(Sums(gains, [gains], 0.4, frozenset(), True, margin=None))
+    assert found.value.low > 0 and found.p <= 0.05 and sum(gains.values()) < 0  # p says that the mean is below zero
+    assert found.word(found.p) == "open"
 
 
 @pytest.mark.parametrize(
