@@ -49,7 +49,8 @@ What this cannot do:
 - Atari itself and real translations were left out for want of time: MinAtar's games stand for Atari's, the pairs of a
   grammar for WMT's.
 
-Tables, protocol cards and figures of the jobs are in [claims/](claims/); `lth claims store docs/claims` makes the page.
+Tables, protocol cards and figures of the jobs are in [claims/](claims/), with each job's `experiment.json`, which
+`lth headless` runs as it was run here; `lth claims store docs/claims` makes the page.
 Hours of a worker are of the clock, from each batch's first start to its end: pauses of a job count, too.
 """  # noqa: E501
 
