@@ -88,13 +88,14 @@ class Stored(Section):
 
 
 def store(database: Database, folder: Path) -> Stored:
-    """Write what this workspace knows of the claims whose jobs have ended into a folder; what the folder has of other
-    jobs and claims stays. Raises InputError for a folder that cannot be written or holds something else."""
+    """Write the jobs of claims that have ended in this workspace, and the claims that they answer, into a folder; what
+    the folder has of other jobs and claims stays. Raises InputError for a folder that cannot be written or holds
+    something else."""
     make_folder(folder)
     before = read(folder) if (folder / "claims.json").exists() else Stored(claims=(), jobs=())
     found = [answered(database, claim) for claim in claims()]
     ended = [one for one in found if one.state not in UNKNOWN]
-    records = {record.job.name: record for record in _records(database, (one.claim for one in ended))}
+    records = {record.job.name: record for record in _records(database, claims())}
     same = {
         name for name, one in records.items() if has_same_scores(folder / name / "trials.csv", one.trials)
     }  # before the tables are written

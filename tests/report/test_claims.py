@@ -299,6 +299,14 @@ def test_a_job_whose_preset_has_changed_since_is_not_trained_again(
         changed(tmp_path, ["cartpole"])
 
 
+def test_a_job_that_has_ended_is_stored_before_its_claim_is_answered(
+    database: Database, listed: list[Claim], tmp_path: Path
+) -> None:
+    listed.append(made(of("under-way", winning=1, random=-1)))
+    found = stored.store(database, tmp_path)
+    assert found.claims == () and [one.name for one in found.jobs] == ["cartpole"]
+
+
 def test_a_test_that_this_workspace_has_not_run_keeps_its_stored_answer(
     database: Database, listed: list[Claim], tmp_path: Path
 ) -> None:
