@@ -65,6 +65,8 @@ BAD = [
     ("seeds = 2\nseeds = 3", ["not valid TOML"]),
     ("seeds = ", ["not valid TOML"]),
     ("x = " + "[" * 5000, ["not valid TOML"]),
+    (' {"name": 3}', ["name: Input should be a valid string", "an experiment.json that this program wrote, or TOML"]),
+    ('{"x": ' * 5000, ["Invalid JSON: recursion limit exceeded"]),
 ]  # fmt: skip
 
 

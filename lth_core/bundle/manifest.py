@@ -12,8 +12,8 @@ from pydantic import Field, ValidationError
 from lth_core import __version__
 from lth_core.batches.provenance import processor
 from lth_core.bundle.archive import Archive, Refused
+from lth_core.invalid import reason
 from lth_core.settings.base import Section
-from lth_core.text import one_line
 
 NAME = "manifest.json"
 LARGEST = 64_000_000
@@ -69,9 +69,7 @@ def read_manifest(archive: Archive) -> tuple[Manifest, str]:
     try:
         return Manifest.model_validate_json(content), hashlib.sha256(content).hexdigest()
     except ValidationError as error:
-        said = error.errors(include_url=False)[0]
-        place = ".".join(map(str, said["loc"])) or "its content"
-        raise Refused(f"{NAME}: {one_line(place, 80)}: {one_line(said['msg'], 120)}") from None
+        raise Refused(f"{NAME}: {reason(error)}") from None
     except RecursionError:
         raise Refused(f"{NAME}: its content is nested too deep") from None
 

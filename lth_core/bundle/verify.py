@@ -23,6 +23,7 @@ from lth_core.bundle.rebuilt import Rebuilt, rebuilt
 from lth_core.bundle.write import README
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
+from lth_core.invalid import reason
 from lth_core.store.nonsense import NONSENSE
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line, plural
@@ -83,8 +84,7 @@ def _facts(archive: Archive, manifest: Manifest, job: int) -> JobFacts:
     try:
         facts = JobFacts.model_validate_json(archive.read(name))
     except ValidationError as error:
-        said = error.errors(include_url=False)[0]
-        raise InputError(f"{name}: {'.'.join(map(str, said['loc']))}: {said['msg']}") from None
+        raise InputError(f"{name}: {reason(error)}") from None
     if facts.job != job or facts.suite != (manifest.suite or facts.suite):
         raise InputError(f"{name}: is of job {facts.job}, suite {facts.suite}: expected job {job} of {manifest.name}")
     return facts

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 from lth_core.errors import InputError
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.suite import Suite, load
+from lth_core.invalid import reason
 from lth_core.settings.base import Fraction, Section
 from lth_core.text import one_line
 
@@ -120,15 +121,6 @@ def stored_experiment(folder: Path) -> Experiment:
         return Experiment.from_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{one_line(path)}: {reason(error)}: {STORED}") from None
-
-
-def reason(error: Exception) -> str:
-    """Why something stored cannot be read: of a field that is not accepted, its name and what is wrong with it."""
-    if not isinstance(error, ValidationError):
-        return one_line(getattr(error, "strerror", None) or error, 200)
-    first = error.errors(include_url=False)[0]
-    place = ".".join(map(str, first["loc"]))
-    return one_line(f"{place}: {first['msg']}" if place else first["msg"], 200)
 
 
 def command(file: str) -> str:

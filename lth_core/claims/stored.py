@@ -13,9 +13,10 @@ from lth_core.analysis.scores import JobScores
 from lth_core.batches.batch import BatchFolder
 from lth_core.batches.spent import cpu_seconds
 from lth_core.claims.answer import Answered, answered, job_of, state_of
-from lth_core.claims.claim import STORED, Claim, claims, experiments, paper_figures, reason
+from lth_core.claims.claim import STORED, Claim, claims, experiments, paper_figures
 from lth_core.claims.table import has_same_scores
 from lth_core.errors import InputError
+from lth_core.invalid import reason
 from lth_core.report.card import card
 from lth_core.report.record import JobRecord, job_record
 from lth_core.report.table_files import as_csv, make_folder

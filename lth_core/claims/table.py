@@ -4,8 +4,8 @@ import csv
 from collections.abc import Iterable
 from pathlib import Path
 
-from lth_core.claims.claim import reason
 from lth_core.errors import InputError
+from lth_core.invalid import reason
 from lth_core.store.views import TrialView
 from lth_core.text import one_line
 

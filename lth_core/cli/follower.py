@@ -14,6 +14,7 @@ from lth_core.experiment.experiment import Experiment
 from lth_core.store import attempts, commands, views
 from lth_core.store.commands import Command, Resume, Retry, Submit
 from lth_core.store.database import Database
+from lth_core.store.jobs import known_job
 from lth_core.store.views import JobView
 from lth_core.store.workspace import Workspace
 from lth_core.text import one_line
@@ -43,15 +44,27 @@ class Follower:
         self._event = newest[-1].id if newest else 0
 
     def submit(self, experiment: Experiment, file: Path, again: bool, suite: str | None = None) -> int:
-        """Queue an experiment and return its job; if the workspace has it already, continue that job."""
+        """Queue an experiment and return its job; if the workspace has it already, continue that job. Needs no engine
+        where that one is done."""
+        said = file if suite is None else f"{file}: {experiment.name}"
+        done = None if again else self._done(experiment, suite)
+        if done is not None:
+            self._go_on_with(done, said)
+            return done
         source = one_line(presets.find(file).resolve())
         answer = self._ask(Submit(experiment=experiment.canonical(), source=source, again=again, suite=suite))
         if "error" in answer:
             raise InputError(f"{file}: {answer['error']}")
         job = int(answer["job"])
         if answer.get("known"):
-            self._go_on_with(job, file if suite is None else f"{file}: {experiment.name}")
+            self._go_on_with(job, said)
         return job
+
+    def _done(self, experiment: Experiment, suite: str | None) -> int | None:
+        """The job that has this experiment, where it is done and of this suite."""
+        known = known_job(self._database.connection, experiment.identity, suite)
+        view = None if known is None else views.job(self._database, known)
+        return known if view is not None and view.state == "done" and suite in (None, view.suite) else None
 
     def _go_on_with(self, job: int, file: Path | str) -> None:
         view = views.job(self._database, job)
@@ -81,7 +94,6 @@ class Follower:
         None if the monotonic clock reaches `until` first.
         """
         while True:
-            self._own_engine()
             found = [view for job in jobs if (view := views.job(self._database, job)) is not None]
             seen = [view for view in found if view.state in ENDED or not view.deleted]
             events = [e for e in views.events(self._database, self._event) if e.job in jobs]
@@ -89,6 +101,7 @@ class Follower:
             self._progress.update(seen, events)
             if all(view.state in ENDED for view in seen):
                 break
+            self._own_engine()
             self._say_if_stuck([view for view in seen if view.state not in ENDED])
             if until is not None and time.monotonic() >= until:
                 return None

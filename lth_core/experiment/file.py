@@ -18,6 +18,7 @@ from lth_core.experiment.episodes import check_episodes
 from lth_core.experiment.experiment import Experiment
 from lth_core.experiment.tables import KINDS
 from lth_core.experiment.ticket_files import Place
+from lth_core.invalid import reason
 from lth_core.settings.imitation import ImitationTask
 from lth_core.settings.ticket import TicketSource
 from lth_core.settings.values import ReplayTraining
@@ -49,7 +50,7 @@ def read_fields(path: Path) -> dict[str, Any]:
         if path.stat().st_size > LARGEST_FILE:
             raise InputError(f"{shown}: larger than {LARGEST_FILE:,} bytes: expected an experiment file")
         text = path.read_bytes().decode("utf-8-sig")
-        if path.suffix == ".json":
+        if path.suffix == ".json" or text.lstrip().startswith("{"):  # as no TOML does
             return _resolved(text, shown)
         return tomllib.loads(text)
     except FileNotFoundError:
@@ -68,8 +69,7 @@ def _resolved(text: str, shown: str) -> dict[str, Any]:
     try:
         return Experiment.from_json(text).model_dump(mode="json")
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        said = one_line(": ".join([*filter(None, [".".join(map(str, first["loc"]))]), first["msg"]]))
+        said = reason(error, 400)
         raise InputError(f"{shown}: {said}: expected an experiment.json that this program wrote, or TOML") from None
 
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lth_core.errors import InputError
+from lth_core.invalid import reason
 from lth_core.settings.launcher import Launcher
 from lth_core.store.database import Database
 from lth_core.text import one_line
@@ -138,9 +139,7 @@ class Asked:
         try:
             return found.model_validate_json(self.payload)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            field = "".join(f"{one_line(part)}: " for part in first["loc"])
-            raise InputError(f"{self.kind}: {field}{one_line(first['msg'], 200)}") from None
+            raise InputError(f"{self.kind}: {reason(error)}") from None
 
 
 def ask(database: Database, command: Command) -> int:

@@ -58,6 +58,29 @@ def test_jobs_that_are_gone_have_ended_and_results_stay(tmp_path: Path, monkeypa
     database.close()
 
 
+@pytest.mark.parametrize("suite", [None, "twice"])
+def test_what_is_done_needs_no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suite: str | None) -> None:
+    def start(*_given: object) -> None:
+        raise AssertionError("an engine, which would begin other jobs")
+
+    monkeypatch.setattr(follower, "Engine", start)
+    workspace = Workspace(tmp_path)
+    workspace.create()
+    database = Database(workspace.database, writer=True)
+    with database.transaction() as connection:
+        done = add_job(connection, tiny("done"), "x.toml", {}, suite)
+        set_job(connection, done, "done")
+    heard = Heard()
+    following = Follower(workspace, database, "cpu", 1, heard)
+    assert following.submit(tiny("done"), Path("x.toml"), False, suite) == done
+    assert following.wait([done]) == set()
+    assert not following.close()
+    assert heard.said[0].partition(";")[0].endswith("job 1 already has this experiment (done)")
+    with pytest.raises(AssertionError, match="an engine"):  # which adds it to the suite
+        following.submit(tiny("done"), Path("x.toml"), False, "other" if suite is None else "another")
+    database.close()
+
+
 def test_a_finished_job_that_ran_with_other_versions_is_said_to_have(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     workspace.create()
