@@ -126,6 +126,7 @@ def panels(count: int, *, columns: int = 3, width: float = 3.1, height: float = 
     fit = columns if column is None else min(columns, int(column.width / _NARROWEST))
     across = max(1, min(fit, count))
     down = max(1, math.ceil(count / across))
+    across = max(1, math.ceil(count / down))  # four panels as two and two
     size = max(width * across, 4.2), height * down + 0.35
     if column is not None:
         size = column.width, max(height * min(1.0, column.width / across / width), 1.3) * down + 0.3
