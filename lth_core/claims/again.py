@@ -102,8 +102,11 @@ def _same(stored: float, here: float | None, others: list[float]) -> Same:
         return "no score"
     if here == stored:
         return "equal to the last bit"
-    if not others or _beyond(stored, others) > FAR:  # the stored one may be what has changed
+    if not others:
         return "far from the stored seeds"
+    if _beyond(stored, others) > FAR:  # the stored one may be what has changed, so only what is near it is alike
+        near = abs(here - stored) <= FAR * (max(others) - min(others))
+        return "other bits, near the stored seeds" if near else "far from the stored seeds"
     beyond = _beyond(here, [*others, stored])
     if beyond <= 0:
         return "other bits, between the stored seeds"

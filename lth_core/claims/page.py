@@ -18,7 +18,8 @@ of a processor's hours is what two cores of their own need. `quick/digits`, `pap
 run, on quieter cores and with a newer revision; all 2,796 scores came out equal to the last bit.
 `claims/games-ablation` was stopped for 20 minutes in between, which the clock counts. So each preset is within the plan
 on cores of its own, and all together, the LSTM's first run included; not in the table is the lost run of
-`multi30k-all`, some 0.7 hours of a processor. What the paper's own scale takes: [speed](speed.md#the-papers-full-scale)."""
+`multi30k-all`, some 0.7 hours of a processor. What the paper's own scale takes:
+[speed](speed.md#the-papers-full-scale)."""
 _INTRODUCTION = """\
 # The paper's claims, tested
 

@@ -1,5 +1,6 @@
 """Stored trials trained again: what is compared, what differs, and when `lth claims check` fails."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,17 +47,29 @@ def test_a_preset_is_trained_again_with_the_first_seed_of_its_jobs() -> None:
     assert presets_of({experiment.name}) == [("paper/cartpole", experiment.seeds[0])]
 
 
-def test_other_bits_are_no_alarm_where_one_more_seed_could_give_them() -> None:
-    """Each stored trial of the first round, as if it were the one trained again, against those of the other seeds."""
-    words = []
+def stored_scores() -> Iterator[tuple[float, list[float]]]:
+    """Each stored score of a first round, and those of the other seeds."""
     for table in sorted((ROOT / "docs" / "claims").glob("*/trials.csv")):
         by_place: dict[tuple[str, int], list[float]] = {}
         for (arm, round, _), score in scores(table).items():
             if round <= 1:
                 by_place.setdefault((arm, round), []).append(score)
-        words += [
-            _same(own[k - 1], one, own[:k] + own[k + 1 :]) for own in by_place.values() for k, one in enumerate(own)
-        ]
+        for own in by_place.values():
+            yield from ((one, own[:k] + own[k + 1 :]) for k, one in enumerate(own))
+
+
+def test_a_last_bit_is_never_an_alarm_and_a_stored_score_that_was_changed_is_one() -> None:
+    for score, others in stored_scores():
+        width = max(others) - min(others)
+        if width:
+            assert _same(score, score + width / 1e6, others).startswith("other bits")
+        beyond = max(*others, score) + 10 * max(width, 1e-3)
+        assert _same(beyond, score, others) == "far from the stored seeds"
+
+
+def test_other_bits_are_no_alarm_where_one_more_seed_could_give_them() -> None:
+    """Each stored trial of the first round, as if it were the one trained again, against those of the other seeds."""
+    words = [_same(others[-1], one, others) for one, others in stored_scores()]
     assert len(words) > 300
     assert words.count("far from the stored seeds") <= len(words) / 100
     assert words.count("other bits, between the stored seeds") < len(words) * 0.9  # so that is no rule by itself
