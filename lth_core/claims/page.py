@@ -12,13 +12,13 @@ _COST = """\
 ## What it cost
 
 The plan was at most 90 minutes for each preset and 8 hours for all, on two cores that do nothing else. These two cores
-did other work as well, so the clock, half of what the workers' hours add up to, says more than the training takes. Half
-of a processor's hours is what two cores of their own need. `quick/digits`, `paper/cartpole`, `claims/transformer`,
+did other work as well, so the clock (half of the worker hours) overstates what training takes; two cores of their own
+need half of the CPU hours. `quick/digits`, `paper/cartpole`, `claims/transformer`,
 `claims/games`, `claims/games-ablation` and `claims/lstm-all` were run again to record them: times are of that second
 run, on quieter cores and with a newer revision; all 2,796 scores came out equal to the last bit.
 `claims/games-ablation` was stopped for 20 minutes in between, which the clock counts. So each preset is within the plan
 on cores of its own, and all together, the LSTM's first run included; not in the table is the lost run of
-`multi30k-all`, some 0.7 hours of a processor. What the paper's own scale takes:
+`multi30k-all`, some 0.7 CPU hours. What the paper's own scale takes:
 [speed](speed.md#the-papers-full-scale)."""
 _INTRODUCTION = """\
 # The paper's claims, tested
@@ -26,8 +26,8 @@ _INTRODUCTION = """\
 Claims of Yu, Edunov, Tian & Morcos (2020), one of later work and a positive control, each with tests that were fixed
 before the run that answers it; where an earlier run was known by then, the claim says so. A test is a weighted sum of
 arms, seed by seed, such as winning minus random: its interquartile mean over seeds with a 95 % bootstrap interval, and
-a p-value by sign flips. It is turned so that more is better, also where less log perplexity is; under [the
-jobs](#the-jobs), the difference of two arms is as it was measured.
+a p-value by sign flips. Its sign is turned so that more is better, for log perplexity too; under [the
+jobs](#the-jobs), differences of two arms are as measured.
 
 | a test shows | if |
 | --- | --- |
@@ -39,20 +39,21 @@ jobs](#the-jobs), the difference of two arms is as it was measured.
 - *contradicted*: it shows a difference in the other direction, or none where one is claimed, or one where none is.
 - *open*: it shows nothing; often there are too few seeds.
 - A claim about some cases is held if one test is, contradicted if all are, else open. Any other claim whose tests
-  disagree is *mixed*. If single rounds are shown on both sides of zero, the lowest and the highest stand beside the mean.
+  disagree is *mixed*. If single rounds are shown to lie on both sides of zero, the lowest and highest stand beside the
+  mean.
 
 What this cannot do:
-- With 8 seeds no p is below 2/256: of five tests, the first is only shown if all 8 seeds agree.
-- What happens to a quarter of all seeds does not happen to any of 8 in one case of ten.
+- With 8 seeds no p is below 2/256: of five tests, the strongest is only shown if all 8 seeds agree.
+- What happens to a quarter of all seeds is missed by 8 seeds in one case of ten.
 - Where arms do not differ, each claim errs in at most 5 % of cases; all together err more often, and some share jobs.
 - Intervals of 8 to 10 seeds cover in 93 to 94 % of cases, not 95 %; so p is asked for, too.
 - Most rewound tickets have 2 to 10 % more training behind them than random ones; each job's card says how much.
-- Atari itself was left out for want of time: MinAtar's games stand for it. In claims 5 to 9 the pairs of a grammar stand
-  for WMT's; claims 17 to 19 ask some of it again of real translations, of a small data set.
+- Atari itself was left out for want of time: MinAtar's games stand in for it. In claims 5 to 9 the pairs of a grammar
+  stand in for WMT's; claims 17 to 19 repeat some of that with real translations, a small data set.
 
 Tables, protocol cards and figures of the jobs are in [claims/](claims/), with each job's `experiment.json`, which
 `lth headless` runs as it was run here; `lth claims store docs/claims` makes the page.
-Hours of a worker are of the clock, from each batch's first start to its end: pauses of a job count, too.
+Worker hours are wall-clock time, from each batch's first start to its end: pauses of a job count, too.
 """  # noqa: E501
 
 
@@ -104,7 +105,7 @@ def _claim(claim: Claim, answer: StoredClaim | None, jobs: Mapping[str, StoredJo
 
 def _costs(listed: Iterable[Claim], jobs: Mapping[str, StoredJob]) -> Iterator[str]:
     """Of each preset that ran, then of all."""
-    yield "| preset | trainings | hours of the clock, two workers | hours of a processor |"
+    yield "| preset | trainings | wall-clock hours, two workers | CPU hours |"
     yield "| --- | --- | --- | --- |"
     files = dict.fromkeys(file for claim in listed for file in claim.files)
     ran = {file: [jobs[one.name] for one in experiments(file) if one.name in jobs] for file in files}
@@ -121,9 +122,7 @@ def _costs(listed: Iterable[Claim], jobs: Mapping[str, StoredJob]) -> Iterator[s
 
 
 def _cost(job: StoredJob) -> str:
-    return (
-        f"[{job.name}](#{job.name}) ({job.trainings:,} trainings, {job.seeds} seeds, {job.hours:g} hours of a worker)"
-    )
+    return f"[{job.name}](#{job.name}) ({job.trainings:,} trainings, {job.seeds} seeds, {job.hours:g} worker hours)"
 
 
 def _figure(figure: PaperFigure, jobs: Mapping[str, StoredJob], folder: str) -> str:
@@ -143,8 +142,8 @@ def _job(job: StoredJob, folder: str) -> Iterator[str]:
     yield f"![Lottery curves of {job.name}]({folder}/{job.name}/lottery.svg)\n"
     changed = f"Not all of it ran with the same: {job.changes}. " if job.changes else ""
     yield (
-        f"{job.trainings:,} trainings, {job.seeds} seeds, {job.rounds} rounds, {job.hours:g} hours of "
-        f"worker time; {job.passed:,} audit checks passed, {job.failed:,} failed. {_ran_with(job)}. {changed}"
+        f"{job.trainings:,} trainings, {job.seeds} seeds, {job.rounds} rounds, {job.hours:g} worker "
+        f"hours; {job.passed:,} audit checks passed, {job.failed:,} failed. {_ran_with(job)}. {changed}"
         f"Identity {job.identity[:12]}; [protocol card]({folder}/{job.name}/card.md).\n"
     )
     if job.reference is not None:
