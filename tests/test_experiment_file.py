@@ -65,7 +65,9 @@ BAD = [
     ("seeds = 2\nseeds = 3", ["not valid TOML"]),
     ("seeds = ", ["not valid TOML"]),
     ("x = " + "[" * 5000, ["not valid TOML"]),
-    (' {"name": 3}', ["name: Input should be a valid string", "an experiment.json that this program wrote, or TOML"]),
+    (' {"name": 3}', ["tiny.toml: name = 3: expected text (and", "an experiment.json that this program wrote"]),
+    ('{"name": "a", "seeds": ["x"]}', ['seeds.0 = "x": expected a whole number']),
+    ("seeds = 2\nname = '" + "x" * 500 + "'", ['x: expected up to 80 letters']),
     ('{"x": ' * 5000, ["Invalid JSON: recursion limit exceeded"]),
 ]  # fmt: skip
 
@@ -98,11 +100,11 @@ def test_a_bad_prune_from_is_named_as_in_the_file_with_both_kinds_of_values(tmp_
         ("task.languages=[]", "task.languages = []: expected a list of 2"),
         ('task.languages=["e", "f", "g"]', 'task.languages = ["e", "f", "g"]: expected a list of at most 2'),
         ('task.languages="en"', 'task.languages = "en": expected a list'),
-        ('task.languages=["en", "?"]', 'task.languages.1 = "?": expected a text that matches ^[A-Za-z0-9]'),
+        ('task.languages=["en", "?"]', 'task.languages.1 = "?": expected text that matches ^[A-Za-z0-9]'),
         ("arms=[]", "arms = []: expected a list of at least 1"),
-        ("name=3", "name = 3: expected a text"),
+        ("name=3", "name = 3: expected text"),
         ("model=3", "model = 3: expected a table"),
-        ('model={kind="pretrained_seq2seq", checkpoint=""}', 'model.checkpoint = "": expected a text of length'),
+        ('model={kind="pretrained_seq2seq", checkpoint=""}', 'model.checkpoint = "": expected text of length'),
     ],
 )
 def test_what_is_accepted_is_said_in_words_of_the_file(tmp_path: Path, override: str, said: str) -> None:
@@ -313,7 +315,7 @@ def test_a_resolved_experiment_is_read_as_it_was_stored(tmp_path: Path) -> None:
     path = write(tmp_path, stored.canonical(), "experiment.json")
     assert load_experiment(path) == stored and load_experiment(path).name == "tiny"
     assert load_experiment(path, ["seeds=3", "pruning.rounds=1"]).seeds == (0, 1, 2)
-    for text, said in (("{}", "name: Field required"), ("seeds = 2", "Invalid JSON"), ("[" * 9999, "Invalid JSON")):
+    for text, said in (("{}", "name is missing"), ("seeds = 2", "Invalid JSON"), ("[" * 9999, "Invalid JSON")):
         assert said in sentence(tmp_path, text, name="experiment.json")
 
 

@@ -156,7 +156,7 @@ def _check_list(file: IO[bytes]) -> None:
     tail = file.read()
     end = tail[-_END_SIZE:]
     if len(end) < _END_SIZE or not end.startswith(_END):
-        raise _Harm("is no archive, or only the beginning of one")
+        raise _Harm("is not an archive, or only the beginning of one")
     count, listed, start = struct.unpack("<HII", end[10:20])
     locator = tail[-_END_SIZE - _LOCATOR_SIZE : -_END_SIZE]
     if locator.startswith(_LOCATOR):  # then zipfile goes by the large end, whatever the other says

@@ -9,7 +9,7 @@ from lth_core.cli.subject import job_or_suite
 from lth_core.errors import InputError
 from lth_core.store.database import Database
 from lth_core.store.workspace import Workspace
-from lth_core.text import one_line, plural
+from lth_core.text import megabytes, one_line, plural
 
 LARGE = 100_000_000
 """Bytes from which the size is said before anything is written."""
@@ -31,7 +31,7 @@ def run(subject: str, out: Path, folder: Path, *, weights: bool) -> None:
     made.write(out)
     held = f"{plural(len(made.manifest.files), 'file')} of {plural(len(jobs), 'job')}"
     with_weights = "with weights" if weights else "without weights (--weights includes them)"
-    _say(f"{out}: {held}, {out.stat().st_size / 1e6:,.1f} MB, {with_weights}")
+    _say(f"{out}: {held}, {megabytes(out.stat().st_size)}, {with_weights}")
     _say(f"SHA-256 of its manifest: {made.sha256}")
 
 

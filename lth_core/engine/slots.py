@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lth_core.errors import InputError
 from lth_core.experiment.tables import Tables
-from lth_core.text import one_line
+from lth_core.text import either, one_line
 
 SHARES = 4
 """Slots of a GPU by default; all but the first are for networks that gain by sharing it."""
@@ -66,7 +66,7 @@ def usable(slots: Iterable[Slot], experiment: Tables, device: str = "auto") -> l
     if device == "auto" and kind not in kinds:
         (kind,) = kinds
     if kind not in kinds:
-        raise InputError(f'launcher.device "{kind}": expected here {", ".join(sorted(kinds))}')
+        raise InputError(f'launcher.device "{kind}": expected {either(sorted(kinds))} on this machine')
     return [slot for slot in slots if slot.kind == kind and (experiment.model.shares_device or not slot.extra)]
 
 
@@ -86,8 +86,8 @@ def _devices(device: str) -> list[str]:
     asked = device.split(",")
     for name in asked:
         if name not in present:
-            accepted = ", ".join(["auto", "cpu", *(["cuda"] if present else []), *present])
-            raise InputError(f"device {one_line(name)}: expected here {accepted}")
+            accepted = either(["auto", "cpu", *(["cuda"] if present else []), *present])
+            raise InputError(f"device {one_line(name)}: expected {accepted} on this machine")
     return asked
 
 

@@ -92,7 +92,7 @@ def accepted(field: Mapping[str, Any]) -> str:
         return "a list of " + " and ".join(dict.fromkeys(_several(accepted(one)) for one in inner))
     if field.get("type") == "object":
         inner = field.get("additionalProperties")
-        return "a table" if inner is None else f"a table; of each name {accepted(inner)}"
+        return "a table" if inner is None else f"a table of names, each with {accepted(inner)}"
     word = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false"}
     return word.get(field.get("type", ""), "anything") + _bounds(field)
 

@@ -69,8 +69,10 @@ def _resolved(text: str, shown: str) -> dict[str, Any]:
     try:
         return Experiment.from_json(text).model_dump(mode="json")
     except ValidationError as error:
-        said = reason(error, 400)
-        raise InputError(f"{shown}: {said}: expected an experiment.json that this program wrote, or TOML") from None
+        wanted = "an experiment.json that this program wrote"
+        if error.errors()[0]["type"] in ("json_invalid", "model_type"):  # no field to name
+            raise InputError(f"{shown}: {reason(error, 400)}: expected {wanted}, or TOML") from None
+        raise InputError(f"{shown}: {_sentence(error)} (JSON has to be {wanted}; anything else is TOML)") from None
 
 
 def experiment_of(
@@ -257,9 +259,9 @@ def _place(error: ErrorDetails) -> tuple[list[int | str], list[str]]:
 _TYPES = {
     "tuple_type": "a list", "list_type": "a list", "dict_type": "a table", "model_type": "a table",
     "too_short": "a list of at least {min_length}", "too_long": "a list of at most {max_length}",
-    "string_type": "a text", "string_pattern_mismatch": "a text that matches {pattern}",
-    "string_too_short": "a text of length {min_length} or more",
-    "string_too_long": "a text of length {max_length} or less",
+    "string_type": "text", "string_pattern_mismatch": "text that matches {pattern}",
+    "string_too_short": "text of length {min_length} or more",
+    "string_too_long": "text of length {max_length} or less",
     "int_type": "a whole number", "int_parsing": "a whole number", "int_from_float": "a whole number",
     "float_type": "a number", "float_parsing": "a number", "finite_number": "a finite number",
     "bool_type": "true or false", "bool_parsing": "true or false",

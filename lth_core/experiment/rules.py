@@ -213,7 +213,7 @@ def _check_score(experiment: Tables) -> None:
 def _check_names(experiment: Tables) -> None:
     for field, name in [("name", experiment.name), *(("arm", name) for name in experiment.arm)]:
         if not is_name(name):
-            raise ValueError(f"{field} {json.dumps(name)}: expected {NAMES}")
+            raise ValueError(f"{field} {one_line(json.dumps(name), 90)}: expected {NAMES}")
     if len(set(experiment.seeds)) < len(experiment.seeds):
         raise ValueError(f"seeds {list(experiment.seeds)}: each seed may be listed only once")
     if len(set(experiment.arms)) < len(experiment.arms):

@@ -54,7 +54,7 @@ def _is_code(text: str) -> bool:
 def _environment(text: str) -> str:
     if ":" in text and not _is_code(text):
         raise ValueError(
-            f"{one_line(json.dumps(text), 200)}: expected a name that gymnasium has registered, MODULE:NAME and "
+            f"{one_line(json.dumps(text), 200)}: expected a name that gymnasium has registered, MODULE:NAME or "
             "PATH.py:NAME"
         )
     return text
@@ -62,7 +62,7 @@ def _environment(text: str) -> str:
 
 def _wrapper(text: str) -> str:
     if not _is_code(text):
-        raise ValueError(f"{one_line(json.dumps(text), 200)}: expected MODULE:NAME and PATH.py:NAME")
+        raise ValueError(f"{one_line(json.dumps(text), 200)}: expected MODULE:NAME or PATH.py:NAME")
     return text
 
 
@@ -103,7 +103,7 @@ def _as_table(value: Any) -> Any:
     if isinstance(value, dict | Wrapper):
         return value
     raise ValueError(
-        f"{one_line(json.dumps(value, default=str), 80)}: expected MODULE:NAME, PATH.py:NAME and a table "
+        f"{one_line(json.dumps(value, default=str), 80)}: expected MODULE:NAME, PATH.py:NAME or a table "
         "{ name = ..., arguments = { ... } }"
     )
 

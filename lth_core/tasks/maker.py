@@ -71,8 +71,8 @@ class Maker:
                 return gymnasium.spec(self.task.environment)
             near, shown = did_you_mean(self.task.environment, gymnasium.registry), one_line(self.task.environment, 80)
             raise InputError(
-                f'task.environment = "{shown}": expected what gymnasium has registered, MODULE:NAME of an '
-                f"installed package and PATH.py:NAME{near}"
+                f'task.environment = "{shown}": expected a name that gymnasium has registered, MODULE:NAME of '
+                f"an installed package, or PATH.py:NAME{near}"
             )
         within = self._module("environment", own)
         if own.name in gymnasium.registry:

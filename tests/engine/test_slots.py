@@ -54,7 +54,7 @@ def test_a_box_with_gpus_has_shares_of_each_and_its_cores() -> None:
     assert _names(find_slots(count=9)) == [*_names(found)[:8], "cpu/0"]
     assert _names(find_slots("cuda", 3)) == ["cuda:0/0", "cuda:1/0", "cuda:0/1"]
     assert _names(find_slots("cuda:1")) == [f"cuda:1/{i}" for i in range(4)]
-    with pytest.raises(InputError, match="device cuda:2: expected here auto, cpu, cuda, cuda:0, cuda:1"):
+    with pytest.raises(InputError, match="device cuda:2: expected auto, cpu, cuda, cuda:0 or cuda:1 on this machine"):
         find_slots("cuda:2")
 
 
@@ -71,7 +71,7 @@ def test_small_perceptrons_use_the_cores_pixels_all_shares_and_others_a_gpu_each
     assert len(usable(find_slots("cuda", 6), _experiment(**WORDS))) == 6  # asked for by number
     assert len(usable(find_slots("cpu"), _experiment(**PIXELS))) == 8
     assert len(usable(found, _experiment(**WORDS), "cpu")) == 8
-    with pytest.raises(InputError, match=r"launcher\.device .cuda.: expected here cpu"):
+    with pytest.raises(InputError, match=r"launcher\.device .cuda.: expected cpu on this machine"):
         usable(find_slots("cpu"), _experiment(), "cuda")
 
 
@@ -103,4 +103,4 @@ def test_batches_go_to_the_slots_that_suit_them(tmp_path: Path, monkeypatch: pyt
     Dispatcher(workspace, database, launchers, Patience()).start_batches()
     jobs = {job.id: job for job in views.jobs(database)}
     assert jobs[nowhere].state == "failed"
-    assert "expected here cpu" in str(jobs[nowhere])
+    assert "expected cpu on this machine" in str(jobs[nowhere])

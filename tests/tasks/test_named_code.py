@@ -124,7 +124,7 @@ def test_what_cannot_be_made_is_said_in_a_sentence(folder: Path, fields: dict[st
 
 @pytest.mark.parametrize("named", ["a b:C", ":C", "some_walks:", "some_walks:A B", "1x:C", "walks/:C"])
 def test_names_that_are_none_are_refused_when_the_file_is_read(named: str) -> None:
-    with pytest.raises(InputError, match=r"a.toml: task.environment: .*: expected .* MODULE:NAME and PATH.py:NAME"):
+    with pytest.raises(InputError, match=r"a.toml: task.environment: .*: expected .* MODULE:NAME or PATH.py:NAME"):
         task(environment=named)
 
 

@@ -137,5 +137,5 @@ def test_an_engine_that_cannot_start_is_a_sentence(writer: Writer) -> None:
     owner = EngineOwner(writer.workspace, "cuda:9", None)
     owner.start()
     wait_for(lambda: owner.state.word == "failed")
-    assert owner.state.error is not None and owner.state.error.startswith("device cuda:9: expected here")
+    assert owner.state.error is not None and owner.state.error.startswith("device cuda:9: expected auto")
     owner.stop()

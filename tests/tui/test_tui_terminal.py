@@ -104,7 +104,7 @@ def test_no_terminal_is_said(writer: Writer) -> None:
 def test_a_device_that_is_not_there_is_refused(writer: Writer) -> None:
     terminal = Terminal(str(writer.workspace.folder), before="import sys; sys.argv += ['--device', 'gpu9']")
     assert terminal.end(20) == 2
-    assert b"lth-tui: device gpu9: expected here" in terminal.bytes and b"\x1b[?1049h" not in terminal.bytes
+    assert b"lth-tui: device gpu9: expected auto" in terminal.bytes and b"\x1b[?1049h" not in terminal.bytes
 
 
 def test_version() -> None:
