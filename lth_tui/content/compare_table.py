@@ -22,11 +22,12 @@ _ALIKE = 1.05
 
 @dataclass(frozen=True)
 class Difference:
-    """The reference arm's score less the baseline's, at the lowest density that both have."""
+    """The reference arm's score less the baseline's, at the lowest density that both have. better: None where their
+    intervals overlap or one has none, which decides nothing."""
 
     value: float
     density: float
-    better: bool
+    better: bool | None
 
 
 def last_cell(job: "JobView", summary: Summary | None) -> Cell | None:
@@ -48,8 +49,11 @@ def difference(
     for cell in reversed(lottery_cells(own, job.experiment.reference)):
         match = next((c for c in theirs if 1 / _ALIKE <= c.density / cell.density <= _ALIKE), None)
         if match is not None and cell.density < 1:
-            value = cell.score.value - match.score.value
-            return Difference(value, cell.density, (value > 0) == job.experiment.task.higher_is_better)
+            mine, beside = cell.score, match.score
+            apart = mine.low > beside.high or mine.high < beside.low
+            value = mine.value - beside.value
+            better = (value > 0) == job.experiment.task.higher_is_better if apart else None
+            return Difference(value, cell.density, better)
     return None
 
 
@@ -80,5 +84,5 @@ def _beside(job: "JobView", baseline: "JobView", summaries: Mapping[int, Summary
     found = difference(job, baseline, summaries)
     if found is None:
         return (f"{'baseline' if job.id == baseline.id else '-':>15} ", DIM)
-    sign = "better" if found.better else "worse" if found.value else "same"
+    sign = {True: "better", False: "worse", None: "open"}[found.better]
     return (f"{f'{found.value:+.3g}':>8} {sign:>6} ", PLAIN)

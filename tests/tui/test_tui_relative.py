@@ -7,6 +7,7 @@ import pytest
 
 from lth_core.analysis.verdict import summarise
 from lth_tui.content.compare_many import band_chart, small_charts
+from lth_tui.content.compare_table import table_rows
 from lth_tui.content.comparison import _turned, chart, verdict_rows
 from lth_tui.plot.canvas import drawn
 from lth_tui.plot.chart import KEPT, TICK
@@ -46,6 +47,26 @@ def test_where_less_is_better_a_better_score_is_above() -> None:
     summary: Any = SimpleNamespace(zero=None, scale=None, cell=lambda arm, round: dense)
     zero, unit = _turned(made, summary, normalised=False)
     assert (38.0 - zero) / unit == 2.0
+
+
+@pytest.mark.parametrize(("beside", "seeds", "word"), [
+    (-120.0, 4, "better"), (-80.0, 4, "worse"), (-99.9, 4, "open"), (-100.0, 4, "open"), (-120.0, 1, "open"),
+])  # fmt: skip
+def test_beside_a_baseline_only_intervals_that_do_not_overlap_are_better_or_worse(
+    beside: float, seeds: int, word: str
+) -> None:
+    jobs, summaries = [], {}
+    for number, winning in ((3, -100.0), (4, beside)):
+        made = experiment(
+            task={"environment": "Acrobot-v1"}, arms=["winning", "random"], pruning={"rounds": 1}, seeds=[*range(seeds)]
+        )
+        trials = [Trial("dense", 0, s, score=-90 + s / 10, density=1.0) for s in made.seeds]
+        trials += [Trial("winning", 1, s, score=winning + s / 10) for s in made.seeds]
+        one: Any = SimpleNamespace(id=number, experiment=made, name="a", state="done")
+        jobs.append(one)
+        summaries[number] = summarise(made, trials)
+    _, rows = table_rows(jobs, summaries, jobs[1])
+    assert f"{-100 - beside:+.3g} {word:>6}" in "".join(text for text, _ in rows[0])
 
 
 def test_small_plots_and_the_band_have_the_unit_of_all_jobs_together() -> None:
