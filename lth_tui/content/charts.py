@@ -94,12 +94,11 @@ def _raw(series: Series) -> list[Series]:
 
 
 def _axis_range(detail: JobDetail, series: list[Series], axis: str) -> tuple[float, float]:
-    first, end = _step_range(detail)
     if axis == "games":
         asked = float(training.length) if (training := detail.job.experiment.training).unit == "games" else 1.0
         return 0.0, _round_up(max((float(one.x[-1]) for one in series if len(one.x)), default=asked))
     per = steps_per_update(detail) if axis == "update" else 1
-    return first / per, end / per
+    return 0.0, _end(detail) / per  # from the start, where the dense run begins, however few records there are
 
 
 def _round_up(last: float) -> float:
@@ -109,16 +108,16 @@ def _round_up(last: float) -> float:
     return float(step * np.ceil(last / step))
 
 
-def _step_range(detail: JobDetail) -> tuple[float, float]:
+def _end(detail: JobDetail) -> float:
+    """The last step of the axis."""
     training = detail.job.experiment.training
     last = max((float(c.steps[-1]) for c in detail.curves.values() if len(c.steps)), default=0.0)
-    first = min((float(c.steps[0]) for c in detail.curves.values() if len(c.steps)), default=0.0)
     end = float(training.length) if training.unit in ("steps", "updates") else 1.0
     if end < last < 1.05 * end:  # rounded up to whole rollouts
         end = last
     elif last > end:  # another unit, or a training that continues after the first: in jumps, not point by point
         end = _round_up(last)
-    return (0.0 if first < 0.5 * end else float(training.length), end)
+    return end
 
 
 def lottery_chart(detail: JobDetail, drawing: Drawing) -> Chart:
