@@ -29,6 +29,16 @@ def lines_of(fields: Fields) -> list[str]:
     return [f"{name} = {value}" for name, value in flatten(fields).items()]
 
 
+def take_out(fields: Fields, name: str) -> None:
+    """Remove one dotted field of plain data, and tables that are empty then; nothing if there is none."""
+    first, _, rest = name.partition(".")
+    below = fields.get(first)
+    if rest and isinstance(below, dict):
+        take_out(below, rest)
+    if not rest or below == {}:
+        fields.pop(first, None)
+
+
 def parse(text: str) -> Fields:
     """The fields of TOML text; raises InputError."""
     try:

@@ -123,7 +123,7 @@ class Edit(Dialog[LabelledCommand | None]):
             self.dismiss(None)
 
     def action_take(self) -> None:
-        """Put the field into the line; with a value in the line, set it."""
+        """Put the field into the line; with a value in the line, set it; with "=" alone, take it out."""
         line = self.query_one(Input)
         if "=" in line.value:
             self._set(line.value)
@@ -137,15 +137,18 @@ class Edit(Dialog[LabelledCommand | None]):
     def _set(self, assignment: str) -> None:
         from lth_core.experiment.file import apply_override
 
-        changed = copy.deepcopy(self._fields)
+        changed, (name, _, value) = copy.deepcopy(self._fields), assignment.partition("=")
+        name = name.strip()
         try:
-            apply_override(changed, assignment)
+            if name and not value.strip():
+                experiment_text.take_out(changed, name)
+            else:
+                apply_override(changed, assignment)
         except InputError as error:
             self._tell(str(error).removeprefix("--set "))
             return
         self.query_one(Input).value = ""
         self._change(changed)
-        name = assignment.partition("=")[0].strip()
         lines = [line or "" for line in self._shown]
         place = next((at for at, line in enumerate(lines) if line.partition(" = ")[0] == name), None)
         if place is not None:  # what was set stays in view

@@ -109,3 +109,7 @@ async def test_the_form_has_sections_and_marks_what_is_not_as_in_the_preset(open
         await pilot.press(*"seeds = 4", "enter")
         await until(pilot, lambda: "≠ seeds = 4" in form.text)
         assert form.text.count("≠ ") == 1
+        await pilot.press(*"own.a.b = 1", "enter")
+        await until(pilot, lambda: "own.a.b = 1" in form.text)  # a slip, which does not have to stay
+        await pilot.press(*"own.a.b =", "enter")
+        await until(pilot, lambda: "own" not in form.text and "≠ seeds = 4" in form.text)
