@@ -278,7 +278,7 @@ def test_whatever_a_file_holds_it_gives_an_experiment_or_a_sentence(fields: dict
     [
         (
             {"algorithm": "pop"},
-            "f: training.algorithm = \"pop\": expected 'a2c' or 'ppo' or 'dqn' or 'sac' or 'supervised' or "
+            "f: training.algorithm = \"pop\": expected 'a2c', 'ppo', 'dqn', 'sac', 'supervised' or "
             "'cloning', "
             'did you mean "ppo"?',
         ),

@@ -22,7 +22,7 @@ from lth_core.invalid import reason
 from lth_core.settings.imitation import ImitationTask
 from lth_core.settings.ticket import TicketSource
 from lth_core.settings.values import ReplayTraining
-from lth_core.text import did_you_mean, is_name, one_line
+from lth_core.text import did_you_mean, either, is_name, one_line
 
 LARGEST_FILE = 1_000_000
 """Maximum bytes of a file."""
@@ -210,7 +210,7 @@ def _sentence(error: ValidationError) -> str:
     if first["type"] == "union_tag_invalid":
         known = first["ctx"]["expected_tags"].replace("'", "").split(", ")
         tag, discriminator = str(first["ctx"]["tag"]), first["ctx"]["discriminator"].strip("'")
-        expected = f"{' or '.join(map(repr, known))}{did_you_mean(tag, known)}"
+        expected = f"{either([repr(one) for one in known])}{did_you_mean(tag, known)}"
         return f"{field}.{discriminator} = {_shown(tag)}: expected {expected}{more}"
     if first["type"] == "missing" and not _lacks_item(first):
         return f"{field} is missing{more}"
