@@ -73,6 +73,17 @@ def test_a_clone_has_the_same_bits_in_any_stack_and_resumed(unit: str) -> None:
     assert together[0]["drawn"] != together[1]["drawn"]
 
 
+def test_what_rounding_does_to_a_tanh_near_zero_passes() -> None:
+    own = cloning()
+    whole = start(own, 0)
+    faint = {name: 1e-4 * weight for name, weight in whole.weights.items()}
+    mask = {name: torch.full_like(one, name.endswith("weight")) for name, one in whole.mask.items()}
+    one = make_stack(own, make_model(own), [Start(0, faint, mask, 0, 12)], "cpu")
+    one.update()
+    assert one.faults() == {}
+    assert "computed again in update 1" in one.checks(0, 0, 0.0)[0].detail
+
+
 def test_a_clone_comes_closer_to_its_teacher_in_states_that_it_has_not_learnt_from() -> None:
     own = cloning(length=200, learning_rate_schedule="constant")
     one = make_stack(own, make_model(own), [start(own, 0)], "cpu")

@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from lth_core.experiment.experiment import Experiment
+from lth_core.training.families import make_model, make_stack
 from lth_core.training.reinforcement import learning
 from lth_core.training.second_looks import masked_and_clipped
+from lth_core.training.stack import Start
 from tests.small import Memory, stack_run, starts
 from tests.training.test_planted import entropy_reversed
 
@@ -56,3 +58,26 @@ def test_a_gradient_of_millions_of_entries_is_clipped_to_its_length() -> None:
     weights = torch.zeros(4_000_000, requires_grad=True)
     found = masked_and_clipped((weights * wanted).sum(), {"weights": weights}, {}, 1.0)
     assert float(found.double().norm()) == pytest.approx(1, rel=1e-6)
+
+
+REPLAY = {"train_every": 8, "batch": 32, "learning_starts": 32, "evaluation_episodes": 1}
+FAINT: dict[str, dict[str, Any]] = {
+    "a2c": {"training": {**OWN, "algorithm": "a2c"}},
+    "dqn": {"training": {**REPLAY, "algorithm": "dqn"}},
+    "sac": {"training": {**REPLAY, "algorithm": "sac"}, "task": {"environment": "Pendulum-v1"}},
+}
+"""Sums near zero, as of tickets that have lost nearly all: the error of their tanh is a large share of it."""
+
+
+@pytest.mark.parametrize("kind", list(FAINT))
+def test_what_rounding_does_to_a_tanh_near_zero_passes(kind: str) -> None:
+    fields = {"name": "faint", "seeds": [0], "task": {"environment": "CartPole-v1"}, **FAINT[kind]}
+    own = Experiment.from_fields({**fields, "model": {"hidden": [32], "activation": "tanh"}})
+    model = make_model(own)
+    faint = {name: 1e-4 * weight for name, weight in model.initialise(0).items()}
+    mask = {name: torch.full(shape, name.endswith("weight")) for name, shape in model.shapes().items()}
+    one = make_stack(own, model, [Start(0, faint, mask, 0, own.training.length)], "cpu")
+    for _ in range(6):  # dqn and sac learn from 48 steps
+        one.update()
+        assert one.faults() == {}
+    assert "computed again" in one.checks(0, 0, 0.0)[0].detail

@@ -1,6 +1,6 @@
 """The first updates of a stack of clones, computed again: batches drawn again, torch's own losses and autograd."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -14,9 +14,10 @@ from lth_core.tickets.mask import Weights
 from lth_core.training.imitation.data import Played
 from lth_core.training.reinforcement.parameters import Parameters
 from lth_core.training.reinforcement.reference import Network
-from lth_core.training.second_looks import Noted, accepted, masked_and_clipped
+from lth_core.training.second_looks import Noted, accepted, apart, by_rounding, masked_and_clipped
 
-MOST = 4
+MOST, MORE = 4, 2
+"""How many updates are looked at; how many times the largest change of a gradient by rounding is accepted."""
 
 
 @dataclass
@@ -35,22 +36,26 @@ class SecondLook(Noted[int]):
     def compare(self, own: "Looked") -> None:
         """Compute an update again; notes what was seen, or the sentence."""
         self.left -= 1
-        used, wanted = own.received, self._gradient(own)
+        used, wanted = own.received, self._gradient(own, own.weights)
         if not (bool(torch.isfinite(used).all()) and bool(torch.isfinite(wanted).all())):
             return  # the trial fails for that
-        off = float((used - wanted).norm() / (wanted.norm() + 1e-9))
+        off, near = apart(used, wanted), accepted(own.weights, own.parameters.flat.device)
         self.largest, number = max(self.largest, off), own.update + 1
         self.seen.append(f"update {number:,}")
-        if not off <= accepted(own.weights, own.parameters.flat.device):
+        if not off <= near and not off <= near + MORE * self._rounded(own, wanted):
             self.sentence = (
                 f"loss: the gradient of update {number:,} is not that of the divergence from the teacher in its batch: "
                 f"it differs by {off:.2%} of its length"
             )
 
-    def _gradient(self, own: "Looked") -> Tensor:
-        """Masked and clipped, as the optimizer must receive it."""
+    def _rounded(self, own: "Looked", wanted: Tensor) -> float:
+        """How much the gradient may change by rounding."""
+        return by_rounding(self.network.settings, own.weights, lambda weights: self._gradient(own, weights), wanted)
+
+    def _gradient(self, own: "Looked", weights: Mapping[str, Tensor]) -> Tensor:
+        """At these weights, masked and clipped, as the optimizer must receive it."""
         states, targets = self._batch(own)
-        leaves = {name: one.requires_grad_() for name, one in own.weights.items()}
+        leaves = {name: one.detach().requires_grad_() for name, one in weights.items()}
         with torch.enable_grad():
             outputs, _ = self.network.heads(leaves, states)
             total = self._apart(outputs, targets, leaves).mean()

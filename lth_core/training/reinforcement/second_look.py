@@ -18,13 +18,13 @@ from lth_core.training.reinforcement import reference
 from lth_core.training.reinforcement.parameters import Parameters
 from lth_core.training.reinforcement.reference import Network, Played
 from lth_core.training.reinforcement.rollout import Rollout, Steps
-from lth_core.training.second_looks import Noted, accepted
+from lth_core.training.second_looks import ROUNDING, TRIES, Noted, accepted, rounded
 
-ROUNDING, ROUNDING_ELSEWHERE = 3e-7, 1e-3
-"""A share of each weight by which rounding may have changed it, on a CPU and on a GPU. Where a unit is so close to its
-kink, or the terms of a gradient cancel so far, that this decides, what such changes do to it is accepted too."""
-TRIES, MORE = 16, 4
-"""So often rounding is tried; how many times the largest change of the gradient is accepted."""
+ROUNDING_ELSEWHERE = 1e-3
+"""ROUNDING on a GPU. Where a unit is so close to its kink, or the terms of a gradient cancel so far, that this decides,
+what such changes do to it is accepted too."""
+MORE = 4
+"""How many times the largest change of the gradient by rounding is accepted."""
 KINDS = ("first", "termination", "time limit")
 
 
@@ -161,7 +161,7 @@ class Looked:
         scale = self.again[0].abs() + (self.again[0] - self.again[1]).abs()  # of targets and values
 
         def moved(all_of: Weights) -> Weights:
-            return {name: _moved(one, one, self.rounding, generator) for name, one in all_of.items()}
+            return rounded(network.settings, all_of, generator, self.rounding)
 
         for _ in range(TRIES):
             targets, advantages = (_moved(one, scale, ROUNDING, generator) for one in self.again)

@@ -19,16 +19,15 @@ from lth_core.tasks.step import Step
 from lth_core.tickets.check import Check
 from lth_core.tickets.mask import Weights
 from lth_core.training.reinforcement.parameters import Parameters
-from lth_core.training.second_looks import Noted, accepted
+from lth_core.training.second_looks import Noted, accepted, apart, by_rounding
 from lth_core.training.stack import Array
 from lth_core.training.values import reference
 from lth_core.training.values.reference import Passed
 from lth_core.training.values.replay import CUT, TERMINATED, Replay
 
-ROUNDING, TRIES = 3e-7, 16
-"""A share of each weight by which rounding may have changed it. Where a unit is so close to its kink that this decides,
-what such changes do to the gradient is accepted too."""
 KINDS = ("first", "termination", "time limit")
+MORE = 2
+"""How many times the largest change of a gradient by rounding is accepted."""
 
 
 @dataclass
@@ -105,9 +104,9 @@ class SecondLook(Noted[list[str]]):
         self.seen.append(f"update {update:,}")
         near = accepted(own.weights, own.parameters.flat.device)
         again = self.targets(own, used)
-        off = (used - again).abs()
-        if float(off.max()) > near * (1e-2 + float(again.abs().max())):
-            worst = int(off.argmax())
+        wrong = (used - again).abs()
+        if float(wrong.max()) > near * (1e-2 + float(again.abs().max())):
+            worst = int(wrong.argmax())
             one = own.passed[worst]
             where = ", behind a termination" if one.terminated else ", behind a time limit" if own.ends[worst] else ""
             self.sentence = (
@@ -117,14 +116,21 @@ class SecondLook(Noted[list[str]]):
             return
         gradient = self.gradient(own, own.weights, again)
         for whose, part in self.parts(own).items():
-            apart = _apart(own.received[part], gradient[part])
-            self.largest = max(self.largest, apart)
-            if not apart <= near and not apart <= near + 2 * self._rounded(own, again, gradient, part):
+            off = apart(own.received[part], gradient[part])
+            self.largest = max(self.largest, off)
+            if not off <= near and not off <= near + MORE * self._rounded(own, again, gradient, part):
                 self.sentence = (
                     f"loss: a gradient{whose} of update {update:,} is not that of the stated loss: "
-                    f"it differs by {apart:.2%} of its length"
+                    f"it differs by {off:.2%} of its length"
                 )
                 return
+
+    def _rounded(self, own: "Looked", wanted: Tensor, gradient: Tensor, part: slice) -> float:
+        """How much a part of the gradient may change by rounding, where a unit is close to its kink, or terms nearly
+        cancel."""
+        return by_rounding(
+            self.network, own.weights, lambda weights: self.gradient(own, weights, wanted)[part], gradient[part]
+        )
 
     @abstractmethod
     def targets(self, own: "Looked", used: Tensor) -> Tensor:
@@ -137,23 +143,6 @@ class SecondLook(Noted[list[str]]):
     def parts(self, own: "Looked") -> Mapping[str, slice]:
         """The parts of a gradient that are compared each by itself, by what a sentence calls them."""
         return {"": slice(None)}
-
-    def _rounded(self, own: "Looked", wanted: Tensor, gradient: Tensor, part: slice) -> float:
-        """How much a part of the gradient changes at most, as a share of its length, if weights are rounded
-        differently."""
-        generator, largest = torch.Generator().manual_seed(0), 0.0
-        for _ in range(TRIES):
-            moved = {
-                name: one * (1 + ROUNDING * torch.randn(one.shape, generator=generator))
-                for name, one in own.weights.items()
-            }
-            largest = max(largest, _apart(self.gradient(own, moved, wanted)[part], gradient[part]))
-        return largest
-
-
-def _apart(found: Tensor, wanted: Tensor) -> float:
-    """How far a vector is from another, as a share of that one's length."""
-    return float((found - wanted).norm() / (wanted.norm() + 1e-12))
 
 
 @dataclass
