@@ -12,6 +12,8 @@ import pytest
 with patch.dict(os.environ, OPENBLAS_NUM_THREADS="1"):
     import numpy  # noqa: F401  # its threads wait in a loop for one another: on a busy machine for most of the time
 
+os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")  # as workers have it: without it bits depend on alignment
+
 pytest_plugins = ("tests.started",)
 
 hypothesis.settings.register_profile("lth", deadline=None, database=None, max_examples=60, derandomize=True)
