@@ -143,12 +143,23 @@ def test_steps_into_the_rollouts_memory_have_the_bits_of_the_forward_pass(everyt
 
 
 @pytest.mark.parametrize(("inputs", "outputs"), [(4, 16), (16, 3), (16, 1), (40, 40)])
-def test_gradients_of_weights_have_the_bits_of_each_tickets_own_product(inputs: int, outputs: int) -> None:
-    x, gradient, rows = torch.randn(3, 33, inputs), torch.randn(3, 33, outputs), torch.empty(3, inputs * outputs + 5)
-    of_heads = rows[:, 5:].view(3, outputs, inputs).transpose(1, 2)
-    for out in (rows[:, :-5].view(3, inputs, outputs), of_heads):
-        weight_gradient(gradient, x, out)
-        assert all(torch.equal(out[t], x[t].t() @ gradient[t]) for t in range(3))
+def test_gradients_of_weights_are_each_tickets_own_product_with_the_bits_of_the_ticket_alone(
+    inputs: int, outputs: int
+) -> None:
+    x, gradient = torch.randn(3, 33, inputs), torch.randn(3, 33, outputs)
+
+    def found(tickets: slice, *, heads: bool) -> torch.Tensor:
+        own = x[tickets].clone(), gradient[tickets].clone()
+        rows = torch.empty(len(own[0]), inputs * outputs + 5)
+        out = rows[:, 5:].view(-1, outputs, inputs).transpose(1, 2) if heads else rows[:, :-5].view(-1, inputs, outputs)
+        weight_gradient(own[1], own[0], out)
+        return out
+
+    for heads in (False, True):
+        together = found(slice(3), heads=heads)
+        torch.testing.assert_close(together, x.transpose(1, 2) @ gradient)
+        for part in (slice(1), slice(1, 2), slice(2, 3), slice(1, 3)):
+            assert torch.equal(together[part], found(part, heads=heads))
 
 
 def test_log_standard_deviations_are_parameters_of_their_own_and_never_pruned() -> None:
