@@ -1,7 +1,7 @@
 """MinAtar's games rise far above random play in a tenth of the 5 million steps of Young & Tian 2019.
 
 Not compared with their levels, which they print as curves of 5 million steps. Some three CPU minutes a game with PPO,
-one with A2C, which learns nothing on Freeway within these steps.
+thirteen with DQN, one with A2C, which learns nothing on Freeway within these steps.
 
 Run: OMP_NUM_THREADS=1 pytest -m slow -s tests/slow/test_minatar_learning.py
 """
@@ -50,6 +50,7 @@ def random_returns(settings: Experiment, games: int) -> list[float]:
 @pytest.mark.parametrize(("game", "algorithm", "reached"), [
     ("breakout", "ppo", 5), ("space_invaders", "ppo", 25), ("asterix", "ppo", 1), ("seaquest", "ppo", 1.5),
     ("freeway", "ppo", 15),  # one of the three seeds never gets across
+    ("breakout", "dqn", 4), ("space_invaders", "dqn", 18), ("asterix", "dqn", 1.5), ("freeway", "dqn", 25),
     ("breakout", "a2c", 3.5), ("space_invaders", "a2c", 25), ("asterix", "a2c", 1), ("seaquest", "a2c", 0.7),
 ])  # fmt: skip
 def test_dense_networks_rise_far_above_random_play(game: str, algorithm: str, reached: float) -> None:
