@@ -18,7 +18,7 @@ from lth_core.training.reinforcement import reference
 from lth_core.training.reinforcement.parameters import Parameters
 from lth_core.training.reinforcement.reference import Network, Played
 from lth_core.training.reinforcement.rollout import Rollout, Steps
-from lth_core.training.second_looks import ROUNDING, TRIES, Noted, accepted, rounded
+from lth_core.training.second_looks import ROUNDING, TRIES, Noted, accepted, apart, rounded
 
 ROUNDING_ELSEWHERE = 1e-3
 """ROUNDING on a GPU. Where a unit is so close to its kink, or the terms of a gradient cancel so far, that this decides,
@@ -168,7 +168,7 @@ class Looked:
             taken = reference.batch(network, moved(self.before), self.played, (targets, advantages), own)
             found = reference.gradient(settings, network, moved(weights), self.alive, taken)
             if found is not None:
-                largest = max(largest, _apart(found, wanted))
+                largest = max(largest, apart(found, wanted))
         return largest
 
     def gradient_differs(self, update: int) -> str:
@@ -188,7 +188,7 @@ class Looked:
             if wanted is None:
                 return ""
             found = flatten(self._whole(used), model.shapes())
-            off = left = _apart(found, wanted)
+            off = left = apart(found, wanted)
             if off > self.accepted:
                 left = max(0.0, off - MORE * self._rounded(weights, own, wanted))
             self.largest = max(self.largest, left)
@@ -203,8 +203,3 @@ class Looked:
 def _moved(one: Tensor, size: Tensor, share: float, generator: torch.Generator) -> Tensor:
     """With random changes of a share of this size."""
     return one + share * size * torch.randn(one.shape, generator=generator)
-
-
-def _apart(found: Tensor, wanted: Tensor) -> float:
-    """The difference of gradients as a share of the length."""
-    return float((found - wanted).norm() / (wanted.norm() + 1e-30))
