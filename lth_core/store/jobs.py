@@ -61,7 +61,7 @@ def add_job(
             [(ids[key], ids[p]) for p in trial.waits_for],
         )
     digests.seal(connection, int(job or 0))
-    add_event(connection, "queued", f"{experiment.name} queued with {plural(len(ids), 'trial')}", job)
+    add_event(connection, "queued", f"queued with {plural(len(ids), 'trial')}", job)
     return int(job or 0)
 
 

@@ -163,7 +163,7 @@ def test_a_job_that_is_deleted_meanwhile_is_not_waited_for(tmp_path: Path) -> No
     )  # fmt: skip
     try:
         assert process.stdout is not None
-        while "two queued with" not in (line := process.stdout.readline()):
+        while "two: queued with" not in (line := process.stdout.readline()):
             assert line, "it ended"
         database = Database(Workspace(tmp_path / "workspace").database, writer=True)
         commands.ask(database, commands.Delete(job=2))

@@ -12,6 +12,7 @@ from lth_core.batches.provenance import attempt_facts, version_of
 from lth_core.cli import follower
 from lth_core.cli.follower import Follower
 from lth_core.cli.progress import PlainProgress
+from lth_core.store import views
 from lth_core.store.batches import add_batch
 from lth_core.store.database import Database
 from lth_core.store.ingest import take_over
@@ -138,3 +139,16 @@ def test_lines_of_progress_leave_out_what_is_not_known() -> None:
     progress._said_at = -math.inf
     progress.update([replace(unknown, seconds_left=61.0, rate=1500.0)], [])
     assert out.getvalue().splitlines() == ["x: 25%, 1/4 trials", "x: 25%, 1/4 trials, 1.5k/s, 1:01 left"]
+
+
+def test_a_line_of_progress_names_its_job_once(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    workspace.create()
+    database = Database(workspace.database, writer=True)
+    with database.transaction() as connection:
+        add_job(connection, tiny("x", seeds=1, arms=["winning"], pruning={"rounds": 1}), "x.toml", {})
+    out = io.StringIO()
+    progress = PlainProgress(Console(file=out, width=200, color_system=None))
+    progress.update(views.jobs(database), views.events(database))
+    assert out.getvalue() == "x: queued with 2 trials\n"
+    database.close()
