@@ -101,6 +101,8 @@ async def test_help_has_headings_explains_and_does_what_is_chosen(opened: Open) 
         assert any(
             line.split() == ["p", "pause/resume", "Pause", "the", "jobs,", "or", "resume", "them"] for line in lines
         )
+        told = [line.partition("Move the job ")[2] for line in lines if line[:2] in ("J ", "K ")]
+        assert told == ["down", "up"]
         await pilot.press(*"begun")  # words of an explanation
         assert "edit before it runs" in pane.text and "edit" in pane.text.splitlines()[1]
         await pilot.press("escape", "question_mark")
