@@ -65,7 +65,7 @@ class Edit(Dialog[LabelledCommand | None]):
     def compose(self) -> ComposeResult:
         """Line, fields, what is wrong, keys."""
         with Vertical(classes="box tall"):
-            yield Input(placeholder="type to filter the fields; FIELD = VALUE sets one", id="filter")
+            yield Input(placeholder="type to filter; FIELD = VALUE sets, FIELD = takes out", id="filter")
             yield ListPane("fields", cursor=True, id="files")
             yield Lines("", "", "", id="about")
             yield Lines("", "", id="wrong")

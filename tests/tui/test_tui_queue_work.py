@@ -131,7 +131,11 @@ async def test_clone_with_another_field(opened: Open, writer: Writer, size: tupl
         assert isinstance(app.screen, Edit)
         wrong = app.screen.query_one("#wrong", Lines)
         line, pane = app.screen.query_one(Input), app.screen.query_one(ListPane)
-        await pilot.press(*"training.length", "enter")
+        assert line.placeholder.endswith("FIELD = takes out") and len(line.placeholder) <= line.content_size.width
+        await pilot.press(*"training.length =", "enter")
+        await until(pilot, lambda: "✓ accepted" in wrong.text)
+        assert "training.length = 60000" not in pane.text
+        await pilot.press("ctrl+z", *"training.length", "enter")
         assert line.value == "training.length = 60000"
         line.value = "training.length = -3"
         await pilot.press("enter")
