@@ -278,9 +278,7 @@ def test_whatever_a_file_holds_it_gives_an_experiment_or_a_sentence(fields: dict
     [
         (
             {"algorithm": "pop"},
-            "f: training.algorithm = \"pop\": expected 'a2c', 'ppo', 'dqn', 'sac', 'supervised' or "
-            "'cloning', "
-            'did you mean "ppo"?',
+            "f: training.algorithm = \"pop\": expected 'a2c', 'ppo', 'dqn' or 'sac', did you mean \"ppo\"?",
         ),
         ({"algorithm": "ppo", "clip": 2}, "f: training.clip = 2: expected less than 1"),
         (

@@ -3,7 +3,7 @@ sentence."""
 
 import json
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from lth_core.experiment.arms import Arm
 from lth_core.experiment.baseline import baseline_notes
 from lth_core.experiment.episodes import check_episodes
 from lth_core.experiment.experiment import Experiment
-from lth_core.experiment.tables import KINDS
+from lth_core.experiment.tables import KINDS, with_kinds
 from lth_core.experiment.ticket_files import Place
 from lth_core.invalid import reason
 from lth_core.settings.imitation import ImitationTask
@@ -72,7 +72,9 @@ def _resolved(text: str, shown: str) -> dict[str, Any]:
         wanted = "an experiment.json that this program wrote"
         if error.errors()[0]["type"] in ("json_invalid", "model_type"):  # no field to name
             raise InputError(f"{shown}: {reason(error, 400)}: expected {wanted}, or TOML") from None
-        raise InputError(f"{shown}: {_sentence(error)} (JSON has to be {wanted}; anything else is TOML)") from None
+        raise InputError(
+            f"{shown}: {_sentence(error, json.loads(text))} (JSON has to be {wanted}; anything else is TOML)"
+        ) from None
 
 
 def experiment_of(
@@ -152,7 +154,7 @@ def _validated(fields: dict[str, Any], source: str) -> Experiment:
     try:
         return Experiment.from_fields(fields)
     except ValidationError as error:
-        raise InputError(f"{source}: {_sentence(error)}") from None
+        raise InputError(f"{source}: {_sentence(error, fields)}") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{source}: {one_line(error)}") from None
 
@@ -192,7 +194,7 @@ def apply_override(fields: dict[str, Any], override: str) -> None:
     fields[last] = value
 
 
-def _sentence(error: ValidationError) -> str:
+def _sentence(error: ValidationError, fields: dict[str, Any]) -> str:
     errors = _telling(error.errors(include_url=False))
     first = errors[0]
     # A union gives an error per branch, with the branch in its location: combine those of one field.
@@ -208,7 +210,7 @@ def _sentence(error: ValidationError) -> str:
         expected = f": expected one of {', '.join(known)}" if known else ""
         return f"{field} is not a field{_whose(place, branches)}{expected}{did_you_mean(str(place[-1]), known)}{more}"
     if first["type"] == "union_tag_invalid":
-        known = first["ctx"]["expected_tags"].replace("'", "").split(", ")
+        known = [*_fitting(field, fields)] or first["ctx"]["expected_tags"].replace("'", "").split(", ")
         tag, discriminator = str(first["ctx"]["tag"]), first["ctx"]["discriminator"].strip("'")
         expected = f"{either([repr(one) for one in known])}{did_you_mean(tag, known)}"
         return f"{field}.{discriminator} = {_shown(tag)}: expected {expected}{more}"
@@ -216,6 +218,12 @@ def _sentence(error: ValidationError) -> str:
         return f"{field} is missing{more}"
     expected = _SEEDS if place == ["seeds"] else " or ".join(_expected(e) for e in same)
     return f"{field} = {_shown(first['input'])}: expected {expected}{more}"
+
+
+def _fitting(table: str, fields: dict[str, Any]) -> Sequence[str]:
+    """The kinds of `[model]` or `[training]` that fit the task, which is right where the first error is in these."""
+    kinds = {"model": "networks", "training": "algorithms"}.get(table)
+    return getattr(KINDS["task"][with_kinds(fields)["task"]["kind"]], kinds) if kinds else ()
 
 
 def _telling(errors: list[ErrorDetails]) -> list[ErrorDetails]:
