@@ -48,6 +48,7 @@ def either(words: Sequence[str]) -> str:
 def significant(value: float, digits: int, *, signed: bool = False) -> str:
     """`value` with this many significant digits, but all before the point below ten million: `1617`, not `1.62e+03`."""
     sign = "+" if signed else ""
+    value = float(f"{value:.12g}")  # or else the last bit decides how a tie, such as 20.175, is rounded
     if 10**digits - 0.5 <= abs(value) < 1e7:
         return f"{value:{sign}.0f}"
     return f"{value:{sign}.{digits}g}"

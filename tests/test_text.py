@@ -104,6 +104,10 @@ def test_numbers_keep_all_digits_before_the_point(value: float, digits: int, sho
     assert significant(abs(value), digits, signed=True) == f"+{shown.lstrip('-')}"
 
 
+def test_the_last_bit_does_not_decide_how_a_tie_is_rounded() -> None:
+    assert significant(20.174999999999997, 4) == significant(20.175, 4) == "20.18"
+
+
 def test_a_list_of_choices_reads_as_one() -> None:
     words = ("queued", "running", "paused")
     assert [either(words[:n]) for n in (1, 2, 3)] == ["queued", "queued or running", "queued, running or paused"]
