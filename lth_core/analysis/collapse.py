@@ -36,12 +36,9 @@ def rare(gains: Sequence[float], scale: float | None) -> bool:
 
 
 def fallen_said(gains: Sequence[float], scale: float) -> str:
-    """How many seeds fell, and how many may; what it takes to exclude more where that is not excluded."""
-    fell = fallen(gains, scale)
-    said = f"seeds that lose over {FALLEN:.0%} of the dense network's gain: {bound_said(fell, len(gains))}"
-    if rare(gains, scale) or fell:
-        return said
-    return f"{said}; excluding {RARE:.0%} takes {fewest_to_exclude()} seeds"
+    """How many seeds fell, and how many may."""
+    how_many = bound_said(fallen(gains, scale), len(gains))
+    return f"seeds that lose over {FALLEN:.0%} of the dense network's gain: {how_many}"
 
 
 def collapsed_means(seeds: int) -> str:

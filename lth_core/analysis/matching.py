@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from lth_core.analysis.collapse import fallen, fallen_said, rare
+from lth_core.analysis.collapse import RARE, fallen, fallen_said, fewest_to_exclude, rare
 from lth_core.analysis.effect import EQUIVALENT
 from lth_core.analysis.power import LEVEL, more_seeds
 from lth_core.analysis.scores import JobScores
@@ -156,6 +156,8 @@ def reach_facts(found: Reach | None) -> Iterator[str]:
     if found.last is not None:
         yield f"gain there {_gain(found.last)}"
         yield found.last.fallen_said
+        if not found.certain:
+            yield f"excluding {RARE:.0%} takes {fewest_to_exclude()} seeds"
     stop = found.stopped
     if stop is None:
         return
