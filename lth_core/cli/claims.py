@@ -1,6 +1,6 @@
 """`lth claims`: the claims of the paper, and what a workspace says of them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from rich import box
@@ -9,11 +9,11 @@ from rich.text import Text
 
 from lth_core.claims.again import Again, RanWith, changed, compared, odd_jobs, presets_of, ran_with
 from lth_core.claims.answer import Answered, answered
-from lth_core.claims.claim import STORED, claims, command, quick_jobs
+from lth_core.claims.claim import STORED, claims, command, experiments, quick_jobs
 from lth_core.claims.table import scores
 from lth_core.cli.console import make_console
 from lth_core.cli.follower import Follower
-from lth_core.cli.headless import checked, progress_on, train
+from lth_core.cli.headless import Wanted, checked, progress_on, train
 from lth_core.cli.shape_parts import ClaimAnswer, ClaimTest
 from lth_core.cli.shapes import Claims, print_json
 from lth_core.entry.command import INTERRUPTED
@@ -67,8 +67,9 @@ def check(
     compare with what is stored.
 
     Returns the exit code: 1 if a score lies far from those of the stored seeds or is missing, if its bits are others
-    although packages, processor and threads are the same, if a job's preset is no longer what was stored, or if nothing
-    was compared; that of `headless.run` if it is interrupted.
+    although packages, processor and threads are the same, if a job's preset is no longer what was stored, if a job
+    cannot run here, or if nothing was compared; that of `headless.run` if it is interrupted. Raises InputError if none
+    can run here.
     """
     from lth_core.claims.stored import read
 
@@ -78,12 +79,7 @@ def check(
     known = set(names) - set(stale)
     for name in known:
         scores(folder / name / "trials.csv")  # what cannot be read is said before anything is trained
-    wanted = [
-        one
-        for file, seed in presets_of(known)
-        for one in checked([Path(file)], [f"seeds=[{seed}]", "pruning.rounds=1", *overrides], Workspace(workspace))
-        if one[0].name in known
-    ]
+    wanted, left_out = _runnable(known, overrides, Workspace(workspace))
     Workspace(workspace).create()
     database = Database(Workspace(workspace).database, writer=True)
     progress = progress_on(make_console())
@@ -96,8 +92,26 @@ def check(
     odd = odd_jobs(rows, versions)
     equal = sum(row.same == "equal to the last bit" for row in rows)
     counted = f"{equal} of {plural(len(rows), 'score')} equal to the last bit" if rows else "nothing was compared"
-    _print(rows, [*_stale(stale), *_said(versions.values(), odd), counted])
-    return exit_code(rows, [*stale, *odd])
+    _print(rows, [*_stale(stale), *left_out, *_said(versions.values(), odd), counted])
+    return exit_code(rows, [*stale, *left_out, *odd])
+
+
+def _runnable(jobs: Collection[str], overrides: list[str], workspace: Workspace) -> tuple[list[Wanted], list[str]]:
+    """The experiments to train, and why others cannot run here: a sentence for each preset. Raises InputError with the
+    first reason if none can."""
+    wanted: list[Wanted] = []
+    left_out: list[str] = []
+    for file, seed in presets_of(jobs):
+        try:
+            found = checked([Path(file)], [f"seeds=[{seed}]", "pruning.rounds=1", *overrides], workspace)
+        except InputError as error:
+            names = ", ".join(one.name for one in experiments(file) if one.name in jobs)
+            left_out.append(f"{names}: not compared: {error}")
+        else:
+            wanted += [one for one in found if one[0].name in jobs]
+    if left_out and not wanted:
+        raise InputError(left_out[0])
+    return wanted, left_out
 
 
 def exit_code(rows: list[Again], wrong: list[str]) -> int:

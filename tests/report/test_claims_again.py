@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from lth_core.claims.again import Again, RanWith, Same, _same, odd_jobs, presets_of
 from lth_core.claims.claim import experiments, quick_jobs
 from lth_core.claims.table import scores
-from lth_core.cli.claims import _asked, _said, exit_code
+from lth_core.cli.claims import _asked, _said, check, exit_code
+from lth_core.cli.headless import Wanted
 from lth_core.errors import InputError
 from lth_core.experiment.arms import DENSE
 
@@ -73,6 +75,37 @@ def test_other_bits_are_no_alarm_where_one_more_seed_could_give_them() -> None:
     assert len(words) > 300
     assert words.count("far from the stored seeds") <= len(words) / 100
     assert words.count("other bits, between the stored seeds") < len(words) * 0.9  # so that is no rule by itself
+
+
+def test_a_job_that_cannot_run_here_is_left_out_and_the_others_are_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained: list[str] = []
+
+    def here(files: list[Path], *_: object) -> list[Wanted]:
+        if "lstm" in files[0].name:
+            raise InputError(f"{files[0]}: no texts")
+        return [(one, files[0], None) for one in experiments(str(files[0]))]
+
+    def train(_follower: object, wanted: list[Wanted], _progress: object) -> tuple[list[int], set[int]]:
+        trained.extend(one.name for one, *_ in wanted)
+        return [1], set()
+
+    monkeypatch.setattr("lth_core.cli.claims.checked", here)
+    monkeypatch.setattr("lth_core.cli.claims.train", train)
+    monkeypatch.setattr("lth_core.cli.claims.views.job", lambda *_: SimpleNamespace(id=1, name="digits"))
+    same = Again("digits", (DENSE, 0, 0), 1.0, 1.0, "equal to the last bit")
+    monkeypatch.setattr("lth_core.cli.claims.compared", lambda *_: [same])
+    monkeypatch.setattr("lth_core.cli.claims.ran_with", lambda *_: RanWith("digits", (), (), revision=False))
+
+    def code(*jobs: str) -> int:
+        return check(ROOT / "docs" / "claims", tmp_path, [*jobs], [], "cpu", 1)
+
+    assert code("digits") == 0
+    assert code("lstm-all", "digits") == 1 and trained == ["digits", "digits"]
+    assert "lstm-all: not compared: claims/lstm-all: no texts" in capsys.readouterr().out.splitlines()
+    with pytest.raises(InputError, match="no texts"):
+        code("lstm-all")
 
 
 def test_a_job_that_is_not_stored_is_named(tmp_path: Path) -> None:
