@@ -1,10 +1,9 @@
 """A convolutional network over pixels with policy and value heads, for a stack of tickets.
 
 Observations are bytes, (T, B, channels, height, width), scaled to [0, 1] here. One matrix product computes both
-heads, as in the perceptron. Gradients come from autograd, which repeats the forward pass on each minibatch.
-
-What is differentiated on a CPU has the channels last: the first layer's gradient takes a third of the time, forward and
-backward together 0.7 of it. Without gradients channels stay first, which is faster (1.1 to 1.4 times) there.
+heads, as in the perceptron. Gradients are written by hand on a CPU (`convolutional_passes`), where what is
+differentiated has the channels last; else channels are first, which is faster there (1.1 to 1.4 times). On a GPU they
+come from autograd.
 """
 
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lth_core.models import convolutional_passes as passes
 from lth_core.models.actor_critic import Heads
 from lth_core.models.actor_critic_parameters import fresh, grouped, head_shapes
 from lth_core.models.flow import heads_flow, through
@@ -98,39 +98,62 @@ class ConvolutionalActorCritic:
         return [observations, self._heads(layers.flat, observations)]
 
     def traced(self, layers: Layers, observations: Tensor) -> list[Tensor]:
-        """Like `forward`, but keeps the autograd graph for `backward`."""
+        """The observations, and what `backward` needs, the heads' outputs last: on a CPU what `convolutional_passes`
+        keeps, (T, B, ...); on a GPU the parameters with autograd's graph."""
+        if layers.flat.device.type == "cpu":
+            kept = self.room(*observations.shape[:2])
+            self.pass_into(kept, layers, observations)
+            return [observations, *kept]
         with torch.enable_grad():
             leaf = layers.flat.detach().requires_grad_()
-            last = leaf.device.type == "cpu"
-            heads = self._heads(leaf, observations, torch.channels_last if last else torch.contiguous_format)
+            heads = self._heads(leaf, observations)
         return [observations, leaf, heads]
+
+    def room(self, *shape: int) -> list[Tensor]:
+        """Empty tensors (*shape, ...) for what is kept of so many observations on a CPU."""
+        filters, hidden = self.settings.layers
+        outputs = self.actions + (self.heads != "values")
+        return [torch.empty(*shape, *own) for own in passes.kept_shapes(filters, self.image, (*hidden, outputs))]
+
+    def pass_into(self, kept: Sequence[Tensor], layers: Layers, observations: Tensor) -> None:
+        """Write what `traced` keeps of observations (T, B, C, H, W) into `kept`."""
+        filters, _ = self.settings.layers
+        for flat, seen, *own in zip(layers.flat, observations, *kept, strict=True):
+            passes.forward(filters, self._shaped(flat), seen, own)
 
     def backward(self, layers: Layers, activations: Sequence[Tensor], gradient: Tensor) -> Tensor:
         """Gradients (T, P) from the gradient of the heads."""
+        if layers.flat.device.type == "cpu":
+            filters, _ = self.settings.layers
+            found = torch.empty_like(layers.flat)
+            for flat, room, own, *kept in zip(layers.flat, found, gradient, *activations[1:], strict=True):
+                passes.backward(filters, self._shaped(flat), kept, own, self._shaped(room))
+            return found
         # Of a number: for the gradient of a tensor torch loads sympy, half a second.
         with torch.enable_grad():
             number = (activations[-1] * gradient).sum()
         (found,) = torch.autograd.grad(number, activations[1])
         return found
 
-    def _heads(
-        self, flat: Tensor, observations: Tensor, order: torch.memory_format = torch.contiguous_format
-    ) -> Tensor:  # fmt: skip
+    def _shaped(self, flat: Tensor) -> list[Tensor]:
+        """Weights and biases of all layers, both heads as one, as views of a ticket's parameters (P,)."""
+        shapes = self._joint()
+        parts = flat.split([shape.numel() for shape in shapes])
+        return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+    def _heads(self, flat: Tensor, observations: Tensor) -> Tensor:
         # On a CPU grouped convolutions are slower (1.3 to 1.8 times, measured) and need not give the same bits.
         if flat.device.type == "cpu" or len(flat) == 1:
-            each = zip(flat.unbind(0), observations.unbind(0), strict=True)
-            return torch.stack([self._alone(*one, order) for one in each])
+            return torch.stack([self._alone(*one) for one in zip(flat.unbind(0), observations.unbind(0), strict=True)])
         return self._grouped(flat, observations)
 
-    def _alone(self, flat: Tensor, observations: Tensor, order: torch.memory_format) -> Tensor:
+    def _alone(self, flat: Tensor, observations: Tensor) -> Tensor:
         """The heads' outputs (B, outputs) of one ticket, from parameters (P,) and observations (B, C, H, W)."""
         filters, hidden = self.settings.layers
-        parts = flat.split([shape.numel() for shape in self._joint()])
-        shaped = [part.view(shape) for part, shape in zip(parts, self._joint(), strict=True)]
-        x = observations.to(flat.dtype, copy=True, memory_format=order).mul_(1 / 255)
+        shaped = self._shaped(flat)
+        x = observations.to(flat.dtype, copy=True).mul_(1 / 255)
         for i, one in enumerate(filters):
-            kernel = shaped[2 * i].contiguous(memory_format=order)
-            x = functional.conv2d(x, kernel, shaped[2 * i + 1], one.stride, one.padding).relu_()
+            x = functional.conv2d(x, shaped[2 * i], shaped[2 * i + 1], one.stride, one.padding).relu_()
             if one.pooled:
                 x = functional.max_pool2d(x, 2)
         # The product of a single row rounds by where the weights lie in memory: with the place in the stack.

@@ -14,10 +14,13 @@ class Filters:
     padding: int = 0
     pooled: bool = False
 
+    def places(self, length: int) -> int:
+        """At how many places the filters fit in an input of this height or width."""
+        return (length + 2 * self.padding - self.size) // self.stride + 1
+
     def after(self, length: int) -> int:
         """The output height or width for an input of this height or width."""
-        length = (length + 2 * self.padding - self.size) // self.stride + 1
-        return length // 2 if self.pooled else length
+        return self.places(length) // 2 if self.pooled else self.places(length)
 
 
 ARCHITECTURES: dict[str, tuple[tuple[Filters, ...], tuple[int, ...]]] = {

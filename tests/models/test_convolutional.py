@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from lth_core.models.convolutional import ConvolutionalActorCritic
+from lth_core.models.convolutional_steps import ConvolutionalSteps
 from lth_core.models.flat import flatten, unflatten
 from lth_core.settings.convolutions import ARCHITECTURES
 from lth_core.settings.networks import Convolutional
@@ -72,11 +73,13 @@ def test_both_ways_of_computing_a_stack_equal_ordinary_modules(architecture: str
         torch.testing.assert_close(grouped[row], expected, rtol=1e-5, atol=1e-5)
 
 
-def test_gradients_are_those_of_ordinary_autograd() -> None:
-    model = _model()
-    flat, seen = _stack(model, 2)
+@pytest.mark.parametrize("batch", [1, 5])
+@pytest.mark.parametrize("architecture", ["nature", "small", "paper"])
+def test_gradients_are_those_of_ordinary_autograd(architecture: str, batch: int) -> None:
+    model = _model(architecture)
+    flat, seen = _stack(model, 2, batch)
     layers = model.layers(flat)
-    of_heads = torch.randn(2, 5, 4, generator=torch.Generator().manual_seed(2))
+    of_heads = torch.randn(2, batch, 4, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
         found = model.backward(layers, model.traced(layers, seen), of_heads)
     leaf = flat.clone().requires_grad_()
@@ -85,16 +88,35 @@ def test_gradients_are_those_of_ordinary_autograd() -> None:
     torch.testing.assert_close(found, leaf.grad, rtol=1e-4, atol=1e-6)
 
 
-def test_on_a_cpu_a_ticket_has_the_same_bits_alone_and_in_a_stack() -> None:
+@pytest.mark.parametrize("batch", [1, 16])
+def test_on_a_cpu_a_ticket_has_the_same_bits_alone_and_in_a_stack(batch: int) -> None:
     model = _model("nature")
-    flat, seen = _stack(model, 3, batch=16)
-    of_heads = torch.randn(3, 16, 4, generator=torch.Generator().manual_seed(2))
+    flat, seen = _stack(model, 3, batch)
+    of_heads = torch.randn(3, batch, 4, generator=torch.Generator().manual_seed(2))
     layers = model.layers(flat)
     together, gradient = model.forward(layers, seen)[-1], model.backward(layers, model.traced(layers, seen), of_heads)
     for row in range(3):
         own, alone = slice(row, row + 1), model.layers(flat[row : row + 1])
         assert torch.equal(model.forward(alone, seen[own])[-1], together[own])
         assert torch.equal(model.backward(alone, model.traced(alone, seen[own]), of_heads[own]), gradient[own])
+
+
+@pytest.mark.parametrize("environments", [1, 4])
+def test_steps_keep_what_learning_would_compute_again(environments: int) -> None:
+    model = _model("paper")
+    flat, seen = _stack(model, 3, batch=2 * environments)
+    layers, played = model.layers(flat), seen.view(3, 2, environments, *model.image)
+    steps = ConvolutionalSteps(model, layers, (3, 2, environments))
+    heads = [torch.from_numpy(steps.step(played[:, i].numpy()).copy()) for i in range(2)]
+    kept = steps.kept()
+    steps.step(255 - played[:, 0].numpy())  # what was kept is the caller's
+    again = model.traced(layers, seen)
+    assert torch.equal(kept[0], seen)
+    assert torch.equal(torch.stack(heads, 1).flatten(1, 2), kept[-1])
+    for own, expected in zip(kept, again, strict=True):
+        torch.testing.assert_close(own, expected, rtol=1e-5, atol=1e-5)
+    alone = ConvolutionalSteps(model, model.layers(flat[1:2]), (1, 2, environments))
+    assert torch.equal(torch.from_numpy(alone.step(played[1:2, 0].numpy())), heads[0][1:2])
 
 
 def test_pixels_are_scaled_to_between_zero_and_one() -> None:

@@ -52,9 +52,26 @@ def _run(settings: Experiment, own: list[Start], sink: Memory) -> StackRun:
     return StackRun(settings, make_stack(settings, make_model(settings), own, "cpu"), trials, sink)
 
 
+def test_a2c_learns_from_what_acting_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = _experiment()
+    model, own = _starts(settings, 2)
+    stack = make_stack(settings, model, own, "cpu")
+    assert isinstance(stack, ActorCriticStack)
+    rollout = stack.experience()
+    flat = stack.parameters.model.unpacked(stack.parameters.flat).clone().requires_grad_()
+    with torch.enable_grad():
+        (expected,) = torch.autograd.grad(stack.loss(flat, rollout), flat)
+    found: list[torch.Tensor] = []
+    monkeypatch.setattr(stack.parameters, "step", lambda gradient, rate: found.append(gradient))
+    monkeypatch.setattr(ConvolutionalActorCritic, "traced", None)
+    stack._learn(rollout, torch.ones(2, 1))
+    # The loss is the mean over both tickets.
+    torch.testing.assert_close(found[0], 2 * expected, rtol=1e-3, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("algorithm", "training"),
-    [("a2c", {"minibatches": 2, "importance_clip": 1.5, "advantage_clip": 1.0}), ("ppo", {})],
+    [("a2c", {"minibatches": 2, "importance_clip": 1.5, "advantage_clip": 1.0}), ("a2c", {}), ("ppo", {})],
 )
 def test_an_interrupted_run_ends_with_the_same_bits(algorithm: str, training: dict[str, Any]) -> None:
     settings = _experiment(algorithm, {"length": 64, **training})

@@ -8,6 +8,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from lth_core.models.convolutional import ConvolutionalActorCritic
+from lth_core.models.convolutional_steps import ConvolutionalSteps
 from lth_core.models.mlp import Perceptron
 from lth_core.models.mlp_steps import PerceptronSteps, can_step
 from lth_core.training.cuda_graphs import Replayed, to_host
@@ -74,9 +76,11 @@ class HostActor(_Keeping):
 
 
 class SteppingActor(HostActor):
-    """On the CPU, of perceptrons: `act` without allocations."""
+    """On the CPU: `act` writes into the memory that learning reads."""
 
-    def __init__(self, parameters: Parameters, everything: bool, steps: PerceptronSteps) -> None:
+    def __init__(
+        self, parameters: Parameters, everything: bool, steps: PerceptronSteps | ConvolutionalSteps
+    ) -> None:  # fmt: skip
         super().__init__(parameters, everything)
         self._own = steps
 
@@ -129,9 +133,12 @@ def actor(
     if device.type != "cpu":
         return DeviceActor(parameters, device)
     network = parameters.network
-    if rollout is not None and type(network) is Perceptron:
-        shape = (len(parameters.flat), *rollout)
-        if can_step(network, shape[0], shape[2]):
-            steps = PerceptronSteps(network, parameters.layers(), shape, everything)
-            return SteppingActor(parameters, everything, steps)
+    if rollout is None:
+        return HostActor(parameters, everything)
+    shape = (len(parameters.flat), *rollout)
+    if type(network) is ConvolutionalActorCritic and everything:
+        return SteppingActor(parameters, everything, ConvolutionalSteps(network, parameters.layers(), shape))
+    if type(network) is Perceptron and can_step(network, shape[0], shape[2]):
+        steps = PerceptronSteps(network, parameters.layers(), shape, everything)
+        return SteppingActor(parameters, everything, steps)
     return HostActor(parameters, everything)

@@ -60,3 +60,6 @@ class HalvesStack(ActorCriticStack):
 
     def _make_collector(self, spans: Sequence[int]) -> Collector:
         return HalvesCollector(self._task, self.training, self.seeds, spans)
+
+    def _acting(self) -> tuple[int, int]:
+        return 2 * self.training.n_steps, self.training.environments // 2

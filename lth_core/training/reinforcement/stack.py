@@ -57,10 +57,13 @@ class ActorCriticStack(PlayingStack):
         """What plays. spans: see Collector."""
         return Collector(self._task, self.training, self.seeds, spans)
 
+    def _acting(self) -> tuple[int, int]:
+        """How often the network acts in a rollout, in how many environments of each ticket at once."""
+        return self.training.n_steps, self.training.environments
+
     def _place(self) -> None:
         """Rebuild everything that refers to the parameters' memory."""
-        rollout = self.training.n_steps, self.training.environments
-        self._actor = actor(self.parameters, self.device, not self.algorithm.epochs, rollout)
+        self._actor = actor(self.parameters, self.device, not self.algorithm.epochs, self._acting())
         self._learning.forget()
 
     @property
