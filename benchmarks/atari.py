@@ -104,7 +104,7 @@ def main():
     for name, found in rates.items():
         print(f"{name:20} {statistics.median(found):8,.0f} steps per CPU second")
     last = f"stack of {arguments.tickets}"
-    for above, below in (("ours", "Stable-Baselines3"), ("ours", "raw"), (last, "ours")):
+    for above, below in (("ours", "Stable-Baselines3"), (last, "Stable-Baselines3"), ("ours", "raw"), (last, "ours")):
         pairs = [a / b for a, b in zip(rates[above], rates[below], strict=True)]
         shown = f"{above} / {below}"
         print(f"{shown:28} {statistics.median(pairs):6.2f}   ({min(pairs):.2f} to {max(pairs):.2f})")
