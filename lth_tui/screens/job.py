@@ -163,6 +163,7 @@ class JobPage(JobCommands):
 
     def present(self, snapshot: Snapshot) -> None:
         """Show what was read."""
+        self.refresh_bindings()
         self.bench.look_at(self._watch())
         detail = self._detail()
         if detail is None:

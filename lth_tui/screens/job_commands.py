@@ -35,6 +35,14 @@ class JobCommands(Page):
     def chosen_jobs(self) -> "Sequence[JobView]":
         """The jobs that commands apply to."""
 
+    def idle(self, action: str) -> bool:
+        """See Page: what no chosen job accepts."""
+        jobs = self.chosen_jobs()
+        if action == "retry":
+            return not any(map(_lost, jobs))
+        accepted = {"pause": Pause.accepted + Resume.accepted, "cancel": Cancel.accepted}.get(action)
+        return accepted is not None and not any(job.state in accepted for job in jobs)
+
     def action_pause(self) -> None:
         """Pause the jobs, or resume them."""
         jobs = self._jobs_or_say()
@@ -48,7 +56,7 @@ class JobCommands(Page):
     def action_retry(self) -> None:
         """Run failed or cancelled trials again."""
         jobs = self._jobs_or_say()
-        lost = [job for job in jobs if job.state in ("failed", "cancelled") or job.trials_failed]
+        lost = [job for job in jobs if _lost(job)]
         ready = [job for job in lost if job.state in Retry.accepted]
         for job in ready:
             self.send_command(Retry(job=job.id))
@@ -183,6 +191,11 @@ def named(jobs: "Sequence[JobView]") -> str:
     if len(jobs) == 1:
         return f"job {jobs[0].id} {one_line(jobs[0].name, 60)}"
     return plural(len(jobs), "job")
+
+
+def _lost(job: "JobView") -> bool:
+    """Whether there is something to run again."""
+    return job.state in ("failed", "cancelled") or job.trials_failed > 0
 
 
 def _untouched(jobs: "Sequence[JobView]", meant: "Sequence[JobView]") -> list[str]:

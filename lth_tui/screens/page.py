@@ -56,7 +56,7 @@ class Page(Screen[None]):
         """Header, the page's own widgets, hints."""
         yield Header()
         yield from self.compose_page()
-        yield Hints()
+        yield Hints(self.idle)
         yield Lines([(f"enlarge to {LEAST_WIDTH}x{LEAST_HEIGHT}", BOLD)], "jobs keep running", id="enlarge")
 
     @abstractmethod
@@ -70,6 +70,10 @@ class Page(Screen[None]):
     def lacks(self, action: str) -> bool:
         """Whether what an action is about is still being read; its key waits then, and all that is typed after it."""
         return action not in AT_ONCE and not (self.bench.snapshot.loaded or self.bench.snapshot.error)
+
+    def idle(self, action: str) -> bool:
+        """Whether an action would find nothing to do now: its key is not in the bottom row then."""
+        return False
 
     def chart(self) -> Chart | None:
         """The curves that the user is looking at, for saving them."""

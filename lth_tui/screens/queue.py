@@ -94,6 +94,8 @@ class QueuePage(JobCommands):
         key("queue", "escape", "leave", "end filter and marks", display="esc"),
     ]
 
+    listing = Listing()
+
     def compose_page(self) -> ComposeResult:
         """Table, and the preview: words and layers beside a curve."""
         yield FilterLine("words, state:failed, suite:name, a|b, !not", id="job-filter")
@@ -108,7 +110,6 @@ class QueuePage(JobCommands):
 
     def on_mount(self) -> None:
         """The table has the keys; the preview only shows."""
-        self.listing = Listing()
         self.query_one("#preview-curves").can_focus = False
         self.query_one(JobTable).focus()
         self._drawn: tuple[int, int] | None = None
@@ -185,6 +186,7 @@ class QueuePage(JobCommands):
         self.query_one(Splitter).tell(" · ".join(word for word in words if word))
 
     def _look(self) -> None:
+        self.refresh_bindings()
         cursor = self.query_one(JobTable).cursor
         self.bench.look_at(Watch(abs(cursor) if cursor else None))
 

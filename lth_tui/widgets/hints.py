@@ -1,5 +1,6 @@
 """The bottom row: the keys that work here, from the bindings; clicking one presses it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,12 +85,13 @@ def hints_of(screen: Screen[Any], *, hidden: bool = False) -> list[Hint]:
 
 
 class Hints(Lines):
-    """One row of keys; help and quit stand at the end and are never cut."""
+    """One row of keys; help and quit stand at the end and are never cut. idle: which actions are left out now."""
 
     DEFAULT_CSS = "Hints { height: 1; dock: bottom; }"
 
-    def __init__(self) -> None:
+    def __init__(self, idle: Callable[[str], bool]) -> None:
         super().__init__("", id="hints")
+        self._idle = idle
         self._places: list[tuple[int, int, Hint]] = []
 
     def on_mount(self) -> None:
@@ -107,7 +109,7 @@ class Hints(Lines):
 
     def renew(self) -> None:
         """Write the row again."""
-        entries = hints_of(self.screen)
+        entries = [entry for entry in hints_of(self.screen) if not self._idle(entry.action)]
         last = [entry for entry in entries if entry.action in _LAST]
         room = self.size.width - sum(_length(entry) for entry in last)
         spans: list[Span] = []

@@ -126,6 +126,21 @@ async def test_open_and_back(opened: Open) -> None:
         assert looked_at(app, 2)
 
 
+async def test_the_bottom_row_offers_what_the_chosen_job_accepts(opened: Open) -> None:
+    def offers() -> list[str]:
+        row = app.screen.query_one(Hints).text
+        return [words for words in ("pause", "cancel", "retry") if words in row]
+
+    async with opened((120, 40)) as (app, pilot):
+        await until(pilot, lambda: offers() == ["pause", "cancel"])  # running
+        await pilot.press("up")
+        await until(pilot, lambda: offers() == [])  # done
+        await pilot.press("G", "up")
+        await until(pilot, lambda: offers() == ["retry"])  # failed
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, JobPage) and offers() == ["retry"])
+
+
 async def test_hints_and_palette_name_the_keys(opened: Open) -> None:
     async with opened((80, 24)) as (app, pilot):
         hints = app.screen.query_one(Hints).text
