@@ -65,7 +65,7 @@ def about(section: type[BaseModel], name: str) -> str:
     bases = [base for base in section.__mro__ if issubclass(base, BaseModel) and base.__doc__ and base is not Section]
     texts = [" ".join((inspect.getdoc(base) or "").split()) for base in bases if base is not BaseModel]
     for text in texts if name not in ("kind", "algorithm") else ():
-        parts = re.split(r"(?<=[.;])\s+", text)
+        parts = re.split(r"(?<=[.;])\s+", re.sub(r"^Base of [^.]*\. ", "", text))
         found = [part.removeprefix(f"{name}: ") for part in parts if re.search(rf"\b{name}\b", part)]
         if found:
             return " ".join(found)

@@ -98,11 +98,10 @@ class Edit(Dialog[LabelledCommand | None]):
         rows: list[Row] = []
         if known is not None:
             default = "no default" if known.default == "needed" else f"default {known.default or 'none'}"
-            words = f"{known.accepted}; {default}"
             of_file = self._of_file.get(name)
             differs = f"; its file {of_file}" if of_file is not None and line != f"{name} = {of_file}" else ""
             width = max(20, self.query_one("#about", Lines).size.width)
-            rows = [[(words, PLAIN), (differs, ink(YELLOW))]]
+            rows = [[(one, PLAIN)] for one in wrap(f"{known.accepted}; {default}{differs}", width)[:2]]
             rows += [[(one, DIM)] for one in wrap(known.about, width)[:2]]
         self.query_one("#about", Lines).put([*rows, "", "", ""][:3])
 

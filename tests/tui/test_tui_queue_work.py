@@ -132,6 +132,12 @@ async def test_clone_with_another_field(opened: Open, writer: Writer, size: tupl
         wrong = app.screen.query_one("#wrong", Lines)
         line, pane = app.screen.query_one(Input), app.screen.query_one(ListPane)
         assert line.placeholder.endswith("FIELD = takes out") and len(line.placeholder) <= line.content_size.width
+        await pilot.press(*"seeds")
+        about = app.screen.query_one("#about", Lines)
+        assert (
+            "no default" in " ".join(about.text.split()) and max(map(len, about.text.splitlines())) <= about.size.width
+        )
+        line.value = ""
         await pilot.press(*"training.length =", "enter")
         await until(pilot, lambda: "✓ accepted" in wrong.text)
         assert "training.length = 60000" not in pane.text

@@ -69,6 +69,7 @@ def test_a_field_is_described_with_what_it_accepts() -> None:
     assert all(words_of(name, fields).about for name in ("name", "arms", "seeds"))  # type: ignore[union-attr]
     assert known is not None and known.accepted.startswith("a number") and "how far a value may move" in known.about
     assert words_of("pruning.rounds", fields) is not None and words_of("arm.mine.mask", fields) is not None
+    assert words_of("training.length", fields).about.startswith("length and the points")  # type: ignore[union-attr]
     assert words_of("pruning.nothing", fields) is None and words_of("nothing", fields) is None
 
 
