@@ -28,7 +28,8 @@ def facts_row(detail: JobDetail, width: int) -> Row:
         (f"  {job.trials_done}/{job.trials} trials", PLAIN),
     ]
     if job.state == "running":
-        parts.insert(1, (f"  {duration(calm(job.seconds_left))} left", PLAIN))
+        if job.seconds_left is not None:
+            parts.insert(1, (f"  {duration(calm(job.seconds_left))} left", PLAIN))
         parts.append((f"  {compact(job.rate, 2)} steps/s" if job.rate else "", PLAIN))
     if job.trials_failed:
         parts.insert(1, (f"  ✗ {job.trials_failed} failed", state_ink("failed")))
@@ -61,7 +62,7 @@ def summary_rows(detail: JobDetail, width: int, *, short: bool) -> list[Row]:
     numbers = f"  round {job.round} of {job.rounds}   {job.trials_done:,} of {plural(job.trials, 'trial')}"
     if job.state == "running":
         numbers += f"   {compact(job.rate, 2)} steps/s" if job.rate else ""
-        numbers += f"   {duration(calm(job.seconds_left))} left"
+        numbers += f"   {duration(calm(job.seconds_left))} left" if job.seconds_left is not None else ""
     rows: list[Row] = [
         [
             (

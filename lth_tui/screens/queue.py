@@ -127,6 +127,11 @@ class QueuePage(JobCommands):
         """See Page: the jobs, and the one that was queued a moment ago, to which the cursor goes."""
         return super().lacks(action) or (action in _OF_THE_ROW and self.bench.queuing)
 
+    def idle(self, action: str) -> bool:
+        """See Page: while there are no jobs, all that is about one."""
+        of_jobs = action.partition("(")[0] in (*_OF_THE_ROW, "filter")
+        return super().idle(action) or (of_jobs and not self.bench.snapshot.jobs)
+
     def chosen_jobs(self) -> "Sequence[JobView]":
         """The marked jobs, or else the one under the cursor, or all of the suite under it."""
         jobs = self.bench.snapshot.jobs

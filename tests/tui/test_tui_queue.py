@@ -30,7 +30,7 @@ async def test_all_jobs_with_what_matters(opened: Open, size: tuple[int, int]) -
         summary = app.screen.query_one("#summary", Lines).text
         assert "audit:" in summary and "0 failed" in summary and "random" in summary
         assert "5, 7.8 % kept" in app.screen.query_one("#preview-curves", LinePlot).text
-        assert "61k steps/s" in summary
+        assert "61k steps/s" in summary and "- left" not in summary
         if size == (120, 40):
             assert "winning ? random" in table and "▲" not in table
             assert " 61k " in table and "cpu" in table
@@ -42,6 +42,7 @@ async def test_an_empty_workspace_says_what_to_press(tmp_path) -> None:  # type:
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: app.snapshot.loaded)
         text = app.screen.query_one("#empty", Lines).text
+        assert app.screen.query_one(Hints).text.split() == ["n", "new", "?", "help", "q", "quit"]
         assert (
             "Test lottery tickets" in text
             and "Press n for an experiment, ? for all keys, q to quit" in text
