@@ -5,6 +5,16 @@ from typing import Annotated
 
 import typer
 
+from lth_core.text import one_line
+
+
+def whole(value: object) -> int:
+    """A whole number of a command line; unlike typer's own, its refusal names the value."""
+    if not str(value).isdecimal():
+        raise typer.BadParameter(f"{one_line(value, 80)}: expected a whole number")
+    return int(str(value))
+
+
 Files = Annotated[
     list[Path], typer.Argument(help="Experiment or suite files (TOML), or names of presets.", show_default=False)
 ]
@@ -14,7 +24,10 @@ Set = Annotated[
 ]
 Folder = Annotated[Path, typer.Option("--workspace", "-w", help="Folder that holds jobs and results.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, or a list, e.g. cuda:0,cuda:1.")]
-Slots = Annotated[int | None, typer.Option(help="Parallel workers; by default one per CPU core, four per GPU.")]
+Slots = Annotated[
+    int | None,
+    typer.Option(parser=whole, metavar="N", help="Parallel workers; by default one per CPU core, four per GPU."),
+]
 Kind = Annotated[
     str | None,
     typer.Option("--launcher", help="Where batches run, local or slurm; overrides \\[launcher] in the experiment."),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lth_core.cli.options import WORKSPACE, Device, Files, Folder, Json, Kind, Set, Slots, Subjects
+from lth_core.cli.options import WORKSPACE, Device, Files, Folder, Json, Kind, Set, Slots, Subjects, whole
 from lth_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -65,7 +65,9 @@ def retry(jobs: Subjects, workspace: Folder = WORKSPACE, json: Json = False) -> 
     _command(lambda job: Retry(job=job), jobs, workspace, json)
 
 
-_Places = typer.Option(min=1, help="Places, among the jobs of the same priority.", show_default=False)
+_Places = typer.Option(
+    parser=whole, metavar="N", help="Places, among the jobs of the same priority.", show_default=False
+)
 
 
 @queue.command()

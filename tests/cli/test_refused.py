@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from lth_core.cli import app
 from lth_core.experiment import presets
@@ -48,6 +49,12 @@ def test_a_device_that_is_not_there_queues_nothing(held: Path, asked: tuple[str,
     done = lth("headless", "good.toml", "-w", tmp_path / "ws", *asked, cwd=held)
     assert done.returncode == 2 and "expected" in done.stderr and len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "ws").exists()
+
+
+@pytest.mark.parametrize("command", [("headless", "x.toml", "--slots", "x"), ("move", "1", "--up", "1.5")])
+def test_a_number_that_is_none_is_named_with_its_option(command: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 2 and f"'{command[-2]}': {command[-1]}: expected a whole number" in done.output
 
 
 @pytest.mark.parametrize("command", [
