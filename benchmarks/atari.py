@@ -1,8 +1,9 @@
 """Environment steps per CPU second of training on an Atari game: our A2C against Stable-Baselines3's, and raw stepping.
 
 Both sides train Breakout with the network of Mnih et al. 2015, so many environments, n-steps of 5 and RMSprop; the
-peer with its own wrappers, one environment after the other. `raw` steps AtariVectorEnv with random actions. `stack`
-is what stacking gains: so many tickets in one process against one. All take turns in one process with one thread.
+peer with its own wrappers, one environment after the other. `ours` is a dense network, as theirs is; `half` has half of
+its weights pruned. `raw` steps AtariVectorEnv with random actions. `stack` is what stacking gains: so many half-pruned
+tickets in one process against one. All take turns in one process with one thread.
 Run: python -m benchmarks.atari (needs stable-baselines3 and opencv-python-headless).
 """
 
@@ -86,13 +87,14 @@ def main():
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     settings = experiment(arguments.environments)
-    one, several = stack(settings, 1), stack(settings, arguments.tickets)
+    dense, half, several = stack(settings, 1, density=None), stack(settings, 1), stack(settings, arguments.tickets)
     theirs, games = peer(arguments.environments), Atari(settings.task, [0], 8)
     games.reset()
     sides = {
         "raw": lambda seconds: raw_rate(games, seconds),
-        "ours": lambda seconds: stack_rate(one, seconds),
+        "ours": lambda seconds: stack_rate(dense, seconds),
         "Stable-Baselines3": lambda seconds: peer_rate(theirs, seconds),
+        "half": lambda seconds: stack_rate(half, seconds),
         f"stack of {arguments.tickets}": lambda seconds: stack_rate(several, seconds),
     }
     for rate in sides.values():
@@ -104,7 +106,8 @@ def main():
     for name, found in rates.items():
         print(f"{name:20} {statistics.median(found):8,.0f} steps per CPU second")
     last = f"stack of {arguments.tickets}"
-    for above, below in (("ours", "Stable-Baselines3"), (last, "Stable-Baselines3"), ("ours", "raw"), (last, "ours")):
+    peers = [(side, "Stable-Baselines3") for side in ("ours", "half", last)]
+    for above, below in (*peers, ("ours", "raw"), (last, "half")):
         pairs = [a / b for a, b in zip(rates[above], rates[below], strict=True)]
         shown = f"{above} / {below}"
         print(f"{shown:28} {statistics.median(pairs):6.2f}   ({min(pairs):.2f} to {max(pairs):.2f})")

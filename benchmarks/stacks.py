@@ -22,10 +22,10 @@ def starts(model, tickets, density=0.5):
     return found
 
 
-def stack(experiment, tickets, device="cpu"):
-    """A stack of so many half-pruned tickets."""
+def stack(experiment, tickets, device="cpu", density=0.5):
+    """A stack of so many tickets, half-pruned; dense where the density is None."""
     model = make_model(experiment)
-    return make_stack(experiment, model, starts(model, tickets), device)
+    return make_stack(experiment, model, starts(model, tickets, density), device)
 
 
 def classic(algorithm, hidden, environment="CartPole-v1", environments=8):

@@ -102,7 +102,7 @@ class ConvolutionalActorCritic:
         keeps, (T, B, ...); on a GPU the parameters with autograd's graph."""
         if layers.flat.device.type == "cpu":
             kept = self.room(*observations.shape[:2])
-            self.pass_into(kept, layers, observations)
+            self.pass_into(kept, self.prepared(layers), observations)
             return [observations, *kept]
         with torch.enable_grad():
             leaf = layers.flat.detach().requires_grad_()
@@ -115,19 +115,24 @@ class ConvolutionalActorCritic:
         outputs = self.actions + (self.heads != "values")
         return [torch.empty(*shape, *own) for own in passes.kept_shapes(filters, self.image, (*hidden, outputs))]
 
-    def pass_into(self, kept: Sequence[Tensor], layers: Layers, observations: Tensor) -> None:
+    def prepared(self, layers: Layers) -> list[list[Tensor]]:
+        """Each ticket's parameters as `pass_into` takes them, until they change: see `convolutional_passes`."""
+        return [passes.prepared(self.settings.layers[0], self._shaped(flat)) for flat in layers.flat]
+
+    def pass_into(self, kept: Sequence[Tensor], prepared: Sequence[Sequence[Tensor]], observations: Tensor) -> None:
         """Write what `traced` keeps of observations (T, B, C, H, W) into `kept`."""
         filters, _ = self.settings.layers
-        for flat, seen, *own in zip(layers.flat, observations, *kept, strict=True):
-            passes.forward(filters, self._shaped(flat), seen, own)
+        for parameters, seen, *own in zip(prepared, observations, *kept, strict=True):
+            passes.forward(filters, parameters, seen, own)
 
     def backward(self, layers: Layers, activations: Sequence[Tensor], gradient: Tensor) -> Tensor:
         """Gradients (T, P) from the gradient of the heads."""
         if layers.flat.device.type == "cpu":
             filters, _ = self.settings.layers
             found = torch.empty_like(layers.flat)
-            for flat, room, own, *kept in zip(layers.flat, found, gradient, *activations[1:], strict=True):
-                passes.backward(filters, self._shaped(flat), kept, own, self._shaped(room))
+            each = zip(self.prepared(layers), found, gradient, *activations[1:], strict=True)
+            for parameters, room, own, *kept in each:
+                passes.backward(filters, parameters, kept, own, self._shaped(room))
             return found
         # Of a number: for the gradient of a tensor torch loads sympy, half a second.
         with torch.enable_grad():

@@ -30,15 +30,26 @@ def kept_shapes(filters: Sequence[Filters], image: tuple[int, int, int], dense: 
     return [*found, *[(units,) for units in dense]]
 
 
+def prepared(filters: Sequence[Filters], parameters: Sequence[Tensor]) -> list[Tensor]:
+    """A ticket's parameters as both passes take them: weight and bias of each layer, the heads as one; convolutions'
+    weights are copies with the channels last."""
+    weights = [weight.contiguous(memory_format=torch.channels_last) for weight in parameters[: 2 * len(filters) : 2]]
+    biases = parameters[1 : 2 * len(filters) : 2]
+    return [*(each for pair in zip(weights, biases, strict=True) for each in pair), *parameters[2 * len(filters) :]]
+
+
 def forward(filters: Sequence[Filters], parameters: Sequence[Tensor], seen: Tensor, kept: Sequence[Tensor]) -> None:
     """Write into `kept`, of one ticket (B, ...), what its parameters make of images (B, channels, height, width).
 
-    parameters: weight and bias of each layer, the heads as one.
+    parameters: see `prepared`.
     """
     slots = iter(kept)
-    x = _images(next(slots)).copy_(seen).mul_(1 / 255)
+    x = _images(next(slots))
+    for channel in range(seen.shape[1]):  # all at once takes 2.4 times as long
+        x[:, channel].copy_(seen[:, channel])
+    x.mul_(1 / 255)
     for i, one in enumerate(filters):
-        found = functional.conv2d(x, _last(parameters[2 * i]), parameters[2 * i + 1], one.stride, one.padding)
+        found = functional.conv2d(x, parameters[2 * i], parameters[2 * i + 1], one.stride, one.padding)
         x = torch.clamp_min(found, 0, out=_images(next(slots)))
         if one.pooled:
             x = _images(next(slots)).copy_(functional.max_pool2d(x, 2))
@@ -53,7 +64,8 @@ def backward(
     filters: Sequence[Filters], parameters: Sequence[Tensor], kept: Sequence[Tensor], gradient: Tensor,
     found: Sequence[Tensor],
 ) -> None:  # fmt: skip
-    """Write into `found` the gradients of a ticket's parameters, from that of its heads (B, outputs); see `forward`."""
+    """Write into `found` the gradients of a ticket's parameters (see `prepared`), from that of its heads (B, outputs);
+    kept: see `forward`."""
     first, last = len(filters), len(parameters) // 2 - 1
     inputs = list(kept[:-1])
     for i in reversed(range(first, last + 1)):
@@ -72,9 +84,9 @@ def backward(
             _, places = functional.max_pool2d(before, 2, return_indices=True)
             gradient = torch.ops.aten.max_pool2d_with_indices_backward(gradient, before, *_POOL, places)
         gradient = _behind_relu(gradient, _images(output), 0)
-        x, weight = _images(inputs.pop()), _last(parameters[2 * i])
+        x = _images(inputs.pop())
         gradient, of_weight, of_bias = torch.ops.aten.convolution_backward(
-            gradient, x, weight, [one.count], [one.stride] * 2, [one.padding] * 2, [1, 1], False, [0, 0], 1,
+            gradient, x, parameters[2 * i], [one.count], [one.stride] * 2, [one.padding] * 2, [1, 1], False, [0, 0], 1,
             [i > 0, True, True],
         )  # fmt: skip
         found[2 * i].copy_(of_weight)
@@ -84,10 +96,6 @@ def backward(
 def _images(kept: Tensor) -> Tensor:
     """What is kept of images (B, height, width, channels) as a view (B, channels, height, width)."""
     return kept.permute(0, 3, 1, 2)
-
-
-def _last(weight: Tensor) -> Tensor:
-    return weight.contiguous(memory_format=torch.channels_last)
 
 
 def _rows(x: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ class ConvolutionalSteps:
         """shape: (T, n, E)."""
         self._network, self._layers, self._shape = network, layers, shape
         self._kept: list[Tensor] = []
+        self._prepared: list[list[Tensor]] = []
         self._taken = 0
 
     def step(self, observations: npt.NDArray[np.uint8]) -> Array:
@@ -25,9 +26,10 @@ class ConvolutionalSteps:
         if not self._kept:  # anew, because what learning has read may still be in use
             image = torch.empty(*self._shape, *self._network.image, dtype=torch.uint8)
             self._kept, self._taken = [image, *self._network.room(*self._shape)], 0
+            self._prepared = self._network.prepared(self._layers)
         seen, *kept = [one[:, self._taken] for one in self._kept]
         self._taken += 1
-        self._network.pass_into(kept, self._layers, seen.copy_(torch.from_numpy(observations)))
+        self._network.pass_into(kept, self._prepared, seen.copy_(torch.from_numpy(observations)))
         heads: Array = kept[-1].numpy()
         return heads
 

@@ -35,12 +35,14 @@ def _experiment(algorithm: str = "a2c", training: dict[str, Any] | None = None, 
     )  # fmt: skip
 
 
-def _starts(settings: Experiment, count: int) -> tuple[ConvolutionalActorCritic, list[Start]]:
+def _starts(
+    settings: Experiment, count: int, density: float = 0.5
+) -> tuple[ConvolutionalActorCritic, list[Start]]:  # fmt: skip
     model = make_model(settings)
     assert isinstance(model, ConvolutionalActorCritic)
     generator = torch.Generator().manual_seed(0)
     masks: list[Mask] = [
-        {name: torch.rand(shape, generator=generator) < 0.5 for name, shape in model.shapes().items()}
+        {name: torch.rand(shape, generator=generator) < density for name, shape in model.shapes().items()}
         for _ in range(count)
     ]
     length = settings.training.length
@@ -100,6 +102,24 @@ def test_dead_weights_stay_dead_and_living_ones_learn(algorithm: str) -> None:
     for name, w in stack.weights(0).items():
         assert not w[~own[0].mask[name]].any(), name
         assert not torch.equal(w, before[name]), name
+
+
+@pytest.mark.parametrize("algorithm", ["a2c", "ppo"])
+def test_what_a_ticket_of_a_dense_stack_loses_later_stays_dead(algorithm: str) -> None:
+    settings = _experiment(algorithm)
+    model, dense = _starts(settings, 2, density=1.0)
+    lost = _starts(settings, 2)[1][1].mask
+    stack, untouched = (make_stack(settings, model, dense, "cpu") for _ in range(2))
+    for both in (stack, untouched):
+        both.update()
+    stack.narrow(1, lost)
+    for _ in range(2):
+        stack.update()
+        untouched.update()
+        entries = {entry: own for entry, own in stack.optimizer_state(1).items() if entry != "count"}
+        for tensors in (stack.weights(1), *entries.values()):
+            assert all(not tensors[name][~alive].any() for name, alive in lost.items())
+    assert digest(stack, 0) == digest(untouched, 0)
 
 
 @pytest.mark.parametrize("algorithm", ["a2c", "ppo"])

@@ -43,7 +43,7 @@ def _rmsprop(settings: PackedTraining, flat: Tensor, gradient: Tensor, square: T
     for *rows, own in zip(*(part.split(together) for part in (flat, gradient, square, rate)), strict=True):
         for weights, grad, own_square in zip(*(part.split(columns, dim=1) for part in rows), strict=True):
             own_square.mul_(settings.rmsprop_alpha).addcmul_(grad, grad, value=1 - settings.rmsprop_alpha)
-            weights.sub_((own * grad).div_(_root(own_square).add_(settings.epsilon)))
+            weights.addcdiv_(own * grad, _root(own_square).add_(settings.epsilon), value=-1)
 
 
 def _adam(settings: PackedTraining, flat: Tensor, gradient: Tensor, state: State, rate: Tensor) -> None:

@@ -45,6 +45,8 @@ class Parameters:
     dense: Tensor | None = field(default=None, init=False, repr=False)
     _layers: tuple[Tensor, Any] | None = field(default=None, init=False, repr=False)
     """`flat` and its layers."""
+    _masked: tuple[Tensor, int, bool] | None = field(default=None, init=False, repr=False)
+    """`mask`, its version, and whether it masks anything."""
 
     @classmethod
     def of(
@@ -124,15 +126,27 @@ class Parameters:
             self.dense = gradient.clone()
         elif self.dense is not None:  # in place, because CUDA graphs use its memory
             self.dense.copy_(gradient)
-        gradient *= self.mask
+        masked = self._masks()
+        if masked:
+            gradient *= self.mask
         if self.settings.max_gradient_norm is not None:
             widths = () if self.sparse is None else self.sparse.widths
             clip(gradient, self.settings.max_gradient_norm, widths)
         if self.watch is not None:
             self.watch(self.flat, gradient)
         optimizer.step(self.settings, self.flat, gradient, self.optimizer, rate)
-        self.flat *= self.mask
+        if masked:
+            self.flat *= self.mask
         self._changed()
+
+    def _masks(self) -> bool:
+        """Whether a weight is masked; looked up whenever the mask has changed. On a GPU always true: a CUDA graph would
+        keep the answer."""
+        if self.mask.device.type != "cpu":
+            return True
+        if self._masked is None or self._masked[0] is not self.mask or self._masked[1] != self.mask._version:
+            self._masked = self.mask, self.mask._version, not bool(self.mask.all())
+        return self._masked[2]
 
     def _changed(self) -> None:
         """The layers of sparse tickets are copies."""
