@@ -2,7 +2,7 @@
 
 Not compared with their levels, which they print as curves. A tenth takes some three CPU minutes a game with PPO,
 thirteen with DQN and one with A2C, which learns nothing on Freeway within these steps; all of them take 18 to 28 with
-PPO, 8 to 12 with A2C. DQN's, 90 CPU minutes a game, are left out.
+PPO, 8 to 12 with A2C, and 38 to 53 with DQN, of which one seed is trained.
 
 Run: OMP_NUM_THREADS=1 pytest -m slow -s tests/slow/test_minatar_learning.py (-k 500000 for the tenth)
 """
@@ -61,16 +61,19 @@ TENTH, WHOLE = 500_000, 5_000_000
     ("seaquest", "a2c", WHOLE, 45), ("freeway", "a2c", WHOLE, 50),
     ("breakout", "ppo", WHOLE, 18), ("space_invaders", "ppo", WHOLE, 200), ("asterix", "ppo", WHOLE, 20),
     ("seaquest", "ppo", WHOLE, 10), ("freeway", "ppo", WHOLE, 55),
+    ("breakout", "dqn", WHOLE, 6), ("space_invaders", "dqn", WHOLE, 25), ("asterix", "dqn", WHOLE, 9),
+    ("seaquest", "dqn", WHOLE, 9), ("freeway", "dqn", WHOLE, 40),
 ])  # fmt: skip
 def test_dense_networks_rise_far_above_random_play(game: str, algorithm: str, length: int, reached: float) -> None:
     settings = settings_of(game, algorithm, length)
+    seeds = SEEDS[:1] if (algorithm, length) == ("dqn", WHOLE) else SEEDS
     random = random_returns(settings, 100)
     level, error = float(np.mean(random)), float(np.std(random, ddof=1) / 10)
     print(f"\n{game}, {algorithm}; random play: {level:.2f}, standard error {error:.2f}, 100 games")
     model = make_model(settings)
     own = [
         Start(seed, model.initialise(stream_seed(seed, "initialisation")), {}, 0, settings.training.length)
-        for seed in SEEDS
+        for seed in seeds
     ]
     sink, start = Memory(), time.process_time()
     assert stack_run(settings, own, sink).run()
