@@ -10,9 +10,10 @@ from lth_core.text import one_line
 
 def whole(value: object) -> int:
     """A whole number of a command line; unlike typer's own, its refusal names the value."""
-    if not str(value).isdecimal():
-        raise typer.BadParameter(f"{one_line(value, 80)}: expected a whole number")
-    return int(str(value))
+    try:
+        return int(str(value))
+    except ValueError:
+        raise typer.BadParameter(f"{one_line(value, 80)}: expected a whole number") from None
 
 
 Files = Annotated[

@@ -80,6 +80,9 @@ def move(
     """Move jobs up or down the queue."""
     from lth_core.store.commands import Move
 
+    for option, places in (("--up", up), ("--down", down)):
+        if places is not None and places < 1:
+            raise InputError(f"move: {option} {places}: expected a whole number from 1")
     end = 10**9
     ways = [-up if up else 0, down or 0, -end * first, end * last]
     if sum(way != 0 for way in ways) != 1:

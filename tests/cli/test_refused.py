@@ -44,7 +44,7 @@ def spoil(folder: Path, statement: str, *values: object) -> None:
         connection.execute(statement, values)
 
 
-@pytest.mark.parametrize("asked", [("--device", "gpu9"), ("--slots", "0"), ("--slots", 10**22)])
+@pytest.mark.parametrize("asked", [("--device", "gpu9"), ("--slots", "0"), ("--slots", -1), ("--slots", 10**22)])
 def test_a_device_that_is_not_there_queues_nothing(held: Path, asked: tuple[str, object], tmp_path: Path) -> None:
     done = lth("headless", "good.toml", "-w", tmp_path / "ws", *asked, cwd=held)
     assert done.returncode == 2 and "expected" in done.stderr and len(done.stderr.splitlines()) == 1
@@ -55,6 +55,12 @@ def test_a_device_that_is_not_there_queues_nothing(held: Path, asked: tuple[str,
 def test_a_number_that_is_none_is_named_with_its_option(command: tuple[str, ...]) -> None:
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 2 and f"'{command[-2]}': {command[-1]}: expected a whole number" in done.output
+
+
+@pytest.mark.parametrize("places", [("--up", "0"), ("--down", "-1"), ("--first", "--up", "0")])
+def test_a_job_moves_by_at_least_one_place(places: tuple[str, ...]) -> None:
+    refused = CliRunner().invoke(app, ["move", "1", *places]).exception
+    assert str(refused) == f"move: {places[-2]} {places[-1]}: expected a whole number from 1"
 
 
 @pytest.mark.parametrize("command", [
