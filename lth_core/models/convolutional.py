@@ -1,9 +1,9 @@
 """A convolutional network over pixels with policy and value heads, for a stack of tickets.
 
 Observations are bytes, (T, B, channels, height, width), scaled to [0, 1] here. One matrix product computes both
-heads, as in the perceptron. Gradients are written by hand on a CPU (`convolutional_passes`), where what is
-differentiated has the channels last; else channels are first, which is faster there (1.1 to 1.4 times). On a GPU they
-come from autograd.
+heads, as in the perceptron. Gradients come from autograd on a GPU, and are written by hand on a CPU
+(`convolutional_passes`). There a pass that is differentiated has the channels last, and any other has them first, which
+is then 1.1 to 1.4 times as fast.
 """
 
 from collections.abc import Sequence

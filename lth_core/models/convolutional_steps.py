@@ -1,5 +1,5 @@
 """A convolutional network's forward pass while it acts on a CPU, step by step into the memory that learning reads: a
-rollout that is learnt from in its own order needs no other."""
+rollout that is learnt from in its own order needs no second pass."""
 
 import numpy as np
 import numpy.typing as npt

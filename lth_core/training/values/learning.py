@@ -45,7 +45,8 @@ def drawn(model: ActorCriticNetwork, target: Any, batch: Sequence[Tensor]) -> Dr
 def step(settings: DQN, parameters: Parameters, batch: Drawn, rate: Tensor) -> Learnt:
     """One step of the optimizer at learning rates (T, 1)."""
     model, layers, size = parameters.model, parameters.layers(), batch.actions.shape[1]
-    if settings.double and isinstance(model, ConvolutionalActorCritic):  # of a graph no part can be taken
+    if settings.double and isinstance(model, ConvolutionalActorCritic):
+        # On a GPU what is traced is autograd's graph, of which no part can be taken.
         activations = model.traced(layers, batch.seen)
         chosen = preferences(model.heads, model.forward(layers, batch.following)[-1]).argmax(-1, keepdim=True)
     elif settings.double:
