@@ -126,8 +126,7 @@ class Parameters:
             self.dense = gradient.clone()
         elif self.dense is not None:  # in place, because CUDA graphs use its memory
             self.dense.copy_(gradient)
-        masked = self._masks()
-        if masked:
+        if self._masks():
             gradient *= self.mask
         if self.settings.max_gradient_norm is not None:
             widths = () if self.sparse is None else self.sparse.widths
@@ -135,7 +134,7 @@ class Parameters:
         if self.watch is not None:
             self.watch(self.flat, gradient)
         optimizer.step(self.settings, self.flat, gradient, self.optimizer, rate)
-        if masked:
+        if self._masks():
             self.flat *= self.mask
         self._changed()
 
